@@ -1,0 +1,113 @@
+"""The answer dialect of the C2 interfaces: bytes → rows and total, or the right error.
+
+Vendor pages: as in `operations`. ``resultCode`` and ``returnCode`` say the same thing; one of them
+may be missing. An answer is good only if every code in it says success.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from . import redact
+from .errors import BadAnswer, Refused
+
+SUCCESS = "0200000"
+
+# (code field, text field) in the order in which they are believed.
+_CODES = (("resultCode", "resultDesc"), ("returnCode", "returnDesc"))
+_COUNT = re.compile(r"[0-9]{1,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The rows as the vendor sent them, and its total over all pages."""
+
+    rows: tuple[object, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Where an interface puts its rows and their total."""
+
+    rows: str
+    total: str = "totalCount"
+
+    def decode(self, body: bytes) -> Payload:
+        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
+        answer = read_object(body)
+        check_codes(answer)
+        rows = answer.get(self.rows)
+        if not isinstance(rows, list):
+            raise BadAnswer("The answer holds no list of records.")
+        return Payload(tuple(rows), _count(answer.get(self.total)))
+
+
+def read_object(body: bytes) -> Mapping[str, Any]:
+    """Strict UTF-8 JSON whose top is an object, a byte order mark tolerated; else `BadAnswer`."""
+    complaint = "The answer is not valid JSON."
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        if isinstance(value, dict):
+            return value
+        complaint = "The answer is not a JSON object."
+    # Raised out here since both exceptions above carry the whole body, also as a context.
+    raise BadAnswer(complaint)
+
+
+def check_codes(answer: Mapping[str, Any]) -> None:
+    """Raises `Refused` for the first code that is not success, `BadAnswer` without any code."""
+    found = False
+    for code, text in _present_codes(answer):
+        found = True
+        if not _is_success(code):
+            raise Refused(code=redact.code(code), vendor_sentence=redact.sentence(text))
+    if not found:
+        raise BadAnswer("The answer holds no result code.")
+
+
+def read_refusal(body: bytes) -> tuple[str | None, str]:
+    """Code and sentence out of the body of a 4xx answer, as far as it holds any."""
+    try:
+        check_codes(read_object(body))
+    except Refused as refused:
+        return refused.code, refused.vendor_sentence
+    except BadAnswer:
+        pass
+    return None, ""
+
+
+def _present_codes(answer: Mapping[str, Any]) -> Iterator[tuple[object, object]]:
+    """Code and text of the code fields that say anything; null and blank say nothing."""
+    for code_field, text_field in _CODES:
+        code = answer.get(code_field)
+        if code is not None and not (isinstance(code, str) and not code.strip()):
+            yield code, answer.get(text_field)
+
+
+def _is_success(code: object) -> bool:
+    if isinstance(code, bool):
+        return False
+    if isinstance(code, int):
+        # A number loses its leading zero.
+        return code == int(SUCCESS)
+    return isinstance(code, str) and code.strip() == SUCCESS
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and _COUNT.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12:
+        return value
+    raise BadAnswer("The answer holds no total that can be read.")
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")

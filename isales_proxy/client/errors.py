@@ -1,0 +1,160 @@
+"""Everything that can go wrong with a call, as a tree.
+
+::
+
+    ISalesError
+    ├── Unreachable          no connection, reset, untrusted certificate, 5xx, or a redirect
+    │   └── CircuitOpen      not even tried: too many failures just before
+    ├── TimedOut             the answer was too slow, or the deadline is spent
+    ├── Throttled            429
+    ├── CredentialsRefused   401, 403
+    ├── BadAnswer            no JSON, the wrong shape, cut short, too large
+    │   └── IncompleteSweep  the pages of one list do not add up
+    └── Refused              a business error code, or another 4xx
+
+No text in here ever holds a secret, a request or answer body, or a called number.
+A question that is out of bounds is `queries.InvalidQuery` and no call at all.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ISalesError(Exception):
+    """A call to CC-iSales failed.
+
+    ``sentence``     one English sentence that is safe to show and to log
+    ``operation``    name in the operations table
+    ``retryable``    whether asking again may help
+    ``code``         the vendor's code, where there is one
+    ``request_id``   ours, one per call and the same for all its attempts; also in the logs
+    ``http_status``  status of the answer, where there was one
+    ``retry_after``  seconds until asking again makes sense, where known
+    """
+
+    retryable: bool = False
+    outcome: ClassVar[str] = "error"
+    """The same in one word, for metrics and logs."""
+    default_sentence: ClassVar[str] = "The call to CC-iSales failed."
+
+    def __init__(
+        self,
+        sentence: str = "",
+        *,
+        operation: str = "",
+        request_id: str = "",
+        code: str | None = None,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        # `args` holds the sentence alone: that keeps pickle and repr plain.
+        super().__init__(sentence or self.default_sentence)
+        self.sentence = sentence or self.default_sentence
+        self.operation = operation
+        self.request_id = request_id
+        self.code = code
+        self.http_status = http_status
+        self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
+
+    def __str__(self) -> str:
+        facts = {
+            "operation": self.operation,
+            "code": self.code,
+            "status": self.http_status,
+            "request": self.request_id,
+        }
+        known = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+        return f"{self.sentence} ({known})" if known else self.sentence
+
+
+class Unreachable(ISalesError):
+    """No connection, a reset, an untrusted certificate, a 5xx answer, or a redirect.
+
+    Redirects and certificates are not retryable, the rest is.
+    """
+
+    retryable = True
+    outcome = "unreachable"
+    default_sentence = "CC-iSales cannot be reached."
+
+
+class CircuitOpen(Unreachable):
+    """The call was not made, since the ones before it failed. ``retry_after`` is set."""
+
+    retryable = False
+    outcome = "circuit_open"
+    default_sentence = "CC-iSales failed repeatedly and is left alone for a moment."
+
+
+class TimedOut(ISalesError):
+    """The answer did not come in time. Not retried: the time is spent."""
+
+    outcome = "timed_out"
+    default_sentence = "CC-iSales did not answer in time."
+
+
+class Throttled(ISalesError):
+    """CC-iSales asks for fewer calls (429). ``retry_after`` is its own wish, where given."""
+
+    retryable = True
+    outcome = "throttled"
+    default_sentence = "CC-iSales asks for fewer calls."
+
+
+class CredentialsRefused(ISalesError):
+    """CC-iSales refuses the keys or the signature (401, 403)."""
+
+    outcome = "credentials_refused"
+    default_sentence = "CC-iSales refuses the access key or the signature."
+
+
+class BadAnswer(ISalesError):
+    """The answer is no JSON, has the wrong shape, ended early, or is too large."""
+
+    outcome = "bad_answer"
+    default_sentence = "The answer of CC-iSales cannot be read."
+
+
+class IncompleteSweep(BadAnswer):
+    """Reading all pages of a list brought something other than the list."""
+
+    outcome = "incomplete_sweep"
+    default_sentence = "The pages of the list do not add up."
+
+
+class Refused(ISalesError):
+    """CC-iSales understood and says no.
+
+    ``vendor_sentence``  its own words: cut, cleaned, long digit runs masked; ``""`` without any
+    ``meaning``          the code in English as this interface defines it, or ``None``
+    """
+
+    outcome = "refused"
+    default_sentence = "CC-iSales refuses the request."
+
+    def __init__(
+        self,
+        sentence: str = "",
+        *,
+        vendor_sentence: str = "",
+        meaning: str | None = None,
+        operation: str = "",
+        request_id: str = "",
+        code: str | None = None,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(
+            sentence,
+            operation=operation,
+            request_id=request_id,
+            code=code,
+            http_status=http_status,
+            retry_after=retry_after,
+        )
+        self.vendor_sentence = vendor_sentence
+        self.meaning = meaning

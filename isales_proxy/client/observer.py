@@ -1,0 +1,47 @@
+"""Who is told what happens to the calls: metrics, logs, a health page."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Is told what happens, from whichever thread it happens in. Gets no value of any field."""
+
+    def called(
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        attempt: int,
+        request_id: str,
+        http_status: int | None,
+    ) -> None:
+        """One attempt was sent. ``outcome`` is ``"ok"`` or the error's ``outcome``."""
+
+    def drift(self, operation: str, field: str, kind: str) -> None:
+        """A field was not as documented; once a page for each field and kind."""
+
+    def breaker(self, operation: str, state: str) -> None:
+        """The breaker of an operation changed to ``state``."""
+
+
+class SilentObserver:
+    """Takes notice of nothing."""
+
+    def called(
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        attempt: int,
+        request_id: str,
+        http_status: int | None,
+    ) -> None:
+        """Nothing."""
+
+    def drift(self, operation: str, field: str, kind: str) -> None:
+        """Nothing."""
+
+    def breaker(self, operation: str, state: str) -> None:
+        """Nothing."""

@@ -1,0 +1,63 @@
+"""One page of a list, and reading all of them without fooling oneself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .errors import IncompleteSweep
+
+T = TypeVar("T")
+
+MAX_SWEEP_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows of one page; ``total`` counts the rows of all pages, ``page`` counts from 1."""
+
+    items: tuple[T, ...]
+    total: int
+    page: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages of this size ``total`` rows fill; at least 1."""
+        return max(1, -(-self.total // self.size))
+
+
+def iter_pages(
+    fetch: Callable[[int], Page[T]],
+    key: Callable[[T], Hashable],
+    *,
+    max_pages: int = MAX_SWEEP_PAGES,
+) -> tuple[T, ...]:
+    """All rows of a list, read page by page from page 1, each ``key`` once, in order of arrival.
+
+    ``fetch`` takes the page number. The sweep ends when as many distinct keys were read as the
+    total says. Rows move between pages while one reads, so everything that does not add up raises
+    `IncompleteSweep`: a total that changes midway, an empty page or a page without news before
+    the end, more keys than the total, more than ``max_pages`` pages. What ``fetch`` raises passes.
+    """
+    found: dict[Hashable, T] = {}
+    total: int | None = None
+    for number in range(1, max_pages + 1):
+        page = fetch(number)
+        if total is None:
+            total = page.total
+        elif page.total != total:
+            raise IncompleteSweep("The list changed its total while it was read.")
+        known = len(found)
+        for item in page.items:
+            found.setdefault(key(item), item)
+        if len(found) > total:
+            raise IncompleteSweep("The list holds more rows than its total says.")
+        if len(found) == total:
+            return tuple(found.values())
+        if not page.items:
+            raise IncompleteSweep("The list ended before its total was reached.")
+        if len(found) == known:
+            raise IncompleteSweep("A page of the list repeated what earlier pages held.")
+    raise IncompleteSweep("The list has more pages than may be read.")

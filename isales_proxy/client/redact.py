@@ -1,0 +1,51 @@
+"""Making foreign text safe to show, to log, and to use as a label.
+
+Called numbers, accounts and keys are the secrets here. What looks like a number is masked, since
+nobody can tell a called number from another long run of digits.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_SENTENCE = 300
+UNPRINTABLE = "(unprintable)"
+
+# Any script's digits, and the blanks and dashes that people put between them.
+_LONG_NUMBER = re.compile(r"\d(?:[ \-().]?\d){4,}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
+_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,10}")
+_CONTROL_OR_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
+def mask_numbers(text: str) -> str:
+    """``text`` with every run of five or more digits replaced by ``•••``."""
+    return _LONG_NUMBER.sub("•••", text)
+
+
+def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
+    """Foreign text as one line: no control characters, no long numbers, at most ``limit`` long.
+
+    Anything but text gives ``""``.
+    """
+    if not isinstance(value, str):
+        return ""
+    # Cut first, generously: the masks below should not run over megabytes.
+    line = _CONTROL_OR_BLANK.sub(" ", value[: 4 * limit])
+    # Cf holds invisible and direction-changing characters, Cs the halves of broken pairs.
+    line = "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    return mask_numbers(line).strip()[:limit]
+
+
+def code(value: object) -> str:
+    """A vendor code of up to ten plain characters, or ``(unprintable)``."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return text if _CODE.fullmatch(text) else UNPRINTABLE
+
+
+def field_name(name: str) -> str:
+    """A field name fit for a log or a metric label, or ``(unprintable)``."""
+    if _NAME.fullmatch(name) and not _LONG_NUMBER.search(name):
+        return name
+    return UNPRINTABLE

@@ -1,0 +1,57 @@
+"""What requests and urllib3 raise, as our errors.
+
+The new errors carry nothing of the old ones, whose attributes hold the signed request.
+"""
+
+from __future__ import annotations
+
+import http.client
+
+import requests
+import urllib3.exceptions
+
+from ..errors import BadAnswer, ISalesError, TimedOut, Unreachable
+
+HTTP_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+
+
+def sending_failure(error: Exception, *, spent: bool) -> ISalesError:
+    """What went wrong until the head of the answer was read."""
+    cause = _cause(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return Unreachable("No trusted TLS connection could be made.", retryable=False)
+    if spent or isinstance(error, requests.ReadTimeout):
+        return TimedOut()
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return BadAnswer("The answer is not valid HTTP.")
+    # A RemoteDisconnected is a BadStatusLine too, but the connection was just closed.
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, ConnectionError):
+        return BadAnswer("The answer is not valid HTTP.")
+    return Unreachable()
+
+
+def reading_failure(error: Exception) -> ISalesError:
+    """What went wrong while the body was read."""
+    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+        return TimedOut()
+    if isinstance(error, http.client.IncompleteRead):
+        return BadAnswer("The answer ended early.")
+    cause = _cause(error)
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, ConnectionError):
+        return BadAnswer("The answer ended early.")
+    return Unreachable("CC-iSales broke the connection.")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The innermost exception that requests and urllib3 wrapped, by their ``args``."""
+    for _ in range(5):
+        inner = [arg for arg in error.args if isinstance(arg, BaseException)]
+        if not inner:
+            break
+        error = inner[-1]
+    return error

@@ -1,0 +1,150 @@
+"""The three worked vectors of the reference (section 2.7), each step of them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from isales_proxy.client.auth import c2_header, canonical_request, signature_prefix, verify_c2
+
+ACCESS_KEY = "EXAMPLEAK0001"
+SECRET_KEY = "ExampleSecretKey-0001"
+NOW = datetime(2025, 6, 1, 8, 0, tzinfo=UTC)
+PREFIX = "auth-v2/EXAMPLEAK0001/2025-06-01T08:00:00Z/"
+HEADERS = {
+    "Host": "isales.example.com:28443",
+    "Content-Type": "application/json; charset=UTF-8",
+}
+
+A: dict[str, Any] = {
+    "request": {
+        "method": "POST",
+        "path": "/rest/isales/v1/openapi/campaigns/1/appoint/list",
+        "query": [],
+        "headers": HEADERS,
+        "body": b'{"limit":10,"offset":0,"taskId":"1106025109"}',
+        "signed": ("host",),
+    },
+    "names": "host",
+    "length": 166,
+    "sha256": "8a4f452193c8a2798914fba223deb0762c40388c5076235b18e2364af41340ec",
+    "signature": "1606c0ab4e07b8e170ab424d1f99f6eed40ff4b98685b54ab14d750e36e7d043",
+}
+B: dict[str, Any] = {
+    "request": {
+        "method": "GET",
+        "path": "/rest/isales/v1/openapi/campaigns/1/queryOBSResultCode",
+        "query": [("pageSize", "50"), ("pageNum", "1")],
+        "headers": HEADERS,
+        "body": b"",
+        "signed": ("host",),
+    },
+    "names": "host",
+    "length": 118,
+    "sha256": "c179728b04b39efa04de49aa8c10cad4ffa60879d7cdbec998fafa9431df3f8b",
+    "signature": "b1fa8de8315b8277a9914b9f7c0ba4a731cf8fa73dd0b3a15e1e9983d7fdf593",
+}
+C: dict[str, Any] = {
+    "request": {
+        "method": "POST",
+        "path": "/rest/isales/v1/openapi/campaigns/1/appoint/list",
+        "query": [],
+        "headers": HEADERS,
+        "body": '{"calledNo":"+65 8123 4567","limit":10,"offset":0,"remark":"预约"}'.encode(),
+        "signed": ("host", "content-type"),
+    },
+    "names": "content-type;host",
+    "length": 285,
+    "sha256": "74dee8884ad3358fd7bd4275b31a5ec12bbcc1e863e2b607b266a167594225df",
+    "signature": "48f4dd3552e217ce6739428c6ddb06ec4aaef92391181369e7784158916d15f9",
+}
+
+vectors = pytest.mark.parametrize("vector", [A, B, C], ids=["A", "B", "C"])
+
+
+def sign(vector: dict[str, Any], **changes: Any) -> str:
+    return c2_header(
+        **{**vector["request"], **changes},
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+        now=NOW,
+    )
+
+
+def verify(vector: dict[str, Any], header: str, **changes: Any) -> bool:
+    request = {k: v for k, v in vector["request"].items() if k != "signed"}
+    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "now": NOW}
+    return verify_c2(header, **{**request, **keys, **changes})
+
+
+@vectors
+def test_prefix(vector: dict[str, Any]) -> None:
+    signed = vector["request"]["signed"]
+    assert signature_prefix(ACCESS_KEY, NOW, signed) == PREFIX + vector["names"]
+
+
+@vectors
+def test_canonical_request(vector: dict[str, Any]) -> None:
+    text = canonical_request(**vector["request"]).encode()
+    assert len(text) == vector["length"]
+    assert hashlib.sha256(text).hexdigest() == vector["sha256"]
+
+
+@vectors
+def test_header(vector: dict[str, Any]) -> None:
+    assert sign(vector) == f"{PREFIX}{vector['names']}/{vector['signature']}"
+
+
+def test_the_order_of_the_query_does_not_matter() -> None:
+    assert sign(B, query=[("pageNum", "1"), ("pageSize", "50")]) == sign(B)
+
+
+def test_local_time_and_fractions_are_signed_as_whole_utc_seconds() -> None:
+    zone = datetime.now().astimezone().tzinfo
+    assert signature_prefix("AK", NOW.astimezone(zone).replace(microsecond=999_999)) == (
+        "auth-v2/AK/2025-06-01T08:00:00Z/host"
+    )
+
+
+@vectors
+def test_verification_accepts_its_own(vector: dict[str, Any]) -> None:
+    assert verify(vector, sign(vector))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "PUT"},
+        {"path": "/rest/isales/v1/openapi/campaigns/2/appoint/list"},
+        {"query": [("a", "")]},
+        {"headers": {"Host": "isales.example.com"}},
+        {"headers": {}},
+        {"body": A["request"]["body"] + b" "},
+        {"secret_key": "another"},
+        {"access_key": "ANOTHER"},
+        {"now": NOW + timedelta(minutes=16)},
+        {"now": NOW - timedelta(minutes=16)},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_verification_refuses_any_difference(change: dict[str, Any]) -> None:
+    assert not verify(A, sign(A), **change)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer x",
+        "auth-v2/EXAMPLEAK0001/2025-06-01T08:00:00Z/host",
+        "auth-v2/EXAMPLEAK0001/2025-06-01T08:00:00Z/host/" + "0" * 64,
+        "auth-v2/EXAMPLEAK0001/2025-06-01T08:00:00Z/content-type/" + A["signature"],
+        "auth-v2/EXAMPLEAK0001/2025-99-01T08:00:00Z/host/" + A["signature"],
+        "auth-v2/预约/2025-06-01T08:00:00Z/host/" + A["signature"],
+    ],
+)
+def test_verification_refuses_nonsense(header: str) -> None:
+    assert not verify(A, header)

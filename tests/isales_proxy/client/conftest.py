@@ -1,0 +1,122 @@
+"""A stub vendor on loopback, and clients of it whose clocks and chance are ours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from isales_proxy.client import Client, Credentials, TransportConfig
+from tests.support.stub_vendor import StubVendor
+
+ACCESS_KEY = "EXAMPLEAK0001"
+SECRET_KEY = "ExampleSecretKey-0001"
+NOW = datetime(2025, 6, 1, 8, 0, tzinfo=UTC)
+
+MakeClient = Callable[..., Client]
+
+
+class Notes:
+    """An observer that remembers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, int, int | None]] = []
+        self.request_ids: list[str] = []
+        self.drifts: list[tuple[str, str, str]] = []
+        self.states: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [outcome for _, outcome, _, _ in self.calls]
+
+    def called(
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        attempt: int,
+        request_id: str,
+        http_status: int | None,
+    ) -> None:
+        assert seconds >= 0
+        with self._lock:
+            self.calls.append((operation, outcome, attempt, http_status))
+            self.request_ids.append(request_id)
+
+    def drift(self, operation: str, field: str, kind: str) -> None:
+        self.drifts.append((operation, field, kind))
+
+    def breaker(self, operation: str, state: str) -> None:
+        self.states.append((operation, state))
+
+
+class Time:
+    """A clock that moves only when someone sleeps by it, or says so."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.sleeps: list[float] = []
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.passed += seconds
+
+
+@pytest.fixture
+def stub() -> Iterator[StubVendor]:
+    with StubVendor() as stub:
+        yield stub
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClient]:
+    """Clients of the stub; keywords go to `TransportConfig`, ``real_time`` keeps the true clock."""
+    made: list[Client] = []
+
+    def make(*, real_time: bool = False, **settings: Any) -> Client:
+        config = TransportConfig(
+            **{
+                "base_url": stub.base_url,
+                "credentials": Credentials(ACCESS_KEY, SECRET_KEY),
+                **settings,
+            }
+        )
+        ours: dict[str, Any] = {"sleep": time.sleep, "monotonic": time.monotonic}
+        client = Client(
+            config,
+            clock=time.now,
+            rng=lambda: 0.5,
+            observer=notes,
+            **({} if real_time else ours),
+        )
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    return make_client()
