@@ -1,0 +1,71 @@
+"""The address is the state: the list's question as a query string, and that string changed by one
+thing (another page, one filter less).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from isales_proxy.filters import DEFAULT_SIZE, ReservationFilter
+
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ListAddress:
+    """The path of a list and the parameters of the question, as the reader wrote them."""
+
+    path: str
+    filters: tuple[tuple[str, str], ...]
+    size: int
+    page: int
+
+    @classmethod
+    def of(cls, path: str, form: ReservationFilter) -> ListAddress:
+        """From a valid form, without what is empty or a default."""
+        found: dict[str, Any] = form.cleaned_data
+        filters: Pairs = []
+        if found["called_no"]:
+            filters.append(("called_no", found["called_no"]))
+        filters += [("agent", account) for account in found.get("agent", ())]
+        if found["task"]:
+            filters.append(("task", found["task"]))
+        filters += [(name, form.data[name].strip()) for name in ("begin", "end") if found[name]]
+        return cls(path, tuple(filters), found["size"], found["page"])
+
+    def query(self, *, page: int | None = None, size: int | None = None) -> str:
+        """The query string of this question, on another page or with another size."""
+        return urlencode([*self.filters, *self._view(page or self.page, size or self.size)])
+
+    def at(self, *, page: int | None = None, size: int | None = None) -> str:
+        """The address of another page, or of the first page of another size."""
+        return _join(self.path, self.query(page=page, size=size))
+
+    def without(self, name: str, value: str) -> str:
+        """The address with one filter less, on its first page."""
+        kept = [pair for pair in self.filters if pair != (name, value)]
+        return _join(self.path, urlencode([*kept, *self._view(1, self.size)]))
+
+    def ranged(self, begin: str, end: str) -> str:
+        """The address with another time range, on its first page."""
+        kept = [pair for pair in self.filters if pair[0] not in {"begin", "end"}]
+        pairs = [*kept, ("begin", begin), ("end", end), *self._view(1, self.size)]
+        return _join(self.path, urlencode(pairs))
+
+    def cleared(self) -> str:
+        """The address without any filter."""
+        return _join(self.path, urlencode(self._view(1, self.size)))
+
+    def _view(self, page: int, size: int) -> Pairs:
+        pairs: Pairs = []
+        if page != 1:
+            pairs.append(("page", str(page)))
+        if size != DEFAULT_SIZE:
+            pairs.append(("size", str(size)))
+        return pairs
+
+
+def _join(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path

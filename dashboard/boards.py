@@ -1,0 +1,196 @@
+"""The reservations board: everything that the page and its fragment show, ready to lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language, gettext as _
+
+from dashboard.addresses import ListAddress
+from dashboard.moments import Moments, zone_name
+from dashboard.paging import Pager, count, pager
+from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
+from isales_proxy.filters import ReservationFilter
+from isales_proxy.services import names, result_codes
+from isales_proxy.services.access import Scope
+from isales_proxy.services.problems import Problem
+from isales_proxy.services.reservations import ReservationPage
+
+# Each row carries its own address. A very long question is left out of it, so that the fragment
+# stays small; the panel then finds the row by its ID alone.
+_LONGEST_ROW_QUERY: Final = 256
+
+
+@dataclass
+class Board:
+    """Context of `reservations/_results.html` and `_filters.html`."""
+
+    title: str
+    vdn_id: int
+    zone_text: str
+    refresh_url: str
+    clear_url: str
+    columns: tuple[Column, ...]
+    ranges: list[dict[str, Any]]
+    chips: list[dict[str, str]] = field(default_factory=list)
+    rows: list[RowView] = field(default_factory=list)
+    total: int | None = None
+    total_text: str = ""
+    as_of_iso: str = ""
+    as_of_text: str = ""
+    source: str = "none"
+    source_text: str = ""
+    age_text: str = ""
+    complete: bool = True
+    problem: Problem | None = None
+    empty: str = ""
+    pager: Pager | None = None
+
+
+def reading(scope: Scope, now: datetime | None = None) -> Reading:
+    """What all rows of this page are read with."""
+    return Reading(
+        moments=Moments(now or timezone.now()),
+        book=result_codes.book(scope.vdn),
+        language=get_language() or "en",
+    )
+
+
+def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
+    """A board without an answer: the question was bad, or the vendor failed."""
+    path = reverse("reservations", args=[scope.vdn.pk])
+    address = ListAddress.of(path, form) if form.is_valid() else ListAddress(path, (), 25, 1)
+    board = Board(
+        title=_("Reservations") if scope.sees_all_agents else _("My reservations"),
+        vdn_id=scope.vdn.pk,
+        zone_text=_("Times in %s") % zone_name(now, timezone.get_current_timezone()),
+        refresh_url=address.at(),
+        clear_url=address.cleared() if address.filters or not form.is_valid() else "",
+        columns=RESERVATION_COLUMNS,
+        ranges=_ranges(address, now),
+        chips=_chips(address, scope),
+    )
+    if not form.is_valid():
+        board.empty = "bad-filter"
+    return board
+
+
+def failed(scope: Scope, form: ReservationFilter, now: datetime, problem: Problem) -> Board:
+    """A board that says why there is nothing to show."""
+    board = blank(scope, form, now)
+    board.problem, board.empty = problem, "failed"
+    return board
+
+
+def filled(
+    scope: Scope,
+    form: ReservationFilter,
+    now: datetime,
+    found: ReservationPage,
+    problem: Problem | None,
+) -> Board:
+    """A board with the rows of an answer."""
+    board = blank(scope, form, now)
+    address = ListAddress.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    read = reading(scope, now)
+    query = address.query()
+    suffix = f"?{query}" if query and len(query) <= _LONGEST_ROW_QUERY else ""
+    board.rows = row_views(
+        found.rows,
+        columns=board.columns,
+        reading=read,
+        address=lambda ident: reverse("reservation", args=[scope.vdn.pk, ident]) + suffix,
+    )
+    board.total, board.total_text = found.total, count(found.total)
+    board.source, board.complete, board.problem = found.source, found.complete, problem
+    board.source_text = _source_words(found.source)
+    if found.as_of is not None:
+        board.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
+        board.as_of_text = read.moments.clock(found.as_of)
+        if found.source == "stale":
+            board.age_text = read.moments.behind(now - found.as_of)
+    board.pager = pager(address, total=found.total, shown=len(found.rows))
+    if not found.rows:
+        board.empty = "past-end" if found.total and address.page > 1 else "no-match"
+    return board
+
+
+def _source_words(source: str) -> str:
+    return {
+        "live": _("from CC-iSales"),
+        "cache": _("from CC-iSales"),
+        "stale": _("last good answer"),
+        "none": "",
+    }[source]
+
+
+def _chips(address: ListAddress, scope: Scope) -> list[dict[str, str]]:
+    known = names.known(scope=scope)
+    chips = []
+    for name, value in address.filters:
+        label, text = value, value
+        if name == "called_no":
+            label = _("Called number")
+        elif name == "agent":
+            label, person = _("Agent"), known.agents.get(value, "")
+            text = f"{person} {value}" if person and person != value else value
+        elif name == "task":
+            label, text = _("Task"), known.tasks.get(value) or value
+        elif name == "begin":
+            label, text = _("From"), value.replace("T", " ")
+        elif name == "end":
+            label, text = _("To"), value.replace("T", " ")
+        chips.append(
+            {
+                "name": name,
+                "label": label,
+                "value": value,
+                "text": text,
+                "remove_url": address.without(name, value),
+            }
+        )
+    return chips
+
+
+def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
+    """The quick ranges. A day ends at the next midnight, so that its last minute is in it."""
+    local = now.astimezone(timezone.get_current_timezone())
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    minute = local.replace(second=0, microsecond=0)
+    day = timedelta(days=1)
+    # An hour is counted on the clock of the world, not on that of a wall that may be changed.
+    in_an_hour = (minute.astimezone(UTC) + timedelta(hours=1)).astimezone(local.tzinfo)
+    spans = (
+        (_("Next hour"), minute.replace(tzinfo=None), in_an_hour.replace(tzinfo=None)),
+        (_("Today"), midnight, midnight + day),
+        (_("Yesterday"), midnight - day, midnight),
+        (_("Last 7 days"), midnight - 6 * day, midnight + day),
+    )
+    ranges = []
+    for label, begin, end in spans:
+        begin_text, end_text = (f"{moment:%Y-%m-%dT%H:%M}" for moment in (begin, end))
+        ranges.append(
+            {
+                "label": label,
+                "url": address.ranged(begin_text, end_text),
+                "current": ("begin", begin_text) in address.filters
+                and ("end", end_text) in address.filters,
+            }
+        )
+    return ranges
+
+
+def options(scope: Scope) -> dict[str, list[dict[str, str]]]:
+    """What the agent and task fields offer while one types."""
+    known = names.known(scope=scope)
+    return {
+        kind: [
+            {"value": value, "label": label}
+            for value, label in sorted(found.items(), key=lambda pair: pair[1].casefold())
+        ]
+        for kind, found in (("agents", known.agents), ("tasks", known.tasks))
+    }

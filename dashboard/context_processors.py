@@ -1,0 +1,121 @@
+"""The frame of every page: navigation, VDNs, the vendor's health, language, theme, reader."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language, gettext as _
+
+from dashboard.moments import Moments, zone_name
+from dashboard.readers import LAST_VDN
+from isales_proxy.configuration import isales
+from isales_proxy.services import health
+from isales_proxy.services.access import Scope, remembered_scopes
+
+THEMES: Final = ("auto", "light", "dark")
+THEME_COOKIE: Final = "theme"
+
+_LANGUAGES: Final = (("en", "English", "EN"), ("zh-hans", "简体中文", "中"))
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """`frame`, worked out only by templates that use it (an htmx fragment does not)."""
+    return {"frame": SimpleLazyObject(lambda: _frame(request))}
+
+
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "user", None)
+    known = user is not None and user.is_authenticated
+    scopes = remembered_scopes(user) if known else []
+    scope: Scope | None = getattr(request, "scope", None) or _last(request, scopes)
+    language = get_language() or "en"
+    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    return {
+        "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
+        "vdns": [_vdn(request, each, scope) for each in scopes],
+        "nav": _nav(request, scope) if scope else [],
+        "demo": isales().demo,
+        "health": _health() if known else None,
+        "languages": [
+            {"code": code, "label": label, "short": short, "current": code == language}
+            for code, label, short in _LANGUAGES
+        ],
+        "theme": theme if theme in THEMES else "auto",
+        "zone": {
+            "name": zone_name(timezone.now(), timezone.get_current_timezone()),
+            "own": request.session.get("time_zone", "") if known else "",
+            "vdn": scope.vdn.time_zone if scope else "",
+        },
+        "user": _person(user, scope) if known else None,
+        "admin_url": reverse("admin:index") if known and user and user.is_staff else "",
+    }
+
+
+def _last(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
+    """Outside of a VDN the frame keeps the one looked at last."""
+    if not scopes:
+        return None
+    wanted = request.session.get(LAST_VDN)
+    return next((scope for scope in scopes if scope.vdn.pk == wanted), scopes[0])
+
+
+def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, Any]:
+    """A VDN in the switcher: the same page there, where the page is of a VDN as a whole."""
+    match = request.resolver_match
+    url = reverse("reservations", args=[each.vdn.pk])
+    if match and set(match.kwargs) == {"vdn_id"} and match.url_name:
+        try:
+            url = reverse(match.url_name, args=[each.vdn.pk])
+        except NoReverseMatch:
+            pass
+    return {
+        "id": each.vdn.pk,
+        "name": each.vdn.name,
+        "url": url,
+        "current": current is not None and each.vdn.pk == current.vdn.pk,
+    }
+
+
+def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    own = not scope.sees_all_agents
+    pages = (
+        (_("My reservations") if own else _("Reservations"), "reservations", "reservation"),
+        (_("Result codes"), "result_codes", ""),
+    )
+    return [
+        {
+            "label": label,
+            "url": reverse(name, args=[scope.vdn.pk]),
+            "current": here in {name, other},
+        }
+        for label, name, other in pages
+    ]
+
+
+def _health() -> dict[str, str]:
+    found = health.vendor()
+    if found.answered_at is None:
+        text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
+        return {"state": found.state, "text": text, "at_iso": ""}
+    at = Moments(timezone.now()).clock(found.answered_at)
+    text = (
+        _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
+        if found.state == "ok"
+        else _("CC-iSales away since %(at)s") % {"at": at}
+    )
+    return {"state": found.state, "text": text, "at_iso": found.answered_at.isoformat()}
+
+
+def _person(user: Any, scope: Scope | None) -> dict[str, str]:
+    name = user.get_full_name() or user.get_username()
+    initials = "".join(word[0] for word in name.replace("-", " ").split()[:2]).upper()
+    return {
+        "name": name,
+        "initials": initials,
+        "role": str(scope.role.label) if scope else "",
+    }

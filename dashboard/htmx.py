@@ -1,0 +1,37 @@
+"""Page or fragment: one helper decides, so that no address ever answers Back with a bare fragment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+from dashboard.readers import ReaderRequest
+from isales_proxy.services.problems import Problem
+
+
+def wants_fragment(request: ReaderRequest) -> bool:
+    """Whether htmx asks for a part: not when it restores history or follows a boosted link."""
+    htmx = request.htmx
+    return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
+
+
+def answer(
+    request: ReaderRequest,
+    *,
+    page: str,
+    fragment: str,
+    context: dict[str, Any],
+    status: int = 200,
+    problem: Problem | None = None,
+) -> HttpResponse:
+    """Render the page or the fragment that it includes. Rows are personal: nobody may store them."""
+    template = fragment if wants_fragment(request) else page
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request", "Cookie"])
+    response.headers["Cache-Control"] = "private, no-store"
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response

@@ -1,0 +1,88 @@
+"""What happens to every request, whatever the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django_structlog.middlewares import RequestMiddleware
+from prometheus_client import Histogram
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+LONGEST_ADDRESS: Final = 8 * 1024
+
+ANSWERED = Histogram(
+    "callboard_http_seconds", "Seconds to answer a request.", ["view", "method", "status"]
+)
+
+
+class CleanAddressMiddleware:
+    """Refuses addresses that no page of ours can have: not UTF-8, with NUL, or over 8 kB.
+
+    Django would decode such bytes to replacement characters and search for those.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        query = request.META.get("QUERY_STRING", "")
+        if len(query) > LONGEST_ADDRESS:
+            return _refused(request, 414)
+        raw = unquote_to_bytes(query.replace("+", " "))
+        path = request.META.get("PATH_INFO", "")
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return _refused(request, 422)
+        if b"\x00" in raw or "\x00" in path or "\ufffd" in path:
+            return _refused(request, 422)
+        return self.get_response(request)
+
+
+def _refused(request: HttpRequest, status: int) -> HttpResponse:
+    return render(request, "422.html", {"status": status}, status=status)
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """One line a request. The query stays out of it, since it may hold a called number."""
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        return f"{request.method} {request.path}"
+
+
+class ReaderMiddleware:
+    """Leaves no reader's time zone behind for the next request of this thread."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.scope = None  # type: ignore[attr-defined]
+        timezone.deactivate()
+        return self.get_response(request)
+
+
+class MetricsMiddleware:
+    """Counts and times answers by the name of the view, never by address."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        response = self.get_response(request)
+        match = request.resolver_match
+        ANSWERED.labels(
+            (match.view_name if match else "") or "none",
+            request.method if request.method in {"GET", "POST", "HEAD"} else "other",
+            response.status_code,
+        ).observe(time.perf_counter() - began)
+        return response

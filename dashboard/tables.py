@@ -1,0 +1,279 @@
+"""The columns of the reservations list: one source for HTML and, later, exports and layouts.
+
+A cell's text is prepared here once; the template only lays it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _, gettext_lazy
+
+from dashboard.moments import Moments
+from isales_proxy.client.records import Reservation
+from isales_proxy.services.code_book import CodeBook
+from isales_proxy.services.states import Standing, State, standing
+
+NOTHING: Final = "—"
+_ELLIPSIS_FROM: Final = 28
+
+CALL_TYPES: Final[dict[str, str | Promise]] = {
+    "1": gettext_lazy("Manual"),
+    "2": gettext_lazy("Auto"),
+}
+TASK_STATUSES: Final[dict[str, str | Promise]] = {
+    "1": gettext_lazy("Draft"),
+    "2": gettext_lazy("Running"),
+    "3": gettext_lazy("Paused"),
+    "4": gettext_lazy("Completed"),
+}
+STATES: Final[dict[State, str | Promise]] = {
+    State.WAITING: gettext_lazy("Waiting"),
+    State.SOON: gettext_lazy("Due soon"),
+    State.LATE: gettext_lazy("Overdue"),
+    State.ANSWERED: gettext_lazy("Answered"),
+    State.FAILED: gettext_lazy("Failed"),
+    State.CALLED: gettext_lazy("Called"),
+    State.UNKNOWN: gettext_lazy("Unknown"),
+}
+
+
+@dataclass(slots=True)
+class Cell:
+    """Ready text. `field` and `sub_field` are the vendor's names; `tone` makes a badge of `main`."""
+
+    field: str
+    main: str
+    css: str = ""
+    label: str = ""
+    code: str = ""
+    sub: str = ""
+    sub_field: str = ""
+    tone: str = ""
+    title: str = ""
+    link: bool = False
+
+
+@dataclass(slots=True)
+class RowView:
+    """One row, ready for the template."""
+
+    id: str
+    dom_id: str
+    url: str
+    state: str
+    cells: list[Cell]
+
+
+class Reading:
+    """What is the same for all rows of a page: the moment, the zone, the language, the codes."""
+
+    def __init__(self, *, moments: Moments, book: CodeBook, language: str) -> None:
+        self.moments = moments
+        self.book = book
+        self.language = language
+        self.types = {key: str(value) for key, value in CALL_TYPES.items()}
+        self.statuses = {key: str(value) for key, value in TASK_STATUSES.items()}
+        self.states = {key: str(value) for key, value in STATES.items()}
+        self.expired = _("marked expired")
+        self.cause = _("Cause %s")
+        self.unknown_code = (
+            _("not in the code table of %s") % moments.short(book.read_at)
+            if book.read_at
+            else _("code table not loaded yet")
+        )
+
+    def code(self, code: str | None) -> str:
+        """A result code in the reader's words."""
+        if not code:
+            return NOTHING
+        meaning = self.book.get(code)
+        return (meaning.text(self.language) if meaning else "") or self.unknown_code
+
+    def when(self, row: Reservation, stand: Standing) -> str:
+        """How far off the row is: `in 9 min`, `18 min late`, `43 min ago`."""
+        if stand.left is not None:
+            if stand.state is State.LATE:
+                return self.moments.late(-stand.left)
+            return self.moments.ahead(stand.left)
+        return self.moments.relative(row.appoint_time) if row.appoint_time else ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its key, heading, CSS class, and how a row's cell is made."""
+
+    key: str
+    label: str | Promise
+    css: str
+    cell: Callable[[Reservation, Standing, Reading], Cell]
+
+
+def _due(row: Reservation, stand: Standing, reading: Reading) -> Cell:
+    return Cell(
+        "appointTime",
+        reading.moments.short(row.appoint_time) or NOTHING,
+        sub=reading.when(row, stand),
+        title=reading.moments.exact(row.appoint_time),
+    )
+
+
+def _number(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+    return Cell("calledNo", row.called_no or NOTHING, link=True)
+
+
+def _agent(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+    return _named("userName", row.user_name, "userAccount", row.user_account)
+
+
+def _task(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+    return _named("taskName", row.task_name, "taskId", row.task_id)
+
+
+def _named(name_field: str, name: str | None, id_field: str, ident: str | None) -> Cell:
+    """A name over its ID, or the ID alone where the name says no more."""
+    if not name or name == ident:
+        return Cell(id_field, ident or NOTHING, title=_long(ident))
+    return Cell(name_field, name, sub=ident or "", sub_field=id_field, title=_long(name))
+
+
+def _type(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
+    return Cell("callType", _in_words(row.call_type, reading.types))
+
+
+def _task_status(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
+    return Cell("taskStatus", _in_words(row.task_status, reading.statuses))
+
+
+def _call(row: Reservation, stand: Standing, reading: Reading) -> Cell:
+    open_call = stand.state in {State.WAITING, State.SOON, State.LATE, State.UNKNOWN}
+    return Cell(
+        "callFlag",
+        reading.states[stand.state],
+        tone=stand.state.value,
+        sub=reading.expired if row.timeout and open_call else "",
+        sub_field="timeout" if row.timeout and open_call else "",
+    )
+
+
+def _result(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
+    text = reading.code(row.fail_code)
+    return Cell(
+        "failCode",
+        text,
+        code=row.fail_code or "",
+        sub=reading.cause % row.result if row.result else "",
+        sub_field="result" if row.result else "",
+        title=_long(text),
+    )
+
+
+def _business(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+    return Cell("busiResult", row.busi_result or NOTHING, title=_long(row.busi_result))
+
+
+def _in_words(raw: str | None, words: dict[str, str]) -> str:
+    return words.get(raw, raw) if raw else NOTHING
+
+
+def _long(text: str | None) -> str:
+    return text if text and len(text) > _ELLIPSIS_FROM else ""
+
+
+RESERVATION_COLUMNS: Final = (
+    Column("due", gettext_lazy("Due"), "c-due", _due),
+    Column("number", gettext_lazy("Called number"), "c-number", _number),
+    Column("agent", gettext_lazy("Agent"), "c-agent", _agent),
+    Column("task", gettext_lazy("Task"), "c-task", _task),
+    Column("type", gettext_lazy("Type"), "c-type", _type),
+    Column("task-status", gettext_lazy("Task status"), "c-status", _task_status),
+    Column("call", gettext_lazy("Call"), "c-call", _call),
+    Column("result", gettext_lazy("Call result"), "c-result", _result),
+    Column("business", gettext_lazy("Business result"), "c-business", _business),
+)
+
+
+def row_views(
+    rows: tuple[Reservation, ...],
+    *,
+    columns: tuple[Column, ...],
+    reading: Reading,
+    address: Callable[[str], str],
+) -> list[RowView]:
+    """All rows of a page. `address` gives the panel's address for an `appointId`."""
+    labels = [str(column.label) for column in columns]
+    views = []
+    for place, row in enumerate(rows):
+        stand = standing(row, reading.moments.now)
+        cells = []
+        for column, label in zip(columns, labels, strict=True):
+            cell = column.cell(row, stand, reading)
+            cell.css, cell.label = column.css, label
+            cells.append(cell)
+        ident = row.appoint_id or ""
+        views.append(
+            RowView(
+                id=ident,
+                # A row without an ID still needs a place of its own in the document.
+                dom_id=f"r-{ident}" if ident else f"r-at-{place}",
+                url=address(ident) if ident else "",
+                state=stand.state.value,
+                cells=cells,
+            )
+        )
+    return views
+
+
+def detail_fields(row: Reservation, reading: Reading) -> list[dict[str, Any]]:
+    """All eighteen documented fields of a row, in the vendor's order, for the side panel."""
+    texts: dict[str, tuple[str, str]] = {
+        "call_type": (_in_words(row.call_type, reading.types), row.call_type or ""),
+        "task_status": (_in_words(row.task_status, reading.statuses), row.task_status or ""),
+        "timeout": (
+            NOTHING if row.timeout is None else _("Yes") if row.timeout else _("No"),
+            "",
+        ),
+        "fail_code": (reading.code(row.fail_code), row.fail_code or ""),
+    }
+    for name in ("appoint_time", "begin_time", "end_time", "create_time"):
+        texts[name] = (reading.moments.exact(getattr(row, name)) or NOTHING, "")
+    fields = []
+    for name, vendor_name in type(row).vendor_names().items():
+        text, code = texts.get(name) or (getattr(row, name) or NOTHING, "")
+        fields.append(
+            {
+                "field": vendor_name,
+                "label": str(DETAIL_LABELS[name]),
+                "text": text,
+                "code": "" if code == text else code,
+                "copy": text != NOTHING and name in _COPIED,
+                "raw": code or text,
+            }
+        )
+    return fields
+
+
+_COPIED: Final = frozenset({"appoint_id", "called_no", "caller_no", "user_account", "task_id"})
+DETAIL_LABELS: Final[dict[str, str | Promise]] = {
+    "appoint_id": gettext_lazy("Reservation ID"),
+    "call_type": gettext_lazy("Type"),
+    "appoint_time": gettext_lazy("Due"),
+    "called_no": gettext_lazy("Called number"),
+    "task_id": gettext_lazy("Task ID"),
+    "task_name": gettext_lazy("Task"),
+    "task_status": gettext_lazy("Task status"),
+    "timeout": gettext_lazy("Marked expired"),
+    "user_account": gettext_lazy("Agent account"),
+    "user_name": gettext_lazy("Agent"),
+    "begin_time": gettext_lazy("Call began"),
+    "end_time": gettext_lazy("Call ended"),
+    "call_flag": gettext_lazy("Call status (raw)"),
+    "caller_no": gettext_lazy("Calling number"),
+    "fail_code": gettext_lazy("Call result"),
+    "result": gettext_lazy("Failure cause (raw)"),
+    "busi_result": gettext_lazy("Business result"),
+    "create_time": gettext_lazy("Created"),
+}

@@ -1,0 +1,67 @@
+"""Where one arrives, and one's own choices: language, theme, time zone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.context_processors import THEME_COOKIE, THEMES
+from dashboard.forms import ZoneForm
+from dashboard.readers import LAST_VDN, choose_zone
+from isales_proxy.services.access import remembered_scopes
+
+_YEAR = 365 * 24 * 60 * 60
+
+
+@require_safe
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """`/`: to the reservations of the VDN looked at last, or a word to those who have none yet."""
+    found = remembered_scopes(request.user)
+    if not found:
+        return render(request, "no_access.html", status=403)
+    wanted = request.session.get(LAST_VDN)
+    scope = next((scope for scope in found if scope.vdn.pk == wanted), found[0])
+    return redirect("reservations", vdn_id=scope.vdn.pk)
+
+
+@require_POST
+def set_theme(request: HttpRequest) -> HttpResponse:
+    """Keep the theme in a cookie, so that the log-in page has it too."""
+    response = _back(request)
+    theme = request.POST.get("theme", "auto")
+    if theme in THEMES:
+        response.set_cookie(
+            THEME_COOKIE,
+            theme,
+            max_age=_YEAR,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+    return response
+
+
+@require_POST
+@login_required
+def set_zone(request: HttpRequest) -> HttpResponse:
+    """Keep the reader's time zone; a wrong one changes nothing."""
+    form = ZoneForm(request.POST)
+    if not form.is_valid():
+        return render(request, "422.html", {"status": 422}, status=422)
+    choose_zone(request, form.cleaned_data["time_zone"])
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponseRedirect:
+    wanted: Any = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(wanted if safe else reverse("home"))

@@ -1,0 +1,198 @@
+"""The reservations list, its side panel, and a number's other reservations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from dashboard import boards, tables
+from dashboard.addresses import ListAddress
+from dashboard.htmx import answer, wants_fragment
+from dashboard.permissions import vdn_page
+from dashboard.readers import ReaderRequest
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
+from isales_proxy.filters import ReservationFilter
+from isales_proxy.services import problems, reservations
+from isales_proxy.services.access import Scope
+from isales_proxy.services.problems import Problem
+from isales_proxy.services.states import standing
+
+LIST = "reservations/list.html"
+
+
+@require_safe
+@vdn_page()
+def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
+    context, status, problem = _list(request, scope)
+    return answer(
+        request,
+        page=LIST,
+        fragment="reservations/_fragment.html",
+        context=context,
+        status=status,
+        problem=problem,
+    )
+
+
+@require_safe
+@vdn_page()
+def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
+    """One reservation in the side panel; as a page it stands beside its list."""
+    fragment = wants_fragment(request)
+    context, status, problem = ({}, 200, None) if fragment else _list(request, scope)
+    context["panel"], panel_status, panel_problem = _panel(request, scope, appoint_id)
+    return answer(
+        request,
+        page=LIST,
+        fragment="reservations/_panel.html",
+        context=context,
+        status=max(status, panel_status),
+        problem=problem or panel_problem,
+    )
+
+
+@require_safe
+@vdn_page()
+def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
+    """Other reservations of the same called number, for the side panel."""
+    if not wants_fragment(request):
+        raise Http404
+    read = boards.reading(scope)
+    context: dict[str, Any] = {
+        "related": {"rows": [], "problem": None, "truncated": False, "list_url": ""}
+    }
+    problem = None
+    try:
+        found = reservations.one(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
+        if found is None:
+            raise Http404
+        others = reservations.of_number(scope=scope, row=found.row)
+    except ISalesError as error:
+        problem = context["related"]["problem"] = problems.describe(error)
+    else:
+        context["related"] |= {
+            "rows": [_related_row(scope, row, read) for row in others.rows],
+            "truncated": others.total > others.query.size,
+            "list_url": _number_url(scope, found.row),
+        }
+    return answer(
+        request,
+        page="reservations/_related.html",
+        fragment="reservations/_related.html",
+        context=context,
+        status=problem.status if problem else 200,
+        problem=problem,
+    )
+
+
+def _list(
+    request: ReaderRequest, scope: Scope
+) -> tuple[dict[str, Any], int, Problem | None]:
+    """Context, status and problem of the list that this address asks for."""
+    now = timezone.now()
+    form = ReservationFilter(request.GET, scope=scope)
+    status, problem = 200, None
+    if not form.is_valid():
+        board, status = boards.blank(scope, form, now), 422
+    else:
+        try:
+            found = reservations.page(scope=scope, query=form.query())
+        except ISalesError as error:
+            problem = problems.describe(error)
+            board, status = boards.failed(scope, form, now, problem), problem.status
+        else:
+            if found.error is not None:
+                problem = problems.describe(found.error)
+                status = problem.status
+            if found.source == "live":
+                now = timezone.now()
+            board = boards.filled(scope, form, now, found, problem)
+    context = {"form": form, "board": board, "options": boards.options(scope), "panel": None}
+    return context, status, problem
+
+
+def _query(request: ReaderRequest, scope: Scope) -> ReservationQuery:
+    """The list's question if it is a good one, else any page: the row is asked for by its ID."""
+    form = ReservationFilter(request.GET, scope=scope)
+    return form.query() if form.is_valid() else ReservationQuery()
+
+
+def _panel(
+    request: ReaderRequest, scope: Scope, appoint_id: str
+) -> tuple[dict[str, Any], int, Problem | None]:
+    here = reverse("reservation", args=[scope.vdn.pk, appoint_id])
+    query = request.GET.urlencode()
+    panel: dict[str, Any] = {
+        "id": appoint_id,
+        "called_no": "",
+        "state": "unknown",
+        "state_text": "",
+        "when_text": "",
+        "dial_text": "",
+        "fields": [],
+        "as_of_text": "",
+        "missing": False,
+        "problem": None,
+        "close_url": _with_query(reverse("reservations", args=[scope.vdn.pk]), query),
+        "related_url": _with_query(reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query),
+        "url": _with_query(here, query),
+    }
+    try:
+        found = reservations.one(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
+    except ISalesError as error:
+        panel["problem"] = problem = problems.describe(error)
+        return panel, problem.status, problem
+    if found is None:
+        panel["missing"] = True
+        return panel, 404, None
+    read = boards.reading(scope)
+    stand = standing(found.row, read.moments.now)
+    early = stand.dial_at is not None and stand.dial_at != found.row.appoint_time
+    panel |= {
+        "called_no": found.row.called_no or "",
+        "state": stand.state.value,
+        "state_text": read.states[stand.state],
+        "when_text": read.when(found.row, stand),
+        "dial_text": _("Automatic: dialled from %s, five minutes before.")
+        % read.moments.short(stand.dial_at)
+        if early
+        else "",
+        "fields": tables.detail_fields(found.row, read),
+        "as_of_text": read.moments.clock(found.as_of),
+    }
+    return panel, 200, None
+
+
+def _related_row(scope: Scope, row: Reservation, read: tables.Reading) -> dict[str, str]:
+    stand = standing(row, read.moments.now)
+    return {
+        "url": reverse("reservation", args=[scope.vdn.pk, row.appoint_id])
+        if row.appoint_id
+        else "",
+        "due": read.moments.short(row.appoint_time) or tables.NOTHING,
+        "agent": row.user_name or row.user_account or tables.NOTHING,
+        "state": stand.state.value,
+        "state_text": read.states[stand.state],
+        "code": row.fail_code or "",
+        "result": read.code(row.fail_code) if row.fail_code else "",
+    }
+
+
+def _number_url(scope: Scope, row: Reservation) -> str:
+    asked = QueryDict(mutable=True)
+    asked["called_no"] = row.called_no or ""
+    form = ReservationFilter(asked, scope=scope)
+    path = reverse("reservations", args=[scope.vdn.pk])
+    return ListAddress.of(path, form).at() if form.is_valid() else ""
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path

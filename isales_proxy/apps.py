@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ISalesProxyConfig(AppConfig):
+    """The door to CC-iSales and what is kept of what comes through it."""
+
+    name = "isales_proxy"
+    verbose_name = "CC-iSales"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Importing registers the system checks, the jobs and the signal receivers.
+        from isales_proxy import checks, jobs, seeding  # noqa: F401

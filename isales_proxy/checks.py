@@ -1,0 +1,53 @@
+"""System checks: a configuration that cannot work is told before it hurts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from isales_proxy.configuration import isales
+
+
+@register(Tags.caches)
+def shared_cache(**_more: Any) -> list[CheckMessage]:
+    """More than one worker process needs a cache that they share."""
+    backend = settings.CACHES["default"]["BACKEND"]
+    if settings.WEB_CONCURRENCY > 1 and backend.endswith("LocMemCache"):
+        return [
+            Error(
+                "There are several worker processes, but each has a cache of its own.",
+                hint="Set CACHE_URL=redis://…, or WEB_CONCURRENCY=1.",
+                id="isales_proxy.E001",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def encrypted_line(**_more: Any) -> list[CheckMessage]:
+    """Keys and called numbers travel over the line to CC-iSales."""
+    if isales().base_url.startswith("http://"):
+        return [
+            Warning(
+                "ISALES_BASE_URL is not encrypted.",
+                hint="Use https://, with ISALES_CA_BUNDLE for a private certificate authority.",
+                id="isales_proxy.W001",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def no_demo_in_production(**_more: Any) -> list[CheckMessage]:
+    """A production server that shows invented calls would mislead people."""
+    if isales().demo:
+        return [
+            Warning(
+                "ISALES_BASE_URL is not set: the simulator stands in for CC-iSales.",
+                hint="Set ISALES_BASE_URL, ISALES_ACCESS_KEY and ISALES_SECRET_KEY.",
+                id="isales_proxy.W002",
+            )
+        ]
+    return []

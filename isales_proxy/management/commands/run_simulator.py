@@ -1,0 +1,65 @@
+"""`manage.py run_simulator`: a stand-in CC-iSales in the foreground, for demos and trials."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from isales_proxy.simulator import Simulator
+
+
+class Command(BaseCommand):
+    """Runs until SIGINT or SIGTERM; needs neither a database nor any setting."""
+
+    help = "Run a simulated CC-iSales over HTTP until interrupted."
+    requires_system_checks: list[str] = []  # noqa: RUF012  (Django declares it like this)
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=0, help="0 (default) picks a free port")
+        parser.add_argument("--rows", type=int, default=12_000, help="reservations per VDN")
+        parser.add_argument("--seed", type=int, default=1, help="other seed, other data")
+        parser.add_argument(
+            "--vdn",
+            type=int,
+            action="append",
+            dest="vdns",
+            metavar="ID",
+            help="a VDN to simulate; repeatable (default: 88 and 89)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        """Serve until a signal comes."""
+        vdns = tuple(options["vdns"] or (88, 89))
+        if not 0 <= options["port"] <= 65535 or not 0 <= options["rows"] <= 1_000_000:
+            raise CommandError("--port is 0 to 65535, --rows is 0 to 1000000")
+        if not all(1 <= vdn <= 9999 for vdn in vdns):
+            raise CommandError("--vdn is 1 to 9999")
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: ended.set())
+        simulator = Simulator(
+            host=options["host"],
+            port=options["port"],
+            rows=options["rows"],
+            seed=options["seed"],
+            vdns=vdns,
+        )
+        try:
+            simulator.start()
+        except OSError as error:
+            raise CommandError(f"cannot listen there: {error.strerror}") from None
+        with simulator:
+            names = ", ".join(str(vdn) for vdn in vdns)
+            self.stdout.write(
+                f"CC-iSales simulator on {simulator.base_url} "
+                f"(VDN {names}, {options['rows']} rows each)"
+            )
+            self.stdout.flush()
+            ended.wait()

@@ -1,0 +1,37 @@
+"""After each migrate: the VDNs of `ISALES_VDNS`, and the group of those who use Django's admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
+
+from isales_proxy.configuration import isales
+from isales_proxy.models import Vdn
+
+ADMINS = "Callboard admins"
+_MANAGED = ("user", "vdn", "access")
+
+
+@receiver(post_migrate, dispatch_uid="isales_proxy.seeding")
+def seed(sender: Any, using: str, **_more: object) -> None:
+    """Create what is missing; never overwrite what people changed."""
+    if sender.name != "isales_proxy":
+        return
+    for vdn in isales().vdns:
+        Vdn.objects.using(using).get_or_create(
+            pk=vdn.id,
+            defaults={"name": vdn.name, "time_zone": vdn.time_zone or settings.TIME_ZONE},
+        )
+    # Django makes an app's permissions in this same signal, perhaps after us.
+    create_permissions(sender, verbosity=0, using=using)
+    group, _created = Group.objects.using(using).get_or_create(name=ADMINS)
+    group.permissions.set(
+        Permission.objects.using(using).filter(
+            content_type__app_label="isales_proxy", content_type__model__in=_MANAGED
+        )
+    )

@@ -1,0 +1,77 @@
+"""Who may see what: the one place where a person and a VDN become a `Scope`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from isales_proxy.models import Access, Role, Vdn
+
+
+class NotYours(LookupError):
+    """The VDN does not exist, is switched off, or is none of this person's business: all alike."""
+
+
+class NotAllowed(PermissionError):
+    """The person sees the VDN but not this part of it."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One person in one VDN. Services take it in place of a user and a VDN."""
+
+    user_id: int
+    username: str
+    vdn: Vdn
+    role: Role
+    agent_account: str
+
+    @property
+    def sees_all_agents(self) -> bool:
+        """Whether the person sees the reservations of every agent of the VDN."""
+        return self.role is not Role.AGENT
+
+    @property
+    def may_refresh_codes(self) -> bool:
+        """Whether the person may fetch the code table anew."""
+        return self.role is Role.ADMIN
+
+    def require(self, allowed: bool) -> None:
+        """Raise NotAllowed unless `allowed`."""
+        if not allowed:
+            raise NotAllowed
+
+
+def scopes(user: Any) -> list[Scope]:
+    """Every VDN that this person may enter, by number; one query."""
+    rows = Access.objects.filter(user_id=user.pk, vdn__enabled=True).select_related("vdn")
+    return [_scope(user, row) for row in rows.order_by("vdn_id")]
+
+
+def enter(*, user: Any, vdn_id: int) -> Scope:
+    """This person's scope in one VDN. Raises NotYours."""
+    for scope in remembered_scopes(user):
+        if scope.vdn.pk == vdn_id:
+            return scope
+    raise NotYours
+
+
+def remembered_scopes(user: Any) -> list[Scope]:
+    """Like `scopes`, asked of the database once for each loaded user, which means once a request."""
+    if not user.is_authenticated:
+        return []
+    found: list[Scope] | None = getattr(user, "_callboard_scopes", None)
+    if found is None:
+        found = scopes(user)
+        user._callboard_scopes = found  # noqa: SLF001
+    return found
+
+
+def _scope(user: Any, row: Access) -> Scope:
+    return Scope(
+        user_id=user.pk,
+        username=user.get_username(),
+        vdn=row.vdn,
+        role=Role(row.role),
+        agent_account=row.agent_account,
+    )

@@ -1,0 +1,168 @@
+"""Identical questions share one answer: fresh ones from the cache, simultaneous ones from one call,
+and the last good one while the vendor is away.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Generic, Literal, TypeVar
+
+from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
+
+from isales_proxy.client.errors import ISalesError, Throttled, TimedOut, Unreachable
+
+T = TypeVar("T")
+Source = Literal["live", "cache", "stale"]
+
+# A person who sees this answer knows that the vendor is away and how old it is.
+AWAY: Final = (Unreachable, TimedOut, Throttled)
+_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """A value, when the vendor gave it (aware UTC), where this reader has it from, and the error
+    that made us fall back to it (only with source "stale")."""
+
+    value: T
+    as_of: datetime
+    source: Source
+    error: ISalesError | None = None
+
+
+@dataclass(frozen=True)
+class _Kept(Generic[T]):
+    value: T
+    at: float
+
+
+@dataclass
+class _Flight(Generic[T]):
+    done: threading.Event = field(default_factory=threading.Event)
+    kept: _Kept[T] | None = None
+    error: BaseException | None = None
+
+
+class Answers(Generic[T]):
+    """A cache of answers under one prefix.
+
+    `fresh` is how many seconds an answer serves identical questions, `keep` how many it may stand in
+    while the vendor is away, `patience` how long a question waits for an identical one under way.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        keep: float,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._prefix = prefix
+        self._keep = keep
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._flights: dict[str, _Flight[T]] = {}
+
+    def ask(
+        self, key: str, fetch: Callable[[], T], *, fresh: float, patience: float
+    ) -> Answer[T]:
+        """The answer to `key`, from the cache or by `fetch`.
+
+        Raises what `fetch` raised, unless the vendor is away and an older answer is kept.
+        """
+        name = f"{self._prefix}:{key}"
+        kept = self._fresh(name, fresh)
+        if kept is not None:
+            return self._answer(kept, "cache")
+        try:
+            kept, source = self._share(name, fetch, fresh=fresh, patience=patience)
+        except AWAY as error:
+            old = cache.get(name)
+            if old is None:
+                raise
+            return self._answer(old, "stale", error)
+        return self._answer(kept, source)
+
+    def last(self, key: str) -> Answer[T] | None:
+        """The last good answer, however old, without asking anybody."""
+        kept = cache.get(f"{self._prefix}:{key}")
+        return None if kept is None else self._answer(kept, "cache")
+
+    def _share(
+        self, name: str, fetch: Callable[[], T], *, fresh: float, patience: float
+    ) -> tuple[_Kept[T], Source]:
+        with self._lock:
+            flight = self._flights.get(name)
+            leads = flight is None
+            if flight is None:
+                flight = self._flights[name] = _Flight()
+        if not leads:
+            return self._follow(flight, patience)
+        try:
+            kept, source = self._lead(name, fetch, fresh=fresh, patience=patience)
+            flight.kept = kept
+        except BaseException as error:
+            flight.error = error
+            raise
+        finally:
+            with self._lock:
+                del self._flights[name]
+            flight.done.set()
+        return kept, source
+
+    def _follow(self, flight: _Flight[T], patience: float) -> tuple[_Kept[T], Source]:
+        if not flight.done.wait(patience) or (flight.kept is None and flight.error is None):
+            raise TimedOut("An identical question is still under way.")
+        if flight.error is not None:
+            raise flight.error
+        assert flight.kept is not None  # noqa: S101
+        return flight.kept, "cache"
+
+    def _lead(
+        self, name: str, fetch: Callable[[], T], *, fresh: float, patience: float
+    ) -> tuple[_Kept[T], Source]:
+        """Fetch as the only one of this process, and of all processes where they share a cache."""
+        shared = not isinstance(_backend(), LocMemCache)
+        turn = f"{name}:turn"
+        give_up = self._clock() + patience
+        while True:
+            # An answer may have come between the first look and our turn.
+            kept = self._fresh(name, fresh)
+            if kept is not None:
+                return kept, "cache"
+            if not shared or cache.add(turn, 1, patience) or self._clock() >= give_up:
+                break
+            self._sleep(_POLL_SECONDS)
+        try:
+            value = fetch()
+            kept = _Kept(value, self._clock())
+            cache.set(name, kept, self._keep)
+        finally:
+            if shared:
+                cache.delete(turn)
+        return kept, "live"
+
+    def _fresh(self, name: str, fresh: float) -> _Kept[T] | None:
+        kept: _Kept[T] | None = cache.get(name)
+        if kept is None or self._clock() - kept.at >= fresh:
+            return None
+        return kept
+
+    def _answer(
+        self, kept: _Kept[T], source: Source, error: ISalesError | None = None
+    ) -> Answer[T]:
+        return Answer(kept.value, datetime.fromtimestamp(kept.at, UTC), source, error)
+
+
+def _backend() -> BaseCache:
+    from django.core.cache import caches
+
+    return caches["default"]

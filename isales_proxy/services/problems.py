@@ -1,0 +1,161 @@
+"""An error of the vendor's, told to people: status, what happened, what it means, what to do.
+
+The table is that of the public contract, "Status of an answer".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy as _
+
+from isales_proxy.client.errors import (
+    BadAnswer,
+    CircuitOpen,
+    CredentialsRefused,
+    ISalesError,
+    Refused,
+    Throttled,
+    TimedOut,
+    Unreachable,
+)
+
+_RETRY_SECONDS: Final = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a page, a fragment or a problem+json answer says. `retry_after` in whole seconds."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    next_step: str
+    reference: str
+    retry_after: int | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class _Wording:
+    status: int
+    slug: str
+    title: str | Promise
+    detail: str | Promise
+    next_step: str | Promise
+
+
+_LATER = _("Nothing is lost. Try again in a moment; if it lasts, tell your administrator.")
+
+_WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
+    (
+        CircuitOpen,
+        _Wording(
+            503,
+            "upstream-unavailable",
+            _("CC-iSales cannot be reached"),
+            _("It failed several times in a row and is left alone for a moment."),
+            _LATER,
+        ),
+    ),
+    (
+        Unreachable,
+        _Wording(
+            503,
+            "upstream-unavailable",
+            _("CC-iSales cannot be reached"),
+            _("The call centre's system does not answer, or answers with a fault."),
+            _LATER,
+        ),
+    ),
+    (
+        TimedOut,
+        _Wording(
+            504,
+            "upstream-unavailable",
+            _("CC-iSales is too slow"),
+            _("The call centre's system did not answer in time."),
+            _LATER,
+        ),
+    ),
+    (
+        Throttled,
+        _Wording(
+            503,
+            "busy",
+            _("CC-iSales is busy"),
+            _("The call centre's system asks for fewer questions."),
+            _("Wait for the time shown, then try again."),
+        ),
+    ),
+    (
+        CredentialsRefused,
+        _Wording(
+            502,
+            "credentials",
+            _("CC-iSales refuses our keys"),
+            _("The access key or its signature is not accepted. Your own log-in is fine."),
+            _("An administrator must check the keys and the clock of the server."),
+        ),
+    ),
+    (
+        BadAnswer,
+        _Wording(
+            502,
+            "bad-answer",
+            _("CC-iSales answered nonsense"),
+            _("The answer cannot be read, so nothing of it is shown."),
+            _("Try again. If it lasts, give the reference below to your administrator."),
+        ),
+    ),
+    (
+        Refused,
+        _Wording(
+            502,
+            "upstream-refused",
+            _("CC-iSales refuses the question"),
+            _("It gave no reason."),
+            _("Change the filter, or ask your administrator what the code means."),
+        ),
+    ),
+)
+
+
+def describe(error: ISalesError) -> Problem:
+    """The problem that this error is to a person, in the language in force."""
+    wording = next(wording for kind, wording in _WORDINGS if isinstance(error, kind))
+    detail = str(wording.detail)
+    if isinstance(error, Refused):
+        detail = _refusal(error) or detail
+    return Problem(
+        status=wording.status,
+        slug=wording.slug,
+        title=str(wording.title),
+        detail=detail,
+        next_step=str(wording.next_step),
+        reference=error.request_id,
+        retry_after=_retry_after(error, wording.status),
+        code=error.code or "",
+    )
+
+
+def _refusal(error: Refused) -> str:
+    """Code, the vendor's sentence, and what the code means on this interface."""
+    parts = []
+    if error.code:
+        parts.append(gettext("Code %(code)s.") % {"code": error.code})
+    if error.vendor_sentence:
+        parts.append(gettext("It says: “%(text)s”") % {"text": error.vendor_sentence})
+    if error.meaning:
+        parts.append(gettext(error.meaning))
+    return " ".join(parts)
+
+
+def _retry_after(error: ISalesError, status: int) -> int | None:
+    if error.retry_after is not None:
+        return max(1, math.ceil(error.retry_after))
+    return _RETRY_SECONDS if status == 503 else None

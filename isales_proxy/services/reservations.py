@@ -1,0 +1,166 @@
+"""Reserved calls: scoped by person, shared between readers, honest about their age.
+
+Follows "Querying the List of Reserved Outbound Call Tasks".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal
+
+from django.core.cache import cache
+
+from isales_proxy import gateway
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.page import Page
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
+from isales_proxy.configuration import isales
+from isales_proxy.services import names, result_codes
+from isales_proxy.services.access import Scope
+from isales_proxy.services.answers import Answer, Answers
+
+KEEP_SECONDS: Final = 6 * 60 * 60
+RELATED_ROWS: Final = 25
+
+_answers: Answers[Page[Reservation]] = Answers("page", keep=KEEP_SECONDS)
+
+
+@dataclass(frozen=True)
+class ReservationPage:
+    """One page of rows and their provenance.
+
+    `total` counts the rows of the whole question, `as_of` is when the vendor said so (aware UTC).
+    `complete` is False when rows outside of the person's scope had to be withheld. `error` is what
+    kept us from a newer answer (source "stale").
+    """
+
+    rows: tuple[Reservation, ...]
+    total: int
+    query: ReservationQuery
+    as_of: datetime | None
+    source: Literal["live", "cache", "stale", "none"]
+    complete: bool = True
+    error: ISalesError | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One reservation and when the vendor last said so (aware UTC)."""
+
+    row: Reservation
+    as_of: datetime
+
+
+def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+    """One page of the reservations that this person may see.
+
+    Raises ISalesError when there is neither an answer nor an older one to show.
+    """
+    asked = _within(scope, query)
+    if asked is None:
+        return ReservationPage((), 0, query, None, "none")
+    answer = _ask(scope, asked)
+    rows, complete = _visible(scope, answer.value.items)
+    withheld = len(answer.value.items) - len(rows)
+    return ReservationPage(
+        rows=rows,
+        total=max(0, answer.value.total - withheld),
+        query=asked,
+        as_of=answer.as_of,
+        source=answer.source,
+        complete=complete,
+        error=answer.error,
+    )
+
+
+def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
+    """The reservation with this ID, as last seen, else looked for on the page of `query`.
+
+    The vendor has no interface for a single reservation. Raises ISalesError like `page`.
+    """
+    kept: Found | None = cache.get(_row_key(scope, appoint_id))
+    if kept is None:
+        found = page(scope=scope, query=query)
+        match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
+        if match is None or found.as_of is None:
+            return None
+        kept = Found(match, found.as_of)
+    rows, _complete = _visible(scope, (kept.row,))
+    return kept if rows else None
+
+
+def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
+    """Other reservations of the same called number, among the first `RELATED_ROWS` that the vendor gives.
+
+    The vendor does not say whether it matches numbers whole or in part, so only equal ones are kept.
+    """
+    query = ReservationQuery(called_no=row.called_no or "", page=1, size=RELATED_ROWS)
+    if not row.called_no:
+        return ReservationPage((), 0, query, None, "none")
+    found = page(scope=scope, query=query)
+    others = tuple(
+        other
+        for other in found.rows
+        if other.called_no == row.called_no and other.appoint_id != row.appoint_id
+    )
+    return replace(found, rows=others)
+
+
+def _within(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
+    """The question narrowed to what the person may see; None when nothing can match."""
+    size = min(query.size, isales().max_page_size)
+    if scope.sees_all_agents:
+        return replace(query, size=size)
+    if query.agents and scope.agent_account not in query.agents:
+        return None
+    return replace(query, size=size, agents=(scope.agent_account,))
+
+
+def _ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
+    def fetch() -> Page[Reservation]:
+        return gateway.client().list_reservations(vdn=scope.vdn.pk, query=query)
+
+    found = isales()
+    answer = _answers.ask(
+        _digest(scope.vdn.pk, query),
+        fetch,
+        fresh=found.page_cache_seconds,
+        patience=found.deadline,
+    )
+    if answer.source == "live":
+        names.learn(vdn_id=scope.vdn.pk, rows=answer.value.items)
+        result_codes.mind(
+            scope.vdn, {row.fail_code for row in answer.value.items if row.fail_code}
+        )
+        cache.set_many(
+            {
+                _row_key(scope, row.appoint_id): Found(row, answer.as_of)
+                for row in answer.value.items
+                if row.appoint_id
+            },
+            KEEP_SECONDS,
+        )
+    return answer
+
+
+def _visible(
+    scope: Scope, rows: tuple[Reservation, ...]
+) -> tuple[tuple[Reservation, ...], bool]:
+    """Rows that the person may see, whatever the vendor sent; and whether that is all of them."""
+    if scope.sees_all_agents:
+        return rows, True
+    own = scope.agent_account.casefold()
+    mine = tuple(row for row in rows if (row.user_account or "").casefold() == own)
+    return mine, len(mine) == len(rows)
+
+
+def _digest(vdn_id: int, query: ReservationQuery) -> str:
+    # A digest, since the question holds called numbers and cache keys are seen by operators.
+    return hashlib.sha256(f"{vdn_id}|{query.key()}".encode()).hexdigest()
+
+
+def _row_key(scope: Scope, appoint_id: str) -> str:
+    return f"row:{scope.vdn.pk}:{hashlib.sha256(appoint_id.encode()).hexdigest()[:32]}"
