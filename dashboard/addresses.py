@@ -24,16 +24,19 @@ class ListAddress:
 
     @classmethod
     def of(cls, path: str, form: ReservationFilter) -> ListAddress:
-        """From a valid form, without what is empty or a default."""
+        """From a form, of which what is bad, empty or a default is left out."""
+        form.is_valid()
         found: dict[str, Any] = form.cleaned_data
         filters: Pairs = []
-        if found["called_no"]:
+        if found.get("called_no"):
             filters.append(("called_no", found["called_no"]))
         filters += [("agent", account) for account in found.get("agent", ())]
-        if found["task"]:
+        if found.get("task"):
             filters.append(("task", found["task"]))
-        filters += [(name, form.data[name].strip()) for name in ("begin", "end") if found[name]]
-        return cls(path, tuple(filters), found["size"], found["page"])
+        filters += [
+            (name, form.data[name].strip()) for name in ("begin", "end") if found.get(name)
+        ]
+        return cls(path, tuple(filters), found.get("size", DEFAULT_SIZE), found.get("page", 1))
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
         """The query string of this question, on another page or with another size."""

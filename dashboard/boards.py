@@ -62,8 +62,7 @@ def reading(scope: Scope, now: datetime | None = None) -> Reading:
 
 def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
     """A board without an answer: the question was bad, or the vendor failed."""
-    path = reverse("reservations", args=[scope.vdn.pk])
-    address = ListAddress.of(path, form) if form.is_valid() else ListAddress(path, (), 25, 1)
+    address = ListAddress.of(reverse("reservations", args=[scope.vdn.pk]), form)
     board = Board(
         title=_("Reservations") if scope.sees_all_agents else _("My reservations"),
         vdn_id=scope.vdn.pk,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import stamina.instrumentation
 from django.conf import settings
 
 from isales_proxy.client import Client, Credentials, TransportConfig
@@ -21,6 +22,8 @@ def client() -> Client:
     global _client
     with _lock:
         if _client is None:
+            # The observer tells every attempt; stamina would tell each a second time.
+            stamina.instrumentation.set_on_retry_hooks(())
             _client = Client(_config(isales()), observer=Observer())
         return _client
 

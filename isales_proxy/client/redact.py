@@ -15,7 +15,9 @@ UNPRINTABLE = "(unprintable)"
 # Any script's digits, and the blanks and dashes that people put between them.
 _LONG_NUMBER = re.compile(r"\d(?:[ \-().]?\d){4,}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
-_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,10}")
+_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,20}")
+# The documented codes have up to eight; a number that somebody can be called at mostly has more.
+_MAX_CODE_DIGITS = 8
 _CONTROL_OR_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -39,9 +41,10 @@ def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
 
 
 def code(value: object) -> str:
-    """A vendor code of up to ten plain characters, or ``(unprintable)``."""
+    """A vendor code of up to 20 plain characters, 8 of them digits, or ``(unprintable)``."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    return text if _CODE.fullmatch(text) else UNPRINTABLE
+    digits = sum(character.isdigit() for character in text)
+    return text if _CODE.fullmatch(text) and digits <= _MAX_CODE_DIGITS else UNPRINTABLE
 
 
 def field_name(name: str) -> str:

@@ -84,3 +84,9 @@ def reference_categories() -> Mapping[str, str]:
     return {
         row["code"]: row["category"] for row in csv.DictReader(text.splitlines()) if row["category"]
     }
+
+
+def forget() -> None:
+    """Drop what this process remembers; the next look reads the database."""
+    with _lock:
+        _books.clear()

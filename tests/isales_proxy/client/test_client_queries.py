@@ -103,9 +103,7 @@ def test_the_repr_shows_no_number_and_no_account() -> None:
 
 def test_the_key_is_that_of_the_question() -> None:
     one = ReservationQuery(agents=("b", "a", "b"), begin=NOON)
-    same = ReservationQuery(
-        agents=("a", "b"), begin=NOON.astimezone(timezone(timedelta(hours=-5)))
-    )
+    same = ReservationQuery(agents=("a", "b"), begin=NOON.astimezone(timezone(timedelta(hours=-5))))
     assert one.key() == same.key()
     assert one.key() != ReservationQuery(agents=("a",), begin=NOON).key()
     assert one.key() != ReservationQuery(agents=("a", "b"), end=NOON).key()

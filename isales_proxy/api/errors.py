@@ -1,0 +1,164 @@
+"""Every error as `application/problem+json` (RFC 9457), with the statuses of the public contract.
+
+No traceback, no secret and no body of the vendor's ever gets into one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.services import problems
+from isales_proxy.services.access import NotAllowed, NotYours
+from isales_proxy.services.result_codes import AlreadyRunning
+
+log = structlog.get_logger("isales")
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPES: Final = "urn:callboard:problem:"
+
+
+class OnlyStale(Exception):
+    """The vendor is away; `as_of` (aware UTC) is when it last answered the same question.
+
+    A page shows that older answer; a program gets the problem and may decide for itself.
+    """
+
+    def __init__(self, error: ISalesError, as_of: datetime | None) -> None:
+        super().__init__(error.sentence)
+        self.error = error
+        self.as_of = as_of
+
+
+class InvalidQuestion(Exception):
+    """The question is out of bounds: field → messages for people. No vendor call was made."""
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        super().__init__(", ".join(errors))
+        self.errors = dict(errors)
+
+
+def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """DRF's exception handler: whatever a view raises, foreseen or not, becomes a problem."""
+    set_rollback()
+    match error:
+        case OnlyStale():
+            return _vendor(error.error, error.as_of)
+        case ISalesError():
+            return _vendor(error, None)
+        case InvalidQuestion():
+            return _invalid(error.errors)
+        case exceptions.ValidationError():
+            return _invalid(_by_field(error.detail))
+        case AlreadyRunning():
+            return problem(409, _("A refresh is already under way."))
+        case NotYours() | Http404():
+            return problem(404, _("There is nothing here for you."))
+        case NotAllowed() | PermissionDenied():
+            return problem(403, _("Your role does not allow this."))
+        case exceptions.APIException():
+            return _rest_framework(error)
+    # The log has the traceback, the answer only its name there.
+    log.error("api_failed", view=type(context.get("view")).__name__, exc_info=error)
+    return problem(500, _("Something went wrong on our side; the log has more of this request."))
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    title: str = "",
+    slug: str = "",
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> HttpResponse:
+    """One problem; without a `slug` its type is that of the status. None in `more` is left out."""
+    body: dict[str, Any] = {
+        "type": f"{_TYPES}{slug}" if slug else "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id(),
+    }
+    body |= {name: value for name, value in more.items() if value is not None}
+    response = JsonResponse(
+        body,
+        status=status,
+        content_type=MEDIA_TYPE,
+        headers=headers,
+        json_dumps_params={"ensure_ascii": False},
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+def request_id() -> str:
+    """The id that every log line of this request carries."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return str(found or uuid.uuid4())
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether this address is answered in JSON, errors included."""
+    return request.path.startswith("/api/") and not request.path.startswith("/api/docs/")
+
+
+def _vendor(error: ISalesError, as_of: datetime | None) -> HttpResponse:
+    found = problems.describe(error)
+    headers = {} if found.retry_after is None else {"Retry-After": str(found.retry_after)}
+    return problem(
+        found.status,
+        found.detail,
+        title=found.title,
+        slug=found.slug,
+        headers=headers,
+        problem=found.slug,
+        next_step=found.next_step,
+        code=found.code or None,
+        vendor_request=found.reference or None,
+        retry_after=found.retry_after,
+        as_of=as_of,
+    )
+
+
+def _invalid(errors: Mapping[str, list[str]]) -> HttpResponse:
+    return problem(
+        422,
+        " ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items()),
+        title=_("The question is out of bounds"),
+        slug="invalid",
+        errors=errors,
+    )
+
+
+def _by_field(detail: Any) -> dict[str, list[str]]:
+    if not isinstance(detail, Mapping):
+        return {"non_field_errors": [str(text) for text in detail]}
+    return {
+        str(name): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
+        for name, texts in detail.items()
+    }
+
+
+def _rest_framework(error: exceptions.APIException) -> HttpResponse:
+    headers = {}
+    if header := getattr(error, "auth_header", ""):
+        headers["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    detail = str(error.detail)
+    if isinstance(error, exceptions.NotAuthenticated):
+        detail = _("Log in first: the session of this request belongs to nobody.")
+    return problem(error.status_code, detail, headers=headers)

@@ -1,0 +1,66 @@
+"""`/healthz`, `/readyz`, `/metrics`: for machines that watch over us, not for people."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import Final
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from isales_proxy.services import health
+
+_FORWARDED: Final = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """This process answers; nothing else is looked at."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """The state of database, cache, jobs and vendor; 503 when we cannot serve people."""
+    ready, parts = health.readiness()
+    return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus. With METRICS_TOKEN for its bearer alone, else for this machine alone."""
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "")
+        if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
+            return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    elif not _from_this_machine(request):
+        raise Http404
+    return HttpResponse(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _from_this_machine(request: HttpRequest) -> bool:
+    """A direct client on loopback: one that a proxy speaks for may be anybody."""
+    if any(name in request.META for name in _FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+def _registry() -> CollectorRegistry:
+    """The figures of this process, or of all processes where they share a directory."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return REGISTRY
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+    return shared

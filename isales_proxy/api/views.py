@@ -1,0 +1,159 @@
+"""`/api/v1/`: the services in JSON. Each view enters the VDN, asks one service, and dumps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpResponsePermanentRedirect
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language, gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from isales_proxy.api import documents
+from isales_proxy.api.errors import InvalidQuestion, OnlyStale, problem
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
+from isales_proxy.filters import ReservationFilter
+from isales_proxy.services import access, reservations, result_codes, zones
+from isales_proxy.services.access import Scope
+from isales_proxy.services.code_book import CodeBook
+from isales_proxy.services.states import standing
+
+_FIELDS = set(Reservation.vendor_names())
+
+
+class PersonalView(APIView):
+    """Answers hold personal data: no cache between us and the reader may keep them."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Forbid caching."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        add_never_cache_headers(finished)
+        return finished
+
+
+class Vdns(PersonalView):
+    """`vdns/`"""
+
+    @documents.vdns
+    def get(self, request: Request) -> Response:
+        """Every VDN that the person may enter."""
+        found = access.remembered_scopes(request.user)
+        return Response({"count": len(found), "results": [_vdn(scope) for scope in found]})
+
+
+class Reservations(PersonalView):
+    """`vdns/<id>/reservations/`"""
+
+    @documents.reservations
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """One page of reservations. Raises what `errors` turns into problems."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        found = reservations.page(scope=scope, query=_question(request, scope))
+        if found.error is not None:
+            raise OnlyStale(found.error, found.as_of)
+        return Response(
+            {
+                "count": found.total,
+                "page": found.query.page,
+                "size": found.query.size,
+                "as_of": found.as_of,
+                "source": found.source,
+                "complete": found.complete,
+                "results": _rows(found.rows, result_codes.book(scope.vdn)),
+            }
+        )
+
+
+class ResultCodes(PersonalView):
+    """`vdns/<id>/result-codes/`"""
+
+    @documents.result_codes
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """The whole table, in both languages whatever the reader's is."""
+        book = result_codes.book(access.enter(user=request.user, vdn_id=vdn_id).vdn)
+        return Response(
+            {
+                "count": len(book.codes),
+                "as_of": book.read_at,
+                "results": [asdict(meaning) for meaning in book.codes.values()],
+            }
+        )
+
+
+class ResultCodesRefresh(PersonalView):
+    """`vdns/<id>/result-codes/refresh/`"""
+
+    @documents.refresh
+    def post(self, request: Request, vdn_id: int) -> Response:
+        """Read the table anew; for admins."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        scope.require(scope.may_refresh_codes)
+        return Response(asdict(result_codes.refresh(vdn=scope.vdn, by=scope.username)))
+
+
+@extend_schema(exclude=True)
+class Nothing(APIView):
+    """Any other address below `/api/`: a problem, not a page. Strangers learn nothing at all."""
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """One answer to all methods; an address that only lacks its last slash is led to it."""
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        try:
+            self.initial(self.request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - DRF's own handling of whatever comes up
+            return self.finalize_response(self.request, self.handle_exception(error))
+        if request.method in {"GET", "HEAD"} and _lacks_slash(request.path):
+            return HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
+        return problem(404, _("There is no such address."))
+
+
+def _lacks_slash(path: str) -> bool:
+    try:
+        found = resolve(f"{path}/")
+    except Resolver404:
+        return False
+    return not path.endswith("/") and found.url_name != "api-nothing"
+
+
+def _question(request: Request, scope: Scope) -> ReservationQuery:
+    """The frozen query, its times read in the reader's zone. Raises InvalidQuestion."""
+    with timezone.override(zones.in_force(request.session, scope.vdn)):
+        form = ReservationFilter(request.query_params, scope=scope)
+        if not form.is_valid():
+            raise InvalidQuestion(
+                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+            )
+        return form.query()
+
+
+def _rows(rows: tuple[Reservation, ...], book: CodeBook) -> list[dict[str, Any]]:
+    now, language = timezone.now(), get_language() or "en"
+    dumped = []
+    for row in rows:
+        meaning = book.get(row.fail_code)
+        dumped.append(
+            row.model_dump(mode="json", include=_FIELDS)
+            | {
+                "fail_code_text": meaning.text(language) if meaning else "",
+                "state": standing(row, now).state.value,
+            }
+        )
+    return dumped
+
+
+def _vdn(scope: Scope) -> dict[str, Any]:
+    return {
+        "id": scope.vdn.pk,
+        "name": scope.vdn.name,
+        "time_zone": scope.vdn.time_zone,
+        "role": scope.role.value,
+        "agent_account": scope.agent_account,
+    }

@@ -1,0 +1,167 @@
+// What every page shares: progress line, announcements, toasts, menus, dialogs, copy buttons, and
+// what happens when a request brings no fragment (log-in page, broken page, no network).
+"use strict";
+window.callboard = (() => {
+  const say = document.body.dataset;
+  const byId = (id) => document.getElementById(id);
+
+  const announce = (text) => {
+    const region = byId("announce");
+    // Emptied first, so that the same sentence is read aloud again.
+    region.textContent = "";
+    window.setTimeout(() => { region.textContent = text || ""; }, 50);
+  };
+
+  // A short toast goes by itself; one that tells of a failure stays until it is closed.
+  const toast = (text, { stays = false } = {}) => {
+    const box = document.createElement("div");
+    box.className = stays ? "toast-line toast-failure" : "toast-line";
+    box.setAttribute("role", stays ? "alert" : "status");
+    const words = document.createElement("span");
+    words.textContent = text;
+    box.append(words);
+    if (stays) {
+      const close = document.createElement("button");
+      close.type = "button";
+      close.className = "toast-close";
+      close.setAttribute("aria-label", say.sayClose);
+      close.addEventListener("click", () => box.remove());
+      box.append(close);
+      for (const old of document.querySelectorAll("#toasts .toast-failure")) old.remove();
+    } else {
+      window.setTimeout(() => box.remove(), 3500);
+    }
+    byId("toasts").append(box);
+  };
+
+  const clearFailures = () => {
+    for (const old of document.querySelectorAll("#toasts .toast-failure")) old.remove();
+  };
+
+  return { announce, toast, clearFailures, byId };
+})();
+
+(() => {
+  const { announce, toast, clearFailures, byId } = window.callboard;
+  const say = document.body.dataset;
+
+  // --- the progress line: only for what takes longer than 150 ms ------------------------------
+  const running = new Set();
+  let timer = 0;
+  const isPoll = (ctx) => Boolean(ctx.sourceElement.closest?.("#code-refresh"));
+  const showProgress = () => byId("progress").classList.toggle("is-on", running.size > 0);
+
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (isPoll(ctx)) return;
+    if (!running.size) timer = window.setTimeout(showProgress, 150);
+    running.add(ctx);
+  });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (!running.delete(ctx) || running.size) return;
+    window.clearTimeout(timer);
+    showProgress();
+  });
+
+  // --- answers that are no fragment -------------------------------------------------------------
+  // Redirected to the log-in page: go there as a whole page, and come back here afterwards.
+  document.addEventListener("htmx:before:response", (event) => {
+    const raw = event.detail.ctx.response.raw;
+    if (!raw.redirected || new URL(raw.url).pathname !== say.loginUrl) return;
+    event.preventDefault();
+    const back = window.location.pathname + window.location.search;
+    window.location.assign(`${say.loginUrl}?next=${encodeURIComponent(back)}`);
+  });
+  // A whole page (the 500 page, a proxy's page) must not be poured into the list.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx } = event.detail;
+    const wholePage = /^\s*(<!doctype|<html)/i.test(ctx.text ?? "");
+    const wanted = ctx.target === document.body || Boolean(ctx.select);
+    if (wholePage === wanted && ctx.text?.trim()) {
+      clearFailures();
+    } else if (ctx.response) {
+      event.preventDefault();
+      ctx.target?.removeAttribute?.("aria-busy");
+      toast(say.sayFailed, { stays: true });
+    }
+  });
+  document.addEventListener("htmx:error", ({ detail }) => {
+    if (!detail.ctx || detail.ctx.response) return;
+    byId("results")?.setAttribute("aria-busy", "false");
+    toast(say.sayOffline, { stays: true });
+  });
+
+  // --- menus (details) and dialogs --------------------------------------------------------------
+  const openMenus = () => document.querySelectorAll("details.menu[open]");
+  document.addEventListener("click", (event) => {
+    for (const menu of openMenus()) {
+      if (!menu.contains(event.target) || event.target.closest("a.menu-item")) menu.open = false;
+    }
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) byId(opener.dataset.dialog).showModal();
+    if (event.target.matches("dialog")) event.target.close(); // a click on the backdrop
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of openMenus()) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+
+  // --- copy -------------------------------------------------------------------------------------
+  const copyText = async (text) => {
+    if (navigator.clipboard && window.isSecureContext) {
+      await navigator.clipboard.writeText(text);
+      return true;
+    }
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const done = await copyText(button.dataset.copy).catch(() => false);
+    button.focus();
+    if (done) toast(button.dataset.done);
+    else toast(button.dataset.undone, { stays: true });
+  });
+
+  // --- forms ------------------------------------------------------------------------------------
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    // The address may have changed since the page was made.
+    const next = form.elements.namedItem("next");
+    if (next && form.closest(".topbar")) next.value = window.location.pathname + window.location.search;
+    if (form.method === "post" && !form.hasAttribute("hx-post")) {
+      const button = event.submitter;
+      // Not at once: a disabled button's own value would not be sent.
+      window.setTimeout(() => { if (button) button.disabled = true; }, 0);
+    }
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const button of document.querySelectorAll("form[method=post] button:disabled")) button.disabled = false;
+  });
+
+  // The browser knows all time zones and its own; the list is made when it is first wanted.
+  document.addEventListener("focusin", (event) => {
+    const input = event.target.closest?.("[data-zone-input]");
+    if (!input || input.list.options.length || !Intl.supportedValuesOf) return;
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const names = new Set([own, ...Intl.supportedValuesOf("timeZone")]);
+    input.list.append(...[...names].map((name) => new Option(name, name)));
+  });
+
+  // --- after each swap of the results -----------------------------------------------------------
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    const results = byId("results");
+    if (results && (ctx.target === results || ctx.target?.id === "page")) announce(results.dataset.announce);
+  });
+})();

@@ -1,0 +1,61 @@
+// Keys for the list. They never fire while somebody types, with a modifier key, or in a dialog.
+"use strict";
+(() => {
+  const { byId } = window.callboard;
+  const links = () => [...document.querySelectorAll("#results a[data-panel-link]")];
+  let wasInRows = false;
+
+  const typing = (target) =>
+    target.closest?.("input, textarea, select, [contenteditable], dialog[open], details.menu[open]");
+
+  const move = (step) => {
+    const all = links();
+    if (!all.length) return;
+    const row = document.activeElement.closest?.("#results tr[data-appoint-id]");
+    const from = row ?? document.querySelector("#results tr[data-ui-open]");
+    const at = from ? all.findIndex((link) => from.contains(link)) : -1;
+    const to = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
+    all[to].focus({ preventScroll: true });
+    all[to].closest("tr").scrollIntoView({ block: "nearest" });
+  };
+  const press = (selector) => document.querySelector(selector)?.click();
+
+  const actions = {
+    "/": () => {
+      const field = document.querySelector("[data-search]");
+      const fold = field?.closest("details");
+      if (fold) fold.open = true;
+      field?.focus();
+      field?.select();
+    },
+    "j": () => move(1),
+    "k": () => move(-1),
+    "ArrowDown": () => move(1),
+    "ArrowUp": () => move(-1),
+    "r": () => press("#refresh"),
+    "[": () => press("#results a[rel=prev]"),
+    "]": () => press("#results a[rel=next]"),
+    "?": () => byId("keys").showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const action = actions[event.key];
+    if (!action || typing(event.target)) return;
+    // Arrows scroll the panel and the page when the focus is there.
+    const inRows = event.target === document.body || event.target.closest("#results");
+    if (event.key.startsWith("Arrow") && !inRows) return;
+    event.preventDefault();
+    action();
+  });
+
+  // Other rows took the place of the focused one: the keyboard goes on from the first of them.
+  document.addEventListener("htmx:before:swap", () => {
+    wasInRows = Boolean(document.activeElement?.closest("#results tr[data-appoint-id]"));
+  });
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (wasInRows && ctx.target?.id === "results" && document.activeElement === document.body) {
+      links()[0]?.focus({ preventScroll: true });
+    }
+  });
+})();

@@ -1,0 +1,157 @@
+// The side panel: one reservation beside the list, with an address of its own.
+//
+// The address is /vdn/88/reservations/<id>/?<the list's question>. Opening pushes it, closing goes
+// back; neither asks for the list again. Changing page or filter keeps the panel open, so the
+// pushed address keeps its path.
+"use strict";
+(() => {
+  const { byId } = window.callboard;
+  const panel = () => byId("panel");
+  const isOpen = () => Boolean(panel()) && !panel().hidden;
+  const listPath = () => byId("filters").getAttribute("action");
+  const path = () => window.location.pathname;
+  const search = () => window.location.search;
+  const small = window.matchMedia("(max-width: 1099px)");
+  let shownSearch = search(); // the question whose rows are on the screen
+  let wanted = ""; // the panel path that was asked for last
+  let openedHere = false; // the entry before this one in the history is the list itself
+
+  const linkOf = (pathname) =>
+    [...document.querySelectorAll("#results a[data-panel-link]")].find((link) => link.pathname === pathname);
+
+  const mark = () => {
+    const open = isOpen() ? path() : wanted;
+    for (const row of document.querySelectorAll("#results tr[data-appoint-id]")) {
+      const link = row.querySelector("a[data-panel-link]");
+      const current = Boolean(open) && link?.pathname === open;
+      row.toggleAttribute("data-ui-open", current);
+      if (current) link.setAttribute("aria-current", "true");
+      else link?.removeAttribute("aria-current");
+    }
+    // Below this width the panel covers the list, which then must not take the focus.
+    byId("main").inert = isOpen() && small.matches;
+  };
+
+  const load = (address, { push }) => {
+    const url = new URL(address, window.location.href);
+    const full = url.pathname + url.search;
+    wanted = url.pathname;
+    mark();
+    const history = push === "push" ? { push: full } : push === "replace" ? { replace: full } : {};
+    return window.htmx.ajax("GET", full, { source: panel(), target: panel(), swap: "outerSync", ...history });
+  };
+
+  const open = (link) => {
+    const url = new URL(link.href);
+    if (!url.search) url.search = search();
+    if (isOpen() && url.pathname === path()) {
+      byId("panel-title").focus();
+      return;
+    }
+    // Another row while one is open takes its place: one step back is the list.
+    load(url, { push: isOpen() ? "replace" : "push" });
+  };
+
+  const hide = () => {
+    const from = wanted || path();
+    wanted = "";
+    const element = panel();
+    element.hidden = true;
+    element.replaceChildren();
+    mark();
+    const link = linkOf(from);
+    if (link) link.focus({ preventScroll: true });
+  };
+
+  const close = () => {
+    if (!isOpen()) return;
+    if (openedHere) {
+      window.history.back();
+    } else {
+      wanted = path();
+      window.history.pushState({ htmx: true }, "", listPath() + search());
+      hide();
+    }
+  };
+
+  // --- clicks -------------------------------------------------------------------------------------
+  const plain = (event) =>
+    event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+
+  document.addEventListener("click", (event) => {
+    if (!plain(event) || event.defaultPrevented || !panel()) return;
+    if (event.target.closest("[data-panel-close]")) {
+      event.preventDefault();
+      close();
+      return;
+    }
+    const row = event.target.closest("#results tr[data-appoint-id]");
+    const link = event.target.closest("a[data-panel-link]") ?? row?.querySelector("a[data-panel-link]");
+    if (!link || (event.target.closest("a, button, input") ?? link) !== link) return;
+    // Somebody who marks text with the mouse wants to copy it.
+    if (!event.target.closest("a") && String(window.getSelection())) return;
+    event.preventDefault();
+    open(link);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || !isOpen()) return;
+    if (event.target.closest?.("dialog[open], #filters input")) return;
+    event.preventDefault();
+    close();
+  });
+
+  // --- requests -----------------------------------------------------------------------------------
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (ctx.target !== byId("results") || ctx.push !== "true" || !isOpen()) return;
+    const asked = new URL(ctx.request.action, window.location.href).search;
+    ctx.push = asked === search() ? null : path() + asked;
+    if (ctx.push) openedHere = false;
+  });
+  document.addEventListener("htmx:after:history:update", ({ detail }) => {
+    if (detail.sourceElement === panel() && detail.history.type === "push") openedHere = true;
+  });
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (!panel()) return;
+    if (ctx.target === panel()) {
+      panel().hidden = false;
+      mark();
+      byId("panel-title")?.focus({ preventScroll: true });
+    } else if (ctx.target?.id === "results" || ctx.target?.id === "page") {
+      shownSearch = search();
+      wanted = isOpen() ? path() : "";
+      if (ctx.target.id === "page") openedHere = false;
+      mark();
+    }
+  });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (ctx.sourceElement !== panel() || ctx.status === "swapped" || ctx.request.signal.aborted) return;
+    wanted = isOpen() ? path() : "";
+    mark();
+  });
+
+  // Back and Forward between the list and a panel of the same question need no new list.
+  document.addEventListener("htmx:before:history:restore", (event) => {
+    const url = new URL(event.detail.path, window.location.href);
+    if (!panel() || url.search !== shownSearch || !url.pathname.startsWith(listPath())) {
+      openedHere = false;
+      return;
+    }
+    event.preventDefault();
+    openedHere = false;
+    if (url.pathname === listPath()) hide();
+    else load(url, {});
+  });
+
+  // The whole text of what an ellipsis cuts; not sent with every cell, it would double the long ones.
+  document.addEventListener("mouseover", (event) => {
+    const cell = event.target.closest?.("#results td");
+    if (!cell) return;
+    const cut = [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
+    if (cut) cell.title = cell.innerText;
+    else cell.removeAttribute("title");
+  });
+
+  small.addEventListener("change", mark);
+  wanted = isOpen() ? path() : "";
+  mark();
+})();

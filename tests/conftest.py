@@ -1,0 +1,81 @@
+"""What most tests stand on: a running simulator behind the product, and people with roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from isales_proxy import gateway
+from isales_proxy.models import Access, Role, User, Vdn
+from isales_proxy.services import code_book
+from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
+
+AGENT_ACCOUNT = "116"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory() -> Iterator[None]:
+    """No test sees what another one cached."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    cache.clear()
+    code_book.forget()
+    gateway.close()
+
+
+@pytest.fixture
+def vendor(settings: Any) -> Iterator[Simulator]:
+    """A simulator over real HTTP, and settings that point to it with short timeouts (seconds)."""
+    with Simulator(rows=600) as simulator:
+        settings.ISALES = replace(
+            settings.ISALES,
+            base_url=simulator.base_url,
+            access_key=DEMO_ACCESS_KEY,
+            secret_key=DEMO_SECRET_KEY,
+            connect_timeout=1.0,
+            read_timeout=1.0,
+            deadline=2.0,
+        )
+        yield simulator
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, User]:
+    """One person for each role in VDN 88 (Asia/Shanghai), by the name of the role.
+
+    VDN 89 belongs to nobody of them but `both`, a supervisor of the two.
+    """
+    first, _ = Vdn.objects.update_or_create(
+        pk=88, defaults={"name": "Support", "time_zone": "Asia/Shanghai"}
+    )
+    second, _ = Vdn.objects.update_or_create(pk=89, defaults={"name": "Sales", "time_zone": "UTC"})
+    found = {}
+    for role in Role:
+        user = found[role.value] = User.objects.create_user(role.value, password="pass-word-1")
+        account = AGENT_ACCOUNT if role is Role.AGENT else ""
+        Access.objects.create(user=user, vdn=first, role=role, agent_account=account)
+    both = found["both"] = User.objects.create_user("both", password="pass-word-1")
+    for vdn in (first, second):
+        Access.objects.create(user=both, vdn=vdn, role=Role.SUPERVISOR)
+    return found
+
+
+@pytest.fixture
+def as_role(people: dict[str, User]) -> Any:
+    """A function: role → a test client that is logged in."""
+
+    def log_in(role: str) -> Client:
+        client = Client()
+        client.force_login(people[role])
+        return client
+
+    return log_in

@@ -1,0 +1,81 @@
+"""Bad input: a clear message, 422, and no call to the vendor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isales_proxy.simulator import Simulator
+
+LIST = "/vdn/88/reservations/"
+
+BAD = {
+    "page 0": ("page=0", "Must be a whole number from 1"),
+    "page in letters": ("page=abc", "Must be a whole number from 1"),
+    "page beyond reason": ("page=1000000000", "Must be a whole number from 1"),
+    "negative page": ("page=-1", "Must be a whole number from 1"),
+    "size beyond reason": ("size=1000000000", "Must be a whole number from 1"),
+    "size 0": ("size=0", "Must be a whole number from 1"),
+    "the end before the beginning": (
+        "begin=2025-05-16T00:00&end=2025-05-15T00:00",
+        "The end lies before the beginning.",
+    ),
+    "no such day": ("begin=2025-02-30T10:00", "There is no such date or time."),
+    "no such hour": ("end=2025-02-20T25:00", "There is no such date or time."),
+    "no date at all": ("begin=tomorrow", "Give date and time as"),
+    "a year of the far future": ("begin=9999-12-31T23:59", "The year must be from"),
+    "letters for a number": ("called_no=Bob", "only digits"),
+    "markup for a number": ("called_no=%3Cscript%3Ealert(1)%3C/script%3E", "digits"),
+    "SQL for a number": ("called_no=1%27%20OR%20%271%27=%271", "only digits"),
+    "a number of 200 characters": ("called_no=" + "1" * 200, "at most 32 digits"),
+    "500 agents": ("&".join(f"agent={number}" for number in range(500)), "At most 100 agents"),
+    "a task with a line break": ("task=a%0Ab", "one line"),
+    "a task of 200 characters": ("task=" + "1" * 200, "at most 64"),
+    "NUL": ("called_no=1%00", ""),
+    "NUL in an unknown parameter": ("x=%00", ""),
+    "invalid UTF-8": ("task=%ff%fe", ""),
+}
+
+
+@pytest.mark.parametrize("query, message", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
+def test_bad_input_is_refused_without_a_call(
+    vendor: Simulator, as_role: Any, query: str, message: str, fragment: bool
+) -> None:
+    answer = as_role("supervisor").get(
+        f"{LIST}?{query}", headers={"HX-Request": "true"} if fragment else {}
+    )
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert message in text
+    assert "<script>alert" not in text
+    assert list(vendor.calls) == []
+
+
+def test_the_rest_of_a_bad_question_is_kept(vendor: Simulator, as_role: Any) -> None:
+    answer = as_role("supervisor").get(f"{LIST}?called_no=123&page=abc&agent=116")
+    text = answer.content.decode()
+    assert 'value="123"' in text
+    assert 'value="116"' in text
+
+
+def test_an_address_of_twenty_kilobytes_is_refused(vendor: Simulator, as_role: Any) -> None:
+    answer = as_role("supervisor").get(f"{LIST}?called_no={'1' * 20_000}")
+    assert answer.status_code == 414
+    assert list(vendor.calls) == []
+
+
+def test_blanks_and_dashes_of_a_pasted_number_are_no_fault(
+    vendor: Simulator, as_role: Any
+) -> None:
+    answer = as_role("supervisor").get(LIST, {"called_no": " +65 (8123)\u20114567 "})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("appoint_id", ["%00", "%ff", "..%2f", "a" * 300, "<b>"])
+def test_an_odd_reservation_id_is_not_found(
+    vendor: Simulator, as_role: Any, appoint_id: str
+) -> None:
+    answer = as_role("supervisor").get(f"{LIST}{appoint_id}/", headers={"HX-Request": "true"})
+    assert answer.status_code in {404, 422}

@@ -1,0 +1,212 @@
+"""The reservations page as a browser and a script see it, over real HTTP to the simulator."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
+from tests.support.pages import rows_of
+
+LIST = "/vdn/88/reservations/"
+FRAGMENT = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def supervisor(vendor: Simulator, as_role: Any) -> Any:
+    """A supervisor whose code table has been read, so that pages cost what they always cost."""
+    client = as_role("supervisor")
+    client.get(LIST)
+    vendor.calls.clear()
+    return client
+
+
+def test_a_page_shows_rows_total_and_where_they_came_from(supervisor: Any) -> None:
+    text = supervisor.get(LIST, {"size": "50", "page": "2"}).content.decode()
+    assert len(rows_of(text)) == 50
+    assert 'id="results"' in text
+    assert 'data-total-count="600"' in text
+    assert 'data-source="live"' in text
+    as_of = datetime.fromisoformat(re.search(r'data-as-of="([^"]+)"', text)[1])  # type: ignore[index]
+    assert as_of.tzinfo is not None
+
+
+def test_a_page_of_fifty_costs_one_vendor_call_and_few_queries(
+    supervisor: Any, vendor: Simulator, django_assert_max_num_queries: Any
+) -> None:
+    supervisor.get(LIST, {"size": "50"}, headers=FRAGMENT)
+    vendor.calls.clear()
+    with django_assert_max_num_queries(6):
+        answer = supervisor.get(LIST, {"size": "50", "page": "3"}, headers=FRAGMENT)
+    assert answer.status_code == 200
+    assert len(rows_of(answer.content.decode())) == 50
+    assert [call.operation for call in vendor.calls] == [LIST_RESERVATIONS]
+
+
+def test_a_full_page_costs_no_more_queries(
+    supervisor: Any, django_assert_max_num_queries: Any
+) -> None:
+    supervisor.get(LIST)
+    with django_assert_max_num_queries(6):
+        supervisor.get(LIST, {"size": "50", "page": "4"})
+
+
+def test_the_fragment_of_fifty_rows_stays_small(supervisor: Any) -> None:
+    answer = supervisor.get(LIST, {"size": "50"}, headers=FRAGMENT)
+    assert len(rows_of(answer.content.decode())) == 50
+    assert len(answer.content) <= 60 * 1024
+
+
+def test_htmx_gets_the_fragment_alone(supervisor: Any) -> None:
+    answer = supervisor.get(LIST, headers=FRAGMENT)
+    text = answer.content.decode()
+    assert "<html" not in text
+    assert 'id="results"' in text
+    assert "HX-Request" in answer.headers["Vary"]
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("more", ["HX-History-Restore-Request", "HX-Boosted"])
+def test_a_history_restore_or_boosted_link_gets_the_page(supervisor: Any, more: str) -> None:
+    text = supervisor.get(LIST, headers={**FRAGMENT, more: "true"}).content.decode()
+    assert "<html" in text
+
+
+def test_filters_reach_the_vendor_as_it_wants_them(supervisor: Any, vendor: Simulator) -> None:
+    supervisor.get(
+        f"{LIST}?called_no=%2B65+8123-4567&agent=116&agent=121,104&task=1106025109"
+        "&begin=2025-05-15T00:00&end=2025-05-16T00:00&page=3&size=10"
+    )
+    (call,) = vendor.calls.of(LIST_RESERVATIONS)
+    assert call.body == {
+        "calledNo": "+6581234567",
+        "userAccountList": ["116", "121", "104"],
+        "taskId": "1106025109",
+        # Midnight in Shanghai is 16:00 UTC of the day before.
+        "beginTime": int(datetime(2025, 5, 14, 16, tzinfo=UTC).timestamp() * 1000),
+        "endTime": int(datetime(2025, 5, 15, 16, tzinfo=UTC).timestamp() * 1000),
+        "offset": 20,
+        "limit": 10,
+    }
+    assert call.verified
+
+
+def test_unknown_parameters_are_ignored(supervisor: Any, vendor: Simulator) -> None:
+    answer = supervisor.get(LIST, {"colour": "blue", "page": "1"})
+    assert answer.status_code == 200
+    assert "colour" not in str(vendor.calls[0].body)
+
+
+def test_a_page_size_over_the_bound_is_clamped(supervisor: Any, vendor: Simulator) -> None:
+    assert supervisor.get(LIST, {"size": "900"}).status_code == 200
+    assert vendor.calls[0].body["limit"] == 100
+
+
+def test_a_result_code_is_told_in_words(supervisor: Any, vendor: Simulator) -> None:
+    vendor.add_rows(
+        88, [{"appointId": "1", "calledNo": "70001", "failCode": "00604", "appointTime": 1}]
+    )
+    (row,) = rows_of(supervisor.get(LIST, {"called_no": "70001"}).content.decode())
+    assert row["failCode"].startswith("00604")
+    assert "The call is rejected." in row["failCode"]
+
+
+def test_an_unknown_code_says_which_table_lacks_it(supervisor: Any, vendor: Simulator) -> None:
+    vendor.add_rows(88, [{"appointId": "1", "calledNo": "70002", "failCode": "99998"}])
+    (row,) = rows_of(supervisor.get(LIST, {"called_no": "70002"}).content.decode())
+    assert row["failCode"].startswith("99998")
+    assert "not in the code table of" in row["failCode"]
+
+
+def test_markup_from_the_vendor_is_text(supervisor: Any, vendor: Simulator) -> None:
+    evil = '<img src=x onerror=alert(1)>"\'&'
+    vendor.add_rows(
+        88,
+        [{"appointId": f"1{evil}", "calledNo": "70003", "userName": evil, "busiResult": evil}],
+    )
+    text = supervisor.get(LIST, {"called_no": "70003"}).content.decode()
+    assert "<img src=x" not in text
+    assert rows_of(text)[0]["userName"].startswith(evil)
+
+
+def test_every_row_without_any_field_is_still_a_row(supervisor: Any, vendor: Simulator) -> None:
+    vendor.add_rows(88, [{"calledNo": "70004"}, {"calledNo": "70004", "failCode": None}])
+    assert len(rows_of(supervisor.get(LIST, {"called_no": "70004"}).content.decode())) == 2
+
+
+def test_the_panel_shows_all_eighteen_fields(supervisor: Any) -> None:
+    row = rows_of(supervisor.get(LIST).content.decode())[0]
+    answer = supervisor.get(row["url"], headers=FRAGMENT)
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    for field in (
+        "appointId callType appointTime calledNo taskId taskName taskStatus timeout userAccount "
+        "userName beginTime endTime callFlag callerNo failCode result busiResult createTime"
+    ).split():
+        assert f'data-field="{field}"' in text, field
+
+
+def test_the_panel_costs_no_vendor_call_for_a_row_just_seen(
+    supervisor: Any, vendor: Simulator
+) -> None:
+    row = rows_of(supervisor.get(LIST).content.decode())[0]
+    vendor.calls.clear()
+    supervisor.get(row["url"], headers=FRAGMENT)
+    assert list(vendor.calls) == []
+
+
+def test_the_panels_address_is_a_page_with_the_list_beside_it(supervisor: Any) -> None:
+    row = rows_of(supervisor.get(LIST, {"task": "1106025109"}).content.decode())[0]
+    assert "task=1106025109" in row["url"]
+    text = supervisor.get(row["url"]).content.decode()
+    assert rows_of(text)
+    assert 'id="panel"' in text
+    assert row["calledNo"] in text
+
+
+def test_a_panel_of_nothing_is_404(supervisor: Any) -> None:
+    assert supervisor.get(f"{LIST}12345/", headers=FRAGMENT).status_code == 404
+    assert supervisor.get(f"{LIST}12345/").status_code == 404
+
+
+def test_the_numbers_other_reservations_are_those_of_that_very_number(
+    supervisor: Any, vendor: Simulator
+) -> None:
+    vendor.add_rows(
+        88,
+        [
+            {"appointId": "11", "calledNo": "7050"},
+            {"appointId": "12", "calledNo": "7050"},
+            {"appointId": "13", "calledNo": "70501"},
+        ],
+    )
+    supervisor.get(LIST, {"called_no": "7050"})
+    text = supervisor.get(f"{LIST}11/related/", headers=FRAGMENT).content.decode()
+    assert f"{LIST}12/" in text
+    assert f"{LIST}13/" not in text
+    assert f"{LIST}11/" not in text
+
+
+def test_the_code_table_is_fetched_once_at_first_need(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("supervisor")
+    client.get(LIST)
+    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 6
+    client.get(LIST, {"page": "2"})
+    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 6
+
+
+def test_pages_end_is_told_with_a_way_back(supervisor: Any) -> None:
+    answer = supervisor.get(LIST, {"page": "900"})
+    assert answer.status_code == 200
+    assert 'data-total-count="600"' in answer.content.decode()
+    assert "page=24" in answer.content.decode()
+
+
+def test_an_address_of_eight_kilobytes_is_served(supervisor: Any) -> None:
+    agents = "&".join(f"agent={'a' * 58}{number:03}" for number in range(100))
+    answer = supervisor.get(f"{LIST}?{agents}")
+    assert len(agents) > 6000
+    assert answer.status_code == 200

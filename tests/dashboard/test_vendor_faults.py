@@ -1,0 +1,160 @@
+"""Every way in which the vendor fails, and what the reader sees: the contract's table of statuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from isales_proxy.client.breaker import Breaker
+from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
+from tests.support.pages import rows_of
+
+LIST = "/vdn/88/reservations/"
+
+FAULTS: dict[str, tuple[str, dict[str, Any], int, str]] = {
+    "reset": ("reset", {}, 503, "upstream-unavailable"),
+    "closed without an answer": ("close", {}, 503, "upstream-unavailable"),
+    "500": ("status", {"status": 500}, 503, "upstream-unavailable"),
+    "502": ("status", {"status": 502}, 503, "upstream-unavailable"),
+    "redirect": ("redirect", {}, 503, "upstream-unavailable"),
+    "too slow": ("delay", {"seconds": 5.0}, 504, "upstream-unavailable"),
+    "throttled": ("throttle", {"retry_after": 77}, 503, "busy"),
+    "401": ("unauthorized", {}, 502, "credentials"),
+    "403": ("status", {"status": 403}, 502, "credentials"),
+    "business error": (
+        "business",
+        {"code": "0200001", "desc": "limit is wrong"},
+        502,
+        "upstream-refused",
+    ),
+    "HTML": ("html", {}, 502, "bad-answer"),
+    "garbage": ("garbage", {}, 502, "bad-answer"),
+    "null": ("null", {}, 502, "bad-answer"),
+    "no data": ("no_data", {}, 502, "bad-answer"),
+    "huge": ("huge", {}, 502, "bad-answer"),
+}
+
+
+@pytest.fixture
+def supervisor(vendor: Simulator, as_role: Any) -> Any:
+    client = as_role("supervisor")
+    client.get(LIST)
+    vendor.calls.clear()
+    return client
+
+
+@pytest.mark.parametrize("kind, options, status, slug", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
+def test_a_fault_is_told_as_the_contract_says(
+    supervisor: Any,
+    vendor: Simulator,
+    kind: str,
+    options: dict[str, Any],
+    status: int,
+    slug: str,
+    fragment: bool,
+) -> None:
+    vendor.faults.add(kind, operation=LIST_RESERVATIONS, times=None, **options)
+    answer = supervisor.get(
+        LIST, {"page": "7"}, headers={"HX-Request": "true"} if fragment else {}
+    )
+    text = answer.content.decode()
+    assert answer.status_code == status
+    assert f'data-problem="{slug}"' in text
+    assert 'role="alert"' in text
+    assert rows_of(text) == []
+    assert "Traceback" not in text
+    if status == 503:
+        assert int(answer.headers["Retry-After"]) >= 1
+    if slug == "busy":
+        assert answer.headers["Retry-After"] == "77"
+
+
+def test_half_an_answer_is_no_answer(supervisor: Any, vendor: Simulator) -> None:
+    vendor.faults.add("half_body", operation=LIST_RESERVATIONS, times=None)
+    answer = supervisor.get(LIST, {"page": "7"})
+    assert answer.status_code in {502, 503}
+    assert rows_of(answer.content.decode()) == []
+
+
+def test_a_refusal_shows_code_sentence_and_meaning(supervisor: Any, vendor: Simulator) -> None:
+    vendor.faults.add(
+        "business", operation=LIST_RESERVATIONS, times=None, code="0200006", desc="db <b>down</b>"
+    )
+    text = supervisor.get(LIST, {"page": "7"}).content.decode()
+    assert "0200006" in text
+    assert "db &lt;b&gt;down&lt;/b&gt;" in text
+    # The vendor's own word for 0200006 on this interface.
+    assert "database failed" in text
+
+
+def test_one_hiccup_is_not_even_noticed(supervisor: Any, vendor: Simulator) -> None:
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=1)
+    answer = supervisor.get(LIST, {"page": "7"})
+    assert answer.status_code == 200
+    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 2
+
+
+@pytest.mark.parametrize("kind", ["reset", "throttle", "status", "delay"])
+def test_the_last_good_answer_is_shown_with_its_age(
+    supervisor: Any, vendor: Simulator, settings: Any, kind: str
+) -> None:
+    settings.ISALES = replace(settings.ISALES, page_cache_seconds=0)
+    before = rows_of(supervisor.get(LIST, {"page": "2"}).content.decode())
+    options = {"throttle": {"retry_after": 60}, "status": {"status": 503}}.get(kind, {})
+    vendor.faults.add(
+        kind, operation=LIST_RESERVATIONS, times=None, **(options or {}),
+        **({"seconds": 5.0} if kind == "delay" else {}),
+    )  # fmt: skip
+    answer = supervisor.get(LIST, {"page": "2"})
+    text = answer.content.decode()
+    assert answer.status_code == (504 if kind == "delay" else 503)
+    assert 'data-source="stale"' in text
+    assert "data-problem=" in text
+    assert [row["id"] for row in rows_of(text)] == [row["id"] for row in before]
+
+
+def test_another_question_is_not_answered_with_old_rows(
+    supervisor: Any, vendor: Simulator
+) -> None:
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    answer = supervisor.get(LIST, {"called_no": "4711"})
+    assert answer.status_code == 503
+    assert rows_of(answer.content.decode()) == []
+
+
+def test_the_vendor_comes_back(supervisor: Any, vendor: Simulator, monkeypatch: Any) -> None:
+    vendor.stop()
+    assert supervisor.get(LIST, {"page": "3"}).status_code == 503
+    vendor.start()
+    from isales_proxy import gateway
+
+    gateway.close()
+    assert supervisor.get(LIST, {"page": "3"}).status_code == 200
+
+
+def test_words_go_on_while_the_code_table_is_away(supervisor: Any, vendor: Simulator) -> None:
+    vendor.faults.add("status", operation=LIST_RESULT_CODES, times=None, status=500)
+    vendor.add_rows(88, [{"appointId": "1", "calledNo": "70001", "failCode": "00604"}])
+    (row,) = rows_of(supervisor.get(LIST, {"called_no": "70001"}).content.decode())
+    assert "The call is rejected." in row["failCode"]
+
+
+def test_rows_are_shown_where_the_code_table_never_came(vendor: Simulator, as_role: Any) -> None:
+    vendor.faults.add("status", operation=LIST_RESULT_CODES, times=None, status=500)
+    vendor.add_rows(88, [{"appointId": "1", "calledNo": "70001", "failCode": "00604"}])
+    answer = as_role("supervisor").get(LIST, {"called_no": "70001"})
+    assert answer.status_code == 200
+    (row,) = rows_of(answer.content.decode())
+    assert "code table not loaded yet" in row["failCode"]
+
+
+def test_no_answer_names_a_secret(supervisor: Any, vendor: Simulator, settings: Any) -> None:
+    vendor.faults.add("unauthorized", operation=LIST_RESERVATIONS, times=None)
+    text = supervisor.get(LIST, {"page": "7"}).content.decode()
+    assert settings.ISALES.secret_key not in text
+    assert settings.ISALES.access_key not in text
+    assert vendor.base_url not in text
+    assert Breaker.__name__ not in text

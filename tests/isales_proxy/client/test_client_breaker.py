@@ -1,0 +1,229 @@
+"""The circuit breaker: its states, and that it neither serialises nor lets a crowd through."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from isales_proxy.client import (
+    CircuitOpen,
+    Client,
+    ISalesError,
+    ReservationQuery,
+    ResultCodeQuery,
+    Unreachable,
+)
+from isales_proxy.client.breaker import Breaker, State
+from tests.support.stub_vendor import StubVendor, envelope, hold, reply
+
+from .conftest import MakeClient, Notes, Time
+
+QUERY = ReservationQuery()
+
+
+class Bench:
+    """A breaker of three failures and five seconds, with its clock and its changes."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.changes: list[State] = []
+        self.breaker = Breaker(
+            clock=lambda: self.now, threshold=3, cooldown=5.0, on_change=self.changes.append
+        )
+
+    def fail(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.breaker.failure(self.breaker.before())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_failures_in_a_row_open_it(bench: Bench) -> None:
+    bench.fail(2)
+    assert bench.breaker.state is State.CLOSED
+    bench.fail()
+    assert bench.breaker.state is State.OPEN
+    bench.now = 2.0
+    with pytest.raises(CircuitOpen) as caught:
+        bench.breaker.before()
+    assert caught.value.retry_after == 3.0
+    assert not caught.value.retryable
+
+
+def test_a_success_starts_the_count_anew_and_a_neutral_end_does_not(bench: Bench) -> None:
+    bench.fail(2)
+    bench.breaker.success(bench.breaker.before())
+    bench.fail(2)
+    bench.breaker.neutral(bench.breaker.before())
+    assert bench.breaker.state is State.CLOSED
+    bench.fail()
+    assert bench.breaker.state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [
+        (Breaker.success, State.CLOSED),
+        (Breaker.neutral, State.CLOSED),
+        (Breaker.failure, State.OPEN),
+    ],
+)
+def test_the_probe_decides(bench: Bench, end: Callable[..., None], state: State) -> None:
+    bench.fail(3)
+    bench.now = 5.0
+    ticket = bench.breaker.before()
+    assert ticket.probe
+    end(bench.breaker, ticket)
+    assert bench.breaker.state is state
+    assert bench.changes == [State.OPEN, State.HALF_OPEN, state]
+
+
+def test_one_failed_probe_is_enough_and_the_cooldown_starts_anew(bench: Bench) -> None:
+    bench.fail(3)
+    bench.now = 5.0
+    bench.fail()
+    bench.now = 9.9
+    with pytest.raises(CircuitOpen):
+        bench.breaker.before()
+    bench.now = 10.0
+    assert bench.breaker.before().probe
+
+
+def test_after_a_good_probe_the_count_starts_at_nothing(bench: Bench) -> None:
+    bench.fail(3)
+    bench.now = 5.0
+    bench.breaker.neutral(bench.breaker.before())
+    bench.fail(2)
+    assert bench.breaker.state is State.CLOSED
+
+
+def test_an_abandoned_probe_leaves_its_place_to_the_next(bench: Bench) -> None:
+    bench.fail(3)
+    bench.now = 5.0
+    bench.breaker.abandon(bench.breaker.before())
+    assert bench.breaker.before().probe
+
+
+def test_late_news_of_an_earlier_era_changes_nothing(bench: Bench) -> None:
+    late = [bench.breaker.before() for _ in range(4)]
+    bench.fail(3)
+    bench.breaker.success(late[0])
+    bench.breaker.failure(late[1])
+    assert bench.breaker.state is State.OPEN
+    bench.now = 5.0
+    probe = bench.breaker.before()
+    bench.breaker.success(late[2])
+    bench.breaker.abandon(late[3])
+    assert bench.breaker.state is State.HALF_OPEN
+    bench.breaker.success(probe)
+    assert bench.breaker.state is State.CLOSED
+
+
+def test_of_sixteen_threads_exactly_one_probes(bench: Bench) -> None:
+    bench.fail(3)
+    bench.now = 5.0
+    barrier = threading.Barrier(16)
+
+    def knock(_: int) -> bool:
+        barrier.wait(10)
+        try:
+            return bench.breaker.before().probe
+        except CircuitOpen:
+            return False
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sorted(pool.map(knock, range(16))) == [False] * 15 + [True]
+
+
+def test_parallel_calls_are_inside_the_vendor_at_the_same_time(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    """The answers come only when all calls are inside, so one behind another would time out."""
+    client = make_client(attempts=1, real_time=True)
+    all_inside = threading.Barrier(8)
+    answer = reply(envelope([], 0))
+
+    def together(sock: object, received: object) -> bool:
+        all_inside.wait(10)
+        return answer(sock, received)  # type: ignore[arg-type]
+
+    stub.default = together
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda _: client.list_reservations(vdn=88, query=QUERY), range(8)))
+    assert [page.total for page in pages] == [0] * 8
+
+
+def test_half_open_over_http_one_call_reaches_the_vendor(
+    make_client: MakeClient, stub: StubVendor, notes: Notes, time: Time
+) -> None:
+    client = make_client(attempts=1, breaker_threshold=2)
+    stub.script(reply(status=500), reply(status=500))
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            client.list_reservations(vdn=88, query=QUERY)
+    with pytest.raises(CircuitOpen) as caught:
+        client.list_reservations(vdn=88, query=QUERY)
+    assert caught.value.operation == "list_reservations"
+    assert caught.value.retry_after == 5.0
+    assert len(stub.received) == 2
+
+    time.passed += 5.0
+    release = threading.Event()
+    stub.default = hold(release, reply(envelope([], 0)))
+    others_done = threading.Semaphore(0)
+
+    def call(_: int) -> str:
+        try:
+            client.list_reservations(vdn=88, query=QUERY)
+        except CircuitOpen:
+            others_done.release()
+            return "refused"
+        return "answered"
+
+    with ThreadPoolExecutor(16) as pool:
+        running = pool.map(call, range(16))
+        for _ in range(15):
+            assert others_done.acquire(timeout=10)
+        release.set()
+        assert sorted(running) == ["answered"] + ["refused"] * 15
+    assert len(stub.received) == 3
+    assert [state for _, state in notes.states] == ["open", "half_open", "closed"]
+
+
+def test_each_operation_has_its_own(make_client: MakeClient, stub: StubVendor) -> None:
+    client = make_client(attempts=1, breaker_threshold=1)
+    stub.script(reply(status=503))
+    with pytest.raises(Unreachable):
+        client.list_reservations(vdn=88, query=QUERY)
+    stub.script(reply(envelope([], 0, field="obsCodes")))
+    assert client.list_result_codes(vdn=88, query=ResultCodeQuery()).total == 0
+
+
+def test_answers_that_are_no_failures_do_not_open_it(client: Client, stub: StubVendor) -> None:
+    for step in (reply(status=429), reply(status=401), reply(status=404), reply(b"<html>")) * 3:
+        stub.script(*[step] * 3)
+        with pytest.raises(ISalesError) as caught:
+            client.list_reservations(vdn=88, query=QUERY)
+        assert not isinstance(caught.value, Unreachable)
+        stub._steps.clear()
+
+
+def test_a_failure_of_our_own_gives_the_probe_back(
+    make_client: MakeClient, stub: StubVendor, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client(attempts=1, breaker_threshold=1)
+    stub.script(reply(status=500))
+    with pytest.raises(Unreachable):
+        client.list_reservations(vdn=88, query=QUERY)
+    time.passed += 5.0
+    with monkeypatch.context() as patch:
+        patch.setattr(client._transport, "_clock", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            client.list_reservations(vdn=88, query=QUERY)
+    assert client.list_reservations(vdn=88, query=QUERY).total == 0

@@ -1,0 +1,126 @@
+"""The rules of the house, walked by machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from dashboard import catalog
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKUP = sorted((ROOT / "templates").rglob("*.html"))
+LONGEST_FILE = 350
+
+
+def written_by_hand() -> list[Path]:
+    kinds = {".py", ".html", ".js", ".css"}
+    return [
+        path
+        for folder in ("isales_proxy", "dashboard", "templates", "static", "tests", "bench")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in kinds and not {"vendor", "migrations"} & set(path.parts)
+    ]
+
+
+def test_imports_keep_their_direction() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "importlinter.cli", "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_no_migration_is_missing(db: None) -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_vendored_files_are_what_they_claim() -> None:
+    folder = ROOT / "static"
+    listed = tomllib.loads((folder / "vendor" / "VENDOR.toml").read_text("utf-8"))["file"]
+    assert {entry["path"] for entry in listed} >= {
+        path.relative_to(folder).as_posix()
+        for path in (folder / "vendor").iterdir()
+        if path.name != "VENDOR.toml"
+    }
+    for entry in listed:
+        digest = hashlib.sha256((folder / entry["path"]).read_bytes()).hexdigest()
+        assert digest == entry["sha256"], entry["path"]
+        assert entry["licence"]
+        assert entry["version"]
+
+
+@pytest.mark.parametrize("path", MARKUP, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_markup_holds_no_script_and_no_style(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text), "inline script"
+    assert not re.search(r"<style\b", text), "inline style sheet"
+    assert not re.search(r"\sstyle=", text), "style attribute"
+    assert not re.search(r"\shx-on|\son[a-z]+=|=\s*[\"']js:", text), "inline handler"
+    assert "|safe" not in text, "unescaped text"
+    assert 'href="#"' not in text, "a link that leads nowhere"
+
+
+@pytest.mark.parametrize("language", catalog.TRANSLATIONS)
+def test_every_text_is_translated(language: str) -> None:
+    assert catalog.missing(language) == []
+
+
+@pytest.mark.parametrize("language", catalog.TRANSLATIONS)
+def test_the_compiled_translation_is_that_of_the_text(language: str) -> None:
+    assert catalog.po_path(language).with_suffix(".mo").read_bytes() == catalog.compiled(language)
+
+
+@pytest.mark.parametrize("language", catalog.TRANSLATIONS)
+def test_placeholders_survive_translation(language: str) -> None:
+    placeholder = re.compile(r"%\(\w+\)[sd]|%[sd]")
+    for message in catalog.translated(language):
+        if not message.id:
+            continue
+        sources = message.id if isinstance(message.id, tuple) else (message.id,)
+        targets = message.string if isinstance(message.string, tuple) else (message.string,)
+        wanted = set(placeholder.findall(sources[-1]))
+        for target in targets:
+            assert set(placeholder.findall(target)) == wanted, sources[0]
+
+
+def test_files_have_one_subject() -> None:
+    long = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in written_by_hand()
+        if (lines := len(path.read_text("utf-8").splitlines())) > LONGEST_FILE
+    }
+    assert long == {}
+
+
+def test_every_dependency_has_its_sentence() -> None:
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    block = text.partition("dependencies = [")[2].partition("]\n\n")[0]
+    for line in block.strip().splitlines():
+        assert "#" in line, line
+
+
+def test_pins_carry_hashes_and_no_address() -> None:
+    for path in (ROOT / "requirements").iterdir():
+        text = path.read_text("utf-8")
+        assert "://" not in text
+        pins = re.findall(r"^([\w.\-\[\]]+)==", text, re.MULTILINE)
+        assert len(pins) == len(set(pins))
+        assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_the_client_exports_what_it_says() -> None:
+    import isales_proxy.client as client
+
+    assert sorted(client.__all__) == client.__all__
+    for name in client.__all__:
+        assert hasattr(client, name)

@@ -1,0 +1,20 @@
+"""The product's settings with what makes tests fast and apart from a running product."""
+
+from __future__ import annotations
+
+import os
+
+for _name in list(os.environ):
+    if _name.startswith("ISALES_") or _name in {"CACHE_URL", "JOBS_URL", "CALLBOARD_SIMULATOR_URL"}:
+        del os.environ[_name]
+
+from dashboard.settings import *  # noqa: E402, F403
+
+DEBUG = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+HUEY = {"name": "tests", "huey_class": "huey.MemoryHuey", "immediate": False}
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True

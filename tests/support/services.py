@@ -1,0 +1,36 @@
+"""The servers of this machine: real ones where they answer on loopback, else a skip that says so."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+REDIS = ("127.0.0.1", 6379)
+POSTGRES = ("127.0.0.1", 5432)
+
+
+def answers(address: tuple[str, int]) -> bool:
+    """Whether something listens there."""
+    try:
+        with socket.create_connection(address, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def redis_cache(settings: Any) -> None:
+    """Let Django's cache be Redis, emptied, in a database of its own."""
+    if not answers(REDIS):
+        pytest.skip("no Redis answers on 127.0.0.1:6379")
+    from django.core.cache import cache
+
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:6379/15",
+            "KEY_PREFIX": "callboard-tests",
+        }
+    }
+    cache.clear()
