@@ -22,7 +22,8 @@ from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
 from isales_proxy.configuration import ISalesSettings, VdnSeed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
+# Where this machine's own files are: databases, collected static files, the local secret key.
+VAR_DIR = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
 
 _VDN = re.compile(r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?")
 
@@ -70,7 +71,7 @@ def read() -> Environment:
     Raises ImproperlyConfigured with one line for each wrong value.
     """
     env = _Variables(eager=False, strip_whitespace=True)
-    VAR_DIR.mkdir(exist_ok=True)
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
     debug = env.bool("DEBUG", True)
     secret_key = env.str("SECRET_KEY", "")
     base_url = env.str("ISALES_BASE_URL", "", validate=_web_address)

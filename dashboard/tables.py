@@ -78,7 +78,8 @@ class Reading:
         self.types = {key: str(value) for key, value in CALL_TYPES.items()}
         self.statuses = {key: str(value) for key, value in TASK_STATUSES.items()}
         self.states = {key: str(value) for key, value in STATES.items()}
-        self.expired = _("marked expired")
+        self.expired = _("expired")
+        self.not_expired = _("not expired")
         self.cause = _("Cause %s")
         self.unknown_code = (
             _("not in the code table of %s") % moments.short(book.read_at)
@@ -149,14 +150,22 @@ def _task_status(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
 
 
 def _call(row: Reservation, stand: Standing, reading: Reading) -> Cell:
-    open_call = stand.state in {State.WAITING, State.SOON, State.LATE, State.UNKNOWN}
+    remark = _expiry(row, stand, reading)
     return Cell(
         "callFlag",
         reading.states[stand.state],
         tone=stand.state.value,
-        sub=reading.expired if row.timeout and open_call else "",
-        sub_field="timeout" if row.timeout and open_call else "",
+        sub=remark,
+        sub_field="timeout" if remark else "",
     )
+
+
+def _expiry(row: Reservation, stand: Standing, reading: Reading) -> str:
+    """What the vendor says of an open call's expiry, where that differs from our clock."""
+    if stand.state is State.LATE:
+        return reading.not_expired if row.timeout is False else ""
+    still_open = stand.state in {State.WAITING, State.SOON, State.UNKNOWN}
+    return reading.expired if row.timeout and still_open else ""
 
 
 def _result(row: Reservation, _stand: Standing, reading: Reading) -> Cell:

@@ -125,11 +125,11 @@ def _context(scope: Scope, book: CodeBook, wanted: str) -> dict[str, Any]:
         "book": {
             "as_of_text": moments.short(book.read_at),
             "as_of_iso": book.read_at.isoformat() if book.read_at else "",
-            "count": count(len(book.codes)),
+            "count": len(book.codes),
             "empty": not book.codes,
         },
         "rows": rows,
-        "shown": count(len(rows)),
+        "shown": len(rows),
         "q": wanted,
         "zh_first": language.startswith("zh"),
         "refresh": {

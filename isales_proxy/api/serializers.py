@@ -70,7 +70,7 @@ class ReservationPageFields(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField(
         allow_null=True, help_text="When the vendor gave this answer."
     )
-    source = serializers.ChoiceField(  # type: ignore[assignment] - a name of DRF's, too
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF has one of that name
         choices=[("live", "live"), ("cache", "cache"), ("none", "none")],
         help_text="Asked just now, answered a moment ago to the same question, or never asked.",
     )
@@ -146,7 +146,7 @@ class ProblemFields(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     request_id = serializers.CharField(help_text="The name of this request in the logs.")
-    errors = ErrorsField(  # type: ignore[assignment] - a name of DRF's, too
+    errors = ErrorsField(  # type: ignore[assignment]  # DRF has one of that name
         required=False, help_text="422: field → messages."
     )
     problem = serializers.ChoiceField(

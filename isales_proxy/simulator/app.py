@@ -135,6 +135,7 @@ class Simulator:
             if vdn not in self._datasets:
                 self._datasets[vdn] = Dataset(
                     generate(vdn=vdn, rows=self._rows, seed=self._seed, anchor_ms=self._anchor_ms),
+                    anchor_ms=self._anchor_ms,
                     exact_number=self._exact_number,
                 )
             return self._datasets[vdn]

@@ -1,7 +1,9 @@
 """The reservations of one simulated VDN: what a row shows when, and which rows a filter finds.
 
-Order. The vendor documents none. Rows come by `appointTime` descending, equal times by
-`appointId` descending: stable while the simulator runs, since neither ever changes.
+Order. The vendor documents none. First come the rows due from half an hour before the start of
+the simulator on, soonest first, then the older ones, newest first: so the first page of a demo
+shows what is late and what is near. It is stable while the simulator runs, since neither the start
+nor an `appointTime` ever changes.
 
 Life. What a row shows is a pure function of the row and of the time asked for: each row
 knows from the start when it will be called and how that ends, so that rows become called
@@ -10,7 +12,6 @@ as time passes and the same instant always shows the same.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,7 @@ from isales_proxy.simulator.cast import OUTCOMES, Agent, Outcome, Task
 from isales_proxy.simulator.oddities import ODDITIES, RawRow
 
 SECOND: Final = 1000
+NEAR_MS: Final = 30 * 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +92,36 @@ class Filter:
 class Dataset:
     """The rows of one VDN. Reading is thread-safe; the row list is replaced, never changed."""
 
-    def __init__(self, rows: Iterable[Row], *, exact_number: bool = False) -> None:
+    def __init__(
+        self, rows: Iterable[Row], *, anchor_ms: int = 0, exact_number: bool = False
+    ) -> None:
         self._exact_number = exact_number
-        self._set(rows)
+        self._near_ms = anchor_ms - NEAR_MS
+        self._rows = self._ordered(rows)
 
-    def _set(self, rows: Iterable[Row]) -> None:
-        ordered = sorted(rows, key=lambda row: (row.appoint_ms, row.appoint_id), reverse=True)
-        self._state = (tuple(ordered), tuple(-row.appoint_ms for row in ordered))
+    def _ordered(self, rows: Iterable[Row]) -> tuple[Row, ...]:
+        newest_first = sorted(rows, key=lambda row: (row.appoint_ms, row.appoint_id), reverse=True)
+        near = [row for row in newest_first if row.appoint_ms >= self._near_ms]
+        return (*reversed(near), *newest_first[len(near) :])
 
     @property
     def rows(self) -> tuple[Row, ...]:
         """All rows in the order in which they are answered."""
-        return self._state[0]
+        return self._rows
 
     def add(self, raw_rows: Iterable[Mapping[str, object]]) -> None:
         """Put rows in the vendor's spelling among the others; they are answered as given."""
-        self._set([*self.rows, *(row_as_given(raw) for raw in raw_rows)])
+        self._rows = self._ordered([*self._rows, *(row_as_given(raw) for raw in raw_rows)])
 
     def select(self, wanted: Filter) -> Sequence[Row]:
         """The rows that pass every filter given, in order."""
-        rows, negated = self._state
-        low = 0 if wanted.end_ms is None else bisect_left(negated, -wanted.end_ms)
-        high = len(rows) if wanted.begin_ms is None else bisect_right(negated, -wanted.begin_ms)
-        found: Sequence[Row] = rows if (low, high) == (0, len(rows)) else rows[low:high]
+        found: Sequence[Row] = self._rows
+        if wanted.begin_ms is not None:
+            begin_ms = wanted.begin_ms
+            found = [row for row in found if row.appoint_ms >= begin_ms]
+        if wanted.end_ms is not None:
+            end_ms = wanted.end_ms
+            found = [row for row in found if row.appoint_ms <= end_ms]
         if wanted.task_id is not None:
             found = [row for row in found if row.task.task_id == wanted.task_id]
         if wanted.accounts is not None:

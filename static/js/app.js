@@ -48,7 +48,7 @@ window.callboard = (() => {
   // --- the progress line: only for what takes longer than 150 ms ------------------------------
   const running = new Set();
   let timer = 0;
-  const isPoll = (ctx) => Boolean(ctx.sourceElement.closest?.("#code-refresh"));
+  const isPoll = (ctx) => Boolean(ctx.sourceElement.closest?.("#code-progress"));
   const showProgress = () => byId("progress").classList.toggle("is-on", running.size > 0);
 
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
@@ -158,6 +158,14 @@ window.callboard = (() => {
     const names = new Set([own, ...Intl.supportedValuesOf("timeZone")]);
     input.list.append(...[...names].map((name) => new Option(name, name)));
   });
+
+  // What went well needs no place of its own.
+  for (const note of document.querySelectorAll("[data-messages] .note-success")) {
+    toast(note.textContent.trim());
+    const list = note.parentElement;
+    note.remove();
+    if (!list.children.length) list.remove();
+  }
 
   // --- after each swap of the results -----------------------------------------------------------
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {

@@ -103,6 +103,8 @@
     if (!results || (ctx.target !== results && ctx.target?.id !== "page")) return;
     asked = "";
     follow();
+    const goto = byId("goto");
+    if (goto) goto.value = "";
     if (ctx.sourceElement?.matches?.("[data-refresh]")) return;
     results.querySelector(".scroller")?.scrollTo(0, 0);
     if (results.getBoundingClientRect().top < 0) results.scrollIntoView({ block: "start" });

@@ -43,8 +43,8 @@
 
   const open = (link) => {
     const url = new URL(link.href);
-    if (!url.search) url.search = search();
-    if (isOpen() && url.pathname === path()) {
+    url.search = search();
+    if (isOpen() && url.pathname === path() && !panel().contains(link)) {
       byId("panel-title").focus();
       return;
     }
@@ -59,8 +59,7 @@
     element.hidden = true;
     element.replaceChildren();
     mark();
-    const link = linkOf(from);
-    if (link) link.focus({ preventScroll: true });
+    (linkOf(from) ?? byId("main")).focus({ preventScroll: true });
   };
 
   const close = () => {

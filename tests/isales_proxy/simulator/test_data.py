@@ -10,7 +10,7 @@ import pytest
 
 from isales_proxy.simulator import Simulator
 from isales_proxy.simulator.codes import known_codes
-from isales_proxy.simulator.data import Dataset, Filter, Row
+from isales_proxy.simulator.data import NEAR_MS, Dataset, Filter, Row
 from isales_proxy.simulator.generation import DAY, HOUR, MINUTE, generate
 from isales_proxy.simulator.oddities import ODDITIES
 from tests.support.signed_http import SignedHttp
@@ -26,7 +26,7 @@ def rows() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def dataset(rows: list[Row]) -> Dataset:
-    return Dataset(rows)
+    return Dataset(rows, anchor_ms=NOW_MS)
 
 
 def shown(rows: list[Row], oddity: str, now_ms: int = NOW_MS) -> list[dict[str, object]]:
@@ -196,9 +196,11 @@ def test_both_ends_of_the_time_range_belong_to_it(dataset: Dataset) -> None:
     assert {row.appoint_ms for row in found} == {moment}
 
 
-def test_the_order_is_newest_appointment_first_and_total(dataset: Dataset) -> None:
+def test_what_is_near_comes_first_then_the_past_backwards(dataset: Dataset) -> None:
     keys = [(row.appoint_ms, row.appoint_id) for row in dataset.rows]
-    assert keys == sorted(keys, reverse=True)
+    near = [key for key in keys if key[0] >= NOW_MS - NEAR_MS]
+    assert 100 < len(near) < len(keys)
+    assert keys == sorted(near) + sorted(set(keys) - set(near), reverse=True)
 
 
 def test_numbers_can_be_matched_exactly(rows: list[Row]) -> None:

@@ -1,0 +1,41 @@
+# Each target does its own set-up; see .ci/bootstrap.sh.
+.PHONY: run serve test lint bench messages lock clean
+BIN := .venv/bin
+
+# The product on http://127.0.0.1:8000 (PORT=8001 for another port), with demo people.
+run:
+	@exec .ci/start.sh
+
+# A production server, configured by the environment or .env.
+serve:
+	@exec .ci/start.sh --production
+
+test:
+	@.ci/bootstrap.sh browser
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+lint:
+	@.ci/bootstrap.sh dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/djlint --quiet --lint templates
+	$(BIN)/lint-imports
+
+bench:
+	@.ci/bootstrap.sh dev
+	@$(BIN)/python -m bench
+
+# Extracts the texts into the catalogues and compiles them.
+messages:
+	@.ci/bootstrap.sh dev
+	@$(BIN)/python manage.py messages
+
+# Pins the dependencies of pyproject.toml anew, with hashes.
+lock:
+	@.ci/bootstrap.sh dev
+	@$(BIN)/python .ci/lock.py
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/static var/metrics
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

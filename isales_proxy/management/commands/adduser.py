@@ -1,0 +1,56 @@
+"""`manage.py adduser`: let a person in, or change their role; safe to run again."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from isales_proxy.models import Role
+from isales_proxy.services import people
+
+
+class Command(BaseCommand):
+    """The password comes by a variable of the environment: arguments are seen by everybody."""
+
+    help = "Create a person with a role in one or more VDNs, or update them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("name", help="the log-in name")
+        parser.add_argument("--role", required=True, choices=Role.values)
+        parser.add_argument(
+            "--vdn", type=int, action="append", required=True, dest="vdns", metavar="ID"
+        )
+        parser.add_argument(
+            "--agent-account", default="", help="as the reservations carry it; for agents"
+        )
+        parser.add_argument(
+            "--password-env",
+            default="",
+            metavar="VAR",
+            help="the variable that holds the password; may be left out for a known person",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Fulfil the wish or say in one message why not."""
+        variable: str = options["password_env"]
+        password = os.environ.get(variable, "") if variable else ""
+        if variable and not password:
+            raise CommandError(f"The variable {variable} is not set, or empty.")
+        wish = people.Wish(
+            name=options["name"],
+            role=Role(options["role"]),
+            vdns=tuple(options["vdns"]),
+            agent_account=options["agent_account"].strip(),
+            password=password,
+        )
+        try:
+            new = people.enlist(wish)
+        except people.Unfit as error:
+            raise CommandError(str(error)) from None
+        done = "added" if new else "updated"
+        places = ", ".join(str(number) for number in dict.fromkeys(wish.vdns))
+        self.stdout.write(f"{wish.name} {done}: {wish.role.value} in VDN {places}.")

@@ -1,0 +1,76 @@
+"""`manage.py demo`: people of each role to try the product with."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from argparse import ArgumentParser
+from io import StringIO
+from typing import Any, Final
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from isales_proxy.configuration import isales
+from isales_proxy.models import Role, Vdn
+from isales_proxy.services import people
+
+# Known to everybody, so it opens invented data only.
+KNOWN_PASSWORD: Final = "callboard-demo"  # noqa: S105
+AGENT_ACCOUNT: Final = "116"
+_EVERYWHERE: Final = (Role.ADMIN, Role.SUPERVISOR)
+
+
+class Command(BaseCommand):
+    """Where a real CC-iSales is configured the passwords are random and new at each run."""
+
+    help = "Create demo people for each role and print their log-ins."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--close",
+            action="store_true",
+            help="instead, lock out demo people who still have the known password",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Make the people, print the table, and read the result codes once."""
+        if options["close"]:
+            closed = people.close(Role.values, known_password=KNOWN_PASSWORD)
+            if closed:
+                self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
+            return
+        vdns = tuple(Vdn.objects.filter(enabled=True).values_list("pk", flat=True))
+        if not vdns:
+            raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
+        lines = [("name", "password", "role", "VDN")]
+        for role in Role:
+            wish = people.Wish(
+                name=role.value,
+                role=role,
+                vdns=vdns if role in _EVERYWHERE else vdns[:1],
+                agent_account=AGENT_ACCOUNT if role is Role.AGENT else "",
+                password=KNOWN_PASSWORD if isales().demo else secrets.token_urlsafe(12),
+            )
+            try:
+                people.enlist(wish)
+            except people.Unfit as error:
+                raise CommandError(str(error)) from None
+            places = ", ".join(str(number) for number in wish.vdns)
+            lines.append((wish.name, wish.password, role.value, places))
+        self._print(lines)
+        # The log-ins are what one is to see; the log of a good refresh would push them away.
+        logging.disable(logging.INFO)
+        try:
+            call_command("refresh_result_codes", stdout=StringIO())
+        except CommandError as error:
+            self.stdout.write(f"\nThe result codes could not be read yet.\n{error}")
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def _print(self, lines: list[tuple[str, str, str, str]]) -> None:
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        for line in lines:
+            cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+            self.stdout.write("  " + "  ".join(cells).rstrip())

@@ -1,0 +1,207 @@
+"""`manage.py run_stack`: the whole product on this machine; behind `make run` and `make serve`."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import shutil
+import socket
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from isales_proxy.configuration import isales
+from isales_proxy.management import static
+from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
+
+_SIMULATOR_LINE: Final = re.compile(r"\S.* on (http://\S+) ")
+_PROBE_SECONDS: Final = 2.0
+_ANYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
+
+
+class Command(BaseCommand):
+    """Starts simulator, jobs and web server, and ends them together.
+
+    Ctrl-C, SIGTERM or the death of one of them ends all. Exit code 1 when it was such a death.
+    """
+
+    help = "Run simulator (in demo mode), background jobs and web server until interrupted."
+    requires_system_checks: list[str] = []  # noqa: RUF012 - Django declares it like this
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--port", type=int, help="port on 127.0.0.1 (or PORT; default 8000)")
+        parser.add_argument("--bind", help="host:port or unix:path (or BIND), for --production")
+        parser.add_argument(
+            "--production",
+            action="store_true",
+            help="no demo people; migrations are checked for, not made",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Run until somebody or something ends it."""
+        production: bool = options["production"]
+        bind = _bind(options)
+        _see_free(bind)
+        variables = _variables(bind, production=production)
+        with Supervisor(cwd=settings.BASE_DIR, env=variables) as supervisor:
+            try:
+                self._run(supervisor, bind, production=production)
+            except Stopped:
+                pass
+            except ChildFailed as error:
+                raise CommandError(f"{error}\nEverything else was stopped, too.") from None
+            self.stdout.write("\nStopping.")
+            self.stdout.flush()
+
+    def _run(self, supervisor: Supervisor, bind: str, *, production: bool) -> None:
+        if isales().demo and not settings.SIMULATOR_URL:
+            self._start_simulator(supervisor)
+        logins = self._prepare(supervisor, production=production)
+        supervisor.start("The job worker", _manage("run_huey", "--quiet"))
+        configuration = Path("dashboard") / "gunicorn_conf.py"
+        supervisor.start(
+            "The web server",
+            [sys.executable, "-m", "gunicorn", "-c", str(configuration), "dashboard.wsgi"],
+        )
+        supervisor.wait_until(lambda: _answers(bind))
+        self._say_ready(bind, logins)
+        supervisor.watch()
+
+    def _start_simulator(self, supervisor: Supervisor) -> None:
+        vdns = [part for seed in isales().vdns for part in ("--vdn", str(seed.id))]
+        child = supervisor.start("The simulator", _manage("run_simulator", *vdns), piped=True)
+        found = _SIMULATOR_LINE.match(supervisor.first_line(child))
+        if found is None:
+            raise CommandError("The simulator did not say where it listens.")
+        supervisor.set(CALLBOARD_SIMULATOR_URL=found[1])
+
+    def _prepare(self, supervisor: Supervisor, *, production: bool) -> str:
+        """Database, static files, people. Gives the log-ins to show."""
+        if production:
+            supervisor.run("The system check", _manage("check", "--deploy"))
+        gathered = static.Stamp.now()
+        gathering = None
+        if not gathered.is_there():
+            self._say("Gathering static files ...")
+            command = _manage("collectstatic", "--noinput", "--clear", "--verbosity=0")
+            gathering = supervisor.start("The gathering", command, piped=True, hushed=True)
+        logins = self._people(supervisor) if not production else self._closed(supervisor)
+        if gathering is not None:
+            supervisor.finish(gathering)
+            gathered.leave()
+        return logins
+
+    def _people(self, supervisor: Supervisor) -> str:
+        """The database and the demo people in it."""
+        self._say("Preparing the database ...")
+        migrate = _manage("migrate", "--noinput", "--verbosity=0")
+        supervisor.run("The migration", migrate, hushed=True)
+        return supervisor.run("The demo", _manage("demo"))
+
+    def _closed(self, supervisor: Supervisor) -> str:
+        """A database that is up to date, and where nobody real can be found by a known password."""
+        try:
+            supervisor.run("The look at the database", _manage("migrate", "--check"), hushed=True)
+        except ChildFailed as error:
+            raise CommandError(
+                f"{error}\nThe database is not up to date: back it up, then run "
+                "`.venv/bin/python manage.py migrate`."
+            ) from None
+        return "" if isales().demo else supervisor.run("The closing", _manage("demo", "--close"))
+
+    def _say_ready(self, bind: str, logins: str) -> None:
+        mode = "a simulated CC-iSales" if isales().demo else "the CC-iSales of ISALES_BASE_URL"
+        where = bind if bind.startswith("unix:") else f"http://{bind}"
+        self._say(f"\nCallboard runs on {where} with {mode}.")
+        if logins.strip():
+            self._say(f"\n{logins.rstrip()}")
+        self._say("\nCtrl-C ends all of it.")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _manage(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", *arguments]
+
+
+def _bind(options: dict[str, Any]) -> str:
+    """Where the web server is to listen."""
+    if options["production"]:
+        return str(options["bind"] or os.environ.get("BIND") or "127.0.0.1:8000")
+    port = str(options["port"] or os.environ.get("PORT") or 8000)
+    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise CommandError("The port must be a number from 1 to 65535.")
+    return f"127.0.0.1:{port}"
+
+
+def _variables(bind: str, *, production: bool) -> dict[str, str]:
+    """The children's environment: ours, and what a server needs where ours says nothing."""
+    found = dict(os.environ) | {"BIND": bind}
+    found.setdefault("DEBUG", "0")
+    if not found.get("SECRET_KEY") and not found.get("SECRET_KEY_FILE"):
+        if production:
+            raise CommandError("SECRET_KEY or SECRET_KEY_FILE is required for a server.")
+        # Made by the settings when nobody gave one.
+        found["SECRET_KEY_FILE"] = str(settings.VAR_DIR / "secret-key")
+    if not production:
+        found["WEB_CONCURRENCY"] = "1"
+    # The figures of web server and jobs are told together; those of an earlier run are not.
+    shared = settings.VAR_DIR / "metrics" / re.sub(r"\W+", "-", bind).strip("-")
+    shutil.rmtree(shared, ignore_errors=True)
+    shared.mkdir(parents=True)
+    found["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
+    return found
+
+
+def _address(bind: str) -> tuple[str, int] | None:
+    """Host and port of a bind address; None for a socket in the file system."""
+    if bind.startswith("unix:"):
+        return None
+    host, _colon, port = bind.rpartition(":")
+    if not port.isdigit():
+        raise CommandError(f"{bind} is no host:port.")
+    return host.strip("[]"), int(port)
+
+
+def _see_free(bind: str) -> None:
+    """Raise CommandError, one line, when somebody else listens there."""
+    address = _address(bind)
+    if address is None:
+        return
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                text = f"Port {address[1]} is in use; choose another by PORT=8001."
+            else:
+                text = f"Cannot listen on {bind}: {error.strerror}."
+            raise CommandError(text) from None
+
+
+def _answers(bind: str) -> bool:
+    """Whether the web server gives any answer yet."""
+    address = _address(bind)
+    if address is None:
+        return Path(bind.removeprefix("unix:")).exists()
+    host = _ANYWHERE.get(address[0], address[0])
+    probe = http.client.HTTPConnection(host, address[1], timeout=_PROBE_SECONDS)
+    try:
+        probe.request("GET", "/healthz")
+        probe.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        probe.close()
+    return True

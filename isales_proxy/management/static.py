@@ -1,0 +1,36 @@
+"""Whether the static files must be gathered: to compress them takes longer than all the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What was gathered: a digest of names, sizes, times and the way of storing them."""
+
+    path: Path
+    digest: str
+
+    @classmethod
+    def now(cls) -> Stamp:
+        """The stamp of the files as they are."""
+        digest = hashlib.sha256(repr((settings.STATIC_URL, settings.STORAGES)).encode())
+        for finder in get_finders():
+            for name, storage in finder.list([]):
+                found = Path(storage.path(name)).stat()
+                digest.update(f"{name}|{found.st_size}|{found.st_mtime_ns}\n".encode())
+        return cls(Path(settings.STATIC_ROOT) / ".gathered", digest.hexdigest())
+
+    def is_there(self) -> bool:
+        """Whether this very state was gathered to its end."""
+        return self.path.is_file() and self.path.read_text("ascii") == self.digest
+
+    def leave(self) -> None:
+        """Say that it was."""
+        self.path.write_text(self.digest, "ascii")

@@ -1,0 +1,236 @@
+"""The real product in a process of its own, and a real browser in front of it.
+
+The web server runs as in production (DEBUG off, hashed static files, strict headers) with a fresh
+SQLite database; its vendor is a simulator in this process, so that tests can script its faults.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "callboard-browser-1"
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+
+
+@pytest.fixture(scope="session")
+def vendor_process() -> Iterator[Simulator]:
+    with Simulator(rows=1_500) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def vendor(vendor_process: Simulator) -> Iterator[Simulator]:
+    """The simulator behind the product, without faults at the start and at the end."""
+    vendor_process.faults.clear()
+    vendor_process.calls.clear()
+    yield vendor_process
+    vendor_process.faults.clear()
+    vendor_process.start()
+
+
+@pytest.fixture(scope="session")
+def product(
+    vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a running product with a person for each role."""
+    var = tmp_path_factory.mktemp("product")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(var),
+        "VAR_DIR": str(var),
+        "DEBUG": "0",
+        "SECRET_KEY": "only-for-these-browser-tests-and-nothing-else-in-the-world",
+        "ISALES_BASE_URL": vendor_process.base_url,
+        "ISALES_ACCESS_KEY": DEMO_ACCESS_KEY,
+        "ISALES_SECRET_KEY": DEMO_SECRET_KEY,
+        "ISALES_VDNS": "88:Support:Asia/Shanghai,89:Sales:UTC",
+        "ISALES_PAGE_CACHE_SECONDS": "0",
+        "ISALES_READ_TIMEOUT": "3",
+        "ISALES_DEADLINE": "4",
+        "DEMO_PASSWORD": PASSWORD,
+        "PYTHONWARNINGS": "ignore",
+        "BIND": f"127.0.0.1:{port}",
+    }
+    _collected(var, env, tmp_path_factory)
+    _manage(env, "migrate", "--verbosity=0")
+    for role, more in (
+        ("supervisor", ["--vdn", "88", "--vdn", "89"]),
+        ("admin", ["--vdn", "88"]),
+        ("auditor", ["--vdn", "88"]),
+        ("agent", ["--vdn", "88", "--agent-account", "116"]),
+    ):
+        _manage(env, "adduser", role, "--role", role, *more, "--password-env", "DEMO_PASSWORD")
+    log = (var / "server.log").open("wb")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"],
+        cwd=ROOT,
+        env=env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    log.close()
+    try:
+        _wait_until_alive(port, server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(15)
+
+
+def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) -> None:
+    """Collect the static files once for all workers of this run; the others wait and copy."""
+    shared = factory.getbasetemp().parent / "static-files"
+    turn = shared.with_suffix(".turn")
+    try:
+        turn.mkdir()
+    except FileExistsError:
+        for _ in range(1200):
+            if (shared / "staticfiles.json").exists():
+                break
+            time.sleep(0.1)
+    else:
+        _manage(env, "collectstatic", "--noinput", "--verbosity=0")
+        ready = shared.with_suffix(".ready")
+        shutil.copytree(var / "static", ready)
+        ready.rename(shared)
+        return
+    shutil.copytree(shared, var / "static", dirs_exist_ok=True)
+
+
+def _manage(env: dict[str, str], *arguments: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert server.poll() is None, "the server ended"
+        with suppress(OSError):
+            with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    return
+        time.sleep(0.1)
+    raise AssertionError("the server did not come up")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    assert found, "Chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=CHROMIUM)
+        yield running
+        running.close()
+
+
+@dataclass
+class Seat:
+    """One person at one browser. `complaints` collects console errors and CSP violations."""
+
+    page: Page
+    base: str
+    complaints: list[str] = field(default_factory=list)
+    expected: tuple[str, ...] = ()
+
+    def go(self, path: str) -> None:
+        """Open an address of the product."""
+        self.page.goto(self.base + path)
+
+    def rows(self) -> Any:
+        """The rows on the screen."""
+        return self.page.locator("tr[data-appoint-id]")
+
+    def settled(self) -> None:
+        """Wait until no request of the list is under way."""
+        self.page.locator("#results[aria-busy=false]").wait_for()
+
+    def heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            text = message.text
+            if not any(part in text for part in self.expected):
+                self.complaints.append(text)
+
+
+Sit = Callable[..., Seat]
+
+
+@pytest.fixture
+def sit(product: str, browser: Browser, vendor: Simulator) -> Iterator[Sit]:
+    """A function that logs a person in and gives their seat; afterwards nobody may have complained.
+
+    Options are those of a browser context (viewport, color_scheme, java_script_enabled …) and
+    `expected`: parts of console messages that a test provokes.
+    """
+    contexts: list[BrowserContext] = []
+    seats: list[Seat] = []
+
+    def take(
+        role: str | None = "supervisor", *, expected: tuple[str, ...] = (), **options: Any
+    ) -> Seat:
+        options.setdefault("viewport", {"width": 1440, "height": 900})
+        options.setdefault("locale", "en-US")
+        context = browser.new_context(**options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        seat = Seat(context.new_page(), product, expected=expected)
+        seats.append(seat)
+        seat.page.on("console", seat.heard)
+        seat.page.on("pageerror", lambda error: seat.complaints.append(str(error)))
+        if role is not None:
+            log_in(seat, role)
+        return seat
+
+    yield take
+    complaints = [text for seat in seats for text in seat.complaints]
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def log_in(seat: Seat, role: str) -> None:
+    """By the log-in form, as a person does."""
+    seat.go("/accounts/login/")
+    seat.page.get_by_label("User name").fill(role)
+    seat.page.get_by_label("Password").fill(PASSWORD)
+    seat.page.get_by_role("button", name="Log in").click()
+    seat.page.wait_for_url("**/reservations/")
