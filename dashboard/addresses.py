@@ -33,9 +33,7 @@ class ListAddress:
         filters += [("agent", account) for account in found.get("agent", ())]
         if found.get("task"):
             filters.append(("task", found["task"]))
-        filters += [
-            (name, form.data[name].strip()) for name in ("begin", "end") if found.get(name)
-        ]
+        filters += [(name, form.data[name].strip()) for name in ("begin", "end") if found.get(name)]
         return cls(path, tuple(filters), found.get("size", DEFAULT_SIZE), found.get("page", 1))
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:

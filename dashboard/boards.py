@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from dashboard.addresses import ListAddress
 from dashboard.moments import Moments, zone_name

@@ -1,7 +1,7 @@
 """The texts that people read, gathered from all sources: what a translation must hold.
 
-A developer's tool (needs Babel, a development dependency), used by the command `messages` and by the
-rule test that demands complete translations.
+A developer's tool (needs Babel, a development dependency), used by the command `messages` and by
+the rule test that demands complete translations.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def source() -> Catalog:
         for line, message, comments, context in extract(
             "python", BytesIO(text.encode()), keywords=_KEYWORDS, options={"encoding": "utf-8"}
         ):
-            catalog.add(
-                message, locations=[(name, line)], auto_comments=comments, context=context
-            )
+            catalog.add(message, locations=[(name, line)], auto_comments=comments, context=context)
     for operation in OPERATIONS:
         for meaning in operation.meanings.values():
             catalog.add(meaning, locations=[("isales_proxy/client/operations.py", 1)])
@@ -96,11 +94,16 @@ def missing(language: str) -> list[str]:
         if not message.id:
             continue
         found = kept.get(message.id, message.context)
-        if found is None or not all([found.string] if isinstance(found.string, str) else found.string):
+        words = found.string if found else ""
+        if not words or (not isinstance(words, str) and not all(words)):
             absent.append(str(message.id))
     return absent
 
 
 def _sources() -> Iterator[Path]:
-    for folder, pattern in (("dashboard", "*.py"), ("isales_proxy", "*.py"), ("templates", "*.html")):
+    for folder, pattern in (
+        ("dashboard", "*.py"),
+        ("isales_proxy", "*.py"),
+        ("templates", "*.html"),
+    ):
         yield from sorted((ROOT / folder).rglob(pattern))

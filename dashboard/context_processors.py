@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from dashboard.moments import Moments, zone_name
 from dashboard.readers import LAST_VDN
@@ -68,10 +70,8 @@ def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, 
     match = request.resolver_match
     url = reverse("reservations", args=[each.vdn.pk])
     if match and set(match.kwargs) == {"vdn_id"} and match.url_name:
-        try:
+        with suppress(NoReverseMatch):
             url = reverse(match.url_name, args=[each.vdn.pk])
-        except NoReverseMatch:
-            pass
     return {
         "id": each.vdn.pk,
         "name": each.vdn.name,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
 
 from isales_proxy.configuration import ISalesSettings, VdnSeed
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR: Path = Path(__file__).resolve().parent.parent
 # Where this machine's own files are: databases, collected static files, the local secret key.
-VAR_DIR = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
+VAR_DIR: Path = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
 
 _VDN = re.compile(r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?")
 
@@ -117,24 +119,25 @@ def read() -> Environment:
 def local_secret_key() -> str:
     """The key of a machine that was given none: made once, kept in var/, readable by its owner."""
     path = VAR_DIR / "secret-key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        key = secrets.token_urlsafe(50)
-        file.write(key)
-    return key
+    if not path.exists():
+        handle, draft = tempfile.mkstemp(dir=VAR_DIR, prefix="secret-key-")
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(50))
+        # Linked, not written in place: two processes that start together end up with one key.
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        Path(draft).unlink()
+    return path.read_text(encoding="ascii").strip()
 
 
 def _sealed(env: _Variables) -> list[str]:
     try:
         env.seal()
     except EnvValidationError as error:
-        return [
-            f"{name}: {' '.join(str(text) for text in texts)}"
-            for name, texts in sorted(error.error_messages.items())
-        ]
+        told = error.error_messages
+        if not isinstance(told, Mapping):
+            return [str(text) for text in told]
+        return [f"{name}: {' '.join(str(text) for text in told[name])}" for name in sorted(told)]
     return []
 
 

@@ -1,4 +1,4 @@
-"""Page or fragment: one helper decides, so that no address ever answers Back with a bare fragment."""
+"""Page or fragment: one helper decides, so that no address answers Back with a bare fragment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def answer(
     status: int = 200,
     problem: Problem | None = None,
 ) -> HttpResponse:
-    """Render the page or the fragment that it includes. Rows are personal: nobody may store them."""
+    """Render the page or its fragment. Rows are personal: nobody on the way may store them."""
     template = fragment if wants_fragment(request) else page
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "Cookie"])

@@ -11,7 +11,8 @@ from typing import Final
 
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _, pgettext
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 _QUARTER: Final = 900
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400

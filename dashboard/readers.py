@@ -36,7 +36,7 @@ def own_zone(request: HttpRequest) -> ZoneInfo | None:
     """The zone that the reader chose, or None for that of the VDN. Kept in the session."""
     name = request.session.get(_ZONE)
     if name is None:
-        chosen = Preferences.objects.filter(user_id=cast(User, request.user).pk).first()
+        chosen = Preferences.objects.filter(user_id=cast("User", request.user).pk).first()
         name = request.session[_ZONE] = chosen.time_zone if chosen else ""
     return ZoneInfo(name) if name else None
 
@@ -44,6 +44,6 @@ def own_zone(request: HttpRequest) -> ZoneInfo | None:
 def choose_zone(request: HttpRequest, name: str) -> None:
     """Keep the reader's choice for this and every later session; "" goes back to the VDN's."""
     Preferences.objects.update_or_create(
-        user_id=cast(User, request.user).pk, defaults={"time_zone": name}
+        user_id=cast("User", request.user).pk, defaults={"time_zone": name}
     )
     request.session[_ZONE] = name

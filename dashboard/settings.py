@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
@@ -10,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from dashboard import environment, logs
 
 ENVIRONMENT = environment.read()
-BASE_DIR = environment.BASE_DIR
-VAR_DIR = environment.VAR_DIR
+BASE_DIR: Path = environment.BASE_DIR
+VAR_DIR: Path = environment.VAR_DIR
 
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dashboard.moments import Moments
 from isales_proxy.client.records import Reservation
@@ -43,7 +44,7 @@ STATES: Final[dict[State, str | Promise]] = {
 
 @dataclass(slots=True)
 class Cell:
-    """Ready text. `field` and `sub_field` are the vendor's names; `tone` makes a badge of `main`."""
+    """Ready text. `field` and `sub_field` are the vendor's names; `tone` makes `main` a badge."""
 
     field: str
     main: str

@@ -35,9 +35,7 @@ urlpatterns = [
                     name="reservation_related",
                 ),
                 path("result-codes/", result_codes.result_code_list, name="result_codes"),
-                path(
-                    "result-codes/refresh/", result_codes.refresh, name="result_codes_refresh"
-                ),
+                path("result-codes/refresh/", result_codes.refresh, name="result_codes_refresh"),
                 path(
                     "result-codes/progress/",
                     result_codes.progress,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Tags, register
 
 from isales_proxy.configuration import isales
 
@@ -16,7 +17,7 @@ def shared_cache(**_more: Any) -> list[CheckMessage]:
     backend = settings.CACHES["default"]["BACKEND"]
     if settings.WEB_CONCURRENCY > 1 and backend.endswith("LocMemCache"):
         return [
-            Error(
+            checks.Error(
                 "There are several worker processes, but each has a cache of its own.",
                 hint="Set CACHE_URL=redis://…, or WEB_CONCURRENCY=1.",
                 id="isales_proxy.E001",
@@ -30,7 +31,7 @@ def encrypted_line(**_more: Any) -> list[CheckMessage]:
     """Keys and called numbers travel over the line to CC-iSales."""
     if isales().base_url.startswith("http://"):
         return [
-            Warning(
+            checks.Warning(
                 "ISALES_BASE_URL is not encrypted.",
                 hint="Use https://, with ISALES_CA_BUNDLE for a private certificate authority.",
                 id="isales_proxy.W001",
@@ -44,7 +45,7 @@ def no_demo_in_production(**_more: Any) -> list[CheckMessage]:
     """A production server that shows invented calls would mislead people."""
     if isales().demo:
         return [
-            Warning(
+            checks.Warning(
                 "ISALES_BASE_URL is not set: the simulator stands in for CC-iSales.",
                 hint="Set ISALES_BASE_URL, ISALES_ACCESS_KEY and ISALES_SECRET_KEY.",
                 id="isales_proxy.W002",

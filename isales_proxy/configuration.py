@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
 
 from django.conf import settings
 
@@ -41,4 +40,5 @@ class ISalesSettings:
 
 def isales() -> ISalesSettings:
     """The setting in force."""
-    return cast(ISalesSettings, settings.ISALES)
+    found: ISalesSettings = settings.ISALES
+    return found

@@ -29,7 +29,7 @@ def client() -> Client:
 
 
 def close() -> None:
-    """Let go of the client, its connections and an embedded simulator; the next call starts anew."""
+    """Let go of the client and of an embedded simulator; the next call starts anew."""
     global _client, _simulator
     with _lock:
         if _client is not None:

@@ -23,7 +23,7 @@ class User(AbstractUser):
 
 
 class Vdn(models.Model):
-    """One virtual call centre (VDN, also called VCC). The primary key is the vendor's own number."""
+    """One virtual call centre (VDN, also VCC). The primary key is the vendor's own number."""
 
     id = models.PositiveIntegerField(
         primary_key=True,
@@ -93,7 +93,8 @@ class Access(models.Model):
 class ResultCode(models.Model):
     """One OBS result code of one VDN, in the vendor's words.
 
-    A code that the vendor no longer lists stays, marked by `gone_at`, for the old rows that bear it.
+    A code that the vendor no longer lists stays, marked by `gone_at`, for the old rows that bear
+    it.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="result_codes")

@@ -93,9 +93,7 @@ def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRespon
     )
 
 
-def _list(
-    request: ReaderRequest, scope: Scope
-) -> tuple[dict[str, Any], int, Problem | None]:
+def _list(request: ReaderRequest, scope: Scope) -> tuple[dict[str, Any], int, Problem | None]:
     """Context, status and problem of the list that this address asks for."""
     now = timezone.now()
     form = ReservationFilter(request.GET, scope=scope)
@@ -142,7 +140,9 @@ def _panel(
         "missing": False,
         "problem": None,
         "close_url": _with_query(reverse("reservations", args=[scope.vdn.pk]), query),
-        "related_url": _with_query(reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query),
+        "related_url": _with_query(
+            reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query
+        ),
         "url": _with_query(here, query),
     }
     try:

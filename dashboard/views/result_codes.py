@@ -10,7 +10,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.htmx import answer, wants_fragment
@@ -173,7 +174,9 @@ def _matches(meaning: CodeMeaning, wanted: str) -> bool:
     )
 
 
-def _state(name: str, *, summary: str = "", problem: problems.Problem | None = None) -> dict[str, Any]:
+def _state(
+    name: str, *, summary: str = "", problem: problems.Problem | None = None
+) -> dict[str, Any]:
     return {"name": name, "summary": summary, "problem": problem}
 
 

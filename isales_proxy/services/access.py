@@ -57,7 +57,7 @@ def enter(*, user: Any, vdn_id: int) -> Scope:
 
 
 def remembered_scopes(user: Any) -> list[Scope]:
-    """Like `scopes`, asked of the database once for each loaded user, which means once a request."""
+    """Like `scopes`, but asked of the database once for each loaded user: once a request."""
     if not user.is_authenticated:
         return []
     found: list[Scope] | None = getattr(user, "_callboard_scopes", None)

@@ -52,8 +52,8 @@ class _Flight(Generic[T]):
 class Answers(Generic[T]):
     """A cache of answers under one prefix.
 
-    `fresh` is how many seconds an answer serves identical questions, `keep` how many it may stand in
-    while the vendor is away, `patience` how long a question waits for an identical one under way.
+    All in seconds: `fresh` is how long an answer serves identical questions, `keep` how long it may
+    stand in while the vendor is away, `patience` how long a question waits for an identical one.
     """
 
     def __init__(
@@ -71,9 +71,7 @@ class Answers(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
-    def ask(
-        self, key: str, fetch: Callable[[], T], *, fresh: float, patience: float
-    ) -> Answer[T]:
+    def ask(self, key: str, fetch: Callable[[], T], *, fresh: float, patience: float) -> Answer[T]:
         """The answer to `key`, from the cache or by `fetch`.
 
         Raises what `fetch` raised, unless the vendor is away and an older answer is kept.

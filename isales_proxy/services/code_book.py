@@ -19,7 +19,7 @@ from isales_proxy.models import ResultCode, Vdn
 
 @dataclass(frozen=True)
 class CodeMeaning:
-    """One code in words. Times are aware UTC; `gone_at` is set once the vendor lists it no longer."""
+    """One code in words. Times are aware UTC; `gone_at` is when the vendor dropped it."""
 
     code: str
     text_en: str

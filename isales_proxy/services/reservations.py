@@ -93,9 +93,9 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
 
 
 def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
-    """Other reservations of the same called number, among the first `RELATED_ROWS` that the vendor gives.
+    """Other reservations of the same called number, among the vendor's first `RELATED_ROWS`.
 
-    The vendor does not say whether it matches numbers whole or in part, so only equal ones are kept.
+    The vendor does not say whether it matches numbers whole or in part: only equal ones are kept.
     """
     query = ReservationQuery(called_no=row.called_no or "", page=1, size=RELATED_ROWS)
     if not row.called_no:
@@ -132,9 +132,7 @@ def _ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
     )
     if answer.source == "live":
         names.learn(vdn_id=scope.vdn.pk, rows=answer.value.items)
-        result_codes.mind(
-            scope.vdn, {row.fail_code for row in answer.value.items if row.fail_code}
-        )
+        result_codes.mind(scope.vdn, {row.fail_code for row in answer.value.items if row.fail_code})
         cache.set_many(
             {
                 _row_key(scope, row.appoint_id): Found(row, answer.as_of)
@@ -146,9 +144,7 @@ def _ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
     return answer
 
 
-def _visible(
-    scope: Scope, rows: tuple[Reservation, ...]
-) -> tuple[tuple[Reservation, ...], bool]:
+def _visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reservation, ...], bool]:
     """Rows that the person may see, whatever the vendor sent; and whether that is all of them."""
     if scope.sees_all_agents:
         return rows, True

@@ -21,7 +21,7 @@ from django.dispatch import Signal
 from isales_proxy import gateway
 from isales_proxy.client.errors import IncompleteSweep, ISalesError
 from isales_proxy.client.page import Page, iter_pages
-from isales_proxy.client.queries import ResultCodeQuery
+from isales_proxy.client.queries import LOCALES, Locale, ResultCodeQuery
 from isales_proxy.client.records import ResultCode as VendorCode
 from isales_proxy.models import ResultCode, Vdn
 from isales_proxy.services import code_book
@@ -29,7 +29,6 @@ from isales_proxy.services.code_book import CodeBook
 
 log = structlog.get_logger("isales")
 
-LOCALES: Final = ("zh_CN", "en_US")
 PAGE_ROWS: Final = 50
 MAX_CODE_LENGTH: Final = 32
 UNKNOWN_CODE_PAUSE: Final = timedelta(minutes=10)
@@ -102,12 +101,16 @@ def refresh(
     if not cache.add(turn, by, _TURN_SECONDS):
         raise AlreadyRunning
     try:
-        texts = _read_all(vdn, progress or (lambda read, expected: None), within)
+        texts = _read_all(vdn, progress or _silent, within)
         report = _replace(vdn, texts, datetime.now(UTC))
     finally:
         cache.delete(turn)
     log.info("codes_refreshed", vdn=vdn.pk, by=by, **report.counts())
     return report
+
+
+def _silent(_read: int, _expected: int) -> None:
+    """Progress that nobody watches."""
 
 
 def _read_all(vdn: Vdn, progress: Progress, within: float | None) -> dict[str, dict[str, str]]:
@@ -119,7 +122,7 @@ def _read_all(vdn: Vdn, progress: Progress, within: float | None) -> dict[str, d
 
     for locale in LOCALES:
 
-        def fetch(number: int, locale: str = locale) -> Page[VendorCode]:
+        def fetch(number: int, locale: Locale = locale) -> Page[VendorCode]:
             nonlocal read
             left = None if give_up is None else max(0.05, give_up - time.monotonic())
             page = client.list_result_codes(

@@ -56,9 +56,7 @@ def vendor(vendor_process: Simulator) -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-def product(
-    vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running product with a person for each role."""
     var = tmp_path_factory.mktemp("product")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -142,11 +140,10 @@ def _manage(env: dict[str, str], *arguments: str) -> None:
 def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
     for _ in range(300):
         assert server.poll() is None, "the server ended"
-        with suppress(OSError):
-            with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == 200:
-                    return
+        with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
+            line.request("GET", "/healthz")
+            if line.getresponse().status == 200:
+                return
         time.sleep(0.1)
     raise AssertionError("the server did not come up")
 

@@ -202,7 +202,9 @@ def test_bad_input_is_told_at_its_field(sit: Sit) -> None:
     seat = sit(expected=("422",))
     seat.page.get_by_label("Called number", exact=True).fill("12ab")
     expect(seat.page.get_by_text("A called number has only digits")).to_be_visible()
-    expect(seat.page.get_by_label("Called number", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(seat.page.get_by_label("Called number", exact=True)).to_have_attribute(
+        "aria-invalid", "true"
+    )
     expect(seat.page.get_by_label("Called number", exact=True)).to_have_value("12ab")
 
 

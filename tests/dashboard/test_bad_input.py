@@ -38,7 +38,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("query, message", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize(("query", "message"), BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
 def test_bad_input_is_refused_without_a_call(
     vendor: Simulator, as_role: Any, query: str, message: str, fragment: bool
@@ -66,9 +66,7 @@ def test_an_address_of_twenty_kilobytes_is_refused(vendor: Simulator, as_role: A
     assert list(vendor.calls) == []
 
 
-def test_blanks_and_dashes_of_a_pasted_number_are_no_fault(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_blanks_and_dashes_of_a_pasted_number_are_no_fault(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(LIST, {"called_no": " +65 (8123)\u20114567 "})
     assert answer.status_code == 200
 

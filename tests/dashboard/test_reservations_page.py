@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from isales_proxy.client.records import Reservation
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.support.pages import rows_of
 
@@ -122,7 +123,7 @@ def test_an_unknown_code_says_which_table_lacks_it(supervisor: Any, vendor: Simu
 
 
 def test_markup_from_the_vendor_is_text(supervisor: Any, vendor: Simulator) -> None:
-    evil = '<img src=x onerror=alert(1)>"\'&'
+    evil = "<img src=x onerror=alert(1)>\"'&"
     vendor.add_rows(
         88,
         [{"appointId": f"1{evil}", "calledNo": "70003", "userName": evil, "busiResult": evil}],
@@ -142,10 +143,7 @@ def test_the_panel_shows_all_eighteen_fields(supervisor: Any) -> None:
     answer = supervisor.get(row["url"], headers=FRAGMENT)
     text = answer.content.decode()
     assert answer.status_code == 200
-    for field in (
-        "appointId callType appointTime calledNo taskId taskName taskStatus timeout userAccount "
-        "userName beginTime endTime callFlag callerNo failCode result busiResult createTime"
-    ).split():
+    for field in Reservation.vendor_names().values():
         assert f'data-field="{field}"' in text, field
 
 

@@ -30,7 +30,7 @@ def asked(query: str, zone: ZoneInfo) -> ReservationFilter:
 
 
 @pytest.mark.parametrize(
-    "text, utc",
+    ("text", "utc"),
     [
         ("2025-01-15T12:00", datetime(2025, 1, 15, 11, tzinfo=UTC)),
         ("2025-07-15T12:00", datetime(2025, 7, 15, 10, tzinfo=UTC)),
@@ -55,7 +55,7 @@ def test_an_hour_that_does_not_exist_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "now, begin, end",
+    ("now", "begin", "end"),
     [
         # An ordinary day, the day of 23 hours, the day of 25 hours.
         ("2025-05-15T10:00Z", "2025-05-15T00:00", "2025-05-16T00:00"),
@@ -124,7 +124,7 @@ def row(**fields: Any) -> Reservation:
 
 
 @pytest.mark.parametrize(
-    "fields, state",
+    ("fields", "state"),
     [
         ({"callType": "1", "appointTime": NOON.timestamp() * 1000}, State.SOON),
         # An automatic one should have been dialled five minutes ago.

@@ -1,4 +1,4 @@
-"""Every way in which the vendor fails, and what the reader sees: the contract's table of statuses."""
+"""Every way in which the vendor fails, and what the reader sees: the contract's table."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
     return client
 
 
-@pytest.mark.parametrize("kind, options, status, slug", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize(("kind", "options", "status", "slug"), FAULTS.values(), ids=FAULTS.keys())
 @pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
 def test_a_fault_is_told_as_the_contract_says(
     supervisor: Any,
@@ -57,9 +57,7 @@ def test_a_fault_is_told_as_the_contract_says(
     fragment: bool,
 ) -> None:
     vendor.faults.add(kind, operation=LIST_RESERVATIONS, times=None, **options)
-    answer = supervisor.get(
-        LIST, {"page": "7"}, headers={"HX-Request": "true"} if fragment else {}
-    )
+    answer = supervisor.get(LIST, {"page": "7"}, headers={"HX-Request": "true"} if fragment else {})
     text = answer.content.decode()
     assert answer.status_code == status
     assert f'data-problem="{slug}"' in text
@@ -116,9 +114,7 @@ def test_the_last_good_answer_is_shown_with_its_age(
     assert [row["id"] for row in rows_of(text)] == [row["id"] for row in before]
 
 
-def test_another_question_is_not_answered_with_old_rows(
-    supervisor: Any, vendor: Simulator
-) -> None:
+def test_another_question_is_not_answered_with_old_rows(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
     answer = supervisor.get(LIST, {"called_no": "4711"})
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""The servers of this machine: real ones where they answer on loopback, else a skip that says so."""
+"""The servers of this machine: used where they answer on loopback, else a skip says so."""
 
 from __future__ import annotations
 

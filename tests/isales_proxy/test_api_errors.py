@@ -1,0 +1,130 @@
+"""Errors of the JSON API: problem+json whatever goes wrong, and strangers turned away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from isales_proxy.api.errors import problem_response
+from isales_proxy.models import User
+from isales_proxy.services import access
+
+PROBLEM = "application/problem+json"
+ADDRESSES = [
+    "/api/v1/vdns/",
+    "/api/v1/vdns/88/reservations/",
+    "/api/v1/vdns/88/result-codes/",
+    "/api/schema/",
+    "/api/nothing/here/",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_stranger_gets_401_with_the_scheme(path: str) -> None:
+    answer = Client().get(path)
+    body = answer.json()
+    assert answer.status_code == body["status"] == 401
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert answer.headers["WWW-Authenticate"].startswith("Session ")
+    assert set(body) == {"type", "title", "status", "detail", "request_id"}
+
+
+@pytest.mark.django_db
+def test_the_docs_lead_a_stranger_to_the_log_in() -> None:
+    answer = Client().get("/api/docs/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/accounts/login/?next=/api/docs/"
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete", "options"])
+def test_an_unknown_address_is_a_problem(as_role: Any, method: str) -> None:
+    answer = getattr(as_role("admin"), method)("/api/v1/vdns/88/nothing/")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == PROBLEM
+
+
+def test_a_missing_last_slash_is_added_where_that_helps(as_role: Any) -> None:
+    admin = as_role("admin")
+    answer = admin.get("/api/v1/vdns?a=1")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/api/v1/vdns/?a=1")
+    assert admin.post("/api/v1/vdns/88/result-codes/refresh").status_code == 404
+    assert admin.get("/api/v1/nothing").status_code == 404
+
+
+def test_a_wrong_method_is_told_which_are_right(as_role: Any) -> None:
+    answer = as_role("admin").post("/api/v1/vdns/")
+    assert answer.status_code == 405
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_a_change_without_csrf_token_is_refused(people: dict[str, User]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people["admin"])
+    answer = client.post("/api/v1/vdns/88/result-codes/refresh/")
+    assert answer.status_code == 403
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert "CSRF" in answer.json()["detail"]
+
+
+def test_an_unforeseen_error_tells_nothing_of_itself(
+    as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_user: object) -> None:
+        raise RuntimeError("secret of the house")
+
+    client = as_role("admin")
+    monkeypatch.setattr(access, "remembered_scopes", fail)
+    answer = client.get("/api/v1/vdns/")
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert "secret" not in answer.content.decode()
+    assert "Traceback" not in answer.content.decode()
+    assert answer.json()["request_id"]
+
+
+def test_the_request_id_is_that_of_the_log(as_role: Any) -> None:
+    import structlog
+
+    client = as_role("admin")
+    with structlog.testing.capture_logs(
+        processors=[structlog.contextvars.merge_contextvars]
+    ) as lines:
+        answer = client.get("/api/v1/vdns/4711/reservations/")
+    ids = {line["request_id"] for line in lines if line["event"] == "request_finished"}
+    assert ids == {answer.json()["request_id"]}
+
+
+@pytest.mark.django_db
+def test_validation_errors_of_the_framework_are_422_by_field() -> None:
+    from rest_framework.exceptions import ValidationError
+
+    answer = problem_response(ValidationError({"name": ["too long"]}), {})
+    assert answer.status_code == 422
+    assert b'"errors": {"name": ["too long"]}' in answer.content
+
+
+def test_details_are_in_the_language_of_the_request(as_role: Any) -> None:
+    client = as_role("supervisor")
+    english, chinese = (
+        client.get("/api/v1/vdns/88/reservations/?page=0", headers={"Accept-Language": language})
+        for language in ("en", "zh-Hans")
+    )
+    assert english.json()["errors"] != chinese.json()["errors"]
+
+
+def test_too_many_requests_are_told_when_to_come_back(
+    as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rest_framework.throttling import UserRateThrottle
+
+    monkeypatch.setattr(UserRateThrottle, "THROTTLE_RATES", {"user": "1/min"})
+    client = as_role("admin")
+    assert client.get("/api/v1/vdns/").status_code == 200
+    answer = client.get("/api/v1/vdns/")
+    assert answer.status_code == 429
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
