@@ -23,7 +23,7 @@ from isales_proxy.services.reservations import ReservationPage
 
 # Each row carries its own address. A very long question is left out of it, so that the fragment
 # stays small; the panel then finds the row by its ID alone.
-_LONGEST_ROW_QUERY: Final = 256
+_LONGEST_ROW_QUERY: Final = 120
 
 
 @dataclass

@@ -129,7 +129,7 @@ def _vendor(error: ISalesError, as_of: datetime | None) -> HttpResponse:
         code=found.code or None,
         vendor_request=found.reference or None,
         retry_after=found.retry_after,
-        as_of=as_of,
+        as_of=as_of.isoformat().replace("+00:00", "Z") if as_of else None,
     )
 
 

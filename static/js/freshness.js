@@ -24,7 +24,7 @@
       ? element.dataset.sayMinutes.replace("{n}", minutes)
       : element.dataset.sayHours.replace("{n}", Math.floor(minutes / 60));
     // The server has said the age of a stale answer itself.
-    const text = minutes < 1 || stale ? "" : words;
+    const text = minutes < 1 || stale ? "" : ` · ${words}`;
     const place = element.querySelector("[data-age]");
     if (place && place.textContent !== text) place.textContent = text;
     element.toggleAttribute("data-ui-old", age >= OLD || stale);

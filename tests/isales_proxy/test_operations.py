@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -87,13 +89,9 @@ def test_with_a_token_it_decides_alone(
 def test_metrics_of_all_processes_are_told_together(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    import subprocess
-    import sys
-
     # Another process counts; the library decides at its import whether it shares.
     other = (
-        "from prometheus_client import Counter;"
-        "Counter('callboard_of_another_process', 'x').inc(3)"
+        "from prometheus_client import Counter;Counter('callboard_of_another_process', 'x').inc(3)"
     )
     subprocess.run(
         [sys.executable, "-c", other],

@@ -1,0 +1,133 @@
+"""`run_stack`: what it decides before and beside its children."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from isales_proxy.management.commands import run_stack
+from isales_proxy.management.static import Stamp
+
+
+@pytest.fixture
+def var(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SECRET_KEY", "SECRET_KEY_FILE", "DEBUG", "BIND", "PORT", "WEB_CONCURRENCY"):
+        monkeypatch.delenv(name, raising=False)
+    settings.VAR_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def busy() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_busy_port_is_told_in_one_line(var: Path, busy: int) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("run_stack", "--port", str(busy))
+    assert str(caught.value) == f"Port {busy} is in use; choose another by PORT=8001."
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "abc", "-1", "٣"])
+def test_a_port_must_be_one(var: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(CommandError, match="1 to 65535"):
+        call_command("run_stack")
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "bind"),
+    [
+        ({}, {}, "127.0.0.1:8000"),
+        ({}, {"PORT": "8001", "BIND": "0.0.0.0:80"}, "127.0.0.1:8001"),
+        ({"port": 8002}, {"PORT": "8001"}, "127.0.0.1:8002"),
+        ({"production": True}, {"PORT": "8001"}, "127.0.0.1:8000"),
+        ({"production": True}, {"BIND": "0.0.0.0:80"}, "0.0.0.0:80"),
+        ({"production": True, "bind": "unix:/run/c"}, {"BIND": "0.0.0.0:80"}, "unix:/run/c"),
+    ],
+)
+def test_where_it_listens(
+    var: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    environment: dict[str, str],
+    bind: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    asked = {"production": False, "port": None, "bind": None} | options
+    assert run_stack._bind(asked) == bind
+
+
+def test_the_children_run_as_a_server_with_the_local_key(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    found = run_stack._variables("127.0.0.1:8000", production=False)
+    assert (found["DEBUG"], found["WEB_CONCURRENCY"]) == ("0", "1")
+    assert found["SECRET_KEY_FILE"] == str(var / "secret-key")
+
+
+def test_what_the_environment_says_goes_first(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "mine")
+    monkeypatch.setenv("DEBUG", "1")
+    found = run_stack._variables("127.0.0.1:8000", production=False)
+    assert (found["DEBUG"], found["SECRET_KEY"]) == ("1", "mine")
+    assert "SECRET_KEY_FILE" not in found
+
+
+def test_a_server_is_given_a_key_or_does_not_start(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CommandError, match="SECRET_KEY"):
+        run_stack._variables("127.0.0.1:8000", production=True)
+    monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/key")
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    found = run_stack._variables("127.0.0.1:8000", production=True)
+    assert (found["WEB_CONCURRENCY"], found["SECRET_KEY_FILE"]) == ("4", "/run/secrets/key")
+
+
+def test_figures_of_an_earlier_run_are_not_told(var: Path) -> None:
+    shared = Path(
+        run_stack._variables("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"]
+    )
+    (shared / "old.db").write_text("old", "ascii")
+    again = run_stack._variables("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"]
+    assert again == str(shared)
+    assert list(shared.iterdir()) == []
+    assert shared.is_relative_to(var)
+
+
+def test_a_server_that_listens_answers(busy: int) -> None:
+    # It listens but says nothing, and a socket that nobody listens on says nothing either.
+    with socket.create_server(("127.0.0.1", 0)) as trial:
+        free = trial.getsockname()[1]
+    assert run_stack._answers(f"127.0.0.1:{free}") is False
+    run_stack._see_free(f"127.0.0.1:{free}")
+
+
+def test_static_files_are_gathered_once_for_each_state(settings: Any, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.css").write_text("a{}", "ascii")
+    settings.STATICFILES_DIRS = [source]
+    settings.STATIC_ROOT = tmp_path / "gathered"
+    settings.STATIC_ROOT.mkdir()
+    first = Stamp.now()
+    assert not first.is_there()
+    first.leave()
+    assert Stamp.now().is_there()
+    (source / "b.css").write_text("b{}", "ascii")
+    assert not Stamp.now().is_there()
+    first.leave()
+    (source / "b.css").unlink()
+    assert Stamp.now().is_there()
+    os.utime(source / "a.css", ns=(1, 1))
+    assert not Stamp.now().is_there()

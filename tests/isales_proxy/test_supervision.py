@@ -1,0 +1,139 @@
+"""Children that live and die together, tried with small ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
+
+ROOT = Path(__file__).parents[2]
+# Each says that it is there, and who it is, before it waits for ever.
+WAITS = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + WAITS
+WITH_GRANDCHILD = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {WAITS!r}], stdout=subprocess.PIPE, text=True)
+print(child.stdout.readline(), end="", flush=True)
+time.sleep(600)
+"""
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    with Supervisor(cwd=ROOT, env=os.environ, patience=2.0) as running:
+        yield running
+
+
+def ended(pid: int) -> bool:
+    """Whether the process is gone, or a zombie that nobody has buried yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in {"Z", "X"}
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until the process is gone; the suite's own patience is the bound."""
+    pause = threading.Event()
+    for _ in range(500):
+        if ended(pid):
+            return
+        pause.wait(0.02)
+    pytest.fail(f"process {pid} lives on")
+
+
+@pytest.mark.parametrize("code", [WAITS, STUBBORN, WITH_GRANDCHILD])
+def test_nobody_survives_the_end(code: str) -> None:
+    with Supervisor(cwd=ROOT, env=os.environ, patience=0.5) as supervisor:
+        child = supervisor.start("child", python(code), piped=True)
+        other = int(supervisor.first_line(child))
+    assert child.process.returncode is not None
+    wait_for_end(other)
+
+
+def test_the_death_of_one_ends_the_watch_and_the_others(supervisor: Supervisor) -> None:
+    other = supervisor.start("other", python(WAITS), piped=True)
+    supervisor.first_line(other)
+    supervisor.start("short", python("raise SystemExit(3)"))
+    with pytest.raises(ChildFailed, match="short ended with exit code 3"):
+        supervisor.watch()
+
+
+def test_a_signal_ends_the_watch(supervisor: Supervisor) -> None:
+    supervisor.start("child", python(WAITS))
+    os.kill(os.getpid(), signal.SIGTERM)
+    supervisor.watch()
+    with pytest.raises(Stopped):
+        supervisor.start("late", python(WAITS))
+
+
+def test_a_signal_ends_waiting_for_a_step(supervisor: Supervisor) -> None:
+    child = supervisor.start("step", python(WAITS), piped=True)
+    supervisor.first_line(child)
+    supervisor.end()
+    with pytest.raises(Stopped):
+        supervisor.finish(child)
+
+
+def test_the_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Supervisor(cwd=ROOT, env=os.environ):
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_step_gives_its_output(supervisor: Supervisor) -> None:
+    supervisor.set(WORD="said")
+    code = "import os, sys; print(os.environ['WORD']); print('hushed', file=sys.stderr)"
+    said = supervisor.run("step", python(code), hushed=True)
+    assert sorted(said.split()) == ["hushed", "said"]
+    assert supervisor.run("step", python("print('x' * 200_000)")) == "x" * 200_000 + "\n"
+
+
+def test_a_step_that_fails_says_why(supervisor: Supervisor) -> None:
+    with pytest.raises(ChildFailed, match=r"step ended with exit code 1\.\nbecause") as caught:
+        supervisor.run("step", python("raise SystemExit('because')"), hushed=True)
+    assert (caught.value.name, caught.value.code) == ("step", 1)
+
+
+def test_a_child_that_says_nothing_has_failed(supervisor: Supervisor) -> None:
+    child = supervisor.start("mute", python("raise SystemExit(2)"), piped=True)
+    with pytest.raises(ChildFailed, match="mute ended with exit code 2"):
+        supervisor.first_line(child)
+
+
+def test_waiting_ends_when_a_child_does(supervisor: Supervisor) -> None:
+    supervisor.start("short", python("pass"))
+    with pytest.raises(ChildFailed):
+        supervisor.wait_until(lambda: False)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a service of the Linux kernel")
+def test_nobody_survives_a_supervisor_that_is_killed() -> None:
+    code = f"""
+import os
+from pathlib import Path
+from isales_proxy.management.supervision import Supervisor
+with Supervisor(cwd=Path("."), env=os.environ) as supervisor:
+    child = supervisor.start("child", {python(WAITS)!r}, piped=True)
+    print(supervisor.first_line(child), flush=True)
+    supervisor.watch()
+"""
+    with subprocess.Popen(python(code), cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    wait_for_end(child)
