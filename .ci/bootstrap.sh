@@ -32,7 +32,9 @@ make_venv() {
     local python
     python=$(find_python) || fail "Python 3.11 or newer is missing."
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        apt_install python3-venv >/dev/null || fail "python3-venv is missing: apt-get install python3-venv"
+        local package
+        package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        apt_install "$package" || fail "$package is missing: apt-get install $package"
     fi
     echo "callboard: making .venv with $("$python" --version)" >&2
     "$python" -m venv --clear .venv || fail "the virtual environment could not be made."
@@ -48,7 +50,7 @@ install() {
     fi
     echo "callboard: installing $file" >&2
     rm -f "$stamp"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$file" \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r "$file" \
         || fail "the requirements could not be installed."
     echo "$sum" >"$stamp"
 }

@@ -47,7 +47,10 @@ def source() -> Catalog:
     for path in _sources():
         text = path.read_text("utf-8")
         if path.suffix == ".html":
-            text = templatize(text, origin=str(path))
+            # What is left of the markup is no Python, so its indentation must not count.
+            text = "\n".join(
+                line.lstrip() for line in templatize(text, origin=str(path)).splitlines()
+            )
         name = path.relative_to(ROOT).as_posix()
         for line, message, comments, context in extract(
             "python", BytesIO(text.encode()), keywords=_KEYWORDS, options={"encoding": "utf-8"}

@@ -172,11 +172,11 @@ def test_the_vendor_goes_and_comes_back(sit: Sit, vendor: Simulator) -> None:
     vendor.start()
     # The circuit lets the next call through after its pause; a person would press again.
     for _ in range(40):
-        seat.page.get_by_role("link", name="Try again").first.click()
-        seat.settled()
         if not notice.is_visible():
             break
-        seat.page.wait_for_timeout(500)
+        with seat.page.expect_response(lambda answer: "/reservations/" in answer.url):
+            seat.page.get_by_role("link", name="Try again").first.click()
+        seat.page.wait_for_timeout(300)
     expect(notice).to_be_hidden()
 
 
