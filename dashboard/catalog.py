@@ -74,6 +74,7 @@ def update(language: str) -> Catalog:
     path.parent.mkdir(parents=True, exist_ok=True)
     catalog = translated(language) if path.exists() else Catalog(locale=language)
     catalog.update(source(), no_fuzzy_matching=True)
+    catalog.fuzzy = False
     catalog.obsolete.clear()
     catalog.header_comment = "# Callboard, Apache-2.0"
     with path.open("wb") as file:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from dashboard.moments import Moments, zone_name
 from dashboard.readers import LAST_VDN
 from isales_proxy.configuration import isales
-from isales_proxy.services import health
+from isales_proxy.services import health, zones
 from isales_proxy.services.access import Scope, remembered_scopes
 
 THEMES: Final = ("auto", "light", "dark")
@@ -49,7 +49,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "auto",
         "zone": {
             "name": zone_name(timezone.now(), timezone.get_current_timezone()),
-            "own": request.session.get("time_zone", "") if known else "",
+            "own": request.session.get(zones.SESSION_KEY, "") if known else "",
             "vdn": scope.vdn.time_zone if scope else "",
         },
         "user": _person(user, scope) if known else None,
@@ -106,7 +106,7 @@ def _health() -> dict[str, str]:
     text = (
         _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
         if found.state == "ok"
-        else _("CC-iSales away since %(at)s") % {"at": at}
+        else _("No answer since %(at)s") % {"at": at}
     )
     return {"state": found.state, "text": text, "at_iso": found.answered_at.isoformat()}
 

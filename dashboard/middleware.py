@@ -10,8 +10,11 @@ from urllib.parse import unquote_to_bytes
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
+
+from isales_proxy.api.errors import is_api, problem
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -47,6 +50,8 @@ class CleanAddressMiddleware:
 
 
 def _refused(request: HttpRequest, status: int) -> HttpResponse:
+    if is_api(request):
+        return problem(status, _("A part of the address cannot be understood."))
     return render(request, "422.html", {"status": status}, status=status)
 
 

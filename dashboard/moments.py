@@ -30,7 +30,7 @@ class Moments:
         self._in = (_("in %d min"), _("in %d h"), _("in %d d"))
         self._ago = (_("%d min ago"), _("%d h ago"), _("%d d ago"))
         self._late = (_("%d min late"), _("%d h late"), _("%d d late"))
-        self._now, self._just_late = _("now"), _("just late")
+        self._now, self._just_late = _("now"), _("just overdue")
 
     def local(self, moment: datetime) -> datetime:
         """The same moment as a naive datetime of the zone."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from typing import Any, Final, cast
-from zoneinfo import ZoneInfo
 
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
 from dashboard.models import Preferences
 from isales_proxy.models import User
+from isales_proxy.services import zones
 from isales_proxy.services.access import Scope
 
 LAST_VDN: Final = "last_vdn"
-_ZONE: Final = "time_zone"
 
 
 class ReaderRequest(HttpRequest):
@@ -29,16 +30,14 @@ def look_into(request: ReaderRequest, scope: Scope) -> None:
     request.scope = scope
     if request.session.get(LAST_VDN) != scope.vdn.pk:
         request.session[LAST_VDN] = scope.vdn.pk
-    timezone.activate(own_zone(request) or scope.vdn.zone)
+    timezone.activate(zones.in_force(request.session, scope.vdn))
 
 
-def own_zone(request: HttpRequest) -> ZoneInfo | None:
-    """The zone that the reader chose, or None for that of the VDN. Kept in the session."""
-    name = request.session.get(_ZONE)
-    if name is None:
-        chosen = Preferences.objects.filter(user_id=cast("User", request.user).pk).first()
-        name = request.session[_ZONE] = chosen.time_zone if chosen else ""
-    return ZoneInfo(name) if name else None
+@receiver(user_logged_in, dispatch_uid="dashboard.readers")
+def bring_choices(request: HttpRequest, user: User, **_more: object) -> None:
+    """Take the reader's choices along in the session, where no page has to ask for them."""
+    chosen = Preferences.objects.filter(user=user).first()
+    request.session[zones.SESSION_KEY] = chosen.time_zone if chosen else ""
 
 
 def choose_zone(request: HttpRequest, name: str) -> None:
@@ -46,4 +45,4 @@ def choose_zone(request: HttpRequest, name: str) -> None:
     Preferences.objects.update_or_create(
         user_id=cast("User", request.user).pk, defaults={"time_zone": name}
     )
-    request.session[_ZONE] = name
+    request.session[zones.SESSION_KEY] = name

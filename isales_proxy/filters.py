@@ -128,9 +128,7 @@ class LocalMomentField(forms.Field):
         zone = timezone.get_current_timezone()
         moment = naive.replace(tzinfo=zone, fold=self.fold).astimezone(UTC)
         if moment.astimezone(zone).replace(tzinfo=None) != naive:
-            raise ValidationError(
-                _("This time does not exist: the clocks are put forward over it.")
-            )
+            raise ValidationError(_("This time does not exist: the clocks go forward past it."))
         return moment
 
 
@@ -162,7 +160,7 @@ class ReservationFilter(forms.Form):
     begin = LocalMomentField(_("From"), later=False)
     end = LocalMomentField(_("To"), later=True)
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
-    size = CountField(_("Rows a page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
+    size = CountField(_("Rows per page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
 
     def __init__(self, data: QueryDict, *, scope: Scope) -> None:
         super().__init__(data)
@@ -178,7 +176,7 @@ class ReservationFilter(forms.Form):
         found = self.cleaned_data
         begin, end = found.get("begin"), found.get("end")
         if begin and end and begin > end:
-            self.add_error("end", _("The end lies before the beginning."))
+            self.add_error("end", _("“To” is earlier than “From”."))
         return found
 
     def query(self) -> ReservationQuery:

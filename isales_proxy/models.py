@@ -77,7 +77,7 @@ class Access(models.Model):
 
     class Meta:
         verbose_name = _("access")
-        verbose_name_plural = _("accesses")
+        verbose_name_plural = _("access rights")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "vdn"], name="one_access_per_person_and_vdn"),
             models.CheckConstraint(

@@ -27,7 +27,12 @@ DRIFT = Counter(
     "Fields that were not as documented.",
     ["operation", "field", "kind"],
 )
-CIRCUIT = Gauge("callboard_vendor_circuit_open", "1 while the circuit is open.", ["operation"])
+CIRCUIT = Gauge(
+    "callboard_vendor_circuit_open",
+    "1 while the circuit is open.",
+    ["operation"],
+    multiprocess_mode="livemax",
+)
 
 LAST_CALL_KEY: Final = "vendor:last-call"
 LAST_GOOD_KEY: Final = "vendor:last-good"

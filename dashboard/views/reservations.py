@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -62,32 +63,31 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
 @require_safe
 @vdn_page()
 def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
-    """Other reservations of the same called number, for the side panel."""
-    if not wants_fragment(request):
-        raise Http404
-    read = boards.reading(scope)
-    context: dict[str, Any] = {
-        "related": {"rows": [], "problem": None, "truncated": False, "list_url": ""}
-    }
+    """Other reservations of the same called number, for the side panel; as a page, a list."""
+    related_part: dict[str, Any] = {"rows": [], "problem": None, "truncated": False, "list_url": ""}
     problem = None
     try:
         found = reservations.one(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
         if found is None:
             raise Http404
+        list_url = _number_url(scope, found.row)
+        if not wants_fragment(request):
+            return redirect(list_url or reverse("reservations", args=[scope.vdn.pk]))
         others = reservations.of_number(scope=scope, row=found.row)
     except ISalesError as error:
-        problem = context["related"]["problem"] = problems.describe(error)
+        problem = related_part["problem"] = problems.describe(error)
     else:
-        context["related"] |= {
+        read = boards.reading(scope)
+        related_part |= {
             "rows": [_related_row(scope, row, read) for row in others.rows],
             "truncated": others.total > others.query.size,
-            "list_url": _number_url(scope, found.row),
+            "list_url": list_url,
         }
     return answer(
         request,
         page="reservations/_related.html",
         fragment="reservations/_related.html",
-        context=context,
+        context={"related": related_part},
         status=problem.status if problem else 200,
         problem=problem,
     )
@@ -161,7 +161,7 @@ def _panel(
         "state": stand.state.value,
         "state_text": read.states[stand.state],
         "when_text": read.when(found.row, stand),
-        "dial_text": _("Automatic: dialled from %s, five minutes before.")
+        "dial_text": _("Automatic: dialled from %s, five minutes early.")
         % read.moments.short(stand.dial_at)
         if early
         else "",

@@ -177,9 +177,9 @@ reservations: Final = extend_schema(
         _problem_example(
             422,
             "invalid",
-            "The question is out of bounds",
+            "A filter value is not allowed",
             "end: The end lies before the beginning.",
-            errors={"end": ["The end lies before the beginning."]},
+            errors={"end": ["“To” is earlier than “From”."]},
         ),
         _AWAY,
     ],

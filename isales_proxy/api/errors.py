@@ -137,7 +137,7 @@ def _invalid(errors: Mapping[str, list[str]]) -> HttpResponse:
     return problem(
         422,
         " ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items()),
-        title=_("The question is out of bounds"),
+        title=_("A filter value is not allowed"),
         slug="invalid",
         errors=errors,
     )
@@ -160,5 +160,5 @@ def _rest_framework(error: exceptions.APIException) -> HttpResponse:
         headers["Retry-After"] = str(int(wait))
     detail = str(error.detail)
     if isinstance(error, exceptions.NotAuthenticated):
-        detail = _("Log in first: the session of this request belongs to nobody.")
+        detail = _("Log in first: this request has no valid session.")
     return problem(error.status_code, detail, headers=headers)

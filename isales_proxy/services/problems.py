@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.errors import (
@@ -59,7 +59,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             503,
             "upstream-unavailable",
             _("CC-iSales cannot be reached"),
-            _("It failed several times in a row and is left alone for a moment."),
+            _("It failed several times in a row, so we pause before asking again."),
             _LATER,
         ),
     ),
@@ -89,8 +89,8 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             503,
             "busy",
             _("CC-iSales is busy"),
-            _("The call centre's system asks for fewer questions."),
-            _("Wait for the time shown, then try again."),
+            _("The call centre's system asks us to send fewer requests."),
+            _LATER,
         ),
     ),
     (
@@ -108,7 +108,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
         _Wording(
             502,
             "bad-answer",
-            _("CC-iSales answered nonsense"),
+            _("CC-iSales sent an unreadable answer"),
             _("The answer cannot be read, so nothing of it is shown."),
             _("Try again. If it lasts, give the reference below to your administrator."),
         ),
@@ -118,7 +118,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
         _Wording(
             502,
             "upstream-refused",
-            _("CC-iSales refuses the question"),
+            _("CC-iSales refused the request"),
             _("It gave no reason."),
             _("Change the filter, or ask your administrator what the code means."),
         ),
@@ -137,7 +137,7 @@ def describe(error: ISalesError) -> Problem:
         slug=wording.slug,
         title=str(wording.title),
         detail=detail,
-        next_step=str(wording.next_step),
+        next_step=_next_step(error, wording),
         reference=error.request_id,
         retry_after=_retry_after(error, wording.status),
         code=error.code or "",
@@ -154,6 +154,16 @@ def _refusal(error: Refused) -> str:
     if error.meaning:
         parts.append(gettext(error.meaning))
     return " ".join(parts)
+
+
+def _next_step(error: ISalesError, wording: _Wording) -> str:
+    """What to do now; the vendor's own wish for a pause is told in seconds."""
+    if isinstance(error, Throttled) and error.retry_after is not None:
+        seconds = max(1, math.ceil(error.retry_after))
+        return ngettext(
+            "Try again in %(seconds)s second.", "Try again in %(seconds)s seconds.", seconds
+        ) % {"seconds": seconds}
+    return str(wording.next_step)
 
 
 def _retry_after(error: ISalesError, status: int) -> int | None:

@@ -148,8 +148,8 @@ def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server did not come up")
 
 
-# For a module at a time: while Playwright runs it keeps an event loop in this thread, in which Django
-# refuses to ask the database, and other tests of this worker have to.
+# For a module at a time: while Playwright runs it keeps an event loop in this thread, in which
+# Django refuses to ask the database, and other tests of this worker have to.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = next(

@@ -19,7 +19,7 @@ BAD = {
     "size 0": ("size=0", "Must be a whole number from 1"),
     "the end before the beginning": (
         "begin=2025-05-16T00:00&end=2025-05-15T00:00",
-        "The end lies before the beginning.",
+        "“To” is earlier than “From”.",
     ),
     "no such day": ("begin=2025-02-30T10:00", "There is no such date or time."),
     "no such hour": ("end=2025-02-20T25:00", "There is no such date or time."),
