@@ -1,0 +1,105 @@
+"""No called number, name or secret reaches a log, a header or a place on the way."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+
+LIST = "/vdn/88/reservations/"
+NUMBER = "6591234567"
+NAME = "Ann Unlikely-Name"
+
+
+def lines_formatter() -> logging.Formatter:
+    """The formatter of the product's own log lines."""
+    (formatter,) = {
+        handler.formatter
+        for handler in logging.getLogger().handlers
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
+    }
+    return formatter
+
+
+@pytest.fixture
+def row(vendor: Simulator) -> None:
+    vendor.add_rows(88, [{"appointId": "41", "calledNo": NUMBER, "userName": NAME}])
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "reset", "garbage", "business", "unauthorized", "throttle", "no_data"]
+)
+def test_no_number_is_logged_whatever_happens(
+    vendor: Simulator,
+    row: None,
+    as_role: Any,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    kind: str | None,
+) -> None:
+    client = as_role("supervisor")
+    if kind == "business":
+        vendor.faults.add(
+            kind, operation=LIST_RESERVATIONS, times=None, desc=f"bad calledNo {NUMBER}"
+        )
+    elif kind is not None:
+        vendor.faults.add(kind, operation=LIST_RESERVATIONS, times=None)
+    with caplog.at_level(logging.DEBUG):
+        for address in (LIST, "/api/v1/vdns/88/reservations/", "/nowhere/", f"{LIST}41/"):
+            client.get(address, {"called_no": NUMBER})
+            client.get(address, {"called_no": NUMBER, "page": "x"})
+    assert caplog.records
+    lines = lines_formatter()
+    told = "\n".join(lines.format(record) for record in caplog.records)
+    for secret in (NUMBER, NAME, settings.ISALES.secret_key, settings.ISALES.access_key):
+        assert secret not in told
+
+
+def test_a_vendors_sentence_does_not_give_a_number_away(vendor: Simulator, as_role: Any) -> None:
+    vendor.faults.add(
+        "business", operation=LIST_RESERVATIONS, times=None, desc=f"bad calledNo {NUMBER}"
+    )
+    text = as_role("supervisor").get(LIST).content.decode()
+    assert "bad calledNo" in text
+    assert NUMBER not in text
+
+
+def test_headers_keep_pages_to_themselves(vendor: Simulator, as_role: Any) -> None:
+    answer = as_role("supervisor").get(LIST)
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "camera=()" in answer.headers["Permissions-Policy"]
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "\n/x"],
+)
+def test_nobody_is_led_elsewhere(vendor: Simulator, as_role: Any, target: str) -> None:
+    client = as_role("supervisor")
+    for address in ("/preferences/theme/", "/preferences/language/", "/preferences/zone/"):
+        answer = client.post(address, {"next": target, "theme": "dark", "language": "en"})
+        assert answer.status_code in {204, 302}
+        assert "evil" not in answer.headers.get("Location", "")
+        assert "javascript" not in answer.headers.get("Location", "")
+
+
+def test_guessing_passwords_is_slowed_down(people: Any, client: Any) -> None:
+    answers = [
+        client.post("/accounts/login/", {"login": "supervisor", "password": f"wrong-{number}"})
+        for number in range(8)
+    ]
+    right = client.post("/accounts/login/", {"login": "supervisor", "password": "pass-word-1"})
+    assert answers[-1].status_code in {200, 429}
+    assert right.status_code != 302, "the right password after many wrong ones still got in"
+    unknown = client.post("/accounts/login/", {"login": "nobody", "password": "x"})
+    assert b"nobody" not in unknown.content.replace(b'value="nobody"', b"")

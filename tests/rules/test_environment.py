@@ -1,0 +1,123 @@
+"""Configuration fails loudly, and the product runs with nothing set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(tmp_path: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+    assert manage(tmp_path, "check").returncode == 0
+    assert (tmp_path / "secret-key").stat().st_mode & 0o077 == 0
+
+
+def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
+    run = manage(
+        tmp_path,
+        "check",
+        TIME_ZONE="Mars/Olympus",
+        ISALES_VDNS="88",
+        ISALES_DEADLINE="soon",
+        ISALES_BASE_URL="ftp://10.0.0.1",
+        ISALES_CA_BUNDLE="/no/such/file",
+        CACHE_URL="memcached://x",
+        ISALES_SECRET_KEY_FILE="/no/such/secret",
+    )
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    for name in (
+        "TIME_ZONE",
+        "ISALES_VDNS",
+        "ISALES_DEADLINE",
+        "ISALES_BASE_URL",
+        "ISALES_CA_BUNDLE",
+        "CACHE_URL",
+        "ISALES_SECRET_KEY_FILE",
+    ):
+        assert name in run.stderr
+
+
+def test_a_vendor_without_keys_is_refused(tmp_path: Path) -> None:
+    run = manage(tmp_path, "check", ISALES_BASE_URL="https://10.0.0.1:28443")
+    assert "ISALES_ACCESS_KEY" in run.stderr
+
+
+def test_production_without_a_key_is_refused(tmp_path: Path) -> None:
+    assert "SECRET_KEY: required" in manage(tmp_path, "check", DEBUG="0").stderr
+
+
+def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("the-secret-of-the-file-and-long-enough-to-be-one\n", "utf-8")
+    code = "from django.conf import settings; print(settings.SECRET_KEY)"
+    run = manage(tmp_path, "shell", "-v0", "-c", code, SECRET_KEY_FILE=str(key), DEBUG="0")
+    assert run.stdout.strip() == "the-secret-of-the-file-and-long-enough-to-be-one"
+
+
+def test_no_setting_shows_its_secret(tmp_path: Path) -> None:
+    code = "from django.conf import settings; print(settings.ENVIRONMENT, settings.ISALES)"
+    run = manage(
+        tmp_path,
+        "shell",
+        "-v0",
+        "-c",
+        code,
+        ISALES_BASE_URL="https://10.0.0.1",
+        ISALES_ACCESS_KEY="AK-0001",
+        ISALES_SECRET_KEY="very-secret-0001",
+    )
+    assert "very-secret-0001" not in run.stdout
+    assert "10.0.0.1" in run.stdout
+
+
+def test_the_deployment_check_is_clean(tmp_path: Path) -> None:
+    run = manage(
+        tmp_path,
+        "check",
+        "--deploy",
+        "--fail-level=WARNING",
+        DEBUG="0",
+        HTTPS="1",
+        SECRET_KEY="x9f4k2" * 12,
+        ALLOWED_HOSTS="callboard.example.org",
+        ISALES_BASE_URL="https://10.0.0.1",
+        ISALES_ACCESS_KEY="AK",
+        ISALES_SECRET_KEY="SK",
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "88:Support:Asia/Shanghai,89:Sales",
+            "[(88, 'Support', 'Asia/Shanghai'), (89, 'Sales', '')]",
+        ),
+        ("1:A", "[(1, 'A', '')]"),
+    ],
+)
+def test_vdns_are_read(tmp_path: Path, text: str, expected: str) -> None:
+    code = (
+        "from django.conf import settings;"
+        "print([(v.id, v.name, v.time_zone) for v in settings.ISALES.vdns])"
+    )
+    run = manage(tmp_path, "shell", "-v0", "-c", code, ISALES_VDNS=text)
+    assert run.stdout.strip() == expected
