@@ -4,13 +4,18 @@ thing (another page, one filter less).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.urls import reverse
+
 from isales_proxy.filters import DEFAULT_SIZE, ReservationFilter
 
 Pairs = list[tuple[str, str]]
+
+_PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,9 @@ class ListAddress:
         filters: Pairs = []
         if found.get("called_no"):
             filters.append(("called_no", found["called_no"]))
-        filters += [("agent", account) for account in found.get("agent", ())]
-        if found.get("task"):
-            filters.append(("task", found["task"]))
-        filters += [(name, form.data[name].strip()) for name in ("begin", "end") if found.get(name)]
+        filters += [
+            (name, str(form.data[name]).strip()) for name in ("begin", "end") if found.get(name)
+        ]
         return cls(path, tuple(filters), found.get("size", DEFAULT_SIZE), found.get("page", 1))
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
@@ -42,22 +46,22 @@ class ListAddress:
 
     def at(self, *, page: int | None = None, size: int | None = None) -> str:
         """The address of another page, or of the first page of another size."""
-        return _join(self.path, self.query(page=page, size=size))
+        return with_query(self.path, self.query(page=page, size=size))
 
-    def without(self, name: str, value: str) -> str:
-        """The address with one filter less, on its first page."""
-        kept = [pair for pair in self.filters if pair != (name, value)]
-        return _join(self.path, urlencode([*kept, *self._view(1, self.size)]))
+    def without(self, name: str, value: str | None = None) -> str:
+        """The address without one filter, or without all of that name, on its first page."""
+        kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
+        return with_query(self.path, urlencode([*kept, *self._view(1, self.size)]))
 
     def ranged(self, begin: str, end: str) -> str:
         """The address with another time range, on its first page."""
         kept = [pair for pair in self.filters if pair[0] not in {"begin", "end"}]
         pairs = [*kept, ("begin", begin), ("end", end), *self._view(1, self.size)]
-        return _join(self.path, urlencode(pairs))
+        return with_query(self.path, urlencode(pairs))
 
     def cleared(self) -> str:
         """The address without any filter."""
-        return _join(self.path, urlencode(self._view(1, self.size)))
+        return with_query(self.path, urlencode(self._view(1, self.size)))
 
     def _view(self, page: int, size: int) -> Pairs:
         pairs: Pairs = []
@@ -68,5 +72,13 @@ class ListAddress:
         return pairs
 
 
-def _join(path: str, query: str) -> str:
-    return f"{path}?{query}" if query else path
+def reservation_address(name: str, vdn_id: int, appoint_id: str | None) -> str:
+    """The address `name` of one reservation; "" for an ID that no path can hold."""
+    if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
+        return ""
+    return reverse(name, args=[vdn_id, appoint_id])
+
+
+def with_query(path: str, query: str) -> str:
+    """A path with its query, where there are both."""
+    return f"{path}?{query}" if path and query else path

@@ -10,10 +10,6 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
     default = True
 
-    def ready(self) -> None:
-        # Importing registers what is done at log-in.
-        from dashboard import readers  # noqa: F401
-
 
 class StaticFiles(StaticFilesConfig):
     """Django's static files without ReDoc, which the documentation pages do not use."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from dashboard.addresses import ListAddress
+from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import Pager, count, pager
 from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
@@ -23,7 +23,9 @@ from isales_proxy.services.reservations import ReservationPage
 
 # Each row carries its own address. A very long question is left out of it, so that the fragment
 # stays small; the panel then finds the row by its ID alone.
-_LONGEST_ROW_QUERY: Final = 120
+_LONGEST_ROW_QUERY: Final = 60
+# Each chip carries the address without itself; beyond this many agents share one.
+_MOST_AGENT_CHIPS: Final = 8
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Board:
     columns: tuple[Column, ...]
     ranges: list[dict[str, Any]]
     chips: list[dict[str, str]] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
     rows: list[RowView] = field(default_factory=list)
     total: int | None = None
     total_text: str = ""
@@ -72,8 +75,9 @@ def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
         columns=RESERVATION_COLUMNS,
         ranges=_ranges(address, now),
-        chips=_chips(address, scope),
+        agents=form.asked_agents(),
     )
+    board.chips = _chips(address, scope, board.agents)
     if not form.is_valid():
         board.empty = "bad-filter"
     return board
@@ -98,12 +102,14 @@ def filled(
     address = ListAddress.of(reverse("reservations", args=[scope.vdn.pk]), form)
     read = reading(scope, now)
     query = address.query()
-    suffix = f"?{query}" if query and len(query) <= _LONGEST_ROW_QUERY else ""
+    row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
     board.rows = row_views(
         found.rows,
         columns=board.columns,
         reading=read,
-        address=lambda ident: reverse("reservation", args=[scope.vdn.pk, ident]) + suffix,
+        address=lambda ident: with_query(
+            reservation_address("reservation", scope.vdn.pk, ident), row_query
+        ),
     )
     board.total, board.total_text = found.total, count(found.total)
     board.source, board.complete, board.problem = found.source, found.complete, problem
@@ -128,32 +134,36 @@ def _source_words(source: str) -> str:
     }[source]
 
 
-def _chips(address: ListAddress, scope: Scope) -> list[dict[str, str]]:
+def _chips(address: ListAddress, scope: Scope, agents: list[str]) -> list[dict[str, str]]:
+    """One chip a filter, each with the address without it; many agents share one."""
     known = names.known(scope=scope)
     chips = []
     for name, value in address.filters:
-        label, text = value, value
-        if name == "called_no":
-            label = _("Called number")
-        elif name == "agent":
-            label, person = _("Agent"), known.agents.get(value, "")
-            text = f"{person} {value}" if person and person != value else value
-        elif name == "task":
-            label, text = _("Task"), known.tasks.get(value) or value
-        elif name == "begin":
-            label, text = _("From"), value.replace("T", " ")
-        elif name == "end":
-            label, text = _("To"), value.replace("T", " ")
-        chips.append(
-            {
-                "name": name,
-                "label": label,
-                "value": value,
-                "text": text,
-                "remove_url": address.without(name, value),
-            }
-        )
+        if name == "agent":
+            continue
+        text = known.tasks.get(value) or value if name == "task" else value.replace("T", " ")
+        chips.append(_chip(name, value, text, address.without(name, value)))
+    if len(agents) > _MOST_AGENT_CHIPS:
+        text = f"{len(agents)}: {', '.join(agents[:_MOST_AGENT_CHIPS])} …"
+        chips.append(_chip("agents", "", text, address.without("agent")))
+    else:
+        for account in agents:
+            person = known.agents.get(account, "")
+            text = f"{person} {account}" if person and person != account else account
+            chips.append(_chip("agent", account, text, address.without("agent", account)))
     return chips
+
+
+def _chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
+    label = {
+        "called_no": _("Called number"),
+        "agent": _("Agent"),
+        "agents": _("Agents"),
+        "task": _("Task"),
+        "begin": _("From"),
+        "end": _("To"),
+    }[name]
+    return {"name": name, "label": label, "value": value, "text": text, "remove_url": remove_url}
 
 
 def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
@@ -172,7 +182,7 @@ def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
     )
     ranges = []
     for label, begin, end in spans:
-        begin_text, end_text = (f"{moment:%Y-%m-%dT%H:%M}" for moment in (begin, end))
+        begin_text, end_text = (_existing(moment) for moment in (begin, end))
         ranges.append(
             {
                 "label": label,
@@ -182,6 +192,13 @@ def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
             }
         )
     return ranges
+
+
+def _existing(naive: datetime) -> str:
+    """A local time as the filter takes it; where the clocks skip it, the first one after."""
+    zone = timezone.get_current_timezone()
+    moment = naive.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+    return f"{moment:%Y-%m-%dT%H:%M}"
 
 
 def options(scope: Scope) -> dict[str, list[dict[str, str]]]:

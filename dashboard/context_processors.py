@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import tzinfo
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from dashboard.moments import Moments, zone_name
 from dashboard.readers import LAST_VDN
 from isales_proxy.configuration import isales
-from isales_proxy.services import health, zones
+from isales_proxy.services import health
 from isales_proxy.services.access import Scope, remembered_scopes
 
 THEMES: Final = ("auto", "light", "dark")
@@ -34,6 +35,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     known = user is not None and user.is_authenticated
     scopes = remembered_scopes(user) if known else []
     scope: Scope | None = getattr(request, "scope", None) or _last(request, scopes)
+    zone = scope.zone if scope else timezone.get_current_timezone()
     language = get_language() or "en"
     theme = request.COOKIES.get(THEME_COOKIE, "auto")
     return {
@@ -41,15 +43,15 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "vdns": [_vdn(request, each, scope) for each in scopes],
         "nav": _nav(request, scope) if scope else [],
         "demo": isales().demo,
-        "health": _health() if known else None,
+        "health": _health(zone) if known else None,
         "languages": [
             {"code": code, "label": label, "short": short, "current": code == language}
             for code, label, short in _LANGUAGES
         ],
         "theme": theme if theme in THEMES else "auto",
         "zone": {
-            "name": zone_name(timezone.now(), timezone.get_current_timezone()),
-            "own": request.session.get(zones.SESSION_KEY, "") if known else "",
+            "name": zone_name(timezone.now(), zone),
+            "own": user.time_zone if known and user else "",
             "vdn": scope.vdn.time_zone if scope else "",
         },
         "user": _person(user, scope) if known else None,
@@ -97,12 +99,12 @@ def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
     ]
 
 
-def _health() -> dict[str, str]:
+def _health(zone: tzinfo) -> dict[str, str]:
     found = health.vendor()
     if found.answered_at is None:
         text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
         return {"state": found.state, "text": text, "at_iso": ""}
-    at = Moments(timezone.now()).clock(found.answered_at)
+    at = Moments(timezone.now(), zone).clock(found.answered_at)
     text = (
         _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
         if found.state == "ok"

@@ -15,18 +15,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
 
+from isales_proxy import configuration
 from isales_proxy.configuration import ISalesSettings, VdnSeed
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
 # Where this machine's own files are: databases, collected static files, the local secret key.
 VAR_DIR: Path = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _VDN = re.compile(r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?")
 
 
@@ -59,7 +61,9 @@ class Environment:
     jobs_url: str
     workers: int
     metrics_token: str
+    log_level: str
     https: bool
+    hsts_subdomains: bool
     simulator_url: str
     isales: ISalesSettings
 
@@ -88,7 +92,9 @@ def read() -> Environment:
         jobs_url=env.str("JOBS_URL", "", validate=_redis_address),
         workers=env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64)),
         metrics_token=env.str("METRICS_TOKEN", ""),
+        log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(_LEVELS)),
         https=env.bool("HTTPS", False),
+        hsts_subdomains=env.bool("HSTS_SUBDOMAINS", False),
         simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=_web_address),
         isales=ISalesSettings(
             base_url=base_url,
@@ -96,7 +102,7 @@ def read() -> Environment:
             secret_key=env.str("ISALES_SECRET_KEY", ""),
             cc_id=env.int("ISALES_CC_ID", 1, validate=validate.Range(min=1, max=65535)),
             vdns=_vdns(env),
-            ca_bundle=env.str("ISALES_CA_BUNDLE", "", validate=_readable_file),
+            ca_bundle=env.str("ISALES_CA_BUNDLE", "", validate=_certificates),
             connect_timeout=_seconds(env, "ISALES_CONNECT_TIMEOUT", 3),
             read_timeout=_seconds(env, "ISALES_READ_TIMEOUT", 10),
             deadline=_seconds(env, "ISALES_DEADLINE", 15),
@@ -150,7 +156,7 @@ def _together(found: Environment) -> list[str]:
         problems.append(
             "ISALES_ACCESS_KEY, ISALES_SECRET_KEY: required when ISALES_BASE_URL is set"
         )
-    return problems
+    return problems + configuration.problems(found.isales)
 
 
 def _seconds(env: _Variables, name: str, default: float) -> float:
@@ -185,16 +191,23 @@ def _time_zone(name: str) -> None:
 
 
 def _web_address(text: str) -> None:
-    parts = urlsplit(text)
+    parts = _parts(text)
     if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query):
         raise ValidationError("wants https://host[:port]")
 
 
 def _redis_address(text: str) -> None:
-    if text and urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+    if text and _parts(text).scheme not in {"redis", "rediss", "unix"}:
         raise ValidationError("wants redis://host:port/number")
 
 
-def _readable_file(text: str) -> None:
-    if text and not Path(text).is_file():
-        raise ValidationError("no such file")
+def _parts(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise ValidationError("no address") from error
+
+
+def _certificates(text: str) -> None:
+    if text and not Path(text).exists():
+        raise ValidationError("no such file or directory")

@@ -30,7 +30,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "gthread"
 threads = 8
 timeout = 60
-graceful_timeout = 4
+# A request that waits for the vendor may finish; `run_stack` says how long that takes at most.
+graceful_timeout = int(os.environ.get("CALLBOARD_GRACE_SECONDS", "17"))
 keepalive = 30
 limit_request_line = _LONGEST - 1
 limit_request_field_size = _LONGEST

@@ -19,7 +19,7 @@ _SHARED: list[Any] = [
 ]
 
 
-def configuration(*, debug: bool) -> dict[str, Any]:
+def configuration(*, debug: bool, level: str) -> dict[str, Any]:
     """Set structlog up and return the dictionary for Django's LOGGING.
 
     Development gets lines for people, production JSON.
@@ -49,7 +49,7 @@ def configuration(*, debug: bool) -> dict[str, Any]:
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
-        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # The development server prints whole addresses; the request log has the path alone.
             "django.server": {"handlers": [], "level": "ERROR", "propagate": False},

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
@@ -19,6 +21,7 @@ from isales_proxy.api.errors import is_api, problem
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 LONGEST_ADDRESS: Final = 8 * 1024
+MOST_PARAMETERS: Final = 1000
 
 ANSWERED = Histogram(
     "callboard_http_seconds", "Seconds to answer a request.", ["view", "method", "status"]
@@ -36,8 +39,12 @@ class CleanAddressMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         query = request.META.get("QUERY_STRING", "")
-        if len(query) > LONGEST_ADDRESS:
+        # The log-in carries the wanted address in its own, encoded a second time.
+        longest = LONGEST_ADDRESS * (2 if request.path == reverse(settings.LOGIN_URL) else 1)
+        if len(query) > longest:
             return _refused(request, 414)
+        if query.count("&") >= MOST_PARAMETERS:
+            return _refused(request, 422)
         raw = unquote_to_bytes(query.replace("+", " "))
         path = request.META.get("PATH_INFO", "")
         try:

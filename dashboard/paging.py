@@ -27,7 +27,6 @@ class Pager:
     prev_url: str
     next_url: str
     first_url: str
-    last_url: str
     sizes: list[dict[str, Any]]
     goto_action: str
     goto_hidden: list[tuple[str, str]]
@@ -53,7 +52,6 @@ def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
         prev_url=address.at(page=min(page - 1, pages)) if page > 1 else "",
         next_url=address.at(page=page + 1) if page < pages else "",
         first_url=address.at(page=1) if page > 1 else "",
-        last_url=address.at(page=pages) if page != pages else "",
         sizes=[
             {"size": each, "url": address.at(page=1, size=each), "current": each == size}
             for each in sorted({*SIZES, size})

@@ -94,22 +94,30 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Raise it when a class that is kept in the cache changes its shape; a rule test says when.
+CACHE_VERSION = 1
+# Single rows have a room of their own: fifty of them with every page must not crowd the pages out.
 CACHES: dict[str, Any] = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    room: {
+        "BACKEND": "isales_proxy.forgiving_cache.ForgivingRedisCache",
         "LOCATION": ENVIRONMENT.cache_url,
-        "KEY_PREFIX": "callboard",
+        "KEY_PREFIX": f"callboard-{room}",
+        "VERSION": CACHE_VERSION,
     }
     if ENVIRONMENT.cache_url
     else {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": room,
         "OPTIONS": {"MAX_ENTRIES": 5000},
     }
+    for room in ("default", "rows")
 }
 
 HUEY: dict[str, Any] = {
     "name": "callboard",
     "immediate": False,
+    # A quiet hour is one of `TIME_ZONE`, to which Django sets the process's clock.
+    "utc": False,
     "consumer": {"workers": 1, "worker_type": "thread"},
     **(
         {"huey_class": "huey.RedisHuey", "url": ENVIRONMENT.jobs_url}
@@ -139,7 +147,10 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,6/5m/key"}
+# At the start of a shift a whole floor logs in from one address within minutes.
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "20/m/ip,6/5m/key"}
+# The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if ENVIRONMENT.https else 0
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
@@ -149,14 +160,17 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 
-# `HTTPS=1` says that a TLS-ending proxy stands in front and sets X-Forwarded-Proto itself.
+# `HTTPS=1` says that a TLS-ending proxy stands in front and sets X-Forwarded-Proto and
+# X-Forwarded-For itself.
 if ENVIRONMENT.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts_subdomains
+# Neighbours under the same domain may still speak plain HTTP: whether they are bound for a year is
+# for the operator to say, by HSTS_SUBDOMAINS.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = ENVIRONMENT.https
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -222,6 +236,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": "600/min"},
+    # `?format=` is an unknown parameter like any other.
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "isales_proxy.api.errors.problem_response",
 }
 SPECTACULAR_SETTINGS = {
@@ -236,6 +252,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOGGING = logs.configuration(debug=DEBUG)
+LOGGING = logs.configuration(debug=DEBUG, level=ENVIRONMENT.log_level)
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"

@@ -229,7 +229,7 @@ def row_views(
                 id=ident,
                 # A row without an ID still needs a place of its own in the document.
                 dom_id=f"r-{ident}" if ident else f"r-at-{place}",
-                url=address(ident) if ident else "",
+                url=address(ident),
                 state=stand.state.value,
                 cells=cells,
             )

@@ -9,6 +9,10 @@ from django.views.i18n import set_language
 
 from dashboard.views import home, reservations, result_codes
 
+handler400 = "dashboard.views.errors.bad_request"
+handler404 = "dashboard.views.errors.not_found"
+handler500 = "dashboard.views.errors.failed"
+
 urlpatterns = [
     path("", home.home, name="home"),
     path("accounts/login/", account.login, name="account_login"),
@@ -44,6 +48,7 @@ urlpatterns = [
             ]
         ),
     ),
+    path("favicon.ico", home.favicon, name="favicon"),
     path("", include("isales_proxy.api.urls")),
     path("admin/login/", account.login),
     path("admin/", admin.site.urls),

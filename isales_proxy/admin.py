@@ -1,5 +1,9 @@
 """Django's admin: people, their access, VDNs; the result codes to look at.
 
+An admin finds the VDNs where they are admin, and those people whose access ends there; superusers
+find everything. What is out of reach is no row of any queryset here, so it cannot be listed,
+chosen, changed or deleted.
+
 Select2 writes style attributes, which our Content-Security-Policy forbids: no autocomplete here.
 """
 
@@ -7,91 +11,96 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group
-from django.db.models import ManyToManyField
+from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.models import Access, ResultCode, Role, User, Vdn
+from isales_proxy.models import Access, ResultCode, User, Vdn
+from isales_proxy.services import people
 
 
-class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One row of access."""
+class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
+    """Access rows of one's own VDNs, with one's own VDNs and people to choose from."""
 
-    def clean(self) -> dict[str, Any]:
-        """Say at the field what the database would refuse as a whole."""
-        found = super().clean() or {}
-        if found.get("role") == Role.AGENT and not found.get("agent_account"):
-            self.add_error("agent_account", _("An agent needs an agent account."))
-        return found
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
+        """Those rows."""
+        return super().get_queryset(request).filter(vdn__in=people.managed_vdns(request.user))
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Those choices."""
+        choices = {"vdn": people.managed_vdns, "user": people.managed_people}
+        kwargs["queryset"] = choices[db_field.name](request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class AccessInline(admin.TabularInline):  # type: ignore[type-arg]
+class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-arg]
     """A person's roles, beside the person."""
 
     model = Access
-    form = AccessForm
     extra = 0
 
 
 @admin.register(User)
 class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
-    """People. Only a superuser touches superusers and single permissions, and nobody gives a group
-    that they are not in themselves."""
+    """People. Who may enter here follows from their roles; groups and single permissions are for
+    superusers."""
 
     inlines = (AccessInline,)
     list_display = ("username", "first_name", "last_name", "is_staff", "is_active")
-    list_filter = ("is_staff", "is_active", "accesses__role", "accesses__vdn")
+    list_filter = (
+        "is_staff",
+        "is_active",
+        "accesses__role",
+        ("accesses__vdn", admin.RelatedOnlyFieldListFilter),
+    )
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Personal info"), {"fields": ("first_name", "last_name", "email")}),
-        (_("Permissions"), {"fields": ("is_active", "is_staff", "groups")}),
+        (_("Permissions"), {"fields": ("is_active", "is_staff")}),
         (_("Important dates"), {"fields": ("last_login", "date_joined")}),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("is_staff", "last_login", "date_joined")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Those within reach."""
+        return super().get_queryset(request).filter(pk__in=people.managed_people(request.user))
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Superusers have two fields more."""
+        """Superusers have three fields more."""
         found = super().get_fieldsets(request, obj)
         if obj is None or not request.user.is_superuser:
             return found
-        more = (_("Everything"), {"fields": ("is_superuser", "user_permissions")})
+        more = (_("Everything"), {"fields": ("is_superuser", "groups", "user_permissions")})
         return (*found, more)
 
-    def formfield_for_manytomany(
-        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        """Offer the groups that the admin is in."""
-        if db_field.name == "groups" and not request.user.is_superuser:
-            kwargs["queryset"] = Group.objects.filter(user=request.user.pk)
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Not on a superuser, unless one is one."""
-        return _may_touch(request, obj) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Likewise."""
-        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
-
-
-def _may_touch(request: HttpRequest, person: User | None) -> bool:
-    return person is None or not person.is_superuser or bool(request.user.is_superuser)
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Bring what follows from the roles up to date with a changed superuser or group, too."""
+        super().save_related(request, form, formsets, change)
+        people.sync_staff(form.instance)
 
 
 @admin.register(Access)
-class AccessAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AccessAdmin(_AccessInReach, admin.ModelAdmin):  # type: ignore[type-arg]
     """All access at a glance."""
 
-    form = AccessForm
     list_display = ("user", "vdn", "role", "agent_account")
-    list_filter = ("vdn", "role")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "role")
     list_select_related = ("user", "vdn")
     search_fields = ("user__username", "agent_account")
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        obj: Access | None = None,
+    ) -> tuple[str, ...]:
+        """Whose and where it is stays as it was; another one is another row."""
+        return () if obj is None else ("user", "vdn")
 
 
 @admin.register(Vdn)
@@ -100,9 +109,21 @@ class VdnAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = ("id", "name", "time_zone", "enabled", "codes_read_at")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Vdn]:
+        """One's own."""
+        return super().get_queryset(request).filter(pk__in=people.managed_vdns(request.user))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """The vendor's number stays what it was."""
         return ("codes_read_at",) if obj is None else ("id", "codes_read_at")
+
+    def save_model(self, request: HttpRequest, obj: Vdn, form: Any, change: bool) -> None:  # noqa: ARG002
+        """Write what was changed alone: a refresh may raise the version of the codes meanwhile."""
+        obj.save(update_fields=form.changed_data if change else None)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """For superusers: a VDN that is nobody's own is out of an admin's reach."""
+        return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:  # noqa: ARG002
         """Never."""
@@ -114,9 +135,13 @@ class ResultCodeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The code tables as they came from the vendor: to look at, never to change by hand."""
 
     list_display = ("code", "vdn", "text_en", "text_zh", "category", "last_seen", "gone_at")
-    list_filter = ("vdn", "category")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "category")
     list_select_related = ("vdn",)
     search_fields = ("code", "text_en", "text_zh")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ResultCode]:
+        """Those of one's own VDNs."""
+        return super().get_queryset(request).filter(vdn__in=people.managed_vdns(request.user))
 
     def has_view_permission(self, request: HttpRequest, obj: ResultCode | None = None) -> bool:  # noqa: ARG002
         """Whoever may enter the admin at all."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from isales_proxy.client.queries import (
+    CALLED_NUMBER,
     MAX_AGENTS,
     MAX_PAGE,
     MAX_PAGE_SIZE,
@@ -31,7 +33,6 @@ from isales_proxy.services.access import Scope
 DEFAULT_SIZE: Final = 25
 LONGEST_NUMBER: Final = 32
 
-_NUMBER: Final = re.compile(r"\+?[0-9*#]+")
 _SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 _MOMENT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
@@ -54,7 +55,7 @@ class CalledNumberField(forms.CharField):
                 )
                 % LONGEST_NUMBER
             )
-        if text and not _NUMBER.fullmatch(text):
+        if text and not CALLED_NUMBER.fullmatch(text):
             raise ValidationError(_("A called number has only digits, and perhaps a + in front."))
         return text
 
@@ -80,8 +81,7 @@ class AgentsField(forms.Field):
         super().__init__(required=False, label=_("Agents"))
 
     def clean(self, value: Any) -> tuple[str, ...]:
-        accounts = tuple(dict.fromkeys(re.split(r"[\s,;，；]+", " ".join(value or ())))) or ()
-        accounts = tuple(account for account in accounts if account)
+        accounts = tuple(split_accounts(value or ()))
         if len(accounts) > MAX_AGENTS:
             raise ValidationError(
                 _("At most %(most)s agents at once."), params={"most": MAX_AGENTS}
@@ -162,6 +162,8 @@ class ReservationFilter(forms.Form):
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
     size = CountField(_("Rows per page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
 
+    data: QueryDict
+
     def __init__(self, data: QueryDict, *, scope: Scope) -> None:
         super().__init__(data)
         if not scope.sees_all_agents:
@@ -179,6 +181,12 @@ class ReservationFilter(forms.Form):
             self.add_error("end", _("“To” is earlier than “From”."))
         return found
 
+    def asked_agents(self) -> list[str]:
+        """The agents as asked for, good or not, so that a page can show and remove them."""
+        if "agent" not in self.fields:
+            return []
+        return split_accounts(self.data.getlist("agent"))
+
     def query(self) -> ReservationQuery:
         """The frozen question; only after `is_valid()`."""
         found = self.cleaned_data
@@ -191,6 +199,12 @@ class ReservationFilter(forms.Form):
             page=found["page"],
             size=found["size"],
         )
+
+
+def split_accounts(texts: Iterable[str]) -> list[str]:
+    """The accounts in these texts, each once, parted by blanks or commas."""
+    parts = re.split(r"[\s,;，；]+", " ".join(texts))
+    return [account for account in dict.fromkeys(parts) if account]
 
 
 def _refuse_control_characters(text: str) -> None:

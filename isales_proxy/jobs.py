@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from django.core.management import call_command
 from django.dispatch import receiver
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup, periodic_task
@@ -18,7 +19,7 @@ log = structlog.get_logger("isales")
 def refresh_result_codes(vdn_id: int, by: str) -> None:
     """Refresh one VDN's codes; a failure changes nothing and is logged."""
     try:
-        result_codes.refresh(vdn=Vdn.objects.get(pk=vdn_id), by=by)
+        result_codes.refresh_unattended(vdn=Vdn.objects.get(pk=vdn_id), by=by)
     except (ISalesError, result_codes.AlreadyRunning) as error:
         log.warning("codes_not_refreshed", vdn=vdn_id, by=by, reason=type(error).__name__)
 
@@ -31,9 +32,15 @@ def refresh_for_unknown_code(vdn: Vdn, **_more: object) -> None:
 
 @db_periodic_task(crontab(hour="3", minute="17"))
 def refresh_all_result_codes() -> None:
-    """Daily, at a quiet hour of the server: every enabled VDN."""
+    """Daily, at a quiet hour of `TIME_ZONE`: every enabled VDN."""
     for vdn_id in Vdn.objects.filter(enabled=True).values_list("pk", flat=True):
         refresh_result_codes(vdn_id, "daily job")
+
+
+@db_periodic_task(crontab(hour="3", minute="47"))
+def clear_sessions() -> None:
+    """Daily: forget the sessions that have expired, which nothing else deletes."""
+    call_command("clearsessions")
 
 
 @on_startup()

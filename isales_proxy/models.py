@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,6 +12,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.client.queries import MAX_TEXT
+
 
 def validate_time_zone(name: str) -> None:
     """Refuse what is no IANA time zone."""
@@ -18,8 +21,23 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(_("%(name)s is no IANA time zone."), params={"name": name})
 
 
+def validate_agent_account(account: str) -> None:
+    """Refuse what the client would refuse to ask the vendor for."""
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in account):
+        raise ValidationError(_("An agent account holds no control characters."))
+
+
 class User(AbstractUser):
-    """A person who may log in. What they may see is said by their `Access` rows."""
+    """A person who may log in. What they may see is said by their `Access` rows.
+
+    An empty time zone stands for that of the VDN looked at.
+    """
+
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, validators=[validate_time_zone]
+    )
+    # Made by `demo`, which may set the passwords of its own people and of nobody else.
+    is_demo = models.BooleanField(default=False, editable=False)
 
 
 class Vdn(models.Model):
@@ -70,8 +88,9 @@ class Access(models.Model):
     role = models.CharField(_("role"), max_length=16, choices=Role.choices)
     agent_account = models.CharField(
         _("agent account"),
-        max_length=64,
+        max_length=MAX_TEXT,
         blank=True,
+        validators=[validate_agent_account],
         help_text=_("The business account or agent ID that the reservations carry."),
     )
 
@@ -88,6 +107,11 @@ class Access(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.vdn_id} · {self.role}"
+
+    def clean(self) -> None:
+        """Say at the field what the database would refuse as a whole."""
+        if self.role == Role.AGENT and not self.agent_account:
+            raise ValidationError({"agent_account": _("An agent needs an agent account.")})
 
 
 class ResultCode(models.Model):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.test import Client
 
 from isales_proxy import gateway
@@ -27,7 +27,8 @@ def _fresh_memory() -> Iterator[None]:
 
 
 def _forget() -> None:
-    cache.clear()
+    for room in ("default", "rows"):
+        caches[room].clear()
     code_book.forget()
     gateway.close()
 

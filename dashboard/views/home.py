@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.context_processors import THEME_COOKIE, THEMES
 from dashboard.forms import ZoneForm
 from dashboard.readers import LAST_VDN, choose_zone
+from isales_proxy.models import User
 from isales_proxy.services.access import remembered_scopes
 
 _YEAR = 365 * 24 * 60 * 60
@@ -30,6 +32,12 @@ def home(request: HttpRequest) -> HttpResponse:
     wanted = request.session.get(LAST_VDN)
     scope = next((scope for scope in found if scope.vdn.pk == wanted), found[0])
     return redirect("reservations", vdn_id=scope.vdn.pk)
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """Browsers ask for this address on pages that name no icon, such as Django's admin."""
+    return redirect(static("favicon.svg"))
 
 
 @require_POST
@@ -55,7 +63,7 @@ def set_zone(request: HttpRequest) -> HttpResponse:
     form = ZoneForm(request.POST)
     if not form.is_valid():
         return render(request, "422.html", {"status": 422}, status=422)
-    choose_zone(request, form.cleaned_data["time_zone"])
+    choose_zone(cast("User", request.user), form.cleaned_data["time_zone"])
     return _back(request)
 
 

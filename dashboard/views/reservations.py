@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard import boards, tables
-from dashboard.addresses import ListAddress
+from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.htmx import answer, wants_fragment
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
@@ -139,11 +139,11 @@ def _panel(
         "as_of_text": "",
         "missing": False,
         "problem": None,
-        "close_url": _with_query(reverse("reservations", args=[scope.vdn.pk]), query),
-        "related_url": _with_query(
+        "close_url": with_query(reverse("reservations", args=[scope.vdn.pk]), query),
+        "related_url": with_query(
             reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query
         ),
-        "url": _with_query(here, query),
+        "url": with_query(here, query),
     }
     try:
         found = reservations.one(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
@@ -168,15 +168,16 @@ def _panel(
         "fields": tables.detail_fields(found.row, read),
         "as_of_text": read.moments.clock(found.as_of),
     }
+    if found.error is not None:
+        panel["problem"] = problem = problems.describe(found.error)
+        return panel, problem.status, problem
     return panel, 200, None
 
 
 def _related_row(scope: Scope, row: Reservation, read: tables.Reading) -> dict[str, str]:
     stand = standing(row, read.moments.now)
     return {
-        "url": reverse("reservation", args=[scope.vdn.pk, row.appoint_id])
-        if row.appoint_id
-        else "",
+        "url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
         "due": read.moments.short(row.appoint_time) or tables.NOTHING,
         "agent": row.user_name or row.user_account or tables.NOTHING,
         "state": stand.state.value,
@@ -192,7 +193,3 @@ def _number_url(scope: Scope, row: Reservation) -> str:
     form = ReservationFilter(asked, scope=scope)
     path = reverse("reservations", args=[scope.vdn.pk])
     return ListAddress.of(path, form).at() if form.is_valid() else ""
-
-
-def _with_query(path: str, query: str) -> str:
-    return f"{path}?{query}" if query else path

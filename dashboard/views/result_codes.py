@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.cache import cache
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -26,7 +25,6 @@ from isales_proxy.services.code_book import CodeBook, CodeMeaning
 from isales_proxy.services.result_codes import RefreshReport
 
 _LONGEST_SEARCH = 64
-_PROGRESS_SECONDS = 300
 
 
 @require_safe
@@ -47,38 +45,26 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(lambda scope: scope.may_refresh_codes)
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Fetch the table anew; says what changed, or what failed and that nothing did."""
-    state: dict[str, Any]
     problem = None
     status = 200
-
-    def progress(read: int, expected: int) -> None:
-        cache.set(_progress_key(scope), (read, expected), _PROGRESS_SECONDS)
-
     try:
-        report = result_codes.refresh(vdn=scope.vdn, by=scope.username, progress=progress)
+        state = _state("done", summary=summary(result_codes.refresh(scope=scope)))
     except result_codes.AlreadyRunning:
-        state = _state("failed", summary=_("A refresh is already under way."))
-        status = 409
+        state, status = _state("failed", summary=_("A refresh is already under way.")), 409
     except ISalesError as error:
         problem = problems.describe(error)
         state = _state("failed", summary=_("Nothing was changed."), problem=problem)
         status = problem.status
-    else:
-        state = _state("done", summary=summary(report))
-    finally:
-        cache.delete(_progress_key(scope))
     if not wants_fragment(request):
         tell = messages.success if status == 200 else messages.error
         tell(request, " ".join(filter(None, [problem.title if problem else "", state["summary"]])))
         return redirect("result_codes", vdn_id=scope.vdn.pk)
     scope.vdn.refresh_from_db()
-    context = _context(scope, result_codes.book(scope.vdn), "")
-    context["state"] = state
     return answer(
         request,
         page="result_codes/_refreshed.html",
         fragment="result_codes/_refreshed.html",
-        context=context,
+        context={"book": _facts(result_codes.book(scope.vdn)), "state": state},
         status=status,
         problem=problem,
     )
@@ -88,7 +74,7 @@ def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(lambda scope: scope.may_refresh_codes)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """How far a refresh under way has come."""
-    read, expected = cache.get(_progress_key(scope), (0, 0))
+    read, expected = result_codes.progress(scope=scope)
     return answer(
         request,
         page="result_codes/_progress.html",
@@ -123,12 +109,7 @@ def _context(scope: Scope, book: CodeBook, wanted: str) -> dict[str, Any]:
         if _matches(meaning, wanted.casefold())
     ]
     return {
-        "book": {
-            "as_of_text": moments.short(book.read_at),
-            "as_of_iso": book.read_at.isoformat() if book.read_at else "",
-            "count": len(book.codes),
-            "empty": not book.codes,
-        },
+        "book": _facts(book),
         "rows": rows,
         "shown": len(rows),
         "q": wanted,
@@ -139,6 +120,15 @@ def _context(scope: Scope, book: CodeBook, wanted: str) -> dict[str, Any]:
             "progress_url": reverse("result_codes_progress", args=[scope.vdn.pk]),
         },
         "state": _state("idle"),
+    }
+
+
+def _facts(book: CodeBook) -> dict[str, Any]:
+    return {
+        "as_of_text": Moments(timezone.now()).short(book.read_at),
+        "as_of_iso": book.read_at.isoformat() if book.read_at else "",
+        "count": len(book.codes),
+        "empty": not book.codes,
     }
 
 
@@ -178,7 +168,3 @@ def _state(
     name: str, *, summary: str = "", problem: problems.Problem | None = None
 ) -> dict[str, Any]:
     return {"name": name, "summary": summary, "problem": problem}
-
-
-def _progress_key(scope: Scope) -> str:
-    return f"codes:progress:{scope.vdn.pk}"

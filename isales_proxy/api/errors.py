@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.services import problems
 from isales_proxy.services.access import NotAllowed, NotYours
 from isales_proxy.services.result_codes import AlreadyRunning
@@ -66,6 +67,8 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
             return problem(409, _("A refresh is already under way."))
         case NotYours() | Http404():
             return problem(404, _("There is nothing here for you."))
+        case SuspiciousOperation() | InvalidQuery():
+            return problem(422, _("A part of the address cannot be understood."))
         case NotAllowed() | PermissionDenied():
             return problem(403, _("Your role does not allow this."))
         case exceptions.APIException():

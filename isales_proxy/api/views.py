@@ -21,7 +21,7 @@ from isales_proxy.api.errors import InvalidQuestion, OnlyStale, problem
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter
-from isales_proxy.services import access, reservations, result_codes, zones
+from isales_proxy.services import access, reservations, result_codes
 from isales_proxy.services.access import Scope
 from isales_proxy.services.code_book import CodeBook
 from isales_proxy.services.states import standing
@@ -95,8 +95,7 @@ class ResultCodesRefresh(PersonalView):
     def post(self, request: Request, vdn_id: int) -> Response:
         """Read the table anew; for admins."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_refresh_codes)
-        return Response(asdict(result_codes.refresh(vdn=scope.vdn, by=scope.username)))
+        return Response(asdict(result_codes.refresh(scope=scope)))
 
 
 @extend_schema(exclude=True)
@@ -126,7 +125,7 @@ def _lacks_slash(path: str) -> bool:
 
 def _question(request: Request, scope: Scope) -> ReservationQuery:
     """The frozen query, its times read in the reader's zone. Raises InvalidQuestion."""
-    with timezone.override(zones.in_force(request.session, scope.vdn)):
+    with timezone.override(scope.zone):
         form = ReservationFilter(request.query_params, scope=scope)
         if not form.is_valid():
             raise InvalidQuestion(

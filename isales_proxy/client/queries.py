@@ -7,6 +7,7 @@ Result Codes".
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ MIN_VDN, MAX_VDN = 1, 9_999
 
 Locale = Literal["zh_CN", "en_US"]
 LOCALES: tuple[Locale, ...] = ("zh_CN", "en_US")
+
+CALLED_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
+"""What can be asked for as a called number, whole or in part."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

@@ -27,6 +27,8 @@ Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MOMENT = datetime(1971, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = datetime(9998, 12, 31, tzinfo=UTC)
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?")
 _MAX_TEXT = 10_000
 _MAX_EXTRA_DEPTH = 8
@@ -64,7 +66,10 @@ def read_flag(value: object) -> bool | None:
 
 
 def read_moment(value: object) -> datetime | None:
-    """Milliseconds since 1970, as number or text, as an aware UTC datetime; else ``None``."""
+    """Milliseconds since 1970, as number or text, as an aware UTC datetime; else ``None``.
+
+    So do 0 and the far ends of the calendar: they stand for "never", and no zone could show them.
+    """
     if isinstance(value, str):
         text = value.strip()
         if not _WHOLE_NUMBER.fullmatch(text):
@@ -73,9 +78,10 @@ def read_moment(value: object) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return _EPOCH + timedelta(milliseconds=value)
+        moment = _EPOCH + timedelta(milliseconds=value)
     except (OverflowError, ValueError):
         return None
+    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None
 
 
 Text = Annotated[str | None, BeforeValidator(read_text)]

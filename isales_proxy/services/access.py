@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from isales_proxy.models import Access, Role, Vdn
 
@@ -25,6 +26,12 @@ class Scope:
     vdn: Vdn
     role: Role
     agent_account: str
+    own_zone: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which this person asks and reads: the chosen one, else that of the VDN."""
+        return ZoneInfo(self.own_zone) if self.own_zone else self.vdn.zone
 
     @property
     def sees_all_agents(self) -> bool:
@@ -74,4 +81,5 @@ def _scope(user: Any, row: Access) -> Scope:
         vdn=row.vdn,
         role=Role(row.role),
         agent_account=row.agent_account,
+        own_zone=user.time_zone,
     )

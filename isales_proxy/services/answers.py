@@ -4,25 +4,35 @@ and the last good one while the vendor is away.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Generic, Literal, TypeVar
 
-from django.core.cache import cache
-from django.core.cache.backends.base import BaseCache
+from django.core.cache import cache, caches
 from django.core.cache.backends.locmem import LocMemCache
+from django.utils.crypto import salted_hmac
 
 from isales_proxy.client.errors import ISalesError, Throttled, TimedOut, Unreachable
 
 T = TypeVar("T")
 Source = Literal["live", "cache", "stale"]
+# Asks the vendor; is told how many seconds are left for it.
+Fetch = Callable[[float], T]
 
 # A person who sees this answer knows that the vendor is away and how old it is.
 AWAY: Final = (Unreachable, TimedOut, Throttled)
 _POLL_SECONDS: Final = 0.05
+_STILL_UNDER_WAY: Final = "An identical question is still under way."
+
+
+def digest(text: str) -> str:
+    """`text` as part of a cache key: keys are seen by operators, and questions hold numbers."""
+    return salted_hmac("isales_proxy.answers", text, algorithm="sha256").hexdigest()[:40]
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Answers(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
-    def ask(self, key: str, fetch: Callable[[], T], *, fresh: float, patience: float) -> Answer[T]:
+    def ask(self, key: str, fetch: Fetch[T], *, fresh: float, patience: float) -> Answer[T]:
         """The answer to `key`, from the cache or by `fetch`.
 
         Raises what `fetch` raised, unless the vendor is away and an older answer is kept.
@@ -89,13 +99,8 @@ class Answers(Generic[T]):
             return self._answer(old, "stale", error)
         return self._answer(kept, source)
 
-    def last(self, key: str) -> Answer[T] | None:
-        """The last good answer, however old, without asking anybody."""
-        kept = cache.get(f"{self._prefix}:{key}")
-        return None if kept is None else self._answer(kept, "cache")
-
     def _share(
-        self, name: str, fetch: Callable[[], T], *, fresh: float, patience: float
+        self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
     ) -> tuple[_Kept[T], Source]:
         with self._lock:
             flight = self._flights.get(name)
@@ -118,39 +123,43 @@ class Answers(Generic[T]):
 
     def _follow(self, flight: _Flight[T], patience: float) -> tuple[_Kept[T], Source]:
         if not flight.done.wait(patience) or (flight.kept is None and flight.error is None):
-            raise TimedOut("An identical question is still under way.")
+            raise TimedOut(_STILL_UNDER_WAY)
         if flight.error is not None:
             raise flight.error
         assert flight.kept is not None  # noqa: S101
         return flight.kept, "cache"
 
     def _lead(
-        self, name: str, fetch: Callable[[], T], *, fresh: float, patience: float
+        self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
     ) -> tuple[_Kept[T], Source]:
         """Fetch as the only one of this process, and of all processes where they share a cache."""
-        shared = not isinstance(_backend(), LocMemCache)
-        turn = f"{name}:turn"
+        turn, mine = f"{name}:turn", uuid.uuid4().hex
+        shared = not isinstance(caches["default"], LocMemCache)
         give_up = self._clock() + patience
+        left = patience
         while True:
             # An answer may have come between the first look and our turn.
             kept = self._fresh(name, fresh)
             if kept is not None:
                 return kept, "cache"
-            if not shared or cache.add(turn, 1, patience) or self._clock() >= give_up:
+            if not shared or cache.add(turn, mine, math.ceil(patience)):
                 break
             self._sleep(_POLL_SECONDS)
+            left = give_up - self._clock()
+            if left <= 0:
+                raise TimedOut(_STILL_UNDER_WAY)
         try:
-            value = fetch()
-            kept = _Kept(value, self._clock())
+            kept = _Kept(fetch(left), self._clock())
             cache.set(name, kept, self._keep)
         finally:
-            if shared:
+            # A turn that ran out may be another's by now.
+            if shared and cache.get(turn) == mine:
                 cache.delete(turn)
         return kept, "live"
 
     def _fresh(self, name: str, fresh: float) -> _Kept[T] | None:
         kept: _Kept[T] | None = cache.get(name)
-        if kept is None or self._clock() - kept.at >= fresh:
+        if kept is None or not 0 <= self._clock() - kept.at < fresh:
             return None
         return kept
 
@@ -158,9 +167,3 @@ class Answers(Generic[T]):
         self, kept: _Kept[T], source: Source, error: ISalesError | None = None
     ) -> Answer[T]:
         return Answer(kept.value, datetime.fromtimestamp(kept.at, UTC), source, error)
-
-
-def _backend() -> BaseCache:
-    from django.core.cache import caches
-
-    return caches["default"]

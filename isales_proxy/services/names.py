@@ -13,6 +13,7 @@ from django.core.cache import cache
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.services.access import Scope
+from isales_proxy.services.answers import digest
 
 _KEEP_SECONDS: Final = 7 * 24 * 60 * 60
 _MOST: Final = 500
@@ -26,30 +27,32 @@ class Names:
     tasks: dict[str, str] = field(default_factory=dict)
 
 
-def learn(*, vdn_id: int, rows: Iterable[Reservation]) -> None:
-    """Remember the names in these rows; writes only if one is new."""
-    known = _known(vdn_id)
+def learn(*, scope: Scope, rows: Iterable[Reservation]) -> None:
+    """Remember the names in rows that this person may see; writes only if one is new."""
+    key = _key(scope)
+    kept = _kept(key)
     agents = {row.user_account: row.user_name or "" for row in rows if row.user_account}
     tasks = {row.task_id: row.task_name or "" for row in rows if row.task_id}
-    if agents.items() <= known.agents.items() and tasks.items() <= known.tasks.items():
+    if agents.items() <= kept.agents.items() and tasks.items() <= kept.tasks.items():
         return
-    merged = Names(_newest(known.agents, agents), _newest(known.tasks, tasks))
-    cache.set(_key(vdn_id), merged, _KEEP_SECONDS)
+    merged = Names(_newest(kept.agents, agents), _newest(kept.tasks, tasks))
+    cache.set(key, merged, _KEEP_SECONDS)
 
 
 def known(*, scope: Scope) -> Names:
-    """What the person's filters may offer: agents only to those who see all of them."""
-    found = _known(scope.vdn.pk)
-    return found if scope.sees_all_agents else Names(tasks=found.tasks)
+    """What the person's filters may offer."""
+    return _kept(_key(scope))
 
 
 def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
     return dict(list({**old, **new}.items())[-_MOST:])
 
 
-def _known(vdn_id: int) -> Names:
-    return cache.get(_key(vdn_id)) or Names()
+def _kept(key: str) -> Names:
+    return cache.get(key) or Names()
 
 
-def _key(vdn_id: int) -> str:
-    return f"names:{vdn_id}"
+def _key(scope: Scope) -> str:
+    """One memory for all who see every agent; an agent learns from their own rows alone."""
+    own = "" if scope.sees_all_agents else f":{digest(scope.agent_account)}"
+    return f"names:{scope.vdn.pk}{own}"

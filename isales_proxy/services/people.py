@@ -1,14 +1,16 @@
-"""Making people: the one way for `adduser` and the demo, with the rules that both must obey."""
+"""People: who they are made by, who may enter Django's admin, and whom an admin reaches there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models, transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.seeding import ADMINS
@@ -22,6 +24,10 @@ class Unfit(ValueError):
         self.reasons = reasons
 
 
+class NotOfTheDemo(Unfit):
+    """The name belongs to a person whom the demo did not make."""
+
+
 @dataclass(frozen=True)
 class Wish:
     """A person as wanted: this role in these VDNs. An empty password keeps the one there is."""
@@ -31,6 +37,7 @@ class Wish:
     vdns: tuple[int, ...]
     agent_account: str = ""
     password: str = ""
+    demo: bool = False
 
     def __repr__(self) -> str:
         return f"Wish({self.name!r}, {self.role.value}, {self.vdns})"
@@ -39,12 +46,9 @@ class Wish:
 def enlist(wish: Wish) -> bool:
     """Create the person, or bring them to the wish; True when they are new. Raises Unfit.
 
-    Access to VDNs that the wish does not name stays as it is. Admins may enter Django's admin;
-    whoever is admin nowhere any more may not, superusers apart.
+    Access to VDNs that the wish does not name stays as it is, and who is switched off stays so.
     """
     vdns = _vdns(wish.vdns)
-    if wish.role is Role.AGENT and not wish.agent_account:
-        raise Unfit("An agent needs an agent account.")
     with transaction.atomic():
         user = User.objects.filter(username=wish.name).first()
         new = user is None
@@ -52,21 +56,15 @@ def enlist(wish: Wish) -> bool:
             if not wish.password:
                 raise Unfit("A new person needs a password.")
             user = User(username=wish.name)
+        elif wish.demo and not user.is_demo:
+            raise NotOfTheDemo(f"{wish.name} was not made by the demo.")
+        # A demo person who is then wanted in earnest is none any more.
+        user.is_demo = wish.demo
         if wish.password:
             _set_password(user, wish.password)
-        user.is_active = True
-        try:
-            user.full_clean()
-        except ValidationError as error:
-            raise Unfit(*error.messages) from None
-        user.save()
+        _save(user)
         for vdn in vdns:
-            Access.objects.update_or_create(
-                user=user,
-                vdn=vdn,
-                defaults={"role": wish.role, "agent_account": wish.agent_account},
-            )
-        _open_admin(user)
+            _give_access(user, vdn, wish)
     return new
 
 
@@ -81,6 +79,44 @@ def close(names: Iterable[str], *, known_password: str) -> list[str]:
     return closed
 
 
+def sync_staff(user: User) -> None:
+    """Let in Django's admin who is admin of any VDN, and nobody else but superusers."""
+    group, _created = Group.objects.get_or_create(name=ADMINS)
+    is_admin = user.accesses.filter(role=Role.ADMIN).exists()
+    if is_admin:
+        user.groups.add(group)
+    else:
+        user.groups.remove(group)
+    user.is_staff = is_admin or user.is_superuser
+    # Of a person who is just being deleted nothing may be written anew, as `save` would.
+    User.objects.filter(pk=user.pk).update(is_staff=user.is_staff)
+
+
+@receiver((post_save, post_delete), sender=Access, dispatch_uid="isales_proxy.people")
+def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> None:
+    # Rows that `loaddata` brings may come before those that they point to.
+    if not raw:
+        sync_staff(instance.user)
+
+
+def managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
+    """The VDNs whose people and access this person manages."""
+    if by.is_superuser:
+        return Vdn.objects.all()
+    return Vdn.objects.filter(accesses__user=by.pk, accesses__role=Role.ADMIN)
+
+
+def managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
+    """Whom this person may change: those with no access beyond the VDNs that they manage.
+
+    Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
+    """
+    if by.is_superuser:
+        return User.objects.all()
+    elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(vdn__in=managed_vdns(by))
+    return User.objects.filter(~models.Exists(elsewhere), is_superuser=False)
+
+
 def _vdns(wanted: tuple[int, ...]) -> list[Vdn]:
     if not wanted:
         raise Unfit("At least one VDN is needed.")
@@ -92,6 +128,30 @@ def _vdns(wanted: tuple[int, ...]) -> list[Vdn]:
     return [found[number] for number in dict.fromkeys(wanted)]
 
 
+def _give_access(user: User, vdn: Vdn, wish: Wish) -> None:
+    access = Access.objects.filter(user=user, vdn=vdn).first() or Access(user=user, vdn=vdn)
+    access.role = wish.role
+    access.agent_account = wish.agent_account.strip()
+    _save(access)
+
+
+def _save(row: User | Access) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise Unfit(*_reasons(error)) from None
+    row.save()
+
+
+def _reasons(error: ValidationError) -> list[str]:
+    """Each message with the name of its field, since nobody sees the field beside it."""
+    return [
+        text if name == NON_FIELD_ERRORS else f"{name.replace('_', ' ')}: {text}"
+        for name, texts in error.message_dict.items()
+        for text in texts
+    ]
+
+
 def _set_password(user: User, password: str) -> None:
     if user.password and user.check_password(password):
         # A new hash of the same password would log the person out everywhere.
@@ -101,14 +161,3 @@ def _set_password(user: User, password: str) -> None:
     except ValidationError as error:
         raise Unfit(*error.messages) from None
     user.set_password(password)
-
-
-def _open_admin(user: User) -> None:
-    group, _created = Group.objects.get_or_create(name=ADMINS)
-    if user.accesses.filter(role=Role.ADMIN).exists():
-        user.groups.add(group)
-        user.is_staff = True
-    elif not user.is_superuser:
-        user.groups.remove(group)
-        user.is_staff = False
-    user.save(update_fields=["is_staff"])

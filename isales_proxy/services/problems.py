@@ -25,6 +25,7 @@ from isales_proxy.client.errors import (
 )
 
 _RETRY_SECONDS: Final = 5
+_LONGEST_PAUSE_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
 
 def describe(error: ISalesError) -> Problem:
     """The problem that this error is to a person, in the language in force."""
-    wording = next(wording for kind, wording in _WORDINGS if isinstance(error, kind))
+    wording = next((each for kind, each in _WORDINGS if isinstance(error, kind)), _WORDINGS[1][1])
     detail = str(wording.detail)
     if isinstance(error, Refused):
         detail = _refusal(error) or detail
@@ -159,14 +160,19 @@ def _refusal(error: Refused) -> str:
 def _next_step(error: ISalesError, wording: _Wording) -> str:
     """What to do now; the vendor's own wish for a pause is told in seconds."""
     if isinstance(error, Throttled) and error.retry_after is not None:
-        seconds = max(1, math.ceil(error.retry_after))
+        seconds = _whole_seconds(error.retry_after)
         return ngettext(
             "Try again in %(seconds)s second.", "Try again in %(seconds)s seconds.", seconds
         ) % {"seconds": seconds}
     return str(wording.next_step)
 
 
+def _whole_seconds(wish: float) -> int:
+    """A pause that people and programs can act on, whatever the vendor wishes."""
+    return min(max(1, math.ceil(wish)), _LONGEST_PAUSE_SECONDS)
+
+
 def _retry_after(error: ISalesError, status: int) -> int | None:
     if error.retry_after is not None:
-        return max(1, math.ceil(error.retry_after))
+        return _whole_seconds(error.retry_after)
     return _RETRY_SECONDS if status == 503 else None

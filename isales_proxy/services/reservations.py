@@ -5,25 +5,26 @@ Follows "Querying the List of Reserved Outbound Call Tasks".
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from django.core.cache import cache
+from django.core.cache import caches
+from django.utils import timezone
 
 from isales_proxy import gateway
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.page import Page
-from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.configuration import isales
 from isales_proxy.services import names, result_codes
 from isales_proxy.services.access import Scope
-from isales_proxy.services.answers import Answer, Answers
+from isales_proxy.services.answers import AWAY, Answer, Answers, digest
 
 KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
+ROW_FRESH: Final = timedelta(minutes=1)
 
 _answers: Answers[Page[Reservation]] = Answers("page", keep=KEEP_SECONDS)
 
@@ -48,10 +49,14 @@ class ReservationPage:
 
 @dataclass(frozen=True)
 class Found:
-    """One reservation and when the vendor last said so (aware UTC)."""
+    """One reservation and when the vendor last said so (aware UTC).
+
+    `error` is what kept us from asking again.
+    """
 
     row: Reservation
     as_of: datetime
+    error: ISalesError | None = None
 
 
 def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
@@ -64,10 +69,12 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
         return ReservationPage((), 0, query, None, "none")
     answer = _ask(scope, asked)
     rows, complete = _visible(scope, answer.value.items)
-    withheld = len(answer.value.items) - len(rows)
+    # A total that counts others' rows would tell how many they have.
+    shown = asked.offset + len(rows) if rows else 0
+    total = max(answer.value.total, shown) if complete else shown
     return ReservationPage(
         rows=rows,
-        total=max(0, answer.value.total - withheld),
+        total=total,
         query=asked,
         as_of=answer.as_of,
         source=answer.source,
@@ -77,19 +84,32 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
 
 
 def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
-    """The reservation with this ID, as last seen, else looked for on the page of `query`.
+    """The reservation with this ID: as seen a moment ago, else asked for again.
 
-    The vendor has no interface for a single reservation. Raises ISalesError like `page`.
+    The vendor has no interface for a single reservation. One that was seen before is looked for by
+    its called number, another on the page of `query`. While the vendor is away the last sight
+    stands in, with the error. Raises ISalesError like `page`.
     """
-    kept: Found | None = cache.get(_row_key(scope, appoint_id))
+    kept: Found | None = caches["rows"].get(_row_key(scope, appoint_id))
     if kept is None:
-        found = page(scope=scope, query=query)
-        match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
-        if match is None or found.as_of is None:
-            return None
-        kept = Found(match, found.as_of)
-    rows, _complete = _visible(scope, (kept.row,))
-    return kept if rows else None
+        return _on_page(scope, appoint_id, query)
+    own = kept if _visible(scope, (kept.row,))[1] else None
+    if timezone.now() - kept.as_of < ROW_FRESH:
+        return own
+    by_number = _by_number(kept.row)
+    try:
+        found = _on_page(scope, appoint_id, by_number) if by_number else None
+        return found or _on_page(scope, appoint_id, query)
+    except AWAY as error:
+        return replace(own, error=error) if own else None
+
+
+def _on_page(scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
+    found = page(scope=scope, query=query)
+    match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
+    if match is None or found.as_of is None:
+        return None
+    return Found(match, found.as_of, found.error)
 
 
 def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
@@ -97,9 +117,9 @@ def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
 
     The vendor does not say whether it matches numbers whole or in part: only equal ones are kept.
     """
-    query = ReservationQuery(called_no=row.called_no or "", page=1, size=RELATED_ROWS)
-    if not row.called_no:
-        return ReservationPage((), 0, query, None, "none")
+    query = _by_number(row)
+    if query is None:
+        return ReservationPage((), 0, ReservationQuery(size=RELATED_ROWS), None, "none")
     found = page(scope=scope, query=query)
     others = tuple(
         other
@@ -107,6 +127,13 @@ def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
         if other.called_no == row.called_no and other.appoint_id != row.appoint_id
     )
     return replace(found, rows=others)
+
+
+def _by_number(row: Reservation) -> ReservationQuery | None:
+    """The question for a row's number; None for a number that nobody could ask for."""
+    if not row.called_no or not CALLED_NUMBER.fullmatch(row.called_no):
+        return None
+    return ReservationQuery(called_no=row.called_no, size=RELATED_ROWS)
 
 
 def _within(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
@@ -120,20 +147,24 @@ def _within(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
 
 
 def _ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
-    def fetch() -> Page[Reservation]:
-        return gateway.client().list_reservations(vdn=scope.vdn.pk, query=query)
-
     found = isales()
+
+    def fetch(left: float) -> Page[Reservation]:
+        # The client minds the deadline itself; a wait for another's turn has shortened ours.
+        deadline = left if left < found.deadline else None
+        return gateway.client().list_reservations(vdn=scope.vdn.pk, query=query, deadline=deadline)
+
     answer = _answers.ask(
-        _digest(scope.vdn.pk, query),
+        digest(f"{scope.vdn.pk}|{query.key()}"),
         fetch,
         fresh=found.page_cache_seconds,
         patience=found.deadline,
     )
     if answer.source == "live":
-        names.learn(vdn_id=scope.vdn.pk, rows=answer.value.items)
+        seen, _complete = _visible(scope, answer.value.items)
+        names.learn(scope=scope, rows=seen)
         result_codes.mind(scope.vdn, {row.fail_code for row in answer.value.items if row.fail_code})
-        cache.set_many(
+        caches["rows"].set_many(
             {
                 _row_key(scope, row.appoint_id): Found(row, answer.as_of)
                 for row in answer.value.items
@@ -153,10 +184,5 @@ def _visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reserva
     return mine, len(mine) == len(rows)
 
 
-def _digest(vdn_id: int, query: ReservationQuery) -> str:
-    # A digest, since the question holds called numbers and cache keys are seen by operators.
-    return hashlib.sha256(f"{vdn_id}|{query.key()}".encode()).hexdigest()
-
-
 def _row_key(scope: Scope, appoint_id: str) -> str:
-    return f"row:{scope.vdn.pk}:{hashlib.sha256(appoint_id.encode()).hexdigest()[:32]}"
+    return f"{scope.vdn.pk}:{digest(appoint_id)}"

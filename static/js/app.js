@@ -72,8 +72,17 @@ window.callboard = (() => {
     window.location.assign(`${say.loginUrl}?next=${encodeURIComponent(back)}`);
   });
   // A whole page (the 500 page, a proxy's page) must not be poured into the list.
+  // One that says "not found", "not allowed" or "log in" is shown as what it is: rows that somebody
+  // may no longer see must not stay on the screen.
   document.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
+    const status = ctx.response?.raw?.status ?? 0;
+    if (/^\s*(<!doctype|<html)/i.test(ctx.text ?? "") && !ctx.select && status >= 400 && status < 500) {
+      event.preventDefault();
+      if (ctx.request.method === "GET") window.location.assign(ctx.request.action);
+      else window.location.reload();
+      return;
+    }
     const wholePage = /^\s*(<!doctype|<html)/i.test(ctx.text ?? "");
     const wanted = ctx.target === document.body || Boolean(ctx.select);
     if (wholePage === wanted && ctx.text?.trim()) {

@@ -34,6 +34,7 @@ BAD = {
     "a task of 200 characters": ("task=" + "1" * 200, "at most 64"),
     "NUL": ("called_no=1%00", ""),
     "NUL in an unknown parameter": ("x=%00", ""),
+    "2000 parameters": ("x&" * 1500, ""),
     "invalid UTF-8": ("task=%ff%fe", ""),
 }
 
@@ -63,6 +64,25 @@ def test_the_rest_of_a_bad_question_is_kept(vendor: Simulator, as_role: Any) -> 
 def test_an_address_of_twenty_kilobytes_is_refused(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(f"{LIST}?called_no={'1' * 20_000}")
     assert answer.status_code == 414
+    assert list(vendor.calls) == []
+
+
+def test_a_long_address_survives_the_log_in(vendor: Simulator, people: Any) -> None:
+    from django.test import Client
+
+    address = f"{LIST}?" + "&".join(f"agent={chr(0x4E00 + number) * 8}" for number in range(60))
+    client = Client()
+    led = client.get(address)
+    assert led.status_code == 302
+    assert len(led.headers["Location"]) > 8192
+    assert client.get(led.headers["Location"]).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["x=%00", "task=%ff", "page=0", "x=&" * 1500])
+def test_programs_are_told_in_json(vendor: Simulator, as_role: Any, query: str) -> None:
+    answer = as_role("supervisor").get(f"/api/v1/vdns/88/reservations/?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
     assert list(vendor.calls) == []
 
 

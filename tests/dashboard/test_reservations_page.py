@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.core.cache import caches
+from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
@@ -136,6 +139,70 @@ def test_markup_from_the_vendor_is_text(supervisor: Any, vendor: Simulator) -> N
 def test_every_row_without_any_field_is_still_a_row(supervisor: Any, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"calledNo": "70004"}, {"calledNo": "70004", "failCode": None}])
     assert len(rows_of(supervisor.get(LIST, {"called_no": "70004"}).content.decode())) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"appointId": "1/2"},
+        {"appointId": ".."},
+        {"appointId": "1\\2"},
+        {"appointId": "9" * 500},
+        {"appointTime": 253402300799000},
+        {"appointTime": -62135596800000, "callType": "2"},
+        {"appointTime": 0, "beginTime": 0, "endTime": 0, "createTime": 0},
+        {"appointTime": "soon", "timeout": "perhaps"},
+        {"userName": "x" * 5000, "taskName": "\u202e\u0000"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_an_odd_row_does_not_take_the_list_away(
+    supervisor: Any, vendor: Simulator, fields: dict[str, Any]
+) -> None:
+    vendor.add_rows(88, [{"appointId": "51", "calledNo": "7080"} | fields])
+    for address in (LIST, "/api/v1/vdns/88/reservations/"):
+        answer = supervisor.get(address, {"called_no": "7080"})
+        assert answer.status_code == 200
+    assert len(rows_of(supervisor.get(LIST, {"called_no": "7080"}).content.decode())) == 1
+
+
+@pytest.mark.parametrize("number", ["7" * 80, "7081\t1", "7081 ext. 5"])
+def test_a_number_that_nobody_can_ask_for_has_no_related_part(
+    supervisor: Any, vendor: Simulator, number: str
+) -> None:
+    vendor.add_rows(88, [{"appointId": "61", "calledNo": number, "taskId": "4711"}])
+    supervisor.get(LIST, {"task": "4711"})
+    assert supervisor.get(f"{LIST}61/", headers=FRAGMENT).status_code == 200
+    assert supervisor.get(f"{LIST}61/related/", headers=FRAGMENT).status_code == 200
+    assert supervisor.get(f"{LIST}61/related/").status_code == 302
+
+
+def test_the_panel_asks_again_for_a_row_seen_long_ago(supervisor: Any, vendor: Simulator) -> None:
+    vendor.add_rows(88, [{"appointId": "71", "calledNo": "7090", "userName": "Ana"}])
+    with time_machine.travel(timezone.now(), tick=True) as clock:
+        supervisor.get(LIST, {"called_no": "7090"})
+        clock.shift(timedelta(minutes=5))
+        vendor.calls.clear()
+        assert supervisor.get(f"{LIST}71/", headers=FRAGMENT).status_code == 200
+        assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
+        clock.shift(timedelta(minutes=5))
+        vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+        old = supervisor.get(f"{LIST}71/", headers=FRAGMENT)
+        assert old.status_code == 503
+        assert "Ana" in old.content.decode()
+        assert "data-problem=" in old.content.decode()
+
+
+def test_many_pages_do_not_crowd_out_the_last_good_answer(
+    supervisor: Any, vendor: Simulator
+) -> None:
+    supervisor.get(LIST, {"task": "1106025109"})
+    for room in range(40):
+        caches["rows"].set_many({f"filler:{room}:{number}": 1 for number in range(150)})
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        answer = supervisor.get(LIST, {"task": "1106025109"})
+    assert 'data-source="stale"' in answer.content.decode()
 
 
 def test_the_panel_shows_all_eighteen_fields(supervisor: Any) -> None:

@@ -80,6 +80,39 @@ def test_rows_that_the_vendor_should_not_have_sent_are_withheld(
     assert "7071" not in text
 
 
+def test_a_total_that_counts_others_is_not_told(vendor: Simulator, as_role: Any) -> None:
+    own = [{"appointId": "31", "calledNo": "7070", "userAccount": AGENT_ACCOUNT}]
+    others = [{"appointId": f"4{number}", "userAccount": "121"} for number in range(24)]
+    vendor.faults.add(
+        "patch",
+        operation=LIST_RESERVATIONS,
+        times=None,
+        fields={"data": own + others, "totalCount": 600},
+    )
+    agent = as_role("agent")
+    text = agent.get(LIST).content.decode()
+    assert 'data-total-count="1"' in text
+    assert "600" not in text
+    assert agent.get("/api/v1/vdns/88/reservations/").json()["count"] == 1
+
+
+def test_an_agent_learns_no_names_from_the_rows_of_others(vendor: Simulator, as_role: Any) -> None:
+    vendor.add_rows(
+        88,
+        [
+            {
+                "appointId": "81",
+                "calledNo": "7",
+                "userAccount": "121",
+                "taskId": "9",
+                "taskName": "X1",
+            }
+        ],
+    )
+    assert "X1" in as_role("supervisor").get(LIST, {"task": "9"}).content.decode()
+    assert "X1" not in as_role("agent").get(LIST, {"task": "9"}).content.decode()
+
+
 def test_one_person_may_be_different_things_in_two_vdns(vendor: Simulator, people: Any) -> None:
     client = Client()
     client.force_login(people["both"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 import time_machine
@@ -77,6 +77,36 @@ def test_today_is_the_readers_today(now: str, begin: str, end: str) -> None:
     assert (asked_for["begin"], asked_for["end"]) == (begin, end)
 
 
+def zones_without_a_midnight() -> list[tuple[str, datetime]]:
+    """Days of this and the next years on which a zone skips midnight."""
+    found = []
+    for name in sorted(available_timezones()):
+        zone = ZoneInfo(name)
+        day = datetime(2025, 1, 1)  # noqa: DTZ001 - a wall clock
+        while day.year < 2027:
+            there = day.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+            if there.replace(tzinfo=None) != day:
+                found.append((name, there.astimezone(UTC)))
+            day += timedelta(days=1)
+    return found
+
+
+def test_every_quick_range_is_one_that_the_filter_takes() -> None:
+    from dashboard import boards
+
+    days = zones_without_a_midnight()
+    assert days
+    for name, midnight in days:
+        zone = ZoneInfo(name)
+        for hours in (-30, -6, 6, 30):
+            moment = midnight + timedelta(hours=hours)
+            with timezone.override(zone), translation.override("en"):
+                form = ReservationFilter(QueryDict(""), scope=SCOPE)
+                for entry in boards.blank(SCOPE, form, moment).ranges:
+                    asked_for = QueryDict(entry["url"].partition("?")[2])
+                    assert ReservationFilter(asked_for, scope=SCOPE).is_valid(), (name, entry)
+
+
 def test_the_next_hour_across_a_change_of_clocks_is_an_hour() -> None:
     from dashboard import boards
 
@@ -117,6 +147,7 @@ def test_cells_agree_with_the_zone_on_both_sides_of_a_change() -> None:
 
 
 NOON = datetime(2025, 5, 15, 12, 0, tzinfo=UTC)
+MORNING = int(NOON.timestamp() * 1000) - 4 * 3_600_000
 
 
 def row(**fields: Any) -> Reservation:
@@ -132,10 +163,10 @@ def row(**fields: Any) -> Reservation:
         ({"callType": "1", "appointTime": (NOON.timestamp() - 1) * 1000}, State.LATE),
         ({"callType": "1", "appointTime": (NOON.timestamp() + 901) * 1000}, State.WAITING),
         ({"callType": "2", "appointTime": (NOON.timestamp() + 1200) * 1000}, State.SOON),
-        ({"callType": "1", "appointTime": 1, "failCode": "00604"}, State.FAILED),
-        ({"callType": "1", "appointTime": 1, "failCode": "00000"}, State.ANSWERED),
-        ({"callType": "1", "appointTime": 1, "failCode": "0"}, State.ANSWERED),
-        ({"callType": "1", "appointTime": 1, "beginTime": 2}, State.CALLED),
+        ({"callType": "1", "appointTime": MORNING, "failCode": "00604"}, State.FAILED),
+        ({"callType": "1", "appointTime": MORNING, "failCode": "00000"}, State.ANSWERED),
+        ({"callType": "1", "appointTime": MORNING, "failCode": "0"}, State.ANSWERED),
+        ({"callType": "1", "appointTime": MORNING, "beginTime": MORNING}, State.CALLED),
         ({"callType": "1"}, State.UNKNOWN),
     ],
 )

@@ -96,6 +96,26 @@ def test_what_cannot_be_is_said_and_nothing_is_made(
     assert PASSWORD not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("account", "words"), [("1" * 65, "at most 64 characters"), ("11\t6", "no control characters")]
+)
+def test_an_agent_account_must_be_one(account: str, words: str) -> None:
+    with pytest.raises(CommandError, match=f"agent account: .*{words}"):
+        adduser(
+            "chen", "--role", "agent", "--vdn", "88", "--agent-account", account,
+            "--password-env", "NEW_PASSWORD",
+        )  # fmt: skip
+    assert not User.objects.filter(username="chen").exists()
+
+
+def test_who_is_switched_off_stays_so() -> None:
+    adduser("chen", "--role", "auditor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
+    User.objects.update(is_active=False)
+    adduser("chen", "--role", "auditor", "--vdn", "89")
+    assert given("chen") == [(88, "auditor", ""), (89, "auditor", "")]
+    assert User.objects.get(username="chen").is_active is False
+
+
 def test_a_log_in_name_must_be_one() -> None:
     with pytest.raises(CommandError, match="username"):
         adduser("a b/c", "--role", "auditor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
@@ -136,6 +156,25 @@ def test_the_demo_again_logs_nobody_out(demo_vendor: Simulator) -> None:
     before = list(User.objects.order_by("pk").values_list("username", "password"))
     demo()
     assert list(User.objects.order_by("pk").values_list("username", "password")) == before
+
+
+def test_the_demo_leaves_real_people_alone(demo_vendor: Simulator) -> None:
+    adduser("admin", "--role", "auditor", "--vdn", "89", "--password-env", "NEW_PASSWORD")
+    User.objects.update(is_active=False)
+    before = User.objects.get(username="admin").password
+    said = demo()
+    person = User.objects.get(username="admin")
+    assert (person.is_active, person.password) == (False, before)
+    assert given("admin") == [(89, "auditor", "")]
+    assert "the demo did not make them: admin\n" in said
+    assert Client().login(username="supervisor", password=KNOWN_PASSWORD)
+
+
+def test_a_demo_person_who_is_made_real_is_left_alone(demo_vendor: Simulator) -> None:
+    demo()
+    adduser("agent", "--role", "auditor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
+    assert "did not make them: agent\n" in demo()
+    assert Client().login(username="agent", password=PASSWORD)
 
 
 def test_a_demo_without_result_codes_only_warns(demo_vendor: Simulator) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from isales_proxy.management.commands import run_stack
@@ -92,6 +96,37 @@ def test_a_server_is_given_a_key_or_does_not_start(
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
     found = run_stack._variables("127.0.0.1:8000", production=True)
     assert (found["WEB_CONCURRENCY"], found["SECRET_KEY_FILE"]) == ("4", "/run/secrets/key")
+
+
+def test_a_server_outlasts_the_vendor_and_ones_own_machine_does_not_wait(
+    var: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "mine")
+    settings.ISALES = replace(settings.ISALES, deadline=20.5)
+    grace = {
+        production: int(
+            run_stack._variables("127.0.0.1:8000", production=production)["CALLBOARD_GRACE_SECONDS"]
+        )
+        for production in (False, True)
+    }
+    assert grace[False] <= 5
+    assert grace[True] >= 22
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"), [({}, 17), ({"CALLBOARD_GRACE_SECONDS": "3"}, 3)]
+)
+def test_the_web_server_keeps_that_grace(variables: dict[str, str], seconds: int) -> None:
+    code = "import runpy; print(runpy.run_path('dashboard/gunicorn_conf.py')['graceful_timeout'])"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(run.stdout) == seconds
 
 
 def test_figures_of_an_earlier_run_are_not_told(var: Path) -> None:

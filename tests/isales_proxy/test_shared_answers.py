@@ -40,10 +40,10 @@ def answers(store: None, clock: Clock) -> Answers[str]:
     return Answers("test", keep=3600, clock=clock)
 
 
-def counted(value: str = "rows") -> tuple[Callable[[], str], list[int]]:
+def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
     calls: list[int] = []
 
-    def fetch() -> str:
+    def fetch(_left: float) -> str:
         calls.append(1)
         return value
 
@@ -73,7 +73,7 @@ def test_questions_of_the_same_instant_cost_one_call(answers: Answers[str]) -> N
     asked, go = threading.Barrier(PEOPLE + 1), threading.Event()
     calls: list[int] = []
 
-    def fetch() -> str:
+    def fetch(_left: float) -> str:
         calls.append(1)
         go.wait(10)
         return "rows"
@@ -97,13 +97,13 @@ def test_processes_that_share_a_cache_share_the_call(settings: Any, clock: Clock
     began, go = threading.Event(), threading.Event()
     calls: list[str] = []
 
-    def slow() -> str:
+    def slow(_left: float) -> str:
         calls.append("first")
         began.set()
         go.wait(10)
         return "rows"
 
-    def never() -> str:
+    def never(_left: float) -> str:
         calls.append("second")
         return "other rows"
 
@@ -124,7 +124,7 @@ def test_while_the_vendor_is_away_the_last_answer_stands_in(
     fetch, _calls = counted()
     first = answers.ask("q", fetch, fresh=3, patience=5)
 
-    def fail() -> str:
+    def fail(_left: float) -> str:
         raise error
 
     clock.now += 600
@@ -141,7 +141,7 @@ def test_a_vendor_that_answers_wrongly_is_not_papered_over(
     fetch, _calls = counted()
     answers.ask("q", fetch, fresh=3, patience=5)
 
-    def fail() -> str:
+    def fail(_left: float) -> str:
         raise error
 
     clock.now += 600
@@ -149,33 +149,56 @@ def test_a_vendor_that_answers_wrongly_is_not_papered_over(
         answers.ask("q", fail, fresh=3, patience=5)
 
 
-def test_who_waits_for_a_call_that_fails_is_told_the_same(answers: Answers[str]) -> None:
-    asked, go = threading.Barrier(PEOPLE + 1), threading.Event()
-    calls: list[int] = []
+class Watched(Answers[str]):
+    """Tells when somebody begins to wait for another's call."""
 
-    def fail() -> str:
-        calls.append(1)
-        go.wait(10)
+    def __init__(self) -> None:
+        super().__init__("test", keep=3600)
+        self.waits = threading.Event()
+
+    def _follow(self, *args: Any) -> Any:
+        self.waits.set()
+        return super()._follow(*args)
+
+
+def test_who_waits_for_a_call_that_fails_is_told_the_same(store: None) -> None:
+    answers, began = Watched(), threading.Event()
+
+    def fail(_left: float) -> str:
+        began.set()
+        assert answers.waits.wait(10)
         raise Unreachable
 
-    def ask(_number: int) -> str:
-        asked.wait(10)
-        try:
-            answers.ask("q", fail, fresh=3, patience=10)
-        except Unreachable:
-            return "away"
-        return "answered"
+    never, calls = counted()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(answers.ask, "q", fail, fresh=3, patience=10)
+        assert began.wait(10)
+        second = pool.submit(answers.ask, "q", never, fresh=3, patience=10)
+        for asked in (first, second):
+            with pytest.raises(Unreachable):
+                asked.result(10)
+    assert calls == []
 
-    with ThreadPoolExecutor(PEOPLE) as pool:
-        waiting = pool.map(ask, range(PEOPLE))
-        asked.wait(10)
+
+def test_nobody_waits_longer_than_their_patience(store: None) -> None:
+    answers, began, go = Watched(), threading.Event(), threading.Event()
+
+    def slow(_left: float) -> str:
+        began.set()
+        go.wait(10)
+        return "rows"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(answers.ask, "q", slow, fresh=3, patience=10)
+        assert began.wait(10)
+        with pytest.raises(TimedOut):
+            answers.ask("q", slow, fresh=3, patience=0.01)
         go.set()
-        assert list(waiting) == ["away"] * PEOPLE
-    assert 1 <= len(calls) <= PEOPLE
+        assert first.result(10).value == "rows"
 
 
 def test_a_failure_is_not_remembered(answers: Answers[str]) -> None:
-    def fail() -> str:
+    def fail(_left: float) -> str:
         raise Unreachable
 
     with pytest.raises(Unreachable):

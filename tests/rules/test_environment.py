@@ -59,6 +59,58 @@ def test_a_vendor_without_keys_is_refused(tmp_path: Path) -> None:
     assert "ISALES_ACCESS_KEY" in run.stderr
 
 
+VENDOR = {
+    "ISALES_BASE_URL": "https://10.0.0.1:28443",
+    "ISALES_ACCESS_KEY": "AK",
+    "ISALES_SECRET_KEY": "SK",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ISALES_BASE_URL", "https://user@10.0.0.1"),
+        ("ISALES_BASE_URL", "https://10.0.0.1:99999"),
+        ("ISALES_BASE_URL", "https://[::1"),
+        ("ISALES_ACCESS_KEY", "A K"),
+        ("ISALES_ACCESS_KEY", "A\tK"),
+        ("ISALES_SECRET_KEY", "S\x07K"),
+        ("ISALES_CA_BUNDLE", str(Path(__file__))),
+        ("CACHE_URL", "redis://[::1"),
+    ],
+)
+def test_what_the_client_would_refuse_is_told_at_the_start(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    run = manage(tmp_path, "check", **VENDOR | {name: value, "TIME_ZONE": "Mars/Olympus"})
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    told = [line.split(":")[0] for line in run.stderr.splitlines() if line.startswith("  - ")]
+    assert sorted(told) == sorted([f"  - {name}", "  - TIME_ZONE"])
+
+
+def test_certificates_may_be_in_a_directory(tmp_path: Path) -> None:
+    run = manage(tmp_path, "check", **VENDOR, ISALES_CA_BUNDLE=str(tmp_path))
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({}, "0 None"),
+        ({"HTTPS": "1"}, "1 False"),
+        ({"HTTPS": "1", "HSTS_SUBDOMAINS": "1"}, "1 True"),
+    ],
+)
+def test_what_a_proxy_in_front_changes(tmp_path: Path, env: dict[str, str], expected: str) -> None:
+    code = (
+        "from dashboard import settings as s;"
+        "print(s.ALLAUTH_TRUSTED_PROXY_COUNT, getattr(s, 'SECURE_HSTS_INCLUDE_SUBDOMAINS', None))"
+    )
+    run = manage(tmp_path, "shell", "-v0", "-c", code, **env)
+    assert run.stdout.strip() == expected, run.stderr
+
+
 def test_production_without_a_key_is_refused(tmp_path: Path) -> None:
     assert "SECRET_KEY: required" in manage(tmp_path, "check", DEBUG="0").stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 
@@ -39,3 +40,19 @@ def rows_of(text: str) -> list[dict[str, str]]:
     parser = _Rows()
     parser.feed(text)
     return parser.rows
+
+
+def form_of(text: str) -> dict[str, str]:
+    """The fields of the page's form as they are filled in."""
+    found = {}
+    for tag in re.findall(r"<input[^>]+>", text):
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if attributes.get("type") in {"checkbox", "radio"} and "checked" not in tag:
+            continue
+        if attributes.get("name") and attributes.get("type") != "submit":
+            found[attributes["name"]] = attributes.get("value", "on" if "checked" in tag else "")
+    for name, body in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', text, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', body)
+        if chosen:
+            found[name] = chosen[1]
+    return found

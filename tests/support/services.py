@@ -27,10 +27,11 @@ def redis_cache(settings: Any) -> None:
     from django.core.cache import cache
 
     settings.CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        room: {
+            "BACKEND": "isales_proxy.forgiving_cache.ForgivingRedisCache",
             "LOCATION": "redis://127.0.0.1:6379/15",
-            "KEY_PREFIX": "callboard-tests",
+            "KEY_PREFIX": f"callboard-tests-{room}",
         }
+        for room in ("default", "rows")
     }
     cache.clear()

@@ -62,6 +62,7 @@ class _Call:
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     body: bytes
+    hurried: bool
 
 
 class Transport:
@@ -112,6 +113,7 @@ class Transport:
             query=tuple(query),
             headers=dict(headers or {}),
             body=b"" if body is None else _serialise(body),
+            hurried=deadline is not None,
         )
         lane = self._lanes.mine()
         lane.budget.start(_first(deadline, operation.deadline, self._config.deadline))
@@ -163,7 +165,10 @@ class Transport:
             status, payload = self._exchange(call, lane)
         except ISalesError as error:
             outcome, status = error.outcome, error.http_status
-            if isinstance(error, Unreachable | TimedOut):
+            if isinstance(error, TimedOut) and call.hurried and lane.budget.left() <= 0:
+                # The caller's own short time ran out, which says nothing about the vendor.
+                breaker.abandon(ticket)
+            elif isinstance(error, Unreachable | TimedOut):
                 breaker.failure(ticket)
             else:
                 breaker.neutral(ticket)

@@ -45,6 +45,7 @@ class Command(BaseCommand):
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
         lines = [("name", "password", "role", "VDN")]
+        left_alone = []
         for role in Role:
             wish = people.Wish(
                 name=role.value,
@@ -52,14 +53,21 @@ class Command(BaseCommand):
                 vdns=vdns if role in _EVERYWHERE else vdns[:1],
                 agent_account=AGENT_ACCOUNT if role is Role.AGENT else "",
                 password=KNOWN_PASSWORD if isales().demo else secrets.token_urlsafe(12),
+                demo=True,
             )
             try:
                 people.enlist(wish)
+            except people.NotOfTheDemo:
+                left_alone.append(wish.name)
+                continue
             except people.Unfit as error:
                 raise CommandError(str(error)) from None
             places = ", ".join(str(number) for number in wish.vdns)
             lines.append((wish.name, wish.password, role.value, places))
         self._print(lines)
+        if left_alone:
+            names = ", ".join(left_alone)
+            self.stdout.write(f"\nLeft alone, since the demo did not make them: {names}")
         # The log-ins are what one is to see; the log of a good refresh would push them away.
         logging.disable(logging.INFO)
         try:

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         failed = []
         for vdn in _chosen(options["vdn"]):
             try:
-                report = result_codes.refresh(vdn=vdn, by="command")
+                report = result_codes.refresh_unattended(vdn=vdn, by="command")
             except AlreadyRunning:
                 failed.append(f"VDN {vdn.pk}: a refresh is already under way.")
             except ISalesError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import math
 import os
 import re
 import shutil
@@ -22,6 +23,12 @@ from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 
 _SIMULATOR_LINE: Final = re.compile(r"\S.* on (http://\S+) ")
 _PROBE_SECONDS: Final = 2.0
+# How long requests under way may go on at the end: on one's own machine as long as one likes to
+# wait after Ctrl-C, on a server as long as the vendor may take and then some for the page.
+_OWN_GRACE_SECONDS: Final = 3
+_PAGE_SECONDS: Final = 2
+# What the web server needs after its grace, before its group is killed.
+_ENDING_SECONDS: Final = 2
 _ANYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
 
 
@@ -50,7 +57,8 @@ class Command(BaseCommand):
         bind = _bind(options)
         _see_free(bind)
         variables = _variables(bind, production=production)
-        with Supervisor(cwd=settings.BASE_DIR, env=variables) as supervisor:
+        patience = _grace(production=production) + _ENDING_SECONDS
+        with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
             try:
                 self._run(supervisor, bind, production=production)
             except Stopped:
@@ -154,12 +162,20 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
         found["SECRET_KEY_FILE"] = str(settings.VAR_DIR / "secret-key")
     if not production:
         found["WEB_CONCURRENCY"] = "1"
+        # The terminal is for the address and the log-ins.
+        found.setdefault("LOG_LEVEL", "WARNING")
+    found["CALLBOARD_GRACE_SECONDS"] = str(_grace(production=production))
     # The figures of web server and jobs are told together; those of an earlier run are not.
     shared = settings.VAR_DIR / "metrics" / re.sub(r"\W+", "-", bind).strip("-")
     shutil.rmtree(shared, ignore_errors=True)
     shared.mkdir(parents=True)
     found["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
     return found
+
+
+def _grace(*, production: bool) -> int:
+    """Seconds for the requests under way when the end is asked for."""
+    return math.ceil(isales().deadline) + _PAGE_SECONDS if production else _OWN_GRACE_SECONDS
 
 
 def _address(bind: str) -> tuple[str, int] | None:

@@ -1,0 +1,78 @@
+"""Log-ins are counted by reader, also behind a proxy and over a unix socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client, RequestFactory
+
+from dashboard.people import ClosedAdapter
+from isales_proxy.models import User
+
+PROXY = "10.0.0.1"
+LOG_IN = "/accounts/login/"
+
+
+def attempt(name: str, password: str, **meta: str) -> int:
+    """Status of a log-in by somebody who has no session yet."""
+    body = {"login": name, "password": password}
+    return Client().post(LOG_IN, body, **meta).status_code  # type: ignore[arg-type]
+
+
+@pytest.mark.django_db
+def test_a_shift_begins_behind_one_address(people: dict[str, User]) -> None:
+    statuses = [attempt("agent", "pass-word-1", REMOTE_ADDR=PROXY) for _ in range(60)]
+    assert statuses == [302] * 60
+
+
+@pytest.mark.django_db
+def test_guessing_stays_bounded(people: dict[str, User]) -> None:
+    statuses = [attempt(f"nobody{number}", "x", REMOTE_ADDR=PROXY) for number in range(25)]
+    assert statuses[0] == 200
+    assert 302 not in statuses
+    assert attempt("agent", "pass-word-1", REMOTE_ADDR=PROXY) != 302
+
+
+@pytest.mark.django_db
+def test_behind_a_proxy_who_guesses_shuts_out_nobody_else(
+    people: dict[str, User], settings: Any
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    for number in range(25):
+        # What a browser says of itself counts for nothing.
+        said = f"198.51.100.{number}, 192.0.2.1"
+        attempt(f"nobody{number}", "x", REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=said)
+    others = {"REMOTE_ADDR": PROXY, "HTTP_X_FORWARDED_FOR": "192.0.2.2"}
+    assert attempt("agent", "pass-word-1", **others) == 302
+    same = {"REMOTE_ADDR": PROXY, "HTTP_X_FORWARDED_FOR": "192.0.2.1"}
+    assert attempt("agent", "pass-word-1", **same) != 302
+
+
+@pytest.mark.django_db
+def test_a_unix_socket_lets_people_in(people: dict[str, User]) -> None:
+    assert attempt("agent", "pass-word-1", REMOTE_ADDR="") == 302
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("", "127.0.0.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("198.51.100.9, 192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("unknown", "127.0.0.1"),
+    ],
+)
+def test_over_a_unix_socket_the_proxy_says_who_asks(
+    settings: Any, proxies: int, said: str, address: str
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    request = RequestFactory().post(LOG_IN, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR=said)
+    assert ClosedAdapter(request).get_client_ip(request) == address
+
+
+def test_without_a_proxy_nobody_says_who_they_are() -> None:
+    request = RequestFactory().post(LOG_IN, REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR="192.0.2.1")
+    assert ClosedAdapter(request).get_client_ip(request) == PROXY

@@ -1,0 +1,41 @@
+"""What is pickled into a shared cache outlives a release: a new shape needs a new version."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from django.conf import settings
+
+from isales_proxy.client.page import Page
+from isales_proxy.client.records import Reservation
+from isales_proxy.observer import LastCall
+from isales_proxy.services.answers import _Kept
+from isales_proxy.services.names import Names
+from isales_proxy.services.reservations import Found
+
+SHAPES = {
+    "isales_proxy.client.page.Page": "items total page size",
+    "isales_proxy.observer.LastCall": "operation outcome at seconds",
+    "isales_proxy.services.answers._Kept": "value at",
+    "isales_proxy.services.names.Names": "agents tasks",
+    "isales_proxy.services.reservations.Found": "row as_of error",
+    "isales_proxy.client.records.Reservation": (
+        "appoint_id call_type appoint_time called_no task_id task_name task_status timeout "
+        "user_account user_name begin_time end_time call_flag caller_no fail_code result "
+        "busi_result create_time"
+    ),
+}
+OF_VERSION = 1
+
+
+def test_a_new_shape_has_a_new_version() -> None:
+    now = {
+        f"{kind.__module__}.{kind.__qualname__}": " ".join(field.name for field in fields(kind))
+        for kind in (Page, LastCall, _Kept, Names, Found)
+    }
+    now[f"{Reservation.__module__}.{Reservation.__qualname__}"] = " ".join(
+        Reservation.vendor_names()
+    )
+    assert (now, settings.CACHE_VERSION) == (SHAPES, OF_VERSION), (
+        "raise CACHE_VERSION in the settings, then bring this test up to date"
+    )
