@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -14,6 +14,8 @@ from django.urls import reverse
 from isales_proxy.filters import DEFAULT_SIZE, ReservationFilter
 
 Pairs = list[tuple[str, str]]
+
+MANY_AGENTS: Final = 8
 
 _PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
@@ -35,6 +37,9 @@ class ListAddress:
         filters: Pairs = []
         if found.get("called_no"):
             filters.append(("called_no", found["called_no"]))
+        filters += [("agent", account) for account in found.get("agent", ())]
+        if found.get("task"):
+            filters.append(("task", found["task"]))
         filters += [
             (name, str(form.data[name]).strip()) for name in ("begin", "end") if found.get(name)
         ]
@@ -42,7 +47,7 @@ class ListAddress:
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
         """The query string of this question, on another page or with another size."""
-        return urlencode([*self.filters, *self._view(page or self.page, size or self.size)])
+        return _encoded([*self.filters, *self._view(page or self.page, size or self.size)])
 
     def at(self, *, page: int | None = None, size: int | None = None) -> str:
         """The address of another page, or of the first page of another size."""
@@ -51,17 +56,17 @@ class ListAddress:
     def without(self, name: str, value: str | None = None) -> str:
         """The address without one filter, or without all of that name, on its first page."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
-        return with_query(self.path, urlencode([*kept, *self._view(1, self.size)]))
+        return with_query(self.path, _encoded([*kept, *self._view(1, self.size)]))
 
     def ranged(self, begin: str, end: str) -> str:
         """The address with another time range, on its first page."""
         kept = [pair for pair in self.filters if pair[0] not in {"begin", "end"}]
         pairs = [*kept, ("begin", begin), ("end", end), *self._view(1, self.size)]
-        return with_query(self.path, urlencode(pairs))
+        return with_query(self.path, _encoded(pairs))
 
     def cleared(self) -> str:
         """The address without any filter."""
-        return with_query(self.path, urlencode(self._view(1, self.size)))
+        return with_query(self.path, _encoded(self._view(1, self.size)))
 
     def _view(self, page: int, size: int) -> Pairs:
         pairs: Pairs = []
@@ -70,6 +75,19 @@ class ListAddress:
         if size != DEFAULT_SIZE:
             pairs.append(("size", str(size)))
         return pairs
+
+
+def gathered(pairs: Pairs) -> Pairs:
+    """Parameters with many agents put into one: every link of a page repeats them."""
+    agents = [value for name, value in pairs if name == "agent"]
+    if len(agents) <= MANY_AGENTS:
+        return pairs
+    others = [pair for pair in pairs if pair[0] != "agent"]
+    return [*others, ("agent", ",".join(agents))]
+
+
+def _encoded(pairs: Pairs) -> str:
+    return urlencode(gathered(pairs), safe=",")
 
 
 def reservation_address(name: str, vdn_id: int, appoint_id: str | None) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from dashboard.addresses import ListAddress, reservation_address, with_query
+from dashboard.addresses import MANY_AGENTS, ListAddress, reservation_address, with_query
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import Pager, count, pager
 from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
@@ -24,8 +24,6 @@ from isales_proxy.services.reservations import ReservationPage
 # Each row carries its own address. A very long question is left out of it, so that the fragment
 # stays small; the panel then finds the row by its ID alone.
 _LONGEST_ROW_QUERY: Final = 60
-# Each chip carries the address without itself; beyond this many agents share one.
-_MOST_AGENT_CHIPS: Final = 8
 
 
 @dataclass
@@ -41,6 +39,7 @@ class Board:
     ranges: list[dict[str, Any]]
     chips: list[dict[str, str]] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
+    """What the form sends along: one account each, or many in one."""
     rows: list[RowView] = field(default_factory=list)
     total: int | None = None
     total_text: str = ""
@@ -78,6 +77,8 @@ def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
         agents=form.asked_agents(),
     )
     board.chips = _chips(address, scope, board.agents)
+    if len(board.agents) > MANY_AGENTS:
+        board.agents = [",".join(board.agents)]
     if not form.is_valid():
         board.empty = "bad-filter"
     return board
@@ -143,8 +144,8 @@ def _chips(address: ListAddress, scope: Scope, agents: list[str]) -> list[dict[s
             continue
         text = known.tasks.get(value) or value if name == "task" else value.replace("T", " ")
         chips.append(_chip(name, value, text, address.without(name, value)))
-    if len(agents) > _MOST_AGENT_CHIPS:
-        text = f"{len(agents)}: {', '.join(agents[:_MOST_AGENT_CHIPS])} …"
+    if len(agents) > MANY_AGENTS:
+        text = f"{len(agents)}: {', '.join(agents[:MANY_AGENTS])} …"
         chips.append(_chip("agents", "", text, address.without("agent")))
     else:
         for account in agents:

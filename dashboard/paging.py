@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from dashboard.addresses import ListAddress
+from dashboard.addresses import ListAddress, gathered
 from isales_proxy.client.queries import MAX_PAGE
 from isales_proxy.configuration import isales
 
@@ -58,7 +58,7 @@ def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
             if each <= isales().max_page_size
         ],
         goto_action=address.path,
-        goto_hidden=[*address.filters, ("size", str(size))],
+        goto_hidden=[*gathered(list(address.filters)), ("size", str(size))],
     )
 
 

@@ -88,7 +88,7 @@
   const follow = () => {
     const form = filters();
     if (!form) return;
-    const agents = [...form.querySelectorAll("input[type=hidden][name=agent]")].map((input) => input.value);
+    const agents = [...form.querySelectorAll("input[type=hidden][name=agent]")].flatMap((input) => input.value.split(","));
     for (const input of form.querySelectorAll("input:not([type=hidden])")) {
       if (input.matches("[data-adds]")) {
         const added = input.value.split(/[\s,;，；]+/).every((account) => !account || agents.includes(account));

@@ -104,6 +104,37 @@ def test_unknown_parameters_are_ignored(supervisor: Any, vendor: Simulator) -> N
     assert "colour" not in str(vendor.calls[0].body)
 
 
+def test_every_link_keeps_every_filter(supervisor: Any) -> None:
+    text = supervisor.get(
+        f"{LIST}?called_no=6&agent=116&agent=121&task=1106025109&begin=2025-01-01T00:00&size=10"
+    ).content.decode()
+    links = [link for link in re.findall(r'href="([^"]+)"', text) if "page=2" in link]
+    assert links
+    for link in links:
+        for part in ("called_no=6", "agent=116", "agent=121", "task=1106025109", "begin=2025"):
+            assert part in link
+
+
+@pytest.mark.parametrize("agents", [5, 30, 100])
+def test_the_fragment_stays_small_with_many_filters(supervisor: Any, agents: int) -> None:
+    asked = "&".join(f"agent={number}" for number in range(100, 100 + agents))
+    answer = supervisor.get(
+        f"{LIST}?size=50&called_no=6&begin=2025-05-15T00:00&end=2036-05-16T00:00&{asked}",
+        headers=FRAGMENT,
+    )
+    assert answer.status_code == 200
+    assert len(answer.content) <= 60 * 1024
+
+
+def test_too_many_agents_are_shown_and_can_be_removed(supervisor: Any) -> None:
+    asked = "&".join(f"agent={number}" for number in range(101))
+    answer = supervisor.get(f"{LIST}?called_no=6&{asked}")
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert f'value="{",".join(str(number) for number in range(101))}"' in text
+    assert f'href="{LIST}?called_no=6"' in text
+
+
 def test_a_page_size_over_the_bound_is_clamped(supervisor: Any, vendor: Simulator) -> None:
     assert supervisor.get(LIST, {"size": "900"}).status_code == 200
     assert vendor.calls[0].body["limit"] == 100
