@@ -30,7 +30,7 @@ class Moments:
         self._in = (_("in %d min"), _("in %d h"), _("in %d d"))
         self._ago = (_("%d min ago"), _("%d h ago"), _("%d d ago"))
         self._late = (_("%d min late"), _("%d h late"), _("%d d late"))
-        self._now, self._just_late = _("now"), _("just overdue")
+        self._now, self._just_now, self._just_late = _("now"), _("just now"), _("just overdue")
 
     def local(self, moment: datetime) -> datetime:
         """The same moment as a naive datetime of the zone."""
@@ -68,7 +68,7 @@ class Moments:
 
     def behind(self, gone: timedelta) -> str:
         """`43 min ago`."""
-        return self._far(gone, self._ago, self._now)
+        return self._far(gone, self._ago, self._just_now)
 
     def late(self, gone: timedelta) -> str:
         """`18 min late`."""

@@ -166,6 +166,7 @@ def test_the_vendor_goes_and_comes_back(sit: Sit, vendor: Simulator) -> None:
     notice = seat.page.locator("[data-problem=upstream-unavailable]")
     expect(notice).to_be_visible()
     expect(seat.page.locator("#results")).to_have_attribute("data-source", "stale")
+    expect(seat.page.locator("#health")).to_have_attribute("data-health", "failing")
     assert [row.get_attribute("data-appoint-id") for row in seat.rows().all()] == ids
     seat.page.get_by_label("Called number", exact=True).fill("424242")
     expect(seat.page.locator("[data-empty=failed]")).to_be_visible()
@@ -178,6 +179,7 @@ def test_the_vendor_goes_and_comes_back(sit: Sit, vendor: Simulator) -> None:
             seat.page.get_by_role("link", name="Try again").first.click()
         seat.page.wait_for_timeout(300)
     expect(notice).to_be_hidden()
+    expect(seat.page.locator("#health")).to_have_attribute("data-health", "ok")
 
 
 def test_a_slow_vendor_is_shown_working_and_then_told(sit: Sit, vendor: Simulator) -> None:
