@@ -14,6 +14,12 @@ from prometheus_client import multiprocess
 class PathLogger(Logger):  # type: ignore[misc]
     """Errors of a request with its path alone: its query may hold a called number."""
 
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Of a request that is no HTTP only that there was one: the rest quotes its first line."""
+        if msg.startswith("Invalid request"):
+            msg, args = "Invalid request: it is no HTTP.", ()
+        super().warning(msg, *args, **kwargs)
+
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Cut every argument that is an address at its question mark."""
         cut = [arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args]

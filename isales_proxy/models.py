@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import ClassVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -22,9 +23,10 @@ def validate_time_zone(name: str) -> None:
 
 
 def validate_agent_account(account: str) -> None:
-    """Refuse what the client would refuse to ask the vendor for."""
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in account):
-        raise ValidationError(_("An agent account holds no control characters."))
+    """Refuse what nobody could filter by: the filter parts accounts at blanks and commas."""
+    parted = re.search(r"[\s,;，；]", account.strip())
+    if parted or any(unicodedata.category(character) in {"Cc", "Cs"} for character in account):
+        raise ValidationError(_("An agent account holds no blanks, commas or control characters."))
 
 
 class User(AbstractUser):

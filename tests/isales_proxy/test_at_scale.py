@@ -116,21 +116,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 class serving:  # noqa: N801 - a context manager reads as a verb
     def __init__(self, env: dict[str, str], base: str) -> None:
         self.base = base
-        self.server = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "-c",
-                "dashboard/gunicorn_conf.py",
-                "dashboard.wsgi",
-            ],
-            cwd=ROOT,
-            env=env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with Path(env["VAR_DIR"], "server.log").open("wb") as log:
+            self.server = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "gunicorn",
+                    "-c",
+                    "dashboard/gunicorn_conf.py",
+                    "dashboard.wsgi",
+                ],
+                cwd=ROOT,
+                env=env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def __enter__(self) -> None:
         for _ in range(300):
@@ -200,6 +201,16 @@ def test_half_a_refresh_changes_nothing(site: Site) -> None:
     site.vendor.faults.clear()
     assert run.returncode == 1
     assert session.get(f"{site.base}/api/v1/vdns/88/result-codes/").json() == before
+
+
+def test_a_request_that_is_no_http_leaves_no_number_in_the_log(site: Site) -> None:
+    port = int(site.base.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall("GET /vdn/88/reservations/?called_no=6581230001张 HTTP/1.1\r\n\r\n".encode())
+        assert line.recv(4096).startswith(b"HTTP/1.1 400")
+    log = Path(site.env["VAR_DIR"], "server.log").read_text("utf-8")
+    assert "it is no HTTP" in log
+    assert "6581230001" not in log
 
 
 def test_several_workers_without_a_shared_cache_are_refused(site: Site) -> None:

@@ -7,7 +7,9 @@ import sys
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.cached_db import SessionStore
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import Client
 
 from isales_proxy.services import health
@@ -101,3 +103,15 @@ def test_metrics_of_all_processes_are_told_together(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     text = client.get("/metrics").content.decode()
     assert "callboard_of_another_process_total 3.0" in text
+
+
+@pytest.mark.django_db
+def test_being_alive_does_not_hang_on_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_args: object, **_more: object) -> None:
+        raise OperationalError
+
+    client = Client()
+    client.cookies["sessionid"] = "a" * 32
+    monkeypatch.setattr(SessionStore, "_get_session_from_db", away)
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").headers["Content-Type"].startswith("application/json")

@@ -163,7 +163,7 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
     if not production:
         found["WEB_CONCURRENCY"] = "1"
         # The terminal is for the address and the log-ins.
-        found.setdefault("LOG_LEVEL", "WARNING")
+        found.setdefault("LOG_LEVEL", "ERROR")
     found["CALLBOARD_GRACE_SECONDS"] = str(_grace(production=production))
     # The figures of web server and jobs are told together; those of an earlier run are not.
     shared = settings.VAR_DIR / "metrics" / re.sub(r"\W+", "-", bind).strip("-")
