@@ -97,7 +97,13 @@ def test_what_cannot_be_is_said_and_nothing_is_made(
 
 
 @pytest.mark.parametrize(
-    ("account", "words"), [("1" * 65, "at most 64 characters"), ("11\t6", "control characters")]
+    ("account", "words"),
+    [
+        ("1" * 65, "at most 64 characters"),
+        ("11\t6", "control characters"),
+        ("116,117", "commas"),
+        ("a b", "blanks"),
+    ],
 )
 def test_an_agent_account_must_be_one(account: str, words: str) -> None:
     with pytest.raises(CommandError, match=f"agent account: .*{words}"):
