@@ -16,7 +16,7 @@ from dashboard.moments import Moments, zone_name
 from dashboard.paging import Pager, count, pager
 from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
 from isales_proxy.filters import ReservationFilter
-from isales_proxy.services import names, result_codes
+from isales_proxy.services import health, names, result_codes
 from isales_proxy.services.access import Scope
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.reservations import ReservationPage
@@ -50,6 +50,7 @@ class Board:
     age_text: str = ""
     complete: bool = True
     problem: Problem | None = None
+    since_text: str = ""
     empty: str = ""
     pager: Pager | None = None
 
@@ -88,6 +89,7 @@ def failed(scope: Scope, form: ReservationFilter, now: datetime, problem: Proble
     """A board that says why there is nothing to show."""
     board = blank(scope, form, now)
     board.problem, board.empty = problem, "failed"
+    board.since_text = _since(Moments(now))
     return board
 
 
@@ -120,10 +122,17 @@ def filled(
         board.as_of_text = read.moments.clock(found.as_of)
         if found.source == "stale":
             board.age_text = read.moments.behind(now - found.as_of)
+            board.since_text = _since(read.moments)
     board.pager = pager(address, total=found.total, shown=len(found.rows))
     if not found.rows:
         board.empty = "past-end" if found.total and address.page > 1 else "no-match"
     return board
+
+
+def _since(moments: Moments) -> str:
+    """Since when the vendor is away, as far as we know."""
+    answered = health.vendor().answered_at
+    return _("Last answer at %s.") % moments.clock(answered) if answered else ""
 
 
 def _source_words(source: str) -> str:

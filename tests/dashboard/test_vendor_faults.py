@@ -111,6 +111,7 @@ def test_the_last_good_answer_is_shown_with_its_age(
     assert answer.status_code == (504 if kind == "delay" else 503)
     assert 'data-source="stale"' in text
     assert "data-problem=" in text
+    assert "Last answer at" in text
     assert [row["id"] for row in rows_of(text)] == [row["id"] for row in before]
 
 
