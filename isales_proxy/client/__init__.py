@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 from .auth import Credentials
-from .client import Client
-from .config import TransportConfig
+from .client import Acknowledgement, Client
+from .config import ObsAuth, ObsConfig, TransportConfig
 from .errors import (
     BadAnswer,
     CircuitOpen,
@@ -22,23 +22,44 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .ie_data import IeData, IeElement, parse_ie_data
 from .observer import Observer
 from .page import Page, iter_pages
-from .queries import InvalidQuery, Locale, ReservationQuery, ResultCodeQuery
-from .records import Reservation, ResultCode
+from .queries import (
+    CallDataQuery,
+    InvalidQuery,
+    Locale,
+    MidResult,
+    ReservationQuery,
+    ResultCodeQuery,
+)
+from .records import CallDatum, OutboundTask, Reservation, ResultCode
+from .tokens import MemoryShelf, Token, TokenShelf, TokenState
+from .transport import Received
 
 __all__ = [
+    "Acknowledgement",
     "BadAnswer",
+    "CallDataQuery",
+    "CallDatum",
     "CircuitOpen",
     "Client",
     "Credentials",
     "CredentialsRefused",
     "ISalesError",
+    "IeData",
+    "IeElement",
     "IncompleteSweep",
     "InvalidQuery",
     "Locale",
+    "MemoryShelf",
+    "MidResult",
+    "ObsAuth",
+    "ObsConfig",
     "Observer",
+    "OutboundTask",
     "Page",
+    "Received",
     "Refused",
     "Reservation",
     "ReservationQuery",
@@ -46,7 +67,11 @@ __all__ = [
     "ResultCodeQuery",
     "Throttled",
     "TimedOut",
+    "Token",
+    "TokenShelf",
+    "TokenState",
     "TransportConfig",
     "Unreachable",
     "iter_pages",
+    "parse_ie_data",
 ]

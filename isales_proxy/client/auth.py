@@ -38,13 +38,23 @@ class Credentials:
     secret_key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.access_key or _NOT_IN_A_HEADER.search(self.access_key):
-            raise ValueError("the access key must be printable ASCII without blanks")
-        if not self.secret_key or _CONTROL.search(self.secret_key):
-            raise ValueError("the secret key must be text without control characters")
+        check_header_text("the access key", self.access_key)
+        check_secret_text("the secret key", self.secret_key)
 
     def __repr__(self) -> str:
         return "Credentials(access_key='***', secret_key='***')"
+
+
+def check_header_text(name: str, value: str) -> None:
+    """Raises `ValueError`, without the value, for what cannot stand in a header."""
+    if not value or _NOT_IN_A_HEADER.search(value):
+        raise ValueError(f"{name} must be printable ASCII without blanks")
+
+
+def check_secret_text(name: str, value: str) -> None:
+    """Raises `ValueError`, without the value, for what is no text on one line."""
+    if not value or _CONTROL.search(value):
+        raise ValueError(f"{name} must be text without control characters")
 
 
 def signature_prefix(access_key: str, now: datetime, signed: Sequence[str] = ("host",)) -> str:

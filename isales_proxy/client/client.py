@@ -4,21 +4,56 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from .config import TransportConfig
+from .envelopes import Payload
 from .errors import BadAnswer
 from .observer import Observer
-from .operations import LIST_RESERVATIONS, LIST_RESULT_CODES, Operation
+from .operations import (
+    LIST_OUTBOUND_TASKS,
+    LIST_RESERVATIONS,
+    LIST_RESULT_CODES,
+    PUSH_MID_RESULT,
+    READ_CALL_DATA,
+    Operation,
+)
 from .page import Page
-from .queries import ReservationQuery, ResultCodeQuery, check_vdn
-from .records import Drift, Reservation, ResultCode, parse_reservation, parse_result_code
-from .transport import Answer, Transport
+from .queries import (
+    CallDataQuery,
+    MidResult,
+    ReservationQuery,
+    ResultCodeQuery,
+    check_cc_id,
+    check_vdn,
+)
+from .records import (
+    CallDatum,
+    Drift,
+    OutboundTask,
+    Reservation,
+    ResultCode,
+    parse_call_datum,
+    parse_outbound_task,
+    parse_reservation,
+    parse_result_code,
+)
+from .tokens import TokenShelf, TokenState
+from .transport import Answer, Received, Transport
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The vendor's yes: the status that it came with, and our request id of the call."""
+
+    http_status: int
+    request_id: str
 
 
 class Client:
@@ -26,8 +61,8 @@ class Client:
 
     Every method raises `queries.InvalidQuery` before any call when the question is out of bounds,
     and an `errors.ISalesError` when the call fails. ``deadline`` is in seconds for the whole call,
-    retries included; without one the configured deadline holds. The clocks are described at
-    `transport.Transport`.
+    retries and a new token included; without one the configured deadline holds. The clocks and the
+    shelf are described at `transport.Transport`.
     """
 
     def __init__(
@@ -39,9 +74,16 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
         observer: Observer | None = None,
+        shelf: TokenShelf | None = None,
     ) -> None:
         self._transport = Transport(
-            config, clock=clock, monotonic=monotonic, sleep=sleep, rng=rng, observer=observer
+            config,
+            clock=clock,
+            monotonic=monotonic,
+            sleep=sleep,
+            rng=rng,
+            observer=observer,
+            shelf=shelf,
         )
 
     def list_reservations(
@@ -72,6 +114,60 @@ class Client:
         )
         return self._page(LIST_RESULT_CODES, answer, parse_result_code, query.page, query.size)
 
+    def list_outbound_tasks(
+        self, *, vdn: int, cc_id: int, deadline: float | None = None
+    ) -> tuple[OutboundTask, ...]:
+        """The outbound tasks of a VDN, as its dialler sees them.
+
+        Vendor page: "Interface for Obtaining Outbound Call Tasks".
+        """
+        answer = self._transport.call(
+            LIST_OUTBOUND_TASKS,
+            # Both are declared as strings on this page, and as integers on the two others.
+            body={"subCCNo": str(check_cc_id(cc_id)), "vdnId": str(check_vdn(vdn))},
+            deadline=deadline,
+        )
+        rows, request_id = answer.payload.rows, answer.request_id
+        return self._items(LIST_OUTBOUND_TASKS, rows, request_id, parse_outbound_task)
+
+    def read_call_data(
+        self,
+        *,
+        vdn: int,
+        query: CallDataQuery,
+        keep: Callable[[Received], None],
+        deadline: float | None = None,
+    ) -> tuple[CallDatum, ...]:
+        """A batch of call data, which the vendor may not hand out a second time.
+
+        ``keep`` is given whatever came of the answer before anything can fail over it; what it
+        raises passes through. It is not called when nothing came. The request is never repeated;
+        whether an error leaves open what became of it is told by its ``maybe_sent``.
+
+        Vendor page: "Interface for Reading Outbound Call Data".
+        """
+        answer = self._transport.call(
+            READ_CALL_DATA, body=query.to_body(vdn=vdn), deadline=deadline, keep=keep
+        )
+        rows, request_id = answer.payload.rows, answer.request_id
+        if len(rows) > query.batch_count:
+            self._transport.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
+        return self._items(READ_CALL_DATA, rows, request_id, parse_call_datum)
+
+    def push_mid_result(
+        self, *, result: MidResult, deadline: float | None = None
+    ) -> Acknowledgement:
+        """Write back an intermediate result. The request is never repeated by itself.
+
+        Vendor page: "Interface for Writing back Intermediate Results".
+        """
+        answer = self._transport.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
+        return Acknowledgement(answer.http_status, answer.request_id)
+
+    def token_state(self) -> TokenState | None:
+        """The times of the OBS token in force, without a call; ``None`` when there is none."""
+        return self._transport.token_state()
+
     def close(self) -> None:
         """Close the idle connections of all threads."""
         self._transport.close()
@@ -89,15 +185,30 @@ class Client:
 
     def _page(
         self,
-        operation: Operation,
-        answer: Answer,
+        operation: Operation[Payload],
+        answer: Answer[Payload],
         parse: Callable[[object], tuple[T, Drift]],
         page: int,
         size: int,
     ) -> Page[T]:
         rows, total = answer.payload.rows, answer.payload.total
+        rows_name, total_name = answer.payload.names
+        items = self._items(operation, rows, answer.request_id, parse)
+        if len(rows) > size:
+            self._transport.observer.drift(operation.name, rows_name, "oversize")
+        if rows and size * (page - 1) + len(rows) > total:
+            self._transport.observer.drift(operation.name, total_name, "too_small")
+        return Page(items=items, total=total, page=page, size=size)
+
+    def _items(
+        self,
+        operation: Operation[Any],
+        rows: Sequence[object],
+        request_id: str,
+        parse: Callable[[object], tuple[T, Drift]],
+    ) -> tuple[T, ...]:
         items: list[T] = []
-        # A dict keeps the order of arrival; each difference is told once a page.
+        # A dict keeps the order of arrival; each difference is told once an answer.
         drift: dict[tuple[str, str], None] = {}
         try:
             for row in rows:
@@ -105,12 +216,8 @@ class Client:
                 items.append(item)
                 drift.update(dict.fromkeys(found))
         except BadAnswer as error:
-            error.operation, error.request_id = operation.name, answer.request_id
+            error.operation, error.request_id = operation.name, request_id
             raise
-        if len(rows) > size:
-            drift[operation.envelope.rows, "oversize"] = None
-        if rows and size * (page - 1) + len(rows) > total:
-            drift[operation.envelope.total, "too_small"] = None
-        for field, kind in drift:
-            self._transport.observer.drift(operation.name, field, kind)
-        return Page(items=tuple(items), total=total, page=page, size=size)
+        for name, kind in drift:
+            self._transport.observer.drift(operation.name, name, kind)
+        return tuple(items)

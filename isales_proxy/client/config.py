@@ -4,19 +4,100 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Self
 
-from .auth import Credentials
+from .auth import Credentials, check_header_text, check_secret_text
 
 MAX_ATTEMPTS = 10
+MAX_TOKEN_SECONDS = 3600
+TOKEN_PATH = "/apigovernance/api/oauth/tokenByAkSk"  # noqa: S105 – a path, no secret
 
-_BASE_URL = re.compile(
-    r"(?P<scheme>https?)://"
-    r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
+_ADDRESS = re.compile(
+    r"(?P<origin>https?://"
+    r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?))"
     r"(?P<prefix>(?:/[A-Za-z0-9_~\-][A-Za-z0-9._~\-]*)*)/?"
 )
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9\-]{0,63}")
+
+
+class Place(StrEnum):
+    """What stands behind an address of its own."""
+
+    CAMPAIGNS = "campaigns"
+    OBS = "obs"
+    TOKEN = "token"  # noqa: S105 – a place, no secret
+
+
+class ObsAuth(StrEnum):
+    """Where the token of the OBS interfaces comes from."""
+
+    APP = "app"
+    LOGIN = "login"
+    STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An address in its parts: ``scheme://host[:port]``, ``host[:port]``, and the path before
+    the vendor's, mostly nothing."""
+
+    base: str
+    host: str
+    prefix: str
+
+    @classmethod
+    def read(cls, name: str, address: str) -> Self:
+        """The parts of ``address``. Raises `ValueError` with the setting's name, not its value."""
+        found = _ADDRESS.fullmatch(address)
+        if found is None or not 0 < int(found["port"] or 1) < 65_536:
+            raise ValueError(f"{name} must be http(s)://host[:port], without user, query or blanks")
+        return cls(found["origin"], found["host"], found["prefix"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObsConfig:
+    """How the OBS interfaces are reached. Raises `ValueError`, without values, for bad settings.
+
+    ``base_url`` is that of CC-iSales when empty, ``token_url`` the documented path below it.
+    ``key`` and ``secret`` are those of the app, or user and password of the log-in; ``token`` is
+    the static one. ``header`` is the name under which a token is sent, ``token_seconds`` the
+    lifetime asked for. Nothing needs to be set; what is missing is told by `configured`.
+    """
+
+    base_url: str = ""
+    auth: ObsAuth = ObsAuth.APP
+    key: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    token_url: str = ""
+    header: str = "Authorization"
+    token_seconds: int = MAX_TOKEN_SECONDS
+
+    def __post_init__(self) -> None:
+        for name, address in (("base_url", self.base_url), ("token_url", self.token_url)):
+            if address:
+                Origin.read(name, address)
+        if self.auth not in frozenset(ObsAuth):
+            raise ValueError("auth must be app, login or static")
+        for name, value in (("key", self.key), ("secret", self.secret)):
+            if value:
+                check_secret_text(name, value)
+        if self.token:
+            check_header_text("token", self.token)
+        if _HEADER_NAME.fullmatch(self.header) is None:
+            raise ValueError("header must be the name of an HTTP header")
+        if not 1 <= self.token_seconds <= MAX_TOKEN_SECONDS:
+            raise ValueError(f"token_seconds must be from 1 to {MAX_TOKEN_SECONDS}")
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is what the chosen ``auth`` needs."""
+        if self.auth == ObsAuth.STATIC:
+            return bool(self.token)
+        return bool(self.key and self.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +107,8 @@ class TransportConfig:
     ``base_url`` is ``http(s)://host[:port]``, where needed with a path before the vendor's; that
     path is signed too. ``ca_bundle`` is a file or directory of certificate authorities in place of
     the system's. Timeouts, deadline, ``max_retry_wait`` and ``breaker_cooldown`` are in seconds,
-    ``max_bytes`` bounds an answer, ``attempts`` counts the first one too.
+    ``max_bytes`` bounds an answer, ``attempts`` counts the first one too. Without ``obs`` there are
+    no OBS interfaces to call.
     """
 
     base_url: str
@@ -40,6 +122,7 @@ class TransportConfig:
     max_retry_wait: float = 5.0
     breaker_threshold: int = 5
     breaker_cooldown: float = 5.0
+    obs: ObsConfig | None = None
 
     _POSITIVE: ClassVar[tuple[str, ...]] = (
         "connect_timeout",
@@ -51,11 +134,7 @@ class TransportConfig:
     )
 
     def __post_init__(self) -> None:
-        found = _BASE_URL.fullmatch(self.base_url)
-        if found is None or not 0 < int(found["port"] or 1) < 65_536:
-            raise ValueError(
-                "base_url must be http(s)://host[:port], without user, query or blanks"
-            )
+        Origin.read("base_url", self.base_url)
         for name in self._POSITIVE:
             value = getattr(self, name)
             if not math.isfinite(value) or value <= 0:
@@ -67,17 +146,27 @@ class TransportConfig:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port, to which paths are appended."""
-        scheme, _, rest = self.base_url.partition("://")
-        return f"{scheme}://{rest.partition('/')[0]}"
+        """Scheme, host and port of CC-iSales, to which paths are appended."""
+        return self.origin_of(Place.CAMPAIGNS).base
 
     @property
     def host(self) -> str:
         """Host and, where given, port: the value of the ``Host`` header, sent and signed."""
-        return self.base_url.partition("://")[2].partition("/")[0]
+        return self.origin_of(Place.CAMPAIGNS).host
 
     @property
     def path_prefix(self) -> str:
         """What stands before the vendor's paths; mostly nothing."""
-        rest = self.base_url.partition("://")[2].partition("/")[2].rstrip("/")
-        return f"/{rest}" if rest else ""
+        return self.origin_of(Place.CAMPAIGNS).prefix
+
+    def origin_of(self, place: Place) -> Origin:
+        """Where the interfaces of a place are; that of `Place.TOKEN` is one address as a whole."""
+        obs = self.obs or ObsConfig()
+        if place is Place.CAMPAIGNS:
+            return Origin.read("base_url", self.base_url)
+        if place is Place.TOKEN and obs.token_url:
+            return Origin.read("token_url", obs.token_url)
+        origin = Origin.read("base_url", obs.base_url or self.base_url)
+        if place is Place.TOKEN:
+            return Origin(origin.base, origin.host, origin.prefix + TOKEN_PATH)
+        return origin

@@ -1,7 +1,8 @@
 """The answer dialect of the C2 interfaces: bytes → rows and total, or the right error.
 
 Vendor pages: as in `operations`. ``resultCode`` and ``returnCode`` say the same thing; one of them
-may be missing. An answer is good only if every code in it says success.
+may be missing. An answer is good only if every code in it says success. The dialects of the OBS
+interfaces and of the tokens are in `obs_envelopes`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from . import redact
 from .errors import BadAnswer, Refused
@@ -22,12 +23,39 @@ _CODES = (("resultCode", "resultDesc"), ("returnCode", "returnDesc"))
 _COUNT = re.compile(r"[0-9]{1,12}")
 
 
+class Shaped(Protocol):
+    """What every payload can tell of the envelope it came in."""
+
+    @property
+    def shape(self) -> str:
+        """The envelope as found, in a few plain words and without any value."""
+
+
+P = TypeVar("P", bound=Shaped)
+P_co = TypeVar("P_co", bound=Shaped, covariant=True)
+
+
+class Dialect(Protocol[P_co]):
+    """How an interface wraps what it answers."""
+
+    def decode(self, body: bytes) -> P_co:
+        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
+
+    def refusal(self, body: bytes) -> tuple[str | None, str]:
+        """Code and sentence out of the body of a failure, as far as it holds any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The rows as the vendor sent them, and its total over all pages."""
+    """The rows as the vendor sent them, and its total over all pages.
 
-    rows: tuple[object, ...]
+    ``names`` are the vendor's names of the two.
+    """
+
+    rows: tuple[object, ...] = field(repr=False)
     total: int
+    names: tuple[str, str] = field(default=("", ""), compare=False)
+    shape: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +72,13 @@ class Envelope:
         rows = answer.get(self.rows)
         if not isinstance(rows, list):
             raise BadAnswer("The answer holds no list of records.")
-        return Payload(tuple(rows), _count(answer.get(self.total)))
+        shape = "+".join(name for name, _, _ in _present_codes(answer))
+        total = _count(answer.get(self.total))
+        return Payload(tuple(rows), total, names=(self.rows, self.total), shape=shape)
+
+    def refusal(self, body: bytes) -> tuple[str | None, str]:
+        """Code and sentence out of the body of a failure, as far as it holds any."""
+        return read_refusal(body)
 
 
 def read_object(body: bytes) -> Mapping[str, Any]:
@@ -65,7 +99,7 @@ def read_object(body: bytes) -> Mapping[str, Any]:
 def check_codes(answer: Mapping[str, Any]) -> None:
     """Raises `Refused` for the first code that is not success, `BadAnswer` without any code."""
     found = False
-    for code, text in _present_codes(answer):
+    for _, code, text in _present_codes(answer):
         found = True
         if not _is_success(code):
             raise Refused(code=redact.code(code), vendor_sentence=redact.sentence(text))
@@ -84,12 +118,12 @@ def read_refusal(body: bytes) -> tuple[str | None, str]:
     return None, ""
 
 
-def _present_codes(answer: Mapping[str, Any]) -> Iterator[tuple[object, object]]:
-    """Code and text of the code fields that say anything; null and blank say nothing."""
+def _present_codes(answer: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    """Name, code and text of the code fields that say anything; null and blank say nothing."""
     for code_field, text_field in _CODES:
         code = answer.get(code_field)
         if code is not None and not (isinstance(code, str) and not code.strip()):
-            yield code, answer.get(text_field)
+            yield code_field, code, answer.get(text_field)
 
 
 def _is_success(code: object) -> bool:

@@ -7,7 +7,7 @@
     │   └── CircuitOpen      not even tried: too many failures just before
     ├── TimedOut             the answer was too slow, or the deadline is spent
     ├── Throttled            429
-    ├── CredentialsRefused   401, 403
+    ├── CredentialsRefused   401, 403, or there are no credentials to call with
     ├── BadAnswer            no JSON, the wrong shape, cut short, too large
     │   └── IncompleteSweep  the pages of one list do not add up
     └── Refused              a business error code, or another 4xx
@@ -18,6 +18,7 @@ A question that is out of bounds is `queries.InvalidQuery` and no call at all.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -31,9 +32,14 @@ class ISalesError(Exception):
     ``request_id``   ours, one per call and the same for all its attempts; also in the logs
     ``http_status``  status of the answer, where there was one
     ``retry_after``  seconds until asking again makes sense, where known
+    ``vendor_time``  what the vendor's clock said, aware UTC, where the answer told it
+    ``maybe_sent``   whether the request may have reached CC-iSales: false only where that is
+                     certain not to be so
     """
 
     retryable: bool = False
+    vendor_time: datetime | None = None
+    maybe_sent: bool = True
     outcome: ClassVar[str] = "error"
     """The same in one word, for metrics and logs."""
     default_sentence: ClassVar[str] = "The call to CC-iSales failed."
@@ -48,6 +54,7 @@ class ISalesError(Exception):
         http_status: int | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
+        maybe_sent: bool | None = None,
     ) -> None:
         # `args` holds the sentence alone: that keeps pickle and repr plain.
         super().__init__(sentence or self.default_sentence)
@@ -59,6 +66,8 @@ class ISalesError(Exception):
         self.retry_after = retry_after
         if retryable is not None:
             self.retryable = retryable
+        if maybe_sent is not None:
+            self.maybe_sent = maybe_sent
 
     def __str__(self) -> str:
         facts = {
@@ -86,6 +95,7 @@ class CircuitOpen(Unreachable):
     """The call was not made, since the ones before it failed. ``retry_after`` is set."""
 
     retryable = False
+    maybe_sent = False
     outcome = "circuit_open"
     default_sentence = "CC-iSales failed repeatedly and is left alone for a moment."
 
@@ -106,7 +116,7 @@ class Throttled(ISalesError):
 
 
 class CredentialsRefused(ISalesError):
-    """CC-iSales refuses the keys or the signature (401, 403)."""
+    """CC-iSales refuses the keys, the signature or the token (401, 403), or there are none."""
 
     outcome = "credentials_refused"
     default_sentence = "CC-iSales refuses the access key or the signature."
@@ -147,6 +157,7 @@ class Refused(ISalesError):
         code: str | None = None,
         http_status: int | None = None,
         retry_after: float | None = None,
+        maybe_sent: bool | None = None,
     ) -> None:
         super().__init__(
             sentence,
@@ -155,6 +166,7 @@ class Refused(ISalesError):
             code=code,
             http_status=http_status,
             retry_after=retry_after,
+            maybe_sent=maybe_sent,
         )
         self.vendor_sentence = vendor_sentence
         self.meaning = meaning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 
@@ -18,6 +19,13 @@ class Observer(Protocol):
         http_status: int | None,
     ) -> None:
         """One attempt was sent. ``outcome`` is ``"ok"`` or the error's ``outcome``."""
+
+    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
+        """A good answer came.
+
+        ``date`` is the vendor's clock as its ``Date`` header says, aware UTC; ``shape`` names the
+        envelope found, in a few plain words.
+        """
 
     def drift(self, operation: str, field: str, kind: str) -> None:
         """A field was not as documented; once a page for each field and kind."""
@@ -38,6 +46,9 @@ class SilentObserver:
         request_id: str,
         http_status: int | None,
     ) -> None:
+        """Nothing."""
+
+    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
         """Nothing."""
 
     def drift(self, operation: str, field: str, kind: str) -> None:

@@ -9,10 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any, Generic
 
-from .envelopes import Envelope
+from .config import Place
+from .envelopes import Dialect, Envelope, P
+from .obs_envelopes import AppTokenEnvelope, LogInEnvelope, ObsEnvelope
 
 _CAMPAIGNS = "/rest/isales/v1/openapi/campaigns/{vdn}"
+_OBS = "/rest/isales/v1/openapi/obs"
+_JSON = "application/json"
+_JSON_UTF8 = "application/json; charset=UTF-8"
 
 # Eight digits are generic; seven digits mean something else on every interface.
 _GENERIC_MEANINGS = {
@@ -34,21 +40,26 @@ class AuthScheme(StrEnum):
     """How a request proves who sends it."""
 
     C2 = "c2"
+    BEARER = "bearer"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One vendor interface.
+class Operation(Generic[P]):
+    """One vendor interface, whose answers hold a ``P``.
 
-    Timeouts and deadline are in seconds and ``max_bytes`` bounds the answer; ``None`` means the
-    client's setting. ``meanings`` translates this interface's error codes into English.
+    ``repeatable`` says whether one call may send its request more than once. Timeouts and deadline
+    are in seconds and ``max_bytes`` bounds the answer; ``None`` means the client's setting.
+    ``meanings`` translates this interface's error codes into English.
     """
 
     name: str
     method: str
+    place: Place
     path: str
     auth: AuthScheme
-    envelope: Envelope
+    content_type: str
+    envelope: Dialect[P]
     repeatable: bool
     vendor_page: str
     connect_timeout: float | None = None
@@ -57,16 +68,18 @@ class Operation:
     max_bytes: int | None = None
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def path_for(self, *, vdn: int) -> str:
+    def path_for(self, *, vdn: int | None = None) -> str:
         """The path of the request, made of unreserved characters and ``/`` alone."""
-        return self.path.format(vdn=int(vdn))
+        return self.path.format_map({} if vdn is None else {"vdn": int(vdn)})
 
 
 LIST_RESERVATIONS = Operation(
     name="list_reservations",
     method="POST",
+    place=Place.CAMPAIGNS,
     path=_CAMPAIGNS + "/appoint/list",
     auth=AuthScheme.C2,
+    content_type=_JSON_UTF8,
     envelope=Envelope(rows="data"),
     repeatable=True,
     vendor_page="Querying the List of Reserved Outbound Call Tasks",
@@ -82,8 +95,10 @@ LIST_RESERVATIONS = Operation(
 LIST_RESULT_CODES = Operation(
     name="list_result_codes",
     method="GET",
+    place=Place.CAMPAIGNS,
     path=_CAMPAIGNS + "/queryOBSResultCode",
     auth=AuthScheme.C2,
+    content_type=_JSON_UTF8,
     envelope=Envelope(rows="obsCodes"),
     repeatable=True,
     vendor_page="Querying OBS Outbound Call Result Codes",
@@ -95,4 +110,88 @@ LIST_RESULT_CODES = Operation(
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (LIST_RESERVATIONS, LIST_RESULT_CODES)
+LIST_OUTBOUND_TASKS = Operation(
+    name="list_outbound_tasks",
+    method="POST",
+    place=Place.OBS,
+    path=_OBS + "/business/tasks",
+    auth=AuthScheme.BEARER,
+    content_type=_JSON,
+    envelope=ObsEnvelope(),
+    repeatable=True,
+    vendor_page="Interface for Obtaining Outbound Call Tasks",
+)
+
+READ_CALL_DATA = Operation(
+    name="read_call_data",
+    method="POST",
+    place=Place.OBS,
+    path=_OBS + "/business/callnos",
+    auth=AuthScheme.BEARER,
+    content_type=_JSON,
+    envelope=ObsEnvelope(),
+    # Reading may hand the numbers out for good.
+    repeatable=False,
+    vendor_page="Interface for Reading Outbound Call Data",
+    max_bytes=32 * 1024 * 1024,
+)
+
+PUSH_MID_RESULT = Operation(
+    name="push_mid_result",
+    method="POST",
+    place=Place.OBS,
+    path=_OBS + "/business/push/midresult",
+    auth=AuthScheme.BEARER,
+    content_type=_JSON,
+    envelope=ObsEnvelope(holds_data=False),
+    # It updates by uniqueId, but the outbox repeats it, and keeps a journal of that.
+    repeatable=False,
+    vendor_page="Interface for Writing back Intermediate Results",
+)
+
+FETCH_TOKEN = Operation(
+    name="fetch_token",
+    method="POST",
+    place=Place.TOKEN,
+    path="",  # the address is a setting as a whole
+    auth=AuthScheme.OPEN,
+    content_type=_JSON,
+    envelope=AppTokenEnvelope(),
+    repeatable=True,
+    vendor_page="C1 System Configuration Interface Authentication",
+)
+
+LOG_IN = Operation(
+    name="log_in",
+    method="POST",
+    place=Place.OBS,
+    path=_OBS + "/auth/login",
+    auth=AuthScheme.OPEN,
+    content_type=_JSON,
+    envelope=LogInEnvelope(),
+    repeatable=True,
+    vendor_page="OBS log-in",
+)
+
+REFRESH_TOKEN = Operation(
+    name="refresh_token",
+    method="POST",
+    place=Place.OBS,
+    path=_OBS + "/auth/refresh",
+    auth=AuthScheme.OPEN,
+    content_type=_JSON,
+    envelope=LogInEnvelope(),
+    repeatable=True,
+    vendor_page="OBS token refresh",
+)
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    LIST_RESERVATIONS,
+    LIST_RESULT_CODES,
+    LIST_OUTBOUND_TASKS,
+    READ_CALL_DATA,
+    PUSH_MID_RESULT,
+    FETCH_TOKEN,
+    LOG_IN,
+    REFRESH_TOKEN,
+)

@@ -1,24 +1,60 @@
 """What may be asked: frozen inputs with bounds, so that a bad question never reaches the vendor.
 
-Vendor pages: "Querying the List of Reserved Outbound Call Tasks" and "Querying OBS Outbound Call
-Result Codes".
+Vendor pages: "Querying the List of Reserved Outbound Call Tasks", "Querying OBS Outbound Call
+Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is a `MidResult`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+
+from .bounds import (
+    MAX_CC_ID,
+    MAX_TEXT,
+    MAX_VDN,
+    MIN_CC_ID,
+    MIN_VDN,
+    InvalidQuery,
+    check_cc_id,
+    check_moment,
+    check_number,
+    check_text,
+    check_vdn,
+)
+from .mid_result import MidResult
+
+__all__ = [
+    "CALLED_NUMBER",
+    "LOCALES",
+    "MAX_AGENTS",
+    "MAX_BATCH",
+    "MAX_CC_ID",
+    "MAX_CODE_PAGE_SIZE",
+    "MAX_PAGE",
+    "MAX_PAGE_SIZE",
+    "MAX_TEXT",
+    "MAX_VDN",
+    "MIN_CC_ID",
+    "MIN_VDN",
+    "CallDataQuery",
+    "InvalidQuery",
+    "Locale",
+    "MidResult",
+    "ReservationQuery",
+    "ResultCodeQuery",
+    "check_cc_id",
+    "check_vdn",
+]
 
 MAX_PAGE = 100_000
 MAX_PAGE_SIZE = 1_000
 MAX_CODE_PAGE_SIZE = 50
 MAX_AGENTS = 100
-MAX_TEXT = 64
-MIN_VDN, MAX_VDN = 1, 9_999
+MAX_BATCH = 500
 
 Locale = Literal["zh_CN", "en_US"]
 LOCALES: tuple[Locale, ...] = ("zh_CN", "en_US")
@@ -26,23 +62,10 @@ LOCALES: tuple[Locale, ...] = ("zh_CN", "en_US")
 CALLED_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 """What can be asked for as a called number, whole or in part."""
 
+# A leading zero would be lost in a number.
+_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-
-
-class InvalidQuery(ValueError):
-    """A question outside the bounds. It was not sent.
-
-    ``field`` is the attribute at fault, ``reason`` an English phrase; neither repeats the value.
-    """
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(field, reason)
-        self.field = field
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +87,22 @@ class ReservationQuery:
     size: int = 25
 
     def __post_init__(self) -> None:
-        _check_text("called_no", self.called_no)
-        _check_text("task_id", self.task_id)
+        check_text("called_no", self.called_no)
+        check_text("task_id", self.task_id)
         if not isinstance(self.agents, tuple):
             raise InvalidQuery("agents", "must be a tuple of accounts")
         if len(self.agents) > MAX_AGENTS:
             raise InvalidQuery("agents", f"at most {MAX_AGENTS} accounts")
         for account in self.agents:
-            _check_text("agents", account)
+            check_text("agents", account)
             if not account.strip():
                 raise InvalidQuery("agents", "an account must not be blank")
-        _check_moment("begin", self.begin)
-        _check_moment("end", self.end)
+        check_moment("begin", self.begin)
+        check_moment("end", self.end)
         if self.begin is not None and self.end is not None and self.begin > self.end:
             raise InvalidQuery("begin", "must not be after the end")
-        _check_number("page", self.page, 1, MAX_PAGE)
-        _check_number("size", self.size, 1, MAX_PAGE_SIZE)
+        check_number("page", self.page, 1, MAX_PAGE)
+        check_number("size", self.size, 1, MAX_PAGE_SIZE)
 
     @property
     def offset(self) -> int:
@@ -121,8 +144,8 @@ class ResultCodeQuery:
     locale: Locale | None = None
 
     def __post_init__(self) -> None:
-        _check_number("page", self.page, 1, MAX_PAGE)
-        _check_number("size", self.size, 1, MAX_CODE_PAGE_SIZE)
+        check_number("page", self.page, 1, MAX_PAGE)
+        check_number("size", self.size, 1, MAX_CODE_PAGE_SIZE)
         if self.locale is not None and self.locale not in LOCALES:
             raise InvalidQuery("locale", "must be zh_CN or en_US")
 
@@ -131,36 +154,31 @@ class ResultCodeQuery:
         return [("pageSize", str(self.size)), ("pageNum", str(self.page))]
 
 
-def check_vdn(vdn: int) -> int:
-    """``vdn`` itself when it is a VDN id (1 to 9999); raises `InvalidQuery` otherwise."""
-    _check_number("vdn", vdn, MIN_VDN, MAX_VDN)
-    return vdn
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDataQuery:
+    """A batch of call data of one outbound task, at most ``batch_count`` rows (1 to 500).
 
+    Raises `InvalidQuery` when a value is out of bounds.
+    """
 
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise InvalidQuery(name, "must be text")
-    if len(value) > MAX_TEXT:
-        raise InvalidQuery(name, f"at most {MAX_TEXT} characters")
-    # Cc are control characters, Cs lone surrogates, which cannot be sent as UTF-8.
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
-        raise InvalidQuery(name, "must not hold control characters")
+    cc_id: int
+    service_id: str
+    batch_count: int
 
+    def __post_init__(self) -> None:
+        check_cc_id(self.cc_id)
+        check_text("service_id", self.service_id, required=True)
+        check_number("batch_count", self.batch_count, 1, MAX_BATCH)
 
-def _check_number(name: str, value: object, lowest: int, highest: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidQuery(name, "must be a whole number")
-    if not lowest <= value <= highest:
-        raise InvalidQuery(name, f"must be from {lowest} to {highest}")
-
-
-def _check_moment(name: str, value: object) -> None:
-    if value is None:
-        return
-    if not isinstance(value, datetime):
-        raise InvalidQuery(name, "must be a date and time")
-    if value.utcoffset() is None:
-        raise InvalidQuery(name, "must carry its time zone")
+    def to_body(self, *, vdn: int) -> dict[str, Any]:
+        """The request body in the vendor's spelling; a task's keyword is a number where it can."""
+        plain = _WHOLE_NUMBER.fullmatch(self.service_id) is not None
+        return {
+            "subCCNo": self.cc_id,
+            "vdnId": check_vdn(vdn),
+            "serviceId": int(self.service_id) if plain else self.service_id,
+            "batchCount": self.batch_count,
+        }
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -1,7 +1,8 @@
 """Typed answers. The vendor's spelling of every field lives here and nowhere else.
 
-Vendor pages: "Querying the List of Reserved Outbound Call Tasks" (18 fields) and "Querying OBS
-Outbound Call Result Codes" (2 fields).
+Vendor pages: "Querying the List of Reserved Outbound Call Tasks" (18 fields), "Querying OBS
+Outbound Call Result Codes" (2 fields), "Interface for Obtaining Outbound Call Tasks" (1 field) and
+"Interface for Reading Outbound Call Data" (7 fields, two of them spelt in two ways).
 
 What really arrives differs from the pages: numbers as strings, booleans as strings, null, missing
 and unknown fields. Reading never fails because of a value; what cannot be read becomes ``None``
@@ -10,84 +11,22 @@ and is reported as drift, by name only.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import BadAnswer
+from .fields import Code, Data, Flag, Moment, Numbers, Text, plain, storable
+from .ie_data import IeData, parse_ie_data
 from .redact import field_name
 
 DriftKind = Literal["unknown", "missing", "unreadable", "retyped"]
 Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind)."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_MOMENT = datetime(1971, 1, 1, tzinfo=UTC)
-_LAST_MOMENT = datetime(9998, 12, 31, tzinfo=UTC)
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?")
-_MAX_TEXT = 10_000
-_MAX_EXTRA_DEPTH = 8
 _MAX_UNKNOWN_NAMES = 20
-_TRUE = frozenset({"true", "1", "yes", "y"})
-_FALSE = frozenset({"false", "0", "no", "n"})
-
-
-def read_text(value: object) -> str | None:
-    """Text as sent, outer blanks removed; numbers as their digits; blank and unreadable: ``None``.
-
-    Codes keep their leading zeros, since text is never taken for a number.
-    """
-    if isinstance(value, str):
-        return _storable(value)[:_MAX_TEXT].strip() or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value) if value.bit_length() < 256 else None
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return None
-
-
-def read_flag(value: object) -> bool | None:
-    """true/false, also as text or number; anything else is ``None``."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        word = value.strip().lower()
-        return True if word in _TRUE else False if word in _FALSE else None
-    if isinstance(value, int | float):
-        return True if value == 1 else False if value == 0 else None
-    return None
-
-
-def read_moment(value: object) -> datetime | None:
-    """Milliseconds since 1970, as number or text, as an aware UTC datetime; else ``None``.
-
-    So do 0 and the far ends of the calendar: they stand for "never", and no zone could show them.
-    """
-    if isinstance(value, str):
-        text = value.strip()
-        if not _WHOLE_NUMBER.fullmatch(text):
-            return None
-        value = int(text.partition(".")[0])
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        moment = _EPOCH + timedelta(milliseconds=value)
-    except (OverflowError, ValueError):
-        return None
-    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None
-
-
-Text = Annotated[str | None, BeforeValidator(read_text)]
-Code = Annotated[str, BeforeValidator(lambda value: read_text(value) or "")]
-Flag = Annotated[bool | None, BeforeValidator(read_flag)]
-Moment = Annotated[datetime | None, BeforeValidator(read_moment)]
 
 
 class Record(BaseModel):
@@ -139,6 +78,29 @@ class ResultCode(Record):
     description: Text = Field(None, alias="obsCodeDesc")
 
 
+class OutboundTask(Record):
+    """One outbound task that the dialler may work on; named by its keyword alone."""
+
+    service_id: Text = Field(None, alias="serviceId")
+
+
+class CallDatum(Record):
+    """One row of call data, handed out to be dialled. Every field may be empty."""
+
+    version: Text = Field(None, alias="version")
+    service_id: Text = Field(None, alias="seviceId")
+    unique_id: Text = Field(None, alias="uniqueId")
+    phone_numbers: Numbers = Field((), alias="phoneNumber")
+    call_data: Data = Field(None, alias="callData")
+    caller_number: Text = Field(None, alias="callerNumber")
+    ie_data: Text = Field(None, alias="ieData")
+
+    @property
+    def ie(self) -> IeData:
+        """``ie_data`` in its parts."""
+        return parse_ie_data(self.ie_data or "")
+
+
 def parse_reservation(row: object) -> tuple[Reservation, Drift]:
     """One row of ``appoint/list``. Raises `BadAnswer` when it is not an object."""
     return _parse(Reservation, _RESERVATION, row)
@@ -149,6 +111,19 @@ def parse_result_code(row: object) -> tuple[ResultCode, Drift]:
     return _parse(ResultCode, _RESULT_CODE, row)
 
 
+def parse_outbound_task(row: object) -> tuple[OutboundTask, Drift]:
+    """One row of ``tasks``. Raises `BadAnswer` when it is not an object."""
+    return _parse(OutboundTask, _OUTBOUND_TASK, row)
+
+
+def parse_call_datum(row: object) -> tuple[CallDatum, Drift]:
+    """One row of ``callnos``. One that is no object has nothing that can be read."""
+    if not isinstance(row, dict):
+        # The rows beside it are handed out only once, so nothing may make them unreadable.
+        return CallDatum(), (("taskData", "unreadable"),)
+    return _parse(CallDatum, _CALL_DATUM, row)
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What the vendor page says about a record; every field not named here is text."""
@@ -156,15 +131,28 @@ class _Shape:
     fields: Mapping[str, str]  # the vendor's name → ours
     numbers: frozenset[str] = frozenset()
     booleans: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    spellings: Mapping[str, str] = field(default_factory=dict)  # another one of the page → ours
     optional: frozenset[str] = frozenset()  # a sound row may leave these out
 
     def documents(self, name: str, value: object) -> bool:
         """Whether ``value`` has the JSON type that the page gives to the field."""
+        if isinstance(value, list):
+            return name in self.lists
         if isinstance(value, bool):
             return name in self.booleans
         if isinstance(value, int):
             return name in self.numbers
-        return isinstance(value, str) and name not in self.numbers and name not in self.booleans
+        typed = self.numbers | self.booleans | self.lists
+        return isinstance(value, str) and name not in typed
+
+    def respelt(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The row under one spelling. The one that holds something wins, first the table's."""
+        named = dict(row)
+        for other, name in self.spellings.items():
+            if other in named and _blank(named.get(name)):
+                named[name] = named.pop(other)
+        return named
 
 
 _RESERVATION = _Shape(
@@ -177,6 +165,17 @@ _RESERVATION = _Shape(
     ),
 )
 _RESULT_CODE = _Shape(fields={theirs: ours for ours, theirs in ResultCode.vendor_names().items()})
+_OUTBOUND_TASK = _Shape(
+    fields={theirs: ours for ours, theirs in OutboundTask.vendor_names().items()},
+    spellings={"seviceId": "serviceId"},
+)
+_CALL_DATUM = _Shape(
+    fields={theirs: ours for ours, theirs in CallDatum.vendor_names().items()},
+    lists=frozenset({"phoneNumber"}),
+    spellings={"serviceId": "seviceId", "uiqueId": "uniqueId"},
+    # The vendor's example leaves the version out.
+    optional=frozenset({"version", "callData", "callerNumber", "ieData"}),
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -184,11 +183,12 @@ R = TypeVar("R", bound=Record)
 def _parse(kind: type[R], shape: _Shape, row: object) -> tuple[R, Drift]:
     if not isinstance(row, dict):
         raise BadAnswer("A row of the answer is not an object.")
+    row = shape.respelt(row)
     known = {name: value for name, value in row.items() if name in shape.fields}
     unknown = [name for name in row if name not in shape.fields]
     if unknown:
         # Known names win, also over unknown ones that only become alike by cleaning.
-        known = {_storable(str(name)): _plain(row[name]) for name in unknown} | known
+        known = {storable(str(name)): plain(row[name]) for name in unknown} | known
     record = kind.model_validate(known)
 
     drift = [(field_name(str(name)), "unknown") for name in unknown[:_MAX_UNKNOWN_NAMES]]
@@ -198,32 +198,14 @@ def _parse(kind: type[R], shape: _Shape, row: object) -> tuple[R, Drift]:
                 drift.append((theirs, "missing"))
             continue
         value = row[theirs]
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if _blank(value) or (value == [] and theirs in shape.lists):
             continue
-        if getattr(record, ours) in (None, ""):
+        if getattr(record, ours) in (None, "", ()):
             drift.append((theirs, "unreadable"))
         elif not shape.documents(theirs, value):
             drift.append((theirs, "retyped"))
     return record, tuple(drift)
 
 
-def _plain(value: object, depth: int = 0) -> Any:
-    """An unknown field's value, fit to be stored; what is nested too deep is dropped."""
-    if isinstance(value, str):
-        return _storable(value)[:_MAX_TEXT]
-    if depth >= _MAX_EXTRA_DEPTH and isinstance(value, dict | list):
-        return None
-    if isinstance(value, dict):
-        return {_storable(str(name)): _plain(inner, depth + 1) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner, depth + 1) for inner in value]
-    return value
-
-
-def _storable(text: str) -> str:
-    """Without what a UTF-8 page or a database refuses: halves of character pairs, NUL."""
-    if "\x00" in text:
-        text = text.replace("\x00", "")
-    if not text.isascii():
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+def _blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

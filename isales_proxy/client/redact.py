@@ -12,8 +12,8 @@ import unicodedata
 MAX_SENTENCE = 300
 UNPRINTABLE = "(unprintable)"
 
-# Any script's digits, and the blanks and dashes that people put between them.
-_LONG_NUMBER = re.compile(r"\d(?:[ \-().]?\d){4,}")
+# Any script's digits, with or without one sign between them, as people write numbers.
+_LONG_NUMBER = re.compile(r"\d(?:[\W_]?\d){4,}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,20}")
 # The documented codes have up to eight; a number that somebody can be called at mostly has more.

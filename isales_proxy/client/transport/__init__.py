@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .transport import Answer, Transport
+from .reading import Answer, Received
+from .transport import Transport
 
-__all__ = ["Answer", "Transport"]
+__all__ = ["Answer", "Received", "Transport"]

@@ -14,15 +14,17 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from .wire import Budget, pool_classes
+from ..config import Place
+from .wire import Budget, Trace, pool_classes
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one thread calls with: a session of its own, and the time its call has left."""
+    """What one thread calls with: a session of its own, the time its call has left, its trace."""
 
     session: requests.Session
     budget: Budget
+    trace: Trace
     pid: int
 
 
@@ -42,8 +44,8 @@ class Lanes:
         lane: Lane | None = getattr(self._local, "lane", None)
         # After a fork the sockets of this thread's lane belong to the parent too.
         if lane is None or lane.pid != os.getpid():
-            budget = Budget(self._monotonic)
-            lane = Lane(_Session(self._tls, budget), budget, os.getpid())
+            budget, trace = Budget(self._monotonic), Trace()
+            lane = Lane(_Session(self._tls, budget, trace), budget, trace, os.getpid())
             self._local.lane = lane
             with self._lock:
                 self._sessions.add(lane.session)
@@ -59,27 +61,28 @@ class Lanes:
 class _Session(requests.Session):
     """A session that follows no redirect and heeds no environment."""
 
-    def __init__(self, tls: ssl.SSLContext, budget: Budget) -> None:
+    def __init__(self, tls: ssl.SSLContext, budget: Budget, trace: Trace) -> None:
         super().__init__()
         self.trust_env = False
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(tls, budget))
+            self.mount(scheme, _Adapter(tls, budget, trace))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None, ever: even with redirects off, requests reads the whole body of one."""
 
 
 class _Adapter(HTTPAdapter):
-    """Verifies by our own TLS context and keeps one connection, bound to the budget."""
+    """Verifies by our own TLS context and keeps a connection to each place, bound to the budget."""
 
-    def __init__(self, tls: ssl.SSLContext, budget: Budget) -> None:
+    def __init__(self, tls: ssl.SSLContext, budget: Budget, trace: Trace) -> None:
         self._tls = tls
         self._budget = budget
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        self._trace = trace
+        super().__init__(pool_connections=len(Place), pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
-        self.poolmanager.pool_classes_by_scheme = pool_classes(self._budget)
+        self.poolmanager.pool_classes_by_scheme = pool_classes(self._budget, self._trace)
 
     def cert_verify(self, conn: Any, *_: object) -> None:
         """Verification is that of the TLS context; requests would add a bundle of its own."""

@@ -1,8 +1,9 @@
-"""One call over HTTP: sign → send → read at most so many bytes → classify, again where it helps.
+"""One call over HTTP: prove → send → read at most so many bytes → classify, again where it helps.
 
-Each attempt is signed anew, and the bytes that were signed are the bytes that are sent. Everything
-happens within one deadline. Neither redirects nor the environment (proxies, ``.netrc``) can lead
-a signed request elsewhere. Nothing is logged here; the observer is told what happened.
+Each attempt is proved anew, and the bytes that were signed are the bytes that are sent. Everything
+happens within one deadline, getting a token included. Neither redirects nor the environment
+(proxies, ``.netrc``) can lead a request elsewhere. Nothing is logged here; the observer is told
+what happened.
 """
 
 from __future__ import annotations
@@ -12,64 +13,62 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import requests
 import stamina
 
-from ..auth import c2_header, percent
+from ..auth import percent
 from ..breaker import Breaker, State
-from ..config import TransportConfig
-from ..envelopes import Payload, read_refusal
-from ..errors import (
-    BadAnswer,
-    CredentialsRefused,
-    ISalesError,
-    Refused,
-    Throttled,
-    TimedOut,
-    Unreachable,
-)
+from ..config import Origin, Place, TransportConfig
+from ..envelopes import P
+from ..errors import CredentialsRefused, ISalesError, Refused, TimedOut, Unreachable
 from ..observer import Observer, SilentObserver
-from ..operations import OPERATIONS, Operation
-from .failures import HTTP_ERRORS, reading_failure, sending_failure
-from .retry import RetryPolicy, read_retry_after
+from ..operations import OPERATIONS, AuthScheme, Operation
+from ..tokens import MemoryShelf, TokenShelf, TokenState
+from .authenticators import Authenticator, Bearer, C2Signer, Open, Outgoing, Proof
+from .failures import HTTP_ERRORS, sending_failure
+from .reading import Answer, Received, open_answer, read_body, read_date
+from .retry import RetryPolicy
 from .sessions import Lane, Lanes, tls_context
 
-CONTENT_TYPE = "application/json; charset=UTF-8"
 USER_AGENT = "callboard"
 
-_CHUNK = 64 * 1024
-
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an operation's envelope held, and the request id of the call that fetched it."""
+class _Call(Generic[P]):
+    """One call, the same for all its attempts but for the proof."""
 
-    payload: Payload
+    operation: Operation[P]
     request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call, the same for all its attempts but for the signature."""
-
-    operation: Operation
-    request_id: str
+    origin: Origin
     path: str
-    query: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str]
-    body: bytes
+    query: tuple[tuple[str, str], ...] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     hurried: bool
+    keep: Callable[[Received], None] | None
+
+
+@dataclass(slots=True)
+class _Course:
+    """How a call went so far: its attempts, whether one of them may have reached the vendor, and
+    the status of the good answer."""
+
+    attempts: int = 0
+    sent: bool = False
+    status: int = 0
 
 
 class Transport:
-    """Makes calls to one CC-iSales. Safe for any number of threads; no call waits for another.
+    """Makes calls to one CC-iSales. Safe for any number of threads; no call waits for another,
+    but for the one that renews the token of all.
 
-    ``clock`` gives aware datetimes for the signature, ``monotonic`` and ``sleep`` are in seconds,
-    ``rng`` gives numbers from 0 to 1. Raises `ValueError` when the CA bundle cannot be read.
+    ``clock`` gives aware datetimes for signatures and tokens, ``monotonic`` and ``sleep`` are in
+    seconds, ``rng`` gives numbers from 0 to 1, ``shelf`` shares the token with other processes.
+    Raises `ValueError` when the CA bundle cannot be read.
     """
 
     def __init__(
@@ -81,6 +80,7 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
         observer: Observer | None = None,
+        shelf: TokenShelf | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -90,56 +90,62 @@ class Transport:
         self.observer: Observer = observer or SilentObserver()
         self._lanes = Lanes(tls_context(config.ca_bundle), monotonic)
         self._breakers = {op.name: self._new_breaker(op.name) for op in OPERATIONS}
+        self._origins = {place: config.origin_of(place) for place in Place}
+        self._bearer = Bearer(
+            config.obs, shelf=shelf or MemoryShelf(), call=self.call, clock=clock, sleep=sleep
+        )
+        self._authenticators: Mapping[AuthScheme, Authenticator] = {
+            AuthScheme.C2: C2Signer(config.credentials, clock),
+            AuthScheme.BEARER: self._bearer,
+            AuthScheme.OPEN: Open(),
+        }
 
     def call(
         self,
-        operation: Operation,
+        operation: Operation[P],
         *,
-        vdn: int,
+        vdn: int | None = None,
         query: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         deadline: float | None = None,
-    ) -> Answer:
+        keep: Callable[[Received], None] | None = None,
+    ) -> Answer[P]:
         """Make one call and open its envelope. Raises an `ISalesError`.
 
         ``query`` is raw and sent in its order; ``deadline`` is in seconds for all attempts and
-        the waits between them.
+        the waits between them. ``keep`` is given every answer of which anything came, before
+        anything of it is judged; what it raises passes through.
         """
+        origin = self._origins[operation.place]
         call = _Call(
             operation=operation,
             request_id=uuid.uuid4().hex,
-            path=self._config.path_prefix + operation.path_for(vdn=vdn),
+            origin=origin,
+            path=origin.prefix + operation.path_for(vdn=vdn),
             query=tuple(query),
-            headers=dict(headers or {}),
+            headers=headers or {},
             body=b"" if body is None else _serialise(body),
             hurried=deadline is not None,
+            keep=keep,
         )
         lane = self._lanes.mine()
-        lane.budget.start(_first(deadline, operation.deadline, self._config.deadline))
-        breaker = self._breakers[operation.name]
-        policy = RetryPolicy(
-            left=lane.budget.left,
-            allowed=lambda: breaker.state is State.CLOSED,
-            rng=self._rng,
-            longest=self._config.max_retry_wait,
-        )
-        try:
-            for attempt in stamina.retry_context(
-                on=policy,
-                attempts=self._config.attempts if operation.repeatable else 1,
-                timeout=None,  # the policy minds the deadline, by our own clock
-            ):
-                with attempt:
-                    if policy.wait > 0:
-                        self._sleep(policy.wait)
-                    payload = self._attempt(call, lane, breaker, attempt.num)
-                    return Answer(payload, call.request_id)
-        except ISalesError as error:
-            error.operation = operation.name
-            error.request_id = call.request_id
-            raise
-        raise AssertionError("stamina ends with an answer or an error")
+        course = _Course()
+        with lane.budget.within(_first(deadline, operation.deadline, self._config.deadline)):
+            try:
+                payload = self._proved(call, lane, course)
+                return Answer(payload, call.request_id, course.status)
+            except ISalesError as error:
+                # A token call in the midst of this one has told its own name already.
+                error.operation = error.operation or operation.name
+                error.request_id = error.request_id or call.request_id
+                # Of a token call nothing reaches the vendor that anybody would miss.
+                error.maybe_sent = course.sent and operation.auth is not AuthScheme.OPEN
+                raise
+
+    def token_state(self) -> TokenState | None:
+        """The times of the OBS token in force, without a call."""
+        return self._bearer.state()
 
     def close(self) -> None:
         """Close the idle connections of all threads. Calls may still follow; they connect anew."""
@@ -153,18 +159,64 @@ class Transport:
             on_change=lambda state: self.observer.breaker(name, state.value),
         )
 
-    def _attempt(self, call: _Call, lane: Lane, breaker: Breaker, number: int) -> Payload:
+    def _proved(self, call: _Call[P], lane: Lane, course: _Course) -> P:
+        """The attempts with one proof; and when it is refused, those left with a renewed one."""
+        repeatable = call.operation.repeatable
+        authenticator = self._authenticators[call.operation.auth]
+        proof = authenticator.proof(lane.budget.left)
+        most = self._config.attempts if repeatable else 1
+        try:
+            return self._attempts(call, proof, lane, course, most)
+        except CredentialsRefused as error:
+            refused = error
+        renewed: Proof | None = None
+        try:
+            renewed = authenticator.renewed(proof, lane.budget.left)
+        except ISalesError:
+            # Here the refusal is the news; the next call meets the failure by itself.
+            if repeatable:
+                raise
+        if renewed is None or not repeatable:
+            raise refused
+        # The refused attempt is not counted.
+        return self._attempts(call, renewed, lane, course, most - course.attempts + 1)
+
+    def _attempts(self, call: _Call[P], proof: Proof, lane: Lane, course: _Course, most: int) -> P:
+        breaker = self._breakers[call.operation.name]
+        policy = RetryPolicy(
+            left=lane.budget.left,
+            allowed=lambda: breaker.state is State.CLOSED,
+            rng=self._rng,
+            longest=self._config.max_retry_wait,
+        )
+        for attempt in stamina.retry_context(
+            on=policy,
+            attempts=most,
+            timeout=None,  # the policy minds the deadline, by our own clock
+        ):
+            with attempt:
+                if policy.wait > 0:
+                    self._sleep(policy.wait)
+                return self._attempt(call, proof, lane, breaker, course)
+        raise AssertionError("stamina ends with an answer or an error")
+
+    def _attempt(
+        self, call: _Call[P], proof: Proof, lane: Lane, breaker: Breaker, course: _Course
+    ) -> P:
         """One attempt, told to the breaker and the observer."""
         if lane.budget.left() <= 0:
-            raise TimedOut("The time for the call was spent before it was made.")
+            raise TimedOut("The time for the call was spent before it was made.", maybe_sent=False)
         ticket = breaker.before()
+        course.attempts += 1
+        name = call.operation.name
         started = self._monotonic()
         outcome = "error"
         status: int | None = None
         try:
-            status, payload = self._exchange(call, lane)
+            status, payload, date = self._exchange(call, proof, lane)
         except ISalesError as error:
             outcome, status = error.outcome, error.http_status
+            course.sent = course.sent or error.maybe_sent
             if isinstance(error, TimedOut) and call.hurried and lane.budget.left() <= 0:
                 # The caller's own short time ran out, which says nothing about the vendor.
                 breaker.abandon(ticket)
@@ -177,116 +229,89 @@ class Transport:
             breaker.abandon(ticket)
             raise
         else:
-            outcome = "ok"
+            outcome, course.status = "ok", status
             breaker.success(ticket)
+            self.observer.answered(name, date=date, shape=payload.shape)
             return payload
         finally:
             seconds = self._monotonic() - started
-            self.observer.called(
-                call.operation.name, outcome, seconds, number, call.request_id, status
-            )
+            self.observer.called(name, outcome, seconds, course.attempts, call.request_id, status)
 
-    def _exchange(self, call: _Call, lane: Lane) -> tuple[int, Payload]:
+    def _exchange(self, call: _Call[P], proof: Proof, lane: Lane) -> tuple[int, P, datetime | None]:
+        """Status, payload and the vendor's date of one request and its answer."""
         operation = call.operation
         left = lane.budget.left()
         timeout = (
             min(_first(operation.connect_timeout, self._config.connect_timeout), left),
             min(_first(operation.read_timeout, self._config.read_timeout), left),
         )
-        request = self._signed(call)
+        request = _prepared(call, proof)
         failure: ISalesError | None = None
+        lane.trace.begin(record=call.keep is not None)
         try:
             response = lane.session.send(
                 request, stream=True, allow_redirects=False, timeout=timeout, verify=True
             )
         except HTTP_ERRORS as error:
             failure = sending_failure(error, spent=lane.budget.left() <= 0)
+            failure.maybe_sent = lane.trace.sent
+        recorded = lane.trace.end()
         # Raised outside the handler: what was caught holds the request, and must not be carried
         # along as a context.
         if failure is not None:
+            if call.keep is not None and recorded:
+                call.keep(Received(0, recorded, complete=False, request_id=call.request_id))
             raise failure
         with response:
             status = response.status_code
+            date = read_date(response.headers.get("Date"))
             try:
-                self._check_status(response, call)
-                payload = operation.envelope.decode(self._read(response, operation))
+                read = self._reader(response, call)
+                payload = open_answer(response, operation, read, now=self._clock())
             except ISalesError as error:
-                error.http_status = status
+                error.http_status, error.vendor_time = status, date
                 if isinstance(error, Refused) and error.code is not None:
                     error.meaning = operation.meanings.get(error.code)
                 raise
-        return status, payload
+            return status, payload, date
 
-    def _signed(self, call: _Call) -> requests.PreparedRequest:
-        operation = call.operation
-        headers = {
-            "Host": self._config.host,
-            "Content-Type": CONTENT_TYPE,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # what is read is then what was bounded
-            "User-Agent": USER_AGENT,
-            **call.headers,
-        }
-        headers["Authorization"] = c2_header(
-            method=operation.method,
-            path=call.path,
-            query=call.query,
-            headers=headers,
-            body=call.body,
-            access_key=self._config.credentials.access_key,
-            secret_key=self._config.credentials.secret_key,
-            now=self._clock(),
-        )
-        query = "&".join(f"{percent(name)}={percent(value)}" for name, value in call.query)
-        request = requests.PreparedRequest()
-        request.prepare(
-            method=operation.method,
-            url=f"{self._config.origin}{call.path}" + (f"?{query}" if query else ""),
-            headers=headers,
-            data=call.body or None,
-        )
-        return request
+    def _reader(self, response: requests.Response, call: _Call[P]) -> Callable[[], bytes]:
+        """Gives the body or raises why not; where it is to be kept, it is read and kept already."""
+        limit = _first(call.operation.max_bytes, self._config.max_bytes)
 
-    def _check_status(self, response: requests.Response, call: _Call) -> None:
-        """Raises the error that belongs to any status but 2xx."""
-        status = response.status_code
-        if 200 <= status < 300:
-            return
-        if 300 <= status < 400:
-            raise Unreachable("CC-iSales answers with a redirect.", retryable=False)
-        if status in (401, 403):
-            raise CredentialsRefused
-        retry_after = read_retry_after(response.headers.get("Retry-After"), self._clock())
-        if status == 429:
-            raise Throttled(retry_after=retry_after)
-        if status >= 500:
-            raise Unreachable("CC-iSales has a failure of its own.", retry_after=retry_after)
-        if status < 200:
-            raise BadAnswer("The answer has an unexpected status.")
-        try:
-            code, vendor_sentence = read_refusal(self._read(response, call.operation))
-        except BadAnswer:
-            code, vendor_sentence = None, ""
-        raise Refused(code=code, vendor_sentence=vendor_sentence)
+        def read() -> bytes:
+            body, failure = came if came is not None else read_body(response, limit)
+            if failure is not None:
+                raise failure
+            return body
 
-    def _read(self, response: requests.Response, operation: Operation) -> bytes:
-        """The body, as sent. Raises `BadAnswer` when it is too large or ends early."""
-        limit = _first(operation.max_bytes, self._config.max_bytes)
-        declared = response.headers.get("Content-Length", "")
-        if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-            raise BadAnswer("The answer is larger than allowed.")
-        body = bytearray()
-        failure: ISalesError | None = None
-        try:
-            while chunk := response.raw.read(_CHUNK, decode_content=False):
-                body += chunk
-                if len(body) > limit:
-                    raise BadAnswer("The answer is larger than allowed.")
-        except HTTP_ERRORS as error:
-            failure = reading_failure(error)
-        if failure is not None:
-            raise failure
-        return bytes(body)
+        came: tuple[bytes, ISalesError | None] | None = None
+        if call.keep is not None:
+            came = read_body(response, limit, whatever=True)
+            call.keep(Received(response.status_code, came[0], came[1] is None, call.request_id))
+        return read
+
+
+def _prepared(call: _Call[P], proof: Proof) -> requests.PreparedRequest:
+    """The request with its proof, ready to be sent as it is."""
+    headers = {
+        "Host": call.origin.host,
+        "Content-Type": call.operation.content_type,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # what is read is then what was bounded
+        "User-Agent": USER_AGENT,
+        **call.headers,
+    }
+    proved = proof(Outgoing(call.operation.method, call.path, call.query, headers, call.body))
+    query = "&".join(f"{percent(name)}={percent(value)}" for name, value in call.query)
+    request = requests.PreparedRequest()
+    request.prepare(
+        method=call.operation.method,
+        url=f"{call.origin.base}{call.path}" + (f"?{query}" if query else ""),
+        headers={**headers, **proved},
+        data=call.body or None,
+    )
+    return request
 
 
 def _serialise(body: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -30,19 +31,53 @@ class Budget:
         """Begin a call that may take ``seconds`` in all."""
         self._ends = self._clock() + seconds
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Likewise for a call made in the midst of another, whose time goes on afterwards."""
+        outer = self._ends
+        self.start(seconds)
+        try:
+            yield
+        finally:
+            self._ends = outer
+
     def left(self) -> float:
         """Seconds left; 0 or less when the time is spent."""
         return self._ends - self._clock()
 
 
+class Trace:
+    """What the attempt that its thread is making did on the wire."""
+
+    def __init__(self) -> None:
+        self.sent = False
+        """Whether anything of the request may have left."""
+        self._recorded: bytearray | None = None
+
+    def begin(self, *, record: bool) -> None:
+        """A new attempt; ``record`` keeps the bytes that come back."""
+        self.sent = False
+        self._recorded = bytearray() if record else None
+
+    def came(self, data: memoryview) -> None:
+        if self._recorded is not None:
+            self._recorded += data
+
+    def end(self) -> bytes:
+        """What was recorded; no more is."""
+        recorded, self._recorded = self._recorded, None
+        return bytes(recorded or b"")
+
+
 class _BudgetReader(io.RawIOBase):
     """Reads from a socket, each time waiting no longer than the budget allows."""
 
-    def __init__(self, sock: socket.socket, budget: Budget) -> None:
+    def __init__(self, sock: socket.socket, budget: Budget, trace: Trace | None = None) -> None:
         super().__init__()
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
         self._budget = budget
+        self._trace = trace
 
     def readable(self) -> bool:
         return True
@@ -54,7 +89,10 @@ class _BudgetReader(io.RawIOBase):
         timeout = self._sock.gettimeout()
         # It only ever shrinks within one call; urllib3 sets it anew for the next.
         self._sock.settimeout(left if timeout is None else min(timeout, left))
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        if count and self._trace is not None:
+            self._trace.came(memoryview(buffer)[:count])
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -96,14 +134,14 @@ def _connect(connection: HTTPConnection, budget: Budget) -> socket.socket:
     raise NewConnectionError(connection, "no connection")
 
 
-def pool_classes(budget: Budget) -> dict[str, type[HTTPConnectionPool]]:
-    """urllib3's pools by scheme, their connections bound to ``budget``."""
+def pool_classes(budget: Budget, trace: Trace) -> dict[str, type[HTTPConnectionPool]]:
+    """urllib3's pools by scheme, their connections bound to ``budget`` and telling ``trace``."""
 
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
             self.fp.close()
-            self.fp = io.BufferedReader(_BudgetReader(sock, budget))
+            self.fp = io.BufferedReader(_BudgetReader(sock, budget, trace))
 
     class Plain(HTTPConnection):
         response_class = Response
@@ -111,11 +149,23 @@ def pool_classes(budget: Budget) -> dict[str, type[HTTPConnectionPool]]:
         def _new_conn(self) -> socket.socket:
             return _connect(self, budget)
 
+        def send(self, data: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            trace.sent = True
+            super().send(data)
+
     class Secure(HTTPSConnection):
         response_class = Response
 
         def _new_conn(self) -> socket.socket:
             return _connect(self, budget)
+
+        def send(self, data: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            trace.sent = True
+            super().send(data)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

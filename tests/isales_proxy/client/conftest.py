@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import Client, Credentials, TransportConfig
-from tests.support.stub_vendor import StubVendor
+from isales_proxy.client import Client, Credentials, ObsConfig, TokenShelf, TransportConfig
+from tests.support.stub_vendor import Step, StubVendor, reply
 
 ACCESS_KEY = "EXAMPLEAK0001"
 SECRET_KEY = "ExampleSecretKey-0001"
+APP_KEY = "example-app"
+APP_SECRET = "example-app-secret"
+TOKEN_PATH = "/apigovernance/api/oauth/tokenByAkSk"
+TASKS_PATH = "/rest/isales/v1/openapi/obs/business/tasks"
+CALL_DATA_PATH = "/rest/isales/v1/openapi/obs/business/callnos"
+MID_RESULT_PATH = "/rest/isales/v1/openapi/obs/business/push/midresult"
+LOG_IN_PATH = "/rest/isales/v1/openapi/obs/auth/login"
+REFRESH_PATH = "/rest/isales/v1/openapi/obs/auth/refresh"
+OBS = ObsConfig(key=APP_KEY, secret=APP_SECRET)
 NOW = datetime(2025, 6, 1, 8, 0, tzinfo=UTC)
 
 MakeClient = Callable[..., Client]
@@ -25,6 +34,7 @@ class Notes:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, int, int | None]] = []
         self.request_ids: list[str] = []
+        self.answers: list[tuple[str, datetime | None, str]] = []
         self.drifts: list[tuple[str, str, str]] = []
         self.states: list[tuple[str, str]] = []
         self._lock = threading.Lock()
@@ -46,6 +56,9 @@ class Notes:
         with self._lock:
             self.calls.append((operation, outcome, attempt, http_status))
             self.request_ids.append(request_id)
+
+    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
+        self.answers.append((operation, date, shape))
 
     def drift(self, operation: str, field: str, kind: str) -> None:
         self.drifts.append((operation, field, kind))
@@ -93,7 +106,9 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
     """Clients of the stub; keywords go to `TransportConfig`, ``real_time`` keeps the true clock."""
     made: list[Client] = []
 
-    def make(*, real_time: bool = False, **settings: Any) -> Client:
+    def make(
+        *, real_time: bool = False, shelf: TokenShelf | None = None, **settings: Any
+    ) -> Client:
         config = TransportConfig(
             **{
                 "base_url": stub.base_url,
@@ -107,6 +122,7 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
             clock=time.now,
             rng=lambda: 0.5,
             observer=notes,
+            shelf=shelf,
             **({} if real_time else ours),
         )
         made.append(client)
@@ -115,6 +131,23 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
     yield make
     for client in made:
         client.close()
+
+
+def tokens_used(stub: StubVendor, path: str = "business/tasks") -> list[str]:
+    """The tokens that the requests to a path carried."""
+    return [sent.header("Authorization").removeprefix("Bearer ") for sent in stub.sent_to(path)]
+
+
+def app_token(value: str = "token-1", **fields: object) -> Step:
+    """A good answer of ``tokenByAkSk``."""
+    return reply({"AccessToken": value, "ApplyType": "Bearer", "Expires": "3600", **fields})
+
+
+@pytest.fixture
+def obs(stub: StubVendor, make_client: MakeClient) -> Client:
+    """A client whose token calls are answered with ``token-1``, then ``token-2``, …"""
+    stub.at(TOKEN_PATH, *(app_token(f"token-{number}") for number in range(1, 9)))
+    return make_client(obs=OBS)
 
 
 @pytest.fixture

@@ -116,10 +116,10 @@ def test_an_operation_that_is_not_repeatable_is_tried_once(
     assert len(stub.received) == 1
 
 
-def test_the_reads_of_today_are_all_repeatable() -> None:
-    assert {operation.name for operation in OPERATIONS if operation.repeatable} == {
-        "list_reservations",
-        "list_result_codes",
+def test_what_changes_the_vendors_data_is_not_repeatable() -> None:
+    assert {operation.name for operation in OPERATIONS if not operation.repeatable} == {
+        "read_call_data",
+        "push_mid_result",
     }
 
 

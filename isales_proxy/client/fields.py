@@ -1,0 +1,121 @@
+"""Single values of an answer, read for whatever they are.
+
+Reading never fails because of a value: what cannot be read becomes ``None``, or an empty tuple.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MOMENT = datetime(1971, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = datetime(9998, 12, 31, tzinfo=UTC)
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?")
+_BETWEEN_NUMBERS = re.compile(r"[,;|，；、\r\n\t]")
+_MAX_TEXT = 10_000
+_MAX_NUMBERS = 100
+_MAX_EXTRA_DEPTH = 8
+_TRUE = frozenset({"true", "1", "yes", "y"})
+_FALSE = frozenset({"false", "0", "no", "n"})
+
+
+def read_text(value: object) -> str | None:
+    """Text as sent, outer blanks removed; numbers as their digits; blank and unreadable: ``None``.
+
+    Codes keep their leading zeros, since text is never taken for a number.
+    """
+    if isinstance(value, str):
+        return storable(value)[:_MAX_TEXT].strip() or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if value.bit_length() < 256 else None
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return None
+
+
+def read_flag(value: object) -> bool | None:
+    """true/false, also as text or number; anything else is ``None``."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    if isinstance(value, int | float):
+        return True if value == 1 else False if value == 0 else None
+    return None
+
+
+def read_moment(value: object) -> datetime | None:
+    """Milliseconds since 1970, as number or text, as an aware UTC datetime; else ``None``.
+
+    So do 0 and the far ends of the calendar: they stand for "never", and no zone could show them.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if not _WHOLE_NUMBER.fullmatch(text):
+            return None
+        value = int(text.partition(".")[0])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        moment = _EPOCH + timedelta(milliseconds=value)
+    except (OverflowError, ValueError):
+        return None
+    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None
+
+
+def read_data(value: object) -> str | None:
+    """Text as `read_text` reads it; an object or a list as its JSON."""
+    if isinstance(value, dict | list):
+        value = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+    return read_text(value)
+
+
+def read_numbers(value: object) -> tuple[str, ...]:
+    """Phone numbers: a list of texts or numbers, a text of one or several, or a number."""
+    if isinstance(value, str):
+        parts: list[object] = [*_BETWEEN_NUMBERS.split(value[:_MAX_TEXT])]
+    elif isinstance(value, list | tuple):
+        parts = list(value[:_MAX_NUMBERS])
+    else:
+        parts = [value]
+    texts = (read_text(part) for part in parts if not isinstance(part, bool))
+    return tuple(text for text in texts if text)[:_MAX_NUMBERS]
+
+
+Text = Annotated[str | None, BeforeValidator(read_text)]
+Code = Annotated[str, BeforeValidator(lambda value: read_text(value) or "")]
+Flag = Annotated[bool | None, BeforeValidator(read_flag)]
+Moment = Annotated[datetime | None, BeforeValidator(read_moment)]
+Data = Annotated[str | None, BeforeValidator(read_data)]
+Numbers = Annotated[tuple[str, ...], BeforeValidator(read_numbers)]
+
+
+def plain(value: object, depth: int = 0) -> Any:
+    """An unknown field's value, fit to be stored; what is nested too deep is dropped."""
+    if isinstance(value, str):
+        return storable(value)[:_MAX_TEXT]
+    if depth >= _MAX_EXTRA_DEPTH and isinstance(value, dict | list):
+        return None
+    if isinstance(value, dict):
+        return {storable(str(name)): plain(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner, depth + 1) for inner in value]
+    return value
+
+
+def storable(text: str) -> str:
+    """Without what a UTF-8 page or a database refuses: halves of character pairs, NUL."""
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

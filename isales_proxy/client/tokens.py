@@ -1,0 +1,232 @@
+"""One token of the OBS interfaces for all threads and processes, renewed before it ends.
+
+Vendor pages: "C1" (``tokenByAkSk``) and the OBS log-in and its refresh, read in section 3 and 8.1
+of the reference. How a token is got is not known here, only when, and by whom.
+
+The threads of a process share a lock, the processes share a `TokenShelf`: whoever needs a new token
+takes the lock, looks at the shelf, and only with the shelf's turn asks the vendor. So a renewal is
+one call, however many wait for it.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from .errors import ISalesError, TimedOut
+
+MAX_MARGIN = timedelta(seconds=60)
+MARGIN_SHARE = 5
+"""A token is renewed when this part of its lifetime is left, or `MAX_MARGIN` if that is less."""
+
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and its time by our clock, aware; without an ``expires_at`` its end is not known.
+
+    The repr shows neither value.
+    """
+
+    value: str = field(repr=False)
+    issued_at: datetime
+    expires_at: datetime | None
+    refresh_value: str = field(default="", repr=False)
+    refresh_expires_at: datetime | None = None
+
+    def alive(self, now: datetime) -> bool:
+        """Whether it has not ended yet."""
+        return self.expires_at is None or now < self.expires_at
+
+    def fresh(self, now: datetime) -> bool:
+        """Whether it may be used without thinking of the next one yet."""
+        if self.expires_at is None:
+            return True
+        margin = min(MAX_MARGIN, (self.expires_at - self.issued_at) / MARGIN_SHARE)
+        return now < self.expires_at - margin
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """From when to when the present token is good, by our clock."""
+
+    issued_at: datetime
+    expires_at: datetime | None
+
+
+class TokenShelf(Protocol):
+    """Where the processes that call with the same credentials share their token."""
+
+    def read(self) -> Token | None:
+        """What was written last, if anything is there."""
+
+    def write(self, token: Token) -> None:
+        """Put a token there for all."""
+
+    def take_turn(self, seconds: float) -> bool:
+        """Leave to renew, for at most one over all processes; lapses by itself after that time."""
+
+    def end_turn(self) -> None:
+        """Hand the turn back; without one, or when another has it by now, nothing happens."""
+
+
+class MemoryShelf:
+    """A shelf for one process. ``monotonic`` is in seconds."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+        self._holder: int | None = None
+        self._lapses = 0.0
+
+    def read(self) -> Token | None:
+        """What was written last, if anything is there."""
+        return self._token
+
+    def write(self, token: Token) -> None:
+        """Put a token there for all."""
+        self._token = token
+
+    def take_turn(self, seconds: float) -> bool:
+        """Leave to renew, for at most one thread; lapses by itself after that time."""
+        with self._lock:
+            now = self._monotonic()
+            if self._holder is not None and now < self._lapses:
+                return False
+            self._holder, self._lapses = threading.get_ident(), now + seconds
+            return True
+
+    def end_turn(self) -> None:
+        """Hand the turn back; without one, or when another has it by now, nothing happens."""
+        with self._lock:
+            if self._holder == threading.get_ident():
+                self._holder = None
+
+
+class StaticToken:
+    """The one token of a setting, which nobody can renew."""
+
+    def __init__(self, value: str, now: datetime) -> None:
+        self._token = Token(value, now, None)
+
+    def token(self, left: Callable[[], float]) -> Token:  # noqa: ARG002 – as `TokenSource` has it
+        """That token."""
+        return self._token
+
+    def after(self, refused: Token, left: Callable[[], float]) -> None:
+        """None: there is no other."""
+
+    def state(self) -> None:
+        """None: nobody told us its times."""
+
+
+class TokenSource:
+    """Hands out the token in force. Safe for any number of threads.
+
+    ``obtain`` makes the calls for a new token, given the one before it if there was one and the
+    seconds left; it raises an `ISalesError`. ``left`` tells what the asking call has left; when
+    that is spent while another renews, `TimedOut` is raised. What the shelf raises passes through.
+    """
+
+    def __init__(
+        self,
+        shelf: TokenShelf,
+        *,
+        obtain: Callable[[Token | None, Callable[[], float]], Token],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._shelf = shelf
+        self._obtain = obtain
+        self._clock = clock
+        self._sleep = sleep
+        self._renewing = threading.Lock()
+        self._known: Token | None = None
+        self._failures = 0
+        self._failure: ISalesError | None = None
+
+    def token(self, left: Callable[[], float]) -> Token:
+        """A token that is good for a while. One that merely nears its end outlives a failure."""
+        known = self._known
+        if known is not None and known.fresh(self._clock()):
+            return known
+        try:
+            return self._renewed(None, left)
+        except ISalesError:
+            known = self._known
+            if known is None or not known.alive(self._clock()) or left() <= 0:
+                raise
+            return known
+
+    def after(self, refused: Token, left: Callable[[], float]) -> Token:
+        """A token other than the one that the vendor refused; asked for only if nobody has yet."""
+        return self._renewed(refused, left)
+
+    def state(self) -> TokenState | None:
+        """The times of the token in force, without a call; ``None`` when there is none."""
+        found = self._shelf.read() or self._known
+        return TokenState(found.issued_at, found.expires_at) if found is not None else None
+
+    def _renewed(self, refused: Token | None, left: Callable[[], float]) -> Token:
+        failures = self._failures
+        if not self._renewing.acquire(timeout=max(left(), 0.0)):
+            raise _too_slow()
+        try:
+            if (known := self._serving(self._known, refused)) is not None:
+                return known
+            if self._failure is not None and self._failures != failures:
+                # Who waited for a renewal that failed would only fail likewise, one by one.
+                raise copy.copy(self._failure)
+            self._known = self._shared(refused, left)
+            return self._known
+        finally:
+            self._renewing.release()
+
+    def _shared(self, refused: Token | None, left: Callable[[], float]) -> Token:
+        """What the shelf holds by now, or else a new token by our own turn."""
+        while True:
+            if (found := self._serving(self._shelf.read(), refused)) is not None:
+                return found
+            if (seconds := left()) <= 0:
+                raise _too_slow()
+            if self._shelf.take_turn(seconds):
+                break
+            self._sleep(min(_POLL, seconds))
+        try:
+            # Another process may have been done between our look and our turn.
+            last = self._shelf.read()
+            if (found := self._serving(last, refused)) is not None:
+                return found
+            token = self._obtained(last or self._known, left)
+            self._shelf.write(token)
+            return token
+        finally:
+            self._shelf.end_turn()
+
+    def _obtained(self, last: Token | None, left: Callable[[], float]) -> Token:
+        try:
+            return self._obtain(last, left)
+        except ISalesError as error:
+            # Whoever ran out of time says nothing about those who have more.
+            if not isinstance(error, TimedOut):
+                self._failures += 1
+                self._failure = copy.copy(error)
+            raise
+
+    def _serving(self, token: Token | None, refused: Token | None) -> Token | None:
+        if token is None or not token.fresh(self._clock()):
+            return None
+        if refused is not None and token.value == refused.value:
+            return None
+        return token
+
+
+def _too_slow() -> TimedOut:
+    return TimedOut("The time for the call was spent before there was a token.", maybe_sent=False)

@@ -1,0 +1,130 @@
+"""How a request proves who sends it: a C2 signature, a bearer token, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ..auth import Credentials, c2_header
+from ..config import ObsAuth, ObsConfig
+from ..errors import CredentialsRefused
+from ..tokens import StaticToken, Token, TokenShelf, TokenSource, TokenState
+from .token_calls import Caller, TokenCalls
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request but for its proof. Its bytes and its query are final."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+Proof = Callable[[Outgoing], Mapping[str, str]]
+"""The headers that a request needs besides its own; made anew for every attempt."""
+
+Left = Callable[[], float]
+"""The seconds that the call has left."""
+
+
+class Authenticator(Protocol):
+    """Where the proofs of the operations of one scheme come from."""
+
+    def proof(self, left: Left) -> Proof:
+        """The proof for a call, which may take calls of its own. Raises an `ISalesError`."""
+
+    def renewed(self, refused: Proof, left: Left) -> Proof | None:
+        """Another proof than the refused one, or ``None`` where there can be none. Likewise."""
+
+
+class C2Signer:
+    """Signs each request with access key and secret key."""
+
+    def __init__(self, credentials: Credentials, clock: Callable[[], datetime]) -> None:
+        self._credentials = credentials
+        self._clock = clock
+
+    def proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every authenticator has it
+        """The signature, which costs no call."""
+        return self._sign
+
+    def renewed(self, refused: Proof, left: Left) -> None:
+        """None: a signature is new each time."""
+
+    def _sign(self, request: Outgoing) -> Mapping[str, str]:
+        value = c2_header(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            body=request.body,
+            access_key=self._credentials.access_key,
+            secret_key=self._credentials.secret_key,
+            now=self._clock(),
+        )
+        return {"Authorization": value}
+
+
+class Open:
+    """Adds nothing: the token calls say in their body who asks."""
+
+    def proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every authenticator has it
+        """No header at all."""
+        return lambda _: {}
+
+    def renewed(self, refused: Proof, left: Left) -> None:
+        """None: what was refused is a setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenProof:
+    token: Token
+    header: str
+
+    def __call__(self, _: Outgoing) -> Mapping[str, str]:
+        return {self.header: f"Bearer {self.token.value}"}
+
+
+class Bearer:
+    """Sends the token in force, whichever way it is got."""
+
+    def __init__(
+        self,
+        config: ObsConfig | None,
+        *,
+        shelf: TokenShelf,
+        call: Caller,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._header = config.header if config is not None else ""
+        self._source: TokenSource | StaticToken | None = None
+        if config is None or not config.configured:
+            return
+        if config.auth == ObsAuth.STATIC:
+            self._source = StaticToken(config.token, clock())
+        else:
+            calls = TokenCalls(config, call, clock)
+            self._source = TokenSource(shelf, obtain=calls.obtain, clock=clock, sleep=sleep)
+
+    def proof(self, left: Left) -> Proof:
+        """A token. Raises `CredentialsRefused` where none is set and none can be got."""
+        if self._source is None:
+            raise CredentialsRefused("No OBS credentials are set.", maybe_sent=False)
+        return _TokenProof(self._source.token(left), self._header)
+
+    def renewed(self, refused: Proof, left: Left) -> Proof | None:
+        """Another token, asked for only if no other thread or process has done so meanwhile."""
+        if self._source is None or not isinstance(refused, _TokenProof):
+            return None
+        token = self._source.after(refused.token, left)
+        return _TokenProof(token, self._header) if token is not None else None
+
+    def state(self) -> TokenState | None:
+        """The times of the token in force, without a call."""
+        return self._source.state() if self._source is not None else None

@@ -1,0 +1,139 @@
+"""From a response to the payload of an operation, or to the error that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Generic
+
+import requests
+
+from ..config import Place
+from ..envelopes import P
+from ..errors import (
+    BadAnswer,
+    CredentialsRefused,
+    ISalesError,
+    Refused,
+    Throttled,
+    Unreachable,
+)
+from ..operations import AuthScheme, Operation
+from .failures import HTTP_ERRORS, reading_failure
+from .retry import read_retry_after
+
+NO_TOKEN = "CC-iSales gives no token for the credentials that are set."  # noqa: S105 – a sentence
+
+_CHUNK = 64 * 1024
+_REFUSAL = {
+    AuthScheme.C2: CredentialsRefused.default_sentence,
+    AuthScheme.BEARER: "CC-iSales refuses the token.",
+    AuthScheme.OPEN: NO_TOKEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[P]):
+    """What an operation's envelope held, the request id of the call that fetched it, and the status
+    that it came with."""
+
+    payload: P
+    request_id: str
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer as it came, before anybody judged it.
+
+    ``complete`` says whether ``body`` is the whole body. A ``status`` of 0 means that the head of
+    the answer cannot be read; then ``body`` holds all bytes that came, the head included.
+    """
+
+    status: int
+    body: bytes = field(repr=False)
+    complete: bool
+    request_id: str
+
+
+def read_body(
+    response: requests.Response, limit: int, *, whatever: bool = False
+) -> tuple[bytes, ISalesError | None]:
+    """What came of the body, as sent, and what went wrong if that is not all of it.
+
+    A body that declares itself too large is not read, unless ``whatever`` comes is wanted.
+    """
+    too_large = BadAnswer("The answer is larger than allowed.")
+    declared = response.headers.get("Content-Length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit and not whatever:
+        return b"", too_large
+    body = bytearray()
+    try:
+        # read1 hands over what is there; read would drop a part when the rest never comes.
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            body += chunk
+            if len(body) > limit:
+                return bytes(body), too_large
+    except HTTP_ERRORS as error:
+        return bytes(body), reading_failure(error)
+    return bytes(body), None
+
+
+def open_answer(
+    response: requests.Response,
+    operation: Operation[P],
+    read: Callable[[], bytes],
+    *,
+    now: datetime,
+) -> P:
+    """The payload. Raises the error that belongs to the status or the body.
+
+    ``read`` gives the body or raises; it is asked only where the body matters.
+    """
+    status = response.status_code
+    if 200 <= status < 300:
+        return operation.envelope.decode(read())
+    if 300 <= status < 400:
+        raise Unreachable("CC-iSales answers with a redirect.", retryable=False)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise CredentialsRefused(_REFUSAL[operation.auth])
+    retry_after = read_retry_after(response.headers.get("Retry-After"), now)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise Throttled(retry_after=retry_after)
+    if status >= 500:
+        # The OBS pages name this one status for a business failure.
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR and operation.place is Place.OBS:
+            code, sentence = _refusal(operation, read)
+            if code is not None:
+                raise Refused(code=code, vendor_sentence=sentence)
+        raise Unreachable("CC-iSales has a failure of its own.", retry_after=retry_after)
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        # Our request did not come through in time; nobody has said no to it.
+        raise Unreachable(retry_after=retry_after)
+    if status < 200:
+        raise BadAnswer("The answer has an unexpected status.")
+    code, sentence = _refusal(operation, read, only=BadAnswer)
+    raise Refused(code=code, vendor_sentence=sentence)
+
+
+def read_date(value: str | None) -> datetime | None:
+    """A ``Date`` header as an aware UTC datetime, or ``None``."""
+    try:
+        moment = parsedate_to_datetime((value or "").strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _refusal(
+    operation: Operation[P], read: Callable[[], bytes], *, only: type[ISalesError] = ISalesError
+) -> tuple[str | None, str]:
+    """What the body of a failure says; what it says nothing by is raised unless of ``only``."""
+    try:
+        body = read()
+    except only:
+        return None, ""
+    return operation.envelope.refusal(body)

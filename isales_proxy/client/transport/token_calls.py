@@ -1,0 +1,124 @@
+"""The calls that get a token: ``tokenByAkSk``, or the OBS log-in and its refresh.
+
+A lifetime is counted by our own clock, from the moment before the request was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from ..config import ObsAuth, ObsConfig
+from ..envelopes import P
+from ..errors import BadAnswer, CredentialsRefused, Refused
+from ..obs_envelopes import TokenPayload
+from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN, Operation
+from ..tokens import Token
+from .reading import NO_TOKEN, Answer
+
+# What the vendor's example of the log-in says, for answers that leave it out.
+_LOG_IN_SECONDS = 300
+_REFRESH_SECONDS = 3600
+
+
+class Caller(Protocol):
+    """`Transport.call`, as far as it is needed here."""
+
+    def __call__(
+        self,
+        operation: Operation[P],
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+    ) -> Answer[P]: ...
+
+
+class _Hidden(dict[str, str]):
+    """Names and values that no report of an error should show."""
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class TokenCalls:
+    """Gets tokens as the configuration says.
+
+    Raises what a call raises, but for `Refused`: for whoever wants to use the token that is
+    `CredentialsRefused`, since of their own request nothing was refused.
+    """
+
+    def __init__(self, config: ObsConfig, call: Caller, clock: Callable[[], datetime]) -> None:
+        self._config = config
+        self._call = call
+        self._clock = clock
+
+    def obtain(self, last: Token | None, left: Callable[[], float]) -> Token:
+        """A new token; ``last`` is the one before it, whose refresh token may still serve."""
+        try:
+            return self._new(last, left)
+        except Refused as error:
+            refused = error
+        raise CredentialsRefused(
+            NO_TOKEN,
+            operation=refused.operation,
+            request_id=refused.request_id,
+            code=refused.code,
+            http_status=refused.http_status,
+        )
+
+    def _new(self, last: Token | None, left: Callable[[], float]) -> Token:
+        if self._config.auth != ObsAuth.LOGIN:
+            return self._of_app(left)
+        if last is not None and self._refreshable(last):
+            try:
+                return self._refreshed(last, left)
+            except (Refused, CredentialsRefused, BadAnswer):
+                pass  # the refresh token does no longer serve; user and password do
+        return self._logged_in(left)
+
+    def _of_app(self, left: Callable[[], float]) -> Token:
+        asked = self._config.token_seconds
+        now = self._clock()
+        answer = self._call(
+            FETCH_TOKEN,
+            headers={"X-Token-Expire": str(asked)},
+            body=_Hidden(app_key=self._config.key, app_secret=self._config.secret),
+            deadline=left(),
+        )
+        found = answer.payload
+        return Token(found.value, now, now + timedelta(seconds=found.seconds or asked))
+
+    def _logged_in(self, left: Callable[[], float]) -> Token:
+        now = self._clock()
+        answer = self._call(
+            LOG_IN,
+            body=_Hidden(user=self._config.key, passwd=self._config.secret),
+            deadline=left(),
+        )
+        return _token(answer.payload, now)
+
+    def _refreshed(self, last: Token, left: Callable[[], float]) -> Token:
+        now = self._clock()
+        answer = self._call(
+            REFRESH_TOKEN,
+            # The two languages of the page disagree on where it belongs; so it is in both places.
+            headers=_Hidden(Authentication=f"Bearer {last.refresh_value}"),
+            body=_Hidden(refreshToken=last.refresh_value),
+            deadline=left(),
+        )
+        return _token(answer.payload, now, last)
+
+    def _refreshable(self, last: Token) -> bool:
+        ends = last.refresh_expires_at
+        return bool(last.refresh_value) and (ends is None or self._clock() < ends)
+
+
+def _token(found: TokenPayload, now: datetime, last: Token | None = None) -> Token:
+    """The token of a log-in; a refresh that brings no new refresh token leaves the last one."""
+    expires = now + timedelta(seconds=found.seconds or _LOG_IN_SECONDS)
+    if not found.refresh_value and last is not None:
+        return Token(found.value, now, expires, last.refresh_value, last.refresh_expires_at)
+    refresh = now + timedelta(seconds=found.refresh_seconds or _REFRESH_SECONDS)
+    return Token(found.value, now, expires, found.refresh_value, refresh)

@@ -1,0 +1,234 @@
+"""Whether the request may have reached the vendor: no only where that is certain."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isales_proxy.client import (
+    BadAnswer,
+    CircuitOpen,
+    Client,
+    CredentialsRefused,
+    ISalesError,
+    MidResult,
+    ObsAuth,
+    ObsConfig,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from isales_proxy.client.observer import SilentObserver
+from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
+from tests.support.stub_vendor import obs as obs_answer
+
+from .conftest import OBS, MakeClient, Time, app_token
+
+RESULT = MidResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
+STATIC = ObsConfig(auth=ObsAuth.STATIC, token="fixed")
+TLS = Path(__file__).parents[2] / "support" / "tls"
+
+
+def push(client: Client, deadline: float | None = None) -> ISalesError:
+    """The error of a write-back."""
+    with pytest.raises(ISalesError) as caught:
+        client.push_mid_result(result=RESULT, deadline=deadline)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (raw(b""), Unreachable),
+        (reset(), Unreachable),
+        (reset(b"HTTP/1.1 200 X\r\n"), Unreachable),
+        (raw(b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\n{"), BadAnswer),
+        (raw(b"garbage\r\n\r\n"), BadAnswer),
+        (reply(b"<html>"), BadAnswer),
+        (reply(b"", status=302), Unreachable),
+        (reply(b"", status=401), CredentialsRefused),
+        (reply(b"", status=404), Refused),
+        (reply(b"", status=500), Unreachable),
+        (reply(obs_answer(result=3)), Refused),
+    ],
+)
+def test_once_it_was_sent_it_may_have_come(
+    make_client: MakeClient, stub: StubVendor, step: Step, kind: type[ISalesError]
+) -> None:
+    stub.script(step)
+    error = push(make_client(obs=STATIC))
+    assert type(error) is kind
+    assert error.maybe_sent
+
+
+def test_an_answer_that_does_not_come_may_mean_anything(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    stub.script(hold(stub.done, reply(obs_answer())))
+    error = push(make_client(obs=STATIC, real_time=True, read_timeout=0.05))
+    assert isinstance(error, TimedOut)
+    assert error.maybe_sent
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_may_have_carried_it(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    client = make_client(obs=STATIC)
+    stub.script(reply(obs_answer()), reset())
+    client.push_mid_result(result=RESULT)
+    assert push(client).maybe_sent
+    assert stub.connections == 1
+
+
+def test_nobody_listening(make_client: MakeClient) -> None:
+    with StubVendor() as gone:
+        address = gone.base_url
+    error = push(make_client(obs=STATIC, base_url=address))
+    assert type(error) is Unreachable
+    assert not error.maybe_sent
+
+
+def test_a_name_that_nobody_knows(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror("no such name")
+
+    client = make_client(obs=STATIC)
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    error = push(client)
+    assert type(error) is Unreachable
+    assert not error.maybe_sent
+
+
+def test_a_connection_that_is_not_made_in_time(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> None:
+        raise TimeoutError
+
+    client = make_client(obs=STATIC)
+    monkeypatch.setattr("socket.socket.connect", slow)
+    assert not push(client).maybe_sent
+
+
+def test_a_certificate_that_is_not_trusted(make_client: MakeClient) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
+    with StubVendor(tls=context) as secure:
+        error = push(make_client(obs=STATIC, base_url=secure.base_url))
+        assert secure.received == []
+    assert type(error) is Unreachable
+    assert not error.maybe_sent
+
+
+def test_a_reset_over_tls_after_the_request(make_client: MakeClient) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
+    with StubVendor(tls=context) as secure:
+        secure.default = raw(b"")
+        client = make_client(obs=STATIC, base_url=secure.base_url, ca_bundle=str(TLS / "ca.pem"))
+        assert push(client).maybe_sent
+        assert len(secure.received) == 1
+
+
+def test_the_open_circuit(make_client: MakeClient, stub: StubVendor) -> None:
+    stub.default = reply(status=503)
+    client = make_client(obs=STATIC, breaker_threshold=1)
+    assert push(client).maybe_sent
+    error = push(client)
+    assert isinstance(error, CircuitOpen)
+    assert not error.maybe_sent
+
+
+@pytest.mark.parametrize("obs", [STATIC, OBS], ids=["static", "app"])
+def test_a_deadline_that_is_spent_before(
+    make_client: MakeClient, stub: StubVendor, obs: ObsConfig
+) -> None:
+    error = push(make_client(obs=obs), deadline=0.0)
+    assert isinstance(error, TimedOut)
+    assert not error.maybe_sent
+    assert stub.connections == 0
+
+
+def test_a_token_that_took_all_the_time(
+    make_client: MakeClient, stub: StubVendor, time: Time
+) -> None:
+    def slow(sock: socket.socket, received: Received) -> bool:
+        time.passed += 20
+        return app_token()(sock, received)
+
+    stub.at("tokenByAkSk", slow)
+    error = push(make_client(obs=OBS))
+    assert isinstance(error, TimedOut)
+    assert not error.maybe_sent
+    assert stub.sent_to("midresult") == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        reset(),
+        raw(b""),
+        raw(b"garbage\r\n\r\n"),
+        reply(b"<html>"),
+        reply(status=401),
+        reply(status=404),
+        reply(status=429),
+        reply(status=500),
+        reply(b"", status=302),
+    ],
+)
+def test_every_failure_of_getting_a_token(
+    make_client: MakeClient, stub: StubVendor, step: Step
+) -> None:
+    stub.at("tokenByAkSk", step)
+    error = push(make_client(obs=OBS))
+    assert error.operation == "fetch_token"
+    assert not error.maybe_sent
+    assert stub.sent_to("midresult") == []
+
+
+def test_one_attempt_of_several_is_enough(
+    make_client: MakeClient, stub: StubVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that was sent once and then finds nobody listening was sent all the same."""
+    client = make_client(obs=STATIC)
+
+    def nobody(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    def last(sock: socket.socket, received: Received) -> bool:
+        monkeypatch.setattr("socket.socket.connect", nobody)
+        return raw(b"")(sock, received)
+
+    stub.script(last)
+    with pytest.raises(Unreachable) as caught:
+        client.list_outbound_tasks(vdn=88, cc_id=1)
+    assert len(stub.received) == 1
+    assert caught.value.maybe_sent
+
+
+def test_a_read_whose_token_could_not_be_renewed_was_sent(obs: Client, stub: StubVendor) -> None:
+    stub.at("tokenByAkSk", app_token(), reply(status=500))
+    stub.at("business/tasks", reply(status=401))
+    with pytest.raises(Unreachable) as caught:
+        obs.list_outbound_tasks(vdn=88, cc_id=1)
+    assert caught.value.operation == "fetch_token"
+    assert caught.value.maybe_sent
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, True), (True, True), (False, False)])
+def test_an_error_may_have_been_sent_unless_it_says_so(said: bool | None, expected: bool) -> None:
+    everything: list[Any] = [ISalesError, Unreachable, TimedOut, Refused, BadAnswer]
+    for kind in everything:
+        assert kind(maybe_sent=said).maybe_sent is expected
+    assert CircuitOpen().maybe_sent is False
+
+
+def test_the_silent_observer_takes_it_all() -> None:
+    silent = SilentObserver()
+    silent.answered("x", date=None, shape="y")
+    silent.called("x", "ok", 0.1, 1, "r", 200)

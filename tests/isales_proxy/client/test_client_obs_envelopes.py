@@ -1,0 +1,212 @@
+"""Both shapes that an OBS answer comes in, and the answers of the token calls."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isales_proxy.client import BadAnswer, Client, ISalesError, Refused, ReservationQuery
+from isales_proxy.client.obs_envelopes import (
+    AppTokenEnvelope,
+    LogInEnvelope,
+    ObsEnvelope,
+    ObsPayload,
+    TokenPayload,
+)
+from tests.support.stub_vendor import StubVendor, envelope, reply
+from tests.support.stub_vendor import obs as obs_answer
+
+from .conftest import Notes
+
+DATA = ObsEnvelope()
+NO_DATA = ObsEnvelope(holds_data=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["result", "resultData", "taskData", "resultDesc", "x"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def body(**answer: Any) -> bytes:
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    ("result", "word"),
+    [(0, "number"), (0.0, "number"), ("0", "text"), (" 0 ", "text")],
+)
+@pytest.mark.parametrize(
+    ("data", "rows", "found"),
+    [
+        ({"serviceId": "1"}, ({"serviceId": "1"},), "flat"),
+        ({"taskData": [{"a": 1}, {"b": 2}]}, ({"a": 1}, {"b": 2}), "taskData list"),
+        ({"taskData": []}, (), "taskData list"),
+        ({"taskData": None}, (), "taskData empty"),
+        ({"taskData": {"a": 1}}, ({"a": 1},), "taskData object"),
+        ({"taskData": {}}, (), "taskData object"),
+        ({"version": "311", "taskData": [{"a": 1}]}, ({"a": 1},), "taskData list"),
+        ([{"a": 1}], ({"a": 1},), "list"),
+        ([], (), "list"),
+        ({}, (), "empty"),
+        (None, (), "empty"),
+    ],
+)
+def test_every_shape_of_success(
+    result: object, word: str, data: object, rows: tuple[object, ...], found: str
+) -> None:
+    payload = DATA.decode(body(result=result, resultData=data))
+    assert payload == ObsPayload(rows)
+    assert payload.shape == f"result {word}, {found}"
+
+
+@pytest.mark.parametrize("data", ["", "[]", 0, True, {"taskData": "x"}, {"taskData": 1}])
+def test_data_of_another_shape_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        DATA.decode(body(result=0, resultData=data))
+
+
+def test_data_that_is_missing_altogether_is_a_bad_answer_where_there_should_be_some() -> None:
+    with pytest.raises(BadAnswer):
+        DATA.decode(body(result=0))
+    assert NO_DATA.decode(body(result=0)) == ObsPayload(())
+    assert NO_DATA.decode(body(result="0", resultData=7)).shape == "result text"
+
+
+@pytest.mark.parametrize("result", [..., None, "", " "])
+def test_an_answer_without_a_result_is_a_bad_one(result: object) -> None:
+    answer = {"resultData": []} | ({} if result is ... else {"result": result})
+    with pytest.raises(BadAnswer):
+        DATA.decode(json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (1, "1"),
+        ("-1", "-1"),
+        ("00", "00"),
+        ("0200000", "0200000"),
+        (True, "(unprintable)"),
+        (False, "(unprintable)"),
+        ([0], "(unprintable)"),
+        ({}, "(unprintable)"),
+        ("8613812345678", "(unprintable)"),
+    ],
+)
+def test_any_other_result_is_a_refusal(result: object, code: str) -> None:
+    with pytest.raises(Refused) as caught:
+        DATA.decode(body(result=result, resultData={"serviceId": "1"}))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["resultDesc", "resultMsg", "message", "msg", "error"])
+def test_the_vendors_sentence_is_found_and_cleaned(name: str) -> None:
+    with pytest.raises(Refused) as caught:
+        NO_DATA.decode(body(result=5, resultDescription=1, **{name: "no\n138 1234 5678"}))
+    assert caught.value.vendor_sentence == "no •••"
+
+
+@given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40))
+def test_no_bytes_make_anything_but_rows_or_our_errors(content: bytes) -> None:
+    for dialect in (DATA, NO_DATA, AppTokenEnvelope(), LogInEnvelope()):
+        with contextlib.suppress(ISalesError):
+            dialect.decode(content)
+        dialect.refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("expires", "seconds"),
+    [
+        ("600", 600),
+        (600, 600),
+        (" 3600.0 ", 3600),
+        (0, None),
+        (-5, None),
+        ("soon", None),
+        (None, None),
+        (True, None),
+        ([600], None),
+        (3_600_000, None),
+        ("1747302523", None),
+    ],
+)
+def test_a_lifetime_that_is_none_is_not_believed(expires: object, seconds: float | None) -> None:
+    found = AppTokenEnvelope().decode(body(AccessToken="abc", Expires=expires))
+    assert found == TokenPayload("abc", seconds)
+
+
+@pytest.mark.parametrize(
+    "token", [None, "", " ", 5, ["abc"], "a b", "a\r\nX-Evil: 1", "令牌", "x" * 9000]
+)
+def test_a_token_that_cannot_be_sent_is_a_bad_answer(token: object) -> None:
+    with pytest.raises(BadAnswer):
+        AppTokenEnvelope().decode(body(AccessToken=token))
+    with pytest.raises(BadAnswer):
+        LogInEnvelope().decode(body(result=0, resultData={"token": token}))
+
+
+def test_a_log_in_brings_two_tokens_and_two_lifetimes() -> None:
+    data = {
+        "token": "abc",
+        "tokenExpirationTime": 300,
+        "refreshToken": "def",
+        "refreshExpirationTime": "3600",
+    }
+    found = LogInEnvelope().decode(body(result="0", resultData=data))
+    assert found == TokenPayload("abc", 300, "def", 3600)
+    assert "abc" not in repr(found)
+    assert "def" not in repr(found)
+
+
+def test_a_log_in_may_leave_out_the_result_but_not_deny() -> None:
+    data = {"token": "abc", "tokenExpirationTime": "300"}
+    assert LogInEnvelope().decode(body(resultData=data)) == TokenPayload("abc", 300)
+    with pytest.raises(Refused):
+        LogInEnvelope().decode(body(result="1", resultData=data))
+
+
+@pytest.mark.parametrize("data", [None, [], "abc", {}])
+def test_a_log_in_without_a_token_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        LogInEnvelope().decode(body(result=0, resultData=data))
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Sun, 01 Jun 2025 10:00:30 +0200", datetime(2025, 6, 1, 8, 0, 30, tzinfo=UTC)),
+        ("Sun, 01 Jun 2025 08:00:30 GMT", datetime(2025, 6, 1, 8, 0, 30, tzinfo=UTC)),
+        ("Sun, 01 Jun 2025 08:00:30 -0000", datetime(2025, 6, 1, 8, 0, 30, tzinfo=UTC)),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_the_observer_is_told_the_vendors_clock_and_the_envelope(
+    obs: Client, stub: StubVendor, notes: Notes, header: str | None, date: datetime | None
+) -> None:
+    headers = {"Date": header} if header else {}
+    stub.script(
+        reply(obs_answer({"taskData": []}, result="0"), headers=headers),
+        reply(envelope([], 0), headers=headers),
+        reply({"resultCode": "1"}, headers=headers),
+    )
+    obs.list_outbound_tasks(vdn=88, cc_id=1)
+    obs.list_reservations(vdn=88, query=ReservationQuery())
+    with pytest.raises(Refused):
+        obs.list_reservations(vdn=88, query=ReservationQuery())
+    assert notes.answers == [
+        ("fetch_token", None, "AccessToken"),
+        ("list_outbound_tasks", date, "result text, taskData list"),
+        ("list_reservations", date, "resultCode+returnCode"),
+    ]

@@ -1,0 +1,176 @@
+"""Bounds of a batch and of a write-back, and the body that a write-back becomes and comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isales_proxy.client import CallDataQuery, InvalidQuery, MidResult, ObsAuth, ObsConfig
+from isales_proxy.client.queries import MAX_BATCH
+
+# The request example of the vendor page, its empty fields included.
+EXAMPLE: dict[str, Any] = {
+    "subCCNo": 1,
+    "vdnId": 88,
+    "uniqueId": "21713676089219765504",
+    "serviceId": "1251250797",
+    "status": "",
+    "deviceType": 2,
+    "phoneNumber": "88889156",
+    "failCode": "",
+    "asrResult": "",
+    "fetchTime": "",
+    "writeStartTime": "",
+    "endCallTime": "",
+    "callId": "",
+}
+LEAST: dict[str, Any] = {"vdn": 88, "cc_id": 1, "unique_id": "u", "service_id": "s"}
+TEXT = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=64)
+
+
+def test_the_example_of_the_page_is_read_and_written() -> None:
+    result = MidResult.from_body(EXAMPLE)
+    assert (result.vdn, result.cc_id, result.unique_id) == (88, 1, "21713676089219765504")
+    assert (result.service_id, result.device_type) == ("1251250797", 2)
+    assert result.to_body() == {name: value for name, value in EXAMPLE.items() if value != ""}
+
+
+def test_only_what_was_given_is_sent() -> None:
+    assert MidResult(**LEAST).to_body() == {
+        "subCCNo": 1,
+        "vdnId": 88,
+        "uniqueId": "u",
+        "serviceId": "s",
+    }
+    assert MidResult(**LEAST, device_type=0).to_body()["deviceType"] == 0
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "vdn": st.integers(1, 9999),
+            "cc_id": st.integers(1, 65535),
+            "unique_id": TEXT.filter(str.strip),
+            "service_id": TEXT.filter(str.strip),
+        },
+        optional={
+            "status": TEXT,
+            "device_type": st.none() | st.integers(0, 9999),
+            "phone_number": TEXT,
+            "fail_code": TEXT,
+            "asr_result": TEXT,
+            "fetch_time": TEXT,
+            "write_start_time": TEXT,
+            "end_call_time": TEXT,
+            "call_id": TEXT,
+        },
+    )
+)
+def test_a_body_brings_back_what_it_was_made_from(given: dict[str, Any]) -> None:
+    result = MidResult(**given)
+    assert MidResult.from_body(result.to_body()) == result
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"vdnId": 0}, "vdn"),
+        ({"vdnId": "88"}, "vdn"),
+        ({"subCCNo": True}, "cc_id"),
+        ({"subCCNo": 65_536}, "cc_id"),
+        ({"uniqueId": ""}, "unique_id"),
+        ({"uniqueId": 5}, "unique_id"),
+        ({"serviceId": " "}, "service_id"),
+        ({"deviceType": "2"}, "device_type"),
+        ({"deviceType": -1}, "device_type"),
+        ({"phoneNumber": ["1"]}, "phone_number"),
+        ({"fetchTime": "x" * 65}, "fetch_time"),
+        ({"callId": "a\nb"}, "call_id"),
+        ({"status": "\ud800"}, "status"),
+        ({"uniqueId": ...}, "unique_id"),
+        ({"vdnId": ...}, "vdn"),
+        ({"extra": 1}, "body"),
+    ],
+)
+def test_a_body_that_does_not_fit(change: dict[str, Any], field: str) -> None:
+    body = {name: value for name, value in (EXAMPLE | change).items() if value is not ...}
+    with pytest.raises(InvalidQuery) as caught:
+        MidResult.from_body(body)
+    assert caught.value.field == field
+
+
+def test_a_write_back_shows_no_customer() -> None:
+    shown = repr(MidResult.from_body(EXAMPLE | {"callId": "call-1"}))
+    assert "88889156" not in shown
+    assert "21713676089219765504" not in shown
+    assert "call-1" not in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"cc_id": 0}, "cc_id"),
+        ({"cc_id": 65_536}, "cc_id"),
+        ({"service_id": ""}, "service_id"),
+        ({"service_id": "x" * 65}, "service_id"),
+        ({"service_id": 5}, "service_id"),
+        ({"batch_count": 0}, "batch_count"),
+        ({"batch_count": MAX_BATCH + 1}, "batch_count"),
+        ({"batch_count": True}, "batch_count"),
+    ],
+)
+def test_bounds_of_a_batch(change: dict[str, Any], field: str) -> None:
+    assert MAX_BATCH == 500
+    with pytest.raises(InvalidQuery) as caught:
+        CallDataQuery(**{"cc_id": 1, "service_id": "1", "batch_count": 1} | change)
+    assert caught.value.field == field
+
+
+def test_a_batch_of_a_foreign_vdn() -> None:
+    with pytest.raises(InvalidQuery):
+        CallDataQuery(cc_id=1, service_id="1", batch_count=1).to_body(vdn=0)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"base_url": "topsecret"},
+        {"token_url": "https://topsecret@a"},
+        {"auth": "topsecret"},
+        {"key": "topsecret\n"},
+        {"secret": "topsecret\x00"},
+        {"token": "topsecret "},
+        {"token": "topsecret\r\nX: y"},
+        {"token": "令牌"},
+        {"header": "top secret"},
+        {"header": ""},
+        {"header": "topsecret:\r\n"},
+        {"token_seconds": 0},
+        {"token_seconds": 3601},
+    ],
+    ids=str,
+)
+def test_obs_settings_that_cannot_be(setting: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))) as caught:
+        ObsConfig(**setting)
+    assert "topsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "configured"),
+    [
+        (ObsConfig(), False),
+        (ObsConfig(key="k", secret="s"), True),
+        (ObsConfig(key="k", secret="s", auth=ObsAuth.LOGIN), True),
+        (ObsConfig(key="k", auth=ObsAuth.LOGIN), False),
+        (ObsConfig(key="k", secret="s", auth=ObsAuth.STATIC), False),
+        (ObsConfig(token="t"), False),
+        (ObsConfig(token="t", auth=ObsAuth.STATIC), True),
+        (ObsConfig(token="t", auth=ObsAuth("static")), True),
+    ],
+)
+def test_what_is_configured(config: ObsConfig, configured: bool) -> None:
+    assert config.configured is configured

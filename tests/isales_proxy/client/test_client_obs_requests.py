@@ -1,0 +1,290 @@
+"""What goes over the wire to the OBS interfaces: typed as each page declares it, to its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from isales_proxy.client import (
+    CallDataQuery,
+    Client,
+    CredentialsRefused,
+    InvalidQuery,
+    MidResult,
+    ObsAuth,
+    ObsConfig,
+    Refused,
+    ReservationQuery,
+    Unreachable,
+)
+from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
+from tests.support.stub_vendor import StubVendor, reply
+from tests.support.stub_vendor import obs as obs_answer
+
+from .conftest import (
+    APP_KEY,
+    APP_SECRET,
+    CALL_DATA_PATH,
+    MID_RESULT_PATH,
+    OBS,
+    TASKS_PATH,
+    TOKEN_PATH,
+    MakeClient,
+    Notes,
+    app_token,
+)
+
+QUERY = CallDataQuery(cc_id=1, service_id="1251250797", batch_count=20)
+# The page's own example, but for its empty fields.
+RESULT = MidResult(
+    vdn=88,
+    cc_id=1,
+    unique_id="21713676089219765504",
+    service_id="1251250797",
+    device_type=2,
+    phone_number="88889156",
+)
+
+Ask = Callable[[Client], Any]
+CALLS: dict[str, Ask] = {
+    "list_outbound_tasks": lambda client: client.list_outbound_tasks(vdn=88, cc_id=1),
+    "read_call_data": lambda client: client.read_call_data(
+        vdn=88, query=QUERY, keep=lambda _: None
+    ),
+    "push_mid_result": lambda client: client.push_mid_result(result=RESULT),
+}
+EVERY_CALL = pytest.mark.parametrize("ask", CALLS.values(), ids=CALLS)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "body"),
+    [
+        ("list_outbound_tasks", TASKS_PATH, {"subCCNo": "1", "vdnId": "88"}),
+        (
+            "read_call_data",
+            CALL_DATA_PATH,
+            {"subCCNo": 1, "vdnId": 88, "serviceId": 1251250797, "batchCount": 20},
+        ),
+        (
+            "push_mid_result",
+            MID_RESULT_PATH,
+            {
+                "subCCNo": 1,
+                "vdnId": 88,
+                "uniqueId": "21713676089219765504",
+                "serviceId": "1251250797",
+                "deviceType": 2,
+                "phoneNumber": "88889156",
+            },
+        ),
+    ],
+)
+def test_each_page_gets_its_own_types(
+    obs: Client, stub: StubVendor, name: str, path: str, body: dict[str, Any]
+) -> None:
+    stub.default = reply(obs_answer([]))
+    CALLS[name](obs)
+    (received,) = stub.sent_to("business" + path.partition("business")[2])
+    assert (received.method, received.target) == ("POST", path)
+    assert received.header("Content-Type") == "application/json"
+    assert received.header("Authorization") == "Bearer token-1"
+    assert received.header("Host") == f"127.0.0.1:{stub.port}"
+    sent = json.loads(received.body)
+    assert sent == body
+    # Equality takes True for 1; the types are the point here.
+    assert {name: type(value) for name, value in sent.items()} == {
+        name: type(value) for name, value in body.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("service_id", "sent"),
+    [
+        ("1251250797", 1251250797),
+        ("0", 0),
+        ("21713676089219765504", 21713676089219765504),
+        ("007", "007"),
+        ("-7", "-7"),
+        ("1.5", "1.5"),
+        ("٣", "٣"),
+        ("fadsfa", "fadsfa"),
+    ],
+)
+def test_a_task_keyword_is_a_number_only_where_nothing_is_lost(
+    service_id: str, sent: object
+) -> None:
+    query = CallDataQuery(cc_id=1, service_id=service_id, batch_count=1)
+    assert query.to_body(vdn=88)["serviceId"] == sent
+
+
+def test_the_token_call_is_as_documented(obs: Client, stub: StubVendor) -> None:
+    stub.default = reply(obs_answer({}))
+    obs.list_outbound_tasks(vdn=88, cc_id=1)
+    (received,) = stub.sent_to("tokenByAkSk")
+    assert (received.method, received.target) == ("POST", TOKEN_PATH)
+    assert received.header("Content-Type") == "application/json"
+    assert received.header("X-Token-Expire") == "3600"
+    assert not received.has("Authorization")
+    assert json.loads(received.body) == {"app_key": APP_KEY, "app_secret": APP_SECRET}
+
+
+def test_the_obs_interfaces_and_the_token_have_places_of_their_own(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    with StubVendor() as far, StubVendor() as tokens:
+        far.default = reply(obs_answer({"serviceId": "1"}))
+        tokens.default = app_token("t")
+        client = make_client(
+            obs=ObsConfig(
+                base_url=f"{far.base_url}/gate/",
+                key=APP_KEY,
+                secret=APP_SECRET,
+                token_url=f"{tokens.base_url}/oauth/new",
+                header="Authentication",
+                token_seconds=600,
+            )
+        )
+        client.list_outbound_tasks(vdn=88, cc_id=1)
+        client.list_reservations(vdn=88, query=ReservationQuery())
+        hosts = [f"127.0.0.1:{far.port}", f"127.0.0.1:{tokens.port}"]
+    (business,) = far.received
+    assert business.target == f"/gate{TASKS_PATH}"
+    assert business.header("Authentication") == "Bearer t"
+    assert not business.has("Authorization")
+    (token,) = tokens.received
+    assert token.target == "/oauth/new"
+    assert [business.header("Host"), token.header("Host")] == hosts
+    assert token.header("X-Token-Expire") == "600"
+    (reservations,) = stub.received
+    assert reservations.header("Authorization").startswith("auth-v2/")
+    assert not reservations.has("Authentication")
+
+
+def test_without_an_address_of_its_own_the_token_is_below_the_obs_address(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    stub.at("tokenByAkSk", app_token())
+    stub.default = reply(obs_answer({}))
+    obs = ObsConfig(base_url=f"{stub.base_url}/gate", key=APP_KEY, secret=APP_SECRET)
+    make_client(obs=obs).list_outbound_tasks(vdn=88, cc_id=1)
+    assert [received.target for received in stub.received] == [
+        f"/gate{TOKEN_PATH}",
+        f"/gate{TASKS_PATH}",
+    ]
+
+
+def test_a_thread_keeps_a_connection_to_each_place(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    with StubVendor() as far:
+        far.default = reply(obs_answer({}))
+        client = make_client(
+            obs=ObsConfig(base_url=far.base_url, auth=ObsAuth.STATIC, token="fixed")
+        )
+        for _ in range(3):
+            client.list_outbound_tasks(vdn=88, cc_id=1)
+            client.list_reservations(vdn=88, query=ReservationQuery())
+        assert (far.connections, stub.connections) == (1, 1)
+
+
+@EVERY_CALL
+@pytest.mark.parametrize(
+    "obs",
+    [
+        None,
+        ObsConfig(),
+        ObsConfig(key="k"),
+        ObsConfig(auth=ObsAuth.LOGIN, secret="s"),
+        ObsConfig(auth=ObsAuth.STATIC, key="k", secret="s"),
+    ],
+    ids=["none", "empty", "half", "login", "static"],
+)
+def test_without_credentials_there_is_no_call(
+    make_client: MakeClient, stub: StubVendor, notes: Notes, ask: Ask, obs: ObsConfig | None
+) -> None:
+    client = make_client(obs=obs)
+    with pytest.raises(CredentialsRefused, match=r"No OBS credentials are set\.") as caught:
+        ask(client)
+    assert caught.value.operation in CALLS
+    assert not caught.value.maybe_sent
+    assert stub.connections == 0
+    assert notes.calls == []
+    assert client.token_state() is None
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.list_outbound_tasks(vdn=0, cc_id=1),
+        lambda client: client.list_outbound_tasks(vdn=88, cc_id=0),
+        lambda client: client.list_outbound_tasks(vdn=88, cc_id=65_536),
+        lambda client: client.read_call_data(vdn=0, query=QUERY, keep=lambda _: None),
+    ],
+)
+def test_a_question_out_of_bounds_is_no_call(obs: Client, stub: StubVendor, ask: Ask) -> None:
+    with pytest.raises(InvalidQuery):
+        ask(obs)
+    assert stub.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code", "said"),
+    [
+        (200, obs_answer(None, result=7, resultDesc="task is over"), Refused, "7", "task is over"),
+        (200, obs_answer(None, result="12", message="no such task"), Refused, "12", "no such task"),
+        (400, obs_answer(result="3", resultMsg="bad path"), Refused, "3", "bad path"),
+        (400, {"message": "vdnId 138 1234 5678 is wrong"}, Refused, None, "vdnId ••• is wrong"),
+        (400, {"error_code": "APIG.1", "error_msg": "no such path"}, Refused, None, "no such path"),
+        (404, b"<html>", Refused, None, ""),
+        (408, b"", Unreachable, None, ""),
+        (500, obs_answer(result=9, error="out of rows"), Refused, "9", "out of rows"),
+        (500, obs_answer(result=0), Unreachable, None, ""),
+        (500, {"message": "it broke"}, Unreachable, None, ""),
+        (500, b"<html>", Unreachable, None, ""),
+        (503, obs_answer(result=9), Unreachable, None, ""),
+    ],
+)
+@EVERY_CALL
+def test_a_business_failure_is_told_from_a_failure_of_the_vendor(
+    make_client: MakeClient,
+    stub: StubVendor,
+    ask: Ask,
+    status: int,
+    body: object,
+    kind: type[Refused],
+    code: str | None,
+    said: str,
+) -> None:
+    stub.at("tokenByAkSk", app_token())
+    stub.default = reply(body, status=status)
+    with pytest.raises(kind) as caught:
+        ask(make_client(obs=OBS))
+    assert (caught.value.code, caught.value.http_status) == (code, status)
+    assert getattr(caught.value, "vendor_sentence", "") == said
+
+
+def test_a_500_of_the_campaigns_stays_a_failure_whatever_it_says(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    stub.default = reply({"resultCode": "0200006", "result": 1}, status=500)
+    with pytest.raises(Unreachable):
+        make_client(attempts=1).list_reservations(vdn=88, query=ReservationQuery())
+
+
+def test_the_table_has_a_place_and_a_proof_for_each_interface() -> None:
+    assert {op.name: (op.place.value, op.auth.value) for op in OPERATIONS} == {
+        "list_reservations": ("campaigns", "c2"),
+        "list_result_codes": ("campaigns", "c2"),
+        "list_outbound_tasks": ("obs", "bearer"),
+        "read_call_data": ("obs", "bearer"),
+        "push_mid_result": ("obs", "bearer"),
+        "fetch_token": ("token", "open"),
+        "log_in": ("obs", "open"),
+        "refresh_token": ("obs", "open"),
+    }
+    assert LIST_RESERVATIONS.path_for(vdn=7).endswith("/campaigns/7/appoint/list")
+    with pytest.raises(KeyError):
+        LIST_RESERVATIONS.path_for()

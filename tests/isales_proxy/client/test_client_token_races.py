@@ -1,0 +1,264 @@
+"""Many threads and processes want a token at once: the vendor is asked once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from isales_proxy.client import (
+    BadAnswer,
+    Client,
+    CredentialsRefused,
+    ISalesError,
+    MemoryShelf,
+    TimedOut,
+    Token,
+)
+from isales_proxy.client.tokens import TokenSource
+from tests.support.stub_vendor import Received, StubVendor, reply
+from tests.support.stub_vendor import obs as obs_answer
+
+from .conftest import NOW, OBS, MakeClient, Time, app_token
+
+THREADS = 16
+LATER = NOW + timedelta(hours=1)
+
+
+def ask(client: Client) -> None:
+    client.list_outbound_tasks(vdn=88, cc_id=1)
+
+
+def all_at_once(clients: list[Client]) -> None:
+    """Each client's call from a thread of its own, released together."""
+    barrier = threading.Barrier(len(clients))
+
+    def work(client: Client) -> None:
+        barrier.wait(10)
+        ask(client)
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        list(pool.map(work, clients))
+
+
+@pytest.fixture(autouse=True)
+def _answered(stub: StubVendor) -> None:
+    stub.default = reply(obs_answer([]))
+    stub.at("tokenByAkSk", *(app_token(f"token-{number}") for number in range(1, 9)))
+
+
+def test_sixteen_threads_that_start_at_once_cause_one_token_call(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    all_at_once([make_client(real_time=True, obs=OBS)] * THREADS)
+    assert len(stub.sent_to("tokenByAkSk")) == 1
+    assert len(stub.sent_to("business/tasks")) == THREADS
+
+
+def test_sixteen_threads_at_the_end_of_a_token_cause_one_token_call(
+    make_client: MakeClient, stub: StubVendor, time: Time
+) -> None:
+    client = make_client(real_time=True, obs=OBS)
+    ask(client)
+    time.passed = 3541.0
+    all_at_once([client] * THREADS)
+    assert len(stub.sent_to("tokenByAkSk")) == 2
+    renewed = {sent.header("Authorization") for sent in stub.sent_to("business/tasks")[1:]}
+    assert renewed == {"Bearer token-2"}
+
+
+def test_sixteen_threads_whose_token_is_refused_cause_one_token_call(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    def only_the_second(sock: Any, received: Received) -> bool:
+        good = received.header("Authorization") == "Bearer token-2"
+        return (reply(obs_answer([])) if good else reply(status=401))(sock, received)
+
+    stub.at("business/tasks", only_the_second)
+    all_at_once([make_client(real_time=True, obs=OBS)] * THREADS)
+    assert len(stub.sent_to("tokenByAkSk")) == 2
+
+
+def test_processes_that_share_a_shelf_cause_one_token_call(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    shelf = MemoryShelf()
+    clients = [make_client(real_time=True, obs=OBS, shelf=shelf) for _ in range(4)]
+    all_at_once(clients * 4)
+    assert len(stub.sent_to("tokenByAkSk")) == 1
+    assert len(stub.sent_to("business/tasks")) == THREADS
+
+
+# The source by itself, where the moment of each step can be chosen.
+
+
+class Waiters:
+    """Threads that want a token while another is getting one."""
+
+    def __init__(self, count: int) -> None:
+        self.go_on = threading.Event()
+        self.calls = 0
+        self.tokens: list[Token] = []
+        self.errors: list[ISalesError] = []
+        self._asking = threading.Event()
+        self._waiting = threading.Semaphore(0)
+        self._count = count
+
+    def obtain(self, fail: ISalesError | None) -> Token:
+        """A call of the first thread, which lasts until all others wait."""
+        self.calls += 1
+        self._asking.set()
+        assert self.go_on.wait(10)
+        if fail is not None and self.calls == 1:
+            raise fail
+        return Token("new", NOW, LATER)
+
+    def run(self, source: TokenSource) -> None:
+        threads = [threading.Thread(target=self._work, args=(source,)) for _ in range(self._count)]
+        threads[0].start()
+        assert self._asking.wait(10)
+        while self._waiting.acquire(blocking=False):
+            pass  # those were the first thread's
+        for thread in threads[1:]:
+            thread.start()
+        for _ in threads[1:]:
+            # A thread asks for its time left just before it waits.
+            assert self._waiting.acquire(timeout=10)
+        self.go_on.set()
+        for thread in threads:
+            thread.join(10)
+
+    def _work(self, source: TokenSource) -> None:
+        try:
+            self.tokens.append(source.token(self._left))
+        except ISalesError as error:
+            self.errors.append(error)
+
+    def _left(self) -> float:
+        self._waiting.release()
+        return 10.0
+
+
+Obtain = Callable[[Token | None, Callable[[], float]], Token]
+
+
+def source(
+    obtain: Obtain, shelf: MemoryShelf | None = None, sleep: Callable[[float], None] | None = None
+) -> TokenSource:
+    return TokenSource(
+        shelf or MemoryShelf(),
+        obtain=obtain,
+        clock=lambda: NOW,
+        sleep=sleep or (lambda _: pytest.fail("nobody else has the turn")),
+    )
+
+
+def never(last: Token | None, left: Callable[[], float]) -> Token:
+    pytest.fail("there is no need to ask the vendor")
+
+
+def test_who_waited_for_a_renewal_has_its_token() -> None:
+    waiters = Waiters(4)
+    waiters.run(source(lambda *_: waiters.obtain(None)))
+    assert [token.value for token in waiters.tokens] == ["new"] * 4
+    assert waiters.calls == 1
+
+
+def test_who_waited_for_a_renewal_that_failed_does_not_fail_again_one_by_one() -> None:
+    """Keys that are refused sixteen times in a row may end up locked."""
+    waiters = Waiters(4)
+    failure = CredentialsRefused("No.", operation="fetch_token", http_status=401, maybe_sent=False)
+    waiters.run(source(lambda *_: waiters.obtain(failure)))
+    assert waiters.calls == 1
+    assert {(str(error), error.maybe_sent) for error in waiters.errors} == {(str(failure), False)}
+    # Each thread raises one of its own, with its own traceback.
+    assert len({id(error) for error in waiters.errors}) == 4
+
+
+def test_who_waited_for_one_whose_time_was_up_goes_on_alone() -> None:
+    waiters = Waiters(4)
+    waiters.run(source(lambda *_: waiters.obtain(TimedOut())))
+    assert waiters.calls == 2
+    assert [token.value for token in waiters.tokens] == ["new"] * 3
+    assert [type(error) for error in waiters.errors] == [TimedOut]
+
+
+def test_a_failure_of_the_past_is_no_failure_of_today() -> None:
+    answers: list[Token | ISalesError] = [BadAnswer(), Token("new", NOW, LATER)]
+
+    def obtain(last: Token | None, left: Callable[[], float]) -> Token:
+        answer = answers.pop(0)
+        if isinstance(answer, ISalesError):
+            raise answer
+        return answer
+
+    shelf = MemoryShelf()
+    tokens = source(obtain, shelf)
+    with pytest.raises(BadAnswer):
+        tokens.token(lambda: 10.0)
+    assert shelf.take_turn(1)
+    shelf.end_turn()
+    assert tokens.token(lambda: 10.0).value == "new"
+
+
+def test_waiting_for_another_thread_ends_with_the_time_of_the_call() -> None:
+    asking, go_on = threading.Event(), threading.Event()
+
+    def obtain(last: Token | None, left: Callable[[], float]) -> Token:
+        asking.set()
+        assert go_on.wait(10)
+        return Token("new", NOW, LATER)
+
+    tokens = source(obtain)
+    thread = threading.Thread(target=tokens.token, args=(lambda: 10.0,))
+    thread.start()
+    assert asking.wait(10)
+    with pytest.raises(TimedOut) as caught:
+        tokens.token(lambda: 0.0)
+    go_on.set()
+    thread.join(10)
+    assert not caught.value.maybe_sent
+    assert tokens.token(lambda: 0.0).value == "new"
+
+
+def test_waiting_for_another_process_ends_with_the_time_of_the_call(time: Time) -> None:
+    shelf = MemoryShelf()
+    assert shelf.take_turn(60)
+    with pytest.raises(TimedOut) as caught:
+        source(never, shelf, time.sleep).token(lambda: 0.2 - time.passed)
+    assert not caught.value.maybe_sent
+    assert time.passed == pytest.approx(0.2)
+
+
+def test_waiting_for_another_process_ends_with_its_token() -> None:
+    shelf = MemoryShelf()
+    assert shelf.take_turn(60)
+    tokens = source(never, shelf, lambda _: shelf.write(Token("theirs", NOW, LATER)))
+    assert tokens.token(lambda: 10.0).value == "theirs"
+
+
+def test_the_turn_of_a_process_that_died_passes_on(time: Time) -> None:
+    shelf = MemoryShelf(time.monotonic)
+    assert shelf.take_turn(3)
+    tokens = source(lambda *_: Token("ours", NOW, LATER), shelf, time.sleep)
+    assert tokens.token(lambda: 10.0 - time.passed).value == "ours"
+    assert time.passed == pytest.approx(3.0, abs=0.1)
+
+
+def test_the_token_before_is_handed_on_for_its_refresh() -> None:
+    shelf = MemoryShelf()
+    old = Token("old", NOW - timedelta(hours=1), NOW, "refresh", LATER)
+    shelf.write(old)
+    seen: list[Token | None] = []
+
+    def obtain(last: Token | None, left: Callable[[], float]) -> Token:
+        seen.append(last)
+        return Token("new", NOW, LATER)
+
+    assert source(obtain, shelf).token(lambda: 10.0).value == "new"
+    assert seen == [old]
+    assert shelf.read() == Token("new", NOW, LATER)
