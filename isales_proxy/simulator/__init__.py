@@ -1,18 +1,41 @@
 """A stand-in CC-iSales over real HTTP: for demos, training and tests.
 
-It verifies signatures and parameters strictly, answers seeded data full of the oddities
-that real systems send, and goes wrong on demand (`faults`).
+It verifies signatures, tokens and parameters strictly, answers seeded data full of the
+oddities that real systems send, and goes wrong on demand (`faults`).
 """
 
 from __future__ import annotations
 
-from isales_proxy.simulator.app import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
-from isales_proxy.simulator.faults import LIST_RESERVATIONS, LIST_RESULT_CODES
+from isales_proxy.simulator.app import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+    Simulator,
+)
+from isales_proxy.simulator.operations import (
+    FETCH_TOKEN,
+    LIST_OUTBOUND_TASKS,
+    LIST_RESERVATIONS,
+    LIST_RESULT_CODES,
+    LOG_IN,
+    PUSH_MID_RESULT,
+    READ_CALL_DATA,
+    REFRESH_TOKEN,
+)
 
 __all__ = [
     "DEMO_ACCESS_KEY",
+    "DEMO_APP_KEY",
+    "DEMO_APP_SECRET",
     "DEMO_SECRET_KEY",
+    "FETCH_TOKEN",
+    "LIST_OUTBOUND_TASKS",
     "LIST_RESERVATIONS",
     "LIST_RESULT_CODES",
+    "LOG_IN",
+    "PUSH_MID_RESULT",
+    "READ_CALL_DATA",
+    "REFRESH_TOKEN",
     "Simulator",
 ]

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from isales_proxy.simulator import control, interfaces
-from isales_proxy.simulator.calls import KEPT_HEADERS, Call, Calls
-from isales_proxy.simulator.codes import CodeBook
-from isales_proxy.simulator.data import Dataset
-from isales_proxy.simulator.faults import LIST_RESERVATIONS, Fault, Faults
-from isales_proxy.simulator.gate import is_signed, split_target
-from isales_proxy.simulator.generation import generate
-from isales_proxy.simulator.parameters import (
-    PARAMETER_ERROR,
-    ParameterError,
-    check_content_type,
-    check_vdn,
-    decode_body,
-    read_codes_request,
-    read_list_request,
-)
+from isales_proxy.simulator import control
+from isales_proxy.simulator.call_data import CallData
+from isales_proxy.simulator.calls import Call, Calls, kept_body, kept_headers
+from isales_proxy.simulator.campaigns import CampaignDesk
+from isales_proxy.simulator.data import Dataset, to_ms
+from isales_proxy.simulator.faults import UNANSWERED, Fault, Faults
+from isales_proxy.simulator.gate import split_target
+from isales_proxy.simulator.obs import ObsDesk
+from isales_proxy.simulator.obs_envelope import Envelope
+from isales_proxy.simulator.operations import BUSINESS, CAMPAIGNS, route
 from isales_proxy.simulator.server import Request, Server
-from isales_proxy.simulator.wire import JSON_TYPE, NOT_FOUND, UNAUTHORIZED, Answer, replaced
+from isales_proxy.simulator.token_desk import TokenDesk
+from isales_proxy.simulator.tokens import Tokens
+from isales_proxy.simulator.wire import NOT_FOUND, Answer, Outcome, replaced
+from isales_proxy.simulator.write_backs import WriteBacks
 
 DEMO_ACCESS_KEY: Final = "DEMOAK0001"
 DEMO_SECRET_KEY: Final = "demo-secret-key-of-the-simulator"  # noqa: S105  (opens nothing real)
+DEMO_APP_KEY: Final = "DEMOAPP0001"
+DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
 
-_METHOD_NOT_ALLOWED: Final = Answer(405, b"Method Not Allowed", "text/plain")
-_FORBIDDEN: Final = Answer(403, b"loopback only", "text/plain")
+_LOOPBACK_ONLY: Final = Answer(403, b"loopback only", "text/plain")
 
 
 def _utc_now() -> datetime:
@@ -47,6 +45,12 @@ class Simulator:
     scripts what goes wrong, `codes` is the code table. `max_skew` is the clock difference
     that a signature may show. `exact_number` lets `calledNo` match whole numbers only,
     since the vendor does not say which it does.
+
+    The OBS interfaces want a token for `app_key` and `app_secret` (user and password of the
+    log-in, too) in the header `auth_header`; it lives as long as asked, at most `token_seconds`,
+    by the clock `now`. `call_data` rows of each task are handed out once, at most `max_batch` a
+    call; what is written back is in `write_backs`. `result_as_text` and `flat` give the envelope
+    the form of the vendor's tables instead of that of the examples. `tokens` can be revoked.
 
     After `stop`, `start` comes back on the same port, as a vendor does after an outage.
     """
@@ -65,21 +69,54 @@ class Simulator:
         max_skew: timedelta = timedelta(minutes=15),
         max_limit: int = 100,
         exact_number: bool = False,
+        app_key: str = DEMO_APP_KEY,
+        app_secret: str = DEMO_APP_SECRET,
+        cc_id: int = 1,
+        token_seconds: int | None = None,
+        auth_header: str = "Authorization",
+        call_data: int = 400,
+        max_batch: int = 1000,
+        result_as_text: bool = False,
+        flat: bool = False,
     ) -> None:
         self.calls = Calls()
         self.faults = Faults()
-        self.codes = CodeBook()
         self.vdns = frozenset(vdns)
         self._host, self._port = host, port
-        self._rows, self._seed = rows, seed
-        self._now = now
-        self._anchor_ms = _to_ms(now())
-        self._keys = (access_key, secret_key)
-        self._max_skew = max_skew
-        self._max_limit = max_limit
-        self._exact_number = exact_number
-        self._lock = threading.Lock()
-        self._datasets: dict[int, Dataset] = {}
+        anchor_ms = to_ms(now())
+        self._campaigns = CampaignDesk(
+            vdns=self.vdns,
+            rows=rows,
+            seed=seed,
+            anchor_ms=anchor_ms,
+            now=now,
+            keys=(access_key, secret_key),
+            max_skew=max_skew,
+            max_limit=max_limit,
+            exact_number=exact_number,
+        )
+        self.codes = self._campaigns.codes
+        self.tokens = Tokens(now)
+        self.call_data = CallData(vdns=self.vdns, rows=call_data, seed=seed, anchor_ms=anchor_ms)
+        self.write_backs = WriteBacks()
+        envelope = Envelope(as_text=result_as_text, flat=flat)
+        self._token_desk = TokenDesk(
+            tokens=self.tokens,
+            keys=(app_key, app_secret),
+            cap=token_seconds,
+            now=now,
+            envelope=envelope,
+        )
+        self._obs = ObsDesk(
+            vdns=self.vdns,
+            cc_id=cc_id,
+            tokens=self.tokens,
+            call_data=self.call_data,
+            write_backs=self.write_backs,
+            header=auth_header,
+            max_batch=max_batch,
+            envelope=envelope,
+        )
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -129,16 +166,7 @@ class Simulator:
 
     def dataset(self, vdn: int) -> Dataset:
         """The rows of one VDN, made at its first use. KeyError for a VDN not simulated."""
-        if vdn not in self.vdns:
-            raise KeyError(vdn)
-        with self._lock:
-            if vdn not in self._datasets:
-                self._datasets[vdn] = Dataset(
-                    generate(vdn=vdn, rows=self._rows, seed=self._seed, anchor_ms=self._anchor_ms),
-                    anchor_ms=self._anchor_ms,
-                    exact_number=self._exact_number,
-                )
-            return self._datasets[vdn]
+        return self._campaigns.dataset(vdn)
 
     def add_rows(self, vdn: int, rows: Iterable[Mapping[str, object]]) -> None:
         """Put rows in the vendor's spelling among those of a VDN; they are answered as given."""
@@ -148,93 +176,52 @@ class Simulator:
         path, query = split_target(request.target)
         if path.startswith(control.PREFIX):
             if not control.is_local(request.client, request.headers.get("host", "")):
-                return _FORBIDDEN, None
+                return _LOOPBACK_ONLY, None
             return control.answer(self, request.method, path, request.body), None
-        routed = interfaces.route(path)
+        routed = route(path)
         if routed is None:
             return NOT_FOUND, None
         operation, vdn = routed
         fault = self.faults.take(operation)
-        verified = is_signed(
-            request, path, query, keys=self._keys, now=self._now(), max_skew=self._max_skew
-        )
-        payload: interfaces.Payload | None = None
-        if not verified:
-            answer = UNAUTHORIZED
-        elif request.method != interfaces.METHODS[operation]:
-            answer = _METHOD_NOT_ALLOWED
+        if operation in CAMPAIGNS:
+            outcome = self._campaigns.answer(request, operation, path, vdn, query, fault)
+        elif operation in BUSINESS:
+            outcome = self._obs.answer(request, operation, query, fault)
         else:
-            payload = self._payload(request, operation, vdn, query, fault)
-            if fault is not None:
-                payload = interfaces.spoil(payload, fault)
-            answer = Answer(200, json.dumps(payload, ensure_ascii=False).encode(), JSON_TYPE)
-        if fault is not None:
-            intact, answer = answer, replaced(answer, fault)
-            payload = payload if answer is intact else None
-        self._keep(request, operation, vdn, query, fault, verified, answer, payload)
+            outcome = self._token_desk.answer(request, operation, query, fault)
+        answer = outcome.answer if fault is None else replaced(outcome.answer, fault)
+        if answer is not outcome.answer:
+            outcome = replace(outcome, answer=answer, code=None)
+        self._keep(request, operation, path, query, fault, outcome)
         return answer, fault
-
-    def _payload(
-        self,
-        request: Request,
-        operation: str,
-        vdn_text: str,
-        query: list[tuple[str, str]],
-        fault: Fault | None,
-    ) -> interfaces.Payload:
-        try:
-            check_content_type(request.headers.get("content-type"))
-            vdn = check_vdn(vdn_text, self.vdns)
-            if operation == LIST_RESERVATIONS:
-                if query:
-                    raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
-                wanted = read_list_request(decode_body(request.body), max_limit=self._max_limit)
-                return interfaces.reservations(
-                    self.dataset(vdn), wanted, now_ms=_to_ms(self._now()), fault=fault
-                )
-            if request.body:
-                raise ParameterError(PARAMETER_ERROR, "request body: none is expected.")
-            codes = read_codes_request(query, request.headers.get("locale"))
-            return interfaces.result_codes(self.codes, codes, fault=fault)
-        except ParameterError as error:
-            return interfaces.refusal(error)
 
     def _keep(
         self,
         request: Request,
         operation: str,
-        vdn: str,
+        path: str,
         query: list[tuple[str, str]],
         fault: Fault | None,
-        verified: bool,
-        answer: Answer,
-        payload: interfaces.Payload | None,
+        outcome: Outcome,
     ) -> None:
-        try:
-            body = json.loads(request.body) if request.body else None
-        except (ValueError, RecursionError):
-            body = None
-        code = payload.get("resultCode") if payload else None
-        unanswered = fault is not None and fault.kind in ("reset", "close")
+        body, raw_body = kept_body(operation, request.body)
+        unanswered = fault is not None and fault.kind in UNANSWERED
+        vdn = body.get("vdnId") if isinstance(body, dict) and operation in BUSINESS else None
         self.calls.add(
             Call(
                 number=self.calls.next_number(),
                 operation=operation,
                 method=request.method,
-                path=split_target(request.target)[0],
-                vdn=vdn,
+                path=path,
+                vdn=outcome.vdn if vdn is None else str(vdn),
                 query=tuple(query),
                 body=body,
-                raw_body=request.body,
-                headers={k: v for k, v in request.headers.items() if k in KEPT_HEADERS},
+                raw_body=raw_body,
+                headers=kept_headers(operation, request.headers),
                 connection=request.connection,
-                verified=verified,
+                verified=outcome.verified,
                 fault=fault.kind if fault else None,
-                status=0 if unanswered else answer.status,
-                code=None if code is None or unanswered else str(code),
+                status=0 if unanswered else outcome.answer.status,
+                code=None if unanswered else outcome.code,
             )
         )
-
-
-def _to_ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

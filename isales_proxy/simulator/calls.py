@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, overload
+from typing import Final, cast, overload
+
+from isales_proxy.simulator.operations import CAMPAIGNS, TOKENS
 
 KEPT_HEADERS: Final = (
     "host",
     "authorization",
+    "authentication",
     "content-type",
     "accept",
     "accept-encoding",
@@ -18,17 +22,21 @@ KEPT_HEADERS: Final = (
     "content-length",
     "locale",
     "user-agent",
+    "x-token-expire",
 )
+_SECRET_FIELDS: Final = ("app_secret", "passwd", "refreshToken")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of an interface.
 
-    `operation` is `appoint/list` or `queryOBSResultCode`; `body` is the parsed request body
-    (None without one, or when it is no JSON); `query` the raw pairs in their order; `status`
-    the HTTP status meant (0: none was sent); `code` the `resultCode` answered, None when
-    there was none; `fault` the kind played; `verified` whether the signature held.
+    `operation` is a name of `operations`; `body` is the parsed request body (None without one,
+    or when it is no JSON); `query` the raw pairs in their order; `status` the HTTP status meant
+    (0: none was sent); `code` the `resultCode` or `result` answered, None when there was none;
+    `fault` the kind played; `verified` whether the signature, token or password held; `vdn`
+    the VDN as it was given, empty where there was none. No token, password or secret is kept:
+    a bearer header reads `Bearer ***`, and the calls for a token have no `raw_body`.
     """
 
     number: int
@@ -63,6 +71,32 @@ class Call:
             "status": self.status,
             "code": self.code,
         }
+
+
+def kept_headers(operation: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers worth keeping; a signature stays readable, a token does not."""
+    kept = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
+    for name in ("authorization", "authentication"):
+        value = kept.get(name, "")
+        if value.lower().startswith("bearer"):
+            kept[name] = "Bearer ***"
+        elif value and (name == "authentication" or operation not in CAMPAIGNS):
+            kept[name] = "***"
+    return kept
+
+
+def kept_body(operation: str, raw: bytes) -> tuple[object, bytes]:
+    """The parsed and the raw body worth keeping."""
+    try:
+        body = json.loads(raw) if raw else None
+    except (ValueError, RecursionError):
+        body = None
+    if operation not in TOKENS:
+        return body, raw
+    if not isinstance(body, dict):
+        return None, b""
+    fields = cast("dict[str, object]", body)
+    return {name: v for name, v in fields.items() if name not in _SECRET_FIELDS}, b""
 
 
 class Calls(Sequence[Call]):

@@ -1,4 +1,4 @@
-"""Who and what appears in the simulated reservations: agents, tasks, numbers, outcomes.
+"""Who and what appears in the simulated data: agents, tasks, numbers, outcomes.
 
 Every name and number is invented. Names are chosen to be awkward for a table: other
 scripts, markup, quotes and one that fits no column.
@@ -41,10 +41,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The agents and tasks of one VDN."""
+    """The agents and tasks of one VDN; `unnamed_task` is the ID of one without reservations."""
 
     agents: tuple[Agent, ...]
     tasks: tuple[Task, ...]
+    unnamed_task: str
 
 
 _LONG_NAME: Final = (
@@ -93,6 +94,7 @@ _CAST_88: Final = Cast(
         Task("0000451207", "Pilot", "2", 2),
         Task("1251250799", "会员权益说明（试运行）", "4", 2),
     ),
+    unnamed_task="1251250811",
 )
 
 _CAST_89: Final = Cast(
@@ -136,6 +138,7 @@ _CAST_89: Final = Cast(
         Task("0000451208", "Trial", "2", 2),
         Task("2251250903", "新品体验邀请", "4", 2),
     ),
+    unnamed_task="2251250911",
 )
 
 ANSWERED: Final = "00000"

@@ -10,6 +10,12 @@ DELETE /__sim__/calls    forget them
 POST   /__sim__/codes    add or reword: {"code": "90099", "en": "…", "zh": "…"};
                          take out: {"code": "90099", "remove": true}
 POST   /__sim__/rows     {"vdn": 88, "rows": [{…vendor's spelling…}]}, answered as given
+GET    /__sim__/call-data    how many rows of each task are left
+POST   /__sim__/call-data    {"vdn": 88, "service_id": "1106025109", "rows": [{…}]}: handed out
+                             next, as given; a task that was unknown is executed from now on
+GET    /__sim__/write-backs  the bodies of all that was written back, oldest first
+DELETE /__sim__/write-backs  forget them
+DELETE /__sim__/tokens       end every token
 """
 
 from __future__ import annotations
@@ -82,6 +88,26 @@ def _carry_out(
         case "POST", "rows":
             given = _object(json.loads(body))
             simulator.add_rows(given["vdn"], [_object(row) for row in given["rows"]])
+            return {}
+        case "GET", "call-data":
+            return {
+                "call_data": [
+                    {"vdn": vdn, "service_id": service_id, "remaining": left}
+                    for (vdn, service_id), left in simulator.call_data.counts().items()
+                ]
+            }
+        case "POST", "call-data":
+            given = _object(json.loads(body))
+            rows = [_object(row) for row in given["rows"]]
+            simulator.call_data.put(given["vdn"], str(given["service_id"]), rows)
+            return {}
+        case "GET", "write-backs":
+            return {"write_backs": list(simulator.write_backs)}
+        case "DELETE", "write-backs":
+            simulator.write_backs.clear()
+            return {}
+        case "DELETE", "tokens":
+            simulator.tokens.revoke_all()
             return {}
     return None
 

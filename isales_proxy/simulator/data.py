@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from isales_proxy.simulator.cast import OUTCOMES, Agent, Outcome, Task
@@ -134,6 +135,11 @@ class Dataset:
             else:
                 found = [row for row in found if number in row.called_no]
         return found
+
+
+def to_ms(moment: datetime) -> int:
+    """A moment in the vendor's milliseconds since 1970, UTC."""
+    return int(moment.timestamp() * 1000)
 
 
 def row_as_given(raw: Mapping[str, object]) -> Row:

@@ -3,15 +3,19 @@
 A rule matches an operation (or any), waits for its n-th call, and is used up after a
 number of times (or never). Of the rules that match a call, the oldest one is played.
 
+What a call asks for (handing out call data, recording a write-back, issuing a token) is done
+before the fault shows, except for the kinds marked * : those leave everything as it was.
+
 kind            options (default)                          what the client meets
 delay           seconds (1)                                the right answer, late
 hold            -                                          the right answer after `release`
-reset           -                                          the connection is reset (RST)
-close           -                                          the connection ends unanswered
-status          status (500), body, content_type           that HTTP status
-throttle        retry_after (1), status (429)              429 with Retry-After (null: without)
-unauthorized    status (401)                               401 with a body that is no JSON
-redirect        location (/), status (302)                 a redirect
+reset *         -                                          the connection is reset (RST)
+close *         -                                          the connection ends unanswered
+lose            -                                          the same, and yet the work is done
+status *        status (500), body, content_type           that HTTP status
+throttle *      retry_after (1), status (429)              429 with Retry-After (null: without)
+unauthorized *  status (401)                               401 with a body that is no JSON
+redirect *      location (/), status (302)                 a redirect
 garbage         -                                          200, JSON promised, noise delivered
 html            -                                          200 with an HTML page
 null            -                                          200 with the JSON text null
@@ -20,9 +24,10 @@ half_body       -                                          half the promised len
 drip            chunk (1), interval (0.05), limit (null)   the answer in crumbs, then the rest
 huge            size (16 MiB), declared (true)             size bytes; undeclared: chunked
 wrong_total     total or delta (+1)                        totalCount is wrong
-no_data         -                                          data / obsCodes is missing
-no_codes        drop (both)                                both, resultCode or returnCode missing
-business        code (0200006), desc (database error)      a business error in the envelope
+no_data         -                                          data / obsCodes / resultData is missing
+no_codes        drop (both)                                both, resultCode or returnCode missing;
+                                                           of the OBS interfaces, result
+business *      code (0200006), desc (database error)      a business error in the envelope
 patch           fields                                     envelope fields overwritten
 shift           by (1), grow (0)                           rows move by k after the first page,
                                                            totalCount grows there
@@ -36,9 +41,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, cast
 
-LIST_RESERVATIONS: Final = "appoint/list"
-LIST_RESULT_CODES: Final = "queryOBSResultCode"
-OPERATIONS: Final = frozenset({LIST_RESERVATIONS, LIST_RESULT_CODES})
+from isales_proxy.simulator.operations import OPERATIONS
+
+NOT_CARRIED_OUT: Final = frozenset(
+    {"reset", "close", "status", "throttle", "unauthorized", "redirect", "business"}
+)
+UNANSWERED: Final = frozenset({"reset", "close", "lose"})
 
 _NUMBER: Final = (int, float)
 _NOTHING: Final[dict[str, tuple[tuple[type, ...], object]]] = {}
@@ -47,6 +55,7 @@ _KINDS: Final[dict[str, dict[str, tuple[tuple[type, ...], object]]]] = {
     "hold": _NOTHING,
     "reset": _NOTHING,
     "close": _NOTHING,
+    "lose": _NOTHING,
     "status": {
         "status": ((int,), 500),
         "body": ((str,), "Internal Server Error"),
@@ -101,6 +110,10 @@ class Fault:
     def text(self, name: str) -> str:
         """An option as text."""
         return str(self.options[name])
+
+    def fields(self) -> Mapping[str, object]:
+        """The fields that a `patch` overwrites."""
+        return cast("Mapping[str, object]", self.options["fields"])
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The two interfaces: a verified request becomes an answer in the vendor's envelope.
+"""The two campaign interfaces: a verified request becomes an answer in the vendor's envelope.
 
 Vendor pages: "Querying the List of Reserved Outbound Call Tasks" (`appoint/list`) and
 "Querying OBS Outbound Call Result Codes" (`queryOBSResultCode`). Failures that the vendor
@@ -7,29 +7,17 @@ reports by code are HTTP 200, too.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, cast
 
 from isales_proxy.simulator.codes import CodeBook
 from isales_proxy.simulator.data import Dataset
-from isales_proxy.simulator.faults import LIST_RESERVATIONS, LIST_RESULT_CODES, Fault
+from isales_proxy.simulator.faults import Fault
 from isales_proxy.simulator.parameters import CodesRequest, ListRequest, ParameterError
 
 Payload = dict[str, object]
 
 SUCCESS: Final = "0200000"
-METHODS: Final = {LIST_RESERVATIONS: "POST", LIST_RESULT_CODES: "GET"}
-_PATH: Final = re.compile(
-    r"/rest/isales/v1/openapi/campaigns/(?P<vdn>[^/]*)/"
-    r"(?P<operation>appoint/list|queryOBSResultCode)"
-)
-
-
-def route(path: str) -> tuple[str, str] | None:
-    """The operation and the text in the place of `vdnId`; None for a path that is not ours."""
-    match = _PATH.fullmatch(path)
-    return (match["operation"], match["vdn"]) if match else None
 
 
 def reservations(
@@ -84,7 +72,7 @@ def spoil(payload: Payload, fault: Fault) -> Payload:
         case "business":
             spoilt = _envelope(fault.text("code"), fault.text("desc"))
         case "patch":
-            spoilt.update(cast("Mapping[str, object]", fault.options["fields"]))
+            spoilt.update(fault.fields())
     return spoilt
 
 

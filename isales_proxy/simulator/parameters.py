@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -104,11 +104,9 @@ def _no_constant(name: str) -> object:
 
 def read_list_request(body: Mapping[str, object], *, max_limit: int) -> ListRequest:
     """Check every field of an `appoint/list` body, or raise ParameterError."""
-    for name in body:
-        if name not in _BODY_FIELDS:
-            raise ParameterError(PARAMETER_ERROR, f"{name[:40]}: unknown parameter.")
-    limit = _integer(body, "limit", low=1, high=max_limit)
-    offset = _integer(body, "offset", low=0, high=2**31 - 1)
+    refuse_unknown(body, _BODY_FIELDS)
+    limit = read_integer(body, "limit", low=1, high=max_limit)
+    offset = read_integer(body, "offset", low=0, high=2**31 - 1)
     if offset % limit:
         raise ParameterError(COMBINATION, "offset: must be limit x (page - 1).")
     begin_ms = _time(body, "beginTime")
@@ -143,7 +141,15 @@ def read_codes_request(query: list[tuple[str, str]], locale: str | None) -> Code
     )
 
 
-def _present(body: Mapping[str, object], name: str, *, required: bool) -> bool:
+def refuse_unknown(body: Mapping[str, object], known: Collection[str]) -> None:
+    """Refuse a body that holds a field which no page knows."""
+    for name in body:
+        if name not in known:
+            raise ParameterError(PARAMETER_ERROR, f"{name[:40]}: unknown parameter.")
+
+
+def is_present(body: Mapping[str, object], name: str, *, required: bool) -> bool:
+    """Whether a field was given; one that is required, or given without a value, is refused."""
     if name not in body and not required:
         return False
     if body.get(name) is None or body[name] in ("", []):
@@ -158,8 +164,9 @@ def _whole(body: Mapping[str, object], name: str) -> int:
     return value
 
 
-def _integer(body: Mapping[str, object], name: str, *, low: int, high: int) -> int:
-    _present(body, name, required=True)
+def read_integer(body: Mapping[str, object], name: str, *, low: int, high: int) -> int:
+    """A required whole number from `low` to `high`."""
+    is_present(body, name, required=True)
     value = _whole(body, name)
     if not low <= value <= high:
         raise ParameterError(WRONG_VALUE, f"{name}: the value ranges from {low} to {high}.")
@@ -167,7 +174,7 @@ def _integer(body: Mapping[str, object], name: str, *, low: int, high: int) -> i
 
 
 def _time(body: Mapping[str, object], name: str) -> int | None:
-    if not _present(body, name, required=False):
+    if not is_present(body, name, required=False):
         return None
     value = _whole(body, name)
     if not 0 <= value <= _LAST_MS:
@@ -178,12 +185,13 @@ def _time(body: Mapping[str, object], name: str) -> int | None:
 def _text(
     body: Mapping[str, object], name: str, pattern: re.Pattern[str], longest: int
 ) -> str | None:
-    if not _present(body, name, required=False):
+    if not is_present(body, name, required=False):
         return None
-    return _checked_text(body[name], name, pattern, longest)
+    return read_text(body[name], name, pattern, longest)
 
 
-def _checked_text(value: object, name: str, pattern: re.Pattern[str], longest: int) -> str:
+def read_text(value: object, name: str, pattern: re.Pattern[str], longest: int) -> str:
+    """A text that is not empty, of the characters of `pattern` alone."""
     if not isinstance(value, str):
         raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, string expected.")
     if not value:
@@ -197,14 +205,14 @@ def _checked_text(value: object, name: str, pattern: re.Pattern[str], longest: i
 
 def _accounts(body: Mapping[str, object]) -> frozenset[str] | None:
     name = "userAccountList"
-    if not _present(body, name, required=False):
+    if not is_present(body, name, required=False):
         return None
     values = body[name]
     if not isinstance(values, list):
         raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, array expected.")
     if len(values) > MAX_AGENTS:
         raise ParameterError(TOO_MANY, f"{name}: no more than {MAX_AGENTS} values.")
-    return frozenset(_checked_text(value, name, _ACCOUNT, 64) for value in values)
+    return frozenset(read_text(value, name, _ACCOUNT, 64) for value in values)
 
 
 def _query_integer(given: Mapping[str, str], name: str, *, high: int) -> int:

@@ -31,7 +31,23 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was made of a call: the answer, and what is kept of it besides the request.
+
+    `verified` is whether the signature, token or password held; `code` the code of the answer's
+    envelope, None without one.
+    """
+
+    answer: Answer
+    verified: bool
+    vdn: str = ""
+    code: str | None = None
+
+
 UNAUTHORIZED: Final = Answer(401, b"Unauthorized", "text/plain; charset=UTF-8")
+FORBIDDEN: Final = Answer(403, b"Authentication failed", "text/plain; charset=UTF-8")
+METHOD_NOT_ALLOWED: Final = Answer(405, b"Method Not Allowed", "text/plain")
 NOT_FOUND: Final = Answer(404, b"<html><body>404 Not Found</body></html>", "text/html")
 
 
@@ -68,7 +84,7 @@ def send(
     match fault.kind if fault else "":
         case "reset":
             _reset(handler)
-        case "close":
+        case "close" | "lose":
             handler.close_connection = True
         case "half_body":
             _head(handler, answer, len(answer.body))

@@ -1,4 +1,4 @@
-"""A small simulator at a frozen moment, and signed requests to it."""
+"""A small simulator at a frozen moment, and requests to it: signed, and with a token."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from isales_proxy.simulator import Simulator
+from tests.support.obs_http import ObsHttp
 from tests.support.signed_http import SignedHttp
 
 NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)
@@ -23,3 +24,9 @@ def simulator() -> Iterator[Simulator]:
 def http(simulator: Simulator) -> Iterator[SignedHttp]:
     with SignedHttp(simulator.base_url, NOW) as signed:
         yield signed
+
+
+@pytest.fixture
+def obs(simulator: Simulator) -> Iterator[ObsHttp]:
+    with ObsHttp(simulator.base_url, NOW) as http:
+        yield http

@@ -21,7 +21,7 @@ settings.configure()
 django.setup()
 from django.core.management import call_command
 from isales_proxy.management.commands.run_simulator import Command
-call_command(Command(), "--rows", "20", "--vdn", "88")
+call_command(Command(), "--rows", "20", "--call-data", "3", "--vdn", "88")
 """
 
 
@@ -37,6 +37,8 @@ def test_it_prints_its_address_serves_and_ends_by_signal(ending: signal.Signals)
             assert address
             with SignedHttp(address[1], datetime.now(UTC)) as http:
                 assert http.reservations().json["totalCount"] == 20
+                told = http.control("GET", "/__sim__/call-data").json["call_data"]
+                assert {task["remaining"] for task in told} == {3}
             process.send_signal(ending)
             assert process.wait(timeout=10) == 0
         finally:

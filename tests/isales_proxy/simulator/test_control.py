@@ -6,6 +6,7 @@ import pytest
 
 from isales_proxy.simulator import Simulator
 from isales_proxy.simulator.control import is_local
+from tests.support.obs_http import ObsHttp
 from tests.support.signed_http import SignedHttp
 
 
@@ -62,9 +63,40 @@ def test_rows_are_answered_as_given(http: SignedHttp) -> None:
     assert http.reservations(calledNo="777", endTime=1747302523000).json["data"] == [row]
 
 
+def test_call_data_is_told_and_given(obs: ObsHttp) -> None:
+    def left() -> dict[tuple[int, str], int]:
+        told = obs.control("GET", "/__sim__/call-data").json["call_data"]
+        return {(task["vdn"], task["service_id"]): task["remaining"] for task in told}
+
+    obs.callnos(10)
+    assert left()[88, "1106025109"] == 390
+    assert left()[89, "2206025201"] == 400
+    given = {"vdn": 88, "service_id": "fadsfa", "rows": [{"uiqueId": "sfa"}]}
+    assert obs.control("POST", "/__sim__/call-data", given).status == 200
+    assert left()[88, "fadsfa"] == 1
+    assert obs.callnos(serviceId="fadsfa").json["resultData"]["taskData"] == given["rows"]
+
+
+def test_write_backs_are_told_and_forgotten(obs: ObsHttp) -> None:
+    obs.midresult("77", status="6")
+    (kept,) = obs.control("GET", "/__sim__/write-backs").json["write_backs"]
+    assert (kept["uniqueId"], kept["status"]) == ("77", "6")
+    assert obs.control("DELETE", "/__sim__/write-backs").status == 200
+    assert obs.control("GET", "/__sim__/write-backs").json == {"write_backs": []}
+
+
+def test_tokens_are_revoked(obs: ObsHttp) -> None:
+    assert obs.tasks().status == 200
+    assert obs.control("DELETE", "/__sim__/tokens").status == 200
+    assert obs.tasks().status == 401
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        ("/__sim__/call-data", {"vdn": 77, "service_id": "1", "rows": []}),
+        ("/__sim__/call-data", {"vdn": 88, "service_id": "1", "rows": ["x"]}),
+        ("/__sim__/call-data", {"vdn": 88}),
         ("/__sim__/faults", {"kind": "explode"}),
         ("/__sim__/faults", {"times": 1}),
         ("/__sim__/faults", "delay"),

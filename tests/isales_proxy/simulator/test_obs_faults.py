@@ -1,0 +1,139 @@
+"""Faults of the OBS interfaces: what was done and what was not, whatever the client met."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http.client import HTTPException, RemoteDisconnected
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from isales_proxy.simulator import (
+    FETCH_TOKEN,
+    LIST_OUTBOUND_TASKS,
+    LOG_IN,
+    PUSH_MID_RESULT,
+    READ_CALL_DATA,
+    REFRESH_TOKEN,
+    Simulator,
+)
+from isales_proxy.simulator.faults import KINDS, NOT_CARRIED_OUT, UNANSWERED
+from tests.support.obs_http import ObsHttp
+
+NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)
+TASK = "1106025109"
+# These change nothing about the answers of these interfaces.
+OTHERS = {"hold", "wrong_total", "shift"}
+DONE = sorted(KINDS - NOT_CARRIED_OUT - OTHERS)
+QUICK: dict[str, dict[str, Any]] = {
+    "delay": {"seconds": 0.01},
+    "drip": {"chunk": 64, "interval": 0},
+    "huge": {"size": 100_000},
+    "patch": {"fields": {"result": 9}},
+}
+
+
+def ask_anyway(simulator: Simulator, question: str, *args: Any) -> None:
+    """Ask with a connection of its own, whatever comes of it."""
+    with ObsHttp(simulator.base_url, NOW) as http:
+        http.token = simulator.tokens.issue()
+        try:
+            getattr(http, question)(*args)
+        except (OSError, HTTPException, ValueError):
+            return
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_CARRIED_OUT))
+def test_nothing_is_done_when_the_fault_comes_first(simulator: Simulator, kind: str) -> None:
+    for operation in (READ_CALL_DATA, PUSH_MID_RESULT, FETCH_TOKEN, LOG_IN):
+        simulator.faults.add(kind, operation=operation)
+    ask_anyway(simulator, "callnos", 10)
+    ask_anyway(simulator, "midresult")
+    issued = simulator.tokens.issued
+    ask_anyway(simulator, "fetch_token")
+    ask_anyway(simulator, "log_in")
+    # `ask_anyway` has a token issued each time; the faulty calls have added none.
+    assert simulator.tokens.issued == issued + 2
+    assert [call.fault for call in simulator.calls] == [kind] * 4
+    assert simulator.call_data.remaining(88, TASK) == 400
+    assert len(simulator.write_backs) == 0
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_CARRIED_OUT))
+def test_a_refresh_token_survives_a_fault_that_comes_first(simulator: Simulator, kind: str) -> None:
+    token = simulator.tokens.issue_refresh(60)
+    simulator.faults.add(kind, operation=REFRESH_TOKEN)
+    ask_anyway(simulator, "refresh", token)
+    assert simulator.tokens.is_refresh(token)
+
+
+@pytest.mark.parametrize("kind", DONE)
+def test_all_is_done_when_the_fault_comes_after(simulator: Simulator, kind: str) -> None:
+    options = QUICK.get(kind, {})
+    for operation in (READ_CALL_DATA, PUSH_MID_RESULT, FETCH_TOKEN):
+        simulator.faults.add(kind, operation=operation, **options)
+    ask_anyway(simulator, "callnos", 10)
+    ask_anyway(simulator, "midresult", "77")
+    issued = simulator.tokens.issued
+    ask_anyway(simulator, "fetch_token")
+    assert simulator.tokens.issued == issued + 2
+    assert simulator.call_data.remaining(88, TASK) == 390
+    assert [body["uniqueId"] for body in simulator.write_backs] == ["77"]
+
+
+def test_a_lost_answer_ends_the_connection_in_order(simulator: Simulator, obs: ObsHttp) -> None:
+    simulator.faults.add("lose", operation=PUSH_MID_RESULT)
+    obs.tasks()
+    with pytest.raises(RemoteDisconnected):
+        obs.midresult("77")
+    call = simulator.calls[-1]
+    assert (call.fault, call.status, call.code, call.verified) == ("lose", 0, None, True)
+    assert {"lose", "close", "reset"} == UNANSWERED
+    assert obs.midresult("78").json == {"result": 0}
+
+
+def test_a_held_call_was_carried_out_before_it_waits(simulator: Simulator) -> None:
+    simulator.faults.add("hold", operation=READ_CALL_DATA)
+    thread = Thread(target=ask_anyway, args=(simulator, "callnos", 10))
+    thread.start()
+    try:
+        assert simulator.calls.wait_for(1)
+        assert simulator.call_data.remaining(88, TASK) == 390
+    finally:
+        simulator.faults.release()
+        thread.join()
+
+
+def test_a_wrong_token_is_refused_whatever_the_fault(simulator: Simulator, obs: ObsHttp) -> None:
+    obs.token = "nonsense"
+    simulator.faults.add("lose", operation=PUSH_MID_RESULT)
+    with pytest.raises(RemoteDisconnected):
+        obs.midresult("77")
+    simulator.faults.add("business", operation=PUSH_MID_RESULT)
+    assert obs.midresult("77").status == 401
+    assert len(simulator.write_backs) == 0
+
+
+def test_faults_in_the_envelope(simulator: Simulator, obs: ObsHttp) -> None:
+    def spoilt(kind: str, **options: Any) -> Any:
+        simulator.faults.add(kind, operation=LIST_OUTBOUND_TASKS, **options)
+        return obs.tasks().json
+
+    assert spoilt("no_data") == {"result": 0}
+    assert set(spoilt("no_codes")) == {"resultData"}
+    assert simulator.calls[-1].code is None
+    assert spoilt("business") == {"result": "0200006", "resultDesc": "Database error."}
+    assert simulator.calls[-1].code == "0200006"
+    assert spoilt("business", code="17", desc="No.") == {"result": 17, "resultDesc": "No."}
+    assert spoilt("patch", fields={"resultData": None})["resultData"] is None
+    assert spoilt("wrong_total") == spoilt("shift") == obs.tasks().json
+
+
+def test_a_token_can_be_missing_or_odd(simulator: Simulator, obs: ObsHttp) -> None:
+    simulator.faults.add("no_data", operation=FETCH_TOKEN)
+    assert "AccessToken" not in obs.fetch_token().json
+    simulator.faults.add("patch", operation=FETCH_TOKEN, fields={"Expires": "soon"})
+    assert obs.fetch_token().json["Expires"] == "soon"
+    simulator.faults.add("no_data", operation=LOG_IN)
+    assert obs.log_in().json == {"result": 0}
