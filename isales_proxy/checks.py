@@ -28,16 +28,22 @@ def shared_cache(**_more: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def encrypted_line(**_more: Any) -> list[CheckMessage]:
-    """Keys and called numbers travel over the line to CC-iSales."""
-    if isales().base_url.startswith("http://"):
-        return [
-            checks.Warning(
-                "ISALES_BASE_URL is not encrypted.",
-                hint="Use https://, with ISALES_CA_BUNDLE for a private certificate authority.",
-                id="isales_proxy.W001",
-            )
-        ]
-    return []
+    """Keys, tokens and called numbers travel over the lines to CC-iSales."""
+    found = isales()
+    lines = {
+        "ISALES_BASE_URL": found.base_url,
+        "ISALES_OBS_BASE_URL": found.obs_base_url,
+        "ISALES_TOKEN_URL": found.token_url,
+    }
+    return [
+        checks.Warning(
+            f"{name} is not encrypted.",
+            hint="Use https://, with ISALES_CA_BUNDLE for a private certificate authority.",
+            id="isales_proxy.W001",
+        )
+        for name, address in lines.items()
+        if address.startswith("http://")
+    ]
 
 
 @register(Tags.security, deploy=True)

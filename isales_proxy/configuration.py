@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from django.conf import settings
 
 from isales_proxy.client.auth import Credentials
-from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.config import ObsAuth, ObsConfig, TransportConfig
 from isales_proxy.client.transport.sessions import tls_context
+
+Source = Literal["default", "environment", "file"]
+
+# The names of `models.Role`, for what is read before there are models.
+ROLES: Final = ("agent", "supervisor", "auditor", "admin")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,16 @@ class ISalesSettings:
     base_url: str = ""
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
+    obs_base_url: str = ""
+    obs_auth: str = ObsAuth.APP
+    app_key: str = ""
+    app_secret: str = field(default="", repr=False)
+    token_url: str = ""
+    token: str = field(default="", repr=False)
+    obs_auth_header: str = "Authorization"
+    # The vendor leaves the format of the three times of a write-back open.
+    time_format: str = "%Y-%m-%d %H:%M:%S"
+    time_format_zone: str = "UTC"
     cc_id: int = 1
     vdns: tuple[VdnSeed, ...] = (VdnSeed(88, "Demo"),)
     ca_bundle: str = ""
@@ -38,9 +54,51 @@ class ISalesSettings:
     max_page_size: int = 100
 
     @property
+    def obs(self) -> ObsConfig:
+        """How the OBS interfaces are reached. Raises ValueError, without values."""
+        return ObsConfig(
+            base_url=self.obs_base_url,
+            auth=ObsAuth(self.obs_auth),
+            key=self.app_key,
+            secret=self.app_secret,
+            token=self.token,
+            token_url=self.token_url,
+            header=self.obs_auth_header,
+        )
+
+    @property
     def demo(self) -> bool:
         """Whether the simulator stands in for CC-iSales."""
         return not self.base_url
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How long we keep what is personal, in days, and how long a write-back is tried, in hours."""
+
+    call_data_days: int = 30
+    write_back_days: int = 180
+    give_up_hours: int = 48
+    audit_days: int = 730
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """Which roles see called numbers whole, and how often a day others may have one shown."""
+
+    numbers_visible_to: frozenset[str] = frozenset({"supervisor", "admin"})
+    reveals_per_day: int = 30
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the environment as it is in effect. Of a secret nothing is `shown`."""
+
+    name: str
+    shown: str
+    is_set: bool
+    source: Source
+    secret: bool
 
 
 def problems(found: ISalesSettings) -> list[str]:
@@ -57,6 +115,10 @@ def problems(found: ISalesSettings) -> list[str]:
             lambda text: TransportConfig(base_url=text, credentials=keys),
         ),
         "ISALES_CA_BUNDLE": (found.ca_bundle, tls_context),
+        "ISALES_OBS_BASE_URL": (found.obs_base_url, lambda text: ObsConfig(base_url=text)),
+        "ISALES_TOKEN_URL": (found.token_url, lambda text: ObsConfig(token_url=text)),
+        "ISALES_TOKEN": (found.token, lambda text: ObsConfig(token=text)),
+        "ISALES_OBS_AUTH_HEADER": (found.obs_auth_header, lambda text: ObsConfig(header=text)),
     }
     told = []
     for name, (value, trial) in trials.items():
@@ -71,4 +133,22 @@ def problems(found: ISalesSettings) -> list[str]:
 def isales() -> ISalesSettings:
     """The setting in force."""
     found: ISalesSettings = settings.ISALES
+    return found
+
+
+def keeping() -> Keeping:
+    """How long things are kept."""
+    found: Keeping = settings.KEEPING
+    return found
+
+
+def privacy() -> Privacy:
+    """Who sees numbers whole."""
+    found: Privacy = settings.PRIVACY
+    return found
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every variable that the product reads, in the order in which it reads them."""
+    found: tuple[Variable, ...] = settings.VARIABLES
     return found

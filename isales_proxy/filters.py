@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -28,13 +28,19 @@ from isales_proxy.client.queries import (
     ReservationQuery,
 )
 from isales_proxy.configuration import isales
+from isales_proxy.services import number_search, tasks
 from isales_proxy.services.access import Scope
+
+Row = TypeVar("Row")
 
 DEFAULT_SIZE: Final = 25
 LONGEST_NUMBER: Final = 32
+FEWEST_DIGITS: Final = number_search.FEWEST_DIGITS
 
-_SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 _MOMENT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
+# What the vendor refuses as "invalid characters": said here before it is asked.
+_NEVER_IN_ACCOUNTS: Final = re.compile(r"[<>\"'&\\]")
+_TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
@@ -45,7 +51,7 @@ class CalledNumberField(forms.CharField):
         super().__init__(required=False, max_length=200, label=_("Called number"))
 
     def clean(self, value: Any) -> str:
-        text = _SEPARATORS.sub("", unicodedata.normalize("NFKC", str(value or "")))
+        text = number_search.typed(str(value or ""))
         if len(text) > LONGEST_NUMBER:
             raise ValidationError(
                 ngettext_lazy(
@@ -93,6 +99,8 @@ class AgentsField(forms.Field):
                     params={"most": MAX_TEXT},
                 )
             _refuse_control_characters(account)
+            if _NEVER_IN_ACCOUNTS.search(account):
+                raise ValidationError(_("An agent account holds none of < > \" ' & \\."))
         return accounts
 
 
@@ -151,6 +159,29 @@ class CountField(forms.Field):
         return int(text)
 
 
+class PageFilter(forms.Form):
+    """Which page of a list that takes no other question."""
+
+    page = CountField(_("Page"), default=1, most=MAX_PAGE)
+    size = CountField(_("Rows per page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
+
+    def clean_size(self) -> int:
+        """An address made where larger pages were allowed still works here."""
+        return min(int(self.cleaned_data["size"]), isales().max_page_size)
+
+
+class WholeFilter(forms.Form):
+    """A short list of our own, whole unless the reader wants it in pages."""
+
+    page = CountField(_("Page"), default=1, most=MAX_PAGE)
+    size = CountField(_("Rows per page"), default=MAX_PAGE_SIZE, most=MAX_PAGE_SIZE)
+
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows of the page; only after `is_valid()`."""
+        page, size = self.cleaned_data["page"], self.cleaned_data["size"]
+        return rows[(page - 1) * size : page * size]
+
+
 class ReservationFilter(forms.Form):
     """The question of the reservations page and of its JSON twin."""
 
@@ -166,8 +197,27 @@ class ReservationFilter(forms.Form):
 
     def __init__(self, data: QueryDict, *, scope: Scope) -> None:
         super().__init__(data)
+        self.scope = scope
         if not scope.sees_all_agents:
             del self.fields["agent"]
+
+    def clean_called_no(self) -> str:
+        """Who may not see numbers asks for whole ones: parts would tell the rest, bit by bit."""
+        number = str(self.cleaned_data["called_no"])
+        if number and not self.scope.sees_numbers and not number_search.is_whole(number):
+            raise ValidationError(
+                _("Give the whole number, at least %(fewest)s digits."),
+                params={"fewest": FEWEST_DIGITS},
+            )
+        return number
+
+    def clean_task(self) -> str:
+        """A task may be asked for by its name, too, where that is the name of one alone."""
+        text = str(self.cleaned_data["task"])
+        found = tasks.resolve(scope=self.scope, text=text) if text else ""
+        if not _TASK_ID.fullmatch(found):
+            raise ValidationError(_("No task of this name has been seen yet. Give its ID."))
+        return found
 
     def clean_size(self) -> int:
         """An address made where larger pages were allowed still works here."""

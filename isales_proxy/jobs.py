@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import datetime, timedelta
+
 import structlog
-from django.core.management import call_command
 from django.dispatch import receiver
+from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup, periodic_task
 
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.models import Vdn
-from isales_proxy.services import health, result_codes
+from isales_proxy.models import RefreshKind, Vdn
+from isales_proxy.services import (
+    audit_upkeep,
+    call_data,
+    deliveries,
+    health,
+    result_codes,
+    retention,
+    write_backs,
+)
+from isales_proxy.services.turns import AlreadyRunning
 
 log = structlog.get_logger("isales")
 
+_SECOND = timedelta(seconds=1)
+
 
 @db_task()
-def refresh_result_codes(vdn_id: int, by: str) -> None:
+def refresh_result_codes(vdn_id: int, by: str, kind: str = RefreshKind.SCHEDULE.value) -> None:
     """Refresh one VDN's codes; a failure changes nothing and is logged."""
     try:
-        result_codes.refresh_unattended(vdn=Vdn.objects.get(pk=vdn_id), by=by)
-    except (ISalesError, result_codes.AlreadyRunning) as error:
+        result_codes.refresh_unattended(
+            vdn=Vdn.objects.get(pk=vdn_id), by=by, kind=RefreshKind(kind)
+        )
+    except (ISalesError, AlreadyRunning) as error:
         log.warning("codes_not_refreshed", vdn=vdn_id, by=by, reason=type(error).__name__)
 
 
 @receiver(result_codes.unknown_code_seen, dispatch_uid="isales_proxy.jobs")
 def refresh_for_unknown_code(vdn: Vdn, **_more: object) -> None:
     """A row bears a code that the table lacks: perhaps the vendor's table has it by now."""
-    refresh_result_codes(vdn.pk, "unknown code seen")
+    refresh_result_codes(vdn.pk, "unknown code seen", RefreshKind.NEED.value)
 
 
 @db_periodic_task(crontab(hour="3", minute="17"))
@@ -37,16 +53,85 @@ def refresh_all_result_codes() -> None:
         refresh_result_codes(vdn_id, "daily job")
 
 
-@db_periodic_task(crontab(hour="3", minute="47"))
-def clear_sessions() -> None:
-    """Daily: forget the sessions that have expired, which nothing else deletes."""
-    call_command("clearsessions")
+class Courier:
+    """The deliveries of this process: one at a time, however many ask, and none forgotten.
+
+    So of the worker's threads one stays free for other work.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._under_way = threading.Lock()
+        self._woken_at: datetime | None = None
+
+    def run(self) -> None:
+        """Deliver what is due, and come again when the next one is."""
+        self._wanted.set()
+        # Who asks while another delivers makes that one look once more before it ends.
+        while self._wanted.is_set() and self._under_way.acquire(blocking=False):
+            try:
+                self._wanted.clear()
+                drained = deliveries.deliver_due(worker=deliveries.worker_name())
+                self._come_again(drained.next_at)
+            finally:
+                self._under_way.release()
+
+    def _come_again(self, at: datetime | None) -> None:
+        if at is None:
+            return
+        # The queue counts in whole seconds, and might wake us before the time.
+        now = timezone.now()
+        at = (max(at, now) + _SECOND).replace(microsecond=0)
+        if self._woken_at is not None and now + _SECOND < self._woken_at <= at:
+            return
+        self._woken_at = at
+        deliver.schedule(eta=at)
+
+
+_courier = Courier()
+
+
+@db_task()
+def deliver() -> None:
+    """Bring the vendor what is due of the write-backs."""
+    _courier.run()
+
+
+@receiver(write_backs.queued, dispatch_uid="isales_proxy.jobs")
+def deliver_what_was_queued(**_more: object) -> None:
+    """Something was put into the outbox."""
+    deliver()
+
+
+@db_periodic_task(crontab())
+def deliver_every_minute() -> None:
+    """Whatever woke nobody: a queue that was away, a worker that ended."""
+    _courier.run()
+
+
+@db_periodic_task(crontab())
+def recover_call_data() -> None:
+    """Every minute: see to what a process left undone while call data was being taken."""
+    call_data.settle_lost(timezone.now())
+
+
+@db_periodic_task(crontab(hour="4", minute="7"))
+def apply_retention() -> None:
+    """Daily: delete what is kept no longer."""
+    retention.apply(timezone.now())
+
+
+@db_periodic_task(crontab(hour="4", minute="37"))
+def verify_audit() -> None:
+    """Daily: walk the chain of the audit; a broken one is logged and shown on its page."""
+    audit_upkeep.check()
 
 
 @on_startup()
 def say_started() -> None:
-    """A worker that has just begun is alive."""
+    """A worker that has just begun is alive, and delivers what was left behind."""
     health.jobs_alive()
+    deliver()
 
 
 @periodic_task(crontab())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps as global_apps
 from django.conf import settings
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
@@ -11,21 +12,27 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
 from isales_proxy.configuration import isales
-from isales_proxy.models import Vdn
 
 ADMINS = "Callboard admins"
 _MANAGED = ("user", "vdn", "access")
 
 
 @receiver(post_migrate, dispatch_uid="isales_proxy.seeding")
-def seed(sender: Any, using: str, **_more: object) -> None:
-    """Create what is missing; never overwrite what people changed."""
+def seed(sender: Any, using: str, apps: Any = global_apps, **_more: object) -> None:
+    """Create what is missing; never overwrite what people changed.
+
+    `apps` knows the models as they are after this migrate, which may have stopped half-way.
+    """
     if sender.name != "isales_proxy":
         return
     for vdn in isales().vdns:
-        Vdn.objects.using(using).get_or_create(
+        apps.get_model("isales_proxy", "Vdn").objects.using(using).get_or_create(
             pk=vdn.id,
-            defaults={"name": vdn.name, "time_zone": vdn.time_zone or settings.TIME_ZONE},
+            defaults={
+                "name": vdn.name,
+                "time_zone": vdn.time_zone or settings.TIME_ZONE,
+                "cc_id": isales().cc_id,
+            },
         )
     # Django makes an app's permissions in this same signal, perhaps after us.
     create_permissions(sender, verbosity=0, using=using)

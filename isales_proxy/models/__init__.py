@@ -1,0 +1,47 @@
+"""What we keep: people, VDNs, codes, call data taken, results to write back, and the audit."""
+
+from __future__ import annotations
+
+from isales_proxy.models.audit import AuditAction, AuditEvent, AuditHead
+from isales_proxy.models.codes import (
+    CodeCategory,
+    CodeNote,
+    CodeRefresh,
+    CodeSighting,
+    RefreshKind,
+    ResultCode,
+)
+from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
+from isales_proxy.models.people import Access, Role, User, validate_agent_account
+from isales_proxy.models.tokens import ApiToken, TokenScope
+from isales_proxy.models.vdns import BearerToken, Vdn, VdnCredentials, validate_time_zone
+from isales_proxy.models.write_backs import WriteBack, WriteBackAttempt, WriteBackState
+
+__all__ = [
+    "Access",
+    "ApiToken",
+    "AuditAction",
+    "AuditEvent",
+    "AuditHead",
+    "BatchState",
+    "BearerToken",
+    "CallDataBatch",
+    "CallDatum",
+    "CodeCategory",
+    "CodeNote",
+    "CodeRefresh",
+    "CodeSighting",
+    "RefreshKind",
+    "ResultCode",
+    "Role",
+    "TaskName",
+    "TokenScope",
+    "User",
+    "Vdn",
+    "VdnCredentials",
+    "WriteBack",
+    "WriteBackAttempt",
+    "WriteBackState",
+    "validate_agent_account",
+    "validate_time_zone",
+]

@@ -1,0 +1,130 @@
+"""What was done, by whom, when and from where: written once, never changed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class AuditAction(models.TextChoices):
+    """The kinds of deeds that are kept."""
+
+    CALL_DATA_ASKED = "call_data.asked", _("Call data asked for")
+    CALL_DATA_TAKEN = "call_data.taken", _("Call data taken")
+    CALL_DATA_REFUSED = "call_data.refused", _("Call data not handed out")
+    CALL_DATA_UNKNOWN = "call_data.unknown", _("Call data: answer never came")
+    CALL_DATA_EXPORTED = "call_data.exported", _("Call data exported")
+    CALL_DATA_PURGED = "call_data.purged", _("Call data deleted after its time")
+    WRITE_BACK_QUEUED = "write_back.queued", _("Result to be written back")
+    WRITE_BACK_RETRIED = "write_back.retried", _("Write-back tried again by hand")
+    WRITE_BACK_CANCELLED = "write_back.cancelled", _("Write-back cancelled")
+    NUMBER_SEARCHED = "number.searched", _("Called number searched for")
+    NUMBER_VIEWED = "number.viewed", _("Reservation of a number viewed")
+    NUMBER_REVEALED = "number.revealed", _("Called number revealed")
+    NUMBER_WITHHELD = "number.withheld", _("Called number not revealed")
+    CODES_REFRESHED = "codes.refreshed", _("Code table refreshed")
+    CODES_ROLLED_BACK = "codes.rolled_back", _("Code table rolled back")
+    CODE_NOTE_CHANGED = "codes.note", _("Meaning of a code changed")
+    CODES_EXPORTED = "codes.exported", _("Code table exported")
+    LOGGED_IN = "session.begun", _("Logged in")
+    LOG_IN_FAILED = "session.refused", _("Log-in failed")
+    LOG_IN_LOCKED = "session.locked", _("Log-in locked out")
+    LOGGED_OUT = "session.ended", _("Logged out")
+    SESSION_REVOKED = "session.revoked", _("Session ended from elsewhere")
+    PASSWORD_CHANGED = "person.password", _("Password changed")
+    SECOND_FACTOR_CHANGED = "person.second_factor", _("Second factor changed")
+    PERSON_CHANGED = "person.changed", _("Person changed")
+    ACCESS_CHANGED = "person.access", _("Access to a VDN changed")
+    TOKEN_CREATED = "token.created", _("API token made")
+    TOKEN_REVOKED = "token.revoked", _("API token revoked")
+    AUDIT_READ = "audit.read", _("Audit searched")
+    AUDIT_EXPORTED = "audit.exported", _("Audit exported")
+    AUDIT_PURGED = "audit.purged", _("Audit events deleted after their time")
+    WRITE_BACK_PURGED = "write_back.purged", _("Write-backs deleted after their time")
+    VENDOR_EXAMINED = "vendor.examined", _("Vendor examined")
+    CREDENTIALS_CHANGED = "vdn.credentials", _("Credentials of a VDN changed")
+    VDN_CHANGED = "vdn.changed", _("VDN changed")
+
+
+class _WrittenOnce(models.QuerySet["AuditEvent"]):
+    """Rows that can be added and read."""
+
+    def update(self, **_kwargs: Any) -> int:
+        """Never. Raises PermissionDenied."""
+        raise PermissionDenied("An audit event is never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Never. Raises PermissionDenied."""
+        raise PermissionDenied("An audit event is never deleted.")
+
+    def bulk_create(self, *_args: Any, **_kwargs: Any) -> list[AuditEvent]:
+        """Never: each follows on the one before. Raises PermissionDenied."""
+        raise PermissionDenied("Audit events are written one by one.")
+
+
+class AuditEvent(models.Model):
+    """One deed. It points to nothing by foreign key, so that it outlives what it tells of.
+
+    `detail` holds facts, never a called number, a name of a customer, or a secret. `number_key`
+    is the fingerprint of the called number that the deed is about, by which its story is found;
+    `person_id` says which of our own people it is about, where that is another one than the actor.
+    `hash` covers the event and the hash of the one before, `previous`.
+    """
+
+    at = models.DateTimeField(_("at"), db_index=True)
+    action = models.CharField(_("action"), max_length=40, choices=AuditAction.choices)
+    actor_id = models.BigIntegerField(null=True)
+    actor = models.CharField(_("by"), max_length=150)
+    address = models.CharField(_("from"), max_length=64, blank=True)
+    vdn_id = models.PositiveIntegerField(_("VDN"), null=True, db_index=True)
+    subject = models.CharField(_("subject"), max_length=120, blank=True)
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+    detail = models.JSONField(_("detail"), default=dict)
+    number_key = models.CharField(max_length=64, blank=True, db_index=True)
+    person_id = models.BigIntegerField(null=True)
+    previous = models.CharField(max_length=64, blank=True, editable=False)
+    hash = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = _WrittenOnce.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ("-id",)
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Only ever a new row, and a part of the chain. Raises PermissionDenied."""
+        if not self._state.adding or not self.hash:
+            raise PermissionDenied("An audit event is written once, by the audit.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Never. Raises PermissionDenied."""
+        raise PermissionDenied("An audit event is never deleted.")
+
+
+class AuditHead(models.Model):
+    """Where the chain of events begins and ends: one row, locked while an event is added.
+
+    `first_previous` is the hash of the last event that was deleted after its time; the oldest event
+    that is left follows on it. `seal` covers these three. `checked_at`, `checked_count` and
+    `problem` are what the last verification found; an empty problem is a good one.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    last = models.CharField(max_length=64, blank=True)
+    last_id = models.BigIntegerField(default=0)
+    first_previous = models.CharField(max_length=64, blank=True)
+    seal = models.CharField(max_length=64, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    checked_count = models.BigIntegerField(default=0)
+    problem = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"audit to {self.last_id}"

@@ -1,0 +1,133 @@
+"""The OBS result codes of each VDN: the table, its history, what we add to it, what was seen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.models.vdns import Vdn
+
+
+class CodeCategory(models.TextChoices):
+    """On whose side the reason of a result lies."""
+
+    CUSTOMER = "customer", _("Customer")
+    NETWORK = "network", _("Network")
+    PLATFORM = "platform", _("Platform")
+    SUCCESS = "success", _("Success")
+
+
+class ResultCode(models.Model):
+    """One OBS result code of one VDN, in the vendor's words.
+
+    A code that the vendor no longer lists stays, marked by `gone_at`, for the old rows that bear
+    it.
+    """
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="result_codes")
+    code = models.CharField(_("code"), max_length=32)
+    text_zh = models.TextField(_("description (Chinese)"), blank=True)
+    text_en = models.TextField(_("description (English)"), blank=True)
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
+
+    class Meta:
+        ordering = ("code",)
+        verbose_name = _("OBS result code")
+        verbose_name_plural = _("OBS result codes")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["vdn", "code"], name="one_row_per_vdn_and_code")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vdn_id}:{self.code}"
+
+
+class RefreshKind(models.TextChoices):
+    """What brought a new code table about."""
+
+    PERSON = "person", _("Asked for by a person")
+    SCHEDULE = "schedule", _("By schedule")
+    NEED = "need", _("A code was needed")
+    ROLL_BACK = "roll-back", _("Rolled back")
+
+
+class CodeRefresh(models.Model):
+    """One change of a VDN's code table: what it became, and what that changed.
+
+    `table` is the whole table after it: code → [Chinese, English]. `changes` lists
+    `{"code", "kind": "added" | "removed" | "reworded", "before", "after"}`, each side a pair of
+    words or null.
+    """
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_refreshes")
+    at = models.DateTimeField(_("at"), db_index=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=RefreshKind.choices)
+    by = models.CharField(_("by"), max_length=150)
+    table = models.JSONField(default=dict)
+    changes = models.JSONField(default=list)
+    added = models.PositiveIntegerField(_("added"), default=0)
+    removed = models.PositiveIntegerField(_("removed"), default=0)
+    reworded = models.PositiveIntegerField(_("reworded"), default=0)
+
+    class Meta:
+        ordering: ClassVar = ("-id",)
+        verbose_name = _("refresh of the code table")
+        verbose_name_plural = _("refreshes of the code table")
+
+    def __str__(self) -> str:
+        return f"{self.vdn_id} {self.at:%Y-%m-%d %H:%M}"
+
+
+class CodeNote(models.Model):
+    """What an admin says of one code in place of what we ship: its meaning and the next step.
+
+    An empty field leaves standing what we ship.
+    """
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_notes")
+    code = models.CharField(_("code"), max_length=32)
+    category = models.CharField(
+        _("category"), max_length=16, blank=True, choices=CodeCategory.choices
+    )
+    meaning_en = models.CharField(_("meaning (English)"), max_length=500, blank=True)
+    meaning_zh = models.CharField(_("meaning (Chinese)"), max_length=500, blank=True)
+    step_en = models.CharField(_("next step (English)"), max_length=500, blank=True)
+    step_zh = models.CharField(_("next step (Chinese)"), max_length=500, blank=True)
+    changed_at = models.DateTimeField(_("changed at"), auto_now=True)
+    changed_by = models.CharField(_("changed by"), max_length=150, blank=True)
+
+    class Meta:
+        ordering = ("code",)
+        verbose_name = _("note on a result code")
+        verbose_name_plural = _("notes on result codes")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["vdn", "code"], name="one_note_per_vdn_and_code")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vdn_id}:{self.code}"
+
+
+class CodeSighting(models.Model):
+    """A reservation was seen that bears this code. One row each, so that none counts twice.
+
+    `row` is the fingerprint of the reservation, `day` the UTC day on which it was last seen so.
+    """
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_sightings")
+    code = models.CharField(max_length=32)
+    row = models.CharField(max_length=40)
+    day = models.DateField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["vdn", "code", "row"], name="one_sighting_per_row")
+        ]
+        indexes: ClassVar = [models.Index(fields=["vdn", "day", "code"])]
+
+    def __str__(self) -> str:
+        return f"{self.vdn_id}:{self.code} {self.day}"

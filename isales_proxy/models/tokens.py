@@ -1,0 +1,37 @@
+"""API tokens: kept as hashes, shown once, each with scopes and an end."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+from knox.models import AbstractAuthToken
+
+
+class TokenScope(models.TextChoices):
+    """What a token may do, within what its person may. Each holds those before it."""
+
+    READ = "read", pgettext_lazy("token", "Read")
+    WRITE = "write", pgettext_lazy("token", "Read and write")
+    ADMIN = "admin", pgettext_lazy("token", "Everything")
+
+
+class ApiToken(AbstractAuthToken):
+    """A program's way in, in the name of a person."""
+
+    name = models.CharField(_("name"), max_length=80)
+    scope = models.CharField(
+        _("scope"), max_length=8, choices=TokenScope.choices, default=TokenScope.READ
+    )
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    last_used_from = models.CharField(max_length=64, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ("-created",)
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_key}…)"

@@ -1,0 +1,123 @@
+"""VDNs, and the keys that a VDN may have of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy import sealing
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what is no IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError(_("%(name)s is no IANA time zone."), params={"name": name})
+
+
+class Vdn(models.Model):
+    """One virtual call centre (VDN, also VCC). The primary key is the vendor's own number."""
+
+    id = models.PositiveIntegerField(
+        primary_key=True,
+        verbose_name=_("VDN"),
+        validators=[MinValueValidator(1), MaxValueValidator(9999)],
+    )
+    name = models.CharField(_("name"), max_length=80)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    # The vendor's subCCNo: which call centre of the operator the VDN belongs to.
+    cc_id = models.PositiveIntegerField(
+        _("call centre ID"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(65_535)],
+        help_text=_("The vendor's subCCNo."),
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    # Raised by every change of the code table, so that a process knows when its copy is old.
+    codes_version = models.PositiveIntegerField(default=0, editable=False)
+    codes_read_at = models.DateTimeField(null=True, editable=False)
+    # The fingerprint of a table of the vendor's that was rolled back: no schedule brings it back.
+    codes_held = models.CharField(max_length=64, blank=True, editable=False)
+    # Raised by every change of a note; 0 says that there never was any.
+    notes_version = models.PositiveIntegerField(default=0, editable=False)
+    # Likewise for the keys of its own; 0 says that it never had any.
+    keys_version = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        ordering = ("id",)
+        verbose_name = _("VDN")
+        verbose_name_plural = _("VDNs")
+
+    def __str__(self) -> str:
+        return f"VDN {self.id} · {self.name}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which this VDN's day begins and ends."""
+        return ZoneInfo(self.time_zone)
+
+
+class VdnCredentials(models.Model):
+    """Keys of one VDN in place of those of the environment; each is kept sealed.
+
+    An empty one stands for that of the environment. `services.vdn_keys` changes them.
+    """
+
+    NAMES: ClassVar[tuple[str, ...]] = (
+        "access_key",
+        "secret_key",
+        "app_key",
+        "app_secret",
+        "token",
+    )
+    PURPOSE: Final = "vdn-credentials"
+
+    vdn = models.OneToOneField(
+        Vdn, on_delete=models.CASCADE, primary_key=True, related_name="credentials"
+    )
+    access_key = models.TextField(_("access key"), blank=True, editable=False)
+    secret_key = models.TextField(_("secret key"), blank=True, editable=False)
+    app_key = models.TextField(_("app key"), blank=True, editable=False)
+    app_secret = models.TextField(_("app secret"), blank=True, editable=False)
+    token = models.TextField(_("token"), blank=True, editable=False)
+    changed_at = models.DateTimeField(_("changed at"), auto_now=True)
+    changed_by = models.CharField(_("changed by"), max_length=150, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("own credentials")
+        verbose_name_plural = _("own credentials")
+
+    def __str__(self) -> str:
+        return f"VDN {self.vdn_id}"
+
+    def put(self, name: str, value: str) -> None:
+        """Seal one key; "" takes it away."""
+        setattr(self, name, sealing.seal(value, purpose=self.PURPOSE) if value else "")
+
+    def open(self, name: str) -> str:
+        """One key in clear, "" where there is none. Raises `sealing.Unopenable`."""
+        kept = getattr(self, name)
+        return sealing.unseal(kept, purpose=self.PURPOSE) if kept else ""
+
+
+class BearerToken(models.Model):
+    """The token of one set of OBS credentials, shared by all processes; kept sealed.
+
+    `key` is a fingerprint of the credentials. While `turn_until` (UTC) lies ahead, the process of
+    `turn_of` is the one to renew it.
+    """
+
+    key = models.CharField(primary_key=True, max_length=64)
+    sealed = models.TextField(blank=True)
+    turn_of = models.CharField(max_length=32, blank=True)
+    turn_until = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"token {self.key[:8]}"

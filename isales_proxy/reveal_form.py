@@ -1,0 +1,15 @@
+"""The wish to have one number shown: one form for the page and for its JSON twin."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.services.reveals import LONGEST_REASON, SHORTEST_REASON
+from isales_proxy.write_back_form import LineField
+
+
+class RevealForm(forms.Form):
+    """Why the number is needed; the audit keeps it."""
+
+    reason = LineField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON, label=_("Reason"))
