@@ -1,22 +1,32 @@
 """Names of agents and tasks, learnt from the reservations that passed by, for the filters to offer.
 
-The vendor's list carries both names in every row, so no further interface is asked.
+The vendor's list carries both names in every row, so no further interface is asked. What a task is
+called is kept in the database, too: neither the task list nor the call data names any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
 from django.core.cache import cache
+from django.db import Error, transaction
+from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
+from isales_proxy.models import TaskName
+from isales_proxy.services import masking
 from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import digest
 
+log = structlog.get_logger("isales")
+
 _KEEP_SECONDS: Final = 7 * 24 * 60 * 60
 _MOST: Final = 500
+_LONGEST_ID: Final = 64
+_LONGEST_NAME: Final = 255
 
 
 @dataclass(frozen=True)
@@ -29,27 +39,78 @@ class Names:
 
 def learn(*, scope: Scope, rows: Iterable[Reservation]) -> None:
     """Remember the names in rows that this person may see; writes only if one is new."""
-    key = _key(scope)
-    kept = _kept(key)
-    agents = {row.user_account: row.user_name or "" for row in rows if row.user_account}
-    tasks = {row.task_id: row.task_name or "" for row in rows if row.task_id}
-    if agents.items() <= kept.agents.items() and tasks.items() <= kept.tasks.items():
+    kept, rows = _kept(scope), tuple(rows)
+    agents = _new(kept.agents, ((row.user_account, row.user_name) for row in rows))
+    tasks = _new(kept.tasks, ((row.task_id, row.task_name) for row in rows))
+    if not agents and not tasks:
         return
     merged = Names(_newest(kept.agents, agents), _newest(kept.tasks, tasks))
-    cache.set(key, merged, _KEEP_SECONDS)
+    cache.set(_key(scope), merged, _KEEP_SECONDS)
+    if scope.sees_all_agents:
+        _write_down(scope, tasks)
 
 
 def known(*, scope: Scope) -> Names:
-    """What the person's filters may offer."""
-    return _kept(_key(scope))
+    """What the person's filters may offer; numbers in names are masked for who may not see any."""
+    kept = _kept(scope)
+    if scope.sees_numbers:
+        return kept
+    return Names(
+        {ident: masking.text(name) for ident, name in kept.agents.items()},
+        {ident: masking.text(name) for ident, name in kept.tasks.items()},
+    )
+
+
+def _kept(scope: Scope) -> Names:
+    key = _key(scope)
+    kept: Names | None = cache.get(key)
+    if kept is None:
+        kept = Names(tasks=_written_down(scope) if scope.sees_all_agents else {})
+        # Kept even when empty, so that the database is asked once.
+        cache.set(key, kept, _KEEP_SECONDS)
+    return kept
+
+
+def _new(kept: Mapping[str, str], pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, str]:
+    """What these pairs add to what is kept; an empty name takes none away."""
+    found: dict[str, str] = {}
+    for ident, name in pairs:
+        if ident and (name or not (kept.get(ident) or found.get(ident))):
+            found[ident] = name or ""
+    return {ident: name for ident, name in found.items() if kept.get(ident) != name}
 
 
 def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
     return dict(list({**old, **new}.items())[-_MOST:])
 
 
-def _kept(key: str) -> Names:
-    return cache.get(key) or Names()
+def _write_down(scope: Scope, tasks: Mapping[str, str]) -> None:
+    """Keep the names of tasks beyond a restart. A reader's page does not depend on it."""
+    now = timezone.now()
+    rows = [
+        TaskName(vdn=scope.vdn, service_id=ident, name=name[:_LONGEST_NAME], seen_at=now)
+        for ident, name in tasks.items()
+        if name and len(ident) <= _LONGEST_ID
+    ]
+    if not rows:
+        return
+    try:
+        with transaction.atomic():
+            TaskName.objects.bulk_create(
+                rows,
+                update_conflicts=True,
+                unique_fields=["vdn", "service_id"],
+                update_fields=["name", "seen_at"],
+            )
+    except Error as error:
+        log.warning("task_names_not_kept", vdn=scope.vdn.pk, error=type(error).__name__)
+
+
+def _written_down(scope: Scope) -> dict[str, str]:
+    found = TaskName.objects.filter(vdn=scope.vdn).order_by("-seen_at", "-pk")
+    pairs = found.values_list("service_id", "name")[:_MOST]
+    # The newest last: those are the ones that stay when there are too many.
+    return dict(reversed(list(pairs)))
 
 
 def _key(scope: Scope) -> str:

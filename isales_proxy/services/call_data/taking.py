@@ -1,0 +1,103 @@
+"""Taking call data: the one place from where the vendor is asked for it, and only ever once.
+
+Follows "Interface for Reading Outbound Call Data". Whether reading uses the numbers up the page
+does not say; we take it that it does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from isales_proxy import gateway
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.queries import CallDataQuery
+from isales_proxy.models import AuditAction, CallDataBatch
+from isales_proxy.services import audit, masking, twins
+from isales_proxy.services.access import Scope
+from isales_proxy.services.call_data.keeping import Keeper, on_disk, settle
+
+
+@dataclass(frozen=True)
+class Taking:
+    """The batch as it stands after the call, and what went wrong with that.
+
+    `repeated` says that its key had been used before, so that nobody was asked now; `differs` that
+    it was then used for another wish. The batch is masked for who may not see numbers.
+    """
+
+    batch: CallDataBatch
+    error: ISalesError | None = None
+    repeated: bool = False
+    differs: bool = False
+
+
+def take(*, scope: Scope, service_id: str, batch_count: int, key: str, reason: str = "") -> Taking:
+    """Have at most `batch_count` rows handed out, which uses them up at the vendor's.
+
+    The batch is written down first, the answer is kept before it is looked at, and no failure makes
+    us ask a second time. The same `key` of the same person is the same taking. Must not be called
+    within a transaction. Raises NotAllowed, and InvalidQuery for a question out of bounds.
+    """
+    scope.require(scope.may_take_call_data)
+    query = CallDataQuery(cc_id=scope.vdn.cc_id, service_id=service_id, batch_count=batch_count)
+    own = _own_key(scope, service_id, key)
+    seen = _seen(own)
+    if seen is not None:
+        return _again(scope, seen, batch_count, reason)
+    try:
+        batch = _write_down(scope, query, own, reason)
+    except IntegrityError:
+        # The same form came twice at once.
+        seen = _seen(own)
+        if seen is None:
+            raise
+        return _again(scope, seen, batch_count, reason)
+    keeper, error = Keeper(batch), None
+    try:
+        gateway.client(scope.vdn).read_call_data(vdn=scope.vdn.pk, query=query, keep=keeper)
+    except ISalesError as raised:
+        error = raised
+    return Taking(twins.shown_batch(scope, settle(batch, keeper.received, error, by=scope)), error)
+
+
+def _again(scope: Scope, seen: CallDataBatch, batch_count: int, reason: str) -> Taking:
+    differs = (seen.batch_count, seen.reason) != (batch_count, reason)
+    return Taking(twins.shown_batch(scope, seen), repeated=True, differs=differs)
+
+
+def _write_down(scope: Scope, query: CallDataQuery, key: str, reason: str) -> CallDataBatch:
+    with on_disk():
+        batch = CallDataBatch.objects.create(
+            vdn=scope.vdn,
+            service_id=query.service_id,
+            batch_count=query.batch_count,
+            key=key,
+            asked_at=timezone.now(),
+            asked_by_id=scope.user_id,
+            asked_by_name=scope.username,
+            reason=reason,
+        )
+        audit.record(
+            AuditAction.CALL_DATA_ASKED,
+            by=scope,
+            subject=query.service_id,
+            # The audit is read by people who may not see numbers.
+            reason=masking.text(reason),
+            batch=batch.pk,
+            asked=query.batch_count,
+        )
+    return batch
+
+
+def _own_key(scope: Scope, service_id: str, key: str) -> str:
+    """The key as the table holds it: nobody comes to another's batch by their key."""
+    text = "\n".join((str(scope.vdn.pk), str(scope.user_id), service_id, key))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _seen(key: str) -> CallDataBatch | None:
+    return CallDataBatch.objects.filter(key=key).defer("raw").first()
