@@ -1,70 +1,41 @@
-"""Refreshing the OBS result codes of a VDN: all pages in both languages, then one transaction.
+"""The code table of a VDN: there when it is needed, minded while rows pass by, refreshed.
 
-Follows "Querying OBS Outbound Call Result Codes". A refresh that fails or stops half-way changes
-nothing.
+A refresh that fails or stops half-way changes nothing. What a person asks for at a screen is shown
+before it is applied: see `code_previews`.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 from django.core.cache import cache
-from django.db import transaction
-from django.db.models import F
+from django.db import Error
 from django.dispatch import Signal
 
-from isales_proxy import gateway
-from isales_proxy.client.errors import IncompleteSweep, ISalesError, TimedOut
-from isales_proxy.client.page import Page, iter_pages
-from isales_proxy.client.queries import LOCALES, Locale, ResultCodeQuery
-from isales_proxy.client.records import ResultCode as VendorCode
-from isales_proxy.configuration import isales
-from isales_proxy.models import ResultCode, Vdn
-from isales_proxy.services import code_book
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.records import Reservation
+from isales_proxy.models import AuditAction, RefreshKind, Vdn
+from isales_proxy.services import audit, code_book, code_reading, code_sightings, code_tables
 from isales_proxy.services.access import Scope
 from isales_proxy.services.code_book import CodeBook
+from isales_proxy.services.code_reading import WITHIN_SECONDS, Progress
+from isales_proxy.services.code_tables import RefreshReport
+from isales_proxy.services.turns import AlreadyRunning
+
+__all__ = ["RefreshReport", "book", "mind", "refresh", "refresh_unattended"]
 
 log = structlog.get_logger("isales")
 
-PAGE_ROWS: Final = 50
-MAX_CODE_LENGTH: Final = 32
 UNKNOWN_CODE_PAUSE: Final = timedelta(minutes=10)
-_TURN_SECONDS: Final = 180
-_WITHIN_SECONDS: Final = 150.0
 _FIRST_NEED_SECONDS: Final = 5.0
 _FIRST_NEED_PAUSE_SECONDS: Final = 60
 
 # Listened to by the jobs, which refresh the table out of the reader's way.
 unknown_code_seen = Signal()
-
-Progress = Callable[[int, int], None]
-_Placed = tuple[tuple[str, int], VendorCode]
-
-
-class AlreadyRunning(RuntimeError):
-    """Another refresh of the same VDN is under way."""
-
-
-@dataclass(frozen=True)
-class RefreshReport:
-    """What a refresh did, in codes; one that the vendor dropped and lists again counts as added."""
-
-    kept: int
-    added: int
-    reworded: int
-    removed: int
-    read_at: datetime
-
-    def counts(self) -> dict[str, int]:
-        """The four figures."""
-        return {name: value for name, value in asdict(self).items() if name != "read_at"}
 
 
 def book(vdn: Vdn) -> CodeBook:
@@ -77,19 +48,25 @@ def book(vdn: Vdn) -> CodeBook:
         f"codes:first-need:{vdn.pk}", 1, _FIRST_NEED_PAUSE_SECONDS
     ):
         try:
-            refresh_unattended(vdn=vdn, by="first need", within=_FIRST_NEED_SECONDS)
-        except (ISalesError, AlreadyRunning):
-            log.warning("codes_not_there_yet", vdn=vdn.pk)
-        vdn.refresh_from_db(fields=["codes_version", "codes_read_at"])
+            refresh_unattended(
+                vdn=vdn, by="first need", kind=RefreshKind.NEED, within=_FIRST_NEED_SECONDS
+            )
+        except (ISalesError, AlreadyRunning, Error) as error:
+            # A reader's page does not depend on it, not even while nothing can be written.
+            log.warning("codes_not_there_yet", vdn=vdn.pk, error=type(error).__name__)
+        vdn.refresh_from_db(fields=["codes_version", "codes_read_at", "codes_held"])
     return code_book.of(vdn)
 
 
-def mind(vdn: Vdn, codes: set[str]) -> None:
-    """Look at the codes that fresh rows bear; send `unknown_code_seen` when the table lacks one.
+def mind(vdn: Vdn, rows: Iterable[Reservation]) -> None:
+    """Note the codes that fresh rows bear; send `unknown_code_seen` when the table lacks one.
 
     At most once in ten minutes a VDN, and never before the table was first read. Who listens may
     fail: the reader's rows do not depend on it.
     """
+    bearing = [row for row in rows if row.fail_code]
+    code_sightings.see(vdn, bearing)
+    codes = {row.fail_code for row in bearing}
     if vdn.codes_read_at is None or codes <= code_book.of(vdn).codes.keys():
         return
     pause = f"codes:unknown:{vdn.pk}"
@@ -102,136 +79,67 @@ def mind(vdn: Vdn, codes: set[str]) -> None:
 
 
 def refresh(*, scope: Scope) -> RefreshReport:
-    """Refresh at a person's wish. Raises NotAllowed, and what `refresh_unattended` raises."""
-    scope.require(scope.may_refresh_codes)
-    return refresh_unattended(vdn=scope.vdn, by=scope.username)
+    """Refresh at once at a person's wish, even to a table that was rolled back.
 
-
-def refresh_unattended(
-    *, vdn: Vdn, by: str, within: float = _WITHIN_SECONDS, progress: Progress | None = None
-) -> RefreshReport:
-    """Read the whole code table in both languages and replace ours in one transaction.
-
-    `within` bounds the reading in seconds; `progress` is told (codes read, codes expected). Raises
-    ISalesError when the vendor fails and AlreadyRunning; then nothing has changed.
+    Raises NotAllowed, and what `refresh_unattended` raises.
     """
-    turn, mine = f"codes:turn:{vdn.pk}", uuid.uuid4().hex
-    if not cache.add(turn, mine, _TURN_SECONDS):
-        raise AlreadyRunning
-
-    def tell(read: int, expected: int) -> None:
-        cache.set(_progress_key(vdn), (read, expected), _TURN_SECONDS)
-        if progress is not None:
-            progress(read, expected)
-
-    try:
-        texts = _read_all(vdn, tell, within)
-        report = _replace(vdn, texts, datetime.now(UTC))
-    finally:
-        cache.delete(_progress_key(vdn))
-        # A turn that ran out may be another's by now.
-        if cache.get(turn) == mine:
-            cache.delete(turn)
-    log.info("codes_refreshed", vdn=vdn.pk, by=by, **report.counts())
+    scope.require(scope.may_refresh_codes)
+    with code_reading.reading(scope.vdn) as table, code_tables.locked(scope.vdn) as row:
+        row.codes_held = ""
+        report = code_tables.put(
+            row,
+            table,
+            kind=RefreshKind.PERSON,
+            by=scope,
+            name=scope.username,
+            read_at=datetime.now(UTC),
+        )
+    log.info("codes_refreshed", vdn=scope.vdn.pk, by=scope.username, **report.counts())
     return report
 
 
-def progress(*, scope: Scope) -> tuple[int, int]:
-    """(codes read, codes expected) of a refresh under way; (0, 0) where there is none."""
-    scope.require(scope.may_refresh_codes)
-    read, expected = cache.get(_progress_key(scope.vdn), (0, 0))
-    return read, expected
+def refresh_unattended(
+    *,
+    vdn: Vdn,
+    by: str,
+    kind: RefreshKind = RefreshKind.SCHEDULE,
+    within: float = WITHIN_SECONDS,
+    progress: Progress | None = None,
+) -> RefreshReport:
+    """Read the whole code table in both languages and replace ours in one transaction.
 
-
-def _progress_key(vdn: Vdn) -> str:
-    return f"codes:progress:{vdn.pk}"
-
-
-def _read_all(vdn: Vdn, tell: Progress, within: float) -> dict[str, dict[str, str]]:
-    """Code → locale → words."""
-    give_up = time.monotonic() + within
-    texts: dict[str, dict[str, str]] = {}
-    read = 0
-
-    for locale in LOCALES:
-
-        def fetch(number: int, locale: Locale = locale) -> Page[_Placed]:
-            nonlocal read
-            left = give_up - time.monotonic()
-            if left <= 0:
-                raise TimedOut("The code table took too long to read.")
-            page = gateway.client().list_result_codes(
-                vdn=vdn.pk,
-                query=ResultCodeQuery(page=number, size=PAGE_ROWS, locale=locale),
-                deadline=left if left < isales().deadline else None,
-            )
-            read += len(page.items)
-            tell(read, page.total * len(LOCALES))
-            placed = tuple(_placed(page.items, number))
-            return Page(items=placed, total=page.total, page=page.page, size=page.size)
-
-        for _where, item in iter_pages(fetch, key=_place):
-            code = item.code.replace("\x00", "")[:MAX_CODE_LENGTH]
-            if code:
-                # PostgreSQL stores no NUL.
-                words = (item.description or "").replace("\x00", "")
-                texts.setdefault(code, {})[locale] = words
-    if not texts:
-        raise IncompleteSweep("The vendor lists no result code at all.")
-    return texts
-
-
-def _place(placed: _Placed) -> tuple[str, int]:
-    return placed[0]
-
-
-def _placed(items: Iterable[VendorCode], page: int) -> Iterator[_Placed]:
-    """Each row with what makes it one of its own in a sweep.
-
-    That is its code; one that comes twice on a page counts twice, and one without a code counts as
-    the row that it is: the vendor's total counts them too.
+    A table that was rolled back is not taken over again before the vendor lists another one. Raises
+    what `code_reading.reading` raises; then nothing has changed.
     """
-    seen: Counter[str] = Counter()
-    for place, item in enumerate(items):
-        seen[item.code] += 1
-        yield (item.code, seen[item.code]) if item.code else ("", page * PAGE_ROWS + place), item
+    with (
+        code_reading.reading(vdn, within=within, progress=progress) as table,
+        code_tables.locked(vdn) as row,
+    ):
+        now = datetime.now(UTC)
+        if row.codes_held and row.codes_held == code_tables.fingerprint(table):
+            report = _hold(row, now)
+        else:
+            row.codes_held = ""
+            report = code_tables.put(row, table, kind=kind, by=None, name=by, read_at=now)
+    log.info("codes_refreshed", vdn=vdn.pk, by=by, held=report.held, **report.counts())
+    return report
 
 
-def _replace(vdn: Vdn, texts: dict[str, dict[str, str]], now: datetime) -> RefreshReport:
-    categories = code_book.reference_categories()
-    kept = added = reworded = removed = 0
-    with transaction.atomic():
-        Vdn.objects.select_for_update().get(pk=vdn.pk)
-        ours = {row.code: row for row in ResultCode.objects.filter(vdn=vdn)}
-        new, changed = [], []
-        for code, words in texts.items():
-            text_zh, text_en = words.get("zh_CN", ""), words.get("en_US", "")
-            row = ours.get(code)
-            if row is None:
-                added += 1
-                row = ResultCode(vdn=vdn, code=code, first_seen=now)
-                new.append(row)
-            else:
-                changed.append(row)
-                if row.gone_at is not None:
-                    added += 1
-                elif (row.text_zh, row.text_en) != (text_zh, text_en):
-                    reworded += 1
-                else:
-                    kept += 1
-            row.text_zh, row.text_en = text_zh, text_en
-            row.category = categories.get(code, "")
-            row.last_seen, row.gone_at = now, None
-        for code, row in ours.items():
-            if code not in texts and row.gone_at is None:
-                removed += 1
-                row.gone_at = now
-                changed.append(row)
-        ResultCode.objects.bulk_create(new)
-        ResultCode.objects.bulk_update(
-            changed, ["text_zh", "text_en", "category", "last_seen", "gone_at"], batch_size=200
-        )
-        Vdn.objects.filter(pk=vdn.pk).update(
-            codes_version=F("codes_version") + 1, codes_read_at=now
-        )
-    return RefreshReport(kept, added, reworded, removed, now)
+def _hold(row: Vdn, now: datetime) -> RefreshReport:
+    """The vendor still lists what was rolled back: ours stays, and was looked after now."""
+    ours = code_tables.current(row)
+    row.codes_read_at = now
+    row.save(update_fields=["codes_read_at"])
+    return replace(code_tables.report(ours, (), now), held=True)
+
+
+def exported(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, str]) -> None:
+    """Note that the table left as a file; of a text that was searched for, only that it was."""
+    told = {name: True if name == "q" else text for name, text in filters.items()}
+    audit.record(AuditAction.CODES_EXPORTED, by=scope, kind=kind, rows=rows, filters=told)
+
+
+def progress(*, scope: Scope) -> tuple[int, int]:
+    """(codes read, codes expected) of a reading under way; (0, 0) where there is none."""
+    scope.require(scope.may_refresh_codes)
+    return code_reading.progress(scope.vdn)
