@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from isales_proxy.configuration import privacy
 from isales_proxy.models import Access, Role, Vdn
 
 
@@ -39,8 +40,58 @@ class Scope:
         return self.role is not Role.AGENT
 
     @property
+    def sees_numbers(self) -> bool:
+        """Whether called numbers reach the person whole; else each is masked."""
+        return self.role.value in privacy().numbers_visible_to
+
+    @property
+    def may_reveal(self) -> bool:
+        """Whether the person may have one masked number shown, for a reason and a short while."""
+        return not self.sees_numbers and self.role is not Role.AUDITOR
+
+    @property
+    def may_see_audit(self) -> bool:
+        """Whether the person reads the audit of the VDN."""
+        return self.role in {Role.AUDITOR, Role.ADMIN}
+
+    @property
+    def may_edit_codes(self) -> bool:
+        """Whether the person may change what a result code means, and roll the table back."""
+        return self.role is Role.ADMIN
+
+    @property
+    def may_see_settings(self) -> bool:
+        """Whether the person sees the people, the tokens and the settings in effect."""
+        return self.role is Role.ADMIN
+
+    @property
     def may_refresh_codes(self) -> bool:
         """Whether the person may fetch the code table anew."""
+        return self.role is Role.ADMIN
+
+    @property
+    def may_see_outbound(self) -> bool:
+        """Whether the person sees tasks, the call data taken, and the write-backs."""
+        return self.role is not Role.AGENT
+
+    @property
+    def may_take_call_data(self) -> bool:
+        """Whether the person may have numbers handed out by the vendor, which uses them up."""
+        return self.role in {Role.SUPERVISOR, Role.ADMIN}
+
+    @property
+    def may_have_raw_answers(self) -> bool:
+        """Whether the person may have a vendor's answer as it came, which nobody can mask."""
+        return self.may_take_call_data and self.sees_numbers
+
+    @property
+    def may_write_back(self) -> bool:
+        """Whether the person may write results back, try them again and cancel them."""
+        return self.role in {Role.SUPERVISOR, Role.ADMIN}
+
+    @property
+    def may_examine_vendor(self) -> bool:
+        """Whether the person may use the API doctor."""
         return self.role is Role.ADMIN
 
     def require(self, allowed: bool) -> None:

@@ -99,6 +99,11 @@ class Answers(Generic[T]):
             return self._answer(old, "stale", error)
         return self._answer(kept, source)
 
+    def last(self, key: str) -> Answer[T] | None:
+        """The last answer to `key` that is still kept, however old; asks nobody."""
+        kept: _Kept[T] | None = cache.get(f"{self._prefix}:{key}")
+        return self._answer(kept, "cache") if kept else None
+
     def _share(
         self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
     ) -> tuple[_Kept[T], Source]:

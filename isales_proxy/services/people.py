@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import models, transaction
+from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.seeding import ADMINS
+from isales_proxy.services import people_watch
 
 
 class Unfit(ValueError):
@@ -49,8 +50,8 @@ def enlist(wish: Wish) -> bool:
     Access to VDNs that the wish does not name stays as it is, and who is switched off stays so.
     """
     vdns = _vdns(wish.vdns)
-    with transaction.atomic():
-        user = User.objects.filter(username=wish.name).first()
+    user = User.objects.filter(username=wish.name).first()
+    with people_watch.watched(by=None, people=[user.pk] if user else []) as touched:
         new = user is None
         if user is None:
             if not wish.password:
@@ -63,6 +64,7 @@ def enlist(wish: Wish) -> bool:
         if wish.password:
             _set_password(user, wish.password)
         _save(user)
+        touched.add(user.pk)
         for vdn in vdns:
             _give_access(user, vdn, wish)
     return new
@@ -73,8 +75,9 @@ def close(names: Iterable[str], *, known_password: str) -> list[str]:
     closed = []
     for user in User.objects.filter(username__in=list(names)):
         if user.check_password(known_password):
-            user.set_unusable_password()
-            user.save(update_fields=["password"])
+            with people_watch.watched(by=None, people=[user.pk]):
+                user.set_unusable_password()
+                user.save(update_fields=["password"])
             closed.append(user.username)
     return closed
 

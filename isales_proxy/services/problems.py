@@ -100,7 +100,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             502,
             "credentials",
             _("CC-iSales refuses our keys"),
-            _("The access key or its signature is not accepted. Your own log-in is fine."),
+            _("The keys of this server are not accepted. Your own log-in is fine."),
             _("An administrator must check the keys and the clock of the server."),
         ),
     ),
