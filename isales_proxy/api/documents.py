@@ -7,22 +7,29 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from isales_proxy.api.errors import MEDIA_TYPE
+from isales_proxy.api.idempotency import HEADER, PATTERN, REPLAYED
+from isales_proxy.api.schema import REQUEST_ID
 from isales_proxy.api.serializers import (
     ProblemFields,
-    RefreshFields,
     ReservationPageFields,
-    ResultCodeListFields,
     VdnListFields,
 )
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
-from isales_proxy.filters import DEFAULT_SIZE, LONGEST_NUMBER
-
-_REQUEST_ID: Final = "3f0f5a52-6a0e-4d47-9a37-6f2f1c1f7f10"
+from isales_proxy.filters import DEFAULT_SIZE, FEWEST_DIGITS, LONGEST_NUMBER
 
 
-def _problem_example(
-    status: int, slug: str, title: str, detail: str, **more: Any
-) -> OpenApiExample:
+def replayed(status: int) -> OpenApiParameter:
+    """The header of an answer to a repeated request."""
+    return OpenApiParameter(
+        REPLAYED,
+        {"type": "string", "enum": ["true"]},
+        OpenApiParameter.HEADER,
+        description="This was done before; the answer is how it stands by now.",
+        response=[status],
+    )
+
+
+def problem_example(status: int, slug: str, title: str, detail: str, **more: Any) -> OpenApiExample:
     return OpenApiExample(
         slug or title,
         status_codes=[str(status)],
@@ -33,13 +40,13 @@ def _problem_example(
             "title": title,
             "status": status,
             "detail": detail,
-            "request_id": _REQUEST_ID,
+            "request_id": REQUEST_ID,
             **more,
         },
     )
 
 
-def _problems(**words: str) -> dict[Any, OpenApiResponse]:
+def problems(**words: str) -> dict[Any, OpenApiResponse]:
     """`s404="…"` → the documented problem answer of that status."""
     return {
         (int(name[1:]), MEDIA_TYPE): OpenApiResponse(ProblemFields, description=text)
@@ -47,19 +54,27 @@ def _problems(**words: str) -> dict[Any, OpenApiResponse]:
     }
 
 
-_STRANGER: Final = _problems(
+STRANGER: Final = problems(
     s401="Nobody is logged in.", s429="Too many requests; see `Retry-After`."
 )
-_FOREIGN: Final = _problems(s404="No such VDN, or none of yours.")
-_VENDOR: Final = _problems(
+FOREIGN: Final = problems(s404="No such VDN, or none of yours.")
+VENDOR: Final = problems(
     s502="CC-iSales refuses the question or our keys, or answers nonsense.",
     s503="CC-iSales cannot be reached or is busy; see `Retry-After`.",
     s504="CC-iSales is too slow.",
 )
-_RETRY_AFTER: Final = OpenApiParameter(
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": f"^{PATTERN}$"},
+    OpenApiParameter.HEADER,
+    description="Your own name for this request: sent twice with the same key it is done once. "
+    "It is yours alone, in this VDN.",
+    examples=[OpenApiExample("a UUID", value="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e")],
+)
+RETRY_AFTER: Final = OpenApiParameter(
     "Retry-After", int, OpenApiParameter.HEADER, description="Seconds.", response=[429, 503]
 )
-_AWAY: Final = _problem_example(
+AWAY: Final = problem_example(
     503,
     "upstream-unavailable",
     "CC-iSales cannot be reached",
@@ -72,25 +87,40 @@ _AWAY: Final = _problem_example(
 )
 
 
-def _text(name: str, words: str, **schema: Any) -> OpenApiParameter:
+def text(name: str, words: str, **schema: Any) -> OpenApiParameter:
     return OpenApiParameter(
         name, {"type": "string", **schema}, OpenApiParameter.QUERY, description=words
     )
 
 
-def _number(name: str, words: str, *, default: int, most: int) -> OpenApiParameter:
+def number(name: str, words: str, *, default: int, most: int) -> OpenApiParameter:
     schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=words)
 
 
-_MOMENT: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$"
+WHOLE: Final = [
+    number("page", "From 1.", default=1, most=MAX_PAGE),
+    number("size", "Rows a page.", default=MAX_PAGE_SIZE, most=MAX_PAGE_SIZE),
+]
+# One line: no control characters.
+LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_MOMENT: Final = (
+    r"^(20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$"
+)
+_ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 _FILTERS: Final = [
-    _text("called_no", f"Called number; at most {LONGEST_NUMBER} digits."),
+    text(
+        "called_no",
+        f"Called number, whole or in part; at most {LONGEST_NUMBER} digits. Who may not see "
+        f"numbers gives a whole one, of at least {FEWEST_DIGITS} digits, and finds no other.",
+        pattern=f"^[+]?[0-9*# ().-]{{0,{LONGEST_NUMBER - 1}}}$",
+    ),
     OpenApiParameter(
         "agent",
         {
             "type": "array",
-            "items": {"type": "string", "maxLength": MAX_TEXT},
+            "items": {"type": "string", "maxLength": MAX_TEXT, "pattern": _ACCOUNT},
             "maxItems": MAX_AGENTS,
         },
         OpenApiParameter.QUERY,
@@ -98,16 +128,21 @@ _FILTERS: Final = [
         style="form",
         description="Agent account; repeatable. Ignored for agents, who have their own rows only.",
     ),
-    _text(
+    text(
         "begin",
         "Due from, in your time zone, which is that of the VDN until you choose another.",
         pattern=_MOMENT,
         examples=["2025-05-31T14:30"],
     ),
-    _text("end", "Due to, likewise.", pattern=_MOMENT, examples=["2025-05-31T18:00"]),
-    _text("task", "ID of the outbound task.", maxLength=MAX_TEXT),
-    _number("page", "From 1.", default=1, most=MAX_PAGE),
-    _number(
+    text("end", "Due to, likewise.", pattern=_MOMENT, examples=["2025-05-31T18:00"]),
+    text(
+        "task",
+        "ID of the outbound task, or a name that one task alone has.",
+        maxLength=MAX_TEXT,
+        pattern=LINE,
+    ),
+    number("page", "From 1.", default=1, most=MAX_PAGE),
+    number(
         "size",
         "Rows a page. More than the server allows is cut down; the answer says to what.",
         default=DEFAULT_SIZE,
@@ -140,7 +175,8 @@ _ROW: Final = {
 vdns: Final = extend_schema(
     operation_id="vdns",
     summary="The VDNs that you may enter",
-    responses={200: VdnListFields, **_STRANGER},
+    parameters=WHOLE,
+    responses={200: VdnListFields, **STRANGER},
 )
 
 reservations: Final = extend_schema(
@@ -151,13 +187,13 @@ reservations: Final = extend_schema(
         "would show an older answer because CC-iSales is away, this answers the problem, with the "
         "older answer's time in `as_of`."
     ),
-    parameters=[*_FILTERS, _RETRY_AFTER],
+    parameters=[*_FILTERS, RETRY_AFTER],
     responses={
         200: ReservationPageFields,
-        **_STRANGER,
-        **_FOREIGN,
-        **_problems(s422="A parameter is out of bounds; CC-iSales was not asked."),
-        **_VENDOR,
+        **STRANGER,
+        **FOREIGN,
+        **problems(s422="A parameter is out of bounds; CC-iSales was not asked."),
+        **VENDOR,
     },
     examples=[
         OpenApiExample(
@@ -174,37 +210,13 @@ reservations: Final = extend_schema(
                 "results": [_ROW],
             },
         ),
-        _problem_example(
+        problem_example(
             422,
             "invalid",
             "A filter value is not allowed",
             "end: The end lies before the beginning.",
             errors={"end": ["“To” is earlier than “From”."]},
         ),
-        _AWAY,
+        AWAY,
     ],
-)
-
-result_codes: Final = extend_schema(
-    operation_id="result_codes",
-    summary="The OBS result codes of a VDN, in both languages",
-    description="Answered from our own table, also while CC-iSales is away.",
-    responses={200: ResultCodeListFields, **_STRANGER, **_FOREIGN},
-)
-
-refresh: Final = extend_schema(
-    operation_id="result_codes_refresh",
-    summary="Read the code table anew",
-    description="For admins. A refresh that fails or stops half-way changes nothing.",
-    request=None,
-    parameters=[_RETRY_AFTER],
-    responses={
-        200: RefreshFields,
-        **_STRANGER,
-        **_problems(s403="You are no admin of this VDN, or the CSRF token does not fit."),
-        **_FOREIGN,
-        **_problems(s409="A refresh is already under way."),
-        **_VENDOR,
-    },
-    examples=[_AWAY],
 )

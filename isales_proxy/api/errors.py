@@ -5,25 +5,27 @@ No traceback, no secret and no body of the vendor's ever gets into one.
 
 from __future__ import annotations
 
+import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from isales_proxy.api.permissions import ScopeLacks
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.services import problems
 from isales_proxy.services.access import NotAllowed, NotYours
-from isales_proxy.services.result_codes import AlreadyRunning
+from isales_proxy.services.turns import AlreadyRunning
 
 log = structlog.get_logger("isales")
 
@@ -43,12 +45,47 @@ class OnlyStale(Exception):
         self.as_of = as_of
 
 
-class InvalidQuestion(Exception):
-    """The question is out of bounds: field → messages for people. No vendor call was made."""
+class NotTaken(Exception):
+    """Call data was asked for and did not come; `batch` is the number of its record."""
 
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+    def __init__(self, found: problems.Problem, batch: int) -> None:
+        super().__init__(found.title)
+        self.found = found
+        self.batch = batch
+
+
+class InvalidQuestion(Exception):
+    """The question is out of bounds: field → messages for people. No vendor call was made.
+
+    `title` where it is no question by a filter.
+    """
+
+    def __init__(self, errors: Mapping[str, list[str]], *, title: str = "") -> None:
         super().__init__(", ".join(errors))
         self.errors = dict(errors)
+        self.title = title
+
+
+def invalid_value(errors: Mapping[str, list[str]]) -> InvalidQuestion:
+    """That a deed is asked for with values that are not allowed."""
+    return InvalidQuestion(errors, title=_("A value is not allowed"))
+
+
+def no_such_fields(names: Iterable[str]) -> dict[str, list[str]]:
+    """What is said of fields that there are not: a misspelt one must not pass for left out."""
+    return {str(name): [_("There is no such field.")] for name in names}
+
+
+def by_field(errors: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
+    """The errors of a form or a serializer as plain text."""
+    return {str(name): [str(text) for text in texts] for name, texts in errors.items()}
+
+
+def json_object(data: Any) -> Mapping[str, Any]:
+    """The body of a request that must be one JSON object. Raises InvalidQuestion."""
+    if not isinstance(data, Mapping):
+        raise invalid_value({"non_field_errors": [_("Send one JSON object.")]})
+    return data
 
 
 def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
@@ -56,19 +93,25 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     set_rollback()
     match error:
         case OnlyStale():
-            return _vendor(error.error, error.as_of)
+            return _vendor(problems.describe(error.error), error.as_of)
+        case NotTaken():
+            return _vendor(error.found, batch=error.batch)
         case ISalesError():
-            return _vendor(error, None)
+            return _vendor(problems.describe(error))
         case InvalidQuestion():
-            return _invalid(error.errors)
+            return _invalid(error.errors, error.title)
         case exceptions.ValidationError():
-            return _invalid(_by_field(error.detail))
+            return _invalid(_of_detail(error.detail))
         case AlreadyRunning():
             return problem(409, _("A refresh is already under way."))
         case NotYours() | Http404():
             return problem(404, _("There is nothing here for you."))
+        case RequestDataTooBig():
+            return problem(413, _("The body is too large."))
         case SuspiciousOperation() | InvalidQuery():
             return problem(422, _("A part of the address cannot be understood."))
+        case ScopeLacks():
+            return _scope_lacks(error)
         case NotAllowed() | PermissionDenied():
             return problem(403, _("Your role does not allow this."))
         case exceptions.APIException():
@@ -118,8 +161,7 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/") and not request.path.startswith("/api/docs/")
 
 
-def _vendor(error: ISalesError, as_of: datetime | None) -> HttpResponse:
-    found = problems.describe(error)
+def _vendor(found: problems.Problem, as_of: datetime | None = None, **more: Any) -> HttpResponse:
     headers = {} if found.retry_after is None else {"Retry-After": str(found.retry_after)}
     return problem(
         found.status,
@@ -133,20 +175,30 @@ def _vendor(error: ISalesError, as_of: datetime | None) -> HttpResponse:
         vendor_request=found.reference or None,
         retry_after=found.retry_after,
         as_of=as_of.isoformat().replace("+00:00", "Z") if as_of else None,
+        **more,
     )
 
 
-def _invalid(errors: Mapping[str, list[str]]) -> HttpResponse:
+def _invalid(errors: Mapping[str, list[str]], title: str = "") -> HttpResponse:
     return problem(
         422,
         " ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items()),
-        title=_("A filter value is not allowed"),
+        title=title or _("A filter value is not allowed"),
         slug="invalid",
         errors=errors,
     )
 
 
-def _by_field(detail: Any) -> dict[str, list[str]]:
+def _scope_lacks(error: ScopeLacks) -> HttpResponse:
+    return problem(
+        403,
+        _("This token lacks the scope “%(scope)s”.") % {"scope": error.needed.value},
+        slug="scope",
+        scope=error.needed.value,
+    )
+
+
+def _of_detail(detail: Any) -> dict[str, list[str]]:
     if not isinstance(detail, Mapping):
         return {"non_field_errors": [str(text) for text in detail]}
     return {
@@ -160,8 +212,8 @@ def _rest_framework(error: exceptions.APIException) -> HttpResponse:
     if header := getattr(error, "auth_header", ""):
         headers["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait))
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
     detail = str(error.detail)
     if isinstance(error, exceptions.NotAuthenticated):
-        detail = _("Log in first: this request has no valid session.")
+        detail = _("Log in first: this request has neither a token nor a valid session.")
     return problem(error.status_code, detail, headers=headers)

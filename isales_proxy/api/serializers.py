@@ -8,37 +8,19 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from isales_proxy.client.records import Reservation
-from isales_proxy.models import Role
+from isales_proxy.models import Role, TokenScope
+from isales_proxy.services.field_table import RESERVATION, Field, Holds
 from isales_proxy.services.states import State
 
-_WORDS = {
-    "appoint_id": "ID of the reservation.",
-    "call_type": "1 manual, 2 automatic (dialled five minutes before its time).",
-    "appoint_time": "When the call is due.",
-    "called_no": "The number to call.",
-    "task_id": "ID of the outbound task.",
-    "task_name": "Its name.",
-    "task_status": "Its status, as the vendor tells it.",
-    "timeout": "The vendor's own mark: has it expired.",
-    "user_account": "Account of the agent.",
-    "user_name": "Name of the agent.",
-    "begin_time": "Beginning of the call.",
-    "end_time": "End of the call.",
-    "call_flag": "The vendor's flag of the call.",
-    "caller_no": "The number that calls.",
-    "fail_code": "OBS result code, leading zeros kept.",
-    "result": "Result of the call.",
-    "busi_result": "Business result.",
-    "create_time": "When it was reserved.",
-}
+RESERVATION_STATES = [(state.value, state.value) for state in State]
 
 
-def _field(name: str) -> serializers.Field[Any, Any, Any, Any]:
-    options: dict[str, Any] = {"allow_null": True, "help_text": _WORDS[name]}
-    if name == "timeout":
+def _field(field: Field) -> serializers.Field[Any, Any, Any, Any]:
+    words = f"{field.help} Masked for who may not see it." if field.personal else field.help
+    options: dict[str, Any] = {"allow_null": True, "help_text": words}
+    if field.holds is Holds.FLAG:
         return serializers.BooleanField(**options)
-    if name.endswith("_time"):
+    if field.holds is Holds.TIME:
         return serializers.DateTimeField(**options)
     return serializers.CharField(**options)
 
@@ -48,14 +30,14 @@ class ReservationFields(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """The documented fields in their order, then ours."""
-        documented = {name: _field(name) for name in Reservation.vendor_names()}
+        documented = {field.name: _field(field) for field in RESERVATION}
         return {
             **documented,
             "fail_code_text": serializers.CharField(
                 help_text="The result code in the language of the request; empty if unknown."
             ),
             "state": serializers.ChoiceField(
-                choices=[(state.value, state.value) for state in State],
+                choices=RESERVATION_STATES,
                 help_text="Where the call stands at the moment of this answer.",
             ),
         }
@@ -75,7 +57,8 @@ class ReservationPageFields(serializers.Serializer[Any]):
         help_text="Asked just now, answered a moment ago to the same question, or never asked.",
     )
     complete = serializers.BooleanField(
-        help_text="false: rows of other agents had to be left out of this page."
+        help_text="false: rows of other agents had to be left out of this page, or a whole number "
+        "was looked for among more rows than may be looked through."
     )
     results = ReservationFields(many=True)
 
@@ -93,42 +76,10 @@ class VdnFields(serializers.Serializer[Any]):
 class VdnListFields(serializers.Serializer[Any]):
     """The VDNs that the reader may enter."""
 
-    count = serializers.IntegerField()
+    count = serializers.IntegerField(help_text="Of all pages.")
+    page = serializers.IntegerField()
+    size = serializers.IntegerField()
     results = VdnFields(many=True)
-
-
-class ResultCodeFields(serializers.Serializer[Any]):
-    """One OBS result code in both languages."""
-
-    code = serializers.CharField()
-    text_en = serializers.CharField()
-    text_zh = serializers.CharField()
-    category = serializers.CharField(help_text="As in the vendor's callback table; often empty.")
-    first_seen = serializers.DateTimeField()
-    last_seen = serializers.DateTimeField()
-    gone_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when the vendor no longer lists it."
-    )
-
-
-class ResultCodeListFields(serializers.Serializer[Any]):
-    """The whole code table of a VDN."""
-
-    count = serializers.IntegerField()
-    as_of = serializers.DateTimeField(
-        allow_null=True, help_text="When it was read; null: never yet."
-    )
-    results = ResultCodeFields(many=True)
-
-
-class RefreshFields(serializers.Serializer[Any]):
-    """What a refresh did, in codes."""
-
-    kept = serializers.IntegerField()
-    added = serializers.IntegerField()
-    reworded = serializers.IntegerField()
-    removed = serializers.IntegerField(help_text="No longer listed; kept for the old rows.")
-    read_at = serializers.DateTimeField()
 
 
 @extend_schema_field(
@@ -164,9 +115,15 @@ class ProblemFields(serializers.Serializer[Any]):
         help_text="What is wrong with the vendor.",
     )
     code = serializers.CharField(required=False, help_text="The vendor's own code.")
+    scope = serializers.ChoiceField(
+        choices=TokenScope.choices, required=False, help_text="The scope that the token lacks."
+    )
     next_step = serializers.CharField(required=False, help_text="What a person can do.")
     vendor_request = serializers.CharField(required=False, help_text="The vendor call in the logs.")
     retry_after = serializers.IntegerField(required=False, help_text="Seconds.")
     as_of = serializers.DateTimeField(
         required=False, help_text="Age of the last good answer to the same question."
+    )
+    batch = serializers.IntegerField(
+        required=False, help_text="The batch of call data that this is about."
     )

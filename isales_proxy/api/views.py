@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpResponsePermanentRedirect
@@ -12,21 +12,24 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from isales_proxy.api import documents
-from isales_proxy.api.errors import InvalidQuestion, OnlyStale, problem
+from isales_proxy.api.errors import InvalidQuestion, OnlyStale, by_field, problem
+from isales_proxy.api.permissions import READS
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.filters import ReservationFilter
+from isales_proxy.filters import ReservationFilter, Row, WholeFilter
 from isales_proxy.services import access, reservations, result_codes
 from isales_proxy.services.access import Scope
 from isales_proxy.services.code_book import CodeBook
+from isales_proxy.services.field_table import RESERVATION_FIELDS
 from isales_proxy.services.states import standing
 
-_FIELDS = set(Reservation.vendor_names())
+_FIELDS = set(RESERVATION_FIELDS)
 
 
 class PersonalView(APIView):
@@ -42,15 +45,20 @@ class PersonalView(APIView):
 class Vdns(PersonalView):
     """`vdns/`"""
 
+    needs = READS
+
     @documents.vdns
     def get(self, request: Request) -> Response:
         """Every VDN that the person may enter."""
         found = access.remembered_scopes(request.user)
-        return Response({"count": len(found), "results": [_vdn(scope) for scope in found]})
+        part, place = in_pages(request, found)
+        return Response({"count": len(found), **place, "results": [_vdn(scope) for scope in part]})
 
 
 class Reservations(PersonalView):
     """`vdns/<id>/reservations/`"""
+
+    needs = READS
 
     @documents.reservations
     def get(self, request: Request, vdn_id: int) -> Response:
@@ -72,35 +80,17 @@ class Reservations(PersonalView):
         )
 
 
-class ResultCodes(PersonalView):
-    """`vdns/<id>/result-codes/`"""
+class Schema(SpectacularJSONAPIView):
+    """`/api/schema/`"""
 
-    @documents.result_codes
-    def get(self, request: Request, vdn_id: int) -> Response:
-        """The whole table, in both languages whatever the reader's is."""
-        book = result_codes.book(access.enter(user=request.user, vdn_id=vdn_id).vdn)
-        return Response(
-            {
-                "count": len(book.codes),
-                "as_of": book.read_at,
-                "results": [asdict(meaning) for meaning in book.codes.values()],
-            }
-        )
-
-
-class ResultCodesRefresh(PersonalView):
-    """`vdns/<id>/result-codes/refresh/`"""
-
-    @documents.refresh
-    def post(self, request: Request, vdn_id: int) -> Response:
-        """Read the table anew; for admins."""
-        scope = access.enter(user=request.user, vdn_id=vdn_id)
-        return Response(asdict(result_codes.refresh(scope=scope)))
+    needs = READS
 
 
 @extend_schema(exclude=True)
 class Nothing(APIView):
     """Any other address below `/api/`: a problem, not a page. Strangers learn nothing at all."""
+
+    needs = READS
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """One answer to all methods; an address that only lacks its last slash is led to it."""
@@ -113,6 +103,18 @@ class Nothing(APIView):
         if request.method in {"GET", "HEAD"} and _lacks_slash(request.path):
             return HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
         return problem(404, _("There is no such address."))
+
+
+def in_pages(request: Request, rows: Sequence[Row]) -> tuple[Sequence[Row], dict[str, int]]:
+    """The page of a short list that the question is for, and which that is.
+
+    Raises InvalidQuestion.
+    """
+    form = WholeFilter(request.query_params)
+    if not form.is_valid():
+        raise InvalidQuestion(by_field(form.errors))
+    place = {name: form.cleaned_data[name] for name in ("page", "size")}
+    return form.cut(rows), place
 
 
 def _lacks_slash(path: str) -> bool:
@@ -128,9 +130,7 @@ def _question(request: Request, scope: Scope) -> ReservationQuery:
     with timezone.override(scope.zone):
         form = ReservationFilter(request.query_params, scope=scope)
         if not form.is_valid():
-            raise InvalidQuestion(
-                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
-            )
+            raise InvalidQuestion(by_field(form.errors))
         return form.query()
 
 

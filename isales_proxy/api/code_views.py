@@ -1,0 +1,163 @@
+"""`/api/v1/…/result-codes/`: the code book in JSON, its refresh, and its history."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from django.utils.translation import gettext as _
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from isales_proxy.api import code_documents as documents
+from isales_proxy.api.errors import InvalidQuestion, by_field
+from isales_proxy.api.permissions import ADMINISTERS, READS
+from isales_proxy.api.views import PersonalView
+from isales_proxy.filters import PageFilter
+from isales_proxy.models import CodeRefresh
+from isales_proxy.services import (
+    access,
+    code_history,
+    code_previews,
+    code_sightings,
+    code_tables,
+    result_codes,
+)
+from isales_proxy.services.access import Scope
+from isales_proxy.services.code_book import CodeMeaning
+from isales_proxy.services.code_tables import Change, RefreshReport
+
+
+class ResultCodes(PersonalView):
+    """`vdns/<id>/result-codes/`"""
+
+    needs = READS
+
+    @documents.result_codes
+    def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
+        """The whole table, in both languages whatever the reader's is."""
+        body = _table(access.enter(user=request.user, vdn_id=vdn_id))
+        # Over the whole body, so that equal tags are equal bytes.
+        etag = quote_etag(hashlib.sha256(JSONRenderer().render(body)).hexdigest())
+        response = Response(body, headers={"ETag": etag})
+        found = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001
+        return found if found is not None else response
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """The reader may keep it, if they ask each time whether it still holds."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        if finished.status_code in {200, 304}:
+            finished.headers["Cache-Control"] = "private, no-cache"
+            del finished.headers["Expires"]
+        return finished
+
+
+class ResultCodesRefresh(PersonalView):
+    """`vdns/<id>/result-codes/refresh/`"""
+
+    needs = ADMINISTERS
+
+    @documents.refresh
+    def post(self, request: Request, vdn_id: int) -> Response:
+        """Read the table anew and apply it, or only say what it would change; for admins."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        scope.require(scope.may_refresh_codes)
+        preview = _flag(request, "preview")
+        report = (
+            code_previews.start(scope=scope).report
+            if preview
+            else result_codes.refresh(scope=scope)
+        )
+        return Response(_report(report, applied=not preview))
+
+
+class CodeHistory(PersonalView):
+    """`vdns/<id>/result-codes/history/`"""
+
+    needs = READS
+
+    @documents.history
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """One page of what changed the table."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        form = PageFilter(request.query_params)
+        if not form.is_valid():
+            raise InvalidQuestion(by_field(form.errors))
+        page, size = form.cleaned_data["page"], form.cleaned_data["size"]
+        rows, total = code_history.listed(scope=scope, page=page, size=size)
+        return Response(
+            {"count": total, "page": page, "size": size, "results": [_entry(row) for row in rows]}
+        )
+
+
+def _flag(request: Request, name: str) -> bool:
+    """A parameter that is true or false; False where it is not given. Raises InvalidQuestion."""
+    text = request.query_params.get(name, "false")
+    if text not in {"true", "false"}:
+        raise InvalidQuestion({name: [_("Must be true or false.")]})
+    return text == "true"
+
+
+def _table(scope: Scope) -> dict[str, Any]:
+    book = result_codes.book(scope.vdn)
+    seen = code_sightings.counts(scope.vdn)
+    unknown = sorted(seen.keys() - book.codes.keys())
+    return {
+        "count": len(book.codes),
+        "as_of": book.read_at,
+        "results": [_code(row, seen.get(row.code, 0)) for row in book.codes.values()],
+        "unknown": [{"code": code, "seen_7d": seen[code]} for code in unknown],
+    }
+
+
+def _code(row: CodeMeaning, seen: int) -> dict[str, Any]:
+    return {
+        "code": row.code,
+        "text_en": row.text_en,
+        "text_zh": row.text_zh,
+        **row.explained.texts(),
+        "edited": row.explained.edited,
+        "seen_7d": seen,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "gone_at": row.gone_at,
+    }
+
+
+def _report(report: RefreshReport, *, applied: bool) -> dict[str, Any]:
+    return {
+        **report.counts(),
+        "read_at": report.read_at,
+        "applied": applied,
+        "changes": _changes(report.changes),
+    }
+
+
+def _entry(row: CodeRefresh) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "at": row.at,
+        "kind": row.kind,
+        "by": row.by,
+        "added": row.added,
+        "reworded": row.reworded,
+        "removed": row.removed,
+        "changes": _changes(code_tables.change_from_json(each) for each in row.changes),
+    }
+
+
+def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": each.code,
+            "kind": each.kind,
+            "before": each.before._asdict() if each.before else None,
+            "after": each.after._asdict() if each.after else None,
+        }
+        for each in changes
+    ]

@@ -1,0 +1,215 @@
+"""`/api/v1/…/tasks/` and `…/call-data/`: tasks and call data in JSON."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.http import Http404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from isales_proxy.api import idempotency
+from isales_proxy.api import outbound_documents as documents
+from isales_proxy.api.errors import (
+    InvalidQuestion,
+    NotTaken,
+    OnlyStale,
+    by_field,
+    invalid_value,
+    json_object,
+    no_such_fields,
+)
+from isales_proxy.api.outbound_serializers import TakeWish
+from isales_proxy.api.permissions import READS, WRITES
+from isales_proxy.api.views import PersonalView, in_pages
+from isales_proxy.call_data_filter import BatchFilter
+from isales_proxy.client.errors import BadAnswer
+from isales_proxy.models import BatchState, CallDataBatch, CallDatum
+from isales_proxy.services import access, call_data, problems, tasks
+from isales_proxy.services.access import Scope
+from isales_proxy.services.call_data import Taking
+
+# Numbers may be gone: a program must not be invited to try again.
+_PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
+_CAME: Final = {BatchState.TAKEN: 201, BatchState.ASKED: 202}
+
+
+class Tasks(PersonalView):
+    """`vdns/<id>/tasks/`"""
+
+    needs = READS
+
+    @documents.tasks
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """The tasks in the vendor's order."""
+        found = tasks.listed(scope=access.enter(user=request.user, vdn_id=vdn_id))
+        if found.error is not None:
+            raise OnlyStale(found.error, found.as_of)
+        part, place = in_pages(request, found.rows)
+        return Response(
+            {
+                "count": len(found.rows),
+                **place,
+                "as_of": found.as_of,
+                "source": found.source,
+                "results": [{"service_id": task.service_id, "name": task.name} for task in part],
+            }
+        )
+
+
+class CallDataTaking(PersonalView):
+    """`vdns/<id>/tasks/<service ID>/call-data/`"""
+
+    needs = WRITES
+
+    @documents.take
+    def post(self, request: Request, vdn_id: int, service_id: str) -> Any:
+        """Have call data handed out; 200 when this key had done so before."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        scope.require(scope.may_take_call_data)
+        if not tasks.is_id(service_id):
+            raise Http404
+        wish = _wish(request.data)
+        in_body = str(wish.get("key") or "")
+        by_header = idempotency.key_of(request, in_body)
+        taking = call_data.take(
+            scope=scope,
+            service_id=service_id,
+            batch_count=wish["batch_count"],
+            key=by_header or in_body or str(uuid.uuid4()),
+            reason=wish["reason"],
+        )
+        headers = {}
+        if taking.repeated:
+            headers[idempotency.REPLAYED] = "true"
+            if by_header and taking.differs:
+                return idempotency.used_for_another()
+            if by_header and taking.batch.state == BatchState.ASKED:
+                return idempotency.under_way(batch=taking.batch.pk)
+        status = 200 if taking.repeated else _CAME.get(BatchState(taking.batch.state))
+        if status is None:
+            raise _not_taken(taking)
+        return Response(_with_rows(scope, taking.batch), status=status, headers=headers)
+
+
+class Batches(PersonalView):
+    """`vdns/<id>/call-data/`"""
+
+    needs = READS
+
+    @documents.batches
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """One page of batches, the newest first."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        scope.require(scope.may_see_outbound)
+        form = BatchFilter(request.query_params)
+        if not form.is_valid():
+            raise InvalidQuestion(by_field(form.errors))
+        asked = form.cleaned_data
+        found = call_data.batches(
+            scope=scope, service_id=asked["task"], page=asked["page"], size=asked["size"]
+        )
+        names = tasks.known(scope=scope)
+        return Response(
+            {
+                "count": found.total,
+                "page": asked["page"],
+                "size": asked["size"],
+                "results": [_batch(each, names) for each in found.rows],
+            }
+        )
+
+
+class Batch(PersonalView):
+    """`vdns/<id>/call-data/<batch>/`"""
+
+    needs = READS
+
+    @documents.batch
+    def get(self, request: Request, vdn_id: int, batch_id: int) -> Response:
+        """One batch with all of its rows."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        return Response(_with_rows(scope, call_data.batch(scope=scope, batch_id=batch_id)))
+
+
+def _wish(data: Any) -> dict[str, Any]:
+    """What to take. A misspelt field is refused: its default would take what nobody asked for."""
+    given = json_object(data)
+    form = TakeWish(data=given)
+    if unknown := no_such_fields(given.keys() - form.fields):
+        raise invalid_value(unknown)
+    if not form.is_valid():
+        raise invalid_value(by_field(form.errors))
+    return dict(form.validated_data)
+
+
+def _not_taken(taking: Taking) -> NotTaken:
+    """The problem as elsewhere, but for what to do next."""
+    found = replace(
+        problems.describe(taking.error or BadAnswer()), next_step=_next_step(taking.batch)
+    )
+    if taking.batch.state in _PERHAPS_HANDED_OUT:
+        found = replace(found, retry_after=None)
+    return NotTaken(found, taking.batch.pk)
+
+
+def _with_rows(scope: Scope, batch: CallDataBatch) -> dict[str, Any]:
+    rows = call_data.all_rows(scope=scope, batch_id=batch.pk)
+    return _batch(batch, tasks.known(scope=scope)) | {"results": list(_rows(rows))}
+
+
+def _batch(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": batch.pk,
+        "service_id": batch.service_id,
+        "task_name": names.get(batch.service_id, ""),
+        "state": batch.state,
+        "batch_count": batch.batch_count,
+        "received": batch.received,
+        "asked_at": batch.asked_at,
+        "asked_by": batch.asked_by_name,
+        "reason": batch.reason,
+        "answered_at": batch.answered_at,
+        "http_status": batch.http_status,
+        "complete": batch.raw_complete,
+        "vendor_code": batch.vendor_code,
+        "problem": batch.problem,
+        "vendor_request": batch.vendor_request,
+        "next_step": _next_step(batch),
+        "purged_at": batch.purged_at,
+    }
+
+
+def _next_step(batch: CallDataBatch) -> str:
+    return call_data.advice(batch, when=_iso(batch.asked_at))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _rows(rows: Iterable[CallDatum]) -> Iterable[dict[str, Any]]:
+    for row in rows:
+        ie = row.ie
+        yield {
+            "id": row.pk,
+            "position": row.position,
+            "service_id": row.service_id,
+            "unique_id": row.unique_id,
+            "phone_numbers": row.numbers,
+            "caller_number": row.caller_number,
+            "call_data": row.call_data,
+            "ie_data": row.ie_data,
+            "ie": {
+                "elements": [
+                    {"name": element.name, "fields": element.fields} for element in ie.elements
+                ],
+                "sip_headers": ie.sip_headers,
+                "rest": ie.rest,
+            },
+            "raw": row.raw,
+        }

@@ -1,0 +1,51 @@
+"""Which scope of a token an operation needs, and whether the token has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from isales_proxy.models import ApiToken, TokenScope
+from isales_proxy.services import tokens
+
+# HTTP method → scope. Every view of the API has one of these as `needs`; a rule test says so.
+Needs = Mapping[str, TokenScope]
+
+READS: Final[Needs] = {"GET": TokenScope.READ}
+WRITES: Final[Needs] = {"POST": TokenScope.WRITE}
+READS_AND_WRITES: Final[Needs] = {**READS, **WRITES}
+ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
+
+
+class ScopeLacks(PermissionError):
+    """The token may not do this, whatever its person may; `needed` is the scope that would."""
+
+    def __init__(self, needed: TokenScope) -> None:
+        super().__init__(needed.value)
+        self.needed = needed
+
+
+class TokenMay(BasePermission):
+    """A token does what its scope holds; a session is bound by the person's rights alone."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """True, or ScopeLacks raised. What a view does not declare needs the highest scope."""
+        if not isinstance(request.auth, ApiToken):
+            return True
+        needed = needed_by(view, request.method or "")
+        if needed is not None and not tokens.holds(request.auth, needed):
+            raise ScopeLacks(needed)
+        return True
+
+
+def needed_by(view: Any, method: str) -> TokenScope | None:
+    """The scope that this method of the view needs; None where the view has no such method."""
+    if method == "OPTIONS":
+        return TokenScope.READ
+    if not hasattr(view, method.lower()):
+        return None
+    declared: Needs = getattr(view, "needs", {})
+    return declared.get("GET" if method == "HEAD" else method, TokenScope.ADMIN)
