@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import Vdn
 from isales_proxy.services import result_codes
-from isales_proxy.services.result_codes import AlreadyRunning, RefreshReport
+from isales_proxy.services.result_codes import RefreshReport
+from isales_proxy.services.turns import AlreadyRunning
 
 
 class Command(BaseCommand):
@@ -39,7 +40,9 @@ class Command(BaseCommand):
 
 
 def summary(report: RefreshReport) -> str:
-    """`118 kept, 2 added, 1 reworded`, and what is no longer listed."""
+    """`118 kept, 2 added, 1 reworded`, and what is no longer listed; or that it was held off."""
+    if report.held:
+        return "nothing was changed: CC-iSales still lists the table that was rolled back."
     text = f"{report.kept} kept, {report.added} added, {report.reworded} reworded"
     return f"{text}, {report.removed} no longer listed" if report.removed else text
 

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=0, help="0 (default) picks a free port")
         parser.add_argument("--rows", type=int, default=12_000, help="reservations per VDN")
+        parser.add_argument("--call-data", type=int, default=400, help="call data rows per task")
         parser.add_argument("--seed", type=int, default=1, help="other seed, other data")
         parser.add_argument(
             "--vdn",
@@ -39,6 +40,8 @@ class Command(BaseCommand):
         vdns = tuple(options["vdns"] or (88, 89))
         if not 0 <= options["port"] <= 65535 or not 0 <= options["rows"] <= 1_000_000:
             raise CommandError("--port is 0 to 65535, --rows is 0 to 1000000")
+        if not 0 <= options["call_data"] <= 100_000:
+            raise CommandError("--call-data is 0 to 100000")
         if not all(1 <= vdn <= 9999 for vdn in vdns):
             raise CommandError("--vdn is 1 to 9999")
         ended = threading.Event()
@@ -50,6 +53,7 @@ class Command(BaseCommand):
             rows=options["rows"],
             seed=options["seed"],
             vdns=vdns,
+            call_data=options["call_data"],
         )
         try:
             simulator.start()

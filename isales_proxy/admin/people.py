@@ -1,0 +1,187 @@
+"""People and their access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import ForeignKey, QuerySet
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters
+
+from isales_proxy.admin import deeds
+from isales_proxy.models import Access, User
+from isales_proxy.services import people, people_watch, second_factors
+
+_FACTORS = {"totp": _("app"), "webauthn": _("security key")}
+
+
+class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
+
+    def save(self, commit: bool = True) -> Any:
+        """Save it as such."""
+        self.instance.from_claims = False
+        return super().save(commit)
+
+
+class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
+    """What is done to people by these pages is recorded, in the transaction that does it."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Add or change."""
+        return self._watch(super().changeform_view, request, *args, **kwargs)  # type: ignore[misc]
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Delete one."""
+        return self._watch(super().delete_view, request, *args, **kwargs)  # type: ignore[misc]
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The list, by whose actions several are deleted."""
+        return self._watch(super().changelist_view, request, *args, **kwargs)  # type: ignore[misc]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Say who is new."""
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
+        if isinstance(obj, User):
+            request.callboard_touched.add(obj.pk)  # type: ignore[attr-defined]
+
+    def _watch(
+        self, view: Callable[..., Any], request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> Any:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        chosen = [str(key) for key in (*args, *kwargs.values()) if str(key).isdecimal()]
+        with people_watch.watched(
+            by=cast("User", request.user), people=self._people(request, chosen)
+        ) as touched:
+            request.callboard_touched = touched  # type: ignore[attr-defined]
+            return view(request, *args, **kwargs)
+
+    def _people(self, request: HttpRequest, chosen: list[str]) -> Iterable[int]:
+        """The keys of the people whom this request can be about."""
+        marked = [key for key in request.POST.getlist("_selected_action") if key.isdecimal()]
+        rows = self.get_queryset(request)
+        if not request.POST.get("select_across", "0").strip("0"):
+            rows = rows.filter(pk__in=chosen + marked)
+        if self.model is User:
+            return list(rows.values_list("pk", flat=True))
+        given = request.POST.get("user", "")
+        found = list(rows.values_list("user_id", flat=True))
+        return [*found, int(given)] if given.isdecimal() else found
+
+
+class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
+    """Access rows of one's own VDNs, with one's own VDNs and people to choose from."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
+        """Those rows."""
+        return super().get_queryset(request).filter(vdn__in=people.managed_vdns(request.user))
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Those choices."""
+        choices = {"vdn": people.managed_vdns, "user": people.managed_people}
+        kwargs["queryset"] = choices[db_field.name](request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-arg]
+    """A person's roles, beside the person."""
+
+    model = Access
+    form = AccessForm
+    extra = 0
+
+
+@admin.register(User)
+class PeopleAdmin(_Watched, UserAdmin):  # type: ignore[type-arg]
+    """People. Who may enter here follows from their roles; groups and single permissions are for
+    superusers."""
+
+    inlines = (AccessInline,)
+    list_display = (
+        "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
+    )  # fmt: skip
+    actions = (deeds.reset_second_factor, deeds.end_sessions)
+    list_filter = (
+        "is_staff",
+        "is_active",
+        "accesses__role",
+        ("accesses__vdn", admin.RelatedOnlyFieldListFilter),
+    )
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (_("Personal info"), {"fields": ("first_name", "last_name", "email")}),
+        (_("Permissions"), {"fields": ("is_active", "is_staff", "second_factor")}),
+        (_("Important dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("is_staff", "second_factor", "last_login", "date_joined")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Those within reach."""
+        found = super().get_queryset(request)
+        reach = found.filter(pk__in=people.managed_people(request.user))
+        return second_factors.with_kinds(reach)
+
+    @admin.display(description=_("second factor"))
+    def second_factor(self, person: User) -> str:
+        """`app, security key`; empty for somebody who has none."""
+        return ", ".join(str(_FACTORS[kind]) for kind in second_factors.kinds_of(person))
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """The first password of a new person is for one log-in."""
+        if not change:
+            obj.password_is_temporary = obj.has_usable_password()
+        super().save_model(request, obj, form, change)
+
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's signature
+        """Give a person another password; one that somebody else sets is for one log-in."""
+        answer = self._watch(super().user_change_password, request, id, form_url)
+        person = self.get_object(request, id)
+        done = request.method == "POST" and answer.status_code == 302
+        if done and person is not None and person != request.user:
+            person.password_is_temporary = person.has_usable_password()
+            person.save(update_fields=["password_is_temporary"])
+        return answer
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Superusers have three fields more."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not request.user.is_superuser:
+            return found
+        more = (_("Everything"), {"fields": ("is_superuser", "groups", "user_permissions")})
+        return (*found, more)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Bring what follows from the roles up to date with a changed superuser or group, too."""
+        super().save_related(request, form, formsets, change)
+        people.sync_staff(form.instance)
+
+
+@admin.register(Access)
+class AccessAdmin(_Watched, _AccessInReach, admin.ModelAdmin):  # type: ignore[type-arg]
+    """All access at a glance."""
+
+    form = AccessForm
+    list_display = ("user", "vdn", "role", "agent_account")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "role")
+    list_select_related = ("user", "vdn")
+    search_fields = ("user__username", "agent_account")
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        obj: Access | None = None,
+    ) -> tuple[str, ...]:
+        """Whose and where it is stays as it was; another one is another row."""
+        return () if obj is None else ("user", "vdn")

@@ -1,0 +1,116 @@
+"""What came from the vendor and what people did: to look at, never to change by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.models import (
+    AuditEvent,
+    CallDataBatch,
+    CodeRefresh,
+    ResultCode,
+    WriteBack,
+)
+from isales_proxy.services import masking, people
+
+
+class _ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows of one's own VDNs, for whoever may enter the admin at all."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Those rows."""
+        found = super().get_queryset(request)
+        if request.user.is_superuser:
+            return found
+        return found.filter(vdn_id__in=people.managed_vdns(request.user).values("pk"))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Whoever may enter the admin at all."""
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+
+@admin.register(ResultCode)
+class ResultCodeAdmin(_ToLookAt):
+    """The code tables as they came from the vendor."""
+
+    list_display = ("code", "vdn", "text_en", "text_zh", "last_seen", "gone_at")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("vdn",)
+    search_fields = ("code", "text_en", "text_zh")
+
+
+@admin.register(AuditEvent)
+class AuditAdmin(_ToLookAt):
+    """Who did what, when and from where."""
+
+    list_display = ("at", "action", "actor", "address", "vdn_id", "subject", "reason")
+    list_filter = ("action",)
+    search_fields = ("actor", "subject", "reason")
+    date_hierarchy = "at"
+
+
+class _Kept(_ToLookAt):
+    """What came in and went out: how it went, without the numbers that it was about."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002
+        """Those of the list and `more_fields`."""
+        return (*self.list_display, *self.more_fields)
+
+    more_fields: tuple[str, ...] = ()
+
+
+@admin.register(CallDataBatch)
+class BatchAdmin(_Kept):
+    """Call data that was taken; the rows stand on the task's own page."""
+
+    list_display = ("id", "vdn", "service_id", "state", "batch_count", "received", "asked_at")
+    more_fields = ("asked_by_name", "masked_reason", "answered_at", "http_status", "purged_at")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "state")
+    list_select_related = ("vdn",)
+    search_fields = ("service_id", "asked_by_name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CallDataBatch]:
+        """Without the answers, which may have megabytes."""
+        return super().get_queryset(request).defer("raw")
+
+    @admin.display(description=_("reason"))
+    def masked_reason(self, row: CallDataBatch) -> str:
+        """Who typed it may have had a number before them."""
+        return masking.text(row.reason)
+
+
+@admin.register(WriteBack)
+class WriteBackAdmin(_Kept):
+    """Results written back; what was said stands on their own pages."""
+
+    list_display = ("id", "vdn", "service_id", "unique_id", "fail_code", "state", "created_at")
+    more_fields = ("created_by_name", "finished_at", "vendor_code")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "state")
+    list_select_related = ("vdn",)
+    search_fields = ("service_id", "unique_id", "created_by_name")
+
+
+@admin.register(CodeRefresh)
+class CodeRefreshAdmin(_Kept):
+    """How the code tables came to be as they are."""
+
+    list_display = ("at", "vdn", "kind", "by", "added", "removed", "reworded")
+    list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "kind")
+    list_select_related = ("vdn",)

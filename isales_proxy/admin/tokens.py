@@ -1,0 +1,61 @@
+"""API tokens of the people within reach: to look at, and to revoke."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from isales_proxy.models import ApiToken, User
+from isales_proxy.services import tokens
+
+
+@admin.register(ApiToken)
+class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Deleting one here is revoking it, which the audit tells. Of its hash nothing is shown."""
+
+    list_display = (
+        "user",
+        "name",
+        "scope",
+        "token_key",
+        "created",
+        "expiry",
+        "last_used_at",
+        "last_used_from",
+    )
+    fields = list_display
+    list_filter = ("scope",)
+    list_select_related = ("user",)
+    search_fields = ("user__username", "name", "token_key")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        """Those of the people whom the reader manages."""
+        return tokens.in_reach(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Whoever may enter the admin at all."""
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Likewise: what is out of reach is not to be found here."""
+        return self.has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """Never: whoever makes a token sees it, and would be its person."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Never."""
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:
+        """Revoke it."""
+        tokens.revoke(by=cast("User", request.user), token=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        """Revoke each, so that each is told."""
+        for token in queryset:
+            self.delete_model(request, token)

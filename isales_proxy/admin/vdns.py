@@ -1,0 +1,150 @@
+"""VDNs: how they are called, which are in use, and which keys they have of their own."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.configuration import isales
+from isales_proxy.models import AuditAction, User, Vdn
+from isales_proxy.services import audit, people, vdn_keys
+
+_KEYS: Final[dict[str, str | Promise]] = {
+    "access_key": _("Access key"),
+    "secret_key": _("Secret key"),
+    "app_key": _("App key or user"),
+    "app_secret": _("App secret or password"),
+    "token": _("Static token"),
+}
+_COLUMNS: Final = ("id", "name", "time_zone", "cc_id", "enabled")
+_LONGEST_KEY: Final = 2000
+
+
+def _key_field() -> forms.CharField:
+    """A key is no secret before it is typed, and must not stand in the page after."""
+    return forms.CharField(
+        required=False,
+        max_length=_LONGEST_KEY,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+    )
+
+
+class VdnForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A VDN and keys of its own. A key that is held is never shown; an empty field keeps it."""
+
+    access_key = _key_field()
+    secret_key = _key_field()
+    app_key = _key_field()
+    app_secret = _key_field()
+    token = _key_field()
+    take = forms.MultipleChoiceField(
+        required=False,
+        label=_("Take away"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What is taken away is replaced by that of the environment."),
+    )
+
+    class Meta:
+        model = Vdn
+        fields = _COLUMNS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        found = vdn_keys.held(self.instance) if self.instance.pk else frozenset()
+        for name, label in _KEYS.items():
+            field = self.fields.get(name)
+            if field is not None:
+                field.label = str(label)
+                field.help_text = _("Set; leave empty to keep it.") if name in found else ""
+        choices = [(name, _KEYS[name]) for name in _KEYS if name in found]
+        cast("forms.MultipleChoiceField", self.fields["take"]).choices = choices
+        if "cc_id" in self.fields:
+            self.fields["cc_id"].required = False
+
+    def clean_cc_id(self) -> int:
+        """Left empty it is that of the environment."""
+        return int(self.cleaned_data["cc_id"] or isales().cc_id)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a key that could not be used, at its field, and half of a pair."""
+        found = super().clean() or self.cleaned_data
+        for name in _KEYS:
+            if value := found.get(name):
+                try:
+                    vdn_keys.check(name, value)
+                except ValidationError as error:
+                    self.add_error(name, error)
+        held = vdn_keys.held(self.instance) if self.instance.pk else frozenset()
+        after = (held - set(found.get("take", ()))) | {name for name in _KEYS if found.get(name)}
+        for first, second in vdn_keys.PAIRS:
+            if (first in after) != (second in after):
+                missing = second if first in after else first
+                self.add_error(missing, _("Both are needed, or neither."))
+        return found
+
+    @property
+    def put(self) -> dict[str, str]:
+        """The keys that were typed in."""
+        return {name: value for name in _KEYS if (value := self.cleaned_data.get(name))}
+
+
+@admin.register(Vdn)
+class VdnAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """VDNs are switched off rather than deleted: their code tables and access would go, too."""
+
+    form = VdnForm
+    list_display = ("id", "name", "time_zone", "cc_id", "enabled", "codes_read_at")
+    fieldsets = (
+        (None, {"fields": (*_COLUMNS, "codes_read_at")}),
+        (
+            _("Keys of its own"),
+            {
+                "fields": (*_KEYS, "take"),
+                "description": _(
+                    "Only where this VDN needs others than those of the environment. They are"
+                    " kept encrypted and never shown again."
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Vdn]:
+        """One's own."""
+        return super().get_queryset(request).filter(pk__in=people.managed_vdns(request.user))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """The vendor's number stays what it was."""
+        return ("codes_read_at",) if obj is None else ("id", "codes_read_at")
+
+    def save_model(self, request: HttpRequest, obj: Vdn, form: Any, change: bool) -> None:
+        """Write what was changed alone: a refresh may raise the version of the codes meanwhile."""
+        columns = [name for name in form.changed_data if name in _COLUMNS]
+        obj.save(update_fields=columns if change else None)
+        by = cast("User", request.user)
+        take = frozenset(form.cleaned_data.get("take", ()))
+        if form.put or take:
+            vdn_keys.change(vdn=obj, by=by, put=form.put, take=take - set(form.put))
+        if columns or not change:
+            audit.record(
+                AuditAction.VDN_CHANGED,
+                by=by,
+                vdn_id=obj.pk,
+                subject=str(obj),
+                after={name: getattr(obj, name) for name in columns},
+                before={name: form.initial.get(name) for name in columns} if change else {},
+            )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """For superusers: a VDN that is nobody's own is out of an admin's reach."""
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False

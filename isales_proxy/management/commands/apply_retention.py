@@ -1,0 +1,24 @@
+"""`manage.py apply_retention`: delete what is older than we keep it; the daily job by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from isales_proxy.services import retention
+
+
+class Command(BaseCommand):
+    """Everything that has a time of keeping, each after its own."""
+
+    help = (
+        "Delete call data, finished write-backs, sightings of codes, API tokens, sessions and audit"
+        " events past their time."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Print what was deleted."""
+        for name, deleted in retention.apply(timezone.now()).items():
+            self.stdout.write(f"{name}: {deleted}")

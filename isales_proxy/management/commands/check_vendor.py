@@ -1,0 +1,53 @@
+"""`manage.py check_vendor`: one harmless call to each interface that only reads."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from isales_proxy.models import Vdn
+from isales_proxy.services import doctor, doctor_report
+from isales_proxy.services.turns import AlreadyRunning
+
+
+class Command(BaseCommand):
+    """Every enabled VDN, or one. What it prints may be given to the vendor's support."""
+
+    help = (
+        "Call each read-only interface of CC-iSales once, for every enabled VDN or for one, "
+        "and say what differs from the documents."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--vdn", type=int, metavar="ID", help="only this one")
+        parser.add_argument(
+            "--probe",
+            action="store_true",
+            help="ask the list of reservations a few times more, for what the documents leave open",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Print a report for each VDN; exit code 1 when an interface failed."""
+        failed = []
+        for place, vdn in enumerate(_chosen(options["vdn"])):
+            try:
+                report = doctor.examine_unattended(vdn=vdn, probes=options["probe"])
+            except AlreadyRunning:
+                failed.append(f"VDN {vdn.pk}: an examination is already under way.")
+                continue
+            self.stdout.write(("\n" if place else "") + doctor_report.text(report), ending="")
+            failed += [f"VDN {vdn.pk}: {doctor_report.failure(each)}" for each in report.failed]
+        if failed:
+            raise CommandError("\n".join(failed))
+
+
+def _chosen(number: int | None) -> list[Vdn]:
+    if number is None:
+        return list(Vdn.objects.filter(enabled=True))
+    found = list(Vdn.objects.filter(pk=number))
+    if not found:
+        raise CommandError(f"There is no VDN {number}.")
+    return found

@@ -1,0 +1,76 @@
+"""`manage.py deliver_write_backs`: bring the vendor what waits in the outbox; the job by hand."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any, Final
+
+import structlog
+from django.core.management.base import BaseCommand
+from django.db import Error, close_old_connections
+from django.utils import timezone
+
+from isales_proxy.services import deliveries
+from isales_proxy.services.deliveries import Drained
+
+log = structlog.get_logger("isales")
+
+_LONGEST_NAP: Final = 5.0
+_SHORTEST_NAP: Final = 0.05
+
+
+class Command(BaseCommand):
+    """What is due now, or with `--watch` whatever becomes due until a signal comes."""
+
+    help = "Deliver the write-backs that are due, once; with --watch until a signal."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--watch", action="store_true", help="go on until a signal comes")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Print a line for each drain that did something; the call under way is always ended."""
+        ended = threading.Event()
+        worker = deliveries.worker_name()
+        if options["watch"]:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: ended.set())
+        while True:
+            close_old_connections()
+            try:
+                drained = deliveries.deliver_due(worker=worker, stopped=ended.is_set)
+            except Error as error:
+                if not options["watch"]:
+                    raise
+                # The database will be back, and so are we.
+                log.warning("deliveries_interrupted", error=type(error).__name__)
+                drained = Drained()
+            if not options["watch"]:
+                self.stdout.write(_summary(drained))
+                return
+            if _anything(drained):
+                self.stdout.write(_summary(drained))
+            if ended.wait(_nap(drained)):
+                return
+
+
+def _nap(drained: Drained) -> float:
+    """Until the next one is due; not long, since new ones may come from elsewhere."""
+    if drained.next_at is None:
+        return _LONGEST_NAP
+    left = (drained.next_at - timezone.now()).total_seconds()
+    return min(max(left, _SHORTEST_NAP), _LONGEST_NAP)
+
+
+def _anything(drained: Drained) -> bool:
+    return bool(drained.delivered or drained.refused or drained.postponed or drained.given_up)
+
+
+def _summary(drained: Drained) -> str:
+    """`3 delivered, 0 refused, 1 postponed`, and what was given up."""
+    text = (
+        f"{drained.delivered} delivered, {drained.refused} refused, {drained.postponed} postponed"
+    )
+    return f"{text}, {drained.given_up} given up" if drained.given_up else text

@@ -1,0 +1,20 @@
+"""`manage.py recover_call_data`: read answers that were kept but not read; the job by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from isales_proxy.services import call_data
+
+
+class Command(BaseCommand):
+    """Settles every batch whose process died. CC-iSales is not asked for anything."""
+
+    help = "Settle batches of call data whose process died: read the answer that was kept, if any."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Print how many came to which end."""
+        self.stdout.write(f"Read after all: {call_data.recover()}")
+        self.stdout.write(f"Unknown from now on: {call_data.settle_lost()}")

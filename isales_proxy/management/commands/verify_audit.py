@@ -1,0 +1,49 @@
+"""`manage.py verify_audit`: walk the chain of the audit; the daily job by hand."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from isales_proxy.services import audit_checking
+
+
+class Command(BaseCommand):
+    """Exit code 0: unbroken. 1: broken, with the first event that is."""
+
+    help = "Verify that no event of the audit was changed, put in, taken out or moved."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--anchor",
+            type=_anchor,
+            default=None,
+            metavar="NUMBER:FINGERPRINT",
+            help="an event as an earlier run or log told it; it must still be there",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Print what was found."""
+        found = audit_checking.verify(anchor=options["anchor"])
+        if found.first_at and found.last_at:
+            self.stdout.write(
+                f"Events: {found.count}, from {found.first_at:%Y-%m-%d %H:%M:%S} "
+                f"to {found.last_at:%Y-%m-%d %H:%M:%S} UTC"
+            )
+            self.stdout.write(f"Last: {found.last_id}:{found.last_hash}")
+        else:
+            self.stdout.write("Events: 0")
+        if found.fault:
+            raise CommandError(f"The audit is broken: {found.problem}.", returncode=1)
+        self.stdout.write("The chain is unbroken.")
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
+    if match is None:
+        raise ArgumentTypeError("wants NUMBER:FINGERPRINT as an earlier run told it")
+    return int(match[1]), match[2]
