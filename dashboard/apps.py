@@ -10,6 +10,10 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
     default = True
 
+    def ready(self) -> None:
+        # Importing registers the signal receivers.
+        from dashboard import log_ins  # noqa: F401
+
 
 class StaticFiles(StaticFilesConfig):
     """Django's static files without ReDoc, which the documentation pages do not use."""

@@ -12,11 +12,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.addresses import MANY_AGENTS, ListAddress, reservation_address, with_query
-from dashboard.moments import Moments, zone_name
+from dashboard.moments import Moments
 from dashboard.paging import Pager, count, pager
 from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
 from isales_proxy.filters import ReservationFilter
-from isales_proxy.services import health, names, result_codes
+from isales_proxy.services import health, names, result_codes, tasks
 from isales_proxy.services.access import Scope
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.reservations import ReservationPage
@@ -24,6 +24,9 @@ from isales_proxy.services.reservations import ReservationPage
 # Each row carries its own address. A very long question is left out of it, so that the fragment
 # stays small; the panel then finds the row by its ID alone.
 _LONGEST_ROW_QUERY: Final = 60
+
+_RANGE_LINGERS_MIN: Final = 5
+"""How long a quick range that was chosen stays marked as chosen, in minutes."""
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Board:
     source_text: str = ""
     age_text: str = ""
     complete: bool = True
+    cut_short: bool = False
     problem: Problem | None = None
     since_text: str = ""
     empty: str = ""
@@ -70,7 +74,7 @@ def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
     board = Board(
         title=_("Reservations") if scope.sees_all_agents else _("My reservations"),
         vdn_id=scope.vdn.pk,
-        zone_text=_("Times in %s") % zone_name(now, timezone.get_current_timezone()),
+        zone_text=Moments(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
         columns=RESERVATION_COLUMNS,
@@ -116,6 +120,7 @@ def filled(
     )
     board.total, board.total_text = found.total, count(found.total)
     board.source, board.complete, board.problem = found.source, found.complete, problem
+    board.cut_short = found.cut_short
     board.source_text = _source_words(found.source)
     if found.as_of is not None:
         board.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
@@ -190,18 +195,26 @@ def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
         (_("Yesterday"), midnight - day, midnight),
         (_("Last 7 days"), midnight - 6 * day, midnight + day),
     )
-    ranges = []
-    for label, begin, end in spans:
-        begin_text, end_text = (_existing(moment) for moment in (begin, end))
-        ranges.append(
-            {
-                "label": label,
-                "url": address.ranged(begin_text, end_text),
-                "current": ("begin", begin_text) in address.filters
-                and ("end", end_text) in address.filters,
-            }
-        )
-    return ranges
+    return [
+        {
+            "label": label,
+            "url": address.ranged(_existing(begin), _existing(end)),
+            "current": _is_chosen(address, begin, end),
+        }
+        for label, begin, end in spans
+    ]
+
+
+def _is_chosen(address: ListAddress, begin: datetime, end: datetime) -> bool:
+    """Whether the address holds this range, or the one that stood under its name just before.
+
+    "Next hour" moves on with every minute; who chose it stays in it while they read.
+    """
+    return any(
+        ("begin", _existing(begin - ago)) in address.filters
+        and ("end", _existing(end - ago)) in address.filters
+        for ago in (timedelta(minutes=minutes) for minutes in range(_RANGE_LINGERS_MIN))
+    )
 
 
 def _existing(naive: datetime) -> str:
@@ -213,11 +226,13 @@ def _existing(naive: datetime) -> str:
 
 def options(scope: Scope) -> dict[str, list[dict[str, str]]]:
     """What the agent and task fields offer while one types."""
-    known = names.known(scope=scope)
+    agents = names.known(scope=scope).agents
     return {
         kind: [
-            {"value": value, "label": label}
-            for value, label in sorted(found.items(), key=lambda pair: pair[1].casefold())
+            {"value": value, "label": label or value}
+            for value, label in sorted(
+                found.items(), key=lambda pair: (not pair[1], pair[1].casefold(), pair[0])
+            )
         ]
-        for kind, found in (("agents", known.agents), ("tasks", known.tasks))
+        for kind, found in (("agents", agents), ("tasks", tasks.known(scope=scope)))
     }

@@ -46,7 +46,7 @@ def source() -> Catalog:
     catalog = Catalog(project="Callboard", charset="utf-8", fuzzy=False)
     for path in _sources():
         text = path.read_text("utf-8")
-        if path.suffix == ".html":
+        if path.suffix != ".py":
             # What is left of the markup is no Python, so its indentation must not count.
             text = "\n".join(
                 line.lstrip() for line in templatize(text, origin=str(path)).splitlines()
@@ -109,5 +109,6 @@ def _sources() -> Iterator[Path]:
         ("dashboard", "*.py"),
         ("isales_proxy", "*.py"),
         ("templates", "*.html"),
+        ("templates", "*.txt"),
     ):
         yield from sorted((ROOT / folder).rglob(pattern))

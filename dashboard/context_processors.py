@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import tzinfo
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -55,6 +56,13 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
             "vdn": scope.vdn.time_zone if scope else "",
         },
         "user": _person(user, scope) if known else None,
+        "single_sign_on": settings.SIGN_IN.single_sign_on,
+        "doctor_url": reverse("doctor", args=[scope.vdn.pk])
+        if scope and scope.may_examine_vendor
+        else "",
+        "settings_url": reverse("settings", args=[scope.vdn.pk])
+        if scope and scope.may_see_settings
+        else "",
         "admin_url": reverse("admin:index") if known and user and user.is_staff else "",
     }
 
@@ -85,17 +93,32 @@ def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, 
 def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
     here = request.resolver_match.url_name if request.resolver_match else ""
     own = not scope.sees_all_agents
+    outbound = scope.may_see_outbound
     pages = (
-        (_("My reservations") if own else _("Reservations"), "reservations", "reservation"),
-        (_("Result codes"), "result_codes", ""),
+        (
+            _("My reservations") if own else _("Reservations"),
+            "reservations",
+            ("reservation",),
+            True,
+        ),
+        (_("Tasks"), "tasks", ("task", "call_data_batch"), outbound),
+        (_("Write-backs"), "write_backs", ("write_back", "write_back_new"), outbound),
+        (
+            _("Result codes"),
+            "result_codes",
+            ("result_code", "result_code_note", "result_codes_history", "result_codes_entry"),
+            True,
+        ),
+        (_("Audit"), "audit", (), scope.may_see_audit),
     )
     return [
         {
             "label": label,
             "url": reverse(name, args=[scope.vdn.pk]),
-            "current": here in {name, other},
+            "current": here in {name, *parts},
         }
-        for label, name, other in pages
+        for label, name, parts, shown in pages
+        if shown
     ]
 
 

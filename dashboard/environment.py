@@ -7,44 +7,30 @@ one message (`ImproperlyConfigured`), so that an operator mends them in one go.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
+from environs import EnvValidationError, validate
 
+from dashboard import environment_checks as checks
+from dashboard import environment_sign_in
+from dashboard.environment_sign_in import SignIn
+from dashboard.environment_variables import Variables
 from isales_proxy import configuration
-from isales_proxy.configuration import ISalesSettings, VdnSeed
+from isales_proxy.client.config import ObsAuth
+from isales_proxy.configuration import ISalesSettings, Keeping, Privacy, Variable, VdnSeed
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
 # Where this machine's own files are: databases, collected static files, the local secret key.
 VAR_DIR: Path = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
 
+_OBS_AUTHS = tuple(auth.value for auth in ObsAuth)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_VDN = re.compile(r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?")
-
-
-class _Variables(FileAwareEnv):
-    """Collects the files that cannot be read, where the library stops at the first one."""
-
-    def __init__(self, *, eager: bool, strip_whitespace: bool) -> None:
-        super().__init__(eager=eager, strip_whitespace=strip_whitespace)
-        self.unreadable: list[str] = []
-
-    def _get_value(self, env_key: str, default: Any) -> Any:
-        try:
-            return super()._get_value(env_key, default)
-        except ValueError:
-            self.unreadable.append(f"{env_key}_FILE: no such readable file")
-            return default
 
 
 @dataclass(frozen=True)
@@ -53,6 +39,7 @@ class Environment:
 
     debug: bool
     secret_key: str
+    former_secret_keys: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     csrf_trusted_origins: tuple[str, ...]
     time_zone: str
@@ -66,6 +53,10 @@ class Environment:
     hsts_subdomains: bool
     simulator_url: str
     isales: ISalesSettings
+    keeping: Keeping
+    privacy: Privacy
+    sign_in: SignIn
+    variables: tuple[Variable, ...] = ()
 
     def __repr__(self) -> str:
         return f"Environment(debug={self.debug}, isales={self.isales!r})"
@@ -76,33 +67,47 @@ def read() -> Environment:
 
     Raises ImproperlyConfigured with one line for each wrong value.
     """
-    env = _Variables(eager=False, strip_whitespace=True)
+    env = Variables(eager=False, strip_whitespace=True)
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     debug = env.bool("DEBUG", True)
     secret_key = env.str("SECRET_KEY", "")
-    base_url = env.str("ISALES_BASE_URL", "", validate=_web_address)
+    base_url = env.str("ISALES_BASE_URL", "", validate=checks.web_address)
     found = Environment(
         debug=debug,
         secret_key=secret_key or (local_secret_key() if debug else ""),
+        former_secret_keys=tuple(env.list("SECRET_KEY_FALLBACKS", [])),
         allowed_hosts=tuple(env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
         csrf_trusted_origins=tuple(env.list("CSRF_TRUSTED_ORIGINS", [])),
-        time_zone=env.str("TIME_ZONE", "UTC", validate=_time_zone),
+        time_zone=env.str("TIME_ZONE", "UTC", validate=checks.time_zone),
         database=env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'callboard.sqlite3'}"),
-        cache_url=env.str("CACHE_URL", "", validate=_redis_address),
-        jobs_url=env.str("JOBS_URL", "", validate=_redis_address),
+        cache_url=env.str("CACHE_URL", "", validate=checks.redis_address),
+        jobs_url=env.str("JOBS_URL", "", validate=checks.redis_address),
         workers=env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64)),
         metrics_token=env.str("METRICS_TOKEN", ""),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(_LEVELS)),
         https=env.bool("HTTPS", False),
         hsts_subdomains=env.bool("HSTS_SUBDOMAINS", False),
-        simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=_web_address),
+        simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address),
         isales=ISalesSettings(
             base_url=base_url,
             access_key=env.str("ISALES_ACCESS_KEY", ""),
             secret_key=env.str("ISALES_SECRET_KEY", ""),
+            obs_base_url=env.str("ISALES_OBS_BASE_URL", "", validate=checks.web_address),
+            obs_auth=env.str("ISALES_OBS_AUTH", "app", validate=validate.OneOf(_OBS_AUTHS)),
+            app_key=env.str("ISALES_APP_KEY", ""),
+            app_secret=env.str("ISALES_APP_SECRET", ""),
+            token_url=env.str("ISALES_TOKEN_URL", "", validate=checks.web_address),
+            token=env.str("ISALES_TOKEN", ""),
+            obs_auth_header=env.str("ISALES_OBS_AUTH_HEADER", "Authorization"),
+            time_format=env.str(
+                "ISALES_TIME_FORMAT", "%Y-%m-%d %H:%M:%S", validate=checks.time_format
+            ),
+            time_format_zone=env.str(
+                "ISALES_TIME_FORMAT_ZONE", "UTC", validate=validate.OneOf(("UTC", "VDN"))
+            ),
             cc_id=env.int("ISALES_CC_ID", 1, validate=validate.Range(min=1, max=65535)),
             vdns=_vdns(env),
-            ca_bundle=env.str("ISALES_CA_BUNDLE", "", validate=_certificates),
+            ca_bundle=env.str("ISALES_CA_BUNDLE", "", validate=checks.certificates),
             connect_timeout=_seconds(env, "ISALES_CONNECT_TIMEOUT", 3),
             read_timeout=_seconds(env, "ISALES_READ_TIMEOUT", 10),
             deadline=_seconds(env, "ISALES_DEADLINE", 15),
@@ -113,13 +118,26 @@ def read() -> Environment:
                 "ISALES_MAX_PAGE_SIZE", 100, validate=validate.Range(min=1, max=1000)
             ),
         ),
+        keeping=Keeping(
+            call_data_days=_whole(env, "CALL_DATA_RETENTION_DAYS", 30, most=3650),
+            write_back_days=_whole(env, "WRITE_BACK_RETENTION_DAYS", 180, most=3650),
+            give_up_hours=_whole(env, "WRITE_BACK_GIVE_UP_HOURS", 48, most=8760),
+            audit_days=_whole(env, "AUDIT_RETENTION_DAYS", 730, most=36500),
+        ),
+        privacy=Privacy(
+            numbers_visible_to=_roles(env, "NUMBERS_VISIBLE_TO", ["supervisor", "admin"]),
+            reveals_per_day=env.int(
+                "REVEALS_PER_DAY", 30, validate=validate.Range(min=0, max=10_000)
+            ),
+        ),
+        sign_in=environment_sign_in.read(env),
     )
     problems = env.unreadable + _sealed(env) + _together(found)
     if problems:
         raise ImproperlyConfigured(
             "The environment does not fit:\n" + "\n".join(f"  - {line}" for line in problems)
         )
-    return found
+    return replace(found, variables=env.described())
 
 
 def local_secret_key() -> str:
@@ -136,7 +154,7 @@ def local_secret_key() -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def _sealed(env: _Variables) -> list[str]:
+def _sealed(env: Variables) -> list[str]:
     try:
         env.seal()
     except EnvValidationError as error:
@@ -156,58 +174,39 @@ def _together(found: Environment) -> list[str]:
         problems.append(
             "ISALES_ACCESS_KEY, ISALES_SECRET_KEY: required when ISALES_BASE_URL is set"
         )
+    if found.isales.base_url:
+        problems += _half_keys(found.isales)
+    problems += environment_sign_in.problems(found.sign_in)
     return problems + configuration.problems(found.isales)
 
 
-def _seconds(env: _Variables, name: str, default: float) -> float:
+def _half_keys(found: ISalesSettings) -> list[str]:
+    """OBS keys may be left out altogether, but not by half."""
+    if found.obs_auth == ObsAuth.STATIC:
+        return [] if found.token else ["ISALES_TOKEN: required when ISALES_OBS_AUTH is static"]
+    if bool(found.app_key) != bool(found.app_secret):
+        return ["ISALES_APP_KEY, ISALES_APP_SECRET: needed together"]
+    return []
+
+
+def _seconds(env: Variables, name: str, default: float) -> float:
     # A value that does not fit comes back as None and is told with all others.
     return env.float(name, default, validate=validate.Range(min=0.05, max=300)) or default
 
 
-def _vdns(env: _Variables) -> tuple[VdnSeed, ...]:
-    text = env.str("ISALES_VDNS", "88:Demo", validate=_vdn_list)
+def _whole(env: Variables, name: str, default: int, *, most: int) -> int:
+    return env.int(name, default, validate=validate.Range(min=1, max=most)) or default
+
+
+def _vdns(env: Variables) -> tuple[VdnSeed, ...]:
+    text = env.str("ISALES_VDNS", "88:Demo", validate=checks.vdn_list)
     seeds = []
     for part in str(text).split(","):
-        if match := _VDN.fullmatch(part.strip()):
+        if match := checks.VDN.fullmatch(part.strip()):
             zone = match["zone"] or ""
             seeds.append(VdnSeed(id=int(match["id"]), name=match["name"].strip(), time_zone=zone))
     return tuple(seeds)
 
 
-def _vdn_list(text: str) -> None:
-    for part in text.split(","):
-        match = _VDN.fullmatch(part.strip())
-        if match is None or not 1 <= int(match["id"]) <= 9999:
-            raise ValidationError("wants id:Name[:IANA time zone], comma separated, id 1 to 9999")
-        if match["zone"]:
-            _time_zone(match["zone"])
-
-
-def _time_zone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValidationError(f"no such time zone: {name}") from error
-
-
-def _web_address(text: str) -> None:
-    parts = _parts(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query):
-        raise ValidationError("wants https://host[:port]")
-
-
-def _redis_address(text: str) -> None:
-    if text and _parts(text).scheme not in {"redis", "rediss", "unix"}:
-        raise ValidationError("wants redis://host:port/number")
-
-
-def _parts(address: str) -> SplitResult:
-    try:
-        return urlsplit(address)
-    except ValueError as error:
-        raise ValidationError("no address") from error
-
-
-def _certificates(text: str) -> None:
-    if text and not Path(text).exists():
-        raise ValidationError("no such file or directory")
+def _roles(env: Variables, name: str, default: list[str]) -> frozenset[str]:
+    return frozenset(role for role in env.list(name, default, validate=checks.roles) or () if role)

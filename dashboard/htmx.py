@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from dashboard.readers import ReaderRequest
+from dashboard.responses import private
 from isales_proxy.services.problems import Problem
 
 
@@ -31,7 +32,6 @@ def answer(
     template = fragment if wants_fragment(request) else page
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "Cookie"])
-    response.headers["Cache-Control"] = "private, no-store"
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return private(response)

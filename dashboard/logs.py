@@ -1,14 +1,27 @@
 """Logs as data: one line an event, with the request's id, and never a query string or a body.
 
 Addresses of this product carry called numbers in their query, which are personal data; only paths
-are logged.
+are logged, their long numbers masked.
 """
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from isales_proxy.client.redact import mask_numbers
+
+
+def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Mask the numbers of a path: somebody may put a called number where an ID belongs."""
+    if "request" in event:
+        event["request"] = mask_numbers(str(event["request"]))
+    if str(event.get("logger", "")).startswith(("django.request", "django.security")):
+        event["event"] = mask_numbers(str(event["event"]))
+    return event
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -16,6 +29,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    _without_numbers,
 ]
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -19,6 +20,7 @@ from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
 
 from isales_proxy.api.errors import is_api, problem
+from isales_proxy.services import audit
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -28,6 +30,22 @@ MOST_PARAMETERS: Final = 1000
 ANSWERED = Histogram(
     "callboard_http_seconds", "Seconds to answer a request.", ["view", "method", "status"]
 )
+
+
+class KeptNowhereMiddleware:
+    """Has no browser or proxy keep an answer that says nothing of keeping: `private, no-store`.
+
+    Any page may name the person, and some show what opens an account: the secret of an
+    authenticator app, the recovery codes.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
 
 class CleanAddressMiddleware:
@@ -79,7 +97,8 @@ class RequestLogMiddleware(RequestMiddleware):
 
 
 class ReaderMiddleware:
-    """Leaves no reader's time zone behind for the next request of this thread."""
+    """Leaves no reader's time zone behind for the next request of this thread, and lets the audit
+    know the reader's address."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -87,7 +106,8 @@ class ReaderMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.scope = None  # type: ignore[attr-defined]
         timezone.deactivate()
-        return self.get_response(request)
+        with audit.coming_from(get_adapter(request).get_client_ip(request)):
+            return self.get_response(request)
 
 
 class MetricsMiddleware:

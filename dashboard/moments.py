@@ -32,6 +32,11 @@ class Moments:
         self._late = (_("%d min late"), _("%d h late"), _("%d d late"))
         self._now, self._just_now, self._just_late = _("now"), _("just now"), _("just overdue")
 
+    @property
+    def zone_text(self) -> str:
+        """`Times in Asia/Shanghai (UTC+08:00)`."""
+        return _("Times in %s") % zone_name(self.now, self.zone)
+
     def local(self, moment: datetime) -> datetime:
         """The same moment as a naive datetime of the zone."""
         slot = int(moment.timestamp()) // _QUARTER

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponseBase
 
 from dashboard.readers import ReaderRequest, look_into
 from isales_proxy.services import access
@@ -16,18 +16,18 @@ from isales_proxy.services.access import Scope
 
 P = ParamSpec("P")
 
-VdnView = Callable[Concatenate[ReaderRequest, Scope, P], HttpResponse]
+VdnView = Callable[Concatenate[ReaderRequest, Scope, P], HttpResponseBase]
 
 
 def vdn_page(
     allowed: Callable[[Scope], bool] = lambda _scope: True,
-) -> Callable[[VdnView[P]], Callable[..., HttpResponse]]:
+) -> Callable[[VdnView[P]], Callable[..., HttpResponseBase]]:
     """A view of one VDN: a stranger goes to the log-in, a foreign VDN is 404, a role that may not
     is 403. The view gets the scope in place of the number."""
 
-    def decorate(view: VdnView[P]) -> Callable[..., HttpResponse]:
+    def decorate(view: VdnView[P]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
-        def inner(request: Any, vdn_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def inner(request: Any, vdn_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             try:
                 scope = access.enter(user=request.user, vdn_id=vdn_id)
             except access.NotYours:

@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import environment, logs
+from dashboard.sign_in import providers
 
 ENVIRONMENT = environment.read()
 BASE_DIR: Path = environment.BASE_DIR
@@ -16,9 +17,14 @@ VAR_DIR: Path = environment.VAR_DIR
 
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key
+SECRET_KEY_FALLBACKS = list(ENVIRONMENT.former_secret_keys)
 ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENVIRONMENT.csrf_trusted_origins)
 ISALES = ENVIRONMENT.isales
+KEEPING = ENVIRONMENT.keeping
+PRIVACY = ENVIRONMENT.privacy
+SIGN_IN = ENVIRONMENT.sign_in
+VARIABLES = ENVIRONMENT.variables
 SIMULATOR_URL = ENVIRONMENT.simulator_url
 METRICS_TOKEN = ENVIRONMENT.metrics_token
 WEB_CONCURRENCY = ENVIRONMENT.workers
@@ -35,10 +41,16 @@ INSTALLED_APPS = [
     "dashboard.apps.StaticFiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "dashboard.sign_in",
     "csp",
     "django_htmx",
     "django_structlog",
     "huey.contrib.djhuey",
+    "knox",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -47,6 +59,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.middleware.KeptNowhereMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -60,6 +73,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.ReaderMiddleware",
+    "dashboard.sign_in.limits.SessionLimitsMiddleware",
+    "dashboard.sign_in.gate.GateMiddleware",
     "dashboard.middleware.CleanAddressMiddleware",
     "dashboard.middleware.MetricsMiddleware",
 ]
@@ -95,7 +110,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Raise it when a class that is kept in the cache changes its shape; a rule test says when.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 # Single rows have a room of their own: fifty of them with every page must not crowd the pages out.
 CACHES: dict[str, Any] = {
     room: {
@@ -118,7 +133,9 @@ HUEY: dict[str, Any] = {
     "immediate": False,
     # A quiet hour is one of `TIME_ZONE`, to which Django sets the process's clock.
     "utc": False,
-    "consumer": {"workers": 1, "worker_type": "thread"},
+    # Two, so that a delivery need not wait for a code table that is being read.
+    # A person who wrote a result back watches it leave: an idle worker looks every second.
+    "consumer": {"workers": 2, "worker_type": "thread", "max_delay": 1.0},
     **(
         {"huey_class": "huey.RedisHuey", "url": ENVIRONMENT.jobs_url}
         if ENVIRONMENT.jobs_url
@@ -127,7 +144,7 @@ HUEY: dict[str, Any] = {
 }
 
 AUTH_USER_MODEL = "isales_proxy.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["dashboard.sign_in.backend.PasswordBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -149,11 +166,23 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "20/m/ip,6/5m/key"}
+# Whoever sits at a person's open browser must not change how that person logs in.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_ADAPTER = "dashboard.sign_in.second_factor.SealedAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "dashboard.sign_in.forms.CodeForm",
+    "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
+}
+# Nobody here has an e-mail address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+SOCIALACCOUNT_ADAPTER = "dashboard.sign_in.newcomers.ClaimsAdapter"
+SOCIALACCOUNT_PROVIDERS = providers(SIGN_IN.single_sign_on)
 # The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if ENVIRONMENT.https else 0
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -229,23 +258,45 @@ STORAGES = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["isales_proxy.api.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    # In this order: a request with an Authorization header is decided by that header.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "isales_proxy.api.authentication.TokenAuthentication",
+        "isales_proxy.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "isales_proxy.api.permissions.TokenMay",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": "600/min"},
+    "DEFAULT_PARSER_CLASSES": ["isales_proxy.api.parsers.BoundedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "isales_proxy.api.schema.CompleteSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "isales_proxy.api.throttles.SessionThrottle",
+        "isales_proxy.api.throttles.TokenReads",
+        "isales_proxy.api.throttles.TokenWrites",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"user": "600/min", "token_read": "600/min", "token_write": "60/min"},
     # `?format=` is an unknown parameter like any other.
     "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "isales_proxy.api.errors.problem_response",
 }
+KNOX_TOKEN_MODEL = "isales_proxy.ApiToken"  # noqa: S105 - the name of a model
+REST_KNOX = {"TOKEN_MODEL": KNOX_TOKEN_MODEL, "TOKEN_PREFIX": "cb_"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Callboard",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_PERMISSIONS": [
+        "rest_framework.permissions.IsAuthenticated",
+        "isales_proxy.api.permissions.TokenMay",
+    ],
+    # Each kind of state under a name of its own.
+    "ENUM_NAME_OVERRIDES": {
+        "ReservationStateEnum": "isales_proxy.api.serializers.RESERVATION_STATES",
+        "WriteBackStateEnum": "isales_proxy.models.WriteBackState",
+        "BatchStateEnum": "isales_proxy.models.BatchState",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     # The validator would send the schema's address to a stranger's server.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},

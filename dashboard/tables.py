@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.moments import Moments
 from isales_proxy.client.records import Reservation
 from isales_proxy.services.code_book import CodeBook
+from isales_proxy.services.field_table import RESERVATION, Holds
 from isales_proxy.services.states import Standing, State, standing
 
 NOTHING: Final = "—"
@@ -237,8 +238,11 @@ def row_views(
     return views
 
 
-def detail_fields(row: Reservation, reading: Reading) -> list[dict[str, Any]]:
-    """All eighteen documented fields of a row, in the vendor's order, for the side panel."""
+def detail_fields(row: Reservation, reading: Reading, *, masked: bool) -> list[dict[str, Any]]:
+    """All eighteen documented fields of a row, in the vendor's order, for the side panel.
+
+    Of a `masked` row the numbers are not offered to be copied.
+    """
     texts: dict[str, tuple[str, str]] = {
         "call_type": (_in_words(row.call_type, reading.types), row.call_type or ""),
         "task_status": (_in_words(row.task_status, reading.statuses), row.task_status or ""),
@@ -251,39 +255,17 @@ def detail_fields(row: Reservation, reading: Reading) -> list[dict[str, Any]]:
     for name in ("appoint_time", "begin_time", "end_time", "create_time"):
         texts[name] = (reading.moments.exact(getattr(row, name)) or NOTHING, "")
     fields = []
-    for name, vendor_name in type(row).vendor_names().items():
-        text, code = texts.get(name) or (getattr(row, name) or NOTHING, "")
+    for field in RESERVATION:
+        text, code = texts.get(field.name) or (getattr(row, field.name) or NOTHING, "")
+        readable = not (masked and field.holds is Holds.NUMBER)
         fields.append(
             {
-                "field": vendor_name,
-                "label": str(DETAIL_LABELS[name]),
+                "field": field.vendor_name,
+                "label": str(field.label),
                 "text": text,
                 "code": "" if code == text else code,
-                "copy": text != NOTHING and name in _COPIED,
+                "copy": text != NOTHING and field.copied and readable,
                 "raw": code or text,
             }
         )
     return fields
-
-
-_COPIED: Final = frozenset({"appoint_id", "called_no", "caller_no", "user_account", "task_id"})
-DETAIL_LABELS: Final[dict[str, str | Promise]] = {
-    "appoint_id": gettext_lazy("Reservation ID"),
-    "call_type": gettext_lazy("Type"),
-    "appoint_time": gettext_lazy("Due"),
-    "called_no": gettext_lazy("Called number"),
-    "task_id": gettext_lazy("Task ID"),
-    "task_name": gettext_lazy("Task"),
-    "task_status": gettext_lazy("Task status"),
-    "timeout": gettext_lazy("Marked expired"),
-    "user_account": gettext_lazy("Agent account"),
-    "user_name": gettext_lazy("Agent"),
-    "begin_time": gettext_lazy("Call began"),
-    "end_time": gettext_lazy("Call ended"),
-    "call_flag": gettext_lazy("Call status (raw)"),
-    "caller_no": gettext_lazy("Calling number"),
-    "fail_code": gettext_lazy("Call result"),
-    "result": gettext_lazy("Failure cause (raw)"),
-    "busi_result": gettext_lazy("Business result"),
-    "create_time": gettext_lazy("Created"),
-}

@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from dashboard import boards, tables
+from dashboard import boards, code_words, tables
 from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.htmx import answer, wants_fragment
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from dashboard.reveal_controls import of_reservation
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
@@ -67,20 +68,21 @@ def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRespon
     related_part: dict[str, Any] = {"rows": [], "problem": None, "truncated": False, "list_url": ""}
     problem = None
     try:
-        found = reservations.one(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
+        found = reservations.related(
+            scope=scope, appoint_id=appoint_id, query=_query(request, scope)
+        )
         if found is None:
             raise Http404
-        list_url = _number_url(scope, found.row)
+        list_url = _number_url(scope, found.number)
         if not wants_fragment(request):
             return redirect(list_url or reverse("reservations", args=[scope.vdn.pk]))
-        others = reservations.of_number(scope=scope, row=found.row)
     except ISalesError as error:
         problem = related_part["problem"] = problems.describe(error)
     else:
         read = boards.reading(scope)
         related_part |= {
-            "rows": [_related_row(scope, row, read) for row in others.rows],
-            "truncated": others.total > others.query.size,
+            "rows": [_related_row(scope, row, read) for row in found.others.rows],
+            "truncated": found.others.total > found.others.query.size,
             "list_url": list_url,
         }
     return answer(
@@ -136,8 +138,10 @@ def _panel(
         "when_text": "",
         "dial_text": "",
         "fields": [],
+        "said": None,
         "as_of_text": "",
         "missing": False,
+        "reveal": None,
         "problem": None,
         "close_url": with_query(reverse("reservations", args=[scope.vdn.pk]), query),
         "related_url": with_query(
@@ -165,8 +169,12 @@ def _panel(
         % read.moments.short(stand.dial_at)
         if early
         else "",
-        "fields": tables.detail_fields(found.row, read),
+        "fields": tables.detail_fields(found.row, read, masked=not scope.sees_numbers),
+        "said": code_words.panel(scope.vdn.pk, read.book, found.row.fail_code, read.language),
         "as_of_text": read.moments.clock(found.as_of),
+        "reveal": of_reservation(scope, appoint_id, query)
+        if scope.may_reveal and (found.row.called_no or found.row.caller_no)
+        else None,
     }
     if found.error is not None:
         panel["problem"] = problem = problems.describe(found.error)
@@ -187,9 +195,9 @@ def _related_row(scope: Scope, row: Reservation, read: tables.Reading) -> dict[s
     }
 
 
-def _number_url(scope: Scope, row: Reservation) -> str:
+def _number_url(scope: Scope, number: str) -> str:
     asked = QueryDict(mutable=True)
-    asked["called_no"] = row.called_no or ""
+    asked["called_no"] = number
     form = ReservationFilter(asked, scope=scope)
     path = reverse("reservations", args=[scope.vdn.pk])
-    return ListAddress.of(path, form).at() if form.is_valid() else ""
+    return ListAddress.of(path, form).at() if number and form.is_valid() else ""

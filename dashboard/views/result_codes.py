@@ -1,170 +1,170 @@
-"""The code table of a VDN: read by everybody, refreshed by an admin, with progress in figures."""
+"""The code table of a VDN: the list, its files, one code, and what an admin says of it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.htmx import answer, wants_fragment
+from dashboard import code_boards, exports
+from dashboard.code_forms import LONGEST_TEXT, CodeFilter, NoteForm
+from dashboard.code_words import category, code_address, explained
+from dashboard.htmx import answer
 from dashboard.moments import Moments
-from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
-from isales_proxy.client.errors import ISalesError
-from isales_proxy.services import problems, result_codes
-from isales_proxy.services.access import Scope
-from isales_proxy.services.code_book import CodeBook, CodeMeaning
-from isales_proxy.services.result_codes import RefreshReport
+from dashboard.responses import SeeOther
+from isales_proxy.models import CodeCategory
+from isales_proxy.services import code_history, code_notes, code_sightings, result_codes
+from isales_proxy.services.access import NotYours, Scope
+from isales_proxy.services.code_notes import CodeStory
 
-_LONGEST_SEARCH = 64
+LIST: Final = "result_codes/list.html"
+IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
+_FILE: Final = "result-codes"
 
 
 @require_safe
 @vdn_page()
 def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/result-codes/`: the whole table, searchable."""
-    wanted = request.GET.get("q", "").strip()[:_LONGEST_SEARCH]
-    book = result_codes.book(scope.vdn)
+    """`/vdn/<id>/result-codes/`: the table, searchable and filtered, or its fragment."""
+    form, context = asked(request, scope)
     return answer(
         request,
-        page="result_codes/list.html",
+        page=LIST,
         fragment="result_codes/_table.html",
-        context=_context(scope, book, wanted),
-    )
-
-
-@require_POST
-@vdn_page(lambda scope: scope.may_refresh_codes)
-def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """Fetch the table anew; says what changed, or what failed and that nothing did."""
-    problem = None
-    status = 200
-    try:
-        state = _state("done", summary=summary(result_codes.refresh(scope=scope)))
-    except result_codes.AlreadyRunning:
-        state, status = _state("failed", summary=_("A refresh is already under way.")), 409
-    except ISalesError as error:
-        problem = problems.describe(error)
-        state = _state("failed", summary=_("Nothing was changed."), problem=problem)
-        status = problem.status
-    if not wants_fragment(request):
-        tell = messages.success if status == 200 else messages.error
-        tell(request, " ".join(filter(None, [problem.title if problem else "", state["summary"]])))
-        return redirect("result_codes", vdn_id=scope.vdn.pk)
-    scope.vdn.refresh_from_db()
-    return answer(
-        request,
-        page="result_codes/_refreshed.html",
-        fragment="result_codes/_refreshed.html",
-        context={"book": _facts(result_codes.book(scope.vdn)), "state": state},
-        status=status,
-        problem=problem,
+        context=context,
+        status=200 if form.is_valid() else 422,
     )
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_refresh_codes)
-def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """How far a refresh under way has come."""
-    read, expected = result_codes.progress(scope=scope)
+@vdn_page()
+def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
+    """What the filter finds as a file."""
+    form = CodeFilter(request.GET)
+    if not form.is_valid():
+        return result_code_list(request, vdn_id=scope.vdn.pk)
+    rows = _found(scope, form)
+    now = timezone.now()
+    table = exports.Table(
+        name=_FILE,
+        headings=code_boards.headings(now),
+        rows=code_boards.file_rows(rows, now),
+        total=len(rows),
+    )
+    try:
+        response = exports.WRITERS[kind](table)
+    except exports.CannotHold:
+        messages.error(
+            request,
+            _("A spreadsheet has no room for these rows: export them as CSV, or filter them."),
+        )
+        return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
+    result_codes.exported(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
+    return response
+
+
+@require_safe
+@vdn_page()
+def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """`/vdn/<id>/result-codes/<code>/`: all about one code."""
     return answer(
         request,
-        page="result_codes/_progress.html",
-        fragment="result_codes/_progress.html",
-        context={
-            "read": count(read),
-            "expected": count(expected),
-            "percent": round(100 * read / expected) if expected else 0,
-            "running": bool(expected),
-        },
+        page="result_codes/detail.html",
+        fragment="result_codes/_detail.html",
+        context={"detail": _detail(scope, _story(scope, code))},
     )
 
 
-def summary(report: RefreshReport) -> str:
-    """`118 kept, 2 added, 1 reworded`, and what the vendor no longer lists."""
-    parts = [
-        _("%s kept") % count(report.kept),
-        _("%s added") % count(report.added),
-        _("%s reworded") % count(report.reworded),
-    ]
-    if report.removed:
-        parts.append(_("%s no longer listed") % count(report.removed))
-    return _(", ").join(parts)
+@require_http_methods(["GET", "HEAD", "POST"])
+@vdn_page(lambda scope: scope.may_edit_codes)
+def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """The form with what is said of one code; posted, it is said so from now on."""
+    story = _story(scope, code)
+    form = NoteForm(request.POST if request.method == "POST" else None)
+    status = 200
+    if request.method == "POST":
+        if "remove" in request.POST:
+            code_notes.remove(scope=scope, code=code)
+            messages.success(request, _("What we ship of this code stands again."))
+            return SeeOther(code_address(scope.vdn.pk, code))
+        if form.is_valid():
+            code_notes.change(scope=scope, code=code, texts=form.texts())
+            messages.success(request, _("Saved."))
+            return SeeOther(code_address(scope.vdn.pk, code))
+        status = 422
+    return answer(
+        request,
+        page="result_codes/note.html",
+        fragment="result_codes/note.html",
+        context={"detail": _detail(scope, story), "fields": _fields(form, story)},
+        status=status,
+    )
 
 
-def _context(scope: Scope, book: CodeBook, wanted: str) -> dict[str, Any]:
+def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
+    """The filter of this address, and all that the list shows of it."""
+    form = CodeFilter(request.GET)
+    book = result_codes.book(scope.vdn)
+    rows = code_boards.found(code_boards.lines(book, code_sightings.counts(scope.vdn)), form)
+    held = code_history.last_roll_back(scope.vdn)
+    return form, code_boards.board(scope, book, form, rows, held) | {"state": IDLE}
+
+
+def _found(scope: Scope, form: CodeFilter) -> list[code_boards.CodeLine]:
+    book = result_codes.book(scope.vdn)
+    return code_boards.found(code_boards.lines(book, code_sightings.counts(scope.vdn)), form)
+
+
+def _story(scope: Scope, code: str) -> CodeStory:
+    try:
+        return code_notes.story(scope=scope, code=code)
+    except NotYours:
+        raise Http404 from None
+
+
+def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
     moments = Moments(timezone.now())
-    language = get_language() or "en"
-    rows = [
-        _row(meaning, language, moments)
-        for meaning in book.codes.values()
-        if _matches(meaning, wanted.casefold())
+    row, written = story.row, story.note
+    return {
+        "vdn_id": scope.vdn.pk,
+        "code": story.code,
+        "state": code_boards.CodeLine(story.code, row, story.explained, story.seen).state,
+        "text_en": row.text_en if row else "",
+        "text_zh": row.text_zh if row else "",
+        "said": explained(story.explained, get_language() or "en"),
+        "seen": story.seen,
+        "first_seen": moments.exact(row.first_seen) if row else "",
+        "last_seen": moments.exact(row.last_seen) if row else "",
+        "gone": moments.exact(row.gone_at) if row else "",
+        "note": {"by": written.changed_by, "at": moments.exact(written.changed_at)}
+        if written
+        else None,
+        "edit_url": code_address(scope.vdn.pk, story.code, "result_code_note")
+        if scope.may_edit_codes
+        else "",
+    }
+
+
+def _fields(form: NoteForm, story: CodeStory) -> list[dict[str, Any]]:
+    now, shipped = story.explained.texts(), story.shipped.texts()
+    return [
+        {
+            "name": name,
+            "label": str(form.fields[name].label),
+            "value": str(form[name].value() or "") if form.is_bound else now[name],
+            "shipped": category(shipped[name]) if name == "category" else shipped[name],
+            "options": CodeCategory.choices if name == "category" else (),
+            "errors": [str(error) for error in form.errors.get(name, [])] if form.is_bound else [],
+            "longest": LONGEST_TEXT,
+            "language": "zh-Hans" if name.endswith("_zh") else "en" if name != "category" else "",
+        }
+        for name in form.fields
     ]
-    return {
-        "book": _facts(book),
-        "rows": rows,
-        "shown": len(rows),
-        "q": wanted,
-        "zh_first": language.startswith("zh"),
-        "refresh": {
-            "can": scope.may_refresh_codes,
-            "url": reverse("result_codes_refresh", args=[scope.vdn.pk]),
-            "progress_url": reverse("result_codes_progress", args=[scope.vdn.pk]),
-        },
-        "state": _state("idle"),
-    }
-
-
-def _facts(book: CodeBook) -> dict[str, Any]:
-    return {
-        "as_of_text": Moments(timezone.now()).short(book.read_at),
-        "as_of_iso": book.read_at.isoformat() if book.read_at else "",
-        "count": len(book.codes),
-        "empty": not book.codes,
-    }
-
-
-def _row(meaning: CodeMeaning, language: str, moments: Moments) -> dict[str, Any]:
-    return {
-        "code": meaning.code,
-        "category": category(meaning.category),
-        "text": meaning.text(language),
-        "text_en": meaning.text_en,
-        "text_zh": meaning.text_zh,
-        "first_seen": moments.short(meaning.first_seen),
-        "last_seen": moments.short(meaning.last_seen),
-        "gone": moments.short(meaning.gone_at),
-    }
-
-
-def category(raw: str) -> str:
-    """The category of the vendor's callback table in the reader's language; some codes have two."""
-    words = {
-        "success": _("Success"),
-        "user-side release": _("Customer"),
-        "normal platform release": _("Platform"),
-        "insufficient system resources": _("Resources"),
-        "system exception": _("System fault"),
-    }
-    return " · ".join(words.get(part, part) for part in raw.split(" | ") if part)
-
-
-def _matches(meaning: CodeMeaning, wanted: str) -> bool:
-    return not wanted or any(
-        wanted in text.casefold()
-        for text in (meaning.code, meaning.text_en, meaning.text_zh, category(meaning.category))
-    )
-
-
-def _state(
-    name: str, *, summary: str = "", problem: problems.Problem | None = None
-) -> dict[str, Any]:
-    return {"name": name, "summary": summary, "problem": problem}

@@ -48,7 +48,9 @@ window.callboard = (() => {
   // --- the progress line: only for what takes longer than 150 ms ------------------------------
   const running = new Set();
   let timer = 0;
-  const isPoll = (ctx) => Boolean(ctx.sourceElement.closest?.("#code-progress"));
+  // What looks after itself is asked for by its own element.
+  const isPoll = (ctx) =>
+    Boolean(ctx.sourceElement.closest?.("#code-progress") || ctx.sourceElement.matches?.("[data-poll-url]"));
   const showProgress = () => byId("progress").classList.toggle("is-on", running.size > 0);
 
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
@@ -179,6 +181,7 @@ window.callboard = (() => {
   // --- after each swap of the results -----------------------------------------------------------
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
+    if (ctx.target === ctx.sourceElement) return;
     if (results && (ctx.target === results || ctx.target?.id === "page")) announce(results.dataset.announce);
   });
 })();

@@ -1,4 +1,4 @@
-// Keys for the list. They never fire while somebody types, with a modifier key, or in a dialog.
+// Keys for the lists. They never fire while somebody types, with a modifier key, or in a dialog.
 "use strict";
 (() => {
   const { byId } = window.callboard;
@@ -35,7 +35,7 @@
     "r": () => press("#refresh"),
     "[": () => press("#results a[rel=prev]"),
     "]": () => press("#results a[rel=next]"),
-    "?": () => byId("keys").showModal(),
+    "?": () => byId("keys")?.showModal(),
   };
 
   document.addEventListener("keydown", (event) => {
@@ -43,7 +43,7 @@
     const action = actions[event.key];
     if (!action || typing(event.target)) return;
     // Arrows scroll the panel and the page when the focus is there.
-    const inRows = event.target === document.body || event.target.closest("#results");
+    const inRows = links().length && (event.target === document.body || event.target.closest("#results"));
     if (event.key.startsWith("Arrow") && !inRows) return;
     event.preventDefault();
     action();

@@ -1,0 +1,198 @@
+"""The pages of call data, put together: a task with its take form, a batch, all batches; each with
+its rows, or with those alone as a fragment.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from dashboard import exports, outbound
+from dashboard.addresses import ListAddress, with_query
+from dashboard.forms import TakeForm
+from dashboard.htmx import answer
+from dashboard.moments import Moments
+from dashboard.paging import count, pager
+from dashboard.readers import ReaderRequest
+from isales_proxy.call_data_filter import BatchFilter, CallDataFilter
+from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.filters import DEFAULT_SIZE
+from isales_proxy.models import BatchState, CallDataBatch
+from isales_proxy.services import call_data, tasks
+from isales_proxy.services.access import Scope
+
+NEWEST: Final = 5
+_DEFAULT_COUNT: Final = 10
+
+
+def task_page(
+    request: ReaderRequest, scope: Scope, service_id: str, form: TakeForm | None = None
+) -> HttpResponse:
+    """The page of one task; with a take form that was refused, 422."""
+    newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
+    moments = Moments(timezone.now())
+    asked = form.data if form else {"batch_count": _DEFAULT_COUNT}
+    return rows_page(
+        request,
+        scope,
+        page="tasks/task.html",
+        path=reverse("task", args=[scope.vdn.pk, service_id]),
+        service_id=service_id,
+        context={
+            "task": task_facts(scope, service_id),
+            "batches": [outbound.batch_line(each, moments) for each in newest.rows],
+            "more_batches": count(newest.total) if newest.total > NEWEST else "",
+            "zone_text": moments.zone_text,
+            "take": {
+                "can": scope.may_take_call_data,
+                "url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
+                "form": form,
+                "batch_count": asked.get("batch_count", ""),
+                "reason": asked.get("reason", ""),
+                # A form that was refused has taken nothing, but is a new form all the same.
+                "key": uuid.uuid4().hex,
+                "most": MAX_BATCH,
+            },
+        },
+        status=422 if form else 200,
+    )
+
+
+def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> HttpResponse:
+    """How one batch went, what to look up, and its rows."""
+    moments = Moments(timezone.now())
+    place = [scope.vdn.pk, found.service_id, found.pk]
+    kept = found.state == BatchState.UNREADABLE and not found.purged_at
+    return rows_page(
+        request,
+        scope,
+        page="tasks/batch.html",
+        path=reverse("call_data_batch", args=place),
+        service_id=found.service_id,
+        batch_id=found.pk,
+        context={
+            "task": task_facts(scope, found.service_id),
+            "batch": outbound.batch_line(found, moments),
+            "facts": outbound.batch_facts(found, moments),
+            "zone_text": moments.zone_text,
+            "raw_url": reverse("call_data_raw", args=place)
+            if kept and scope.may_have_raw_answers
+            else "",
+        },
+    )
+
+
+def rows_page(
+    request: ReaderRequest,
+    scope: Scope,
+    *,
+    page: str,
+    path: str,
+    service_id: str,
+    batch_id: int | None = None,
+    context: dict[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    """A page with the rows of its filter below what is its own, or those rows as a fragment."""
+    form = CallDataFilter(request.GET)
+    board: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
+    board |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": ""}
+    if form.is_valid():
+        question = form.question(service_id=service_id, batch_id=batch_id)
+        found = call_data.rows(scope=scope, question=question)
+        own = question.batch_id if batch_id is None else None
+        pairs = (("q", question.text), ("batch", str(own or "")))
+        filters = tuple((name, value) for name, value in pairs if value)
+        address = ListAddress(path, filters, question.size, question.page)
+        board |= {
+            "rows": outbound.datum_lines(scope, found.rows),
+            "total": found.total,
+            "total_text": count(found.total),
+            "pager": pager(address, total=found.total, shown=len(found.rows)),
+            "batch": own or "",
+            "batch_clear_url": address.without("batch"),
+            "clear_url": address.cleared(),
+            "kept": _kept(own, question),
+            "exports": _exports(scope, service_id, question),
+        }
+    else:
+        status = 422
+        board["errors"] = " ".join(str(text) for texts in form.errors.values() for text in texts)
+    return answer(
+        request,
+        page=page,
+        fragment="tasks/_rows_fragment.html",
+        context=context | {"board": board},
+        status=status,
+    )
+
+
+def _kept(batch_id: int | None, question: call_data.RowQuestion) -> list[tuple[str, str]]:
+    """What the search sends along: the batch that the reader chose, and their page size."""
+    kept = [("batch", str(batch_id))] if batch_id else []
+    return kept + ([("size", str(question.size))] if question.size != DEFAULT_SIZE else [])
+
+
+def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """All batches of one task."""
+    form = BatchFilter(request.GET)
+    good = form.is_valid()
+    asked = form.cleaned_data if good else {"page": 1, "size": DEFAULT_SIZE}
+    page, size = asked["page"], asked["size"]
+    found = call_data.batches(scope=scope, service_id=service_id, page=page, size=size)
+    moments = Moments(timezone.now())
+    path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
+    address = ListAddress(path, (), size, page)
+    return answer(
+        request,
+        page="tasks/batches.html",
+        fragment="tasks/_batches.html",
+        context={
+            "task": task_facts(scope, service_id),
+            "batches": [outbound.batch_line(each, moments) for each in found.rows],
+            "total_text": count(found.total),
+            "total": found.total,
+            "pager": pager(address, total=found.total, shown=len(found.rows)),
+            "zone_text": moments.zone_text,
+        },
+        status=200 if good else 422,
+    )
+
+
+def _exports(
+    scope: Scope, service_id: str, question: call_data.RowQuestion
+) -> list[dict[str, str]]:
+    pairs = (("q", question.text), ("batch", str(question.batch_id or "")))
+    query = ListAddress(
+        "", tuple((name, value) for name, value in pairs if value), DEFAULT_SIZE, 1
+    ).query()
+    return [
+        {
+            "label": kind.upper(),
+            "url": with_query(
+                reverse(
+                    "call_data_export",
+                    kwargs={"vdn_id": scope.vdn.pk, "service_id": service_id, "kind": kind},
+                ),
+                query,
+            ),
+        }
+        for kind in exports.WRITERS
+    ]
+
+
+def task_facts(scope: Scope, service_id: str) -> dict[str, str]:
+    """A task by name, and the addresses of its pages. Nobody is asked."""
+    name = tasks.name_of(scope=scope, service_id=service_id)
+    return {
+        "id": service_id,
+        "name": name,
+        "title": name or service_id,
+        "url": reverse("task", args=[scope.vdn.pk, service_id]),
+        "list_url": reverse("tasks", args=[scope.vdn.pk]),
+        "batches_url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
+    }

@@ -1,0 +1,70 @@
+"""What a reader may ask of the code table, and what an admin may say of a code."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from isales_proxy.filters import PlainTextField
+from isales_proxy.models import CodeCategory
+from isales_proxy.services.code_guide import TEXTS
+
+LONGEST_TEXT: Final = 500
+STATES: Final = (
+    ("known", pgettext_lazy("state of a code", "Listed")),
+    ("gone", pgettext_lazy("state of a code", "No longer listed")),
+    ("unknown", pgettext_lazy("state of a code", "Not in the table")),
+    ("edited", pgettext_lazy("state of a code", "Edited by an admin")),
+)
+
+
+class CodeFilter(forms.Form):
+    """The question of the code table's page and of its files."""
+
+    q = PlainTextField(_("Search"))
+    category = forms.ChoiceField(
+        required=False, choices=[("", ""), *CodeCategory.choices], label=_("Category")
+    )
+    state = forms.ChoiceField(required=False, choices=[("", ""), *STATES], label=_("State"))
+
+    def asked(self) -> dict[str, str]:
+        """The parameters that ask for something; only after `is_valid()`."""
+        return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data[name]}
+
+
+class NoteTextField(forms.CharField):
+    """Some sentences of plain text; breaks and runs of blanks become one blank."""
+
+    def __init__(self, label: Any) -> None:
+        super().__init__(required=False, label=label)
+
+    def clean(self, value: Any) -> str:
+        text = " ".join(str(super().clean(value)).split())
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+            raise ValidationError(_("Only plain text, please."))
+        if len(text) > LONGEST_TEXT:
+            raise ValidationError(
+                _("At most %(most)s characters, please."), params={"most": LONGEST_TEXT}
+            )
+        return text
+
+
+class NoteForm(forms.Form):
+    """What an admin says of a code."""
+
+    category = forms.ChoiceField(
+        required=False, choices=[("", ""), *CodeCategory.choices], label=_("Category")
+    )
+    meaning_en = NoteTextField(_("Meaning, in English"))
+    step_en = NoteTextField(_("Next step, in English"))
+    meaning_zh = NoteTextField(_("Meaning, in Chinese"))
+    step_zh = NoteTextField(_("Next step, in Chinese"))
+
+    def texts(self) -> dict[str, str]:
+        """Everything by its name; only after `is_valid()`."""
+        return {name: str(self.cleaned_data[name]) for name in TEXTS}

@@ -1,0 +1,85 @@
+"""What a single variable of the environment may hold. Each check raises ValidationError."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from environs import ValidationError
+
+from isales_proxy.configuration import ROLES
+
+VDN: Final = re.compile(
+    r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?"
+)
+
+
+def vdn_list(text: str) -> None:
+    """`id:Name[:IANA time zone]`, comma separated."""
+    for part in text.split(","):
+        match = VDN.fullmatch(part.strip())
+        if match is None or not 1 <= int(match["id"]) <= 9999:
+            raise ValidationError("wants id:Name[:IANA time zone], comma separated, id 1 to 9999")
+        if match["zone"]:
+            time_zone(match["zone"])
+
+
+def time_zone(name: str) -> None:
+    """An IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValidationError(f"no such time zone: {name}") from error
+
+
+def web_address(text: str) -> None:
+    """An address of http or https without a query; empty is fine."""
+    parts = _parts(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query):
+        raise ValidationError("wants https://host[:port]")
+
+
+def time_format(text: str) -> None:
+    """Refuse what names no time of day or no day, and what a request cannot hold."""
+    if text in {"milliseconds", "seconds"}:
+        return
+    trials = [
+        datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC),
+        datetime(2011, 12, 13, 14, 15, 16, tzinfo=UTC),
+    ]
+    try:
+        told = [moment.strftime(text) for moment in trials]
+    except ValueError:
+        told = []
+    if len(set(told)) != 2 or any(len(each) > 64 or not each.isprintable() for each in told):
+        raise ValidationError("wants milliseconds, seconds, or a format like %Y-%m-%d %H:%M:%S")
+
+
+def redis_address(text: str) -> None:
+    """An address of Redis; empty is fine."""
+    if text and _parts(text).scheme not in {"redis", "rediss", "unix"}:
+        raise ValidationError("wants redis://host:port/number")
+
+
+def _parts(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise ValidationError("no address") from error
+
+
+def certificates(text: str) -> None:
+    """A file or folder that exists; empty is fine."""
+    if text and not Path(text).exists():
+        raise ValidationError("no such file or directory")
+
+
+def roles(names: list[str]) -> None:
+    """Roles that there are; none at all is fine."""
+    unknown = [name for name in names if name and name not in ROLES]
+    if unknown:
+        raise ValidationError(f"wants some of {', '.join(ROLES)}")

@@ -1,0 +1,120 @@
+"""Rows as a file: CSV or XLSX, in which a number stays the text that it is.
+
+Nothing in a file is ever a formula, a link or a rounded number, and nothing is cut: what a format
+cannot hold is refused. The number of rows is told in the header `X-Row-Count`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+import xlsxwriter
+from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
+
+from dashboard.responses import private
+
+Row = Sequence[str]
+
+_BOM: Final = "\ufeff"
+# A number with its sign is kept as it is: it can do nothing, and an apostrophe would spoil it.
+_HARMLESS: Final = re.compile(r"\+?[0-9]+(?:; \+?[0-9]+)*", re.ASCII)
+_LEADS_TO_A_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_MOST_XLSX_ROWS: Final = 1_048_576
+_LONGEST_XLSX_TEXT: Final = 32_767
+_XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class CannotHold(ValueError):
+    """The format has no room for these rows; another one has."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is written: a file name without its ending and without any number, a heading for each
+    column, and the rows, of which there are `total`."""
+
+    name: str
+    headings: Row
+    rows: Iterable[Row]
+    total: int
+
+
+def as_csv(table: Table) -> HttpResponseBase:
+    """UTF-8 with a mark by which Excel knows it; streamed."""
+    response = StreamingHttpResponse(_lines(table), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{table.name}.csv"'
+    return _counted(response, table)
+
+
+def as_xlsx(table: Table) -> HttpResponseBase:
+    """A workbook of one sheet in which every cell is text. Raises CannotHold."""
+    if table.total >= _MOST_XLSX_ROWS:
+        raise CannotHold
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    try:
+        _write_workbook(file, table)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    response = FileResponse(
+        file, as_attachment=True, filename=f"{table.name}.xlsx", content_type=_XLSX
+    )
+    return _counted(response, table)
+
+
+WRITERS: Final[dict[str, Callable[[Table], HttpResponseBase]]] = {"csv": as_csv, "xlsx": as_xlsx}
+
+
+def safe(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula when it opens a CSV file."""
+    start = text.lstrip(" \u00a0\u3000")
+    if start.startswith(_LEADS_TO_A_FORMULA) and not _HARMLESS.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+class _Line:
+    """What a csv writer writes to: it hands each line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _lines(table: Table) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    yield _BOM + writer.writerow([safe(text) for text in table.headings])
+    for row in table.rows:
+        yield writer.writerow([safe(text) for text in row])
+
+
+def _write_workbook(file: IO[bytes], table: Table) -> None:
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_numbers": False,
+        "strings_to_urls": False,
+    }
+    with xlsxwriter.Workbook(file, options) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.freeze_panes(1, 0)
+        for place, row in enumerate(_all(table)):
+            for column, text in enumerate(row):
+                if len(text) > _LONGEST_XLSX_TEXT:
+                    raise CannotHold
+                sheet.write_string(place, column, text)
+
+
+def _all(table: Table) -> Iterator[Row]:
+    yield table.headings
+    yield from table.rows
+
+
+def _counted(response: HttpResponseBase, table: Table) -> HttpResponseBase:
+    response.headers["X-Row-Count"] = str(table.total)
+    return private(response)

@@ -1,0 +1,83 @@
+"""Log-ins in the audit: those that came in, those that failed, who was locked out, who left.
+
+A stranger can fail as often as they like, so what they can write is bounded: failures one by one up
+to so many a minute in all, of the rest that there were more; a lock-out once in five minutes for
+each address. Every failure is counted for `/metrics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from allauth.account.signals import user_logged_in
+from allauth.mfa.signals import authentication_failed
+from django.contrib.auth.signals import user_logged_out, user_login_failed
+from django.db.models import QuerySet
+from django.dispatch import receiver
+from django.utils import timezone
+from prometheus_client import Counter
+
+from isales_proxy.models import AuditAction, AuditEvent, User
+from isales_proxy.services import audit
+
+FAILED: Final = Counter("callboard_log_ins_failed_total", "Log-ins that failed or were locked out.")
+MOST_A_MINUTE: Final = 60
+_MINUTE: Final = timedelta(minutes=1)
+_LOCKED: Final = timedelta(minutes=5)
+_LONGEST_NAME: Final = 150
+
+
+@receiver(user_logged_in, dispatch_uid="dashboard.log_ins")
+def _came_in(user: User, **_more: object) -> None:
+    audit.record(AuditAction.LOGGED_IN, by=user, person=user, subject=user.username)
+
+
+@receiver(user_logged_out, dispatch_uid="dashboard.log_ins")
+def _left(user: User | None, **_more: object) -> None:
+    if user is not None:
+        audit.record(AuditAction.LOGGED_OUT, by=user, person=user, subject=user.username)
+
+
+@receiver(user_login_failed, dispatch_uid="dashboard.log_ins")
+def _failed(credentials: Mapping[str, Any], **_more: object) -> None:
+    failed(str(credentials.get("username", "")))
+
+
+@receiver(authentication_failed, dispatch_uid="dashboard.log_ins")
+def _failed_by_factor(user: User, **_more: object) -> None:
+    failed(user.username, reason="second factor")
+
+
+def failed(name: str, *, reason: str = "") -> None:
+    """Somebody who calls themselves `name` could not prove it; `reason` if not by a password."""
+    FAILED.inc()
+    there = _lately(AuditAction.LOG_IN_FAILED, _MINUTE).count()
+    if there < MOST_A_MINUTE:
+        _record(AuditAction.LOG_IN_FAILED, name, reason=reason)
+    elif there == MOST_A_MINUTE:
+        audit.record(AuditAction.LOG_IN_FAILED, by=None, more_than=MOST_A_MINUTE)
+
+
+def locked(name: str) -> None:
+    """Somebody tries on although they failed too often; told once for each address and person."""
+    FAILED.inc()
+    person = _known(name)
+    told = _lately(AuditAction.LOG_IN_LOCKED, _LOCKED)
+    same = told.filter(address=audit.address(), person_id=person.pk if person else None)
+    if not same.exists() and told.count() < MOST_A_MINUTE:
+        _record(AuditAction.LOG_IN_LOCKED, name)
+
+
+def _lately(action: AuditAction, span: timedelta) -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.filter(action=action, at__gt=timezone.now() - span)
+
+
+def _record(action: AuditAction, name: str, *, reason: str = "") -> None:
+    name = name[:_LONGEST_NAME]
+    audit.record(action, by=None, claimed=name or "?", person=_known(name), reason=reason)
+
+
+def _known(name: str) -> User | None:
+    return User.objects.filter(username=name[:_LONGEST_NAME]).first() if name else None

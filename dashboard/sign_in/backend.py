@@ -1,0 +1,25 @@
+"""Passwords: who may log in with one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.auth_backends import AuthenticationBackend
+from django.conf import settings
+from django.http import HttpRequest
+
+
+class PasswordBackend(AuthenticationBackend):
+    """allauth's; where single sign-on is the only way in, for superusers alone.
+
+    The password of everybody else is worked out all the same, so that the answer takes as long and
+    reads as with a wrong one.
+    """
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+        """The person, or None."""
+        user = super().authenticate(request, **credentials)
+        sso = settings.SIGN_IN.single_sign_on
+        if user is not None and sso is not None and sso.only and not user.is_superuser:
+            return None
+        return user

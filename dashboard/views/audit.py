@@ -1,0 +1,96 @@
+"""The audit of a VDN: searched by those who may, and as a file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from dashboard import audit_boards as boards
+from dashboard import exports
+from dashboard.htmx import answer, wants_fragment
+from dashboard.moments import Moments
+from dashboard.paging import count
+from dashboard.permissions import vdn_page
+from dashboard.readers import ReaderRequest
+from isales_proxy.audit_filter import AuditFilter
+from isales_proxy.services import audit_reading
+from isales_proxy.services.access import Scope
+
+_FILE: Final = "audit"
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_see_audit)
+def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/audit/`: one page of events, or its fragment.
+
+    An address with a called number is left at once for one with its fingerprint.
+    """
+    form = AuditFilter(request.GET)
+    searched = form.is_valid() and form.cleaned_data["number"]
+    if searched:
+        audit_reading.note_search(scope=scope, number=searched)
+        if not wants_fragment(request):
+            return redirect(boards.AuditAddress.of(scope, form).at())
+    response = _page(request, scope, form)
+    if searched:
+        response.headers["HX-Push-Url"] = boards.AuditAddress.of(scope, form).at()
+    return response
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_see_audit)
+def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
+    """All events of the filter as a file."""
+    form = AuditFilter(request.GET)
+    if not form.is_valid():
+        return _page(request, scope, form)
+    try:
+        found = audit_reading.export(scope=scope, query=form.query().whole, kind=kind)
+    except audit_reading.TooMany as refused:
+        messages.error(
+            request,
+            _("%(total)s events are too many for one file, which holds %(most)s: filter them.")
+            % {"total": count(refused.total), "most": count(audit_reading.MOST_EXPORTED)},
+        )
+        return _page(request, scope, form, status=422)
+    moments = Moments(timezone.now())
+    table = exports.Table(
+        name=_FILE,
+        headings=boards.export_headings(moments),
+        rows=boards.export_rows(found.events, moments),
+        total=found.total,
+    )
+    try:
+        return exports.WRITERS[kind](table)
+    except exports.CannotHold:
+        messages.error(
+            request,
+            _("A spreadsheet has no room for these rows: export them as CSV, or filter them."),
+        )
+        return _page(request, scope, form, status=422)
+
+
+def _page(
+    request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int = 200
+) -> HttpResponse:
+    now = timezone.now()
+    head = audit_reading.state(scope=scope)
+    if form.is_valid():
+        found = audit_reading.find(scope=scope, query=form.query())
+        board = boards.filled(scope, form, found, now, head)
+    else:
+        board, status = boards.blank(scope, form, now, head), 422
+    return answer(
+        request,
+        page="audit/list.html",
+        fragment="audit/_fragment.html",
+        context={"form": form, "board": board, "people": audit_reading.people(scope=scope)},
+        status=status,
+    )

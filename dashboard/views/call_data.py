@@ -1,0 +1,134 @@
+"""Call data: of one task, of one batch, as a file; and the form by which it is taken."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard import exports, outbound
+from dashboard.call_data_pages import batch_list, batch_page, task_page
+from dashboard.forms import TakeForm
+from dashboard.moments import Moments
+from dashboard.permissions import vdn_page
+from dashboard.readers import ReaderRequest
+from dashboard.responses import SeeOther, private
+from isales_proxy.call_data_filter import CallDataFilter
+from isales_proxy.models import CallDataBatch
+from isales_proxy.services import access, call_data, tasks
+from isales_proxy.services.access import Scope
+
+_FILE: Final = "call-data"
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_see_outbound)
+def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """`/vdn/<id>/tasks/<service ID>/`: what was taken of one task. Asks the vendor for nothing."""
+    _must_be_a_task(service_id)
+    return task_page(request, scope, service_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@vdn_page(lambda scope: scope.may_see_outbound)
+def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """Take call data by POST, then go to the batch; a GET only lists the batches."""
+    _must_be_a_task(service_id)
+    if request.method != "POST":
+        return batch_list(request, scope, service_id)
+    if not scope.may_take_call_data:
+        raise PermissionDenied
+    form = TakeForm(request.POST)
+    if not form.is_valid():
+        return task_page(request, scope, service_id, form)
+    taking = call_data.take(
+        scope=scope,
+        service_id=service_id,
+        batch_count=form.cleaned_data["batch_count"],
+        key=str(form.cleaned_data["key"]),
+        reason=form.cleaned_data["reason"],
+    )
+    if taking.repeated:
+        messages.warning(
+            request,
+            _("This form had been sent before, so nothing was asked for now. This is its batch."),
+        )
+    return SeeOther(_batch_url(scope, taking.batch))
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_see_outbound)
+def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) -> HttpResponse:
+    """One batch: how it went, what to look up, and its rows."""
+    return batch_page(request, scope, _batch(scope, service_id, batch_id))
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_see_outbound)
+def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> HttpResponseBase:
+    """All rows of the filter as a file, named without any number."""
+    _must_be_a_task(service_id)
+    form = CallDataFilter(request.GET)
+    if not form.is_valid():
+        return task_page(request, scope, service_id)
+    found = call_data.export(scope=scope, question=form.question(service_id=service_id), kind=kind)
+    moments = Moments(timezone.now())
+    table = exports.Table(
+        name=_FILE,
+        headings=outbound.export_headings(moments),
+        rows=outbound.export_rows(found.rows, tasks.known(scope=scope), moments),
+        total=found.total,
+    )
+    try:
+        return exports.WRITERS[kind](table)
+    except exports.CannotHold:
+        messages.error(
+            request,
+            _("A spreadsheet has no room for these rows: export them as CSV, or filter them."),
+        )
+        return task_page(request, scope, service_id)
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_have_raw_answers)
+def raw_answer(
+    request: ReaderRequest,  # noqa: ARG001 - Django's signature
+    scope: Scope,
+    service_id: str,
+    batch_id: int,
+) -> HttpResponse:
+    """The answer that could not be read, byte for byte."""
+    _batch(scope, service_id, batch_id)
+    try:
+        body = call_data.raw_answer(scope=scope, batch_id=batch_id)
+    except access.NotYours:
+        raise Http404 from None
+    response = HttpResponse(body, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="answer.txt"'
+    return private(response)
+
+
+def _batch(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
+    try:
+        found = call_data.batch(scope=scope, batch_id=batch_id)
+    except access.NotYours:
+        raise Http404 from None
+    if found.service_id != service_id:
+        raise Http404
+    return found
+
+
+def _batch_url(scope: Scope, found: CallDataBatch) -> str:
+    return reverse("call_data_batch", args=[scope.vdn.pk, found.service_id, found.pk])
+
+
+def _must_be_a_task(service_id: str) -> None:
+    """Any ID of a plausible form has a page: what was taken outlives the vendor's list."""
+    if not tasks.is_id(service_id):
+        raise Http404

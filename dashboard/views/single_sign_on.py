@@ -1,0 +1,59 @@
+"""Single sign-on: the way to the provider and back."""
+
+from __future__ import annotations
+
+from allauth.account.utils import get_next_redirect_url
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.providers.base.constants import AuthProcess
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from dashboard.sign_in import PROVIDER_ID
+from dashboard.sign_in.single_sign_on import Adapter
+
+
+@never_cache
+@require_safe
+def begin(request: HttpRequest) -> HttpResponseBase:
+    """To the provider's log-in page.
+
+    By GET: our policy lets forms go nowhere else, not even by a redirect. What comes back counts
+    only with the state that this browser's session holds.
+    """
+    _require()
+    provider = get_adapter().get_provider(request, PROVIDER_ID)
+    try:
+        answer: HttpResponseBase = provider.redirect(
+            request, AuthProcess.LOGIN, next_url=get_next_redirect_url(request)
+        )
+    except OAuth2Error as error:
+        answer = render_authentication_error(request, provider, exception=error)
+    return answer
+
+
+@never_cache
+@require_safe
+def callback(request: HttpRequest) -> HttpResponseBase:
+    """Back from there, with the code for a token."""
+    _require()
+    view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER_ID))
+    answer: HttpResponseBase = view(request)
+    return answer
+
+
+@require_safe
+def cancelled(request: HttpRequest) -> HttpResponse:
+    """The person turned back at the provider."""
+    _require()
+    return render(request, "socialaccount/login_cancelled.html")
+
+
+def _require() -> None:
+    if settings.SIGN_IN.single_sign_on is None:
+        raise Http404

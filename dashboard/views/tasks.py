@@ -1,0 +1,90 @@
+"""The outbound tasks of a VDN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from dashboard.addresses import with_query
+from dashboard.htmx import answer
+from dashboard.moments import Moments
+from dashboard.outbound import TaskLine, task_lines
+from dashboard.paging import count
+from dashboard.permissions import vdn_page
+from dashboard.readers import ReaderRequest
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.services import call_data, health, problems, tasks
+from isales_proxy.services.access import Scope
+from isales_proxy.services.tasks import TaskList
+
+_LONGEST_SEARCH = 64
+
+
+@require_safe
+@vdn_page(lambda scope: scope.may_see_outbound)
+def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID; what we took of each beside it."""
+    wanted = request.GET.get("q", "").strip()[:_LONGEST_SEARCH]
+    found: TaskList | None = None
+    problem = None
+    try:
+        found = tasks.listed(scope=scope)
+    except ISalesError as error:
+        problem = problems.describe(error)
+    if found is not None and found.error is not None:
+        problem = problems.describe(found.error)
+    lines = task_lines(
+        scope,
+        found.rows if found else (),
+        call_data.figures(scope=scope),
+        tasks.known(scope=scope),
+    )
+    path = reverse("tasks", args=[scope.vdn.pk])
+    board = _facts(found) | {
+        "rows": [line for line in lines if _matches(line, wanted.casefold())],
+        "known": len(lines),
+        "q": wanted,
+        "refresh_url": with_query(path, request.GET.urlencode()),
+        "path": path,
+        "clear_url": path,
+        "kept": (),
+        "errors": "",
+        "problem": problem,
+    }
+    board["total"], board["total_text"] = len(board["rows"]), count(len(board["rows"]))
+    return answer(
+        request,
+        page="tasks/list.html",
+        fragment="tasks/_fragment.html",
+        context={"board": board},
+        status=problem.status if problem else 200,
+        problem=problem,
+    )
+
+
+def _facts(found: TaskList | None) -> dict[str, Any]:
+    """When the vendor gave the list, and since when it is away."""
+    moments = Moments(timezone.now())
+    facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
+    facts["source_text"] = ""
+    stale = found is None or found.source == "stale"
+    if stale and (answered := health.vendor().answered_at):
+        facts["since_text"] = _("Last answer at %s.") % moments.clock(answered)
+    if found is not None:
+        facts |= {
+            "as_of_iso": found.as_of.isoformat(timespec="milliseconds"),
+            "as_of_text": moments.clock(found.as_of),
+            "age_text": moments.behind(moments.now - found.as_of) if stale else "",
+            "source": found.source,
+            "source_text": _("last good answer") if stale else _("from CC-iSales"),
+        }
+    return facts
+
+
+def _matches(line: TaskLine, wanted: str) -> bool:
+    return wanted in line.name.casefold() or wanted in line.service_id.casefold()

@@ -1,0 +1,196 @@
+"""The write-backs pages: everything that the list and one write-back show, ready to lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard import write_back_words as words
+from dashboard.addresses import ListAddress, reservation_address, with_query
+from dashboard.boards import reading
+from dashboard.moments import Moments
+from dashboard.paging import Pager, count, pager
+from dashboard.reveal_controls import of_write_back
+from dashboard.tables import NOTHING, Reading
+from isales_proxy.filters import DEFAULT_SIZE
+from isales_proxy.models import WriteBackState
+from isales_proxy.outbox_filter import FILTERS, OutboxFilter
+from isales_proxy.services import tasks
+from isales_proxy.services.access import Scope
+from isales_proxy.services.outbox import Entry, OutboxPage, Story
+
+_TABS: Final = ("", *WriteBackState.values)
+
+
+@dataclass(slots=True)
+class Row:
+    """One write-back of the list."""
+
+    id: int
+    url: str
+    state: str
+    tone: str
+    state_text: str
+    remark: str
+    written: str
+    written_exact: str
+    by: str
+    task: str
+    task_id: str
+    unique_id: str
+    number: str
+    code: str
+    result: str
+
+
+@dataclass
+class Board:
+    """Context of `write_backs/_results.html`, `_tabs.html` and `_headline.html`."""
+
+    vdn_id: int
+    zone_text: str
+    here: str
+    new_url: str
+    tabs: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    total: int = 0
+    total_text: str = ""
+    poll_url: str = ""
+    newer: str = ""
+    empty: str = ""
+    clear_url: str = ""
+    pager: Pager | None = None
+
+
+def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
+    """A board without rows: the question was bad."""
+    address = _address(scope, form)
+    return Board(
+        vdn_id=scope.vdn.pk,
+        zone_text=Moments(now).zone_text,
+        here=address.at(),
+        new_url=reverse("write_back_new", args=[scope.vdn.pk]) if scope.may_write_back else "",
+        clear_url=address.path,
+        empty="" if form.is_valid() else "bad-filter",
+    )
+
+
+def filled(
+    scope: Scope, form: OutboxFilter, found: OutboxPage, now: datetime, *, newer: int | None = None
+) -> Board:
+    """A board with entries. With `newer` they are those of a screen that is looked at already."""
+    board = blank(scope, form, now)
+    address = _address(scope, form)
+    read = reading(scope, now)
+    names = tasks.known(scope=scope)
+    board.rows = [_row(scope, entry, read, names) for entry in found.entries]
+    board.total, board.total_text = found.total, count(found.total)
+    board.tabs = _tabs(address, found)
+    if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
+        shown = ",".join(str(row.id) for row in board.rows)
+        board.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
+    if newer:
+        board.newer = _("Show newer ones: %s") % count(newer)
+    total = found.total
+    if newer is not None:
+        # Rows that stay in their places may be no part of the question any more.
+        total = max(total, (address.page - 1) * address.size + len(found.entries))
+    board.pager = pager(address, total=total, shown=len(found.entries))
+    if not found.entries:
+        filtered = bool(address.filters)
+        past = bool(found.total) and address.page > 1
+        board.empty = "past-end" if past else "no-match" if filtered else "none"
+    return board
+
+
+def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
+    """One write-back with its journal."""
+    row = story.entry.row
+    read = reading(scope, now)
+    names = tasks.known(scope=scope)
+    sending = story.entry.sending(now)
+    waiting = row.state == WriteBackState.WAITING
+    here = reverse("write_back", args=[scope.vdn.pk, row.pk])
+    return {
+        "id": row.pk,
+        "vdn_id": scope.vdn.pk,
+        "here": here,
+        "poll_url": here if waiting else "",
+        "row": _row(scope, story.entry, read, names),
+        "facts": words.facts(row.body, scope.vdn, read, names),
+        "json": words.as_json(row.body),
+        "journal": words.journal(story.journal, read.moments),
+        "reservation_url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
+        "reservation": row.appoint_id,
+        "may_cancel": scope.may_write_back and waiting and not sending,
+        "may_retry": scope.may_write_back and not waiting and row.state != WriteBackState.DELIVERED,
+        "reveal": of_write_back(scope, row.pk) if scope.may_reveal and row.phone_number else None,
+        "maybe_there": story.entry.maybe_sent and row.state != WriteBackState.DELIVERED,
+        "zone_text": read.moments.zone_text,
+        "others": [
+            {
+                "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),
+                "written": read.moments.short(other.created_at),
+                "tone": words.TONES[other.state],
+                "state_text": WriteBackState(other.state).label,
+                "result": read.code(other.fail_code) if other.fail_code else "",
+                "later": other.pk > row.pk,
+            }
+            for other in story.others
+        ],
+    }
+
+
+def _row(scope: Scope, entry: Entry, read: Reading, names: dict[str, str]) -> Row:
+    row = entry.row
+    return Row(
+        id=row.pk,
+        url=reverse("write_back", args=[scope.vdn.pk, row.pk]),
+        state=row.state,
+        tone=words.TONES[row.state],
+        state_text=str(WriteBackState(row.state).label),
+        remark=words.remark(entry, read.moments),
+        written=read.moments.short(row.created_at),
+        written_exact=read.moments.exact(row.created_at),
+        by=row.created_by_name,
+        task=names.get(row.service_id) or row.service_id,
+        task_id=row.service_id if names.get(row.service_id) else "",
+        unique_id=row.unique_id,
+        number=row.phone_number,
+        code=row.fail_code,
+        result=read.code(row.fail_code) if row.fail_code else NOTHING,
+    )
+
+
+def _tabs(address: ListAddress, found: OutboxPage) -> list[dict[str, Any]]:
+    chosen = dict(address.filters).get("state", "")
+    tabs = []
+    for state in _TABS:
+        kept = [pair for pair in address.filters if pair[0] != "state"]
+        if state:
+            kept.append(("state", state))
+        there = ListAddress(address.path, tuple(kept), address.size, 1)
+        number = found.counts[state] if state else sum(found.counts.values())
+        tabs.append(
+            {
+                "state": state or "all",
+                "label": WriteBackState(state).label if state else _("All"),
+                "count": count(number),
+                "url": there.at(),
+                "current": state == chosen,
+            }
+        )
+    return tabs
+
+
+def _address(scope: Scope, form: OutboxFilter) -> ListAddress:
+    """The question as an address, of which what is bad, empty or a default is left out."""
+    form.is_valid()
+    found: dict[str, Any] = form.cleaned_data
+    filters = tuple((name, str(found[name])) for name in FILTERS if found.get(name))
+    path = reverse("write_backs", args=[scope.vdn.pk])
+    return ListAddress(path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1))

@@ -1,0 +1,67 @@
+// Security keys: the browser asks the key, and what it answers goes into the form that is sent.
+// The options stand in a JSON element of the page; bytes travel as base64url.
+"use strict";
+(() => {
+  const form = document.querySelector("form[data-security-key]");
+  const options = document.getElementById("security-key-options");
+  if (!form || !options) return;
+  const { toast } = window.callboard;
+
+  const toBytes = (text) =>
+    Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+  const toText = (buffer) =>
+    btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const withBytes = (list) => (list ?? []).map((entry) => ({ ...entry, id: toBytes(entry.id) }));
+
+  const making = (found) => ({
+    ...found,
+    challenge: toBytes(found.challenge),
+    user: { ...found.user, id: toBytes(found.user.id) },
+    excludeCredentials: withBytes(found.excludeCredentials),
+  });
+  const asking = (found) => ({
+    ...found,
+    challenge: toBytes(found.challenge),
+    allowCredentials: withBytes(found.allowCredentials),
+  });
+
+  const told = (credential) => {
+    const { response } = credential;
+    const parts = { clientDataJSON: toText(response.clientDataJSON) };
+    if (response.attestationObject) {
+      parts.attestationObject = toText(response.attestationObject);
+      parts.transports = response.getTransports?.() ?? [];
+    } else {
+      parts.authenticatorData = toText(response.authenticatorData);
+      parts.signature = toText(response.signature);
+      parts.userHandle = response.userHandle ? toText(response.userHandle) : null;
+    }
+    return {
+      id: credential.id,
+      rawId: toText(credential.rawId),
+      type: credential.type,
+      authenticatorAttachment: credential.authenticatorAttachment,
+      clientExtensionResults: credential.getClientExtensionResults(),
+      response: parts,
+    };
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = event.submitter;
+    const { publicKey } = JSON.parse(options.textContent);
+    const adds = form.dataset.securityKey === "add";
+    try {
+      const credential = adds
+        ? await navigator.credentials.create({ publicKey: making(publicKey) })
+        : await navigator.credentials.get({ publicKey: asking(publicKey) });
+      form.elements.namedItem("credential").value = JSON.stringify(told(credential));
+      form.submit();
+    } catch {
+      // Turned back, too late, no such key: the browser does not say which, and has said it itself.
+      toast(form.dataset.sayFailed, { stays: true });
+      window.setTimeout(() => { if (button) button.disabled = false; }, 100);
+    }
+  });
+  if (!window.PublicKeyCredential) toast(form.dataset.sayFailed, { stays: true });
+})();
