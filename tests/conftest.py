@@ -9,27 +9,38 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.test import Client
+from django.utils import translation
 
 from isales_proxy import gateway
 from isales_proxy.models import Access, Role, User, Vdn
-from isales_proxy.services import code_book
-from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
+from isales_proxy.services import code_book, code_sightings, deliveries
+from isales_proxy.simulator import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+    Simulator,
+)
 
 AGENT_ACCOUNT = "116"
 
 
 @pytest.fixture(autouse=True)
 def _fresh_memory() -> Iterator[None]:
-    """No test sees what another one cached."""
+    """No test sees what another one cached, or reads in the language of another one's reader."""
     _forget()
     yield
     _forget()
 
 
 def _forget() -> None:
+    # A request leaves its reader's language switched on in this thread.
+    translation.deactivate()
     for room in ("default", "rows"):
         caches[room].clear()
     code_book.forget()
+    code_sightings.forget()
+    deliveries.forget()
     gateway.close()
 
 
@@ -42,6 +53,8 @@ def vendor(settings: Any) -> Iterator[Simulator]:
             base_url=simulator.base_url,
             access_key=DEMO_ACCESS_KEY,
             secret_key=DEMO_SECRET_KEY,
+            app_key=DEMO_APP_KEY,
+            app_secret=DEMO_APP_SECRET,
             connect_timeout=1.0,
             read_timeout=1.0,
             deadline=2.0,

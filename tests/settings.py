@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 
+_ELSEWHERE = ("ISALES_", "OIDC_", "SESSION_", "SECOND_FACTOR_")
 for _name in list(os.environ):
-    if _name.startswith("ISALES_") or _name in {"CACHE_URL", "JOBS_URL", "CALLBOARD_SIMULATOR_URL"}:
+    if _name.startswith(_ELSEWHERE) or _name in {
+        "CACHE_URL",
+        "JOBS_URL",
+        "CALLBOARD_SIMULATOR_URL",
+    }:
         del os.environ[_name]
 
 from dashboard.settings import *  # noqa: E402, F403
@@ -18,3 +23,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+# A number in an event of the audit is an error here, and masked in the product.
+AUDIT_STRICT = True

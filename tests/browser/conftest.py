@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -23,10 +23,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
+from isales_proxy.simulator import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+    Simulator,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "callboard-browser-1"
+WORKER = ("manage.py", "run_huey", "--quiet")
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -70,6 +77,8 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         "ISALES_BASE_URL": vendor_process.base_url,
         "ISALES_ACCESS_KEY": DEMO_ACCESS_KEY,
         "ISALES_SECRET_KEY": DEMO_SECRET_KEY,
+        "ISALES_APP_KEY": DEMO_APP_KEY,
+        "ISALES_APP_SECRET": DEMO_APP_SECRET,
         "ISALES_VDNS": "88:Support:Asia/Shanghai,89:Sales:UTC",
         "ISALES_PAGE_CACHE_SECONDS": "0",
         "ISALES_READ_TIMEOUT": "3",
@@ -87,27 +96,41 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         ("agent", ["--vdn", "88", "--agent-account", "116"]),
     ):
         _manage(env, "adduser", role, "--role", role, *more, "--password-env", "DEMO_PASSWORD")
-    log = (var / "server.log").open("wb")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"],
-        cwd=ROOT,
-        env=env,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    log.close()
-    try:
+    # Whose second factor comes and goes, so that nobody else's log-in changes.
+    keyholder = ["--role", "auditor", "--vdn", "88", "--password-env", "DEMO_PASSWORD"]
+    _manage(env, "adduser", "keyholder", *keyholder)
+    gunicorn = ["-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"]
+    with running(var, env, "server", *gunicorn) as server, running(var, env, "worker", *WORKER):
         _wait_until_alive(port, server)
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(
+    var: Path, env: dict[str, str], name: str, *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the product, its output in a file of that name; ended afterwards."""
+    with (var / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(15)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(15)
 
 
 def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) -> None:
     """Collect the static files once for all workers of this run; the others wait and copy."""
-    shared = factory.getbasetemp().parent / "static-files"
+    mine = factory.getbasetemp()
+    # Above a worker's folder lies that of its run; above that of a lone run lie those of others.
+    shared = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "static-files"
     turn = shared.with_suffix(".turn")
     try:
         turn.mkdir()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import time_machine
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client, RequestFactory
 
 from dashboard.people import ClosedAdapter
@@ -47,6 +49,47 @@ def test_behind_a_proxy_who_guesses_shuts_out_nobody_else(
     assert attempt("agent", "pass-word-1", **others) == 302
     same = {"REMOTE_ADDR": PROXY, "HTTP_X_FORWARDED_FOR": "192.0.2.1"}
     assert attempt("agent", "pass-word-1", **same) != 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", [LOG_IN, "/admin/login/"])
+def test_one_account_is_guessed_at_only_so_often_from_anywhere(
+    people: dict[str, User], address: str
+) -> None:
+    with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
+        for number in range(6):
+            body = {"login": "agent", "password": f"no-{number}"}
+            Client().post(address, body, REMOTE_ADDR=f"192.0.2.{number}")
+        assert attempt("agent", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 200
+        assert attempt("AGENT", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 200
+        assert attempt("supervisor", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 302
+        clock.shift(6 * 60)
+        assert attempt("agent", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 302
+
+
+class Counting(MD5PasswordHasher):
+    """Counts how often a password is worked out."""
+
+    algorithm = "counting"
+    times = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        type(self).times += 1
+        return str(super().encode(password, salt))
+
+
+@pytest.mark.django_db
+def test_unknown_names_are_answered_like_wrong_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [f"{Counting.__module__}.Counting"]
+    User.objects.create_user("agent", password="pass-word-1")
+    effort, words = [], []
+    for name in ("agent", "nobody"):
+        Counting.times = 0
+        answer = Client().post(LOG_IN, {"login": name, "password": "wrong"})
+        effort.append(Counting.times)
+        words.append((answer.status_code, answer.context["form"].errors))
+    assert effort[0] == effort[1] == 1
+    assert words[0] == words[1]
 
 
 @pytest.mark.django_db

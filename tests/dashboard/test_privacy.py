@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import structlog
 
+from isales_proxy.models import User
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.second_factor import SET_UP, log_in, set_up_app
 
+RECOVERY_CODES = "/accounts/second-factor/recovery-codes/"
 LIST = "/vdn/88/reservations/"
 NUMBER = "6591234567"
 NAME = "Ann Unlikely-Name"
@@ -59,6 +62,17 @@ def test_no_number_is_logged_whatever_happens(
         assert secret not in told
 
 
+@pytest.mark.parametrize("path", [f"{LIST}{NUMBER}/", f"/{NUMBER}/", f"/api/v1/vdns/88/{NUMBER}/"])
+def test_a_number_in_an_address_is_not_logged(
+    vendor: Simulator, as_role: Any, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    with caplog.at_level("DEBUG"):
+        as_role("auditor").get(path)
+    told = "\n".join(lines_formatter().format(record) for record in caplog.records)
+    assert "request_finished" in told
+    assert NUMBER not in told
+
+
 def test_a_vendors_sentence_does_not_give_a_number_away(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add(
         "business", operation=LIST_RESERVATIONS, times=None, desc=f"bad calledNo {NUMBER}"
@@ -78,6 +92,29 @@ def test_headers_keep_pages_to_themselves(vendor: Simulator, as_role: Any) -> No
     assert "default-src 'none'" in policy
     assert "camera=()" in answer.headers["Permissions-Policy"]
     assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/accounts/",
+        SET_UP,
+        RECOVERY_CODES,
+        "/vdn/88/audit/",
+        "/vdn/99/reservations/",
+        "/nowhere/",
+        "/api/schema/",
+    ],
+)
+def test_no_browser_keeps_an_answer(
+    vendor: Simulator, people: dict[str, User], address: str
+) -> None:
+    client = log_in("supervisor")
+    if address == RECOVERY_CODES:
+        set_up_app(client)
+    answer = client.get(address)
+    assert answer.status_code in {200, 403, 404}
+    assert "no-store" in answer.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
-"""The code table on the screen, and what an admin sees of a refresh."""
+"""The code table on the screen, one code of it, and what a reservation's panel says of one."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
-
-PAGE = "/vdn/88/result-codes/"
-REFRESH = f"{PAGE}refresh/"
-FRAGMENT = {"HX-Request": "true"}
+from tests.support.codes import FRAGMENT, HISTORY, PAGE, REFRESH, scheduled
 
 
 @pytest.mark.parametrize(
@@ -35,38 +33,115 @@ def test_markup_in_a_search_is_text(vendor: Simulator, as_role: Any) -> None:
     assert "<script>x" not in text
 
 
-def test_a_refresh_tells_what_it_did(vendor: Simulator, as_role: Any) -> None:
+def codes(text: str) -> list[str]:
+    return re.findall(r'<tr id="[^"]*" data-code="([^"]*)"', text)
+
+
+def test_the_vendors_words_and_ours_stand_side_by_side(vendor: Simulator, as_role: Any) -> None:
+    text = as_role("agent").get(PAGE, {"q": "00604"}, headers=FRAGMENT).content.decode()
+    for words in ("The call is rejected.", "呼叫拒绝", "The call was rejected.", "Customer"):
+        assert words in text
+    assert "Do not call again at once." in text
+
+
+@pytest.mark.parametrize(
+    ("query", "present", "absent"),
+    [
+        ({"category": "platform"}, "00702", "00604"),
+        ({"category": "network"}, "00155", "00604"),
+        ({"category": "success"}, "00000", "00604"),
+        ({"category": "customer", "q": "busy"}, "00537", "00604"),
+        ({"state": "known"}, "00604", "00003"),
+        ({"state": "gone"}, "00003", "00604"),
+        ({"state": "edited"}, "00145", "00604"),
+        ({"state": "unknown"}, "98765", "00604"),
+    ],
+)
+def test_the_table_is_filtered_by_category_and_state(
+    vendor: Simulator, as_role: Any, query: dict[str, str], present: str, absent: str
+) -> None:
     admin = as_role("admin")
     admin.get(PAGE)
-    vendor.codes.put("70001", "Added", "新增")
-    vendor.codes.put("00604", "Reworded", "呼叫拒绝")
-    text = admin.post(REFRESH, headers=FRAGMENT).content.decode()
-    assert "119 kept, 1 added, 1 reworded" in text
-    assert "<html" not in text
+    vendor.codes.remove("00003")
+    scheduled()
+    admin.post(f"{PAGE}00145/note/", {"meaning_en": "Busy, our way."})
+    vendor.add_rows(88, [{"appointId": "5", "calledNo": "700001", "failCode": "98765"}])
+    admin.get("/vdn/88/reservations/", {"called_no": "700001"})
+    listed = codes(as_role("auditor").get(PAGE, query, headers=FRAGMENT).content.decode())
+    assert present in listed
+    assert absent not in listed
 
 
-def test_a_refresh_without_javascript_comes_back_with_the_outcome(
+@pytest.mark.parametrize(
+    "query", [{"category": "weather"}, {"state": "odd"}, {"q": "x" * 200}, {"q": "a\x01b"}]
+)
+def test_a_bad_filter_is_said_at_the_field(
+    vendor: Simulator, as_role: Any, query: dict[str, str]
+) -> None:
+    answer = as_role("agent").get(PAGE, query)
+    assert answer.status_code == 422
+    assert "field-error" in answer.content.decode()
+    assert codes(answer.content.decode()) == []
+
+
+def test_words_of_the_vendor_are_never_markup(vendor: Simulator, as_role: Any) -> None:
+    vendor.codes.put("77777", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
+    admin = as_role("admin")
+    for path in (PAGE, f"{PAGE}77777/", f"{PAGE}77777/note/", HISTORY):
+        text = admin.get(path).content.decode()
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+    vendor.codes.put("77777", "<b>other</b>", "<i>另</i>")
+    for text in (
+        admin.post(REFRESH).content.decode(),
+        admin.get(admin.get(HISTORY).context["rows"][0]["url"]).content.decode(),
+    ):
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)" in text
+        assert "<b>other" not in text
+
+
+@pytest.mark.parametrize("code", ["a/b", "..", ".", "history", "refresh", "export.csv", "a\\b"])
+def test_a_code_that_no_address_can_hold_stands_in_the_table_all_the_same(
+    vendor: Simulator, as_role: Any, code: str
+) -> None:
+    vendor.codes.put(code, "Odd", "怪")
+    text = as_role("admin").get(PAGE, {"q": "odd"}).content.decode()
+    assert f"<b>{code}</b>" in text
+
+
+def test_a_code_has_a_page_of_its_own(vendor: Simulator, as_role: Any) -> None:
+    agent = as_role("agent")
+    text = agent.get(f"{PAGE}00702/").content.decode()
+    for words in ("排队超时", "Queue timeout", "Platform", "What to do next"):
+        assert words in text
+    assert "/note/" not in text
+    assert agent.get(f"{PAGE}99999/").status_code == 404
+    assert agent.get("/vdn/89/result-codes/00702/").status_code == 404
+
+
+def test_the_words_are_chinese_for_who_reads_chinese(vendor: Simulator, as_role: Any) -> None:
+    text = as_role("agent").get(f"{PAGE}00604/", headers={"Accept-Language": "zh-Hans"})
+    assert "不要立即再次呼叫" in text.content.decode()
+
+
+def test_the_panel_of_a_reservation_says_what_the_result_means(
     vendor: Simulator, as_role: Any
 ) -> None:
-    answer = as_role("admin").post(REFRESH, follow=True)
-    assert answer.redirect_chain[-1][0] == PAGE
-    assert "120 added" in answer.content.decode()
-
-
-@pytest.mark.parametrize(("kind", "status"), [("business", 502), ("reset", 503), ("html", 502)])
-def test_a_refresh_that_fails_says_why_and_that_nothing_changed(
-    vendor: Simulator, as_role: Any, kind: str, status: int
-) -> None:
-    admin = as_role("admin")
-    admin.get(PAGE)
-    vendor.faults.add(kind, operation=LIST_RESULT_CODES, times=None)
-    answer = admin.post(REFRESH, headers=FRAGMENT)
-    text = answer.content.decode()
-    assert answer.status_code == status
-    assert "Nothing was changed." in text
-    assert "data-problem=" in text
-    vendor.faults.clear()
-    assert "00604" in admin.get(PAGE).content.decode()
+    vendor.add_rows(
+        88,
+        [
+            {"appointId": "41", "calledNo": "700041", "failCode": "00548"},
+            {"appointId": "42", "calledNo": "700042"},
+        ],
+    )
+    reader = as_role("supervisor")
+    text = reader.get("/vdn/88/reservations/41/", {"called_no": "700041"}).content.decode()
+    assert "mobile phone was switched off" in text
+    assert "Call again some hours later" in text
+    assert "/vdn/88/result-codes/00548/" in text
+    text = reader.get("/vdn/88/reservations/42/", {"called_no": "700042"}).content.decode()
+    assert "panel-code" not in text
 
 
 def test_an_old_form_is_refused_in_words(vendor: Simulator, people: Any) -> None:

@@ -54,6 +54,7 @@ def test_an_hour_that_does_not_exist_is_told() -> None:
     assert "does not exist" in form.errors["begin"][0]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("now", "begin", "end"),
     [
@@ -91,6 +92,7 @@ def zones_without_a_midnight() -> list[tuple[str, datetime]]:
     return found
 
 
+@pytest.mark.django_db
 def test_every_quick_range_is_one_that_the_filter_takes() -> None:
     from dashboard import boards
 
@@ -107,6 +109,7 @@ def test_every_quick_range_is_one_that_the_filter_takes() -> None:
                     assert ReservationFilter(asked_for, scope=SCOPE).is_valid(), (name, entry)
 
 
+@pytest.mark.django_db
 def test_the_next_hour_across_a_change_of_clocks_is_an_hour() -> None:
     from dashboard import boards
 

@@ -21,7 +21,8 @@ def test_the_table_is_read_on_first_need(vendor: Simulator, as_role: Any) -> Non
     assert body["as_of"].endswith("Z")
     first = body["results"][0]
     assert set(first) == {
-        "code", "text_en", "text_zh", "category", "first_seen", "last_seen", "gone_at",
+        "code", "text_en", "text_zh", "category", "meaning_en", "meaning_zh", "step_en", "step_zh",
+        "edited", "seen_7d", "first_seen", "last_seen", "gone_at",
     }  # fmt: skip
     assert first["gone_at"] is None
 
@@ -91,3 +92,137 @@ def test_the_table_is_served_while_the_vendor_is_away(vendor: Simulator, as_role
     vendor.stop()
     assert admin.get(CODES).json() == before
     assert Vdn.objects.get(pk=88).codes_read_at is not None
+
+
+def test_a_code_says_what_it_means_and_how_often_it_was_seen(
+    vendor: Simulator, as_role: Any
+) -> None:
+    admin = as_role("admin")
+    admin.get(CODES)
+    vendor.add_rows(
+        88,
+        [
+            {"appointId": "1", "calledNo": "700001", "failCode": "00702"},
+            {"appointId": "2", "calledNo": "700002", "failCode": "98765"},
+        ],
+    )
+    admin.get("/api/v1/vdns/88/reservations/", {"called_no": "7000"})
+    admin.post("/vdn/88/result-codes/00702/note/", {"step_en": "Call Maria."})
+    body = admin.get(CODES).json()
+    (row,) = (row for row in body["results"] if row["code"] == "00702")
+    assert (row["category"], row["seen_7d"], row["edited"]) == ("platform", 1, True)
+    assert row["step_en"] == "Call Maria."
+    assert row["meaning_en"].startswith("The customer was reached")
+    assert row["step_zh"].startswith("尽快")
+    assert body["unknown"] == [{"code": "98765", "seen_7d": 1}]
+
+
+def test_a_preview_changes_nothing(vendor: Simulator, as_role: Any) -> None:
+    admin = as_role("admin")
+    before = admin.get(CODES).json()
+    vendor.codes.put("00604", "Turned down", "拒接")
+    body = admin.post(f"{REFRESH}?preview=true").json()
+    assert (body["reworded"], body["applied"]) == (1, False)
+    assert body["changes"] == [
+        {
+            "code": "00604",
+            "kind": "reworded",
+            "before": {"zh": "呼叫拒绝", "en": "The call is rejected."},
+            "after": {"zh": "拒接", "en": "Turned down"},
+        }
+    ]
+    assert admin.get(CODES).json() == before
+    applied = admin.post(f"{REFRESH}?preview=false").json()
+    assert (applied["changes"], applied["applied"]) == (body["changes"], True)
+
+
+@pytest.mark.parametrize("flag", ["", "1", "yes", "TRUE", "x" * 500])
+def test_a_flag_is_true_or_false(vendor: Simulator, as_role: Any, flag: str) -> None:
+    answer = as_role("admin").post(f"{REFRESH}?preview={flag}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["preview"])
+    assert len(vendor.calls) == 0
+
+
+def test_refreshing_takes_back_what_was_rolled_back(vendor: Simulator, as_role: Any) -> None:
+    from tests.support.codes import HISTORY, scheduled, words_of
+
+    admin = as_role("admin")
+    admin.get(CODES)
+    vendor.codes.put("70001", "Added", "新增")
+    admin.post(REFRESH)
+    first = admin.get(HISTORY).context["rows"][1]
+    version = str(Vdn.objects.get(pk=88).codes_version)
+    admin.post(f"{first['url']}roll-back/", {"version": version})
+    assert "rolled back" in scheduled()
+    assert words_of("70001") is None
+    assert admin.post(REFRESH).json()["added"] == 1
+    assert words_of("70001") == ("新增", "Added")
+
+
+def test_the_history_tells_who_changed_what(vendor: Simulator, as_role: Any) -> None:
+    admin = as_role("admin")
+    admin.get(CODES)
+    vendor.codes.remove("00003")
+    admin.post(REFRESH)
+    body = as_role("agent").get(f"{CODES}history/").json()
+    assert (body["count"], body["page"], body["size"]) == (2, 1, 25)
+    latest, first = body["results"]
+    assert (latest["kind"], latest["by"], latest["removed"]) == ("person", "admin", 1)
+    (change,) = latest["changes"]
+    assert (change["code"], change["kind"], change["after"]) == ("00003", "removed", None)
+    assert (first["kind"], len(first["changes"])) == ("need", 120)
+    second = admin.get(f"{CODES}history/", {"page": "2", "size": "1"}).json()
+    assert second["results"] == [first]
+
+
+@pytest.mark.parametrize("query", [{"page": "0"}, {"size": "x"}, {"size": "1000000"}])
+def test_a_history_page_out_of_bounds_is_refused(
+    vendor: Simulator, as_role: Any, query: dict[str, str]
+) -> None:
+    assert as_role("agent").get(f"{CODES}history/", query).status_code == 422
+
+
+def test_who_has_the_table_is_told_that_it_still_holds(vendor: Simulator, as_role: Any) -> None:
+    agent = as_role("agent")
+    first = agent.get(CODES)
+    etag = first.headers["ETag"]
+    assert not etag.startswith("W/")
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    for held in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        answer = agent.get(CODES, headers={"If-None-Match": held})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["ETag"] == etag
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+    for other in ('"other"', "nonsense", '"', ""):
+        assert agent.get(CODES, headers={"If-None-Match": other}).content == first.content
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+def test_a_tag_does_not_depend_on_the_reader(
+    vendor: Simulator, as_role: Any, language: str
+) -> None:
+    etag = as_role("agent").get(CODES).headers["ETag"]
+    headers = {"Accept-Language": language, "If-None-Match": etag}
+    assert as_role("admin").get(CODES, headers=headers).status_code == 304
+
+
+def test_whatever_changes_the_answer_changes_its_tag(vendor: Simulator, as_role: Any) -> None:
+    admin = as_role("admin")
+    tags = [admin.get(CODES).headers["ETag"]]
+
+    def changed() -> bool:
+        answer = admin.get(CODES, headers={"If-None-Match": tags[-1]})
+        tags.append(answer.headers["ETag"])
+        return answer.status_code == 200 and len(set(tags)) == len(tags)
+
+    admin.post("/vdn/88/result-codes/00604/note/", {"meaning_en": "Said no."})
+    assert changed()
+    vendor.codes.put("00604", "Turned down", "拒接")
+    admin.post(REFRESH)
+    assert changed()
+    admin.post(REFRESH)
+    assert changed(), "as_of moved"
+    vendor.add_rows(88, [{"appointId": "1", "calledNo": "700001", "failCode": "00702"}])
+    admin.get("/api/v1/vdns/88/reservations/", {"called_no": "7000"})
+    assert changed(), "a count moved"
+    assert not changed()

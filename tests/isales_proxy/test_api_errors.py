@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 
 from isales_proxy.api.errors import problem_response
-from isales_proxy.models import User
+from isales_proxy.models import CallDataBatch, User, WriteBack
 from isales_proxy.services import access
+from isales_proxy.simulator import Simulator
 
 PROBLEM = "application/problem+json"
 ADDRESSES = [
@@ -127,3 +128,29 @@ def test_too_many_requests_are_told_when_to_come_back(
     assert answer.status_code == 429
     assert answer.headers["Content-Type"] == PROBLEM
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"unique_id": "u", "service_id": "1", "key": "\\ud800"}',
+        '{"unique_id": "u", "service_id": "1", "device_type": "\\udfff\\ud800"}',
+        '{"batch_count": 1, "\\ud800": 1}',
+        "[" * 100_000,
+        '{"reason": ' + "[" * 50_000 + "]" * 50_000 + "}",
+    ],
+)
+@pytest.mark.parametrize("path", ["write-backs/", "tasks/1/call-data/"])
+def test_json_that_nothing_could_hold_is_told_so(
+    vendor: Simulator,
+    as_role: Any,
+    path: str,
+    body: str,
+) -> None:
+    answer = as_role("supervisor").post(
+        f"/api/v1/vdns/88/{path}", body, content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert not WriteBack.objects.exists()
+    assert not CallDataBatch.objects.exists()

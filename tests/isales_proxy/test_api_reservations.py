@@ -174,6 +174,8 @@ def test_the_vdns_are_those_of_the_reader(people: dict[str, User], as_role: Any)
     body = as_role("agent").get("/api/v1/vdns/").json()
     assert body == {
         "count": 1,
+        "page": 1,
+        "size": 1000,
         "results": [
             {
                 "id": 88,

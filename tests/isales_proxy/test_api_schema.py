@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 from django.contrib.staticfiles import finders
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from isales_proxy.models import TokenScope
 from isales_proxy.simulator import Simulator
 
 
@@ -23,16 +25,27 @@ def test_the_schema_is_valid_and_names_every_address(as_role: Any) -> None:
     assert found["openapi"].startswith("3.1")
     assert sorted(found["paths"]) == [
         "/api/v1/vdns/",
+        "/api/v1/vdns/{vdn_id}/call-data/",
+        "/api/v1/vdns/{vdn_id}/call-data/{batch_id}/",
         "/api/v1/vdns/{vdn_id}/reservations/",
+        "/api/v1/vdns/{vdn_id}/reservations/{appoint_id}/reveal/",
         "/api/v1/vdns/{vdn_id}/result-codes/",
+        "/api/v1/vdns/{vdn_id}/result-codes/history/",
         "/api/v1/vdns/{vdn_id}/result-codes/refresh/",
+        "/api/v1/vdns/{vdn_id}/tasks/",
+        "/api/v1/vdns/{vdn_id}/tasks/{service_id}/call-data/",
+        "/api/v1/vdns/{vdn_id}/write-backs/",
+        "/api/v1/vdns/{vdn_id}/write-backs/{id}/",
+        "/api/v1/vdns/{vdn_id}/write-backs/{id}/cancel/",
+        "/api/v1/vdns/{vdn_id}/write-backs/{id}/retry/",
     ]
 
 
 def test_the_problems_are_documented(as_role: Any) -> None:
     found = schema(as_role("agent"))
     listed = found["paths"]["/api/v1/vdns/{vdn_id}/reservations/"]["get"]["responses"]
-    assert set(listed) == {"200", "401", "404", "422", "429", "502", "503", "504"}
+    problems = {"401", "403", "404", "406", "414", "422", "429", "502", "503", "504"}
+    assert set(listed) == {"200"} | problems
     refresh = found["paths"]["/api/v1/vdns/{vdn_id}/result-codes/refresh/"]["post"]["responses"]
     assert {"403", "409"} <= set(refresh)
     for status, answer in listed.items():
@@ -49,6 +62,10 @@ def test_an_answer_has_the_documented_shape(vendor: Simulator, as_role: Any) -> 
     codes = client.get("/api/v1/vdns/88/result-codes/").json()
     assert set(codes) == set(shapes["ResultCodeListFields"]["properties"])
     assert set(codes["results"][0]) == set(shapes["ResultCodeFields"]["properties"])
+    history = client.get("/api/v1/vdns/88/result-codes/history/").json()
+    assert set(history) == set(shapes["CodeHistoryFields"]["properties"])
+    assert set(history["results"][0]) == set(shapes["CodeRefreshFields"]["properties"])
+    assert set(history["results"][0]["changes"][0]) == set(shapes["CodeChangeFields"]["properties"])
     problem = client.get("/api/v1/vdns/88/reservations/?page=0").json()
     assert set(problem) <= set(shapes["ProblemFields"]["properties"])
 
@@ -67,3 +84,51 @@ def test_the_docs_are_ours_alone(as_role: Any) -> None:
     answer = client.get(script)
     assert answer.headers["Content-Type"].startswith("application/javascript")
     assert b"/api/schema/" in answer.content
+
+
+def operations(found: Any) -> list[tuple[str, Any]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in found["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_operation_is_told_in_full(as_role: Any) -> None:
+    for name, operation in operations(schema(as_role("agent"))):
+        assert operation["summary"], name
+        assert len(operation["description"]) > len("Token scope: `read`."), name
+        assert len(operation["tags"]) == 1, name
+        assert operation["tags"] != ["Other"], name
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (name, parameter["name"])
+        needed = next(each["token"] for each in operation["security"] if "token" in each)
+        assert needed == (["read"] if name.startswith("get") else needed), name
+        assert needed in (["read"], ["write"], ["admin"]), name
+        assert {"session": []} in operation["security"], name
+        assert {"401", "403", "406", "422", "429"} <= set(operation["responses"]), name
+        for status, answer in operation["responses"].items():
+            assert answer["description"], (name, status)
+        assert "Retry-After" in operation["responses"]["429"]["headers"]
+
+
+def test_every_body_has_an_example_that_fits_its_shape(as_role: Any) -> None:
+    found = schema(as_role("agent"))
+    for name, operation in operations(found):
+        bodies = {"request": operation["requestBody"]} if "requestBody" in operation else {}
+        for where, body in (bodies | operation["responses"]).items():
+            for kind, content in body.get("content", {}).items():
+                assert content.get("examples"), (name, where)
+                shape = {**content["schema"], "components": found["components"]}
+                for example in content["examples"].values():
+                    validator = Draft202012Validator(shape)
+                    errors = [error.message for error in validator.iter_errors(example["value"])]
+                    assert errors == [], (name, where, kind)
+
+
+def test_the_schemes_are_told_with_their_scopes(as_role: Any) -> None:
+    schemes = schema(as_role("agent"))["components"]["securitySchemes"]
+    assert set(schemes) == {"session", "token"}
+    assert (schemes["token"]["in"], schemes["token"]["name"]) == ("header", "Authorization")
+    for scope in TokenScope:
+        assert f"`{scope.value}`" in schemes["token"]["description"]

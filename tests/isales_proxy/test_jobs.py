@@ -9,11 +9,16 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.utils import timezone
 from huey import MemoryHuey, crontab
+from huey.contrib.djhuey import HUEY
 
 from dashboard import settings as product
 from isales_proxy import jobs
+from isales_proxy.models import User, WriteBackState
+from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
+from tests.support.outbox import outbox_of
 
 
 @pytest.mark.django_db
@@ -21,7 +26,7 @@ def test_expired_sessions_are_forgotten() -> None:
     now = timezone.now()
     for key, hours in (("old", -1), ("current", 1)):
         Session.objects.create(session_key=key, expire_date=now + timedelta(hours=hours))
-    jobs.clear_sessions.call_local()
+    jobs.apply_retention.call_local()
     assert [session.session_key for session in Session.objects.all()] == ["current"]
 
 
@@ -39,3 +44,38 @@ def test_a_quiet_hour_is_one_of_the_servers_own_zone() -> None:
         assert len(huey.read_periodic(huey._get_timestamp())) == 1
     with time_machine.travel(datetime(2026, 11, 21, 19, 17, tzinfo=UTC), tick=False):
         assert huey.read_periodic(huey._get_timestamp()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_written_wakes_a_worker(vendor: Simulator, people: dict[str, User]) -> None:
+    HUEY.flush()
+    row = outbox_of(people).write()
+    assert HUEY.pending_count() == 1
+    jobs.deliver.call_local()
+    row.refresh_from_db()
+    assert row.state == WriteBackState.DELIVERED
+    assert not [task for task in HUEY.pending() if task.eta is not None]
+
+
+@pytest.mark.django_db
+def test_a_worker_comes_again_when_the_next_is_due(
+    vendor: Simulator, people: dict[str, User]
+) -> None:
+    vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
+    HUEY.flush()
+    row = outbox_of(people).write()
+    courier = jobs.Courier()
+    courier.run()
+    courier.run()
+    (again,) = [task for task in HUEY.pending() if task.eta is not None]
+    row.refresh_from_db()
+    assert timedelta(0) <= again.eta.astimezone(UTC) - row.next_at <= timedelta(seconds=1)
+
+
+@pytest.mark.django_db
+def test_the_same_by_hand(
+    vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outbox_of(people).write()
+    call_command("deliver_write_backs")
+    assert capsys.readouterr().out.splitlines()[-1] == "1 delivered, 0 refused, 0 postponed"

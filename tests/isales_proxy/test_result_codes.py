@@ -15,6 +15,7 @@ from huey.contrib.djhuey import HUEY
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import ResultCode, Vdn
 from isales_proxy.services import code_book, result_codes
+from isales_proxy.services.turns import AlreadyRunning
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
 
 LIST = "/vdn/88/reservations/"
@@ -41,7 +42,9 @@ def test_both_languages_and_the_known_category_are_kept(vendor: Simulator, vdn: 
     assert report.counts() == {"kept": 0, "added": 120, "reworded": 0, "removed": 0}
     row = ResultCode.objects.get(vdn=vdn, code="00604")
     assert (row.text_en, row.text_zh) == ("The call is rejected.", "呼叫拒绝")
-    assert row.category == "user-side release"
+    meaning = code_book.of(Vdn.objects.get(pk=88)).get("00604")
+    assert meaning is not None
+    assert meaning.explained.category == "customer"
     assert {call.headers.get("locale") for call in vendor.calls} == {"zh_CN", "en_US"}
     assert all(call.verified for call in vendor.calls)
 
@@ -161,7 +164,7 @@ def test_one_refresh_at_a_time(vendor: Simulator, vdn: Vdn) -> None:
         assert began.wait(10)
         try:
             result_codes.refresh_unattended(vdn=vdn, by="second")
-        except result_codes.AlreadyRunning:
+        except AlreadyRunning:
             told.append("running")
         go.set()
 

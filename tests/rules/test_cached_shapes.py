@@ -9,29 +9,62 @@ from django.conf import settings
 from isales_proxy.client.page import Page
 from isales_proxy.client.records import Reservation
 from isales_proxy.observer import LastCall
+from isales_proxy.services import doctor_findings as doctor
 from isales_proxy.services.answers import _Kept
 from isales_proxy.services.names import Names
-from isales_proxy.services.reservations import Found
+from isales_proxy.services.whole_reservations import Found
 
 SHAPES = {
     "isales_proxy.client.page.Page": "items total page size",
     "isales_proxy.observer.LastCall": "operation outcome at seconds",
     "isales_proxy.services.answers._Kept": "value at",
     "isales_proxy.services.names.Names": "agents tasks",
-    "isales_proxy.services.reservations.Found": "row as_of error",
+    "isales_proxy.services.whole_reservations.Found": "row as_of error",
     "isales_proxy.client.records.Reservation": (
         "appoint_id call_type appoint_time called_no task_id task_name task_status timeout "
         "user_account user_name begin_time end_time call_flag caller_no fail_code result "
         "busi_result create_time"
     ),
+    "isales_proxy.services.doctor_findings.ClockDifference": "seconds within",
+    "isales_proxy.services.doctor_findings.Examined": (
+        "operation vendor_page method path standing calls error asked_at ms http_status "
+        "request_id shape documented clock rows total drift"
+    ),
+    "isales_proxy.services.doctor_findings.RangeFinding": "column not_these doubt",
+    "isales_proxy.services.doctor_findings.NumberFinding": "match doubt",
+    "isales_proxy.services.doctor_findings.OrderFinding": "same doubt",
+    "isales_proxy.services.doctor_findings.PageFinding": (
+        "largest ending asked got total code doubt"
+    ),
+    "isales_proxy.services.doctor_findings.Probes": "calls order number time_range page stopped",
+    "isales_proxy.services.doctor_findings.TokenAge": "age left",
+    "isales_proxy.services.doctor_findings.InEffect": (
+        "demo campaigns obs obs_auth header own_keys own_ca connect_timeout read_timeout "
+        "deadline max_page_size page_cache_seconds cc_id time_format time_format_zone"
+    ),
+    "isales_proxy.services.doctor_findings.Report": (
+        "vdn_id at seconds by probing versions interfaces in_effect token probes"
+    ),
 }
-OF_VERSION = 1
+OF_VERSION = 2
+DOCTOR = (
+    doctor.ClockDifference,
+    doctor.Examined,
+    doctor.RangeFinding,
+    doctor.NumberFinding,
+    doctor.OrderFinding,
+    doctor.PageFinding,
+    doctor.Probes,
+    doctor.TokenAge,
+    doctor.InEffect,
+    doctor.Report,
+)
 
 
 def test_a_new_shape_has_a_new_version() -> None:
     now = {
         f"{kind.__module__}.{kind.__qualname__}": " ".join(field.name for field in fields(kind))
-        for kind in (Page, LastCall, _Kept, Names, Found)
+        for kind in (Page, LastCall, _Kept, Names, Found, *DOCTOR)
     }
     now[f"{Reservation.__module__}.{Reservation.__qualname__}"] = " ".join(
         Reservation.vendor_names()

@@ -67,26 +67,65 @@ VENDOR = {
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "wrong",
     [
-        ("ISALES_BASE_URL", "https://user@10.0.0.1"),
-        ("ISALES_BASE_URL", "https://10.0.0.1:99999"),
-        ("ISALES_BASE_URL", "https://[::1"),
-        ("ISALES_ACCESS_KEY", "A K"),
-        ("ISALES_ACCESS_KEY", "A\tK"),
-        ("ISALES_SECRET_KEY", "S\x07K"),
-        ("ISALES_CA_BUNDLE", str(Path(__file__))),
-        ("CACHE_URL", "redis://[::1"),
+        {
+            "ISALES_BASE_URL": "https://user@10.0.0.1",
+            "ISALES_ACCESS_KEY": "A K",
+            "ISALES_SECRET_KEY": "S\x07K",
+            "ISALES_CA_BUNDLE": str(Path(__file__)),
+            "ISALES_OBS_BASE_URL": "https://user@10.0.0.2",
+            "ISALES_OBS_AUTH_HEADER": "Au thorization",
+            "ISALES_TOKEN_URL": "ftp://10.0.0.2/token",
+            "ISALES_TOKEN": "to ken",
+            "ISALES_TIME_FORMAT": "never",
+            "ISALES_TIME_FORMAT_ZONE": "Mars",
+        },
+        {
+            "ISALES_BASE_URL": "https://10.0.0.1:99999",
+            "ISALES_ACCESS_KEY": "A\tK",
+            "CACHE_URL": "redis://[::1",
+            "CALL_DATA_RETENTION_DAYS": "0",
+            "WRITE_BACK_GIVE_UP_HOURS": "soon",
+        },
+        {"ISALES_BASE_URL": "https://[::1", "ISALES_OBS_AUTH": "magic"},
     ],
+    ids=["first", "second", "third"],
 )
 def test_what_the_client_would_refuse_is_told_at_the_start(
-    tmp_path: Path, name: str, value: str
+    tmp_path: Path, wrong: dict[str, str]
 ) -> None:
-    run = manage(tmp_path, "check", **VENDOR | {name: value, "TIME_ZONE": "Mars/Olympus"})
+    run = manage(tmp_path, "check", **VENDOR | wrong | {"TIME_ZONE": "Mars/Olympus"})
     assert run.returncode == 1
     assert "Traceback" not in run.stderr
     told = [line.split(":")[0] for line in run.stderr.splitlines() if line.startswith("  - ")]
-    assert sorted(told) == sorted([f"  - {name}", "  - TIME_ZONE"])
+    assert sorted(told) == sorted(f"  - {name}" for name in (*wrong, "TIME_ZONE"))
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({"ISALES_APP_KEY": "key"}, "ISALES_APP_KEY, ISALES_APP_SECRET"),
+        ({"ISALES_OBS_AUTH": "login", "ISALES_APP_SECRET": "x"}, "ISALES_APP_KEY"),
+        ({"ISALES_OBS_AUTH": "static"}, "ISALES_TOKEN"),
+    ],
+)
+def test_obs_keys_are_whole_or_left_out(tmp_path: Path, env: dict[str, str], told: str) -> None:
+    run = manage(tmp_path, "check", **VENDOR | env)
+    assert run.returncode == 1
+    assert told in run.stderr
+
+
+@pytest.mark.parametrize("text", ["milliseconds", "%d/%m/%Y %H:%M"])
+def test_the_format_of_times_is_free_within_reason(tmp_path: Path, text: str) -> None:
+    run = manage(tmp_path, "check", **VENDOR, ISALES_TIME_FORMAT=text)
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_line_that_is_not_encrypted_is_told(tmp_path: Path) -> None:
+    run = manage(tmp_path, "check", "--deploy", **VENDOR, ISALES_TOKEN_URL="http://10.0.0.2/token")
+    assert "ISALES_TOKEN_URL is not encrypted" in run.stderr
+    assert "ISALES_BASE_URL is not encrypted" not in run.stderr
 
 
 def test_certificates_may_be_in_a_directory(tmp_path: Path) -> None:
@@ -124,19 +163,24 @@ def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
 
 
 def test_no_setting_shows_its_secret(tmp_path: Path) -> None:
-    code = "from django.conf import settings; print(settings.ENVIRONMENT, settings.ISALES)"
+    code = "from django.conf import settings as s; print(s.ENVIRONMENT, s.ISALES, s.VARIABLES)"
     run = manage(
         tmp_path,
         "shell",
         "-v0",
         "-c",
         code,
+        CACHE_URL="redis://somebody:very-secret-0004@10.0.0.2/1?password=very-secret-0005",
         ISALES_BASE_URL="https://10.0.0.1",
         ISALES_ACCESS_KEY="AK-0001",
         ISALES_SECRET_KEY="very-secret-0001",
+        ISALES_APP_KEY="app",
+        ISALES_APP_SECRET="very-secret-0002",
+        ISALES_TOKEN="very-secret-0003",
     )
-    assert "very-secret-0001" not in run.stdout
+    assert "very-secret" not in run.stdout
     assert "10.0.0.1" in run.stdout
+    assert "redis://…@10.0.0.2/1?…" in run.stdout
 
 
 def test_the_deployment_check_is_clean(tmp_path: Path) -> None:

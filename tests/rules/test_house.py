@@ -59,6 +59,13 @@ def test_vendored_files_are_what_they_claim() -> None:
         assert entry["version"]
 
 
+def test_the_sprite_holds_the_icons_in_use_and_no_other() -> None:
+    sprite = (ROOT / "static" / "icons.svg").read_text("utf-8")
+    markup = "\n".join(path.read_text("utf-8") for path in MARKUP)
+    used = set(re.findall(r'_icon\.html" with name="([a-z0-9-]+)"', markup))
+    assert set(re.findall(r'<symbol id="tabler-([a-z0-9-]+)"', sprite)) == used
+
+
 @pytest.mark.parametrize("path", MARKUP, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_markup_holds_no_script_and_no_style(path: Path) -> None:
     text = path.read_text("utf-8")

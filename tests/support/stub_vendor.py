@@ -1,7 +1,7 @@
 """A server on loopback that answers any bytes whatsoever, right or wrong.
 
-It keeps what it was sent, byte for byte. Each request takes the next step of the script; when the
-script is empty, ``default`` answers.
+It keeps what it was sent, byte for byte. Each request takes the next step of its path's script, or
+of the script of all; when there is none, ``default`` answers.
 """
 
 from __future__ import annotations
@@ -119,12 +119,18 @@ def envelope(rows: object, total: object, *, field: str = "data", **extra: Any) 
     }
 
 
+def obs(data: object = ..., *, result: object = 0, **extra: Any) -> dict[str, Any]:
+    """A good answer of an OBS interface; without data it is that of a write-back."""
+    return {"result": result, **({} if data is ... else {"resultData": data}), **extra}
+
+
 class StubVendor:
     """``with StubVendor() as stub: stub.script(reply(…)); … stub.received``"""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._steps: deque[Step] = deque()
+        self._paths: dict[str, deque[Step]] = {}
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._open: set[socket.socket] = set()
@@ -145,6 +151,21 @@ class StubVendor:
     def script(self, *steps: Step) -> None:
         """What the next requests get."""
         self._steps.extend(steps)
+
+    def at(self, path: str, *steps: Step) -> None:
+        """What requests whose path ends so get from now on; the last step stays."""
+        self._paths = {path: deque(steps), **{p: s for p, s in self._paths.items() if p != path}}
+
+    def sent_to(self, path: str) -> list[Received]:
+        """The requests so far whose path ends so."""
+        with self._lock:
+            return [received for received in self.received if _path(received).endswith(path)]
+
+    def _next(self, received: Received) -> Step:
+        for path, steps in self._paths.items():
+            if _path(received).endswith(path):
+                return steps.popleft() if len(steps) > 1 else steps[0]
+        return self._steps.popleft() if self._steps else self.default
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -193,9 +214,13 @@ class StubVendor:
             while (received := _read_request(reader, number)) is not None:
                 with self._lock:
                     self.received.append(received)
-                    step = self._steps.popleft() if self._steps else self.default
+                    step = self._next(received)
                 if not step(sock, received):
                     return
+
+
+def _path(received: Received) -> str:
+    return received.target.partition("?")[0]
 
 
 def _read_request(reader: Any, connection: int) -> Received | None:

@@ -1,0 +1,73 @@
+"""Tasks, call data and write-backs as a person meets them, from the list to the vendor."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from isales_proxy.simulator import READ_CALL_DATA, Simulator
+from tests.browser.conftest import Sit
+from tests.browser.test_circumstances import NARROW, WIDE, sit_in, violations
+
+pytestmark = pytest.mark.browser
+
+TASKS = "/vdn/88/tasks/"
+
+
+def first_task(seat: Any) -> str:
+    seat.go(TASKS)
+    links = seat.page.locator("main table a").evaluate_all("all => all.map(a => a.pathname)")
+    return next(str(link) for link in links if re.fullmatch(r"/vdn/88/tasks/\d+/", link))
+
+
+def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator) -> None:
+    seat = sit("supervisor")
+    seat.go(first_task(seat))
+    seat.page.locator("input[name=batch_count]").fill("3")
+    seat.page.locator("input[name=confirmed]").check()
+    seat.page.locator("form[action$='/call-data/'] button[type=submit]").click()
+    seat.page.wait_for_url(re.compile(r"/call-data/\d+/"))
+    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    seat.page.reload()
+    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    seat.page.locator("a[href*='write-backs/new/?datum=']").first.click()
+    unique_id = seat.page.locator("[name=unique_id]").input_value()
+    assert unique_id
+    seat.page.locator("select[name=fail_code]").select_option("00000")
+    seat.page.locator("main form button[type=submit]").first.click()
+    expect(seat.page.locator("main")).to_contain_text('"uniqueId"')
+    assert vendor.write_backs.of(unique_id) == []
+    seat.page.get_by_role("button", name="Store and send").click()
+    seat.page.wait_for_url(re.compile(r"/write-backs/\d+/"))
+    assert vendor.write_backs.wait_for(1, timeout=20)
+    (sent,) = vendor.write_backs.of(unique_id)
+    assert sent["failCode"] == "00000"
+
+
+@pytest.mark.parametrize("path", [TASKS, "/vdn/88/write-backs/", "/vdn/88/result-codes/"])
+def test_a_slash_goes_to_the_search_of_each_list(sit: Sit, path: str) -> None:
+    seat = sit("supervisor")
+    seat.go(path)
+    seat.page.keyboard.press("/")
+    expect(seat.page.locator("[data-search]")).to_be_focused()
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("theme", "language"), [("light", "en-US"), ("dark", "zh-CN")])
+def test_no_rule_of_accessibility_is_broken_here_either(
+    sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str, language: str
+) -> None:
+    seat = sit_in(sit, language, viewport=viewport, color_scheme=theme, locale=language)
+    for path in (
+        TASKS,
+        first_task(seat),
+        "/vdn/88/write-backs/",
+        "/vdn/88/write-backs/new/",
+    ):
+        seat.go(path)
+        assert violations(seat) == [], path
+        width = seat.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= viewport["width"], f"{path} scrolls sideways"

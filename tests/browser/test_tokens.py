@@ -1,0 +1,92 @@
+"""API tokens in a browser: made, copied, gone for good, revoked; in both themes and on a phone."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error, expect
+
+from tests.browser.conftest import PASSWORD, Seat, Sit
+
+pytestmark = pytest.mark.browser
+
+LIST = "/accounts/tokens/"
+NEW = f"{LIST}new/"
+PHONE = {"width": 360, "height": 740}
+
+
+def violations(seat: Seat) -> list[str]:
+    found = Axe().run(seat.page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
+
+
+def fits(seat: Seat) -> bool:
+    return bool(seat.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def make(seat: Seat, name: str) -> str:
+    seat.go(NEW)
+    if "reauthenticate" in seat.page.url:
+        seat.page.locator("input[type=password]").fill(PASSWORD)
+        seat.page.locator(".card-page button[type=submit]").click()
+        seat.page.wait_for_url(f"**{NEW}")
+    assert violations(seat) == []
+    assert fits(seat)
+    seat.page.get_by_label("Name").fill(name)
+    seat.page.get_by_role("button", name="Make the token").click()
+    return seat.page.locator("[data-token-text]").input_value()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), [("light", {"width": 1440, "height": 900}), ("dark", PHONE)]
+)
+def test_a_token_is_shown_once_and_gone_for_good(
+    sit: Sit, scheme: str, viewport: dict[str, int]
+) -> None:
+    seat = sit("admin", color_scheme=scheme, viewport=viewport)
+    text = make(seat, f"By browser, {scheme}")
+    assert violations(seat) == []
+    assert fits(seat)
+    asked = seat.page.request.get(
+        f"{seat.base}/api/v1/vdns/", headers={"Authorization": f"Token {text}"}
+    )
+    assert asked.status == 200
+    seat.page.get_by_role("link", name="I have copied it").click()
+    seat.page.wait_for_url(f"**{LIST}")
+    assert violations(seat) == []
+    assert fits(seat)
+    seat.page.get_by_role("link", name=f"Revoke By browser, {scheme}").click()
+    seat.page.wait_for_url("**/revoke/")
+    assert violations(seat) == []
+    seat.page.get_by_role("button", name="Revoke").click()
+    expect(seat.page.locator("#toasts")).to_contain_text("revoked")
+    expect(seat.page.locator("[data-token]")).to_have_count(0)
+    refused = seat.page.request.get(
+        f"{seat.base}/api/v1/vdns/", headers={"Authorization": f"Token {text}"}
+    )
+    assert refused.status == 401
+
+
+def test_going_back_does_not_show_it_again(sit: Sit) -> None:
+    seat = sit("agent")
+    text = make(seat, "Going back")
+    seat.page.get_by_role("link", name="I have copied it").click()
+    seat.page.wait_for_url(f"**{LIST}")
+    # The browser would have to send the form again, and shows a page of its own that asks first.
+    with suppress(Error):
+        seat.page.go_back()
+    seat.page.wait_for_timeout(500)
+    assert text not in seat.page.evaluate("document.documentElement.outerHTML")
+
+
+def test_loading_the_answer_anew_makes_no_second_token(sit: Sit) -> None:
+    seat = sit("auditor", expected=("409",))
+    text = make(seat, "Loaded anew")
+    with seat.page.expect_navigation():
+        seat.page.reload()
+    assert text not in seat.page.content()
+    expect(seat.page.locator("[role=alert]")).to_contain_text("made a token before")
+    seat.go(LIST)
+    expect(seat.page.locator("[data-token]")).to_have_count(1)

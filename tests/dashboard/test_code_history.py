@@ -1,0 +1,236 @@
+"""The history of the code table, and the way back in it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from isales_proxy.models import AuditEvent, CodeRefresh, ResultCode, Vdn
+from isales_proxy.simulator import Simulator
+from tests.support.codes import (
+    APPLY,
+    FRAGMENT,
+    HISTORY,
+    PAGE,
+    changes_of,
+    previewed,
+    scheduled,
+    words_of,
+)
+
+
+@pytest.fixture
+def admin(vendor: Simulator, as_role: Any) -> Any:
+    """An admin, a first table, and a second one that the daily job brought."""
+    client = as_role("admin")
+    client.get(PAGE)
+    vendor.codes.put("00604", "Turned down", "拒接")
+    vendor.codes.put("70001", "Added", "新增")
+    vendor.codes.remove("00003")
+    scheduled()
+    return client
+
+
+def entries(client: Any) -> list[Any]:
+    return list(client.get(HISTORY).context["rows"])
+
+
+def roll_back(client: Any, entry: Any, **more: Any) -> Any:
+    page = client.get(entry["url"]).content.decode()
+    found = re.search(r'name="version" value="(\d+)"', page)
+    data = {"version": found[1] if found else "", **more}
+    return client.post(f"{entry['url']}roll-back/", data)
+
+
+def test_every_change_is_told_with_who_and_what(
+    vendor: Simulator, admin: Any, as_role: Any
+) -> None:
+    second, first = entries(as_role("agent"))
+    assert (first["kind"], first["by"], first["added"]) == ("need", "first reader", "120")
+    assert (second["kind"], second["by"]) == ("schedule", "command line")
+    text = as_role("agent").get(second["url"]).content.decode()
+    shown = [("added", "70001"), ("removed", "00003"), ("reworded", "00604")]
+    assert changes_of(text) == shown
+    assert "The call is rejected." in text
+    assert "This is the table as it is now." in text
+    way_back = as_role("agent").get(first["url"]).content.decode().partition("way-back")[2]
+    assert changes_of(way_back) == [("added", "00003"), ("removed", "70001"), ("reworded", "00604")]
+    assert "roll-back" not in way_back
+
+
+def test_a_reading_without_a_change_has_no_entry(vendor: Simulator, admin: Any) -> None:
+    before = Vdn.objects.get(pk=88).codes_read_at
+    assert "120 kept, 0 added, 0 reworded" in scheduled()
+    assert len(entries(admin)) == 2
+    after = Vdn.objects.get(pk=88).codes_read_at
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
+def test_a_code_that_disappeared_stays_marked(vendor: Simulator, admin: Any) -> None:
+    text = admin.get(PAGE, {"q": "00003"}).content.decode()
+    assert 'data-state="gone"' in text
+    assert "no longer listed" in text
+    assert ResultCode.objects.get(vdn=88, code="00003").gone_at is not None
+
+
+def test_one_step_back_brings_the_former_table(vendor: Simulator, admin: Any) -> None:
+    answer = roll_back(admin, entries(admin)[1])
+    assert (answer.status_code, answer.headers["Location"]) == (303, HISTORY)
+    assert words_of("00604") == ("呼叫拒绝", "The call is rejected.")
+    assert words_of("00003") == ("无资源", "No resource")
+    assert words_of("70001") is None
+    latest = entries(admin)[0]
+    assert (latest["kind"], latest["by"]) == ("roll-back", "admin")
+    event = AuditEvent.objects.get(action="codes.rolled_back")
+    assert (event.actor, event.vdn_id) == ("admin", 88)
+    assert event.detail["figures"] == {"kept": 118, "added": 1, "reworded": 1, "removed": 1}
+    assert Vdn.objects.get(pk=88).codes_read_at is not None
+
+
+def test_no_schedule_brings_back_what_was_rolled_back(vendor: Simulator, admin: Any) -> None:
+    roll_back(admin, entries(admin)[1])
+    read_at = Vdn.objects.get(pk=88).codes_read_at
+    assert "rolled back" in scheduled()
+    assert words_of("70001") is None
+    assert len(entries(admin)) == 3
+    now = Vdn.objects.get(pk=88).codes_read_at
+    assert read_at is not None
+    assert now is not None
+    assert now > read_at
+    for path in (PAGE, HISTORY):
+        assert "Rolled back by admin" in admin.get(path).content.decode()
+
+
+def test_another_table_of_the_vendors_ends_the_hold(vendor: Simulator, admin: Any) -> None:
+    roll_back(admin, entries(admin)[1])
+    vendor.codes.put("70002", "Newer", "更新")
+    scheduled()
+    assert words_of("70002") == ("更新", "Newer")
+    assert words_of("70001") == ("新增", "Added")
+    assert "Rolled back by admin" not in admin.get(PAGE).content.decode()
+    vendor.codes.remove("70002")
+    scheduled()
+    assert words_of("70002") is None
+
+
+def test_a_person_ends_the_hold_by_applying_and_not_by_looking(
+    vendor: Simulator, admin: Any
+) -> None:
+    roll_back(admin, entries(admin)[1])
+    preview = previewed(admin)
+    assert preview
+    assert "rolled back" in scheduled()
+    text = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).content.decode()
+    assert 'id="code-held"' in text
+    assert "data-held" not in text
+    assert words_of("70001") == ("新增", "Added")
+    assert "Rolled back by admin" not in admin.get(PAGE).content.decode()
+
+
+def test_a_second_step_back_still_holds_off_the_vendors_own_table(
+    vendor: Simulator, admin: Any
+) -> None:
+    vendor.codes.put("70002", "Third", "第三")
+    scheduled()
+    _third, second, first = entries(admin)
+    roll_back(admin, second)
+    roll_back(admin, first)
+    assert words_of("70001") is None
+    assert "rolled back" in scheduled()
+    assert words_of("70002") is None
+
+
+def test_rolling_forward_to_the_vendors_table_holds_nothing_off(
+    vendor: Simulator, admin: Any
+) -> None:
+    second, first = entries(admin)
+    roll_back(admin, first)
+    roll_back(admin, second)
+    assert words_of("70001") == ("新增", "Added")
+    assert "Rolled back by admin" not in admin.get(PAGE).content.decode()
+    vendor.codes.put("70002", "Third", "第三")
+    scheduled()
+    assert words_of("70002") == ("第三", "Third")
+
+
+def test_a_table_that_moved_is_not_rolled_back_unseen(vendor: Simulator, admin: Any) -> None:
+    first = entries(admin)[1]
+    version = Vdn.objects.get(pk=88).codes_version
+    vendor.codes.put("70002", "Third", "第三")
+    scheduled()
+    answer = admin.post(f"{first['url']}roll-back/", {"version": str(version)})
+    assert answer.status_code == 409
+    assert "changed meanwhile" in answer.content.decode()
+    assert words_of("70002") == ("第三", "Third")
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 40, "١"])
+def test_a_form_without_a_good_version_changes_nothing(
+    vendor: Simulator, admin: Any, version: str
+) -> None:
+    assert roll_back(admin, entries(admin)[1], version=version).status_code == 409
+    assert words_of("70001") == ("新增", "Added")
+
+
+def test_going_back_to_the_table_of_now_changes_nothing(vendor: Simulator, admin: Any) -> None:
+    now = entries(admin)[0]
+    version = str(Vdn.objects.get(pk=88).codes_version)
+    assert roll_back(admin, now, version=version).status_code == 409
+    assert CodeRefresh.objects.count() == 2
+
+
+def test_an_entry_of_another_vdn_does_not_exist(vendor: Simulator, admin: Any) -> None:
+    other = CodeRefresh.objects.create(
+        vdn_id=89,
+        at=CodeRefresh.objects.first().at,
+        kind="schedule",
+        by="x",  # type: ignore[union-attr]
+    )
+    assert admin.get(f"{HISTORY}{other.pk}/").status_code == 404
+    assert admin.post(f"{HISTORY}{other.pk}/roll-back/", {"version": "1"}).status_code == 404
+    for pk in (0, 999_999_999_999_999_999, 10**40):
+        assert admin.get(f"{HISTORY}{pk}/").status_code == 404
+        assert admin.post(f"{HISTORY}{pk}/roll-back/", {"version": "1"}).status_code == 404
+
+
+@pytest.mark.parametrize("query", [{"page": "0"}, {"page": "x"}, {"size": "0"}])
+def test_a_bad_page_of_the_history_is_refused(
+    vendor: Simulator, admin: Any, query: dict[str, str]
+) -> None:
+    assert admin.get(HISTORY, query).status_code == 422
+
+
+def test_the_history_has_pages(vendor: Simulator, admin: Any) -> None:
+    answer = admin.get(HISTORY, {"size": "1", "page": "2"})
+    assert [row["by"] for row in answer.context["rows"]] == ["first reader"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_from_before_the_history_is_its_first_entry() -> None:
+    def at(*targets: tuple[str, str]) -> Any:
+        executor = MigrationExecutor(connection)
+        executor.migrate(list(targets))
+        return executor.loader.project_state(list(targets)).apps
+
+    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("isales_proxy")
+    try:
+        old = at(("isales_proxy", "0005_sign_in"))
+        vdn = old.get_model("isales_proxy", "Vdn").objects.create(
+            id=77, name="Old", codes_version=3, codes_read_at="2026-01-02T03:04:05Z"
+        )
+        codes = old.get_model("isales_proxy", "ResultCode").objects
+        seen = {"first_seen": vdn.codes_read_at, "last_seen": vdn.codes_read_at}
+        codes.create(vdn=vdn, code="1", text_zh="一", text_en="One", **seen)
+        codes.create(vdn=vdn, code="2", text_en="Two", gone_at=vdn.codes_read_at, **seen)
+        at(*latest)
+        entry = CodeRefresh.objects.get(vdn_id=77)
+        assert (entry.table, entry.added, entry.by) == ({"1": ["一", "One"]}, 1, "system")
+    finally:
+        at(*latest)
+        Vdn.objects.filter(pk=77).delete()

@@ -1,0 +1,222 @@
+"""A refresh that a person asks for: shown first, applied as shown, or not at all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.utils import timezone
+
+from isales_proxy.models import AuditEvent, CodeRefresh, ResultCode, User, Vdn
+from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+from tests.support.codes import (
+    APPLY,
+    FRAGMENT,
+    HISTORY,
+    PAGE,
+    REFRESH,
+    changes_of,
+    preview_of,
+    previewed,
+    scheduled,
+    words_of,
+)
+
+
+@pytest.fixture
+def admin(vendor: Simulator, as_role: Any) -> Any:
+    """An admin with a table that was read once."""
+    client = as_role("admin")
+    client.get(PAGE)
+    return client
+
+
+@pytest.fixture
+def second(people: dict[str, User], as_role: Any) -> Any:
+    """Another admin."""
+    from isales_proxy.models import Access, Role
+
+    people["second"] = User.objects.create_user("second", password="pass-word-1")
+    Access.objects.create(user=people["second"], vdn_id=88, role=Role.ADMIN)
+    return as_role("second")
+
+
+def reword(vendor: Simulator) -> None:
+    vendor.codes.put("70001", "Added", "新增")
+    vendor.codes.put("00604", "Turned down", "呼叫拒绝")
+    vendor.codes.remove("00003")
+
+
+def test_what_would_change_is_shown_and_nothing_is_applied(vendor: Simulator, admin: Any) -> None:
+    reword(vendor)
+    answer = admin.post(REFRESH, headers=FRAGMENT)
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert "<html" not in text
+    assert changes_of(text) == [("added", "70001"), ("removed", "00003"), ("reworded", "00604")]
+    assert "The call is rejected." in text
+    assert "Turned down" in text
+    assert "118 kept, 1 added, 1 reworded, 1 no longer listed" in text
+    assert words_of("70001") is None
+    assert words_of("00604") == ("呼叫拒绝", "The call is rejected.")
+    assert CodeRefresh.objects.count() == 1
+
+
+def test_what_was_shown_is_applied(vendor: Simulator, admin: Any) -> None:
+    reword(vendor)
+    preview = previewed(admin)
+    # What the vendor does afterwards was not shown.
+    vendor.codes.put("70002", "Later", "之后")
+    vendor.calls.clear()
+    text = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).content.decode()
+    assert "118 kept, 1 added, 1 reworded, 1 no longer listed" in text
+    assert 'data-state="done"' in text
+    assert len(vendor.calls) == 0
+    assert (words_of("70001"), words_of("00003")) == (("新增", "Added"), None)
+    assert words_of("70002") is None
+    entry = CodeRefresh.objects.filter(vdn=88).first()
+    assert entry is not None
+    assert (entry.kind, entry.by, entry.added, entry.removed, entry.reworded) == (
+        "person", "admin", 1, 1, 1,
+    )  # fmt: skip
+    assert len(entry.table) == 120
+    event = AuditEvent.objects.filter(action="codes.refreshed").first()
+    assert event is not None
+    assert (event.actor, event.vdn_id, event.detail["entry"]) == ("admin", 88, entry.pk)
+    assert event.detail["before"] != event.detail["after"]
+
+
+def test_it_works_without_scripts(vendor: Simulator, admin: Any) -> None:
+    reword(vendor)
+    text = admin.post(REFRESH).content.decode()
+    assert "<html" in text
+    answer = admin.post(APPLY, {"preview": preview_of(text)}, follow=True)
+    assert answer.redirect_chain == [(PAGE, 303)]
+    assert "1 added" in answer.content.decode()
+    assert words_of("70001") == ("新增", "Added")
+
+
+def test_without_a_difference_that_is_said_and_the_time_moves(
+    vendor: Simulator, admin: Any
+) -> None:
+    before = Vdn.objects.get(pk=88)
+    text = admin.post(REFRESH, headers=FRAGMENT).content.decode()
+    assert "Nothing differs." in text
+    assert preview_of(text) == ""
+    after = Vdn.objects.get(pk=88)
+    assert after.codes_read_at is not None
+    assert before.codes_read_at is not None
+    assert after.codes_read_at > before.codes_read_at
+    assert after.codes_version == before.codes_version
+    assert CodeRefresh.objects.count() == 1
+    assert AuditEvent.objects.filter(action="codes.refreshed").count() == 1
+
+
+def test_a_table_that_changed_meanwhile_is_shown_anew(vendor: Simulator, admin: Any) -> None:
+    vendor.codes.put("70001", "Added", "新增")
+    preview = previewed(admin)
+    vendor.codes.put("70002", "Added, too", "也新增")
+    scheduled()
+    answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert "changed meanwhile" in text
+    assert changes_of(text) == [("removed", "70002")]
+    assert words_of("70002") == ("也新增", "Added, too")
+    # Who wants just that may have it; the old number is worth nothing any more.
+    assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
+    assert admin.post(APPLY, {"preview": preview_of(text)}, headers=FRAGMENT).status_code == 200
+    assert words_of("70002") is None
+
+
+def test_of_two_who_look_at_once_the_second_is_told(
+    vendor: Simulator, admin: Any, second: Any
+) -> None:
+    reword(vendor)
+    one, two = previewed(admin), previewed(second)
+    assert one != two
+    assert admin.post(APPLY, {"preview": one}, headers=FRAGMENT).status_code == 200
+    answer = second.post(APPLY, {"preview": two}, headers=FRAGMENT)
+    assert answer.status_code == 409
+    assert "Nothing differs." in answer.content.decode()
+    assert CodeRefresh.objects.count() == 2
+
+
+def test_what_one_person_was_shown_is_no_others(vendor: Simulator, admin: Any, second: Any) -> None:
+    reword(vendor)
+    preview = previewed(admin)
+    assert second.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
+    assert words_of("70001") is None
+    assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 200
+
+
+@pytest.mark.parametrize("preview", ["", "0" * 32, "../x", "é" * 32, "f" * 5000])
+def test_a_made_up_number_applies_nothing(vendor: Simulator, admin: Any, preview: str) -> None:
+    reword(vendor)
+    previewed(admin)
+    answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
+    assert answer.status_code == 410
+    assert "no longer kept" in answer.content.decode()
+    assert words_of("70001") is None
+
+
+def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(vendor: Simulator, admin: Any) -> None:
+    reword(vendor)
+    with time_machine.travel(timezone.now(), tick=True) as clock:
+        early, late = previewed(admin), previewed(admin)
+        clock.shift(timedelta(minutes=16))
+        assert admin.post(APPLY, {"preview": late}, headers=FRAGMENT).status_code == 410
+        clock.shift(timedelta(minutes=-2))
+        assert words_of("70001") is None
+        assert admin.post(APPLY, {"preview": early}, headers=FRAGMENT).status_code == 200
+
+
+def test_a_new_code_was_first_listed_when_it_was_read(vendor: Simulator, admin: Any) -> None:
+    reword(vendor)
+    with time_machine.travel(timezone.now(), tick=True) as clock:
+        preview = previewed(admin)
+        clock.shift(timedelta(minutes=5))
+        admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
+    code = ResultCode.objects.get(vdn=88, code="70001")
+    assert code.first_seen == code.last_seen
+
+
+def test_applied_twice_is_applied_once(vendor: Simulator, admin: Any) -> None:
+    reword(vendor)
+    preview = previewed(admin)
+    assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 200
+    assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
+    assert CodeRefresh.objects.count() == 2
+
+
+@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "both"])
+def test_only_admins_read_anew_and_apply(vendor: Simulator, as_role: Any, role: str) -> None:
+    client = as_role(role)
+    for path in (REFRESH, APPLY, f"{HISTORY}1/roll-back/"):
+        assert client.post(path).status_code == 403
+    assert client.get(HISTORY).status_code == 200
+    assert "read-again" not in client.get(PAGE).content.decode()
+
+
+def test_one_reading_at_a_time(vendor: Simulator, admin: Any) -> None:
+    cache.set("codes:turn:88", "somebody else", 60)
+    answer = admin.post(REFRESH, headers=FRAGMENT)
+    assert answer.status_code == 409
+    assert "already under way" in answer.content.decode()
+
+
+@pytest.mark.parametrize(("kind", "status"), [("business", 502), ("reset", 503), ("html", 502)])
+def test_a_reading_that_fails_says_why_and_that_nothing_changed(
+    vendor: Simulator, admin: Any, kind: str, status: int
+) -> None:
+    vendor.faults.add(kind, operation=LIST_RESULT_CODES, times=None)
+    answer = admin.post(REFRESH, headers=FRAGMENT)
+    text = answer.content.decode()
+    assert answer.status_code == status
+    assert "Nothing was changed." in text
+    assert "data-problem=" in text
+    vendor.faults.clear()
+    assert "00604" in admin.get(PAGE).content.decode()

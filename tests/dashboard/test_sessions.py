@@ -1,0 +1,251 @@
+"""Sessions: where one is logged in, ending them, and how long they last."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.test import Client
+
+from isales_proxy.models import AuditAction, AuditEvent, TokenScope, User
+from tests.support.second_factor import LOG_IN, PASSWORD, log_in
+from tests.support.tokens import as_program
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/vdn/88/result-codes/"
+SESSIONS = "/accounts/sessions/"
+BEGIN = "2026-03-01 08:00:00Z"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def is_in(client: Client, **headers: str) -> bool:
+    return client.get(LIST, headers=headers).status_code == 200
+
+
+def numbers(client: Client) -> list[int]:
+    """Those of the sessions that can be ended, as the page shows them."""
+    text = client.get(SESSIONS).content.decode()
+    return [int(number) for number in re.findall(r'name="session" value="(\d+)"', text)]
+
+
+def test_the_list_tells_device_address_and_this_one(people: dict[str, User]) -> None:
+    here = log_in("supervisor")
+    other = Client(headers={"User-Agent": FIREFOX}, REMOTE_ADDR="192.0.2.9")
+    log_in("supervisor", client=other)
+    text = here.get(SESSIONS).content.decode()
+    assert "Firefox · Windows" in text
+    assert "192.0.2.9" in text
+    assert text.count("data-current") == 1
+    assert len(numbers(here)) == 1
+
+
+def test_one_session_is_ended_at_once(people: dict[str, User]) -> None:
+    here, other, third = (log_in("supervisor") for _ in range(3))
+    assert is_in(other)
+    key = other.session.session_key
+    row = UserSession.objects.get(session_key=key)
+    assert here.post(SESSIONS, {"session": row.pk}).status_code == 302
+    assert not is_in(other)
+    assert is_in(here)
+    assert is_in(third)
+    event = AuditEvent.objects.filter(action=AuditAction.SESSION_REVOKED).get()
+    assert (event.actor, event.subject) == ("supervisor", "supervisor")
+
+
+def test_all_others_are_ended_at_once(people: dict[str, User]) -> None:
+    here, other, third = (log_in("supervisor") for _ in range(3))
+    assert is_in(other)
+    here.post(SESSIONS)
+    assert [is_in(client) for client in (here, other, third)] == [True, False, False]
+    assert numbers(here) == []
+
+
+def test_nobody_ends_the_session_of_somebody_else(people: dict[str, User]) -> None:
+    here, other = log_in("supervisor"), log_in("auditor")
+    row = UserSession.objects.get(user=people["auditor"])
+    here.post(SESSIONS, {"session": row.pk})
+    assert is_in(other)
+
+
+@pytest.mark.parametrize("wrong", ["x", "-1", "1;2", "9" * 30, "²"])
+def test_a_number_that_is_none_is_refused(people: dict[str, User], wrong: str) -> None:
+    assert log_in("supervisor").post(SESSIONS, {"session": wrong}).status_code == 404
+
+
+def test_an_admin_ends_the_sessions_of_their_people(people: dict[str, User]) -> None:
+    theirs, beyond, admin = log_in("supervisor"), log_in("both"), log_in("admin")
+    assert is_in(theirs)
+    form: dict[str, Any] = {
+        "action": "end_sessions",
+        "_selected_action": [people["supervisor"].pk, people["both"].pk],
+    }
+    asked = admin.post("/admin/isales_proxy/user/", form)
+    assert b"They are logged out everywhere at once" in asked.content
+    assert is_in(theirs)
+    admin.post("/admin/isales_proxy/user/", form | {"confirmed": "yes"})
+    assert not is_in(theirs)
+    assert is_in(beyond)
+    event = AuditEvent.objects.filter(action=AuditAction.SESSION_REVOKED).get()
+    assert (event.actor, event.subject) == ("admin", "supervisor")
+
+
+def test_with_the_sessions_the_tokens_end(people: dict[str, User]) -> None:
+    theirs = as_program(people["supervisor"], TokenScope.READ)
+    beyond = as_program(people["both"], TokenScope.READ)
+    form = {
+        "action": "end_sessions",
+        "_selected_action": [people["supervisor"].pk, people["both"].pk],
+        "confirmed": "yes",
+    }
+    log_in("admin").post("/admin/isales_proxy/user/", form)
+    assert theirs.get("/api/v1/vdns/").status_code == 401
+    assert beyond.get("/api/v1/vdns/").status_code == 200
+
+
+def test_other_roles_end_nobodys_sessions(people: dict[str, User]) -> None:
+    theirs, auditor = log_in("supervisor"), log_in("auditor")
+    form = {
+        "action": "end_sessions",
+        "_selected_action": [people["supervisor"].pk],
+        "confirmed": "yes",
+    }
+    assert auditor.post("/admin/isales_proxy/user/", form).status_code == 302
+    assert is_in(theirs)
+
+
+def test_changing_the_password_ends_other_sessions(people: dict[str, User]) -> None:
+    here, other = log_in("supervisor"), log_in("supervisor")
+    form = {
+        "oldpassword": PASSWORD,
+        "password1": "A-longer-secret-7",
+        "password2": "A-longer-secret-7",
+    }
+    assert here.post("/accounts/password/change/", form).status_code == 302
+    assert is_in(here)
+    assert not is_in(other)
+    assert numbers(here) == []
+
+
+def test_who_is_switched_off_is_out_at_once(people: dict[str, User]) -> None:
+    client = log_in("supervisor")
+    User.objects.filter(username="supervisor").update(is_active=False)
+    assert not is_in(client)
+    assert client.get("/api/v1/vdns/").status_code == 401
+    User.objects.filter(username="supervisor").update(is_active=True)
+
+
+def test_logging_in_takes_a_new_key(people: dict[str, User]) -> None:
+    client = Client()
+    client.get(LOG_IN)
+    session = client.session
+    session["planted"] = "by somebody else"
+    session.save()
+    client.cookies["sessionid"] = session.session_key
+    log_in("supervisor", client=client)
+    assert is_in(client)
+    assert client.session.session_key != session.session_key
+    thief = Client()
+    thief.cookies["sessionid"] = session.session_key
+    assert not is_in(thief)
+
+
+def test_idle_people_are_logged_out(people: dict[str, User], settings: Any) -> None:
+    settings.SIGN_IN = replace(settings.SIGN_IN, idle_minutes=30)
+    with time_machine.travel(BEGIN, tick=False) as clock:
+        client = log_in("supervisor")
+        for _ in range(3):
+            clock.shift(29 * 60)
+            assert is_in(client)
+        clock.shift(31 * 60)
+        answer = client.get(LIST, follow=True)
+        assert answer.redirect_chain
+        assert b"nothing was done for a while" in answer.content
+
+
+def test_what_a_page_asks_by_itself_keeps_nobody_in(people: dict[str, User], settings: Any) -> None:
+    settings.SIGN_IN = replace(settings.SIGN_IN, idle_minutes=30)
+    with time_machine.travel(BEGIN, tick=False) as clock:
+        client = log_in("supervisor")
+        for _ in range(2):
+            clock.shift(14 * 60)
+            assert is_in(client, **{"X-Poll": "1"})
+        clock.shift(4 * 60)
+        assert not is_in(client, **{"X-Poll": "1"})
+        assert not is_in(client)
+
+
+def test_no_session_outlasts_its_hours(people: dict[str, User], settings: Any) -> None:
+    settings.SIGN_IN = replace(settings.SIGN_IN, hours=2)
+    with time_machine.travel(BEGIN, tick=False) as clock:
+        client = log_in("supervisor")
+        for _ in range(4):
+            clock.shift(29 * 60)
+            assert is_in(client)
+        clock.shift(5 * 60)
+        assert not is_in(client)
+        assert client.get("/api/v1/vdns/").status_code == 401
+
+
+def test_acts_are_written_down_once_a_minute(people: dict[str, User]) -> None:
+    with time_machine.travel(BEGIN, tick=False) as clock:
+        client = log_in("supervisor")
+        client.get("/accounts/sessions/")
+
+        def last_seen() -> Any:
+            return UserSession.objects.get(user=people["supervisor"]).last_seen_at
+
+        at_first = last_seen()
+        clock.shift(50)
+        is_in(client)
+        assert last_seen() == at_first
+        clock.shift(15)
+        is_in(client)
+        assert (last_seen() - at_first).total_seconds() == 65
+
+
+def test_a_session_that_was_never_noted_is_noted(people: dict[str, User]) -> None:
+    client = log_in("supervisor")
+    UserSession.objects.all().delete()
+    session = client.session
+    del session["began"]
+    session.save()
+    assert is_in(client)
+    assert UserSession.objects.filter(session_key=session.session_key).exists()
+
+
+def test_a_password_that_an_admin_set_is_changed_first(people: dict[str, User]) -> None:
+    admin, person = log_in("admin"), people["agent"]
+    form = {"usable_password": "true", "password1": "Set-by-admin-7", "password2": "Set-by-admin-7"}
+    admin.post(f"/admin/isales_proxy/user/{person.pk}/password/", form)
+    client = log_in("agent", "Set-by-admin-7")
+    answer = client.get(LIST)
+    assert answer.headers["Location"] == "/accounts/password/change/"
+    assert client.get("/api/v1/vdns/").status_code == 403
+    form = {
+        "oldpassword": "Set-by-admin-7",
+        "password1": "My-own-secret-8",
+        "password2": "My-own-secret-8",
+    }
+    client.post("/accounts/password/change/", form)
+    assert is_in(client)
+    assert is_in(log_in("agent", "My-own-secret-8"))
+
+
+def test_of_sessions_that_are_over_no_address_is_kept(people: dict[str, User]) -> None:
+    with time_machine.travel(BEGIN, tick=False) as clock:
+        log_in("supervisor")
+        clock.shift(11 * 3600)
+        later = log_in("auditor")
+        clock.shift(2 * 3600)
+        call_command("apply_retention", stdout=StringIO())
+        assert [row.user for row in UserSession.objects.all()] == [people["auditor"]]
+        assert Session.objects.count() == 1
+        assert is_in(later)

@@ -1,0 +1,189 @@
+"""Write-backs on the screen: the list, one with its journal, and who may do what; no scripts."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from isales_proxy.models import User, WriteBackState
+from isales_proxy.services import claims
+from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
+from tests.support.outbox import TASK, outbox_of, reserve, text_of
+
+LIST = "/vdn/88/write-backs/"
+NEW = f"{LIST}new/"
+FRAGMENT = {"HX-Request": "true"}
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+def test_the_list_has_tabs_with_counts(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
+    outbox = outbox_of(people)
+    outbox.write("first", fail_code="00604", phone_number="15800000001")
+    outbox.deliver()
+    outbox.write("second")
+    client = as_role("auditor")
+    text = text_of(client.get(LIST))
+    counts = dict(re.findall(r'data-state="([a-z-]+)">[^<]+<span class="tab-count">(\d+)', text))
+    assert counts == {
+        "all": "2",
+        "waiting": "1",
+        "delivered": "0",
+        "refused": "1",
+        "given-up": "0",
+        "cancelled": "0",
+    }
+    assert "Code 1017. It says: “No such task.”" in text
+    assert "158••••0001" in text
+    assert "15800000001" not in text
+    refused = text_of(client.get(LIST, {"state": "refused"}))
+    assert 'data-total-count="1"' in refused
+    assert "second" not in refused
+    assert client.get(LIST, {"q": "nothing"}).status_code == 200
+    assert client.get(LIST, {"state": "nowhere"}).status_code == 422
+
+
+def test_a_fragment_is_no_page(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+    outbox_of(people).write()
+    text = text_of(as_role("supervisor").get(LIST, headers=FRAGMENT))
+    assert "<html" not in text
+    assert 'id="results"' in text
+
+
+def test_what_is_on_the_screen_stays_in_its_place(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    outbox = outbox_of(people)
+    outbox.write("u-1")
+    outbox.write("u-2")
+    client = as_role("supervisor")
+    page = text_of(client.get(LIST, {"state": "waiting"}))
+    (poll,) = re.findall(r'data-poll-url="([^"]+)"', page)
+    outbox.deliver()
+    outbox.write("u-3")
+    text = text_of(client.get(poll, headers=FRAGMENT))
+    assert re.findall(r"<tr [^>]*data-state=\"([a-z]+)\"", text) == ["delivered", "delivered"]
+    assert "u-3" not in text
+    assert "Show newer ones: 1" in text
+    assert "data-poll-url" not in text
+    # As a page the same address is the question itself.
+    assert "u-3" in text_of(client.get(poll))
+
+
+# --- one, its journal, and what can be done -----------------------------------------------------
+
+
+def test_the_journal_is_told_in_words(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    vendor.faults.add("lose", operation=PUSH_MID_RESULT)
+    outbox = outbox_of(people)
+    row = outbox.write()
+    outbox.deliver("worker-one")
+    client = as_role("auditor")
+    text = text_of(client.get(f"{LIST}{row.pk}/"))
+    assert "The connection ended without an answer" in text
+    assert "CC-iSales may have it nevertheless." in text
+    outbox.later(seconds=9)
+    outbox.deliver("worker-two")
+    text = text_of(client.get(f"{LIST}{row.pk}/", headers=FRAGMENT))
+    assert "CC-iSales may have it nevertheless; it was sent again." in text
+    assert "Acknowledged" in text
+    assert "worker-two" in text
+    assert "<html" not in text
+
+
+def test_a_vendors_fault_is_no_lost_connection(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
+    outbox = outbox_of(people)
+    row = outbox.write()
+    outbox.deliver()
+    for path in (LIST, f"{LIST}{row.pk}/"):
+        assert "CC-iSales answered with a fault" in text_of(as_role("auditor").get(path))
+
+
+def test_a_lost_worker_is_told(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+    outbox = outbox_of(people)
+    row = outbox.write()
+    claims.take(worker="dead", clock=outbox.clock, lease=timedelta(seconds=9))
+    outbox.later(seconds=9)
+    outbox.deliver()
+    text = text_of(as_role("auditor").get(f"{LIST}{row.pk}/"))
+    assert "The worker ended before the answer was known" in text
+    assert "it was sent again" in text
+
+
+def test_cancel_and_try_again(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+    row = outbox_of(people).write()
+    client = as_role("supervisor")
+    page = f"{LIST}{row.pk}/"
+    assert "Yes, cancel it" in text_of(client.get(page))
+    answer = client.post(f"{page}cancel/", follow=True)
+    assert answer.redirect_chain == [(page, 303)]
+    assert "Yes, try again" in text_of(answer)
+    row.refresh_from_db()
+    assert row.state == WriteBackState.CANCELLED
+    assert "Only what still waits can be cancelled." in text_of(
+        client.post(f"{page}cancel/", follow=True)
+    )
+    client.post(f"{page}retry/")
+    row.refresh_from_db()
+    assert row.state == WriteBackState.WAITING
+
+
+@pytest.mark.parametrize("deed", ["cancel", "retry"])
+def test_a_link_does_nothing(
+    vendor: Simulator, as_role: Any, people: dict[str, User], deed: str
+) -> None:
+    row = outbox_of(people).write()
+    assert as_role("supervisor").get(f"{LIST}{row.pk}/{deed}/").status_code == 405
+
+
+def test_an_agent_sees_none_of_it(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+    row = outbox_of(people).write()
+    client = as_role("agent")
+    for path in (LIST, NEW, f"{LIST}{row.pk}/"):
+        assert client.get(path).status_code == 403
+    for deed in ("cancel", "retry"):
+        assert client.post(f"{LIST}{row.pk}/{deed}/").status_code == 403
+    assert client.post(NEW, {"unique_id": "u", "service_id": TASK}).status_code == 403
+
+
+def test_an_auditor_looks_only(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+    row = outbox_of(people).write()
+    reserve(vendor)
+    client = as_role("auditor")
+    for path in (LIST, f"{LIST}{row.pk}/"):
+        text = text_of(client.get(path))
+        assert "Write a result back" not in text
+        assert "Yes, cancel it" not in text
+    assert client.get(NEW).status_code == 403
+    panel = client.get("/vdn/88/reservations/911/?called_no=990022", headers=FRAGMENT)
+    assert "Write a result back" not in text_of(panel)
+
+
+def test_one_of_another_vdn_does_not_exist(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    row = outbox_of(people).write()
+    client = as_role("both")
+    assert client.get(f"/vdn/89/write-backs/{row.pk}/").status_code == 404
+    assert client.post(f"/vdn/89/write-backs/{row.pk}/cancel/").status_code == 404
+
+
+def test_markup_is_text(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+    row = outbox_of(people).write("<b>u</b>", status="<i>5</i>")
+    client = as_role("supervisor")
+    for path in (LIST, f"{LIST}{row.pk}/"):
+        text = client.get(path).content.decode()
+        assert "<b>u</b>" not in text
+        assert "<i>5</i>" not in text

@@ -1,0 +1,138 @@
+"""`Idempotency-Key`: what is sent twice is done once, and is told so."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from isales_proxy.models import (
+    AuditAction,
+    AuditEvent,
+    BatchState,
+    CallDataBatch,
+    TokenScope,
+    User,
+    WriteBack,
+    WriteBackState,
+)
+from isales_proxy.simulator import READ_CALL_DATA, Simulator
+from tests.support.outbox import TASK
+from tests.support.tokens import as_program
+
+ADDRESS = "/api/v1/vdns/88/write-backs/"
+TAKE = f"/api/v1/vdns/88/tasks/{TASK}/call-data/"
+WISH = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def client(vendor: Simulator, people: dict[str, User]) -> Client:
+    return as_program(people["supervisor"], TokenScope.WRITE)
+
+
+def post(client: Client, key: str | None, data: Any = WISH, address: str = ADDRESS) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.post(address, data, content_type="application/json", headers=headers)
+
+
+def test_the_same_request_again_is_the_same_write_back(client: Client) -> None:
+    first, second = (post(client, "k 1") for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    assert first.headers["Location"] == second.headers["Location"]
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert WriteBack.objects.count() == 1
+    assert AuditEvent.objects.filter(action=AuditAction.WRITE_BACK_QUEUED).count() == 1
+
+
+def test_a_repetition_tells_how_it_stands_by_now(client: Client) -> None:
+    post(client, "k")
+    WriteBack.objects.update(state=WriteBackState.DELIVERED)
+    assert post(client, "k").json()["state"] == "delivered"
+
+
+@pytest.mark.parametrize("change", [{"fail_code": "00605"}, {"reservation": "1747"}])
+def test_a_key_that_said_something_else_is_refused(client: Client, change: dict[str, str]) -> None:
+    post(client, "k")
+    answer = post(client, "k", WISH | change)
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert answer.json()["type"] == "urn:callboard:problem:idempotency-key-reused"
+    assert WriteBack.objects.count() == 1
+
+
+def test_a_refused_request_uses_no_key_up(client: Client) -> None:
+    assert post(client, "k", WISH | {"device_type": 99}).status_code == 422
+    assert post(client, "k").status_code == 201
+
+
+def test_a_key_is_its_persons_own_in_one_vdn(client: Client, people: dict[str, User]) -> None:
+    other = as_program(people["both"], TokenScope.WRITE)
+    answers = [
+        post(client, "k"),
+        post(other, "k"),
+        post(other, "k", address="/api/v1/vdns/89/write-backs/"),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert WriteBack.objects.count() == 3
+    # A second token of the same person is the same person.
+    again = as_program(people["both"], TokenScope.WRITE)
+    assert post(again, "k").headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129, "a\tb", "\x7f", "sch\xf6n", "a\x00b"])
+@pytest.mark.parametrize("address", [ADDRESS, TAKE])
+def test_a_key_out_of_bounds_is_refused(client: Client, key: str, address: str) -> None:
+    data = WISH if address == ADDRESS else {"batch_count": 1}
+    answer = client.post(address, data, content_type="application/json", HTTP_IDEMPOTENCY_KEY=key)
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in answer.json()["errors"]
+    assert not WriteBack.objects.exists()
+    assert not CallDataBatch.objects.exists()
+
+
+def test_header_and_body_may_say_the_same_key_but_no_other(client: Client) -> None:
+    assert post(client, "k", WISH | {"key": "k"}).status_code == 201
+    assert post(client, None, WISH | {"key": "k"}).headers["Idempotency-Replayed"] == "true"
+    assert post(client, "k", WISH | {"key": "l"}).status_code == 422
+    assert WriteBack.objects.count() == 1
+
+
+def test_call_data_is_taken_once(client: Client, vendor: Simulator) -> None:
+    first, second = (post(client, "k", {"batch_count": 2}, TAKE) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    other = post(client, "k", {"batch_count": 3}, TAKE)
+    assert (other.status_code, other.headers["Content-Type"]) == (422, PROBLEM)
+    assert post(client, str(uuid.uuid4()), {"batch_count": 2}, TAKE).status_code == 201
+    assert len(vendor.calls.of(READ_CALL_DATA)) == 2
+
+
+def test_call_data_that_is_being_taken_is_not_taken_again(
+    client: Client, vendor: Simulator
+) -> None:
+    post(client, "k", {"batch_count": 2}, TAKE)
+    CallDataBatch.objects.update(state=BatchState.ASKED)
+    answer = post(client, "k", {"batch_count": 2}, TAKE)
+    assert answer.status_code == 409
+    assert answer.json()["batch"] == CallDataBatch.objects.get().pk
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+
+
+def test_a_taking_is_answered_masked_and_known_again(
+    client: Client, vendor: Simulator, settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
+    wish = {"batch_count": 1, "reason": "asked by 13800001234"}
+    first, again = (post(client, "k", wish, TAKE) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["reason"] == again.json()["reason"] == "asked by 138••••1234"
+    assert post(client, "k", wish | {"reason": "asked by 13800009999"}, TAKE).status_code == 422

@@ -1,0 +1,63 @@
+"""Every operation of the schema, asked by schemathesis with odd and with good input, at the real
+server with the simulator behind it, on SQLite and on PostgreSQL.
+
+What it asks is the same each time (`tests/support/schemathesis/schemathesis.toml`).
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+import requests
+
+from isales_proxy.simulator import Simulator
+from tests.support.web import on_postgres, on_sqlite, serving, token
+from tests.support.workers import ROOT, Site
+
+CONFIG = ROOT / "tests" / "support" / "schemathesis" / "schemathesis.toml"
+FEWEST_CASES = 500
+
+Places = Callable[[Simulator, Path], AbstractContextManager[Site]]
+
+
+@pytest.mark.parametrize(
+    "place", [on_sqlite, pytest.param(on_postgres, marks=pytest.mark.postgres)]
+)
+def test_no_input_breaks_an_operation_or_its_schema(place: Places, tmp_path: Path) -> None:
+    with (
+        Simulator(rows=300) as vendor,
+        place(vendor, tmp_path) as site,
+        serving(site, "tests.settings_unthrottled") as base,
+    ):
+        text = token(site, "admin", "admin")
+        address = f"{base}/api/schema/"
+        schema = requests.get(
+            address, headers={"Authorization": f"Token {text}"}, timeout=30
+        ).json()
+        run = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli"),
+                *("--config-file", str(CONFIG), "run", address),
+                *("--header", f"Authorization: Token {text}", "--checks", "all"),
+            ],
+            cwd=tmp_path,
+            env={**site.env, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said
+    operations = sum(len(methods) for methods in schema["paths"].values())
+    assert operations > 10
+    assert f"Tested: {operations}" in said, said
+    generated = re.search(r"(\d+) generated", said)
+    assert generated is not None, said
+    assert int(generated[1]) >= FEWEST_CASES, said
+    assert text not in Path(site.env["VAR_DIR"], "server.log").read_text("utf-8")

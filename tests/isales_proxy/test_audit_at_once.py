@@ -1,0 +1,94 @@
+"""Many record at once, from two processes, on SQLite and PostgreSQL: the chain stays whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isales_proxy.simulator import Simulator
+from tests.support.workers import ROOT, Site, at_scale, embedded
+
+PROCESSES, THREADS, DEEDS, UNDONE = 2, 16, 6, 2
+# Each deed changes a row that all of them change, then records; every third one is undone.
+RECORD = f"""
+import threading
+from django.db import connection, transaction
+from django.db.models import F
+from isales_proxy.models import AuditAction, Vdn
+from isales_proxy.services import audit
+failed = []
+def deeds(name):
+    try:
+        for number in range({DEEDS}):
+            with transaction.atomic():
+                Vdn.objects.filter(pk=88).update(codes_version=F("codes_version") + 1)
+                audit.record(AuditAction.VDN_CHANGED, by=None, subject=name, place=number)
+                if number % 3 == 2:
+                    transaction.set_rollback(True)
+    except BaseException as error:
+        failed.append(repr(error))
+    finally:
+        connection.close()
+threads = [threading.Thread(target=deeds, args=(f"thread {{n}}",)) for n in range({THREADS})]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed, failed
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def site(request: Any, vendor: Simulator, tmp_path: Path) -> Iterator[Site]:
+    """An installation with nobody at work."""
+    kind = embedded(vendor, tmp_path) if request.param == "sqlite" else None
+    with kind or at_scale(vendor, tmp_path, jobs_db=13) as found:
+        yield found
+
+
+def test_sixteen_threads_of_two_processes_leave_one_whole_chain(site: Site) -> None:
+    before = site.query("SELECT count(*) FROM isales_proxy_auditevent")[0][0]
+    version = site.query("SELECT codes_version FROM isales_proxy_vdn WHERE id = 88")[0][0]
+    command = [sys.executable, "manage.py", "shell", "-v0", "-c", RECORD]
+    running = [
+        subprocess.Popen(command, cwd=ROOT, env=site.env, stderr=subprocess.PIPE, text=True)
+        for _ in range(PROCESSES)
+    ]
+    for process in running:
+        _out, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    done = PROCESSES * THREADS * (DEEDS - UNDONE)
+    # An event is there if and only if its deed is.
+    after = site.query("SELECT codes_version FROM isales_proxy_vdn WHERE id = 88")[0][0]
+    assert after - version == done
+    said = site.manage("verify_audit")
+    assert f"Events: {before + done}, " in said
+    assert "unbroken" in said
+
+
+# As they were recorded before there was a chain.
+OLDER = """
+from django.db import connection
+with connection.cursor() as cursor:
+    for number in range(1200):
+        cursor.execute(
+            "INSERT INTO isales_proxy_auditevent (at, action, actor, address, subject, reason,"
+            " detail, number_key, previous, hash) VALUES (%s, 'vendor.examined', 'wei', '', %s, '',"
+            " %s, '', '', '')",
+            ["2026-01-02 03:04:05.678901+00:00", f"VDN {number}", '{"a": 1.0, "\\u540d": 0.1}'],
+        )
+"""
+
+
+def test_events_from_before_the_chain_stand_at_its_beginning(site: Site) -> None:
+    before = site.query("SELECT count(*) FROM isales_proxy_auditevent")[0][0]
+    site.manage("migrate", "isales_proxy", "0003", "--verbosity=0")
+    site.manage("shell", "-v0", "-c", OLDER)
+    site.manage("migrate", "--verbosity=0")
+    site.manage("adduser", "wei", "--role", "auditor", "--vdn", "88", "--password-env", "PEOPLE")
+    said = site.manage("verify_audit")
+    assert f"Events: {before + 1200 + 2}, " in said
+    assert "unbroken" in said

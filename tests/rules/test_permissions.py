@@ -1,0 +1,148 @@
+"""Every address × role × foreign VDN answers as the tables in docs/permissions.md say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import resolve
+from django.utils import timezone
+
+from isales_proxy.models import (
+    BatchState,
+    CallDataBatch,
+    CallDatum,
+    CodeRefresh,
+    TokenScope,
+    User,
+    WriteBack,
+)
+from isales_proxy.simulator import Simulator
+from tests.support.addresses import filled, routes
+from tests.support.call_data import TASK
+from tests.support.outbox import outbox_of
+from tests.support.tokens import token_of
+
+TABLES = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
+ROLES = ("agent", "supervisor", "auditor", "admin")
+# Everybody's, or held by tests of their own: Django's admin, what answers machines, second factors.
+ELSEWHERE = re.compile(
+    r"admin/|favicon|healthz|readyz|metrics|\^api/|accounts/(login|logout|inactive)/"
+    r"|preferences/(language|theme)/|accounts/(second-factor|single-sign-on)/"
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: what it says for a stranger, each role, and in a foreign VDN."""
+
+    method: str
+    address: str
+    stranger: str
+    roles: dict[str, str]
+    foreign: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.address}"
+
+
+def lines() -> Iterator[Line]:
+    for text in TABLES.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in text.strip("|").split("|")]
+        if len(cells) == 8 and cells[0] in {"GET", "POST", "DELETE"}:
+            method, address, stranger, *roles, foreign = cells
+            yield Line(
+                method, address.strip("`"), stranger, dict(zip(ROLES, roles, strict=True)), foreign
+            )
+
+
+LINES = tuple(lines())
+
+
+@pytest.fixture
+def known(vendor: Simulator, people: dict[str, User], as_role: Any) -> dict[str, str]:
+    """What the addresses name: each exists, and the reservation is the agent's own."""
+    row = as_role("agent").get("/api/v1/vdns/88/reservations/").json()["results"][0]
+    batch = CallDataBatch.objects.create(
+        vdn_id=88,
+        service_id=TASK,
+        key="k-1",
+        batch_count=5,
+        asked_at=timezone.now(),
+        asked_by_name="supervisor",
+        state=BatchState.UNREADABLE,
+        raw=b"{}",
+    )
+    datum = CallDatum.objects.create(batch=batch, position=1, phone_numbers="15800000001", raw={})
+    outbox_of(people).write("u-1")
+    return {
+        "appoint_id": row["appoint_id"],
+        "service_id": TASK,
+        "batch_id": str(batch.pk),
+        "datum_id": str(datum.pk),
+        "pk": str(WriteBack.objects.get().pk),
+        "code": "00604",
+        # The table was read when the first row was shown.
+        "refresh": str(CodeRefresh.objects.get(vdn_id=88).pk),
+        "token_key": token_of(people["agent"], TokenScope.READ)[0].token_key,
+    }
+
+
+def ask(client: Client, line: Line, known: dict[str, str], vdn: str = "88") -> Any:
+    path = re.sub(r"<(\w+)>", lambda found: known[found[1]], line.address)
+    path = path.replace("/88/", f"/{vdn}/")
+    if line.method == "POST" and "/api/" in path:
+        return client.post(path, data={}, content_type="application/json")
+    return getattr(client, line.method.lower())(path)
+
+
+def verdict(answer: Any) -> str:
+    """What the answer says of the right, whatever it says of the question."""
+    # A download holds a file until it is closed.
+    answer.close()
+    location = answer.headers.get("Location", "")
+    if location.startswith("/accounts/login/"):
+        return "log-in"
+    if answer.status_code in {401, 403, 404}:
+        return str(answer.status_code)
+    assert answer.status_code < 500, answer.status_code
+    assert answer.status_code != 405
+    return "yes"
+
+
+@pytest.mark.parametrize("line", LINES, ids=str)
+def test_everybody_gets_what_the_table_says(
+    line: Line, known: dict[str, str], as_role: Any
+) -> None:
+    clients = {role: as_role(role) for role in ROLES}
+    assert verdict(ask(Client(), line, known)) == line.stranger
+    if line.foreign != "–":
+        foreign = {role: verdict(ask(clients[role], line, known, vdn="89")) for role in ROLES}
+        assert foreign == dict.fromkeys(ROLES, line.foreign)
+    assert {role: verdict(ask(clients[role], line, known)) for role in ROLES} == line.roles
+
+
+TOLD = {(line.method, resolve(re.sub(r"<\w+>", "1", line.address)).route) for line in LINES}
+WALKED = sorted({route for route in routes() if not ELSEWHERE.match(route)})
+# allauth takes PUT for POST on its own pages.
+OURS = [route for route in WALKED if not route.startswith("accounts/")]
+
+
+def test_every_address_is_in_a_table() -> None:
+    assert set(WALKED) == {route for _method, route in TOLD}
+
+
+def test_what_no_table_names_is_refused(vendor: Simulator, as_role: Any) -> None:
+    admin, answered = as_role("admin"), {}
+    for route in OURS:
+        told = {method for method, each in TOLD if each == route}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - told:
+            status = getattr(admin, method.lower())(filled(route)).status_code
+            if status not in {403, 405}:
+                answered[f"{method} {route}"] = status
+    assert answered == {}

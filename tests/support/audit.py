@@ -1,0 +1,52 @@
+"""What somebody does to the audit who can write to the database but is not Callboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from isales_proxy.models import AuditAction, AuditEvent
+from isales_proxy.services import audit
+
+TABLE = "isales_proxy_auditevent"
+HEAD = "isales_proxy_audithead"
+
+
+def write(count: int, **more: Any) -> list[AuditEvent]:
+    """So many events, one after the other."""
+    return [
+        audit.record(AuditAction.VENDOR_EXAMINED, by=None, subject=f"event {number}", **more)
+        for number in range(count)
+    ]
+
+
+def unguard() -> None:
+    """Take the trigger away, as the owner of the table may."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"DROP TRIGGER callboard_audit_kept ON {TABLE}")
+        else:
+            cursor.execute("DROP TRIGGER callboard_audit_kept")
+
+
+def sql(statement: str, *values: Any) -> None:
+    """Run one statement as it stands; `{table}` and `{head}` are the audit's tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement.replace("{table}", TABLE).replace("{head}", HEAD), values)
+
+
+def alter(pk: int, name: str, value: str) -> None:
+    """Write this SQL value into one field of an event."""
+    sql(f"UPDATE {{table}} SET {name} = {value} WHERE id = %s", pk)  # noqa: S608 - a test's own
+
+
+def put_in(pk: int, fingerprint: str) -> None:
+    """Put a copy of an event at the end, with this SQL value for its fingerprint."""
+    names = [field.column for field in AuditEvent._meta.concrete_fields if field.column != "id"]
+    values = [fingerprint if name == "hash" else name for name in names]
+    sql(
+        f"INSERT INTO {{table}} ({', '.join(names)}) SELECT {', '.join(values)}"  # noqa: S608 - as above
+        " FROM {table} WHERE id = %s",
+        pk,
+    )

@@ -1,0 +1,93 @@
+"""Write-backs for tests: a person's scope, a result to say, and a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import html
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from isales_proxy.models import User, WriteBack
+from isales_proxy.services import access, deliveries, write_backs
+from isales_proxy.services.access import Scope
+from isales_proxy.services.deliveries import Drained, Pauses
+from isales_proxy.services.write_backs import IntermediateResult
+from isales_proxy.simulator import Simulator
+
+TASK = "1106025109"
+
+
+def scope_of(user: User, vdn: int = 88) -> Scope:
+    return access.enter(user=user, vdn_id=vdn)
+
+
+def result(unique_id: str = "u-1", **more: Any) -> IntermediateResult:
+    return IntermediateResult(unique_id=unique_id, service_id=TASK, **more)
+
+
+class Outbox:
+    """The outbox of one person, and a worker that delivers it, under one clock."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.now = datetime(2025, 5, 31, 6, 30, tzinfo=UTC)
+        self.pauses = Pauses()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def later(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+    def write(self, unique_id: str = "u-1", **more: Any) -> WriteBack:
+        return write_backs.queue(
+            scope=self.scope,
+            result=result(unique_id, **more),
+            key=uuid.uuid4().hex,
+            clock=self.clock,
+        )
+
+    def deliver(self, worker: str = "one", **more: Any) -> Drained:
+        return deliveries.deliver_due(
+            worker=worker, clock=self.clock, jitter=lambda: 0.5, pauses=self.pauses, **more
+        )
+
+    def retry(self, row: WriteBack) -> WriteBack:
+        return write_backs.retry(scope=self.scope, pk=row.pk, clock=self.clock)
+
+    def cancel(self, row: WriteBack) -> WriteBack:
+        return write_backs.cancel(scope=self.scope, pk=row.pk, clock=self.clock)
+
+    def outcomes(self, row: WriteBack) -> list[str]:
+        return [attempt.outcome for attempt in row.journal.all()]
+
+
+def text_of(answer: Any) -> str:
+    """What an answer says, its entities resolved."""
+    return html.unescape(answer.content.decode())
+
+
+def outbox_of(people: dict[str, User]) -> Outbox:
+    """The supervisor's outbox as it stands now."""
+    outbox = Outbox(scope_of(people["supervisor"]))
+    outbox.now = timezone.now()
+    return outbox
+
+
+def reserve(vendor: Simulator) -> None:
+    """One reservation of known facts, 911."""
+    vendor.add_rows(
+        88,
+        [
+            {
+                "appointId": "911",
+                "calledNo": "990022",
+                "taskId": TASK,
+                "failCode": "00604",
+                "beginTime": 1748673000000,
+                "endTime": 1748673012000,
+            }
+        ],
+    )

@@ -1,0 +1,34 @@
+"""Going to the provider and coming back, as a browser does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.test import Client
+
+from dashboard.environment_sign_in import SingleSignOn
+from dashboard.sign_in import providers
+from tests.support.oidc import Provider
+
+BEGIN = "/accounts/single-sign-on/"
+LIST = "/vdn/88/result-codes/"
+
+
+def configure(settings: Any, sso: SingleSignOn) -> None:
+    settings.SIGN_IN = replace(settings.SIGN_IN, single_sign_on=sso)
+    settings.SOCIALACCOUNT_PROVIDERS = providers(sso)
+
+
+def come(provider: Provider, client: Client | None = None, *, to: str = "") -> tuple[Client, Any]:
+    """Go to the provider, log in there and come back."""
+    client = client or Client()
+    away = client.get(BEGIN, {"next": to} if to else {})
+    assert away.status_code == 302, away.content
+    assert away.headers["Location"].startswith(f"{provider.issuer}/authorize?")
+    back = provider.log_in(away.headers["Location"])
+    return client, client.get(back.removeprefix("http://testserver"))
+
+
+def is_in(client: Client) -> bool:
+    return client.get(LIST).status_code == 200

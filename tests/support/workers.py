@@ -1,0 +1,262 @@
+"""Real product processes around one database: migrations, people, write-backs, and workers that a
+test may kill. The vendor is a simulator in the test's own process."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from isales_proxy.simulator import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+    Simulator,
+)
+from tests.support.outbox import TASK
+from tests.support.services import POSTGRES, REDIS, answers
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "callboard-workers-1"
+
+# Written by the service, as a page would: `names` are unique IDs, each with the status after it.
+WRITE = """
+import json, os, uuid
+from isales_proxy.models import User
+from isales_proxy.services import access, write_backs
+from isales_proxy.services.write_backs import IntermediateResult
+scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
+for unique_id, status in json.loads(os.environ["WANTED"]):
+    write_backs.queue(scope=scope, key=uuid.uuid4().hex, result=IntermediateResult(
+        unique_id=unique_id, service_id=os.environ["TASK"], status=status))
+"""
+# One process that has loaded the product and forks a worker for every line it is sent, so that a
+# test may kill many of them without waiting for each to load.
+NURSERY = """
+import os, signal, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+import django
+django.setup()
+from django.core.management import call_command
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("ready", flush=True)
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        sys.stdin.close()
+        call_command("deliver_write_backs", "--watch")
+        os._exit(0)
+    print(pid, flush=True)
+"""
+
+
+class Site:
+    """One installation: its environment, its database, its workers."""
+
+    def __init__(self, env: dict[str, str], query: Callable[[str], list[tuple[Any, ...]]]) -> None:
+        self.env = env
+        self.query = query
+        self._started: list[subprocess.Popen[str]] = []
+
+    def manage(self, *arguments: str, **env: str) -> str:
+        """Run a command to its end."""
+        run = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def write(self, wanted: list[tuple[str, str]]) -> None:
+        """Put results (unique ID, status) into the outbox, in this order."""
+        self.manage("shell", "-v0", "-c", WRITE, WANTED=json.dumps(wanted), TASK=TASK)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a worker that goes on."""
+        return self._start([sys.executable, "manage.py", *arguments])
+
+    def nursery(self) -> subprocess.Popen[str]:
+        """Start the process that forks workers; see `NURSERY`."""
+        process = self._start([sys.executable, "-c", NURSERY], stdin=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def _start(self, command: list[str], **options: Any) -> subprocess.Popen[str]:
+        with Path(self.env["VAR_DIR"], "workers.log").open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.env,
+                stdout=subprocess.PIPE if options else log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+                **options,
+            )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End every worker that is left."""
+        for process in self._started:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def states(self) -> dict[str, int]:
+        """How many write-backs there are in each state."""
+        return dict(self.query("SELECT state, count(*) FROM isales_proxy_writeback GROUP BY state"))
+
+    def delivered(self) -> int:
+        """How many were acknowledged."""
+        return self.states().get("delivered", 0)
+
+    def journal(self) -> dict[str, list[tuple[str, bool]]]:
+        """Unique ID → (outcome, may it have been carried out) of every attempt, in order."""
+        found: dict[str, list[tuple[str, bool]]] = {}
+        for unique_id, outcome, maybe_sent in self.query(
+            "SELECT w.unique_id, a.outcome, a.maybe_sent FROM isales_proxy_writebackattempt a "
+            "JOIN isales_proxy_writeback w ON w.id = a.write_back_id ORDER BY w.id, a.number"
+        ):
+            found.setdefault(unique_id, []).append((outcome, bool(maybe_sent)))
+        return found
+
+    def workers(self) -> set[str]:
+        """The names of all that were at work."""
+        return {
+            name
+            for (name,) in self.query("SELECT DISTINCT worker FROM isales_proxy_writebackattempt")
+        }
+
+
+def until(met: Callable[[], bool], *, within: float) -> None:
+    """Wait for something that other processes bring about, at most so many seconds."""
+    last = time.monotonic() + within
+    while not met():
+        assert time.monotonic() < last, "it did not come about in time"
+        time.sleep(0.05)
+
+
+@contextmanager
+def embedded(vendor: Simulator, var: Path) -> Iterator[Site]:
+    """SQLite for everything, as a small installation has it."""
+    file = var / "callboard.sqlite3"
+
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        line = sqlite3.connect(file, timeout=20)
+        try:
+            return line.execute(sql).fetchall()
+        finally:
+            line.close()
+
+    site = Site(_env(vendor, var) | {"DATABASE_URL": f"sqlite:///{file}"}, query)
+    if _prepared:
+        _copy(_prepared[0], file)
+    else:
+        _furnish(site)
+        _prepared.append(Path(tempfile.mkdtemp(prefix="callboard-tests-")) / "prepared.sqlite3")
+        _copy(file, _prepared[0])
+        atexit.register(shutil.rmtree, _prepared[0].parent, ignore_errors=True)
+    try:
+        yield site
+    finally:
+        site.end()
+
+
+@contextmanager
+def at_scale(vendor: Simulator, var: Path, *, jobs_db: int) -> Iterator[Site]:
+    """PostgreSQL, and Redis for cache and jobs (`jobs_db` and the one before it)."""
+    for name, address in (("PostgreSQL", POSTGRES), ("Redis", REDIS)):
+        if not answers(address):
+            pytest.skip(f"no {name} answers on {address[0]}:{address[1]}")
+    user = os.environ.get("PGUSER", "postgres")
+    database = f"callboard_workers_{os.getpid()}_{secrets.token_hex(3)}"
+    try:
+        admin = psycopg.connect(f"postgresql://{user}@127.0.0.1/postgres", autocommit=True)
+    except psycopg.OperationalError as error:
+        pytest.skip(f"PostgreSQL lets nobody in: {error}")
+    for number in (jobs_db, jobs_db - 1):
+        redis.Redis(host=REDIS[0], port=REDIS[1], db=number).flushdb()
+
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(f"postgresql://{user}@127.0.0.1/{database}") as line:
+            return line.execute(sql).fetchall()  # type: ignore[arg-type]
+
+    env = _env(vendor, var) | {
+        "DATABASE_URL": f"postgres://{user}@127.0.0.1:5432/{database}",
+        "JOBS_URL": f"redis://127.0.0.1:6379/{jobs_db}",
+        "CACHE_URL": f"redis://127.0.0.1:6379/{jobs_db - 1}",
+    }
+    with admin:
+        admin.execute(f'CREATE DATABASE "{database}"')
+        site = Site(env, query)
+        try:
+            _furnish(site)
+            yield site
+        finally:
+            site.end()
+            admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+
+def _furnish(site: Site) -> None:
+    site.manage("migrate", "--verbosity=0")
+    site.manage("adduser", "maria", "--role", "supervisor", "--vdn", "88",
+                "--password-env", "PEOPLE")  # fmt: skip
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database, whatever its journal still holds."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
+# The file of a furnished installation, made once for this process: to migrate takes seconds.
+_prepared: list[Path] = []
+
+
+def _env(vendor: Simulator, var: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(var),
+        "VAR_DIR": str(var),
+        "DEBUG": "0",
+        "SECRET_KEY": "only-for-these-worker-tests-and-nothing-else-in-the-world",
+        "ISALES_BASE_URL": vendor.base_url,
+        "ISALES_ACCESS_KEY": DEMO_ACCESS_KEY,
+        "ISALES_SECRET_KEY": DEMO_SECRET_KEY,
+        "ISALES_APP_KEY": DEMO_APP_KEY,
+        "ISALES_APP_SECRET": DEMO_APP_SECRET,
+        # A busy machine is no slow vendor; yet the lease of a killed worker, which is longer than
+        # the deadline, has to be waited for.
+        "ISALES_CONNECT_TIMEOUT": "5",
+        "ISALES_READ_TIMEOUT": "5",
+        "ISALES_DEADLINE": "5",
+        "PEOPLE": PASSWORD,
+        "PYTHONWARNINGS": "ignore",
+    }
