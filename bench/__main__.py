@@ -52,7 +52,7 @@ def _ways() -> dict[str, Callable[[int], None]]:
 
     from isales_proxy import gateway
     from isales_proxy.client.queries import ReservationQuery
-    from isales_proxy.models import Access, Role, User
+    from isales_proxy.models import Access, Role, User, Vdn
 
     setup_test_environment()
     call_command("migrate", verbosity=0)
@@ -63,9 +63,11 @@ def _ways() -> dict[str, Callable[[int], None]]:
     address = "/vdn/88/reservations/"
     browser.get(address)
 
+    vdn = Vdn.objects.get(pk=88)
+
     def bare(number: int) -> None:
         query = ReservationQuery(page=number + 1, size=ROWS)
-        gateway.client().list_reservations(vdn=88, query=query)
+        gateway.client(vdn).list_reservations(vdn=88, query=query)
 
     def get(path: str, number: int, **headers: str) -> None:
         answer = browser.get(path, {"page": number + 1, "size": ROWS}, headers=headers)
