@@ -23,7 +23,8 @@ WORKERS = 3
 @pytest.fixture
 def vendor_process() -> Iterator[Simulator]:
     with Simulator(rows=300) as simulator:
-        # Long enough to be killed while an answer is awaited; it was carried out before.
+        # Each is carried out before its answer is held or late.
+        simulator.faults.add("hold", operation=PUSH_MID_RESULT)
         simulator.faults.add("delay", operation=PUSH_MID_RESULT, times=None, seconds=0.06)
         yield simulator
 
@@ -51,8 +52,13 @@ def test_workers_killed_at_any_moment(site: Site, vendor_process: Simulator) -> 
     site.write([(name, "6") for name in names])
     nursery = site.nursery()
     moments = random.Random(1)
+    # The first one dies while it awaits an answer for certain; the others when it happens.
+    first = fork(nursery)
+    assert vendor_process.write_backs.wait_for(1, timeout=60)
+    os.kill(first, signal.SIGKILL)
+    vendor_process.faults.release()
     alive = [fork(nursery) for _ in range(WORKERS)]
-    for _ in range(KILLS):
+    for _ in range(KILLS - 1):
         victim = alive.pop(0)
         until(lambda: any(f"-{victim}-" in name for name in site.workers()), within=60)  # noqa: B023
         time.sleep(moments.uniform(0, 0.3))
