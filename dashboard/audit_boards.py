@@ -21,7 +21,7 @@ from dashboard.paging import count
 from isales_proxy.audit_filter import FILTERS, AuditFilter
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from isales_proxy.services.access import Scope
-from isales_proxy.services.audit_reading import MOST_COUNTED, AuditPage
+from isales_proxy.services.audit.reading import MOST_COUNTED, AuditPage
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -21,8 +21,8 @@ from dashboard.moments import Moments, zone_name
 from dashboard.paging import count
 from isales_proxy.models import CodeCategory, CodeRefresh
 from isales_proxy.services.access import Scope
-from isales_proxy.services.code_book import CodeBook, CodeMeaning
-from isales_proxy.services.code_guide import Explanation
+from isales_proxy.services.result_codes.code_book import CodeBook, CodeMeaning
+from isales_proxy.services.result_codes.guide import Explanation
 
 HEADINGS: Final[tuple[str | Promise, ...]] = (
     gettext_lazy("Code"),

@@ -12,7 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from isales_proxy.filters import PlainTextField
 from isales_proxy.models import CodeCategory
-from isales_proxy.services.code_guide import TEXTS
+from isales_proxy.services.result_codes.guide import TEXTS
 
 LONGEST_TEXT: Final = 500
 STATES: Final = (

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.paging import count
 from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
-from isales_proxy.services.code_book import CodeBook
-from isales_proxy.services.code_guide import Explanation
-from isales_proxy.services.code_tables import Change, Kind, RefreshReport, Words
+from isales_proxy.services.result_codes.code_book import CodeBook
+from isales_proxy.services.result_codes.guide import Explanation
+from isales_proxy.services.result_codes.tables import Change, Kind, RefreshReport, Words
 
 KINDS: Final[dict[Kind, tuple[str | Promise, str]]] = {
     "added": (gettext_lazy("Added"), "answered"),

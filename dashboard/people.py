@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from dashboard import log_ins
 from isales_proxy.models import User
-from isales_proxy.services import people_watch
+from isales_proxy.services.people import watch
 
 _THIS_MACHINE: Final = "127.0.0.1"
 
@@ -51,7 +51,7 @@ class ClosedAdapter(DefaultAccountAdapter):
 
     def set_password(self, user: User, password: str) -> None:
         """A person's own change of their password, recorded with it."""
-        with people_watch.watched(by=user, people=[user.pk]):
+        with watch.watched(by=user, people=[user.pk]):
             super().set_password(user, password)
 
 

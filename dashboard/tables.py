@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.moments import Moments
 from isales_proxy.client.records import Reservation
-from isales_proxy.services.code_book import CodeBook
-from isales_proxy.services.field_table import RESERVATION, Holds
+from isales_proxy.services.numbers.fields import RESERVATION, Holds
+from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import Standing, State, standing
 
 NOTHING: Final = "—"

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from isales_proxy.models import TokenScope
-from isales_proxy.services import tokens
+from isales_proxy.services.people import tokens
 
 _USUAL_DAYS: Final = 30
 _LONGEST_NAME: Final = 80

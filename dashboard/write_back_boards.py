@@ -21,7 +21,7 @@ from isales_proxy.models import WriteBackState
 from isales_proxy.outbox_filter import FILTERS, OutboxFilter
 from isales_proxy.services import tasks
 from isales_proxy.services.access import Scope
-from isales_proxy.services.outbox import Entry, OutboxPage, Story
+from isales_proxy.services.write_backs.outbox import Entry, OutboxPage, Story
 
 _TABS: Final = ("", *WriteBackState.values)
 

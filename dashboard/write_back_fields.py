@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.code_words import category
 from isales_proxy.client.queries import MAX_TEXT
-from isales_proxy.services.code_book import CodeBook
-from isales_proxy.services.write_back_drafts import Draft
+from isales_proxy.services.result_codes.code_book import CodeBook
+from isales_proxy.services.write_backs.drafts import Draft
 from isales_proxy.write_back_form import (
     DEVICE_TYPES,
     LONGEST_STATUS,

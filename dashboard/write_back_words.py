@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy
 from dashboard.moments import Moments
 from dashboard.tables import NOTHING, Reading
 from isales_proxy.models import Vdn, WriteBackAttempt, WriteBackState
-from isales_proxy.services.deliveries import BROKEN, DELIVERED, UNFIT
-from isales_proxy.services.outbox import Entry
 from isales_proxy.services.vendor_times import read_time
+from isales_proxy.services.write_backs.deliveries import BROKEN, DELIVERED, UNFIT
+from isales_proxy.services.write_backs.outbox import Entry
 from isales_proxy.write_back_form import DEVICE_TYPES, STATUSES
 
 # The tone of a badge; the words beside it say the same.

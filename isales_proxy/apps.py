@@ -13,4 +13,3 @@ class ISalesProxyConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers the system checks, the jobs and the signal receivers.
         from isales_proxy import checks, jobs, seeding  # noqa: F401
-        from isales_proxy.services import people  # noqa: F401

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.filters import CalledNumberField, LocalMomentField, PlainTextField
 from isales_proxy.models import AuditAction
 from isales_proxy.services import audit
-from isales_proxy.services.audit_reading import AuditQuery
+from isales_proxy.services.audit.reading import AuditQuery
 
 _KEYS: Final = re.compile(r"[0-9a-f]{64}(?:,[0-9a-f]{64}){0,4}")
 _END: Final = re.compile(r"[0-9]{1,2}")

@@ -28,14 +28,15 @@ from isales_proxy.client.queries import (
     ReservationQuery,
 )
 from isales_proxy.configuration import isales
-from isales_proxy.services import number_search, tasks
+from isales_proxy.services import tasks
 from isales_proxy.services.access import Scope
+from isales_proxy.services.numbers import search
 
 Row = TypeVar("Row")
 
 DEFAULT_SIZE: Final = 25
 LONGEST_NUMBER: Final = 32
-FEWEST_DIGITS: Final = number_search.FEWEST_DIGITS
+FEWEST_DIGITS: Final = search.FEWEST_DIGITS
 
 _MOMENT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
 # What the vendor refuses as "invalid characters": said here before it is asked.
@@ -51,7 +52,7 @@ class CalledNumberField(forms.CharField):
         super().__init__(required=False, max_length=200, label=_("Called number"))
 
     def clean(self, value: Any) -> str:
-        text = number_search.typed(str(value or ""))
+        text = search.typed(str(value or ""))
         if len(text) > LONGEST_NUMBER:
             raise ValidationError(
                 ngettext_lazy(
@@ -204,7 +205,7 @@ class ReservationFilter(forms.Form):
     def clean_called_no(self) -> str:
         """Who may not see numbers asks for whole ones: parts would tell the rest, bit by bit."""
         number = str(self.cleaned_data["called_no"])
-        if number and not self.scope.sees_numbers and not number_search.is_whole(number):
+        if number and not self.scope.sees_numbers and not search.is_whole(number):
             raise ValidationError(
                 _("Give the whole number, at least %(fewest)s digits."),
                 params={"fewest": FEWEST_DIGITS},

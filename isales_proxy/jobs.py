@@ -13,16 +13,10 @@ from huey.contrib.djhuey import db_periodic_task, db_task, on_startup, periodic_
 
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import RefreshKind, Vdn
-from isales_proxy.services import (
-    audit_upkeep,
-    call_data,
-    deliveries,
-    health,
-    result_codes,
-    retention,
-    write_backs,
-)
+from isales_proxy.services import call_data, health, result_codes, retention, write_backs
+from isales_proxy.services.audit import upkeep
 from isales_proxy.services.turns import AlreadyRunning
+from isales_proxy.services.write_backs import deliveries
 
 log = structlog.get_logger("isales")
 
@@ -124,7 +118,7 @@ def apply_retention() -> None:
 @db_periodic_task(crontab(hour="4", minute="37"))
 def verify_audit() -> None:
     """Daily: walk the chain of the audit; a broken one is logged and shown on its page."""
-    audit_upkeep.check()
+    upkeep.check()
 
 
 @on_startup()

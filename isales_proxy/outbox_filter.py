@@ -14,7 +14,7 @@ from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE
 from isales_proxy.configuration import isales
 from isales_proxy.filters import DEFAULT_SIZE, CountField, PlainTextField
 from isales_proxy.models import WriteBackState
-from isales_proxy.services.outbox import MOST_SHOWN, OutboxQuery
+from isales_proxy.services.write_backs.outbox import MOST_SHOWN, OutboxQuery
 
 
 class ShownField(forms.Field):

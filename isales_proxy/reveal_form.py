@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.services.reveals import LONGEST_REASON, SHORTEST_REASON
+from isales_proxy.services.numbers.reveals import LONGEST_REASON, SHORTEST_REASON
 from isales_proxy.write_back_form import LineField
 
 

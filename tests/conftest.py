@@ -13,7 +13,8 @@ from django.utils import translation
 
 from isales_proxy import gateway
 from isales_proxy.models import Access, Role, User, Vdn
-from isales_proxy.services import code_book, code_sightings, deliveries
+from isales_proxy.services.result_codes import code_book, sightings
+from isales_proxy.services.write_backs import deliveries
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
     DEMO_APP_KEY,
@@ -39,7 +40,7 @@ def _forget() -> None:
     for room in ("default", "rows"):
         caches[room].clear()
     code_book.forget()
-    code_sightings.forget()
+    sightings.forget()
     deliveries.forget()
     gateway.close()
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from dashboard.middleware import GetResponse
 from dashboard.sign_in.requirement import has_passed, is_required_of
 from isales_proxy.api.errors import is_api, problem
-from isales_proxy.services import second_factors
+from isales_proxy.services.people import second_factors
 
 _ALWAYS: Final = frozenset(
     {

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from dashboard.middleware import GetResponse
 from isales_proxy.api.errors import is_api
 from isales_proxy.models import User
-from isales_proxy.services import sessions
+from isales_proxy.services.people import sessions
 
 # In the session: seconds since the epoch.
 _BEGAN: Final = "began"

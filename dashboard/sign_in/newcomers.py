@@ -17,8 +17,9 @@ from django.shortcuts import render
 
 from dashboard import log_ins
 from isales_proxy.models import Role
-from isales_proxy.services import granted_access, people_watch, sessions
-from isales_proxy.services.granted_access import Granted
+from isales_proxy.services.people import granted as granted_access
+from isales_proxy.services.people import sessions, watch
+from isales_proxy.services.people.granted import Granted
 
 log = structlog.get_logger("isales")
 
@@ -48,7 +49,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
         """Make the person, and give the access that the claims grant."""
         granted = grants(sociallogin.account.extra_data)
-        with people_watch.watched(by=None, people=[]) as touched:
+        with watch.watched(by=None, people=[]) as touched:
             person = super().save_user(request, sociallogin, form)
             touched.add(person.pk)
         granted_access.bring_up_to_date(person=person, granted=granted)

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from dashboard.sign_in import limits, requirement
 from isales_proxy.models import User
-from isales_proxy.services import second_factors, sessions
+from isales_proxy.services.people import second_factors, sessions
 
 
 @receiver(user_logged_in, dispatch_uid="sign_in.begun")

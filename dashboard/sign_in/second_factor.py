@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.sign_in.requirement import is_required_of
 from isales_proxy import sealing
-from isales_proxy.services import second_factors
+from isales_proxy.services.people import second_factors
 
 log = structlog.get_logger("isales")
 

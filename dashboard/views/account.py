@@ -18,7 +18,7 @@ from dashboard.moments import Moments
 from dashboard.sign_in.devices import device_words
 from dashboard.sign_in.requirement import is_required_of
 from isales_proxy.models import User
-from isales_proxy.services import second_factors, sessions
+from isales_proxy.services.people import second_factors, sessions
 
 
 @require_safe

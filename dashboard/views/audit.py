@@ -19,8 +19,8 @@ from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from isales_proxy.audit_filter import AuditFilter
-from isales_proxy.services import audit_reading
 from isales_proxy.services.access import Scope
+from isales_proxy.services.audit import reading
 
 _FILE: Final = "audit"
 
@@ -35,7 +35,7 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     form = AuditFilter(request.GET)
     searched = form.is_valid() and form.cleaned_data["number"]
     if searched:
-        audit_reading.note_search(scope=scope, number=searched)
+        reading.note_search(scope=scope, number=searched)
         if not wants_fragment(request):
             return redirect(boards.AuditAddress.of(scope, form).at())
     response = _page(request, scope, form)
@@ -52,12 +52,12 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
     if not form.is_valid():
         return _page(request, scope, form)
     try:
-        found = audit_reading.export(scope=scope, query=form.query().whole, kind=kind)
-    except audit_reading.TooMany as refused:
+        found = reading.export(scope=scope, query=form.query().whole, kind=kind)
+    except reading.TooMany as refused:
         messages.error(
             request,
             _("%(total)s events are too many for one file, which holds %(most)s: filter them.")
-            % {"total": count(refused.total), "most": count(audit_reading.MOST_EXPORTED)},
+            % {"total": count(refused.total), "most": count(reading.MOST_EXPORTED)},
         )
         return _page(request, scope, form, status=422)
     moments = Moments(timezone.now())
@@ -81,9 +81,9 @@ def _page(
     request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int = 200
 ) -> HttpResponse:
     now = timezone.now()
-    head = audit_reading.state(scope=scope)
+    head = reading.state(scope=scope)
     if form.is_valid():
-        found = audit_reading.find(scope=scope, query=form.query())
+        found = reading.find(scope=scope, query=form.query())
         board = boards.filled(scope, form, found, now, head)
     else:
         board, status = boards.blank(scope, form, now, head), 422
@@ -91,6 +91,6 @@ def _page(
         request,
         page="audit/list.html",
         fragment="audit/_fragment.html",
-        context={"form": form, "board": board, "people": audit_reading.people(scope=scope)},
+        context={"form": form, "board": board, "people": reading.people(scope=scope)},
         status=status,
     )

@@ -24,10 +24,12 @@ from dashboard.responses import SeeOther
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.filters import PageFilter
 from isales_proxy.models import CodeRefresh, RefreshKind
-from isales_proxy.services import code_history, code_previews, problems, result_codes
+from isales_proxy.services import problems, result_codes
 from isales_proxy.services.access import NotYours, Scope
-from isales_proxy.services.code_previews import Preview
-from isales_proxy.services.code_tables import TableMoved
+from isales_proxy.services.result_codes import history as code_history
+from isales_proxy.services.result_codes import previews
+from isales_proxy.services.result_codes.previews import Preview
+from isales_proxy.services.result_codes.tables import TableMoved
 from isales_proxy.services.turns import AlreadyRunning
 
 
@@ -36,7 +38,7 @@ from isales_proxy.services.turns import AlreadyRunning
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Read the vendor's table and show what it would change; nothing is applied."""
     try:
-        preview = code_previews.start(scope=scope)
+        preview = previews.start(scope=scope)
     except AlreadyRunning:
         return _outcome(request, scope, _failed(_("A refresh is already under way.")), 409)
     except ISalesError as error:
@@ -51,11 +53,11 @@ def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Apply what was shown, and only that."""
     try:
-        report = code_previews.apply(scope=scope, preview_id=request.POST.get("preview", ""))
-    except code_previews.Expired:
+        report = previews.apply(scope=scope, preview_id=request.POST.get("preview", ""))
+    except previews.Expired:
         text = _("What was shown is no longer kept. Nothing was changed: read the table again.")
         return _outcome(request, scope, _failed(text), 410)
-    except code_previews.Outdated as error:
+    except previews.Outdated as error:
         state = _shown(error.preview)
         state["warning"] = _(
             "The table was changed meanwhile, so nothing was applied. This is how things are now."
@@ -174,7 +176,7 @@ def _shown(preview: Preview) -> dict[str, Any]:
         "id": preview.id,
         "summary": summary(preview.report),
         "read_at": read_at,
-        "minutes": int(code_previews.KEPT.total_seconds() // 60),
+        "minutes": int(previews.KEPT.total_seconds() // 60),
         "changes": change_lines(preview.report.changes, get_language() or "en"),
     }
 

@@ -16,12 +16,12 @@ from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from isales_proxy.services import doctor as service
-from isales_proxy.services import doctor_report
 from isales_proxy.services.access import Scope
-from isales_proxy.services.doctor_findings import Report
-from isales_proxy.services.doctor_probes import MAX_CALLS
-from isales_proxy.services.doctor_report import Section
-from isales_proxy.services.doctor_settings import in_effect
+from isales_proxy.services.doctor import report as doctor_report
+from isales_proxy.services.doctor.findings import Report
+from isales_proxy.services.doctor.probes import MAX_CALLS
+from isales_proxy.services.doctor.report import Section
+from isales_proxy.services.doctor.settings import in_effect
 from isales_proxy.services.turns import AlreadyRunning
 
 _TONES = {"answered": "answered", "no-credentials": "failed"}

@@ -21,9 +21,10 @@ from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther
 from isales_proxy.models import CodeCategory
-from isales_proxy.services import code_history, code_notes, code_sightings, result_codes
+from isales_proxy.services import result_codes
 from isales_proxy.services.access import NotYours, Scope
-from isales_proxy.services.code_notes import CodeStory
+from isales_proxy.services.result_codes import history, notes, sightings
+from isales_proxy.services.result_codes.notes import CodeStory
 
 LIST: Final = "result_codes/list.html"
 IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
@@ -92,11 +93,11 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     status = 200
     if request.method == "POST":
         if "remove" in request.POST:
-            code_notes.remove(scope=scope, code=code)
+            notes.remove(scope=scope, code=code)
             messages.success(request, _("What we ship of this code stands again."))
             return SeeOther(code_address(scope.vdn.pk, code))
         if form.is_valid():
-            code_notes.change(scope=scope, code=code, texts=form.texts())
+            notes.change(scope=scope, code=code, texts=form.texts())
             messages.success(request, _("Saved."))
             return SeeOther(code_address(scope.vdn.pk, code))
         status = 422
@@ -113,19 +114,19 @@ def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, A
     """The filter of this address, and all that the list shows of it."""
     form = CodeFilter(request.GET)
     book = result_codes.book(scope.vdn)
-    rows = code_boards.found(code_boards.lines(book, code_sightings.counts(scope.vdn)), form)
-    held = code_history.last_roll_back(scope.vdn)
+    rows = code_boards.found(code_boards.lines(book, sightings.counts(scope.vdn)), form)
+    held = history.last_roll_back(scope.vdn)
     return form, code_boards.board(scope, book, form, rows, held) | {"state": IDLE}
 
 
 def _found(scope: Scope, form: CodeFilter) -> list[code_boards.CodeLine]:
     book = result_codes.book(scope.vdn)
-    return code_boards.found(code_boards.lines(book, code_sightings.counts(scope.vdn)), form)
+    return code_boards.found(code_boards.lines(book, sightings.counts(scope.vdn)), form)
 
 
 def _story(scope: Scope, code: str) -> CodeStory:
     try:
-        return code_notes.story(scope=scope, code=code)
+        return notes.story(scope=scope, code=code)
     except NotYours:
         raise Http404 from None
 

@@ -20,9 +20,10 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.reveal_form import RevealForm
-from isales_proxy.services import problems, reveals
+from isales_proxy.services import problems
 from isales_proxy.services.access import NotYours, Scope
-from isales_proxy.services.reveals import Revealed
+from isales_proxy.services.numbers import reveals
+from isales_proxy.services.numbers.reveals import Revealed
 
 
 @require_POST

@@ -21,8 +21,8 @@ from dashboard.moments import Moments
 from dashboard.readers import LAST_VDN, ReaderRequest
 from dashboard.token_form import TokenForm
 from isales_proxy.models import ApiToken, TokenScope
-from isales_proxy.services import tokens
 from isales_proxy.services.access import remembered_scopes
+from isales_proxy.services.people import tokens
 
 # What makes a form sent twice, or loaded anew with its answer, make one token only.
 _ONCE: Final = "token_form"

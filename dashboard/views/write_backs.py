@@ -25,18 +25,11 @@ from dashboard.responses import SeeOther, private
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.outbox_filter import OutboxFilter
-from isales_proxy.services import (
-    outbox,
-    problems,
-    result_codes,
-    tasks,
-    write_back_drafts,
-    write_backs,
-)
+from isales_proxy.services import problems, result_codes, tasks, write_backs
 from isales_proxy.services.access import Scope
 from isales_proxy.services.problems import Problem
-from isales_proxy.services.write_back_drafts import Draft
-from isales_proxy.services.write_backs import NoSuchWriteBack, NotAsItStands
+from isales_proxy.services.write_backs import NoSuchWriteBack, NotAsItStands, drafts, outbox
+from isales_proxy.services.write_backs.drafts import Draft
 from isales_proxy.write_back_form import (
     LONGEST_KEY,
     LONGEST_SOURCE,
@@ -104,7 +97,7 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
     number_of = request.POST.get("number_of", "")[:LONGEST_SOURCE]
     draft = Draft(
         appoint_id=reservation,
-        sources=write_back_drafts.sources(scope=scope, key=number_of),
+        sources=drafts.sources(scope=scope, key=number_of),
     )
     if not form.is_valid():
         return _page(request, scope, form, draft=draft, status=422)
@@ -166,7 +159,7 @@ def _draft(request: ReaderRequest, scope: Scope) -> tuple[Draft, Problem | None,
     datum = request.GET.get("datum", "")
     if datum:
         number = int(datum) if datum.isdecimal() and len(datum) <= _LONGEST_NUMBER else 0
-        found = write_back_drafts.of_datum(scope=scope, pk=number)
+        found = drafts.of_datum(scope=scope, pk=number)
         if found is None:
             raise Http404
         return found, None, 200
@@ -174,7 +167,7 @@ def _draft(request: ReaderRequest, scope: Scope) -> tuple[Draft, Problem | None,
     if not reservation:
         return Draft(), None, 200
     try:
-        found = write_back_drafts.of_reservation(scope=scope, appoint_id=reservation)
+        found = drafts.of_reservation(scope=scope, appoint_id=reservation)
     except ISalesError as error:
         problem = problems.describe(error)
         return Draft(), problem, problem.status

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from isales_proxy.models import User
-from isales_proxy.services import second_factors, sessions
+from isales_proxy.services.people import second_factors, sessions
 
 
 @admin.action(

@@ -17,7 +17,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from isales_proxy.admin import deeds
 from isales_proxy.models import Access, User
-from isales_proxy.services import people, people_watch, second_factors
+from isales_proxy.services import people
+from isales_proxy.services.people import second_factors, watch
 
 _FACTORS = {"totp": _("app"), "webauthn": _("security key")}
 
@@ -58,7 +59,7 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST":
             return view(request, *args, **kwargs)
         chosen = [str(key) for key in (*args, *kwargs.values()) if str(key).isdecimal()]
-        with people_watch.watched(
+        with watch.watched(
             by=cast("User", request.user), people=self._people(request, chosen)
         ) as touched:
             request.callboard_touched = touched  # type: ignore[attr-defined]

@@ -16,7 +16,8 @@ from isales_proxy.models import (
     ResultCode,
     WriteBack,
 )
-from isales_proxy.services import masking, people
+from isales_proxy.services import people
+from isales_proxy.services.numbers import masking
 
 
 class _ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]

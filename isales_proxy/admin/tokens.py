@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from isales_proxy.models import ApiToken, User
-from isales_proxy.services import tokens
+from isales_proxy.services.people import tokens
 
 
 @admin.register(ApiToken)

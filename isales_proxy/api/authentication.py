@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from isales_proxy.api.permissions import needed_by
 from isales_proxy.models import ApiToken, User
-from isales_proxy.services import tokens
+from isales_proxy.services.people import tokens
 
 CHALLENGE: Final = 'Session realm="Callboard", Token realm="Callboard"'
 

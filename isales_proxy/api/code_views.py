@@ -20,17 +20,11 @@ from isales_proxy.api.permissions import ADMINISTERS, READS
 from isales_proxy.api.views import PersonalView
 from isales_proxy.filters import PageFilter
 from isales_proxy.models import CodeRefresh
-from isales_proxy.services import (
-    access,
-    code_history,
-    code_previews,
-    code_sightings,
-    code_tables,
-    result_codes,
-)
+from isales_proxy.services import access, result_codes
 from isales_proxy.services.access import Scope
-from isales_proxy.services.code_book import CodeMeaning
-from isales_proxy.services.code_tables import Change, RefreshReport
+from isales_proxy.services.result_codes import history, previews, sightings, tables
+from isales_proxy.services.result_codes.code_book import CodeMeaning
+from isales_proxy.services.result_codes.tables import Change, RefreshReport
 
 
 class ResultCodes(PersonalView):
@@ -69,9 +63,7 @@ class ResultCodesRefresh(PersonalView):
         scope.require(scope.may_refresh_codes)
         preview = _flag(request, "preview")
         report = (
-            code_previews.start(scope=scope).report
-            if preview
-            else result_codes.refresh(scope=scope)
+            previews.start(scope=scope).report if preview else result_codes.refresh(scope=scope)
         )
         return Response(_report(report, applied=not preview))
 
@@ -89,7 +81,7 @@ class CodeHistory(PersonalView):
         if not form.is_valid():
             raise InvalidQuestion(by_field(form.errors))
         page, size = form.cleaned_data["page"], form.cleaned_data["size"]
-        rows, total = code_history.listed(scope=scope, page=page, size=size)
+        rows, total = history.listed(scope=scope, page=page, size=size)
         return Response(
             {"count": total, "page": page, "size": size, "results": [_entry(row) for row in rows]}
         )
@@ -105,7 +97,7 @@ def _flag(request: Request, name: str) -> bool:
 
 def _table(scope: Scope) -> dict[str, Any]:
     book = result_codes.book(scope.vdn)
-    seen = code_sightings.counts(scope.vdn)
+    seen = sightings.counts(scope.vdn)
     unknown = sorted(seen.keys() - book.codes.keys())
     return {
         "count": len(book.codes),
@@ -147,7 +139,7 @@ def _entry(row: CodeRefresh) -> dict[str, Any]:
         "added": row.added,
         "reworded": row.reworded,
         "removed": row.removed,
-        "changes": _changes(code_tables.change_from_json(each) for each in row.changes),
+        "changes": _changes(tables.change_from_json(each) for each in row.changes),
     }
 
 

@@ -9,7 +9,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from isales_proxy.models import ApiToken, TokenScope
-from isales_proxy.services import tokens
+from isales_proxy.services.people import tokens
 
 # HTTP method → scope. Every view of the API has one of these as `needs`; a rule test says so.
 Needs = Mapping[str, TokenScope]

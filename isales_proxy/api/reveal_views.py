@@ -13,7 +13,8 @@ from isales_proxy.api.errors import by_field, invalid_value, json_object, no_suc
 from isales_proxy.api.permissions import WRITES
 from isales_proxy.api.views import PersonalView
 from isales_proxy.reveal_form import RevealForm
-from isales_proxy.services import access, reveals
+from isales_proxy.services import access
+from isales_proxy.services.numbers import reveals
 
 
 class ReservationReveal(PersonalView):

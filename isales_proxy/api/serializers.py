@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.models import Role, TokenScope
-from isales_proxy.services.field_table import RESERVATION, Field, Holds
+from isales_proxy.services.numbers.fields import RESERVATION, Field, Holds
 from isales_proxy.services.states import State
 
 RESERVATION_STATES = [(state.value, state.value) for state in State]

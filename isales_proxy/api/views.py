@@ -25,8 +25,8 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter, Row, WholeFilter
 from isales_proxy.services import access, reservations, result_codes
 from isales_proxy.services.access import Scope
-from isales_proxy.services.code_book import CodeBook
-from isales_proxy.services.field_table import RESERVATION_FIELDS
+from isales_proxy.services.numbers.fields import RESERVATION_FIELDS
+from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import standing
 
 _FIELDS = set(RESERVATION_FIELDS)

@@ -28,10 +28,10 @@ from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES
 from isales_proxy.api.views import PersonalView
 from isales_proxy.models import WriteBack, WriteBackAttempt
 from isales_proxy.outbox_filter import OutboxFilter
-from isales_proxy.services import access, outbox, result_codes, write_backs
+from isales_proxy.services import access, result_codes, write_backs
 from isales_proxy.services.access import Scope
-from isales_proxy.services.code_book import CodeBook
-from isales_proxy.services.write_backs import KeyUsed, NoSuchWriteBack, NotAsItStands
+from isales_proxy.services.result_codes.code_book import CodeBook
+from isales_proxy.services.write_backs import KeyUsed, NoSuchWriteBack, NotAsItStands, outbox
 from isales_proxy.write_back_form import FIELDS, LONGEST_KEY, WriteBackForm
 
 _KNOWN = {*FIELDS, "reservation", "key"}

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from isales_proxy.services import audit_chain
+from isales_proxy.services.audit import chain
 
 _AT_ONCE = 500
 _POSTGRES = (
@@ -44,10 +44,10 @@ def chain_older_events(apps, schema_editor):  # noqa: ARG001 - Django's signatur
     while batch := list(events.filter(pk__gt=head.last_id)[:_AT_ONCE]):
         for event in batch:
             event.previous = head.last
-            event.hash = audit_chain.fingerprint(event)
+            event.hash = chain.fingerprint(event)
             head.last, head.last_id = event.hash, event.pk
         events.bulk_update(batch, ["previous", "hash"])
-    audit_chain.seal(head)
+    chain.seal(head)
 
 
 def guard(apps, schema_editor):  # noqa: ARG001 - Django's signature

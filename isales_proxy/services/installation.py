@@ -11,8 +11,8 @@ from isales_proxy import configuration
 from isales_proxy.configuration import Variable
 from isales_proxy.models import Access, TokenScope, User, Vdn, VdnCredentials
 from isales_proxy.services import people as people_service
-from isales_proxy.services import second_factors, tokens
 from isales_proxy.services.access import Scope
+from isales_proxy.services.people import second_factors, tokens
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import TaskName
-from isales_proxy.services import masking
 from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import digest
+from isales_proxy.services.numbers import masking
 
 log = structlog.get_logger("isales")
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.services import masking, number_audit, number_search, whole_reservations
 from isales_proxy.services.access import Scope
-from isales_proxy.services.whole_reservations import Found, ReservationPage
+from isales_proxy.services.numbers import audited, masking, search, whole_reservations
+from isales_proxy.services.numbers.whole_reservations import Found, ReservationPage
 
 __all__ = ["Found", "Related", "ReservationPage", "one", "page", "related"]
 
@@ -31,11 +31,11 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     Raises ISalesError when there is neither an answer nor an older one to show.
     """
     if query.called_no and not scope.sees_numbers:
-        found = number_search.page(scope=scope, query=query)
+        found = search.page(scope=scope, query=query)
     else:
         found = whole_reservations.page(scope=scope, query=query)
     if query.called_no:
-        number_audit.searched(scope, query.called_no)
+        audited.searched(scope, query.called_no)
     return _shown(scope, found)
 
 
@@ -52,7 +52,7 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
         return None
     if not scope.sees_numbers:
         return replace(found, row=masking.reservation(found.row))
-    number_audit.viewed(scope, subject=appoint_id, number=found.row.called_no or "")
+    audited.viewed(scope, subject=appoint_id, number=found.row.called_no or "")
     return found
 
 

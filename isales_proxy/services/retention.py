@@ -6,23 +6,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from isales_proxy.services import (
-    audit_upkeep,
-    call_data,
-    code_sightings,
-    sessions,
-    tokens,
-    write_backs,
-)
+from isales_proxy.services import call_data, write_backs
+from isales_proxy.services.audit import upkeep
+from isales_proxy.services.people import sessions, tokens
+from isales_proxy.services.result_codes import sightings
 
 _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
     ("Rows of call data", call_data.purge),
     ("Write-backs", write_backs.purge),
-    ("Sightings of result codes", code_sightings.purge),
+    ("Sightings of result codes", sightings.purge),
     ("API tokens", tokens.purge),
     ("Sessions", sessions.purge),
     # The last one, since the others may be recorded there.
-    ("Audit events", audit_upkeep.purge),
+    ("Audit events", upkeep.purge),
 )
 
 

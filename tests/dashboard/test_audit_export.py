@@ -99,7 +99,7 @@ def test_no_text_is_a_formula(auditor: Client) -> None:
 
 
 def test_too_many_are_refused_and_nothing_is_cut(auditor: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr("isales_proxy.services.audit_reading.MOST_EXPORTED", 5)
+    monkeypatch.setattr("isales_proxy.services.audit.reading.MOST_EXPORTED", 5)
     write(6, vdn_id=88)
     answer = auditor.get(f"{PATH}export.csv")
     assert answer.status_code == 422

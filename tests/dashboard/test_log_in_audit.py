@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from dashboard import log_ins
 from isales_proxy.models import AuditAction, AuditEvent, User
-from isales_proxy.services.audit_checking import verify
+from isales_proxy.services.audit.checking import verify
 
 pytestmark = pytest.mark.django_db
 

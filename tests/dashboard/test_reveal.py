@@ -156,7 +156,7 @@ def test_what_cannot_be_audited_is_not_shown(agent: Any, monkeypatch: pytest.Mon
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         raise DatabaseError("no")
 
-    monkeypatch.setattr("isales_proxy.services.reveals.audit.record", refuse)
+    monkeypatch.setattr("isales_proxy.services.numbers.reveals.audit.record", refuse)
     answer = reveal(agent)
     assert answer.status_code == 503
     assert NUMBER not in text_of(answer)

@@ -15,7 +15,7 @@ from django.test import Client
 
 from isales_proxy.jobs import apply_retention
 from isales_proxy.models import Access, ApiToken, AuditAction, AuditEvent, Role, TokenScope, User
-from isales_proxy.services import tokens
+from isales_proxy.services.people import tokens
 from tests.support.pages import form_of
 from tests.support.tokens import program, token_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.models import User, WriteBackState
-from isales_proxy.services import claims
+from isales_proxy.services.write_backs import claims
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.outbox import TASK, outbox_of, reserve, text_of
 

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from isales_proxy.client.records import Reservation, parse_reservation
-from isales_proxy.services import masking
-from isales_proxy.services.field_table import CALL_DATUM, MID_RESULT, RESERVATION, Holds
-from isales_proxy.services.masking import MASK
+from isales_proxy.services.numbers import masking
+from isales_proxy.services.numbers.fields import CALL_DATUM, MID_RESULT, RESERVATION, Holds
+from isales_proxy.services.numbers.masking import MASK
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)

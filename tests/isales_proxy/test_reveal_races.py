@@ -24,7 +24,8 @@ REVEAL = f"""
 import threading
 from django.db import connection
 from isales_proxy.models import User, WriteBack
-from isales_proxy.services import access, reveals
+from isales_proxy.services import access
+from isales_proxy.services.numbers import reveals
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 pk = WriteBack.objects.get().pk
 told = []

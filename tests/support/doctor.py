@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Any
 
 from isales_proxy.models import Vdn
-from isales_proxy.services import doctor, doctor_report
-from isales_proxy.services.doctor_findings import Examined, Report
+from isales_proxy.services import doctor
+from isales_proxy.services.doctor import report as doctor_report
+from isales_proxy.services.doctor.findings import Examined, Report
 from isales_proxy.simulator import Simulator
 
 

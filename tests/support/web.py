@@ -24,7 +24,7 @@ from tests.support.workers import ROOT, Site, embedded
 TOKEN = """
 import os
 from isales_proxy.models import TokenScope, User
-from isales_proxy.services import tokens
+from isales_proxy.services.people import tokens
 user = User.objects.get(username=os.environ["NAME"])
 scope = TokenScope(os.environ["SCOPE"])
 print("token:", tokens.make(user=user, name="test", scope=scope, days=1)[1])

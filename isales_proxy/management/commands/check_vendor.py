@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.models import Vdn
-from isales_proxy.services import doctor, doctor_report
+from isales_proxy.services import doctor
+from isales_proxy.services.doctor import report as doctor_report
 from isales_proxy.services.turns import AlreadyRunning
 
 

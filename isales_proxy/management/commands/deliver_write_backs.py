@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from isales_proxy.services import deliveries
-from isales_proxy.services.deliveries import Drained
+from isales_proxy.services.write_backs import deliveries
+from isales_proxy.services.write_backs.deliveries import Drained
 
 log = structlog.get_logger("isales")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from isales_proxy.services import audit_checking
+from isales_proxy.services.audit import checking
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was found."""
-        found = audit_checking.verify(anchor=options["anchor"])
+        found = checking.verify(anchor=options["anchor"])
         if found.first_at and found.last_at:
             self.stdout.write(
                 f"Events: {found.count}, from {found.first_at:%Y-%m-%d %H:%M:%S} "

@@ -13,9 +13,10 @@ from typing import Any, Final
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
-from isales_proxy.services import audit, number_audit, number_search, twins
+from isales_proxy.services import audit
 from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.call_data.upkeep import settle_lost
+from isales_proxy.services.numbers import audited, search, twins
 
 DEFAULT_SIZE: Final = 25
 _CHUNK: Final = 500
@@ -109,7 +110,7 @@ def rows(*, scope: Scope, question: RowQuestion) -> RowPage:
     found = _rows(scope, question)
     first = question.size * (question.page - 1)
     if number := _number(question):
-        number_audit.searched(scope, number)
+        audited.searched(scope, number)
     return RowPage(_shown(scope, found[first : first + question.size]), found.count())
 
 
@@ -182,8 +183,8 @@ def _record_export(scope: Scope, *, subject: str, **detail: Any) -> None:
 
 def _number(question: RowQuestion) -> str:
     """The whole number that was searched for; "" where it was none."""
-    number = number_search.typed(question.text)
-    return number if number_search.is_whole(number) else ""
+    number = search.typed(question.text)
+    return number if search.is_whole(number) else ""
 
 
 def _batches(scope: Scope) -> QuerySet[CallDataBatch]:
@@ -213,8 +214,8 @@ def _holding_without_numbers(text: str) -> Q:
     wanted = Q(unique_id__icontains=text)
     if not any(character.isnumeric() for character in text):
         return wanted | Q(call_data__icontains=text) | Q(ie_data__icontains=text)
-    number = number_search.typed(text)
-    if number_search.is_whole(number):
+    number = search.typed(text)
+    if search.is_whole(number):
         for spelt in (number.removeprefix("+"), f"+{number.removeprefix('+')}"):
             wanted |= Q(caller_number=spelt) | Q(phone_numbers=spelt)
             wanted |= Q(phone_numbers__startswith=f"{spelt}\n")
@@ -225,7 +226,7 @@ def _holding_without_numbers(text: str) -> Q:
 
 def _holding(text: str) -> Q:
     """A text in any field; a number also where it is written with blanks or dashes."""
-    number = number_search.typed(text)
+    number = search.typed(text)
     wanted = Q()
     for name in ("unique_id", "phone_numbers", "caller_number", "call_data", "ie_data"):
         wanted |= Q(**{f"{name}__icontains": text})

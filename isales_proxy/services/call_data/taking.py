@@ -16,9 +16,10 @@ from isales_proxy import gateway
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import CallDataQuery
 from isales_proxy.models import AuditAction, CallDataBatch
-from isales_proxy.services import audit, masking, twins
+from isales_proxy.services import audit
 from isales_proxy.services.access import Scope
 from isales_proxy.services.call_data.keeping import Keeper, on_disk, settle
+from isales_proxy.services.numbers import masking, twins
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from isales_proxy.client import (
     ReservationQuery,
     TimedOut,
 )
-from isales_proxy.services.doctor_findings import Doubt, Ending, Match, Probes
-from isales_proxy.services.doctor_probes import MAX_CALLS, probe
+from isales_proxy.services.doctor.findings import Doubt, Ending, Match, Probes
+from isales_proxy.services.doctor.probes import MAX_CALLS, probe
 
 FIRST = 1_747_302_523_000
 MINUTE = 60_000

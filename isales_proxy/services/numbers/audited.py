@@ -1,0 +1,50 @@
+"""Who searched for a number, and who looked at one: told to the audit once in a while.
+
+Reading goes on where the audit cannot be written: a list that nobody can open while the database is
+busy would help no customer. Revealing and exporting are stricter: without audit they do not happen.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+from django.core.cache import cache
+from django.db import Error, transaction
+
+from isales_proxy.models import AuditAction
+from isales_proxy.services import audit
+from isales_proxy.services.access import Scope
+from isales_proxy.services.answers import digest
+from isales_proxy.services.numbers import masking
+
+log = structlog.get_logger("isales")
+
+ONCE_IN_SECONDS: Final = 10 * 60
+# Shorter ones are what somebody types on the way to a number.
+_FEWEST_DIGITS: Final = 4
+
+
+def searched(scope: Scope, number: str) -> None:
+    """The person asked for this number, whole or in such a part that it is somebody's."""
+    if len(masking.digits_of(number)) >= _FEWEST_DIGITS:
+        _once(AuditAction.NUMBER_SEARCHED, scope, number=number)
+
+
+def viewed(scope: Scope, *, subject: str, number: str) -> None:
+    """The person opened `subject`, whose number stands there whole."""
+    if number:
+        _once(AuditAction.NUMBER_VIEWED, scope, number=number, subject=subject)
+
+
+def _once(action: AuditAction, scope: Scope, *, number: str, subject: str = "") -> None:
+    facts = "|".join((action.value, str(scope.vdn.pk), str(scope.user_id), subject, number))
+    key = f"audited:{digest(facts)}"
+    if not cache.add(key, 1, ONCE_IN_SECONDS):
+        return
+    try:
+        with transaction.atomic():
+            audit.record(action, by=scope, number=number, subject=subject)
+    except Error as error:
+        cache.delete(key)
+        log.error("number_not_audited", deed=action.value, error=type(error).__name__)

@@ -1,0 +1,149 @@
+"""One masked number shown to one person for a short while: for a reason, audited, budgeted.
+
+Without its line in the audit no number leaves this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Final
+
+import structlog
+from django.db import Error, transaction
+from django.utils import timezone
+
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.configuration import privacy
+from isales_proxy.models import AuditAction, AuditEvent, User
+from isales_proxy.services import audit
+from isales_proxy.services.access import NotYours, Scope
+from isales_proxy.services.call_data.reading import whole_datum
+from isales_proxy.services.numbers import masking, whole_reservations
+from isales_proxy.services.write_backs import NoSuchWriteBack, outbox
+
+log = structlog.get_logger("isales")
+
+SECONDS: Final = 30
+"""How long a number stays on the screen."""
+
+SHORTEST_REASON: Final = 3
+LONGEST_REASON: Final = 300
+
+
+class BudgetSpent(RuntimeError):
+    """The person had as many numbers shown today as one may: `limit`; more in `seconds`."""
+
+    def __init__(self, limit: int, seconds: int) -> None:
+        super().__init__("The budget of revealed numbers is spent.")
+        self.limit = limit
+        self.seconds = seconds
+
+
+class NotAudited(RuntimeError):
+    """The audit cannot be written, so nothing is shown."""
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """The numbers, whole; for how many seconds; and how many more the person may see today."""
+
+    called: tuple[str, ...] = field(repr=False)
+    caller: str = field(repr=False)
+    left: int
+    seconds: int = SECONDS
+
+
+def reservation(
+    *, scope: Scope, appoint_id: str, reason: str, query: ReservationQuery | None = None
+) -> Revealed:
+    """The numbers of a reservation; `query` is the list that it was seen in.
+
+    Raises NotAllowed, NotYours, BudgetSpent, NotAudited, ISalesError, and ValueError for a reason
+    of a wrong length.
+    """
+    _may(scope, reason)
+    found = whole_reservations.one(
+        scope=scope, appoint_id=appoint_id, query=query or ReservationQuery()
+    )
+    if found is None:
+        raise NotYours
+    called = (found.row.called_no,) if found.row.called_no else ()
+    return _shown(scope, called, found.row.caller_no or "", subject=appoint_id, reason=reason)
+
+
+def datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
+    """The numbers of a row of call data. Raises like `reservation`, but for ISalesError."""
+    _may(scope, reason)
+    scope.require(scope.may_see_outbound)
+    row = whole_datum(scope, datum_id)
+    subject = f"call data {row.batch_id}/{row.position}"
+    return _shown(scope, tuple(row.numbers), row.caller_number, subject=subject, reason=reason)
+
+
+def write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
+    """The number of a write-back. Raises like `reservation`, but for ISalesError."""
+    _may(scope, reason)
+    scope.require(scope.may_see_outbound)
+    try:
+        row = outbox.whole(scope, pk)
+    except NoSuchWriteBack:
+        raise NotYours from None
+    called = (row.phone_number,) if row.phone_number else ()
+    return _shown(scope, called, "", subject=f"write-back {pk}", reason=reason)
+
+
+def _may(scope: Scope, reason: str) -> None:
+    scope.require(scope.may_reveal)
+    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
+        raise ValueError("reason")
+
+
+def _shown(
+    scope: Scope, called: tuple[str, ...], caller: str, *, subject: str, reason: str
+) -> Revealed:
+    numbers = called or ((caller,) if caller else ())
+    if not numbers:
+        raise NotYours
+    try:
+        left = _spend(scope, numbers, subject=subject, reason=reason)
+    except Error as error:
+        log.error("reveal_not_audited", error=type(error).__name__)
+        raise NotAudited from error
+    if left < 0:
+        tomorrow = _day(scope, timezone.now())[1]
+        seconds = max(1, int((tomorrow - timezone.now()).total_seconds()))
+        raise BudgetSpent(privacy().reveals_per_day, seconds)
+    return Revealed(called, caller, left)
+
+
+def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -> int:
+    """Write the audit and give how many numbers are left; less than none: they are withheld."""
+    with transaction.atomic():
+        # The person's turn: of two requests at once the second counts what the first has spent.
+        User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
+        today = AuditEvent.objects.filter(
+            action=AuditAction.NUMBER_REVEALED,
+            actor_id=scope.user_id,
+            at__gte=_day(scope, timezone.now())[0],
+        )
+        left = privacy().reveals_per_day - today.count() - len(numbers)
+        for number in numbers:
+            audit.record(
+                AuditAction.NUMBER_WITHHELD if left < 0 else AuditAction.NUMBER_REVEALED,
+                by=scope,
+                subject=subject,
+                # The audit is read by people who may not see numbers.
+                reason=masking.text(reason),
+                number=number,
+            )
+    return left
+
+
+def _day(scope: Scope, now: datetime) -> tuple[datetime, datetime]:
+    """When this day of the VDN began and when it ends (aware)."""
+    zone = scope.vdn.zone
+    today = now.astimezone(zone).date()
+    begin, end = (datetime.combine(day, time(), zone) for day in (today, today + timedelta(days=1)))
+    return begin, end

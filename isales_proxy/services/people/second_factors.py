@@ -1,0 +1,61 @@
+"""Second factors of people: who has one, and the reset by an admin. Setting up is allauth's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from isales_proxy.models import AuditAction, User
+from isales_proxy.services import audit
+from isales_proxy.services.people import sessions
+
+# Recovery codes stand in for one of these and are none themselves.
+FACTORS: Final = (Authenticator.Type.TOTP.value, Authenticator.Type.WEBAUTHN.value)
+
+
+def has(user: User, *, but: int | None = None) -> bool:
+    """Whether the person has a second factor, beside the one with the number `but`."""
+    found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
+    return bool(found.exclude(pk=but).exists())
+
+
+def with_kinds(people: QuerySet[User]) -> QuerySet[User]:
+    """The same people, for `kinds_of` without another query."""
+    factors = Authenticator.objects.filter(user_id=OuterRef("pk"))
+    return people.annotate(**{f"has_{kind}": Exists(factors.filter(type=kind)) for kind in FACTORS})
+
+
+def kinds_of(person: User) -> list[str]:
+    """The kinds of second factor that a person out of `with_kinds` has."""
+    return [kind for kind in FACTORS if getattr(person, f"has_{kind}", False)]
+
+
+def reset(*, person: User, by: User) -> int:
+    """Take away all second factors and recovery codes and end the person's sessions and API tokens.
+
+    Gives how many second factors there were; with none nothing is done or recorded.
+    """
+    with transaction.atomic():
+        rows = Authenticator.objects.filter(user_id=person.pk)
+        kinds = sorted(rows.values_list("type", flat=True))
+        if not kinds:
+            return 0
+        rows.delete()
+        note(person=person, by=by, change="reset", kinds=kinds)
+    sessions.shut_out(person=person, by=by, reason="second factor reset")
+    return sum(kind in FACTORS for kind in kinds)
+
+
+def note(*, person: User, by: User, change: str, kinds: list[str]) -> None:
+    """Record what became of a person's second factors: `added`, `removed`, `renewed`, `reset`."""
+    audit.record(
+        AuditAction.SECOND_FACTOR_CHANGED,
+        by=by,
+        person=person,
+        subject=person.get_username(),
+        change=change,
+        kinds=kinds,
+    )
