@@ -23,5 +23,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+# Files are looked for when they are asked for, not all of them for every client that a test makes.
+WHITENOISE_AUTOREFRESH = True
 # A number in an event of the audit is an error here, and masked in the product.
 AUDIT_STRICT = True

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,22 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """Verifies certificate and host name, TLS 1.2 or newer, by the bundle or the system's store."""
     try:
         if ca_bundle is None:
-            context = ssl.create_default_context()
-        elif Path(ca_bundle).is_dir():
+            return _by_the_system()
+        if Path(ca_bundle).is_dir():
             context = ssl.create_default_context(capath=ca_bundle)
         else:
             context = ssl.create_default_context(cafile=ca_bundle)
     except OSError:
         raise ValueError("ca_bundle cannot be read as certificates in PEM") from None
+    return _modern(context)
+
+
+@cache
+def _by_the_system() -> ssl.SSLContext:
+    """One for all clients of a process: to read the system's store takes some 50 ms."""
+    return _modern(ssl.create_default_context())
+
+
+def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
