@@ -16,7 +16,7 @@ class DashboardConfig(AppConfig):
 
 
 class StaticFiles(StaticFilesConfig):
-    """Django's static files without what no page uses: ReDoc, the parts of the browsable API, and the
+    """Django's static files without what no page uses: ReDoc, parts of the browsable API, and
     copies of htmx beside our own."""
 
     ignore_patterns = [  # noqa: RUF012 - Django's form
