@@ -193,6 +193,7 @@ def test_no_rule_of_accessibility_is_broken(sit: Sit, viewport: dict[str, int], 
     others = seat.page.get_by_role("button", name="End all others")
     if others.count():
         others.click()
+        expect(seat.page.locator("[data-session]")).to_have_count(1)
 
 
 def test_pages_that_ask_again_are_accessible(holder: Seat) -> None:
