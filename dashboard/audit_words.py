@@ -119,6 +119,8 @@ _SAID: Final[dict[str, dict[str, str | Promise]]] = {
         "one": gettext_lazy("one session"),
         "others": gettext_lazy("all other sessions"),
         "all": gettext_lazy("all sessions"),
+        "password": gettext_lazy("all sessions, since the password was set by somebody else"),
+        "second factor reset": gettext_lazy("all sessions, since the second factor was reset"),
     },
 }
 

@@ -45,14 +45,17 @@ def end(*, person: User, number: int, by: User) -> bool:
     return bool(_end(found, person=person, by=by, reason="one"))
 
 
-def end_all(*, person: User, by: User, but: str = "", reason: str = "all") -> int:
+def end_all(*, person: User, by: User | None, but: str = "", reason: str = "all") -> int:
     """End all sessions of the person but the one of that key; gives how many."""
     found = UserSession.objects.filter(user_id=person.pk).exclude(session_key=but)
     return _end(found, person=person, by=by, reason=reason)
 
 
-def shut_out(*, person: User, by: User, reason: str = "all") -> int:
-    """End all sessions and API tokens of the person, who may be somebody else by now; how many."""
+def shut_out(*, person: User, by: User | None, reason: str = "all") -> int:
+    """End all sessions and API tokens of the person, who may be somebody else by now; how many.
+
+    `by` None is the system itself: a command of the operator's.
+    """
     ended = end_all(person=person, by=by, reason=reason)
     return ended + tokens.revoke_all(person=person, by=by)
 
@@ -64,7 +67,7 @@ def purge(now: datetime) -> int:
     return int(UserSession.objects.filter(created_at__lt=now - longest).delete()[0])
 
 
-def _end(found: Iterable[Any], *, person: User, by: User, reason: str) -> int:
+def _end(found: Iterable[Any], *, person: User, by: User | None, reason: str) -> int:
     ended = 0
     for session in found:
         # What ran out long ago was no session any more.

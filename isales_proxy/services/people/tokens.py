@@ -78,7 +78,7 @@ def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiTok
     return token, text
 
 
-def revoke(*, by: User, token: ApiToken) -> None:
+def revoke(*, by: User | None, token: ApiToken) -> None:
     """End a token at once; the caller has it from `of` or `in_reach`, which say that one may."""
     with transaction.atomic():
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
@@ -86,7 +86,7 @@ def revoke(*, by: User, token: ApiToken) -> None:
             _record(AuditAction.TOKEN_REVOKED, by, token)
 
 
-def revoke_all(*, person: User, by: User) -> int:
+def revoke_all(*, person: User, by: User | None) -> int:
     """End every token of the person, when nobody is to act in their name; gives how many."""
     found = list(of(person))
     for token in found:
@@ -126,7 +126,7 @@ def purge(now: datetime) -> int:
     return deleted
 
 
-def _record(action: AuditAction, by: User, token: ApiToken) -> None:
+def _record(action: AuditAction, by: User | None, token: ApiToken) -> None:
     audit.record(
         action,
         by=by,
