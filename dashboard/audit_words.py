@@ -77,6 +77,8 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "meaning_en": gettext_lazy("Meaning (English)"),
     "meaning_zh": gettext_lazy("Meaning (Chinese)"),
     "more_than": gettext_lazy("More than so many in a minute"),
+    "members": gettext_lazy("Members"),
+    "limit": gettext_lazy("Limit"),
     "name": gettext_lazy("Name"),
     "permissions": gettext_lazy("Permissions"),
     "person": gettext_lazy("Person"),

@@ -39,6 +39,7 @@ class AuditAction(models.TextChoices):
     SECOND_FACTOR_CHANGED = "person.second_factor", _("Second factor changed")
     PERSON_CHANGED = "person.changed", _("Person changed")
     ACCESS_CHANGED = "person.access", _("Access to a VDN changed")
+    GROUP_CHANGED = "person.group", _("Group changed")
     TOKEN_CREATED = "token.created", _("API token made")
     TOKEN_REVOKED = "token.revoked", _("API token revoked")
     AUDIT_READ = "audit.read", _("Audit searched")
