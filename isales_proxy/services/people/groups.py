@@ -70,15 +70,14 @@ def _moved(
     fact = _MOVED.get(action)
     if fact is None or pk_set == set():
         return
+    chosen = {} if pk_set is None else {"pk__in": pk_set}
     if reverse:
-        found = Group.objects.filter(permissions=instance) if pk_set is None else Group.objects
-        moved = {group: [instance] for group in (found.filter(pk__in=pk_set) if pk_set else found)}
-    else:
-        codes = Permission.objects.filter(pk__in=pk_set) if pk_set else instance.permissions.all()
-        moved = {instance: list(codes)}
-    for group, permissions in moved.items():
-        if permissions:
-            _tell(group, **{fact: _codes(permissions)})
+        for group in Group.objects.filter(**chosen) if chosen else instance.group_set.all():
+            _tell(group, **{fact: _codes([instance])})
+        return
+    moved = Permission.objects.filter(**chosen) if chosen else instance.permissions.all()
+    if codes := _codes(moved):
+        _tell(instance, **{fact: codes})
 
 
 def _codes(permissions: Iterable[Permission]) -> list[str]:

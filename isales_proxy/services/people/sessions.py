@@ -13,10 +13,12 @@ from typing import Any
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 
 from isales_proxy.models import AuditAction, User
 from isales_proxy.services import audit
 from isales_proxy.services.people import tokens
+from isales_proxy.services.people.holding import hold
 
 
 def begun(*, user: User, key: str, address: str, user_agent: str) -> None:
@@ -56,8 +58,10 @@ def shut_out(*, person: User, by: User | None, reason: str = "all") -> int:
 
     `by` None is the system itself: a command of the operator's.
     """
-    ended = end_all(person=person, by=by, reason=reason)
-    return ended + tokens.revoke_all(person=person, by=by)
+    with transaction.atomic():
+        hold([person.pk])
+        ended = end_all(person=person, by=by, reason=reason)
+        return ended + tokens.revoke_all(person=person, by=by)
 
 
 def purge(now: datetime) -> int:

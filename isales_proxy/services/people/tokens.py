@@ -15,6 +15,7 @@ from knox.crypto import hash_token
 
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
 from isales_proxy.services import access, audit, people
+from isales_proxy.services.people.holding import hold
 
 MOST: Final = 20
 DAYS: Final = (1, 7, 30, 90, 365)
@@ -68,7 +69,7 @@ def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiTok
         raise access.NotAllowed
     with transaction.atomic():
         # Whoever makes two at once waits here, so that the bound holds.
-        User.objects.select_for_update().get(pk=user.pk)
+        hold([user.pk])
         if of(user).filter(expiry__gt=timezone.now()).count() >= MOST:
             raise TooMany
         token, text = ApiToken.objects.create(
@@ -81,6 +82,7 @@ def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiTok
 def revoke(*, by: User | None, token: ApiToken) -> None:
     """End a token at once; the caller has it from `of` or `in_reach`, which say that one may."""
     with transaction.atomic():
+        hold([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
         if deleted:
             _record(AuditAction.TOKEN_REVOKED, by, token)

@@ -21,6 +21,7 @@ from isales_proxy.seeding import ADMINS
 from isales_proxy.services import audit
 from isales_proxy.services.audit.texts import masked
 from isales_proxy.services.people import sessions
+from isales_proxy.services.people.holding import hold
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
 # A name or an address that somebody typed may hold a number.
@@ -42,10 +43,13 @@ class _Person:
 def watched(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
     """One transaction whose changes of these people, by their keys, are recorded at its end.
 
+    The people are held from its beginning on.
+
     Gives the set of keys: people who are new are put into it.
     """
     with transaction.atomic():
         touched = set(people)
+        hold(touched)
         before = _seen(touched)
         token = _watching.set(True)
         try:
