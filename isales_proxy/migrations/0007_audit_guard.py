@@ -2,6 +2,37 @@
 
 from django.db import migrations, models
 
+# SQLite has no settings of a transaction: a row that stands here while the purge is at it says so.
+# No model of ours, so that no later migration makes the table anew under the trigger.
+_SQLITE = (
+    "CREATE TABLE callboard_audit_purge (under_way INTEGER NOT NULL)",
+    """
+    CREATE TRIGGER callboard_audit_not_deleted BEFORE DELETE ON isales_proxy_auditevent
+    WHEN NOT EXISTS (SELECT 1 FROM callboard_audit_purge)
+    BEGIN SELECT RAISE(ABORT, 'an audit event is never deleted'); END
+    """,
+)
+_SQLITE_BACK = (
+    "DROP TRIGGER IF EXISTS callboard_audit_not_deleted",
+    "DROP TABLE IF EXISTS callboard_audit_purge",
+)
+
+
+def guard(apps, schema_editor):  # noqa: ARG001 - Django's signature
+    """The database itself refuses to delete an event, as PostgreSQL does since 0004."""
+    _run(schema_editor, _SQLITE)
+
+
+def leave_unguarded(apps, schema_editor):  # noqa: ARG001 - Django's signature
+    """The way back."""
+    _run(schema_editor, _SQLITE_BACK)
+
+
+def _run(schema_editor, statements):
+    if schema_editor.connection.vendor == "sqlite":
+        for statement in statements:
+            schema_editor.execute(statement)
+
 
 class Migration(migrations.Migration):
 
@@ -19,4 +50,5 @@ class Migration(migrations.Migration):
             model_name='auditevent',
             index=models.Index(fields=['actor_id', 'at'], name='audit_by_actor'),
         ),
+        migrations.RunPython(guard, leave_unguarded),
     ]
