@@ -9,7 +9,8 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, Seat, Sit
+from tests.browser.conftest import Seat, Sit
+from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
 
