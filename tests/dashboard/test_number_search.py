@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isales_proxy.models import AuditAction, AuditEvent
+from isales_proxy.models import Access, AuditAction, AuditEvent, Role, User
 from isales_proxy.services import audit
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.conftest import AGENT_ACCOUNT
@@ -235,6 +235,19 @@ def test_who_sees_none_searches_for_so_many_numbers_a_day(
         assert (told.actor, told.detail, told.number_key) == ("auditor", {"limit": 2}, "")
         clock.shift(660)
         assert client.get(LIST, {"called_no": third}).status_code == 200
+
+
+def test_what_is_searched_for_where_one_sees_numbers_is_not_counted(
+    vendor: Simulator, as_role: Any, people: dict[str, User], settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=1)
+    Access.objects.create(user=people["supervisor"], vdn_id=89, role=Role.AUDITOR)
+    client = as_role("supervisor")
+    for number in ("13800000001", "13800000002"):
+        assert client.get(LIST, {"called_no": number}).status_code == 200
+    there = "/vdn/89/reservations/"
+    assert client.get(there, {"called_no": "13800000003"}).status_code == 200
+    assert client.get(there, {"called_no": "13800000001"}).status_code == 429
 
 
 def test_the_count_does_not_depend_on_the_cache(

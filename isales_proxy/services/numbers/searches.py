@@ -72,7 +72,9 @@ def _count(scope: Scope, number: str, begin: datetime) -> bool:
         User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
         today = AuditEvent.objects.filter(actor_id=scope.user_id, at__gte=begin)
         same = Q(number_key__in=audit.number_keys(number))
-        found = today.filter(action=AuditAction.NUMBER_SEARCHED).aggregate(
+        # Where the person sees numbers, in another VDN, they search for as many as they like.
+        counted = today.filter(action=AuditAction.NUMBER_SEARCHED, detail__masked=True)
+        found = counted.aggregate(
             numbers=Count("number_key", distinct=True),
             same=Count("pk", filter=same),
             told=Max("at", filter=same & Q(vdn_id=scope.vdn.pk)),
@@ -83,5 +85,5 @@ def _count(scope: Scope, number: str, begin: datetime) -> bool:
             return False
         told = found["told"]
         if told is None or (timezone.now() - told).total_seconds() >= audited.ONCE_IN_SECONDS:
-            audit.record(AuditAction.NUMBER_SEARCHED, by=scope, number=number)
+            audit.record(AuditAction.NUMBER_SEARCHED, by=scope, number=number, masked=True)
     return True
