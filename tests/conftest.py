@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
-from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
 
@@ -37,14 +37,15 @@ def pytest_sessionfinish() -> None:
 def _emptied_between_tests() -> Iterator[None]:
     """After a test that commits, Django empties the tables; on SQLite the audit's trigger would
     refuse that."""
-    plain = DatabaseOperations.sql_flush
+    operations = DatabaseWrapper.ops_class
+    plain = operations.sql_flush
 
     def flush(self: Any, *args: Any, **kwargs: Any) -> list[str]:
         begin, end = upkeep.BEGIN["sqlite"], upkeep.END["sqlite"]
         return [begin, *plain(self, *args, **kwargs), end]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(DatabaseOperations, "sql_flush", flush)
+        patched.setattr(operations, "sql_flush", flush)
         yield
 
 
