@@ -22,6 +22,7 @@ from isales_proxy.audit_filter import FILTERS, AuditFilter
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from isales_proxy.services.access import Scope
 from isales_proxy.services.audit.reading import MOST_COUNTED, AuditPage
+from isales_proxy.services.problems import Problem
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -128,6 +129,8 @@ class AuditBoard:
     empty: str = ""
     verified: str = ""
     problem: str = ""
+    limit: Problem | None = None
+    """Why nothing was looked for."""
 
 
 def blank(scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None) -> AuditBoard:

@@ -77,6 +77,8 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "meaning_en": gettext_lazy("Meaning (English)"),
     "meaning_zh": gettext_lazy("Meaning (Chinese)"),
     "more_than": gettext_lazy("More than so many in a minute"),
+    "members": gettext_lazy("Members"),
+    "limit": gettext_lazy("Limit"),
     "name": gettext_lazy("Name"),
     "permissions": gettext_lazy("Permissions"),
     "person": gettext_lazy("Person"),
@@ -119,6 +121,8 @@ _SAID: Final[dict[str, dict[str, str | Promise]]] = {
         "one": gettext_lazy("one session"),
         "others": gettext_lazy("all other sessions"),
         "all": gettext_lazy("all sessions"),
+        "password": gettext_lazy("all sessions, since the password was set by somebody else"),
+        "second factor reset": gettext_lazy("all sessions, since the second factor was reset"),
     },
 }
 

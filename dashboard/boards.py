@@ -97,6 +97,13 @@ def failed(scope: Scope, form: ReservationFilter, now: datetime, problem: Proble
     return board
 
 
+def refused(scope: Scope, form: ReservationFilter, now: datetime, problem: Problem) -> Board:
+    """A board that says why nobody was asked."""
+    board = blank(scope, form, now)
+    board.problem = problem
+    return board
+
+
 def filled(
     scope: Scope,
     form: ReservationFilter,

@@ -22,8 +22,9 @@ from isales_proxy.call_data_filter import BatchFilter, CallDataFilter
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.filters import DEFAULT_SIZE
 from isales_proxy.models import BatchState, CallDataBatch
-from isales_proxy.services import call_data, tasks
+from isales_proxy.services import call_data, problems, tasks
 from isales_proxy.services.access import Scope
+from isales_proxy.services.numbers.budgets import SearchesSpent
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
@@ -100,25 +101,33 @@ def rows_page(
     """A page with the rows of its filter below what is its own, or those rows as a fragment."""
     form = CallDataFilter(request.GET)
     board: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
-    board |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": ""}
+    board |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
+    problem = None
     if form.is_valid():
         question = form.question(service_id=service_id, batch_id=batch_id)
-        found = call_data.rows(scope=scope, question=question)
         own = question.batch_id if batch_id is None else None
         pairs = (("q", question.text), ("batch", str(own or "")))
         filters = tuple((name, value) for name, value in pairs if value)
         address = ListAddress(path, filters, question.size, question.page)
         board |= {
-            "rows": outbound.datum_lines(scope, found.rows),
-            "total": found.total,
-            "total_text": count(found.total),
-            "pager": pager(address, total=found.total, shown=len(found.rows)),
             "batch": own or "",
             "batch_clear_url": address.without("batch"),
             "clear_url": address.cleared(),
             "kept": _kept(own, question),
-            "exports": _exports(scope, service_id, question),
         }
+        try:
+            found = call_data.rows(scope=scope, question=question)
+        except SearchesSpent as error:
+            problem = board["problem"] = problems.searches_spent(error)
+            status = problem.status
+        else:
+            board |= {
+                "rows": outbound.datum_lines(scope, found.rows),
+                "total": found.total,
+                "total_text": count(found.total),
+                "pager": pager(address, total=found.total, shown=len(found.rows)),
+                "exports": _exports(scope, service_id, question),
+            }
     else:
         status = 422
         board["errors"] = " ".join(str(text) for texts in form.errors.values() for text in texts)
@@ -128,6 +137,7 @@ def rows_page(
         fragment="tasks/_rows_fragment.html",
         context=context | {"board": board},
         status=status,
+        problem=problem,
     )
 
 

@@ -129,6 +129,9 @@ def read() -> Environment:
             reveals_per_day=env.int(
                 "REVEALS_PER_DAY", 30, validate=validate.Range(min=0, max=10_000)
             ),
+            number_searches_per_day=env.int(
+                "NUMBER_SEARCHES_PER_DAY", 200, validate=validate.Range(min=0, max=10_000)
+            ),
         ),
         sign_in=environment_sign_in.read(env),
     )

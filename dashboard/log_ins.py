@@ -2,7 +2,8 @@
 
 A stranger can fail as often as they like, so what they can write is bounded: failures one by one up
 to so many a minute in all, of the rest that there were more; a lock-out once in five minutes for
-each address. Every failure is counted for `/metrics`.
+each address, and likewise once a minute that an address sends more than is answered. Every failure
+is counted for `/metrics`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 from allauth.account.signals import user_logged_in
 from allauth.mfa.signals import authentication_failed
 from django.contrib.auth.signals import user_logged_out, user_login_failed
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
@@ -21,12 +23,14 @@ from prometheus_client import Counter
 
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.services import audit
+from isales_proxy.services.answers import digest
 
 FAILED: Final = Counter("callboard_log_ins_failed_total", "Log-ins that failed or were locked out.")
 MOST_A_MINUTE: Final = 60
 _MINUTE: Final = timedelta(minutes=1)
 _LOCKED: Final = timedelta(minutes=5)
 _LONGEST_NAME: Final = 150
+_TOO_MANY: Final = "too many requests"
 
 
 @receiver(user_logged_in, dispatch_uid="dashboard.log_ins")
@@ -68,6 +72,21 @@ def locked(name: str) -> None:
     same = told.filter(address=audit.address(), person_id=person.pk if person else None)
     if not same.exists() and told.count() < MOST_A_MINUTE:
         _record(AuditAction.LOG_IN_LOCKED, name)
+
+
+def too_many(person: User | None) -> None:
+    """An address or a person sends more than is answered; told once a minute for each address."""
+    FAILED.inc()
+    if not cache.add(f"too-many:{digest(audit.address())}", 1, _MINUTE.seconds):
+        return
+    told = _lately(AuditAction.LOG_IN_LOCKED, _MINUTE)
+    # Of the cache's word alone a flood could be made where the cache is away.
+    same = told.filter(address=audit.address(), reason=_TOO_MANY)
+    if not same.exists() and told.count() < MOST_A_MINUTE:
+        name = person.get_username() if person else "?"
+        audit.record(
+            AuditAction.LOG_IN_LOCKED, by=None, claimed=name, person=person, reason=_TOO_MANY
+        )
 
 
 def _lately(action: AuditAction, span: timedelta) -> QuerySet[AuditEvent]:

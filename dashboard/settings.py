@@ -171,6 +171,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "dashboard.sign_in.second_factor.SealedAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
+    "activate_totp": "dashboard.sign_in.forms.SetUpForm",
     "authenticate": "dashboard.sign_in.forms.CodeForm",
     "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
 }

@@ -27,6 +27,7 @@ from dashboard.views import (
 
 handler400 = "dashboard.views.errors.bad_request"
 handler404 = "dashboard.views.errors.not_found"
+handler429 = "dashboard.views.errors.too_many"
 handler500 = "dashboard.views.errors.failed"
 
 _result_codes = [

@@ -21,6 +21,7 @@ from isales_proxy.models import WriteBackState
 from isales_proxy.outbox_filter import FILTERS, OutboxFilter
 from isales_proxy.services import tasks
 from isales_proxy.services.access import Scope
+from isales_proxy.services.problems import Problem
 from isales_proxy.services.write_backs.outbox import Entry, OutboxPage, Story
 
 _TABS: Final = ("", *WriteBackState.values)
@@ -61,13 +62,14 @@ class Board:
     total_text: str = ""
     poll_url: str = ""
     newer: str = ""
+    problem: Problem | None = None
     empty: str = ""
     clear_url: str = ""
     pager: Pager | None = None
 
 
 def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
-    """A board without rows: the question was bad."""
+    """A board without rows: the question was bad, or is not answered."""
     address = _address(scope, form)
     return Board(
         vdn_id=scope.vdn.pk,

@@ -13,3 +13,4 @@ class ISalesProxyConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers the system checks, the jobs and the signal receivers.
         from isales_proxy import checks, jobs, seeding  # noqa: F401
+        from isales_proxy.services.people import groups  # noqa: F401

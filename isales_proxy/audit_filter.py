@@ -71,10 +71,15 @@ class AuditFilter(forms.Form):
         begin, end = found.get("begin"), found.get("end")
         if begin and end and begin > end:
             self.add_error("end", _("“To” is earlier than “From”."))
-        if found.get("number"):
+        if found.get("number") and not self.errors:
+            # A question that is refused hands out no fingerprint: with that nobody would be told.
             found["number_key"] = ",".join(audit.number_keys(found["number"]))
             found["number_end"] = found["number"][-2:]
         return found
+
+    def forget_number(self) -> None:
+        """Ask for no number any more; only after `is_valid()`."""
+        self.cleaned_data |= {"number": "", "number_key": "", "number_end": ""}
 
     def query(self) -> AuditQuery:
         """The frozen question; only after `is_valid()`."""

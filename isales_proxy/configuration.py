@@ -84,10 +84,12 @@ class Keeping:
 
 @dataclass(frozen=True)
 class Privacy:
-    """Which roles see called numbers whole, and how often a day others may have one shown."""
+    """Which roles see called numbers whole; how often a day others may have one shown, and for how
+    many different ones they may search."""
 
     numbers_visible_to: frozenset[str] = frozenset({"supervisor", "admin"})
     reveals_per_day: int = 30
+    number_searches_per_day: int = 200
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 from django.apps import apps as global_apps
 from django.conf import settings
@@ -14,6 +15,9 @@ from django.dispatch import receiver
 from isales_proxy.configuration import isales
 
 ADMINS = "Callboard admins"
+under_way: Final[ContextVar[bool]] = ContextVar("callboard_seeding", default=False)
+"""Whether what happens follows from a migrate."""
+
 _MANAGED = ("user", "vdn", "access")
 
 
@@ -36,9 +40,13 @@ def seed(sender: Any, using: str, apps: Any = global_apps, **_more: object) -> N
         )
     # Django makes an app's permissions in this same signal, perhaps after us.
     create_permissions(sender, verbosity=0, using=using)
-    group, _created = Group.objects.using(using).get_or_create(name=ADMINS)
-    group.permissions.set(
-        Permission.objects.using(using).filter(
-            content_type__app_label="isales_proxy", content_type__model__in=_MANAGED
+    token = under_way.set(True)
+    try:
+        group, _created = Group.objects.using(using).get_or_create(name=ADMINS)
+        group.permissions.set(
+            Permission.objects.using(using).filter(
+                content_type__app_label="isales_proxy", content_type__model__in=_MANAGED
+            )
         )
-    )
+    finally:
+        under_way.reset(token)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
 
 from isales_proxy import gateway
 from isales_proxy.models import Access, Role, User, Vdn
+from isales_proxy.services.audit import upkeep
 from isales_proxy.services.result_codes import code_book, sightings
 from isales_proxy.services.write_backs import deliveries
 from isales_proxy.simulator import (
@@ -29,6 +31,22 @@ AGENT_ACCOUNT = "116"
 
 def pytest_sessionfinish() -> None:
     furnished.discard()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _emptied_between_tests() -> Iterator[None]:
+    """After a test that commits, Django empties the tables; on SQLite the audit's trigger would
+    refuse that."""
+    operations = DatabaseWrapper.ops_class
+    plain = operations.sql_flush
+
+    def flush(self: Any, *args: Any, **kwargs: Any) -> list[str]:
+        begin, end = upkeep.BEGIN["sqlite"], upkeep.END["sqlite"]
+        return [begin, *plain(self, *args, **kwargs), end]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(operations, "sql_flush", flush)
+        yield
 
 
 @pytest.fixture(autouse=True)

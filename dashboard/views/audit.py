@@ -19,8 +19,10 @@ from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from isales_proxy.audit_filter import AuditFilter
+from isales_proxy.services import problems
 from isales_proxy.services.access import Scope
 from isales_proxy.services.audit import reading
+from isales_proxy.services.numbers.budgets import SearchesSpent
 
 _FILE: Final = "audit"
 
@@ -33,11 +35,12 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     An address with a called number is left at once for one with its fingerprint.
     """
     form = AuditFilter(request.GET)
-    searched = form.is_valid() and form.cleaned_data["number"]
-    if searched:
-        reading.note_search(scope=scope, number=searched)
-        if not wants_fragment(request):
-            return redirect(boards.AuditAddress.of(scope, form).at())
+    try:
+        searched = _searched(scope, form)
+    except SearchesSpent as error:
+        return _refused(request, scope, form, error)
+    if searched and not wants_fragment(request):
+        return redirect(boards.AuditAddress.of(scope, form).at())
     response = _page(request, scope, form)
     if searched:
         response.headers["HX-Push-Url"] = boards.AuditAddress.of(scope, form).at()
@@ -51,6 +54,10 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
     form = AuditFilter(request.GET)
     if not form.is_valid():
         return _page(request, scope, form)
+    try:
+        _searched(scope, form)
+    except SearchesSpent as error:
+        return _refused(request, scope, form, error)
     try:
         found = reading.export(scope=scope, query=form.query().whole, kind=kind)
     except reading.TooMany as refused:
@@ -77,6 +84,24 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         return _page(request, scope, form, status=422)
 
 
+def _searched(scope: Scope, form: AuditFilter) -> bool:
+    """Whether the form asks for a called number, which is then told. Raises SearchesSpent."""
+    number = form.cleaned_data["number"] if form.is_valid() else ""
+    if number:
+        reading.note_search(scope=scope, number=number)
+    return bool(number)
+
+
+def _refused(
+    request: ReaderRequest, scope: Scope, form: AuditFilter, error: SearchesSpent
+) -> HttpResponse:
+    # Its fingerprint in the links of the page would be as good as the number.
+    form.forget_number()
+    board = boards.blank(scope, form, timezone.now(), reading.state(scope=scope))
+    board.limit = problems.searches_spent(error)
+    return _answer(request, scope, form, board, board.limit.status)
+
+
 def _page(
     request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int = 200
 ) -> HttpResponse:
@@ -87,10 +112,17 @@ def _page(
         board = boards.filled(scope, form, found, now, head)
     else:
         board, status = boards.blank(scope, form, now, head), 422
+    return _answer(request, scope, form, board, status)
+
+
+def _answer(
+    request: ReaderRequest, scope: Scope, form: AuditFilter, board: boards.AuditBoard, status: int
+) -> HttpResponse:
     return answer(
         request,
         page="audit/list.html",
         fragment="audit/_fragment.html",
         context={"form": form, "board": board, "people": reading.people(scope=scope)},
         status=status,
+        problem=board.limit,
     )

@@ -23,6 +23,7 @@ from isales_proxy.call_data_filter import CallDataFilter
 from isales_proxy.models import CallDataBatch
 from isales_proxy.services import access, call_data, tasks
 from isales_proxy.services.access import Scope
+from isales_proxy.services.numbers.budgets import SearchesSpent
 
 _FILE: Final = "call-data"
 
@@ -77,7 +78,12 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     form = CallDataFilter(request.GET)
     if not form.is_valid():
         return task_page(request, scope, service_id)
-    found = call_data.export(scope=scope, question=form.question(service_id=service_id), kind=kind)
+    question = form.question(service_id=service_id)
+    try:
+        found = call_data.export(scope=scope, question=question, kind=kind)
+    except SearchesSpent:
+        # The page says so where its rows would be.
+        return task_page(request, scope, service_id)
     moments = Moments(timezone.now())
     table = exports.Table(
         name=_FILE,

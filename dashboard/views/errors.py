@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views import defaults
 
+from dashboard import log_ins
 from isales_proxy.api.errors import is_api, problem
 
 
@@ -27,6 +28,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return problem(404, _("There is nothing here for you."))
     return defaults.page_not_found(request, exception)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """What allauth answers when its limits are met: too many log-ins, codes or passwords."""
+    log_ins.too_many(request.user if request.user.is_authenticated else None)
+    return render(request, "429.html", status=429)
 
 
 def failed(request: HttpRequest) -> HttpResponse:

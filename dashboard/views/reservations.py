@@ -23,6 +23,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.services import problems, reservations
 from isales_proxy.services.access import Scope
+from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.states import standing
 
@@ -105,6 +106,9 @@ def _list(request: ReaderRequest, scope: Scope) -> tuple[dict[str, Any], int, Pr
     else:
         try:
             found = reservations.page(scope=scope, query=form.query())
+        except SearchesSpent as error:
+            problem = problems.searches_spent(error)
+            board, status = boards.refused(scope, form, now, problem), problem.status
         except ISalesError as error:
             problem = problems.describe(error)
             board, status = boards.failed(scope, form, now, problem), problem.status

@@ -27,6 +27,7 @@ from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.outbox_filter import OutboxFilter
 from isales_proxy.services import problems, result_codes, tasks, write_backs
 from isales_proxy.services.access import Scope
+from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.write_backs import NoSuchWriteBack, NotAsItStands, drafts, outbox
 from isales_proxy.services.write_backs.drafts import Draft
@@ -44,17 +45,8 @@ _LONGEST_NUMBER = 18
 @vdn_page(lambda scope: scope.may_see_outbound)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
-    now = timezone.now()
     form = OutboxFilter(request.GET)
-    if not form.is_valid():
-        board, status = boards.blank(scope, form, now), 422
-    elif form.cleaned_data["shown"] and wants_fragment(request):
-        shown = form.cleaned_data["shown"]
-        found, newer = outbox.again(scope=scope, query=form.query(), shown=shown)
-        board, status = boards.filled(scope, form, found, now, newer=newer), 200
-    else:
-        found = outbox.listed(scope=scope, query=form.query())
-        board, status = boards.filled(scope, form, found, now), 200
+    board, status = _board(request, scope, form)
     return answer(
         request,
         page="write_backs/list.html",
@@ -65,7 +57,26 @@ def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "tasks": write_back_fields.offered(tasks.known(scope=scope)),
         },
         status=status,
+        problem=board.problem,
     )
+
+
+def _board(request: ReaderRequest, scope: Scope, form: OutboxFilter) -> tuple[boards.Board, int]:
+    now = timezone.now()
+    if not form.is_valid():
+        return boards.blank(scope, form, now), 422
+    shown = form.cleaned_data["shown"] if wants_fragment(request) else ()
+    newer = None
+    try:
+        if shown:
+            found, newer = outbox.again(scope=scope, query=form.query(), shown=shown)
+        else:
+            found = outbox.listed(scope=scope, query=form.query())
+    except SearchesSpent as error:
+        board = boards.blank(scope, form, now)
+        board.problem = problems.searches_spent(error)
+        return board, board.problem.status
+    return boards.filled(scope, form, found, now, newer=newer), 200
 
 
 @require_safe

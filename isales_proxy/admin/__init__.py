@@ -9,6 +9,6 @@ Select2 writes style attributes, which our Content-Security-Policy forbids: no a
 
 from __future__ import annotations
 
-from isales_proxy.admin import people, records, tokens, vdns
+from isales_proxy.admin import groups, people, records, tokens, vdns
 
-__all__ = ["people", "records", "tokens", "vdns"]
+__all__ = ["groups", "people", "records", "tokens", "vdns"]

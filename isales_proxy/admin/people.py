@@ -111,6 +111,7 @@ class PeopleAdmin(_Watched, UserAdmin):  # type: ignore[type-arg]
     list_display = (
         "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
     )  # fmt: skip
+    change_user_password_template = "admin/isales_proxy/user/change_password.html"  # noqa: S105 - a template
     actions = (deeds.reset_second_factor, deeds.end_sessions)
     list_filter = (
         "is_staff",

@@ -25,6 +25,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.services import problems
 from isales_proxy.services.access import NotAllowed, NotYours
+from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.turns import AlreadyRunning
 
 log = structlog.get_logger("isales")
@@ -93,11 +94,13 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     set_rollback()
     match error:
         case OnlyStale():
-            return _vendor(problems.describe(error.error), error.as_of)
+            return _described(problems.describe(error.error), error.as_of)
         case NotTaken():
-            return _vendor(error.found, batch=error.batch)
+            return _described(error.found, batch=error.batch)
         case ISalesError():
-            return _vendor(problems.describe(error))
+            return _described(problems.describe(error))
+        case SearchesSpent():
+            return _described(problems.searches_spent(error))
         case InvalidQuestion():
             return _invalid(error.errors, error.title)
         case exceptions.ValidationError():
@@ -161,7 +164,7 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/") and not request.path.startswith("/api/docs/")
 
 
-def _vendor(found: problems.Problem, as_of: datetime | None = None, **more: Any) -> HttpResponse:
+def _described(found: problems.Problem, as_of: datetime | None = None, **more: Any) -> HttpResponse:
     headers = {} if found.retry_after is None else {"Retry-After": str(found.retry_after)}
     return problem(
         found.status,

@@ -22,6 +22,7 @@ class AuditAction(models.TextChoices):
     WRITE_BACK_RETRIED = "write_back.retried", _("Write-back tried again by hand")
     WRITE_BACK_CANCELLED = "write_back.cancelled", _("Write-back cancelled")
     NUMBER_SEARCHED = "number.searched", _("Called number searched for")
+    SEARCHES_SPENT = "number.searches_spent", _("Limit of searches by number met")
     NUMBER_VIEWED = "number.viewed", _("Reservation of a number viewed")
     NUMBER_REVEALED = "number.revealed", _("Called number revealed")
     NUMBER_WITHHELD = "number.withheld", _("Called number not revealed")
@@ -38,6 +39,7 @@ class AuditAction(models.TextChoices):
     SECOND_FACTOR_CHANGED = "person.second_factor", _("Second factor changed")
     PERSON_CHANGED = "person.changed", _("Person changed")
     ACCESS_CHANGED = "person.access", _("Access to a VDN changed")
+    GROUP_CHANGED = "person.group", _("Group changed")
     TOKEN_CREATED = "token.created", _("API token made")
     TOKEN_REVOKED = "token.revoked", _("API token revoked")
     AUDIT_READ = "audit.read", _("Audit searched")
@@ -92,6 +94,8 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ("-id",)
+        # What a person did today is counted for the budgets.
+        indexes: ClassVar = [models.Index(fields=["actor_id", "at"], name="audit_by_actor")]
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
 

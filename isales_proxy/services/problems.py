@@ -1,4 +1,5 @@
-"""An error of the vendor's, told to people: status, what happened, what it means, what to do.
+"""An error of the vendor's or a limit of ours, told to people: status, what happened, what it
+means, what to do.
 
 The table is that of the public contract, "Status of an answer".
 """
@@ -23,6 +24,7 @@ from isales_proxy.client.errors import (
     TimedOut,
     Unreachable,
 )
+from isales_proxy.services.numbers.budgets import SearchesSpent
 
 _RETRY_SECONDS: Final = 5
 _LONGEST_PAUSE_SECONDS: Final = 3600
@@ -142,6 +144,24 @@ def describe(error: ISalesError) -> Problem:
         reference=error.request_id,
         retry_after=_retry_after(error, wording.status),
         code=error.code or "",
+    )
+
+
+def searches_spent(error: SearchesSpent) -> Problem:
+    """That who sees no numbers searched for as many as one may in a day."""
+    return Problem(
+        status=429,
+        slug="searches-spent",
+        title=gettext("No more numbers can be searched for today"),
+        detail=ngettext(
+            "You searched for %(limit)s different number today, which is as many as one may.",
+            "You searched for %(limit)s different numbers today, which is as many as one may.",
+            error.limit,
+        )
+        % {"limit": error.limit},
+        next_step=gettext("Those can be searched for again. All other filters go on working."),
+        reference="",
+        retry_after=error.seconds,
     )
 
 

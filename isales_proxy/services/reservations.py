@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.services.access import Scope
-from isales_proxy.services.numbers import audited, masking, search, whole_reservations
+from isales_proxy.services.numbers import (
+    audited,
+    masking,
+    search,
+    searches,
+    whole_reservations,
+)
 from isales_proxy.services.numbers.whole_reservations import Found, ReservationPage
 
 __all__ = ["Found", "Related", "ReservationPage", "one", "page", "related"]
@@ -28,14 +34,14 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     """One page of the reservations that this person may see.
 
     Who may not see numbers finds by a whole one alone. A search by number is audited, if it can be.
-    Raises ISalesError when there is neither an answer nor an older one to show.
+    Raises ISalesError when there is neither an answer nor an older one to show, and SearchesSpent.
     """
+    if query.called_no:
+        searches.note(scope, query.called_no)
     if query.called_no and not scope.sees_numbers:
         found = search.page(scope=scope, query=query)
     else:
         found = whole_reservations.page(scope=scope, query=query)
-    if query.called_no:
-        audited.searched(scope, query.called_no)
     return _shown(scope, found)
 
 
@@ -47,6 +53,7 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
     stands in, with the error. Who sees its number is audited, if that can be. Raises ISalesError
     like `page`.
     """
+    query = searches.allowed(scope, query)
     found = whole_reservations.one(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
@@ -61,6 +68,7 @@ def related(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Relate
 
     Raises ISalesError like `page`.
     """
+    query = searches.allowed(scope, query)
     found = whole_reservations.one(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None

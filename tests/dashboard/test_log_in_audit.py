@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.test import Client
 from prometheus_client import REGISTRY
 
 from dashboard import log_ins
 from isales_proxy.models import AuditAction, AuditEvent, User
+from isales_proxy.services.answers import digest
 from isales_proxy.services.audit.checking import verify
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +89,26 @@ def test_guessing_names_from_one_address_is_bounded(people: dict[str, User]) -> 
         attempt(f"nobody{number}")
     assert len(told(AuditAction.LOG_IN_FAILED)) == 20
     assert len(told(AuditAction.LOG_IN_LOCKED)) == 1
+
+
+def test_more_log_ins_than_are_answered_are_told_once_a_minute(db: None, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"login": "1/m/ip"}
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    for minute in range(2):
+        with time_machine.travel(now + timedelta(minutes=2 * minute), tick=False):
+            for address in ("192.0.2.1", "192.0.2.2"):
+                client = Client(REMOTE_ADDR=address)
+                wrong = {"login": "nobody", "password": WRONG}
+                statuses = [client.post(LOG_IN, wrong).status_code for _ in range(4)]
+                assert statuses == [200, 429, 429, 429]
+                # Also where the cache is away.
+                cache.delete_many([f"too-many:{digest(address)}"])
+                assert b"Too many attempts" in client.post(LOG_IN, wrong).content
+    events = told(AuditAction.LOG_IN_LOCKED)
+    assert [event.address for event in events] == ["192.0.2.1", "192.0.2.2"] * 2
+    assert {(event.actor, event.person_id, event.reason) for event in events} == {
+        ("?", None, "too many requests")
+    }
 
 
 def test_guessing_from_many_addresses_is_bounded_and_counted(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
+from django.core.cache import cache, caches
 from django.db import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isales_proxy.models import AuditAction, AuditEvent
+from isales_proxy.models import Access, AuditAction, AuditEvent, Role, User
 from isales_proxy.services import audit
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.conftest import AGENT_ACCOUNT
@@ -187,6 +191,98 @@ def test_a_list_is_shown_even_if_the_audit_cannot_be_written(
         assert client.get(LIST, {"called_no": NUMBER}).status_code == 200
     client.get(LIST, {"called_no": NUMBER})
     assert AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED).count() == 1
+
+
+def test_who_sees_none_searches_for_so_many_numbers_a_day(
+    vendor: Simulator, rows: None, as_role: Any, settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=2)
+    settings.TIME_ZONE = "Asia/Shanghai"
+    first, second, third = NUMBER, "13800000001", "13800000002"
+    task, outbox = f"/vdn/88/tasks/{TASK}/", "/vdn/88/write-backs/"
+    with time_machine.travel(datetime(2030, 5, 31, 15, 50, tzinfo=UTC), tick=True) as clock:
+        client = as_role("auditor")
+        assert client.get(LIST, {"called_no": first}).status_code == 200
+        assert client.get(outbox, {"q": second}).status_code == 200
+        asked = len(vendor.calls.of(LIST_RESERVATIONS))
+        for address, question in (
+            (LIST, {"called_no": third}),
+            (outbox, {"q": third}),
+            (task, {"q": third}),
+            (f"{task}call-data/export.csv", {"q": third}),
+            ("/vdn/88/audit/", {"number": third}),
+            ("/vdn/88/audit/export.csv", {"number": third}),
+        ):
+            for headers in ({}, FRAGMENT):
+                answer = client.get(address, question, headers=headers)
+                assert answer.status_code == 429, address
+                assert 0 < int(answer.headers["Retry-After"]) <= 600
+                assert 'data-problem="searches-spent"' in text_of(answer)
+                assert 'id="filters"' in text_of(answer)
+                assert "number_key" not in text_of(answer)
+        refused = client.get(API, {"called_no": third})
+        assert refused.status_code == 429
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert refused.json()["retry_after"] == int(refused.headers["Retry-After"])
+        assert client.get("/api/v1/vdns/88/write-backs/", {"q": third}).status_code == 429
+        assert len(vendor.calls.of(LIST_RESERVATIONS)) == asked
+        # What was searched for costs nothing more; other filters are free.
+        assert client.get(task, {"q": f"+{first}"}).status_code == 200
+        assert client.get(API, {"called_no": second}).status_code == 200
+        assert client.get(LIST, {"task": "4711"}).status_code == 200
+        assert as_role("supervisor").get(LIST, {"called_no": third}).status_code == 200
+        (told,) = AuditEvent.objects.filter(action=AuditAction.SEARCHES_SPENT)
+        assert (told.actor, told.detail, told.number_key) == ("auditor", {"limit": 2}, "")
+        clock.shift(660)
+        assert client.get(LIST, {"called_no": third}).status_code == 200
+
+
+def test_what_is_searched_for_where_one_sees_numbers_is_not_counted(
+    vendor: Simulator, as_role: Any, people: dict[str, User], settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=1)
+    Access.objects.create(user=people["supervisor"], vdn_id=89, role=Role.AUDITOR)
+    client = as_role("supervisor")
+    for number in ("13800000001", "13800000002"):
+        assert client.get(LIST, {"called_no": number}).status_code == 200
+    there = "/vdn/89/reservations/"
+    assert client.get(there, {"called_no": "13800000003"}).status_code == 200
+    assert client.get(there, {"called_no": "13800000001"}).status_code == 429
+
+
+def test_the_count_does_not_depend_on_the_cache(
+    vendor: Simulator, rows: None, as_role: Any, settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=1)
+    client = as_role("agent")
+    for status, number in ((200, NUMBER), (200, NUMBER), (429, "13800000001")):
+        cache.clear()
+        assert client.get(API, {"called_no": number}).status_code == status
+    assert AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED).count() == 1
+
+
+def test_no_panel_tells_whether_a_row_is_of_a_number_that_may_not_be_searched_for(
+    vendor: Simulator, rows: None, as_role: Any, settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=0)
+    client = as_role("agent")
+    for address in (f"{LIST}9001/", f"{LIST}9001/related/"):
+        caches["rows"].clear()
+        found = client.get(address, {"called_no": NUMBER, "size": "100"}, headers=FRAGMENT)
+        caches["rows"].clear()
+        other = client.get(address, {"called_no": "13800000001", "size": "100"}, headers=FRAGMENT)
+        assert found.status_code == other.status_code
+
+
+def test_a_search_goes_on_if_it_cannot_be_counted(
+    vendor: Simulator, rows: None, as_role: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise DatabaseError(f"no {NUMBER}")
+
+    monkeypatch.setattr("isales_proxy.services.numbers.searches.audit.record", refuse)
+    assert as_role("agent").get(API, {"called_no": NUMBER}).json()["count"] == 30
+    assert "search_not_counted" in caplog.text
 
 
 WANTED = st.from_regex(r"[0-9]{7,20}", fullmatch=True)

@@ -97,17 +97,42 @@ def test_an_admin_ends_the_sessions_of_their_people(people: dict[str, User]) -> 
     assert (event.actor, event.subject) == ("admin", "supervisor")
 
 
-def test_with_the_sessions_the_tokens_end(people: dict[str, User]) -> None:
-    theirs = as_program(people["supervisor"], TokenScope.READ)
+@pytest.mark.parametrize("deed", ["end_sessions", "reset_second_factor"])
+def test_with_the_sessions_the_tokens_end(people: dict[str, User], deed: str) -> None:
+    theirs, client = as_program(people["supervisor"], TokenScope.READ), log_in("supervisor")
     beyond = as_program(people["both"], TokenScope.READ)
     form = {
-        "action": "end_sessions",
+        "action": deed,
         "_selected_action": [people["supervisor"].pk, people["both"].pk],
         "confirmed": "yes",
     }
     log_in("admin").post("/admin/isales_proxy/user/", form)
+    # Of the second factor, too: this person has none, and is wanted out all the same.
+    assert not is_in(client)
     assert theirs.get("/api/v1/vdns/").status_code == 401
     assert beyond.get("/api/v1/vdns/").status_code == 200
+
+
+@pytest.mark.parametrize("by", ["admin", "system"])
+def test_a_password_that_somebody_else_sets_ends_sessions_and_tokens(
+    people: dict[str, User], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    person, secret = people["supervisor"], "A-longer-secret-7"
+    theirs, client = as_program(person, TokenScope.READ), log_in("supervisor")
+    if by == "admin":
+        page, admin = f"/admin/isales_proxy/user/{person.pk}/password/", log_in("admin")
+        assert b"their API tokens end" in admin.get(page).content
+        new = {"usable_password": "true", "password1": secret, "password2": secret}
+        assert admin.post(page, new | {"set-password": ""}).status_code == 302
+    else:
+        monkeypatch.setenv("NEW", secret)
+        wish = ("supervisor", "--role=supervisor", "--vdn=88", "--password-env=NEW")
+        call_command("adduser", *wish, stdout=StringIO())
+    assert theirs.get("/api/v1/vdns/").status_code == 401
+    assert not is_in(client)
+    for action in (AuditAction.TOKEN_REVOKED, AuditAction.SESSION_REVOKED):
+        event = AuditEvent.objects.filter(action=action).get()
+        assert (event.actor, event.person_id) == (by, person.pk)
 
 
 def test_other_roles_end_nobodys_sessions(people: dict[str, User]) -> None:
@@ -121,8 +146,10 @@ def test_other_roles_end_nobodys_sessions(people: dict[str, User]) -> None:
     assert is_in(theirs)
 
 
-def test_changing_the_password_ends_other_sessions(people: dict[str, User]) -> None:
+def test_changing_the_password_ends_other_sessions_and_no_token(people: dict[str, User]) -> None:
     here, other = log_in("supervisor"), log_in("supervisor")
+    program = as_program(people["supervisor"], TokenScope.READ)
+    assert b"Your API tokens go on working" in here.get("/accounts/password/change/").content
     form = {
         "oldpassword": PASSWORD,
         "password1": "A-longer-secret-7",
@@ -132,6 +159,7 @@ def test_changing_the_password_ends_other_sessions(people: dict[str, User]) -> N
     assert is_in(here)
     assert not is_in(other)
     assert numbers(here) == []
+    assert program.get("/api/v1/vdns/").status_code == 200
 
 
 def test_who_is_switched_off_is_out_at_once(people: dict[str, User]) -> None:

@@ -1,4 +1,4 @@
-"""The budget of revealed numbers holds when many requests of one person come at once."""
+"""The budgets of revealed numbers and of searches hold for many requests of one person at once."""
 
 from __future__ import annotations
 
@@ -21,41 +21,51 @@ write_backs.queue(scope=scope, key="one", result=IntermediateResult(
     unique_id="u", service_id="1", phone_number="15800000001"))
 """
 REVEAL = f"""
-import threading
+import os, threading
 from django.db import connection
 from isales_proxy.models import User, WriteBack
 from isales_proxy.services import access
-from isales_proxy.services.numbers import reveals
+from isales_proxy.services.numbers import reveals, searches
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 pk = WriteBack.objects.get().pk
-told = []
+told, searched = [], []
 start = threading.Barrier({THREADS})
-def ask():
+def ask(number):
     start.wait()
+    try:
+        searches.note(scope, number)
+        searched.append(number)
+    except searches.SearchesSpent:
+        pass
     try:
         told.append(reveals.write_back(scope=scope, pk=pk, reason="a race").called[0])
     except reveals.BudgetSpent:
         told.append("spent")
     finally:
         connection.close()
-threads = [threading.Thread(target=ask) for _ in range({THREADS})]
+numbers = [f"{{os.getpid()}}0000{{place}}" for place in range({THREADS})]
+threads = [threading.Thread(target=ask, args=[number]) for number in numbers]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print(told.count("15800000001"), told.count("spent"))
+print(told.count("15800000001"), told.count("spent"), len(searched))
 """
 
 
 def race(site: Site) -> None:
     site.manage("shell", "-v0", "-c", PREPARE)
     site.env |= {"NUMBERS_VISIBLE_TO": "", "REVEALS_PER_DAY": str(BUDGET)}
+    site.env["NUMBER_SEARCHES_PER_DAY"] = str(BUDGET)
     with ThreadPoolExecutor(PROCESSES) as pool:
         runs = [pool.submit(site.manage, "shell", "-v0", "-c", REVEAL) for _ in range(PROCESSES)]
-        told = [[int(word) for word in run.result().split()[-2:]] for run in runs]
-    shown, spent = (sum(each) for each in zip(*told, strict=True))
+        told = [[int(word) for word in run.result().split()[-3:]] for run in runs]
+    shown, spent, searched = (sum(each) for each in zip(*told, strict=True))
     assert (shown, spent) == (BUDGET, THREADS * PROCESSES - BUDGET)
+    assert searched == BUDGET
     kept = site.query("SELECT action, count(*) FROM isales_proxy_auditevent GROUP BY action")
     assert dict(kept)["number.revealed"] == BUDGET
     assert dict(kept)["number.withheld"] == spent
+    assert dict(kept)["number.searched"] == BUDGET
+    assert dict(kept)["number.searches_spent"] == 1
 
 
 def test_two_processes_at_once_spend_one_budget(tmp_path: Path) -> None:

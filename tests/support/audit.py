@@ -22,12 +22,13 @@ def write(count: int, **more: Any) -> list[AuditEvent]:
 
 
 def unguard() -> None:
-    """Take the trigger away, as the owner of the table may."""
+    """Take the triggers away, as the owner of the table may."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"DROP TRIGGER callboard_audit_kept ON {TABLE}")
         else:
             cursor.execute("DROP TRIGGER callboard_audit_kept")
+            cursor.execute("DROP TRIGGER callboard_audit_not_deleted")
 
 
 def sql(statement: str, *values: Any) -> None:

@@ -15,6 +15,7 @@ from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.services import audit
 from isales_proxy.services.access import Scope
 from isales_proxy.services.audit.texts import masked
+from isales_proxy.services.numbers import searches
 
 MOST_EXPORTED: Final = 50_000
 # Beyond it a reader is told “more than”: to count them all would take long.
@@ -90,9 +91,12 @@ def find(*, scope: Scope, query: AuditQuery) -> AuditPage:
 def note_search(*, scope: Scope, number: str) -> None:
     """Somebody looks for the story of one called number: that is a part of its story.
 
-    Raises NotAllowed.
+    Raises NotAllowed and SearchesSpent.
     """
     scope.require(scope.may_see_audit)
+    if not scope.sees_numbers:
+        # The story would tell which reservation is of that number.
+        searches.note(scope, number)
     audit.record(AuditAction.AUDIT_READ, by=scope, number=number)
 
 

@@ -24,6 +24,15 @@ BROKEN: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 _AT_ONCE: Final = 5000
+# The triggers let this transaction alone delete, between the one and the other.
+BEGIN: Final = {
+    "postgresql": "SELECT set_config('callboard.purge', 'on', true)",
+    "sqlite": "INSERT INTO callboard_audit_purge (under_way) VALUES (1)",
+}
+END: Final = {
+    "postgresql": "SELECT set_config('callboard.purge', '', true)",
+    "sqlite": "DELETE FROM callboard_audit_purge",
+}
 _FROM_THE_FRONT: Final = f"DELETE FROM {AuditEvent._meta.db_table} WHERE id <= %s"  # noqa: S608, SLF001 - no value of anybody's
 
 
@@ -52,12 +61,9 @@ def _purge(before: datetime) -> int:
         if newest.event is None:
             return 0
         with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                # The trigger lets this transaction alone delete.
-                cursor.execute("SELECT set_config('callboard.purge', 'on', true)")
+            cursor.execute(BEGIN[connection.vendor])
             cursor.execute(_FROM_THE_FRONT, [newest.event.pk])
-            if connection.vendor == "postgresql":
-                cursor.execute("SELECT set_config('callboard.purge', '', true)")
+            cursor.execute(END[connection.vendor])
         head.first_previous = newest.event.hash
         chain.seal(head)
         audit.record(

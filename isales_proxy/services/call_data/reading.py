@@ -16,7 +16,7 @@ from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatu
 from isales_proxy.services import audit
 from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.call_data.upkeep import settle_lost
-from isales_proxy.services.numbers import audited, search, twins
+from isales_proxy.services.numbers import search, searches, twins
 
 DEFAULT_SIZE: Final = 25
 _CHUNK: Final = 500
@@ -105,12 +105,12 @@ def batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
 
 
 def rows(*, scope: Scope, question: RowQuestion) -> RowPage:
-    """One page of the rows. Raises NotAllowed."""
+    """One page of the rows. Raises NotAllowed and SearchesSpent."""
     scope.require(scope.may_see_outbound)
+    if number := _number(question):
+        searches.note(scope, number)
     found = _rows(scope, question)
     first = question.size * (question.page - 1)
-    if number := _number(question):
-        audited.searched(scope, number)
     return RowPage(_shown(scope, found[first : first + question.size]), found.count())
 
 
@@ -135,11 +135,14 @@ def whole_datum(scope: Scope, datum_id: int) -> CallDatum:
 
 
 def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
-    """All rows of the question, whatever its page; audited. Raises NotAllowed.
+    """All rows of the question, whatever its page; audited. Raises NotAllowed and SearchesSpent.
 
     `kind` is what they are written as. Rows that come while they are read are left out.
     """
     scope.require(scope.may_see_outbound)
+    number = _number(question)
+    if number and not scope.sees_numbers:
+        searches.note(scope, number)
     found = _rows(scope, question)
     counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
     total = int(counted["total"])
@@ -151,7 +154,7 @@ def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
         batch=question.batch_id,
         searched=bool(question.text),
         masked=not scope.sees_numbers,
-        number=_number(question),
+        number=number,
     )
     found = found.filter(pk__lte=counted["last"] or 0).defer("raw", "batch__raw")
     streamed = found.iterator(chunk_size=_CHUNK)

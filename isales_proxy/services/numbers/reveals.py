@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
 from typing import Final
 
 import structlog
 from django.db import Error, transaction
-from django.utils import timezone
 
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.configuration import privacy
@@ -20,7 +18,7 @@ from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.services import audit
 from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.call_data.reading import whole_datum
-from isales_proxy.services.numbers import masking, whole_reservations
+from isales_proxy.services.numbers import budgets, masking, searches, whole_reservations
 from isales_proxy.services.write_backs import NoSuchWriteBack, outbox
 
 log = structlog.get_logger("isales")
@@ -32,13 +30,8 @@ SHORTEST_REASON: Final = 3
 LONGEST_REASON: Final = 300
 
 
-class BudgetSpent(RuntimeError):
-    """The person had as many numbers shown today as one may: `limit`; more in `seconds`."""
-
-    def __init__(self, limit: int, seconds: int) -> None:
-        super().__init__("The budget of revealed numbers is spent.")
-        self.limit = limit
-        self.seconds = seconds
+class BudgetSpent(budgets.Spent):
+    """The person had as many numbers shown today as one may."""
 
 
 class NotAudited(RuntimeError):
@@ -64,9 +57,8 @@ def reservation(
     of a wrong length.
     """
     _may(scope, reason)
-    found = whole_reservations.one(
-        scope=scope, appoint_id=appoint_id, query=query or ReservationQuery()
-    )
+    asked = searches.allowed(scope, query or ReservationQuery())
+    found = whole_reservations.one(scope=scope, appoint_id=appoint_id, query=asked)
     if found is None:
         raise NotYours
     called = (found.row.called_no,) if found.row.called_no else ()
@@ -112,9 +104,7 @@ def _shown(
         log.error("reveal_not_audited", error=type(error).__name__)
         raise NotAudited from error
     if left < 0:
-        tomorrow = _day(scope, timezone.now())[1]
-        seconds = max(1, int((tomorrow - timezone.now()).total_seconds()))
-        raise BudgetSpent(privacy().reveals_per_day, seconds)
+        raise BudgetSpent(privacy().reveals_per_day)
     return Revealed(called, caller, left)
 
 
@@ -126,7 +116,7 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
         today = AuditEvent.objects.filter(
             action=AuditAction.NUMBER_REVEALED,
             actor_id=scope.user_id,
-            at__gte=_day(scope, timezone.now())[0],
+            at__gte=budgets.today(),
         )
         left = privacy().reveals_per_day - today.count() - len(numbers)
         for number in numbers:
@@ -139,11 +129,3 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
                 number=number,
             )
     return left
-
-
-def _day(scope: Scope, now: datetime) -> tuple[datetime, datetime]:
-    """When this day of the VDN began and when it ends (aware)."""
-    zone = scope.vdn.zone
-    today = now.astimezone(zone).date()
-    begin, end = (datetime.combine(day, time(), zone) for day in (today, today + timedelta(days=1)))
-    return begin, end

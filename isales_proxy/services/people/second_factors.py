@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from isales_proxy.models import AuditAction, User
 from isales_proxy.services import audit
 from isales_proxy.services.people import sessions
+from isales_proxy.services.people.holding import hold
 
 # Recovery codes stand in for one of these and are none themselves.
 FACTORS: Final = (Authenticator.Type.TOTP.value, Authenticator.Type.WEBAUTHN.value)
@@ -34,18 +35,19 @@ def kinds_of(person: User) -> list[str]:
 
 
 def reset(*, person: User, by: User) -> int:
-    """Take away all second factors and recovery codes and end the person's sessions and API tokens.
+    """Take away all second factors and recovery codes and end the person's sessions and API tokens,
+    also of somebody who has none: who presses this wants them out.
 
-    Gives how many second factors there were; with none nothing is done or recorded.
+    Gives how many second factors there were; without any that part is not recorded.
     """
     with transaction.atomic():
+        hold([person.pk])
         rows = Authenticator.objects.filter(user_id=person.pk)
         kinds = sorted(rows.values_list("type", flat=True))
-        if not kinds:
-            return 0
-        rows.delete()
-        note(person=person, by=by, change="reset", kinds=kinds)
-    sessions.shut_out(person=person, by=by, reason="second factor reset")
+        if kinds:
+            rows.delete()
+            note(person=person, by=by, change="reset", kinds=kinds)
+        sessions.shut_out(person=person, by=by, reason="second factor reset")
     return sum(kind in FACTORS for kind in kinds)
 
 

@@ -13,10 +13,12 @@ from typing import Any
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 
 from isales_proxy.models import AuditAction, User
 from isales_proxy.services import audit
 from isales_proxy.services.people import tokens
+from isales_proxy.services.people.holding import hold
 
 
 def begun(*, user: User, key: str, address: str, user_agent: str) -> None:
@@ -45,16 +47,21 @@ def end(*, person: User, number: int, by: User) -> bool:
     return bool(_end(found, person=person, by=by, reason="one"))
 
 
-def end_all(*, person: User, by: User, but: str = "", reason: str = "all") -> int:
+def end_all(*, person: User, by: User | None, but: str = "", reason: str = "all") -> int:
     """End all sessions of the person but the one of that key; gives how many."""
     found = UserSession.objects.filter(user_id=person.pk).exclude(session_key=but)
     return _end(found, person=person, by=by, reason=reason)
 
 
-def shut_out(*, person: User, by: User, reason: str = "all") -> int:
-    """End all sessions and API tokens of the person, who may be somebody else by now; how many."""
-    ended = end_all(person=person, by=by, reason=reason)
-    return ended + tokens.revoke_all(person=person, by=by)
+def shut_out(*, person: User, by: User | None, reason: str = "all") -> int:
+    """End all sessions and API tokens of the person, who may be somebody else by now; how many.
+
+    `by` None is the system itself: a command of the operator's.
+    """
+    with transaction.atomic():
+        hold([person.pk])
+        ended = end_all(person=person, by=by, reason=reason)
+        return ended + tokens.revoke_all(person=person, by=by)
 
 
 def purge(now: datetime) -> int:
@@ -64,7 +71,7 @@ def purge(now: datetime) -> int:
     return int(UserSession.objects.filter(created_at__lt=now - longest).delete()[0])
 
 
-def _end(found: Iterable[Any], *, person: User, by: User, reason: str) -> int:
+def _end(found: Iterable[Any], *, person: User, by: User | None, reason: str) -> int:
     ended = 0
     for session in found:
         # What ran out long ago was no session any more.

@@ -15,6 +15,7 @@ from knox.crypto import hash_token
 
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
 from isales_proxy.services import access, audit, people
+from isales_proxy.services.people.holding import hold
 
 MOST: Final = 20
 DAYS: Final = (1, 7, 30, 90, 365)
@@ -68,7 +69,7 @@ def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiTok
         raise access.NotAllowed
     with transaction.atomic():
         # Whoever makes two at once waits here, so that the bound holds.
-        User.objects.select_for_update().get(pk=user.pk)
+        hold([user.pk])
         if of(user).filter(expiry__gt=timezone.now()).count() >= MOST:
             raise TooMany
         token, text = ApiToken.objects.create(
@@ -78,15 +79,16 @@ def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiTok
     return token, text
 
 
-def revoke(*, by: User, token: ApiToken) -> None:
+def revoke(*, by: User | None, token: ApiToken) -> None:
     """End a token at once; the caller has it from `of` or `in_reach`, which say that one may."""
     with transaction.atomic():
+        hold([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
         if deleted:
             _record(AuditAction.TOKEN_REVOKED, by, token)
 
 
-def revoke_all(*, person: User, by: User) -> int:
+def revoke_all(*, person: User, by: User | None) -> int:
     """End every token of the person, when nobody is to act in their name; gives how many."""
     found = list(of(person))
     for token in found:
@@ -126,7 +128,7 @@ def purge(now: datetime) -> int:
     return deleted
 
 
-def _record(action: AuditAction, by: User, token: ApiToken) -> None:
+def _record(action: AuditAction, by: User | None, token: ApiToken) -> None:
     audit.record(
         action,
         by=by,

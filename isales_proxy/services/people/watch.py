@@ -20,6 +20,8 @@ from isales_proxy.models import Access, AuditAction, User
 from isales_proxy.seeding import ADMINS
 from isales_proxy.services import audit
 from isales_proxy.services.audit.texts import masked
+from isales_proxy.services.people import sessions
+from isales_proxy.services.people.holding import hold
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
 # A name or an address that somebody typed may hold a number.
@@ -41,10 +43,13 @@ class _Person:
 def watched(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
     """One transaction whose changes of these people, by their keys, are recorded at its end.
 
+    The people are held from its beginning on.
+
     Gives the set of keys: people who are new are put into it.
     """
     with transaction.atomic():
         touched = set(people)
+        hold(touched)
         before = _seen(touched)
         token = _watching.set(True)
         try:
@@ -61,11 +66,10 @@ def _unwatched(instance: User, *, created: bool, raw: bool = False, **_more: obj
     """What Django's own commands do: `createsuperuser` and `changepassword`."""
     if raw or _watching.get():
         return
-    about: dict[str, Any] = {"by": None, "person": instance, "subject": instance.username}
     if created and instance.is_superuser:
         _tell(None, None, _seen({instance.pk})[instance.pk])
     elif not created and getattr(instance, "_password", None) is not None:
-        audit.record(AuditAction.PASSWORD_CHANGED, **about)
+        _tell_password(None, instance)
 
 
 def _seen(keys: set[int]) -> dict[int, _Person]:
@@ -102,7 +106,7 @@ def _tell(by: User | None, before: _Person | None, after: _Person | None) -> Non
     else:
         _tell_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
         if before.password != after.password:
-            audit.record(AuditAction.PASSWORD_CHANGED, **about)
+            _tell_password(by, after.user)
     old = before.access if before else {}
     new = after.access if after else {}
     for vdn_id in sorted(old.keys() | new.keys()):
@@ -110,6 +114,13 @@ def _tell(by: User | None, before: _Person | None, after: _Person | None) -> Non
             AuditAction.ACCESS_CHANGED, old.get(vdn_id, {}), new.get(vdn_id, {}),
             vdn_id=vdn_id, **about,
         )  # fmt: skip
+
+
+def _tell_password(by: User | None, person: User) -> None:
+    audit.record(AuditAction.PASSWORD_CHANGED, by=by, person=person, subject=person.get_username())
+    if by != person:
+        # Whoever sets somebody else's password wants the old one's holder out, programs too.
+        sessions.shut_out(person=person, by=by, reason="password")
 
 
 def _tell_difference(

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from isales_proxy.models import WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services.access import Scope
-from isales_proxy.services.numbers import audited, search, twins
+from isales_proxy.services.numbers import search, searches, twins
 from isales_proxy.services.write_backs import NoSuchWriteBack
 
 MOST_SHOWN: Final = 200
@@ -73,15 +73,15 @@ class Story:
 
 
 def listed(*, scope: Scope, query: OutboxQuery) -> OutboxPage:
-    """One page of this VDN's outbox. Raises NotAllowed."""
+    """One page of this VDN's outbox. Raises NotAllowed and SearchesSpent."""
     scope.require(scope.may_see_outbound)
+    if search.is_whole(number := search.typed(query.q)):
+        searches.note(scope, number)
     found = _matching(scope, query)
     counted = dict(found.order_by().values_list("state").annotate(Count("pk")))
     counts = {state.value: counted.get(state.value, 0) for state in WriteBackState}
     if query.state:
         found = found.filter(state=query.state)
-    if search.is_whole(number := search.typed(query.q)):
-        audited.searched(scope, number)
     first = (query.page - 1) * query.size
     return OutboxPage(
         entries=_entries(scope, found, first, query.size),
@@ -92,7 +92,7 @@ def listed(*, scope: Scope, query: OutboxQuery) -> OutboxPage:
 
 def again(*, scope: Scope, query: OutboxQuery, shown: Iterable[int]) -> tuple[OutboxPage, int]:
     """What has become of the entries on somebody's screen, whatever state they are in by now, and
-    how many newer ones match their question. Raises NotAllowed."""
+    how many newer ones match their question. Raises NotAllowed and SearchesSpent."""
     scope.require(scope.may_see_outbound)
     ids = list(dict.fromkeys(shown))[:MOST_SHOWN]
     page = listed(scope=scope, query=replace(query, page=1, size=1))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from isales_proxy import jobs
 from isales_proxy.models import AuditAction, AuditEvent
@@ -108,9 +108,12 @@ def test_cutting_the_front_by_hand_is_noticed_after_a_purge_too(events: list[Aud
     assert verify().event_id == events[3].pk
 
 
-def test_on_postgresql_nobody_but_the_purge_deletes(events: list[AuditEvent]) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite cannot tell our purge from another deletion")
-    upkeep.purge(NOW)
-    with pytest.raises(DatabaseError), transaction.atomic():
-        sql("DELETE FROM {table} WHERE id = %s", events[5].pk)
+@pytest.mark.parametrize("purged_before", [False, True])
+def test_nobody_but_the_purge_deletes(events: list[AuditEvent], purged_before: bool) -> None:
+    if purged_before:
+        upkeep.purge(NOW)
+    kept = left()
+    for deletion in ("DELETE FROM {table} WHERE id = %s", "DELETE FROM {table} WHERE id <> %s"):
+        with pytest.raises(DatabaseError, match="never"), transaction.atomic():
+            sql(deletion, events[5].pk)
+    assert left() == kept

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 
@@ -194,3 +195,37 @@ def test_a_role_given_by_an_admin_of_another_vdn_is_of_that_vdn(
     row = {"user": str(people["agent"].pk), "vdn": "89", "role": Role.AUDITOR, "agent_account": ""}
     root.post(f"{ADMIN}access/add/", row)
     assert [event.vdn_id for event in AuditEvent.objects.all()] == [89]
+
+
+def test_a_group_is_told_with_what_its_members_may(root: Client, people: dict[str, User]) -> None:
+    view, change_ = (Permission.objects.get(codename=f"{deed}_vdn") for deed in ("view", "change"))
+    form = {"name": "Helpers", "permissions": [str(view.pk)]}
+    assert root.post("/admin/auth/group/add/", form).status_code == 302
+    group = Group.objects.get(name="Helpers")
+    people["agent"].groups.add(group)
+    form = {"name": "Helping", "permissions": [str(change_.pk)]}
+    assert root.post(f"/admin/auth/group/{group.pk}/change/", form).status_code == 302
+    assert root.post(f"/admin/auth/group/{group.pk}/change/", form).status_code == 302
+    chosen = {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"}
+    assert root.post("/admin/auth/group/", chosen).status_code == 302
+    assert not Group.objects.filter(pk=group.pk).exists()
+    # By a shell nobody is known to have done it.
+    Group.objects.create(name="Others").permissions.add(view)
+    view.group_set.clear()
+    events = AuditEvent.objects.filter(action=AuditAction.GROUP_CHANGED).order_by("pk")
+    last = {"name": "Helping", "permissions": ["change_vdn"], "members": 1}
+    assert [(event.actor, event.subject, event.detail) for event in events] == [
+        ("root", "group Helpers", {"before": {}, "after": {"name": "Helpers"}}),
+        ("root", "group Helpers", {"put": ["view_vdn"]}),
+        ("root", "group Helping", {"before": {"name": "Helpers"}, "after": {"name": "Helping"}}),
+        ("root", "group Helping", {"taken": ["view_vdn"]}),
+        ("root", "group Helping", {"put": ["change_vdn"]}),
+        ("root", "group Helping", {"before": last, "after": {}, "deleted": True}),
+        ("system", "group Others", {"before": {}, "after": {"name": "Others"}}),
+        ("system", "group Others", {"put": ["view_vdn"]}),
+        *(
+            ("system", f"group {name}", {"taken": ["view_vdn"]})
+            for name in ("Callboard admins", "Others")
+        ),
+    ]
+    assert verify().fault is None

@@ -1,0 +1,35 @@
+"""Groups, for superusers: Django's page, with each change in the audit."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from isales_proxy.models import User
+from isales_proxy.services.people import groups
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class AuditedGroupAdmin(GroupAdmin):
+    """Says whose deed it is."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Add or change."""
+        with groups.changed_by(cast("User", request.user)):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Delete one."""
+        with groups.changed_by(cast("User", request.user)):
+            return super().delete_view(request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The list, by whose action several are deleted."""
+        with groups.changed_by(cast("User", request.user)):
+            return super().changelist_view(request, *args, **kwargs)
