@@ -16,6 +16,10 @@ class DashboardConfig(AppConfig):
 
 
 class StaticFiles(StaticFilesConfig):
-    """Django's static files without ReDoc, which the documentation pages do not use."""
+    """Django's static files without what no page uses: ReDoc, parts of the browsable API, and
+    copies of htmx beside our own."""
 
-    ignore_patterns = [*StaticFilesConfig.ignore_patterns, "redoc*"]  # noqa: RUF012 - Django's form
+    ignore_patterns = [  # noqa: RUF012 - Django's form
+        *StaticFilesConfig.ignore_patterns,
+        *("redoc*", "rest_framework", "django_htmx"),
+    ]

@@ -22,8 +22,13 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
+from tests.support import furnished
 
 AGENT_ACCOUNT = "116"
+
+
+def pytest_sessionfinish() -> None:
+    furnished.discard()
 
 
 @pytest.fixture(autouse=True)

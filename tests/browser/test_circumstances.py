@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
-from tests.browser.conftest import PASSWORD, Seat, Sit
+from tests.browser.conftest import Seat, Sit
+from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -30,14 +31,8 @@ def choose(seat: Seat, menu: str, choice: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "theme", "viewport"),
-    # Each language, theme and width meets each of the others once.
-    [
-        ("en-US", "light", WIDE),
-        ("en-US", "dark", NARROW),
-        ("zh-CN", "light", NARROW),
-        ("zh-CN", "dark", WIDE),
-    ],
-    ids=["en-light-wide", "en-dark-narrow", "zh-light-narrow", "zh-dark-wide"],
+    [("en-US", "light", WIDE), ("zh-CN", "dark", NARROW)],
+    ids=["en-light-wide", "zh-dark-narrow"],
 )
 def test_no_rule_of_accessibility_is_broken(
     sit: Sit, viewport: dict[str, int], theme: str, language: str, vendor: Simulator

@@ -9,7 +9,8 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, Seat, Sit
+from tests.browser.conftest import Seat, Sit
+from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -192,6 +193,7 @@ def test_no_rule_of_accessibility_is_broken(sit: Sit, viewport: dict[str, int], 
     others = seat.page.get_by_role("button", name="End all others")
     if others.count():
         others.click()
+        expect(seat.page.locator("[data-session]")).to_have_count(1)
 
 
 def test_pages_that_ask_again_are_accessible(holder: Seat) -> None:

@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect
 
-from tests.browser.conftest import PASSWORD, Seat, Sit
+from tests.browser.conftest import Seat, Sit
+from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
 

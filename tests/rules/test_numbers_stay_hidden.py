@@ -145,6 +145,9 @@ def test_no_address_tells_a_number(
                 typed = set(re.findall(r"\d{11}", query))
                 if found := found_in(texts_of(answer), world.numbers - typed):
                     told[path + query] = found
+            # Who is not let in at all is not let in by another question.
+            if answer.status_code in {403, 404, 405}:
+                break
         if "logout" not in path:
             for headers in ({}, {"HX-Request": "true"}):
                 answer = client.post(path, {}, headers=headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -13,13 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psycopg
-import pytest
 import requests
 
 from isales_proxy.simulator import Simulator
-from tests.support.services import POSTGRES, answers
-from tests.support.workers import ROOT, Site, embedded
+from tests.support import furnished
+from tests.support.furnished import ROOT
+from tests.support.workers import Site, embedded
 
 TOKEN = """
 import os
@@ -32,40 +30,11 @@ print("token:", tokens.make(user=user, name="test", scope=scope, days=1)[1])
 
 
 @contextmanager
-def on_sqlite(vendor: Simulator, var: Path) -> Iterator[Site]:
-    """One installation with a file for its database."""
-    with embedded(vendor, var) as site:
-        _people(site)
-        yield site
-
-
-@contextmanager
 def on_postgres(vendor: Simulator, var: Path) -> Iterator[Site]:
-    """The same on a PostgreSQL of this machine; skips where none lets us in."""
-    if not answers(POSTGRES):
-        pytest.skip(f"no PostgreSQL answers on {POSTGRES[0]}:{POSTGRES[1]}")
-    user = os.environ.get("PGUSER", "postgres")
-    database = f"callboard_web_{os.getpid()}_{secrets.token_hex(3)}"
-    try:
-        admin = psycopg.connect(f"postgresql://{user}@127.0.0.1/postgres", autocommit=True)
-    except psycopg.OperationalError as error:
-        pytest.skip(f"PostgreSQL lets nobody in: {error}")
-    with admin:
-        admin.execute(f'CREATE DATABASE "{database}"')
-        try:
-            with embedded(vendor, var) as site:
-                site.env["DATABASE_URL"] = f"postgres://{user}@127.0.0.1:5432/{database}"
-                site.manage("migrate", "--verbosity=0")
-                _people(site)
-                yield site
-        finally:
-            admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-
-
-def _people(site: Site) -> None:
-    for name in ("maria", "admin"):
-        role = "admin" if name == "admin" else "supervisor"
-        site.manage("adduser", name, "--role", role, "--vdn", "88", "--password-env", "PEOPLE")
+    """PostgreSQL, and memory and files for the rest; skips where none lets us in."""
+    with embedded(vendor, var) as site, furnished.postgres(site.env) as (address, _query):
+        site.env["DATABASE_URL"] = address
+        yield site
 
 
 def token(site: Site, name: str, scope: str) -> str:

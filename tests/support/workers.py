@@ -3,23 +3,18 @@ test may kill. The vendor is a simulator in the test's own process."""
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import secrets
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import redis
 
@@ -30,11 +25,10 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
+from tests.support import furnished
+from tests.support.furnished import PASSWORD, ROOT
 from tests.support.outbox import TASK
-from tests.support.services import POSTGRES, REDIS, answers
-
-ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "callboard-workers-1"
+from tests.support.services import REDIS, answers
 
 # Written by the service, as a page would: `names` are unique IDs, each with the status after it.
 WRITE = """
@@ -169,20 +163,11 @@ def embedded(vendor: Simulator, var: Path) -> Iterator[Site]:
     file = var / "callboard.sqlite3"
 
     def query(sql: str) -> list[tuple[Any, ...]]:
-        line = sqlite3.connect(file, timeout=20)
-        try:
+        with closing(sqlite3.connect(file, timeout=20)) as line:
             return line.execute(sql).fetchall()
-        finally:
-            line.close()
 
     site = Site(_env(vendor, var) | {"DATABASE_URL": f"sqlite:///{file}"}, query)
-    if _prepared:
-        _copy(_prepared[0], file)
-    else:
-        _furnish(site)
-        _prepared.append(Path(tempfile.mkdtemp(prefix="callboard-tests-")) / "prepared.sqlite3")
-        _copy(file, _prepared[0])
-        atexit.register(shutil.rmtree, _prepared[0].parent, ignore_errors=True)
+    furnished.sqlite(site.env, file)
     try:
         yield site
     finally:
@@ -192,52 +177,20 @@ def embedded(vendor: Simulator, var: Path) -> Iterator[Site]:
 @contextmanager
 def at_scale(vendor: Simulator, var: Path, *, jobs_db: int) -> Iterator[Site]:
     """PostgreSQL, and Redis for cache and jobs (`jobs_db` and the one before it)."""
-    for name, address in (("PostgreSQL", POSTGRES), ("Redis", REDIS)):
-        if not answers(address):
-            pytest.skip(f"no {name} answers on {address[0]}:{address[1]}")
-    user = os.environ.get("PGUSER", "postgres")
-    database = f"callboard_workers_{os.getpid()}_{secrets.token_hex(3)}"
-    try:
-        admin = psycopg.connect(f"postgresql://{user}@127.0.0.1/postgres", autocommit=True)
-    except psycopg.OperationalError as error:
-        pytest.skip(f"PostgreSQL lets nobody in: {error}")
+    if not answers(REDIS):
+        pytest.skip(f"no Redis answers on {REDIS[0]}:{REDIS[1]}")
     for number in (jobs_db, jobs_db - 1):
         redis.Redis(host=REDIS[0], port=REDIS[1], db=number).flushdb()
-
-    def query(sql: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(f"postgresql://{user}@127.0.0.1/{database}") as line:
-            return line.execute(sql).fetchall()  # type: ignore[arg-type]
-
     env = _env(vendor, var) | {
-        "DATABASE_URL": f"postgres://{user}@127.0.0.1:5432/{database}",
         "JOBS_URL": f"redis://127.0.0.1:6379/{jobs_db}",
         "CACHE_URL": f"redis://127.0.0.1:6379/{jobs_db - 1}",
     }
-    with admin:
-        admin.execute(f'CREATE DATABASE "{database}"')
-        site = Site(env, query)
+    with furnished.postgres(env) as (address, query):
+        site = Site(env | {"DATABASE_URL": address}, query)
         try:
-            _furnish(site)
             yield site
         finally:
             site.end()
-            admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-
-
-def _furnish(site: Site) -> None:
-    site.manage("migrate", "--verbosity=0")
-    site.manage("adduser", "maria", "--role", "supervisor", "--vdn", "88",
-                "--password-env", "PEOPLE")  # fmt: skip
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database, whatever its journal still holds."""
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
-
-
-# The file of a furnished installation, made once for this process: to migrate takes seconds.
-_prepared: list[Path] = []
 
 
 def _env(vendor: Simulator, var: Path) -> dict[str, str]:

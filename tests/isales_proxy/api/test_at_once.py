@@ -12,8 +12,8 @@ import requests
 
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.outbox import TASK
-from tests.support.web import on_postgres, on_sqlite, serving, token
-from tests.support.workers import Site
+from tests.support.web import on_postgres, serving, token
+from tests.support.workers import Site, embedded
 
 AT_ONCE = 6
 WISH = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
@@ -21,9 +21,7 @@ WISH = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "0
 Places = Callable[[Simulator, Path], AbstractContextManager[Site]]
 
 
-@pytest.mark.parametrize(
-    "place", [on_sqlite, pytest.param(on_postgres, marks=pytest.mark.postgres)]
-)
+@pytest.mark.parametrize("place", [embedded, pytest.param(on_postgres, marks=pytest.mark.postgres)])
 def test_one_key_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
     with Simulator(rows=50) as vendor, place(vendor, tmp_path) as site, serving(site) as base:
         headers = {

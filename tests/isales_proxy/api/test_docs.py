@@ -17,8 +17,8 @@ from django.conf import settings as configured
 
 from isales_proxy.models import TokenScope
 from isales_proxy.simulator import Simulator
-from tests.support.web import on_sqlite, serving, token
-from tests.support.workers import ROOT, Site
+from tests.support.web import serving, token
+from tests.support.workers import ROOT, Site, embedded
 
 TEXT = (ROOT / "docs" / "api.md").read_text("utf-8")
 
@@ -43,7 +43,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     var = tmp_path_factory.mktemp("docs")
-    with Simulator(rows=150) as vendor, on_sqlite(vendor, var) as site, serving(site) as base:
+    with Simulator(rows=150) as vendor, embedded(vendor, var) as site, serving(site) as base:
         env = {**site.env, "CALLBOARD": base, "TOKEN": token(site, "admin", "write")}
         yield Place(site, env)
 

@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from isales_proxy.simulator import Simulator
-from tests.support.web import on_postgres, on_sqlite, serving, token
-from tests.support.workers import ROOT, Site
+from tests.support.web import on_postgres, serving, token
+from tests.support.workers import ROOT, Site, embedded
 
 CONFIG = ROOT / "tests" / "support" / "schemathesis" / "schemathesis.toml"
 FEWEST_CASES = 500
@@ -26,9 +26,7 @@ FEWEST_CASES = 500
 Places = Callable[[Simulator, Path], AbstractContextManager[Site]]
 
 
-@pytest.mark.parametrize(
-    "place", [on_sqlite, pytest.param(on_postgres, marks=pytest.mark.postgres)]
-)
+@pytest.mark.parametrize("place", [embedded, pytest.param(on_postgres, marks=pytest.mark.postgres)])
 def test_no_input_breaks_an_operation_or_its_schema(place: Places, tmp_path: Path) -> None:
     with (
         Simulator(rows=300) as vendor,

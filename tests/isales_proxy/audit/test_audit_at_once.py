@@ -71,7 +71,9 @@ def test_sixteen_threads_of_two_processes_leave_one_whole_chain(site: Site) -> N
 
 # As they were recorded before there was a chain.
 OLDER = """
+from django.core.management import call_command
 from django.db import connection
+call_command("migrate", "isales_proxy", "0003", verbosity=0)
 with connection.cursor() as cursor:
     for number in range(1200):
         cursor.execute(
@@ -80,14 +82,13 @@ with connection.cursor() as cursor:
             " %s, '', '', '')",
             ["2026-01-02 03:04:05.678901+00:00", f"VDN {number}", '{"a": 1.0, "\\u540d": 0.1}'],
         )
+call_command("migrate", verbosity=0)
 """
 
 
 def test_events_from_before_the_chain_stand_at_its_beginning(site: Site) -> None:
     before = site.query("SELECT count(*) FROM isales_proxy_auditevent")[0][0]
-    site.manage("migrate", "isales_proxy", "0003", "--verbosity=0")
     site.manage("shell", "-v0", "-c", OLDER)
-    site.manage("migrate", "--verbosity=0")
     site.manage("adduser", "wei", "--role", "auditor", "--vdn", "88", "--password-env", "PEOPLE")
     said = site.manage("verify_audit")
     assert f"Events: {before + 1200 + 2}, " in said

@@ -1,0 +1,124 @@
+"""Databases with their tables and people: each kind is made once by a process of tests, and copied
+for every site that wants one. To migrate and to start the product for each person takes seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.services import POSTGRES, answers
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "callboard-people-1"
+
+Env = dict[str, str]
+People = tuple[tuple[str, ...], ...]
+
+# For each: the name, then what `adduser` is told.
+PEOPLE: People = (
+    ("maria", "--role", "supervisor", "--vdn", "88"),
+    ("admin", "--role", "admin", "--vdn", "88"),
+)
+FURNISH = """
+import json, os
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+for person in json.loads(os.environ["TO_ADD"]):
+    call_command("adduser", *person, "--password-env", "PASSWORD_OF_ALL", verbosity=0)
+"""
+
+
+def sqlite(env: Env, file: Path, people: People = PEOPLE) -> None:
+    """Make `file` a furnished database; `env` is that of the product which is to use it."""
+    made = _files.get(people)
+    if made is None:
+        made = _folder() / f"{len(_files)}.sqlite3"
+        _furnish(env | {"DATABASE_URL": f"sqlite:///{made}"}, people)
+        _files[people] = made
+    # By SQLite itself, since its journal may hold what the file does not.
+    with closing(sqlite3.connect(made)) as old, closing(sqlite3.connect(file)) as new:
+        old.backup(new)
+
+
+@contextmanager
+def postgres(env: Env) -> Iterator[tuple[str, Callable[[str], list[tuple[Any, ...]]]]]:
+    """A furnished database of this machine's PostgreSQL, until the end of the block.
+
+    Gives its address and a function that asks it. Skips the test where nobody lets us in.
+    """
+    if not answers(POSTGRES):
+        pytest.skip(f"no PostgreSQL answers on {POSTGRES[0]}:{POSTGRES[1]}")
+    name = f"callboard_test_{os.getpid()}_{secrets.token_hex(3)}"
+    try:
+        admin = _administrator()
+    except psycopg.OperationalError as error:
+        pytest.skip(f"PostgreSQL lets nobody in: {error}")
+
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(_address("postgresql", name)) as line:
+            return line.execute(sql).fetchall()  # type: ignore[arg-type]
+
+    with admin:
+        template = f"callboard_test_{os.getpid()}_template"
+        if not _templates:
+            admin.execute(f'DROP DATABASE IF EXISTS "{template}"')
+            admin.execute(f'CREATE DATABASE "{template}"')
+            _furnish(env | {"DATABASE_URL": _address("postgres", template)}, PEOPLE)
+            _templates.append(template)
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield _address("postgres", name), query
+        finally:
+            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def discard() -> None:
+    """Leave nothing behind: for the end of a process of tests."""
+    shutil.rmtree(_folder(), ignore_errors=True)
+    if _templates:
+        with _administrator() as admin:
+            for name in _templates:
+                admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _furnish(env: Env, people: People) -> None:
+    run = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v0", "-c", FURNISH],
+        cwd=ROOT,
+        env=env | {"TO_ADD": json.dumps(people), "PASSWORD_OF_ALL": PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def _administrator() -> psycopg.Connection[Any]:
+    return psycopg.connect(_address("postgresql", "postgres"), autocommit=True)
+
+
+def _address(scheme: str, database: str) -> str:
+    return f"{scheme}://{os.environ.get('PGUSER', 'postgres')}@127.0.0.1:5432/{database}"
+
+
+@cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="callboard-tests-"))
+
+
+_files: dict[People, Path] = {}
+_templates: list[str] = []
