@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard import audit_words as words
+from dashboard import exports
 from dashboard.addresses import with_query
 from dashboard.moments import Moments, zone_name
-from dashboard.paging import count
+from dashboard.paging import count, why_empty
 from isales_proxy.audit_filter import FILTERS, AuditFilter
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from isales_proxy.services.access import Scope
@@ -26,7 +27,6 @@ from isales_proxy.services.problems import Problem
 
 Pairs = tuple[tuple[str, str], ...]
 
-_FORMATS: Final = (("csv", "CSV"), ("xlsx", "XLSX"))
 EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
     gettext_lazy("Event"),
     gettext_lazy("At"),
@@ -168,13 +168,11 @@ def filled(
     if found.older:
         board.older_url = address.at(before=found.events[-1].pk)
     if not found.events:
-        paged = form.cleaned_data["before"] or form.cleaned_data["after"]
-        board.empty = (
-            "past-end" if paged and found.total else "no-match" if address.pairs else "none"
-        )
+        paged = bool(form.cleaned_data["before"] or form.cleaned_data["after"])
+        board.empty = why_empty(past=paged and bool(found.total), filtered=bool(address.pairs))
     board.exports = [
-        {"label": text, "url": address.elsewhere(_export_path(scope, kind))}
-        for kind, text in _FORMATS
+        {"label": kind.upper(), "url": address.elsewhere(_export_path(scope, kind))}
+        for kind in exports.WRITERS
     ]
     return board
 
@@ -257,14 +255,14 @@ def _chips(address: AuditAddress) -> list[dict[str, str]]:
     for kind in kinds:
         left = tuple(pair for pair in address.pairs if pair != ("kind", kind))
         url = AuditAddress(address.path, left).at()
-        chips.append({"label": _("Kind"), "text": str(AuditAction(kind).label), "url": url})
+        chips.append({"label": _("Kind"), "text": str(AuditAction(kind).label), "remove_url": url})
     given = dict(address.pairs)
     if "number_key" in given:
         chips.append(
             {
                 "label": _("Called number"),
                 "text": f"•••{given.get('number_end', '')}",
-                "url": address.without("number_key", "number_end"),
+                "remove_url": address.without("number_key", "number_end"),
             }
         )
     return chips

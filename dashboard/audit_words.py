@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from isales_proxy.models import AuditAction, AuditEvent, RefreshKind, Role, TokenScope
+from isales_proxy.services.people import second_factors
 
 # The kinds as the filter offers them, by the first part of their names.
 GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
@@ -110,11 +111,7 @@ _LABELS: Final[dict[str, str | Promise]] = {
 _SAID: Final[dict[str, dict[str, str | Promise]]] = {
     "actions": {each.value: each.label for each in AuditAction},
     "kind": {each.value: each.label for each in RefreshKind},
-    "kinds": {
-        "totp": gettext_lazy("authenticator app"),
-        "webauthn": gettext_lazy("security key"),
-        "recovery_codes": gettext_lazy("recovery codes"),
-    },
+    "kinds": second_factors.WORDS,
     "role": {each.value: each.label for each in Role},
     "scope": {each.value: each.label for each in TokenScope},
     "which": {

@@ -4,6 +4,7 @@ its rows, or with those alone as a fragment.
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from dashboard.paging import count, pager
 from dashboard.readers import ReaderRequest
 from isales_proxy.call_data_filter import BatchFilter, CallDataFilter
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.configuration import isales
 from isales_proxy.filters import DEFAULT_SIZE
 from isales_proxy.models import BatchState, CallDataBatch
 from isales_proxy.services import call_data, problems, tasks
@@ -57,6 +59,7 @@ def task_page(
                 # A form that was refused has taken nothing, but is a new form all the same.
                 "key": uuid.uuid4().hex,
                 "most": MAX_BATCH,
+                "seconds": math.ceil(isales().longest_call),
             },
         },
         status=422 if form else 200,

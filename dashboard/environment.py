@@ -111,6 +111,7 @@ def read() -> Environment:
             connect_timeout=_seconds(env, "ISALES_CONNECT_TIMEOUT", 3),
             read_timeout=_seconds(env, "ISALES_READ_TIMEOUT", 10),
             deadline=_seconds(env, "ISALES_DEADLINE", 15),
+            call_data_timeout=_seconds(env, "ISALES_CALL_DATA_TIMEOUT", 60),
             page_cache_seconds=env.float(
                 "ISALES_PAGE_CACHE_SECONDS", 3, validate=validate.Range(min=0, max=3600)
             ),

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 import xlsxwriter
-from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
+from django.contrib import messages
+from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext as _
 
 from dashboard.responses import private
 
@@ -77,6 +79,16 @@ def safe(text: str) -> str:
     if start.startswith(_LEADS_TO_A_FORMULA) and not _HARMLESS.fullmatch(text):
         return f"'{text}"
     return text
+
+
+def as_file(request: HttpRequest, kind: str, table: Table) -> HttpResponseBase | None:
+    """The table in the format `kind`; None, said to the person, where that has no room for it."""
+    try:
+        return WRITERS[kind](table)
+    except CannotHold:
+        text = _("A spreadsheet has no room for these rows: export them as CSV, or filter them.")
+        messages.error(request, text)
+        return None
 
 
 class _Line:

@@ -35,9 +35,11 @@ bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "gthread"
 threads = 8
+# A worker that shows no sign of life for so long is killed; its threads may wait longer, as they do
+# for call data, while the worker itself goes on giving signs.
 timeout = 60
 # A request that waits for the vendor may finish; `run_stack` says how long that takes at most.
-graceful_timeout = int(os.environ.get("CALLBOARD_GRACE_SECONDS", "17"))
+graceful_timeout = int(os.environ.get("CALLBOARD_GRACE_SECONDS", "62"))
 keepalive = 30
 limit_request_line = _LONGEST - 1
 limit_request_field_size = _LONGEST

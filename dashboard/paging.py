@@ -32,6 +32,12 @@ class Pager:
     goto_hidden: list[tuple[str, str]]
 
 
+def why_empty(*, past: bool, filtered: bool) -> str:
+    """What a list without rows says of itself: its page lies past the end, its filters match
+    nothing, or there is nothing at all."""
+    return "past-end" if past else "no-match" if filtered else "none"
+
+
 def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
     """The pager of a list of `total` rows, of which `shown` stand on the page of `address`."""
     page, size = address.page, address.size

@@ -13,7 +13,7 @@ from dashboard import write_back_words as words
 from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.boards import reading
 from dashboard.moments import Moments
-from dashboard.paging import Pager, count, pager
+from dashboard.paging import Pager, count, pager, why_empty
 from dashboard.reveal_controls import of_write_back
 from dashboard.tables import NOTHING, Reading
 from isales_proxy.filters import DEFAULT_SIZE
@@ -103,9 +103,8 @@ def filled(
         total = max(total, (address.page - 1) * address.size + len(found.entries))
     board.pager = pager(address, total=total, shown=len(found.entries))
     if not found.entries:
-        filtered = bool(address.filters)
         past = bool(found.total) and address.page > 1
-        board.empty = "past-end" if past else "no-match" if filtered else "none"
+        board.empty = why_empty(past=past, filtered=bool(address.filters))
     return board
 
 

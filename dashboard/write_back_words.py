@@ -36,11 +36,16 @@ _OUTCOMES: Final[dict[str, str | Promise]] = {
     "credentials_refused": gettext_lazy("CC-iSales refused our keys"),
     "bad_answer": gettext_lazy("The answer could not be read"),
     "refused": gettext_lazy("Refused"),
+    "misdirected": gettext_lazy(
+        "The OBS address in the settings may be wrong: what answers there is not CC-iSales"
+    ),
     UNFIT: gettext_lazy("The stored request does not fit any more"),
     BROKEN: gettext_lazy("A fault on our side"),
 }
 # After these nobody knows whether the vendor carried it out, if it may have been sent at all.
-_ANSWERED: Final = frozenset({DELIVERED, "refused", UNFIT})
+_ANSWERED: Final = frozenset({DELIVERED, "refused", "misdirected", UNFIT})
+# Of these the journal quotes what was answered.
+_QUOTED: Final = frozenset({"refused", "misdirected"})
 _LABELS: Final[dict[str, str | Promise]] = {
     "subCCNo": gettext_lazy("Call centre ID"),
     "vdnId": gettext_lazy("VDN"),
@@ -125,7 +130,7 @@ def journal(attempts: tuple[WriteBackAttempt, ...], moments: Moments) -> list[di
                 "open": not attempt.outcome,
                 "note": _note(attempt, last),
                 "said": said(attempt.vendor_code, attempt.problem)
-                if attempt.outcome == "refused"
+                if attempt.outcome in _QUOTED
                 else "",
                 "status": str(attempt.http_status or ""),
                 "request": attempt.vendor_request,

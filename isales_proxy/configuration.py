@@ -50,6 +50,7 @@ class ISalesSettings:
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     deadline: float = 15.0
+    call_data_timeout: float = 60.0
     page_cache_seconds: float = 3.0
     max_page_size: int = 100
 
@@ -65,6 +66,11 @@ class ISalesSettings:
             token_url=self.token_url,
             header=self.obs_auth_header,
         )
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds that a call may be under way: nothing else is given as long as call data."""
+        return max(self.deadline, self.call_data_timeout)
 
     @property
     def demo(self) -> bool:

@@ -82,6 +82,7 @@ def vendor(settings: Any) -> Iterator[Simulator]:
             connect_timeout=1.0,
             read_timeout=1.0,
             deadline=2.0,
+            call_data_timeout=2.0,
         )
         yield simulator
 

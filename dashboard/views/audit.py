@@ -74,14 +74,8 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         rows=boards.export_rows(found.events, moments),
         total=found.total,
     )
-    try:
-        return exports.WRITERS[kind](table)
-    except exports.CannotHold:
-        messages.error(
-            request,
-            _("A spreadsheet has no room for these rows: export them as CSV, or filter them."),
-        )
-        return _page(request, scope, form, status=422)
+    file = exports.as_file(request, kind, table)
+    return _page(request, scope, form, status=422) if file is None else file
 
 
 def _searched(scope: Scope, form: AuditFilter) -> bool:

@@ -91,14 +91,8 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         rows=outbound.export_rows(found.rows, tasks.known(scope=scope), moments),
         total=found.total,
     )
-    try:
-        return exports.WRITERS[kind](table)
-    except exports.CannotHold:
-        messages.error(
-            request,
-            _("A spreadsheet has no room for these rows: export them as CSV, or filter them."),
-        )
-        return task_page(request, scope, service_id)
+    file = exports.as_file(request, kind, table)
+    return task_page(request, scope, service_id) if file is None else file
 
 
 @require_safe

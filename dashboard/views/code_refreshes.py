@@ -57,6 +57,9 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
     except previews.Expired:
         text = _("What was shown is no longer kept. Nothing was changed: read the table again.")
         return _outcome(request, scope, _failed(text), 410)
+    except TableMoved:
+        text = _("The table has moved on since it was read, so nothing was applied. Look again.")
+        return _outcome(request, scope, _failed(text), 409)
     except previews.Outdated as error:
         state = _shown(error.preview)
         state["warning"] = _(

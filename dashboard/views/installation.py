@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -21,13 +20,12 @@ from isales_proxy.configuration import Variable
 from isales_proxy.services import installation as service
 from isales_proxy.services.access import Scope
 from isales_proxy.services.installation import Person, TokenLine, VdnLine
+from isales_proxy.services.people import second_factors
 
 _GROUPS = (
     ("ISALES_", "CC-iSales"),
     ("OIDC_", "OpenID Connect"),
 )
-
-_FACTORS = {"totp": gettext_lazy("authenticator app"), "webauthn": gettext_lazy("security key")}
 
 
 @require_safe
@@ -59,7 +57,7 @@ def _person(person: Person, moments: Moments) -> dict[str, Any]:
         "active": person.active,
         "superuser": person.superuser,
         "last_login": _when(person.last_login, moments),
-        "second_factors": [str(_FACTORS[kind]) for kind in person.second_factors],
+        "second_factors": [str(second_factors.WORDS[kind]) for kind in person.second_factors],
         "accesses": [
             {"vdn": row.vdn_id, "role": row.get_role_display(), "agent_account": row.agent_account}
             for row in person.accesses

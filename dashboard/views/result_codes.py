@@ -60,16 +60,11 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
         rows=code_boards.file_rows(rows, now),
         total=len(rows),
     )
-    try:
-        response = exports.WRITERS[kind](table)
-    except exports.CannotHold:
-        messages.error(
-            request,
-            _("A spreadsheet has no room for these rows: export them as CSV, or filter them."),
-        )
+    file = exports.as_file(request, kind, table)
+    if file is None:
         return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
     result_codes.exported(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
-    return response
+    return file
 
 
 @require_safe

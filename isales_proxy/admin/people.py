@@ -20,8 +20,6 @@ from isales_proxy.models import Access, User
 from isales_proxy.services import people
 from isales_proxy.services.people import second_factors, watch
 
-_FACTORS = {"totp": _("app"), "webauthn": _("security key")}
-
 
 class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
@@ -136,8 +134,10 @@ class PeopleAdmin(_Watched, UserAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
-        """`app, security key`; empty for somebody who has none."""
-        return ", ".join(str(_FACTORS[kind]) for kind in second_factors.kinds_of(person))
+        """`authenticator app, security key`; empty for somebody who has none."""
+        return ", ".join(
+            str(second_factors.WORDS[kind]) for kind in second_factors.kinds_of(person)
+        )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """The first password of a new person is for one log-in."""

@@ -108,9 +108,9 @@ class AttemptFields(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True, help_text="null: under way.")
     worker = serializers.CharField()
     outcome = serializers.CharField(
-        help_text="ok, refused, unreachable, timed_out, throttled, credentials_refused, "
-        "bad_answer, lost (its worker ended before the answer was known), unfit, broken; "
-        "empty: under way."
+        help_text="ok, refused, misdirected (what answers at the address set is not CC-iSales), "
+        "unreachable, timed_out, throttled, credentials_refused, bad_answer, lost (its worker "
+        "ended before the answer was known), unfit, broken; empty: under way."
     )
     maybe_sent = serializers.BooleanField(
         help_text="Whether the vendor may have carried it out, whatever we know of the answer."

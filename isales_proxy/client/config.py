@@ -107,8 +107,9 @@ class TransportConfig:
     ``base_url`` is ``http(s)://host[:port]``, where needed with a path before the vendor's; that
     path is signed too. ``ca_bundle`` is a file or directory of certificate authorities in place of
     the system's. Timeouts, deadline, ``max_retry_wait`` and ``breaker_cooldown`` are in seconds,
-    ``max_bytes`` bounds an answer, ``attempts`` counts the first one too. Without ``obs`` there are
-    no OBS interfaces to call.
+    ``patient_timeout`` is read timeout and deadline of the patient operations, where it is longer
+    than the ordinary ones. ``max_bytes`` bounds an answer, ``attempts`` counts the first one too.
+    Without ``obs`` there are no OBS interfaces to call.
     """
 
     base_url: str
@@ -117,6 +118,7 @@ class TransportConfig:
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     deadline: float = 15.0
+    patient_timeout: float = 60.0
     max_bytes: int = 8 * 1024 * 1024
     attempts: int = 3
     max_retry_wait: float = 5.0
@@ -128,6 +130,7 @@ class TransportConfig:
         "connect_timeout",
         "read_timeout",
         "deadline",
+        "patient_timeout",
         "max_bytes",
         "attempts",
         "breaker_threshold",
@@ -143,6 +146,14 @@ class TransportConfig:
             raise ValueError(f"attempts must be at most {MAX_ATTEMPTS}")
         if min(self.max_retry_wait, self.breaker_cooldown) < 0:
             raise ValueError("max_retry_wait and breaker_cooldown must not be negative")
+
+    def read_timeout_of(self, *, patient: bool) -> float:
+        """Seconds that a patient or an ordinary operation waits for the next part of an answer."""
+        return max(self.read_timeout, self.patient_timeout) if patient else self.read_timeout
+
+    def deadline_of(self, *, patient: bool) -> float:
+        """Seconds that a call of a patient or an ordinary operation may take as a whole."""
+        return max(self.deadline, self.patient_timeout) if patient else self.deadline
 
     @property
     def origin(self) -> str:

@@ -11,6 +11,7 @@
     ├── BadAnswer            no JSON, the wrong shape, cut short, too large
     │   └── IncompleteSweep  the pages of one list do not add up
     └── Refused              a business error code, or another 4xx
+        └── Misdirected      that 4xx, where it is not in the words of CC-iSales
 
 No text in here ever holds a secret, a request or answer body, or a called number.
 A question that is out of bounds is `queries.InvalidQuery` and no call at all.
@@ -170,3 +171,14 @@ class Refused(ISalesError):
         )
         self.vendor_sentence = vendor_sentence
         self.meaning = meaning
+
+
+class Misdirected(Refused):
+    """A 4xx answer without the vendor's envelope: whoever answers there has not understood.
+
+    Mostly the address that is set is wrong. Nothing is said of the request itself, so that the same
+    may be accepted once that is mended. There is never a ``code``.
+    """
+
+    outcome = "misdirected"
+    default_sentence = "What answers at the address of CC-iSales does not answer like it."

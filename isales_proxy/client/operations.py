@@ -48,8 +48,9 @@ class AuthScheme(StrEnum):
 class Operation(Generic[P]):
     """One vendor interface, whose answers hold a ``P``.
 
-    ``repeatable`` says whether one call may send its request more than once. Timeouts and deadline
-    are in seconds and ``max_bytes`` bounds the answer; ``None`` means the client's setting.
+    ``repeatable`` says whether one call may send its request more than once. A ``patient`` one has
+    the client's long time to be answered, for what comes too late is lost for good; all others
+    have the ordinary time. ``max_bytes`` bounds the answer; ``None`` means the client's setting.
     ``meanings`` translates this interface's error codes into English.
     """
 
@@ -62,9 +63,7 @@ class Operation(Generic[P]):
     envelope: Dialect[P]
     repeatable: bool
     vendor_page: str
-    connect_timeout: float | None = None
-    read_timeout: float | None = None
-    deadline: float | None = None
+    patient: bool = False
     max_bytes: int | None = None
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -130,8 +129,9 @@ READ_CALL_DATA = Operation(
     auth=AuthScheme.BEARER,
     content_type=_JSON,
     envelope=ObsEnvelope(),
-    # Reading may hand the numbers out for good.
+    # Reading may hand the numbers out for good: nobody may ask twice, nor leave before they come.
     repeatable=False,
+    patient=True,
     vendor_page="Interface for Reading Outbound Call Data",
     max_bytes=32 * 1024 * 1024,
 )

@@ -1,7 +1,7 @@
 """Making foreign text safe to show, to log, and to use as a label.
 
-Called numbers, accounts and keys are the secrets here. What looks like a number is masked, since
-nobody can tell a called number from another long run of digits.
+Called numbers, accounts and keys are the secrets here. What looks like a number is masked by the
+rule `digits.LOGGED`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,19 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from . import digits
+
 MAX_SENTENCE = 300
 UNPRINTABLE = "(unprintable)"
 
-# Any script's digits, with or without one sign between them, as people write numbers.
-_LONG_NUMBER = re.compile(r"\d(?:[\W_]?\d){4,}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,20}")
-# The documented codes have up to eight; a number that somebody can be called at mostly has more.
-_MAX_CODE_DIGITS = 8
 _CONTROL_OR_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def mask_numbers(text: str) -> str:
     """``text`` with every run of five or more digits replaced by ``•••``."""
-    return _LONG_NUMBER.sub("•••", text)
+    return digits.masked(text, digits.LOGGED)
 
 
 def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
@@ -43,12 +41,12 @@ def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
 def code(value: object) -> str:
     """A vendor code of up to 20 plain characters, 8 of them digits, or ``(unprintable)``."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    digits = sum(character.isdigit() for character in text)
-    return text if _CODE.fullmatch(text) and digits <= _MAX_CODE_DIGITS else UNPRINTABLE
+    few = sum(character.isdigit() for character in text) <= digits.MOST_IN_A_CODE
+    return text if _CODE.fullmatch(text) and few else UNPRINTABLE
 
 
 def field_name(name: str) -> str:
     """A field name fit for a log or a metric label, or ``(unprintable)``."""
-    if _NAME.fullmatch(name) and not _LONG_NUMBER.search(name):
+    if _NAME.fullmatch(name) and not digits.holds(name, digits.LOGGED):
         return name
     return UNPRINTABLE

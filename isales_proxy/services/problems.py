@@ -19,6 +19,7 @@ from isales_proxy.client.errors import (
     CircuitOpen,
     CredentialsRefused,
     ISalesError,
+    Misdirected,
     Refused,
     Throttled,
     TimedOut,
@@ -114,6 +115,16 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             _("CC-iSales sent an unreadable answer"),
             _("The answer cannot be read, so nothing of it is shown."),
             _("Try again. If it lasts, give the reference below to your administrator."),
+        ),
+    ),
+    (
+        Misdirected,
+        _Wording(
+            502,
+            "upstream-refused",
+            _("The address of CC-iSales may be wrong"),
+            _("What answers there refuses the request, and not in the words of CC-iSales."),
+            _("An administrator must check the addresses of CC-iSales in the settings."),
         ),
     ),
     (

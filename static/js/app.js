@@ -154,11 +154,17 @@ window.callboard = (() => {
       const button = event.submitter;
       // Not at once: a disabled button's own value would not be sent.
       window.setTimeout(() => { if (button) button.disabled = true; }, 0);
+      const waiting = form.querySelector("[data-under-way]");
+      if (waiting) {
+        waiting.hidden = false;
+        announce(waiting.textContent.trim());
+      }
     }
   });
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     for (const button of document.querySelectorAll("form[method=post] button:disabled")) button.disabled = false;
+    for (const waiting of document.querySelectorAll("[data-under-way]")) waiting.hidden = true;
   });
 
   // The browser knows all time zones and its own; the list is made when it is first wanted.

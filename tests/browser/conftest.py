@@ -91,6 +91,7 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         "ISALES_PAGE_CACHE_SECONDS": "0",
         "ISALES_READ_TIMEOUT": "3",
         "ISALES_DEADLINE": "4",
+        "ISALES_CALL_DATA_TIMEOUT": "4",
         "DATABASE_URL": f"sqlite:///{var / 'callboard.sqlite3'}",
         "PYTHONWARNINGS": "ignore",
         "BIND": f"127.0.0.1:{port}",

@@ -28,8 +28,17 @@ def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator
     seat.go(first_task(seat))
     seat.page.locator("input[name=batch_count]").fill("3")
     seat.page.locator("input[name=confirmed]").check()
+    expect(seat.page.locator("[data-under-way]")).to_be_hidden()
+    # Nobody can look at a page that waits for the next one, so it says itself how it was left.
+    seat.page.evaluate(
+        """() => addEventListener("pagehide", () => sessionStorage.setItem("left", [
+            document.querySelector("[data-under-way]").checkVisibility(),
+            document.querySelector(".take-form button").disabled,
+        ]))"""
+    )
     seat.page.locator("form[action$='/call-data/'] button[type=submit]").click()
     seat.page.wait_for_url(re.compile(r"/call-data/\d+/"))
+    assert seat.page.evaluate("sessionStorage.getItem('left')") == "true,true"
     assert len(vendor.calls.of(READ_CALL_DATA)) == 1
     seat.page.reload()
     assert len(vendor.calls.of(READ_CALL_DATA)) == 1

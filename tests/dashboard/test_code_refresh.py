@@ -115,21 +115,75 @@ def test_without_a_difference_that_is_said_and_the_time_moves(
     assert AuditEvent.objects.filter(action="codes.refreshed").count() == 1
 
 
-def test_a_table_that_changed_meanwhile_is_shown_anew(vendor: Simulator, admin: Any) -> None:
+def test_a_table_that_was_rolled_back_meanwhile_is_shown_anew(
+    vendor: Simulator, admin: Any
+) -> None:
     vendor.codes.put("70001", "Added", "新增")
-    preview = previewed(admin)
-    vendor.codes.put("70002", "Added, too", "也新增")
     scheduled()
+    vendor.codes.put("70002", "Added, too", "也新增")
+    preview = previewed(admin)
+    first = CodeRefresh.objects.earliest("pk").pk
+    version = {"version": str(Vdn.objects.get(pk=88).codes_version)}
+    assert admin.post(f"{HISTORY}{first}/roll-back/", version).status_code == 303
     answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
     text = answer.content.decode()
     assert answer.status_code == 409
     assert "changed meanwhile" in text
-    assert changes_of(text) == [("removed", "70002")]
-    assert words_of("70002") == ("也新增", "Added, too")
+    assert changes_of(text) == [("added", "70001"), ("added", "70002")]
+    assert words_of("70001") is None
     # Who wants just that may have it; the old number is worth nothing any more.
     assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
     assert admin.post(APPLY, {"preview": preview_of(text)}, headers=FRAGMENT).status_code == 200
-    assert words_of("70002") is None
+    assert words_of("70002") == ("也新增", "Added, too")
+
+
+def _schedule_changes(vendor: Simulator, second: Any) -> None:
+    vendor.codes.put("70002", "Added, too", "也新增")
+    scheduled()
+
+
+def _schedule_finds_all_as_it_was(vendor: Simulator, second: Any) -> None:
+    vendor.codes.remove("70001")
+    scheduled()
+
+
+def _somebody_finds_all_as_it_was(vendor: Simulator, second: Any) -> None:
+    vendor.codes.remove("70001")
+    assert previewed(second) == ""
+
+
+def _somebody_is_shown_another_table(vendor: Simulator, second: Any) -> None:
+    vendor.codes.put("70002", "Added, too", "也新增")
+    assert previewed(second)
+
+
+@pytest.mark.parametrize(
+    "read_again",
+    [
+        _schedule_changes,
+        _schedule_finds_all_as_it_was,
+        _somebody_finds_all_as_it_was,
+        _somebody_is_shown_another_table,
+    ],
+)
+def test_an_older_reading_is_not_put_over_a_later_one(
+    vendor: Simulator, admin: Any, second: Any, read_again: Any
+) -> None:
+    vendor.codes.put("70001", "Added", "新增")
+    preview = previewed(admin)
+    read_again(vendor, second)
+    before = Vdn.objects.get(pk=88)
+    answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert "moved on" in text
+    assert preview_of(text) == ""
+    after = Vdn.objects.get(pk=88)
+    assert (after.codes_version, after.codes_read_at) == (
+        before.codes_version,
+        before.codes_read_at,
+    )
+    assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
 
 
 def test_of_two_who_look_at_once_the_second_is_told(

@@ -260,7 +260,7 @@ def test_an_admin_resets_it_after_a_confirmation(people: dict[str, User]) -> Non
     set_up_app(theirs)
     admin = log_in("admin")
     listed = admin.get("/admin/isales_proxy/user/").content.decode()
-    assert re.search(r'field-second_factor">app<', listed)
+    assert re.search(r'field-second_factor">authenticator app<', listed)
     form = {"action": "reset_second_factor", "_selected_action": [person.pk]}
     asked = admin.post("/admin/isales_proxy/user/", form)
     assert asked.status_code == 200

@@ -50,6 +50,22 @@ def test_the_list_has_tabs_with_counts(
     assert client.get(LIST, {"state": "nowhere"}).status_code == 422
 
 
+def test_a_wrong_address_is_told_in_words(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    body = '{"error_msg": "no such path"}'
+    vendor.faults.add("status", operation=PUSH_MID_RESULT, status=404, body=body)
+    outbox = outbox_of(people)
+    row = outbox.write()
+    outbox.deliver()
+    client = as_role("supervisor")
+    assert "The OBS address in the settings may be wrong" in text_of(client.get(LIST))
+    detail = text_of(client.get(f"{LIST}{row.pk}/"))
+    assert "The OBS address in the settings may be wrong" in detail
+    assert "It says: “no such path”" in detail
+    assert "may have it nevertheless" not in detail
+
+
 def test_a_fragment_is_no_page(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
     outbox_of(people).write()
     text = text_of(as_role("supervisor").get(LIST, headers=FRAGMENT))

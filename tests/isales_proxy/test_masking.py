@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from isales_proxy.client.digits import MASK, SHOWN
 from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.services.numbers import masking
 from isales_proxy.services.numbers.fields import CALL_DATUM, MID_RESULT, RESERVATION, Holds
-from isales_proxy.services.numbers.masking import MASK
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
@@ -90,9 +90,9 @@ def test_of_a_number_little_is_left(number: str) -> None:
 @example("", "00¼¼", "")
 def test_of_a_text_no_figure_of_six_is_left(before: str, number: str, after: str) -> None:
     shown = masking.text(before + number + after)
-    assert all(len(run) < masking.FEWEST_OF_A_NUMBER for run in runs(shown))
+    assert all(len(run) < SHOWN.fewest for run in runs(shown))
     told = digits(number)
-    if len(told) >= masking.FEWEST_OF_A_NUMBER:
+    if len(told) >= SHOWN.fewest:
         assert told not in digits(shown)
 
 
@@ -122,13 +122,13 @@ def test_no_field_of_a_reservation_tells_a_number(row: dict[str, Any]) -> None:
         elif before and field.holds is Holds.NUMBER:
             assert len(digits(after)) <= most_shown(len(digits(before)))
         elif before and field.holds is Holds.TEXT:
-            assert all(len(run) < masking.FEWEST_OF_A_NUMBER for run in runs(after))
+            assert all(len(run) < SHOWN.fewest for run in runs(after))
         elif before:
             # A code has eight digits at most, and is none of the row's numbers.
             assert sum(map(str.isdecimal, after)) <= 8
             for own in (found.called_no, found.caller_no):
                 told = digits(own or "")
-                assert len(told) < masking.FEWEST_OF_A_NUMBER or told not in digits(after)
+                assert len(told) < SHOWN.fewest or told not in digits(after)
 
 
 JSON = st.recursive(
@@ -151,7 +151,7 @@ def test_no_row_as_it_came_tells_a_number(row: dict[str, Any], table: dict[str, 
         if table.get(name) in plain:
             continue
         for leaf in leaves({name: value}):
-            assert all(len(run) < masking.FEWEST_OF_A_NUMBER for run in runs(leaf))
+            assert all(len(run) < SHOWN.fewest for run in runs(leaf))
 
 
 def leaves(value: Any) -> list[str]:

@@ -102,7 +102,7 @@ def test_a_server_outlasts_the_vendor_and_ones_own_machine_does_not_wait(
     var: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "mine")
-    settings.ISALES = replace(settings.ISALES, deadline=20.5)
+    settings.ISALES = replace(settings.ISALES, deadline=20.5, call_data_timeout=70.5)
     grace = {
         production: int(
             run_stack._variables("127.0.0.1:8000", production=production)["CALLBOARD_GRACE_SECONDS"]
@@ -110,11 +110,11 @@ def test_a_server_outlasts_the_vendor_and_ones_own_machine_does_not_wait(
         for production in (False, True)
     }
     assert grace[False] <= 5
-    assert grace[True] >= 22
+    assert grace[True] >= 72
 
 
 @pytest.mark.parametrize(
-    ("variables", "seconds"), [({}, 17), ({"CALLBOARD_GRACE_SECONDS": "3"}, 3)]
+    ("variables", "seconds"), [({}, 62), ({"CALLBOARD_GRACE_SECONDS": "3"}, 3)]
 )
 def test_the_web_server_keeps_that_grace(variables: dict[str, str], seconds: int) -> None:
     code = "import runpy; print(runpy.run_path('dashboard/gunicorn_conf.py')['graceful_timeout'])"

@@ -210,6 +210,7 @@ def _env(vendor: Simulator, var: Path) -> dict[str, str]:
         "ISALES_CONNECT_TIMEOUT": "5",
         "ISALES_READ_TIMEOUT": "5",
         "ISALES_DEADLINE": "5",
+        "ISALES_CALL_DATA_TIMEOUT": "5",
         "PEOPLE": PASSWORD,
         "PYTHONWARNINGS": "ignore",
     }

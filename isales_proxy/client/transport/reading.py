@@ -17,6 +17,7 @@ from ..errors import (
     BadAnswer,
     CredentialsRefused,
     ISalesError,
+    Misdirected,
     Refused,
     Throttled,
     Unreachable,
@@ -116,6 +117,8 @@ def open_answer(
     if status < 200:
         raise BadAnswer("The answer has an unexpected status.")
     code, sentence = _refusal(operation, read, only=BadAnswer)
+    if code is None:
+        raise Misdirected(vendor_sentence=sentence)
     raise Refused(code=code, vendor_sentence=sentence)
 
 

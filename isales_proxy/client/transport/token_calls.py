@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from ..config import ObsAuth, ObsConfig
 from ..envelopes import P
-from ..errors import BadAnswer, CredentialsRefused, Refused
+from ..errors import BadAnswer, CredentialsRefused, Misdirected, Refused
 from ..obs_envelopes import TokenPayload
 from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN, Operation
 from ..tokens import Token
@@ -20,6 +21,8 @@ from .reading import NO_TOKEN, Answer
 # What the vendor's example of the log-in says, for answers that leave it out.
 _LOG_IN_SECONDS = 300
 _REFRESH_SECONDS = 3600
+# Who refuses keys has a token interface; these say that there is none.
+_NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
 
 
 class Caller(Protocol):
@@ -46,7 +49,8 @@ class TokenCalls:
     """Gets tokens as the configuration says.
 
     Raises what a call raises, but for `Refused`: for whoever wants to use the token that is
-    `CredentialsRefused`, since of their own request nothing was refused.
+    `CredentialsRefused`, since of their own request nothing was refused. Where no token interface
+    is found it stays `Misdirected`, for then it is not the keys that are wrong.
     """
 
     def __init__(self, config: ObsConfig, call: Caller, clock: Callable[[], datetime]) -> None:
@@ -59,6 +63,8 @@ class TokenCalls:
         try:
             return self._new(last, left)
         except Refused as error:
+            if isinstance(error, Misdirected) and error.http_status in _NOT_THERE:
+                raise
             refused = error
         raise CredentialsRefused(
             NO_TOKEN,

@@ -131,7 +131,8 @@ class Transport:
         )
         lane = self._lanes.mine()
         course = _Course()
-        with lane.budget.within(_first(deadline, operation.deadline, self._config.deadline)):
+        usual = self._config.deadline_of(patient=operation.patient)
+        with lane.budget.within(_first(deadline, usual)):
             try:
                 payload = self._proved(call, lane, course)
                 return Answer(payload, call.request_id, course.status)
@@ -163,7 +164,9 @@ class Transport:
         """The attempts with one proof; and when it is refused, those left with a renewed one."""
         repeatable = call.operation.repeatable
         authenticator = self._authenticators[call.operation.auth]
-        proof = authenticator.proof(lane.budget.left)
+        # A token is got in the ordinary time, within a patient call too: others wait for it.
+        spare = max(lane.budget.left() - self._config.deadline, 0.0)
+        proof = authenticator.proof(lambda: lane.budget.left() - spare)
         most = self._config.attempts if repeatable else 1
         try:
             return self._attempts(call, proof, lane, course, most)
@@ -242,8 +245,8 @@ class Transport:
         operation = call.operation
         left = lane.budget.left()
         timeout = (
-            min(_first(operation.connect_timeout, self._config.connect_timeout), left),
-            min(_first(operation.read_timeout, self._config.read_timeout), left),
+            min(self._config.connect_timeout, left),
+            min(self._config.read_timeout_of(patient=operation.patient), left),
         )
         request = _prepared(call, proof)
         failure: ISalesError | None = None

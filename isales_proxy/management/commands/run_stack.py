@@ -175,7 +175,7 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
 
 def _grace(*, production: bool) -> int:
     """Seconds for the requests under way when the end is asked for."""
-    return math.ceil(isales().deadline) + _PAGE_SECONDS if production else _OWN_GRACE_SECONDS
+    return math.ceil(isales().longest_call) + _PAGE_SECONDS if production else _OWN_GRACE_SECONDS
 
 
 def _address(bind: str) -> tuple[str, int] | None:

@@ -92,6 +92,12 @@ def number_keys(number: str) -> list[str]:
     return [hmac.new(key, digits.encode(), sha256).hexdigest() for key in keys]
 
 
+def last_number_key(action: AuditAction, *, vdn_id: int, subject: str) -> str:
+    """The fingerprint that the last such event of this subject bears; "" where there is none."""
+    found = AuditEvent.objects.filter(vdn_id=vdn_id, action=action, subject=subject)
+    return found.order_by("-pk").values_list("number_key", flat=True).first() or ""
+
+
 def _who(by: Scope | User | None, claimed: str) -> tuple[int | None, str]:
     if by is None:
         return None, claimed or SYSTEM

@@ -2,7 +2,7 @@
 
 Callers hand over masked texts. What people type (a reason) may hold a number all the same, and is
 masked here; what holds one elsewhere is a mistake of ours: refused where `AUDIT_STRICT` is set (in
-tests), masked otherwise.
+tests), masked otherwise. What is taken for a number says `client.digits`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,8 @@ from typing import Any, Final
 
 from django.conf import settings
 
-_KEPT: Final = 2
-_FEWEST: Final = 7
-# Seven digits or more, perhaps parted as people write numbers; a colon parts times.
-_WRITTEN: Final = re.compile(r"\+?\d(?:(?:[^\w:]|_){0,2}\d){6,}")
-_DAY: Final = re.compile(r"\d{4}-\d\d?-\d\d?(?: \d\d?)?", re.ASCII)
-# The same in one piece, and no part of a word such as a fingerprint.
-_RUN: Final = re.compile(r"(?<![0-9A-Za-z_])\+?\d{7,}(?![0-9A-Za-z_])")
+from isales_proxy.client import digits
+
 # Names of facts that hold numbers of things, not of people; these may be long.
 _IDS: Final = frozenset(
     {"agent_account", "batch", "code", "ids", "key", "reservation", "result_code", "session",
@@ -34,15 +29,8 @@ class HoldsNumber(ValueError):
 
 
 def masked(text: str) -> str:
-    """`text` with all but the last two digits of every number in it hidden, days left alone."""
-
-    def hide(match: re.Match[str]) -> str:
-        found = match[0]
-        if _DAY.fullmatch(found):
-            return found
-        return "•••" + re.sub(r"\D", "", found)[-_KEPT:]
-
-    return _WRITTEN.sub(hide, text)
+    """What somebody typed, without the numbers in it."""
+    return digits.masked(text, digits.TYPED)
 
 
 def line(text: str, longest: int) -> str:
@@ -52,13 +40,13 @@ def line(text: str, longest: int) -> str:
 
 def subject(text: str, number: str) -> str:
     """The subject is an ID or a name, both of which may be long; never the number itself."""
-    digits = re.sub(r"\D", "", number)
-    whole = re.compile(rf"(?<!\d){digits}(?!\d)")
+    told = re.sub(r"\D", "", number)
+    whole = re.compile(rf"(?<!\d){told}(?!\d)")
     # A short one may well be that of a task, too.
-    if len(digits) < _FEWEST or not whole.search(text):
+    if len(told) < digits.WRITTEN.fewest or not whole.search(text):
         return text
     _refuse("subject")
-    return whole.sub("•••" + digits[-_KEPT:], text)
+    return whole.sub(digits.last_two(told), text)
 
 
 def facts(detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,9 +68,9 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(str(_plain(each, name)) for each in value)
     text = str(value)
-    if name not in _IDS and not name.endswith("_id") and _RUN.search(text):
+    if name not in _IDS and not name.endswith("_id") and digits.holds(text, digits.WRITTEN):
         _refuse(name)
-        text = _RUN.sub(lambda match: "•••" + match[0][-_KEPT:], text)
+        text = digits.masked(text, digits.WRITTEN)
     return line(text, len(text))
 
 

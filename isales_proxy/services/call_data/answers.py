@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.utils import translation
@@ -16,7 +17,9 @@ from isales_proxy.client.errors import (
     BadAnswer,
     CredentialsRefused,
     ISalesError,
+    Misdirected,
     Refused,
+    Throttled,
     Unreachable,
 )
 from isales_proxy.client.fields import storable
@@ -32,6 +35,13 @@ _LONGEST_CODE: Final = 40
 _LONGEST_TASK: Final = 64
 _LONGEST_UNIQUE_ID: Final = 128
 _LONGEST_CALLER: Final = 64
+_BY_STATUS: Final = {
+    0: BadAnswer,
+    HTTPStatus.UNAUTHORIZED: CredentialsRefused,
+    HTTPStatus.FORBIDDEN: CredentialsRefused,
+    HTTPStatus.REQUEST_TIMEOUT: Unreachable,
+    HTTPStatus.TOO_MANY_REQUESTS: Throttled,
+}
 # Under this name a row that is no object is kept in one.
 _NO_OBJECT: Final = "(row)"
 
@@ -82,7 +92,7 @@ def _numbers_despite(received: Received) -> bool:
 
 def _words(error: ISalesError) -> str:
     """The vendor's own words, else the title of the problem in English, which pages translate."""
-    if isinstance(error, Refused):
+    if isinstance(error, Refused) and not isinstance(error, Misdirected):
         return error.vendor_sentence[:_LONGEST_PROBLEM]
     with translation.override("en"):
         return problems.describe(error).title[:_LONGEST_PROBLEM]
@@ -93,9 +103,13 @@ def _rows(received: Received) -> tuple[CallDatum, ...]:
     envelope = READ_CALL_DATA.envelope
     if not 200 <= received.status < 300:
         code, sentence = envelope.refusal(received.body)
-        if code or 400 <= received.status < 500:
+        if code:
             raise Refused(code=code, vendor_sentence=sentence)
-        raise BadAnswer if received.status == 0 else Unreachable
+        if received.status in _BY_STATUS:
+            raise _BY_STATUS[received.status]
+        if 400 <= received.status < 500:
+            raise Misdirected(vendor_sentence=sentence)
+        raise Unreachable
     if not received.complete:
         raise BadAnswer
     found = envelope.decode(received.body).rows

@@ -29,7 +29,7 @@ def settle_lost(now: datetime | None = None) -> int:
     say that nobody knows. Gives how many are unknown from now on."""
     now = now or timezone.now()
     recover(now)
-    last = now - timedelta(seconds=isales().deadline) - LOST_AFTER
+    last = now - timedelta(seconds=isales().longest_call) - LOST_AFTER
     lost = CallDataBatch.objects.filter(
         state=BatchState.ASKED, answered_at=None, asked_at__lt=last
     ).defer("raw")

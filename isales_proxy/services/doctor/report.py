@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from isales_proxy.client.errors import (
     CredentialsRefused,
     ISalesError,
+    Misdirected,
     Refused,
     TimedOut,
     Unreachable,
@@ -167,6 +168,8 @@ def _causes(error: ISalesError) -> Iterator[str]:
         yield causes.in_words(error.sentence)
     if isinstance(error, CredentialsRefused):
         yield _("Check the keys and the clock of this server.")
+    elif isinstance(error, Misdirected):
+        yield _("Check the addresses that are set.")
     elif isinstance(error, Unreachable | TimedOut):
         yield _("Check address, network and certificates, and the vendor's own state.")
 

@@ -1,9 +1,7 @@
 """Numbers made unreadable for those who may not see them. Pure functions; the services apply them.
 
-A number keeps its first three and last four digits where it has eleven or more, and about half of
-them where it has fewer; one of up to four digits keeps none. In a text, digits without a letter
-between them belong together, whatever script they are of and whatever stands between: six of them
-are taken for a number. So is each of the row's own numbers, however short.
+What is a number in a text, and what is left of it, says the rule `client.digits.SHOWN`. Each of the
+row's own numbers is one too, however short.
 """
 
 from __future__ import annotations
@@ -12,19 +10,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from isales_proxy.client import digits
 from isales_proxy.client.records import Reservation
 from isales_proxy.services.numbers.fields import RESERVATION, Holds
 
-MASK: Final = "•"
-FEWEST_OF_A_NUMBER: Final = 6
-"""Digits of a run in a text from which on it is taken for a number."""
-
-_LONG: Final = 11
-_HEAD, _TAIL, _SHORT_TAIL = 3, 4, 3
-_HIDES_ALL_UP_TO: Final = 4
-_MOST_MASKS: Final = 12
-# The documented codes have up to eight; a number that somebody can be called at mostly has more.
-_MOST_CODE_DIGITS: Final = 8
 _FEWEST_OF_AN_OWN: Final = 4
 
 Own = tuple[str, ...]
@@ -37,30 +26,23 @@ def number(text: str) -> str:
         return text
     characters = [character for character in text if character.isalnum()]
     if not characters or not all(character.isdecimal() for character in characters):
-        return MASK * min(max(len(characters), _HIDES_ALL_UP_TO), _MOST_MASKS)
-    return ("+" if text.lstrip().startswith(("+", "＋")) else "") + _shown(characters)
+        return digits.MASK * min(max(len(characters), _FEWEST_OF_AN_OWN), digits.MOST_MASKS)
+    return ("+" if text.lstrip().startswith(("+", "＋")) else "") + digits.ends(characters)
 
 
 def text(text: str, own: Own = ()) -> str:
     """A text in which every number is masked; `own` are further ones, as digits."""
-    fewest = min([FEWEST_OF_A_NUMBER, *map(len, own)])
-    if len(_figures(text)) < fewest:
+    fewest = min([digits.SHOWN.fewest, *map(len, own)])
+    if len(digits.figures_of(text)) < fewest:
         return text
-    parts: list[str] = []
-    kept = 0
-    for start, end in _runs(text):
-        digits = _figures(text[start:end])
-        if len(digits) >= FEWEST_OF_A_NUMBER or _holds_own(digits, own):
-            parts += [text[kept:start], _shown(digits)]
-            kept = end
-    return "".join([*parts, text[kept:]])
+    return digits.masked(text, digits.SHOWN, lambda figures: _holds_own(figures, own))
 
 
 def code(text_: str, own: Own = ()) -> str:
     """A code as it is, unless it has more digits than a code has, or is a number of the row's."""
-    digits = _figures(text_)
-    if len(digits) > _MOST_CODE_DIGITS or (
-        len(digits) >= FEWEST_OF_A_NUMBER and _holds_own(digits, own)
+    figures = digits.figures_of(text_)
+    if len(figures) > digits.MOST_IN_A_CODE or (
+        len(figures) >= digits.SHOWN.fewest and _holds_own(figures, own)
     ):
         return text(text_, own)
     return text_
@@ -80,16 +62,16 @@ def value(found: Any, own: Own = ()) -> Any:
             return {text(str(name), own): value(inner, own) for name, inner in found.items()}
         case list() | tuple():
             return [value(inner, own) for inner in found]
-    return MASK
+    return digits.MASK
 
 
 def fields(found: Mapping[str, Any], table: Mapping[str, Holds], own: Own = ()) -> dict[str, Any]:
     """A JSON object of the vendor's, each field as `table` says; one not named there is text."""
     own = own or tuple(
-        digits
+        told
         for name, inner in found.items()
         if table.get(name) is Holds.NUMBER
-        for digits in own_numbers(_leaves(inner))
+        for told in own_numbers(_leaves(inner))
     )
     return {
         name if name in table else text(str(name), own): _field(inner, table.get(name), own)
@@ -109,16 +91,10 @@ def reservation(row: Reservation) -> Reservation:
     return Reservation.model_construct(**shown)
 
 
-def _figures(text: str) -> list[str]:
-    """The figures that a reader sees: a circled 21 and a quarter are two each."""
-    seen = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return [character for character in seen if character.isnumeric()]
-
-
 def own_numbers(numbers: Iterable[object]) -> Own:
     """The digits of a row's numbers, of those that are long enough to be told from a figure."""
     found = (digits_of(str(each or "")) for each in numbers)
-    return tuple(digits for digits in found if len(digits) >= _FEWEST_OF_AN_OWN)
+    return tuple(told for told in found if len(told) >= _FEWEST_OF_AN_OWN)
 
 
 def digits_of(text: str) -> str:
@@ -164,36 +140,6 @@ def _leaves(found: Any) -> list[Any]:
     return [found]
 
 
-def _runs(text: str) -> Iterable[tuple[int, int]]:
-    """Where digits stand that no letter parts: from the first to behind the last of them.
-
-    Some scripts write figures with letters; those are figures here.
-    """
-    start = end = -1
-    for place, character in enumerate(text):
-        if character.isnumeric():
-            start = place if start < 0 else start
-            end = place + 1
-        elif start >= 0 and character.isalpha():
-            yield start, end
-            start = -1
-    if start >= 0:
-        yield start, end
-
-
-def _shown(digits: list[str]) -> str:
-    """A few digits at both ends. Of figures that stand for more than one digit none is shown."""
-    count = len(digits)
-    if count <= _HIDES_ALL_UP_TO or not all(digit.isdecimal() for digit in digits):
-        return MASK * min(count, _MOST_MASKS)
-    head, tail = _HEAD, _TAIL
-    if count < _LONG:
-        tail = min(_SHORT_TAIL, count // 2)
-        head = count // 2 - tail
-    hidden = min(count - head - tail, _MOST_MASKS)
-    return "".join([*digits[:head], MASK * hidden, *digits[count - tail :]])
-
-
-def _holds_own(digits: list[str], own: Own) -> bool:
-    told = digits_of("".join(digits))
+def _holds_own(figures: list[str], own: Own) -> bool:
+    told = digits_of("".join(figures))
     return any(each in told for each in own)

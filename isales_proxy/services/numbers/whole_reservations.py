@@ -107,6 +107,12 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
         return replace(own, error=error) if own else None
 
 
+def last_seen(*, scope: Scope, appoint_id: str) -> Reservation | None:
+    """The reservation as it was seen last in the hours past; nobody is asked."""
+    kept: Found | None = caches["rows"].get(_row_key(scope, appoint_id))
+    return kept.row if kept and visible(scope, (kept.row,))[1] else None
+
+
 def _on_page(scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
     found = page(scope=scope, query=query)
     match = next((row for row in found.rows if row.appoint_id == appoint_id), None)

@@ -7,6 +7,8 @@ from typing import Final
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.models import AuditAction, User
 from isales_proxy.services import audit
@@ -15,6 +17,11 @@ from isales_proxy.services.people.holding import hold
 
 # Recovery codes stand in for one of these and are none themselves.
 FACTORS: Final = (Authenticator.Type.TOTP.value, Authenticator.Type.WEBAUTHN.value)
+WORDS: Final[dict[str, str | Promise]] = {
+    Authenticator.Type.TOTP.value: _("authenticator app"),
+    Authenticator.Type.WEBAUTHN.value: _("security key"),
+    Authenticator.Type.RECOVERY_CODES.value: _("recovery codes"),
+}
 
 
 def has(user: User, *, but: int | None = None) -> bool:

@@ -1,7 +1,8 @@
 """What a refresh would change, shown to the person who asked before anything is applied.
 
 The table that was read is kept for a while under a number that nobody can guess; it belongs to the
-person, the VDN and the version of the table that it was compared with.
+person, the VDN and the version of the table that it was compared with. Once the vendor's table was
+read later and was another one, an older reading is never put over that.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Expired(LookupError):
 
 
 class Outdated(RuntimeError):
-    """The table has changed since; nothing was applied. `preview` is the one of now."""
+    """Ours has changed since, by no reading; nothing was applied. `preview` is the one of now."""
 
     def __init__(self, preview: Preview) -> None:
         super().__init__("The table has changed since the preview.")
@@ -53,11 +54,18 @@ def start(*, scope: Scope) -> Preview:
     """
     scope.require(scope.may_refresh_codes)
     with reading.reading(scope.vdn) as table:
-        return _compare(scope, table, datetime.now(UTC))
+        read_at = datetime.now(UTC)
+        latest = {"read_at": read_at.isoformat(), "table": tables.fingerprint(table)}
+        # For as long as an older preview may be kept.
+        cache.set(_latest_key(scope.vdn), latest, KEPT.total_seconds())
+        return _compare(scope, table, read_at)
 
 
 def apply(*, scope: Scope, preview_id: str) -> RefreshReport:
-    """Apply exactly what was shown. Raises NotAllowed, Expired and Outdated."""
+    """Apply exactly what was shown.
+
+    Raises NotAllowed, Expired, Outdated, and TableMoved when a later reading found another table.
+    """
     scope.require(scope.may_refresh_codes)
     key = _key(scope, preview_id)
     kept: dict[str, Any] | None = cache.get(key) if _ID.fullmatch(preview_id) else None
@@ -65,17 +73,33 @@ def apply(*, scope: Scope, preview_id: str) -> RefreshReport:
         raise Expired
     table = tables.from_json(kept["table"])
     read_at = datetime.fromisoformat(kept["read_at"])
-    try:
-        with tables.locked(scope.vdn, version=kept["version"]) as row:
+    report = None
+    with tables.locked(scope.vdn) as row:
+        overtaken = _overtaken(row, table, read_at)
+        if not overtaken and row.codes_version == kept["version"]:
             row.codes_held = ""
             report = tables.put(
                 row, table, kind=RefreshKind.PERSON, by=scope, name=scope.username, read_at=read_at
             )
-    except TableMoved:
-        cache.delete(key)
-        raise Outdated(_compare(scope, table, read_at)) from None
     cache.delete(key)
+    if overtaken:
+        raise TableMoved
+    if report is None:
+        raise Outdated(_compare(scope, table, read_at))
     return report
+
+
+def _overtaken(row: Vdn, table: Table, read_at: datetime) -> bool:
+    """Whether the vendor's table was read later and may have been another one by then."""
+    if row.codes_read_at is not None and row.codes_read_at > read_at:
+        # What is held off is what that reading found; all else that it found we have.
+        return tables.fingerprint(table) != row.codes_held
+    latest: dict[str, str] | None = cache.get(_latest_key(row))
+    return (
+        latest is not None
+        and datetime.fromisoformat(latest["read_at"]) > read_at
+        and latest["table"] != tables.fingerprint(table)
+    )
 
 
 def _compare(scope: Scope, table: Table, read_at: datetime) -> Preview:
@@ -102,6 +126,10 @@ def _note_unchanged(row: Vdn, scope: Scope, table: Table, read_at: datetime) -> 
         return
     row.codes_held = ""
     tables.put(row, table, kind=RefreshKind.PERSON, by=scope, name=scope.username, read_at=read_at)
+
+
+def _latest_key(vdn: Vdn) -> str:
+    return f"codes:latest-reading:{vdn.pk}"
 
 
 def _key(scope: Scope, preview_id: str) -> str:

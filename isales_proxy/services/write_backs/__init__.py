@@ -291,10 +291,19 @@ def _key(scope: Scope, key: str) -> str:
 
 
 def _record(action: AuditAction, scope: Scope, row: WriteBack) -> None:
+    """Every deed on a write-back bears the number that it was about when it was stored."""
+    subject, queueing = f"write-back {row.pk}", AuditAction.WRITE_BACK_QUEUED
+    number, key = row.phone_number, ""
+    if not number and action is queueing:
+        number = drafts.number_behind(scope=scope, row=row)
+    elif not number:
+        key = audit.last_number_key(queueing, vdn_id=row.vdn_id, subject=subject)
     audit.record(
         action,
         by=scope,
-        subject=f"write-back {row.pk}",
+        subject=subject,
+        number=number,
+        fingerprint=key,
         task=row.service_id,
         unique_id=row.unique_id,
         result_code=row.fail_code,

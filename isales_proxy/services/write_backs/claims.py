@@ -16,13 +16,14 @@ from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
-from isales_proxy.client.errors import CredentialsRefused
+from isales_proxy.client.errors import CredentialsRefused, Misdirected
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services.answers import AWAY
 from isales_proxy.services.write_backs import Clock, mark_lost, turn_of
 
-# The vendor is away, or will not have us: the next write-back would fare no better.
-SHUT_OUT: Final = (*AWAY, CredentialsRefused)
+# The vendor is away, will not have us, or is not where we look for it: the next write-back would
+# fare no better.
+SHUT_OUT: Final = (*AWAY, CredentialsRefused, Misdirected)
 _SHUT_OUT_OUTCOMES: Final = tuple(kind.outcome for kind in SHUT_OUT)
 _WAITING: Final = WriteBackState.WAITING
 

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from isales_proxy import gateway
 from isales_proxy.client import Acknowledgement
-from isales_proxy.client.errors import CircuitOpen, ISalesError, Refused
+from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
 from isales_proxy.client.queries import InvalidQuery, MidResult
 from isales_proxy.configuration import isales, keeping
 from isales_proxy.models import WriteBackState
@@ -229,7 +229,8 @@ def _ending(
         )
     if isinstance(error, InvalidQuery):
         return Ending(WriteBackState.GIVEN_UP, UNFIT, maybe_sent=False, problem=str(error))
-    if isinstance(error, Refused):
+    # Who is not CC-iSales cannot refuse for it.
+    if isinstance(error, Refused) and not isinstance(error, Misdirected):
         return _told(error, WriteBackState.REFUSED, None)
     if now - claim.row.queued_at >= timedelta(hours=keeping().give_up_hours):
         return _told(error, WriteBackState.GIVEN_UP, None)

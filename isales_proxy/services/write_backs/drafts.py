@@ -13,7 +13,7 @@ from typing import Any, Final
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import CallDatum
+from isales_proxy.models import CallDatum, WriteBack
 from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import masking, whole_reservations
 
@@ -105,6 +105,21 @@ def number_of(*, scope: Scope, key: str) -> str:
     Raises ISalesError.
     """
     return _numbers(scope, key).get(key, "")
+
+
+def number_behind(*, scope: Scope, row: WriteBack) -> str:
+    """The number that a write-back is about without saying it, whole, for services alone.
+
+    That of its reservation as it was seen last, else the first that was taken under its unique ID;
+    "" where neither is known. Nobody is asked.
+    """
+    if row.appoint_id:
+        seen = whole_reservations.last_seen(scope=scope, appoint_id=row.appoint_id)
+        if seen is not None and seen.called_no:
+            return seen.called_no
+    taken = CallDatum.objects.filter(batch__vdn=row.vdn_id, unique_id=row.unique_id)
+    datum = taken.exclude(phone_numbers="").order_by("-pk").first()
+    return datum.numbers[0] if datum else ""
 
 
 def _numbers(scope: Scope, key: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,8 @@ def test_a_process_that_is_about_to_read_its_answer_is_left_alone() -> None:
 @pytest.mark.django_db
 def test_a_call_without_an_end_becomes_unknown(settings: Any) -> None:
     old = left_behind()
-    new = left_behind(key="b" * 64, age=timedelta(seconds=settings.ISALES.deadline + 30))
+    settings.ISALES = replace(settings.ISALES, call_data_timeout=200)
+    new = left_behind(key="b" * 64, age=timedelta(seconds=230))
     assert call_data.settle_lost(timezone.now()) == 1
     old.refresh_from_db()
     new.refresh_from_db()

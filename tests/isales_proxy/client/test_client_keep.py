@@ -18,6 +18,7 @@ from isales_proxy.client import (
     CredentialsRefused,
     ISalesError,
     MidResult,
+    Misdirected,
     Received,
     Refused,
     Throttled,
@@ -35,6 +36,7 @@ QUERY = CallDataQuery(cc_id=1, service_id="1", batch_count=500)
 RESULT = MidResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
 GOOD = json.dumps(obs_answer({"taskData": [{"seviceId": "1", "uiqueId": "u"}]})).encode()
 HEAD = b"HTTP/1.1 200 X\r\nContent-Length: 500\r\n\r\n"
+HEAD_OF_GOOD = b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n" % len(GOOD)
 CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -72,7 +74,7 @@ def read(client: Client, shelf: Shelf, deadline: float | None = None) -> tuple[A
         (reply(b"no", status=401), CredentialsRefused, 401, b"no", True),
         (reply(b"no", status=403), CredentialsRefused, 403, b"no", True),
         (reply(b"slow", status=429), Throttled, 429, b"slow", True),
-        (reply(b"what", status=404), Refused, 404, b"what", True),
+        (reply(b"what", status=404), Misdirected, 404, b"what", True),
         (reply(b"there", status=302, headers={"Location": "/"}), Unreachable, 302, b"there", True),
         (raw(b"\x00garbage\r\n\r\n" + GOOD), BadAnswer, 0, b"\x00garbage\r\n\r\n" + GOOD, False),
         (raw(b"HTTP/1.1 20"), BadAnswer, 0, b"HTTP/1.1 20", False),
@@ -122,7 +124,7 @@ def test_what_came_before_the_time_was_up_is_kept(
     stub.at("callnos", drip(sent, [b""] * 9999, stub.done))
     shelf = Shelf()
     with pytest.raises(TimedOut) as caught:
-        read(make_client(real_time=True, read_timeout=0.5, obs=OBS), shelf)
+        read(make_client(real_time=True, read_timeout=0.5, patient_timeout=0.5, obs=OBS), shelf)
     assert [(each.body, each.complete) for each in shelf.kept] == [(came, False)]
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
@@ -169,7 +171,7 @@ def test_no_answer_in_time_is_nothing_to_keep(make_client: MakeClient, stub: Stu
     stub.at("callnos", hold(stub.done, reply(GOOD)))
     shelf = Shelf()
     with pytest.raises(TimedOut) as caught:
-        read(make_client(real_time=True, read_timeout=0.1, obs=OBS), shelf)
+        read(make_client(real_time=True, read_timeout=0.1, patient_timeout=0.1, obs=OBS), shelf)
     assert shelf.kept == []
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
@@ -257,3 +259,40 @@ def test_one_thread_after_another_may_read_while_a_first_one_waits(
     release.set()
     thread.join(10)
     assert [[each.body for each in shelf.kept] for shelf in shelves] == [[b"first"], [b"second"]]
+
+
+def test_call_data_may_come_later_than_anything_else(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    """Times short enough for the list to end within them, and long enough for the call data."""
+    stub.at("tokenByAkSk", app_token())
+    stub.at("tasks", hold(stub.done, reply(GOOD)))
+    stub.at("callnos", drip(HEAD_OF_GOOD, [bytes([each]) for each in GOOD], stub.done, pause=0.01))
+    client = make_client(
+        real_time=True, read_timeout=0.05, deadline=0.1, patient_timeout=30.0, obs=OBS
+    )
+    with pytest.raises(TimedOut):
+        client.list_outbound_tasks(vdn=88, cc_id=1)
+    assert [datum.unique_id for datum in read(client, Shelf())] == ["u"]
+
+
+def test_the_time_for_call_data_is_never_shorter_than_the_ordinary_one(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    stub.at("tokenByAkSk", app_token())
+    stub.at("callnos", drip(HEAD_OF_GOOD, [bytes([each]) for each in GOOD], stub.done))
+    client = make_client(
+        real_time=True, read_timeout=30.0, deadline=30.0, patient_timeout=0.01, obs=OBS
+    )
+    assert [datum.unique_id for datum in read(client, Shelf())] == ["u"]
+
+
+def test_a_token_for_call_data_is_got_in_the_ordinary_time(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    stub.at("tokenByAkSk", hold(stub.done, app_token()))
+    client = make_client(real_time=True, read_timeout=0.05, deadline=0.1, obs=OBS)
+    with pytest.raises(TimedOut) as caught:
+        read(client, Shelf())
+    assert not caught.value.maybe_sent
+    assert stub.sent_to("callnos") == []

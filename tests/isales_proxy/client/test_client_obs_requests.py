@@ -14,6 +14,7 @@ from isales_proxy.client import (
     CredentialsRefused,
     InvalidQuery,
     MidResult,
+    Misdirected,
     ObsAuth,
     ObsConfig,
     Refused,
@@ -236,9 +237,16 @@ def test_a_question_out_of_bounds_is_no_call(obs: Client, stub: StubVendor, ask:
         (200, obs_answer(None, result=7, resultDesc="task is over"), Refused, "7", "task is over"),
         (200, obs_answer(None, result="12", message="no such task"), Refused, "12", "no such task"),
         (400, obs_answer(result="3", resultMsg="bad path"), Refused, "3", "bad path"),
-        (400, {"message": "vdnId 138 1234 5678 is wrong"}, Refused, None, "vdnId ••• is wrong"),
-        (400, {"error_code": "APIG.1", "error_msg": "no such path"}, Refused, None, "no such path"),
-        (404, b"<html>", Refused, None, ""),
+        (400, {"message": "vdnId 138 1234 5678 is wrong"}, Misdirected, None, "vdnId ••• is wrong"),
+        (
+            400,
+            {"error_code": "APIG.1", "error_msg": "no such path"},
+            Misdirected,
+            None,
+            "no such path",
+        ),
+        (404, b"<html>", Misdirected, None, ""),
+        (404, obs_answer(result=5), Refused, "5", ""),
         (408, b"", Unreachable, None, ""),
         (500, obs_answer(result=9, error="out of rows"), Refused, "9", "out of rows"),
         (500, obs_answer(result=0), Unreachable, None, ""),
@@ -262,6 +270,7 @@ def test_a_business_failure_is_told_from_a_failure_of_the_vendor(
     stub.default = reply(body, status=status)
     with pytest.raises(kind) as caught:
         ask(make_client(obs=OBS))
+    assert type(caught.value) is kind
     assert (caught.value.code, caught.value.http_status) == (code, status)
     assert getattr(caught.value, "vendor_sentence", "") == said
 

@@ -289,6 +289,7 @@ def test_the_parts_of_a_base_url(base_url: str, host: str, prefix: str) -> None:
         {"read_timeout": -1},
         {"deadline": float("nan")},
         {"deadline": float("inf")},
+        {"patient_timeout": 0},
         {"max_bytes": 0},
         {"attempts": 0},
         {"attempts": 11},

@@ -103,7 +103,7 @@ def test_every_error_has_its_own_outcome_and_a_sentence() -> None:
     found = [ISalesError]
     for kind in found:
         found.extend(kind.__subclasses__())
-    assert len({kind.outcome for kind in found}) == len(found) == 9
+    assert len({kind.outcome for kind in found}) == len(found) == 10
     assert all(kind().sentence.endswith(".") for kind in found)
     drawn = errors.__doc__ or ""
     assert all(kind.__name__ in drawn for kind in found)
@@ -141,6 +141,8 @@ def test_errors_survive_pickling(error: ISalesError) -> None:
         ("138_1234,5678", "•••"),
         ("(0)1234.5", "(•••"),
         ("٠١٢٣٤٥", "•••"),
+        ("一三八零零", "•••"),
+        ("12\u200b-\u200b345", "•••"),
         ("code 1234", "code 1234"),
         ("1 to 50, 100", "1 to 50, 100"),
     ],

@@ -73,7 +73,7 @@ def test_probes_ask_the_list_of_reservations_alone(vendor: Simulator, scope: Sco
 
 
 def test_what_takes_or_changes_is_not_even_named() -> None:
-    sources = [*(ROOT / "isales_proxy/services").glob("doctor*.py")]
+    sources = [*(ROOT / "isales_proxy/services").glob("doctor/*.py")]
     sources += [ROOT / "isales_proxy/management/commands/check_vendor.py"]
     sources += [ROOT / "dashboard/views/doctor.py"]
     assert len(sources) >= 7

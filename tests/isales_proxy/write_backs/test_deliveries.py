@@ -13,7 +13,7 @@ from isales_proxy.configuration import Keeping
 from isales_proxy.models import User, Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services.write_backs import claims
 from isales_proxy.services.write_backs.claims import Ending
-from isales_proxy.simulator import FETCH_TOKEN, PUSH_MID_RESULT, Simulator
+from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.outbox import Outbox, scope_of
 
 WAITING, DELIVERED = WriteBackState.WAITING, WriteBackState.DELIVERED
@@ -240,20 +240,6 @@ def test_a_vdn_that_is_switched_off_waits(outbox: Outbox, vendor: Simulator) -> 
     drained = outbox.deliver()
     assert (drained.delivered, drained.next_at) == (0, None)
     Vdn.objects.filter(pk=88).update(enabled=True)
-    outbox.deliver()
-    assert state(row) == DELIVERED
-
-
-def test_keys_that_are_refused_are_no_reason_to_lose_anything(
-    outbox: Outbox, vendor: Simulator
-) -> None:
-    vendor.faults.add("unauthorized", operation=FETCH_TOKEN, times=None)
-    row = outbox.write()
-    outbox.deliver()
-    attempt = row.journal.get()
-    assert (attempt.outcome, attempt.maybe_sent) == ("credentials_refused", False)
-    vendor.faults.clear()
-    outbox.later(seconds=10)
     outbox.deliver()
     assert state(row) == DELIVERED
 

@@ -7,11 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
-from isales_proxy.client.queries import InvalidQuery
+from isales_proxy.client.queries import InvalidQuery, ReservationQuery
 from isales_proxy.configuration import Keeping
-from isales_proxy.models import AuditAction, AuditEvent, User, WriteBack, WriteBackState
-from isales_proxy.services import write_backs
+from isales_proxy.models import (
+    AuditAction,
+    AuditEvent,
+    CallDatum,
+    User,
+    WriteBack,
+    WriteBackState,
+)
+from isales_proxy.services import audit, reservations, write_backs
 from isales_proxy.services.access import NotAllowed
 from isales_proxy.services.vendor_times import read_time, time_text
 from isales_proxy.services.write_backs import (
@@ -21,7 +29,8 @@ from isales_proxy.services.write_backs import (
     Overtaken,
 )
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
-from tests.support.outbox import TASK, Outbox, result, scope_of
+from tests.support.call_data import NUMBER, left_behind
+from tests.support.outbox import TASK, Outbox, reserve, result, scope_of
 
 
 @pytest.fixture
@@ -130,6 +139,34 @@ def test_the_audit_tells_who_without_a_number(outbox: Outbox) -> None:
     assert {event.actor for event in events} == {"supervisor"}
     assert {event.vdn_id for event in events} == {88}
     assert "15800000001" not in "".join(str(vars(event)) for event in events)
+    assert {event.number_key for event in events} == {audit.number_key("15800000001")}
+
+
+def test_the_audit_finds_a_number_that_the_result_does_not_say(
+    outbox: Outbox, vendor: Simulator
+) -> None:
+    reserve(vendor)
+    query = ReservationQuery(called_no="990022")
+    assert reservations.one(scope=outbox.scope, appoint_id="911", query=query)
+    taken = left_behind(state="taken")
+    CallDatum.objects.create(batch=taken, position=1, unique_id="u-2", phone_numbers=NUMBER, raw={})
+    of_reservation = write_backs.queue(
+        scope=outbox.scope, result=result("u-1"), key="k", appoint_id="911"
+    )
+    # Later nobody remembers the reservation, but what was done first.
+    caches["rows"].clear()
+    for row, number in ((of_reservation, "990022"), (outbox.write("u-2"), NUMBER)):
+        outbox.cancel(row)
+        outbox.retry(row)
+        events = AuditEvent.objects.filter(subject=f"write-back {row.pk}")
+        assert [event.number_key for event in events] == [audit.number_key(number)] * 3
+    other = outbox.write("u-3")
+    outbox.cancel(other)
+    assert set(
+        AuditEvent.objects.filter(subject=f"write-back {other.pk}").values_list(
+            "number_key", flat=True
+        )
+    ) == {""}
 
 
 def test_a_cancelled_one_is_not_sent(outbox: Outbox, vendor: Simulator) -> None:

@@ -1,0 +1,72 @@
+"""Deliveries that are turned away before anybody has looked at the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isales_proxy.models import User, WriteBack, WriteBackState
+from isales_proxy.simulator import FETCH_TOKEN, PUSH_MID_RESULT, Simulator
+from tests.support.outbox import Outbox, scope_of
+
+WAITING, DELIVERED = WriteBackState.WAITING, WriteBackState.DELIVERED
+
+
+@pytest.fixture
+def outbox(vendor: Simulator, people: dict[str, User]) -> Outbox:
+    return Outbox(scope_of(people["supervisor"]))
+
+
+def state(row: WriteBack) -> str:
+    row.refresh_from_db()
+    return str(row.state)
+
+
+def test_keys_that_are_refused_are_no_reason_to_lose_anything(
+    outbox: Outbox, vendor: Simulator
+) -> None:
+    vendor.faults.add("unauthorized", operation=FETCH_TOKEN, times=None)
+    row = outbox.write()
+    outbox.deliver()
+    attempt = row.journal.get()
+    assert (attempt.outcome, attempt.maybe_sent) == ("credentials_refused", False)
+    vendor.faults.clear()
+    outbox.later(seconds=10)
+    outbox.deliver()
+    assert state(row) == DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        (PUSH_MID_RESULT, {"status": 404, "body": "<html>"}),
+        (PUSH_MID_RESULT, {"status": 400, "body": '{"error_msg": "no such path"}'}),
+        (FETCH_TOKEN, {"status": 404}),
+    ],
+)
+def test_a_wrong_address_keeps_the_queue_out_until_it_is_mended(
+    outbox: Outbox, vendor: Simulator, operation: str, fault: dict[str, Any]
+) -> None:
+    vendor.faults.add("status", operation=operation, times=None, **fault)
+    first, second = outbox.write("a"), outbox.write("b")
+    assert outbox.deliver().refused == 0
+    assert (state(first), state(second)) == (WAITING, WAITING)
+    assert outbox.outcomes(first) == ["misdirected"]
+    assert outbox.outcomes(second) == []
+    outbox.later(seconds=10)
+    outbox.deliver()
+    assert state(first) == WAITING
+    vendor.faults.clear()
+    outbox.later(minutes=2)
+    assert outbox.deliver().delivered == 2
+
+
+def test_a_refusal_in_the_vendors_words_is_one_whatever_its_status(
+    outbox: Outbox, vendor: Simulator
+) -> None:
+    body = '{"result": 1017, "resultDesc": "No such task."}'
+    vendor.faults.add("status", operation=PUSH_MID_RESULT, status=404, body=body)
+    row = outbox.write()
+    assert outbox.deliver().refused == 1
+    assert (state(row), row.problem) == (WriteBackState.REFUSED, "No such task.")
