@@ -12,7 +12,7 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing registers the signal receivers.
-        from dashboard import log_ins  # noqa: F401
+        pass
 
 
 class StaticFiles(StaticFilesConfig):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboard.environment_sign_in import SingleSignOn
+from dashboard.environment.sign_in import SingleSignOn
 
 # The name of the one provider in allauth's tables.
 PROVIDER_ID: Final = "sso"

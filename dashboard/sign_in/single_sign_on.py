@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from dashboard.environment_sign_in import SingleSignOn
+from dashboard.environment.sign_in import SingleSignOn
 from dashboard.sign_in import id_tokens
 
 _NEEDED: Final = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from dashboard import audit_boards as boards
 from dashboard import exports
+from dashboard.audit import boards
 from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.paging import count

@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import exports, outbound
-from dashboard.call_data_pages import batch_list, batch_page, task_page
+from dashboard import exports
+from dashboard.call_data import lines
+from dashboard.call_data.pages import batch_list, batch_page, task_page
 from dashboard.forms import TakeForm
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
@@ -87,8 +88,8 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     moments = Moments(timezone.now())
     table = exports.Table(
         name=_FILE,
-        headings=outbound.export_headings(moments),
-        rows=outbound.export_rows(found.rows, tasks.known(scope=scope), moments),
+        headings=lines.export_headings(moments),
+        rows=lines.export_rows(found.rows, tasks.known(scope=scope), moments),
         total=found.total,
     )
     file = exports.as_file(request, kind, table)

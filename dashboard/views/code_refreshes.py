@@ -12,15 +12,15 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard import code_boards
 from dashboard.addresses import ListAddress
-from dashboard.code_words import actor, change_lines, summary
 from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.paging import count, pager
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther
+from dashboard.result_codes import boards
+from dashboard.result_codes.words import actor, change_lines, summary
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.filters import PageFilter
 from isales_proxy.models import CodeRefresh, RefreshKind
@@ -110,7 +110,7 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "total": total,
             "form": form,
             "pager": pager(address, total=total, shown=len(rows)),
-            "held": code_boards.held_text(code_history.last_roll_back(scope.vdn), moments),
+            "held": boards.held_text(code_history.last_roll_back(scope.vdn), moments),
         },
         status=200 if good else 422,
     )
@@ -147,12 +147,10 @@ def _outcome(
     """What became of a refresh: beside the table, or as a page of its own."""
     scope.vdn.refresh_from_db()
     context = {
-        "book": code_boards.facts(result_codes.book(scope.vdn)),
+        "book": boards.facts(result_codes.book(scope.vdn)),
         "state": {"warning": "", "summary": "", "problem": None} | state,
         "vdn_id": scope.vdn.pk,
-        "held": code_boards.held_text(
-            code_history.last_roll_back(scope.vdn), Moments(timezone.now())
-        ),
+        "held": boards.held_text(code_history.last_roll_back(scope.vdn), Moments(timezone.now())),
     }
     return answer(
         request,

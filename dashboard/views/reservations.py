@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from dashboard import boards, code_words, tables
+from dashboard import boards, tables
 from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.htmx import answer, wants_fragment
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from dashboard.result_codes import words
 from dashboard.reveal_controls import of_reservation
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
@@ -174,7 +175,7 @@ def _panel(
         if early
         else "",
         "fields": tables.detail_fields(found.row, read, masked=not scope.sees_numbers),
-        "said": code_words.panel(scope.vdn.pk, read.book, found.row.fail_code, read.language),
+        "said": words.panel(scope.vdn.pk, read.book, found.row.fail_code, read.language),
         "as_of_text": read.moments.clock(found.as_of),
         "reveal": of_reservation(scope, appoint_id, query)
         if scope.may_reveal and (found.row.called_no or found.row.caller_no)

@@ -12,14 +12,15 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import code_boards, exports
-from dashboard.code_forms import LONGEST_TEXT, CodeFilter, NoteForm
-from dashboard.code_words import category, code_address, explained
+from dashboard import exports
 from dashboard.htmx import answer
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther
+from dashboard.result_codes import boards
+from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
+from dashboard.result_codes.words import category, code_address, explained
 from isales_proxy.models import CodeCategory
 from isales_proxy.services import result_codes
 from isales_proxy.services.access import NotYours, Scope
@@ -56,8 +57,8 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     now = timezone.now()
     table = exports.Table(
         name=_FILE,
-        headings=code_boards.headings(now),
-        rows=code_boards.file_rows(rows, now),
+        headings=boards.headings(now),
+        rows=boards.file_rows(rows, now),
         total=len(rows),
     )
     file = exports.as_file(request, kind, table)
@@ -109,14 +110,14 @@ def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, A
     """The filter of this address, and all that the list shows of it."""
     form = CodeFilter(request.GET)
     book = result_codes.book(scope.vdn)
-    rows = code_boards.found(code_boards.lines(book, sightings.counts(scope.vdn)), form)
+    rows = boards.found(boards.lines(book, sightings.counts(scope.vdn)), form)
     held = history.last_roll_back(scope.vdn)
-    return form, code_boards.board(scope, book, form, rows, held) | {"state": IDLE}
+    return form, boards.board(scope, book, form, rows, held) | {"state": IDLE}
 
 
-def _found(scope: Scope, form: CodeFilter) -> list[code_boards.CodeLine]:
+def _found(scope: Scope, form: CodeFilter) -> list[boards.CodeLine]:
     book = result_codes.book(scope.vdn)
-    return code_boards.found(code_boards.lines(book, sightings.counts(scope.vdn)), form)
+    return boards.found(boards.lines(book, sightings.counts(scope.vdn)), form)
 
 
 def _story(scope: Scope, code: str) -> CodeStory:
@@ -132,7 +133,7 @@ def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
     return {
         "vdn_id": scope.vdn.pk,
         "code": story.code,
-        "state": code_boards.CodeLine(story.code, row, story.explained, story.seen).state,
+        "state": boards.CodeLine(story.code, row, story.explained, story.seen).state,
         "text_en": row.text_en if row else "",
         "text_zh": row.text_zh if row else "",
         "said": explained(story.explained, get_language() or "en"),

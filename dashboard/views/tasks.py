@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.addresses import with_query
+from dashboard.call_data.lines import TaskLine, task_lines
 from dashboard.htmx import answer
 from dashboard.moments import Moments
-from dashboard.outbound import TaskLine, task_lines
 from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest

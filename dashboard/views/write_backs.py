@@ -14,14 +14,13 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard import write_back_boards as boards
-from dashboard import write_back_fields, write_back_words
 from dashboard.boards import reading
 from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther, private
+from dashboard.write_backs import boards, fields, words
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.outbox_filter import OutboxFilter
@@ -54,7 +53,7 @@ def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         context={
             "form": form,
             "board": board,
-            "tasks": write_back_fields.offered(tasks.known(scope=scope)),
+            "tasks": fields.offered(tasks.known(scope=scope)),
         },
         status=status,
         problem=board.problem,
@@ -197,7 +196,7 @@ def _page(
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    groups = write_back_fields.groups(
+    groups = fields.groups(
         form,
         draft,
         book=form.book,
@@ -222,9 +221,9 @@ def _preview(request: ReaderRequest, scope: Scope, form: WriteBackForm) -> HttpR
     earlier = outbox.states_of(scope=scope, unique_id=result.unique_id)
     context = {
         "vdn_id": scope.vdn.pk,
-        "facts": write_back_words.facts(body, scope.vdn, reading(scope), tasks.known(scope=scope)),
-        "json": write_back_words.as_json(body),
-        "given": write_back_fields.given(form),
+        "facts": words.facts(body, scope.vdn, reading(scope), tasks.known(scope=scope)),
+        "json": words.as_json(body),
+        "given": fields.given(form),
         "key": str(uuid.uuid4()),
         "contradicts": form.contradicts(),
         "waiting": earlier.count(WriteBackState.WAITING),

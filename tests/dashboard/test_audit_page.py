@@ -160,7 +160,7 @@ def test_pages_go_by_event_so_that_new_ones_shift_nothing(auditor: Client) -> No
 
 def test_a_large_audit_is_not_counted_to_its_end(auditor: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr("isales_proxy.services.audit.reading.MOST_COUNTED", 5)
-    monkeypatch.setattr("dashboard.audit_boards.MOST_COUNTED", 5)
+    monkeypatch.setattr("dashboard.audit.boards.MOST_COUNTED", 5)
     write(9, vdn_id=88)
     assert "more than 5 events" in auditor.get(PATH).content.decode()
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard import environment
-from dashboard.environment_sign_in import Grant, SignIn
+from dashboard.environment.sign_in import Grant, SignIn
 from dashboard.sign_in.devices import device_words
 from dashboard.sign_in.single_sign_on import claimed
 

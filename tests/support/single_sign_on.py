@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from dashboard.environment_sign_in import SingleSignOn
+from dashboard.environment.sign_in import SingleSignOn
 from dashboard.sign_in import providers
 from tests.support.oidc import Provider
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvValidationError, validate
 
-from dashboard import environment_checks as checks
-from dashboard import environment_sign_in
-from dashboard.environment_sign_in import SignIn
-from dashboard.environment_variables import Variables
+from dashboard.environment import checks
+from dashboard.environment import sign_in as environment_sign_in
+from dashboard.environment.sign_in import SignIn
+from dashboard.environment.variables import Variables
 from isales_proxy import configuration
 from isales_proxy.client.config import ObsAuth
 from isales_proxy.configuration import ISalesSettings, Keeping, Privacy, Variable, VdnSeed
 
-BASE_DIR: Path = Path(__file__).resolve().parent.parent
+BASE_DIR: Path = Path(__file__).resolve().parents[2]
 # Where this machine's own files are: databases, collected static files, the local secret key.
 VAR_DIR: Path = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
 

@@ -14,9 +14,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard import audit_words as words
 from dashboard import exports
 from dashboard.addresses import with_query
+from dashboard.audit import words
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import count, why_empty
 from isales_proxy.audit_filter import FILTERS, AuditFilter

@@ -12,8 +12,9 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import exports, outbound
+from dashboard import exports
 from dashboard.addresses import ListAddress, with_query
+from dashboard.call_data import lines
 from dashboard.forms import TakeForm
 from dashboard.htmx import answer
 from dashboard.moments import Moments
@@ -47,7 +48,7 @@ def task_page(
         service_id=service_id,
         context={
             "task": task_facts(scope, service_id),
-            "batches": [outbound.batch_line(each, moments) for each in newest.rows],
+            "batches": [lines.batch_line(each, moments) for each in newest.rows],
             "more_batches": count(newest.total) if newest.total > NEWEST else "",
             "zone_text": moments.zone_text,
             "take": {
@@ -80,8 +81,8 @@ def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> Ht
         batch_id=found.pk,
         context={
             "task": task_facts(scope, found.service_id),
-            "batch": outbound.batch_line(found, moments),
-            "facts": outbound.batch_facts(found, moments),
+            "batch": lines.batch_line(found, moments),
+            "facts": lines.batch_facts(found, moments),
             "zone_text": moments.zone_text,
             "raw_url": reverse("call_data_raw", args=place)
             if kept and scope.may_have_raw_answers
@@ -125,7 +126,7 @@ def rows_page(
             status = problem.status
         else:
             board |= {
-                "rows": outbound.datum_lines(scope, found.rows),
+                "rows": lines.datum_lines(scope, found.rows),
                 "total": found.total,
                 "total_text": count(found.total),
                 "pager": pager(address, total=found.total, shown=len(found.rows)),
@@ -166,7 +167,7 @@ def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRes
         fragment="tasks/_batches.html",
         context={
             "task": task_facts(scope, service_id),
-            "batches": [outbound.batch_line(each, moments) for each in found.rows],
+            "batches": [lines.batch_line(each, moments) for each in found.rows],
             "total_text": count(found.total),
             "total": found.total,
             "pager": pager(address, total=found.total, shown=len(found.rows)),

@@ -15,10 +15,10 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from dashboard.addresses import with_query
-from dashboard.code_forms import STATES, CodeFilter
-from dashboard.code_words import category, code_address
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import count
+from dashboard.result_codes.forms import STATES, CodeFilter
+from dashboard.result_codes.words import category, code_address
 from isales_proxy.models import CodeCategory, CodeRefresh
 from isales_proxy.services.access import Scope
 from isales_proxy.services.result_codes.code_book import CodeBook, CodeMeaning

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from environs import ValidationError, validate
 
-from dashboard import environment_checks as checks
+from dashboard.environment import checks
 from isales_proxy.configuration import ROLES
 
 _GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")

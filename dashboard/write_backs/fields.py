@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.code_words import category
+from dashboard.result_codes.words import category
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.write_backs.drafts import Draft

@@ -9,13 +9,13 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard import write_back_words as words
 from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.boards import reading
 from dashboard.moments import Moments
 from dashboard.paging import Pager, count, pager, why_empty
 from dashboard.reveal_controls import of_write_back
 from dashboard.tables import NOTHING, Reading
+from dashboard.write_backs import words
 from isales_proxy.filters import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
 from isales_proxy.outbox_filter import FILTERS, OutboxFilter

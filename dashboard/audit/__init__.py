@@ -1,0 +1,1 @@
+"""The audit's page: `boards` lays it out, `words` says what an event is."""

@@ -1,0 +1,1 @@
+"""The pages of tasks and call data: `pages` puts them together from `lines`."""
