@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.browser.conftest import Seat, Sit
+from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +37,7 @@ def test_log_in_leads_to_what_was_wanted(sit: Sit) -> None:
     seat.go("/vdn/88/result-codes/")
     assert "/accounts/login/" in seat.page.url
     seat.page.get_by_label("User name").fill("auditor")
-    seat.page.get_by_label("Password").fill("callboard-browser-1")
+    seat.page.get_by_label("Password").fill(PASSWORD)
     seat.page.get_by_role("button", name="Log in").click()
     expect(seat.page.get_by_role("heading", name="Result codes")).to_be_visible()
 

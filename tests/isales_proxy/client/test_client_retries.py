@@ -13,6 +13,7 @@ from isales_proxy.client import (
     Client,
     CredentialsRefused,
     ISalesError,
+    Misdirected,
     Page,
     Refused,
     Reservation,
@@ -64,8 +65,8 @@ def test_what_may_help_is_tried_again(
     [
         (reply(status=401), CredentialsRefused),
         (reply(status=403), CredentialsRefused),
-        (reply(status=400), Refused),
-        (reply(status=404), Refused),
+        (reply(status=400), Misdirected),
+        (reply(status=404), Misdirected),
         (reply({"resultCode": "0200001"}), Refused),
         (reply(b"<html>"), BadAnswer),
         (reply(b"null"), BadAnswer),
