@@ -46,12 +46,12 @@ EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
 
 @dataclass(frozen=True)
 class TaskLine:
-    """One task of the list. `listed` is whether the vendor still names it."""
+    """One task of the list. `gone` is whether the vendor names it no more."""
 
     service_id: str
     name: str
     url: str
-    listed: bool
+    gone: bool
     batches: str
     rows: str
     last: str
@@ -59,26 +59,42 @@ class TaskLine:
 
 
 def task_lines(
-    scope: Scope, listed: Iterable[Task], taken: dict[str, Figures], names: dict[str, str]
+    scope: Scope, listed: Iterable[Task] | None, taken: dict[str, Figures], names: dict[str, str]
 ) -> list[TaskLine]:
-    """The vendor's tasks in its order, then those of which we took rows and it names no more."""
+    """The vendor's tasks in its order, then the others of which we took rows.
+
+    Of those nobody can say whether the vendor still names them while its list (None) is not known.
+    """
     moments = Moments(timezone.now())
-    known = {task.service_id: task.name for task in listed}
-    gone = {ident: names.get(ident, "") for ident in sorted(taken) if ident not in known}
+    known = {task.service_id: task.name for task in listed or ()}
+    others = {ident: names.get(ident, "") for ident in sorted(taken) if ident not in known}
     return [
-        _task_line(scope, ident, name, ident in known, taken.get(ident), moments)
-        for ident, name in [*known.items(), *gone.items()]
+        _task_line(
+            scope,
+            ident,
+            name,
+            gone=listed is not None and ident not in known,
+            taken=taken.get(ident),
+            moments=moments,
+        )
+        for ident, name in [*known.items(), *others.items()]
     ]
 
 
 def _task_line(
-    scope: Scope, ident: str, name: str, listed: bool, taken: Figures | None, moments: Moments
+    scope: Scope,
+    ident: str,
+    name: str,
+    *,
+    gone: bool,
+    taken: Figures | None,
+    moments: Moments,
 ) -> TaskLine:
     return TaskLine(
         service_id=ident,
         name=name,
         url=reverse("task", args=[scope.vdn.pk, ident]) if tasks.is_id(ident) else "",
-        listed=listed,
+        gone=gone,
         batches=count(taken.batches) if taken else "",
         rows=count(taken.rows) if taken else "",
         last=moments.short(taken.last_at) if taken else "",

@@ -40,7 +40,7 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         problem = problems.describe(found.error)
     lines = task_lines(
         scope,
-        found.rows if found else (),
+        found.rows if found else None,
         call_data.figures(scope=scope),
         tasks.known(scope=scope),
     )

@@ -120,6 +120,7 @@ def test_a_list_that_cannot_be_had(
     text = answer.content.decode()
     assert f'data-problem="{slug}"' in text
     assert TASK in idents(text), "what was taken is reachable all the same"
+    assert "not in the list" not in text, "nobody knows the list"
 
 
 @pytest.mark.parametrize(
