@@ -130,7 +130,7 @@ def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
         "may_cancel": scope.may_write_back and waiting and not sending,
         "may_retry": scope.may_write_back and not waiting and row.state != WriteBackState.DELIVERED,
         "reveal": of_write_back(scope, row.pk) if scope.may_reveal and row.phone_number else None,
-        "maybe_there": story.entry.maybe_sent and row.state != WriteBackState.DELIVERED,
+        "maybe_there": any(map(words.left_open, story.journal)),
         "zone_text": read.moments.zone_text,
         "others": [
             {

@@ -42,8 +42,10 @@ _OUTCOMES: Final[dict[str, str | Promise]] = {
     UNFIT: gettext_lazy("The stored request does not fit any more"),
     BROKEN: gettext_lazy("A fault on our side"),
 }
-# After these nobody knows whether the vendor carried it out, if it may have been sent at all.
-_ANSWERED: Final = frozenset({DELIVERED, "refused", "misdirected", UNFIT})
+# Where an answer came with these, it says what became of the request.
+_ANSWERED: Final = frozenset(
+    {DELIVERED, "refused", "misdirected", "credentials_refused", "throttled"}
+)
 # Of these the journal quotes what was answered.
 _QUOTED: Final = frozenset({"refused", "misdirected"})
 _LABELS: Final[dict[str, str | Promise]] = {
@@ -140,6 +142,12 @@ def journal(attempts: tuple[WriteBackAttempt, ...], moments: Moments) -> list[di
     return lines
 
 
+def left_open(attempt: WriteBackAttempt) -> bool:
+    """Whether nobody knows if the vendor has carried it out."""
+    answered = attempt.http_status is not None and attempt.outcome in _ANSWERED
+    return attempt.maybe_sent and not answered
+
+
 def _seconds(attempt: WriteBackAttempt) -> str:
     if attempt.finished_at is None or attempt.outcome == WriteBackAttempt.LOST:
         return ""
@@ -149,10 +157,12 @@ def _seconds(attempt: WriteBackAttempt) -> str:
 
 def _note(attempt: WriteBackAttempt, last: bool) -> str:
     """What follows from an attempt whose answer nobody knows, or that never left us."""
-    if attempt.outcome in _ANSWERED or not attempt.outcome:
+    if attempt.outcome in {"", UNFIT}:
         return ""
     if not attempt.maybe_sent:
         return _("It was not sent.")
+    if not left_open(attempt):
+        return ""
     if last:
         return _("CC-iSales may have it nevertheless.")
     return _("CC-iSales may have it nevertheless; it was sent again.")

@@ -107,10 +107,17 @@ def test_the_journal_is_told_in_words(
     text = text_of(client.get(f"{LIST}{row.pk}/"))
     assert "The connection ended without an answer" in text
     assert "CC-iSales may have it nevertheless." in text
+    vendor.faults.add("unauthorized", operation=PUSH_MID_RESULT)
     outbox.later(seconds=9)
     outbox.deliver("worker-two")
+    assert "may have reached CC-iSales all the same" in text_of(
+        as_role("supervisor").get(f"{LIST}{row.pk}/")
+    ), "the first may have, whatever is said of the second"
+    outbox.later(seconds=30)
+    outbox.deliver("worker-two")
     text = text_of(client.get(f"{LIST}{row.pk}/", headers=FRAGMENT))
-    assert "CC-iSales may have it nevertheless; it was sent again." in text
+    assert text.count("CC-iSales may have it nevertheless; it was sent again.") == 1
+    assert "CC-iSales refused our keys" in text
     assert "Acknowledged" in text
     assert "worker-two" in text
     assert "<html" not in text
