@@ -54,6 +54,7 @@ def test_looking_asks_nothing(vendor: Simulator, as_role: Any) -> None:
     assert 'data-source="none"' in text
     assert "up to 10 times more" in text
     assert facts_of(text, "settings")["timeouts"] == "connect 1 s, read 1 s, whole call 2 s"
+    assert facts_of(text, "settings")["patience"] == "2 s"
     assert "<textarea" not in text
 
 

@@ -193,6 +193,7 @@ class InEffect:
     connect_timeout: float
     read_timeout: float
     deadline: float
+    longest_call: float
     max_page_size: int
     page_cache_seconds: float
     cc_id: int

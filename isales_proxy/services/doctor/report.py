@@ -15,6 +15,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from isales_proxy.client.config import ObsAuth
 from isales_proxy.client.errors import (
     CredentialsRefused,
     ISalesError,
@@ -23,6 +24,7 @@ from isales_proxy.client.errors import (
     TimedOut,
     Unreachable,
 )
+from isales_proxy.client.operations import LIST_OUTBOUND_TASKS
 from isales_proxy.services import problems
 from isales_proxy.services.doctor import answers, causes
 from isales_proxy.services.doctor.findings import (
@@ -253,7 +255,14 @@ def _probes(report: Report) -> Section:
 def _token(report: Report) -> Section:
     title = _("Token of the OBS interfaces")
     if report.token is None:
-        return Section("token", title, (Fact("token", _("Token"), _("none")),))
+        unset = any(
+            each.standing is Standing.NO_CREDENTIALS
+            for each in report.interfaces
+            if each.operation == LIST_OUTBOUND_TASKS.name
+        )
+        fixed = report.in_effect.obs_auth == ObsAuth.STATIC and not unset
+        words = _("fixed, its times are not known") if fixed else _("none")
+        return Section("token", title, (Fact("token", _("Token"), words),))
     left = report.token.left
     ends = _("its end is not known") if left is None else span(round(max(0.0, left)))
     facts = (
@@ -296,6 +305,7 @@ def settings_section(found: InEffect) -> Section:
                 "whole": f"{found.deadline:g}",
             },
         ),
+        Fact("patience", _("Time for call data"), _("%s s") % f"{found.longest_call:g}"),
         Fact("page", _("Largest page asked for"), str(found.max_page_size)),
         Fact("cache", _("Answers kept for"), _("%s s") % f"{found.page_cache_seconds:g}"),
         Fact("cc", "subCCNo", str(found.cc_id)),

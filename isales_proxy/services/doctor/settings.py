@@ -43,6 +43,7 @@ def in_effect(vdn: Vdn) -> InEffect:
         connect_timeout=found.connect_timeout,
         read_timeout=found.read_timeout,
         deadline=found.deadline,
+        longest_call=found.longest_call,
         max_page_size=found.max_page_size,
         page_cache_seconds=found.page_cache_seconds,
         cc_id=vdn.cc_id,

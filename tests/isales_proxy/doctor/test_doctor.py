@@ -135,6 +135,15 @@ def test_a_token_that_is_always_refused_is_told(vendor: Simulator, scope: Scope)
     assert [each.operation for each in report.failed] == ["list_outbound_tasks"]
 
 
+def test_a_fixed_token_is_told_without_its_times(
+    vendor: Simulator, scope: Scope, settings: Any
+) -> None:
+    settings.ISALES = replace(settings.ISALES, obs_auth="static", token="a-token-of-the-operator")
+    report = examined()
+    assert fact(report, "token", "token") == "fixed, its times are not known"
+    assert fact(report, "settings", "auth") == "fixed token"
+
+
 @pytest.mark.parametrize("missing", [{"app_key": ""}, {"app_secret": ""}, {"obs_auth": "static"}])
 def test_without_obs_credentials_the_tasks_are_not_asked(
     vendor: Simulator, scope: Scope, settings: Any, missing: dict[str, str]
