@@ -13,6 +13,7 @@ from typing import Final
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from isales_proxy.models import WriteBack, WriteBackAttempt, WriteBackState
+from isales_proxy.services import tasks
 from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import search, searches, twins
 from isales_proxy.services.write_backs import NoSuchWriteBack
@@ -149,7 +150,7 @@ def _of_unique_id(scope: Scope, unique_id: str) -> QuerySet[WriteBack]:
 def _matching(scope: Scope, query: OutboxQuery) -> QuerySet[WriteBack]:
     found = WriteBack.objects.filter(vdn=scope.vdn)
     if query.task:
-        found = found.filter(service_id=query.task)
+        found = found.filter(service_id=tasks.resolve(scope=scope, text=query.task))
     if query.q:
         wanted = Q(unique_id__icontains=query.q)
         number = search.typed(query.q)
