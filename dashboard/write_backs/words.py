@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -72,6 +73,8 @@ def outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
         return _("CC-iSales answered with a fault")
     if name == "unreachable" and maybe_sent:
         return _("The connection ended without an answer")
+    if name == "misdirected" and http_status == HTTPStatus.BAD_REQUEST:
+        return _("Called bad, without a code: a value or the OBS address may be wrong")
     return str(_OUTCOMES.get(name, name))
 
 

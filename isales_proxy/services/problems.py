@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from django.utils.functional import Promise
@@ -139,10 +140,21 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
     ),
 )
 
+# The OBS pages name this status for a bad request, and leave open whether there are words with it.
+_BAD_REQUEST: Final = _Wording(
+    502,
+    "upstream-refused",
+    _("CC-iSales refused the request"),
+    _("What answers at its address calls the request bad, and gives no code."),
+    _("An administrator must check the values and the addresses of CC-iSales in the settings."),
+)
+
 
 def describe(error: ISalesError) -> Problem:
     """The problem that this error is to a person, in the language in force."""
     wording = next((each for kind, each in _WORDINGS if isinstance(error, kind)), _WORDINGS[1][1])
+    if isinstance(error, Misdirected) and error.http_status == HTTPStatus.BAD_REQUEST:
+        wording = _BAD_REQUEST
     detail = str(wording.detail)
     if isinstance(error, Refused):
         detail = _refusal(error) or detail

@@ -48,6 +48,10 @@ def test_the_list_has_tabs_with_counts(
     assert "second" not in refused
     assert client.get(LIST, {"q": "nothing"}).status_code == 200
     assert client.get(LIST, {"state": "nowhere"}).status_code == 422
+    client.get("/vdn/88/reservations/", {"task": TASK})  # which tell its name
+    for task, total in (("preempted task", 2), (TASK, 2), ("no such task", 0)):
+        found = text_of(client.get(LIST, {"task": task}))
+        assert f'data-total-count="{total}"' in found, task
 
 
 def test_a_wrong_address_is_told_in_words(
@@ -64,6 +68,11 @@ def test_a_wrong_address_is_told_in_words(
     assert "The OBS address in the settings may be wrong" in detail
     assert "It says: “no such path”" in detail
     assert "may have it nevertheless" not in detail
+    vendor.faults.add("status", operation=PUSH_MID_RESULT, status=400)
+    outbox.later(seconds=30)
+    outbox.deliver()
+    # A bad request is in the documents: the address need not be wrong.
+    assert "Called bad, without a code" in text_of(client.get(LIST))
 
 
 def test_a_fragment_is_no_page(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
