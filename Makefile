@@ -10,10 +10,11 @@ run:
 serve:
 	@exec .ci/start.sh --production
 
-# Files in their order: those in a browser are the longest and come first.
+# Files in their order: those in a browser are the longest and come first. Three at once keep two
+# cores busy, since tests with processes of their own often wait for them.
 test:
 	@.ci/bootstrap.sh browser
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:
 	@.ci/bootstrap.sh dev

@@ -215,9 +215,17 @@ class Seat:
 Sit = Callable[..., Seat]
 
 
+@pytest.fixture(scope="session")
+def tickets(product: str) -> dict[str, Any]:
+    """The cookies of each role that has logged in: most tests are not about that."""
+    return {}
+
+
 @pytest.fixture
-def sit(product: str, browser: Browser, vendor: Simulator) -> Iterator[Sit]:
-    """A function that logs a person in and gives their seat; afterwards nobody may have complained.
+def sit(
+    product: str, browser: Browser, vendor: Simulator, tickets: dict[str, Any]
+) -> Iterator[Sit]:
+    """A function that lets a person in and gives their seat; afterwards nobody may have complained.
 
     Options are those of a browser context (viewport, color_scheme, java_script_enabled …) and
     `expected`: parts of console messages that a test provokes.
@@ -237,8 +245,12 @@ def sit(product: str, browser: Browser, vendor: Simulator) -> Iterator[Sit]:
         seats.append(seat)
         seat.page.on("console", seat.heard)
         seat.page.on("pageerror", lambda error: seat.complaints.append(str(error)))
-        if role is not None:
+        if role in tickets:
+            context.add_cookies(tickets[role])
+            seat.go("/vdn/88/reservations/")
+        if role is not None and not seat.page.url.endswith("/reservations/"):
             log_in(seat, role)
+            tickets[role] = context.cookies()
         return seat
 
     yield take

@@ -28,6 +28,9 @@ UNKNOWN, WRITTEN, RAW, SHORT = "13800138008", "13800138009", "13800138010", "955
 OURS = {CALLED, CALLER, IN_TASK, IN_NAME, IN_RESULT, IN_NOTE, IN_IE, IN_REASON}
 OURS |= {UNKNOWN, WRITTEN, RAW, SHORT}
 BLIND = [("agent", False), ("auditor", False), ("supervisor", True), ("admin", True)]
+# What minds a question: a list, a file of one, and a reservation that it is opened from.
+LIST = re.compile('id="results"|"results":')
+MINDS = re.compile("reservations|export")
 QUERIES = ("", "?size=100", "?task=4711", f"?called_no={CALLED}&page=2", "?q=note", "?q=138001")
 
 
@@ -143,10 +146,13 @@ def test_no_address_tells_a_number(
                 answer = client.get(path + query, headers=headers)
                 reached += answer.status_code == 200
                 typed = set(re.findall(r"\d{11}", query))
-                if found := found_in(texts_of(answer), world.numbers - typed):
+                texts = texts_of(answer)
+                if found := found_in(texts, world.numbers - typed):
                     told[path + query] = found
-            # Who is not let in at all is not let in by another question.
-            if answer.status_code in {403, 404, 405}:
+            # Who is not let in is not let in by another question; what is no list is the same.
+            if answer.status_code in {403, 404, 405} or not (
+                MINDS.search(path) or any(map(LIST.search, texts))
+            ):
                 break
         if "logout" not in path:
             for headers in ({}, {"HX-Request": "true"}):

@@ -72,6 +72,7 @@ def test_two_workers_deliver_nothing_twice_and_keep_the_order(
         assert [body["status"] for body in bodies] == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
 def test_a_lost_answer_is_sent_again_and_the_journal_says_so(
     site: Site, vendor_process: Simulator
 ) -> None:
