@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.moments import Moments, zone_name
-from dashboard.readers import LAST_VDN
+from dashboard.readers import last_scope
 from isales_proxy.configuration import isales
 from isales_proxy.services import health
 from isales_proxy.services.access import Scope, remembered_scopes
@@ -35,7 +35,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     known = user is not None and user.is_authenticated
     scopes = remembered_scopes(user) if known else []
-    scope: Scope | None = getattr(request, "scope", None) or _last(request, scopes)
+    scope: Scope | None = getattr(request, "scope", None) or last_scope(request, scopes)
     zone = scope.zone if scope else timezone.get_current_timezone()
     language = get_language() or "en"
     theme = request.COOKIES.get(THEME_COOKIE, "auto")
@@ -65,14 +65,6 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         else "",
         "admin_url": reverse("admin:index") if known and user and user.is_staff else "",
     }
-
-
-def _last(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
-    """Outside of a VDN the frame keeps the one looked at last."""
-    if not scopes:
-        return None
-    wanted = request.session.get(LAST_VDN)
-    return next((scope for scope in scopes if scope.vdn.pk == wanted), scopes[0])
 
 
 def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, Any]:

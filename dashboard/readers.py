@@ -7,8 +7,9 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.utils import timezone
 
+from dashboard.moments import Moments
 from isales_proxy.models import User
-from isales_proxy.services.access import Scope
+from isales_proxy.services.access import Scope, remembered_scopes
 
 LAST_VDN: Final = "last_vdn"
 
@@ -27,6 +28,20 @@ def look_into(request: ReaderRequest, scope: Scope) -> None:
     if request.session.get(LAST_VDN) != scope.vdn.pk:
         request.session[LAST_VDN] = scope.vdn.pk
     timezone.activate(scope.zone)
+
+
+def last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
+    """Outside of a VDN a page keeps the one looked at last, else the first."""
+    if not scopes:
+        return None
+    wanted = request.session.get(LAST_VDN)
+    return next((scope for scope in scopes if scope.vdn.pk == wanted), scopes[0])
+
+
+def moments_outside(request: HttpRequest) -> Moments:
+    """The times of a page outside of a VDN, in the zone that the frame of the page tells."""
+    scope = last_scope(request, remembered_scopes(request.user))
+    return Moments(timezone.now(), scope.zone if scope else None)
 
 
 def choose_zone(user: User, name: str) -> None:

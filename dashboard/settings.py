@@ -175,6 +175,8 @@ MFA_FORMS = {
     "authenticate": "dashboard.sign_in.forms.CodeForm",
     "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
 }
+# One step of 30 s more each way: a code typed at the end of its time, or a clock that is off.
+MFA_TOTP_TOLERANCE = 1
 # Nobody here has an e-mail address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 SOCIALACCOUNT_ADAPTER = "dashboard.sign_in.newcomers.ClaimsAdapter"

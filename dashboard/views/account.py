@@ -8,13 +8,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.moments import Moments
+from dashboard.readers import moments_outside
 from dashboard.sign_in.devices import device_words
 from dashboard.sign_in.requirement import is_required_of
 from isales_proxy.models import User
@@ -50,7 +49,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     if request.method == "POST":
         return _end(request, user)
-    moments = Moments(timezone.now())
+    moments = moments_outside(request)
     rows = [
         {
             "number": session.pk,
@@ -65,7 +64,8 @@ def session_list(request: HttpRequest) -> HttpResponse:
         for session in sessions.of(user)
     ]
     rows.sort(key=lambda row: not row["current"])
-    return render(request, "account/sessions.html", {"sessions": rows})
+    context = {"sessions": rows, "zone_text": moments.zone_text}
+    return render(request, "account/sessions.html", context)
 
 
 def _end(request: HttpRequest, user: User) -> HttpResponse:

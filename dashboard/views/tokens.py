@@ -18,10 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.moments import Moments
-from dashboard.readers import LAST_VDN, ReaderRequest
+from dashboard.readers import ReaderRequest, moments_outside
 from dashboard.token_form import TokenForm
 from isales_proxy.models import ApiToken, TokenScope
-from isales_proxy.services.access import remembered_scopes
 from isales_proxy.services.people import tokens
 
 # What makes a form sent twice, or loaded anew with its answer, make one token only.
@@ -33,7 +32,7 @@ _ONCE: Final = "token_form"
 @never_cache
 def token_list(request: ReaderRequest) -> HttpResponse:
     """`/accounts/tokens/`: the reader's own."""
-    moments = _moments(request)
+    moments = moments_outside(request)
     rows = [_row(token, moments) for token in tokens.of(request.user)]
     return render(request, "tokens/list.html", {"rows": rows, "most": tokens.MOST})
 
@@ -84,7 +83,7 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
         tokens.revoke(by=request.user, token=token)
         messages.success(request, _("The token was revoked. It opens nothing any more."))
         return redirect("tokens")
-    return render(request, "tokens/revoke.html", {"row": _row(token, _moments(request))})
+    return render(request, "tokens/revoke.html", {"row": _row(token, moments_outside(request))})
 
 
 def _is_first(request: ReaderRequest) -> bool:
@@ -94,20 +93,11 @@ def _is_first(request: ReaderRequest) -> bool:
 
 def _shown_once(request: ReaderRequest, token: ApiToken, text: str) -> HttpResponse:
     context = {
-        "row": _row(token, _moments(request)),
+        "row": _row(token, moments_outside(request)),
         "text": text,
         "address": request.build_absolute_uri("/api/v1/vdns/"),
     }
     return render(request, "tokens/made.html", context)
-
-
-def _moments(request: ReaderRequest) -> Moments:
-    """In the zone of the VDN that the reader looked at last, as the frame of the page tells it."""
-    scopes = remembered_scopes(request.user)
-    wanted = request.session.get(LAST_VDN)
-    # False comes before True: the one looked at first, else the first.
-    ranked = sorted(scopes, key=lambda scope: scope.vdn.pk != wanted)
-    return Moments(timezone.now(), ranked[0].zone if ranked else None)
 
 
 def _row(token: ApiToken, moments: Moments) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.models import (
     AuditEvent,
     CallDataBatch,
@@ -20,7 +21,7 @@ from isales_proxy.services import people
 from isales_proxy.services.numbers import masking
 
 
-class _ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]
+class _ToLookAt(OwnFiltersOnly):
     """Rows of one's own VDNs, for whoever may enter the admin at all."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

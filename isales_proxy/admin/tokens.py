@@ -8,12 +8,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.models import ApiToken, User
 from isales_proxy.services.people import tokens
 
 
 @admin.register(ApiToken)
-class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TokenAdmin(OwnFiltersOnly):
     """Deleting one here is revoking it, which the audit tells. Of its hash nothing is shown."""
 
     list_display = (

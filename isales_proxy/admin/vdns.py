@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.configuration import isales
 from isales_proxy.models import AuditAction, User, Vdn
 from isales_proxy.services import audit, people, vdn_keys
@@ -96,7 +97,7 @@ class VdnForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Vdn)
-class VdnAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class VdnAdmin(OwnFiltersOnly):
     """VDNs are switched off rather than deleted: their code tables and access would go, too."""
 
     form = VdnForm

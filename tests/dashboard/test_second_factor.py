@@ -61,6 +61,32 @@ def test_a_code_works_once(people: dict[str, User]) -> None:
         assert (is_in(first), is_in(second)) == (True, False)
 
 
+def test_a_code_of_the_step_before_is_taken_but_never_twice(people: dict[str, User]) -> None:
+    with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
+        secret = set_up_app(log_in("supervisor"))
+        clock.shift(120)
+        typed = code(secret)
+        clock.shift(30)
+        first = log_in("supervisor")
+        first.post(GIVE, {"code": f"{typed[:3]} {typed[3:]}"})
+        assert is_in(first)
+        ahead = code(secret)
+        clock.shift(-30)
+        fast = log_in("supervisor")
+        fast.post(GIVE, {"code": ahead})
+        assert is_in(fast)
+        # The step of that code ends only now: it is still in time, but was used.
+        clock.shift(59)
+        replayed = log_in("supervisor")
+        for used in (ahead, f"{ahead[:3]}-{ahead[3:]}"):
+            replayed.post(GIVE, {"code": used})
+            assert not is_in(replayed)
+        clock.shift(60)
+        late = log_in("supervisor")
+        late.post(GIVE, {"code": ahead})
+        assert not is_in(late)
+
+
 def test_a_recovery_code_works_once(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     set_up_app(client)

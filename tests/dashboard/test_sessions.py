@@ -47,6 +47,16 @@ def test_the_list_tells_device_address_and_this_one(people: dict[str, User]) -> 
     assert len(numbers(here)) == 1
 
 
+def test_its_times_are_those_of_the_reader(people: dict[str, User]) -> None:
+    """In the zone that the frame of the page tells, not in that of the installation."""
+    people["supervisor"].time_zone = "Asia/Shanghai"
+    people["supervisor"].save()
+    with time_machine.travel(BEGIN, tick=False):
+        text = log_in("supervisor").get(SESSIONS).content.decode()
+    assert "Since 16:00" in text
+    assert "Times in Asia/Shanghai (UTC+08:00)" in text
+
+
 def test_one_session_is_ended_at_once(people: dict[str, User]) -> None:
     here, other, third = (log_in("supervisor") for _ in range(3))
     assert is_in(other)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import CodeSighting, Vdn
+from isales_proxy.services.numbers import masking
 from isales_proxy.services.result_codes.tables import MAX_CODE_LENGTH
 
 log = structlog.get_logger("isales")
@@ -38,7 +39,7 @@ def see(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     found = {
         (vdn.pk, row.fail_code.replace("\x00", "")[:MAX_CODE_LENGTH], _fingerprint(row.appoint_id))
         for row in rows
-        if row.fail_code and row.appoint_id
+        if row.fail_code and row.appoint_id and _is_code(row, row.fail_code)
     }
     # In one order everywhere, so that two pages at once do not wait for each other in a circle.
     new = sorted(sight for sight in found if sight[1] and _known.get(sight) != day)
@@ -85,6 +86,12 @@ def forget() -> None:
 
 def _today(now: datetime | None = None) -> date:
     return (now or timezone.now()).astimezone(UTC).date()
+
+
+def _is_code(row: Reservation, text: str) -> bool:
+    """Whether everybody may read it: the code book tells all roles what codes were seen."""
+    own = masking.own_numbers((row.called_no, row.caller_no))
+    return masking.code(text, own) == text
 
 
 def _fingerprint(appoint_id: str) -> str:

@@ -75,6 +75,29 @@ def test_an_admin_sees_those_of_their_vdns_without_numbers(
     assert admin.get(f"{ADMIN}{kind}/{records[kind][89]}/change/").status_code == 302
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "writeback/?phone_number__startswith=138",
+        "writeback/?body__icontains=138",
+        "calldatabatch/?raw__contains=138",
+        "auditevent/?number_key__startswith=a",
+        "apitoken/?digest__startswith=a",
+        "vdn/?secret_key__startswith=a",
+    ],
+)
+def test_no_address_finds_out_what_is_not_shown(admin: Client, records: Any, asked: str) -> None:
+    assert admin.get(f"{ADMIN}{asked}").status_code == 400
+
+
+def test_the_filters_of_a_list_work(admin: Client, records: Any) -> None:
+    for asked in ("?vdn__id__exact=88&state__exact=waiting", "?q=of-88"):
+        assert "1 write-back" in admin.get(f"{ADMIN}writeback/{asked}").content.decode()
+    year = timezone.now().year
+    page = admin.get(f"{ADMIN}auditevent/?at__year={year}&action__exact=vendor.examined")
+    assert "of-88" in page.content.decode()
+
+
 # A token may be deleted there, which is to revoke it.
 @pytest.mark.parametrize("who", ["admin", "root"])
 @pytest.mark.parametrize("kind", KINDS[:-1])

@@ -59,6 +59,23 @@ def test_what_is_kept_names_no_reservation(vendor: Simulator, supervisor: Any) -
     assert len(row.row) == 40
 
 
+def test_a_number_in_the_place_of_a_code_is_told_to_nobody(
+    vendor: Simulator, supervisor: Any, as_role: Any
+) -> None:
+    """The code book is for every role, and tells what codes were seen."""
+    for ident, number in (("1", "6612345"), ("2", "+4915112345678")):
+        vendor.add_rows(88, [{"appointId": ident, "calledNo": number, "failCode": number}])
+        assert number in supervisor.get(LIST, {"called_no": number}).text
+    add(vendor, "3", code="6612345")
+    supervisor.get(LIST, {"called_no": "70003"})
+    assert counts() == {"6612345": 1}
+    add(vendor, "4", code="013900000000")
+    supervisor.get(LIST, {"called_no": "70004"})
+    page = as_role("agent").get(PAGE, {"state": "unknown"}).text
+    assert "4915112345678" not in page
+    assert "013900000000" not in page
+
+
 def test_a_reservation_that_changes_its_code_counts_for_both(
     vendor: Simulator, supervisor: Any
 ) -> None:
