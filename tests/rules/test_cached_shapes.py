@@ -40,7 +40,7 @@ SHAPES = {
     "isales_proxy.services.doctor.findings.TokenAge": "age left",
     "isales_proxy.services.doctor.findings.InEffect": (
         "demo campaigns obs obs_auth header own_keys own_ca connect_timeout read_timeout "
-        "deadline max_page_size page_cache_seconds cc_id time_format time_format_zone"
+        "deadline longest_call max_page_size page_cache_seconds cc_id time_format time_format_zone"
     ),
     "isales_proxy.services.doctor.findings.Report": (
         "vdn_id at seconds by probing versions interfaces in_effect token probes"

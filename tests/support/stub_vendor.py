@@ -225,7 +225,8 @@ def _path(received: Received) -> str:
 
 def _read_request(reader: Any, connection: int) -> Received | None:
     line = reader.readline().decode("latin-1").split()
-    if len(line) != 3:
+    # The first bytes of TLS hold line ends and blanks, too.
+    if len(line) != 3 or not line[2].startswith("HTTP/"):
         return None
     headers = []
     while (header := reader.readline().decode("latin-1").rstrip("\r\n")) != "":
