@@ -57,7 +57,7 @@ install() {
 
 find_browser() {
     local name
-    for name in chromium chromium-browser google-chrome; do
+    for name in chromium-headless-shell chromium chromium-browser google-chrome; do
         # Ubuntu's package of this name may be an empty hull that only asks for a snap.
         if command -v "$name" >/dev/null && "$name" --version >/dev/null 2>&1; then return; fi
     done
@@ -66,7 +66,9 @@ find_browser() {
 
 make_browser() {
     if find_browser; then return; fi
-    apt_install chromium || fail "Chromium is missing: apt-get install chromium"
+    # Debian's Chromium without its windows; elsewhere the whole of it.
+    apt_install chromium-headless-shell || apt_install chromium \
+        || fail "Chromium is missing: apt-get install chromium"
     find_browser || fail "Chromium was installed but does not start."
 }
 

@@ -42,6 +42,9 @@ PEOPLE = (
     ("keyholder", "--role", "auditor", "--vdn", "88"),
 )
 WORKER = ("manage.py", "run_huey", "--quiet")
+# The shell first: it is the same engine without the windows that nobody sees here, and they take
+# most of the time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -174,9 +177,7 @@ def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
 # Django refuses to ask the database, and other tests of this worker have to.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert found, "Chromium is missing: apt-get install chromium"
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=CHROMIUM)
