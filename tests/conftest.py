@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import caches
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
@@ -25,6 +26,7 @@ from isales_proxy.simulator import (
     Simulator,
 )
 from tests.support import furnished
+from tests.support.clock import NOON
 
 AGENT_ACCOUNT = "116"
 
@@ -66,6 +68,16 @@ def _forget() -> None:
     sightings.forget()
     deliveries.forget()
     gateway.close()
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """A clock that goes on from NOON and can be moved, for what depends on the hour or the date.
+
+    Name it before the other fixtures of a test: what the simulator makes, it makes around now.
+    """
+    with time_machine.travel(NOON, tick=True) as traveller:
+        yield traveller
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from tests.support import furnished
+from tests.support import clock, furnished
 from tests.support.furnished import PASSWORD, ROOT
 
 PEOPLE = (
@@ -81,6 +81,7 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         port = free.getsockname()[1]
     env = {
         "PATH": os.environ["PATH"],
+        **clock.variables(),
         "HOME": str(var),
         "VAR_DIR": str(var),
         "DEBUG": "0",

@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.cache import cache
-from django.utils import timezone
+from time_machine import Traveller
 
 from isales_proxy.models import AuditEvent, CodeRefresh, ResultCode, User, Vdn
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
@@ -217,23 +216,25 @@ def test_a_made_up_number_applies_nothing(vendor: Simulator, admin: Any, preview
     assert words_of("70001") is None
 
 
-def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(vendor: Simulator, admin: Any) -> None:
+def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(
+    clock: Traveller, vendor: Simulator, admin: Any
+) -> None:
     reword(vendor)
-    with time_machine.travel(timezone.now(), tick=True) as clock:
-        early, late = previewed(admin), previewed(admin)
-        clock.shift(timedelta(minutes=16))
-        assert admin.post(APPLY, {"preview": late}, headers=FRAGMENT).status_code == 410
-        clock.shift(timedelta(minutes=-2))
-        assert words_of("70001") is None
-        assert admin.post(APPLY, {"preview": early}, headers=FRAGMENT).status_code == 200
+    early, late = previewed(admin), previewed(admin)
+    clock.shift(timedelta(minutes=16))
+    assert admin.post(APPLY, {"preview": late}, headers=FRAGMENT).status_code == 410
+    clock.shift(timedelta(minutes=-2))
+    assert words_of("70001") is None
+    assert admin.post(APPLY, {"preview": early}, headers=FRAGMENT).status_code == 200
 
 
-def test_a_new_code_was_first_listed_when_it_was_read(vendor: Simulator, admin: Any) -> None:
+def test_a_new_code_was_first_listed_when_it_was_read(
+    clock: Traveller, vendor: Simulator, admin: Any
+) -> None:
     reword(vendor)
-    with time_machine.travel(timezone.now(), tick=True) as clock:
-        preview = previewed(admin)
-        clock.shift(timedelta(minutes=5))
-        admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
+    preview = previewed(admin)
+    clock.shift(timedelta(minutes=5))
+    admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
     code = ResultCode.objects.get(vdn=88, code="70001")
     assert code.first_seen == code.last_seen
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.cache import caches
-from django.utils import timezone
+from time_machine import Traveller
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
@@ -116,14 +116,29 @@ def test_every_link_keeps_every_filter(supervisor: Any) -> None:
 
 
 @pytest.mark.parametrize("agents", [5, 30, 100])
-def test_the_fragment_stays_small_with_many_filters(supervisor: Any, agents: int) -> None:
-    asked = "&".join(f"agent={number}" for number in range(100, 100 + agents))
+def test_the_fragment_stays_small_with_many_filters(
+    clock: Traveller, supervisor: Any, agents: int
+) -> None:
+    assert len(filtered(supervisor, range(100, 100 + agents))) <= 64 * 1024
+
+
+def test_an_agent_of_the_filter_weighs_little(clock: Traveller, supervisor: Any) -> None:
+    """The same rows: nobody has the accounts that are added."""
+    few, many = range(100, 125), [*range(100, 125), *range(900, 975)]
+    grown = len(filtered(supervisor, many)) - len(filtered(supervisor, few))
+    assert 0 < grown <= 75 * 200
+
+
+def filtered(supervisor: Any, agents: Iterable[int]) -> bytes:
+    """The fragment of the longest address that fifty rows have."""
+    asked = "&".join(f"agent={number}" for number in agents)
     answer = supervisor.get(
         f"{LIST}?size=50&called_no=6&begin=2025-05-15T00:00&end=2036-05-16T00:00&{asked}",
         headers=FRAGMENT,
     )
     assert answer.status_code == 200
-    assert len(answer.content) <= 60 * 1024
+    content: bytes = answer.content
+    return content
 
 
 def test_too_many_agents_are_shown_and_can_be_removed(supervisor: Any) -> None:
@@ -208,31 +223,32 @@ def test_a_number_that_nobody_can_ask_for_has_no_related_part(
     assert supervisor.get(f"{LIST}61/related/").status_code == 302
 
 
-def test_the_panel_asks_again_for_a_row_seen_long_ago(supervisor: Any, vendor: Simulator) -> None:
+def test_the_panel_asks_again_for_a_row_seen_long_ago(
+    clock: Traveller, supervisor: Any, vendor: Simulator
+) -> None:
     vendor.add_rows(88, [{"appointId": "71", "calledNo": "7090", "userName": "Ana"}])
-    with time_machine.travel(timezone.now(), tick=True) as clock:
-        supervisor.get(LIST, {"called_no": "7090"})
-        clock.shift(timedelta(minutes=5))
-        vendor.calls.clear()
-        assert supervisor.get(f"{LIST}71/", headers=FRAGMENT).status_code == 200
-        assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
-        clock.shift(timedelta(minutes=5))
-        vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
-        old = supervisor.get(f"{LIST}71/", headers=FRAGMENT)
-        assert old.status_code == 503
-        assert "Ana" in old.content.decode()
-        assert "data-problem=" in old.content.decode()
+    supervisor.get(LIST, {"called_no": "7090"})
+    clock.shift(timedelta(minutes=5))
+    vendor.calls.clear()
+    assert supervisor.get(f"{LIST}71/", headers=FRAGMENT).status_code == 200
+    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
+    clock.shift(timedelta(minutes=5))
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    old = supervisor.get(f"{LIST}71/", headers=FRAGMENT)
+    assert old.status_code == 503
+    assert "Ana" in old.content.decode()
+    assert "data-problem=" in old.content.decode()
 
 
 def test_many_pages_do_not_crowd_out_the_last_good_answer(
-    supervisor: Any, vendor: Simulator
+    clock: Traveller, supervisor: Any, vendor: Simulator
 ) -> None:
     supervisor.get(LIST, {"task": "1106025109"})
     for room in range(40):
         caches["rows"].set_many({f"filler:{room}:{number}": 1 for number in range(150)})
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
-    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
-        answer = supervisor.get(LIST, {"task": "1106025109"})
+    clock.shift(timedelta(minutes=1))
+    answer = supervisor.get(LIST, {"task": "1106025109"})
     assert 'data-source="stale"' in answer.content.decode()
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.management import call_command
 from django.test import Client
+from time_machine import Traveller
 
 from isales_proxy.jobs import apply_retention
 from isales_proxy.models import Access, ApiToken, AuditAction, AuditEvent, Role, TokenScope, User
@@ -171,14 +171,16 @@ def test_what_was_made_is_in_the_audit_without_its_text(sure: Callable[[str], Cl
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_ended_tokens_are_deleted_in_time(people: dict[str, User], by_hand: bool) -> None:
+def test_ended_tokens_are_deleted_in_time(
+    clock: Traveller, people: dict[str, User], by_hand: bool
+) -> None:
     kept, _text = token_of(people["agent"], TokenScope.READ, days=90)
     token_of(people["agent"], TokenScope.READ, days=7)
-    with time_machine.travel(datetime.now(UTC) + timedelta(days=8)):
-        if by_hand:
-            call_command("apply_retention", verbosity=0)
-        else:
-            apply_retention.call_local()
+    clock.shift(timedelta(days=8))
+    if by_hand:
+        call_command("apply_retention", verbosity=0)
+    else:
+        apply_retention.call_local()
     assert list(ApiToken.objects.all()) == [kept]
 
 

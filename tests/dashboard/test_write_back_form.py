@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from time_machine import Traveller
 
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum, User, Vdn, WriteBack
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.clock import NOON
 from tests.support.outbox import TASK, outbox_of, reserve, text_of
 from tests.support.pages import form_of
 
@@ -136,8 +137,10 @@ def test_what_does_not_fit_is_told_at_its_field(
     assert not WriteBack.objects.exists()
 
 
-def test_a_few_minutes_ahead_are_a_wrong_clock(vendor: Simulator, as_role: Any) -> None:
-    soon = timezone.now().astimezone(scope_zone()) + timedelta(minutes=4)
+def test_a_few_minutes_ahead_are_a_wrong_clock(
+    clock: Traveller, vendor: Simulator, as_role: Any
+) -> None:
+    soon = NOON.astimezone(scope_zone()) + timedelta(minutes=4)
     answer = as_role("supervisor").post(NEW, WISH | {"end_call_time": f"{soon:%Y-%m-%dT%H:%M:%S}"})
     assert answer.status_code == 200
 

@@ -27,6 +27,7 @@ from isales_proxy.simulator import (
     LIST_RESERVATIONS,
     Simulator,
 )
+from tests.support import clock
 from tests.support.services import POSTGRES, REDIS, answers
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -86,6 +87,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             redis.Redis(host=REDIS[0], port=REDIS[1], db=number).flushdb()
         env = {
             "PATH": os.environ["PATH"],
+            **clock.variables(),
             "HOME": str(var),
             "VAR_DIR": str(var),
             "DEBUG": "1",

@@ -29,6 +29,7 @@ from isales_proxy.simulator import (
     Simulator,
 )
 from isales_proxy.token_shelf import DatabaseShelf
+from tests.support import clock
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS, PROCESSES = 16, 3
@@ -57,6 +58,7 @@ print(len(failures), failures[:1], flush=True)
 def environment(vendor: Simulator, var: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        **clock.variables(),
         "VAR_DIR": str(var),
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "SECRET_KEY": "only-for-this-test",

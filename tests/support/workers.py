@@ -25,7 +25,7 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from tests.support import furnished
+from tests.support import clock, furnished
 from tests.support.furnished import PASSWORD, ROOT
 from tests.support.outbox import TASK
 from tests.support.services import REDIS, answers
@@ -196,6 +196,7 @@ def at_scale(vendor: Simulator, var: Path, *, jobs_db: int) -> Iterator[Site]:
 def _env(vendor: Simulator, var: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        **clock.variables(),
         "HOME": str(var),
         "VAR_DIR": str(var),
         "DEBUG": "0",

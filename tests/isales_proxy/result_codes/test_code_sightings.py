@@ -7,14 +7,14 @@ from io import StringIO
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.management import call_command
 from django.db import Error
-from django.utils import timezone
+from time_machine import Traveller
 
 from isales_proxy.models import CodeSighting, Vdn
 from isales_proxy.services.result_codes import sightings
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.clock import NOON
 
 LIST = "/vdn/88/reservations/"
 PAGE = "/vdn/88/result-codes/"
@@ -95,26 +95,24 @@ def test_a_reservation_that_changes_its_code_counts_for_both(
 
 
 def test_only_the_last_seven_days_count_and_older_ones_are_deleted(
-    vendor: Simulator, supervisor: Any, as_role: Any
+    clock: Traveller, vendor: Simulator, supervisor: Any, as_role: Any
 ) -> None:
     add(vendor, "1", "2")
-    start = timezone.now().replace(hour=12)
-    with time_machine.travel(start, tick=True) as clock:
-        supervisor.get(LIST, {"called_no": "7000"})
-        clock.move_to(start + timedelta(days=3))
-        # Seen again: it counts from that day on.
-        assert as_role("supervisor").get(LIST, {"called_no": "70001"}).status_code == 200
-        clock.move_to(start + timedelta(days=6))
-        assert counts() == {"98765": 2}
-        clock.move_to(start + timedelta(days=7))
-        assert counts() == {"98765": 1}
-        out = StringIO()
-        clock.move_to(start + timedelta(days=9))
-        call_command("apply_retention", stdout=out)
-        assert "Sightings of result codes: 1" in out.getvalue()
-        assert CodeSighting.objects.count() == 1
-        clock.move_to(start + timedelta(days=10))
-        assert counts() == {}
+    supervisor.get(LIST, {"called_no": "7000"})
+    clock.move_to(NOON + timedelta(days=3))
+    # Seen again: it counts from that day on.
+    assert as_role("supervisor").get(LIST, {"called_no": "70001"}).status_code == 200
+    clock.move_to(NOON + timedelta(days=6))
+    assert counts() == {"98765": 2}
+    clock.move_to(NOON + timedelta(days=7))
+    assert counts() == {"98765": 1}
+    out = StringIO()
+    clock.move_to(NOON + timedelta(days=9))
+    call_command("apply_retention", stdout=out)
+    assert "Sightings of result codes: 1" in out.getvalue()
+    assert CodeSighting.objects.count() == 1
+    clock.move_to(NOON + timedelta(days=10))
+    assert counts() == {}
 
 
 def test_codes_of_one_vdn_do_not_count_in_another(

@@ -8,9 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
-from django.utils import timezone
 from huey.contrib.djhuey import HUEY
+from time_machine import Traveller
 
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import ResultCode, Vdn
@@ -187,21 +186,20 @@ def unknown_row(vendor: Simulator, number: str) -> None:
 
 
 def test_an_unknown_code_asks_for_a_refresh_once_in_ten_minutes(
-    vendor: Simulator, as_role: Any, vdn: Vdn
+    clock: Traveller, vendor: Simulator, as_role: Any, vdn: Vdn
 ) -> None:
-    with time_machine.travel(timezone.now(), tick=True) as clock:
-        result_codes.refresh_unattended(vdn=vdn, by="test")
-        client = as_role("supervisor")
-        unknown_row(vendor, "700001")
-        for _ in range(3):
-            client.get(LIST, {"called_no": "700001"})
-        assert HUEY.pending_count() == 1
-        clock.shift(timedelta(minutes=9))
-        client.get(LIST, {"called_no": "700001", "size": "10"})
-        assert HUEY.pending_count() == 1
-        clock.shift(timedelta(minutes=2))
-        client.get(LIST, {"called_no": "700001", "size": "50"})
-        assert HUEY.pending_count() == 2
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    client = as_role("supervisor")
+    unknown_row(vendor, "700001")
+    for _ in range(3):
+        client.get(LIST, {"called_no": "700001"})
+    assert HUEY.pending_count() == 1
+    clock.shift(timedelta(minutes=9))
+    client.get(LIST, {"called_no": "700001", "size": "10"})
+    assert HUEY.pending_count() == 1
+    clock.shift(timedelta(minutes=2))
+    client.get(LIST, {"called_no": "700001", "size": "50"})
+    assert HUEY.pending_count() == 2
 
 
 def test_the_job_brings_the_words_of_the_unknown_code(
