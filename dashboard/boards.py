@@ -15,9 +15,9 @@ from dashboard.addresses import MANY_AGENTS, ListAddress, reservation_address, w
 from dashboard.moments import Moments
 from dashboard.paging import Pager, count, pager
 from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
+from isales_proxy.access import Permission, Scope
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.services import health, names, result_codes, tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.reservations import ReservationPage
 
@@ -72,7 +72,7 @@ def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
     """A board without an answer: the question was bad, or the vendor failed."""
     address = ListAddress.of(reverse("reservations", args=[scope.vdn.pk]), form)
     board = Board(
-        title=_("Reservations") if scope.sees_all_agents else _("My reservations"),
+        title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
         vdn_id=scope.vdn.pk,
         zone_text=Moments(now).zone_text,
         refresh_url=address.at(),

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from dashboard.moments import Moments, zone_name
 from dashboard.readers import last_scope
+from isales_proxy.access import Permission, Scope, remembered_scopes
 from isales_proxy.configuration import isales
 from isales_proxy.services import health
-from isales_proxy.services.access import Scope, remembered_scopes
 
 THEMES: Final = ("auto", "light", "dark")
 THEME_COOKIE: Final = "theme"
@@ -58,10 +58,10 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "user": _person(user, scope) if known else None,
         "single_sign_on": settings.SIGN_IN.single_sign_on,
         "doctor_url": reverse("doctor", args=[scope.vdn.pk])
-        if scope and scope.may_examine_vendor
+        if scope and scope.can(Permission.EXAMINE_VENDOR)
         else "",
         "settings_url": reverse("settings", args=[scope.vdn.pk])
-        if scope and scope.may_see_settings
+        if scope and scope.can(Permission.SEE_SETTINGS)
         else "",
         "admin_url": reverse("admin:index") if known and user and user.is_staff else "",
     }
@@ -84,14 +84,14 @@ def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, 
 
 def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
     here = request.resolver_match.url_name if request.resolver_match else ""
-    own = not scope.sees_all_agents
-    outbound = scope.may_see_outbound
+    own = not scope.can(Permission.SEE_ALL_AGENTS)
+    outbound = scope.can(Permission.SEE_OUTBOUND)
     pages = (
         (
             _("My reservations") if own else _("Reservations"),
             "reservations",
             ("reservation",),
-            True,
+            scope.can(Permission.SEE_RESERVATIONS),
         ),
         (_("Tasks"), "tasks", ("task", "call_data_batch"), outbound),
         (_("Write-backs"), "write_backs", ("write_back", "write_back_new"), outbound),
@@ -99,9 +99,9 @@ def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
             _("Result codes"),
             "result_codes",
             ("result_code", "result_code_note", "result_codes_history", "result_codes_entry"),
-            True,
+            scope.can(Permission.SEE_RESULT_CODES),
         ),
-        (_("Audit"), "audit", (), scope.may_see_audit),
+        (_("Audit"), "audit", (), scope.can(Permission.SEE_AUDIT)),
     )
     return [
         {

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponseBase
 
 from dashboard.readers import ReaderRequest, look_into
-from isales_proxy.services import access
-from isales_proxy.services.access import Scope
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
 
 P = ParamSpec("P")
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 VdnView = Callable[Concatenate[ReaderRequest, Scope, P], HttpResponseBase]
 
 
 def vdn_page(
-    allowed: Callable[[Scope], bool] = lambda _scope: True,
+    needed: Permission, *more: Permission, post: Permission | None = None
 ) -> Callable[[VdnView[P]], Callable[..., HttpResponseBase]]:
-    """A view of one VDN: a stranger goes to the log-in, a foreign VDN is 404, a role that may not
-    is 403. The view gets the scope in place of the number."""
+    """Make a view one of a VDN, for who has all of these permissions, and `post` to send anything.
+
+    A stranger goes to the log-in, a foreign VDN is 404, a role without permission gets 403. The
+    view gets the scope in place of the number. `permissions` of the view says what is needed, by
+    HTTP method.
+    """
+    to_read = frozenset({needed, *more})
+    to_send = to_read | ({post} if post else set())
 
     def decorate(view: VdnView[P]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
@@ -33,10 +41,12 @@ def vdn_page(
             except access.NotYours:
                 raise Http404 from None
             look_into(request, scope)
-            if not allowed(scope):
+            if not (to_read if request.method in _READING else to_send) <= scope.permissions:
                 raise PermissionDenied
             return view(request, scope, *args, **kwargs)
 
-        return login_required(inner)
+        guarded: Any = login_required(inner)
+        guarded.permissions = {"GET": to_read, "POST": to_send}
+        return cast("Callable[..., HttpResponseBase]", guarded)
 
     return decorate

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dashboard.moments import Moments
+from isales_proxy.access import Scope, remembered_scopes
 from isales_proxy.models import User
-from isales_proxy.services.access import Scope, remembered_scopes
 
 LAST_VDN: Final = "last_vdn"
 

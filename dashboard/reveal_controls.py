@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.addresses import reservation_address, with_query
-from isales_proxy.services.access import Scope
+from isales_proxy.access import Scope
 from isales_proxy.services.numbers.reveals import LONGEST_REASON, SECONDS, SHORTEST_REASON
 
 

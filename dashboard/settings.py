@@ -269,6 +269,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
         "isales_proxy.api.permissions.TokenMay",
+        "isales_proxy.api.permissions.PersonMay",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["isales_proxy.api.parsers.BoundedJSONParser"],
@@ -293,6 +294,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [
         "rest_framework.permissions.IsAuthenticated",
         "isales_proxy.api.permissions.TokenMay",
+        "isales_proxy.api.permissions.PersonMay",
     ],
     # Each kind of state under a name of its own.
     "ENUM_NAME_OVERRIDES": {

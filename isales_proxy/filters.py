@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import (
     CALLED_NUMBER,
     MAX_AGENTS,
@@ -29,7 +30,6 @@ from isales_proxy.client.queries import (
 )
 from isales_proxy.configuration import isales
 from isales_proxy.services import tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import search
 
 Row = TypeVar("Row")
@@ -199,13 +199,13 @@ class ReservationFilter(forms.Form):
     def __init__(self, data: QueryDict, *, scope: Scope) -> None:
         super().__init__(data)
         self.scope = scope
-        if not scope.sees_all_agents:
+        if not scope.can(Permission.SEE_ALL_AGENTS):
             del self.fields["agent"]
 
     def clean_called_no(self) -> str:
         """Who may not see numbers asks for whole ones: parts would tell the rest, bit by bit."""
         number = str(self.cleaned_data["called_no"])
-        if number and not self.scope.sees_numbers and not search.is_whole(number):
+        if number and not self.scope.can(Permission.SEE_NUMBERS) and not search.is_whole(number):
             raise ValidationError(
                 _("Give the whole number, at least %(fewest)s digits."),
                 params={"fewest": FEWEST_DIGITS},

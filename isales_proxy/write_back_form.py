@@ -18,9 +18,9 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.access import Scope
 from isales_proxy.client.queries import MAX_TEXT, InvalidQuery
 from isales_proxy.filters import CalledNumberField, LocalMomentField
-from isales_proxy.services.access import Scope
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import SUCCESS
 from isales_proxy.services.write_backs import IntermediateResult

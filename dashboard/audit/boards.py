@@ -19,9 +19,9 @@ from dashboard.addresses import with_query
 from dashboard.audit import words
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import count, why_empty
+from isales_proxy.access import Scope
 from isales_proxy.audit_filter import FILTERS, AuditFilter
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
-from isales_proxy.services.access import Scope
 from isales_proxy.services.audit.reading import MOST_COUNTED, AuditPage
 from isales_proxy.services.problems import Problem
 

@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import count
 from dashboard.reveal_controls import Control, of_datum
+from isales_proxy.access import Permission, Scope
 from isales_proxy.configuration import keeping
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import call_data, tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.call_data import Figures
 from isales_proxy.services.tasks import Task
 
@@ -206,7 +206,9 @@ class DatumLine:
 def datum_lines(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumLine]:
     """Rows for a page; the batches must have come along with them."""
     moments = Moments(timezone.now())
-    write_back = reverse("write_back_new", args=[scope.vdn.pk]) if scope.may_write_back else ""
+    write_back = (
+        reverse("write_back_new", args=[scope.vdn.pk]) if scope.can(Permission.WRITE_BACK) else ""
+    )
     lines = []
     for row in rows:
         ie = row.ie
@@ -231,7 +233,7 @@ def datum_lines(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumLine]:
                 raw=json.dumps(row.raw, ensure_ascii=False, indent=2),
                 write_back_url=f"{write_back}?datum={row.pk}" if write_back else "",
                 reveal=of_datum(scope, row.pk)
-                if scope.may_reveal and (row.phone_numbers or row.caller_number)
+                if scope.can(Permission.REVEAL_NUMBERS) and (row.phone_numbers or row.caller_number)
                 else None,
             )
         )

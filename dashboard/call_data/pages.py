@@ -20,13 +20,13 @@ from dashboard.htmx import answer
 from dashboard.moments import Moments
 from dashboard.paging import count, pager
 from dashboard.readers import ReaderRequest
+from isales_proxy.access import Permission, Scope
 from isales_proxy.call_data_filter import BatchFilter, CallDataFilter
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.configuration import isales
 from isales_proxy.filters import DEFAULT_SIZE
 from isales_proxy.models import BatchState, CallDataBatch
 from isales_proxy.services import call_data, problems, tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers.budgets import SearchesSpent
 
 NEWEST: Final = 5
@@ -52,7 +52,7 @@ def task_page(
             "more_batches": count(newest.total) if newest.total > NEWEST else "",
             "zone_text": moments.zone_text,
             "take": {
-                "can": scope.may_take_call_data,
+                "can": scope.can(Permission.TAKE_CALL_DATA),
                 "url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
                 "form": form,
                 "batch_count": asked.get("batch_count", ""),
@@ -85,7 +85,7 @@ def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> Ht
             "facts": lines.batch_facts(found, moments),
             "zone_text": moments.zone_text,
             "raw_url": reverse("call_data_raw", args=place)
-            if kept and scope.may_have_raw_answers
+            if kept and scope.can(Permission.SEE_RAW_ANSWERS)
             else "",
         },
     )

@@ -19,8 +19,8 @@ from dashboard.moments import Moments, zone_name
 from dashboard.paging import count
 from dashboard.result_codes.forms import STATES, CodeFilter
 from dashboard.result_codes.words import category, code_address
+from isales_proxy.access import Permission, Scope
 from isales_proxy.models import CodeCategory, CodeRefresh
-from isales_proxy.services.access import Scope
 from isales_proxy.services.result_codes.code_book import CodeBook, CodeMeaning
 from isales_proxy.services.result_codes.guide import Explanation
 
@@ -115,7 +115,7 @@ def board(
         "xlsx_url": with_query(reverse("result_codes_xlsx", args=here), query),
         "held": held_text(held, moments),
         "refresh": {
-            "can": scope.may_refresh_codes,
+            "can": scope.can(Permission.REFRESH_RESULT_CODES),
             "url": reverse("result_codes_refresh", args=here),
             "progress_url": reverse("result_codes_progress", args=here),
         },

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from isales_proxy.access import remembered_scopes
 from isales_proxy.models import Role
-from isales_proxy.services.access import remembered_scopes
 
 # In the session: the number of the person who passed a second factor in it.
 _PASSED: Final = "second_factor"

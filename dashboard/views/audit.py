@@ -18,9 +18,9 @@ from dashboard.moments import Moments
 from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from isales_proxy.access import Permission, Scope
 from isales_proxy.audit_filter import AuditFilter
 from isales_proxy.services import problems
-from isales_proxy.services.access import Scope
 from isales_proxy.services.audit import reading
 from isales_proxy.services.numbers.budgets import SearchesSpent
 
@@ -28,7 +28,7 @@ _FILE: Final = "audit"
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_audit)
+@vdn_page(Permission.SEE_AUDIT)
 def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/audit/`: one page of events, or its fragment.
 
@@ -48,7 +48,7 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_audit)
+@vdn_page(Permission.SEE_AUDIT)
 def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """All events of the filter as a file."""
     form = AuditFilter(request.GET)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -20,17 +19,18 @@ from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther, private
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
 from isales_proxy.call_data_filter import CallDataFilter
 from isales_proxy.models import CallDataBatch
-from isales_proxy.services import access, call_data, tasks
-from isales_proxy.services.access import Scope
+from isales_proxy.services import call_data, tasks
 from isales_proxy.services.numbers.budgets import SearchesSpent
 
 _FILE: Final = "call-data"
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND)
 def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """`/vdn/<id>/tasks/<service ID>/`: what was taken of one task. Asks the vendor for nothing."""
     _must_be_a_task(service_id)
@@ -38,14 +38,12 @@ def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND, post=Permission.TAKE_CALL_DATA)
 def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """Take call data by POST, then go to the batch; a GET only lists the batches."""
     _must_be_a_task(service_id)
     if request.method != "POST":
         return batch_list(request, scope, service_id)
-    if not scope.may_take_call_data:
-        raise PermissionDenied
     form = TakeForm(request.POST)
     if not form.is_valid():
         return task_page(request, scope, service_id, form)
@@ -65,14 +63,14 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND)
 def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) -> HttpResponse:
     """One batch: how it went, what to look up, and its rows."""
     return batch_page(request, scope, _batch(scope, service_id, batch_id))
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND)
 def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> HttpResponseBase:
     """All rows of the filter as a file, named without any number."""
     _must_be_a_task(service_id)
@@ -97,7 +95,7 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_have_raw_answers)
+@vdn_page(Permission.SEE_RAW_ANSWERS)
 def raw_answer(
     request: ReaderRequest,  # noqa: ARG001 - Django's signature
     scope: Scope,

@@ -21,11 +21,11 @@ from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther
 from dashboard.result_codes import boards
 from dashboard.result_codes.words import actor, change_lines, summary
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.filters import PageFilter
 from isales_proxy.models import CodeRefresh, RefreshKind
 from isales_proxy.services import problems, result_codes
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.result_codes import history as code_history
 from isales_proxy.services.result_codes import previews
 from isales_proxy.services.result_codes.previews import Preview
@@ -34,7 +34,7 @@ from isales_proxy.services.turns import AlreadyRunning
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_refresh_codes)
+@vdn_page(Permission.REFRESH_RESULT_CODES)
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Read the vendor's table and show what it would change; nothing is applied."""
     try:
@@ -49,7 +49,7 @@ def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_refresh_codes)
+@vdn_page(Permission.REFRESH_RESULT_CODES)
 def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Apply what was shown, and only that."""
     try:
@@ -74,7 +74,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_refresh_codes)
+@vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """How far a reading under way has come."""
     read, expected = result_codes.progress(scope=scope)
@@ -92,7 +92,7 @@ def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESULT_CODES)
 def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/result-codes/history/`: who changed the table, when, and how much."""
     form = PageFilter(request.GET)
@@ -117,14 +117,14 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESULT_CODES)
 def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
     """One change of the table with its difference, and what going back to it would change."""
     return _entry_page(request, scope, refresh_id)
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_edit_codes)
+@vdn_page(Permission.EDIT_RESULT_CODES)
 def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
     """Make the table what it was after this entry."""
     try:
@@ -200,7 +200,7 @@ def _entry_page(
             "changes": change_lines(found.changes, language),
             "way_back": change_lines(found.way_back, language),
             "version": scope.vdn.codes_version,
-            "may_roll_back": scope.may_edit_codes and bool(found.way_back),
+            "may_roll_back": scope.can(Permission.EDIT_RESULT_CODES) and bool(found.way_back),
             "warning": warning,
         },
         status=status,

@@ -15,8 +15,8 @@ from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from isales_proxy.access import Permission, Scope
 from isales_proxy.services import doctor as service
-from isales_proxy.services.access import Scope
 from isales_proxy.services.doctor import report as doctor_report
 from isales_proxy.services.doctor.findings import Report
 from isales_proxy.services.doctor.probes import MAX_CALLS
@@ -28,7 +28,7 @@ _TONES = {"answered": "answered", "no-credentials": "failed"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@vdn_page(lambda scope: scope.may_examine_vendor)
+@vdn_page(Permission.EXAMINE_VENDOR)
 def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/doctor/`: the last report; a POST examines anew."""
     if request.method == "POST":

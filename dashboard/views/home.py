@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.context_processors import THEME_COOKIE, THEMES
 from dashboard.forms import ZoneForm
 from dashboard.readers import LAST_VDN, choose_zone
+from isales_proxy.access import remembered_scopes
 from isales_proxy.models import User
-from isales_proxy.services.access import remembered_scopes
 
 _YEAR = 365 * 24 * 60 * 60
 

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_safe
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from isales_proxy.access import Permission, Scope
 from isales_proxy.configuration import Variable
 from isales_proxy.services import installation as service
-from isales_proxy.services.access import Scope
 from isales_proxy.services.installation import Person, TokenLine, VdnLine
 from isales_proxy.services.people import second_factors
 
@@ -30,7 +30,7 @@ _GROUPS = (
 
 @require_safe
 @never_cache
-@vdn_page(lambda scope: scope.may_see_settings)
+@vdn_page(Permission.SEE_SETTINGS)
 def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/settings/`: everything in effect, secrets hidden."""
     found = service.look(scope=scope, by=request.user)

@@ -18,12 +18,12 @@ from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.result_codes import words
 from dashboard.reveal_controls import of_reservation
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.services import problems, reservations
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.states import standing
@@ -32,7 +32,7 @@ LIST = "reservations/list.html"
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
     context, status, problem = _list(request, scope)
@@ -47,7 +47,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESERVATIONS)
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
     fragment = wants_fragment(request)
@@ -64,7 +64,7 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESERVATIONS)
 def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """Other reservations of the same called number, for the side panel; as a page, a list."""
     related_part: dict[str, Any] = {"rows": [], "problem": None, "truncated": False, "list_url": ""}
@@ -174,11 +174,13 @@ def _panel(
         % read.moments.short(stand.dial_at)
         if early
         else "",
-        "fields": tables.detail_fields(found.row, read, masked=not scope.sees_numbers),
+        "fields": tables.detail_fields(
+            found.row, read, masked=not scope.can(Permission.SEE_NUMBERS)
+        ),
         "said": words.panel(scope.vdn.pk, read.book, found.row.fail_code, read.language),
         "as_of_text": read.moments.clock(found.as_of),
         "reveal": of_reservation(scope, appoint_id, query)
-        if scope.may_reveal and (found.row.called_no or found.row.caller_no)
+        if scope.can(Permission.REVEAL_NUMBERS) and (found.row.called_no or found.row.caller_no)
         else None,
     }
     if found.error is not None:

@@ -21,9 +21,9 @@ from dashboard.responses import SeeOther
 from dashboard.result_codes import boards
 from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
 from dashboard.result_codes.words import category, code_address, explained
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.models import CodeCategory
 from isales_proxy.services import result_codes
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.result_codes import history, notes, sightings
 from isales_proxy.services.result_codes.notes import CodeStory
 
@@ -33,7 +33,7 @@ _FILE: Final = "result-codes"
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESULT_CODES)
 def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/result-codes/`: the table, searchable and filtered, or its fragment."""
     form, context = asked(request, scope)
@@ -47,7 +47,7 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESULT_CODES)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """What the filter finds as a file."""
     form = CodeFilter(request.GET)
@@ -69,7 +69,7 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 
 
 @require_safe
-@vdn_page()
+@vdn_page(Permission.SEE_RESULT_CODES)
 def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """`/vdn/<id>/result-codes/<code>/`: all about one code."""
     return answer(
@@ -81,7 +81,7 @@ def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@vdn_page(lambda scope: scope.may_edit_codes)
+@vdn_page(Permission.EDIT_RESULT_CODES)
 def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """The form with what is said of one code; posted, it is said so from now on."""
     story = _story(scope, code)
@@ -145,7 +145,7 @@ def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
         if written
         else None,
         "edit_url": code_address(scope.vdn.pk, story.code, "result_code_note")
-        if scope.may_edit_codes
+        if scope.can(Permission.EDIT_RESULT_CODES)
         else "",
     }
 

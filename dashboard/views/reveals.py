@@ -16,18 +16,18 @@ from dashboard.htmx import answer, wants_fragment
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.reveal_controls import Control, of_datum, of_reservation, of_write_back
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.reveal_form import RevealForm
 from isales_proxy.services import problems
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.numbers import reveals
 from isales_proxy.services.numbers.reveals import Revealed
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_reveal)
+@vdn_page(Permission.REVEAL_NUMBERS)
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """The numbers of a reservation."""
     query = request.GET.urlencode()
@@ -47,7 +47,7 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_reveal and scope.may_see_outbound)
+@vdn_page(Permission.REVEAL_NUMBERS, Permission.SEE_OUTBOUND)
 def datum(request: ReaderRequest, scope: Scope, datum_id: int) -> HttpResponse:
     """The numbers of a row of call data."""
     return _answer(
@@ -59,7 +59,7 @@ def datum(request: ReaderRequest, scope: Scope, datum_id: int) -> HttpResponse:
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_reveal and scope.may_see_outbound)
+@vdn_page(Permission.REVEAL_NUMBERS, Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """The number of a write-back."""
     return _answer(

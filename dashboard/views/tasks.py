@@ -17,16 +17,16 @@ from dashboard.moments import Moments
 from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.services import call_data, health, problems, tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.tasks import TaskList
 
 _LONGEST_SEARCH = 64
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND)
 def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID; what we took of each beside it."""
     wanted = request.GET.get("q", "").strip()[:_LONGEST_SEARCH]

@@ -21,11 +21,11 @@ from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther, private
 from dashboard.write_backs import boards, fields, words
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.outbox_filter import OutboxFilter
 from isales_proxy.services import problems, result_codes, tasks, write_backs
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.write_backs import NoSuchWriteBack, NotAsItStands, drafts, outbox
@@ -41,7 +41,7 @@ _LONGEST_NUMBER = 18
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
     form = OutboxFilter(request.GET)
@@ -79,7 +79,7 @@ def _board(request: ReaderRequest, scope: Scope, form: OutboxFilter) -> tuple[bo
 
 
 @require_safe
-@vdn_page(lambda scope: scope.may_see_outbound)
+@vdn_page(Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """`/vdn/<id>/write-backs/<pk>/`: what is said, how it stands, and every attempt."""
     try:
@@ -95,7 +95,7 @@ def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@vdn_page(lambda scope: scope.may_write_back)
+@vdn_page(Permission.WRITE_BACK)
 def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/new/`: the form; posted, what will be sent; confirmed, stored."""
     if request.method != "POST":
@@ -130,14 +130,14 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_write_back)
+@vdn_page(Permission.WRITE_BACK)
 def retry(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """Try one again that ended without being delivered."""
     return _do(request, scope, pk, write_backs.retry)
 
 
 @require_POST
-@vdn_page(lambda scope: scope.may_write_back)
+@vdn_page(Permission.WRITE_BACK)
 def cancel(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """Send one no more that still waits."""
     return _do(request, scope, pk, write_backs.cancel)

@@ -16,11 +16,11 @@ from dashboard.paging import Pager, count, pager, why_empty
 from dashboard.reveal_controls import of_write_back
 from dashboard.tables import NOTHING, Reading
 from dashboard.write_backs import words
+from isales_proxy.access import Permission, Scope
 from isales_proxy.filters import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
 from isales_proxy.outbox_filter import FILTERS, OutboxFilter
 from isales_proxy.services import tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.write_backs.outbox import Entry, OutboxPage, Story
 
@@ -75,7 +75,9 @@ def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
         vdn_id=scope.vdn.pk,
         zone_text=Moments(now).zone_text,
         here=address.at(),
-        new_url=reverse("write_back_new", args=[scope.vdn.pk]) if scope.may_write_back else "",
+        new_url=reverse("write_back_new", args=[scope.vdn.pk])
+        if scope.can(Permission.WRITE_BACK)
+        else "",
         clear_url=address.path,
         empty="" if form.is_valid() else "bad-filter",
     )
@@ -127,9 +129,13 @@ def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
         "journal": words.journal(story.journal, read.moments),
         "reservation_url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
         "reservation": row.appoint_id,
-        "may_cancel": scope.may_write_back and waiting and not sending,
-        "may_retry": scope.may_write_back and not waiting and row.state != WriteBackState.DELIVERED,
-        "reveal": of_write_back(scope, row.pk) if scope.may_reveal and row.phone_number else None,
+        "may_cancel": scope.can(Permission.WRITE_BACK) and waiting and not sending,
+        "may_retry": scope.can(Permission.WRITE_BACK)
+        and not waiting
+        and row.state != WriteBackState.DELIVERED,
+        "reveal": of_write_back(scope, row.pk)
+        if scope.can(Permission.REVEAL_NUMBERS) and row.phone_number
+        else None,
         "maybe_there": any(map(words.left_open, story.journal)),
         "zone_text": read.moments.zone_text,
         "others": [

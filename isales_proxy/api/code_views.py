@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -14,14 +14,15 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
 from isales_proxy.api import code_documents as documents
 from isales_proxy.api.errors import InvalidQuestion, by_field
-from isales_proxy.api.permissions import ADMINISTERS, READS
+from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.views import PersonalView
 from isales_proxy.filters import PageFilter
 from isales_proxy.models import CodeRefresh
-from isales_proxy.services import access, result_codes
-from isales_proxy.services.access import Scope
+from isales_proxy.services import result_codes
 from isales_proxy.services.result_codes import history, previews, sightings, tables
 from isales_proxy.services.result_codes.code_book import CodeMeaning
 from isales_proxy.services.result_codes.tables import Change, RefreshReport
@@ -31,6 +32,7 @@ class ResultCodes(PersonalView):
     """`vdns/<id>/result-codes/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
 
     @documents.result_codes
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
@@ -55,12 +57,12 @@ class ResultCodesRefresh(PersonalView):
     """`vdns/<id>/result-codes/refresh/`"""
 
     needs = ADMINISTERS
+    permits: ClassVar[Permits] = {"POST": Permission.REFRESH_RESULT_CODES}
 
     @documents.refresh
     def post(self, request: Request, vdn_id: int) -> Response:
         """Read the table anew and apply it, or only say what it would change; for admins."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_refresh_codes)
         preview = _flag(request, "preview")
         report = (
             previews.start(scope=scope).report if preview else result_codes.refresh(scope=scope)
@@ -72,6 +74,7 @@ class CodeHistory(PersonalView):
     """`vdns/<id>/result-codes/history/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
 
     @documents.history
     def get(self, request: Request, vdn_id: int) -> Response:

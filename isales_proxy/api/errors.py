@@ -20,11 +20,11 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from isales_proxy.access import NotAllowed, NotYours
 from isales_proxy.api.permissions import ScopeLacks
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.services import problems
-from isales_proxy.services.access import NotAllowed, NotYours
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.turns import AlreadyRunning
 

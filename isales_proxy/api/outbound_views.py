@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
 from isales_proxy.api import idempotency
 from isales_proxy.api import outbound_documents as documents
 from isales_proxy.api.errors import (
@@ -24,13 +26,12 @@ from isales_proxy.api.errors import (
     no_such_fields,
 )
 from isales_proxy.api.outbound_serializers import TakeWish
-from isales_proxy.api.permissions import READS, WRITES
+from isales_proxy.api.permissions import READS, WRITES, Permits
 from isales_proxy.api.views import PersonalView, in_pages
 from isales_proxy.call_data_filter import BatchFilter
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.services import access, call_data, problems, tasks
-from isales_proxy.services.access import Scope
+from isales_proxy.services import call_data, problems, tasks
 from isales_proxy.services.call_data import Taking
 
 # Numbers may be gone: a program must not be invited to try again.
@@ -42,6 +43,7 @@ class Tasks(PersonalView):
     """`vdns/<id>/tasks/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @documents.tasks
     def get(self, request: Request, vdn_id: int) -> Response:
@@ -65,12 +67,12 @@ class CallDataTaking(PersonalView):
     """`vdns/<id>/tasks/<service ID>/call-data/`"""
 
     needs = WRITES
+    permits: ClassVar[Permits] = {"POST": Permission.TAKE_CALL_DATA}
 
     @documents.take
     def post(self, request: Request, vdn_id: int, service_id: str) -> Any:
         """Have call data handed out; 200 when this key had done so before."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_take_call_data)
         if not tasks.is_id(service_id):
             raise Http404
         wish = _wish(request.data)
@@ -100,12 +102,12 @@ class Batches(PersonalView):
     """`vdns/<id>/call-data/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @documents.batches
     def get(self, request: Request, vdn_id: int) -> Response:
         """One page of batches, the newest first."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_see_outbound)
         form = BatchFilter(request.query_params)
         if not form.is_valid():
             raise InvalidQuestion(by_field(form.errors))
@@ -128,6 +130,7 @@ class Batch(PersonalView):
     """`vdns/<id>/call-data/<batch>/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @documents.batch
     def get(self, request: Request, vdn_id: int, batch_id: int) -> Response:

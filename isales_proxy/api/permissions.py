@@ -1,4 +1,4 @@
-"""Which scope of a token an operation needs, and whether the token has it."""
+"""What an operation needs: a scope of the token, and permissions of the person in the VDN."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from isales_proxy import access
+from isales_proxy.access import Permission
 from isales_proxy.models import ApiToken, TokenScope
 from isales_proxy.services.people import tokens
 
@@ -18,6 +20,10 @@ READS: Final[Needs] = {"GET": TokenScope.READ}
 WRITES: Final[Needs] = {"POST": TokenScope.WRITE}
 READS_AND_WRITES: Final[Needs] = {**READS, **WRITES}
 ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
+
+
+# HTTP method → permission. Every view of a VDN has one of these as `permits`; a rule test says so.
+Permits = Mapping[str, Permission]
 
 
 class ScopeLacks(PermissionError):
@@ -38,6 +44,25 @@ class TokenMay(BasePermission):
         needed = needed_by(view, request.method or "")
         if needed is not None and not tokens.holds(request.auth, needed):
             raise ScopeLacks(needed)
+        return True
+
+
+class PersonMay(BasePermission):
+    """A person does in a VDN what their role grants; what a view does not declare is refused."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Give True, or raise NotYours (a foreign VDN) or NotAllowed."""
+        vdn_id = view.kwargs.get("vdn_id")
+        method = request.method or ""
+        if vdn_id is None or not hasattr(view, method.lower()):
+            return True
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        declared: Permits = getattr(view, "permits", {})
+        permission = declared.get("GET" if method in {"HEAD", "OPTIONS"} else method)
+        if permission is None and method != "OPTIONS":
+            raise access.NotAllowed
+        if permission is not None:
+            scope.require(permission)
         return True
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from isales_proxy import access
+from isales_proxy.access import Permission
 from isales_proxy.api import reveal_documents as documents
 from isales_proxy.api.errors import by_field, invalid_value, json_object, no_such_fields, problem
-from isales_proxy.api.permissions import WRITES
+from isales_proxy.api.permissions import WRITES, Permits
 from isales_proxy.api.views import PersonalView
 from isales_proxy.reveal_form import RevealForm
-from isales_proxy.services import access
 from isales_proxy.services.numbers import reveals
 
 
@@ -21,12 +22,12 @@ class ReservationReveal(PersonalView):
     """`vdns/<id>/reservations/<ID>/reveal/`"""
 
     needs = WRITES
+    permits: ClassVar[Permits] = {"POST": Permission.REVEAL_NUMBERS}
 
     @documents.reveal
     def post(self, request: Request, vdn_id: int, appoint_id: str) -> Any:
         """The numbers of a reservation; audited, and so many a day."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_reveal)
         reason = _reason(request.data)
         try:
             found = reveals.reservation(scope=scope, appoint_id=appoint_id, reason=reason)

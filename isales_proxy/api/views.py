@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponsePermanentRedirect
 from django.urls import Resolver404, resolve
@@ -17,14 +17,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
 from isales_proxy.api import documents
 from isales_proxy.api.errors import InvalidQuestion, OnlyStale, by_field, problem
-from isales_proxy.api.permissions import READS
+from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter, Row, WholeFilter
-from isales_proxy.services import access, reservations, result_codes
-from isales_proxy.services.access import Scope
+from isales_proxy.services import reservations, result_codes
 from isales_proxy.services.numbers.fields import RESERVATION_FIELDS
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import standing
@@ -59,6 +60,7 @@ class Reservations(PersonalView):
     """`vdns/<id>/reservations/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
     @documents.reservations
     def get(self, request: Request, vdn_id: int) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import Http404
 from django.urls import reverse
@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
 from isales_proxy.api import idempotency
 from isales_proxy.api import write_back_documents as documents
 from isales_proxy.api.errors import (
@@ -24,12 +26,11 @@ from isales_proxy.api.errors import (
     no_such_fields,
     problem,
 )
-from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES
+from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES, Permits
 from isales_proxy.api.views import PersonalView
 from isales_proxy.models import WriteBack, WriteBackAttempt
 from isales_proxy.outbox_filter import OutboxFilter
-from isales_proxy.services import access, result_codes, write_backs
-from isales_proxy.services.access import Scope
+from isales_proxy.services import result_codes, write_backs
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.write_backs import KeyUsed, NoSuchWriteBack, NotAsItStands, outbox
 from isales_proxy.write_back_form import FIELDS, LONGEST_KEY, WriteBackForm
@@ -41,12 +42,12 @@ class WriteBacks(PersonalView):
     """`vdns/<id>/write-backs/`"""
 
     needs = READS_AND_WRITES
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND, "POST": Permission.WRITE_BACK}
 
     @documents.page
     def get(self, request: Request, vdn_id: int) -> Response:
         """One page of the outbox."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_see_outbound)
         form = OutboxFilter(request.query_params)
         if not form.is_valid():
             raise InvalidQuestion(by_field(form.errors))
@@ -67,7 +68,6 @@ class WriteBacks(PersonalView):
     def post(self, request: Request, vdn_id: int) -> Any:
         """Store a result to be written back."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        scope.require(scope.may_write_back)
         book = result_codes.book(scope.vdn)
         given = _given(request.data)
         in_body = given.pop("key", "")
@@ -95,6 +95,7 @@ class OneWriteBack(PersonalView):
     """`vdns/<id>/write-backs/<pk>/`"""
 
     needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @documents.one
     def get(self, request: Request, vdn_id: int, pk: int) -> Response:
@@ -106,6 +107,7 @@ class _Wish(PersonalView):
     """A deed on one write-back."""
 
     needs = WRITES
+    permits: ClassVar[Permits] = {"POST": Permission.WRITE_BACK}
 
     def do(self, request: Request, vdn_id: int, pk: int, deed: Callable[..., WriteBack]) -> Any:
         """Do it, and tell what has become of the write-back."""

@@ -8,10 +8,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from isales_proxy import configuration
+from isales_proxy.access import Permission, Scope
 from isales_proxy.configuration import Variable
 from isales_proxy.models import Access, TokenScope, User, Vdn, VdnCredentials
 from isales_proxy.services import people as people_service
-from isales_proxy.services.access import Scope
 from isales_proxy.services.people import second_factors, tokens
 
 
@@ -65,7 +65,7 @@ class Installation:
 
 def look(*, scope: Scope, by: User) -> Installation:
     """All of it, for an admin. Raises NotAllowed."""
-    scope.require(scope.may_see_settings)
+    scope.require(Permission.SEE_SETTINGS)
     vdns = tuple(people_service.managed_vdns(by).order_by("pk"))
     return Installation(
         people=_people(vdns, by),

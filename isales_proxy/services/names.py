@@ -15,9 +15,9 @@ from django.core.cache import cache
 from django.db import Error, transaction
 from django.utils import timezone
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import TaskName
-from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import digest
 from isales_proxy.services.numbers import masking
 
@@ -46,14 +46,14 @@ def learn(*, scope: Scope, rows: Iterable[Reservation]) -> None:
         return
     merged = Names(_newest(kept.agents, agents), _newest(kept.tasks, tasks))
     cache.set(_key(scope), merged, _KEEP_SECONDS)
-    if scope.sees_all_agents:
+    if scope.can(Permission.SEE_ALL_AGENTS):
         _write_down(scope, tasks)
 
 
 def known(*, scope: Scope) -> Names:
     """What the person's filters may offer; numbers in names are masked for who may not see any."""
     kept = _kept(scope)
-    if scope.sees_numbers:
+    if scope.can(Permission.SEE_NUMBERS):
         return kept
     return Names(
         {ident: masking.text(name) for ident, name in kept.agents.items()},
@@ -65,7 +65,7 @@ def _kept(scope: Scope) -> Names:
     key = _key(scope)
     kept: Names | None = cache.get(key)
     if kept is None:
-        kept = Names(tasks=_written_down(scope) if scope.sees_all_agents else {})
+        kept = Names(tasks=_written_down(scope) if scope.can(Permission.SEE_ALL_AGENTS) else {})
         # Kept even when empty, so that the database is asked once.
         cache.set(key, kept, _KEEP_SECONDS)
     return kept
@@ -115,5 +115,5 @@ def _written_down(scope: Scope) -> dict[str, str]:
 
 def _key(scope: Scope) -> str:
     """One memory for all who see every agent; an agent learns from their own rows alone."""
-    own = "" if scope.sees_all_agents else f":{digest(scope.agent_account)}"
+    own = "" if scope.can(Permission.SEE_ALL_AGENTS) else f":{digest(scope.agent_account)}"
     return f"names:{scope.vdn.pk}{own}"

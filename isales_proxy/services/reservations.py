@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import (
     audited,
     masking,
@@ -36,9 +36,10 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     Who may not see numbers finds by a whole one alone. A search by number is audited, if it can be.
     Raises ISalesError when there is neither an answer nor an older one to show, and SearchesSpent.
     """
+    scope.require(Permission.SEE_RESERVATIONS)
     if query.called_no:
         searches.note(scope, query.called_no)
-    if query.called_no and not scope.sees_numbers:
+    if query.called_no and not scope.can(Permission.SEE_NUMBERS):
         found = search.page(scope=scope, query=query)
     else:
         found = whole_reservations.page(scope=scope, query=query)
@@ -53,11 +54,12 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
     stands in, with the error. Who sees its number is audited, if that can be. Raises ISalesError
     like `page`.
     """
+    scope.require(Permission.SEE_RESERVATIONS)
     query = searches.allowed(scope, query)
     found = whole_reservations.one(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
-    if not scope.sees_numbers:
+    if not scope.can(Permission.SEE_NUMBERS):
         return replace(found, row=masking.reservation(found.row))
     audited.viewed(scope, subject=appoint_id, number=found.row.called_no or "")
     return found
@@ -68,17 +70,18 @@ def related(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Relate
 
     Raises ISalesError like `page`.
     """
+    scope.require(Permission.SEE_RESERVATIONS)
     query = searches.allowed(scope, query)
     found = whole_reservations.one(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
     others = whole_reservations.of_number(scope=scope, row=found.row)
-    number = (found.row.called_no or "") if scope.sees_numbers else ""
+    number = (found.row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
     return Related(_shown(scope, others), number)
 
 
 def _shown(scope: Scope, found: ReservationPage) -> ReservationPage:
-    if scope.sees_numbers:
+    if scope.can(Permission.SEE_NUMBERS):
         return found
     rows: tuple[Reservation, ...] = tuple(map(masking.reservation, found.rows))
     return replace(found, rows=rows)

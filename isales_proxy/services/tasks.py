@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from isales_proxy import gateway
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.configuration import isales
 from isales_proxy.services import names
-from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import Answers, Source
 
 FRESH_SECONDS: Final = 30.0
@@ -50,7 +50,7 @@ def listed(*, scope: Scope) -> TaskList:
 
     Raises NotAllowed, and ISalesError when there is neither an answer nor an older one to show.
     """
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     found = isales()
 
     def fetch(left: float) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def known(*, scope: Scope) -> dict[str, str]:
     An agent knows those of their own reservations, all others also those of the last list.
     """
     told = names.known(scope=scope).tasks
-    if not scope.may_see_outbound:
+    if not scope.can(Permission.SEE_OUTBOUND):
         return told
     last = _answers.last(_key(scope))
     return dict.fromkeys(last.value, "") | told if last else told

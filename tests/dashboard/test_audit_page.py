@@ -10,8 +10,9 @@ import time_machine
 from django.test import Client
 from time_machine import Traveller
 
+from isales_proxy import access
 from isales_proxy.models import Access, AuditAction, AuditEvent, Role, User
-from isales_proxy.services import access, audit
+from isales_proxy.services import audit
 from tests.support.audit import write
 from tests.support.audit_page import PATH, address, ids, shown
 from tests.support.clock import NOON

@@ -12,10 +12,10 @@ from django.http import QueryDict
 from django.utils import timezone, translation
 
 from dashboard.moments import Moments
+from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.models import Role, Vdn
-from isales_proxy.services.access import Scope
 from isales_proxy.services.states import State, standing
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -14,7 +14,8 @@ BUDGET, THREADS, PROCESSES = 5, 8, 2
 
 PREPARE = """
 from isales_proxy.models import User
-from isales_proxy.services import access, write_backs
+from isales_proxy import access
+from isales_proxy.services import write_backs
 from isales_proxy.services.write_backs import IntermediateResult
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 write_backs.queue(scope=scope, key="one", result=IntermediateResult(
@@ -24,7 +25,7 @@ REVEAL = f"""
 import os, threading
 from django.db import connection
 from isales_proxy.models import User, WriteBack
-from isales_proxy.services import access
+from isales_proxy import access
 from isales_proxy.services.numbers import reveals, searches
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 pk = WriteBack.objects.get().pk

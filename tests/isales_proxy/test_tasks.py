@@ -10,11 +10,12 @@ from django.core.cache import caches
 from django.http import QueryDict
 from django.utils import timezone
 
+from isales_proxy import access
+from isales_proxy.access import NotAllowed, Scope
 from isales_proxy.client.errors import Refused, Unreachable
 from isales_proxy.filters import ReservationFilter
 from isales_proxy.models import TaskName
-from isales_proxy.services import access, names, tasks
-from isales_proxy.services.access import NotAllowed, Scope
+from isales_proxy.services import names, tasks
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, LIST_RESERVATIONS, Simulator
 
 RESERVATIONS = "/vdn/88/reservations/"

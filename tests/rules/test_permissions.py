@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.test import Client
 from django.urls import resolve
 from django.utils import timezone
 
+from isales_proxy.access import ROLE_PERMISSIONS, NotAllowed, Permission, enter
+from isales_proxy.access.permissions import granted
+from isales_proxy.api.views import Reservations
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.configuration import Privacy
 from isales_proxy.models import (
+    Access,
     BatchState,
     CallDataBatch,
     CallDatum,
     CodeRefresh,
+    Role,
     TokenScope,
     User,
     WriteBack,
 )
+from isales_proxy.services import reservations
 from isales_proxy.simulator import Simulator
 from tests.support.addresses import filled, routes
 from tests.support.call_data import TASK
@@ -98,6 +106,12 @@ def known(vendor: Simulator, people: dict[str, User], as_role: Any) -> dict[str,
     }
 
 
+# Addresses without anything behind them: enough where nothing is reached.
+EXAMPLES = dict.fromkeys(
+    ("service_id", "batch_id", "datum_id", "pk", "code", "refresh", "appoint_id"), "1"
+)
+
+
 def ask(client: Client, line: Line, known: dict[str, str], vdn: str = "88") -> Any:
     path = re.sub(r"<(\w+)>", lambda found: known[found[1]], line.address)
     path = path.replace("/88/", f"/{vdn}/")
@@ -151,6 +165,82 @@ OURS = [route for route in WALKED if not route.startswith("accounts/")]
 
 def test_every_address_is_in_a_table() -> None:
     assert set(WALKED) == {route for _method, route in TOLD}
+
+
+def needed(line: Line) -> frozenset[Permission] | None:
+    """What the view declares for this address and method; None for one that is of no VDN."""
+    match = resolve(re.sub(r"<\w+>", "1", line.address))
+    view: Any = getattr(match.func, "cls", None)
+    if view is not None:
+        declared = getattr(view, "permits", {}).get(line.method)
+        return None if "vdn_id" not in match.kwargs else frozenset({declared})
+    declared_by_page: dict[str, frozenset[Permission]] | None
+    declared_by_page = getattr(match.func, "permissions", None)
+    return declared_by_page[line.method] if declared_by_page else None
+
+
+def test_the_tables_say_what_the_roles_are_granted() -> None:
+    """For the default of NUMBERS_VISIBLE_TO, as the document says."""
+    wrong, of_vdns = {}, 0
+    for line in LINES:
+        permissions = needed(line)
+        assert (permissions is None) == (line.foreign == "–"), f"{line} declares no permission"
+        if permissions is not None:
+            of_vdns += 1
+            right = {
+                role: "yes" if permissions <= granted(role, Privacy().numbers_visible_to) else "403"
+                for role in ROLES
+            }
+            if right != line.roles:
+                wrong[str(line)] = right
+    assert wrong == {}
+    assert of_vdns > 50
+
+
+def test_the_document_lists_what_each_role_is_granted() -> None:
+    listed = {}
+    for text in TABLES.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in text.strip("|").split("|")]
+        if len(cells) == 6 and cells[0].startswith("`"):
+            listed[cells[0].strip("`")] = tuple(cell == "yes" for cell in cells[1:5])
+    assert listed == {
+        permission.value: tuple(permission in ROLE_PERMISSIONS[role] for role in ROLES)
+        for permission in Permission
+    }
+
+
+def test_a_role_that_is_not_in_the_table_opens_nothing(
+    vendor: Simulator, people: dict[str, User], as_role: Any
+) -> None:
+    """A role that nobody has thought of yet, with every setting in its favour."""
+    Access.objects.filter(user=people["supervisor"]).update(role="visitor")
+    client, answered = as_role("supervisor"), {}
+    for line in LINES:
+        if line.foreign != "–":
+            status = ask(client, line, EXAMPLES).status_code
+            if status != 404:
+                answered[str(line)] = status
+    assert answered == {}
+    assert client.get("/").status_code == 403
+    assert client.get("/api/v1/vdns/").json()["results"] == []
+
+
+@pytest.mark.parametrize("role", ["visitor", "", "Admin"])
+def test_a_scope_of_an_unknown_role_can_do_nothing(
+    people: dict[str, User], settings: Any, role: str
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset({role}))
+    scope = replace(enter(user=people["admin"], vdn_id=88), role=cast("Role", role))
+    assert [permission for permission in Permission if scope.can(permission)] == []
+    with pytest.raises(NotAllowed):
+        reservations.page(scope=scope, query=ReservationQuery())
+
+
+def test_a_view_of_the_api_that_declares_nothing_is_refused(
+    people: dict[str, User], as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Reservations, "permits")
+    assert as_role("admin").get("/api/v1/vdns/88/reservations/").status_code == 403
 
 
 def test_what_no_table_names_is_refused(vendor: Simulator, as_role: Any) -> None:

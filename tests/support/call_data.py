@@ -9,9 +9,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from isales_proxy import access
+from isales_proxy.access import Scope
 from isales_proxy.models import CallDataBatch, Vdn
-from isales_proxy.services import access, call_data
-from isales_proxy.services.access import Scope
+from isales_proxy.services import call_data
 from isales_proxy.services.call_data import Taking
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 

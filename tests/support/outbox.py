@@ -9,9 +9,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from isales_proxy import access
+from isales_proxy.access import Scope
 from isales_proxy.models import User, WriteBack
-from isales_proxy.services import access, write_backs
-from isales_proxy.services.access import Scope
+from isales_proxy.services import write_backs
 from isales_proxy.services.write_backs import IntermediateResult, deliveries
 from isales_proxy.services.write_backs.deliveries import Drained, Pauses
 from isales_proxy.simulator import Simulator

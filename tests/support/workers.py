@@ -34,7 +34,8 @@ from tests.support.services import REDIS, answers
 WRITE = """
 import json, os, uuid
 from isales_proxy.models import User
-from isales_proxy.services import access, write_backs
+from isales_proxy import access
+from isales_proxy.services import write_backs
 from isales_proxy.services.write_backs import IntermediateResult
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 for unique_id, status in json.loads(os.environ["WANTED"]):

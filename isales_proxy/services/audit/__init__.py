@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from isales_proxy import sealing
+from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, User
-from isales_proxy.services.access import Scope
 from isales_proxy.services.audit import chain, texts
 
 SYSTEM: Final = "system"

@@ -11,9 +11,9 @@ from typing import Any, Final
 from django.db.models import Max, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.audit.texts import masked
 from isales_proxy.services.numbers import searches
 
@@ -73,7 +73,7 @@ class AuditExport:
 
 def find(*, scope: Scope, query: AuditQuery) -> AuditPage:
     """One page of the answer. Raises NotAllowed."""
-    scope.require(scope.may_see_audit)
+    scope.require(Permission.SEE_AUDIT)
     whole = _matching(scope, query)
     if query.after is not None:
         rows = list(whole.filter(pk__gt=query.after).order_by("pk")[: SIZE + 1])
@@ -93,8 +93,8 @@ def note_search(*, scope: Scope, number: str) -> None:
 
     Raises NotAllowed and SearchesSpent.
     """
-    scope.require(scope.may_see_audit)
-    if not scope.sees_numbers:
+    scope.require(Permission.SEE_AUDIT)
+    if not scope.can(Permission.SEE_NUMBERS):
         # The story would tell which reservation is of that number.
         searches.note(scope, number)
     audit.record(AuditAction.AUDIT_READ, by=scope, number=number)
@@ -105,7 +105,7 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
 
     Raises NotAllowed and TooMany.
     """
-    scope.require(scope.may_see_audit)
+    scope.require(Permission.SEE_AUDIT)
     found = _matching(scope, query)
     newest = found.order_by().aggregate(newest=Max("pk"))["newest"] or 0
     found = found.filter(pk__lte=newest).order_by("-pk")
@@ -125,7 +125,7 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
 
 def people(*, scope: Scope) -> list[str]:
     """The names of those whose deeds may be asked for. Raises NotAllowed."""
-    scope.require(scope.may_see_audit)
+    scope.require(Permission.SEE_AUDIT)
     return list(
         User.objects.filter(accesses__vdn=scope.vdn)
         .order_by("username")
@@ -135,7 +135,7 @@ def people(*, scope: Scope) -> list[str]:
 
 def state(*, scope: Scope) -> AuditHead | None:
     """When the chain was verified last, and what was wrong. Raises NotAllowed."""
-    scope.require(scope.may_see_audit)
+    scope.require(Permission.SEE_AUDIT)
     return AuditHead.objects.filter(pk=1).first()
 
 

@@ -12,11 +12,11 @@ from django.db import DataError, Error, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from isales_proxy import spool
+from isales_proxy.access import Scope
 from isales_proxy.client import Received
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.call_data.answers import Outcome, outcome
 
 log = structlog.get_logger("isales")

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.call_data.upkeep import settle_lost
 from isales_proxy.services.numbers import search, searches, twins
 
@@ -68,7 +68,7 @@ class Export:
 
 def figures(*, scope: Scope) -> dict[str, Figures]:
     """Task ID → what was taken, for every task that was ever asked about. Raises NotAllowed."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     found = (
         _batches(scope)
         .order_by()
@@ -85,7 +85,7 @@ def batches(
     *, scope: Scope, service_id: str = "", page: int = 1, size: int = DEFAULT_SIZE
 ) -> BatchPage:
     """The batches of a VDN, or of one of its tasks. Raises NotAllowed."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _batches(scope)
     if service_id:
@@ -96,7 +96,7 @@ def batches(
 
 def batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
     """One batch. Raises NotAllowed, and NotYours when there is none of this number in the VDN."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _batches(scope).filter(pk=batch_id).first()
     if found is None:
@@ -106,7 +106,7 @@ def batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
 
 def rows(*, scope: Scope, question: RowQuestion) -> RowPage:
     """One page of the rows. Raises NotAllowed and SearchesSpent."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     if number := _number(question):
         searches.note(scope, number)
     found = _rows(scope, question)
@@ -116,13 +116,13 @@ def rows(*, scope: Scope, question: RowQuestion) -> RowPage:
 
 def all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     """Every row of one batch, in the vendor's order. Raises NotAllowed."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     return _shown(scope, _rows(scope, RowQuestion(batch_id=batch_id)))
 
 
 def datum(*, scope: Scope, datum_id: int) -> CallDatum:
     """One row with its batch. Raises NotAllowed, and NotYours when the VDN has none of this ID."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     return _shown(scope, [whole_datum(scope, datum_id)])[0]
 
 
@@ -139,9 +139,9 @@ def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
 
     `kind` is what they are written as. Rows that come while they are read are left out.
     """
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     number = _number(question)
-    if number and not scope.sees_numbers:
+    if number and not scope.can(Permission.SEE_NUMBERS):
         searches.note(scope, number)
     found = _rows(scope, question)
     counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
@@ -153,12 +153,14 @@ def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
         kind=kind,
         batch=question.batch_id,
         searched=bool(question.text),
-        masked=not scope.sees_numbers,
+        masked=not scope.can(Permission.SEE_NUMBERS),
         number=number,
     )
     found = found.filter(pk__lte=counted["last"] or 0).defer("raw", "batch__raw")
     streamed = found.iterator(chunk_size=_CHUNK)
-    return Export(streamed if scope.sees_numbers else map(twins.datum, streamed), total)
+    return Export(
+        streamed if scope.can(Permission.SEE_NUMBERS) else map(twins.datum, streamed), total
+    )
 
 
 def raw_answer(*, scope: Scope, batch_id: int) -> bytes:
@@ -167,7 +169,7 @@ def raw_answer(*, scope: Scope, batch_id: int) -> bytes:
     Nobody can mask what cannot be read: it is for those who see numbers. Raises NotAllowed, and
     NotYours when there is no such answer.
     """
-    scope.require(scope.may_have_raw_answers)
+    scope.require(Permission.SEE_RAW_ANSWERS)
     found = (
         CallDataBatch.objects.filter(vdn=scope.vdn, pk=batch_id, state=BatchState.UNREADABLE)
         .exclude(raw=None)
@@ -202,14 +204,14 @@ def _rows(scope: Scope, question: RowQuestion) -> QuerySet[CallDatum]:
     if question.batch_id is not None:
         found = found.filter(batch=question.batch_id)
     if question.text:
-        holding = _holding if scope.sees_numbers else _holding_without_numbers
+        holding = _holding if scope.can(Permission.SEE_NUMBERS) else _holding_without_numbers
         found = found.filter(holding(question.text))
     found = found.select_related("batch").defer("batch__raw")
     return found.order_by("-batch_id", "position")
 
 
 def _shown(scope: Scope, found: Iterable[CallDatum]) -> tuple[CallDatum, ...]:
-    return tuple(found) if scope.sees_numbers else tuple(map(twins.datum, found))
+    return tuple(found) if scope.can(Permission.SEE_NUMBERS) else tuple(map(twins.datum, found))
 
 
 def _holding_without_numbers(text: str) -> Q:

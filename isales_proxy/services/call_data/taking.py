@@ -13,11 +13,11 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from isales_proxy import gateway
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import CallDataQuery
 from isales_proxy.models import AuditAction, CallDataBatch
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.call_data.keeping import Keeper, on_disk, settle
 from isales_proxy.services.numbers import masking, twins
 
@@ -43,7 +43,7 @@ def take(*, scope: Scope, service_id: str, batch_count: int, key: str, reason: s
     us ask a second time. The same `key` of the same person is the same taking. Must not be called
     within a transaction. Raises NotAllowed, and InvalidQuery for a question out of bounds.
     """
-    scope.require(scope.may_take_call_data)
+    scope.require(Permission.TAKE_CALL_DATA)
     query = CallDataQuery(cc_id=scope.vdn.cc_id, service_id=service_id, batch_count=batch_count)
     own = _own_key(scope, service_id, key)
     seen = _seen(own)

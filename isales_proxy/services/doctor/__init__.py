@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from django.core.cache import cache
 
 from isales_proxy import gateway
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import CredentialsRefused, ISalesError
 from isales_proxy.client.operations import (
     FETCH_TOKEN,
@@ -32,7 +33,6 @@ from isales_proxy.configuration import isales
 from isales_proxy.models import AuditAction, Vdn
 from isales_proxy.observer import Observer
 from isales_proxy.services import audit, turns
-from isales_proxy.services.access import Scope
 from isales_proxy.services.doctor import probes as doctor_probes
 from isales_proxy.services.doctor.findings import Examined, Probes, Report, Standing, TokenAge
 from isales_proxy.services.doctor.notes import Notes
@@ -90,7 +90,7 @@ def examine(
 
     Raises NotAllowed and `turns.AlreadyRunning`; what the vendor does wrong is in the report.
     """
-    scope.require(scope.may_examine_vendor)
+    scope.require(Permission.EXAMINE_VENDOR)
     report = examine_unattended(
         vdn=scope.vdn, by=scope, probes=True, clock=clock, monotonic=monotonic
     )
@@ -100,7 +100,7 @@ def examine(
 
 def last(*, scope: Scope) -> Report | None:
     """The last report of this VDN that a person asked for."""
-    scope.require(scope.may_examine_vendor)
+    scope.require(Permission.EXAMINE_VENDOR)
     found: Report | None = cache.get(_report_key(scope.vdn))
     return found
 

@@ -12,9 +12,9 @@ import structlog
 from django.core.cache import cache
 from django.db import Error, transaction
 
+from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import digest
 from isales_proxy.services.numbers import masking
 

@@ -12,11 +12,11 @@ from typing import Final
 import structlog
 from django.db import Error, transaction
 
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.configuration import privacy
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.services import audit
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.call_data.reading import whole_datum
 from isales_proxy.services.numbers import budgets, masking, searches, whole_reservations
 from isales_proxy.services.write_backs import NoSuchWriteBack, outbox
@@ -68,7 +68,7 @@ def reservation(
 def datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
     """The numbers of a row of call data. Raises like `reservation`, but for ISalesError."""
     _may(scope, reason)
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     row = whole_datum(scope, datum_id)
     subject = f"call data {row.batch_id}/{row.position}"
     return _shown(scope, tuple(row.numbers), row.caller_number, subject=subject, reason=reason)
@@ -77,7 +77,7 @@ def datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
 def write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
     """The number of a write-back. Raises like `reservation`, but for ISalesError."""
     _may(scope, reason)
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     try:
         row = outbox.whole(scope, pk)
     except NoSuchWriteBack:
@@ -87,7 +87,7 @@ def write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
 
 
 def _may(scope: Scope, reason: str) -> None:
-    scope.require(scope.may_reveal)
+    scope.require(Permission.REVEAL_NUMBERS)
     if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
         raise ValueError("reason")
 

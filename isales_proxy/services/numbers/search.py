@@ -11,12 +11,12 @@ import unicodedata
 from dataclasses import replace
 from typing import Final
 
+from isales_proxy.access import Scope
 from isales_proxy.client.errors import IncompleteSweep
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.configuration import isales
-from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import Answer
 from isales_proxy.services.numbers import masking, whole_reservations
 from isales_proxy.services.numbers.whole_reservations import ReservationPage

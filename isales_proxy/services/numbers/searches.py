@@ -16,11 +16,11 @@ from django.db import Error, transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.configuration import privacy
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import digest
 from isales_proxy.services.numbers import audited, budgets
 from isales_proxy.services.numbers.budgets import SearchesSpent
@@ -35,7 +35,7 @@ def note(scope: Scope, number: str) -> None:
     To be called before anything is looked up. Raises SearchesSpent for who sees no numbers. Where
     the database cannot be written the search goes on, uncounted.
     """
-    if scope.sees_numbers or not is_whole(number):
+    if scope.can(Permission.SEE_NUMBERS) or not is_whole(number):
         audited.searched(scope, number)
         return
     begin = budgets.today()
@@ -57,7 +57,7 @@ def note(scope: Scope, number: str) -> None:
 def allowed(scope: Scope, query: ReservationQuery) -> ReservationQuery:
     """The question in which a row is looked up, without a number that the person may search for no
     more: whether the row is found there would tell whether it is of that number."""
-    if query.called_no and not scope.sees_numbers:
+    if query.called_no and not scope.can(Permission.SEE_NUMBERS):
         try:
             note(scope, query.called_no)
         except SearchesSpent:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn, TypeVar
 
 from django.db import models
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.models import CallDataBatch, CallDatum, WriteBack, WriteBackAttempt
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import masking
 from isales_proxy.services.numbers.fields import CALL_DATUM, MID_RESULT
 
@@ -38,7 +38,7 @@ def batch(row: CallDataBatch) -> CallDataBatch:
 
 def shown_batch(scope: Scope, row: CallDataBatch) -> CallDataBatch:
     """A batch as this person sees it."""
-    return row if scope.sees_numbers else batch(row)
+    return row if scope.can(Permission.SEE_NUMBERS) else batch(row)
 
 
 def write_back(row: WriteBack) -> WriteBack:

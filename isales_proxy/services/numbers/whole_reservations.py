@@ -14,13 +14,13 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from isales_proxy import gateway
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.configuration import isales
 from isales_proxy.services import names, result_codes
-from isales_proxy.services.access import Scope
 from isales_proxy.services.answers import AWAY, Answer, Answers, digest
 
 KEEP_SECONDS: Final = 6 * 60 * 60
@@ -148,9 +148,9 @@ def _by_number(row: Reservation) -> ReservationQuery | None:
 def within(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
     """The question narrowed to what the person may see; None when nothing can match."""
     size = min(query.size, isales().max_page_size)
-    if scope.sees_all_agents:
+    if scope.can(Permission.SEE_ALL_AGENTS):
         return replace(query, size=size)
-    if query.agents and scope.agent_account not in query.agents:
+    if not scope.agent_account or (query.agents and scope.agent_account not in query.agents):
         return None
     return replace(query, size=size, agents=(scope.agent_account,))
 
@@ -189,10 +189,11 @@ def ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
 
 def visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reservation, ...], bool]:
     """Rows that the person may see, whatever the vendor sent; and whether that is all of them."""
-    if scope.sees_all_agents:
+    if scope.can(Permission.SEE_ALL_AGENTS):
         return rows, True
     own = scope.agent_account.casefold()
-    mine = tuple(row for row in rows if (row.user_account or "").casefold() == own)
+    # A row without an agent is nobody's own.
+    mine = tuple(row for row in rows if own and (row.user_account or "").casefold() == own)
     return mine, len(mine) == len(rows)
 
 

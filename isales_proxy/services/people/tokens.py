@@ -13,8 +13,10 @@ from django.db.models import Q
 from django.utils import timezone
 from knox.crypto import hash_token
 
+from isales_proxy import access
+from isales_proxy.access import Permission
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
-from isales_proxy.services import access, audit, people
+from isales_proxy.services import audit, people
 from isales_proxy.services.people.holding import hold
 
 MOST: Final = 20
@@ -40,10 +42,16 @@ def usable_scopes(user: User) -> tuple[TokenScope, ...]:
     scopes = access.remembered_scopes(user)
     found = [TokenScope.READ]
     if any(
-        scope.may_write_back or scope.may_take_call_data or scope.may_reveal for scope in scopes
+        scope.can(Permission.WRITE_BACK)
+        or scope.can(Permission.TAKE_CALL_DATA)
+        or scope.can(Permission.REVEAL_NUMBERS)
+        for scope in scopes
     ):
         found.append(TokenScope.WRITE)
-    if any(scope.may_refresh_codes or scope.may_edit_codes for scope in scopes):
+    if any(
+        scope.can(Permission.REFRESH_RESULT_CODES) or scope.can(Permission.EDIT_RESULT_CODES)
+        for scope in scopes
+    ):
         found.append(TokenScope.ADMIN)
     return tuple(found)
 

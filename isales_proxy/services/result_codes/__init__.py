@@ -16,11 +16,11 @@ from django.core.cache import cache
 from django.db import Error
 from django.dispatch import Signal
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import AuditAction, RefreshKind, Vdn
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.result_codes import code_book, reading, sightings, tables
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.result_codes.reading import WITHIN_SECONDS, Progress
@@ -84,7 +84,7 @@ def refresh(*, scope: Scope) -> RefreshReport:
 
     Raises NotAllowed, and what `refresh_unattended` raises.
     """
-    scope.require(scope.may_refresh_codes)
+    scope.require(Permission.REFRESH_RESULT_CODES)
     with reading.reading(scope.vdn) as table, tables.locked(scope.vdn) as row:
         row.codes_held = ""
         report = tables.put(
@@ -142,5 +142,5 @@ def exported(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, str]) 
 
 def progress(*, scope: Scope) -> tuple[int, int]:
     """(codes read, codes expected) of a reading under way; (0, 0) where there is none."""
-    scope.require(scope.may_refresh_codes)
+    scope.require(Permission.REFRESH_RESULT_CODES)
     return reading.progress(scope.vdn)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import structlog
 from django.db.models import QuerySet
 
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.models import CodeRefresh, RefreshKind, Vdn
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.result_codes import tables
 from isales_proxy.services.result_codes.tables import Change, RefreshReport
 
@@ -49,7 +49,7 @@ def roll_back(*, scope: Scope, pk: int, version: int) -> RefreshReport:
     No schedule brings the table back that was left, until the vendor lists another one or a person
     refreshes. Raises NotAllowed, NotYours, TableMoved and NothingToDo.
     """
-    scope.require(scope.may_edit_codes)
+    scope.require(Permission.EDIT_RESULT_CODES)
     table = tables.from_json(_one(scope, pk).table)
     with tables.locked(scope.vdn, version=version) as row:
         before = tables.current(row)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import F
 
+from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.models import AuditAction, CodeNote, Vdn
 from isales_proxy.services import audit, result_codes
-from isales_proxy.services.access import NotYours, Scope
 from isales_proxy.services.result_codes import guide, sightings
 from isales_proxy.services.result_codes.code_book import CodeMeaning
 from isales_proxy.services.result_codes.guide import TEXTS, Explanation
@@ -47,7 +47,7 @@ def change(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
 
     Without any of its own the note goes. Raises NotAllowed, and NotYours like `story`.
     """
-    scope.require(scope.may_edit_codes)
+    scope.require(Permission.EDIT_RESULT_CODES)
     story(scope=scope, code=code)
     shipped = guide.shipped(code).texts()
     own = {name: texts[name] if texts[name] != shipped[name] else "" for name in TEXTS}

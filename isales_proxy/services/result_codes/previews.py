@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from django.core.cache import cache
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.models import RefreshKind, Vdn
-from isales_proxy.services.access import Scope
 from isales_proxy.services.result_codes import reading, tables
 from isales_proxy.services.result_codes.tables import RefreshReport, Table, TableMoved
 
@@ -52,7 +52,7 @@ def start(*, scope: Scope) -> Preview:
 
     Raises NotAllowed, and what `reading.reading` raises.
     """
-    scope.require(scope.may_refresh_codes)
+    scope.require(Permission.REFRESH_RESULT_CODES)
     with reading.reading(scope.vdn) as table:
         read_at = datetime.now(UTC)
         latest = {"read_at": read_at.isoformat(), "table": tables.fingerprint(table)}
@@ -66,7 +66,7 @@ def apply(*, scope: Scope, preview_id: str) -> RefreshReport:
 
     Raises NotAllowed, Expired, Outdated, and TableMoved when a later reading found another table.
     """
-    scope.require(scope.may_refresh_codes)
+    scope.require(Permission.REFRESH_RESULT_CODES)
     key = _key(scope, preview_id)
     kept: dict[str, Any] | None = cache.get(key) if _ID.fullmatch(preview_id) else None
     if kept is None:

@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 from django.db import transaction
 
+from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, CodeRefresh, RefreshKind, ResultCode, Vdn
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 
 MAX_CODE_LENGTH: Final = 32
 

@@ -18,12 +18,12 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MidResult
 from isales_proxy.configuration import keeping
 from isales_proxy.models import AuditAction, Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services import audit
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import masking
 from isales_proxy.services.vendor_times import time_text
 from isales_proxy.services.write_backs import drafts
@@ -156,7 +156,7 @@ def queue_once(
 
     Raises NotAllowed, InvalidQuery, and KeyUsed when that key said something else.
     """
-    scope.require(scope.may_write_back)
+    scope.require(Permission.WRITE_BACK)
     body = result.request(scope.vdn).to_body()
     kept_key = _key(scope, key)
     with transaction.atomic():
@@ -193,7 +193,7 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
     Raises NotAllowed, NoSuchWriteBack, NotAsItStands, and Overtaken when a newer result of the
     same unique ID would be replaced by this older one.
     """
-    scope.require(scope.may_write_back)
+    scope.require(Permission.WRITE_BACK)
     with transaction.atomic():
         turn_of(scope.vdn.pk)
         row = _of(scope, pk)
@@ -222,7 +222,7 @@ def cancel(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
 
     Raises NotAllowed, NoSuchWriteBack and NotAsItStands.
     """
-    scope.require(scope.may_write_back)
+    scope.require(Permission.WRITE_BACK)
     with transaction.atomic():
         turn_of(scope.vdn.pk)
         row = _of(scope, pk)
@@ -264,7 +264,7 @@ def purge(now: datetime) -> int:
 
 def _completed(scope: Scope, result: IntermediateResult, number_of: str) -> IntermediateResult:
     """With the number that was chosen unseen; one that was typed goes first."""
-    if not number_of or result.phone_number or scope.sees_numbers:
+    if not number_of or result.phone_number or scope.can(Permission.SEE_NUMBERS):
         return result
     try:
         number = drafts.number_of(scope=scope, key=number_of)

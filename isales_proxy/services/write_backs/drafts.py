@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import CallDatum, WriteBack
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import masking, whole_reservations
 
 _MOST_ROWS: Final = 200
@@ -48,7 +48,7 @@ class Draft:
 
 def of_reservation(*, scope: Scope, appoint_id: str) -> Draft | None:
     """From a reservation; None where this person finds none. Raises NotAllowed and ISalesError."""
-    scope.require(scope.may_write_back)
+    scope.require(Permission.WRITE_BACK)
     found = whole_reservations.one(scope=scope, appoint_id=appoint_id, query=ReservationQuery())
     if found is None:
         return None
@@ -58,7 +58,7 @@ def of_reservation(*, scope: Scope, appoint_id: str) -> Draft | None:
         values=_given(
             unique_id=ids[0] if len(ids) == 1 else "",
             service_id=row.task_id,
-            phone_number=row.called_no if scope.sees_numbers else "",
+            phone_number=row.called_no if scope.can(Permission.SEE_NUMBERS) else "",
             fail_code=row.fail_code,
             write_start_time=row.begin_time,
             end_call_time=row.end_time,
@@ -71,7 +71,7 @@ def of_reservation(*, scope: Scope, appoint_id: str) -> Draft | None:
 
 def of_datum(*, scope: Scope, pk: int) -> Draft | None:
     """From a row of call data that was taken in this VDN; None where there is no such row."""
-    scope.require(scope.may_write_back)
+    scope.require(Permission.WRITE_BACK)
     row = CallDatum.objects.filter(batch__vdn=scope.vdn, pk=pk).select_related("batch").first()
     if row is None:
         return None
@@ -80,17 +80,19 @@ def of_datum(*, scope: Scope, pk: int) -> Draft | None:
         values=_given(
             unique_id=row.unique_id,
             service_id=row.service_id or row.batch.service_id,
-            phone_number=numbers[0] if len(numbers) == 1 and scope.sees_numbers else "",
+            phone_number=numbers[0]
+            if len(numbers) == 1 and scope.can(Permission.SEE_NUMBERS)
+            else "",
             fetch_time=row.batch.answered_at,
         ),
-        numbers=numbers[:_MOST_OFFERED] if scope.sees_numbers else (),
+        numbers=numbers[:_MOST_OFFERED] if scope.can(Permission.SEE_NUMBERS) else (),
         sources=sources(scope=scope, key=f"{_DATUM}:{pk}:0"),
     )
 
 
 def sources(*, scope: Scope, key: str) -> tuple[Source, ...]:
     """All numbers of where this key points, for who may not see them; () where there are none."""
-    if scope.sees_numbers or not key:
+    if scope.can(Permission.SEE_NUMBERS) or not key:
         return ()
     try:
         numbers = _numbers(scope, key)

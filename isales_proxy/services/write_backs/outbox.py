@@ -12,9 +12,9 @@ from typing import Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.models import WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services import tasks
-from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers import search, searches, twins
 from isales_proxy.services.write_backs import NoSuchWriteBack
 
@@ -75,7 +75,7 @@ class Story:
 
 def listed(*, scope: Scope, query: OutboxQuery) -> OutboxPage:
     """One page of this VDN's outbox. Raises NotAllowed and SearchesSpent."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     if search.is_whole(number := search.typed(query.q)):
         searches.note(scope, number)
     found = _matching(scope, query)
@@ -94,7 +94,7 @@ def listed(*, scope: Scope, query: OutboxQuery) -> OutboxPage:
 def again(*, scope: Scope, query: OutboxQuery, shown: Iterable[int]) -> tuple[OutboxPage, int]:
     """What has become of the entries on somebody's screen, whatever state they are in by now, and
     how many newer ones match their question. Raises NotAllowed and SearchesSpent."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     ids = list(dict.fromkeys(shown))[:MOST_SHOWN]
     page = listed(scope=scope, query=replace(query, page=1, size=1))
     entries = _entries(scope, WriteBack.objects.filter(vdn=scope.vdn, pk__in=ids), 0, MOST_SHOWN)
@@ -106,13 +106,13 @@ def again(*, scope: Scope, query: OutboxQuery, shown: Iterable[int]) -> tuple[Ou
 
 def one(*, scope: Scope, pk: int) -> Story:
     """One write-back of this VDN. Raises NotAllowed and NoSuchWriteBack."""
-    scope.require(scope.may_see_outbound)
+    scope.require(Permission.SEE_OUTBOUND)
     found = _entries(scope, WriteBack.objects.filter(vdn=scope.vdn, pk=pk), 0, 1)
     if not found:
         raise NoSuchWriteBack
     row = found[0].row
     journal: tuple[WriteBackAttempt, ...] = tuple(row.journal.all())
-    if not scope.sees_numbers:
+    if not scope.can(Permission.SEE_NUMBERS):
         own = whole(scope, pk).phone_number
         journal = tuple(twins.attempt(each, own) for each in journal)
     return Story(
@@ -140,7 +140,7 @@ def whole(scope: Scope, pk: int) -> WriteBack:
 
 
 def _shown(scope: Scope, row: WriteBack) -> WriteBack:
-    return row if scope.sees_numbers else twins.write_back(row)
+    return row if scope.can(Permission.SEE_NUMBERS) else twins.write_back(row)
 
 
 def _of_unique_id(scope: Scope, unique_id: str) -> QuerySet[WriteBack]:
@@ -154,7 +154,7 @@ def _matching(scope: Scope, query: OutboxQuery) -> QuerySet[WriteBack]:
     if query.q:
         wanted = Q(unique_id__icontains=query.q)
         number = search.typed(query.q)
-        if number and scope.sees_numbers:
+        if number and scope.can(Permission.SEE_NUMBERS):
             wanted |= Q(phone_number__contains=number)
         elif search.is_whole(number):
             bare = number.removeprefix("+")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from isales_proxy import access
 from isales_proxy.api.errors import problem_response
 from isales_proxy.models import CallDataBatch, User, WriteBack
-from isales_proxy.services import access
 from isales_proxy.simulator import Simulator
 
 PROBLEM = "application/problem+json"

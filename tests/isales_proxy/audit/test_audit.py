@@ -9,8 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
+from isales_proxy import access
 from isales_proxy.models import AuditAction, AuditEvent, Vdn
-from isales_proxy.services import access, audit
+from isales_proxy.services import audit
 from isales_proxy.services.audit.texts import HoldsNumber
 from isales_proxy.simulator import Simulator
 

@@ -11,10 +11,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from isales_proxy.access import NotAllowed, NotYours, Scope
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import call_data
-from isales_proxy.services.access import NotAllowed, NotYours, Scope
 from isales_proxy.services.call_data import RowQuestion
 from isales_proxy.simulator import FETCH_TOKEN, READ_CALL_DATA, Simulator
 from tests.dashboard.test_privacy import lines_formatter

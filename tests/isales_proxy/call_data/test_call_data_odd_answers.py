@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from isales_proxy.access import Scope
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import call_data
-from isales_proxy.services.access import Scope
 from isales_proxy.services.write_backs import drafts
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import ROW, TASK, scope_of, take

@@ -11,9 +11,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum, Vdn
 from isales_proxy.services import call_data
-from isales_proxy.services.access import Scope
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import (
     ANSWER,

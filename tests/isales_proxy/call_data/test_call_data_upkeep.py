@@ -15,9 +15,9 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from isales_proxy import spool
+from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import call_data
-from isales_proxy.services.access import Scope
 from isales_proxy.services.call_data import keeping
 from isales_proxy.simulator import Simulator
 from tests.dashboard.test_privacy import lines_formatter

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from isales_proxy import access
+from isales_proxy.access import Scope
 from isales_proxy.models import User
-from isales_proxy.services import access
-from isales_proxy.services.access import Scope
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
     DEMO_APP_KEY,

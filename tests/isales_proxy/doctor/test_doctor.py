@@ -12,9 +12,10 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
+from isales_proxy import access
+from isales_proxy.access import NotAllowed, Scope
 from isales_proxy.models import AuditAction, AuditEvent, User
-from isales_proxy.services import access, doctor, vdn_keys
-from isales_proxy.services.access import NotAllowed, Scope
+from isales_proxy.services import doctor, vdn_keys
 from isales_proxy.services.doctor import report as doctor_report
 from isales_proxy.services.doctor.findings import Standing
 from isales_proxy.services.turns import AlreadyRunning

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from isales_proxy import client
-from isales_proxy.services.access import Scope
+from isales_proxy.access import Scope
 from isales_proxy.services.doctor import causes
 from isales_proxy.services.doctor import report as doctor_report
 from isales_proxy.services.doctor.findings import Ending, Match

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
+from isales_proxy.access import NotAllowed
 from isales_proxy.client.queries import InvalidQuery, ReservationQuery
 from isales_proxy.configuration import Keeping
 from isales_proxy.models import (
@@ -20,7 +21,6 @@ from isales_proxy.models import (
     WriteBackState,
 )
 from isales_proxy.services import audit, reservations, write_backs
-from isales_proxy.services.access import NotAllowed
 from isales_proxy.services.vendor_times import read_time, time_text
 from isales_proxy.services.write_backs import (
     KeyUsed,
