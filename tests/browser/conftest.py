@@ -81,6 +81,7 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         port = free.getsockname()[1]
     env = {
         "PATH": os.environ["PATH"],
+        "CALLBOARD_ENV_FILE": "",
         "HOME": str(var),
         "VAR_DIR": str(var),
         "DEBUG": "0",

@@ -86,6 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             redis.Redis(host=REDIS[0], port=REDIS[1], db=number).flushdb()
         env = {
             "PATH": os.environ["PATH"],
+            "CALLBOARD_ENV_FILE": "",
             "HOME": str(var),
             "VAR_DIR": str(var),
             "DEBUG": "1",

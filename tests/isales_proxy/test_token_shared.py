@@ -57,6 +57,7 @@ print(len(failures), failures[:1], flush=True)
 def environment(vendor: Simulator, var: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        "CALLBOARD_ENV_FILE": "",
         "VAR_DIR": str(var),
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "SECRET_KEY": "only-for-this-test",

@@ -16,7 +16,12 @@ def manage(tmp_path: Path, *arguments: str, **env: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **env},
+        env={
+            "PATH": os.environ["PATH"],
+            "VAR_DIR": str(tmp_path),
+            "CALLBOARD_ENV_FILE": "",
+            **env,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -152,6 +157,13 @@ def test_what_a_proxy_in_front_changes(tmp_path: Path, env: dict[str, str], expe
 
 def test_production_without_a_key_is_refused(tmp_path: Path) -> None:
     assert "SECRET_KEY: required" in manage(tmp_path, "check", DEBUG="0").stderr
+
+
+@pytest.mark.parametrize("key", ["a", "secret", "a" * 60])
+def test_production_with_a_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) -> None:
+    run = manage(tmp_path, "check", DEBUG="0", SECRET_KEY=key)
+    assert run.returncode == 1
+    assert "SECRET_KEY: too easily guessed" in run.stderr
 
 
 def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def at_scale(vendor: Simulator, var: Path, *, jobs_db: int) -> Iterator[Site]:
 def _env(vendor: Simulator, var: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        "CALLBOARD_ENV_FILE": "",
         "HOME": str(var),
         "VAR_DIR": str(var),
         "DEBUG": "0",
