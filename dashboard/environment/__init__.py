@@ -59,6 +59,7 @@ class Environment:
     metrics_token: str
     log_level: str
     https: bool
+    cookie_prefix: str
     hsts_subdomains: bool
     simulator_url: str
     isales: ISalesSettings
@@ -97,6 +98,9 @@ def read() -> Environment:
         metrics_token=env.str("METRICS_TOKEN", ""),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(_LEVELS)),
         https=env.bool("HTTPS", False),
+        cookie_prefix=env.str(
+            "COOKIE_PREFIX", "callboard", validate=validate.Regexp(r"[A-Za-z0-9-]{1,40}\Z")
+        ),
         hsts_subdomains=env.bool("HSTS_SUBDOMAINS", False),
         simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address),
         isales=ISalesSettings(

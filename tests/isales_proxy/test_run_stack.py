@@ -185,8 +185,8 @@ def test_static_files_are_gathered_once_for_each_state(settings: Any, tmp_path: 
     source.mkdir()
     (source / "a.css").write_text("a{}", "ascii")
     settings.STATICFILES_DIRS = [source]
-    settings.STATIC_ROOT = tmp_path / "gathered"
-    settings.STATIC_ROOT.mkdir()
+    settings.STATIC_ROOT = tmp_path / "var" / "gathered"
+    settings.STATIC_ROOT.mkdir(parents=True)
     first = Stamp.now()
     assert not first.is_there()
     first.leave()

@@ -229,3 +229,32 @@ def test_vdns_are_read(tmp_path: Path, text: str, expected: str) -> None:
     )
     run = manage(tmp_path, "shell", "-v0", "-c", code, ISALES_VDNS=text)
     assert run.stdout.strip() == expected
+
+
+def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    manage(tmp_path, "migrate", "-v0", VAR_DIR=str(var))
+    code = (
+        "from isales_proxy import spool; from isales_proxy.services import health;"
+        "spool.put('a', {}, b'b'); health.jobs_alive()"
+    )
+    assert manage(tmp_path, "shell", "-v0", "-c", code, VAR_DIR=str(var)).returncode == 0
+    found = {path.name: path.stat().st_mode & 0o777 for path in (var, *var.rglob("*"))}
+    assert {"callboard.sqlite3", "jobs.sqlite3", "secret-key", "spool"} <= set(found)
+    assert {name for name, mode in found.items() if mode & 0o077} == set()
+    assert "W003" not in manage(tmp_path, "check", VAR_DIR=str(var)).stderr
+    (var / "jobs.sqlite3").chmod(0o644)
+    told = manage(tmp_path, "check", VAR_DIR=str(var)).stderr
+    assert "W003" in told
+    assert str(var / "jobs.sqlite3") in told
+    assert "callboard.sqlite3" not in told
+
+
+def test_a_database_elsewhere_is_looked_at_too(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.sqlite3"
+    file.touch(0o644)
+    file.chmod(0o644)
+    told = manage(
+        tmp_path, "check", VAR_DIR=str(tmp_path / "var"), DATABASE_URL=f"sqlite:///{file}"
+    ).stderr
+    assert str(file) in told

@@ -16,7 +16,9 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
+from isales_proxy import vendor_use
 from isales_proxy.configuration import isales
 from isales_proxy.management import static
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
@@ -57,6 +59,9 @@ class Command(BaseCommand):
         production: bool = options["production"]
         bind = _bind(options)
         _see_free(bind, production=production)
+        if vendor_use.refuses_simulator():
+            raise CommandError(vendor_use.REASON)
+        connection.close()
         variables = _variables(bind, production=production)
         patience = _grace(production=production) + _ENDING_SECONDS
         with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
