@@ -16,8 +16,8 @@ from isales_proxy.client.redact import mask_numbers
 
 def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
     """Mask the numbers of what strangers send: somebody may put a called number where an ID or the
-    name of a browser belongs."""
-    for name in ("request", "user_agent"):
+    name of a browser belongs, and an error may quote it."""
+    for name in ("request", "user_agent", "exception"):
         if event.get(name):
             event[name] = mask_numbers(str(event[name]))
     if str(event.get("logger", "")).startswith(("django.request", "django.security")):
