@@ -21,7 +21,6 @@ from isales_proxy.configuration import isales
 from isales_proxy.services import health
 
 THEMES: Final = ("auto", "light", "dark")
-THEME_COOKIE: Final = "theme"
 
 _LANGUAGES: Final = (("en", "English", "EN"), ("zh-hans", "简体中文", "中"))
 
@@ -38,7 +37,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     scope: Scope | None = getattr(request, "scope", None) or last_scope(request, scopes)
     zone = scope.zone if scope else timezone.get_current_timezone()
     language = get_language() or "en"
-    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "auto")
     return {
         "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
         "vdns": [_vdn(request, each, scope) for each in scopes],

@@ -10,6 +10,10 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import message  # type: ignore[import-untyped]
 from prometheus_client import multiprocess
 
+from dashboard import env_file
+
+env_file.load()
+
 
 class PathLogger(Logger):  # type: ignore[misc]
     """Errors of a request with its path alone: its query may hold a called number."""
@@ -48,6 +52,8 @@ accesslog = None
 logger_class = PathLogger
 loglevel = os.environ.get("GUNICORN_LOG_LEVEL", "warning")
 control_socket_disable = True
+# Headers are what a stranger likes to write: none of them moves our addresses.
+forwarder_headers = ""
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes a file of its own there
 
 

@@ -15,9 +15,11 @@ from isales_proxy.client.redact import mask_numbers
 
 
 def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """Mask the numbers of a path: somebody may put a called number where an ID belongs."""
-    if "request" in event:
-        event["request"] = mask_numbers(str(event["request"]))
+    """Mask the numbers of what strangers send: somebody may put a called number where an ID or the
+    name of a browser belongs, and an error may quote it."""
+    for name in ("request", "user_agent", "exception"):
+        if event.get(name):
+            event[name] = mask_numbers(str(event[name]))
     if str(event.get("logger", "")).startswith(("django.request", "django.security")):
         event["event"] = mask_numbers(str(event["event"]))
     return event

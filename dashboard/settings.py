@@ -19,6 +19,7 @@ DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key
 SECRET_KEY_FALLBACKS = list(ENVIRONMENT.former_secret_keys)
 ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
+PUBLIC_HOSTS = ENVIRONMENT.allowed_hosts
 CSRF_TRUSTED_ORIGINS = list(ENVIRONMENT.csrf_trusted_origins)
 ISALES = ENVIRONMENT.isales
 KEEPING = ENVIRONMENT.keeping
@@ -116,7 +117,8 @@ CACHES: dict[str, Any] = {
     room: {
         "BACKEND": "isales_proxy.forgiving_cache.ForgivingRedisCache",
         "LOCATION": ENVIRONMENT.cache_url,
-        "KEY_PREFIX": f"callboard-{room}",
+        # Invented answers are never the last good ones of a real CC-iSales.
+        "KEY_PREFIX": f"callboard-{room}{'-demo' if ISALES.demo else ''}",
         "VERSION": CACHE_VERSION,
     }
     if ENVIRONMENT.cache_url
@@ -184,6 +186,15 @@ SOCIALACCOUNT_PROVIDERS = providers(SIGN_IN.single_sign_on)
 # The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if ENVIRONMENT.https else 0
 
+# Cookies know no port: another product on this host must not meet ours, nor a second Callboard.
+# A browser takes __Host- from this very host alone, over HTTPS, for all of its paths.
+_COOKIE = f"{'__Host-' if ENVIRONMENT.https else ''}{ENVIRONMENT.cookie_prefix}"
+SESSION_COOKIE_NAME = f"{_COOKIE}-session"
+CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
+LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
+THEME_COOKIE_NAME = f"{_COOKIE}-theme"
+MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
+MESSAGE_STORAGE = "dashboard.message_storage.OwnCookieStorage"
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -244,6 +255,7 @@ TIME_ZONE = ENVIRONMENT.time_zone
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+FILE_UPLOAD_PERMISSIONS = 0o600
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 # Only the hashed files are ever asked for, and source maps only by developers.
@@ -256,7 +268,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "dashboard.static_files.StaticFilesStorage"
     },
 }
 
@@ -310,4 +322,7 @@ SPECTACULAR_SETTINGS = {
 
 LOGGING = logs.configuration(debug=DEBUG, level=ENVIRONMENT.log_level)
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+# Names that strangers give to requests may be anybody's numbers: we give our own.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"

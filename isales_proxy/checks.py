@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 
+from isales_proxy import vendor_use
 from isales_proxy.configuration import isales
 
 
@@ -58,3 +60,40 @@ def no_demo_in_production(**_more: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.database)
+def no_simulator_on_real_data(databases: Any = None, **_more: Any) -> list[CheckMessage]:
+    """A command or worker that lacks the configuration of the others must not touch their data."""
+    if not databases or not vendor_use.refuses_simulator():
+        return []
+    return [checks.Error(vendor_use.REASON, id="isales_proxy.E002")]
+
+
+@register(Tags.security)
+def private_files(**_more: Any) -> list[CheckMessage]:
+    """Databases, sessions, jobs and keys are for the user alone who runs the product."""
+    folder = Path(settings.VAR_DIR)
+    # What is collected in `static` is shown to everybody.
+    candidates = [folder, *sorted(path for path in folder.iterdir() if path.name != "static")]
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        database = str(settings.DATABASES["default"]["NAME"])
+        beside = (Path(database + suffix) for suffix in ("", "-wal", "-shm"))
+        candidates += [path for path in beside if path.parent != folder]
+    wide = [str(path) for path in candidates if _is_open(path)]
+    if not wide:
+        return []
+    return [
+        checks.Warning(
+            f"Other users of this machine have access to {', '.join(wide)}.",
+            hint=f"chmod -R go= {' '.join(wide)}",
+            id="isales_proxy.W003",
+        )
+    ]
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False

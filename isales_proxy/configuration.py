@@ -12,7 +12,7 @@ from isales_proxy.client.auth import Credentials
 from isales_proxy.client.config import ObsAuth, ObsConfig, TransportConfig
 from isales_proxy.client.transport.sessions import tls_context
 
-Source = Literal["default", "environment", "file"]
+Source = Literal["default", "environment", ".env", "file"]
 
 # The names of `models.Role`, for what is read before there are models.
 ROLES: Final = ("agent", "supervisor", "auditor", "admin")

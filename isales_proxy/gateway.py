@@ -9,6 +9,7 @@ from typing import Final
 import stamina.instrumentation
 from django.conf import settings
 
+from isales_proxy import vendor_use
 from isales_proxy.client import Client, Credentials, CredentialsRefused, TransportConfig
 from isales_proxy.client.observer import Observer as ClientObserver
 from isales_proxy.configuration import ISalesSettings, isales
@@ -39,13 +40,17 @@ _lock = threading.Lock()
 # By VDN; None is for all that never had keys of their own.
 _clients: dict[int | None, _Made] = {}
 _simulator: Simulator | None = None
+# Whether the database is known to be one of a real CC-iSales, which it then stays.
+_in_real_use = False
 
 
 def client(vdn: Vdn) -> Client:
     """The client for a VDN, shared by all threads: with its own keys where it has some.
 
-    Raises CredentialsRefused when those were sealed with another `SECRET_KEY`.
+    Raises CredentialsRefused when those were sealed with another `SECRET_KEY`, and SimulatorRefused
+    where the simulator would stand in on a database of a real CC-iSales.
     """
+    ensure_allowed()
     key = vdn.pk if vdn.keys_version else None
     with _lock:
         made = _clients.get(key)
@@ -59,13 +64,15 @@ def client(vdn: Vdn) -> Client:
 def examiner(vdn: Vdn, observer: ClientObserver) -> Client:
     """A client like that of the VDN, for one examination: its circuits are closed, its calls are
     told to `observer`, none is repeated, and the caller closes it. Raises like `client`."""
+    ensure_allowed()
     with _lock:
         return _new(vdn, observer, repeating=False)
 
 
 def close() -> None:
     """Let go of the clients and of an embedded simulator; the next call starts anew."""
-    global _simulator
+    global _simulator, _in_real_use
+    _in_real_use = False
     with _lock:
         for made in _clients.values():
             made.client.close()
@@ -73,6 +80,20 @@ def close() -> None:
         if _simulator is not None:
             _simulator.stop()
         _simulator = None
+
+
+def ensure_allowed() -> None:
+    """Note with which vendor this database is used. A demo looks each time, since the database may
+    become a real one at any time.
+
+    Raises SimulatorRefused and django.db.Error; see `vendor_use.check`.
+    """
+    global _in_real_use
+    if isales().demo:
+        vendor_use.check()
+    elif not _in_real_use:
+        vendor_use.check()
+        _in_real_use = True
 
 
 def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Client:

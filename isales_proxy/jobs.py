@@ -17,6 +17,7 @@ from isales_proxy.services import call_data, health, result_codes, retention, wr
 from isales_proxy.services.audit import upkeep
 from isales_proxy.services.turns import AlreadyRunning
 from isales_proxy.services.write_backs import deliveries
+from isales_proxy.vendor_use import SimulatorRefused
 
 log = structlog.get_logger("isales")
 
@@ -67,6 +68,8 @@ class Courier:
                 self._wanted.clear()
                 drained = deliveries.deliver_due(worker=deliveries.worker_name())
                 self._come_again(drained.next_at)
+            except SimulatorRefused as error:
+                log.error("write_backs_not_delivered", reason=str(error))
             finally:
                 self._under_way.release()
 

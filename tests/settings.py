@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+# A developer's own .env is for the product alone.
+os.environ["CALLBOARD_ENV_FILE"] = ""
 _ELSEWHERE = ("ISALES_", "OIDC_", "SESSION_", "SECOND_FACTOR_")
 for _name in list(os.environ):
     if _name.startswith(_ELSEWHERE) or _name in {

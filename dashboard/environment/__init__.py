@@ -1,7 +1,8 @@
 """What the environment says, typed and checked, before Django reads its settings.
 
-Every variable may be given as NAME_FILE, a path to read it from. All wrong values are reported in
-one message (`ImproperlyConfigured`), so that an operator mends them in one go.
+`.env` beside manage.py is a part of it for every entry point, see `env_file`. Every variable may be
+given as NAME_FILE, a path to read it from. All wrong values are reported in one message
+(`ImproperlyConfigured`), so that an operator mends them in one go.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvValidationError, validate
 
+from dashboard import env_file
 from dashboard.environment import checks
 from dashboard.environment import sign_in as environment_sign_in
 from dashboard.environment.sign_in import SignIn
@@ -25,11 +27,18 @@ from isales_proxy import configuration
 from isales_proxy.client.config import ObsAuth
 from isales_proxy.configuration import ISalesSettings, Keeping, Privacy, Variable, VdnSeed
 
-BASE_DIR: Path = Path(__file__).resolve().parents[2]
+BASE_DIR: Path = env_file.BASE_DIR
+_FROM_FILE = env_file.load()
 # Where this machine's own files are: databases, collected static files, the local secret key.
-VAR_DIR: Path = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve()
+VAR_DIR: Path = (BASE_DIR / (os.environ.get("VAR_DIR") or "var")).resolve()
+# Others on this machine have no business with the files that we make: databases with their
+# write-ahead logs, sessions, jobs, figures, keys. Inherited by every process that we start.
+os.umask(0o077)
 
 _OBS_AUTHS = tuple(auth.value for auth in ObsAuth)
+# Django warns below 50 characters; a key below this can be found by trying.
+_SHORTEST_KEY = 16
+_FEWEST_CHARACTERS = 5
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -50,6 +59,7 @@ class Environment:
     metrics_token: str
     log_level: str
     https: bool
+    cookie_prefix: str
     hsts_subdomains: bool
     simulator_url: str
     isales: ISalesSettings
@@ -67,25 +77,30 @@ def read() -> Environment:
 
     Raises ImproperlyConfigured with one line for each wrong value.
     """
-    env = Variables(eager=False, strip_whitespace=True)
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    env = Variables()
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     debug = env.bool("DEBUG", True)
     secret_key = env.str("SECRET_KEY", "")
     base_url = env.str("ISALES_BASE_URL", "", validate=checks.web_address)
     found = Environment(
         debug=debug,
         secret_key=secret_key or (local_secret_key() if debug else ""),
-        former_secret_keys=tuple(env.list("SECRET_KEY_FALLBACKS", [])),
-        allowed_hosts=tuple(env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
-        csrf_trusted_origins=tuple(env.list("CSRF_TRUSTED_ORIGINS", [])),
+        former_secret_keys=tuple(env.list("SECRET_KEY_FALLBACKS", [], subcast=str.strip)),
+        allowed_hosts=_several(
+            env, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], validate=checks.hosts
+        ),
+        csrf_trusted_origins=_several(env, "CSRF_TRUSTED_ORIGINS", [], validate=checks.origins),
         time_zone=env.str("TIME_ZONE", "UTC", validate=checks.time_zone),
-        database=env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'callboard.sqlite3'}"),
+        database=_database(env),
         cache_url=env.str("CACHE_URL", "", validate=checks.redis_address),
         jobs_url=env.str("JOBS_URL", "", validate=checks.redis_address),
         workers=env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64)),
         metrics_token=env.str("METRICS_TOKEN", ""),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(_LEVELS)),
         https=env.bool("HTTPS", False),
+        cookie_prefix=env.str(
+            "COOKIE_PREFIX", "callboard", validate=validate.Regexp(r"[A-Za-z0-9-]{1,40}\Z")
+        ),
         hsts_subdomains=env.bool("HSTS_SUBDOMAINS", False),
         simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address),
         isales=ISalesSettings(
@@ -136,7 +151,7 @@ def read() -> Environment:
         ),
         sign_in=environment_sign_in.read(env),
     )
-    problems = env.unreadable + _sealed(env) + _together(found)
+    problems = env.unreadable + env.unknown(_FROM_FILE) + _sealed(env) + _together(found)
     if problems:
         raise ImproperlyConfigured(
             "The environment does not fit:\n" + "\n".join(f"  - {line}" for line in problems)
@@ -174,6 +189,11 @@ def _together(found: Environment) -> list[str]:
     problems = []
     if not found.debug and not found.secret_key:
         problems.append("SECRET_KEY: required when DEBUG is off")
+    elif not found.debug and _is_weak(found.secret_key):
+        problems.append(
+            f"SECRET_KEY: too easily guessed; wants {_SHORTEST_KEY} characters or more, drawn by "
+            "lot, as `openssl rand -base64 48` gives them"
+        )
     if found.isales.base_url and not (found.isales.access_key and found.isales.secret_key):
         problems.append(
             "ISALES_ACCESS_KEY, ISALES_SECRET_KEY: required when ISALES_BASE_URL is set"
@@ -184,6 +204,10 @@ def _together(found: Environment) -> list[str]:
     return problems + configuration.problems(found.isales)
 
 
+def _is_weak(key: str) -> bool:
+    return len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_CHARACTERS
+
+
 def _half_keys(found: ISalesSettings) -> list[str]:
     """OBS keys may be left out altogether, but not by half."""
     if found.obs_auth == ObsAuth.STATIC:
@@ -191,6 +215,22 @@ def _half_keys(found: ISalesSettings) -> list[str]:
     if bool(found.app_key) != bool(found.app_secret):
         return ["ISALES_APP_KEY, ISALES_APP_SECRET: needed together"]
     return []
+
+
+def _database(env: Variables) -> Mapping[str, object]:
+    found: dict[str, object] = (
+        env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'callboard.sqlite3'}") or {}
+    )
+    if str(found.get("ENGINE")).endswith("sqlite3") and found["NAME"] != ":memory:":
+        # The same file wherever a command is started.
+        found["NAME"] = str(BASE_DIR / str(found["NAME"]))
+    return found
+
+
+def _several(
+    env: Variables, name: str, default: list[str], *, validate: Callable[[list[str]], None]
+) -> tuple[str, ...]:
+    return tuple(filter(None, env.list(name, default, subcast=str.strip, validate=validate) or ()))
 
 
 def _seconds(env: Variables, name: str, default: float) -> float:
@@ -213,4 +253,8 @@ def _vdns(env: Variables) -> tuple[VdnSeed, ...]:
 
 
 def _roles(env: Variables, name: str, default: list[str]) -> frozenset[str]:
-    return frozenset(role for role in env.list(name, default, validate=checks.roles) or () if role)
+    return frozenset(
+        role
+        for role in env.list(name, default, subcast=str.strip, validate=checks.roles) or ()
+        if role
+    )

@@ -9,9 +9,12 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from django.http.request import split_domain_port
 from environs import ValidationError
 
 from isales_proxy.configuration import ROLES
+
+_PORTS: Final = {"https": 443, "http": 80}
 
 VDN: Final = re.compile(
     r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?"
@@ -63,6 +66,44 @@ def redis_address(text: str) -> None:
     """An address of Redis; empty is fine."""
     if text and _parts(text).scheme not in {"redis", "rediss", "unix"}:
         raise ValidationError("wants redis://host:port/number")
+
+
+def hosts(names: list[str]) -> None:
+    """Names that a `Host` header can hold, as Django compares them: without scheme and port."""
+    for name in filter(None, names):
+        host, port = split_domain_port(name.removeprefix("."))
+        if name != "*" and (not host or port or host != name.removeprefix(".").lower()):
+            raise ValidationError(
+                f"{name} can never match: wants a host alone, as example.org, .example.org, "
+                "192.0.2.10 or [::1], without scheme, port, path or blank"
+            )
+    if not any(names):
+        raise ValidationError("wants at least one host")
+
+
+def origins(addresses: list[str]) -> None:
+    """Origins exactly as browsers send them, or with `*.` for all subdomains."""
+    for address in filter(None, addresses):
+        parts = _parts(address)
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        host = (parts.hostname or "").removeprefix("*.")
+        if parts.scheme not in _PORTS or not host or port == 0 or address != _origin(parts):
+            raise ValidationError(
+                f"{address} can never match: wants https://host[:port], without a path or a slash "
+                "at its end"
+            )
+        if "*" in host or not split_domain_port(host if ":" not in host else f"[{host}]")[0]:
+            raise ValidationError(f"{address} can never match: no browser names such a host")
+        if port == _PORTS[parts.scheme]:
+            raise ValidationError(f"{address} can never match: browsers leave out port {port}")
+
+
+def _origin(parts: SplitResult) -> str:
+    """The part of an address that a browser sends as `Origin`."""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
 def _parts(address: str) -> SplitResult:

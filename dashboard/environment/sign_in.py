@@ -51,7 +51,7 @@ class SignIn:
 
 def read(env: Any) -> SignIn:
     """Read the variables; what does not fit is told by `env` with all others."""
-    roles = env.list("SECOND_FACTOR_FOR", [], validate=checks.roles)
+    roles = env.list("SECOND_FACTOR_FOR", [], subcast=str.strip, validate=checks.roles)
     issuer = env.str("OIDC_ISSUER", "", validate=_issuer)
     sso = SingleSignOn(
         issuer=str(issuer or "").rstrip("/"),

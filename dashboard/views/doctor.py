@@ -16,12 +16,14 @@ from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from isales_proxy.access import Permission, Scope
+from isales_proxy.client.errors import ISalesError
 from isales_proxy.services import doctor as service
 from isales_proxy.services.doctor import report as doctor_report
 from isales_proxy.services.doctor.findings import Report
 from isales_proxy.services.doctor.probes import MAX_CALLS
 from isales_proxy.services.doctor.report import Section
 from isales_proxy.services.doctor.settings import in_effect
+from isales_proxy.services.problems import describe
 from isales_proxy.services.turns import AlreadyRunning
 
 _TONES = {"answered": "answered", "no-credentials": "failed"}
@@ -42,6 +44,9 @@ def _examine(request: ReaderRequest, scope: Scope) -> HttpResponse:
         report: Report | None = service.examine(scope=scope)
     except AlreadyRunning:
         busy, report = _("An examination is already under way."), service.last(scope=scope)
+    except ISalesError as error:
+        # What CC-iSales does wrong is in the report: this one was raised before it was asked.
+        busy, report = describe(error).detail, service.last(scope=scope)
     if wants_fragment(request):
         return _answer(request, scope, report, source="cache" if busy else "live", busy=busy)
     if busy:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.context_processors import THEME_COOKIE, THEMES
+from dashboard.context_processors import THEMES
 from dashboard.forms import ZoneForm
 from dashboard.readers import LAST_VDN, choose_zone
 from isales_proxy.access import remembered_scopes
@@ -47,7 +47,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     theme = request.POST.get("theme", "auto")
     if theme in THEMES:
         response.set_cookie(
-            THEME_COOKIE,
+            settings.THEME_COOKIE_NAME,
             theme,
             max_age=_YEAR,
             samesite="Lax",

@@ -36,21 +36,16 @@ class ResultCodes(PersonalView):
 
     @documents.result_codes
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
-        """The whole table, in both languages whatever the reader's is."""
+        """The whole table, in both languages whatever the reader's is.
+
+        No browser or proxy may keep it, as all answers; a program that kept it asks by its tag.
+        """
         body = _table(access.enter(user=request.user, vdn_id=vdn_id))
         # Over the whole body, so that equal tags are equal bytes.
         etag = quote_etag(hashlib.sha256(JSONRenderer().render(body)).hexdigest())
         response = Response(body, headers={"ETag": etag})
         found = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001
         return found if found is not None else response
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """The reader may keep it, if they ask each time whether it still holds."""
-        finished = super().finalize_response(request, response, *args, **kwargs)
-        if finished.status_code in {200, 304}:
-            finished.headers["Cache-Control"] = "private, no-cache"
-            del finished.headers["Expires"]
-        return finished
 
 
 class ResultCodesRefresh(PersonalView):

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -16,7 +17,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from isales_proxy.services import health
 
-_FORWARDED: Final = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+_FORWARDED: Final = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP")
+_FORWARDED_PREFIX: Final = "HTTP_X_FORWARDED_"
+_LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @require_safe
@@ -48,8 +51,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _from_this_machine(request: HttpRequest) -> bool:
-    """A direct client on loopback: one that a proxy speaks for may be anybody."""
-    if any(name in request.META for name in _FORWARDED):
+    """Whether it is a direct client on loopback: one that a proxy speaks for may be anybody.
+
+    A proxy names that client, or the host that was asked for; with HTTPS it says so, too.
+    """
+    named = (each in _FORWARDED or each.startswith(_FORWARDED_PREFIX) for each in request.META)
+    host = split_domain_port(request.get_host())[0]
+    if any(named) or (host not in _LOCAL_NAMES and validate_host(host, settings.PUBLIC_HOSTS)):
         return False
     try:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback

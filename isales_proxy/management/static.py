@@ -25,11 +25,13 @@ class Stamp:
             for name, storage in finder.list([]):
                 found = Path(storage.path(name)).stat()
                 digest.update(f"{name}|{found.st_size}|{found.st_mtime_ns}\n".encode())
-        return cls(Path(settings.STATIC_ROOT) / ".gathered", digest.hexdigest())
+        # Beside the folder: what is in it is served.
+        return cls(Path(settings.STATIC_ROOT).parent / "static-gathered", digest.hexdigest())
 
     def is_there(self) -> bool:
         """Whether this very state was gathered to its end."""
-        return self.path.is_file() and self.path.read_text("ascii") == self.digest
+        served = Path(settings.STATIC_ROOT).is_dir()
+        return served and self.path.is_file() and self.path.read_text("ascii") == self.digest
 
     def leave(self) -> None:
         """Say that it was."""

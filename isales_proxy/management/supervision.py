@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self
 
+from isales_proxy.management.stop_request import StopRequest
+
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_SECONDS: Final = 0.1
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -68,7 +70,7 @@ class Supervisor:
         self._env = dict(env)
         self._patience = patience
         self._children: list[Child] = []
-        self._ended = threading.Event()
+        self._ended = StopRequest()
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
@@ -76,17 +78,18 @@ class Supervisor:
             # Who is started by nohup asked not to be bothered by the terminal's end.
             if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue
-            self._before[number] = signal.signal(number, lambda _number, _frame: self.end())
+            self._before[number] = signal.signal(number, self._ended.make)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._stop_all()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        self._ended.close()
 
     def end(self) -> None:
         """Ask for the end, as a signal does."""
-        self._ended.set()
+        self._ended.make()
 
     def set(self, **variables: str) -> None:
         """Variables for the children started from now on."""
@@ -162,7 +165,7 @@ class Supervisor:
 
     def check(self) -> None:
         """Raise Stopped once the end was asked for."""
-        if self._ended.is_set():
+        if self._ended.is_made():
             raise Stopped
 
     def _see_all_alive(self) -> None:

@@ -14,7 +14,13 @@ from isales_proxy.models.codes import (
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
 from isales_proxy.models.people import Access, Role, User, validate_agent_account
 from isales_proxy.models.tokens import ApiToken, TokenScope
-from isales_proxy.models.vdns import BearerToken, Vdn, VdnCredentials, validate_time_zone
+from isales_proxy.models.vdns import (
+    BearerToken,
+    Vdn,
+    VdnCredentials,
+    VendorUse,
+    validate_time_zone,
+)
 from isales_proxy.models.write_backs import WriteBack, WriteBackAttempt, WriteBackState
 
 __all__ = [
@@ -39,6 +45,7 @@ __all__ = [
     "User",
     "Vdn",
     "VdnCredentials",
+    "VendorUse",
     "WriteBack",
     "WriteBackAttempt",
     "WriteBackState",

@@ -121,3 +121,17 @@ class BearerToken(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.key[:8]}"
+
+
+class VendorUse(models.Model):
+    """With which vendor this database has been used, since when (UTC): one row.
+
+    See `isales_proxy.vendor_use`.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    simulated_since = models.DateTimeField(null=True)
+    real_since = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return "real" if self.real_since else "simulated"

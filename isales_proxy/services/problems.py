@@ -27,6 +27,7 @@ from isales_proxy.client.errors import (
     Unreachable,
 )
 from isales_proxy.services.numbers.budgets import SearchesSpent
+from isales_proxy.vendor_use import SimulatorRefused
 
 _RETRY_SECONDS: Final = 5
 _LONGEST_PAUSE_SECONDS: Final = 3600
@@ -58,6 +59,19 @@ class _Wording:
 _LATER = _("Nothing is lost. Try again in a moment; if it lasts, tell your administrator.")
 
 _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
+    (
+        SimulatorRefused,
+        _Wording(
+            503,
+            "upstream-unavailable",
+            _("CC-iSales is not set up"),
+            _(
+                "This database holds data of a real CC-iSales, but its address is not set. "
+                "Invented data is not shown in its place."
+            ),
+            _("An administrator must set ISALES_BASE_URL, or another DATABASE_URL for a demo."),
+        ),
+    ),
     (
         CircuitOpen,
         _Wording(

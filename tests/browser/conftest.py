@@ -82,6 +82,7 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
     env = {
         "PATH": os.environ["PATH"],
         **clock.variables(),
+        "CALLBOARD_ENV_FILE": "",
         "HOME": str(var),
         "VAR_DIR": str(var),
         "DEBUG": "0",
@@ -139,16 +140,17 @@ def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) 
         turn.mkdir()
     except FileExistsError:
         for _ in range(1200):
-            if (shared / "staticfiles.json").exists():
+            if shared.exists():
                 break
             time.sleep(0.1)
     else:
         _manage(env, "collectstatic", "--noinput", "--verbosity=0")
         ready = shared.with_suffix(".ready")
-        shutil.copytree(var / "static", ready)
+        shutil.copytree(var / "static", ready / "static")
+        shutil.copy2(var / "static-manifest.json", ready)
         ready.rename(shared)
         return
-    shutil.copytree(shared, var / "static", dirs_exist_ok=True)
+    shutil.copytree(shared, var, dirs_exist_ok=True)
 
 
 def _manage(env: dict[str, str], *arguments: str) -> None:

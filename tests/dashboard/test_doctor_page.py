@@ -144,7 +144,7 @@ def test_other_methods_are_refused(vendor: Simulator, as_role: Any) -> None:
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_it_speaks_both_languages(vendor: Simulator, as_role: Any, language: str) -> None:
     admin = as_role("admin")
-    admin.cookies["django_language"] = language
+    admin.cookies["callboard-language"] = language
     examine(admin)
     vendor.stop()
     text = examine(admin)

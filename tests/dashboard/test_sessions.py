@@ -186,12 +186,12 @@ def test_logging_in_takes_a_new_key(people: dict[str, User]) -> None:
     session = client.session
     session["planted"] = "by somebody else"
     session.save()
-    client.cookies["sessionid"] = session.session_key
+    client.cookies["callboard-session"] = session.session_key
     log_in("supervisor", client=client)
     assert is_in(client)
     assert client.session.session_key != session.session_key
     thief = Client()
-    thief.cookies["sessionid"] = session.session_key
+    thief.cookies["callboard-session"] = session.session_key
     assert not is_in(thief)
 
 

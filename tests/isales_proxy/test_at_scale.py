@@ -88,6 +88,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         env = {
             "PATH": os.environ["PATH"],
             **clock.variables(),
+            "CALLBOARD_ENV_FILE": "",
             "HOME": str(var),
             "VAR_DIR": str(var),
             "DEBUG": "1",

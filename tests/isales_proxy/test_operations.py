@@ -70,9 +70,16 @@ def test_metrics_are_for_this_machine(client: Client) -> None:
         {"REMOTE_ADDR": ""},
         {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.7"},
         {"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=192.0.2.7"},
+        {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PROTO": "https"},
+        {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_HOST": "127.0.0.1"},
+        # A proxy that only passes on the host that was asked for.
+        {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "callboard.example.org"},
     ],
 )
-def test_metrics_do_not_exist_for_others(client: Client, meta: dict[str, str]) -> None:
+def test_metrics_do_not_exist_for_others(
+    client: Client, settings: Any, meta: dict[str, str]
+) -> None:
+    settings.ALLOWED_HOSTS = settings.PUBLIC_HOSTS = ["*"]
     assert client.get("/metrics", **meta).status_code == 404  # type: ignore[arg-type]
 
 
@@ -111,7 +118,7 @@ def test_being_alive_does_not_hang_on_the_database(monkeypatch: pytest.MonkeyPat
         raise OperationalError
 
     client = Client()
-    client.cookies["sessionid"] = "a" * 32
+    client.cookies["callboard-session"] = "a" * 32
     monkeypatch.setattr(SessionStore, "_get_session_from_db", away)
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").headers["Content-Type"].startswith("application/json")

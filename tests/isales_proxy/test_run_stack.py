@@ -36,7 +36,33 @@ def busy() -> Iterator[int]:
 def test_a_busy_port_is_told_in_one_line(var: Path, busy: int) -> None:
     with pytest.raises(CommandError) as caught:
         call_command("run_stack", "--port", str(busy))
-    assert str(caught.value) == f"Port {busy} is in use; choose another by PORT=8001."
+    assert str(caught.value) == (
+        f"Port {busy} is in use. Stop what listens there, or take another port: "
+        f"PORT={busy + 1} make run"
+    )
+
+
+def test_a_busy_address_of_a_server_is_told_in_one_line(
+    var: Path, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIND", f"127.0.0.1:{busy}")
+    with pytest.raises(CommandError, match=f"BIND=127.0.0.1:{busy + 1} make serve"):
+        call_command("run_stack", "--production")
+
+
+def test_a_busy_socket_in_the_file_system_is_told(var: Path) -> None:
+    path = var / "s"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with pytest.raises(CommandError, match="listens on"):
+            call_command("run_stack", "--production", "--bind", f"unix:{path}")
+
+
+@pytest.mark.parametrize("bind", ["8000", "127.0.0.1:70000", "http://127.0.0.1:8000"])
+def test_an_address_that_is_none_is_told_in_one_line(var: Path, bind: str) -> None:
+    with pytest.raises(CommandError, match=bind):
+        call_command("run_stack", "--production", "--bind", bind)
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "abc", "-1", "٣"])
@@ -88,11 +114,17 @@ def test_what_the_environment_says_goes_first(var: Path, monkeypatch: pytest.Mon
 
 
 def test_a_server_is_given_a_key_or_does_not_start(
-    var: Path, monkeypatch: pytest.MonkeyPatch
+    var: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CommandError, match="SECRET_KEY"):
         run_stack._variables("127.0.0.1:8000", production=True)
     monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/key")
+    monkeypatch.setenv("DEBUG", "1")
+    settings.DEBUG = True
+    with pytest.raises(CommandError, match="DEBUG"):
+        run_stack._variables("127.0.0.1:8000", production=True)
+    # Left out it is off for the children, although it is on for a command by hand.
+    monkeypatch.delenv("DEBUG")
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
     found = run_stack._variables("127.0.0.1:8000", production=True)
     assert (found["WEB_CONCURRENCY"], found["SECRET_KEY_FILE"]) == ("4", "/run/secrets/key")
@@ -145,7 +177,7 @@ def test_a_server_that_listens_answers(busy: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as trial:
         free = trial.getsockname()[1]
     assert run_stack._answers(f"127.0.0.1:{free}") is False
-    run_stack._see_free(f"127.0.0.1:{free}")
+    run_stack._see_free(f"127.0.0.1:{free}", production=False)
 
 
 def test_static_files_are_gathered_once_for_each_state(settings: Any, tmp_path: Path) -> None:
@@ -153,8 +185,8 @@ def test_static_files_are_gathered_once_for_each_state(settings: Any, tmp_path: 
     source.mkdir()
     (source / "a.css").write_text("a{}", "ascii")
     settings.STATICFILES_DIRS = [source]
-    settings.STATIC_ROOT = tmp_path / "gathered"
-    settings.STATIC_ROOT.mkdir()
+    settings.STATIC_ROOT = tmp_path / "var" / "gathered"
+    settings.STATIC_ROOT.mkdir(parents=True)
     first = Stamp.now()
     assert not first.is_there()
     first.leave()

@@ -59,6 +59,7 @@ def environment(vendor: Simulator, var: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         **clock.variables(),
+        "CALLBOARD_ENV_FILE": "",
         "VAR_DIR": str(var),
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "SECRET_KEY": "only-for-this-test",

@@ -16,7 +16,12 @@ def manage(tmp_path: Path, *arguments: str, **env: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **env},
+        env={
+            "PATH": os.environ["PATH"],
+            "VAR_DIR": str(tmp_path),
+            "CALLBOARD_ENV_FILE": "",
+            **env,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -154,6 +159,13 @@ def test_production_without_a_key_is_refused(tmp_path: Path) -> None:
     assert "SECRET_KEY: required" in manage(tmp_path, "check", DEBUG="0").stderr
 
 
+@pytest.mark.parametrize("key", ["a", "secret", "a" * 60])
+def test_production_with_a_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) -> None:
+    run = manage(tmp_path, "check", DEBUG="0", SECRET_KEY=key)
+    assert run.returncode == 1
+    assert "SECRET_KEY: too easily guessed" in run.stderr
+
+
 def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("the-secret-of-the-file-and-long-enough-to-be-one\n", "utf-8")
@@ -217,3 +229,32 @@ def test_vdns_are_read(tmp_path: Path, text: str, expected: str) -> None:
     )
     run = manage(tmp_path, "shell", "-v0", "-c", code, ISALES_VDNS=text)
     assert run.stdout.strip() == expected
+
+
+def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    manage(tmp_path, "migrate", "-v0", VAR_DIR=str(var))
+    code = (
+        "from isales_proxy import spool; from isales_proxy.services import health;"
+        "spool.put('a', {}, b'b'); health.jobs_alive()"
+    )
+    assert manage(tmp_path, "shell", "-v0", "-c", code, VAR_DIR=str(var)).returncode == 0
+    found = {path.name: path.stat().st_mode & 0o777 for path in (var, *var.rglob("*"))}
+    assert {"callboard.sqlite3", "jobs.sqlite3", "secret-key", "spool"} <= set(found)
+    assert {name for name, mode in found.items() if mode & 0o077} == set()
+    assert "W003" not in manage(tmp_path, "check", VAR_DIR=str(var)).stderr
+    (var / "jobs.sqlite3").chmod(0o644)
+    told = manage(tmp_path, "check", VAR_DIR=str(var)).stderr
+    assert "W003" in told
+    assert str(var / "jobs.sqlite3") in told
+    assert "callboard.sqlite3" not in told
+
+
+def test_a_database_elsewhere_is_looked_at_too(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.sqlite3"
+    file.touch(0o644)
+    file.chmod(0o644)
+    told = manage(
+        tmp_path, "check", VAR_DIR=str(tmp_path / "var"), DATABASE_URL=f"sqlite:///{file}"
+    ).stderr
+    assert str(file) in told

@@ -85,7 +85,7 @@ def with_cookie(name: str, value: str, path: str = LIST) -> Attempt:
 
 def forged_session(_client: Client) -> Any:
     stranger = Client()
-    stranger.cookies["sessionid"] = "0" * 32
+    stranger.cookies["callboard-session"] = "0" * 32
     return stranger.get(LIST)
 
 
@@ -115,7 +115,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
         post(TAKE, {"batch_count": "0", "reason": SCRIPT, "key": "k"}), {200, 422}
     ),
     "a script as a result": Hostile(write(result=SCRIPT), {400, 422}),
-    "a script in a cookie": Hostile(with_cookie("theme", SCRIPT), {200}),
+    "a script in a cookie": Hostile(with_cookie("callboard-theme", SCRIPT), {200}),
     "a template as a task": Hostile(get(LIST, {"task": "{{ 7|add:7 }}{% debug %}"}), {422}),
     "a template as a search": Hostile(get("/vdn/88/tasks/", {"q": "${7*7}#{7*7}"}), {200}),
     "an attribute as a search": Hostile(
@@ -140,7 +140,9 @@ HOSTILE: Final[dict[str, Hostile]] = {
     ),
     "a forged scheme": Hostile(get(LIST, X_Forwarded_Proto="https"), {200}),
     "a script as the language": Hostile(get(LIST, Accept_Language=SCRIPT), {200}),
-    "a path as the language": Hostile(with_cookie("django_language", "../../../etc/passwd"), {200}),
+    "a path as the language": Hostile(
+        with_cookie("callboard-language", "../../../etc/passwd"), {200}
+    ),
     # Where to go
     "a foreign site after the log-in": Hostile(log_in_to("https://evil.example/"), {302}),
     "a foreign site without a scheme": Hostile(log_in_to("//evil.example/"), {302}),
@@ -273,10 +275,10 @@ def test_a_session_that_was_planted_does_not_become_the_readers(people: dict[str
     attacker.session.save()
     planted = attacker.session.session_key
     victim = Client()
-    victim.cookies["sessionid"] = str(planted)
+    victim.cookies["callboard-session"] = str(planted)
     victim.post("/accounts/login/", {"login": "supervisor", "password": "pass-word-1"})
-    assert victim.cookies["sessionid"].value != planted
-    attacker.cookies["sessionid"] = str(planted)
+    assert victim.cookies["callboard-session"].value != planted
+    attacker.cookies["callboard-session"] = str(planted)
     assert attacker.get(LIST).status_code == 302
 
 

@@ -44,14 +44,17 @@ def token(site: Site, name: str, scope: str) -> str:
 
 
 @contextmanager
-def serving(site: Site, settings: str = "dashboard.settings") -> Iterator[str]:
-    """The server, until the end of the block; gives its address."""
+def serving(
+    site: Site, settings: str = "dashboard.settings", *, folder: Path | None = None
+) -> Iterator[str]:
+    """The server, until the end of the block; gives its address. Its log is in `VAR_DIR`, or in
+    `folder`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
     env = site.env | {"BIND": f"127.0.0.1:{port}", "DJANGO_SETTINGS_MODULE": settings}
     command = [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py"]
-    with Path(env["VAR_DIR"], "server.log").open("ab") as log:
+    with Path(folder or env["VAR_DIR"], "server.log").open("ab") as log:
         server = subprocess.Popen(
             [*command, "dashboard.wsgi"],
             cwd=ROOT,

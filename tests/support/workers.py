@@ -198,6 +198,7 @@ def _env(vendor: Simulator, var: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         **clock.variables(),
+        "CALLBOARD_ENV_FILE": "",
         "HOME": str(var),
         "VAR_DIR": str(var),
         "DEBUG": "0",

@@ -11,6 +11,7 @@ from isales_proxy.models import Vdn
 from isales_proxy.services import doctor
 from isales_proxy.services.doctor import report as doctor_report
 from isales_proxy.services.turns import AlreadyRunning
+from isales_proxy.vendor_use import SimulatorRefused
 
 
 class Command(BaseCommand):
@@ -39,6 +40,8 @@ class Command(BaseCommand):
             except AlreadyRunning:
                 failed.append(f"VDN {vdn.pk}: an examination is already under way.")
                 continue
+            except SimulatorRefused as error:
+                raise CommandError(str(error)) from None
             self.stdout.write(("\n" if place else "") + doctor_report.text(report), ending="")
             failed += [f"VDN {vdn.pk}: {doctor_report.failure(each)}" for each in report.failed]
         if failed:

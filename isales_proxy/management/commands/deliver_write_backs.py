@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from argparse import ArgumentParser
 from typing import Any, Final
 
 import structlog
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
+from isales_proxy.management.stop_request import StopRequest
 from isales_proxy.services.write_backs import deliveries
 from isales_proxy.services.write_backs.deliveries import Drained
+from isales_proxy.vendor_use import SimulatorRefused
 
 log = structlog.get_logger("isales")
 
@@ -32,15 +32,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print a line for each drain that did something; the call under way is always ended."""
-        ended = threading.Event()
+        ended = StopRequest()
         worker = deliveries.worker_name()
         if options["watch"]:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: ended.set())
+            ended.on_signals()
         while True:
             close_old_connections()
             try:
-                drained = deliveries.deliver_due(worker=worker, stopped=ended.is_set)
+                drained = deliveries.deliver_due(worker=worker, stopped=ended.is_made)
+            except SimulatorRefused as error:
+                raise CommandError(str(error)) from None
             except Error as error:
                 if not options["watch"]:
                     raise

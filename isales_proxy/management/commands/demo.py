@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from isales_proxy import vendor_use
 from isales_proxy.configuration import isales
 from isales_proxy.models import Role, Vdn
 from isales_proxy.services import people
@@ -41,6 +42,8 @@ class Command(BaseCommand):
             if closed:
                 self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
+        if vendor_use.refuses_simulator():
+            raise CommandError(vendor_use.REASON)
         vdns = tuple(Vdn.objects.filter(enabled=True).values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from isales_proxy.management.stop_request import StopRequest
 from isales_proxy.simulator import Simulator
 
 
@@ -44,9 +43,8 @@ class Command(BaseCommand):
             raise CommandError("--call-data is 0 to 100000")
         if not all(1 <= vdn <= 9999 for vdn in vdns):
             raise CommandError("--vdn is 1 to 9999")
-        ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: ended.set())
+        ended = StopRequest()
+        ended.on_signals()
         simulator = Simulator(
             host=options["host"],
             port=options["port"],

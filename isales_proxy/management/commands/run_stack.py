@@ -16,13 +16,16 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
+from isales_proxy import vendor_use
 from isales_proxy.configuration import isales
 from isales_proxy.management import static
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 
 _SIMULATOR_LINE: Final = re.compile(r"\S.* on (http://\S+) ")
 _PROBE_SECONDS: Final = 2.0
+_LAST_PORT: Final = 65535
 # How long requests under way may go on at the end: on one's own machine as long as one likes to
 # wait after Ctrl-C, on a server as long as the vendor may take and then some for the page.
 _OWN_GRACE_SECONDS: Final = 3
@@ -55,7 +58,10 @@ class Command(BaseCommand):
         """Run until somebody or something ends it."""
         production: bool = options["production"]
         bind = _bind(options)
-        _see_free(bind)
+        _see_free(bind, production=production)
+        if vendor_use.refuses_simulator():
+            raise CommandError(vendor_use.REASON)
+        connection.close()
         variables = _variables(bind, production=production)
         patience = _grace(production=production) + _ENDING_SECONDS
         with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
@@ -146,7 +152,7 @@ def _bind(options: dict[str, Any]) -> str:
     if options["production"]:
         return str(options["bind"] or os.environ.get("BIND") or "127.0.0.1:8000")
     port = str(options["port"] or os.environ.get("PORT") or 8000)
-    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= _LAST_PORT:
         raise CommandError("The port must be a number from 1 to 65535.")
     return f"127.0.0.1:{port}"
 
@@ -154,6 +160,11 @@ def _bind(options: dict[str, Any]) -> str:
 def _variables(bind: str, *, production: bool) -> dict[str, str]:
     """The children's environment: ours, and what a server needs where ours says nothing."""
     found = dict(os.environ) | {"BIND": bind}
+    if production and settings.DEBUG and (found.get("DEBUG") or found.get("DEBUG_FILE")):
+        raise CommandError(
+            "A server does not run with DEBUG on: its pages would show settings and source to "
+            "everybody. Set DEBUG=0 or leave it out."
+        )
     found.setdefault("DEBUG", "0")
     if not found.get("SECRET_KEY") and not found.get("SECRET_KEY_FILE"):
         if production:
@@ -182,28 +193,45 @@ def _address(bind: str) -> tuple[str, int] | None:
     """Host and port of a bind address; None for a socket in the file system."""
     if bind.startswith("unix:"):
         return None
-    host, _colon, port = bind.rpartition(":")
-    if not port.isdigit():
+    host, colon, port = bind.rpartition(":")
+    if not colon or not port.isdigit():
         raise CommandError(f"{bind} is no host:port.")
     return host.strip("[]"), int(port)
 
 
-def _see_free(bind: str) -> None:
+def _see_free(bind: str, *, production: bool) -> None:
     """Raise CommandError, one line, when somebody else listens there."""
     address = _address(bind)
     if address is None:
+        _see_socket_free(bind)
         return
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(address)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                text = f"Port {address[1]} is in use; choose another by PORT=8001."
-            else:
-                text = f"Cannot listen on {bind}: {error.strerror}."
-            raise CommandError(text) from None
+        except (OSError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                raise CommandError(_in_use(address[1], production=production)) from None
+            why = error.strerror if isinstance(error, OSError) else "no such port"
+            raise CommandError(f"Cannot listen on {bind}: {why}.") from None
+
+
+def _see_socket_free(bind: str) -> None:
+    """The same for a socket in the file system; one that nobody serves is taken over."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        try:
+            trial.connect(bind.removeprefix("unix:"))
+        except OSError:
+            return
+    raise CommandError(f"Something listens on {bind} already. Stop it, or take another BIND.")
+
+
+def _in_use(port: int, *, production: bool) -> str:
+    """A line that says which command to give instead."""
+    other = port + 1 if port < _LAST_PORT else port - 1
+    instead = f"BIND=127.0.0.1:{other} make serve" if production else f"PORT={other} make run"
+    return f"Port {port} is in use. Stop what listens there, or take another port: {instead}"
 
 
 def _answers(bind: str) -> bool:

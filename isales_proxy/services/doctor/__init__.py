@@ -115,8 +115,9 @@ def examine_unattended(
 ) -> Report:
     """Call each read-only interface once; with `probes` ask the list of reservations further.
 
-    No call begins after `WITHIN_SECONDS`. Raises `turns.AlreadyRunning`.
+    No call begins after `WITHIN_SECONDS`. Raises `turns.AlreadyRunning`, and SimulatorRefused.
     """
+    gateway.ensure_allowed()
     with turns.held(f"doctor:turn:{vdn.pk}", seconds=_TURN_SECONDS):
         audit.record(
             AuditAction.VENDOR_EXAMINED,

@@ -18,6 +18,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from isales_proxy import vendor_use
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MidResult
@@ -199,6 +200,10 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
         row = _of(scope, pk)
         if row.state not in _ENDED_BADLY:
             raise NotAsItStands(_("Only what was refused, given up or cancelled is tried again."))
+        if vendor_use.is_from_demo(row.created_at):
+            raise NotAsItStands(
+                _("It was written in the demo, for the simulator. It is never sent to CC-iSales.")
+            )
         now = clock()
         newer = WriteBack.objects.filter(vdn=scope.vdn, unique_id=row.unique_id, pk__gt=row.pk)
         if newer.filter(state=WriteBackState.DELIVERED).exists():

@@ -136,10 +136,12 @@ def deliver_due(
 
     Any number of workers may be at it; `worker` must be a name of its own for each of them.
     `jitter` gives numbers from 0 to 1, so that those that failed together come back apart;
-    `sleep` takes seconds. Raises django.db.Error while the database takes nothing.
+    `sleep` takes seconds. Raises django.db.Error while the database takes nothing, and
+    SimulatorRefused before anything is claimed.
     """
     drained = Drained()
     while not stopped():
+        gateway.ensure_allowed()
         call_within = isales().deadline
         claim = claims.take(
             worker=worker,

@@ -112,7 +112,7 @@ def test_a_token_opens_no_page(people: dict[str, User]) -> None:
         answer = client.get(page)
         assert answer.status_code == 302, page
         assert "login" in answer.headers["Location"]
-    assert not client.cookies.get("sessionid")
+    assert not client.cookies.get("callboard-session")
 
 
 def test_a_token_needs_no_csrf_and_a_session_still_does(people: dict[str, User]) -> None:

@@ -1,0 +1,67 @@
+"""What a stranger writes into a header moves no address, and leaves no number in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from isales_proxy.simulator import Simulator
+from tests.support.web import serving
+from tests.support.workers import Site, embedded
+
+NUMBER = "8613800138000"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a production server, and its folder."""
+    var = tmp_path_factory.mktemp("var")
+    with Simulator(rows=1, call_data=0) as vendor, embedded(vendor, var) as site:
+        _collect(site)
+        with serving(site) as base:
+            yield base, var
+
+
+def _collect(site: Site) -> None:
+    site.manage("collectstatic", "--noinput", "-v0")
+
+
+def test_no_header_moves_the_addresses(served: tuple[str, Path]) -> None:
+    base, _var = served
+    headers = {"SCRIPT_NAME": "/accounts", "PATH_INFO": "/healthz", "SCRIPT-NAME": "/accounts"}
+    answer = requests.get(f"{base}/accounts/login/", headers=headers, timeout=30)
+    assert answer.status_code == 200
+    assert 'href="/accounts/static' not in answer.text
+    assert 'href="/static/' in answer.text
+
+
+def test_no_number_of_a_header_reaches_the_log(served: tuple[str, Path]) -> None:
+    base, var = served
+    headers = {
+        "User-Agent": f"Dialler {NUMBER}",
+        "X-Request-ID": NUMBER,
+        "X-Correlation-ID": NUMBER,
+        "Referer": f"{base}/?called_no={NUMBER}",
+        "Origin": f"https://{NUMBER}.example.org",
+    }
+    requests.post(f"{base}/accounts/login/", headers=headers, data={"a": "b"}, timeout=30)
+    told = requests.get(f"{base}/api/v1/vdns/", headers=headers, timeout=30).json()
+    requests.get(f"{base}/healthz", headers=headers | {"Host": f"{NUMBER}.example.org"}, timeout=30)
+    log = (var / "server.log").read_text("utf-8")
+    assert NUMBER not in log
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    # The name of the request in the answer is that of the log.
+    assert told["request_id"] in {line.get("request_id") for line in lines}
+    assert any(str(line.get("user_agent", "")).startswith("Dialler") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["staticfiles.json", "static-manifest.json", ".gathered", "static-gathered"]
+)
+def test_no_list_of_files_is_served(served: tuple[str, Path], name: str) -> None:
+    base, _var = served
+    assert requests.get(f"{base}/static/{name}", timeout=30).status_code == 404

@@ -1,0 +1,178 @@
+"""`.env` is one configuration for every entry point, or the start stops and says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOW = (
+    "import json;"
+    "from django.conf import settings as s;"
+    "print(json.dumps([s.SECRET_KEY, s.TIME_ZONE, s.ALLOWED_HOSTS, s.ISALES.cc_id,"
+    " s.DATABASES['default']['NAME']]))"
+)
+
+
+def run(
+    tmp_path: Path, text: str | bytes, *arguments: str, cwd: Path = ROOT, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with this `.env`."""
+    file = tmp_path / "dot-env"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        cwd=cwd,
+        env={
+            "PATH": os.environ["PATH"],
+            "VAR_DIR": str(tmp_path / "var"),
+            "CALLBOARD_ENV_FILE": str(file),
+            **env,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_lines_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
+    text = (
+        "\ufeffexport SECRET_KEY='a $key with # and a blank'\r\n"
+        "# a comment\r\n"
+        "\r\n"
+        "TIME_ZONE = Asia/Shanghai  # where they are\r\n"
+        'ALLOWED_HOSTS="a.example.org, b.example.org"\r\n'
+        "  ISALES_CC_ID=7"
+    )
+    found = run(tmp_path, text, "shell", "-v0", "-c", SHOW)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)[:4] == [
+        "a $key with # and a blank",
+        "Asia/Shanghai",
+        ["a.example.org", "b.example.org"],
+        7,
+    ]
+
+
+def test_the_environment_wins_by_name_and_by_file(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("\ufeffkey-of-the-environment\n", "utf-8")
+    text = "SECRET_KEY=key-of-the-file\nTIME_ZONE=Asia/Shanghai\nISALES_CC_ID=7\n"
+    found = run(
+        tmp_path,
+        text,
+        *("shell", "-v0", "-c", SHOW),
+        SECRET_KEY_FILE=str(key),
+        TIME_ZONE="Europe/Berlin",
+    )
+    assert json.loads(found.stdout)[:2] == ["key-of-the-environment", "Europe/Berlin"]
+    assert json.loads(found.stdout)[3] == 7
+
+
+def test_a_relative_path_is_the_same_wherever_a_command_is_started(tmp_path: Path) -> None:
+    text = "DATABASE_URL=sqlite:///data/callboard.sqlite3\n"
+    found = run(tmp_path, text, "shell", "-v0", "-c", SHOW, cwd=tmp_path)
+    assert json.loads(found.stdout)[4] == str(ROOT / "data" / "callboard.sqlite3")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("TIME_ZONE=UTC\n\n\nSECRET_KEY\n", "line 4"),
+        ("TIME_ZONE=UTC\nSECRET_KEY='open\n", "line 2"),
+        ("SECRET_KEY: yaml\n", "line 1"),
+        ("ALLOWED-HOSTS=example.org\n", "line 1"),
+        ("TIME_ZONE=UTC\n".encode("utf-16"), "not UTF-8"),
+    ],
+)
+def test_a_line_that_cannot_be_read_stops_the_start(
+    tmp_path: Path, text: str | bytes, told: str
+) -> None:
+    found = run(tmp_path, text, "check")
+    assert found.returncode == 1
+    assert told in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_unknown_names_stop_the_start_by_name(tmp_path: Path) -> None:
+    found = run(
+        tmp_path,
+        "ISALES_BASEURL=https://10.0.0.1\nOIDC_ROLEMAP=a=agent@88\nALLOWED_HOST=example.org\n"
+        "POSTGRES_PASSWORD=of-another-program\n",
+        "check",
+        ISALES_ACCES_KEY_FILE="/run/key",
+    )
+    assert found.returncode == 1
+    told = [line.strip() for line in found.stderr.splitlines() if line.startswith("  - ")]
+    assert told == [
+        "- ALLOWED_HOST: unknown; is it ALLOWED_HOSTS?",
+        "- ISALES_ACCES_KEY_FILE: unknown; is it ISALES_ACCESS_KEY?",
+        "- ISALES_BASEURL: unknown; is it ISALES_BASE_URL?",
+        "- OIDC_ROLEMAP: unknown; is it OIDC_ROLE_MAP?",
+    ]
+
+
+def test_a_name_with_file_is_known(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("AK", "utf-8")
+    assert run(tmp_path, f"ISALES_ACCESS_KEY_FILE={key}\n", "check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("ALLOWED_HOSTS", value)
+            for value in ("host:8443", "https://host", "host/", "*.host", "::1", "host.", "")
+        ),
+        *(
+            ("CSRF_TRUSTED_ORIGINS", value)
+            for value in (
+                "host",
+                "https://host/",
+                "https://host/path",
+                "https://host:443",
+                "https://Host",
+                "https://*",
+                "ftp://host",
+                "https://user@host",
+            )
+        ),
+    ],
+)
+def test_what_can_never_match_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
+    found = run(tmp_path, f"{name}={value}\n", "check")
+    assert found.returncode == 1
+    assert f"- {name}: " in found.stderr
+
+
+def test_what_can_match_is_taken(tmp_path: Path) -> None:
+    text = (
+        "ALLOWED_HOSTS=Example.org, .example.net,192.0.2.10,[2001:db8::1]\n"
+        "CSRF_TRUSTED_ORIGINS=https://a.example.org:8443, https://*.example.net,http://10.0.0.1\n"
+    )
+    found = run(tmp_path, text, "check")
+    assert found.returncode == 0, found.stderr
+
+
+def test_the_web_server_reads_it_too(tmp_path: Path) -> None:
+    file = tmp_path / "dot-env"
+    file.write_text("BIND=127.0.0.1:8123\nWEB_CONCURRENCY=3\n", "utf-8")
+    code = (
+        "import runpy; found = runpy.run_path('dashboard/gunicorn_conf.py');"
+        "print(found['bind'], found['workers'])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"CALLBOARD_ENV_FILE": str(file)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["127.0.0.1:8123", "3"]
