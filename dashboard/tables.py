@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -35,6 +36,7 @@ TASK_STATUSES: Final[dict[str, str | Promise]] = {
 STATES: Final[dict[State, str | Promise]] = {
     State.WAITING: gettext_lazy("Waiting"),
     State.SOON: gettext_lazy("Due soon"),
+    State.DIALLING: gettext_lazy("Dialling now"),
     State.LATE: gettext_lazy("Overdue"),
     State.ANSWERED: gettext_lazy("Answered"),
     State.FAILED: gettext_lazy("Failed"),
@@ -73,8 +75,11 @@ class RowView:
 class Reading:
     """What is the same for all rows of a page: the moment, the zone, the language, the codes."""
 
-    def __init__(self, *, moments: Moments, book: CodeBook, language: str) -> None:
+    def __init__(
+        self, *, moments: Moments, book: CodeBook, language: str, late_grace: timedelta
+    ) -> None:
         self.moments = moments
+        self.late_grace = late_grace
         self.book = book
         self.language = language
         self.types = {key: str(value) for key, value in CALL_TYPES.items()}
@@ -89,6 +94,10 @@ class Reading:
             else _("code table not loaded yet")
         )
 
+    def standing(self, row: Reservation) -> Standing:
+        """Judge one row at the moment of this page."""
+        return standing(row, self.moments.now, late_grace=self.late_grace)
+
     def code(self, code: str | None) -> str:
         """A result code in the reader's words."""
         if not code:
@@ -98,10 +107,8 @@ class Reading:
 
     def when(self, row: Reservation, stand: Standing) -> str:
         """How far off the row is: `in 9 min`, `18 min late`, `43 min ago`."""
-        if stand.left is not None:
-            if stand.state is State.LATE:
-                return self.moments.late(-stand.left)
-            return self.moments.ahead(stand.left)
+        if stand.state is State.LATE and stand.left is not None:
+            return self.moments.late(-stand.left)
         return self.moments.relative(row.appoint_time) if row.appoint_time else ""
 
 
@@ -166,7 +173,7 @@ def _expiry(row: Reservation, stand: Standing, reading: Reading) -> str:
     """What the vendor says of an open call's expiry, where that differs from our clock."""
     if stand.state is State.LATE:
         return reading.not_expired if row.timeout is False else ""
-    still_open = stand.state in {State.WAITING, State.SOON, State.UNKNOWN}
+    still_open = stand.state in {State.WAITING, State.SOON, State.DIALLING, State.UNKNOWN}
     return reading.expired if row.timeout and still_open else ""
 
 
@@ -218,7 +225,7 @@ def row_views(
     labels = [str(column.label) for column in columns]
     views = []
     for place, row in enumerate(rows):
-        stand = standing(row, reading.moments.now)
+        stand = reading.standing(row)
         cells = []
         for column, label in zip(columns, labels, strict=True):
             cell = column.cell(row, stand, reading)

@@ -23,7 +23,14 @@ from dashboard.environment.sign_in import SignIn
 from dashboard.environment.variables import Variables
 from isales_proxy import configuration
 from isales_proxy.client.config import ObsAuth
-from isales_proxy.configuration import ISalesSettings, Keeping, Privacy, Variable, VdnSeed
+from isales_proxy.configuration import (
+    MOST_LATE_GRACE,
+    ISalesSettings,
+    Keeping,
+    Privacy,
+    Variable,
+    VdnSeed,
+)
 
 BASE_DIR: Path = Path(__file__).resolve().parents[2]
 # Where this machine's own files are: databases, collected static files, the local secret key.
@@ -52,6 +59,7 @@ class Environment:
     https: bool
     hsts_subdomains: bool
     simulator_url: str
+    late_grace_seconds: int
     isales: ISalesSettings
     keeping: Keeping
     privacy: Privacy
@@ -88,6 +96,9 @@ def read() -> Environment:
         https=env.bool("HTTPS", False),
         hsts_subdomains=env.bool("HSTS_SUBDOMAINS", False),
         simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address),
+        late_grace_seconds=env.int(
+            "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MOST_LATE_GRACE)
+        ),
         isales=ISalesSettings(
             base_url=base_url,
             access_key=env.str("ISALES_ACCESS_KEY", ""),

@@ -26,7 +26,6 @@ from isales_proxy.services import problems, reservations
 from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
-from isales_proxy.services.states import standing
 
 LIST = "reservations/list.html"
 
@@ -163,7 +162,7 @@ def _panel(
         panel["missing"] = True
         return panel, 404, None
     read = boards.reading(scope)
-    stand = standing(found.row, read.moments.now)
+    stand = read.standing(found.row)
     early = stand.dial_at is not None and stand.dial_at != found.row.appoint_time
     panel |= {
         "called_no": found.row.called_no or "",
@@ -188,7 +187,7 @@ def _panel(
 
 
 def _related_row(scope: Scope, row: Reservation, read: tables.Reading) -> dict[str, str]:
-    stand = standing(row, read.moments.now)
+    stand = read.standing(row)
     return {
         "url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
         "due": read.moments.short(row.appoint_time) or tables.NOTHING,
