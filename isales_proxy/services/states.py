@@ -2,7 +2,8 @@
 
 Follows "Querying the List of Reserved Outbound Call Tasks": an automatic reservation is dialled
 five minutes before its time, a manual one at it; `failCode` 00000 is success, any other failure.
-An uncalled one is late only after the agreed time and the grace of its VDN. The vendor's own `timeout` ("expired") is a fact beside ours: where the two differ both are shown.
+An uncalled one is late only after the agreed time and the grace of its VDN. The vendor's own
+`timeout` ("expired") is a fact beside ours: where the two differ both are shown.
 """
 
 from __future__ import annotations

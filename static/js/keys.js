@@ -3,7 +3,6 @@
 (() => {
   const { byId } = window.callboard;
   const links = () => [...document.querySelectorAll("#results a[data-panel-link]")];
-  let wasInRows = false;
 
   const typing = (target) =>
     target.closest?.("input, textarea, select, [contenteditable], dialog[open], details.menu[open]");
@@ -47,15 +46,5 @@
     if (event.key.startsWith("Arrow") && !inRows) return;
     event.preventDefault();
     action();
-  });
-
-  // Other rows took the place of the focused one: the keyboard goes on from the first of them.
-  document.addEventListener("htmx:before:swap", () => {
-    wasInRows = Boolean(document.activeElement?.closest("#results tr[data-appoint-id]"));
-  });
-  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (wasInRows && ctx.target?.id === "results" && document.activeElement === document.body) {
-      links()[0]?.focus({ preventScroll: true });
-    }
   });
 })();

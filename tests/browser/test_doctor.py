@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.browser.conftest import Seat, Sit
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
 PAGE = "/vdn/88/doctor/"
 NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1440, "height": 900}
-
-
-def violations(seat: Seat) -> list[str]:
-    found = Axe().run(seat.page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
 
 
 def examined(seat: Seat) -> None:
@@ -53,10 +48,10 @@ def test_no_rule_of_accessibility_is_broken(
 ) -> None:
     seat = sit("admin", viewport=viewport, color_scheme=theme)
     seat.go(PAGE)
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     vendor.faults.add("business", operation=LIST_RESULT_CODES)
     examined(seat)
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     width = seat.page.evaluate("document.documentElement.scrollWidth")
     assert width <= viewport["width"], "the page scrolls sideways"
 

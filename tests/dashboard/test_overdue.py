@@ -1,4 +1,4 @@
-"""When a call that was not made is overdue: list, panel and JSON agree, with the grace of its VDN."""
+"""Overdue reservations: list, panel and JSON agree, with the grace of the VDN."""
 
 from __future__ import annotations
 
