@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.moments import Moments
 from isales_proxy.client.records import Reservation
-from isales_proxy.services.numbers.fields import RESERVATION, Holds
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import Standing, State, standing
 
@@ -151,11 +150,11 @@ def _named(name_field: str, name: str | None, id_field: str, ident: str | None) 
 
 
 def _type(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
-    return Cell("callType", _in_words(row.call_type, reading.types))
+    return Cell("callType", in_words(row.call_type, reading.types))
 
 
 def _task_status(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
-    return Cell("taskStatus", _in_words(row.task_status, reading.statuses))
+    return Cell("taskStatus", in_words(row.task_status, reading.statuses))
 
 
 def _call(row: Reservation, stand: Standing, reading: Reading) -> Cell:
@@ -193,7 +192,8 @@ def _business(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
     return Cell("busiResult", row.busi_result or NOTHING, title=_long(row.busi_result))
 
 
-def _in_words(raw: str | None, words: dict[str, str]) -> str:
+def in_words(raw: str | None, words: dict[str, str]) -> str:
+    """A code of the vendor's as a word, itself where there is none."""
     return words.get(raw, raw) if raw else NOTHING
 
 
@@ -243,36 +243,3 @@ def row_views(
             )
         )
     return views
-
-
-def detail_fields(row: Reservation, reading: Reading, *, masked: bool) -> list[dict[str, Any]]:
-    """All eighteen documented fields of a row, in the vendor's order, for the side panel.
-
-    Of a `masked` row the numbers are not offered to be copied.
-    """
-    texts: dict[str, tuple[str, str]] = {
-        "call_type": (_in_words(row.call_type, reading.types), row.call_type or ""),
-        "task_status": (_in_words(row.task_status, reading.statuses), row.task_status or ""),
-        "timeout": (
-            NOTHING if row.timeout is None else _("Yes") if row.timeout else _("No"),
-            "",
-        ),
-        "fail_code": (reading.code(row.fail_code), row.fail_code or ""),
-    }
-    for name in ("appoint_time", "begin_time", "end_time", "create_time"):
-        texts[name] = (reading.moments.exact(getattr(row, name)) or NOTHING, "")
-    fields = []
-    for field in RESERVATION:
-        text, code = texts.get(field.name) or (getattr(row, field.name) or NOTHING, "")
-        readable = not (masked and field.holds is Holds.NUMBER)
-        fields.append(
-            {
-                "field": field.vendor_name,
-                "label": str(field.label),
-                "text": text,
-                "code": "" if code == text else code,
-                "copy": text != NOTHING and field.copied and readable,
-                "raw": code or text,
-            }
-        )
-    return fields

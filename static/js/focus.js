@@ -52,7 +52,7 @@
     const places = [
       was.filter !== null && typing && (() => fieldOf(was.filter)),
       was.inFilters && typing && firstField,
-      was.inPager && (() => document.querySelector("#results .pager [aria-current=page], #results .pager a")),
+      was.inPager && (() => document.querySelector("#results .pager [aria-current=page]") ?? document.querySelector("#results .pager a")),
       was.inRows && (() => document.querySelector("#results tbody a[href]")),
       () => remains(was.around),
     ];
@@ -64,10 +64,7 @@
   document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
     asking.set(ctx, note(document.activeElement));
   });
-  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
-    const was = asking.get(ctx);
-    held = note(document.activeElement) ?? (was?.element.matches(":disabled") ? was : null);
-  });
+  document.addEventListener("htmx:before:swap", () => { held = note(document.activeElement); });
   document.addEventListener("htmx:after:swap", () => {
     restore(held);
     held = null;

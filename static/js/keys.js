@@ -16,6 +16,7 @@
     const to = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
     all[to].focus({ preventScroll: true });
     all[to].closest("tr").scrollIntoView({ block: "nearest" });
+    window.callboard.follow?.(all[to]);
   };
   const press = (selector) => document.querySelector(selector)?.click();
 
