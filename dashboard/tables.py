@@ -88,7 +88,7 @@ class Reading:
         self.not_expired = _("not expired")
         self.cause = _("Cause %s")
         self.unknown_code = (
-            _("not in the code table of %s") % moments.short(book.read_at)
+            _("unknown code (table of %s)") % moments.short(book.read_at)
             if book.read_at
             else _("code table not loaded yet")
         )
@@ -126,7 +126,6 @@ def _due(row: Reservation, stand: Standing, reading: Reading) -> Cell:
         "appointTime",
         reading.moments.short(row.appoint_time) or NOTHING,
         sub=reading.when(row, stand),
-        title=reading.moments.exact(row.appoint_time),
     )
 
 
@@ -208,7 +207,7 @@ RESERVATION_COLUMNS: Final = (
     Column("task", gettext_lazy("Task"), "c-task", _task),
     Column("type", gettext_lazy("Type"), "c-type", _type),
     Column("task-status", gettext_lazy("Task status"), "c-status", _task_status),
-    Column("call", gettext_lazy("Call"), "c-call", _call),
+    Column("call", gettext_lazy("Call status"), "c-call", _call),
     Column("result", gettext_lazy("Call result"), "c-result", _result),
     Column("business", gettext_lazy("Business result"), "c-business", _business),
 )

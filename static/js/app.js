@@ -202,6 +202,21 @@ window.callboard = (() => {
     if (!list.children.length) list.remove();
   }
 
+  // --- the whole text of what an ellipsis cuts: not sent with every cell, most are not cut ---------
+  const cutIn = (cell) => [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
+  const tellCut = () => {
+    const cells = [...document.querySelectorAll("table.rows :is(td, th)")];
+    // All are measured before the first is changed: one layout, not one for each.
+    const cut = cells.map(cutIn);
+    cells.forEach((cell, place) => {
+      if (cut[place]) cell.title = cell.innerText;
+      else if ("uiTitle" in cell.dataset) cell.removeAttribute("title");
+      cell.toggleAttribute("data-ui-title", cut[place]);
+    });
+  };
+  new ResizeObserver(tellCut).observe(byId("main"));
+  document.addEventListener("htmx:after:swap", tellCut);
+
   // --- after each swap of the results -----------------------------------------------------------
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");

@@ -167,17 +167,12 @@
   });
 
   document.addEventListener("toggle", (event) => {
-    if (event.target.id === "identifiers") identifiersOpen = event.target.open;
+    if (event.target.id === "identifiers" && !window.matchMedia("print").matches) identifiersOpen = event.target.open;
   }, true);
 
-  // The whole text of what an ellipsis cuts; not sent with every cell, it would double the long ones.
-  document.addEventListener("mouseover", (event) => {
-    const cell = event.target.closest?.("#results td");
-    if (!cell) return;
-    const cut = [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
-    if (cut) cell.title = cell.innerText;
-    else cell.removeAttribute("title");
-  });
+  // On paper nothing can be unfolded.
+  window.addEventListener("beforeprint", () => byId("identifiers")?.setAttribute("open", ""));
+  window.addEventListener("afterprint", () => byId("identifiers")?.toggleAttribute("open", identifiersOpen));
 
   small.addEventListener("change", mark);
   wanted = isOpen() ? path() : "";

@@ -19,11 +19,6 @@ NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1440, "height": 900}
 
 
-def choose(seat: Seat, menu: str, choice: str) -> None:
-    seat.page.locator(f"details.menu summary[aria-label*='{menu}']").click()
-    seat.page.get_by_role("button", name=choice).click()
-
-
 @pytest.mark.parametrize(
     ("language", "theme", "viewport"),
     [("en-US", "light", WIDE), ("zh-CN", "dark", NARROW)],

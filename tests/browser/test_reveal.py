@@ -31,7 +31,7 @@ def open_panel(seat: Seat) -> None:
 
 def ask(seat: Seat, reason: str = "The customer asked") -> None:
     seat.page.get_by_text("Show number", exact=True).click()
-    seat.page.get_by_label("Why do you need it?").fill(reason)
+    seat.page.get_by_label("Reason (recorded in the audit)").fill(reason)
     seat.page.get_by_role("button", name="Show it for 30 seconds").click()
 
 
@@ -68,7 +68,7 @@ def test_a_reason_that_is_too_short_is_told_at_the_field(sit: Sit) -> None:
     open_panel(seat)
     ask(seat, "   a   ")
     expect(seat.page.locator("#reveal .field-error")).to_be_visible()
-    expect(seat.page.get_by_label("Why do you need it?")).to_be_focused()
+    expect(seat.page.get_by_label("Reason (recorded in the audit)")).to_be_focused()
     assert NUMBER not in seat.page.content()
 
 
