@@ -54,6 +54,19 @@ def test_no_rule_of_accessibility_is_broken(
     assert violations(seat.page) == []
 
 
+def test_nor_on_the_pages_of_an_admin(sit: Sit) -> None:
+    seat = sit("admin")
+    for path in (
+        "/vdn/88/settings/",
+        "/vdn/88/tasks/",
+        "/vdn/88/write-backs/new/",
+        "/accounts/",
+        "/accounts/password/change/",
+    ):
+        seat.go(path)
+        assert violations(seat.page) == [], path
+
+
 def sit_in(sit: Sit, language: str, **options: Any) -> Seat:
     """Log in by the names of the fields, whatever the language."""
     seat = sit(None, **options)

@@ -152,6 +152,17 @@ def test_a_button_that_was_disabled_while_it_worked_has_the_focus_again(
     expect(shown).to_be_focused()
 
 
+def test_a_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
+    seat = sit()
+    menu = seat.page.locator("details.menu:has(button[value='zh-hans'])")
+    press(menu.locator("summary"))
+    expect(menu).to_have_attribute("open", "")
+    seat.page.keyboard.press("Tab")
+    expect(menu.locator("button").first).to_be_focused()
+    seat.page.get_by_label(NUMBER, exact=True).focus()
+    expect(menu).not_to_have_attribute("open", "")
+
+
 def test_the_audits_kinds_keep_the_focus(sit: Sit) -> None:
     seat = sit("auditor")
     seat.go("/vdn/88/audit/?kind=person.access")

@@ -52,6 +52,15 @@ def test_it_shows_and_hides_itself(sit: Sit) -> None:
     expect(seat.page.locator("#panel")).to_be_visible()
 
 
+def test_who_asks_for_a_number_stands_in_the_field_of_the_reason(sit: Sit) -> None:
+    seat = sit("agent")
+    open_panel(seat)
+    summary = seat.page.get_by_text("Show number", exact=True)
+    summary.focus()
+    summary.press("Enter")
+    expect(seat.page.get_by_label("Reason (recorded in the audit)")).to_be_focused()
+
+
 def test_back_does_not_bring_it_up_again(sit: Sit) -> None:
     seat = sit("agent")
     open_panel(seat)

@@ -1,4 +1,4 @@
-"""The side panel in the order of the question: what was agreed, what came of it, identifiers last."""
+"""The side panel in the order of the question: the promise, the call, the identifiers."""
 
 from __future__ import annotations
 
