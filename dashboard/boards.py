@@ -65,6 +65,7 @@ def reading(scope: Scope, now: datetime | None = None) -> Reading:
         moments=Moments(now or timezone.now()),
         book=result_codes.book(scope.vdn),
         language=get_language() or "en",
+        late_grace=scope.vdn.late_grace,
     )
 
 

@@ -122,7 +122,7 @@ def _health(zone: tzinfo) -> dict[str, str]:
     text = (
         _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
         if found.state == "ok"
-        else _("No answer since %(at)s") % {"at": at}
+        else _("Not answering · last answer %(at)s") % {"at": at}
     )
     return {"state": found.state, "text": text, "at_iso": found.answered_at.isoformat()}
 

@@ -30,7 +30,8 @@ class Moments:
         self._in = (_("in %d min"), _("in %d h"), _("in %d d"))
         self._ago = (_("%d min ago"), _("%d h ago"), _("%d d ago"))
         self._late = (_("%d min late"), _("%d h late"), _("%d d late"))
-        self._now, self._just_now, self._just_late = _("now"), _("just now"), _("just overdue")
+        self._now, self._just_late = _("now"), _("just overdue")
+        self._seconds_ago, self._just_now = _("%d s ago"), _("just now")
 
     @property
     def zone_text(self) -> str:
@@ -72,7 +73,9 @@ class Moments:
         return self._far(left, self._in, self._now)
 
     def behind(self, gone: timedelta) -> str:
-        """`43 min ago`."""
+        """`43 min ago`; within the first minute in seconds."""
+        if 1 <= (seconds := int(gone.total_seconds())) < _MINUTE:
+            return self._seconds_ago % seconds
         return self._far(gone, self._ago, self._just_now)
 
     def late(self, gone: timedelta) -> str:
@@ -107,6 +110,8 @@ class Moments:
 
 
 def zone_name(moment: datetime, zone: tzinfo) -> str:
-    """`Asia/Shanghai (UTC+08:00)`."""
+    """`Asia/Shanghai (UTC+08:00)`, or `UTC`."""
+    if str(zone) == "UTC":
+        return "UTC"
     offset = moment.astimezone(zone).strftime("%z")
     return f"{zone} (UTC{offset[:3]}:{offset[3:5]})"

@@ -80,6 +80,7 @@ def _items(address: ListAddress, pages: int) -> list[dict[str, Any]]:
             {
                 "gap": False,
                 "page": count(page),
+                "number": str(page),
                 "url": address.at(page=page),
                 "current": page == address.page,
             }

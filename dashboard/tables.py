@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.moments import Moments
 from isales_proxy.client.records import Reservation
-from isales_proxy.services.numbers.fields import RESERVATION, Holds
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import Standing, State, standing
 
@@ -35,6 +35,7 @@ TASK_STATUSES: Final[dict[str, str | Promise]] = {
 STATES: Final[dict[State, str | Promise]] = {
     State.WAITING: gettext_lazy("Waiting"),
     State.SOON: gettext_lazy("Due soon"),
+    State.DIALLING: gettext_lazy("Dialling now"),
     State.LATE: gettext_lazy("Overdue"),
     State.ANSWERED: gettext_lazy("Answered"),
     State.FAILED: gettext_lazy("Failed"),
@@ -73,8 +74,11 @@ class RowView:
 class Reading:
     """What is the same for all rows of a page: the moment, the zone, the language, the codes."""
 
-    def __init__(self, *, moments: Moments, book: CodeBook, language: str) -> None:
+    def __init__(
+        self, *, moments: Moments, book: CodeBook, language: str, late_grace: timedelta
+    ) -> None:
         self.moments = moments
+        self.late_grace = late_grace
         self.book = book
         self.language = language
         self.types = {key: str(value) for key, value in CALL_TYPES.items()}
@@ -84,10 +88,14 @@ class Reading:
         self.not_expired = _("not expired")
         self.cause = _("Cause %s")
         self.unknown_code = (
-            _("not in the code table of %s") % moments.short(book.read_at)
+            _("unknown code (table of %s)") % moments.short(book.read_at)
             if book.read_at
             else _("code table not loaded yet")
         )
+
+    def standing(self, row: Reservation) -> Standing:
+        """Judge one row at the moment of this page."""
+        return standing(row, self.moments.now, late_grace=self.late_grace)
 
     def code(self, code: str | None) -> str:
         """A result code in the reader's words."""
@@ -98,10 +106,8 @@ class Reading:
 
     def when(self, row: Reservation, stand: Standing) -> str:
         """How far off the row is: `in 9 min`, `18 min late`, `43 min ago`."""
-        if stand.left is not None:
-            if stand.state is State.LATE:
-                return self.moments.late(-stand.left)
-            return self.moments.ahead(stand.left)
+        if stand.state is State.LATE and stand.left is not None:
+            return self.moments.late(-stand.left)
         return self.moments.relative(row.appoint_time) if row.appoint_time else ""
 
 
@@ -120,7 +126,6 @@ def _due(row: Reservation, stand: Standing, reading: Reading) -> Cell:
         "appointTime",
         reading.moments.short(row.appoint_time) or NOTHING,
         sub=reading.when(row, stand),
-        title=reading.moments.exact(row.appoint_time),
     )
 
 
@@ -144,11 +149,11 @@ def _named(name_field: str, name: str | None, id_field: str, ident: str | None) 
 
 
 def _type(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
-    return Cell("callType", _in_words(row.call_type, reading.types))
+    return Cell("callType", in_words(row.call_type, reading.types))
 
 
 def _task_status(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
-    return Cell("taskStatus", _in_words(row.task_status, reading.statuses))
+    return Cell("taskStatus", in_words(row.task_status, reading.statuses))
 
 
 def _call(row: Reservation, stand: Standing, reading: Reading) -> Cell:
@@ -166,7 +171,7 @@ def _expiry(row: Reservation, stand: Standing, reading: Reading) -> str:
     """What the vendor says of an open call's expiry, where that differs from our clock."""
     if stand.state is State.LATE:
         return reading.not_expired if row.timeout is False else ""
-    still_open = stand.state in {State.WAITING, State.SOON, State.UNKNOWN}
+    still_open = stand.state in {State.WAITING, State.SOON, State.DIALLING, State.UNKNOWN}
     return reading.expired if row.timeout and still_open else ""
 
 
@@ -186,7 +191,8 @@ def _business(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
     return Cell("busiResult", row.busi_result or NOTHING, title=_long(row.busi_result))
 
 
-def _in_words(raw: str | None, words: dict[str, str]) -> str:
+def in_words(raw: str | None, words: dict[str, str]) -> str:
+    """A code of the vendor's as a word, itself where there is none."""
     return words.get(raw, raw) if raw else NOTHING
 
 
@@ -201,7 +207,7 @@ RESERVATION_COLUMNS: Final = (
     Column("task", gettext_lazy("Task"), "c-task", _task),
     Column("type", gettext_lazy("Type"), "c-type", _type),
     Column("task-status", gettext_lazy("Task status"), "c-status", _task_status),
-    Column("call", gettext_lazy("Call"), "c-call", _call),
+    Column("call", gettext_lazy("Call status"), "c-call", _call),
     Column("result", gettext_lazy("Call result"), "c-result", _result),
     Column("business", gettext_lazy("Business result"), "c-business", _business),
 )
@@ -218,7 +224,7 @@ def row_views(
     labels = [str(column.label) for column in columns]
     views = []
     for place, row in enumerate(rows):
-        stand = standing(row, reading.moments.now)
+        stand = reading.standing(row)
         cells = []
         for column, label in zip(columns, labels, strict=True):
             cell = column.cell(row, stand, reading)
@@ -236,36 +242,3 @@ def row_views(
             )
         )
     return views
-
-
-def detail_fields(row: Reservation, reading: Reading, *, masked: bool) -> list[dict[str, Any]]:
-    """All eighteen documented fields of a row, in the vendor's order, for the side panel.
-
-    Of a `masked` row the numbers are not offered to be copied.
-    """
-    texts: dict[str, tuple[str, str]] = {
-        "call_type": (_in_words(row.call_type, reading.types), row.call_type or ""),
-        "task_status": (_in_words(row.task_status, reading.statuses), row.task_status or ""),
-        "timeout": (
-            NOTHING if row.timeout is None else _("Yes") if row.timeout else _("No"),
-            "",
-        ),
-        "fail_code": (reading.code(row.fail_code), row.fail_code or ""),
-    }
-    for name in ("appoint_time", "begin_time", "end_time", "create_time"):
-        texts[name] = (reading.moments.exact(getattr(row, name)) or NOTHING, "")
-    fields = []
-    for field in RESERVATION:
-        text, code = texts.get(field.name) or (getattr(row, field.name) or NOTHING, "")
-        readable = not (masked and field.holds is Holds.NUMBER)
-        fields.append(
-            {
-                "field": field.vendor_name,
-                "label": str(field.label),
-                "text": text,
-                "code": "" if code == text else code,
-                "copy": text != NOTHING and field.copied and readable,
-                "raw": code or text,
-            }
-        )
-    return fields

@@ -14,6 +14,9 @@ from isales_proxy.client.transport.sessions import tls_context
 
 Source = Literal["default", "environment", ".env", "file"]
 
+# An hour: a longer one would hide every late call of a day.
+MOST_LATE_GRACE: Final = 3600
+
 # The names of `models.Role`, for what is read before there are models.
 ROLES: Final = ("agent", "supervisor", "auditor", "admin")
 
@@ -153,6 +156,12 @@ def keeping() -> Keeping:
 def privacy() -> Privacy:
     """Who sees numbers whole."""
     found: Privacy = settings.PRIVACY
+    return found
+
+
+def late_grace_seconds() -> int:
+    """Seconds after its agreed time for which an uncalled reservation is not yet late."""
+    found: int = settings.LATE_GRACE_SECONDS
     return found
 
 

@@ -255,11 +255,21 @@ def _chips(address: AuditAddress) -> list[dict[str, str]]:
     for kind in kinds:
         left = tuple(pair for pair in address.pairs if pair != ("kind", kind))
         url = AuditAddress(address.path, left).at()
-        chips.append({"label": _("Kind"), "text": str(AuditAction(kind).label), "remove_url": url})
+        chips.append(
+            {
+                "name": "kind",
+                "value": kind,
+                "label": _("Kind"),
+                "text": str(AuditAction(kind).label),
+                "remove_url": url,
+            }
+        )
     given = dict(address.pairs)
     if "number_key" in given:
         chips.append(
             {
+                "name": "number",
+                "value": "",
                 "label": _("Called number"),
                 "text": f"•••{given.get('number_end', '')}",
                 "remove_url": address.without("number_key", "number_end"),

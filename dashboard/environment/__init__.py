@@ -25,7 +25,14 @@ from dashboard.environment.sign_in import SignIn
 from dashboard.environment.variables import Variables
 from isales_proxy import configuration
 from isales_proxy.client.config import ObsAuth
-from isales_proxy.configuration import ISalesSettings, Keeping, Privacy, Variable, VdnSeed
+from isales_proxy.configuration import (
+    MOST_LATE_GRACE,
+    ISalesSettings,
+    Keeping,
+    Privacy,
+    Variable,
+    VdnSeed,
+)
 
 BASE_DIR: Path = env_file.BASE_DIR
 _FROM_FILE = env_file.load()
@@ -62,6 +69,7 @@ class Environment:
     cookie_prefix: str
     hsts_subdomains: bool
     simulator_url: str
+    late_grace_seconds: int
     isales: ISalesSettings
     keeping: Keeping
     privacy: Privacy
@@ -103,6 +111,9 @@ def read() -> Environment:
         ),
         hsts_subdomains=env.bool("HSTS_SUBDOMAINS", False),
         simulator_url=env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address),
+        late_grace_seconds=env.int(
+            "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MOST_LATE_GRACE)
+        ),
         isales=ISalesSettings(
             base_url=base_url,
             access_key=env.str("ISALES_ACCESS_KEY", ""),

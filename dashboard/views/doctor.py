@@ -26,6 +26,7 @@ from isales_proxy.services.doctor.settings import in_effect
 from isales_proxy.services.problems import describe
 from isales_proxy.services.turns import AlreadyRunning
 
+_LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": messages.SUCCESS}
 _TONES = {"answered": "answered", "no-credentials": "failed"}
 
 
@@ -52,7 +53,7 @@ def _examine(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if busy:
         messages.error(request, busy)
     elif report is not None:
-        messages.success(request, doctor_report.headline(report))
+        messages.add_message(request, _LEVELS[_verdict(report)], doctor_report.headline(report))
     return redirect("doctor", vdn_id=scope.vdn.pk)
 
 
@@ -83,7 +84,7 @@ def _report(report: Report, moments: Moments) -> dict[str, Any]:
         "zone": str(moments.zone),
         "by": report.by,
         "headline": doctor_report.headline(report),
-        "failed": bool(report.failed),
+        "verdict": _verdict(report),
         "count": len(report.interfaces),
         "sections": [
             _section(section, moments) for section in doctor_report.sections(report, quoting=True)
@@ -92,15 +93,26 @@ def _report(report: Report, moments: Moments) -> dict[str, Any]:
     }
 
 
+def _verdict(report: Report) -> str:
+    """The worst of what was found, as the notice shows it: a difference is no success."""
+    if report.failed:
+        return "error"
+    answered = [each for each in report.interfaces if each.answered]
+    return "success" if answered and all(each.as_documented for each in answered) else "warning"
+
+
 def _section(section: Section, moments: Moments) -> dict[str, Any]:
     words = {"answered": _("answered"), "failed": _("failed"), "": ""}
+    tone = _TONES.get(section.standing, "late")
+    if tone == "answered" and any(fact.tone in {"warn", "bad"} for fact in section.facts):
+        tone = "failed"
     return {
         "name": section.name,
         "title": section.title,
         "address": section.address,
         "standing": section.standing,
         "word": words.get(section.standing, _("not asked")),
-        "tone": _TONES.get(section.standing, "late"),
+        "tone": tone,
         "asked_text": moments.exact(section.asked_at),
         # The mark beside the heading says these already.
         "facts": [

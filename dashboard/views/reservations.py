@@ -14,19 +14,22 @@ from django.views.decorators.http import require_safe
 from dashboard import boards, tables
 from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.htmx import answer, wants_fragment
+from dashboard.panel import panel_fields
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.result_codes import words
 from dashboard.reveal_controls import of_reservation
+from dashboard.write_backs.words import TONES
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter
+from isales_proxy.models import WriteBackState
 from isales_proxy.services import problems, reservations
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
-from isales_proxy.services.states import standing
+from isales_proxy.services.write_backs import outbox
 
 LIST = "reservations/list.html"
 
@@ -67,7 +70,13 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
 @vdn_page(Permission.SEE_RESERVATIONS)
 def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """Other reservations of the same called number, for the side panel; as a page, a list."""
-    related_part: dict[str, Any] = {"rows": [], "problem": None, "truncated": False, "list_url": ""}
+    related_part: dict[str, Any] = {
+        "rows": [],
+        "problem": None,
+        "truncated": False,
+        "list_url": "",
+        "reached": None,
+    }
     problem = None
     try:
         found = reservations.related(
@@ -86,6 +95,7 @@ def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRespon
             "rows": [_related_row(scope, row, read) for row in found.others.rows],
             "truncated": found.others.total > found.others.query.size,
             "list_url": list_url,
+            "reached": _reached(scope, found.reached, read) if found.reached else None,
         }
     return answer(
         request,
@@ -142,7 +152,8 @@ def _panel(
         "state_text": "",
         "when_text": "",
         "dial_text": "",
-        "fields": [],
+        "content": None,
+        "write_backs": [],
         "said": None,
         "as_of_text": "",
         "missing": False,
@@ -163,7 +174,7 @@ def _panel(
         panel["missing"] = True
         return panel, 404, None
     read = boards.reading(scope)
-    stand = standing(found.row, read.moments.now)
+    stand = read.standing(found.row)
     early = stand.dial_at is not None and stand.dial_at != found.row.appoint_time
     panel |= {
         "called_no": found.row.called_no or "",
@@ -174,9 +185,8 @@ def _panel(
         % read.moments.short(stand.dial_at)
         if early
         else "",
-        "fields": tables.detail_fields(
-            found.row, read, masked=not scope.can(Permission.SEE_NUMBERS)
-        ),
+        "content": panel_fields(found.row, read, masked=not scope.can(Permission.SEE_NUMBERS)),
+        "write_backs": _write_backs(scope, appoint_id, read),
         "said": words.panel(scope.vdn.pk, read.book, found.row.fail_code, read.language),
         "as_of_text": read.moments.clock(found.as_of),
         "reveal": of_reservation(scope, appoint_id, query)
@@ -190,7 +200,7 @@ def _panel(
 
 
 def _related_row(scope: Scope, row: Reservation, read: tables.Reading) -> dict[str, str]:
-    stand = standing(row, read.moments.now)
+    stand = read.standing(row)
     return {
         "url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
         "due": read.moments.short(row.appoint_time) or tables.NOTHING,
@@ -200,6 +210,33 @@ def _related_row(scope: Scope, row: Reservation, read: tables.Reading) -> dict[s
         "code": row.fail_code or "",
         "result": read.code(row.fail_code) if row.fail_code else "",
     }
+
+
+def _reached(scope: Scope, row: Reservation, read: tables.Reading) -> dict[str, str]:
+    at = read.moments.short(row.begin_time or row.appoint_time)
+    return {
+        "url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
+        "text": _("Already reached %(at)s by %(agent)s.")
+        % {"at": at, "agent": row.user_name or row.user_account or tables.NOTHING},
+    }
+
+
+def _write_backs(scope: Scope, appoint_id: str, read: tables.Reading) -> list[dict[str, str]]:
+    """The results written back for this reservation, for who may see them."""
+    if not scope.can(Permission.SEE_OUTBOUND):
+        return []
+    return [
+        {
+            "url": reverse("write_back", args=[scope.vdn.pk, row.pk]),
+            "written": read.moments.short(row.created_at),
+            "tone": TONES[row.state],
+            "state_text": str(WriteBackState(row.state).label),
+            "by": row.created_by_name,
+            "code": row.fail_code,
+            "result": read.code(row.fail_code) if row.fail_code else "",
+        }
+        for row in outbox.of_reservation(scope=scope, appoint_id=appoint_id)
+    ]
 
 
 def _number_url(scope: Scope, number: str) -> str:

@@ -24,7 +24,7 @@ _KEYS: Final[dict[str, str | Promise]] = {
     "app_secret": _("App secret or password"),
     "token": _("Static token"),
 }
-_COLUMNS: Final = ("id", "name", "time_zone", "cc_id", "enabled")
+_COLUMNS: Final = ("id", "name", "time_zone", "cc_id", "late_grace_seconds", "enabled")
 _LONGEST_KEY: Final = 2000
 
 

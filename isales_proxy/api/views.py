@@ -27,7 +27,6 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.filters import ReservationFilter, Row, WholeFilter
 from isales_proxy.services import reservations, result_codes
 from isales_proxy.services.numbers.fields import RESERVATION_FIELDS
-from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import standing
 
 _FIELDS = set(RESERVATION_FIELDS)
@@ -77,7 +76,7 @@ class Reservations(PersonalView):
                 "as_of": found.as_of,
                 "source": found.source,
                 "complete": found.complete,
-                "results": _rows(found.rows, result_codes.book(scope.vdn)),
+                "results": _rows(found.rows, scope),
             }
         )
 
@@ -136,7 +135,8 @@ def _question(request: Request, scope: Scope) -> ReservationQuery:
         return form.query()
 
 
-def _rows(rows: tuple[Reservation, ...], book: CodeBook) -> list[dict[str, Any]]:
+def _rows(rows: tuple[Reservation, ...], scope: Scope) -> list[dict[str, Any]]:
+    book, late_grace = result_codes.book(scope.vdn), scope.vdn.late_grace
     now, language = timezone.now(), get_language() or "en"
     dumped = []
     for row in rows:
@@ -145,7 +145,7 @@ def _rows(rows: tuple[Reservation, ...], book: CodeBook) -> list[dict[str, Any]]
             row.model_dump(mode="json", include=_FIELDS)
             | {
                 "fail_code_text": meaning.text(language) if meaning else "",
-                "state": standing(row, now).state.value,
+                "state": standing(row, now, late_grace=late_grace).state.value,
             }
         )
     return dumped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,6 +12,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy import sealing
+from isales_proxy.configuration import MOST_LATE_GRACE, late_grace_seconds
 
 
 def validate_time_zone(name: str) -> None:
@@ -38,6 +40,16 @@ class Vdn(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(65_535)],
         help_text=_("The vendor's subCCNo."),
     )
+    late_grace_seconds = models.PositiveIntegerField(
+        _("late after (seconds)"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_LATE_GRACE)],
+        help_text=_(
+            "How long after its agreed time an uncalled reservation is not yet overdue. Leave empty"
+            " for the value of the environment (LATE_GRACE_SECONDS)."
+        ),
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     # Raised by every change of the code table, so that a process knows when its copy is old.
     codes_version = models.PositiveIntegerField(default=0, editable=False)
@@ -61,6 +73,12 @@ class Vdn(models.Model):
     def zone(self) -> ZoneInfo:
         """The zone in which this VDN's day begins and ends."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def late_grace(self) -> timedelta:
+        """How long after its agreed time an uncalled reservation of this VDN is not yet late."""
+        own = self.late_grace_seconds
+        return timedelta(seconds=late_grace_seconds() if own is None else own)
 
 
 class VdnCredentials(models.Model):

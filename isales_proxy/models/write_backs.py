@@ -63,6 +63,7 @@ class WriteBack(models.Model):
             models.Index(fields=["state", "next_at"]),
             models.Index(fields=["vdn", "state", "-id"]),
             models.Index(fields=["vdn", "unique_id", "id"]),
+            models.Index(fields=["vdn", "appoint_id", "-id"]),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ What comes out is within the person's scope, and masked for who may not see numb
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import ReservationQuery
@@ -18,16 +19,19 @@ from isales_proxy.services.numbers import (
     whole_reservations,
 )
 from isales_proxy.services.numbers.whole_reservations import Found, ReservationPage
+from isales_proxy.services.states import SUCCESS
 
 __all__ = ["Found", "Related", "ReservationPage", "one", "page", "related"]
 
 
 @dataclass(frozen=True)
 class Related:
-    """Other reservations of one's called number. `number` is "" for who may not see it."""
+    """Other reservations of one's called number. `number` is "" for who may not see it; `reached` is
+    the latest of them that was answered since this one was made, if it is still to be called."""
 
     others: ReservationPage
     number: str
+    reached: Reservation | None = None
 
 
 def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
@@ -77,7 +81,22 @@ def related(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Relate
         return None
     others = whole_reservations.of_number(scope=scope, row=found.row)
     number = (found.row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
-    return Related(_shown(scope, others), number)
+    shown = _shown(scope, others)
+    return Related(shown, number, _reached(found.row, shown.rows))
+
+
+def _reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation | None:
+    if row.fail_code in SUCCESS:
+        return None
+    early = datetime.min.replace(tzinfo=UTC)
+    since = row.create_time or early
+    answered = [
+        (at, other)
+        for other in others
+        if other.fail_code in SUCCESS
+        and (at := other.begin_time or other.appoint_time or early) >= since
+    ]
+    return max(answered, key=lambda pair: pair[0])[1] if answered else None
 
 
 def _shown(scope: Scope, found: ReservationPage) -> ReservationPage:

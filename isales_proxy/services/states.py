@@ -2,7 +2,8 @@
 
 Follows "Querying the List of Reserved Outbound Call Tasks": an automatic reservation is dialled
 five minutes before its time, a manual one at it; `failCode` 00000 is success, any other failure.
-The vendor's own `timeout` ("expired") is a fact beside ours: where the two differ both are shown.
+An uncalled one is late only after the agreed time and the grace of its VDN. The vendor's own
+`timeout` ("expired") is a fact beside ours: where the two differ both are shown.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class State(StrEnum):
 
     WAITING = "waiting"
     SOON = "soon"
+    DIALLING = "dialling"
     LATE = "late"
     ANSWERED = "answered"
     FAILED = "failed"
@@ -34,27 +36,31 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """A state and, for one not called yet, when it is dialled (aware UTC) and how far off that is
-    (negative once it is late)."""
+    """A state, when dialling begins (aware UTC) and, for a call that has not begun, the time left
+    until the agreed one (negative once that has passed)."""
 
     state: State
     dial_at: datetime | None = None
     left: timedelta | None = None
 
 
-def standing(row: Reservation, now: datetime) -> Standing:
-    """Judge one row at `now` (aware)."""
+def standing(row: Reservation, now: datetime, *, late_grace: timedelta) -> Standing:
+    """Judge one row at `now` (aware). `late_grace` is that of the row's VDN."""
     dial_at = dialled_at(row)
     if row.fail_code is not None:
         return Standing(State.ANSWERED if row.fail_code in SUCCESS else State.FAILED, dial_at)
     if row.begin_time is not None:
         return Standing(State.CALLED, dial_at)
-    if dial_at is None:
+    if row.appoint_time is None or dial_at is None:
         return Standing(State.UNKNOWN)
-    left = dial_at - now
-    if left < timedelta(0):
-        return Standing(State.LATE, dial_at, left)
-    return Standing(State.SOON if left <= SOON else State.WAITING, dial_at, left)
+    left = row.appoint_time - now
+    if left < -late_grace:
+        state = State.LATE
+    elif dial_at <= now and dial_at < row.appoint_time:
+        state = State.DIALLING
+    else:
+        state = State.SOON if dial_at - now <= SOON else State.WAITING
+    return Standing(state, dial_at, left)
 
 
 def dialled_at(row: Reservation) -> datetime | None:

@@ -38,11 +38,23 @@ window.callboard = (() => {
     for (const old of document.querySelectorAll("#toasts .toast-failure")) old.remove();
   };
 
-  return { announce, toast, clearFailures, byId };
+  // A swap may take the element away that asked for it, and htmx then names the target in its place:
+  // what the source was is noted before.
+  const quiet = new WeakSet();
+  const own = new WeakSet();
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    const source = ctx.sourceElement;
+    if (source.matches?.("[data-refresh]")) quiet.add(ctx);
+    if (source === ctx.target) own.add(ctx);
+  });
+  const isQuiet = (ctx) => quiet.has(ctx);
+  const isOwn = (ctx) => own.has(ctx); // an element that asks for itself: a poll, the panel
+
+  return { announce, toast, clearFailures, byId, isQuiet, isOwn };
 })();
 
 (() => {
-  const { announce, toast, clearFailures, byId } = window.callboard;
+  const { announce, toast, clearFailures, byId, isOwn } = window.callboard;
   const say = document.body.dataset;
 
   // --- the progress line: only for what takes longer than 150 ms ------------------------------
@@ -105,11 +117,17 @@ window.callboard = (() => {
   const openMenus = () => document.querySelectorAll("details.menu[open]");
   document.addEventListener("click", (event) => {
     for (const menu of openMenus()) {
-      if (!menu.contains(event.target) || event.target.closest("a.menu-item")) menu.open = false;
+      if (menu.contains(event.target) && !event.target.closest("a.menu-item")) continue;
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
     }
     const opener = event.target.closest("[data-dialog]");
     if (opener) byId(opener.dataset.dialog).showModal();
     if (event.target.matches("dialog")) event.target.close(); // a click on the backdrop
+  });
+  // Who goes on with the keyboard must see the field that has the focus, not a menu over it.
+  document.addEventListener("focusin", (event) => {
+    for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -184,10 +202,25 @@ window.callboard = (() => {
     if (!list.children.length) list.remove();
   }
 
+  // --- the whole text of what an ellipsis cuts: not sent with every cell, most are not cut ---------
+  const cutIn = (cell) => [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
+  const tellCut = () => {
+    const cells = [...document.querySelectorAll("table.rows :is(td, th)")];
+    // All are measured before the first is changed: one layout, not one for each.
+    const cut = cells.map(cutIn);
+    cells.forEach((cell, place) => {
+      if (cut[place]) cell.title = cell.innerText;
+      else if ("uiTitle" in cell.dataset) cell.removeAttribute("title");
+      cell.toggleAttribute("data-ui-title", cut[place]);
+    });
+  };
+  new ResizeObserver(tellCut).observe(byId("main"));
+  document.addEventListener("htmx:after:swap", tellCut);
+
   // --- after each swap of the results -----------------------------------------------------------
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
-    if (ctx.target === ctx.sourceElement) return;
+    if (isOwn(ctx)) return;
     if (results && (ctx.target === results || ctx.target?.id === "page")) announce(results.dataset.announce);
   });
 })();

@@ -2,10 +2,10 @@
 // no question asked twice, fields that follow the server, rows that shimmer while they are old news.
 "use strict";
 (() => {
-  const { byId } = window.callboard;
+  const { byId, isQuiet } = window.callboard;
   const filters = () => byId("filters");
   const here = () => window.location.pathname + window.location.search;
-  let asked = "";
+  let asked = null; // the typed question that is under way: its search part, and its request
   let shimmer = 0;
 
   // --- what is sent -------------------------------------------------------------------------------
@@ -31,12 +31,12 @@
     const question = query ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
     const search = question.includes("?") ? question.slice(question.indexOf("?")) : "";
     // A blur after a pause, or Enter after a choice, asks the same thing again: once is enough.
-    if (form.id === "filters" && typing && (question === asked || search === window.location.search)) {
+    if (form.id === "filters" && typing && search === (asked?.search ?? window.location.search)) {
       window.clearTimeout(shimmer);
       event.preventDefault();
       return;
     }
-    if (form.id === "filters") asked = question;
+    if (form.id === "filters") asked = { ctx, search };
   });
 
   // Without htmx's help (a plain submit) empty fields would litter the address too.
@@ -68,15 +68,14 @@
   // --- rows that wait -----------------------------------------------------------------------------
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     if (ctx.target !== byId("results")) return;
-    const quiet = ctx.sourceElement.matches("[data-refresh]");
     window.clearTimeout(shimmer);
-    if (!quiet) shimmer = window.setTimeout(() => ctx.target.setAttribute("aria-busy", "true"), 300);
+    if (!isQuiet(ctx)) shimmer = window.setTimeout(() => ctx.target.setAttribute("aria-busy", "true"), 300);
     // The same address again needs no second entry in the history.
     if (ctx.push === "true" && ctx.request.action === here()) ctx.push = null;
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.target !== byId("results")) return;
-    if (ctx.status !== "swapped") asked = "";
+    if (ctx === asked?.ctx && ctx.status !== "swapped") asked = null;
     // Aborted by a later question: that one decides when the waiting ends.
     if (ctx.request.signal.aborted) return;
     window.clearTimeout(shimmer);
@@ -101,15 +100,15 @@
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
     if (!results || (ctx.target !== results && ctx.target?.id !== "page")) return;
-    asked = "";
+    asked = null;
     follow();
     const goto = byId("goto");
     if (goto) goto.value = "";
-    if (ctx.sourceElement?.matches?.("[data-refresh]")) return;
+    if (isQuiet(ctx)) return;
     results.querySelector(".scroller")?.scrollTo(0, 0);
     if (results.getBoundingClientRect().top < 0) results.scrollIntoView({ block: "start" });
   });
-  document.addEventListener("htmx:before:history:restore", () => { asked = ""; });
+  document.addEventListener("htmx:before:history:restore", () => { asked = null; });
 
   // --- the fold of a narrow screen ----------------------------------------------------------------
   const narrow = window.matchMedia("(max-width: 640px)");

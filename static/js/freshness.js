@@ -23,8 +23,10 @@
     const words = minutes < 60
       ? element.dataset.sayMinutes.replace("{n}", minutes)
       : element.dataset.sayHours.replace("{n}", Math.floor(minutes / 60));
-    // The server has said the age of a stale answer itself.
-    const text = minutes < 1 || stale ? "" : ` · ${words}`;
+    // The server has said the age of a stale answer itself; after a minute that is no longer true.
+    const text = minutes < 1 ? "" : ` · ${words}`;
+    const said = element.querySelector("[data-said]");
+    if (said) said.hidden = minutes >= 1;
     const place = element.querySelector("[data-age]");
     if (place && place.textContent !== text) place.textContent = text;
     element.toggleAttribute("data-ui-old", age >= OLD || stale);

@@ -3,7 +3,6 @@
 (() => {
   const { byId } = window.callboard;
   const links = () => [...document.querySelectorAll("#results a[data-panel-link]")];
-  let wasInRows = false;
 
   const typing = (target) =>
     target.closest?.("input, textarea, select, [contenteditable], dialog[open], details.menu[open]");
@@ -17,6 +16,7 @@
     const to = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
     all[to].focus({ preventScroll: true });
     all[to].closest("tr").scrollIntoView({ block: "nearest" });
+    window.callboard.follow?.(all[to]);
   };
   const press = (selector) => document.querySelector(selector)?.click();
 
@@ -47,15 +47,5 @@
     if (event.key.startsWith("Arrow") && !inRows) return;
     event.preventDefault();
     action();
-  });
-
-  // Other rows took the place of the focused one: the keyboard goes on from the first of them.
-  document.addEventListener("htmx:before:swap", () => {
-    wasInRows = Boolean(document.activeElement?.closest("#results tr[data-appoint-id]"));
-  });
-  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (wasInRows && ctx.target?.id === "results" && document.activeElement === document.body) {
-      links()[0]?.focus({ preventScroll: true });
-    }
   });
 })();

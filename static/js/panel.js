@@ -14,13 +14,15 @@
   const small = window.matchMedia("(max-width: 1099px)");
   let shownSearch = search(); // the question whose rows are on the screen
   let wanted = ""; // the panel path that was asked for last
+  let carried = false; // the panel follows the rows, which keep the focus
+  let identifiersOpen = false; // who unfolds them once wants them in each panel
   let openedHere = false; // the entry before this one in the history is the list itself
 
   const linkOf = (pathname) =>
     [...document.querySelectorAll("#results a[data-panel-link]")].find((link) => link.pathname === pathname);
 
   const mark = () => {
-    const open = isOpen() ? path() : wanted;
+    const open = wanted || (isOpen() ? path() : "");
     for (const row of document.querySelectorAll("#results tr[data-appoint-id]")) {
       const link = row.querySelector("a[data-panel-link]");
       const current = Boolean(open) && link?.pathname === open;
@@ -48,8 +50,25 @@
       byId("panel-title").focus();
       return;
     }
+    carried = false;
     // Another row while one is open takes its place: one step back is the list.
     load(url, { push: isOpen() ? "replace" : "push" });
+  };
+
+  // j and k: the panel goes along, a moment after the last of them.
+  let following = 0;
+  window.callboard.follow = (link) => {
+    if (!isOpen()) return;
+    window.clearTimeout(following);
+    const url = new URL(link.href);
+    url.search = search();
+    wanted = url.pathname;
+    mark();
+    following = window.setTimeout(() => {
+      if (!isOpen()) return;
+      carried = true;
+      load(url, { push: "replace" });
+    }, 200);
   };
 
   const hide = () => {
@@ -59,6 +78,8 @@
     element.hidden = true;
     element.replaceChildren();
     mark();
+    // A step back takes the focus from what keeps it: only a focus that was set anew stays.
+    document.activeElement?.blur();
     (linkOf(from) ?? byId("main")).focus({ preventScroll: true });
   };
 
@@ -114,7 +135,11 @@
     if (ctx.target === panel()) {
       panel().hidden = false;
       mark();
-      byId("panel-title")?.focus({ preventScroll: true });
+      const identifiers = byId("identifiers");
+      if (identifiers) identifiers.open = identifiersOpen;
+      const rowsHaveIt = carried && document.activeElement?.closest("#results tr");
+      carried = false;
+      if (!rowsHaveIt) byId("panel-title")?.focus({ preventScroll: true });
     } else if (ctx.target?.id === "results" || ctx.target?.id === "page") {
       shownSearch = search();
       wanted = isOpen() ? path() : "";
@@ -141,14 +166,13 @@
     else load(url, {});
   });
 
-  // The whole text of what an ellipsis cuts; not sent with every cell, it would double the long ones.
-  document.addEventListener("mouseover", (event) => {
-    const cell = event.target.closest?.("#results td");
-    if (!cell) return;
-    const cut = [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
-    if (cut) cell.title = cell.innerText;
-    else cell.removeAttribute("title");
-  });
+  document.addEventListener("toggle", (event) => {
+    if (event.target.id === "identifiers" && !window.matchMedia("print").matches) identifiersOpen = event.target.open;
+  }, true);
+
+  // On paper nothing can be unfolded.
+  window.addEventListener("beforeprint", () => byId("identifiers")?.setAttribute("open", ""));
+  window.addEventListener("afterprint", () => byId("identifiers")?.toggleAttribute("open", identifiersOpen));
 
   small.addEventListener("change", mark);
   wanted = isOpen() ? path() : "";

@@ -27,6 +27,12 @@
     }, 250);
   };
 
+  // Who wants a number is asked for the reason: the field is what comes next.
+  document.addEventListener("toggle", (event) => {
+    if (event.target.open && event.target.matches(".reveal .deed")) {
+      event.target.querySelector("input[name=reason]").focus();
+    }
+  }, true);
   document.addEventListener("htmx:after:swap", () => {
     for (const box of shown()) arm(box);
   });

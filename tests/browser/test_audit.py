@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from isales_proxy.simulator import Simulator
 from tests.browser.conftest import Seat, Sit
-from tests.browser.test_circumstances import NARROW, WIDE, violations
+from tests.browser.test_circumstances import NARROW, WIDE
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
@@ -78,12 +79,12 @@ def test_no_rule_of_accessibility_is_broken_in_the_audit(
     # The people whom the product was started with: they were changed from nothing.
     seat.go(f"{AUDIT}?kind=person.access")
     unfold(seat)
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     width = seat.page.evaluate("document.documentElement.scrollWidth")
     assert width <= viewport["width"], "the page scrolls sideways"
     for query in ("?kind=nothing", "?person=nobody-at-all", "?before=1"):
         seat.go(AUDIT + query)
-        assert violations(seat) == [], query
+        assert violations(seat.page) == [], query
 
 
 def test_without_javascript_the_form_is_a_form(sit: Sit, vendor: Simulator) -> None:

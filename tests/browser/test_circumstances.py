@@ -6,27 +6,17 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.browser.conftest import Seat, Sit
+from tests.support.axe import violations
 from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
 
 NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1440, "height": 900}
-
-
-def violations(seat: Seat) -> list[str]:
-    found = Axe().run(seat.page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
-
-
-def choose(seat: Seat, menu: str, choice: str) -> None:
-    seat.page.locator(f"details.menu summary[aria-label*='{menu}']").click()
-    seat.page.get_by_role("button", name=choice).click()
 
 
 @pytest.mark.parametrize(
@@ -40,16 +30,16 @@ def test_no_rule_of_accessibility_is_broken(
     options: dict[str, Any] = {"viewport": viewport, "color_scheme": theme, "locale": language}
     stranger = sit(None, **options)
     stranger.go("/accounts/login/")
-    assert violations(stranger) == []
+    assert violations(stranger.page) == []
     seat = sit_in(sit, language, expected=("422", "503", "404"), **options)
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     if viewport is NARROW:
         width = seat.page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"], "the page scrolls sideways"
     first = seat.rows().first.get_attribute("data-appoint-id")
     seat.go(f"/vdn/88/reservations/{first}/")
     seat.page.locator("#panel .related").wait_for()
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     for path in (
         "/vdn/88/result-codes/",
         "/vdn/88/reservations/?page=0",
@@ -57,11 +47,24 @@ def test_no_rule_of_accessibility_is_broken(
         "/vdn/7/reservations/",
     ):
         seat.go(path)
-        assert violations(seat) == [], path
+        assert violations(seat.page) == [], path
     vendor.faults.add("status", operation=LIST_RESERVATIONS, times=None, status=503)
     seat.go("/vdn/88/reservations/?called_no=31415")
     expect(seat.page.locator("[data-problem=upstream-unavailable]")).to_be_visible()
-    assert violations(seat) == []
+    assert violations(seat.page) == []
+
+
+def test_nor_on_the_pages_of_an_admin(sit: Sit) -> None:
+    seat = sit("admin")
+    for path in (
+        "/vdn/88/settings/",
+        "/vdn/88/tasks/",
+        "/vdn/88/write-backs/new/",
+        "/accounts/",
+        "/accounts/password/change/",
+    ):
+        seat.go(path)
+        assert violations(seat.page) == [], path
 
 
 def sit_in(sit: Sit, language: str, **options: Any) -> Seat:

@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 
 from isales_proxy.simulator import Simulator
 from tests.browser.conftest import Sit
-from tests.browser.test_circumstances import NARROW, WIDE, violations
+from tests.browser.test_circumstances import NARROW, WIDE
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +50,7 @@ def test_from_a_refresh_to_its_roll_back(sit: Sit, vendor: Simulator, new_code: 
     change = shown.locator("[data-change][data-code='70078']")
     expect(change).to_contain_text("Newest")
     expect(page.locator("#results")).not_to_contain_text("Newest")
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     shown.get_by_role("button", name="Apply these changes").click()
     expect(shown).to_have_attribute("data-state", "done")
     newest = page.locator("tr[data-code='70078'][data-state=known]")
@@ -63,7 +64,7 @@ def test_from_a_refresh_to_its_roll_back(sit: Sit, vendor: Simulator, new_code: 
     page.wait_for_url(re.compile(r"/history/\d+/"))
     back = page.locator("[data-part='way-back']")
     expect(back.locator("[data-change][data-code='70078']")).to_be_visible()
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     back.locator("summary").click()
     back.get_by_role("button", name="Yes, roll back").click()
     page.wait_for_url("**/history/")
@@ -124,6 +125,6 @@ def test_no_rule_of_accessibility_is_broken_in_the_code_book(
         entry,
     ):
         seat.go(path)
-        assert violations(seat) == [], path
+        assert violations(seat.page) == [], path
         width = seat.page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"], f"{path} scrolls sideways"

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.browser.conftest import Seat, Sit
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
 PAGE = "/vdn/88/doctor/"
 NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1440, "height": 900}
-
-
-def violations(seat: Seat) -> list[str]:
-    found = Axe().run(seat.page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
 
 
 def examined(seat: Seat) -> None:
@@ -34,12 +29,12 @@ def test_it_is_pressed_once_and_says_what_it_does(sit: Sit, vendor: Simulator) -
     button = seat.page.locator("#examine button")
     button.click()
     expect(button).to_be_disabled()
-    expect(button).to_have_text("Examining …", use_inner_text=True)
+    expect(button).to_have_text("Checking …", use_inner_text=True)
     button.click(force=True)
     vendor.faults.release()
     seat.page.locator("[data-source=live]").wait_for()
     expect(button).to_be_enabled()
-    expect(button).to_have_text("Examine now", use_inner_text=True)
+    expect(button).to_have_text("Run check", use_inner_text=True)
     expect(seat.page.locator("#announce")).to_contain_text("interfaces answered")
     assert len(vendor.calls.of(LIST_RESULT_CODES)) == 1
     assert seat.page.url.endswith(PAGE)
@@ -53,10 +48,10 @@ def test_no_rule_of_accessibility_is_broken(
 ) -> None:
     seat = sit("admin", viewport=viewport, color_scheme=theme)
     seat.go(PAGE)
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     vendor.faults.add("business", operation=LIST_RESULT_CODES)
     examined(seat)
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     width = seat.page.evaluate("document.documentElement.scrollWidth")
     assert width <= viewport["width"], "the page scrolls sideways"
 
@@ -76,9 +71,9 @@ def test_the_report_is_copied(sit: Sit, vendor: Simulator) -> None:
 def test_it_works_without_javascript(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", java_script_enabled=False)
     seat.go(PAGE)
-    button = seat.page.get_by_role("button", name="Examine now")
-    expect(button).to_have_text("Examine now", use_inner_text=True)
+    button = seat.page.get_by_role("button", name="Run check")
+    expect(button).to_have_text("Run check", use_inner_text=True)
     button.click()
     seat.page.locator("[data-section=probes]").wait_for()
     expect(seat.page.get_by_role("button", name="Copy")).to_be_hidden()
-    assert "Time range tests: appointTime" in seat.page.locator("textarea").input_value()
+    assert "Time range filters by: appointTime" in seat.page.locator("textarea").input_value()

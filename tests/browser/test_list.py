@@ -117,7 +117,7 @@ def test_pages_keep_the_filter_and_a_filter_starts_at_page_one(sit: Sit) -> None
 def test_the_size_of_a_page_is_chosen(sit: Sit) -> None:
     seat = sit()
     seat.page.locator(".menu-up summary").click()
-    seat.page.get_by_role("link", name="50 a page").click()
+    seat.page.get_by_role("link", name="50 per page").click()
     expect(seat.rows()).to_have_count(50)
     expect(seat.page).to_have_url(re.compile(r"size=50"))
 

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.browser.conftest import Sit
-from tests.browser.test_circumstances import NARROW, WIDE, sit_in, violations
+from tests.browser.test_circumstances import NARROW, WIDE, sit_in
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
@@ -80,6 +81,6 @@ def test_no_rule_of_accessibility_is_broken_here_either(
         "/vdn/88/write-backs/new/",
     ):
         seat.go(path)
-        assert violations(seat) == [], path
+        assert violations(seat.page) == [], path
         width = seat.page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"], f"{path} scrolls sideways"

@@ -95,6 +95,7 @@ def test_it_shows_the_numbers_other_reservations(sit: Sit, vendor: Simulator) ->
 def test_a_field_is_copied(sit: Sit) -> None:
     seat = sit(permissions=["clipboard-read", "clipboard-write"])
     ident = open_row(seat)
+    seat.page.locator("#identifiers summary").click()
     seat.page.get_by_role("button", name="Copy Reservation ID").click()
     assert seat.page.evaluate("navigator.clipboard.readText()") == ident
     expect(seat.page.get_by_text("Reservation ID copied")).to_be_visible()
@@ -105,3 +106,22 @@ def test_a_reservation_that_is_gone_is_told(sit: Sit) -> None:
     seat.go("/vdn/88/reservations/4711/")
     expect(seat.page.locator("[data-empty=missing]")).to_be_visible()
     expect(seat.rows().first).to_be_visible()
+
+
+def test_j_and_k_carry_the_open_panel_along(sit: Sit) -> None:
+    seat = sit()
+    open_row(seat, 0)
+    seat.page.locator("#identifiers summary").click()
+    for _ in range(3):
+        seat.page.keyboard.press("j")
+    third = seat.rows().nth(3)
+    ident = third.get_attribute("data-appoint-id") or ""
+    expect(seat.page.locator("#panel [data-field=appointId]")).to_contain_text(ident)
+    expect(seat.page).to_have_url(re.compile(f"/reservations/{ident}/"))
+    expect(third.locator("a")).to_be_focused()
+    # What was unfolded once stays so, and one step back is the list.
+    expect(seat.page.locator("#identifiers")).to_have_attribute("open", "")
+    seat.page.keyboard.press("Escape")
+    expect(seat.page.locator("#panel")).to_be_hidden()
+    expect(seat.page).to_have_url(re.compile("/reservations/$"))
+    expect(third.locator("a")).to_be_focused()

@@ -31,7 +31,7 @@ def open_panel(seat: Seat) -> None:
 
 def ask(seat: Seat, reason: str = "The customer asked") -> None:
     seat.page.get_by_text("Show number", exact=True).click()
-    seat.page.get_by_label("Why do you need it?").fill(reason)
+    seat.page.get_by_label("Reason (recorded in the audit)").fill(reason)
     seat.page.get_by_role("button", name="Show it for 30 seconds").click()
 
 
@@ -52,6 +52,15 @@ def test_it_shows_and_hides_itself(sit: Sit) -> None:
     expect(seat.page.locator("#panel")).to_be_visible()
 
 
+def test_who_asks_for_a_number_stands_in_the_field_of_the_reason(sit: Sit) -> None:
+    seat = sit("agent")
+    open_panel(seat)
+    summary = seat.page.get_by_text("Show number", exact=True)
+    summary.focus()
+    summary.press("Enter")
+    expect(seat.page.get_by_label("Reason (recorded in the audit)")).to_be_focused()
+
+
 def test_back_does_not_bring_it_up_again(sit: Sit) -> None:
     seat = sit("agent")
     open_panel(seat)
@@ -68,7 +77,7 @@ def test_a_reason_that_is_too_short_is_told_at_the_field(sit: Sit) -> None:
     open_panel(seat)
     ask(seat, "   a   ")
     expect(seat.page.locator("#reveal .field-error")).to_be_visible()
-    expect(seat.page.get_by_label("Why do you need it?")).to_be_focused()
+    expect(seat.page.get_by_label("Reason (recorded in the audit)")).to_be_focused()
     assert NUMBER not in seat.page.content()
 
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Seat, Sit
+from tests.support.axe import violations
 from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -69,11 +69,6 @@ def remove_first_key(seat: Seat) -> None:
     seat.page.get_by_role("link", name="Remove").first.click()
     seat.page.get_by_role("button", name="Remove").click()
     seat.page.wait_for_url(f"**{FACTOR}webauthn/")
-
-
-def violations(seat: Seat) -> list[str]:
-    found = Axe().run(seat.page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
 
 
 @pytest.fixture
@@ -186,7 +181,7 @@ def test_no_rule_of_accessibility_is_broken(sit: Sit, viewport: dict[str, int], 
         f"{FACTOR}webauthn/",
     ):
         seat.go(path)
-        assert violations(seat) == [], path
+        assert violations(seat.page) == [], path
         wide = seat.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, path
     seat.go("/accounts/sessions/")
@@ -200,15 +195,15 @@ def test_pages_that_ask_again_are_accessible(holder: Seat) -> None:
     page = holder.page
     add_key(holder, "Blue key")
     page.wait_for_url("**/recovery-codes/")
-    assert violations(holder) == []
+    assert violations(holder.page) == []
     for path in (f"{FACTOR}webauthn/reauthenticate/", f"{FACTOR}reauthenticate/"):
         holder.go(f"{path}?next={FACTOR}")
-        assert violations(holder) == [], path
+        assert violations(holder.page) == [], path
     holder.go("/accounts/logout/")
     page.get_by_role("main").get_by_role("button", name="Log out").click()
     give_password(holder)
     page.wait_for_url(f"**{FACTOR}authenticate/")
-    assert violations(holder) == []
+    assert violations(holder.page) == []
     page.get_by_role("button", name="Use a security key").click()
     arrived(holder)
     holder.go(f"{FACTOR}webauthn/reauthenticate/?next={FACTOR}")

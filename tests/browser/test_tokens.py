@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect
 
 from tests.browser.conftest import Seat, Sit
+from tests.support.axe import violations
 from tests.support.furnished import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -16,11 +16,6 @@ pytestmark = pytest.mark.browser
 LIST = "/accounts/tokens/"
 NEW = f"{LIST}new/"
 PHONE = {"width": 360, "height": 740}
-
-
-def violations(seat: Seat) -> list[str]:
-    found = Axe().run(seat.page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
 
 
 def fits(seat: Seat) -> bool:
@@ -33,7 +28,7 @@ def make(seat: Seat, name: str) -> str:
         seat.page.locator("input[type=password]").fill(PASSWORD)
         seat.page.locator(".card-page button[type=submit]").click()
         seat.page.wait_for_url(f"**{NEW}")
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     assert fits(seat)
     seat.page.get_by_label("Name").fill(name)
     seat.page.get_by_role("button", name="Make the token").click()
@@ -48,7 +43,7 @@ def test_a_token_is_shown_once_and_gone_for_good(
 ) -> None:
     seat = sit("admin", color_scheme=scheme, viewport=viewport)
     text = make(seat, f"By browser, {scheme}")
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     assert fits(seat)
     asked = seat.page.request.get(
         f"{seat.base}/api/v1/vdns/", headers={"Authorization": f"Token {text}"}
@@ -56,11 +51,11 @@ def test_a_token_is_shown_once_and_gone_for_good(
     assert asked.status == 200
     seat.page.get_by_role("link", name="I have copied it").click()
     seat.page.wait_for_url(f"**{LIST}")
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     assert fits(seat)
     seat.page.get_by_role("link", name=f"Revoke By browser, {scheme}").click()
     seat.page.wait_for_url("**/revoke/")
-    assert violations(seat) == []
+    assert violations(seat.page) == []
     seat.page.get_by_role("button", name="Revoke").click()
     expect(seat.page.locator("#toasts")).to_contain_text("revoked")
     expect(seat.page.locator("[data-token]")).to_have_count(0)

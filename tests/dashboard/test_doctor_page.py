@@ -52,7 +52,7 @@ def test_looking_asks_nothing(vendor: Simulator, as_role: Any) -> None:
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert len(vendor.calls) == 0
     assert 'data-source="none"' in text
-    assert "up to 10 times more" in text
+    assert "up to 10 more reservation queries" in text
     assert facts_of(text, "settings")["timeouts"] == "connect 1 s, read 1 s, whole call 2 s"
     assert facts_of(text, "settings")["patience"] == "2 s"
     assert "<textarea" not in text
@@ -117,6 +117,23 @@ def test_what_failed_is_explained(vendor: Simulator, as_role: Any) -> None:
     assert "Code 0200006." in found["explanation"]
     assert "It says: “Out of order”" in found["explanation"]
     assert facts_of(text, "probes")["range"].startswith("Not asked: ")
+
+
+def test_a_difference_from_the_documentation_is_no_success(vendor: Simulator, as_role: Any) -> None:
+    admin = as_role("admin")
+    assert 'data-verdict="success"' in examine(admin)
+    cache.clear()
+    vendor.add_rows(88, [{"appointId": "1", "calledNo": "70001", "somethingNew": "x"}])
+    text = examine(admin)
+    assert "Differs from the documentation: " in text
+    assert 'data-verdict="warning"' in text
+    assert "note-success" not in text
+    card = text[text.index('data-section="list_reservations"') :]
+    assert 'class="tone answered"' not in card[: card.index("</section>")]
+    # Without scripts the same is said once after the page was loaded anew.
+    cache.clear()
+    answer = admin.post(PAGE, follow=True)
+    assert 'class="note note-warning"' in answer.content.decode()
 
 
 def test_one_under_way_is_not_disturbed(vendor: Simulator, as_role: Any) -> None:

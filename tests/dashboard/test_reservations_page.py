@@ -168,7 +168,7 @@ def test_an_unknown_code_says_which_table_lacks_it(supervisor: Any, vendor: Simu
     vendor.add_rows(88, [{"appointId": "1", "calledNo": "70002", "failCode": "99998"}])
     (row,) = rows_of(supervisor.get(LIST, {"called_no": "70002"}).content.decode())
     assert row["failCode"].startswith("99998")
-    assert "not in the code table of" in row["failCode"]
+    assert "unknown code (table of" in row["failCode"]
 
 
 def test_markup_from_the_vendor_is_text(supervisor: Any, vendor: Simulator) -> None:

@@ -161,9 +161,9 @@ def row(**fields: Any) -> Reservation:
     ("fields", "state"),
     [
         ({"callType": "1", "appointTime": NOON.timestamp() * 1000}, State.SOON),
-        # An automatic one should have been dialled five minutes ago.
-        ({"callType": "2", "appointTime": NOON.timestamp() * 1000}, State.LATE),
-        ({"callType": "1", "appointTime": (NOON.timestamp() - 1) * 1000}, State.LATE),
+        # An automatic one is being dialled since five minutes ago.
+        ({"callType": "2", "appointTime": NOON.timestamp() * 1000}, State.DIALLING),
+        ({"callType": "1", "appointTime": (NOON.timestamp() - 61) * 1000}, State.LATE),
         ({"callType": "1", "appointTime": (NOON.timestamp() + 901) * 1000}, State.WAITING),
         ({"callType": "2", "appointTime": (NOON.timestamp() + 1200) * 1000}, State.SOON),
         ({"callType": "1", "appointTime": MORNING, "failCode": "00604"}, State.FAILED),
@@ -174,7 +174,7 @@ def row(**fields: Any) -> Reservation:
     ],
 )
 def test_late_and_soon_differ_by_type(fields: dict[str, Any], state: State) -> None:
-    assert standing(row(**fields), NOON).state is state
+    assert standing(row(**fields), NOON, late_grace=timedelta(minutes=1)).state is state
 
 
 @time_machine.travel("2025-05-15T12:00:00Z", tick=False)

@@ -7,6 +7,7 @@ from time import sleep
 from typing import Any
 
 import pytest
+import time_machine
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.support.pages import rows_of
@@ -158,3 +159,20 @@ def test_no_answer_names_a_secret(supervisor: Any, vendor: Simulator, settings: 
     assert settings.ISALES.secret_key not in text
     assert settings.ISALES.access_key not in text
     assert vendor.base_url not in text
+
+
+def test_an_old_answer_tells_its_age_within_the_first_minute(
+    vendor: Simulator, as_role: Any
+) -> None:
+    client = as_role("supervisor")
+    with time_machine.travel("2025-05-15T12:00:00Z", tick=False):
+        client.get(LIST)
+    vendor.faults.add("status", operation=LIST_RESERVATIONS, times=None, status=503)
+    with time_machine.travel("2025-05-15T12:00:23Z", tick=False):
+        answer = client.get(LIST)
+    text = answer.content.decode()
+    assert answer.status_code == 503
+    assert "23 s ago" in text
+    assert "just now" not in text
+    assert 'id="health" class="health" data-health="failing"' in text
+    assert "Not answering · last answer 20:00:00" in text

@@ -43,6 +43,7 @@ def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
         ISALES_BASE_URL="ftp://10.0.0.1",
         ISALES_CA_BUNDLE="/no/such/file",
         CACHE_URL="memcached://x",
+        LATE_GRACE_SECONDS="3601",
         ISALES_SECRET_KEY_FILE="/no/such/secret",
     )
     assert run.returncode == 1
@@ -54,6 +55,7 @@ def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
         "ISALES_BASE_URL",
         "ISALES_CA_BUNDLE",
         "CACHE_URL",
+        "LATE_GRACE_SECONDS",
         "ISALES_SECRET_KEY_FILE",
     ):
         assert name in run.stderr

@@ -44,8 +44,8 @@ def test_no_migration_is_missing(db: None) -> None:
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-def test_vendored_files_are_what_they_claim() -> None:
-    folder = ROOT / "static"
+@pytest.mark.parametrize("folder", [ROOT / "static", ROOT / "tests" / "support"])
+def test_vendored_files_are_what_they_claim(folder: Path) -> None:
     listed = tomllib.loads((folder / "vendor" / "VENDOR.toml").read_text("utf-8"))["file"]
     assert {entry["path"] for entry in listed} >= {
         path.relative_to(folder).as_posix()

@@ -28,7 +28,7 @@ def of_probes(probes: Probes | None, *, wished: bool, max_page_size: int) -> Ite
         unasked = _("Not asked: the list of reservations did not answer."), "warn"
     yield (
         "range",
-        _("Time range tests"),
+        _("Time range filters by"),
         *(_time_range(probes.time_range) if probes else unasked),
     )
     yield ("number", _("calledNo matches"), *(_number(probes.number) if probes else unasked))

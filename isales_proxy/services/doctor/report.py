@@ -71,7 +71,7 @@ def headline(report: Report) -> str:
     ) % {"good": len(good), "all": len(asked)}
     odd = [each.vendor_page for each in good if not each.as_documented]
     if odd:
-        told += " " + _("Not as documented: %(pages)s.") % {"pages": _("; ").join(odd)}
+        told += " " + _("Differs from the documentation: %(pages)s.") % {"pages": _("; ").join(odd)}
     elif good:
         told += " " + _("What answered is as documented.")
     return told

@@ -131,6 +131,12 @@ def states_of(*, scope: Scope, unique_id: str) -> list[str]:
     return list(found[:_MOST_STATES])
 
 
+def of_reservation(*, scope: Scope, appoint_id: str) -> tuple[WriteBack, ...]:
+    """The latest write-backs that were made from one reservation, newest first."""
+    found = WriteBack.objects.filter(vdn=scope.vdn, appoint_id=appoint_id).order_by("-pk")
+    return tuple(_shown(scope, row) for row in found[:_MOST_OTHERS])
+
+
 def whole(scope: Scope, pk: int) -> WriteBack:
     """One write-back with its number whole, for services alone. Raises NoSuchWriteBack."""
     found = WriteBack.objects.filter(vdn=scope.vdn, pk=pk).first()

@@ -54,7 +54,7 @@ def test_an_envelope_that_differs_is_told(vendor: Simulator, scope: Scope) -> No
     words = "resultCode (documented: resultCode+returnCode)"
     assert fact(report, "list_result_codes", "envelope") == words
     told = doctor_report.headline(report)
-    assert "Not as documented: " in told
+    assert "Differs from the documentation: " in told
     assert "Querying OBS Outbound Call Result Codes" in told
 
 

@@ -208,7 +208,7 @@ def test_the_job_brings_the_words_of_the_unknown_code(
     result_codes.refresh_unattended(vdn=vdn, by="test")
     client = as_role("supervisor")
     unknown_row(vendor, "700002")
-    assert b"not in the code table" in client.get(LIST, {"called_no": "700002"}).content
+    assert b"unknown code (table of" in client.get(LIST, {"called_no": "700002"}).content
     vendor.codes.put("98765", "Known by now", "现在知道了")
     task = HUEY.dequeue()
     HUEY.execute(task)

@@ -1,0 +1,172 @@
+"""What a changed page keeps for the keyboard: the focus, what is read aloud, and what was typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.browser.conftest import Seat, Sit
+
+pytestmark = pytest.mark.browser
+
+LIST = "/vdn/88/reservations/"
+NUMBER = "Called number"
+COUNTED = re.compile(r"\d+–\d+ of [\d,]+")
+
+
+def press(link: Locator) -> None:
+    """Activate by keyboard, as somebody without a mouse does."""
+    link.focus()
+    link.press("Enter")
+
+
+def read_aloud(seat: Seat, text: str | re.Pattern[str]) -> None:
+    expect(seat.page.locator("#announce")).to_have_text(text)
+
+
+@pytest.mark.parametrize("way", ["Clear", f"Remove {NUMBER} 6666"])
+def test_a_filter_typed_again_is_asked_again(sit: Sit, vendor: Simulator, way: str) -> None:
+    seat = sit()
+    field = seat.page.get_by_label(NUMBER, exact=True)
+    field.fill("6666")
+    expect(seat.page).to_have_url(re.compile("called_no=6666"))
+    seat.settled()
+    total = seat.page.locator("#results").get_attribute("data-total-count")
+    seat.page.get_by_role("link", name=way, exact=True).click()
+    expect(seat.page).not_to_have_url(re.compile("called_no"))
+    seat.settled()
+    vendor.calls.clear()
+    field.fill("6666")
+    expect(seat.page).to_have_url(re.compile("called_no=6666"))
+    expect(seat.page.locator("#results")).to_have_attribute("data-total-count", total or "")
+    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
+
+
+def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:
+    seat = sit()
+    seat.go("/vdn/88/result-codes/")
+    field = seat.page.get_by_label("Search", exact=True)
+    for text in ("00604", "", "00604"):
+        field.fill(text)
+        expect(seat.page).to_have_url(re.compile(f"q={text}$" if text else "codes/$"))
+    expect(seat.page.locator("tr[data-code]")).to_have_count(1)
+
+
+def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
+    seat = sit()
+    seat.go(f"{LIST}?size=10")
+    following = seat.page.get_by_role("link", name="Next page")
+    following.focus()
+    for page in range(2, 7):
+        seat.page.keyboard.press("Enter")
+        expect(seat.page).to_have_url(re.compile(rf"page={page}\b"))
+        expect(following).to_be_focused()
+        first = (page - 1) * 10 + 1
+        read_aloud(seat, re.compile(f"^{first}–"))
+
+
+def test_on_the_last_page_the_focus_stays_in_the_pager(sit: Sit, vendor: Simulator) -> None:
+    vendor.add_rows(88, [{"appointId": f"97{n}", "calledNo": "990077"} for n in range(12)])
+    seat = sit()
+    seat.go(f"{LIST}?called_no=990077&size=10")
+    press(seat.page.get_by_role("link", name="Next page"))
+    expect(seat.page).to_have_url(re.compile("page=2"))
+    expect(seat.page.get_by_role("link", name="Page 2", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("query", "link", "label"),
+    [
+        ("called_no=6666", f"Remove {NUMBER} 6666", NUMBER),
+        ("task=1106025109", re.compile("^Remove Task"), "Task"),
+        ("agent=116", re.compile("^Remove "), "Agents"),
+        ("called_no=6666&task=1106025109", "Clear", NUMBER),
+    ],
+)
+def test_a_filter_that_is_removed_leaves_the_focus_in_its_field(
+    sit: Sit, query: str, link: str | re.Pattern[str], label: str
+) -> None:
+    seat = sit()
+    seat.go(f"{LIST}?{query}")
+    press(seat.page.get_by_role("link", name=link, exact=isinstance(link, str)).first)
+    expect(seat.page.get_by_label(label, exact=True)).to_be_focused()
+    read_aloud(seat, COUNTED)
+
+
+def test_a_quick_range_that_is_cleared_leaves_the_focus_in_the_filters(sit: Sit) -> None:
+    seat = sit()
+    press(seat.page.get_by_role("link", name="Last 7 days"))
+    expect(seat.page.get_by_role("link", name="Last 7 days")).to_be_focused()
+    press(seat.page.get_by_role("link", name=re.compile("^Remove From")))
+    expect(seat.page.get_by_label("From", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("query", "link"),
+    [
+        ("called_no=999999999&task=1106025109", f"Without {NUMBER}"),
+        ("page=9999", "first page"),
+    ],
+)
+def test_what_an_empty_list_offers_leads_to_its_rows(sit: Sit, query: str, link: str) -> None:
+    seat = sit()
+    seat.go(f"{LIST}?{query}")
+    press(seat.page.locator(".empty-state").get_by_role("link", name=re.compile(link, re.I)))
+    expect(seat.rows().first).to_be_visible()
+    expect(seat.page.locator("#results")).to_be_focused()
+    read_aloud(seat, COUNTED)
+
+
+def test_the_size_of_a_page_leaves_the_focus_at_its_menu(sit: Sit) -> None:
+    seat = sit()
+    menu = seat.page.locator(".menu-up summary")
+    press(menu)
+    press(seat.page.locator(".menu-up a").nth(2))
+    expect(seat.rows()).to_have_count(50)
+    expect(menu).to_be_focused()
+
+
+@pytest.fixture
+def new_code(vendor: Simulator) -> Iterator[None]:
+    vendor.codes.put("70099", "Once more", "再来一次")
+    yield
+    vendor.codes.remove("70099")
+
+
+def test_a_button_that_was_disabled_while_it_worked_has_the_focus_again(
+    sit: Sit, new_code: None
+) -> None:
+    seat = sit("admin")
+    seat.go("/vdn/88/result-codes/")
+    button = seat.page.locator("#read-again button")
+    press(button)
+    shown = seat.page.locator("#code-refresh")
+    expect(shown).to_have_attribute("data-state", "diff")
+    expect(button).to_be_focused()
+    press(shown.locator("#apply-codes button").first)
+    expect(shown).to_have_attribute("data-state", "done")
+    expect(shown).to_be_focused()
+
+
+def test_a_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
+    seat = sit()
+    menu = seat.page.locator("details.menu:has(button[value='zh-hans'])")
+    press(menu.locator("summary"))
+    expect(menu).to_have_attribute("open", "")
+    seat.page.keyboard.press("Tab")
+    expect(menu.locator("button").first).to_be_focused()
+    seat.page.get_by_label(NUMBER, exact=True).focus()
+    expect(menu).not_to_have_attribute("open", "")
+
+
+def test_the_audits_kinds_keep_the_focus(sit: Sit) -> None:
+    seat = sit("auditor")
+    seat.go("/vdn/88/audit/?kind=person.access")
+    press(seat.page.get_by_role("link", name=re.compile("^Remove Kind")))
+    expect(seat.page).not_to_have_url(re.compile("kind="))
+    expect(seat.page.locator(".kinds > summary")).to_be_focused()
+    read_aloud(seat, re.compile(r"\d"))

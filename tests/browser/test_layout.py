@@ -1,0 +1,101 @@
+"""What stays whole: on paper, with wider letters, and behind an ellipsis."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from isales_proxy.simulator import Simulator
+from tests.browser.conftest import Seat, Sit
+
+pytestmark = pytest.mark.browser
+
+LIST = "/vdn/88/reservations/"
+# A sheet of A4 in landscape less its margins, in CSS pixels.
+SHEET = {"width": 1032, "height": 703}
+CUT = """() => {
+    const isCut = (part) => part.scrollWidth > part.clientWidth + 1;
+    return [...document.querySelectorAll("table.rows :is(td, th)")]
+        .filter((cell) => [cell, ...cell.children].some(isCut))
+        .map((cell) => ({
+            field: cell.dataset.field ?? "th", title: cell.title, text: cell.innerText
+        }));
+}"""
+BOXES_THAT_SCROLL = """() => {
+    const found = [];
+    for (let at = document.querySelector("table.rows"); at; at = at.parentElement)
+        if (getComputedStyle(at).overflowY !== "visible") found.push(at.className);
+    return found;
+}"""
+# WCAG 1.4.12.
+SPACING = """() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important; "
+        + "word-spacing: .16em !important; }");
+    document.adoptedStyleSheets = [sheet];
+}"""
+
+
+def cut(seat: Seat) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = seat.page.evaluate(CUT)
+    return found
+
+
+def on_paper(seat: Seat) -> None:
+    seat.page.set_viewport_size(SHEET)
+    seat.page.emulate_media(media="print")
+
+
+@pytest.mark.parametrize("width", [1440, 1920])
+def test_every_cut_cell_tells_its_whole_text(sit: Sit, width: int) -> None:
+    seat = sit(viewport={"width": width, "height": 900})
+    found = cut(seat)
+    assert found
+    assert all(cell["title"] == cell["text"] for cell in found)
+    seat.page.get_by_role("link", name="Next page").click()
+    expect(seat.page).to_have_url(re.compile("page=2"))
+    seat.settled()
+    assert all(cell["title"] == cell["text"] for cell in cut(seat))
+
+
+def test_wider_letters_cut_no_time_and_no_state(sit: Sit) -> None:
+    seat = sit()
+    seat.page.evaluate(SPACING)
+    fields = {cell["field"] for cell in cut(seat)}
+    assert not fields & {"appointTime", "callFlag", "taskStatus", "callType", "th"}
+
+
+def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
+    seat = sit(color_scheme="dark")
+    seat.go(f"{LIST}?called_no=6666&size=50")
+    total = int(seat.page.locator("#results").get_attribute("data-total-count") or 0)
+    on_paper(seat)
+    head = seat.page.locator(".print-head")
+    expect(head).to_contain_text("VDN 88 · Support")
+    expect(head).to_contain_text("Asia/Shanghai")
+    printed = seat.page.locator("[data-print]")
+    expect(printed).to_contain_text("Called number 6666")
+    expect(printed).to_contain_text(f"rows 1–50 of {total:,}")
+    for heading in seat.page.locator("table.rows th").all():
+        expect(heading).to_be_visible()
+    assert cut(seat) == []
+    assert seat.page.evaluate("document.documentElement.scrollWidth") <= SHEET["width"]
+    expect(seat.page.locator("table.rows thead")).to_have_css("display", "table-header-group")
+    # A box that scrolls or has a height of its own would end with the first sheet.
+    assert seat.page.evaluate(BOXES_THAT_SCROLL) == []
+    sheets = re.findall(rb"/Type\s*/Page\b", seat.page.pdf(prefer_css_page_size=True))
+    assert len(sheets) > 1
+
+
+def test_an_open_panel_is_printed_alone_and_whole(sit: Sit, vendor: Simulator) -> None:
+    seat = sit()
+    first = seat.rows().first.get_attribute("data-appoint-id") or ""
+    seat.go(f"{LIST}{first}/")
+    seat.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    on_paper(seat)
+    expect(seat.page.locator("#main")).to_be_hidden()
+    expect(seat.page.locator("#panel [data-field=appointId]")).to_be_visible()
+    expect(seat.page.locator("#panel [data-field=appointId]")).to_contain_text(first)
