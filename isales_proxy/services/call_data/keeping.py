@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 import structlog
-from django.db import DataError, Error, IntegrityError, connection, transaction
+from django.db import DataError, Error, IntegrityError
 from django.utils import timezone
 
 from isales_proxy import spool
 from isales_proxy.client import Received
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.durability import on_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
 from isales_proxy.services.access import Scope
@@ -30,31 +29,6 @@ _ACTIONS: Final = {
     BatchState.REFUSED: AuditAction.CALL_DATA_REFUSED,
     BatchState.UNKNOWN: AuditAction.CALL_DATA_UNKNOWN,
 }
-
-
-@contextmanager
-def on_disk() -> Iterator[None]:
-    """One transaction, never a part of another, that has reached the disk when it is left.
-
-    SQLite is told to sync for it: by our settings it would do so only now and then.
-    """
-    lazy = False
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
-        lazy = connection.vendor == "sqlite"
-    if lazy:
-        _synchronous("FULL")
-    try:
-        with transaction.atomic(durable=True):
-            yield
-    finally:
-        if lazy:
-            _synchronous("NORMAL")
-
-
-def _synchronous(mode: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA synchronous={mode}")
 
 
 class Keeper:

@@ -15,10 +15,11 @@ from django.utils import timezone
 from isales_proxy import gateway
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import CallDataQuery
+from isales_proxy.durability import on_disk
 from isales_proxy.models import AuditAction, CallDataBatch
 from isales_proxy.services import audit
 from isales_proxy.services.access import Scope
-from isales_proxy.services.call_data.keeping import Keeper, on_disk, settle
+from isales_proxy.services.call_data.keeping import Keeper, settle
 from isales_proxy.services.numbers import masking, twins
 
 

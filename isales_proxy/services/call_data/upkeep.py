@@ -11,9 +11,10 @@ from django.utils import timezone
 from isales_proxy import spool
 from isales_proxy.client import Received
 from isales_proxy.configuration import isales, keeping
+from isales_proxy.durability import on_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
-from isales_proxy.services.call_data.keeping import SPOOLED, on_disk, settle, write_bytes
+from isales_proxy.services.call_data.keeping import SPOOLED, settle, write_bytes
 
 log = structlog.get_logger("isales")
 

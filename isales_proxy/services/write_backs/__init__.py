@@ -205,7 +205,7 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
             raise Overtaken(
                 _("A newer result for this unique ID has been delivered. Write a new one instead.")
             )
-        if newer.filter(state=WriteBackState.WAITING, claimed_until__gt=now).exists():
+        if newer.filter(state=WriteBackState.WAITING).exclude(claimed_by="").exists():
             raise Overtaken(_("A newer result for this unique ID is being sent at this moment."))
         row.state = WriteBackState.WAITING
         row.queued_at = row.next_at = now
