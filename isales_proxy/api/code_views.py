@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from isales_proxy.api import code_documents as documents
-from isales_proxy.api.errors import InvalidQuestion, by_field
+from isales_proxy.api.errors import InvalidQuestion, by_field, require_nothing
 from isales_proxy.api.permissions import ADMINISTERS, READS
 from isales_proxy.api.views import PersonalView
 from isales_proxy.filters import PageFilter
@@ -61,6 +61,7 @@ class ResultCodesRefresh(PersonalView):
         """Read the table anew and apply it, or only say what it would change; for admins."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         scope.require(scope.may_refresh_codes)
+        require_nothing(request, parameters=["preview"])
         preview = _flag(request, "preview")
         report = (
             previews.start(scope=scope).report if preview else result_codes.refresh(scope=scope)

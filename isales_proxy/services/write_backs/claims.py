@@ -16,7 +16,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
-from isales_proxy.client.errors import CredentialsRefused, Misdirected
+from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
 from isales_proxy.durability import on_disk
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services.answers import AWAY
@@ -25,7 +25,7 @@ from isales_proxy.services.write_backs.leases import LeaseWatch
 
 # The vendor is away, will not have us, or is not where we look for it: the next write-back would
 # fare no better.
-SHUT_OUT: Final = (*AWAY, CredentialsRefused, Misdirected)
+SHUT_OUT: Final = (*AWAY, CredentialsRefused, TokenEnded, Misdirected)
 _SHUT_OUT_OUTCOMES: Final = tuple(kind.outcome for kind in SHUT_OUT)
 _WAITING: Final = WriteBackState.WAITING
 # More than the clocks of two machines may differ by.
