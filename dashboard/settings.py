@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import environment, logs
 from dashboard.sign_in import providers
+from isales_proxy.signed_pickle import JobSerializer
 
 ENVIRONMENT = environment.read()
 BASE_DIR: Path = environment.BASE_DIR
@@ -118,6 +119,7 @@ CACHES: dict[str, Any] = {
         "LOCATION": ENVIRONMENT.cache_url,
         "KEY_PREFIX": f"callboard-{room}",
         "VERSION": CACHE_VERSION,
+        "OPTIONS": {"serializer": "isales_proxy.signed_pickle.CacheSerializer"},
     }
     if ENVIRONMENT.cache_url
     else {
@@ -130,6 +132,7 @@ CACHES: dict[str, Any] = {
 
 HUEY: dict[str, Any] = {
     "name": "callboard",
+    "serializer": JobSerializer(),
     "immediate": False,
     # A quiet hour is one of `TIME_ZONE`, to which Django sets the process's clock.
     "utc": False,

@@ -89,8 +89,13 @@ def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None
     What is misspelt, or is said where nobody looks, must not be done as if it had not been said.
     Raises InvalidQuestion.
     """
-    unknown = {*request.query_params.keys()} - {*parameters}
-    if errors := no_such_fields([*sorted(unknown), *json_object(request.data)]):
+    try:
+        body: Iterable[str] = json_object(request.data)
+    except exceptions.UnsupportedMediaType:
+        # A plain POST of a form, mostly an empty one.
+        body = {*request._request.POST} - {"csrfmiddlewaretoken"}  # noqa: SLF001
+    unknown = {*request.query_params} - {*parameters}
+    if errors := no_such_fields(sorted([*unknown, *body])):
         raise invalid_value(errors)
 
 

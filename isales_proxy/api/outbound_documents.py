@@ -67,6 +67,7 @@ take: Final = extend_schema(
             s409="The first request with this `Idempotency-Key` is still under way.",
             s422="A value is out of bounds, or the `Idempotency-Key` was used for another "
             "request; CC-iSales was not asked.",
+            s507="Our disk has no room for the answer; CC-iSales was not asked.",
         ),
         **VENDOR,
     },

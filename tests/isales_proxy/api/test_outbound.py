@@ -97,7 +97,7 @@ def test_nothing_is_taken_unasked(
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert list(answer.json()["errors"]) == missing
-    assert vendor.calls == []
+    assert list(vendor.calls) == []
     assert not CallDataBatch.objects.exists()
 
 
