@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import environment, logs
 from dashboard.sign_in import providers
+from isales_proxy.signed_pickle import JobSerializer
 
 ENVIRONMENT = environment.read()
 BASE_DIR: Path = environment.BASE_DIR
@@ -121,6 +122,7 @@ CACHES: dict[str, Any] = {
         # Invented answers are never the last good ones of a real CC-iSales.
         "KEY_PREFIX": f"callboard-{room}{'-demo' if ISALES.demo else ''}",
         "VERSION": CACHE_VERSION,
+        "OPTIONS": {"serializer": "isales_proxy.signed_pickle.CacheSerializer"},
     }
     if ENVIRONMENT.cache_url
     else {
@@ -133,6 +135,7 @@ CACHES: dict[str, Any] = {
 
 HUEY: dict[str, Any] = {
     "name": "callboard",
+    "serializer": JobSerializer(),
     "immediate": False,
     # A quiet hour is one of `TIME_ZONE`, to which Django sets the process's clock.
     "utc": False,

@@ -7,6 +7,7 @@ one kind cannot be put in the place of another. `SECRET_KEY_FALLBACKS` still ope
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -48,6 +49,7 @@ def _box(purpose: str) -> MultiFernet:
     return MultiFernet([Fernet(box) for box in boxes])
 
 
+@lru_cache(maxsize=64)
 def _derived(key: str | bytes, purpose: str) -> bytes:
     info = f"callboard.sealing.{purpose}".encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(force_bytes(key))

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.conf import settings
 
@@ -34,16 +34,59 @@ class Spooled:
 
 def put(name: str, facts: Mapping[str, Any], body: bytes) -> None:
     """Keep the bytes under a name of small letters, digits and dashes. Raises OSError."""
-    path = _path(name)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}{_DRAFT}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(json.dumps(dict(facts)).encode() + b"\n" + body)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    _sync(path.parent)
+    with reserve(name, 0) as file:
+        file.put(facts, body)
+
+
+class ReservedFile:
+    """A file whose room on the disk is taken before it is known what it will hold.
+
+    Leaving its block without `put` gives the room back.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._draft = path.with_suffix(f".{os.getpid()}{_DRAFT}")
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._handle = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            if size:
+                os.posix_fallocate(self._handle, 0, size)
+        except OSError:
+            self.close()
+            raise
+
+    def put(self, facts: Mapping[str, Any], body: bytes) -> None:
+        """Write the file, which is whole under its name and on the disk when this returns.
+
+        Raises OSError.
+        """
+        data = memoryview(json.dumps(dict(facts)).encode() + b"\n" + body)
+        place = 0
+        while place < len(data):
+            place += os.pwrite(self._handle, data[place:], place)
+        os.ftruncate(self._handle, len(data))
+        os.fsync(self._handle)
+        self._draft.replace(self._path)
+        _sync(self._path.parent)
+
+    def close(self) -> None:
+        """Give back what was not put. May be called more than once."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+            self._draft.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def reserve(name: str, size: int) -> ReservedFile:
+    """Reserve `size` bytes of the disk for a file of this name. Raises OSError without room."""
+    return ReservedFile(_path(name), size)
 
 
 def get(name: str) -> Spooled | None:

@@ -26,6 +26,8 @@ from isales_proxy.models import BearerToken
 log = structlog.get_logger("isales")
 
 _PURPOSE: Final = "bearer-token"
+# Seconds. No turn is longer than this, or than twice that of another call.
+_LONGEST_TURN: Final = 60.0
 
 
 class DatabaseShelf:
@@ -65,6 +67,10 @@ class DatabaseShelf:
             BearerToken.objects.get_or_create(pk=self._key)
             # One statement, so that of two processes only one can find the turn free.
             free = models.Q(turn_until=None) | models.Q(turn_until__lte=now)
+            # No turn is so long: the clock was set back since, and its holder may be gone.
+            free |= models.Q(
+                turn_until__gt=now + timedelta(seconds=max(_LONGEST_TURN, 2 * seconds))
+            )
             taken = BearerToken.objects.filter(free, pk=self._key).update(
                 turn_of=self._me, turn_until=now + timedelta(seconds=seconds)
             )

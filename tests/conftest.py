@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,8 +82,10 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def vendor(settings: Any) -> Iterator[Simulator]:
+def vendor(settings: Any, tmp_path: Path) -> Iterator[Simulator]:
     """A simulator over real HTTP, and settings that point to it with short timeouts (seconds)."""
+    # What a worker leaves on disk is no other test's.
+    settings.VAR_DIR = tmp_path
     with Simulator(rows=600) as simulator:
         settings.ISALES = replace(
             settings.ISALES,

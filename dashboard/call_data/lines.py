@@ -29,6 +29,7 @@ _TONES: Final = {
     BatchState.UNREADABLE: "failed",
     BatchState.REFUSED: "called",
     BatchState.UNKNOWN: "late",
+    BatchState.LOST: "failed",
 }
 EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
     gettext_lazy("Batch"),
@@ -167,6 +168,7 @@ def batch_facts(batch: CallDataBatch, moments: Moments) -> list[tuple[str, str]]
         (_("Rows asked for"), count(batch.batch_count)),
         (_("Rows received"), count(batch.received) if batch.state == BatchState.TAKEN else ""),
         (_("Answered at"), moments.exact(batch.answered_at)),
+        (_("Size of the answer"), count(batch.answer_bytes) if batch.answer_bytes else ""),
         (_("HTTP status"), str(batch.http_status or "")),
         (_("Answer"), "" if batch.raw_complete else _("cut short")),
         (_("Reference"), batch.vendor_request),
@@ -174,7 +176,7 @@ def batch_facts(batch: CallDataBatch, moments: Moments) -> list[tuple[str, str]]
         (
             _("Kept for"),
             ngettext("%(days)s day", "%(days)s days", days) % {"days": count(days)}
-            if batch.answered_at and not batch.purged_at
+            if batch.answered_at and not batch.purged_at and batch.state != BatchState.LOST
             else "",
         ),
     )

@@ -4,11 +4,13 @@ its rows, or with those alone as a fragment.
 
 from __future__ import annotations
 
+import json
 import math
 import uuid
 from typing import Any, Final
 
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from dashboard.htmx import answer
 from dashboard.moments import Moments
 from dashboard.paging import count, pager
 from dashboard.readers import ReaderRequest
+from dashboard.responses import private
 from isales_proxy.access import Permission, Scope
 from isales_proxy.call_data_filter import BatchFilter, CallDataFilter
 from isales_proxy.client.queries import MAX_BATCH
@@ -34,9 +37,14 @@ _DEFAULT_COUNT: Final = 10
 
 
 def task_page(
-    request: ReaderRequest, scope: Scope, service_id: str, form: TakeForm | None = None
+    request: ReaderRequest,
+    scope: Scope,
+    service_id: str,
+    form: TakeForm | None = None,
+    *,
+    status: int = 422,
 ) -> HttpResponse:
-    """The page of one task; with a take form that was refused, 422."""
+    """The page of one task; with a take form that was refused, that status."""
     newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
     moments = Moments(timezone.now())
     asked = form.data if form else {"batch_count": _DEFAULT_COUNT}
@@ -63,8 +71,27 @@ def task_page(
                 "seconds": math.ceil(isales().longest_call),
             },
         },
-        status=422 if form else 200,
+        status=status if form else 200,
     )
+
+
+def unstored_page(request: ReaderRequest, scope: Scope, taking: call_data.Taking) -> HttpResponse:
+    """The rows of an answer that could be stored nowhere, in the one answer that will hold them."""
+    moments = Moments(timezone.now())
+    response = render(
+        request,
+        "tasks/unstored.html",
+        {
+            "task": task_facts(scope, taking.batch.service_id),
+            "batch": lines.batch_line(taking.batch, moments),
+            "rows": taking.unstored,
+            "text": taking.unstored_text
+            or json.dumps([row.raw for row in taking.unstored], ensure_ascii=False, indent=2),
+            "zone_text": moments.zone_text,
+        },
+        status=507,
+    )
+    return private(response)
 
 
 def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> HttpResponse:

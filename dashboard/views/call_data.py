@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import exports
 from dashboard.call_data import lines
-from dashboard.call_data.pages import batch_list, batch_page, task_page
+from dashboard.call_data.pages import batch_list, batch_page, task_page, unstored_page
 from dashboard.forms import TakeForm
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
@@ -47,13 +47,19 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     form = TakeForm(request.POST)
     if not form.is_valid():
         return task_page(request, scope, service_id, form)
-    taking = call_data.take(
-        scope=scope,
-        service_id=service_id,
-        batch_count=form.cleaned_data["batch_count"],
-        key=str(form.cleaned_data["key"]),
-        reason=form.cleaned_data["reason"],
-    )
+    try:
+        taking = call_data.take(
+            scope=scope,
+            service_id=service_id,
+            batch_count=form.cleaned_data["batch_count"],
+            key=str(form.cleaned_data["key"]),
+            reason=form.cleaned_data["reason"],
+        )
+    except call_data.NoRoom:
+        form.add_error(None, _("Our disk has no room for the answer. CC-iSales was not asked."))
+        return task_page(request, scope, service_id, form, status=507)
+    if taking.lost:
+        return unstored_page(request, scope, taking)
     if taking.repeated:
         messages.warning(
             request,

@@ -35,6 +35,7 @@ _OUTCOMES: Final[dict[str, str | Promise]] = {
     "timed_out": gettext_lazy("No answer in time"),
     "throttled": gettext_lazy("CC-iSales asked for fewer calls"),
     "credentials_refused": gettext_lazy("CC-iSales refused our keys"),
+    "token_ended": gettext_lazy("Our token had ended; there is a new one"),
     "bad_answer": gettext_lazy("The answer could not be read"),
     "refused": gettext_lazy("Refused"),
     "misdirected": gettext_lazy(
@@ -45,7 +46,7 @@ _OUTCOMES: Final[dict[str, str | Promise]] = {
 }
 # Where an answer came with these, it says what became of the request.
 _ANSWERED: Final = frozenset(
-    {DELIVERED, "refused", "misdirected", "credentials_refused", "throttled"}
+    {DELIVERED, "refused", "misdirected", "credentials_refused", "token_ended", "throttled"}
 )
 # Of these the journal quotes what was answered.
 _QUOTED: Final = frozenset({"refused", "misdirected"})

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.api import code_documents as documents
-from isales_proxy.api.errors import InvalidQuestion, by_field
+from isales_proxy.api.errors import InvalidQuestion, by_field, require_nothing
 from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.views import PersonalView
 from isales_proxy.filters import PageFilter
@@ -58,6 +58,7 @@ class ResultCodesRefresh(PersonalView):
     def post(self, request: Request, vdn_id: int) -> Response:
         """Read the table anew and apply it, or only say what it would change; for admins."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
+        require_nothing(request, parameters=["preview"])
         preview = _flag(request, "preview")
         report = (
             previews.start(scope=scope).report if preview else result_codes.refresh(scope=scope)

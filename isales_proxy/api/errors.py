@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.views import set_rollback
 
 from isales_proxy.access import NotAllowed, NotYours
@@ -80,6 +81,22 @@ def no_such_fields(names: Iterable[str]) -> dict[str, list[str]]:
 def by_field(errors: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
     """The errors of a form or a serializer as plain text."""
     return {str(name): [str(text) for text in texts] for name, texts in errors.items()}
+
+
+def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None:
+    """Check that a request brings nothing but those parameters of its address.
+
+    What is misspelt, or is said where nobody looks, must not be done as if it had not been said.
+    Raises InvalidQuestion.
+    """
+    try:
+        body: Iterable[str] = json_object(request.data)
+    except exceptions.UnsupportedMediaType:
+        # A plain POST of a form, mostly an empty one.
+        body = {*request._request.POST} - {"csrfmiddlewaretoken"}  # noqa: SLF001
+    unknown = {*request.query_params} - {*parameters}
+    if errors := no_such_fields(sorted([*unknown, *body])):
+        raise invalid_value(errors)
 
 
 def json_object(data: Any) -> Mapping[str, Any]:

@@ -48,7 +48,8 @@ take: Final = extend_schema(
     operation_id="call_data_take",
     summary="Take call data of a task",
     description=(
-        "CC-iSales hands each number out once: what is taken here no dialler gets any more. The "
+        "CC-iSales hands each number out once: what is taken here no dialler gets any more. So "
+        "`batch_count` and `confirm: true` are required; nothing is taken by default. The "
         "answer is stored before it is read, and the vendor is never asked a second time. A "
         "problem carries the number of the batch in `batch`; whether numbers may have been handed "
         "out is told by the batch's `state`, and by `next_step`."
@@ -66,6 +67,7 @@ take: Final = extend_schema(
             s409="The first request with this `Idempotency-Key` is still under way.",
             s422="A value is out of bounds, or the `Idempotency-Key` was used for another "
             "request; CC-iSales was not asked.",
+            s507="Our disk has no room for the answer; CC-iSales was not asked.",
         ),
         **VENDOR,
     },
@@ -75,6 +77,7 @@ take: Final = extend_schema(
             request_only=True,
             value={
                 "batch_count": 10,
+                "confirm": True,
                 "reason": "Weekly check",
                 "key": "0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e",
             },

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.models import BatchState
 
-DEFAULT_COUNT: Final = 10
 LONGEST_REASON: Final = 300
 
 
@@ -35,12 +35,28 @@ class TaskListFields(serializers.Serializer[Any]):
     results = TaskFields(many=True)
 
 
+@extend_schema_field({"type": "boolean", "enum": [True]})
+class ConfirmField(serializers.Field[bool, Any, bool, Any]):
+    """JSON's `true` and nothing else: a confirmation is not read into another value."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Raises ValidationError for anything but true."""
+        if data is not True:
+            raise serializers.ValidationError(_("Send true."))
+        return True
+
+    def to_representation(self, value: bool) -> bool:
+        """The value itself."""
+        return value
+
+
 class TakeWish(serializers.Serializer[Any]):
     """How much call data to take, and why."""
 
     batch_count = serializers.IntegerField(
-        default=DEFAULT_COUNT, min_value=1, max_value=MAX_BATCH, help_text="Rows at most."
+        min_value=1, max_value=MAX_BATCH, help_text="Rows at most."
     )
+    confirm = ConfirmField(help_text="true: you know that this uses the numbers up.")
     reason = serializers.CharField(
         default="", allow_blank=True, max_length=LONGEST_REASON, help_text="For the audit."
     )
@@ -100,7 +116,8 @@ class BatchFields(serializers.Serializer[Any]):
     state = serializers.ChoiceField(
         choices=BatchState.choices,
         help_text="asked: under way; taken; unreadable: an answer came and is kept; "
-        "refused: none was handed out; unknown: the answer never came.",
+        "refused: none was handed out; unknown: the answer never came; lost: it came and could not "
+        "be stored, its rows are in the answer to the request that took them and nowhere else.",
     )
     batch_count = serializers.IntegerField(help_text="Rows asked for.")
     received = serializers.IntegerField(help_text="Rows that came.")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +25,7 @@ from isales_proxy.api.errors import (
     invalid_value,
     json_object,
     no_such_fields,
+    problem,
 )
 from isales_proxy.api.outbound_serializers import TakeWish
 from isales_proxy.api.permissions import READS, WRITES, Permits
@@ -36,7 +38,7 @@ from isales_proxy.services.call_data import Taking
 
 # Numbers may be gone: a program must not be invited to try again.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
-_CAME: Final = {BatchState.TAKEN: 201, BatchState.ASKED: 202}
+_CAME: Final = {BatchState.TAKEN: 201, BatchState.ASKED: 202, BatchState.LOST: 201}
 
 
 class Tasks(PersonalView):
@@ -78,13 +80,22 @@ class CallDataTaking(PersonalView):
         wish = _wish(request.data)
         in_body = str(wish.get("key") or "")
         by_header = idempotency.key_of(request, in_body)
-        taking = call_data.take(
-            scope=scope,
-            service_id=service_id,
-            batch_count=wish["batch_count"],
-            key=by_header or in_body or str(uuid.uuid4()),
-            reason=wish["reason"],
-        )
+        try:
+            taking = call_data.take(
+                scope=scope,
+                service_id=service_id,
+                batch_count=wish["batch_count"],
+                key=by_header or in_body or str(uuid.uuid4()),
+                reason=wish["reason"],
+            )
+        except call_data.NoRoom:
+            return problem(507, _("Our disk has no room for the answer. CC-iSales was not asked."))
+        if taking.lost:
+            return Response(
+                _batch(taking.batch, tasks.known(scope=scope))
+                | {"results": list(_rows(taking.unstored))},
+                status=201,
+            )
         headers = {}
         if taking.repeated:
             headers[idempotency.REPLAYED] = "true"

@@ -109,7 +109,8 @@ class AttemptFields(serializers.Serializer[Any]):
     worker = serializers.CharField()
     outcome = serializers.CharField(
         help_text="ok, refused, misdirected (what answers at the address set is not CC-iSales), "
-        "unreachable, timed_out, throttled, credentials_refused, bad_answer, lost (its worker "
+        "unreachable, timed_out, throttled, credentials_refused, token_ended (there is a "
+        "new one by now), bad_answer, lost (its worker "
         "ended before the answer was known), unfit, broken; empty: under way."
     )
     maybe_sent = serializers.BooleanField(

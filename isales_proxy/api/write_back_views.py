@@ -25,6 +25,7 @@ from isales_proxy.api.errors import (
     json_object,
     no_such_fields,
     problem,
+    require_nothing,
 )
 from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES, Permits
 from isales_proxy.api.views import PersonalView
@@ -112,6 +113,8 @@ class _Wish(PersonalView):
     def do(self, request: Request, vdn_id: int, pk: int, deed: Callable[..., WriteBack]) -> Any:
         """Do it, and tell what has become of the write-back."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
+        scope.require(Permission.WRITE_BACK)
+        require_nothing(request)
         try:
             deed(scope=scope, pk=pk)
         except NoSuchWriteBack:

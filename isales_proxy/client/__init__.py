@@ -21,6 +21,7 @@ from .errors import (
     Refused,
     Throttled,
     TimedOut,
+    TokenEnded,
     Unreachable,
 )
 from .ie_data import IeData, IeElement, parse_ie_data
@@ -70,6 +71,7 @@ __all__ = [
     "Throttled",
     "TimedOut",
     "Token",
+    "TokenEnded",
     "TokenShelf",
     "TokenState",
     "TransportConfig",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from .config import TransportConfig
 from .envelopes import Payload
@@ -46,6 +46,10 @@ from .tokens import TokenShelf, TokenState
 from .transport import Answer, Received, Transport
 
 T = TypeVar("T")
+
+# Of so many rows more than a page may have, an answer is read all the same. Thousands would be
+# those of somebody who heeds no question at all, and would cost every reader seconds.
+MAX_EXCESS_ROWS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,13 @@ class Client:
     ) -> Page[T]:
         rows, total = answer.payload.rows, answer.payload.total
         rows_name, total_name = answer.payload.names
+        if len(rows) > size + MAX_EXCESS_ROWS:
+            raise BadAnswer(
+                "The answer holds far more rows than were asked for.",
+                operation=operation.name,
+                request_id=answer.request_id,
+                http_status=answer.http_status,
+            )
         items = self._items(operation, rows, answer.request_id, parse)
         if len(rows) > size:
             self._transport.observer.drift(operation.name, rows_name, "oversize")

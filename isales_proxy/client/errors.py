@@ -8,6 +8,7 @@
     ├── TimedOut             the answer was too slow, or the deadline is spent
     ├── Throttled            429
     ├── CredentialsRefused   401, 403, or there are no credentials to call with
+    │   └── TokenEnded       401 for a token that was good before, and there is a new one by now
     ├── BadAnswer            no JSON, the wrong shape, cut short, too large
     │   └── IncompleteSweep  the pages of one list do not add up
     └── Refused              a business error code, or another 4xx
@@ -121,6 +122,16 @@ class CredentialsRefused(ISalesError):
 
     outcome = "credentials_refused"
     default_sentence = "CC-iSales refuses the access key or the signature."
+
+
+class TokenEnded(CredentialsRefused):
+    """The token that was in force ended, and a new one is there: asking again works.
+
+    Raised for calls that are not repeated by themselves; all others are made with the new one.
+    """
+
+    outcome = "token_ended"
+    default_sentence = "The token of CC-iSales had ended; there is a new one by now."
 
 
 class BadAnswer(ISalesError):

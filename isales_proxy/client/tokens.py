@@ -45,11 +45,14 @@ class Token:
         return self.expires_at is None or now < self.expires_at
 
     def fresh(self, now: datetime) -> bool:
-        """Whether it may be used without thinking of the next one yet."""
+        """Whether it may be used without thinking of the next one yet.
+
+        One that was issued in the future is not: the clock was set back, so its end is not known.
+        """
         if self.expires_at is None:
             return True
         margin = min(MAX_MARGIN, (self.expires_at - self.issued_at) / MARGIN_SHARE)
-        return now < self.expires_at - margin
+        return self.issued_at - margin <= now < self.expires_at - margin
 
 
 @dataclass(frozen=True, slots=True)

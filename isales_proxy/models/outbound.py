@@ -37,13 +37,15 @@ class BatchState(models.TextChoices):
     UNREADABLE = "unreadable", _("Taken, but unreadable")
     REFUSED = "refused", _("Not handed out")
     UNKNOWN = "unknown", _("Answer never came")
+    LOST = "lost", _("Answer came, not stored")
 
 
 class CallDataBatch(models.Model):
     """One reading of call data: written before the vendor is asked, so that none goes unseen.
 
-    `raw` is the vendor's answer byte for byte, kept before anything else is done with it. `key` is
-    that of the form, so that a form sent twice takes once.
+    `raw` is the vendor's answer byte for byte, kept before anything else is done with it. Of one
+    that could not be stored `answer_bytes` tells the size. `key` is that of the form, so that a
+    form sent twice takes once.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.PROTECT, related_name="call_data_batches")
@@ -63,6 +65,7 @@ class CallDataBatch(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True)
     raw = models.BinaryField(null=True)
     raw_complete = models.BooleanField(default=True)
+    answer_bytes = models.PositiveIntegerField(_("size of the answer"), null=True)
     received = models.PositiveIntegerField(_("rows received"), default=0)
     vendor_code = models.CharField(max_length=40, blank=True)
     vendor_request = models.CharField(max_length=64, blank=True)

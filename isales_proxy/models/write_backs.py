@@ -26,7 +26,8 @@ class WriteBack(models.Model):
     """One intermediate result on its way to the vendor.
 
     `body` is the request as it will be sent. While `claimed_until` (UTC) lies ahead, the worker of
-    `claimed_by` is at it. `key` is that of the form, so that a form sent twice is one write-back.
+    `claimed_by` is at it. `key` is that of the form, so that a form sent twice is one write-back;
+    `request_digest` is a keyed digest of what that form said, before any number was looked up.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.PROTECT, related_name="write_backs")
@@ -36,6 +37,7 @@ class WriteBack(models.Model):
     fail_code = models.CharField(_("result code"), max_length=32, blank=True)
     body = models.JSONField()
     key = models.CharField(max_length=64, unique=True)
+    request_digest = models.CharField(max_length=64, blank=True)
     appoint_id = models.CharField(_("reservation"), max_length=128, blank=True)
     state = models.CharField(
         _("state"), max_length=16, choices=WriteBackState.choices, default=WriteBackState.WAITING

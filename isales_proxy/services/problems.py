@@ -24,6 +24,7 @@ from isales_proxy.client.errors import (
     Refused,
     Throttled,
     TimedOut,
+    TokenEnded,
     Unreachable,
 )
 from isales_proxy.services.numbers.budgets import SearchesSpent
@@ -110,6 +111,16 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             _("CC-iSales is busy"),
             _("The call centre's system asks us to send fewer requests."),
             _LATER,
+        ),
+    ),
+    (
+        TokenEnded,
+        _Wording(
+            502,
+            "credentials",
+            _("The token of CC-iSales had ended"),
+            _("CC-iSales took our token no longer and did nothing. There is a new one by now."),
+            _("Ask again: it should work."),
         ),
     ),
     (

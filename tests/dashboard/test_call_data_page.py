@@ -145,6 +145,19 @@ def test_what_went_wrong_is_said_on_the_batch(
     assert readings(vendor) == 1
 
 
+def test_a_token_that_ended_meanwhile_is_not_blamed_on_the_keys(
+    supervisor: Any, vendor: Simulator
+) -> None:
+    supervisor.get("/vdn/88/tasks/")
+    vendor.faults.add("unauthorized", operation=READ_CALL_DATA)
+    text = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()
+    assert 'data-batch-state="refused"' in text
+    assert "The token of CC-iSales had ended" in text
+    assert "refuses our keys" not in text
+    again = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()
+    assert 'data-batch-state="taken"' in again
+
+
 def test_the_time_to_look_up_is_that_of_the_reader(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add("lose", operation=READ_CALL_DATA)
     text = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()

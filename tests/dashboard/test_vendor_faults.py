@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from time import sleep
 from typing import Any
@@ -176,3 +177,24 @@ def test_an_old_answer_tells_its_age_within_the_first_minute(
     assert "just now" not in text
     assert 'id="health" class="health" data-health="failing"' in text
     assert "Not answering · last answer 20:00:00" in text
+
+
+def test_a_vendor_that_heeds_no_page_size_is_told_in_few_words(
+    supervisor: Any, vendor: Simulator
+) -> None:
+    """Five thousand rows to a question for 25 are neither shown nor kept."""
+    rows = [{"appointId": str(n), "calledNo": "990022", "taskName": "x" * 200} for n in range(5000)]
+    body = json.dumps({"resultCode": "0200000", "data": rows, "totalCount": len(rows)})
+    vendor.faults.add(
+        "status",
+        operation=LIST_RESERVATIONS,
+        times=None,
+        status=200,
+        body=body,
+        content_type="application/json",
+    )
+    answer = supervisor.get(LIST, {"page": "7", "size": "25"})
+    assert answer.status_code == 502
+    assert 'data-problem="bad-answer"' in answer.content.decode()
+    assert rows_of(answer.content.decode()) == []
+    assert len(answer.content) < 100_000

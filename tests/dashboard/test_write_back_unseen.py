@@ -105,3 +105,47 @@ def test_the_journal_gives_no_number_away(writer: Any, vendor: Simulator) -> Non
         text = text_of(writer.get(address))
         assert "No such number" in text
         assert RESERVED[3:] not in text
+
+
+def test_a_number_is_not_found_by_guesses_under_the_same_key(writer: Any) -> None:
+    """Whether a guess is right must not be told: by page or API, by status or text."""
+    form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
+    assert writer.post(NEW, form).status_code == 303
+    guesses = [form | {"number_of": "", "phone_number": number} for number in (RESERVED, "158")]
+    right, wrong = (writer.post(NEW, guess) for guess in guesses)
+    assert right.status_code == wrong.status_code == 409
+    wish = {"unique_id": "u-1", "service_id": TASK}
+    answers = [
+        writer.post(
+            "/api/v1/vdns/88/write-backs/",
+            wish | {"phone_number": number, **({"key": "k"} if in_body else {})},
+            content_type="application/json",
+            headers={} if in_body else {"Idempotency-Key": "k"},
+        )
+        for number in (RESERVED, "158")
+        for in_body in (True, False)
+    ]
+    assert [answer.status_code for answer in answers] == [409, 422, 409, 422]
+    assert WriteBack.objects.count() == 1
+
+
+def test_the_same_form_again_is_the_same_though_the_vendor_is_away(
+    writer: Any, vendor: Simulator
+) -> None:
+    form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
+    first = writer.post(NEW, form)
+    vendor.stop()
+    again = writer.post(NEW, form)
+    assert (again.status_code, again.headers["Location"]) == (303, first.headers["Location"])
+    assert WriteBack.objects.count() == 1
+
+
+def test_a_key_of_an_older_release_tells_nothing_either(writer: Any) -> None:
+    form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
+    writer.post(NEW, form)
+    WriteBack.objects.update(request_digest="")
+    answers = [
+        writer.post(NEW, form | {"number_of": "", "phone_number": number}).status_code
+        for number in (RESERVED, "158")
+    ]
+    assert len(set(answers)) == 1

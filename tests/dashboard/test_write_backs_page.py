@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from isales_proxy.models import User, WriteBackState
-from isales_proxy.services.write_backs import claims
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.outbox import TASK, outbox_of, reserve, text_of
 
@@ -146,8 +144,10 @@ def test_a_vendors_fault_is_no_lost_connection(
 def test_a_lost_worker_is_told(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
     outbox = outbox_of(people)
     row = outbox.write()
-    claims.take(worker="dead", clock=outbox.clock, lease=timedelta(seconds=9))
-    outbox.later(seconds=9)
+    outbox.take("dead")
+    for _ in range(5):
+        outbox.deliver()
+        outbox.later(seconds=5)
     outbox.deliver()
     text = text_of(as_role("auditor").get(f"{LIST}{row.pk}/"))
     assert "The worker ended before the answer was known" in text

@@ -128,6 +128,17 @@ def test_one_turn_at_a_time_which_lapses(settings: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
+    """Its holder died, and the clock was set back since."""
+    now = [timezone.now()]
+    mine, yours = (DatabaseShelf(isales(), now=lambda: now[0]) for _ in range(2))
+    assert mine.take_turn(10)
+    now[0] -= timedelta(hours=1)
+    assert yours.take_turn(10)
+    assert not mine.take_turn(10)
+
+
+@pytest.mark.django_db
 def test_other_credentials_have_another_shelf(settings: Any) -> None:
     found = replace(isales(), app_key="one", app_secret="secret-one")
     token = Token(value="v", issued_at=timezone.now(), expires_at=None)

@@ -64,7 +64,7 @@ def postgres(env: Env) -> Iterator[tuple[str, Callable[[str], list[tuple[Any, ..
         pytest.skip(f"no PostgreSQL answers on {POSTGRES[0]}:{POSTGRES[1]}")
     name = f"callboard_test_{os.getpid()}_{secrets.token_hex(3)}"
     try:
-        admin = _administrator()
+        admin = administrator()
     except psycopg.OperationalError as error:
         pytest.skip(f"PostgreSQL lets nobody in: {error}")
 
@@ -90,7 +90,7 @@ def discard() -> None:
     """Leave nothing behind: for the end of a process of tests."""
     shutil.rmtree(_folder(), ignore_errors=True)
     if _templates:
-        with _administrator() as admin:
+        with administrator() as admin:
             for name in _templates:
                 admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -107,7 +107,7 @@ def _furnish(env: Env, people: People) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def _administrator() -> psycopg.Connection[Any]:
+def administrator() -> psycopg.Connection[Any]:
     return psycopg.connect(_address("postgresql", "postgres"), autocommit=True)
 
 

@@ -13,8 +13,10 @@ from isales_proxy import access
 from isales_proxy.access import Scope
 from isales_proxy.models import User, WriteBack
 from isales_proxy.services import write_backs
-from isales_proxy.services.write_backs import IntermediateResult, deliveries
+from isales_proxy.services.write_backs import IntermediateResult, claims, deliveries
+from isales_proxy.services.write_backs.claims import Claim
 from isales_proxy.services.write_backs.deliveries import Drained, Pauses
+from isales_proxy.services.write_backs.leases import LeaseWatch
 from isales_proxy.simulator import Simulator
 
 TASK = "1106025109"
@@ -35,11 +37,22 @@ class Outbox:
         self.scope = scope
         self.now = datetime(2025, 5, 31, 6, 30, tzinfo=UTC)
         self.pauses = Pauses()
+        self.watch = LeaseWatch()
+        self.elapsed = 0.0
 
     def clock(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.elapsed
+
     def later(self, **span: float) -> None:
+        """Let time pass, which both clocks see."""
+        self.now += timedelta(**span)
+        self.elapsed += timedelta(**span).total_seconds()
+
+    def step(self, **span: float) -> None:
+        """Set the wall clock forward, or back, without any time passing."""
         self.now += timedelta(**span)
 
     def write(self, unique_id: str = "u-1", **more: Any) -> WriteBack:
@@ -52,7 +65,23 @@ class Outbox:
 
     def deliver(self, worker: str = "one", **more: Any) -> Drained:
         return deliveries.deliver_due(
-            worker=worker, clock=self.clock, jitter=lambda: 0.5, pauses=self.pauses, **more
+            worker=worker,
+            clock=self.clock,
+            monotonic=self.monotonic,
+            jitter=lambda: 0.5,
+            pauses=self.pauses,
+            watch=self.watch,
+            **more,
+        )
+
+    def take(self, worker: str = "one", seconds: float = 9) -> Claim | None:
+        """Let a worker claim what is due first, and do nothing more."""
+        return claims.take(
+            worker=worker,
+            clock=self.clock,
+            monotonic=self.monotonic,
+            lease=timedelta(seconds=seconds),
+            watch=self.watch,
         )
 
     def retry(self, row: WriteBack) -> WriteBack:

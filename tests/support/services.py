@@ -31,6 +31,7 @@ def redis_cache(settings: Any) -> None:
             "BACKEND": "isales_proxy.forgiving_cache.ForgivingRedisCache",
             "LOCATION": "redis://127.0.0.1:6379/15",
             "KEY_PREFIX": f"callboard-tests-{room}",
+            "OPTIONS": {"serializer": "isales_proxy.signed_pickle.CacheSerializer"},
         }
         for room in ("default", "rows")
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from ..auth import Credentials, c2_header
 from ..config import ObsAuth, ObsConfig
@@ -28,6 +28,9 @@ class Outgoing:
 Proof = Callable[[Outgoing], Mapping[str, str]]
 """The headers that a request needs besides its own; made anew for every attempt."""
 
+# A token so old was used before, by another process if not by this one.
+_AGED: Final = timedelta(seconds=60)
+
 Left = Callable[[], float]
 """The seconds that the call has left."""
 
@@ -40,6 +43,12 @@ class Authenticator(Protocol):
 
     def renewed(self, refused: Proof, left: Left) -> Proof | None:
         """Another proof than the refused one, or ``None`` where there can be none. Likewise."""
+
+    def accepted(self, proof: Proof) -> None:
+        """Take note that CC-iSales took this proof."""
+
+    def ended(self, refused: Proof) -> bool:
+        """Whether the refused proof was good before, so that its time is over."""
 
 
 class C2Signer:
@@ -55,6 +64,13 @@ class C2Signer:
 
     def renewed(self, refused: Proof, left: Left) -> None:
         """None: a signature is new each time."""
+
+    def accepted(self, proof: Proof) -> None:
+        """Nothing to note."""
+
+    def ended(self, refused: Proof) -> bool:  # noqa: ARG002 – as every authenticator has it
+        """False: keys have no end that is known."""
+        return False
 
     def _sign(self, request: Outgoing) -> Mapping[str, str]:
         value = c2_header(
@@ -80,6 +96,13 @@ class Open:
     def renewed(self, refused: Proof, left: Left) -> None:
         """None: what was refused is a setting."""
 
+    def accepted(self, proof: Proof) -> None:
+        """Nothing to note."""
+
+    def ended(self, refused: Proof) -> bool:  # noqa: ARG002 – as every authenticator has it
+        """False: a setting has no end."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class _TokenProof:
@@ -103,6 +126,8 @@ class Bearer:
         sleep: Callable[[float], None],
     ) -> None:
         self._header = config.header if config is not None else ""
+        self._clock = clock
+        self._accepted: Proof | None = None
         self._source: TokenSource | StaticToken | None = None
         if config is None or not config.configured:
             return
@@ -124,6 +149,17 @@ class Bearer:
             return None
         token = self._source.after(refused.token, left)
         return _TokenProof(token, self._header) if token is not None else None
+
+    def accepted(self, proof: Proof) -> None:
+        """Remember the token as one that was good."""
+        self._accepted = proof
+
+    def ended(self, refused: Proof) -> bool:
+        """Whether the refused token was taken before, here or by its age elsewhere."""
+        if not isinstance(refused, _TokenProof):
+            return False
+        aged = self._clock() - refused.token.issued_at >= _AGED
+        return aged or refused == self._accepted
 
     def state(self) -> TokenState | None:
         """The times of the token in force, without a call."""

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,13 @@ from .wire import Budget, Trace, pool_classes
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one thread calls with: a session of its own, the time its call has left, its trace."""
+    """What one thread calls with: a session of its own, the time its call has left, its trace.
+
+    ``new_session`` makes another one, for a call that must not use a kept connection.
+    """
 
     session: requests.Session
+    new_session: Callable[[], requests.Session]
     budget: Budget
     trace: Trace
     pid: int
@@ -46,7 +50,8 @@ class Lanes:
         # After a fork the sockets of this thread's lane belong to the parent too.
         if lane is None or lane.pid != os.getpid():
             budget, trace = Budget(self._monotonic), Trace()
-            lane = Lane(_Session(self._tls, budget, trace), budget, trace, os.getpid())
+            new_session = partial(_Session, self._tls, budget, trace)
+            lane = Lane(new_session(), new_session, budget, trace, os.getpid())
             self._local.lane = lane
             with self._lock:
                 self._sessions.add(lane.session)

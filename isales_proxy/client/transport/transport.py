@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import requests
@@ -24,7 +25,14 @@ from ..auth import percent
 from ..breaker import Breaker, State
 from ..config import Origin, Place, TransportConfig
 from ..envelopes import P
-from ..errors import CredentialsRefused, ISalesError, Refused, TimedOut, Unreachable
+from ..errors import (
+    CredentialsRefused,
+    ISalesError,
+    Refused,
+    TimedOut,
+    TokenEnded,
+    Unreachable,
+)
 from ..observer import Observer, SilentObserver
 from ..operations import OPERATIONS, AuthScheme, Operation
 from ..tokens import MemoryShelf, TokenShelf, TokenState
@@ -169,9 +177,12 @@ class Transport:
         proof = authenticator.proof(lambda: lane.budget.left() - spare)
         most = self._config.attempts if repeatable else 1
         try:
-            return self._attempts(call, proof, lane, course, most)
+            payload = self._attempts(call, proof, lane, course, most)
+            authenticator.accepted(proof)
         except CredentialsRefused as error:
             refused = error
+        else:
+            return payload
         renewed: Proof | None = None
         try:
             renewed = authenticator.renewed(proof, lane.budget.left)
@@ -179,8 +190,12 @@ class Transport:
             # Here the refusal is the news; the next call meets the failure by itself.
             if repeatable:
                 raise
-        if renewed is None or not repeatable:
+        if renewed is None:
             raise refused
+        if not repeatable:
+            if refused.http_status != HTTPStatus.UNAUTHORIZED or not authenticator.ended(proof):
+                raise refused
+            raise TokenEnded(http_status=refused.http_status)
         # The refused attempt is not counted.
         return self._attempts(call, renewed, lane, course, most - course.attempts + 1)
 
@@ -241,7 +256,18 @@ class Transport:
             self.observer.called(name, outcome, seconds, course.attempts, call.request_id, status)
 
     def _exchange(self, call: _Call[P], proof: Proof, lane: Lane) -> tuple[int, P, datetime | None]:
-        """Status, payload and the vendor's date of one request and its answer."""
+        """Send one request, over a connection of its own where the operation wants that.
+
+        Gives status, payload and the vendor's date of the answer.
+        """
+        if not call.operation.fresh_connection:
+            return self._exchange_by(lane.session, call, proof, lane)
+        with lane.new_session() as session:
+            return self._exchange_by(session, call, proof, lane)
+
+    def _exchange_by(
+        self, session: requests.Session, call: _Call[P], proof: Proof, lane: Lane
+    ) -> tuple[int, P, datetime | None]:
         operation = call.operation
         left = lane.budget.left()
         timeout = (
@@ -252,7 +278,7 @@ class Transport:
         failure: ISalesError | None = None
         lane.trace.begin(record=call.keep is not None)
         try:
-            response = lane.session.send(
+            response = session.send(
                 request, stream=True, allow_redirects=False, timeout=timeout, verify=True
             )
         except HTTP_ERRORS as error:

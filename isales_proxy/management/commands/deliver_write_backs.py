@@ -48,12 +48,10 @@ class Command(BaseCommand):
                 # The database will be back, and so are we.
                 log.warning("deliveries_interrupted", error=type(error).__name__)
                 drained = Drained()
-            if not options["watch"]:
+            if _anything(drained) or not (options["watch"] or drained.abandoned):
                 self.stdout.write(_summary(drained))
-                return
-            if _anything(drained):
-                self.stdout.write(_summary(drained))
-            if ended.wait(_nap(drained)):
+            # What a worker left that died can be taken over only after it was watched for a while.
+            if not (options["watch"] or drained.abandoned) or ended.wait(_nap(drained)):
                 return
 
 

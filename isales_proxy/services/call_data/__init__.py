@@ -23,7 +23,7 @@ from isales_proxy.services.call_data.reading import (
     raw_answer,
     rows,
 )
-from isales_proxy.services.call_data.taking import Taking, take
+from isales_proxy.services.call_data.taking import NoRoom, Taking, take
 from isales_proxy.services.call_data.upkeep import purge, recover, settle_lost
 from isales_proxy.services.call_data.words import advice
 
@@ -32,6 +32,7 @@ __all__ = [
     "BatchPage",
     "Export",
     "Figures",
+    "NoRoom",
     "RowPage",
     "RowQuestion",
     "Taking",

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 import structlog
-from django.db import DataError, Error, IntegrityError, connection, transaction
+from django.db import DataError, Error, IntegrityError
 from django.utils import timezone
 
 from isales_proxy import spool
 from isales_proxy.access import Scope
 from isales_proxy.client import Received
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.durability import on_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
 from isales_proxy.services.call_data.answers import Outcome, outcome
+from isales_proxy.spool import ReservedFile
 
 log = structlog.get_logger("isales")
 
@@ -32,40 +32,21 @@ _ACTIONS: Final = {
 }
 
 
-@contextmanager
-def on_disk() -> Iterator[None]:
-    """One transaction, never a part of another, that has reached the disk when it is left.
-
-    SQLite is told to sync for it: by our settings it would do so only now and then.
-    """
-    lazy = False
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
-        lazy = connection.vendor == "sqlite"
-    if lazy:
-        _synchronous("FULL")
-    try:
-        with transaction.atomic(durable=True):
-            yield
-    finally:
-        if lazy:
-            _synchronous("NORMAL")
-
-
-def _synchronous(mode: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA synchronous={mode}")
-
-
 class Keeper:
-    """Keeps the one answer to a batch; handed to the client, which calls it before all else."""
+    """Keeps the one answer to a batch; handed to the client, which calls it before all else.
 
-    def __init__(self, batch: CallDataBatch) -> None:
+    `room` is the file that is reserved for it. `lost` says that the answer came and is nowhere but
+    in memory.
+    """
+
+    def __init__(self, batch: CallDataBatch, room: ReservedFile) -> None:
         self.batch = batch
         self.received: Received | None = None
+        self.lost = False
+        self._room = room
 
     def __call__(self, received: Received) -> None:
-        """Into the database, else into the spool. Never raises: the rows may still be read."""
+        """Into the database, else into the file. Never raises: the rows may still be read."""
         self.received = received
         now = timezone.now()
         try:
@@ -85,9 +66,15 @@ class Keeper:
             "at": now.isoformat(),
         }
         try:
-            spool.put(SPOOLED + self.batch.key, facts, received.body)
+            self._room.put(facts, received.body)
         except OSError as error:
-            log.critical("call_data_not_kept", batch=self.batch.pk, error=type(error).__name__)
+            self.lost = True
+            log.critical(
+                "call_data_not_kept",
+                batch=self.batch.pk,
+                error=type(error).__name__,
+                bytes=len(received.body),
+            )
 
 
 def write_bytes(batch: CallDataBatch, received: Received, now: datetime) -> None:
@@ -101,6 +88,37 @@ def write_bytes(batch: CallDataBatch, received: Received, now: datetime) -> None
         vendor_request=received.request_id,
         answered_at=now,
     )
+
+
+def settle_unstored(batch: CallDataBatch, size: int, now: datetime) -> CallDataBatch:
+    """Say of a batch that its answer of `size` bytes came and is lost: in the database, else on
+    disk for `recover`. Never raises."""
+    batch.state, batch.answer_bytes, batch.answered_at = BatchState.LOST, size, now
+    try:
+        with on_disk():
+            changed = CallDataBatch.objects.filter(pk=batch.pk, state__in=OPEN, raw=None).update(
+                state=BatchState.LOST, answer_bytes=size, answered_at=now
+            )
+            if changed:
+                audit.record(
+                    AuditAction.CALL_DATA_TAKEN,
+                    by=None,
+                    vdn_id=batch.vdn_id,
+                    subject=batch.service_id,
+                    batch=batch.pk,
+                    state=BatchState.LOST.value,
+                    asked=batch.batch_count,
+                    bytes=size,
+                )
+        spool.drop(SPOOLED + batch.key)
+    except Error as failure:
+        log.error("call_data_not_settled", batch=batch.pk, error=type(failure).__name__)
+        try:
+            facts = {"key": batch.key, "lost": size, "at": now.isoformat()}
+            spool.put(SPOOLED + batch.key, facts, b"")
+        except OSError as error:
+            log.critical("call_data_loss_not_kept", batch=batch.pk, error=type(error).__name__)
+    return batch
 
 
 def settle(

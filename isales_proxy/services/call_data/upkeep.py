@@ -6,14 +6,21 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.db.models import Q
 from django.utils import timezone
 
 from isales_proxy import spool
 from isales_proxy.client import Received
 from isales_proxy.configuration import isales, keeping
+from isales_proxy.durability import on_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
-from isales_proxy.services.call_data.keeping import SPOOLED, on_disk, settle, write_bytes
+from isales_proxy.services.call_data.keeping import (
+    SPOOLED,
+    settle,
+    settle_unstored,
+    write_bytes,
+)
 
 log = structlog.get_logger("isales")
 
@@ -29,10 +36,10 @@ def settle_lost(now: datetime | None = None) -> int:
     say that nobody knows. Gives how many are unknown from now on."""
     now = now or timezone.now()
     recover(now)
-    last = now - timedelta(seconds=isales().longest_call) - LOST_AFTER
-    lost = CallDataBatch.objects.filter(
-        state=BatchState.ASKED, answered_at=None, asked_at__lt=last
-    ).defer("raw")
+    longest = timedelta(seconds=isales().longest_call) + LOST_AFTER
+    # What was asked in the future: the clock was set back since.
+    old = Q(asked_at__lt=now - longest) | Q(asked_at__gt=now + longest)
+    lost = CallDataBatch.objects.filter(old, state=BatchState.ASKED, answered_at=None).defer("raw")
     return sum(settle(batch, None, None, by=None).state == BatchState.UNKNOWN for batch in lost)
 
 
@@ -45,7 +52,8 @@ def recover(now: datetime | None = None) -> int:
     for name in spool.waiting(SPOOLED):
         _unspool(name)
     waiting = CallDataBatch.objects.filter(
-        state=BatchState.ASKED, answered_at__lt=now - _ITS_TURN
+        Q(answered_at__lt=now - _ITS_TURN) | Q(answered_at__gt=now + _ITS_TURN),
+        state=BatchState.ASKED,
     ).values_list("pk", flat=True)
     return sum(_read(pk) for pk in list(waiting))
 
@@ -77,6 +85,10 @@ def _unspool(name: str) -> None:
     if kept is None or batch is None:
         log.warning("call_data_spool_left", readable=kept is not None)
         return
+    at = datetime.fromisoformat(str(kept.facts["at"]))
+    if "lost" in kept.facts:
+        settle_unstored(batch, int(kept.facts["lost"]), at)
+        return
     received = Received(
         status=int(kept.facts["status"]),
         body=kept.body,
@@ -85,7 +97,7 @@ def _unspool(name: str) -> None:
     )
     if batch.answered_at is None:
         with on_disk():
-            write_bytes(batch, received, datetime.fromisoformat(str(kept.facts["at"])))
+            write_bytes(batch, received, at)
     settle(batch, received, None, by=None)
 
 

@@ -13,7 +13,13 @@ def advice(batch: CallDataBatch, *, when: str) -> str:
 
     `when` is the time of asking as the reader reads times.
     """
-    facts = {"count": batch.batch_count, "task": batch.service_id, "time": when}
+    facts = {
+        "count": batch.batch_count,
+        "task": batch.service_id,
+        "time": when,
+        "size": batch.answer_bytes or 0,
+        "who": batch.asked_by_name,
+    }
     match BatchState(batch.state):
         case BatchState.ASKED:
             return _(
@@ -35,6 +41,15 @@ def advice(batch: CallDataBatch, *, when: str) -> str:
                     "An answer came that cannot be read. It is kept byte for byte and may hold up "
                     "to %(count)s numbers, which will not come again: let an administrator look "
                     "at it before you ask again."
+                )
+                % facts
+            )
+        case BatchState.LOST:
+            return (
+                _(
+                    "An answer of %(size)s bytes came and could not be stored: neither the "
+                    "database nor the disk took it. What could be read of its numbers, up to "
+                    "%(count)s, was shown once to %(who)s and will not come again."
                 )
                 % facts
             )

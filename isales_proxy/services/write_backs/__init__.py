@@ -7,6 +7,8 @@ hears of it; `deliveries` brings it there. What changes the order of an outbox h
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,7 +20,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from isales_proxy import vendor_use
+from isales_proxy import sealing, vendor_use
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MidResult
@@ -137,12 +139,15 @@ def queue(
     number_of: str = "",
     clock: Clock = timezone.now,
 ) -> WriteBack:
-    """Like `queue_once`, for whom a repetition is all the same.
-
-    `number_of` says where its number stands that the writer may not see. Raises NoSuchNumber, too.
-    """
-    result = _completed(scope, result, number_of)
-    return queue_once(scope=scope, result=result, key=key, appoint_id=appoint_id, clock=clock).row
+    """Like `queue_once`, for whom a repetition is all the same."""
+    return queue_once(
+        scope=scope,
+        result=result,
+        key=key,
+        appoint_id=appoint_id,
+        number_of=number_of,
+        clock=clock,
+    ).row
 
 
 def queue_once(
@@ -151,22 +156,31 @@ def queue_once(
     result: IntermediateResult,
     key: str,
     appoint_id: str = "",
+    number_of: str = "",
     clock: Clock = timezone.now,
 ) -> Queued:
     """Put one result into the outbox; the same `key` again gives the same write-back.
 
-    Raises NotAllowed, InvalidQuery, and KeyUsed when that key said something else.
+    `number_of` says where its number stands that the writer may not see. Raises NotAllowed,
+    InvalidQuery, NoSuchNumber, and KeyUsed when that key came with something else.
     """
     scope.require(Permission.WRITE_BACK)
-    body = result.request(scope.vdn).to_body()
+    said = {
+        "body": result.request(scope.vdn).to_body(),
+        "appoint_id": appoint_id,
+        "number_of": number_of,
+    }
     kept_key = _key(scope, key)
+    known = _repeated(scope, kept_key, said)
+    if known is not None:
+        return known
+    result = _completed(scope, result, number_of)
+    body = result.request(scope.vdn).to_body()
     with transaction.atomic():
         vdn = turn_of(scope.vdn.pk)
-        known = WriteBack.objects.filter(key=kept_key).first()
+        known = _repeated(scope, kept_key, said)
         if known is not None:
-            if (known.body, known.appoint_id) != (body, appoint_id):
-                raise KeyUsed(_("This form was stored before with other values. Open a new one."))
-            return Queued(known, repeated=True)
+            return known
         now = clock()
         row = WriteBack.objects.create(
             vdn=vdn,
@@ -176,6 +190,7 @@ def queue_once(
             fail_code=result.fail_code,
             body=body,
             key=kept_key,
+            request_digest=_digests(said)[0],
             appoint_id=appoint_id,
             created_at=now,
             created_by_id=scope.user_id,
@@ -210,7 +225,7 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
             raise Overtaken(
                 _("A newer result for this unique ID has been delivered. Write a new one instead.")
             )
-        if newer.filter(state=WriteBackState.WAITING, claimed_until__gt=now).exists():
+        if newer.filter(state=WriteBackState.WAITING).exclude(claimed_by="").exists():
             raise Overtaken(_("A newer result for this unique ID is being sent at this moment."))
         row.state = WriteBackState.WAITING
         row.queued_at = row.next_at = now
@@ -293,6 +308,39 @@ def _key(scope: Scope, key: str) -> str:
     """A form's key is its writer's own: nobody meets another's write-back by guessing one."""
     text = f"{scope.vdn.pk}:{scope.user_id}:{key[:_LONGEST_KEY]}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _repeated(scope: Scope, key: str, said: dict[str, Any]) -> Queued | None:
+    """The write-back of this key, if it came with the same; None for a new key. Raises KeyUsed.
+
+    What was typed is compared, never the number that was looked up for it: else who may not see
+    that number could find it by typing guesses under the same key.
+    """
+    known = WriteBack.objects.filter(key=key).first()
+    if known is None:
+        return None
+    if known.request_digest:
+        same = known.request_digest in _digests(said)
+    else:
+        # Stored by a release that kept no digest.
+        hidden = () if scope.can(Permission.SEE_NUMBERS) else ("phoneNumber",)
+        same = known.appoint_id == said["appoint_id"] and _without(known.body, hidden) == _without(
+            said["body"], hidden
+        )
+    if not same:
+        raise KeyUsed(_("This form was stored before with other values. Open a new one."))
+    return Queued(known, repeated=True)
+
+
+def _digests(said: dict[str, Any]) -> list[str]:
+    """Keyed digests of what was said, by the key of today first, then by those before it."""
+    text = json.dumps(said, sort_keys=True).encode()
+    keys = sealing.derived_all("write-back-request")
+    return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in keys]
+
+
+def _without(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
 
 
 def _record(action: AuditAction, scope: Scope, row: WriteBack) -> None:

@@ -1,40 +1,47 @@
 """Which worker is at which write-back, and what it found: the bookkeeping of deliveries.
 
-A claim is a lease: it lapses by itself when its worker ends. The journal's line is written with the
-claim, before anything is sent, so that no sending goes unseen. Neither claim nor ending holds a
-transaction while the vendor is spoken to.
+A claim is a lease: it lapses by itself when its worker ends, which every other worker judges by its
+own monotonic clock (see `leases`); the number of the attempt fences it. The journal's line is
+written with the claim, before anything is sent, so that no sending goes unseen. Neither claim nor
+ending holds a transaction while the vendor is spoken to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
-from isales_proxy.client.errors import CredentialsRefused, Misdirected
+from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
+from isales_proxy.durability import on_disk
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.services.answers import AWAY
 from isales_proxy.services.write_backs import Clock, mark_lost, turn_of
+from isales_proxy.services.write_backs.leases import LeaseWatch
 
 # The vendor is away, will not have us, or is not where we look for it: the next write-back would
 # fare no better.
-SHUT_OUT: Final = (*AWAY, CredentialsRefused, Misdirected)
+SHUT_OUT: Final = (*AWAY, CredentialsRefused, TokenEnded, Misdirected)
 _SHUT_OUT_OUTCOMES: Final = tuple(kind.outcome for kind in SHUT_OUT)
 _WAITING: Final = WriteBackState.WAITING
+# More than the clocks of two machines may differ by.
+_SET_BACK: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A write-back in the hands of one worker until `until`. `number` is that of the attempt."""
+    """A write-back in the hands of one worker since `began` (seconds, its monotonic clock).
+
+    `number` is that of the attempt.
+    """
 
     row: WriteBack
     attempt: WriteBackAttempt
-    until: datetime
+    began: float
 
     @property
     def number(self) -> int:
@@ -57,43 +64,58 @@ class Ending:
 
 
 def take(
-    *, worker: str, clock: Clock, lease: timedelta, avoid: Collection[int] = ()
+    *,
+    worker: str,
+    clock: Clock,
+    monotonic: Callable[[], float],
+    lease: timedelta,
+    watch: LeaseWatch,
+    recover: Callable[[WriteBack], bool] = lambda _row: False,
+    avoid: Collection[int] = (),
 ) -> Claim | None:
-    """Claim what is due first, outside of the VDNs to `avoid`; None when nothing is due."""
+    """Claim what is due first, outside of the VDNs to `avoid`; None when nothing is due.
+
+    Before the place of a worker that seems to have ended is taken, `recover` looks for what it left
+    behind; True says that it has settled the write-back by that.
+    """
     while True:
+        began = monotonic()
+        held = dict(_heads().exclude(claimed_by="").values_list("pk", "attempts"))
+        ended = watch.ended(held, began, lease.total_seconds())
         head = (
-            _due(clock())
+            _due(clock(), ended)
             .exclude(vdn__in=avoid)
             .order_by("next_at", "pk")
-            .values_list("pk", "vdn_id")
+            .only("pk", "vdn_id", "key", "attempts", "claimed_by")
             .first()
         )
         if head is None:
             return None
-        pk, vdn_id = head
+        if head.claimed_by and recover(head):
+            continue
         with transaction.atomic():
-            turn_of(vdn_id)
+            turn_of(head.vdn_id)
             now = clock()
-            until = now + lease
             taken = (
-                _due(now)
-                .filter(pk=pk)
-                .update(claimed_by=worker, claimed_until=until, attempts=F("attempts") + 1)
+                _due(now, ended)
+                .filter(pk=head.pk, attempts=head.attempts, claimed_by=head.claimed_by)
+                .update(claimed_by=worker, claimed_until=now + lease, attempts=F("attempts") + 1)
             )
             if taken:
-                row = WriteBack.objects.select_related("vdn").get(pk=pk)
+                row = WriteBack.objects.select_related("vdn").get(pk=head.pk)
                 mark_lost(row, now)
                 attempt = row.journal.create(number=row.attempts, started_at=now, worker=worker)
-                return Claim(row, attempt, until)
+                return Claim(row, attempt, began)
         # Another worker was faster: look for the next one.
 
 
 def settle(claim: Claim, ending: Ending, now: datetime) -> None:
     """Write down how the attempt ended, and what it makes of the write-back if it is still ours.
 
-    That the vendor has acknowledged it counts whoever holds the claim by now.
+    That the vendor has acknowledged it counts whoever holds the claim by now. An end is on the disk
+    when this returns.
     """
-    with transaction.atomic():
+    with transaction.atomic() if ending.state is _WAITING else on_disk():
         turn_of(claim.row.vdn_id)
         WriteBackAttempt.objects.filter(pk=claim.attempt.pk).update(
             finished_at=now,
@@ -131,13 +153,15 @@ def release(claim: Claim) -> None:
 
 
 def next_due() -> dict[int, datetime]:
-    """By VDN, when the first of its waiting ones is due, or its claim lapses."""
-    return dict(
-        _heads()
-        .order_by()
-        .values_list("vdn_id")
-        .annotate(first=Min(Greatest("next_at", Coalesce("claimed_until", "next_at"))))
-    )
+    """Return by VDN when the first of its waiting ones is due that no worker is at."""
+    free = _heads().filter(claimed_by="").order_by()
+    return dict(free.values_list("vdn_id").annotate(first=Min("next_at")))
+
+
+def under_way() -> dict[int, datetime]:
+    """Return by VDN until when (UTC, by its wall clock) a worker may be at one of its heads."""
+    held = _heads().exclude(claimed_by="").order_by()
+    return dict(held.values_list("vdn_id").annotate(last=Max("claimed_until")))
 
 
 def failures(row: WriteBack) -> int:
@@ -158,12 +182,17 @@ def _heads() -> QuerySet[WriteBack]:
     )
 
 
-def _due(now: datetime) -> QuerySet[WriteBack]:
-    return _heads().filter(_unclaimed(now), next_at__lte=now)
+def _due(now: datetime, ended: Collection[int] = ()) -> QuerySet[WriteBack]:
+    """What may be tried now: what nobody is at, and what `ended` says that nobody is at any more.
 
-
-def _unclaimed(now: datetime) -> Q:
-    return Q(claimed_until=None) | Q(claimed_until__lte=now)
+    What was never tried since it was queued is due whatever the clock says, and so is what was
+    tried in the future: the clock was set back since.
+    """
+    ahead = WriteBackAttempt.objects.filter(
+        write_back=OuterRef("pk"), number=OuterRef("attempts"), finished_at__gt=now + _SET_BACK
+    )
+    timely = Q(next_at__lte=now) | Q(next_at=F("queued_at")) | Exists(ahead)
+    return _heads().filter((Q(claimed_by="") & timely) | Q(pk__in=list(ended)))
 
 
 def _held(claim: Claim) -> QuerySet[WriteBack]:
@@ -190,7 +219,7 @@ def _wake(delivered: WriteBack, now: datetime) -> None:
     )
     journal = WriteBackAttempt.objects.filter(write_back=OuterRef("pk"))
     asleep = (
-        WriteBack.objects.filter(_unclaimed(now), state=_WAITING, next_at__gt=now)
+        WriteBack.objects.filter(claimed_by="", state=_WAITING, next_at__gt=now)
         .filter(vdn=delivered.vdn_id)
         .annotate(last=Subquery(journal.order_by("-number").values("outcome")[:1]))
         .filter(last__in=_SHUT_OUT_OUTCOMES)

@@ -2,8 +2,9 @@
 
 Follows "Interface for Writing back Intermediate Results". The vendor updates by `uniqueId`, so a
 result whose answer was lost is sent again; those of one `uniqueId` go in the order in which they
-were written, one at a time. While the vendor is away its VDN is left alone for a while, so that
-not every write-back has to find that out by itself.
+were written, one at a time. What was acknowledged is on the disk before the database hears of it
+(see `acknowledgements`), and is not sent again. While the vendor is away its VDN is left alone for
+a while, so that not every write-back has to find that out by itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from isales_proxy import gateway
@@ -30,8 +31,9 @@ from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Re
 from isales_proxy.client.queries import InvalidQuery, MidResult
 from isales_proxy.configuration import isales, keeping
 from isales_proxy.models import WriteBackState
-from isales_proxy.services.write_backs import Clock, claims
+from isales_proxy.services.write_backs import Clock, acknowledgements, claims
 from isales_proxy.services.write_backs.claims import SHUT_OUT, Claim, Ending
+from isales_proxy.services.write_backs.leases import LeaseWatch
 
 log = structlog.get_logger("isales")
 
@@ -49,6 +51,8 @@ _LONGEST_PAUSE: Final = 60.0
 _LONGEST_WISH: Final = 3600.0
 # The waits between the tries to write down how an attempt ended; two minutes of them in all.
 _WRITING_DOWN: Final = (0.1, 0.4, 1.5, *(2.0,) * 59)
+# How soon a worker looks again whether another is still at its write-back.
+_LOOK_AGAIN: Final = timedelta(seconds=5)
 _LONGEST_PROBLEM: Final = 400
 _LONGEST_CODE: Final = 40
 _LONGEST_REQUEST: Final = 64
@@ -57,36 +61,40 @@ _LONGEST_REQUEST: Final = 64
 @dataclass
 class Drained:
     """What one drain did. `next_at` (aware UTC) is when there will be something to do again, as
-    far as is known now."""
+    far as is known now; `abandoned` tells that a worker is overdue whose place is not taken yet."""
 
     delivered: int = 0
     refused: int = 0
     postponed: int = 0
     given_up: int = 0
     next_at: datetime | None = None
+    abandoned: bool = False
 
 
 @dataclass(frozen=True)
 class _Pause:
-    until: datetime
+    until: float
     times: int
 
 
 class Pauses:
-    """The VDNs that this process leaves alone for a while. Safe for many threads."""
+    """The VDNs that this process leaves alone for a while. Safe for many threads.
+
+    All times are seconds of one monotonic clock.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pauses: dict[int, _Pause] = {}
 
-    def begin(self, vdn_id: int, now: datetime, wish: float | None = None) -> None:
+    def begin(self, vdn_id: int, now: float, wish: float | None = None) -> None:
         """Pause, each time twice as long, and not shorter than the vendor wishes (seconds)."""
         with self._lock:
             known = self._pauses.get(vdn_id)
             times = known.times + 1 if known else 1
             seconds = _doubled(_FIRST_PAUSE, times, _LONGEST_PAUSE)
             seconds = max(seconds, min(wish or 0.0, _LONGEST_WISH))
-            self._pauses[vdn_id] = _Pause(now + timedelta(seconds=seconds), times)
+            self._pauses[vdn_id] = _Pause(now + seconds, times)
 
     def end(self, vdn_id: int) -> None:
         """The vendor has answered."""
@@ -98,24 +106,26 @@ class Pauses:
         with self._lock:
             self._pauses.clear()
 
-    def until(self, vdn_id: int) -> datetime | None:
-        """When the VDN's pause ends or ended; None for one that has none."""
+    def left(self, vdn_id: int, now: float) -> float:
+        """Seconds until the VDN's pause ends; 0 for one that has none."""
         with self._lock:
             found = self._pauses.get(vdn_id)
-            return found.until if found else None
+            return max(found.until - now, 0.0) if found else 0.0
 
-    def running(self, now: datetime) -> list[int]:
+    def running(self, now: float) -> list[int]:
         """The VDNs that are to be left alone."""
         with self._lock:
             return [vdn_id for vdn_id, pause in self._pauses.items() if pause.until > now]
 
 
 _pauses = Pauses()
+_watch = LeaseWatch()
 
 
 def forget() -> None:
-    """Drop what this process remembers of vendors that were away."""
+    """Drop what this process remembers of vendors that were away and of other workers."""
     _pauses.forget()
+    _watch.forget()
 
 
 def worker_name() -> str:
@@ -127,8 +137,10 @@ def deliver_due(
     *,
     worker: str,
     clock: Clock = timezone.now,
+    monotonic: Callable[[], float] = time.monotonic,
     jitter: Callable[[], float] = random.random,
     pauses: Pauses = _pauses,
+    watch: LeaseWatch = _watch,
     stopped: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Drained:
@@ -140,43 +152,67 @@ def deliver_due(
     SimulatorRefused before anything is claimed.
     """
     drained = Drained()
-    while not stopped():
-        gateway.ensure_allowed()
-        call_within = isales().deadline
-        claim = claims.take(
-            worker=worker,
-            clock=clock,
-            lease=timedelta(seconds=call_within + _LEASE_SLACK),
-            avoid=pauses.running(clock()),
-        )
-        if claim is None:
-            break
-        if clock() > claim.until - timedelta(seconds=call_within):
-            # We stood still meanwhile: a call begun now could outlast the claim.
-            claims.release(claim)
-            continue
-        said = _send(claim)
-        error = None if isinstance(said, Acknowledgement) else said
-        now = clock()
-        if isinstance(error, CircuitOpen):
-            claims.release(claim)
-            pauses.begin(claim.row.vdn_id, now, error.retry_after)
-            continue
-        ending = _ending(claim, said, now, jitter)
-        _write_down(claim, ending, now, sleep)
-        _count(drained, ending)
-        _mind_pause(pauses, claim, error, now)
-        log.info(
-            "write_back_sent",
-            write_back=claim.row.pk,
-            vdn=claim.row.vdn_id,
-            attempt=claim.number,
-            outcome=ending.outcome,
-            state=ending.state.value,
-            vendor_request=ending.vendor_request,
-        )
-    drained.next_at = _next_at(pauses)
+    try:
+        acknowledgements.recover()
+        while not stopped():
+            gateway.ensure_allowed()
+            call_within = isales().deadline
+            claim = claims.take(
+                worker=worker,
+                clock=clock,
+                monotonic=monotonic,
+                lease=timedelta(seconds=call_within + _LEASE_SLACK),
+                watch=watch,
+                recover=lambda row: acknowledgements.recover(row) > 0,
+                avoid=pauses.running(monotonic()),
+            )
+            if claim is None:
+                break
+            if monotonic() - claim.began > _LEASE_SLACK / 2:
+                # We stood still meanwhile: a call begun now could outlast the claim.
+                claims.release(claim)
+                continue
+            _deliver(claim, drained, clock, monotonic, jitter, pauses, watch, sleep)
+        _look_ahead(drained, pauses, clock(), monotonic())
+    except Error:
+        watch.forget()
+        raise
     return drained
+
+
+def _deliver(
+    claim: Claim,
+    drained: Drained,
+    clock: Clock,
+    monotonic: Callable[[], float],
+    jitter: Callable[[], float],
+    pauses: Pauses,
+    watch: LeaseWatch,
+    sleep: Callable[[float], None],
+) -> None:
+    """One attempt, from the call to the line in the journal."""
+    said = _send(claim)
+    error = None if isinstance(said, Acknowledgement) else said
+    now = clock()
+    if isinstance(error, CircuitOpen):
+        claims.release(claim)
+        pauses.begin(claim.row.vdn_id, monotonic(), error.retry_after)
+        return
+    ending = _ending(claim, said, now, jitter)
+    if ending.state is not WriteBackState.WAITING:
+        acknowledgements.put(claim, ending, now)
+    _write_down(claim, ending, now, watch, sleep)
+    _count(drained, ending)
+    _mind_pause(pauses, claim, error, monotonic())
+    log.info(
+        "write_back_sent",
+        write_back=claim.row.pk,
+        vdn=claim.row.vdn_id,
+        attempt=claim.number,
+        outcome=ending.outcome,
+        state=ending.state.value,
+        vendor_request=ending.vendor_request,
+    )
 
 
 def _send(claim: Claim) -> Acknowledgement | Exception:
@@ -200,22 +236,32 @@ def _send(claim: Claim) -> Acknowledgement | Exception:
 
 
 def _write_down(
-    claim: Claim, ending: Ending, now: datetime, sleep: Callable[[float], None]
+    claim: Claim,
+    ending: Ending,
+    now: datetime,
+    watch: LeaseWatch,
+    sleep: Callable[[float], None],
 ) -> None:
-    """Settle the claim, with patience: what is acknowledged but not written down is sent again."""
-    for wait in _WRITING_DOWN:
+    """Settle the claim, with patience: on the disk of another machine nobody sees what is on ours.
+
+    Raises django.db.Error; what was acknowledged is then on the disk for the next worker.
+    """
+    for wait in (*_WRITING_DOWN, None):
         try:
             claims.settle(claim, ending, now)
         except (OperationalError, InterfaceError) as error:
+            if wait is None:
+                raise
             log.warning(
                 "write_back_not_settled", write_back=claim.row.pk, error=type(error).__name__
             )
+            watch.forget()
             sleep(wait)
             # A connection that broke would stay broken.
             connection.close_if_unusable_or_obsolete()
         else:
+            acknowledgements.drop(claim)
             return
-    claims.settle(claim, ending, now)
 
 
 def _ending(
@@ -269,7 +315,7 @@ def _doubled(first: float, times: int, longest: float) -> float:
     return min(first * 2.0 ** min(max(times, 1) - 1, 32), longest)
 
 
-def _mind_pause(pauses: Pauses, claim: Claim, error: Exception | None, now: datetime) -> None:
+def _mind_pause(pauses: Pauses, claim: Claim, error: Exception | None, now: float) -> None:
     if isinstance(error, SHUT_OUT):
         pauses.begin(claim.row.vdn_id, now, error.retry_after)
     elif error is None or isinstance(error, ISalesError):
@@ -288,10 +334,19 @@ def _count(drained: Drained, ending: Ending) -> None:
             drained.postponed += 1
 
 
-def _next_at(pauses: Pauses) -> datetime | None:
-    """The earliest moment at which a VDN that is not paused will have something due."""
-    moments = []
+def _look_ahead(drained: Drained, pauses: Pauses, now: datetime, elapsed: float) -> None:
+    """Say when a VDN that is not paused will have something due, or another worker to look at."""
+    under_way = claims.under_way()
+    found = dict.fromkeys(under_way, now + _LOOK_AGAIN)
     for vdn_id, first in claims.next_due().items():
-        paused = pauses.until(vdn_id)
-        moments.append(max(first, paused) if paused else first)
-    return min(moments, default=None)
+        found[vdn_id] = min(first, found.get(vdn_id, first))
+    drained.next_at = min(
+        (
+            max(first, now + timedelta(seconds=left))
+            if (left := pauses.left(vdn_id, elapsed))
+            else first
+            for vdn_id, first in found.items()
+        ),
+        default=None,
+    )
+    drained.abandoned = any(until <= now for until in under_way.values())

@@ -36,7 +36,7 @@ def test_one_key_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             written = list(pool.map(send, [(results, WISH)] * AT_ONCE))
             take = f"{base}/api/v1/vdns/88/tasks/{TASK}/call-data/"
-            taken = list(pool.map(send, [(take, {"batch_count": 2})] * AT_ONCE))
+            taken = list(pool.map(send, [(take, {"batch_count": 2, "confirm": True})] * AT_ONCE))
 
         assert {answer.status_code for answer in written} == {201}
         assert len({answer.json()["id"] for answer in written}) == 1

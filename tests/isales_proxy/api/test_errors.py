@@ -136,6 +136,12 @@ def test_too_many_requests_are_told_when_to_come_back(
         '{"unique_id": "u", "service_id": "1", "key": "\\ud800"}',
         '{"unique_id": "u", "service_id": "1", "device_type": "\\udfff\\ud800"}',
         '{"batch_count": 1, "\\ud800": 1}',
+        '{"batch_count": 500, "batch_count": 1, "confirm": true}',
+        '{"batch_count": 1, "confirm": true, "confirm": true}',
+        '{"unique_id": "u", "service_id": "1", "unique_id": "v"}',
+        '{"unique_id": "u", "service_id": "1", "status": {"a": 1, "a": 2}}',
+        '[{"a": [{"b": 1, "b": 1}]}]',
+        '{"batch_count": NaN, "confirm": true}',
         "[" * 100_000,
         '{"reason": ' + "[" * 50_000 + "]" * 50_000 + "}",
     ],
@@ -154,3 +160,31 @@ def test_json_that_nothing_could_hold_is_told_so(
     assert answer.headers["Content-Type"] == PROBLEM
     assert not WriteBack.objects.exists()
     assert not CallDataBatch.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        ("result-codes/refresh/?preveiw=true", "admin"),
+        ("write-backs/1/retry/?dry_run=1", "supervisor"),
+    ],
+)
+def test_a_misspelt_parameter_is_not_done_as_if_it_were_not_there(
+    vendor: Simulator, as_role: Any, path: str, role: str
+) -> None:
+    answer = as_role(role).post(f"/api/v1/vdns/88/{path}")
+    assert answer.status_code == 422
+    assert list(vendor.calls) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "role"), [("result-codes/refresh/", "admin"), ("write-backs/1/cancel/", "supervisor")]
+)
+@pytest.mark.parametrize("kind", [{"content_type": "application/json"}, {}])
+def test_a_wish_where_nobody_looks_is_refused(
+    vendor: Simulator, as_role: Any, path: str, role: str, kind: dict[str, Any]
+) -> None:
+    answer = as_role(role).post(f"/api/v1/vdns/88/{path}", {"preview": True}, **kind)
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == ["preview"]
+    assert list(vendor.calls) == []

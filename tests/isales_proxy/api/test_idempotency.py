@@ -88,7 +88,7 @@ def test_a_key_is_its_persons_own_in_one_vdn(client: Client, people: dict[str, U
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\tb", "\x7f", "sch\xf6n", "a\x00b"])
 @pytest.mark.parametrize("address", [ADDRESS, TAKE])
 def test_a_key_out_of_bounds_is_refused(client: Client, key: str, address: str) -> None:
-    data = WISH if address == ADDRESS else {"batch_count": 1}
+    data = WISH if address == ADDRESS else {"batch_count": 1, "confirm": True}
     answer = client.post(address, data, content_type="application/json", HTTP_IDEMPOTENCY_KEY=key)
     assert answer.status_code == 422
     assert "Idempotency-Key" in answer.json()["errors"]
@@ -104,23 +104,26 @@ def test_header_and_body_may_say_the_same_key_but_no_other(client: Client) -> No
 
 
 def test_call_data_is_taken_once(client: Client, vendor: Simulator) -> None:
-    first, second = (post(client, "k", {"batch_count": 2}, TAKE) for _ in range(2))
+    first, second = (post(client, "k", {"batch_count": 2, "confirm": True}, TAKE) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
     assert second.headers["Idempotency-Replayed"] == "true"
     assert len(vendor.calls.of(READ_CALL_DATA)) == 1
-    other = post(client, "k", {"batch_count": 3}, TAKE)
+    other = post(client, "k", {"batch_count": 3, "confirm": True}, TAKE)
     assert (other.status_code, other.headers["Content-Type"]) == (422, PROBLEM)
-    assert post(client, str(uuid.uuid4()), {"batch_count": 2}, TAKE).status_code == 201
+    assert (
+        post(client, str(uuid.uuid4()), {"batch_count": 2, "confirm": True}, TAKE).status_code
+        == 201
+    )
     assert len(vendor.calls.of(READ_CALL_DATA)) == 2
 
 
 def test_call_data_that_is_being_taken_is_not_taken_again(
     client: Client, vendor: Simulator
 ) -> None:
-    post(client, "k", {"batch_count": 2}, TAKE)
+    post(client, "k", {"batch_count": 2, "confirm": True}, TAKE)
     CallDataBatch.objects.update(state=BatchState.ASKED)
-    answer = post(client, "k", {"batch_count": 2}, TAKE)
+    answer = post(client, "k", {"batch_count": 2, "confirm": True}, TAKE)
     assert answer.status_code == 409
     assert answer.json()["batch"] == CallDataBatch.objects.get().pk
     assert int(answer.headers["Retry-After"]) >= 1
@@ -131,7 +134,7 @@ def test_a_taking_is_answered_masked_and_known_again(
     client: Client, vendor: Simulator, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
-    wish = {"batch_count": 1, "reason": "asked by 13800001234"}
+    wish = {"batch_count": 1, "confirm": True, "reason": "asked by 13800001234"}
     first, again = (post(client, "k", wish, TAKE) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["reason"] == again.json()["reason"] == "asked by 138••••1234"

@@ -17,6 +17,9 @@ TAKE = f"{API}/tasks/{TASK}/call-data/"
 
 
 def take(client: Any, data: Any = None, address: str = TAKE) -> Any:
+    """Post a wish; what it does not say is ten rows, confirmed."""
+    if data is None or isinstance(data, dict):
+        data = {"batch_count": 10, "confirm": True} | (data or {})
     return client.post(address, data, content_type="application/json")
 
 
@@ -74,9 +77,28 @@ def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any)
     assert set(row) == set(known["CallDatumFields"]["properties"])
 
 
-def test_ten_rows_unless_said_otherwise(vendor: Simulator, as_role: Any) -> None:
-    assert take(as_role("admin")).json()["received"] == 10
-    assert readings(vendor) == 1
+@pytest.mark.parametrize(
+    ("data", "missing"),
+    [
+        ({}, ["batch_count", "confirm"]),
+        (None, ["batch_count", "confirm"]),
+        ({"batch_count": 1}, ["confirm"]),
+        ({"confirm": True}, ["batch_count"]),
+        ({"batch_count": 1, "confirm": False}, ["confirm"]),
+        ({"batch_count": 1, "confirm": "true"}, ["confirm"]),
+        ({"batch_count": 1, "confirm": 1}, ["confirm"]),
+        ({"batch_count": 1, "confirm": None}, ["confirm"]),
+    ],
+)
+def test_nothing_is_taken_unasked(
+    vendor: Simulator, as_role: Any, data: Any, missing: list[str]
+) -> None:
+    answer = as_role("admin").post(TAKE, data, content_type="application/json")
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert list(answer.json()["errors"]) == missing
+    assert list(vendor.calls) == []
+    assert not CallDataBatch.objects.exists()
 
 
 def test_the_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from isales_proxy.client import (
     BadAnswer,
+    CallDataQuery,
     CircuitOpen,
     Client,
     CredentialsRefused,
@@ -24,6 +26,7 @@ from isales_proxy.client import (
     Unreachable,
 )
 from isales_proxy.client.observer import SilentObserver
+from isales_proxy.client.operations import OPERATIONS, PUSH_MID_RESULT, READ_CALL_DATA
 from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -75,14 +78,54 @@ def test_an_answer_that_does_not_come_may_mean_anything(
     assert error.maybe_sent
 
 
-def test_a_kept_connection_that_was_closed_meanwhile_may_have_carried_it(
-    make_client: MakeClient, stub: StubVendor
+class IdleReset:
+    """What a firewall makes of a vendor: a connection that was used before is reset, unseen."""
+
+    def __init__(self, then: Step) -> None:
+        self.then = then
+        self.used: set[int] = set()
+
+    def __call__(self, sock: socket.socket, received: Received) -> bool:
+        if received.connection in self.used:
+            return reset()(sock, received)
+        self.used.add(received.connection)
+        return self.then(sock, received)
+
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    PUSH_MID_RESULT.name: lambda client: client.push_mid_result(result=RESULT),
+    READ_CALL_DATA.name: lambda client: client.read_call_data(
+        vdn=88,
+        query=CallDataQuery(cc_id=1, service_id="1", batch_count=1),
+        keep=lambda _received: None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [op.name for op in OPERATIONS if not op.repeatable])
+def test_what_must_not_be_repeated_meets_no_connection_that_was_reset(
+    make_client: MakeClient, stub: StubVendor, name: str
 ) -> None:
     client = make_client(obs=STATIC)
-    stub.script(reply(obs_answer()), reset())
+    stub.default = IdleReset(reply(obs_answer({"taskData": [], "tasks": []})))
+    for _ in range(3):
+        CALLS[name](client)
+    sent = stub.received
+    assert len(sent) == 3
+    assert len({received.connection for received in sent}) == 3
+
+
+def test_it_meets_none_that_another_call_left_either(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    client = make_client(obs=OBS)
+    stub.at("tokenByAkSk", reply(app_token()))
+    stub.at("business/tasks", IdleReset(reply(obs_answer([]))))
+    stub.at("push/midresult", IdleReset(reply(obs_answer())))
+    client.list_outbound_tasks(vdn=88, cc_id=1)
     client.push_mid_result(result=RESULT)
-    assert push(client).maybe_sent
-    assert stub.connections == 1
+    (pushed,) = stub.sent_to("push/midresult")
+    assert pushed.connection not in {sent.connection for sent in stub.sent_to("business/tasks")}
 
 
 def test_nobody_listening(make_client: MakeClient) -> None:

@@ -139,6 +139,27 @@ def test_more_rows_than_asked_for_and_a_total_too_small_are_drift(
     assert ("list_reservations", "totalCount", "too_small") in notes.drifts
 
 
+@pytest.mark.parametrize(("rows", "read"), [(125, True), (126, False), (5000, False)])
+def test_far_more_rows_than_asked_for_are_a_bad_answer(
+    client: Client, stub: StubVendor, rows: int, read: bool
+) -> None:
+    stub.default = reply(envelope([{"appointId": str(n)} for n in range(rows)], rows))
+    query = ReservationQuery(size=25)
+    if read:
+        assert len(client.list_reservations(vdn=88, query=query).items) == rows
+        return
+    with pytest.raises(BadAnswer) as caught:
+        client.list_reservations(vdn=88, query=query)
+    assert caught.value.operation == "list_reservations"
+
+
+def test_far_more_codes_than_asked_for_are_one_too(client: Client, stub: StubVendor) -> None:
+    rows = [{"resultCode": str(n)} for n in range(5000)]
+    stub.default = reply(envelope(rows, len(rows), field="obsCodes"))
+    with pytest.raises(BadAnswer):
+        client.list_result_codes(vdn=88, query=ResultCodeQuery(page=1, size=25))
+
+
 def test_a_row_that_is_no_object_is_a_bad_answer(client: Client, stub: StubVendor) -> None:
     stub.default = reply(envelope([{}, None], 2))
     with pytest.raises(BadAnswer) as caught:

@@ -9,6 +9,7 @@ import pytest
 
 from isales_proxy.client import (
     BadAnswer,
+    CallDataQuery,
     Client,
     CredentialsRefused,
     ISalesError,
@@ -18,6 +19,7 @@ from isales_proxy.client import (
     ObsConfig,
     ReservationQuery,
     Token,
+    TokenEnded,
     TokenState,
     Unreachable,
 )
@@ -160,6 +162,55 @@ def test_what_is_not_repeatable_is_not_repeated_but_the_next_call_has_a_new_toke
     obs.push_mid_result(result=RESULT)
     assert tokens_used(stub, "midresult") == ["token-1", "token-2"]
     assert len(stub.sent_to("tokenByAkSk")) == 2
+
+
+def test_a_token_that_was_good_before_has_ended(obs: Client, stub: StubVendor) -> None:
+    """The keys are right: to ask again works, and the error says so."""
+    stub.at("midresult", reply(obs_answer()), reply(status=401), reply(status=401))
+    obs.push_mid_result(result=RESULT)
+    with pytest.raises(TokenEnded) as caught:
+        obs.push_mid_result(result=RESULT)
+    assert (caught.value.operation, caught.value.http_status) == ("push_mid_result", 401)
+    assert caught.value.maybe_sent
+    # The new one is refused as well: that is no matter of its end.
+    with pytest.raises(CredentialsRefused) as again:
+        obs.push_mid_result(result=RESULT)
+    assert not isinstance(again.value, TokenEnded)
+
+
+def test_a_token_that_another_process_used_has_ended(
+    make_client: MakeClient, stub: StubVendor, time: Time
+) -> None:
+    shelf = MemoryShelf()
+    ask(make_client(obs=OBS, shelf=shelf))
+    time.passed = 100.0
+    stub.at("callnos", reply(status=401))
+    with pytest.raises(TokenEnded):
+        make_client(obs=OBS, shelf=shelf).read_call_data(
+            vdn=88,
+            query=CallDataQuery(cc_id=1, service_id="1", batch_count=1),
+            keep=lambda _received: None,
+        )
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_was_never_good_says_nothing_of_its_end(
+    obs: Client, stub: StubVendor, status: int
+) -> None:
+    stub.at("midresult", reply(status=status))
+    with pytest.raises(CredentialsRefused) as caught:
+        obs.push_mid_result(result=RESULT)
+    assert not isinstance(caught.value, TokenEnded)
+
+
+def test_a_clock_that_was_set_back_prolongs_no_token(
+    obs: Client, stub: StubVendor, time: Time
+) -> None:
+    time.passed = 7200.0
+    ask(obs)
+    time.passed = 3600.0
+    ask(obs)
+    assert tokens_used(stub) == ["token-1", "token-2"]
 
 
 def test_a_renewal_that_fails_does_not_hide_the_refusal_of_what_is_not_repeated(

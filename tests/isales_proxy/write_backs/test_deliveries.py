@@ -117,11 +117,10 @@ def test_pauses_double_to_ten_minutes(outbox: Outbox, vendor: Simulator) -> None
     row = outbox.write()
     waits = []
     for _ in range(10):
-        before = outbox.now
         outbox.deliver()
         row.refresh_from_db()
-        waits.append((row.next_at - before).total_seconds())
-        outbox.now = row.next_at
+        waits.append((row.next_at - outbox.now).total_seconds())
+        outbox.later(seconds=waits[-1])
     assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
@@ -254,10 +253,11 @@ def test_a_request_that_does_not_fit_any_more_is_given_up(outbox: Outbox) -> Non
 
 def test_a_worker_that_ended_leaves_a_lost_attempt(outbox: Outbox) -> None:
     row = outbox.write()
-    assert claims.take(worker="dead", clock=outbox.clock, lease=timedelta(seconds=9))
-    assert outbox.deliver().next_at == outbox.now + timedelta(seconds=9)
-    assert outbox.outcomes(row) == [""]
-    outbox.later(seconds=9)
+    assert outbox.take("dead")
+    for _ in range(3):
+        assert outbox.deliver("alive").next_at == outbox.now + timedelta(seconds=5)
+        assert outbox.outcomes(row) == [""]
+        outbox.later(seconds=5)
     outbox.deliver("alive")
     assert outbox.outcomes(row) == [WriteBackAttempt.LOST, "ok"]
     assert [attempt.worker for attempt in row.journal.all()] == ["dead", "alive"]
@@ -266,10 +266,12 @@ def test_a_worker_that_ended_leaves_a_lost_attempt(outbox: Outbox) -> None:
 
 def test_a_worker_that_lost_its_claim_decides_nothing(outbox: Outbox) -> None:
     row = outbox.write()
-    old = claims.take(worker="slow", clock=outbox.clock, lease=timedelta(seconds=9))
+    old = outbox.take("slow")
     assert old
-    outbox.later(seconds=9)
-    new = claims.take(worker="new", clock=outbox.clock, lease=timedelta(seconds=9))
+    for _ in range(2):
+        assert outbox.take("new") is None
+        outbox.later(seconds=5)
+    new = outbox.take("new")
     assert new
     claims.settle(old, Ending(WriteBackState.REFUSED, "refused"), outbox.now)
     assert state(row) == WAITING
@@ -281,7 +283,7 @@ def test_a_worker_that_lost_its_claim_decides_nothing(outbox: Outbox) -> None:
 
 def test_a_late_acknowledgement_counts_all_the_same(outbox: Outbox) -> None:
     row = outbox.write()
-    old = claims.take(worker="slow", clock=outbox.clock, lease=timedelta(seconds=9))
+    old = outbox.take("slow")
     assert old
     outbox.later(seconds=9)
     outbox.cancel(row)

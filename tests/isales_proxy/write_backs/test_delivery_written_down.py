@@ -9,6 +9,7 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 
 from isales_proxy.models import User, WriteBackState
+from isales_proxy.services.write_backs import acknowledgements
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.outbox import Outbox, scope_of
 
@@ -70,5 +71,34 @@ def test_a_database_that_stays_away_ends_the_worker_and_loses_nothing(
         outbox.deliver(sleep=waits.append)
     assert 60 <= sum(waits) <= 180
     outbox.later(hours=1)
-    assert outbox.deliver().delivered == 1
-    assert outbox.outcomes(row) == ["lost", "ok"]
+    outbox.deliver("another")
+    row.refresh_from_db()
+    assert row.state == WriteBackState.DELIVERED
+    assert outbox.outcomes(row) == ["ok"]
+    assert len(vendor.write_backs) == 1
+
+
+def test_a_refusal_outlasts_a_database_that_stays_away(outbox: Outbox, vendor: Simulator) -> None:
+    vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
+    row = outbox.write()
+    with connection.execute_wrapper(Ailing(1000)), pytest.raises(OperationalError):
+        outbox.deliver(sleep=lambda _: None)
+    outbox.deliver("another")
+    row.refresh_from_db()
+    assert (row.state, row.problem) == (WriteBackState.REFUSED, "No such task.")
+    assert outbox.outcomes(row) == ["refused"]
+
+
+def test_a_result_of_another_database_stays_on_disk(outbox: Outbox, vendor: Simulator) -> None:
+    """Two installations may have been given the same folder by mistake."""
+    row = outbox.write()
+    with connection.execute_wrapper(Ailing(1000)), pytest.raises(OperationalError):
+        outbox.deliver(sleep=lambda _: None)
+    key, row.key = row.key, "f" * 64
+    row.save(update_fields=["key"])
+    assert acknowledgements.recover() == 0
+    row.key = key
+    row.save(update_fields=["key"])
+    assert acknowledgements.recover() == 1
+    row.refresh_from_db()
+    assert row.state == WriteBackState.DELIVERED
