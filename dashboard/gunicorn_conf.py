@@ -10,6 +10,8 @@ from prometheus_client import multiprocess
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+# Whoever waits for a page is told soon that somebody else is writing.
+raw_env = ["CALLBOARD_DATABASE_WAIT_SECONDS=2"]
 # Spends no thread on a slow client; see there.
 worker_class = "dashboard.buffering_worker.BufferingWorker"
 threads = int(os.environ.get("WEB_THREADS", "8"))
