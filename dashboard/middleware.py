@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import structlog
 from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.db import DatabaseError
@@ -19,8 +20,12 @@ from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
 
-from isales_proxy.api.errors import is_api, problem
+from dashboard.unavailable import unavailable
+from isales_proxy.api.errors import is_api, problem, too_large
+from isales_proxy.database import is_unavailable
 from isales_proxy.services import audit
+
+log = structlog.get_logger("isales")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -80,6 +85,42 @@ def _refused(request: HttpRequest, status: int) -> HttpResponse:
     if is_api(request):
         return problem(status, _("A part of the address cannot be understood."))
     return render(request, "422.html", {"status": status}, status=status)
+
+
+class BoundedBodyMiddleware:
+    """Refuses a body over `DATA_UPLOAD_MAX_MEMORY_SIZE`, whatever its form, before it is read.
+
+    Django itself bounds neither files nor what a view does not look at. A body of unknown length
+    has been counted by the web server, which says how long it is; see `buffering_worker`.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdigit() or int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return self.get_response(request)
+        return too_large() if is_api(request) else render(request, "413.html", status=413)
+
+
+class UnavailableDatabaseMiddleware:
+    """Answers 503 where a view fails because the database cannot do its part now."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer in the place of the view, or None."""
+        if not is_unavailable(exception):
+            return None
+        log.warning("database_unavailable", error=type(exception).__name__)
+        return unavailable(request)
 
 
 class RequestLogMiddleware(RequestMiddleware):

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.utils import timezone
 
+from dashboard import sessions
 from dashboard.moments import Moments
 from isales_proxy.access import Scope, remembered_scopes
 from isales_proxy.models import User
@@ -26,7 +27,7 @@ def look_into(request: ReaderRequest, scope: Scope) -> None:
     """Note the VDN that this page is of, and let the reader's time zone there apply."""
     request.scope = scope
     if request.session.get(LAST_VDN) != scope.vdn.pk:
-        request.session[LAST_VDN] = scope.vdn.pk
+        sessions.note(request.session, LAST_VDN, scope.vdn.pk)
     timezone.activate(scope.zone)
 
 

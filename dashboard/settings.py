@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ MIDDLEWARE = [
     "dashboard.middleware.KeptNowhereMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "dashboard.sessions.NotingSessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -76,10 +77,12 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.ReaderMiddleware",
+    "dashboard.middleware.BoundedBodyMiddleware",
     "dashboard.sign_in.limits.SessionLimitsMiddleware",
     "dashboard.sign_in.gate.GateMiddleware",
     "dashboard.middleware.CleanAddressMiddleware",
     "dashboard.middleware.MetricsMiddleware",
+    "dashboard.middleware.UnavailableDatabaseMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -101,15 +104,23 @@ TEMPLATES = [
     }
 ]
 
+# How long a statement waits for another writer, in seconds. The web server sets less than the jobs
+# and commands have, since a person waits there; see `gunicorn_conf`.
+DATABASE_WAIT = int(os.environ.get("CALLBOARD_DATABASE_WAIT_SECONDS", "20"))
 DATABASES: dict[str, Any] = {"default": {**ENVIRONMENT.database, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": DATABASE_WAIT,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "options": f"-c lock_timeout={DATABASE_WAIT}s",
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Raise it when a class that is kept in the cache changes its shape; a rule test says when.
@@ -199,7 +210,7 @@ LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
 THEME_COOKIE_NAME = f"{_COOKIE}-theme"
 MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
 MESSAGE_STORAGE = "dashboard.message_storage.OwnCookieStorage"
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "dashboard.sessions"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True

@@ -17,7 +17,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from dashboard.middleware import GetResponse
+from dashboard.sessions import note
 from isales_proxy.api.errors import is_api
+from isales_proxy.database import optional_write
 from isales_proxy.models import User
 from isales_proxy.services.people import sessions
 
@@ -65,8 +67,9 @@ class SessionLimitsMiddleware:
         elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
             _end(request, _("You were logged out, since nothing was done for a while."))
         elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
-            session[_SEEN] = int(now)
-            self._note(request, now)
+            note(session, _SEEN, int(now))
+            with optional_write("session_not_noted"):
+                self._note(request, now)
 
     def _note(self, request: HttpRequest, now: float) -> None:
         key = request.session.session_key or ""

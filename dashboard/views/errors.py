@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views import defaults
 
 from dashboard import log_ins
+from dashboard.unavailable import unavailable
 from isales_proxy.api.errors import is_api, problem
+from isales_proxy.database import is_unavailable
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
@@ -37,7 +41,9 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Our own fault; the log has more."""
+    """Our own fault; the log has more. Django calls this while the error is being handled."""
+    if is_unavailable(sys.exc_info()[1]):
+        return unavailable(request)
     if is_api(request):
         return problem(
             500, _("Something went wrong on our side; the log has more of this request.")

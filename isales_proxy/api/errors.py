@@ -25,6 +25,7 @@ from isales_proxy.access import NotAllowed, NotYours
 from isales_proxy.api.permissions import ScopeLacks
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import InvalidQuery
+from isales_proxy.database import RETRY_SECONDS, is_unavailable
 from isales_proxy.services import problems
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.turns import AlreadyRunning
@@ -127,7 +128,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
         case NotYours() | Http404():
             return problem(404, _("There is nothing here for you."))
         case RequestDataTooBig():
-            return problem(413, _("The body is too large."))
+            return too_large()
         case SuspiciousOperation() | InvalidQuery():
             return problem(422, _("A part of the address cannot be understood."))
         case ScopeLacks():
@@ -136,6 +137,9 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
             return problem(403, _("Your role does not allow this."))
         case exceptions.APIException():
             return _rest_framework(error)
+    if is_unavailable(error):
+        log.warning("database_unavailable", error=type(error).__name__)
+        return database_busy()
     # The log has the traceback, the answer only its name there.
     log.error("api_failed", view=type(context.get("view")).__name__, exc_info=error)
     return problem(500, _("Something went wrong on our side; the log has more of this request."))
@@ -168,6 +172,23 @@ def problem(
     )
     add_never_cache_headers(response)
     return response
+
+
+def database_busy() -> HttpResponse:
+    """Our own database cannot do its part now: 503, and when to try again."""
+    return problem(
+        503,
+        _("Its database cannot be written just now. Try again in a moment."),
+        title=_("Callboard is busy"),
+        slug="busy",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+        retry_after=RETRY_SECONDS,
+    )
+
+
+def too_large() -> HttpResponse:
+    """The body is larger than a request may be: 413."""
+    return problem(413, _("The body is too large."))
 
 
 def request_id() -> str:

@@ -10,18 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
 from django.core.cache import cache
-from django.db import Error, transaction
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
+from isales_proxy.database import optional_write
 from isales_proxy.models import TaskName
 from isales_proxy.services.answers import digest
 from isales_proxy.services.numbers import masking
-
-log = structlog.get_logger("isales")
 
 _KEEP_SECONDS: Final = 7 * 24 * 60 * 60
 _MOST: Final = 500
@@ -94,16 +91,13 @@ def _write_down(scope: Scope, tasks: Mapping[str, str]) -> None:
     ]
     if not rows:
         return
-    try:
-        with transaction.atomic():
-            TaskName.objects.bulk_create(
-                rows,
-                update_conflicts=True,
-                unique_fields=["vdn", "service_id"],
-                update_fields=["name", "seen_at"],
-            )
-    except Error as error:
-        log.warning("task_names_not_kept", vdn=scope.vdn.pk, error=type(error).__name__)
+    with optional_write("task_names_not_kept", vdn=scope.vdn.pk):
+        TaskName.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["vdn", "service_id"],
+            update_fields=["name", "seen_at"],
+        )
 
 
 def _written_down(scope: Scope) -> dict[str, str]:

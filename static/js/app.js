@@ -104,7 +104,7 @@ window.callboard = (() => {
     } else if (ctx.response) {
       event.preventDefault();
       ctx.target?.removeAttribute?.("aria-busy");
-      toast(say.sayFailed, { stays: true });
+      toast(status === 503 ? say.sayBusy : say.sayFailed, { stays: true });
     }
   });
   document.addEventListener("htmx:error", ({ detail }) => {

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from django.core.cache import cache
-from django.db import Error, transaction
 
 from isales_proxy.access import Scope
+from isales_proxy.database import optional_write
 from isales_proxy.models import AuditAction
 from isales_proxy.services import audit
 from isales_proxy.services.answers import digest
 from isales_proxy.services.numbers import masking
-
-log = structlog.get_logger("isales")
 
 ONCE_IN_SECONDS: Final = 10 * 60
 # Shorter ones are what somebody types on the way to a number.
@@ -42,9 +39,7 @@ def _once(action: AuditAction, scope: Scope, *, number: str, subject: str = "") 
     key = f"audited:{digest(facts)}"
     if not cache.add(key, 1, ONCE_IN_SECONDS):
         return
-    try:
-        with transaction.atomic():
-            audit.record(action, by=scope, number=number, subject=subject)
-    except Error as error:
+    with optional_write("number_not_audited", deed=action.value) as write:
+        audit.record(action, by=scope, number=number, subject=subject)
+    if not write.done:
         cache.delete(key)
-        log.error("number_not_audited", deed=action.value, error=type(error).__name__)

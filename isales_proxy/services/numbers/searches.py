@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-import structlog
 from django.core.cache import cache
-from django.db import Error, transaction
+from django.db import transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
@@ -26,14 +25,12 @@ from isales_proxy.services.numbers import audited, budgets
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.numbers.search import is_whole
 
-log = structlog.get_logger("isales")
-
 
 def note(scope: Scope, number: str) -> None:
     """The person asks for this number: told to the audit once in a while.
 
-    To be called before anything is looked up. Raises SearchesSpent for who sees no numbers. Where
-    the database cannot be written the search goes on, uncounted.
+    To be called before anything is looked up. For who sees no numbers: raises SearchesSpent, and
+    what the database raises when the search cannot be counted, since it must not go on uncounted.
     """
     if scope.can(Permission.SEE_NUMBERS) or not is_whole(number):
         audited.searched(scope, number)
@@ -43,12 +40,7 @@ def note(scope: Scope, number: str) -> None:
     key = f"searched:{digest('|'.join(map(str, facts)))}"
     if cache.get(key):
         return
-    try:
-        counted = _count(scope, number, begin)
-    except Error as error:
-        log.error("search_not_counted", error=type(error).__name__)
-        return
-    if not counted:
+    if not _count(scope, number, begin):
         raise SearchesSpent(privacy().number_searches_per_day)
     # Only now: what was refused must not pass the next time.
     cache.set(key, 1, audited.ONCE_IN_SECONDS)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import DatabaseError, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from knox.crypto import hash_token
 
 from isales_proxy import access
 from isales_proxy.access import Permission
+from isales_proxy.database import optional_write
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
 from isales_proxy.services import audit, people
 from isales_proxy.services.people.holding import hold
@@ -124,7 +124,7 @@ def note_use(token: ApiToken, now: datetime | None = None) -> None:
     if token.last_used_at is not None and token.last_used_at > before:
         return
     due = Q(last_used_at=None) | Q(last_used_at__lte=before)
-    with suppress(DatabaseError), transaction.atomic():
+    with optional_write("token_use_not_noted"):
         ApiToken.objects.filter(due, pk=token.pk).update(
             last_used_at=now, last_used_from=audit.address()
         )

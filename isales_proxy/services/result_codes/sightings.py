@@ -8,17 +8,14 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-import structlog
-from django.db import Error
 from django.db.models import Count
 from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
+from isales_proxy.database import optional_write
 from isales_proxy.models import CodeSighting, Vdn
 from isales_proxy.services.numbers import masking
 from isales_proxy.services.result_codes.tables import MAX_CODE_LENGTH
-
-log = structlog.get_logger("isales")
 
 DAYS: Final = 7
 _KEPT_DAYS: Final = 8
@@ -45,15 +42,14 @@ def see(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     new = sorted(sight for sight in found if sight[1] and _known.get(sight) != day)
     if not new:
         return
-    try:
+    with optional_write("codes_not_counted", vdn=vdn.pk) as write:
         CodeSighting.objects.bulk_create(
             [CodeSighting(vdn=vdn, code=code, row=row, day=day) for _vdn, code, row in new],
             update_conflicts=True,
             unique_fields=["vdn", "code", "row"],
             update_fields=["day"],
         )
-    except Error as error:
-        log.warning("codes_not_counted", vdn=vdn.pk, error=type(error).__name__)
+    if not write.done:
         return
     with _lock:
         if len(_known) + len(new) > _MOST_REMEMBERED:
