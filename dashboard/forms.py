@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.filters import CountField
+from isales_proxy.input_cleaning import CleanedInput, ProseField
 
 _INCOMPLETE: Final = _("This form is incomplete. Open the page anew.")
 
 
-class ZoneForm(forms.Form):
+class ZoneForm(CleanedInput, forms.Form):
     """The reader's choice of a time zone; empty goes back to that of the VDN."""
 
     time_zone = forms.CharField(required=False, max_length=64)
@@ -28,11 +29,11 @@ class ZoneForm(forms.Form):
         return name
 
 
-class TakeForm(forms.Form):
+class TakeForm(CleanedInput, forms.Form):
     """The wish to have call data handed out. `key` makes one form one taking."""
 
     batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)
-    reason = forms.CharField(required=False, max_length=300, label=_("Reason"))
+    reason = ProseField(required=False, max_length=300, label=_("Reason"))
     confirmed = forms.BooleanField(
         error_messages={"required": _("Say that you know what taking does.")}
     )

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.input_cleaning import CleanedJson
 from isales_proxy.models import BatchState
 
 DEFAULT_COUNT: Final = 10
@@ -35,7 +36,7 @@ class TaskListFields(serializers.Serializer[Any]):
     results = TaskFields(many=True)
 
 
-class TakeWish(serializers.Serializer[Any]):
+class TakeWish(CleanedJson, serializers.Serializer[Any]):
     """How much call data to take, and why."""
 
     batch_count = serializers.IntegerField(

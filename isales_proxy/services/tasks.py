@@ -85,14 +85,9 @@ def name_of(*, scope: Scope, service_id: str) -> str:
     return names.known(scope=scope).tasks.get(service_id, "")
 
 
-def resolve(*, scope: Scope, text: str) -> str:
-    """The ID of the one task of this name that the person knows; else `text`, which is an ID."""
-    tasks = known(scope=scope)
-    if text in tasks:
-        return text
-    wanted = text.casefold()
-    found = [ident for ident, name in tasks.items() if name.casefold() == wanted]
-    return found[0] if len(found) == 1 else text
+def match(*, scope: Scope, text: str) -> names.Match:
+    """The tasks that a typed text can mean, among those that the person knows."""
+    return names.match(known(scope=scope), text)
 
 
 def is_id(text: str) -> bool:
