@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -13,6 +14,23 @@ from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.filters import CountField
 from isales_proxy.input_cleaning import CleanedInput, ProseField
 
+_OFFSET: Final = re.compile(
+    r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?00)?", re.ASCII | re.IGNORECASE
+)
+_ANY_PLACE: Final = "Asia/Shanghai"
+# Whose clocks are never changed.
+_PLACES: Final = {
+    -5: "America/Bogota",
+    -3: "America/Sao_Paulo",
+    3: "Europe/Istanbul",
+    4: "Asia/Dubai",
+    5: "Asia/Karachi",
+    6: "Asia/Dhaka",
+    7: "Asia/Bangkok",
+    8: "Asia/Shanghai",
+    9: "Asia/Tokyo",
+    10: "Australia/Brisbane",
+}
 _INCOMPLETE: Final = _("This form is incomplete. Open the page anew.")
 
 
@@ -24,9 +42,18 @@ class ZoneForm(CleanedInput, forms.Form):
     def clean_time_zone(self) -> str:
         """Only what the time zone database knows."""
         name = str(self.cleaned_data["time_zone"])
-        if name and name not in available_timezones():
-            raise ValidationError(_("There is no such time zone."))
-        return name
+        if not name or name in available_timezones():
+            return name
+        if offset := _OFFSET.fullmatch(name):
+            place = _PLACES.get(int(offset["sign"] + offset["hours"]), _ANY_PLACE)
+            raise ValidationError(
+                _("“%(name)s” is an offset. Give a place instead, for example %(place)s."),
+                params={"name": name, "place": place},
+            )
+        raise ValidationError(
+            _("“%(name)s” is no time zone. Give a place, for example %(place)s."),
+            params={"name": name, "place": _ANY_PLACE},
+        )
 
 
 class TakeForm(CleanedInput, forms.Form):

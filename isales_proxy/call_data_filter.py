@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.filters import CountField, PageFilter, PlainTextField, SearchTextField
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.services.call_data import RowQuestion
 
 # Larger numbers no column can hold.
@@ -16,7 +18,15 @@ _LAST_BATCH: Final = 2**31 - 1
 class BatchFilter(PageFilter):
     """Batches of one task, or of all."""
 
+    fieldless = ("page", "size", "task")
+
     task = PlainTextField(_("Task"))
+
+
+class TaskFilter(CleanedInput, forms.Form):
+    """Tasks by name or ID."""
+
+    q = SearchTextField(_("Name or ID"))
 
 
 class CallDataFilter(BatchFilter):

@@ -231,6 +231,7 @@ class ReservationFilter(PageFilter):
         super().__init__(data)
         self.scope = scope
         self.candidates: dict[str, list[Candidate]] = {}
+        self.refused_agent = ""
         if not scope.sees_all_agents:
             del self.fields["agent"]
 
@@ -252,7 +253,11 @@ class ReservationFilter(PageFilter):
         known = names.known(scope=self.scope).agents
         accounts: list[str] = []
         for text in texts:
-            accounts += self._accounts(known, text)
+            try:
+                accounts += self._accounts(known, text)
+            except ValidationError:
+                self.refused_agent = text
+                raise
         found = tuple(dict.fromkeys(accounts))
         _refuse_too_many(found)
         return found
@@ -266,8 +271,7 @@ class ReservationFilter(PageFilter):
         if len(match.found) > 1:
             self._offer("task", text, match)
         found = match.only or text
-        # An ID has figures; letters alone are a name that nothing bears.
-        if (not match.only and not re.search(r"[0-9]", text)) or not _TASK_ID.fullmatch(found):
+        if not _TASK_ID.fullmatch(found):
             raise ValidationError(_("No task of this name has been seen yet. Give its ID."))
         return found
 

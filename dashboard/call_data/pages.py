@@ -19,6 +19,7 @@ from dashboard.forms import TakeForm
 from dashboard.htmx import answer
 from dashboard.moments import Moments
 from dashboard.paging import count, pager
+from dashboard.parameters import notice
 from dashboard.readers import ReaderRequest
 from isales_proxy.call_data_filter import BatchFilter, CallDataFilter
 from isales_proxy.client.queries import MAX_BATCH
@@ -39,6 +40,7 @@ def task_page(
     """The page of one task; with a take form that was refused, 422."""
     newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
     moments = Moments(timezone.now())
+    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
     asked = form.data if form else {"batch_count": _DEFAULT_COUNT}
     return rows_page(
         request,
@@ -51,8 +53,9 @@ def task_page(
             "batches": [lines.batch_line(each, moments) for each in newest.rows],
             "more_batches": count(newest.total) if newest.total > NEWEST else "",
             "zone_text": moments.zone_text,
+            "listed": listed,
             "take": {
-                "can": scope.may_take_call_data,
+                "can": scope.may_take_call_data and listed is not False,
                 "url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
                 "form": form,
                 "batch_count": asked.get("batch_count", ""),
@@ -134,7 +137,12 @@ def rows_page(
             }
     else:
         status = 422
-        board["errors"] = " ".join(str(text) for texts in form.errors.values() for text in texts)
+        board["errors"] = " ".join(map(str, form.errors.get("q", ())))
+        kept = (("q", form.cleaned_data.get("q", "")), ("batch", form.cleaned_data.get("batch")))
+        filters = tuple((name, str(value)) for name, value in kept if value)
+        board["refused"] = True
+        address = ListAddress(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
+    board["notice"] = notice(form, address.at(page=1))
     return answer(
         request,
         page=page,
@@ -171,6 +179,8 @@ def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRes
             "total_text": count(found.total),
             "total": found.total,
             "pager": pager(address, total=found.total, shown=len(found.rows)),
+            "notice": notice(form, address.at(page=1)),
+            "refused": not good,
             "zone_text": moments.zone_text,
         },
         status=200 if good else 422,

@@ -12,12 +12,14 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
 from dashboard import log_ins
 from isales_proxy.input_cleaning import CleanedInput
 
+_LONGEST_KEY_NAME: Final = 80
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 
 
@@ -55,6 +57,8 @@ class CodeAgainForm(_Watched, ReauthenticateForm):
 
 class KeyForm(CleanedInput, AddWebAuthnForm):
     """By which a security key is added."""
+
+    name = forms.CharField(required=False, max_length=_LONGEST_KEY_NAME)
 
 
 class SetUpForm(CleanedInput, ActivateTOTPForm):

@@ -188,11 +188,13 @@ def ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
 
 
 def visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reservation, ...], bool]:
-    """Rows that the person may see, whatever the vendor sent; and whether that is all of them."""
+    """Rows that the person may see, whatever the vendor sent; and whether that is all of them.
+
+    Accounts are compared exactly: two that differ by case alone are two agents.
+    """
     if scope.sees_all_agents:
         return rows, True
-    own = scope.agent_account.casefold()
-    mine = tuple(row for row in rows if (row.user_account or "").casefold() == own)
+    mine = tuple(row for row in rows if (row.user_account or "") == scope.agent_account)
     return mine, len(mine) == len(rows)
 
 
