@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from dashboard.addresses import MANY_AGENTS, ListAddress, reservation_address, with_query
 from dashboard.moments import Moments
 from dashboard.paging import Pager, count, pager
+from dashboard.parameters import ParameterNotice, has_bad_field, notice
 from dashboard.tables import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
 from isales_proxy.access import Permission, Scope
 from isales_proxy.filters import ReservationFilter
@@ -57,6 +58,12 @@ class Board:
     since_text: str = ""
     empty: str = ""
     pager: Pager | None = None
+    notice: ParameterNotice | None = None
+    agent_text: str = ""
+    """What stands in the field by which agents are added: a text that was refused."""
+    candidates: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Field → what CC-iSales has no rows of and no row has told so far."""
 
 
 def reading(scope: Scope, now: datetime | None = None) -> Reading:
@@ -81,11 +88,16 @@ def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
         columns=RESERVATION_COLUMNS,
         ranges=_ranges(address, now),
         agents=form.asked_agents(),
+        notice=notice(form, address.at(page=1)),
+        candidates=_candidates(address, form),
     )
+    if form.refused_agent:
+        board.agent_text = form.refused_agent
+        board.agents = [each for each in board.agents if each != form.refused_agent]
     board.chips = _chips(address, scope, board.agents)
     if len(board.agents) > MANY_AGENTS:
         board.agents = [",".join(board.agents)]
-    if not form.is_valid():
+    if has_bad_field(form):
         board.empty = "bad-filter"
     return board
 
@@ -137,9 +149,27 @@ def filled(
             board.age_text = read.moments.behind(now - found.as_of)
             board.since_text = _since(read.moments)
     board.pager = pager(address, total=found.total, shown=len(found.rows))
+    if not found.total:
+        board.unknown = form.unknown()
+        if board.unknown:
+            board.source_text = ""
     if not found.rows:
         board.empty = "past-end" if found.total and address.page > 1 else "no-match"
     return board
+
+
+def _candidates(address: ListAddress, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:
+    """Field → what a typed text can mean there, each with the address that means it."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for name, offered in form.candidates.items():
+        others = [pair for pair in address.filters if pair[0] != name]
+        for each in offered:
+            texts = form.asked_agents() if name == "agent" else []
+            kept = [(name, text) for text in texts if each.text not in text]
+            filters = (*others, *kept, (name, each.ident))
+            url = replace(address, filters=filters).at(page=1)
+            found.setdefault(name, []).append({"name": each.name, "ident": each.ident, "url": url})
+    return found
 
 
 def _since(moments: Moments) -> str:

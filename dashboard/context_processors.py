@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.moments import Moments, zone_name
-from dashboard.readers import last_scope
+from dashboard.readers import last_scope, refused_zone
 from isales_proxy.access import Permission, Scope, remembered_scopes
 from isales_proxy.configuration import isales
 from isales_proxy.services import health
@@ -37,6 +37,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     scope: Scope | None = getattr(request, "scope", None) or last_scope(request, scopes)
     zone = scope.zone if scope else timezone.get_current_timezone()
     language = get_language() or "en"
+    typed_zone, zone_error = refused_zone(request) if known else ("", "")
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "auto")
     return {
         "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
@@ -51,7 +52,8 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "auto",
         "zone": {
             "name": zone_name(timezone.now(), zone),
-            "own": user.time_zone if known and user else "",
+            "own": typed_zone or (user.time_zone if known and user else ""),
+            "error": zone_error,
             "vdn": scope.vdn.time_zone if scope else "",
         },
         "user": _person(user, scope) if known else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -11,11 +12,29 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.filters import CountField
+from isales_proxy.input_cleaning import CleanedInput, ProseField
 
+_OFFSET: Final = re.compile(
+    r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?00)?", re.ASCII | re.IGNORECASE
+)
+_ANY_PLACE: Final = "Asia/Shanghai"
+# Whose clocks are never changed.
+_PLACES: Final = {
+    -5: "America/Bogota",
+    -3: "America/Sao_Paulo",
+    3: "Europe/Istanbul",
+    4: "Asia/Dubai",
+    5: "Asia/Karachi",
+    6: "Asia/Dhaka",
+    7: "Asia/Bangkok",
+    8: "Asia/Shanghai",
+    9: "Asia/Tokyo",
+    10: "Australia/Brisbane",
+}
 _INCOMPLETE: Final = _("This form is incomplete. Open the page anew.")
 
 
-class ZoneForm(forms.Form):
+class ZoneForm(CleanedInput, forms.Form):
     """The reader's choice of a time zone; empty goes back to that of the VDN."""
 
     time_zone = forms.CharField(required=False, max_length=64)
@@ -23,16 +42,25 @@ class ZoneForm(forms.Form):
     def clean_time_zone(self) -> str:
         """Only what the time zone database knows."""
         name = str(self.cleaned_data["time_zone"])
-        if name and name not in available_timezones():
-            raise ValidationError(_("There is no such time zone."))
-        return name
+        if not name or name in available_timezones():
+            return name
+        if offset := _OFFSET.fullmatch(name):
+            place = _PLACES.get(int(offset["sign"] + offset["hours"]), _ANY_PLACE)
+            raise ValidationError(
+                _("“%(name)s” is an offset. Give a place instead, for example %(place)s."),
+                params={"name": name, "place": place},
+            )
+        raise ValidationError(
+            _("“%(name)s” is no time zone. Give a place, for example %(place)s."),
+            params={"name": name, "place": _ANY_PLACE},
+        )
 
 
-class TakeForm(forms.Form):
+class TakeForm(CleanedInput, forms.Form):
     """The wish to have call data handed out. `key` makes one form one taking."""
 
     batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)
-    reason = forms.CharField(required=False, max_length=300, label=_("Reason"))
+    reason = ProseField(required=False, max_length=300, label=_("Reason"))
     confirmed = forms.BooleanField(
         error_messages={"required": _("Say that you know what taking does.")}
     )

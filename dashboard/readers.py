@@ -13,6 +13,8 @@ from isales_proxy.access import Scope, remembered_scopes
 from isales_proxy.models import User
 
 LAST_VDN: Final = "last_vdn"
+_REFUSED_ZONE: Final = "refused_zone"
+_LONGEST_ZONE: Final = 64
 
 
 class ReaderRequest(HttpRequest):
@@ -49,3 +51,14 @@ def choose_zone(user: User, name: str) -> None:
     """Keep the reader's choice of a zone; "" goes back to that of the VDN."""
     user.time_zone = name
     user.save(update_fields=["time_zone"])
+
+
+def refuse_zone(request: HttpRequest, name: str, message: str) -> None:
+    """Keep for the next page what was typed as a zone and why it is none."""
+    request.session[_REFUSED_ZONE] = [name[:_LONGEST_ZONE], message]
+
+
+def refused_zone(request: HttpRequest) -> tuple[str, str]:
+    """What was typed and why it was refused, told once; empty where nothing was."""
+    name, message = request.session.pop(_REFUSED_ZONE, ("", ""))
+    return str(name), str(message)

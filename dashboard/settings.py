@@ -175,6 +175,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "dashboard.people.ClosedAdapter"
+ACCOUNT_FORMS = {"login": "dashboard.sign_in.forms.NameForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -189,6 +190,7 @@ MFA_ADAPTER = "dashboard.sign_in.second_factor.SealedAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
     "activate_totp": "dashboard.sign_in.forms.SetUpForm",
+    "add_webauthn": "dashboard.sign_in.forms.KeyForm",
     "authenticate": "dashboard.sign_in.forms.CodeForm",
     "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
 }

@@ -13,6 +13,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.models import TokenScope
 from isales_proxy.services.people import tokens
 
@@ -25,7 +26,7 @@ _SAYS: Final[dict[TokenScope, Promise]] = {
 }
 
 
-class TokenForm(forms.Form):
+class TokenForm(CleanedInput, forms.Form):
     """Name, scope and end. Offers only scopes that the person can use."""
 
     name = forms.CharField(

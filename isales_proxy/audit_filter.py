@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.filters import CalledNumberField, LocalMomentField, PlainTextField
+from isales_proxy.filters import (
+    CalledNumberField,
+    LocalMomentField,
+    PlainTextField,
+    SearchTextField,
+)
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.models import AuditAction
 from isales_proxy.services import audit
 from isales_proxy.services.audit.reading import AuditQuery
@@ -34,12 +40,14 @@ class _PatternField(forms.Field):
         return text
 
 
-class AuditFilter(forms.Form):
+class AuditFilter(CleanedInput, forms.Form):
     """The question of the audit's page and of its export.
 
     A called number is asked for once, whole; from then on the address carries its fingerprint and
     its last two digits alone.
     """
+
+    fieldless: ClassVar = ("number_key", "number_end", "before", "after")
 
     kind = forms.MultipleChoiceField(
         required=False,
@@ -48,7 +56,7 @@ class AuditFilter(forms.Form):
         error_messages={"invalid_choice": _("There is no such kind of event.")},
     )
     person = PlainTextField(_("Person"))
-    q = PlainTextField(_("Reservation, task or text"))
+    q = SearchTextField(_("Reservation, task or text"))
     number = CalledNumberField()
     number_key = _PatternField(_KEYS)
     number_end = _PatternField(_END)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -29,7 +30,8 @@ from isales_proxy.client.queries import (
     ReservationQuery,
 )
 from isales_proxy.configuration import isales
-from isales_proxy.services import tasks
+from isales_proxy.input_cleaning import CleanedInput, ProseField
+from isales_proxy.services import names, tasks
 from isales_proxy.services.numbers import search
 
 Row = TypeVar("Row")
@@ -41,8 +43,21 @@ FEWEST_DIGITS: Final = search.FEWEST_DIGITS
 _MOMENT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
 # What the vendor refuses as "invalid characters": said here before it is asked.
 _NEVER_IN_ACCOUNTS: Final = re.compile(r"[<>\"'&\\]")
+_COMMAS: Final = re.compile(r"[,;，；]")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
+
+
+MOST_CANDIDATES: Final = 8
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of several that a typed text can mean."""
+
+    text: str
+    ident: str
+    name: str
 
 
 class CalledNumberField(forms.CharField):
@@ -79,8 +94,12 @@ class PlainTextField(forms.CharField):
         return text
 
 
+class SearchTextField(PlainTextField, ProseField):
+    """One line that is looked for in texts of others: where it is, its form may be either."""
+
+
 class AgentsField(forms.Field):
-    """Agent accounts: the parameter repeated, or several in one, parted by blanks or commas."""
+    """Agents by account or name: the parameter repeated, or several in one, parted by commas."""
 
     widget = forms.SelectMultiple
 
@@ -88,21 +107,11 @@ class AgentsField(forms.Field):
         super().__init__(required=False, label=_("Agents"))
 
     def clean(self, value: Any) -> tuple[str, ...]:
-        accounts = tuple(split_accounts(value or ()))
-        if len(accounts) > MAX_AGENTS:
-            raise ValidationError(
-                _("At most %(most)s agents at once."), params={"most": MAX_AGENTS}
-            )
-        for account in accounts:
-            if len(account) > MAX_TEXT:
-                raise ValidationError(
-                    _("An agent account has at most %(most)s characters."),
-                    params={"most": MAX_TEXT},
-                )
-            _refuse_control_characters(account)
-            if _NEVER_IN_ACCOUNTS.search(account):
-                raise ValidationError(_("An agent account holds none of < > \" ' & \\."))
-        return accounts
+        texts = tuple(split_agents(value or ()))
+        _refuse_too_many(texts)
+        for text in texts:
+            _refuse_control_characters(text)
+        return texts
 
 
 class LocalMomentField(forms.Field):
@@ -142,12 +151,24 @@ class LocalMomentField(forms.Field):
 
 
 class CountField(forms.Field):
-    """A whole number from 1 to `most`; empty stands for `default`."""
+    """A whole number from 1 to `most`; empty stands for `default`.
 
-    def __init__(self, label: Any, *, default: int, most: int) -> None:
+    A `bound` that is less than `most` is what a refusal says, and what a larger value becomes: an
+    address made where more was allowed still works.
+    """
+
+    def __init__(
+        self,
+        label: Any,
+        *,
+        default: int,
+        most: int,
+        bound: Callable[[], int] | None = None,
+    ) -> None:
         super().__init__(required=False, label=label)
         self.default = default
         self.most = most
+        self.bound = bound
 
     def clean(self, value: Any) -> int:
         text = str(value or "").strip()
@@ -155,23 +176,35 @@ class CountField(forms.Field):
             return self.default
         if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= self.most:
             raise ValidationError(
-                _("Must be a whole number from 1 to %(most)s."), params={"most": self.most}
+                _("Must be a whole number from 1 to %(most)s."), params={"most": self._largest()}
             )
-        return int(text)
+        return min(int(text), self._largest())
+
+    def _largest(self) -> int:
+        return min(self.most, self.bound()) if self.bound else self.most
 
 
-class PageFilter(forms.Form):
-    """Which page of a list that takes no other question."""
+class PageFilter(CleanedInput, forms.Form):
+    """Which page of a list, and how long a page is: parameters that have no field on the page."""
+
+    fieldless: ClassVar[tuple[str, ...]] = ("page", "size")
 
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
-    size = CountField(_("Rows per page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
+    size = CountField(
+        _("Rows per page"),
+        default=DEFAULT_SIZE,
+        most=MAX_PAGE_SIZE,
+        bound=lambda: isales().max_page_size,
+    )
 
-    def clean_size(self) -> int:
-        """An address made where larger pages were allowed still works here."""
-        return min(int(self.cleaned_data["size"]), isales().max_page_size)
+    @property
+    def size_cut_to(self) -> int | None:
+        """What a size beyond the bound was cut to; None where it was not."""
+        asked, size = str(self.data.get("size") or "").strip(), self.cleaned_data.get("size")
+        return size if size is not None and asked and int(asked) > size else None
 
 
-class WholeFilter(forms.Form):
+class WholeFilter(CleanedInput, forms.Form):
     """A short list of our own, whole unless the reader wants it in pages."""
 
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
@@ -183,7 +216,7 @@ class WholeFilter(forms.Form):
         return rows[(page - 1) * size : page * size]
 
 
-class ReservationFilter(forms.Form):
+class ReservationFilter(PageFilter):
     """The question of the reservations page and of its JSON twin."""
 
     called_no = CalledNumberField()
@@ -191,14 +224,14 @@ class ReservationFilter(forms.Form):
     task = PlainTextField(_("Task"))
     begin = LocalMomentField(_("From"), later=False)
     end = LocalMomentField(_("To"), later=True)
-    page = CountField(_("Page"), default=1, most=MAX_PAGE)
-    size = CountField(_("Rows per page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
 
     data: QueryDict
 
     def __init__(self, data: QueryDict, *, scope: Scope) -> None:
         super().__init__(data)
         self.scope = scope
+        self.candidates: dict[str, list[Candidate]] = {}
+        self.refused_agent = ""
         if not scope.can(Permission.SEE_ALL_AGENTS):
             del self.fields["agent"]
 
@@ -212,17 +245,67 @@ class ReservationFilter(forms.Form):
             )
         return number
 
+    def clean_agent(self) -> tuple[str, ...]:
+        """The accounts that are meant; of a text that several names bear each is offered."""
+        texts = self.cleaned_data["agent"]
+        if not texts:
+            return ()
+        known = names.known(scope=self.scope).agents
+        accounts: list[str] = []
+        for text in texts:
+            try:
+                accounts += self._accounts(known, text)
+            except ValidationError:
+                self.refused_agent = text
+                raise
+        found = tuple(dict.fromkeys(accounts))
+        _refuse_too_many(found)
+        return found
+
     def clean_task(self) -> str:
-        """A task may be asked for by its name, too, where that is the name of one alone."""
+        """A task may be asked for by its name, or by a part that is in one name alone."""
         text = str(self.cleaned_data["task"])
-        found = tasks.resolve(scope=self.scope, text=text) if text else ""
+        if not text:
+            return ""
+        match = tasks.match(scope=self.scope, text=text)
+        if len(match.found) > 1:
+            self._offer("task", text, match)
+        found = match.only or text
         if not _TASK_ID.fullmatch(found):
             raise ValidationError(_("No task of this name has been seen yet. Give its ID."))
         return found
 
-    def clean_size(self) -> int:
-        """An address made where larger pages were allowed still works here."""
-        return min(int(self.cleaned_data["size"]), isales().max_page_size)
+    def _accounts(self, known: Mapping[str, str], text: str) -> list[str]:
+        match = names.match(known, text)
+        if len(match.found) > 1:
+            self._offer("agent", text, match)
+        if match.only:
+            return [match.only]
+        parts = text.split()
+        _refuse_too_many(parts)
+        if len(parts) > 1 and all(part in known or re.search(r"[0-9]", part) for part in parts):
+            return [account for part in parts for account in self._accounts(known, part)]
+        if len(text) > MAX_TEXT:
+            raise ValidationError(
+                _("An agent account has at most %(most)s characters."), params={"most": MAX_TEXT}
+            )
+        if _NEVER_IN_ACCOUNTS.search(text):
+            raise ValidationError(_("An agent account holds none of < > \" ' & \\."))
+        if len(parts) > 1:
+            raise ValidationError(_("No agent of this name has been seen yet. Give the account."))
+        return parts
+
+    def _offer(self, name: str, text: str, match: names.Match) -> NoReturn:
+        pairs = sorted(match.found.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
+        offered = [Candidate(text, *pair) for pair in pairs[:MOST_CANDIDATES]]
+        self.candidates[name] = offered
+        told = [f"{each.name} ({each.ident})" for each in offered]
+        if len(pairs) > len(offered):
+            told.append("…")
+        raise ValidationError(
+            _("“%(text)s” can mean several. Choose one: %(found)s"),
+            params={"text": text, "found": ", ".join(told)},
+        )
 
     def clean(self) -> dict[str, Any]:
         """Refuse a range that ends before it begins."""
@@ -236,7 +319,22 @@ class ReservationFilter(forms.Form):
         """The agents as asked for, good or not, so that a page can show and remove them."""
         if "agent" not in self.fields:
             return []
-        return split_accounts(self.data.getlist("agent"))
+        self.is_valid()
+        if "agent" in self.cleaned_data:
+            return list(self.cleaned_data["agent"])
+        return split_agents(self.data.getlist("agent"))
+
+    def unknown(self) -> dict[str, str]:
+        """Field → what is asked for there though no row and no list has told it so far; only after
+        `is_valid()`."""
+        found, task = {}, self.cleaned_data["task"]
+        if agents := self.cleaned_data.get("agent", ()):
+            known = names.known(scope=self.scope).agents
+            if strange := [account for account in agents if account not in known]:
+                found["agent"] = ", ".join(strange)
+        if task and task not in tasks.known(scope=self.scope):
+            found["task"] = task
+        return found
 
     def query(self) -> ReservationQuery:
         """The frozen question; only after `is_valid()`."""
@@ -252,10 +350,15 @@ class ReservationFilter(forms.Form):
         )
 
 
-def split_accounts(texts: Iterable[str]) -> list[str]:
-    """The accounts in these texts, each once, parted by blanks or commas."""
-    parts = re.split(r"[\s,;，；]+", " ".join(texts))
-    return [account for account in dict.fromkeys(parts) if account]
+def split_agents(texts: Iterable[str]) -> list[str]:
+    """The accounts and names in these texts, each once, parted by commas."""
+    parts = (" ".join(part.split()) for text in texts for part in _COMMAS.split(text))
+    return [part for part in dict.fromkeys(parts) if part]
+
+
+def _refuse_too_many(agents: Sequence[str]) -> None:
+    if len(agents) > MAX_AGENTS:
+        raise ValidationError(_("At most %(most)s agents at once."), params={"most": MAX_AGENTS})
 
 
 def _refuse_control_characters(text: str) -> None:

@@ -10,9 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE
-from isales_proxy.configuration import isales
-from isales_proxy.filters import DEFAULT_SIZE, CountField, PlainTextField
+from isales_proxy.filters import PageFilter, PlainTextField
 from isales_proxy.models import WriteBackState
 from isales_proxy.services.write_backs.outbox import MOST_SHOWN, OutboxQuery
 
@@ -32,21 +30,17 @@ class ShownField(forms.Field):
         return tuple(int(part) for part in parts)
 
 
-class OutboxFilter(forms.Form):
+class OutboxFilter(PageFilter):
     """The question of the write-backs page and of its JSON twin."""
+
+    fieldless = ("page", "size", "state", "shown")
 
     state = forms.ChoiceField(
         required=False, choices=[("", ""), *WriteBackState.choices], label=_("State")
     )
     q = PlainTextField(_("Unique ID or number"))
     task = PlainTextField(_("Task"))
-    page = CountField(_("Page"), default=1, most=MAX_PAGE)
-    size = CountField(_("Rows per page"), default=DEFAULT_SIZE, most=MAX_PAGE_SIZE)
     shown = ShownField()
-
-    def clean_size(self) -> int:
-        """An address made where larger pages were allowed still works here."""
-        return min(int(self.cleaned_data["size"]), isales().max_page_size)
 
     def query(self) -> OutboxQuery:
         """The frozen question; only after `is_valid()`."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.services.numbers.reveals import LONGEST_REASON, SHORTEST_REASON
 from isales_proxy.write_back_form import LineField
 
 
-class RevealForm(forms.Form):
+class RevealForm(CleanedInput, forms.Form):
     """Why the number is needed; the audit keeps it."""
 
     reason = LineField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON, label=_("Reason"))

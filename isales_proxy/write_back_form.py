@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.access import Scope
 from isales_proxy.client.queries import MAX_TEXT, InvalidQuery
 from isales_proxy.filters import CalledNumberField, LocalMomentField
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import SUCCESS
 from isales_proxy.services.write_backs import IntermediateResult
@@ -62,11 +63,11 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
 class LineField(forms.CharField):
-    """One line of text without control and invisible characters, which pasting brings along."""
+    """One line of text without control characters."""
 
     def clean(self, value: Any) -> str:
         text = str(super().clean(value))
-        if any(unicodedata.category(character) in {"Cc", "Cf", "Cs"} for character in text):
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
             raise ValidationError(_("Only plain text on one line, please."))
         return text
 
@@ -92,7 +93,7 @@ class OffsetMomentField(forms.Field):
         return moment.astimezone(UTC)
 
 
-class WriteBackForm(forms.Form):
+class WriteBackForm(CleanedInput, forms.Form):
     """A result as a person or a program writes it. `now` (aware) is when it is judged.
 
     With `offsets` times are ISO 8601 with an offset, else local times in the zone in force.

@@ -19,6 +19,7 @@ from dashboard.addresses import with_query
 from dashboard.audit import words
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import count, why_empty
+from dashboard.parameters import ParameterNotice, has_bad_field, notice
 from isales_proxy.access import Scope
 from isales_proxy.audit_filter import FILTERS, AuditFilter
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
@@ -129,6 +130,7 @@ class AuditBoard:
     empty: str = ""
     verified: str = ""
     problem: str = ""
+    notice: ParameterNotice | None = None
     limit: Problem | None = None
     """Why nothing was looked for."""
 
@@ -144,7 +146,8 @@ def blank(scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None
         clear_url=address.path if address.pairs or not form.is_valid() else "",
         groups=_groups(form),
         kept=[pair for pair in address.pairs if pair[0] in {"number_key", "number_end"}],
-        empty="" if form.is_valid() else "bad-filter",
+        empty="bad-filter" if has_bad_field(form) else "",
+        notice=notice(form, address.at()),
     )
     board.chosen = sum(name == "kind" for name, _value in address.pairs)
     board.chips = _chips(address)

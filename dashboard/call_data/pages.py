@@ -21,6 +21,7 @@ from dashboard.forms import TakeForm
 from dashboard.htmx import answer
 from dashboard.moments import Moments
 from dashboard.paging import count, pager
+from dashboard.parameters import notice
 from dashboard.readers import ReaderRequest
 from dashboard.responses import private
 from isales_proxy.access import Permission, Scope
@@ -47,6 +48,7 @@ def task_page(
     """The page of one task; with a take form that was refused, that status."""
     newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
     moments = Moments(timezone.now())
+    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
     asked = form.data if form else {"batch_count": _DEFAULT_COUNT}
     return rows_page(
         request,
@@ -59,8 +61,9 @@ def task_page(
             "batches": [lines.batch_line(each, moments) for each in newest.rows],
             "more_batches": count(newest.total) if newest.total > NEWEST else "",
             "zone_text": moments.zone_text,
+            "listed": listed,
             "take": {
-                "can": scope.can(Permission.TAKE_CALL_DATA),
+                "can": scope.can(Permission.TAKE_CALL_DATA) and listed is not False,
                 "url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
                 "form": form,
                 "batch_count": asked.get("batch_count", ""),
@@ -161,7 +164,12 @@ def rows_page(
             }
     else:
         status = 422
-        board["errors"] = " ".join(str(text) for texts in form.errors.values() for text in texts)
+        board["errors"] = " ".join(map(str, form.errors.get("q", ())))
+        kept = (("q", form.cleaned_data.get("q", "")), ("batch", form.cleaned_data.get("batch")))
+        filters = tuple((name, str(value)) for name, value in kept if value)
+        board["refused"] = True
+        address = ListAddress(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
+    board["notice"] = notice(form, address.at(page=1))
     return answer(
         request,
         page=page,
@@ -198,6 +206,8 @@ def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRes
             "total_text": count(found.total),
             "total": found.total,
             "pager": pager(address, total=found.total, shown=len(found.rows)),
+            "notice": notice(form, address.at(page=1)),
+            "refused": not good,
             "zone_text": moments.zone_text,
         },
         status=200 if good else 422,

@@ -20,6 +20,7 @@ from dashboard.paging import count
 from dashboard.result_codes.forms import STATES, CodeFilter
 from dashboard.result_codes.words import category, code_address
 from isales_proxy.access import Permission, Scope
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import CodeCategory, CodeRefresh
 from isales_proxy.services.result_codes.code_book import CodeBook, CodeMeaning
 from isales_proxy.services.result_codes.guide import Explanation
@@ -62,10 +63,10 @@ class CodeLine:
         return "known" if self.row.gone_at is None else "gone"
 
     def bears(self, wanted: str) -> bool:
-        """Whether a casefolded text is somewhere in it, in either language."""
+        """Whether a cleaned and casefolded text is somewhere in it, in either language."""
         vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
         ours = (category(self.explained.category), *self.explained.texts().values())
-        return any(wanted in text.casefold() for text in (self.code, *vendor, *ours))
+        return any(wanted in cleaned(text).casefold() for text in (self.code, *vendor, *ours))
 
 
 def lines(book: CodeBook, seen: dict[str, int]) -> list[CodeLine]:
@@ -83,7 +84,7 @@ def found(all_lines: Iterable[CodeLine], form: CodeFilter) -> list[CodeLine]:
     """Those that the question finds; none where it is a bad one."""
     if not form.is_valid():
         return []
-    wanted = form.cleaned_data["q"].casefold()
+    wanted = cleaned(form.cleaned_data["q"]).casefold()
     side, state = form.cleaned_data["category"], form.cleaned_data["state"]
     return [
         line

@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from isales_proxy.filters import PlainTextField
+from isales_proxy.filters import SearchTextField
+from isales_proxy.input_cleaning import CleanedInput, ProseField
 from isales_proxy.models import CodeCategory
 from isales_proxy.services.result_codes.guide import TEXTS
 
@@ -23,10 +24,10 @@ STATES: Final = (
 )
 
 
-class CodeFilter(forms.Form):
+class CodeFilter(CleanedInput, forms.Form):
     """The question of the code table's page and of its files."""
 
-    q = PlainTextField(_("Search"))
+    q = SearchTextField(_("Search"))
     category = forms.ChoiceField(
         required=False, choices=[("", ""), *CodeCategory.choices], label=_("Category")
     )
@@ -37,7 +38,7 @@ class CodeFilter(forms.Form):
         return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data[name]}
 
 
-class NoteTextField(forms.CharField):
+class NoteTextField(ProseField):
     """Some sentences of plain text; breaks and runs of blanks become one blank."""
 
     def __init__(self, label: Any) -> None:
@@ -54,7 +55,7 @@ class NoteTextField(forms.CharField):
         return text
 
 
-class NoteForm(forms.Form):
+class NoteForm(CleanedInput, forms.Form):
     """What an admin says of a code."""
 
     category = forms.ChoiceField(

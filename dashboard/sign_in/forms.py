@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from allauth.account.forms import LoginForm
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
 from dashboard import log_ins
+from isales_proxy.input_cleaning import CleanedInput
 
+_LONGEST_KEY_NAME: Final = 80
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 
 
-class _Watched:
+class _Watched(CleanedInput):
     user: Any
     authenticator: Authenticator
 
@@ -38,6 +43,10 @@ class _Watched:
         return code
 
 
+class NameForm(CleanedInput, LoginForm):
+    """Asked for at the log-in: a name, which is cleaned, and a password, which is not."""
+
+
 class CodeForm(_Watched, AuthenticateForm):
     """Asked for at the log-in."""
 
@@ -46,7 +55,13 @@ class CodeAgainForm(_Watched, ReauthenticateForm):
     """Asked for when somebody confirms who they are."""
 
 
-class SetUpForm(ActivateTOTPForm):
+class KeyForm(CleanedInput, AddWebAuthnForm):
+    """By which a security key is added."""
+
+    name = forms.CharField(required=False, max_length=_LONGEST_KEY_NAME)
+
+
+class SetUpForm(CleanedInput, ActivateTOTPForm):
     """By which an app is set up: its code is used then, and no log-in takes it again."""
 
     def clean_code(self) -> str:

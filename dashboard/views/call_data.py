@@ -32,7 +32,10 @@ _FILE: Final = "call-data"
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """`/vdn/<id>/tasks/<service ID>/`: what was taken of one task. Asks the vendor for nothing."""
+    """`/vdn/<id>/tasks/<service ID>/`: what was taken of one task, and the form to take more.
+
+    Takes nothing. CC-iSales is asked only whether it lists a task that was not seen before.
+    """
     _must_be_a_task(service_id)
     return task_page(request, scope, service_id)
 

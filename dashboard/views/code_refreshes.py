@@ -16,6 +16,7 @@ from dashboard.addresses import ListAddress
 from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.paging import count, pager
+from dashboard.parameters import notice
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from dashboard.responses import SeeOther
@@ -23,7 +24,7 @@ from dashboard.result_codes import boards
 from dashboard.result_codes.words import actor, change_lines, summary
 from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.filters import PageFilter
+from isales_proxy.filters import DEFAULT_SIZE, PageFilter
 from isales_proxy.models import CodeRefresh, RefreshKind
 from isales_proxy.services import problems, result_codes
 from isales_proxy.services.result_codes import history as code_history
@@ -97,7 +98,9 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/result-codes/history/`: who changed the table, when, and how much."""
     form = PageFilter(request.GET)
     good = form.is_valid()
-    page, size = (form.cleaned_data["page"], form.cleaned_data["size"]) if good else (1, 1)
+    page, size = (
+        (form.cleaned_data["page"], form.cleaned_data["size"]) if good else (1, DEFAULT_SIZE)
+    )
     rows, total = code_history.listed(scope=scope, page=page, size=size) if good else ([], 0)
     moments = Moments(timezone.now())
     address = ListAddress(reverse("result_codes_history", args=[scope.vdn.pk]), (), size, page)
@@ -109,6 +112,7 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "rows": [_entry(row, moments) for row in rows],
             "total": total,
             "form": form,
+            "notice": notice(form, address.at(page=1)),
             "pager": pager(address, total=total, shown=len(rows)),
             "held": boards.held_text(code_history.last_roll_back(scope.vdn), moments),
         },

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.context_processors import THEMES
 from dashboard.forms import ZoneForm
-from dashboard.readers import LAST_VDN, choose_zone
+from dashboard.readers import LAST_VDN, choose_zone, refuse_zone
 from isales_proxy.access import remembered_scopes
 from isales_proxy.models import User
 
@@ -59,11 +59,12 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def set_zone(request: HttpRequest) -> HttpResponse:
-    """Keep the reader's time zone; a wrong one changes nothing."""
+    """Keep the reader's time zone; of a wrong one the page that it was typed on says so."""
     form = ZoneForm(request.POST)
-    if not form.is_valid():
-        return render(request, "422.html", {"status": 422}, status=422)
-    choose_zone(cast("User", request.user), form.cleaned_data["time_zone"])
+    if form.is_valid():
+        choose_zone(cast("User", request.user), form.cleaned_data["time_zone"])
+    else:
+        refuse_zone(request, str(form["time_zone"].value()), str(form.errors["time_zone"][0]))
     return _back(request)
 
 

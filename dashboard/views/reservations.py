@@ -32,6 +32,7 @@ from isales_proxy.services.problems import Problem
 from isales_proxy.services.write_backs import outbox
 
 LIST = "reservations/list.html"
+TYPING = "X-Callboard-Typing"
 
 
 @require_safe
@@ -39,14 +40,29 @@ LIST = "reservations/list.html"
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
     context, status, problem = _list(request, scope)
-    return answer(
+    keeps_rows = TYPING in request.headers and wants_fragment(request) and _finds_nobody(context)
+    response = answer(
         request,
         page=LIST,
-        fragment="reservations/_fragment.html",
+        fragment="reservations/_kept.html" if keeps_rows else "reservations/_fragment.html",
         context=context,
         status=status,
         problem=problem,
     )
+    if keeps_rows:
+        # The rows that stay are those of the address that stays.
+        response.headers["HX-Push-Url"] = "false"
+    return response
+
+
+def _finds_nobody(context: dict[str, Any]) -> bool:
+    """Whether an agent or a task was typed that there is not, and nothing else is wrong; said at
+    the field."""
+    form: ReservationFilter = context["form"]
+    if form.is_valid():
+        for name, text in context["board"].unknown.items():
+            form.add_error(name, _("CC-iSales has no rows of “%(text)s”.") % {"text": text})
+    return bool(form.errors) and form.errors.keys() <= {"agent", "task"}
 
 
 @require_safe

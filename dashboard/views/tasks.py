@@ -18,18 +18,20 @@ from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
 from isales_proxy.access import Permission, Scope
+from isales_proxy.call_data_filter import TaskFilter
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.services import call_data, health, problems, tasks
 from isales_proxy.services.tasks import TaskList
-
-_LONGEST_SEARCH = 64
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID; what we took of each beside it."""
-    wanted = request.GET.get("q", "").strip()[:_LONGEST_SEARCH]
+    form = TaskFilter(request.GET)
+    good = form.is_valid()
+    wanted = cleaned(form.cleaned_data["q"]).casefold() if good else ""
     found: TaskList | None = None
     problem = None
     try:
@@ -46,14 +48,14 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     )
     path = reverse("tasks", args=[scope.vdn.pk])
     board = _facts(found) | {
-        "rows": [line for line in lines if _matches(line, wanted.casefold())],
+        "rows": [line for line in lines if good and _matches(line, wanted)],
         "known": len(lines),
-        "q": wanted,
+        "q": form["q"].value() or "",
         "refresh_url": with_query(path, request.GET.urlencode()),
         "path": path,
         "clear_url": path,
         "kept": (),
-        "errors": "",
+        "errors": " ".join(map(str, form.errors.get("q", ()))),
         "problem": problem,
     }
     board["total"], board["total_text"] = len(board["rows"]), count(len(board["rows"]))
@@ -62,7 +64,7 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         page="tasks/list.html",
         fragment="tasks/_fragment.html",
         context={"board": board},
-        status=problem.status if problem else 200,
+        status=problem.status if problem else 200 if good else 422,
         problem=problem,
     )
 
@@ -87,4 +89,4 @@ def _facts(found: TaskList | None) -> dict[str, Any]:
 
 
 def _matches(line: TaskLine, wanted: str) -> bool:
-    return wanted in line.name.casefold() or wanted in line.service_id.casefold()
+    return any(wanted in cleaned(text).casefold() for text in (line.name, line.service_id))

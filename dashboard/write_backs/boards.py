@@ -13,6 +13,7 @@ from dashboard.addresses import ListAddress, reservation_address, with_query
 from dashboard.boards import reading
 from dashboard.moments import Moments
 from dashboard.paging import Pager, count, pager, why_empty
+from dashboard.parameters import ParameterNotice, has_bad_field, notice
 from dashboard.reveal_controls import of_write_back
 from dashboard.tables import NOTHING, Reading
 from dashboard.write_backs import words
@@ -66,6 +67,7 @@ class Board:
     empty: str = ""
     clear_url: str = ""
     pager: Pager | None = None
+    notice: ParameterNotice | None = None
 
 
 def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
@@ -79,7 +81,8 @@ def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
         if scope.can(Permission.WRITE_BACK)
         else "",
         clear_url=address.path,
-        empty="" if form.is_valid() else "bad-filter",
+        empty="bad-filter" if has_bad_field(form) else "",
+        notice=notice(form, address.at(page=1)),
     )
 
 

@@ -5,10 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from isales_proxy.input_cleaning import cleaned
 
-class OwnFiltersOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+
+class CleanedSearch(BaseModelAdmin):  # type: ignore[type-arg]
+    """A list whose search is cleaned as all typed text is."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """The rows that bear it."""
+        found: tuple[QuerySet[Any], bool] = super().get_search_results(  # type: ignore[misc]
+            request, queryset, cleaned(search_term)
+        )
+        return found
+
+
+class OwnFiltersOnly(CleanedSearch, admin.ModelAdmin):  # type: ignore[type-arg]
     """A list that is narrowed by its own filters alone.
 
     Django lets an address narrow it by every field of the model. Who counts what is left would find

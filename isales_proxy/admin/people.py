@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
@@ -16,18 +17,28 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from isales_proxy.admin import deeds
+from isales_proxy.admin.lookups import CleanedSearch
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.models import Access, User
 from isales_proxy.services import people
 from isales_proxy.services.people import second_factors, watch
 
 
-class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
+class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
 
     def save(self, commit: bool = True) -> Any:
         """Save it as such."""
         self.instance.from_claims = False
         return super().save(commit)
+
+
+class PersonForm(CleanedInput, UserChangeForm):  # type: ignore[type-arg]
+    """A person, changed."""
+
+
+class NewPersonForm(CleanedInput, AdminUserCreationForm):  # type: ignore[type-arg]
+    """A new person."""
 
 
 class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
@@ -101,10 +112,12 @@ class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-ar
 
 
 @admin.register(User)
-class PeopleAdmin(_Watched, UserAdmin):  # type: ignore[type-arg]
+class PeopleAdmin(CleanedSearch, _Watched, UserAdmin):  # type: ignore[type-arg]
     """People. Who may enter here follows from their roles; groups and single permissions are for
     superusers."""
 
+    form = PersonForm
+    add_form = NewPersonForm
     inlines = (AccessInline,)
     list_display = (
         "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
@@ -171,7 +184,7 @@ class PeopleAdmin(_Watched, UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Access)
-class AccessAdmin(_Watched, _AccessInReach, admin.ModelAdmin):  # type: ignore[type-arg]
+class AccessAdmin(CleanedSearch, _Watched, _AccessInReach, admin.ModelAdmin):  # type: ignore[type-arg]
     """All access at a glance."""
 
     form = AccessForm

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.configuration import isales
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.models import AuditAction, User, Vdn
 from isales_proxy.services import audit, people, vdn_keys
 
@@ -37,7 +38,7 @@ def _key_field() -> forms.CharField:
     )
 
 
-class VdnForm(forms.ModelForm):  # type: ignore[type-arg]
+class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A VDN and keys of its own. A key that is held is never shown; an empty field keeps it."""
 
     access_key = _key_field()

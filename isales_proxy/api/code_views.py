@@ -21,6 +21,7 @@ from isales_proxy.api.errors import InvalidQuestion, by_field, require_nothing
 from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.views import PersonalView
 from isales_proxy.filters import PageFilter
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import CodeRefresh
 from isales_proxy.services import result_codes
 from isales_proxy.services.result_codes import history, previews, sightings, tables
@@ -88,7 +89,7 @@ class CodeHistory(PersonalView):
 
 def _flag(request: Request, name: str) -> bool:
     """A parameter that is true or false; False where it is not given. Raises InvalidQuestion."""
-    text = request.query_params.get(name, "false")
+    text = cleaned(request.query_params.get(name, "false")).strip()
     if text not in {"true", "false"}:
         raise InvalidQuestion({name: [_("Must be true or false.")]})
     return text == "true"

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.input_cleaning import CleanedJson
 from isales_proxy.models import BatchState
 
 LONGEST_REASON: Final = 300
@@ -50,7 +51,7 @@ class ConfirmField(serializers.Field[bool, Any, bool, Any]):
         return value
 
 
-class TakeWish(serializers.Serializer[Any]):
+class TakeWish(CleanedJson, serializers.Serializer[Any]):
     """How much call data to take, and why."""
 
     batch_count = serializers.IntegerField(

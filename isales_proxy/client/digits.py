@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 MASK: Final = "•"
@@ -26,6 +27,7 @@ _LAST: Final = 2
 MOST_MASKS: Final = 12
 """No mask is longer, so that it does not tell how long the number is."""
 
+_MOST_KINDS: Final = 20_000
 _UNSEEN: Final = frozenset({"Mn", "Me", "Cf"})
 _DAY: Final = re.compile(r"\d{4}-\d\d?-\d\d?(?: \d\d?)?", re.ASCII)
 _OF_A_WORD: Final = re.compile(r"\w", re.ASCII)
@@ -125,20 +127,39 @@ def _runs(text: str, rule: Rule) -> Iterator[tuple[int, int]]:
 
     Some scripts write figures with letters; those are figures here.
     """
-    start = end = -1
-    signs = 0
-    for place, character in enumerate(text):
-        if character.isnumeric():
-            start = place if start < 0 else start
-            end, signs = place + 1, 0
-        elif start >= 0:
-            signs += unicodedata.category(character) not in _UNSEEN
-            if character.isalpha() or character in rule.parting or signs > rule.apart:
-                if _counts(text, start, end, rule):
-                    yield start, end
-                start = -1
-    if start >= 0 and _counts(text, start, end, rule):
-        yield start, end
+    kinds, runs = _scanner(rule.apart, rule.parting)
+    for run in runs.finditer(text.translate(kinds)):
+        if _counts(text, *run.span(), rule):
+            yield run.span()
+
+
+class _Kinds(dict[int, str]):
+    """Code point → kind of character: a figure (n), one that parts figures (a), one that nobody
+    sees (u), or a sign (s). Each is looked up once, so that long texts cost little."""
+
+    def __init__(self, parting: str) -> None:
+        super().__init__()
+        self.parting = parting
+
+    def __missing__(self, point: int) -> str:
+        if len(self) >= _MOST_KINDS:
+            self.clear()
+        self[point] = kind = _kind(chr(point), self.parting)
+        return kind
+
+
+def _kind(character: str, parting: str) -> str:
+    if character.isnumeric():
+        return "n"
+    if character.isalpha() or character in parting:
+        return "a"
+    return "u" if unicodedata.category(character) in _UNSEEN else "s"
+
+
+@cache
+def _scanner(apart: float, parting: str) -> tuple[_Kinds, re.Pattern[str]]:
+    between = "[nus]*n" if math.isinf(apart) else f"u*(?:su*){{0,{int(apart)}}}n"
+    return _Kinds(parting), re.compile(f"n(?:{between}){'?' if math.isinf(apart) else '*'}")
 
 
 def _counts(text: str, start: int, end: int, rule: Rule) -> bool:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.database import optional_write
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import TaskName
 from isales_proxy.services.answers import digest
 from isales_proxy.services.numbers import masking
@@ -56,6 +57,40 @@ def known(*, scope: Scope) -> Names:
         {ident: masking.text(name) for ident, name in kept.agents.items()},
         {ident: masking.text(name) for ident, name in kept.tasks.items()},
     )
+
+
+@dataclass(frozen=True)
+class Match:
+    """ID → name of all that a typed text can mean. Only the ID itself, or one name, is certain."""
+
+    found: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def idents(self) -> tuple[str, ...]:
+        """The IDs."""
+        return tuple(self.found)
+
+    @property
+    def only(self) -> str:
+        """The one ID that is meant; "" for none or several."""
+        return self.idents[0] if len(self.found) == 1 else ""
+
+
+def match(known: Mapping[str, str], text: str) -> Match:
+    """What a text means among these: an exact ID, else an exact name, else a part of a name.
+
+    Figures alone are never a part of a name: they are an ID that was not seen yet.
+    """
+    if text in known:
+        return Match({text: known[text]})
+    wanted = cleaned(text).casefold()
+    if not wanted:
+        return Match()
+    told = {ident: cleaned(name).casefold() for ident, name in known.items()}
+    found = [ident for ident in known if cleaned(ident) == text or told[ident] == wanted]
+    if not found and any(each.isalpha() for each in wanted):
+        found = [ident for ident, name in told.items() if wanted in name]
+    return Match({ident: known[ident] for ident in found})
 
 
 def _kept(scope: Scope) -> Names:

@@ -80,19 +80,32 @@ def known(*, scope: Scope) -> dict[str, str]:
     return dict.fromkeys(last.value, "") | told if last else told
 
 
+def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
+    """Whether CC-iSales lists the task; None where that is not known.
+
+    It is asked only about a task that its last list lacks, or, where there is no list yet, that was
+    not `seen` otherwise. Raises NotAllowed.
+    """
+    scope.require(Permission.SEE_OUTBOUND)
+    last = _answers.last(_key(scope))
+    if last and service_id in last.value:
+        return True
+    if not last and (seen or name_of(scope=scope, service_id=service_id)):
+        return None
+    try:
+        return service_id in {task.service_id for task in listed(scope=scope).rows}
+    except ISalesError:
+        return None
+
+
 def name_of(*, scope: Scope, service_id: str) -> str:
     """What the task is called, "" where nobody told; asks nobody."""
     return names.known(scope=scope).tasks.get(service_id, "")
 
 
-def resolve(*, scope: Scope, text: str) -> str:
-    """The ID of the one task of this name that the person knows; else `text`, which is an ID."""
-    tasks = known(scope=scope)
-    if text in tasks:
-        return text
-    wanted = text.casefold()
-    found = [ident for ident, name in tasks.items() if name.casefold() == wanted]
-    return found[0] if len(found) == 1 else text
+def match(*, scope: Scope, text: str) -> names.Match:
+    """The tasks that a typed text can mean, among those that the person knows."""
+    return names.match(known(scope=scope), text)
 
 
 def is_id(text: str) -> bool:

@@ -221,6 +221,8 @@ window.callboard = (() => {
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
     if (isOwn(ctx)) return;
-    if (results && (ctx.target === results || ctx.target?.id === "page")) announce(results.dataset.announce);
+    const kept = ctx.hx?.pushurl === "false" && byId("filters")?.querySelector(".field-error");
+    if (kept) announce(kept.textContent);
+    else if (results && (ctx.target === results || ctx.target?.id === "page")) announce(results.dataset.announce);
   });
 })();

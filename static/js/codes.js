@@ -27,8 +27,8 @@
     const place = byId("code-refresh");
     const outcome = place.querySelector("[data-outcome]");
     if (outcome) announce(outcome.textContent.trim());
-    if (place.dataset.state !== "done") return;
-    // The table again, as it is filtered at the moment.
+    if (!["done", "same"].includes(place.dataset.state)) return;
+    // The table again, as it is filtered at the moment: even the same one was listed just now.
     const results = byId("results");
     window.htmx.ajax("GET", window.location.pathname + window.location.search, { source: results, target: results, swap: "outerMorph" })
       .then(() => { if (outcome) announce(outcome.textContent.trim()); });

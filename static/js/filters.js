@@ -6,6 +6,8 @@
   const filters = () => byId("filters");
   const here = () => window.location.pathname + window.location.search;
   let asked = null; // the typed question that is under way: its search part, and its request
+  let added = [];
+  let composing = false;
   let shimmer = 0;
 
   // --- what is sent -------------------------------------------------------------------------------
@@ -17,12 +19,20 @@
   const dateIsHalfTyped = (form) =>
     [...form.querySelectorAll("input[type=datetime-local]")].some((input) => !input.validity.valid);
 
+  // Half a composition (pinyin, kana) is no text yet: what is asked then asks for letters that
+  // nobody means. Its end asks, like any other input.
+  document.addEventListener("compositionstart", () => { composing = true; });
+  document.addEventListener("compositionend", (event) => {
+    composing = false;
+    event.target.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
   document.addEventListener("htmx:config:request", (event) => {
     const { ctx } = event.detail;
     const form = ctx.sourceElement;
     if (!form.matches("form[method=get]")) return;
     const typing = ctx.sourceEvent?.type !== "submit";
-    if (typing && dateIsHalfTyped(form)) {
+    if (typing && (composing || dateIsHalfTyped(form))) {
       event.preventDefault();
       return;
     }
@@ -36,7 +46,12 @@
       event.preventDefault();
       return;
     }
-    if (form.id === "filters") asked = { ctx, search };
+    if (form.id === "filters") {
+      asked = { ctx, search };
+      added = [...new URLSearchParams(ctx.request.body).getAll("agent")];
+      // Whether rows that find nothing may stay, with the message at the field.
+      if (typing) ctx.request.headers["X-Callboard-Typing"] = "1";
+    }
   });
 
   // Without htmx's help (a plain submit) empty fields would litter the address too.
@@ -53,7 +68,9 @@
   document.addEventListener("input", (event) => {
     const input = event.target;
     if (!input.list || !input.closest("#filters")) return;
-    const chosen = !event.inputType || event.inputType === "insertReplacementText";
+    const chosen = event instanceof InputEvent
+      ? event.inputType === "insertReplacementText"
+      : !event.target.matches("[data-typed]:focus") || !composing && event.isTrusted;
     if (chosen && input.value) input.dispatchEvent(new Event("change", { bubbles: true }));
   });
   // A click beside the chips is a click into their field.
@@ -87,11 +104,10 @@
   const follow = () => {
     const form = filters();
     if (!form) return;
-    const agents = [...form.querySelectorAll("input[type=hidden][name=agent]")].flatMap((input) => input.value.split(","));
     for (const input of form.querySelectorAll("input:not([type=hidden])")) {
       if (input.matches("[data-adds]")) {
-        const added = input.value.split(/[\s,;，；]+/).every((account) => !account || agents.includes(account));
-        if (added || input !== document.activeElement) input.value = input.defaultValue;
+        const sent = !input.value.trim() || added.includes(input.value);
+        if (sent || input !== document.activeElement) input.value = input.defaultValue;
       } else if (input !== document.activeElement && input.value !== input.defaultValue) {
         input.value = input.defaultValue;
       }
@@ -100,8 +116,9 @@
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
     if (!results || (ctx.target !== results && ctx.target?.id !== "page")) return;
-    asked = null;
     follow();
+    if (ctx.hx?.pushurl === "false") return;
+    asked = null;
     const goto = byId("goto");
     if (goto) goto.value = "";
     if (isQuiet(ctx)) return;

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from isales_proxy.client import digits as digits_of_texts
 from isales_proxy.client.digits import MASK, SHOWN
 from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.services.numbers import masking
@@ -176,3 +177,49 @@ def test_the_table_has_every_documented_field_in_its_order() -> None:
         "user_name",
         "busi_result",
     }
+
+
+@pytest.mark.parametrize("name", ["customer", "customerId", "cust_no", "CustID"])
+def test_a_customer_id_stays(name: str) -> None:
+    told = json.dumps({name: "C-0012345", "note": "ring 15800000002"})
+    shown = masking.text(told, ("15800000001",))
+    assert json.loads(shown) == {name: "C-0012345", "note": "ring 158••••0002"}
+    row = {"phoneNumber": ["15800000001"], "callData": told}
+    assert "C-0012345" in masking.fields(row, CALL_DATUM)["callData"]
+
+
+@pytest.mark.parametrize(
+    "ident", ["15800000001", "C-15800000001", "C-0000001", "C-8000000", "C-123456789"]
+)
+def test_what_may_be_a_number_is_no_customer_id(ident: str) -> None:
+    told = json.dumps({"customer": ident})
+    assert ident not in masking.text(told, ("15800000001",))
+
+
+@pytest.mark.parametrize("part", ["15800", "5800", "0001", "00000"])
+def test_a_part_of_the_rows_own_number_is_hidden_in_texts(part: str) -> None:
+    assert part not in masking.text(f"the one with {part}, please", ("15800000001",))
+
+
+@pytest.mark.parametrize("part", ["15800", "00001", "8000000"])
+def test_a_part_of_the_rows_own_number_is_hidden_in_codes(part: str) -> None:
+    assert part not in masking.code(part, ("15800000001",))
+    assert masking.code(part, ("6591234567",)) == part
+
+
+def test_a_text_at_its_bound_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the look-ups of characters, which are the costly part: one for each different one."""
+    looked_up: list[str] = []
+    kind = digits_of_texts._kind
+
+    def counted(character: str, parting: str) -> str:
+        looked_up.append(character)
+        return kind(character, parting)
+
+    monkeypatch.setattr(digits_of_texts, "_kind", counted)
+    digits_of_texts._scanner.cache_clear()
+    text = "Kunde 4711 – bitte, ①② 1 2 3 rufen ​" * 2_000
+    for _ in range(3):
+        masking.text(text, ("15800000001",))
+    assert len(looked_up) == len(set(text))
+    digits_of_texts._scanner.cache_clear()

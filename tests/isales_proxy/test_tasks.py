@@ -179,7 +179,6 @@ def test_the_filter_offers_all_known_tasks_by_name(
         (NAME, NAMED),
         (NAME.upper(), NAMED),
         (NAMED, NAMED),
-        ("Twice", "Twice"),
         ("nobodys", "nobodys"),
         ("Like an ID", "71"),
         ("71", "71"),

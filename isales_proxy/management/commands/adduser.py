@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import Role
 from isales_proxy.services import people
 
@@ -41,10 +42,10 @@ class Command(BaseCommand):
         if variable and not password:
             raise CommandError(f"The variable {variable} is not set, or empty.")
         wish = people.Wish(
-            name=options["name"],
+            name=cleaned(options["name"]),
             role=Role(options["role"]),
             vdns=tuple(options["vdns"]),
-            agent_account=options["agent_account"].strip(),
+            agent_account=cleaned(options["agent_account"]).strip(),
             password=password,
         )
         try:

@@ -12,6 +12,7 @@ from django.db.models import Max, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from isales_proxy.access import Permission, Scope
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.services import audit
 from isales_proxy.services.audit.texts import masked
@@ -168,10 +169,14 @@ def _matching(scope: Scope, query: AuditQuery) -> QuerySet[AuditEvent]:
 
 
 def _holding(text: str) -> Q:
-    wanted = Q(subject__icontains=text) | Q(reason__icontains=text) | Q(facts__icontains=text)
-    # SQLite keeps the detail in ASCII.
-    escaped = json.dumps(text)[1:-1]
-    return wanted if escaped == text else wanted | Q(facts__icontains=escaped)
+    """The text as it was typed, or in its compatibility form."""
+    wanted = Q()
+    for spelt in {text, cleaned(text)}:
+        wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
+        # SQLite keeps the detail in ASCII.
+        for written in {spelt, json.dumps(spelt)[1:-1]}:
+            wanted |= Q(facts__icontains=written)
+    return wanted
 
 
 def _said(query: AuditQuery) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.services import audit
 from isales_proxy.services.call_data.upkeep import settle_lost
@@ -216,12 +217,12 @@ def _shown(scope: Scope, found: Iterable[CallDatum]) -> tuple[CallDatum, ...]:
 
 def _holding_without_numbers(text: str) -> Q:
     """What finds no number by its parts: figures only in unique IDs, a number only as a whole."""
-    wanted = Q(unique_id__icontains=text)
-    if not any(character.isnumeric() for character in text):
-        return wanted | Q(call_data__icontains=text) | Q(ie_data__icontains=text)
+    numberless = not any(character.isnumeric() for character in text)
+    names = ("unique_id", "call_data", "ie_data") if numberless else ("unique_id",)
+    wanted = _in_any(names, text)
     number = search.typed(text)
     if search.is_whole(number):
-        for spelt in (number.removeprefix("+"), f"+{number.removeprefix('+')}"):
+        for spelt in search.spellings(number):
             wanted |= Q(caller_number=spelt) | Q(phone_numbers=spelt)
             wanted |= Q(phone_numbers__startswith=f"{spelt}\n")
             wanted |= Q(phone_numbers__endswith=f"\n{spelt}")
@@ -231,10 +232,17 @@ def _holding_without_numbers(text: str) -> Q:
 
 def _holding(text: str) -> Q:
     """A text in any field; a number also where it is written with blanks or dashes."""
-    number = search.typed(text)
+    wanted = _in_any(("unique_id", "phone_numbers", "caller_number", "call_data", "ie_data"), text)
+    digits = search.typed(text).removeprefix("+")
+    if digits != text and digits.isdigit():
+        wanted |= Q(phone_numbers__contains=digits) | Q(caller_number__contains=digits)
+    return wanted
+
+
+def _in_any(names: Iterable[str], text: str) -> Q:
+    """The text in one of these fields, as it was typed or in its compatibility form."""
     wanted = Q()
-    for name in ("unique_id", "phone_numbers", "caller_number", "call_data", "ie_data"):
-        wanted |= Q(**{f"{name}__icontains": text})
-    if number != text and number.lstrip("+").isdigit():
-        wanted |= Q(phone_numbers__contains=number) | Q(caller_number__contains=number)
+    for name in names:
+        for spelt in {text, cleaned(text)}:
+            wanted |= Q(**{f"{name}__icontains": spelt})
     return wanted

@@ -6,8 +6,9 @@ row's own numbers is one too, however short.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from isales_proxy.client import digits
@@ -15,6 +16,12 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.services.numbers.fields import RESERVATION, Holds
 
 _FEWEST_OF_AN_OWN: Final = 4
+# A code of fewer figures is a part of one number in a thousand by chance alone.
+_FEWEST_OF_A_PART: Final = 5
+_CUSTOMER_ID: Final = re.compile(
+    r'"(?:customer|cust)(?:[ _-]?(?:id|no))?"\s*:\s*"(?P<id>[a-z]{1,4}[-_]?[0-9]{1,8})"',
+    re.ASCII | re.IGNORECASE,
+)
 
 Own = tuple[str, ...]
 """The digits of the row's own numbers."""
@@ -32,19 +39,34 @@ def number(text: str) -> str:
 
 def text(text: str, own: Own = ()) -> str:
     """A text in which every number is masked; `own` are further ones, as digits."""
-    fewest = min([digits.SHOWN.fewest, *map(len, own)])
-    if len(digits.figures_of(text)) < fewest:
-        return text
-    return digits.masked(text, digits.SHOWN, lambda figures: _holds_own(figures, own))
+    parts: list[str] = []
+    kept = 0
+    for start, end in _customer_ids(text, own):
+        parts += [_masked(text[kept:start], own), text[start:end]]
+        kept = end
+    return "".join([*parts, _masked(text[kept:], own)])
+
+
+def _masked(text: str, own: Own) -> str:
+    return digits.masked(text, digits.SHOWN, lambda figures: _tells_own(figures, own))
+
+
+def _customer_ids(text: str, own: Own) -> Iterator[tuple[int, int]]:
+    """Where a JSON text holds the ID of a customer: a letter, and no more figures than a code."""
+    if '"' not in text:
+        return
+    for found in _CUSTOMER_ID.finditer(text):
+        if not _tells_own(digits.figures_of(found["id"]), own):
+            yield found.span("id")
 
 
 def code(text_: str, own: Own = ()) -> str:
     """A code as it is, unless it has more digits than a code has, or is a number of the row's."""
     figures = digits.figures_of(text_)
     if len(figures) > digits.MOST_IN_A_CODE or (
-        len(figures) >= digits.SHOWN.fewest and _holds_own(figures, own)
+        len(figures) >= _FEWEST_OF_A_PART and _tells_own(figures, own)
     ):
-        return text(text_, own)
+        return digits.masked(text_, digits.SHOWN, lambda found: _tells_own(found, own))
     return text_
 
 
@@ -140,6 +162,8 @@ def _leaves(found: Any) -> list[Any]:
     return [found]
 
 
-def _holds_own(figures: list[str], own: Own) -> bool:
+def _tells_own(figures: list[str], own: Own) -> bool:
+    """Whether figures hold one of the row's own numbers, or are a part of one."""
     told = digits_of("".join(figures))
-    return any(each in told for each in own)
+    is_part = len(told) >= _FEWEST_OF_AN_OWN
+    return any(each in told or (is_part and told in each) for each in own)

@@ -7,7 +7,6 @@ a number digit by digit; so we look through the matches and keep those of exactl
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +16,7 @@ from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.configuration import isales
+from isales_proxy.input_cleaning import cleaned
 from isales_proxy.services.answers import Answer
 from isales_proxy.services.numbers import masking, whole_reservations
 from isales_proxy.services.numbers.whole_reservations import ReservationPage
@@ -32,7 +32,16 @@ _SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 
 def typed(text: str) -> str:
     """A number as somebody typed or pasted it, without what parts its digits."""
-    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text))
+    return _SEPARATORS.sub("", cleaned(text))
+
+
+def spellings(number: str) -> tuple[str, str]:
+    """A whole number without and with a leading plus, which never decides in what is ours.
+
+    What CC-iSales is asked for stays as it was typed: whether the plus counts is its affair.
+    """
+    bare = number.removeprefix("+")
+    return bare, f"+{bare}"
 
 
 def is_whole(text: str) -> bool:

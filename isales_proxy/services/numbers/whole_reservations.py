@@ -188,12 +188,14 @@ def ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
 
 
 def visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reservation, ...], bool]:
-    """Rows that the person may see, whatever the vendor sent; and whether that is all of them."""
+    """Rows that the person may see, whatever the vendor sent; and whether that is all of them.
+
+    Accounts are compared exactly: two that differ by case alone are two agents.
+    """
     if scope.can(Permission.SEE_ALL_AGENTS):
         return rows, True
-    own = scope.agent_account.casefold()
-    # A row without an agent is nobody's own.
-    mine = tuple(row for row in rows if own and (row.user_account or "").casefold() == own)
+    own = scope.agent_account
+    mine = tuple(row for row in rows if own and row.user_account == own)
     return mine, len(mine) == len(rows)
 
 

@@ -19,12 +19,12 @@ from django.dispatch import Signal
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import AuditAction, RefreshKind, Vdn
+from isales_proxy.models import AuditAction, RefreshKind, ResultCode, Vdn
 from isales_proxy.services import audit
 from isales_proxy.services.result_codes import code_book, reading, sightings, tables
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.result_codes.reading import WITHIN_SECONDS, Progress
-from isales_proxy.services.result_codes.tables import RefreshReport
+from isales_proxy.services.result_codes.tables import RefreshReport, Table
 from isales_proxy.services.turns import AlreadyRunning
 
 __all__ = ["RefreshReport", "book", "mind", "refresh", "refresh_unattended"]
@@ -118,7 +118,7 @@ def refresh_unattended(
     ):
         now = datetime.now(UTC)
         if row.codes_held and row.codes_held == tables.fingerprint(table):
-            report = _hold(row, now)
+            report = _hold(row, table, now)
         else:
             row.codes_held = ""
             report = tables.put(row, table, kind=kind, by=None, name=by, read_at=now)
@@ -126,9 +126,11 @@ def refresh_unattended(
     return report
 
 
-def _hold(row: Vdn, now: datetime) -> RefreshReport:
+def _hold(row: Vdn, table: Table, now: datetime) -> RefreshReport:
     """The vendor still lists what was rolled back: ours stays, and was looked after now."""
     ours = tables.current(row)
+    listed = ResultCode.objects.filter(vdn=row, gone_at=None, code__in=ours.keys() & table.keys())
+    listed.update(last_seen=now)
     row.codes_read_at = now
     row.save(update_fields=["codes_read_at"])
     return replace(tables.report(ours, (), now), held=True)

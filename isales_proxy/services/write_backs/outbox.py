@@ -156,15 +156,16 @@ def _of_unique_id(scope: Scope, unique_id: str) -> QuerySet[WriteBack]:
 def _matching(scope: Scope, query: OutboxQuery) -> QuerySet[WriteBack]:
     found = WriteBack.objects.filter(vdn=scope.vdn)
     if query.task:
-        found = found.filter(service_id=tasks.resolve(scope=scope, text=query.task))
+        match = tasks.match(scope=scope, text=query.task)
+        found = found.filter(service_id__in=[query.task, *match.idents])
     if query.q:
         wanted = Q(unique_id__icontains=query.q)
         number = search.typed(query.q)
-        if number and scope.can(Permission.SEE_NUMBERS):
-            wanted |= Q(phone_number__contains=number)
+        digits = number.removeprefix("+")
+        if digits and scope.can(Permission.SEE_NUMBERS):
+            wanted |= Q(phone_number__contains=digits)
         elif search.is_whole(number):
-            bare = number.removeprefix("+")
-            wanted |= Q(phone_number__in=[bare, f"+{bare}"])
+            wanted |= Q(phone_number__in=search.spellings(number))
         found = found.filter(wanted)
     return found
 

@@ -1,0 +1,124 @@
+"""Typing in a browser: compositions, names, times with seconds, and rows that stay."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.browser.conftest import Seat, Sit
+
+pytestmark = pytest.mark.browser
+
+# Longer than the pause after which a field asks.
+PAUSE_MS = 900
+
+
+def asked(vendor: Simulator) -> int:
+    return len(vendor.calls.of(LIST_RESERVATIONS))
+
+
+@pytest.mark.parametrize("field", ["#f-task", "#f-called-no"])
+def test_a_composition_is_no_question_before_it_ends(
+    sit: Sit, vendor: Simulator, field: str
+) -> None:
+    vendor.add_rows(
+        88, [{"appointId": "931", "calledNo": "990031", "taskId": "93", "taskName": "回访"}]
+    )
+    seat = sit(expected=("422",))
+    seat.go("/vdn/88/reservations/?called_no=990031")
+    seat.go("/vdn/88/reservations/")
+    rows = seat.rows().count()
+    seat.page.locator(field).focus()
+    vendor.calls.clear()
+    ime = seat.page.context.new_cdp_session(seat.page)
+    for part in ("hui", "hui fang"):
+        ime.send(
+            "Input.imeSetComposition",
+            {"text": part, "selectionStart": len(part), "selectionEnd": len(part)},
+        )
+        seat.page.wait_for_timeout(PAUSE_MS)
+    assert asked(vendor) == 0
+    assert seat.rows().count() == rows
+    ime.send("Input.insertText", {"text": "回访" if field == "#f-task" else "990031"})
+    expect(seat.page).to_have_url(re.compile(r"task=|called_no="))
+    expect(seat.rows()).to_have_count(1)
+    assert asked(vendor) == 1
+
+
+def test_a_task_that_there_is_not_leaves_the_rows(sit: Sit) -> None:
+    seat = sit(expected=("422",))
+    rows = seat.rows().count()
+    assert rows
+    before = seat.page.url
+    field = seat.page.locator("#f-task")
+    field.press_sequentially("no such thing", delay=10)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(seat.page.locator("#task-error")).to_be_visible()
+    expect(seat.page.locator("#announce")).to_contain_text("No task of this name")
+    assert seat.rows().count() == rows
+    assert seat.page.url == before
+    expect(field).to_be_focused()
+    # Leaving the field asks nothing else, and Enter asks in earnest.
+    seat.page.locator("#f-called-no").focus()
+    seat.page.wait_for_timeout(PAUSE_MS)
+    assert seat.rows().count() == rows
+    field.press("Enter")
+    expect(seat.rows()).to_have_count(0)
+
+
+def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> None:
+    vendor.add_rows(
+        88,
+        [
+            {
+                "appointId": "941",
+                "calledNo": "990041",
+                "userAccount": "9411",
+                "userName": "Ada Lark",
+            },
+            {
+                "appointId": "942",
+                "calledNo": "990041",
+                "userAccount": "9412",
+                "userName": "Bo Lark",
+            },
+        ],
+    )
+    seat = sit(expected=("422",))
+    seat.go("/vdn/88/reservations/?called_no=990041")
+    field = seat.page.locator("#f-agent")
+    field.fill("Ada Lark")
+    field.press("Enter")
+    expect(seat.page).to_have_url(re.compile(r"agent=9411"))
+    expect(seat.page.locator(".chip-box .chip")).to_have_count(1)
+    expect(field).to_have_value("")
+    field.fill("Lark")
+    field.press("Enter")
+    expect(seat.page.locator(".candidates a")).to_have_count(2)
+    expect(field).to_have_value("Lark")
+    seat.page.locator(".candidates a", has_text="Bo Lark").click()
+    expect(seat.page).to_have_url(re.compile(r"agent=9411&agent=9412"))
+    expect(seat.page.locator(".chip-box .chip")).to_have_count(2)
+
+
+def test_seconds_in_the_address_do_not_stop_live_filtering(sit: Sit, vendor: Simulator) -> None:
+    vendor.add_rows(88, [{"appointId": "951", "calledNo": "990051"}])
+    seat = sit()
+    seat.go("/vdn/88/reservations/?begin=2020-01-01T10:00:30")
+    assert seat.page.locator("#f-begin").evaluate("input => input.validity.valid")
+    seat.page.locator("#f-called-no").press_sequentially("990051", delay=10)
+    expect(seat.rows()).to_have_count(1)
+
+
+def test_a_mistyped_zone_is_said_at_its_field(sit: Sit) -> None:
+    seat: Seat = sit()
+    seat.go("/vdn/88/reservations/?called_no=6")
+    seat.page.locator("summary.avatar-btn").click()
+    seat.page.locator("#zone").fill("UTC+8")
+    seat.page.locator(".zone-form button").click()
+    expect(seat.page.locator("#zone-error")).to_be_visible()
+    expect(seat.page.locator("#zone")).to_be_focused()
+    expect(seat.page).to_have_url(re.compile(r"called_no=6$"))
