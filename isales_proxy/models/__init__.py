@@ -12,7 +12,14 @@ from isales_proxy.models.codes import (
     ResultCode,
 )
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
-from isales_proxy.models.people import Access, Role, User, validate_agent_account
+from isales_proxy.models.people import (
+    Access,
+    Role,
+    User,
+    comparable_username,
+    validate_agent_account,
+)
+from isales_proxy.models.sign_in import SignInAttempt
 from isales_proxy.models.tokens import ApiToken, TokenScope
 from isales_proxy.models.vdns import BearerToken, Vdn, VdnCredentials, validate_time_zone
 from isales_proxy.models.write_backs import WriteBack, WriteBackAttempt, WriteBackState
@@ -34,6 +41,7 @@ __all__ = [
     "RefreshKind",
     "ResultCode",
     "Role",
+    "SignInAttempt",
     "TaskName",
     "TokenScope",
     "User",
@@ -42,6 +50,7 @@ __all__ = [
     "WriteBack",
     "WriteBackAttempt",
     "WriteBackState",
+    "comparable_username",
     "validate_agent_account",
     "validate_time_zone",
 ]
