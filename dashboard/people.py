@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
@@ -14,6 +14,8 @@ from allauth.core.internal.ratelimit import get_ip
 from django.contrib import auth
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from dashboard import log_ins
 from dashboard.sign_in import limits
@@ -27,6 +29,11 @@ _PROOFS: Final = ("account_authentication_methods", "account_authentication_meth
 
 class ClosedAdapter(DefaultAccountAdapter):
     """allauth with sign-up switched off, and with an address for everybody."""
+
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": _("User name or password is wrong."),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False
@@ -64,13 +71,23 @@ class ClosedAdapter(DefaultAccountAdapter):
             request.session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
         return user
 
-    def login(self, request: HttpRequest, user: Any) -> None:
-        """Log in under a new session key, whoever was logged in under the one before."""
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
+        """End the session of whoever is logged in in this browser, before anything else is asked."""
         if auth.SESSION_KEY in request.session:
             proofs = {name: request.session[name] for name in _PROOFS if name in request.session}
-            request.session.flush()
+            auth.logout(request)
             request.session.update(proofs)
+        return super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Log in under a new session key, which Django gives where nobody was logged in before."""
+        # Set for the time of an attempt only.
+        request.session.pop("_session_expiry", None)
         super().login(request, user)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+        """Where a changed password leads, unless somebody wanted another page."""
+        return reverse("account_home")
 
     def generate_unique_username(self, txts: list[str | None], regex: str | None = None) -> str:
         """A user name that nobody has in any case."""

@@ -32,7 +32,7 @@ WEB_CONCURRENCY = ENVIRONMENT.workers
 INSTALLED_APPS = [
     "dashboard",
     "isales_proxy",
-    "django.contrib.admin",
+    "dashboard.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

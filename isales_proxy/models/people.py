@@ -123,7 +123,8 @@ class User(AbstractUser):
     def _has_new_key(self) -> bool:
         """Whether the name is another one than that which `username_key` was drawn from."""
         kept = self.username_key.partition(_SHARED)[0]
-        return kept != comparable_username(self.username)
+        # A form whose user name was refused leaves None here.
+        return kept != comparable_username(self.username or "")
 
 
 class Role(models.TextChoices):

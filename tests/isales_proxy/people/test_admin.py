@@ -70,14 +70,15 @@ def test_an_admin_makes_a_person_with_a_role(admin: Client) -> None:
         "password1": "A-longer-secret-7",
         "password2": "A-longer-secret-7",
     }
+    # Somebody without any access right would see nothing.
+    assert b"needs at least one access right" in admin.post(address, form).content
+    assert not User.objects.filter(username="chen").exists()
+    form |= {"accesses-0-vdn": "88", "accesses-0-role": "auditor"}
     answer = admin.post(address, form)
     person = User.objects.get(username="chen")
     change = f"/admin/isales_proxy/user/{person.pk}/change/"
     assert answer.headers["Location"].startswith(change)
     form = form_of(admin.get(change).content.decode()) | {
-        "accesses-TOTAL_FORMS": "1",
-        "accesses-0-user": str(person.pk),
-        "accesses-0-vdn": "88",
         "accesses-0-role": "agent",
         "accesses-0-agent_account": "",
     }
@@ -87,7 +88,7 @@ def test_an_admin_makes_a_person_with_a_role(admin: Client) -> None:
     for wrong in ("1" * 70, "11\t6"):
         refused = admin.post(change, form | {"accesses-0-agent_account": wrong})
         assert refused.status_code == 200
-        assert not Access.objects.filter(user=person).exists()
+        assert Access.objects.get(user=person).role == "auditor"
     done = admin.post(change, form | {"accesses-0-agent_account": "116"})
     assert done.status_code == 302
     assert Access.objects.get(user=person).agent_account == "116"
@@ -143,4 +144,4 @@ def test_a_vdn_is_not_deleted(admin: Client) -> None:
 
 @pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
 def test_other_roles_are_not_let_in(as_role: Any, role: str) -> None:
-    assert as_role(role).get("/admin/isales_proxy/user/").status_code == 302
+    assert as_role(role).get("/admin/isales_proxy/user/").status_code == 403
