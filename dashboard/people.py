@@ -72,9 +72,10 @@ class ClosedAdapter(DefaultAccountAdapter):
         return user
 
     def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
-        """End the session of whoever is logged in in this browser, before anything else is asked."""
+        """End the session of whoever is logged in in this browser."""
         if auth.SESSION_KEY in request.session:
             proofs = {name: request.session[name] for name in _PROOFS if name in request.session}
+            request.user = auth.get_user(request)
             auth.logout(request)
             request.session.update(proofs)
         return super().pre_login(request, user, **kwargs)

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
-
 from django.db import DatabaseError
 
 from isales_proxy.configuration import isales

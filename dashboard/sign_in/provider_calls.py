@@ -1,7 +1,7 @@
 """Calls to the provider of single sign-on, which must not hold up anybody else.
 
-Two at once in a process, each with a deadline; after three failures in a row none for half a
-minute.
+Two at once in a process, each with a deadline; after three failures in a row an address is left
+alone for half a minute.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ _LONGEST: Final = 1_000_000
 _PIECE: Final = 16 * 1024
 
 _slots = BoundedSemaphore(_AT_ONCE)
-_breaker = Breaker(clock=time.monotonic, threshold=_FAILURES, cooldown=_COOLDOWN)
+# One for each address that is asked: one that hangs must not be forgiven for another that answers.
+_breakers: dict[str, Breaker] = {}
 
 
 def forget() -> None:
     """Begin anew: no call is under way and none has failed."""
-    global _slots, _breaker  # noqa: PLW0603
+    global _slots
     _slots = BoundedSemaphore(_AT_ONCE)
-    _breaker = Breaker(clock=time.monotonic, threshold=_FAILURES, cooldown=_COOLDOWN)
+    _breakers.clear()
 
 
 def bounded(session: Any) -> Any:
@@ -46,14 +47,17 @@ def bounded(session: Any) -> Any:
 
     def request(method: str, url: str, **options: Any) -> Any:
         options |= {"timeout": _TIMEOUTS, "stream": True, "allow_redirects": False}
-        return _call(lambda: _read(plain(method, url, **options)))
+        return _call(url.partition("?")[0], lambda: _read(plain(method, url, **options)))
 
     session.request = request
     return session
 
 
-def _call(send: Callable[[], Any]) -> Any:
-    slots, breaker = _slots, _breaker
+def _call(address: str, send: Callable[[], Any]) -> Any:
+    slots = _slots
+    breaker = _breakers.setdefault(
+        address, Breaker(clock=time.monotonic, threshold=_FAILURES, cooldown=_COOLDOWN)
+    )
     try:
         ticket = breaker.before()
     except CircuitOpen:
@@ -78,8 +82,8 @@ def _call(send: Callable[[], Any]) -> Any:
     answer = found[0] if found else TimeoutError("deadline")
     if isinstance(answer, Exception):
         breaker.failure(ticket)
-        raise answer
-    if answer.status_code >= 500:  # noqa: PLR2004 - the class of HTTP's server errors
+        raise OAuth2Error(f"The provider did not answer: {type(answer).__name__}")
+    if answer.status_code >= 500:
         breaker.failure(ticket)
     else:
         breaker.success(ticket)

@@ -22,7 +22,6 @@ from dashboard.sign_in.single_sign_on import Adapter
 from dashboard.views.errors import too_many
 from isales_proxy.services.people import attempts
 
-
 _ATTEMPT_SECONDS: Final = 600
 
 

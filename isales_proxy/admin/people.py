@@ -135,6 +135,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
     list_filter = (
         "is_staff",
         "is_active",
+        "is_superuser",
         "accesses__role",
         ("accesses__vdn", admin.RelatedOnlyFieldListFilter),
     )

@@ -22,7 +22,7 @@ def fill(apps, schema_editor):
         rows.filter(pk=user.pk).update(username_key=key)
 
 
-def leave(apps, schema_editor):  # noqa: ARG001 - Django's signature
+def leave(apps, schema_editor):
     """The way back: the column goes."""
 
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
-        # One who may add a VDN, which admins may not; beside a real CC-iSales that is the operator's.
+        # One who may add a VDN, which admins may not. None of these for real data.
         names = [(role.value, role) for role in Role]
         names += [(SUPERUSER, Role.ADMIN)] if isales().demo else []
         for name, role in names:

@@ -22,7 +22,6 @@ from isales_proxy.services import audit
 from isales_proxy.services.people import tokens
 from isales_proxy.services.people.holding import hold
 
-
 MOST: Final = 20
 """How many sessions a person may have open at once."""
 

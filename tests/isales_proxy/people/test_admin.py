@@ -137,6 +137,25 @@ def test_result_codes_are_looked_at_only(admin: Client, vendor: Simulator) -> No
     assert admin.post(f"{address}delete/", {"post": "yes"}).status_code == 403
 
 
+def test_it_has_our_header_and_ways_back(admin: Client) -> None:
+    for page in ("/admin/", "/admin/isales_proxy/user/add/"):
+        text = admin.get(page).content.decode()
+        for address in ("/", "/accounts/", "/admin/isales_proxy/user/", "/vdn/88/settings/"):
+            assert f'href="{address}"' in text, (page, address)
+        assert "css/admin.css" in text
+        assert "Django" not in text
+    assert (
+        "<h1>Select person to change</h1>"
+        in admin.get("/admin/isales_proxy/user/").content.decode()
+    )
+
+
+def test_who_may_not_add_a_vdn_is_told_who_may(admin: Client, root: Client) -> None:
+    page = "/admin/isales_proxy/vdn/"
+    assert "Only a superuser can add a VDN: root." in admin.get(page).content.decode()
+    assert "Only a superuser" not in root.get(page).content.decode()
+
+
 def test_a_vdn_is_not_deleted(admin: Client) -> None:
     assert admin.post("/admin/isales_proxy/vdn/88/delete/", {"post": "yes"}).status_code == 403
     assert Vdn.objects.filter(pk=88).exists()
