@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
@@ -13,6 +14,13 @@ class DashboardConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers the signal receivers.
         pass
+
+
+class AdministrationConfig(admin.AdminConfig):
+    """Django's admin with our site in the place of its own."""
+
+    default = False
+    default_site = "dashboard.administration.Administration"
 
 
 class StaticFiles(StaticFilesConfig):

@@ -8,8 +8,11 @@ is counted for `/metrics`.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
+from string import ascii_lowercase
 from typing import Any, Final
 
 from allauth.account.signals import user_logged_in
@@ -21,7 +24,8 @@ from django.dispatch import receiver
 from django.utils import timezone
 from prometheus_client import Counter
 
-from isales_proxy.models import AuditAction, AuditEvent, User
+from isales_proxy import sealing
+from isales_proxy.models import AuditAction, AuditEvent, User, comparable_username
 from isales_proxy.services import audit
 from isales_proxy.services.answers import digest
 
@@ -67,7 +71,7 @@ def failed(name: str, *, reason: str = "") -> None:
 def locked(name: str) -> None:
     """Somebody tries on although they failed too often; told once for each address and person."""
     FAILED.inc()
-    person = _known(name)
+    person = User.objects.named(name) if name else None
     told = _lately(AuditAction.LOG_IN_LOCKED, _LOCKED)
     same = told.filter(address=audit.address(), person_id=person.pk if person else None)
     if not same.exists() and told.count() < MOST_A_MINUTE:
@@ -95,8 +99,23 @@ def _lately(action: AuditAction, span: timedelta) -> QuerySet[AuditEvent]:
 
 def _record(action: AuditAction, name: str, *, reason: str = "") -> None:
     name = name[:_LONGEST_NAME]
-    audit.record(action, by=None, claimed=name or "?", person=_known(name), reason=reason)
+    person = User.objects.named(name) if name else None
+    if person is not None:
+        claimed = person.get_username()
+    else:
+        claimed = _unknown(name) if name else "?"
+        if name and User.objects.is_taken(name):
+            reason = reason or "several people have this user name"
+    audit.record(action, by=None, claimed=claimed, person=person, reason=reason)
 
 
-def _known(name: str) -> User | None:
-    return User.objects.filter(username=name[:_LONGEST_NAME]).first() if name else None
+def _unknown(name: str) -> str:
+    """What is kept of a user name that nobody has, such as `m… (qkzvhdwa)`.
+
+    It may be a password typed into the wrong field. The fingerprint, in letters alone lest it look
+    like a number, is keyed with this installation's secret: equal names are seen to be equal.
+    """
+    key = sealing.derived("audit-unknown-name")
+    digest = hmac.new(key, comparable_username(name).encode(), sha256).digest()
+    fingerprint = "".join(ascii_lowercase[byte % 26] for byte in digest[:8])
+    return f"{name[0]}… ({fingerprint})"

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import time
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context
-from django.core.exceptions import PermissionDenied, ValidationError
+from allauth.core.internal.ratelimit import get_ip
+from django.contrib import auth
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from dashboard import log_ins
-from isales_proxy.models import User
-from isales_proxy.services.people import watch
+from dashboard.sign_in import limits
+from isales_proxy.models import User, comparable_username
+from isales_proxy.services.people import attempts, watch
 
 _THIS_MACHINE: Final = "127.0.0.1"
+# What allauth notes in the session of how the person who is about to log in proved who they are.
+_PROOFS: Final = ("account_authentication_methods", "account_authentication_methods_user")
 
 
 class ClosedAdapter(DefaultAccountAdapter):
     """allauth with sign-up switched off, and with an address for everybody."""
+
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": _("User name or password is wrong."),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False
@@ -31,7 +43,8 @@ class ClosedAdapter(DefaultAccountAdapter):
         if not super().is_reauthentication_required(app=app, **kwargs):
             return False
         records = get_authentication_records(context.request, context.request.user)
-        latest = max((record["at"] for record in records), default=0.0)
+        began = limits.began(context.request.session)
+        latest = max((record["at"] for record in records), default=began)
         return bool(time.time() - latest >= app_settings.REAUTHENTICATION_TIMEOUT)
 
     def get_client_ip(self, request: HttpRequest) -> str:
@@ -43,16 +56,60 @@ class ClosedAdapter(DefaultAccountAdapter):
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Who guesses too much is told so; that goes into the audit."""
+        name = str(credentials.get("username", ""))
         try:
-            super().pre_authenticate(request, **credentials)
-        except ValidationError:
-            log_ins.locked(str(credentials.get("username", "")))
-            raise
+            # `authenticate` takes it back when the password is right.
+            self._login_failed_rl_usage = count_password(request, name)
+        except attempts.TooManyAttempts:
+            log_ins.locked(name)
+            raise self.validation_error("too_many_login_attempts") from None
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """The person, or None. A hash that was made anew on the way leaves the session as it is."""
+        user = super().authenticate(request, **credentials)
+        if user is not None and request.user.is_authenticated and user.pk == request.user.pk:
+            request.session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+        return user
+
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
+        """End the session of whoever is logged in in this browser."""
+        if auth.SESSION_KEY in request.session:
+            proofs = {name: request.session[name] for name in _PROOFS if name in request.session}
+            request.user = auth.get_user(request)
+            auth.logout(request)
+            request.session.update(proofs)
+        return super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Log in under a new session key, which Django gives where nobody was logged in before."""
+        # Set for the time of an attempt only.
+        request.session.pop("_session_expiry", None)
+        super().login(request, user)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+        """Where a changed password leads, unless somebody wanted another page."""
+        return reverse("account_home")
+
+    def generate_unique_username(self, txts: list[str | None], regex: str | None = None) -> str:
+        """A user name that nobody has in any case."""
+        found = wanted = str(super().generate_unique_username(txts, regex))
+        number = 2
+        while User.objects.is_taken(found):
+            found, number = f"{wanted}{number}", number + 1
+        return found
 
     def set_password(self, user: User, password: str) -> None:
         """A person's own change of their password, recorded with it."""
         with watch.watched(by=user, people=[user.pk]):
             super().set_password(user, password)
+
+
+def count_password(request: HttpRequest, name: str) -> attempts.Attempts:
+    """Count a password that is tried for the account of this name. Raises TooManyAttempts."""
+    return attempts.count(
+        (attempts.PASSWORDS_BY_ADDRESS, get_ip(request)),
+        (attempts.PASSWORDS_BY_ACCOUNT, comparable_username(name)),
+    )
 
 
 def _forwarded(request: HttpRequest) -> str:

@@ -36,7 +36,7 @@ WEB_CONCURRENCY = ENVIRONMENT.workers
 INSTALLED_APPS = [
     "dashboard",
     "isales_proxy",
-    "django.contrib.admin",
+    "dashboard.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -162,7 +162,7 @@ HUEY: dict[str, Any] = {
 
 AUTH_USER_MODEL = "isales_proxy.User"
 AUTHENTICATION_BACKENDS = ["dashboard.sign_in.backend.PasswordBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["dashboard.sign_in.hashers.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -183,7 +183,9 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
-ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "20/m/ip,6/5m/key"}
+# Guesses are counted in the database (`services.people.attempts`), not by allauth in the cache.
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
+ACCOUNT_FORMS = {"change_password": "dashboard.sign_in.forms.OwnPasswordForm"}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "dashboard.sign_in.second_factor.SealedAdapter"

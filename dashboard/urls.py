@@ -50,7 +50,7 @@ _result_codes = [
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("accounts/login/", account.login, name="account_login"),
+    path("accounts/login/", own_account.log_in, name="account_login"),
     path("accounts/logout/", account.logout, name="account_logout"),
     path("accounts/inactive/", account.account_inactive, name="account_inactive"),
     path("accounts/password/change/", account.password_change, name="account_change_password"),
@@ -151,6 +151,6 @@ urlpatterns = [
     ),
     path("favicon.ico", home.favicon, name="favicon"),
     path("", include("isales_proxy.api.urls")),
-    path("admin/login/", account.login),
+    path("admin/login/", own_account.log_in),
     path("admin/", admin.site.urls),
 ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
+from django.db import DatabaseError
 
 from isales_proxy import vendor_use
 from isales_proxy.configuration import isales
+from isales_proxy.models import User
 
 
 @register(Tags.caches)
@@ -26,6 +29,30 @@ def shared_cache(**_more: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.database)
+def one_person_per_username(databases: Sequence[str] | None = None, **_more: Any) -> list[Any]:
+    """People whose user names differ by case alone, from before that was refused.
+
+    Each of them logs in by the exact name. `migrate`, which every start runs, says it.
+    """
+    if not databases:
+        return []
+    try:
+        pairs = User.objects.sharing_names()
+    except DatabaseError:
+        # The tables are yet to be made.
+        return []
+    return [
+        checks.Warning(
+            f"These user names differ by case alone: {', '.join(names)}.",
+            hint="Each of these people gets in by the exact name only. Rename all but one of them"
+            " under Administration › People.",
+            id="isales_proxy.W003",
+        )
+        for names in pairs
+    ]
 
 
 @register(Tags.security, deploy=True)

@@ -70,6 +70,10 @@ class ForgivingRedisCache(RedisCache):
         """Forget the value."""
         return _tried(lambda: super(ForgivingRedisCache, self).delete(key, version), False)
 
+    def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        """Forget the values."""
+        _tried(lambda: super(ForgivingRedisCache, self).delete_many(keys, version), None)
+
 
 def _tried(act: Callable[[], T], otherwise: T) -> T:
     try:

@@ -14,6 +14,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
 
+from dashboard.sign_in import provider_calls, single_sign_on
 from isales_proxy import gateway
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.services.audit import upkeep
@@ -69,6 +70,8 @@ def _forget() -> None:
     sightings.forget()
     deliveries.forget()
     gateway.close()
+    provider_calls.forget()
+    single_sign_on.forget()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from allauth.account.auth_backends import AuthenticationBackend
 from django.conf import settings
 from django.http import HttpRequest
 
+from isales_proxy.models import User
+
 
 class PasswordBackend(AuthenticationBackend):
     """allauth's; where single sign-on is the only way in, for superusers alone.
@@ -23,3 +25,7 @@ class PasswordBackend(AuthenticationBackend):
         if user is not None and sso is not None and sso.only and not user.is_superuser:
             return None
         return user
+
+    def _authenticate_by_username(self, username: str, password: str) -> Any:
+        """Looked up in any case; refused where several people could be meant."""
+        return self._check_password(User.objects.named(username), password)

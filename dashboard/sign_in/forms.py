@@ -1,11 +1,14 @@
-"""Codes of a second factor: each is good once, and whoever guesses too much goes into the audit."""
+"""Codes of a second factor and changes of a password: each code is good once, guesses are limited,
+and whoever guesses too much goes into the audit."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-from allauth.account.forms import LoginForm
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.core import context
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
@@ -13,11 +16,13 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from dashboard import log_ins
+from dashboard.people import count_password
 from isales_proxy.input_cleaning import CleanedInput
+from isales_proxy.services.people import attempts
 
 _LONGEST_KEY_NAME: Final = 80
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
@@ -30,16 +35,17 @@ class _Watched(CleanedInput):
     def clean_code(self) -> str:
         """The code, if it is right."""
         try:
-            code = str(super().clean_code())  # type: ignore[misc]
-        except ValidationError as error:
-            if error.code == "too_many_login_attempts":
-                log_ins.locked(self.user.username)
-            raise
+            attempt = attempts.count((attempts.CODES_BY_PERSON, str(self.user.pk)))
+        except attempts.TooManyAttempts:
+            log_ins.locked(self.user.username)
+            raise get_account_adapter().validation_error("too_many_login_attempts") from None
+        code = str(super().clean_code())  # type: ignore[misc]
         if self.authenticator.type == Authenticator.Type.TOTP and not _is_first_use(
             self.user, code
         ):
             self._emit_authentication_failed(self.authenticator)  # type: ignore[attr-defined]
             raise get_adapter().validation_error("incorrect_code")
+        attempt.rollback()
         return code
 
 
@@ -79,11 +85,43 @@ class SetUpForm(CleanedInput, ActivateTOTPForm):
         return code
 
 
+class OwnPasswordForm(ChangePasswordForm):
+    """By which people change their own password: the one they have is asked for, and guesses at it
+    count like those of a log-in."""
+
+    def clean_oldpassword(self) -> str:
+        """The password, if it is right."""
+        name = self.user.get_username()
+        try:
+            attempt = count_password(context.request, name)
+        except attempts.TooManyAttempts:
+            log_ins.locked(name)
+            raise get_account_adapter().validation_error("too_many_login_attempts") from None
+        try:
+            typed = str(super().clean_oldpassword())
+        except ValidationError:
+            log_ins.failed(name)
+            raise
+        attempt.rollback()
+        return typed
+
+    def clean(self) -> Any:
+        """Refuse the password that the person has already, at its field."""
+        found = super().clean()
+        given = self.cleaned_data
+        if "oldpassword" in given and given.get("password1") == given["oldpassword"]:
+            self.add_error("password1", _("Choose a password that is not the current one."))
+        return found
+
+
 def _is_first_use(user: Any, code: str) -> bool:
     """Whether an app's code is new, and note it as used.
 
-    allauth notes it for one step; by the tolerance a code is good for longer than that.
+    allauth notes it for one step, and in the cache alone; by the tolerance a code is good for
+    longer than that.
     """
     steps = 2 * app_settings.TOTP_TOLERANCE + 1
-    key = f"sign-in:code:{user.pk}:{_NO_DIGIT.sub('', code)}"
-    return bool(cache.add(key, 1, steps * app_settings.TOTP_PERIOD))
+    used = f"{user.pk}:{_NO_DIGIT.sub('', code)}"
+    return attempts.is_first_use(
+        kind="code-used", whom=used, seconds=steps * app_settings.TOTP_PERIOD
+    )

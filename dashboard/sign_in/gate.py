@@ -14,7 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
 from dashboard.middleware import GetResponse
-from dashboard.sign_in.requirement import has_passed, is_required_of
+from dashboard.sign_in.requirement import has_passed
 from isales_proxy.api.errors import is_api, problem
 from isales_proxy.services.people import second_factors
 
@@ -64,8 +64,10 @@ class GateMiddleware:
         if user.password_is_temporary:
             if name == "account_change_password":
                 return None
-            return _lead(request, "account_change_password", _("Change your password first."))
-        if not is_required_of(user) or has_passed(request.session, user):
+            return _lead(
+                request, "account_change_password", _("Change your password first."), back=True
+            )
+        if not second_factors.is_required_of(user) or has_passed(request.session, user):
             return None
         if second_factors.has(user):
             # Set up in another session: here it has still to be given.

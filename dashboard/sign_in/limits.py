@@ -38,6 +38,11 @@ def begin(session: Any, *, now: float) -> None:
     session[_BEGAN] = session[_SEEN] = int(now)
 
 
+def began(session: Any) -> float:
+    """When the person logged in, in seconds since the epoch; 0 where that is not known."""
+    return float(session.get(_BEGAN, 0))
+
+
 class SessionLimitsMiddleware:
     """Ends sessions that are over, and notes acts."""
 

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 
 from dashboard import log_ins
+from dashboard.sign_in import provider_calls
 from isales_proxy.models import Role
 from isales_proxy.services.people import granted as granted_access
 from isales_proxy.services.people import sessions, watch
@@ -72,7 +73,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         """A session whose Authorization no `.netrc` overwrites."""
         session = super().get_requests_session()
         session.trust_env = False
-        return session
+        return provider_calls.bounded(session)
 
 
 def grants(claims: dict[str, Any]) -> dict[int, Granted]:

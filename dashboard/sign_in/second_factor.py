@@ -12,7 +12,6 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.utils.translation import gettext as _
 
-from dashboard.sign_in.requirement import is_required_of
 from isales_proxy import sealing
 from isales_proxy.services.people import second_factors
 
@@ -40,7 +39,7 @@ class SealedAdapter(DefaultMFAAdapter):
 
     def can_delete_authenticator(self, authenticator: Any) -> bool:
         """Not the last one of a person who must have one."""
-        if not is_required_of(authenticator.user):
+        if not second_factors.is_required_of(authenticator.user):
             return True
         return second_factors.has(authenticator.user, but=authenticator.pk)
 

@@ -3,6 +3,7 @@ nonce of the ID token, and parameters that a link may not bring along."""
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from allauth.socialaccount.adapter import get_adapter
@@ -18,6 +19,9 @@ from django.urls import reverse
 from dashboard.environment.sign_in import SingleSignOn
 from dashboard.sign_in import id_tokens
 
+# Seconds for which the provider's description of itself is kept, by its address.
+_KEPT: Final = 300.0
+_descriptions: dict[str, tuple[float, dict[str, Any]]] = {}
 _NEEDED: Final = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -34,7 +38,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         """The provider's description of itself, if it is that of the configured issuer."""
         found: dict[str, Any] | None = getattr(self, "_openid_config", None)
         if found is None:
-            found = _json(self.get_provider().server_url)
+            found = _description(self.get_provider().server_url)
             if not all(isinstance(found.get(name), str) for name in _NEEDED):
                 raise OAuth2Error("The provider's description is incomplete.")
             if found["issuer"].rstrip("/") != _configured().issuer:
@@ -138,6 +142,20 @@ def claimed(claims: Any, name: str) -> Any:
             return None
         claims = claims.get(part)
     return claims
+
+
+def forget() -> None:
+    """Ask the provider for its description anew."""
+    _descriptions.clear()
+
+
+def _description(address: str) -> dict[str, Any]:
+    """What the provider says of itself: each log-in begins with it, so it is kept for a while."""
+    kept = _descriptions.get(address)
+    if kept is None or kept[0] <= time.monotonic():
+        kept = (time.monotonic() + _KEPT, _json(address))
+        _descriptions[address] = kept
+    return kept[1]
 
 
 def _configured() -> SingleSignOn:

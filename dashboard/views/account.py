@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
+from allauth.account.views import login as allauth_log_in
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -15,9 +17,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.readers import moments_outside
 from dashboard.sign_in.devices import device_words
-from dashboard.sign_in.requirement import is_required_of
 from isales_proxy.models import User
 from isales_proxy.services.people import second_factors, sessions
+
+
+def log_in(request: HttpRequest) -> HttpResponse:
+    """`/accounts/login/`. The form counts also where somebody else is logged in in this browser:
+    who types their own password must not go on in the session of another person."""
+    if request.method == "POST":
+        request.user = AnonymousUser()
+    answer: HttpResponse = allauth_log_in(request)
+    return answer
 
 
 @require_safe
@@ -28,7 +38,7 @@ def account(request: HttpRequest) -> HttpResponse:
     context = {
         "has_password": user.has_usable_password(),
         "has_factor": second_factors.has(user),
-        "factor_required": is_required_of(user),
+        "factor_required": second_factors.is_required_of(user),
         "session_count": len(sessions.of(user)),
     }
     return render(request, "account/account.html", context)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from allauth.account.utils import get_next_redirect_url
+from allauth.core.internal.ratelimit import get_ip
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.providers.base.constants import AuthProcess
@@ -16,6 +19,10 @@ from django.views.decorators.http import require_safe
 
 from dashboard.sign_in import PROVIDER_ID
 from dashboard.sign_in.single_sign_on import Adapter
+from dashboard.views.errors import too_many
+from isales_proxy.services.people import attempts
+
+_ATTEMPT_SECONDS: Final = 600
 
 
 @never_cache
@@ -27,6 +34,13 @@ def begin(request: HttpRequest) -> HttpResponseBase:
     only with the state that this browser's session holds.
     """
     _require()
+    try:
+        attempts.count((attempts.SINGLE_SIGN_ON_BY_ADDRESS, get_ip(request)))
+    except attempts.TooManyAttempts:
+        return too_many(request)
+    if not request.user.is_authenticated:
+        # What a stranger leaves behind who never comes back from there.
+        request.session.set_expiry(_ATTEMPT_SECONDS)
     provider = get_adapter().get_provider(request, PROVIDER_ID)
     try:
         answer: HttpResponseBase = provider.redirect(

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.moments import Moments
 from dashboard.readers import ReaderRequest, moments_outside
+from dashboard.sign_in.requirement import has_passed
 from dashboard.token_form import TokenForm
 from isales_proxy.models import ApiToken, TokenScope
 from isales_proxy.services.people import tokens
@@ -60,6 +61,7 @@ def token_new(request: ReaderRequest) -> HttpResponse:
                     name=found["name"],
                     scope=TokenScope(found["scope"]),
                     days=found["days"],
+                    second_factor=has_passed(request.session, request.user),
                 )
             except tokens.TooMany:
                 status, notice = 409, _("You have as many tokens as one may have. Revoke one.")

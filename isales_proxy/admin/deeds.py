@@ -23,6 +23,12 @@ from isales_proxy.services.people import second_factors, sessions
 )
 def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
     """Whoever lost phone and recovery codes sets up a second factor anew."""
+    if queryset.filter(pk=request.user.pk).exists():
+        messages.error(
+            request,
+            _("Nothing was done. You change your own second factor under Your account."),
+        )
+        return None
     if not _confirmed(request):
         question = gettext_lazy(
             "Their authenticator apps, security keys and recovery codes stop working, and they"

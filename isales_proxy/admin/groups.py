@@ -9,6 +9,7 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.models import User
 from isales_proxy.services.people import groups
 
@@ -16,7 +17,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class AuditedGroupAdmin(GroupAdmin):
+class AuditedGroupAdmin(OwnFiltersOnly, GroupAdmin):
     """Says whose deed it is."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
@@ -10,6 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from isales_proxy.input_cleaning import cleaned
+
+# How the filters of a list, and its dates, put their questions.
+_BY_FILTER: Final = ("", "__exact", "__isnull", "__id__exact")
+_BY_DATE: Final = ("__year", "__month", "__day", "__gte", "__lt")
 
 
 class CleanedSearch(BaseModelAdmin):  # type: ignore[type-arg]
@@ -28,15 +32,14 @@ class CleanedSearch(BaseModelAdmin):  # type: ignore[type-arg]
 class OwnFiltersOnly(CleanedSearch, admin.ModelAdmin):  # type: ignore[type-arg]
     """A list that is narrowed by its own filters alone.
 
-    Django lets an address narrow it by every field of the model. Who counts what is left would find
-    a field that is shown to nobody, letter by letter.
+    Django lets an address narrow it by every field of the model, and of models that this one points
+    to. Who counts what is left would find a field that is shown to nobody, letter by letter.
     """
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Whether one of the list's filters, or its dates, asks so."""
         filters: Any = self.get_list_filter(request)
-        names = {each[0] if isinstance(each, tuple | list) else each for each in filters}
-        asked = lookup.partition("__")[0]
-        return asked in {*names, self.date_hierarchy} and super().lookup_allowed(
-            lookup, value, request
-        )
+        names = [each[0] if isinstance(each, tuple | list) else each for each in filters]
+        declared = {f"{name}{how}" for name in names for how in _BY_FILTER}
+        declared |= {f"{self.date_hierarchy}{how}" for how in _BY_DATE}
+        return lookup in declared

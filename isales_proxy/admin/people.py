@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -11,13 +11,15 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db.models import ForeignKey, QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from isales_proxy.admin import deeds
-from isales_proxy.admin.lookups import CleanedSearch
+from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.models import Access, User
 from isales_proxy.services import people
@@ -103,16 +105,34 @@ class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
+class _AccessRights(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Says in our words that somebody new needs one."""
+
+    default_error_messages: ClassVar = {
+        **BaseInlineFormSet.default_error_messages,
+        "too_few_forms": _("A new person needs at least one access right."),
+    }
+
+
 class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-arg]
     """A person's roles, beside the person."""
 
     model = Access
     form = AccessForm
+    formset = _AccessRights
     extra = 0
+
+    def get_min_num(self, request: HttpRequest, obj: User | None = None, **_more: Any) -> int:  # noqa: ARG002
+        """One for somebody new, who would see nothing without."""
+        return 1 if obj is None else 0
+
+    def get_formset(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:
+        """Likewise said by the form."""
+        return super().get_formset(request, obj, validate_min=obj is None, **kwargs)
 
 
 @admin.register(User)
-class PeopleAdmin(CleanedSearch, _Watched, UserAdmin):  # type: ignore[type-arg]
+class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg]
     """People. Who may enter here follows from their roles; groups and single permissions are for
     superusers."""
 
@@ -127,6 +147,7 @@ class PeopleAdmin(CleanedSearch, _Watched, UserAdmin):  # type: ignore[type-arg]
     list_filter = (
         "is_staff",
         "is_active",
+        "is_superuser",
         "accesses__role",
         ("accesses__vdn", admin.RelatedOnlyFieldListFilter),
     )
@@ -160,7 +181,12 @@ class PeopleAdmin(CleanedSearch, _Watched, UserAdmin):  # type: ignore[type-arg]
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's signature
-        """Give a person another password; one that somebody else sets is for one log-in."""
+        """Give a person another password; one that somebody else sets is for one log-in.
+
+        One's own is changed on the account's page, which asks for the old one.
+        """
+        if id == str(request.user.pk):
+            return redirect("account_change_password")
         answer = self._watch(super().user_change_password, request, id, form_url)
         person = self.get_object(request, id)
         done = request.method == "POST" and answer.status_code == 302
@@ -184,7 +210,7 @@ class PeopleAdmin(CleanedSearch, _Watched, UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Access)
-class AccessAdmin(CleanedSearch, _Watched, _AccessInReach, admin.ModelAdmin):  # type: ignore[type-arg]
+class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly):  # type: ignore[type-arg]
     """All access at a glance."""
 
     form = AccessForm

@@ -27,6 +27,7 @@ _KEYS: Final[dict[str, str | Promise]] = {
 }
 _COLUMNS: Final = ("id", "name", "time_zone", "cc_id", "late_grace_seconds", "enabled")
 _LONGEST_KEY: Final = 2000
+_MOST_NAMES: Final = 10
 
 
 def _key_field() -> forms.CharField:
@@ -48,9 +49,9 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     token = _key_field()
     take = forms.MultipleChoiceField(
         required=False,
-        label=_("Take away"),
+        label=_("Remove"),
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("What is taken away is replaced by that of the environment."),
+        help_text=_("What is removed is replaced by the key of the environment."),
     )
 
     class Meta:
@@ -106,16 +107,22 @@ class VdnAdmin(OwnFiltersOnly):
     fieldsets = (
         (None, {"fields": (*_COLUMNS, "codes_read_at")}),
         (
-            _("Keys of its own"),
+            _("Own keys"),
             {
                 "fields": (*_KEYS, "take"),
                 "description": _(
-                    "Only where this VDN needs others than those of the environment. They are"
+                    "Only if this VDN needs different keys than the environment. They are"
                     " kept encrypted and never shown again."
                 ),
             },
         ),
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The list; who may not add a VDN is told who may."""
+        names = User.objects.filter(is_superuser=True, is_active=True).order_by("username")
+        more = {"superusers": list(names.values_list("username", flat=True)[:_MOST_NAMES])}
+        return super().changelist_view(request, {**(extra_context or {}), **more})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Vdn]:
         """One's own."""

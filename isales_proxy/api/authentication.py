@@ -40,6 +40,13 @@ class TokenAuthentication(KnoxAuthentication):
             raise exceptions.AuthenticationFailed(
                 _("This token is not valid: it is unknown, has ended, or was revoked.")
             )
+        if tokens.is_without_second_factor(token):
+            raise exceptions.PermissionDenied(
+                _(
+                    "This token was made without a second factor, which your role requires by now."
+                    " Make a new one."
+                )
+            )
         tokens.note_use(token)
         structlog.contextvars.bind_contextvars(user_id=token.user.pk, token=token.token_key)
         return token.user, token

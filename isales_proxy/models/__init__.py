@@ -12,7 +12,14 @@ from isales_proxy.models.codes import (
     ResultCode,
 )
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
-from isales_proxy.models.people import Access, Role, User, validate_agent_account
+from isales_proxy.models.people import (
+    Access,
+    Role,
+    User,
+    comparable_username,
+    validate_agent_account,
+)
+from isales_proxy.models.sign_in import SignInAttempt
 from isales_proxy.models.tokens import ApiToken, TokenScope
 from isales_proxy.models.vdns import (
     BearerToken,
@@ -40,6 +47,7 @@ __all__ = [
     "RefreshKind",
     "ResultCode",
     "Role",
+    "SignInAttempt",
     "TaskName",
     "TokenScope",
     "User",
@@ -49,6 +57,7 @@ __all__ = [
     "WriteBack",
     "WriteBackAttempt",
     "WriteBackState",
+    "comparable_username",
     "validate_agent_account",
     "validate_time_zone",
 ]

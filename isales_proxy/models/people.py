@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -22,12 +23,69 @@ def validate_agent_account(account: str) -> None:
         raise ValidationError(_("An agent account holds no blanks, commas or control characters."))
 
 
+_SHARED: Final = "="
+"""Follows the comparable user name of people whose names differed by case alone before that was
+refused; no user name contains it."""
+
+
+def comparable_username(name: str) -> str:
+    """The form in which two user names are the same: compatible characters alike, no case."""
+    alike = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return alike.strip()
+
+
+class PeopleManager(UserManager["User"]):
+    """Finds people by user name, whatever its case."""
+
+    use_in_migrations = False
+
+    def named(self, name: str) -> User | None:
+        """The one person who is meant by a typed user name: exactly that, else in any case.
+
+        None as well where several people could be meant.
+        """
+        name = unicodedata.normalize("NFKC", name).strip()
+        exact: User | None = self.filter(username=name).first()
+        if exact is not None:
+            return exact
+        key = comparable_username(name)
+        alike = models.Q(username_key=key) | models.Q(username_key__startswith=key + _SHARED)
+        found = list(self.filter(alike)[:2])
+        return found[0] if len(found) == 1 else None
+
+    def is_taken(self, name: str, *, but: int | None = None) -> bool:
+        """Whether a person other than the one of the key `but` has this user name in any case."""
+        key = comparable_username(name)
+        alike = models.Q(username_key=key) | models.Q(username_key__startswith=key + _SHARED)
+        return self.filter(alike).exclude(pk=but).exists()
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """The person of `named`, for Django's own commands. Raises DoesNotExist."""
+        found = self.named(username or "")
+        if found is None:
+            raise self.model.DoesNotExist
+        return found
+
+    def sharing_names(self) -> list[tuple[str, ...]]:
+        """User names that differ by case alone, from before that was refused: each group sorted."""
+        groups: dict[str, list[str]] = {}
+        marked = self.filter(username_key__contains=_SHARED).values_list("username", flat=True)
+        for name in marked:
+            groups.setdefault(comparable_username(name), []).append(name)
+        firsts = self.filter(username_key__in=groups).values_list("username_key", "username")
+        for key, name in firsts:
+            groups[key].append(name)
+        return [tuple(sorted(names)) for _key, names in sorted(groups.items()) if len(names) > 1]
+
+
 class User(AbstractUser):
     """A person who may log in. What they may see is said by their `Access` rows.
 
-    An empty time zone stands for that of the VDN looked at.
+    An empty time zone stands for that of the VDN looked at. `username_key` is the user name in the
+    form in which the database compares it.
     """
 
+    username_key = models.CharField(max_length=512, editable=False)
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, validators=[validate_time_zone]
     )
@@ -35,6 +93,38 @@ class User(AbstractUser):
     is_demo = models.BooleanField(default=False, editable=False)
     # Set by somebody else: to be changed before anything else is done.
     password_is_temporary = models.BooleanField(default=False, editable=False)
+
+    objects: ClassVar[PeopleManager] = PeopleManager()
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["username_key"], name="one_person_per_username"),
+        ]
+
+    def clean(self) -> None:
+        """Say at the field that somebody has the user name in another case."""
+        super().clean()
+        if self._has_new_key() and type(self).objects.is_taken(self.username, but=self.pk):
+            taken = self._meta.get_field("username").error_messages["unique"]
+            raise ValidationError({"username": taken})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the form in which the name is compared up to date with the name."""
+        fields: Iterable[str] | None = kwargs.get("update_fields")
+        if fields is None or "username" in fields:
+            if self._has_new_key():
+                self.username_key = comparable_username(self.username)
+            if fields is not None:
+                kwargs["update_fields"] = {*fields, "username_key"}
+        super().save(*args, **kwargs)
+
+    def _has_new_key(self) -> bool:
+        """Whether the name is another one than that which `username_key` was drawn from."""
+        kept = self.username_key.partition(_SHARED)[0]
+        # A form whose user name was refused leaves None here.
+        return kept != comparable_username(self.username or "")
 
 
 class Role(models.TextChoices):

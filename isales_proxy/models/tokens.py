@@ -25,6 +25,9 @@ class ApiToken(AbstractAuthToken):
     scope = models.CharField(
         _("scope"), max_length=8, choices=TokenScope.choices, default=TokenScope.READ
     )
+    # Made in a session in which a second factor was given. Where one is required only such a token
+    # is taken, so that a password alone never was enough.
+    second_factor = models.BooleanField(default=False, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
     last_used_from = models.CharField(max_length=64, blank=True, editable=False)
 

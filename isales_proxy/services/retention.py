@@ -8,7 +8,7 @@ from typing import Final
 
 from isales_proxy.services import call_data, write_backs
 from isales_proxy.services.audit import upkeep
-from isales_proxy.services.people import sessions, tokens
+from isales_proxy.services.people import attempts, sessions, tokens
 from isales_proxy.services.result_codes import sightings
 
 _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
@@ -17,6 +17,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
     ("Sightings of result codes", sightings.purge),
     ("API tokens", tokens.purge),
     ("Sessions", sessions.purge),
+    ("Attempts to log in", attempts.purge),
     # The last one, since the others may be recorded there.
     ("Audit events", upkeep.purge),
 )

@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -41,6 +41,10 @@ class Provider:
         self.sign: Any = None
         self.description: dict[str, Any] = {}
         self.failing: set[str] = set()
+        # Paths that are not answered before the end, and all that were asked for.
+        self.hanging: set[str] = set()
+        self.paths: list[str] = []
+        self._end = Event()
         self.asked: list[dict[str, str]] = []
         self._codes: dict[str, dict[str, str]] = {}
         provider = self
@@ -69,6 +73,7 @@ class Provider:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._end.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -84,6 +89,9 @@ class Provider:
 
     def _answer(self, handler: BaseHTTPRequestHandler, path: str, given: dict[str, str]) -> None:
         status, body = 200, {}
+        self.paths.append(path)
+        if path in self.hanging:
+            self._end.wait(30)
         if path in self.failing:
             status = 503
         elif path == "/.well-known/openid-configuration":

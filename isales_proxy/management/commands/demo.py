@@ -18,6 +18,7 @@ from isales_proxy.services import people
 
 # Known to everybody, so it opens invented data only.
 KNOWN_PASSWORD: Final = "callboard-demo"  # noqa: S105
+SUPERUSER: Final = "superuser"
 AGENT_ACCOUNT: Final = "116"
 _EVERYWHERE: Final = (Role.ADMIN, Role.SUPERVISOR)
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Make the people, print the table, and read the result codes once."""
         if options["close"]:
-            closed = people.close(Role.values, known_password=KNOWN_PASSWORD)
+            closed = people.close([*Role.values, SUPERUSER], known_password=KNOWN_PASSWORD)
             if closed:
                 self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
@@ -49,9 +50,13 @@ class Command(BaseCommand):
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
-        for role in Role:
+        # One who may add a VDN, which admins may not. None of these for real data.
+        names = [(role.value, role) for role in Role]
+        names += [(SUPERUSER, Role.ADMIN)] if isales().demo else []
+        for name, role in names:
             wish = people.Wish(
-                name=role.value,
+                name=name,
+                superuser=name == SUPERUSER,
                 role=role,
                 vdns=vdns if role in _EVERYWHERE else vdns[:1],
                 agent_account=AGENT_ACCOUNT if role is Role.AGENT else "",
@@ -66,7 +71,7 @@ class Command(BaseCommand):
             except people.Unfit as error:
                 raise CommandError(str(error)) from None
             places = ", ".join(str(number) for number in wish.vdns)
-            lines.append((wish.name, wish.password, role.value, places))
+            lines.append((wish.name, wish.password, role.value if name in Role else name, places))
         self._print(lines)
         if left_alone:
             names = ", ".join(left_alone)

@@ -39,6 +39,7 @@ class Wish:
     agent_account: str = ""
     password: str = ""
     demo: bool = False
+    superuser: bool = False
 
     def __repr__(self) -> str:
         return f"Wish({self.name!r}, {self.role.value}, {self.vdns})"
@@ -61,6 +62,8 @@ def enlist(wish: Wish) -> bool:
             raise NotOfTheDemo(f"{wish.name} was not made by the demo.")
         # A demo person who is then wanted in earnest is none any more.
         user.is_demo = wish.demo
+        if wish.superuser:
+            user.is_superuser = user.is_staff = True
         if wish.password:
             _set_password(user, wish.password)
         _save(user)

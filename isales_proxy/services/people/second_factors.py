@@ -1,16 +1,20 @@
-"""Second factors of people: who has one, and the reset by an admin. Setting up is allauth's."""
+"""Second factors of people: of whom one is required, who has one, and the reset by an admin.
+
+Setting up is allauth's."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.models import AuditAction, User
+from isales_proxy.access import remembered_scopes
+from isales_proxy.models import AuditAction, Role, User
 from isales_proxy.services import audit
 from isales_proxy.services.people import sessions
 from isales_proxy.services.people.holding import hold
@@ -28,6 +32,19 @@ def has(user: User, *, but: int | None = None) -> bool:
     """Whether the person has a second factor, beside the one with the number `but`."""
     found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
     return bool(found.exclude(pk=but).exists())
+
+
+def is_required_of(user: Any) -> bool:
+    """Whether `SECOND_FACTOR_FOR` demands a second factor of any role that this person has.
+
+    Whoever enters Django's admin counts as an admin.
+    """
+    wanted: frozenset[str] = settings.SIGN_IN.second_factor_for
+    if not wanted or not user.is_authenticated:
+        return False
+    if user.is_staff and Role.ADMIN in wanted:
+        return True
+    return any(scope.role in wanted for scope in remembered_scopes(user))
 
 
 def with_kinds(people: QuerySet[User]) -> QuerySet[User]:

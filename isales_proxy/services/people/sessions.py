@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core.cache import caches
 from django.db import transaction
 
 from isales_proxy.models import AuditAction, User
@@ -20,14 +22,18 @@ from isales_proxy.services import audit
 from isales_proxy.services.people import tokens
 from isales_proxy.services.people.holding import hold
 
+MOST: Final = 20
+"""How many sessions a person may have open at once."""
+
 
 def begun(*, user: User, key: str, address: str, user_agent: str) -> None:
-    """Note a session that has just begun."""
+    """Note a session that has just begun. Where it is one too many the oldest end."""
     longest = UserSession._meta.get_field("user_agent").max_length  # noqa: SLF001 - Django's public name
     UserSession.objects.update_or_create(
         session_key=key,
         defaults={"user": user, "ip": address, "user_agent": user_agent[:longest]},
     )
+    _end_oldest(user)
 
 
 def seen(*, key: str, address: str, now: datetime) -> bool:
@@ -70,6 +76,25 @@ def purge(now: datetime) -> int:
     Session.objects.filter(expire_date__lt=now).delete()
     longest = timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return int(UserSession.objects.filter(created_at__lt=now - longest).delete()[0])
+
+
+def _end_oldest(user: User) -> None:
+    rows = UserSession.objects.filter(user_id=user.pk).order_by("-last_seen_at", "-pk")
+    keys = list(rows.values_list("session_key", flat=True)[MOST:])
+    if not keys:
+        return
+    Session.objects.filter(session_key__in=keys).delete()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    caches[settings.SESSION_CACHE_ALIAS].delete_many([store.cache_key_prefix + key for key in keys])
+    UserSession.objects.filter(session_key__in=keys).delete()
+    audit.record(
+        AuditAction.SESSION_REVOKED,
+        by=None,
+        person=user,
+        subject=user.get_username(),
+        sessions=len(keys),
+        which="oldest",
+    )
 
 
 def _end(found: Iterable[Any], *, person: User, by: User | None, reason: str) -> int:

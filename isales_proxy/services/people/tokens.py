@@ -17,6 +17,7 @@ from isales_proxy.access import Permission
 from isales_proxy.database import optional_write
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
 from isales_proxy.services import audit, people
+from isales_proxy.services.people import second_factors
 from isales_proxy.services.people.holding import hold
 
 MOST: Final = 20
@@ -68,8 +69,12 @@ def in_reach(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
     return found.select_related("user")
 
 
-def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiToken, str]:
+def make(
+    *, user: User, name: str, scope: TokenScope, days: int, second_factor: bool = False
+) -> tuple[ApiToken, str]:
     """A new token and its text, which is kept nowhere.
+
+    `second_factor` says that the person gave one in the session in which they make it.
 
     Raises TooMany, and NotAllowed for a scope that the person cannot use.
     """
@@ -81,7 +86,11 @@ def make(*, user: User, name: str, scope: TokenScope, days: int) -> tuple[ApiTok
         if of(user).filter(expiry__gt=timezone.now()).count() >= MOST:
             raise TooMany
         token, text = ApiToken.objects.create(
-            user=user, name=name, scope=scope, expiry=timedelta(days=days)
+            user=user,
+            name=name,
+            scope=scope,
+            expiry=timedelta(days=days),
+            second_factor=second_factor,
         )
         _record(AuditAction.TOKEN_CREATED, user, token)
     return token, text
@@ -112,6 +121,11 @@ def find(text: str) -> ApiToken | None:
         pk=hash_token(text), expiry__gt=timezone.now(), user__is_active=True
     )
     return found.select_related("user").first()
+
+
+def is_without_second_factor(token: ApiToken) -> bool:
+    """Whether a second factor is required of the token's person, but it was made without one."""
+    return not token.second_factor and second_factors.is_required_of(token.user)
 
 
 def note_use(token: ApiToken, now: datetime | None = None) -> None:

@@ -70,14 +70,15 @@ def test_an_admin_makes_a_person_with_a_role(admin: Client) -> None:
         "password1": "A-longer-secret-7",
         "password2": "A-longer-secret-7",
     }
+    # Somebody without any access right would see nothing.
+    assert b"needs at least one access right" in admin.post(address, form).content
+    assert not User.objects.filter(username="chen").exists()
+    form |= {"accesses-0-vdn": "88", "accesses-0-role": "auditor"}
     answer = admin.post(address, form)
     person = User.objects.get(username="chen")
     change = f"/admin/isales_proxy/user/{person.pk}/change/"
     assert answer.headers["Location"].startswith(change)
     form = form_of(admin.get(change).content.decode()) | {
-        "accesses-TOTAL_FORMS": "1",
-        "accesses-0-user": str(person.pk),
-        "accesses-0-vdn": "88",
         "accesses-0-role": "agent",
         "accesses-0-agent_account": "",
     }
@@ -87,7 +88,7 @@ def test_an_admin_makes_a_person_with_a_role(admin: Client) -> None:
     for wrong in ("1" * 70, "11\t6"):
         refused = admin.post(change, form | {"accesses-0-agent_account": wrong})
         assert refused.status_code == 200
-        assert not Access.objects.filter(user=person).exists()
+        assert Access.objects.get(user=person).role == "auditor"
     done = admin.post(change, form | {"accesses-0-agent_account": "116"})
     assert done.status_code == 302
     assert Access.objects.get(user=person).agent_account == "116"
@@ -136,6 +137,25 @@ def test_result_codes_are_looked_at_only(admin: Client, vendor: Simulator) -> No
     assert admin.post(f"{address}delete/", {"post": "yes"}).status_code == 403
 
 
+def test_it_has_our_header_and_ways_back(admin: Client) -> None:
+    for page in ("/admin/", "/admin/isales_proxy/user/add/"):
+        text = admin.get(page).content.decode()
+        for address in ("/", "/accounts/", "/admin/isales_proxy/user/", "/vdn/88/settings/"):
+            assert f'href="{address}"' in text, (page, address)
+        assert "css/admin.css" in text
+        assert "Django" not in text
+    assert (
+        "<h1>Select person to change</h1>"
+        in admin.get("/admin/isales_proxy/user/").content.decode()
+    )
+
+
+def test_who_may_not_add_a_vdn_is_told_who_may(admin: Client, root: Client) -> None:
+    page = "/admin/isales_proxy/vdn/"
+    assert "Only a superuser can add a VDN: root." in admin.get(page).content.decode()
+    assert "Only a superuser" not in root.get(page).content.decode()
+
+
 def test_a_vdn_is_not_deleted(admin: Client) -> None:
     assert admin.post("/admin/isales_proxy/vdn/88/delete/", {"post": "yes"}).status_code == 403
     assert Vdn.objects.filter(pk=88).exists()
@@ -143,4 +163,4 @@ def test_a_vdn_is_not_deleted(admin: Client) -> None:
 
 @pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
 def test_other_roles_are_not_let_in(as_role: Any, role: str) -> None:
-    assert as_role(role).get("/admin/isales_proxy/user/").status_code == 302
+    assert as_role(role).get("/admin/isales_proxy/user/").status_code == 403

@@ -60,12 +60,12 @@ def test_who_is_made_an_admin_may_enter_and_who_is_none_any_more_may_not(
     root: Client, people: dict[str, User]
 ) -> None:
     person = people["auditor"]
-    assert enters(person) == (False, False, 302)
+    assert enters(person) == (False, False, 403)
     address = f"{ADMIN}access/{person.accesses.get().pk}/change/"
     assert change(root, address, role="admin").status_code == 302
     assert enters(person) == (True, True, 200)
     assert change(root, address, role="auditor").status_code == 302
-    assert enters(person) == (False, False, 302)
+    assert enters(person) == (False, False, 403)
 
 
 def test_the_same_holds_beside_the_person(admin: Client, people: dict[str, User]) -> None:
@@ -75,14 +75,14 @@ def test_the_same_holds_beside_the_person(admin: Client, people: dict[str, User]
     assert enters(person) == (True, True, 200)
     assert change(admin, address, **{"accesses-0-DELETE": "on"}).status_code == 302
     assert not person.accesses.exists()
-    assert enters(person) == (False, False, 302)
+    assert enters(person) == (False, False, 403)
 
 
 def test_deleted_access_lets_nobody_in(root: Client, people: dict[str, User]) -> None:
     person = people["admin"]
     assert enters(person) == (True, True, 200)
     root.post(f"{ADMIN}access/{person.accesses.get().pk}/delete/", {"post": "yes"})
-    assert enters(person) == (False, False, 302)
+    assert enters(person) == (False, False, 403)
 
 
 def test_an_admin_elsewhere_stays_one(people: dict[str, User]) -> None:

@@ -153,6 +153,9 @@ def test_the_demo_has_one_of_each_role(demo_vendor: Simulator) -> None:
     for role in Role:
         assert Client().login(username=role.value, password=KNOWN_PASSWORD)
         assert f"{role.value} " in said
+    # And somebody who may add a VDN, which an admin may not.
+    assert User.objects.get(username="superuser").has_perm("isales_proxy.add_vdn")
+    assert Client().login(username="superuser", password=KNOWN_PASSWORD)
     assert KNOWN_PASSWORD in said
     assert Vdn.objects.get(pk=88).codes_read_at is not None
 
@@ -186,7 +189,7 @@ def test_a_demo_person_who_is_made_real_is_left_alone(demo_vendor: Simulator) ->
 def test_a_demo_without_result_codes_only_warns(demo_vendor: Simulator) -> None:
     demo_vendor.faults.add("html", operation=LIST_RESULT_CODES, times=None)
     assert "could not be read yet" in demo()
-    assert User.objects.count() == 4
+    assert User.objects.count() == 5
 
 
 def test_before_a_real_vendor_the_passwords_are_random_and_new(vendor: Simulator) -> None:

@@ -1,0 +1,116 @@
+"""User names that differ by case alone: one person each, whichever way somebody is added."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.test import Client
+
+from isales_proxy.models import User
+from tests.support.pages import form_of
+
+ADMIN = "/admin/isales_proxy/user/"
+LOG_IN = "/accounts/login/"
+PASSWORD = "pass-word-1"
+
+
+def gets_in(name: str) -> str:
+    """The user name of the person who is logged in by this one, else an empty text."""
+    client = Client()
+    client.post(LOG_IN, {"login": name, "password": PASSWORD})
+    key = client.session.get("_auth_user_id")
+    return User.objects.get(pk=key).username if key else ""
+
+
+@pytest.mark.parametrize(
+    ("here", "new"), [("maria", "Maria"), ("ömer", "ÖMER"), ("Ivan", "ｉｖａｎ")]
+)
+@pytest.mark.django_db
+def test_the_database_takes_one_person_for_a_user_name(here: str, new: str) -> None:
+    User.objects.create_user(here, password=PASSWORD)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User(username=new).save()
+    assert gets_in(new) == here
+
+
+def test_nobody_is_added_or_renamed_to_somebody_elses_name(
+    as_role: Any, people: dict[str, User]
+) -> None:
+    User.objects.create_superuser("boss", password=PASSWORD)
+    admin = as_role("admin")
+    page = f"{ADMIN}{people['agent'].pk}/change/"
+    renamed = admin.post(page, form_of(admin.get(page).content.decode()) | {"username": "BOSS"})
+    assert renamed.status_code == 200
+    assert "already exists" in renamed.content.decode()
+    added = form_of(admin.get(f"{ADMIN}add/").content.decode())
+    added |= {
+        "username": "Boss",
+        "password1": "A-longer-secret-7",
+        "password2": "A-longer-secret-7",
+    }
+    assert admin.post(f"{ADMIN}add/", added).status_code == 200
+    assert User.objects.filter(username__iexact="boss").count() == 1
+    assert gets_in("Boss") == "boss"
+
+
+@pytest.mark.django_db
+def test_commands_add_nobody_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    User.objects.create_superuser("boss", password=PASSWORD)
+    monkeypatch.setenv("NEW_PASSWORD", "A-longer-secret-7")
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "A-longer-secret-7")
+    with pytest.raises(CommandError, match="already exists"):
+        call_command(
+            "adduser", "Boss", "--role", "admin", "--vdn", "88", "--password-env", "NEW_PASSWORD"
+        )
+    with pytest.raises(CommandError, match="already taken"):
+        call_command("createsuperuser", "--noinput", "--username", "BOSS", "--email", "")
+    assert User.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_change_of_case_in_ones_own_name_is_none_of_these() -> None:
+    user = User.objects.create_user("maria", password=PASSWORD)
+    user.username = "Maria"
+    user.full_clean()
+    user.save(update_fields=["username"])
+    assert gets_in("MARIA") == "Maria"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pairs_of_before_keep_their_exact_names_and_are_named_by_a_check() -> None:
+    before = [("isales_proxy", "0007_audit_guard")]
+    executor = MigrationExecutor(connection)
+    executor.migrate(before)
+    try:
+        former = executor.loader.project_state(before).apps.get_model("isales_proxy", "User")
+        for name in ("Maria", "maria", "other"):
+            former.objects.create(username=name, password="!")
+    finally:
+        latest = MigrationExecutor(connection).loader.graph.leaf_nodes("isales_proxy")
+        MigrationExecutor(connection).migrate(latest)
+    for user in User.objects.all():
+        user.set_password(PASSWORD)
+        user.save(update_fields=["password"])
+    assert [gets_in(name) for name in ("Maria", "maria", "OTHER")] == ["Maria", "maria", "other"]
+    # Nobody is guessed at, and nobody comes beside them.
+    assert gets_in("MARIA") == ""
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User(username="MARIA").save()
+    assert "differ by case alone: Maria, maria." in _check()
+    user = User.objects.get(username="Maria")
+    user.username = "maria.2"
+    user.full_clean()
+    user.save()
+    assert "differ by case" not in _check()
+    assert gets_in("MARIA") == "maria"
+
+
+def _check() -> str:
+    out = StringIO()
+    call_command("check", databases=["default"], stdout=out, stderr=out)
+    return out.getvalue()
