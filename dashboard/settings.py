@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.sign_in.ended.EndedSessionMiddleware",
     "dashboard.middleware.ReaderMiddleware",
     "dashboard.sign_in.limits.SessionLimitsMiddleware",
     "dashboard.sign_in.gate.GateMiddleware",

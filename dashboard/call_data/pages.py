@@ -5,14 +5,13 @@ its rows, or with those alone as a fragment.
 from __future__ import annotations
 
 import math
-import uuid
 from typing import Any, Final
 
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import exports
+from dashboard import exports, form_drafts
 from dashboard.addresses import ListAddress, with_query
 from dashboard.call_data import lines
 from dashboard.forms import TakeForm
@@ -33,18 +32,20 @@ NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
 
 
-def task_page(
-    request: ReaderRequest, scope: Scope, service_id: str, form: TakeForm | None = None
-) -> HttpResponse:
+def task_page(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """The page of one task; with a take form that was refused, 422."""
+    path = reverse("task", args=[scope.vdn.pk, service_id])
+    open_form = form_drafts.opened(request, path) if scope.may_take_call_data else None
+    typed = open_form.data if open_form else None
+    form = TakeForm(typed) if open_form and open_form.judged else None
     newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
     moments = Moments(timezone.now())
-    asked = form.data if form else {"batch_count": _DEFAULT_COUNT}
+    asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
     return rows_page(
         request,
         scope,
         page="tasks/task.html",
-        path=reverse("task", args=[scope.vdn.pk, service_id]),
+        path=path,
         service_id=service_id,
         context={
             "task": task_facts(scope, service_id),
@@ -57,13 +58,12 @@ def task_page(
                 "form": form,
                 "batch_count": asked.get("batch_count", ""),
                 "reason": asked.get("reason", ""),
-                # A form that was refused has taken nothing, but is a new form all the same.
-                "key": uuid.uuid4().hex,
+                "open": open_form,
                 "most": MAX_BATCH,
                 "seconds": math.ceil(isales().longest_call),
             },
         },
-        status=422 if form else 200,
+        status=200 if form is None or form.is_valid() else 422,
     )
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import exports
+from dashboard import exports, form_drafts
 from dashboard.call_data import lines
 from dashboard.call_data.pages import batch_list, batch_page, task_page
 from dashboard.forms import TakeForm
@@ -23,6 +23,7 @@ from dashboard.responses import SeeOther, private
 from isales_proxy.call_data_filter import CallDataFilter
 from isales_proxy.models import CallDataBatch
 from isales_proxy.services import access, call_data, tasks
+from isales_proxy.services import form_drafts as form_services
 from isales_proxy.services.access import Scope
 from isales_proxy.services.numbers.budgets import SearchesSpent
 
@@ -34,7 +35,10 @@ _FILE: Final = "call-data"
 def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """`/vdn/<id>/tasks/<service ID>/`: what was taken of one task. Asks the vendor for nothing."""
     _must_be_a_task(service_id)
-    return task_page(request, scope, service_id)
+    away = None
+    if form_drafts.FORM in request.GET:
+        away = form_drafts.led_away(request, form_drafts.opened(request, request.path))
+    return away or task_page(request, scope, service_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,8 +51,10 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     if not scope.may_take_call_data:
         raise PermissionDenied
     form = TakeForm(request.POST)
+    key = form_drafts.posted_key(request)
     if not form.is_valid():
-        return task_page(request, scope, service_id, form)
+        address = reverse("task", args=[scope.vdn.pk, service_id])
+        return form_drafts.keep(request, key=key, address=address)
     taking = call_data.take(
         scope=scope,
         service_id=service_id,
@@ -61,7 +67,9 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             request,
             _("This form had been sent before, so nothing was asked for now. This is its batch."),
         )
-    return SeeOther(_batch_url(scope, taking.batch))
+    address = _batch_url(scope, taking.batch)
+    form_services.finish(user=request.user, key=key, outcome=address)
+    return SeeOther(address)
 
 
 @require_safe

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard import form_drafts
 from dashboard.context_processors import THEME_COOKIE, THEMES
 from dashboard.forms import ZoneForm
 from dashboard.readers import LAST_VDN, choose_zone
@@ -20,6 +23,7 @@ from isales_proxy.models import User
 from isales_proxy.services.access import remembered_scopes
 
 _YEAR = 365 * 24 * 60 * 60
+_LONGEST_ZONE = 64
 
 
 @require_safe
@@ -59,12 +63,22 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def set_zone(request: HttpRequest) -> HttpResponse:
-    """Keep the reader's time zone; a wrong one changes nothing."""
+    """Keep the reader's time zone; a wrong one changes nothing and is named on the same page."""
     form = ZoneForm(request.POST)
     if not form.is_valid():
-        return render(request, "422.html", {"status": 422}, status=422)
+        wanted = str(request.POST.get("time_zone", ""))[:_LONGEST_ZONE]
+        text = _("“%(name)s” is no time zone. Give one by its place, for example Asia/Shanghai.")
+        messages.error(request, text % {"name": wanted})
+        return _back(request)
     choose_zone(cast("User", request.user), form.cleaned_data["time_zone"])
     return _back(request)
+
+
+@require_POST
+@login_required
+def form_draft(request: HttpRequest) -> HttpResponse:
+    """Keep what stands in a half-filled form when its page is left."""
+    return HttpResponse(status=204 if form_drafts.save_typed(request) else 409)
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:

@@ -11,6 +11,7 @@ from isales_proxy.models.codes import (
     RefreshKind,
     ResultCode,
 )
+from isales_proxy.models.form_drafts import FormDraft
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
 from isales_proxy.models.people import Access, Role, User, validate_agent_account
 from isales_proxy.models.tokens import ApiToken, TokenScope
@@ -31,6 +32,7 @@ __all__ = [
     "CodeNote",
     "CodeRefresh",
     "CodeSighting",
+    "FormDraft",
     "RefreshKind",
     "ResultCode",
     "Role",

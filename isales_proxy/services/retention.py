@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from isales_proxy.services import call_data, write_backs
+from isales_proxy.services import call_data, form_drafts, write_backs
 from isales_proxy.services.audit import upkeep
 from isales_proxy.services.people import sessions, tokens
 from isales_proxy.services.result_codes import sightings
@@ -17,6 +17,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
     ("Sightings of result codes", sightings.purge),
     ("API tokens", tokens.purge),
     ("Sessions", sessions.purge),
+    ("Drafts of forms", form_drafts.purge),
     # The last one, since the others may be recorded there.
     ("Audit events", upkeep.purge),
 )
