@@ -166,10 +166,16 @@ def save_typed(request: HttpRequest) -> bool:
     """Keep what stands in a form that was not sent yet. False without a form of this person."""
     place = _place(request.POST.get(OWNER, ""))
     user = cast("User", request.user)
-    if place is None or place[0] != user.pk:
+    if place is None or not user.is_authenticated or place[0] != user.pk:
         return False
     _pk, key, address = place
     return form_drafts.save(user=user, key=key, address=address, fields=request.POST)
+
+
+def posted_address(request: HttpRequest) -> str:
+    """The address of the sent form with its draft; "" for a form that was not made here."""
+    place = _place(request.POST.get(OWNER, ""))
+    return draft_address(place[2], place[1]) if place else ""
 
 
 def save_undone(request: HttpRequest) -> str:

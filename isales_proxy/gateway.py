@@ -9,7 +9,7 @@ from typing import Final
 import stamina.instrumentation
 from django.conf import settings
 
-from isales_proxy.client import Client, Credentials, CredentialsRefused, TransportConfig
+from isales_proxy.client import Client, Credentials, KeysUnreadable, TransportConfig
 from isales_proxy.client.observer import Observer as ClientObserver
 from isales_proxy.configuration import ISalesSettings, isales
 from isales_proxy.models import Vdn, VdnCredentials
@@ -44,7 +44,7 @@ _simulator: Simulator | None = None
 def client(vdn: Vdn) -> Client:
     """The client for a VDN, shared by all threads: with its own keys where it has some.
 
-    Raises CredentialsRefused when those were sealed with another `SECRET_KEY`.
+    Raises KeysUnreadable when those were sealed with another `SECRET_KEY`.
     """
     key = vdn.pk if vdn.keys_version else None
     with _lock:
@@ -108,7 +108,7 @@ def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings
             token=own.open("token") or found.token,
         )
     except Unopenable:
-        raise CredentialsRefused(_OWN_KEYS_CLOSED, maybe_sent=False) from None
+        raise KeysUnreadable(_OWN_KEYS_CLOSED, maybe_sent=False) from None
 
 
 def _in_demo(found: ISalesSettings) -> ISalesSettings:

@@ -12,8 +12,10 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from dashboard import log_ins
+from dashboard.sign_in import second_factor
 
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 
@@ -29,6 +31,14 @@ class _Watched:
         except ValidationError as error:
             if error.code == "too_many_login_attempts":
                 log_ins.locked(self.user.username)
+            elif second_factor.is_unreadable(self.user):
+                raise ValidationError(
+                    _(
+                        "Your second factor cannot be checked: this server's SECRET_KEY was "
+                        "changed. An admin must reset it."
+                    ),
+                    code="unreadable",
+                ) from None
             raise
         if self.authenticator.type == Authenticator.Type.TOTP and not _is_first_use(
             self.user, code

@@ -50,10 +50,13 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
         return batch_list(request, scope, service_id)
     if not scope.may_take_call_data:
         raise PermissionDenied
+    address = reverse("task", args=[scope.vdn.pk, service_id])
+    left = form_drafts.discarded(request, leave=address, address=address)
+    if left is not None:
+        return left
     form = TakeForm(request.POST)
     key = form_drafts.posted_key(request)
     if not form.is_valid():
-        address = reverse("task", args=[scope.vdn.pk, service_id])
         return form_drafts.keep(request, key=key, address=address)
     taking = call_data.take(
         scope=scope,
