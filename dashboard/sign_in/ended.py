@@ -47,7 +47,7 @@ class EndedSessionMiddleware:
 def _tell(request: HttpRequest) -> bool:
     """Say once, on the first whole page after the log-in, that nothing was done."""
     if (
-        _COOKIE not in request.COOKIES
+        not request.COOKIES.get(_COOKIE)
         or request.method != "GET"
         or "HX-Request" in request.headers
         or not request.user.is_authenticated

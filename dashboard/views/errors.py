@@ -12,7 +12,11 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
+from django.middleware.csrf import (
+    REASON_BAD_ORIGIN,
+    REASON_CSRF_TOKEN_MISSING,
+    REASON_NO_CSRF_COOKIE,
+)
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -44,6 +48,13 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
                 "address by which you open Callboard, an administrator must add it to "
                 "CSRF_TRUSTED_ORIGINS, or have the proxy pass on the host name."
             ),
+        ),
+    ),
+    (
+        REASON_CSRF_TOKEN_MISSING,
+        (
+            _ELSEWHERE,
+            _lazy("It carries no proof that this server made it. Open the form here and send it."),
         ),
     ),
     (
