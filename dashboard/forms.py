@@ -61,14 +61,12 @@ class TakeForm(CleanedInput, forms.Form):
 
     batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)
     reason = ProseField(required=False, max_length=300, label=_("Reason"))
-    confirmed = forms.BooleanField(
-        error_messages={"required": _("Say that you know what taking does.")}
-    )
+    confirmed = forms.BooleanField(error_messages={"required": _("Tick the box to confirm.")})
     key = forms.UUIDField(error_messages=dict.fromkeys(("required", "invalid"), _INCOMPLETE))
 
     def clean_batch_count(self) -> int:
         """Nothing is taken for want of a figure."""
         wanted = int(self.cleaned_data["batch_count"])
         if not wanted:
-            raise ValidationError(_("Say how many rows to take."))
+            raise ValidationError(_("Enter how many rows to take."))
         return wanted

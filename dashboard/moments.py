@@ -1,7 +1,8 @@
 """Times as people read them: in the zone in force, short, and far cheaper than Django's filters.
 
 A zone's offset changes on a quarter of an hour at the earliest, so it is worked out once for each
-quarter that occurs on a page; likewise the words of a day.
+quarter that occurs on a page; likewise the words of a day. In an hour that comes twice, since the
+clocks go back, a time is shown with its offset from UTC.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Moments:
     def __init__(self, now: datetime, zone: tzinfo | None = None) -> None:
         self.now = now
         self.zone = zone or timezone.get_current_timezone()
-        self._offsets: dict[int, timedelta] = {}
+        self._offsets: dict[int, tuple[timedelta, str]] = {}
         self._days: dict[date, str] = {}
         self.today = now.astimezone(self.zone).date()
         self._in = (_("in %d min"), _("in %d h"), _("in %d d"))
@@ -40,33 +41,45 @@ class Moments:
 
     def local(self, moment: datetime) -> datetime:
         """The same moment as a naive datetime of the zone."""
+        return moment.astimezone(UTC).replace(tzinfo=None) + self._offset(moment)[0]
+
+    def _offset(self, moment: datetime) -> tuple[timedelta, str]:
+        """The offset from UTC, and ` UTC+02:00` where the clock shows the same time twice."""
         slot = int(moment.timestamp()) // _QUARTER
-        offset = self._offsets.get(slot)
-        if offset is None:
-            offset = moment.astimezone(self.zone).utcoffset() or timedelta()
-            self._offsets[slot] = offset
-        return moment.astimezone(UTC).replace(tzinfo=None) + offset
+        found = self._offsets.get(slot)
+        if found is None:
+            local = moment.astimezone(self.zone)
+            offset = local.utcoffset() or timedelta()
+            both = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
+            found = (offset, f" UTC{offset_text(local)}" if len(both) > 1 else "")
+            self._offsets[slot] = found
+        return found
 
     def short(self, moment: datetime | None) -> str:
         """`14:12` today, `15 May 14:12` on another day."""
         if moment is None:
             return ""
-        local = self.local(moment)
-        clock = f"{local.hour:02}:{local.minute:02}"
+        local, suffix = self.local(moment), self._offset(moment)[1]
+        clock = f"{local.hour:02}:{local.minute:02}{suffix}"
         return clock if local.date() == self.today else f"{self._day(local.date())} {clock}"
 
     def exact(self, moment: datetime | None) -> str:
         """`15 May 2025 14:12:43`."""
         if moment is None:
             return ""
-        local = self.local(moment)
-        return f"{date_format(local.date(), pgettext('date format', 'j M Y'))} {local:%H:%M:%S}"
+        local, suffix = self.local(moment), self._offset(moment)[1]
+        day = date_format(local.date(), pgettext("date format", "j M Y"))
+        return f"{day} {local:%H:%M:%S}{suffix}"
 
     def clock(self, moment: datetime) -> str:
         """`14:03:22`, with the day before it when that is not today."""
-        local = self.local(moment)
-        clock = f"{local:%H:%M:%S}"
+        local, suffix = self.local(moment), self._offset(moment)[1]
+        clock = f"{local:%H:%M:%S}{suffix}"
         return clock if local.date() == self.today else f"{self._day(local.date())} {clock}"
+
+    def stamp(self, moment: datetime) -> str:
+        """`2025-05-15 14:12:43`, as files hold it."""
+        return f"{self.local(moment):%Y-%m-%d %H:%M:%S}{self._offset(moment)[1]}"
 
     def ahead(self, left: timedelta) -> str:
         """`in 9 min`."""
@@ -109,9 +122,14 @@ class Moments:
         return text
 
 
+def offset_text(local: datetime) -> str:
+    """`+08:00` of an aware time."""
+    text = local.strftime("%z")
+    return f"{text[:3]}:{text[3:5]}"
+
+
 def zone_name(moment: datetime, zone: tzinfo) -> str:
     """`Asia/Shanghai (UTC+08:00)`, or `UTC`."""
     if str(zone) == "UTC":
         return "UTC"
-    offset = moment.astimezone(zone).strftime("%z")
-    return f"{zone} (UTC{offset[:3]}:{offset[3:5]})"
+    return f"{zone} (UTC{offset_text(moment.astimezone(zone))})"

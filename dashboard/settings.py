@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.sign_in.ended.EndedSessionMiddleware",
     "dashboard.middleware.ReaderMiddleware",
     "dashboard.middleware.BoundedBodyMiddleware",
     "dashboard.sign_in.limits.SessionLimitsMiddleware",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from django import forms
@@ -32,14 +32,20 @@ class TokenForm(CleanedInput, forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=_LONGEST_NAME,
-        help_text=_("What it is for, so that you know it again."),
+        help_text=_("For example “Wallboard”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    scope = forms.ChoiceField(label=_("It may"), widget=forms.RadioSelect)
-    days = forms.TypedChoiceField(label=_("It ends after"), coerce=int, initial=_USUAL_DAYS)
+    scope = forms.ChoiceField(label=_("Permissions"), widget=forms.RadioSelect)
+    days = forms.TypedChoiceField(label=_("Expires after"), coerce=int, initial=_USUAL_DAYS)
 
-    def __init__(self, data: Any, *, scopes: Iterable[TokenScope]) -> None:
-        super().__init__(data)
+    def __init__(
+        self,
+        data: Any,
+        *,
+        scopes: Iterable[TokenScope],
+        initial: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
         scope = cast("forms.ChoiceField", self.fields["scope"])
         scope.choices = [
             (each.value, format_lazy("{}: {}", each.label, _SAYS[each])) for each in scopes

@@ -78,10 +78,12 @@ urlpatterns = [
     ),
     path("accounts/tokens/", tokens.token_list, name="tokens"),
     path("accounts/tokens/new/", tokens.token_new, name="token_new"),
+    path("accounts/tokens/made/", tokens.token_made, name="token_made"),
     path("accounts/tokens/<str:token_key>/revoke/", tokens.token_revoke, name="token_revoke"),
     path("preferences/language/", set_language, name="set_language"),
     path("preferences/theme/", home.set_theme, name="set_theme"),
     path("preferences/zone/", home.set_zone, name="set_zone"),
+    path("preferences/draft/", home.form_draft, name="form_draft"),
     path(
         "vdn/<int:vdn_id>/",
         include(

@@ -10,7 +10,7 @@ import stamina.instrumentation
 from django.conf import settings
 
 from isales_proxy import vendor_use
-from isales_proxy.client import Client, Credentials, CredentialsRefused, TransportConfig
+from isales_proxy.client import Client, Credentials, KeysUnreadable, TransportConfig
 from isales_proxy.client.observer import Observer as ClientObserver
 from isales_proxy.configuration import ISalesSettings, isales
 from isales_proxy.models import Vdn, VdnCredentials
@@ -47,7 +47,7 @@ _in_real_use = False
 def client(vdn: Vdn) -> Client:
     """The client for a VDN, shared by all threads: with its own keys where it has some.
 
-    Raises CredentialsRefused when those were sealed with another `SECRET_KEY`, and SimulatorRefused
+    Raises KeysUnreadable when those were sealed with another `SECRET_KEY`, and SimulatorRefused
     where the simulator would stand in on a database of a real CC-iSales.
     """
     ensure_allowed()
@@ -129,7 +129,7 @@ def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings
             token=own.open("token") or found.token,
         )
     except Unopenable:
-        raise CredentialsRefused(_OWN_KEYS_CLOSED, maybe_sent=False) from None
+        raise KeysUnreadable(_OWN_KEYS_CLOSED, maybe_sent=False) from None
 
 
 def _in_demo(found: ISalesSettings) -> ISalesSettings:

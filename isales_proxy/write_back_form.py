@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -93,6 +96,92 @@ class OffsetMomentField(forms.Field):
         return moment.astimezone(UTC)
 
 
+@dataclass(frozen=True)
+class TypedMoment:
+    """A time as a form sends it. `exact` is the instant (ISO 8601) that the field was filled with,
+    `offset` the chosen one of two in an hour that comes twice, `zone` the zone of the page."""
+
+    text: str
+    exact: str = ""
+    offset: str = ""
+    zone: str = ""
+
+
+class TypedMomentWidget(forms.Widget):
+    """Reads a time, and the hidden fields beside it, from what was sent."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> TypedMoment:  # noqa: ARG002 - Django's signature
+        """The parts as they were sent."""
+        names = (name, f"{name}_exact", f"{name}_offset", "zone")
+        return TypedMoment(*(str(data.get(each) or "").strip()[:64] for each in names))
+
+
+class ExactMomentField(LocalMomentField):
+    """A local time that keeps the instant it was filled with, to the fraction of a second, unless
+    another one is typed. In an hour that comes twice the offset must be chosen."""
+
+    widget = TypedMomentWidget
+
+    def clean(self, value: Any) -> datetime | None:
+        """The instant in UTC. Raises ValidationError, with the code `twice` where it is open which
+        of two is meant."""
+        if not isinstance(value, TypedMoment):
+            return super().clean(value)
+        zone = _zone(value.zone)
+        with timezone.override(zone):
+            moment = super().clean(value.text)
+        if moment is None:
+            return None
+        filled = _instant(value.exact)
+        local = moment.astimezone(zone)
+        both = offsets(local)
+        if filled is not None and _same_clock(filled.astimezone(zone), local):
+            fits = value.offset in {"", offset_text(filled.astimezone(zone))}
+            if fits or not both:
+                return filled
+        if not both:
+            return moment
+        for fold in (0, 1):
+            meant = local.replace(fold=fold)
+            if value.offset == offset_text(meant):
+                return meant.astimezone(UTC)
+        raise ValidationError(
+            _("This time comes twice, since the clocks go back: choose which one is meant."),
+            code="twice",
+        )
+
+
+def offset_text(moment: datetime) -> str:
+    """`+02:00` of an aware time."""
+    return moment.isoformat()[-6:] if moment.utcoffset() else "+00:00"
+
+
+def offsets(moment: datetime) -> tuple[str, ...]:
+    """Both offsets of a local time that comes twice, the earlier first; () for any other."""
+    both = tuple(offset_text(moment.replace(fold=fold)) for fold in (0, 1))
+    return both if both[0] != both[1] else ()
+
+
+def _same_clock(one: datetime, other: datetime) -> bool:
+    """Whether a clock without fractions of a second shows both alike."""
+    return one.replace(microsecond=0, tzinfo=None) == other.replace(microsecond=0, tzinfo=None)
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None
+
+
+def _zone(name: str) -> Any:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return timezone.get_current_timezone()
+
+
 class WriteBackForm(CleanedInput, forms.Form):
     """A result as a person or a program writes it. `now` (aware) is when it is judged.
 
@@ -113,10 +202,10 @@ class WriteBackForm(CleanedInput, forms.Form):
     phone_number = CalledNumberField()
     # Where a number stands that the writer may not see.
     number_of = LineField(required=False, max_length=LONGEST_SOURCE, label=_("Number on record"))
-    asr_result = LineField(required=False, max_length=MAX_TEXT, label=_("Detected failure type"))
-    fetch_time = LocalMomentField(_("Data obtained"), later=False)
-    write_start_time = LocalMomentField(_("Call began"), later=False)
-    end_call_time = LocalMomentField(_("Call ended"), later=True)
+    asr_result = LineField(required=False, max_length=MAX_TEXT, label=_("Detected cause (ASR)"))
+    fetch_time = ExactMomentField(_("Data fetched at"), later=False)
+    write_start_time = ExactMomentField(_("Call began"), later=False)
+    end_call_time = ExactMomentField(_("Call ended"), later=True)
     call_id = LineField(required=False, max_length=MAX_TEXT, label=_("Call ID"))
     reservation = LineField(required=False, max_length=LONGEST_UNIQUE_ID, label=_("Reservation"))
 

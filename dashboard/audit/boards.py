@@ -187,7 +187,7 @@ def export_rows(events: Iterable[AuditEvent], moments: Moments) -> Iterator[tupl
         facts = [f"{label}: {text}" for label, text in words.facts(event)]
         yield (
             str(event.pk),
-            f"{moments.local(event.at):%Y-%m-%d %H:%M:%S}",
+            moments.stamp(event.at),
             words.kind(event),
             event.action,
             event.actor,

@@ -250,7 +250,7 @@ def export_rows(
         task = row.service_id or row.batch.service_id
         yield (
             str(row.batch_id),
-            f"{moments.local(row.batch.asked_at):%Y-%m-%d %H:%M:%S}",
+            moments.stamp(row.batch.asked_at),
             task,
             names.get(task, ""),
             str(row.position),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import math
-import uuid
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -14,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import exports
+from dashboard import exports, form_drafts
 from dashboard.addresses import ListAddress, with_query
 from dashboard.call_data import lines
 from dashboard.forms import TakeForm
@@ -37,24 +36,21 @@ NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
 
 
-def task_page(
-    request: ReaderRequest,
-    scope: Scope,
-    service_id: str,
-    form: TakeForm | None = None,
-    *,
-    status: int = 422,
-) -> HttpResponse:
-    """The page of one task; with a take form that was refused, that status."""
+def task_page(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """The page of one task; with a take form that was refused, 422."""
+    path = reverse("task", args=[scope.vdn.pk, service_id])
+    open_form = form_drafts.opened(request, path) if scope.can(Permission.TAKE_CALL_DATA) else None
+    typed = open_form.data if open_form else None
+    form = TakeForm(typed) if open_form and open_form.judged else None
     newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
     moments = Moments(timezone.now())
     listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
-    asked = form.data if form else {"batch_count": _DEFAULT_COUNT}
+    asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
     return rows_page(
         request,
         scope,
         page="tasks/task.html",
-        path=reverse("task", args=[scope.vdn.pk, service_id]),
+        path=path,
         service_id=service_id,
         context={
             "task": task_facts(scope, service_id),
@@ -68,13 +64,16 @@ def task_page(
                 "form": form,
                 "batch_count": asked.get("batch_count", ""),
                 "reason": asked.get("reason", ""),
-                # A form that was refused has taken nothing, but is a new form all the same.
-                "key": uuid.uuid4().hex,
+                "open": open_form,
                 "most": MAX_BATCH,
                 "seconds": math.ceil(isales().longest_call),
             },
         },
-        status=status if form else 200,
+        status=200
+        if open_form is None
+        else open_form.status
+        if form is None or form.is_valid()
+        else 422,
     )
 
 

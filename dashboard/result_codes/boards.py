@@ -171,7 +171,7 @@ def file_rows(rows: Iterable[CodeLine], now: datetime) -> Iterator[list[str]]:
             said.step_zh,
             _("Yes") if said.edited else _("No"),
             str(line.seen),
-            *(f"{moments.local(time):%Y-%m-%d %H:%M:%S}" if time else "" for time in times),
+            *(moments.stamp(time) if time else "" for time in times),
         ]
 
 

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from dashboard import log_ins
 from dashboard.people import count_password
+from dashboard.sign_in import second_factor
 from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.services.people import attempts
 
@@ -39,7 +40,18 @@ class _Watched(CleanedInput):
         except attempts.TooManyAttempts:
             log_ins.locked(self.user.username)
             raise get_account_adapter().validation_error("too_many_login_attempts") from None
-        code = str(super().clean_code())  # type: ignore[misc]
+        try:
+            code = str(super().clean_code())  # type: ignore[misc]
+        except ValidationError:
+            if second_factor.is_unreadable(self.user):
+                raise ValidationError(
+                    _(
+                        "Your second factor cannot be checked: this server's SECRET_KEY was "
+                        "changed. An admin must reset it."
+                    ),
+                    code="unreadable",
+                ) from None
+            raise
         if self.authenticator.type == Authenticator.Type.TOTP and not _is_first_use(
             self.user, code
         ):

@@ -61,3 +61,15 @@ class SealedAdapter(DefaultMFAAdapter):
 
     def _get_user_identifier(self, user: Any) -> str:
         return str(user.get_username())
+
+
+def is_unreadable(user: Any) -> bool:
+    """Whether a secret of the person's second factor was sealed with a key that is not known."""
+    for kept in Authenticator.objects.filter(user=user).values_list("data", flat=True):
+        for name in ("secret", "seed"):
+            try:
+                if kept.get(name):
+                    sealing.unseal(kept[name], purpose=_PURPOSE)
+            except sealing.Unopenable:
+                return True
+    return False

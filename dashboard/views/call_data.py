@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import exports
+from dashboard import exports, form_drafts
 from dashboard.call_data import lines
 from dashboard.call_data.pages import batch_list, batch_page, task_page, unstored_page
 from dashboard.forms import TakeForm
@@ -24,6 +24,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.call_data_filter import CallDataFilter
 from isales_proxy.models import CallDataBatch
 from isales_proxy.services import call_data, tasks
+from isales_proxy.services import form_drafts as form_services
 from isales_proxy.services.numbers.budgets import SearchesSpent
 
 _FILE: Final = "call-data"
@@ -37,7 +38,10 @@ def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     Takes nothing. CC-iSales is asked only whether it lists a task that was not seen before.
     """
     _must_be_a_task(service_id)
-    return task_page(request, scope, service_id)
+    away = None
+    if form_drafts.FORM in request.GET:
+        away = form_drafts.led_away(request, form_drafts.opened(request, request.path))
+    return away or task_page(request, scope, service_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,9 +51,14 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     _must_be_a_task(service_id)
     if request.method != "POST":
         return batch_list(request, scope, service_id)
+    address = reverse("task", args=[scope.vdn.pk, service_id])
+    left = form_drafts.discarded(request, leave=address, address=address)
+    if left is not None:
+        return left
     form = TakeForm(request.POST)
+    key = form_drafts.posted_key(request)
     if not form.is_valid():
-        return task_page(request, scope, service_id, form)
+        return form_drafts.keep(request, key=key, address=address)
     try:
         taking = call_data.take(
             scope=scope,
@@ -59,16 +68,19 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             reason=form.cleaned_data["reason"],
         )
     except call_data.NoRoom:
-        form.add_error(None, _("Our disk has no room for the answer. CC-iSales was not asked."))
-        return task_page(request, scope, service_id, form, status=507)
+        notice = _("Our disk has no room for the answer. CC-iSales was not asked.")
+        return form_drafts.keep(request, key=key, address=address, notice=notice, status=507)
     if taking.lost:
+        # What can be stored nowhere stands in this one answer to the POST.
         return unstored_page(request, scope, taking)
     if taking.repeated:
         messages.warning(
             request,
             _("This form had been sent before, so nothing was asked for now. This is its batch."),
         )
-    return SeeOther(_batch_url(scope, taking.batch))
+    address = _batch_url(scope, taking.batch)
+    form_services.finish(user=request.user, key=key, outcome=address)
+    return SeeOther(address)
 
 
 @require_safe

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard import form_drafts
 from dashboard.context_processors import THEMES
 from dashboard.forms import ZoneForm
 from dashboard.readers import LAST_VDN, choose_zone, refuse_zone
@@ -20,6 +21,7 @@ from isales_proxy.access import remembered_scopes
 from isales_proxy.models import User
 
 _YEAR = 365 * 24 * 60 * 60
+_LONGEST_ZONE = 64
 
 
 @require_safe
@@ -59,13 +61,20 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def set_zone(request: HttpRequest) -> HttpResponse:
-    """Keep the reader's time zone; of a wrong one the page that it was typed on says so."""
+    """Keep the reader's time zone; a wrong one changes nothing and is named on the same page."""
     form = ZoneForm(request.POST)
     if form.is_valid():
         choose_zone(cast("User", request.user), form.cleaned_data["time_zone"])
     else:
         refuse_zone(request, str(form["time_zone"].value()), str(form.errors["time_zone"][0]))
     return _back(request)
+
+
+@require_POST
+@login_required
+def form_draft(request: HttpRequest) -> HttpResponse:
+    """Keep what stands in a half-filled form when its page is left."""
+    return HttpResponse(status=204 if form_drafts.save_typed(request) else 409)
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:

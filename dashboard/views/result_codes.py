@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import exports
+from dashboard import exports, form_drafts
 from dashboard.htmx import answer
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
@@ -24,6 +24,7 @@ from dashboard.result_codes.words import category, code_address, explained
 from isales_proxy.access import NotYours, Permission, Scope
 from isales_proxy.models import CodeCategory
 from isales_proxy.services import result_codes
+from isales_proxy.services.form_drafts import once
 from isales_proxy.services.result_codes import history, notes, sightings
 from isales_proxy.services.result_codes.notes import CodeStory
 
@@ -85,25 +86,51 @@ def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse
 def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """The form with what is said of one code; posted, it is said so from now on."""
     story = _story(scope, code)
-    form = NoteForm(request.POST if request.method == "POST" else None)
-    status = 200
     if request.method == "POST":
-        if "remove" in request.POST:
-            notes.remove(scope=scope, code=code)
-            messages.success(request, _("What we ship of this code stands again."))
-            return SeeOther(code_address(scope.vdn.pk, code))
-        if form.is_valid():
-            notes.change(scope=scope, code=code, texts=form.texts())
-            messages.success(request, _("Saved."))
-            return SeeOther(code_address(scope.vdn.pk, code))
-        status = 422
+        return _noted(request, scope, code)
+    open_form = form_drafts.opened(request)
+    away = form_drafts.led_away(request, open_form)
+    if away is not None:
+        return away
+    form = NoteForm(open_form.data)
+    good = not open_form.judged or form.is_valid()
     return answer(
         request,
         page="result_codes/note.html",
         fragment="result_codes/note.html",
-        context={"detail": _detail(scope, story), "fields": _fields(form, story)},
-        status=status,
+        context={
+            "detail": _detail(scope, story),
+            "fields": _fields(form, story, judged=open_form.judged),
+            "form": open_form,
+        },
+        status=open_form.status if good else 422,
     )
+
+
+def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """Save or remove a note, once for each form; what is refused is kept for another look."""
+    place = code_address(scope.vdn.pk, code)
+    left = form_drafts.discarded(request, leave=place)
+    if left is not None:
+        return left
+    key = form_drafts.posted_key(request)
+    form = NoteForm(request.POST)
+    remove = "remove" in request.POST
+    if not remove and not form.is_valid():
+        return form_drafts.keep(request, key=key)
+
+    def change() -> tuple[str, str]:
+        if remove:
+            notes.remove(scope=scope, code=code)
+        else:
+            notes.change(scope=scope, code=code, texts=form.texts())
+        return place, ""
+
+    _place, repeated = once(user=request.user, key=key, make=change)
+    if not repeated:
+        text = _("The built-in text is restored.") if remove else _("Saved.")
+        messages.success(request, text)
+    return SeeOther(place)
 
 
 def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
@@ -150,7 +177,7 @@ def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
     }
 
 
-def _fields(form: NoteForm, story: CodeStory) -> list[dict[str, Any]]:
+def _fields(form: NoteForm, story: CodeStory, *, judged: bool) -> list[dict[str, Any]]:
     now, shipped = story.explained.texts(), story.shipped.texts()
     return [
         {
@@ -159,7 +186,7 @@ def _fields(form: NoteForm, story: CodeStory) -> list[dict[str, Any]]:
             "value": str(form[name].value() or "") if form.is_bound else now[name],
             "shipped": category(shipped[name]) if name == "category" else shipped[name],
             "options": CodeCategory.choices if name == "category" else (),
-            "errors": [str(error) for error in form.errors.get(name, [])] if form.is_bound else [],
+            "errors": [str(error) for error in form.errors.get(name, [])] if judged else [],
             "longest": LONGEST_TEXT,
             "language": "zh-Hans" if name.endswith("_zh") else "en" if name != "category" else "",
         }

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from dashboard import form_drafts
 from dashboard.moments import Moments
 from dashboard.readers import ReaderRequest, moments_outside
+from dashboard.responses import SeeOther
 from dashboard.sign_in.requirement import has_passed
 from dashboard.token_form import TokenForm
 from isales_proxy.models import ApiToken, TokenScope
+from isales_proxy.services.form_drafts import LONGEST_KEY, once, take_secret
 from isales_proxy.services.people import tokens
-
-# What makes a form sent twice, or loaded anew with its answer, make one token only.
-_ONCE: Final = "token_form"
 
 
 @require_safe
@@ -43,34 +42,72 @@ def token_list(request: ReaderRequest) -> HttpResponse:
 @reauthentication_required
 @never_cache
 def token_new(request: ReaderRequest) -> HttpResponse:
-    """`/accounts/tokens/new/`: the form; the answer to it is the one page with the token's text."""
+    """`/accounts/tokens/new/`: the form; posted, the token is made and shown elsewhere, once."""
     scopes = tokens.usable_scopes(request.user)
-    form = TokenForm(request.POST or None, scopes=scopes)
-    status, notice = 200, ""
     if request.method == "POST":
-        if not _is_first(request):
-            status, notice = 409, _("That form made a token before. It cannot be shown again.")
-            form = TokenForm(None, scopes=scopes)
-        elif not form.is_valid():
-            status = 422
-        else:
-            found = form.cleaned_data
-            try:
-                token, text = tokens.make(
-                    user=request.user,
-                    name=found["name"],
-                    scope=TokenScope(found["scope"]),
-                    days=found["days"],
-                    second_factor=has_passed(request.session, request.user),
-                )
-            except tokens.TooMany:
-                status, notice = 409, _("You have as many tokens as one may have. Revoke one.")
-            else:
-                del request.session[_ONCE]
-                return _shown_once(request, token, text)
-    once = request.session.setdefault(_ONCE, secrets.token_urlsafe(16))
-    context = {"form": form, "once": once, "notice": notice}
+        return _made(request, scopes)
+    open_form = form_drafts.opened(request)
+    away = form_drafts.led_away(request, open_form)
+    if away is not None:
+        return away
+    if open_form.judged:
+        form = TokenForm(open_form.data, scopes=scopes)
+        status = open_form.status if form.is_valid() else 422
+    else:
+        typed = open_form.data.dict() if open_form.data is not None else None
+        form = TokenForm(None, scopes=scopes, initial=typed)
+        status = 200
+    context = {"form": form, "open_form": open_form}
     return render(request, "tokens/new.html", context, status=status)
+
+
+def _made(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpResponse:
+    """To the page that shows the new token once; the same form sent again makes no second one."""
+    left = form_drafts.discarded(request, leave=reverse("tokens"))
+    if left is not None:
+        return left
+    key = form_drafts.posted_key(request)
+    form = TokenForm(request.POST, scopes=scopes)
+    if not form.is_valid():
+        return form_drafts.keep(request, key=key)
+    found = form.cleaned_data
+
+    def make() -> tuple[str, str]:
+        _token, text = tokens.make(
+            user=request.user,
+            name=found["name"],
+            scope=TokenScope(found["scope"]),
+            days=found["days"],
+            second_factor=has_passed(request.session, request.user),
+        )
+        return form_drafts.draft_address(reverse("token_made"), key), text
+
+    try:
+        address, _repeated = once(user=request.user, key=key, make=make)
+    except tokens.TooMany:
+        notice = _("You have as many tokens as one may have. Revoke one.")
+        return form_drafts.keep(request, key=key, notice=notice, status=409)
+    return SeeOther(address)
+
+
+@require_safe
+@login_required
+@never_cache
+def token_made(request: ReaderRequest) -> HttpResponse:
+    """`/accounts/tokens/made/`: the text of a token that was made just now, at the first call."""
+    text = ""
+    if request.method == "GET":
+        key = request.GET.get(form_drafts.FORM, "")
+        text = take_secret(user=request.user, key=key[:LONGEST_KEY])
+    token = tokens.find(text)
+    if token is None:
+        return render(request, "tokens/made.html", {"text": ""}, status=410)
+    context = {
+        "row": _row(token, moments_outside(request)),
+        "text": text,
+        "address": request.build_absolute_uri("/api/v1/vdns/"),
+    }
+    return render(request, "tokens/made.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,20 +123,6 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
         messages.success(request, _("The token was revoked. It opens nothing any more."))
         return redirect("tokens")
     return render(request, "tokens/revoke.html", {"row": _row(token, moments_outside(request))})
-
-
-def _is_first(request: ReaderRequest) -> bool:
-    kept = request.session.get(_ONCE, "")
-    return bool(kept) and constant_time_compare(request.POST.get("once", ""), kept)
-
-
-def _shown_once(request: ReaderRequest, token: ApiToken, text: str) -> HttpResponse:
-    context = {
-        "row": _row(token, moments_outside(request)),
-        "text": text,
-        "address": request.build_absolute_uri("/api/v1/vdns/"),
-    }
-    return render(request, "tokens/made.html", context)
 
 
 def _row(token: ApiToken, moments: Moments) -> dict[str, Any]:

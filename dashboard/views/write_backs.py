@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from dashboard import form_drafts
 from dashboard.boards import reading
+from dashboard.form_drafts import OpenForm
 from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.permissions import vdn_page
@@ -25,13 +27,13 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.outbox_filter import OutboxFilter
+from isales_proxy.services import form_drafts as form_services
 from isales_proxy.services import problems, result_codes, tasks, write_backs
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
 from isales_proxy.services.write_backs import NoSuchWriteBack, NotAsItStands, drafts, outbox
-from isales_proxy.services.write_backs.drafts import Draft
+from isales_proxy.services.write_backs.drafts import Draft, Source
 from isales_proxy.write_back_form import (
-    LONGEST_KEY,
     LONGEST_SOURCE,
     LONGEST_UNIQUE_ID,
     WriteBackForm,
@@ -97,26 +99,22 @@ def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.WRITE_BACK)
 def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/write-backs/new/`: the form; posted, what will be sent; confirmed, stored."""
+    """`/vdn/<id>/write-backs/new/`: the form, its review, and the refusal of either; a POST keeps
+    the draft and leads there, or stores the result that was confirmed."""
     if request.method != "POST":
-        draft, problem, status = _draft(request, scope)
-        form = _form(scope, None)
-        return _page(request, scope, form, draft=draft, problem=problem, status=status)
+        open_form = form_drafts.opened(request)
+        return form_drafts.led_away(request, open_form) or _shown(request, scope, open_form)
+    outbox_url = reverse("write_backs", args=[scope.vdn.pk])
+    left = form_drafts.discarded(request, leave=request.POST.get("back") or outbox_url)
+    if left is not None:
+        return left
+    key = form_drafts.posted_key(request)
     form = _form(scope, request.POST)
-    reservation = request.POST.get("reservation", "")[:LONGEST_UNIQUE_ID]
-    number_of = request.POST.get("number_of", "")[:LONGEST_SOURCE]
-    draft = Draft(
-        appoint_id=reservation,
-        sources=drafts.sources(scope=scope, key=number_of),
-    )
-    if not form.is_valid():
-        return _page(request, scope, form, draft=draft, status=422)
-    if "change" in request.POST:
-        return _page(request, scope, form, draft=draft)
-    key = request.POST.get("key", "")
+    if not form.is_valid() or "change" in request.POST:
+        return form_drafts.keep(request, key=key)
+    if "confirm" not in request.POST or key != request.POST.get(form_drafts.KEY):
+        return form_drafts.keep(request, key=key, review=True)
     try:
-        if "confirm" not in request.POST or not 0 < len(key) <= LONGEST_KEY:
-            return _preview(request, scope, form)
         row = write_backs.queue(
             scope=scope,
             result=form.result(),
@@ -125,8 +123,28 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
             number_of=form.cleaned_data["number_of"],
         )
     except NotAsItStands as error:
-        return _page(request, scope, form, draft=draft, notice=error.sentence, status=409)
-    return _to_page(scope, row.pk)
+        return form_drafts.keep(request, key=key, notice=error.sentence, status=409)
+    answer = _to_page(scope, row.pk)
+    form_services.finish(user=request.user, key=key, outcome=answer.headers["Location"])
+    return answer
+
+
+def _shown(request: ReaderRequest, scope: Scope, open_form: OpenForm) -> HttpResponse:
+    """The form at this address or its review."""
+    form = _form(scope, open_form.data)
+    draft, problem, status = _draft(request, scope, open_form)
+    if open_form.data is None:
+        return _page(request, scope, form, open_form, draft=draft, problem=problem, status=status)
+    status = open_form.status
+    if open_form.judged and not form.is_valid():
+        status = 422
+    elif form_drafts.REVIEW in request.GET and form.is_valid():
+        try:
+            return _preview(request, scope, form, open_form)
+        except NotAsItStands as error:
+            open_form = replace(open_form, notice=error.sentence)
+            status = 409
+    return _page(request, scope, form, open_form, draft=draft, status=status)
 
 
 @require_POST
@@ -164,36 +182,48 @@ def _form(scope: Scope, data: Any) -> WriteBackForm:
     return WriteBackForm(data, scope=scope, book=book, now=timezone.now())
 
 
-def _draft(request: ReaderRequest, scope: Scope) -> tuple[Draft, Problem | None, int]:
-    """What the address says that the result is about, why it is not known, and the status."""
+def _draft(
+    request: ReaderRequest, scope: Scope, open_form: OpenForm
+) -> tuple[Draft, Problem | None, int]:
+    """What is known of the result, why it is not known, and the status. Of a form into which
+    something was typed only what it offers is looked up."""
+    typed = open_form.data
     datum = request.GET.get("datum", "")
     if datum:
         number = int(datum) if datum.isdecimal() and len(datum) <= _LONGEST_NUMBER else 0
         found = drafts.of_datum(scope=scope, pk=number)
-        if found is None:
+        if found is None and typed is None:
             raise Http404
-        return found, None, 200
+        return found or Draft(), None, 200
     reservation = request.GET.get("reservation", "")
+    if typed is not None:
+        reservation = typed.get("reservation", "")[:LONGEST_UNIQUE_ID]
     if not reservation:
-        return Draft(), None, 200
+        return Draft(sources=_sources(scope, typed)), None, 200
     try:
         found = drafts.of_reservation(scope=scope, appoint_id=reservation)
     except ISalesError as error:
         problem = problems.describe(error)
-        return Draft(), problem, problem.status
-    if found is None:
+        kept = reservation if typed is not None else ""
+        return Draft(appoint_id=kept, sources=_sources(scope, typed)), problem, problem.status
+    if found is None and typed is None:
         raise Http404
-    return found, None, 200
+    return found or Draft(appoint_id=reservation, sources=_sources(scope, typed)), None, 200
+
+
+def _sources(scope: Scope, typed: QueryDict | None) -> tuple[Source, ...]:
+    key = typed.get("number_of", "")[:LONGEST_SOURCE] if typed is not None else ""
+    return drafts.sources(scope=scope, key=key)
 
 
 def _page(
     request: ReaderRequest,
     scope: Scope,
     form: WriteBackForm,
+    open_form: OpenForm,
     *,
     draft: Draft,
     problem: Problem | None = None,
-    notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
     groups = fields.groups(
@@ -201,30 +231,41 @@ def _page(
         draft,
         book=form.book,
         language=get_language() or "en",
-        tasks=tasks.known(scope=scope),
+        names=tasks.known(scope=scope),
+        judged=open_form.judged,
     )
+    views = [view for group in groups for view in (*group.fields, *group.rare)]
+    typed = open_form.data
     context = {
         "vdn_id": scope.vdn.pk,
+        "form": open_form,
         "groups": groups,
-        "bad": sum(bool(view.errors) for _title, views in groups for view in views),
+        "bad": sum(bool(view.errors) for view in views),
         "reservation": draft.appoint_id,
+        "back": typed.get("back", "") if typed is not None else form_drafts.came_from(request),
         "problem": problem,
-        "notice": notice,
+        "zone": timezone.get_current_timezone_name(),
         "zone_text": Moments(timezone.now()).zone_text,
     }
     return private(render(request, "write_backs/form.html", context, status=status))
 
 
-def _preview(request: ReaderRequest, scope: Scope, form: WriteBackForm) -> HttpResponse:
+def _preview(
+    request: ReaderRequest, scope: Scope, form: WriteBackForm, open_form: OpenForm
+) -> HttpResponse:
     result = form.result()
     body = write_backs.preview(scope=scope, result=result, number_of=form.cleaned_data["number_of"])
     earlier = outbox.states_of(scope=scope, unique_id=result.unique_id)
+    typed = open_form.data or QueryDict()
     context = {
         "vdn_id": scope.vdn.pk,
+        "form": open_form,
         "facts": words.facts(body, scope.vdn, reading(scope), tasks.known(scope=scope)),
         "json": words.as_json(body),
-        "given": fields.given(form),
-        "key": str(uuid.uuid4()),
+        "given": [
+            *fields.given(form),
+            *((name, typed.get(name, "")) for name in ("zone", "back")),
+        ],
         "contradicts": form.contradicts(),
         "waiting": earlier.count(WriteBackState.WAITING),
         "delivered": WriteBackState.DELIVERED in earlier,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from django.core.exceptions import ValidationError
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.moments import Moments
 from dashboard.result_codes.words import category
 from isales_proxy.client.queries import MAX_TEXT
+from isales_proxy.services import tasks
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.write_backs.drafts import Draft
 from isales_proxy.write_back_form import (
@@ -22,18 +27,23 @@ from isales_proxy.write_back_form import (
     LONGEST_UNIQUE_ID,
     STATUSES,
     TIMES,
+    TypedMoment,
     WriteBackForm,
+    offset_text,
+    offsets,
 )
 
 Option = tuple[str, str]
 
-_GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
+_GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...], tuple[str, ...]], ...]] = (
+    # Title, fields, fields that are rarely needed.
     (
-        gettext_lazy("Which call"),
-        ("service_id", "unique_id", "number_of", "phone_number", "call_id"),
+        gettext_lazy("Call"),
+        ("service_id", "unique_id", "number_of", "phone_number"),
+        ("call_id",),
     ),
-    (gettext_lazy("What became of it"), ("fail_code", "status", "device_type", "asr_result")),
-    (gettext_lazy("When"), TIMES),
+    (gettext_lazy("Outcome"), ("fail_code", "status"), ("device_type", "asr_result")),
+    (gettext_lazy("Times"), ("write_start_time", "end_call_time"), ("fetch_time",)),
 )
 _LONGEST: Final = {"unique_id": LONGEST_UNIQUE_ID, "status": LONGEST_STATUS}
 
@@ -41,7 +51,8 @@ _LONGEST: Final = {"unique_id": LONGEST_UNIQUE_ID, "status": LONGEST_STATUS}
 @dataclass
 class FieldView:
     """One field. `kind` is text, moment or select; `groups` are a select's options, `offers` what
-    may be typed. `focus` is where the reader should look first."""
+    may be typed. `focus` is where the reader should look first. A moment has the instant that it
+    is filled with (`exact`), and `offsets` to choose from in an hour that comes twice."""
 
     name: str
     label: str
@@ -55,37 +66,68 @@ class FieldView:
     focus: bool = False
     offers: list[Option] = field(default_factory=list)
     groups: list[tuple[str, list[Option]]] = field(default_factory=list)
+    exact: str = ""
+    offset: str = ""
+    offsets: list[Option] = field(default_factory=list)
+    link: Option | None = None
+
+
+@dataclass
+class GroupView:
+    """Fields under one heading; those that are rarely needed are folded unless `open`."""
+
+    title: str
+    fields: list[FieldView]
+    rare: list[FieldView]
+
+    @property
+    def open(self) -> bool:
+        """Whether a folded field holds something or is wrong."""
+        return any(view.value or view.errors for view in self.rare)
 
 
 def groups(
-    form: WriteBackForm, draft: Draft, *, book: CodeBook, language: str, tasks: dict[str, str]
-) -> list[tuple[str, list[FieldView]]]:
-    """The fields in their groups, with what was given, else with what the draft knows."""
-    found = [
-        (
-            str(title),
-            [
-                _field(name, form, draft, book, language, tasks)
-                for name in names
-                if name != "number_of" or draft.sources
-            ],
-        )
-        for title, names in _GROUPS
-    ]
-    wrong = (view for _title, views in found for view in views if view.errors)
-    for first in itertools.islice(wrong, 1):
+    form: WriteBackForm,
+    draft: Draft,
+    *,
+    book: CodeBook,
+    language: str,
+    names: dict[str, str],
+    judged: bool = True,
+) -> list[GroupView]:
+    """The fields in their groups, with what was given, else with what the draft knows. Messages
+    are shown only of a form that was `judged`."""
+
+    def views(chosen: tuple[str, ...]) -> list[FieldView]:
+        return [
+            _field(name, form, draft, book, language, names, judged=judged)
+            for name in chosen
+            if name != "number_of" or draft.sources
+        ]
+
+    found = [GroupView(str(title), views(usual), views(rare)) for title, usual, rare in _GROUPS]
+    everything = [view for group in found for view in (*group.fields, *group.rare)]
+    for first in itertools.islice((view for view in everything if view.errors), 1):
         first.focus = True
     return found
 
 
-def offered(tasks: dict[str, str]) -> list[Option]:
+def offered(names: dict[str, str]) -> list[Option]:
     """The tasks by name, for a field to offer."""
-    return sorted(tasks.items(), key=lambda pair: pair[1].casefold())
+    return sorted(names.items(), key=lambda pair: pair[1].casefold())
 
 
 def given(form: WriteBackForm) -> list[Option]:
     """Every field as it was given, to be handed on hidden."""
-    return [(name, str(form[name].value() or "")) for name in form.fields]
+    found = []
+    for name in form.fields:
+        value = form[name].value()
+        if isinstance(value, TypedMoment):
+            found += [(name, value.text), (f"{name}_exact", value.exact)]
+            found.append((f"{name}_offset", value.offset))
+        else:
+            found.append((name, str(value or "")))
+    return found
 
 
 def _field(
@@ -94,68 +136,122 @@ def _field(
     draft: Draft,
     book: CodeBook,
     language: str,
-    tasks: dict[str, str],
+    names: dict[str, str],
+    *,
+    judged: bool,
 ) -> FieldView:
     value = form[name].value() if form.is_bound else draft.values.get(name)
     view = FieldView(
         name=name,
         label=str(form.fields[name].label),
         kind="moment" if name in TIMES else "text",
-        value=_local(value) if isinstance(value, datetime) else str(value or ""),
+        value="" if name in TIMES else str(value or ""),
         required=form.fields[name].required,
-        errors=[str(error) for error in form.errors.get(name, [])] if form.is_bound else [],
+        errors=[str(error) for error in form.errors.get(name, [])]
+        if form.is_bound and judged
+        else [],
         longest=_LONGEST.get(name, MAX_TEXT),
     )
-    if name == "service_id":
-        view.offers = offered(tasks)
+    if name in TIMES:
+        _moment(view, form, value)
+    elif name == "service_id":
+        view.offers = offered(names)
+        view.hint = names.get(view.value, "")
     elif name == "unique_id":
-        view.offers = [(each, "") for each in draft.unique_ids]
-        if len(draft.unique_ids) > 1:
-            view.hint = _("Taken more than once: choose which one is meant.")
+        _unique_id(view, form, draft)
     elif name == "phone_number":
         view.mode = "tel"
         view.offers = [(each, "") for each in draft.numbers]
         if draft.sources:
-            view.hint = _("Only where it is another one than that on record.")
+            view.hint = _("Only if it differs from the number on record.")
     elif name == "number_of":
         view.kind = "select"
         view.groups = [("", [(source.key, source.masked) for source in draft.sources])]
         if not form.is_bound and len(draft.sources) == 1:
             view.value = draft.sources[0].key
     elif name == "status":
-        view.offers = [(each, str(text)) for each, text in STATUSES.items()]
-        view.hint = _("Left open by the vendor. Elsewhere 5 is failed, 6 is succeeded.")
+        _choose(view, STATUSES)
+        view.hint = _("Usually 5 (failed) or 6 (succeeded). Huawei's documents list no values.")
     elif name == "device_type":
-        view.kind = "select"
-        view.groups = [("", [(each, f"{each} · {text}") for each, text in DEVICE_TYPES.items()])]
+        _choose(view, DEVICE_TYPES)
     elif name == "fail_code":
         _codes(view, book, language)
     return view
 
 
+def _choose(view: FieldView, known: Mapping[str, str | Promise]) -> None:
+    """A menu of these; what was given beside them stays there to be chosen."""
+    view.kind = "select"
+    options = [(each, f"{each} · {text}") for each, text in known.items()]
+    if view.value and view.value not in known:
+        options.append((view.value, view.value))
+    view.groups = [("", options)]
+
+
+def _unique_id(view: FieldView, form: WriteBackForm, draft: Draft) -> None:
+    moments = Moments(timezone.now())
+    view.offers = [
+        (each, _("taken %(at)s") % {"at": moments.short(at)} if at else "")
+        for each, at in draft.unique_ids.items()
+    ]
+    if len(draft.unique_ids) > 1:
+        view.hint = _("Taken more than once: choose which one is meant.")
+    elif draft.unique_ids and view.value in draft.unique_ids:
+        view.hint = _("From the call data taken for this number.")
+    elif not view.value:
+        view.hint = _("It comes with the call data of a task; none was taken for this number here.")
+        if not draft.appoint_id:
+            view.hint = _("It comes with the call data of a task.")
+        task = form["service_id"].value() if form.is_bound else draft.values.get("service_id")
+        if task and tasks.is_id(str(task)):
+            address = reverse("task", args=[form.scope.vdn.pk, str(task)])
+            view.link = (address, _("Call data of this task"))
+
+
+def _moment(view: FieldView, form: WriteBackForm, value: Any) -> None:
+    """A time with the instant behind it, and with its offset where one clock time is two."""
+    moment, text = value if isinstance(value, datetime) else None, ""
+    if isinstance(value, TypedMoment):
+        text = value.text
+        try:
+            moment = form.fields[view.name].clean(value)
+        except ValidationError as error:
+            if error.code == "twice":
+                _offer_offsets(view, datetime.fromisoformat(text))
+    view.value = text
+    if moment is not None:
+        local = moment.astimezone(timezone.get_current_timezone())
+        view.value = f"{local:%Y-%m-%dT%H:%M:%S}"
+        view.exact = moment.isoformat()
+        _offer_offsets(view, local.replace(tzinfo=None))
+        view.offset = offset_text(local) if view.offsets else ""
+
+
+def _offer_offsets(view: FieldView, naive: datetime) -> None:
+    both = offsets(naive.replace(tzinfo=timezone.get_current_timezone()))
+    labels = (_("UTC%s, before the clocks go back"), _("UTC%s, after the clocks went back"))
+    view.offsets = [(each, label % each) for each, label in zip(both, labels, strict=False)]
+
+
 def _codes(view: FieldView, book: CodeBook, language: str) -> None:
+    """What the code table lists, searchable by code and by words: those that the vendor's own
+    callback table puts somewhere first, those that are gone last."""
     if not book.codes:
         view.hint = _("The code table has not been read yet: type the bare code.")
         return
-    view.kind = "select"
-    by_group: dict[str, list[Option]] = {}
-    for meaning in book.codes.values():
-        if meaning.gone_at is not None:
-            title = _("No longer listed by CC-iSales")
-        else:
-            title = category(meaning.explained.category) or _("Other")
-        text = f"{meaning.code} · {meaning.text(language)}"
-        by_group.setdefault(title, []).append((meaning.code, text))
-    # Those that the vendor's own callback table puts somewhere come first.
     last = (_("Other"), _("No longer listed by CC-iSales"))
-    titles = sorted(by_group, key=lambda title: (title in last and last.index(title) + 1, title))
-    view.groups = [(title, by_group[title]) for title in titles]
-    if view.value and book.get(view.value) is None and not view.errors:
+    found: list[tuple[str, Option]] = []
+    for meaning in book.codes.values():
+        title = category(meaning.explained.category) or last[0]
+        if meaning.gone_at is not None:
+            title = last[1]
+        found.append((title, (meaning.code, f"{meaning.text(language)} · {title}")))
+    found.sort(key=lambda pair: (pair[0] in last and last.index(pair[0]) + 1, pair[0]))
+    view.offers = [option for _title, option in found]
+    if not view.value:
+        view.hint = _("Type a code or a word of its meaning.")
+    elif (known := book.get(view.value)) is not None:
+        view.hint = known.text(language)
+    elif not view.errors:
         view.hint = _("Code %s is not in the code table, so it was left out.") % view.value
         view.value = ""
-
-
-def _local(moment: datetime) -> str:
-    """As the browser's field and our own take it."""
-    local = moment.astimezone(timezone.get_current_timezone())
-    return f"{local:%Y-%m-%dT%H:%M:%S}"

@@ -59,8 +59,8 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "deviceType": gettext_lazy("Device type"),
     "phoneNumber": gettext_lazy("Called number"),
     "failCode": gettext_lazy("Result code"),
-    "asrResult": gettext_lazy("Detected failure type"),
-    "fetchTime": gettext_lazy("Data obtained"),
+    "asrResult": gettext_lazy("Detected cause (ASR)"),
+    "fetchTime": gettext_lazy("Data fetched at"),
     "writeStartTime": gettext_lazy("Call began"),
     "endCallTime": gettext_lazy("Call ended"),
     "callId": gettext_lazy("Call ID"),
@@ -72,6 +72,8 @@ def outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
     """How an attempt ended; of a vendor that was away, as far as it is known in which way."""
     if name == "unreachable" and http_status is not None:
         return _("CC-iSales answered with a fault")
+    if name == "credentials_refused" and http_status is None and not maybe_sent:
+        return _("Our keys for CC-iSales cannot be used")
     if name == "unreachable" and maybe_sent:
         return _("The connection ended without an answer")
     if name == "misdirected" and http_status == HTTPStatus.BAD_REQUEST:

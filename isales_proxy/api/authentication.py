@@ -27,7 +27,8 @@ _HEADER: Final = re.compile(r"token +(\S+)", re.IGNORECASE)
 
 
 class TokenAuthentication(KnoxAuthentication):
-    """`Authorization: Token cb_…`. Whatever is wrong with it, the answer is the same 401."""
+    """`Authorization: Token cb_…`. Whatever is wrong with a token, the answer is the same 401; one
+    for another scheme says which scheme is taken."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         """The person and the token; None without the header. Raises AuthenticationFailed."""
@@ -35,7 +36,11 @@ class TokenAuthentication(KnoxAuthentication):
         if given is None:
             return None
         match = _HEADER.fullmatch(given)
-        token = tokens.find(match[1]) if match else None
+        if match is None:
+            raise exceptions.AuthenticationFailed(
+                _("Send the token as “Authorization: Token cb_…”: no other scheme is taken here.")
+            )
+        token = tokens.find(match[1])
         if token is None:
             raise exceptions.AuthenticationFailed(
                 _("This token is not valid: it is unknown, has ended, or was revoked.")

@@ -134,6 +134,18 @@ class TokenEnded(CredentialsRefused):
     default_sentence = "The token of CC-iSales had ended; there is a new one by now."
 
 
+class KeysUnreadable(CredentialsRefused):
+    """The keys that are stored cannot be read, so that nothing was asked."""
+
+    default_sentence = "The stored keys cannot be read."
+
+
+class KeysMissing(CredentialsRefused):
+    """No keys are set for this interface, so that nothing was asked."""
+
+    default_sentence = "No keys are set."
+
+
 class BadAnswer(ISalesError):
     """The answer is no JSON, has the wrong shape, ended early, or is too large."""
 

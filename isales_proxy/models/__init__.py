@@ -11,6 +11,7 @@ from isales_proxy.models.codes import (
     RefreshKind,
     ResultCode,
 )
+from isales_proxy.models.form_drafts import FormDraft
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
 from isales_proxy.models.people import (
     Access,
@@ -44,6 +45,7 @@ __all__ = [
     "CodeNote",
     "CodeRefresh",
     "CodeSighting",
+    "FormDraft",
     "RefreshKind",
     "ResultCode",
     "Role",

@@ -20,6 +20,8 @@ from isales_proxy.client.errors import (
     CircuitOpen,
     CredentialsRefused,
     ISalesError,
+    KeysMissing,
+    KeysUnreadable,
     Misdirected,
     Refused,
     Throttled,
@@ -121,6 +123,29 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             _("The token of CC-iSales had ended"),
             _("CC-iSales took our token no longer and did nothing. There is a new one by now."),
             _("Ask again: it should work."),
+        ),
+    ),
+    (
+        KeysUnreadable,
+        _Wording(
+            502,
+            "credentials",
+            _("The stored keys cannot be read"),
+            _("They were stored under another SECRET_KEY. CC-iSales was not contacted."),
+            _(
+                "An administrator must enter the keys of this VDN again, or name the former key in "
+                "SECRET_KEY_FALLBACKS."
+            ),
+        ),
+    ),
+    (
+        KeysMissing,
+        _Wording(
+            502,
+            "credentials",
+            _("No keys for CC-iSales are set"),
+            _("This interface needs keys of its own. CC-iSales was not contacted."),
+            _("An administrator must set the keys of the OBS interfaces."),
         ),
     ),
     (

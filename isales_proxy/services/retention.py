@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from isales_proxy.services import call_data, write_backs
+from isales_proxy.services import call_data, form_drafts, write_backs
 from isales_proxy.services.audit import upkeep
 from isales_proxy.services.people import attempts, sessions, tokens
 from isales_proxy.services.result_codes import sightings
@@ -18,6 +18,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
     ("API tokens", tokens.purge),
     ("Sessions", sessions.purge),
     ("Attempts to log in", attempts.purge),
+    ("Drafts of forms", form_drafts.purge),
     # The last one, since the others may be recorded there.
     ("Audit events", upkeep.purge),
 )

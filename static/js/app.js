@@ -82,8 +82,10 @@ window.callboard = (() => {
     const raw = event.detail.ctx.response.raw;
     if (!raw.redirected || new URL(raw.url).pathname !== say.loginUrl) return;
     event.preventDefault();
-    const back = window.location.pathname + window.location.search;
-    window.location.assign(`${say.loginUrl}?next=${encodeURIComponent(back)}`);
+    const asked = new URLSearchParams({ next: window.location.pathname + window.location.search });
+    const why = new URL(raw.url).searchParams.get("why");
+    if (why) asked.set("why", why);
+    window.location.assign(`${say.loginUrl}?${asked}`);
   });
   // A whole page (the 500 page, a proxy's page) must not be poured into the list.
   // One that says "not found", "not allowed" or "log in" is shown as what it is: rows that somebody

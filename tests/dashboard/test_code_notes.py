@@ -88,7 +88,7 @@ def test_every_change_is_audited_with_before_and_after(admin: Any) -> None:
     ],
 )
 def test_what_is_out_of_bounds_is_refused_at_the_field(admin: Any, data: dict[str, str]) -> None:
-    answer = admin.post(NOTE, data)
+    answer = admin.post(NOTE, data, follow=True)
     assert answer.status_code == 422
     assert "field-error" in answer.content.decode()
     assert not CodeNote.objects.exists()

@@ -48,7 +48,8 @@ def text_of(answer: Any) -> str:
 
 
 def make(client: Client, **values: str) -> Any:
-    return client.post(NEW, form_of(client.get(NEW).content.decode()) | WISH | values)
+    form = form_of(client.get(NEW).content.decode()) | WISH | values
+    return client.post(NEW, form, follow=True)
 
 
 def test_a_token_is_made_shown_once_and_works(
@@ -56,7 +57,7 @@ def test_a_token_is_made_shown_once_and_works(
 ) -> None:
     client = sure("supervisor")
     filled = form_of(client.get(NEW).content.decode()) | WISH
-    answer = client.post(NEW, filled)
+    answer = client.post(NEW, filled, follow=True)
     text = text_of(answer)
     assert program(text).get("/api/v1/vdns/").status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
@@ -67,9 +68,11 @@ def test_a_token_is_made_shown_once_and_works(
     assert timedelta(days=29) < token.expiry - datetime.now(UTC) <= timedelta(days=30)
     assert text not in str(ApiToken.objects.values())
 
-    # The answer loaded anew is the form sent again: it makes no second token and shows none.
-    again = client.post(NEW, filled)
-    assert (again.status_code, text_of(again)) == (409, "")
+    # The page loaded again shows nothing, and the form sent again makes no second token.
+    again = client.get(answer.redirect_chain[-1][0])
+    assert (again.status_code, text_of(again)) == (410, "")
+    again = client.post(NEW, filled, follow=True)
+    assert (again.status_code, text_of(again)) == (410, "")
     assert ApiToken.objects.count() == 1
     page = client.get(LIST).content.decode()
     assert WISH["name"] in page

@@ -41,10 +41,10 @@ def test_the_number_of_a_reservation_is_sent_unseen(writer: Any) -> None:
     form = form_of(text) | {"unique_id": "u-1", "number_of": CHOSEN}
     assert form["phone_number"] == ""
     assert f'value="{CHOSEN}" selected' in text
-    seen = text_of(writer.post(NEW, form))
+    seen = text_of(writer.post(NEW, form, follow=True))
     assert RESERVED not in seen
     assert "158••••0001" in seen
-    again = text_of(writer.post(NEW, form_of(seen) | {"change": "1"}))
+    again = text_of(writer.post(NEW, form_of(seen) | {"change": "1"}, follow=True))
     assert f'value="{CHOSEN}" selected' in again
     answer = writer.post(NEW, form_of(seen) | {"confirm": "1"})
     assert answer.status_code == 303
@@ -68,7 +68,7 @@ def test_of_several_numbers_one_is_chosen_unseen(writer: Any) -> None:
 def test_a_typed_number_goes_first_and_is_read_back(writer: Any) -> None:
     form = form_of(text_of(writer.get(NEW, {"reservation": "911"}))) | {"unique_id": "u-1"}
     form["number_of"] = CHOSEN
-    seen = text_of(writer.post(NEW, form | {"phone_number": "700800900"}))
+    seen = text_of(writer.post(NEW, form | {"phone_number": "700800900"}, follow=True))
     assert "700800900" in seen
     writer.post(NEW, form_of(seen) | {"confirm": "1"})
     assert WriteBack.objects.get().phone_number == "700800900"
@@ -80,7 +80,7 @@ def test_a_typed_number_goes_first_and_is_read_back(writer: Any) -> None:
 def test_a_number_that_is_nowhere_is_not_sent(writer: Any, key: str) -> None:
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": key, "key": "k"}
     for more in ({}, {"confirm": "1"}):
-        answer = writer.post(NEW, form | more)
+        answer = writer.post(NEW, form | more, follow=True)
         assert answer.status_code == 409
         assert "cannot be looked up" in text_of(answer)
     assert WriteBack.objects.count() == 0

@@ -106,7 +106,10 @@ def test_keys_sealed_with_another_secret_key_are_told_as_such(
         ask(88)
     answer = as_role("supervisor").get("/vdn/88/reservations/")
     assert answer.status_code == 502
-    assert 'data-problem="credentials"' in answer.content.decode()
+    text = answer.content.decode()
+    assert 'data-problem="credentials"' in text
+    assert "The stored keys cannot be read" in text
+    assert "refuses" not in text
 
 
 def test_a_former_secret_key_still_opens(settings: Any) -> None:

@@ -110,7 +110,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
         get("/vdn/88/write-backs/", {"q": SCRIPT}), {200, 422}
     ),
     "a script as a reservation": Hostile(get(f"{LIST}{SCRIPT.replace('/', '%2F')}x/"), {404}),
-    "a script as a time zone": Hostile(post("/preferences/zone/", {"time_zone": SCRIPT}), {422}),
+    "a script as a time zone": Hostile(post("/preferences/zone/", {"time_zone": SCRIPT}), {302}),
     "a script as a reason": Hostile(
         post(TAKE, {"batch_count": "0", "reason": SCRIPT, "key": "k"}), {200, 422}
     ),

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from ..auth import Credentials, c2_header
 from ..config import ObsAuth, ObsConfig
-from ..errors import CredentialsRefused
+from ..errors import KeysMissing
 from ..tokens import StaticToken, Token, TokenShelf, TokenSource, TokenState
 from .token_calls import Caller, TokenCalls
 
@@ -138,9 +138,9 @@ class Bearer:
             self._source = TokenSource(shelf, obtain=calls.obtain, clock=clock, sleep=sleep)
 
     def proof(self, left: Left) -> Proof:
-        """A token. Raises `CredentialsRefused` where none is set and none can be got."""
+        """A token. Raises `KeysMissing` where none is set and none can be got."""
         if self._source is None:
-            raise CredentialsRefused("No OBS credentials are set.", maybe_sent=False)
+            raise KeysMissing("No OBS credentials are set.", maybe_sent=False)
         return _TokenProof(self._source.token(left), self._header)
 
     def renewed(self, refused: Proof, left: Left) -> Proof | None:

@@ -8,6 +8,7 @@ is looked up when the result is stored.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from isales_proxy.access import Permission, Scope
@@ -35,13 +36,14 @@ class Source:
 class Draft:
     """Field of the form → value (times are aware), and what may stand in two of them.
 
-    More than one unique ID or number is offered only: which one is meant, a person must say. For
-    who may not see numbers there are `sources` in place of numbers.
+    More than one unique ID or number is offered only: which one is meant, a person must say;
+    `unique_ids` come with the time (aware) at which each was taken. For who may not see numbers
+    there are `sources` in place of numbers.
     """
 
     values: dict[str, Any] = field(default_factory=dict, repr=False)
     appoint_id: str = ""
-    unique_ids: tuple[str, ...] = ()
+    unique_ids: dict[str, datetime | None] = field(default_factory=dict)
     numbers: tuple[str, ...] = field(default=(), repr=False)
     sources: tuple[Source, ...] = ()
 
@@ -56,7 +58,7 @@ def of_reservation(*, scope: Scope, appoint_id: str) -> Draft | None:
     ids = _unique_ids(scope, row)
     return Draft(
         values=_given(
-            unique_id=ids[0] if len(ids) == 1 else "",
+            unique_id=next(iter(ids)) if len(ids) == 1 else "",
             service_id=row.task_id,
             phone_number=row.called_no if scope.can(Permission.SEE_NUMBERS) else "",
             fail_code=row.fail_code,
@@ -138,21 +140,27 @@ def _numbers(scope: Scope, key: str) -> dict[str, str]:
     return {f"{_DATUM}:{ident}:{position}": each for position, each in enumerate(numbers)}
 
 
-def _unique_ids(scope: Scope, row: Reservation) -> tuple[str, ...]:
-    """Under which unique IDs the number was taken for this task, the latest first."""
-    if not row.called_no or not row.task_id:
-        return ()
+def _unique_ids(scope: Scope, row: Reservation) -> dict[str, datetime | None]:
+    """Unique IDs under which the number was taken for this task, the latest first, with the time
+    of it. A leading + makes no other number."""
+    number = row.called_no.removeprefix("+")
+    if not number or not row.task_id:
+        return {}
     taken = (
         CallDatum.objects.filter(
             batch__vdn=scope.vdn,
             batch__service_id=row.task_id,
-            phone_numbers__contains=row.called_no,
+            phone_numbers__contains=number,
         )
         .exclude(unique_id="")
+        .select_related("batch")
         .order_by("-pk")[:_MOST_ROWS]
     )
-    ids = [datum.unique_id for datum in taken if row.called_no in datum.numbers]
-    return tuple(dict.fromkeys(ids))[:_MOST_OFFERED]
+    found: dict[str, datetime | None] = {}
+    for datum in taken:
+        if number in {each.removeprefix("+") for each in datum.numbers}:
+            found.setdefault(datum.unique_id, datum.batch.answered_at)
+    return dict(list(found.items())[:_MOST_OFFERED])
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -12,6 +14,7 @@ import requests
 
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.outbox import TASK
+from tests.support.pages import form_of
 from tests.support.web import on_postgres, serving, token
 from tests.support.workers import Site, embedded
 
@@ -48,3 +51,51 @@ def test_one_key_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
         assert sorted({answer.status_code for answer in taken} - {200, 409}) == [201]
         assert [answer.status_code for answer in taken].count(201) == 1
         assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+
+
+PASSWORD = "pass-word-1"
+KNOWN = """
+from isales_proxy.models import User
+user = User.objects.get(username="maria")
+user.set_password("pass-word-1")
+user.save()
+"""
+
+
+@pytest.mark.parametrize("place", [embedded, pytest.param(on_postgres, marks=pytest.mark.postgres)])
+def test_one_form_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
+    """A token form and a confirmed write-back, sent eight times by one browser."""
+    with Simulator(rows=50) as vendor, place(vendor, tmp_path) as site, serving(site) as base:
+        site.manage("collectstatic", "--noinput", "-v0")
+        site.manage("shell", "-v0", "-c", KNOWN)
+        browser = requests.Session()
+
+        def form(page: str, **fields: str) -> dict[str, str]:
+            text = html.unescape(browser.get(base + page, timeout=40).text)
+            return form_of(text) | fields
+
+        login = "/accounts/login/"
+        browser.post(base + login, form(login, login="maria", password=PASSWORD), timeout=40)
+        tokens = "/accounts/tokens/new/"
+        sure = f"/accounts/reauthenticate/?next={tokens}"
+        browser.post(base + sure, form(sure, password=PASSWORD), timeout=40)
+        new = "/vdn/88/write-backs/new/"
+        review = browser.post(base + new, form(new, **WISH), timeout=40)
+        for page, fields in (
+            (tokens, form(tokens, name="Wallboard", scope="read", days="7")),
+            (new, form_of(html.unescape(review.text)) | {"confirm": "1"}),
+        ):
+
+            def send(question: tuple[str, dict[str, str]]) -> requests.Response:
+                return requests.post(
+                    *question, cookies=browser.cookies.get_dict(), timeout=40, allow_redirects=False
+                )
+
+            with ThreadPoolExecutor(8) as pool:
+                answers = list(pool.map(send, [(base + page, fields)] * 8))
+            assert {answer.status_code for answer in answers} == {303}
+            assert len({answer.headers["Location"] for answer in answers}) == 1
+        listed = browser.get(f"{base}/accounts/tokens/", timeout=40).text
+        assert len(re.findall(r"<b>Wallboard</b>", listed)) == 1
+        outbox = browser.get(f"{base}/api/v1/vdns/88/write-backs/", timeout=40).json()
+        assert outbox["count"] == 1

@@ -1,0 +1,43 @@
+"""Forms that people have open: what they typed, and what became of the form once it was sent."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+
+class FormDraft(models.Model):
+    """One opened form of one person. `body` and `outcome` are sealed.
+
+    `address` is the local address of the page on which the form stands, without `?form=`. A form
+    whose `done_at` is set has been carried out and is not carried out again; `outcome` then is the
+    address of what came of it.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="form_drafts"
+    )
+    key = models.CharField(max_length=64)
+    address = models.CharField(max_length=600, blank=True)
+    body = models.TextField(blank=True)
+    # Whether the form was sent, so that its page judges it.
+    judged = models.BooleanField(default=False)
+    # Why it could not be carried out, with the status that the page answers.
+    notice = models.CharField(max_length=400, blank=True)
+    status = models.PositiveSmallIntegerField(default=200)
+    # Sent when the session had ended.
+    undone = models.BooleanField(default=False)
+    saved_at = models.DateTimeField(db_index=True)
+    outcome = models.TextField(blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="one_draft_per_person_and_form")
+        ]
+        indexes: ClassVar = [models.Index(fields=["user", "address", "-saved_at"])]
+
+    def __str__(self) -> str:
+        return f"form {self.pk}"

@@ -1,0 +1,41 @@
+// A half-filled form is kept on the server when its page is left: by a link, by Back, or by the
+// language, theme and time zone of the top bar.
+"use strict";
+(() => {
+  const form = document.querySelector("form[data-draft]");
+  if (!form) return;
+  const typed = () => new URLSearchParams(new FormData(form)).toString();
+  let kept = typed();
+  let leaving = false;
+
+  const keep = () => {
+    const now = typed();
+    if (leaving || now === kept) return Promise.resolve();
+    kept = now;
+    return fetch(form.dataset.draft, {
+      method: "POST",
+      body: new URLSearchParams(now),
+      credentials: "same-origin",
+      keepalive: true,
+    }).catch(() => { kept = ""; });
+  };
+
+  form.addEventListener("submit", () => { leaving = true; });
+  window.addEventListener("pagehide", keep);
+  window.addEventListener("pageshow", () => { leaving = false; });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
+
+  // The page that follows is made with the draft, so the draft must be there first.
+  let sent = null;
+  document.addEventListener("submit", (event) => {
+    const other = event.target;
+    if (!other.closest(".topbar") || other === sent) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const submitter = event.submitter;
+    keep().finally(() => {
+      sent = other;
+      other.requestSubmit(submitter);
+    });
+  }, true);
+})();

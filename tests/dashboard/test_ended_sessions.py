@@ -1,0 +1,144 @@
+"""A request whose session has ended, or by the wrong method: nothing is done, and it is said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from isales_proxy.models import User, WriteBack
+from isales_proxy.simulator import Simulator
+from tests.support.outbox import TASK, outbox_of, text_of
+from tests.support.pages import form_of
+from tests.support.second_factor import PASSWORD
+
+NEW = "/vdn/88/write-backs/new/"
+WISH = {"unique_id": "u-7", "service_id": TASK, "phone_number": "99002233"}
+LOGIN = "/accounts/login/"
+
+
+def end_elsewhere() -> None:
+    """As a log-out in another browser ends it."""
+    Session.objects.all().delete()
+    cache.clear()
+
+
+def log_in_at(client: Client, address: str, name: str = "supervisor") -> Any:
+    """Through the log-in page that this address is, to the page that follows."""
+    form = form_of(text_of(client.get(address))) | {"login": name, "password": PASSWORD}
+    return client.post(LOGIN, form, follow=True)
+
+
+@pytest.mark.parametrize("how", ["elsewhere", "idle"])
+def test_a_form_sent_too_late_stands_there_again(
+    vendor: Simulator, as_role: Any, settings: Any, how: str
+) -> None:
+    client = as_role("supervisor")
+    form = form_of(text_of(client.get(NEW))) | WISH
+    now = timezone.now()
+    if how == "elsewhere":
+        end_elsewhere()
+    else:
+        now += timedelta(minutes=settings.SIGN_IN.idle_minutes + 5)
+    with time_machine.travel(now):
+        led = client.post(NEW, form)
+        assert led.status_code == 302
+        assert led.headers["Location"].startswith(f"{LOGIN}?next=")
+        assert "99002233" not in led.headers["Location"]
+        assert "nothing was done" in text_of(client.get(led.headers["Location"]))
+        page = log_in_at(client, led.headers["Location"])
+    text = text_of(page)
+    assert page.status_code == 200
+    assert page.redirect_chain[-1][0].startswith(f"{NEW}?form=")
+    assert "data-undone" in text
+    assert form_of(text)["phone_number"] == "99002233"
+    assert not WriteBack.objects.exists()
+
+
+def test_another_person_at_this_browser_does_not_see_it(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("supervisor")
+    form = form_of(text_of(client.get(NEW))) | WISH
+    end_elsewhere()
+    led = client.post(NEW, form)
+    text = text_of(log_in_at(client, led.headers["Location"], "admin"))
+    assert "99002233" not in text
+    assert "Nothing has been saved." in text
+
+
+def test_a_press_without_text_is_told_where_it_was(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    row = outbox_of(people).write("u-1")
+    where = f"/vdn/88/write-backs/{row.pk}/"
+    client = as_role("supervisor")
+    client.get(where)
+    end_elsewhere()
+    led = client.post(f"{where}cancel/", headers={"Referer": f"http://testserver{where}"})
+    page = log_in_at(client, led.headers["Location"])
+    assert page.redirect_chain[-1][0] == where
+    assert "Nothing was done" in text_of(page)
+    assert "Nothing was done" not in text_of(client.get(where))
+    row.refresh_from_db()
+    assert row.state == "waiting"
+
+
+def test_a_fragment_is_led_away_as_a_whole(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("admin")
+    end_elsewhere()
+    answer = client.post(
+        "/vdn/88/doctor/",
+        headers={"HX-Request": "true", "Referer": "http://testserver/vdn/88/doctor/"},
+    )
+    assert answer.status_code == 403
+    assert answer.headers["HX-Redirect"].startswith(f"{LOGIN}?next=%2Fvdn%2F88%2Fdoctor%2F")
+
+
+def test_a_strangers_form_is_not_kept(vendor: Simulator, people: dict[str, User]) -> None:
+    from isales_proxy.models import FormDraft
+
+    client = Client()
+    client.post(NEW, WISH | {"key": "k", "owner": "made up"})
+    assert not FormDraft.objects.exists()
+    assert not Session.objects.exists()
+
+
+def test_the_log_in_page_says_why_it_is_there(vendor: Simulator, as_role: Any) -> None:
+    stranger = Client()
+    assert "data-why" not in text_of(stranger.get(LOGIN))
+    led = stranger.get("/vdn/88/tasks/").headers["Location"]
+    assert "Log in to open the page that you asked for." in text_of(stranger.get(led))
+    client = as_role("supervisor")
+    end_elsewhere()
+    led = client.get("/vdn/88/tasks/").headers["Location"]
+    assert "Your session has ended." in text_of(client.get(led))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/vdn/88/write-backs/1/cancel/"),
+        ("get", "/preferences/theme/"),
+        ("post", "/vdn/88/reservations/"),
+        ("get", "/preferences/draft/"),
+        ("put", NEW),
+    ],
+)
+def test_every_405_is_a_page(vendor: Simulator, as_role: Any, method: str, path: str) -> None:
+    for client in (as_role("supervisor"), Client()):
+        answer = getattr(client, method)(path)
+        if answer.status_code == 302:
+            continue
+        assert answer.status_code == 405
+        assert answer.headers["Allow"]
+        assert "<h1>Nothing was done</h1>" in text_of(answer)
+
+
+def test_a_405_leads_to_the_nearest_page(vendor: Simulator, as_role: Any) -> None:
+    text = text_of(as_role("supervisor").get("/vdn/88/write-backs/1/cancel/"))
+    assert 'href="/vdn/88/write-backs/1/"' in text

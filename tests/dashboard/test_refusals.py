@@ -1,0 +1,112 @@
+"""A refusal names what is wrong, where that is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from isales_proxy.models import User
+from isales_proxy.simulator import Simulator
+from tests.support.outbox import TASK, text_of
+from tests.support.pages import form_of
+from tests.support.second_factor import code, log_in, set_up_app
+from tests.support.tokens import token_of
+
+NEW = "/vdn/88/write-backs/new/"
+WISH = {"unique_id": "u-7", "service_id": TASK, "phone_number": "99002233"}
+
+
+@pytest.fixture
+def browser(vendor: Simulator, people: dict[str, User]) -> Client:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people["supervisor"])
+    return client
+
+
+def test_a_form_from_another_address_is_told_which(browser: Client) -> None:
+    form = form_of(text_of(browser.get(NEW))) | WISH
+    answer = browser.post(NEW, form, headers={"Origin": "https://board.example"})
+    assert answer.status_code == 403
+    assert "https://board.example" in text_of(answer)
+    assert "CSRF_TRUSTED_ORIGINS" in text_of(answer)
+
+
+def test_a_browser_without_cookies_is_told_so(people: dict[str, User]) -> None:
+    answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x"})
+    assert answer.status_code == 403
+    assert "sent no cookie" in text_of(answer)
+
+
+def test_a_form_without_a_proof_is_told_so(browser: Client) -> None:
+    browser.get(NEW)
+    assert "carries no proof" in text_of(browser.post(NEW, WISH))
+
+
+def test_a_page_that_is_out_of_date_loses_nothing(browser: Client, people: dict[str, User]) -> None:
+    form = form_of(text_of(browser.get(NEW))) | WISH
+    # Logged in again in another tab: the browser has another CSRF cookie now.
+    browser.cookies.pop("csrftoken")
+    browser.get("/accounts/login/")
+    other = Client(enforce_csrf_checks=True)
+    other.get("/accounts/login/")
+    browser.cookies["csrftoken"] = other.cookies["csrftoken"].value
+    answer = browser.post(NEW, form)
+    text = text_of(answer)
+    assert answer.status_code == 403
+    assert "out of date" in text
+    assert f'href="{NEW}?form=' in text
+    assert form_of(text_of(browser.get(NEW)))["phone_number"] == "99002233"
+
+
+@pytest.mark.parametrize("zone", ["UTC+8", "Mars/Base", "<script>"])
+def test_a_zone_that_is_none_is_named_on_the_same_page(
+    vendor: Simulator, as_role: Any, zone: str
+) -> None:
+    where = "/vdn/88/reservations/?page=2"
+    answer = as_role("supervisor").post(
+        "/preferences/zone/", {"time_zone": zone, "next": where}, follow=True
+    )
+    assert answer.redirect_chain == [(where, 302)]
+    assert f"“{zone}” is no time zone" in text_of(answer)
+    assert "<script>”" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("header", ["Bearer {}", "Basic {}", "{}", "Token"])
+def test_another_scheme_is_not_a_bad_token(people: dict[str, User], header: str) -> None:
+    from isales_proxy.models import TokenScope
+
+    text = token_of(people["agent"], TokenScope.READ)[1]
+    answer = Client().get("/api/v1/vdns/", headers={"Authorization": header.format(text)})
+    assert answer.status_code == 401
+    assert "Authorization: Token" in answer.json()["detail"]
+    assert "revoked" not in answer.json()["detail"]
+
+
+def test_a_second_factor_under_another_key_is_not_an_incorrect_code(
+    people: dict[str, User], settings: Any
+) -> None:
+    secret = set_up_app(log_in("supervisor"))
+    settings.SECRET_KEY = "another-secret-key-altogether"
+    client = log_in("supervisor")
+    answer = client.post(
+        "/accounts/second-factor/authenticate/", {"code": code(secret)}, follow=True
+    )
+    assert "SECRET_KEY" in text_of(answer)
+    assert "Incorrect code" not in text_of(answer)
+
+
+@pytest.mark.django_db
+def test_an_unknown_host_is_not_a_bad_link(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["board.example"]
+    answer = Client().get("/accounts/login/", headers={"Host": "other.example"})
+    assert answer.status_code == 400
+    assert "ALLOWED_HOSTS" in text_of(answer)
+
+
+def test_what_is_too_large_is_told_so(browser: Client) -> None:
+    browser.handler.enforce_csrf_checks = False
+    answer = browser.post(NEW, WISH | {"unique_id": "x" * 300_000})
+    assert answer.status_code == 400
+    assert "too large" in text_of(answer)
