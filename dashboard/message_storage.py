@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
@@ -19,4 +17,4 @@ class NamedCookieStorage(CookieStorage):
 class OwnCookieStorage(FallbackStorage):
     """The cookie first, as Django has it."""
 
-    storage_classes: ClassVar = (NamedCookieStorage, SessionStorage)
+    storage_classes = (NamedCookieStorage, SessionStorage)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 import structlog
+from django.core.management.base import CommandError
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -21,8 +22,8 @@ from isales_proxy.models import VendorUse, WriteBack, WriteBackState
 log = structlog.get_logger("isales")
 
 REASON: Final = (
-    "This database has been used with a real CC-iSales, and ISALES_BASE_URL is not set: the "
-    "simulator is not asked in its place. Set ISALES_BASE_URL, or another DATABASE_URL for a demo."
+    "This database has been used with a real CC-iSales, but ISALES_BASE_URL is not set: this "
+    "process lacks the configuration of the others. Set it, or another DATABASE_URL for a demo."
 )
 FROM_THE_DEMO: Final = "Written for the simulator, so it is never sent to CC-iSales."
 
@@ -60,6 +61,13 @@ def refuses_simulator() -> bool:
         return VendorUse.objects.filter(real_since__isnull=False).exists()
     except DatabaseError:
         return False
+
+
+def see_configured() -> None:
+    """Raise CommandError where a command was started without the configuration of the server: it
+    would seal with another key what that one reads."""
+    if refuses_simulator():
+        raise CommandError(REASON)
 
 
 def is_from_demo(created_at: datetime) -> bool:

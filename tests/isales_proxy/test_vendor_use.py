@@ -48,7 +48,12 @@ def lose_configuration(settings: Any) -> None:
         ("deliver_write_backs",),
         ("refresh_result_codes",),
         ("demo",),
-        ("run_stack", "--port", "1"),
+        ("run_stack", "--production", "--bind", "unix:/nowhere"),
+        # They would seal the audit, and what is kept, with another key.
+        ("adduser", "new", "--role", "agent", "--vdn", "88"),
+        ("verify_audit",),
+        ("apply_retention",),
+        ("recover_call_data",),
     ],
     ids=lambda command: command[0],
 )

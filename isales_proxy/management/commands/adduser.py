@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from isales_proxy import vendor_use
 from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import Role
 from isales_proxy.services import people
@@ -37,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Fulfil the wish or say in one message why not."""
+        vendor_use.see_configured()
         variable: str = options["password_env"]
         password = os.environ.get(variable, "") if variable else ""
         if variable and not password:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from isales_proxy import vendor_use
 from isales_proxy.services import retention
 
 
@@ -20,5 +21,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was deleted."""
+        vendor_use.see_configured()
         for name, deleted in retention.apply(timezone.now()).items():
             self.stdout.write(f"{name}: {deleted}")

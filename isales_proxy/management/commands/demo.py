@@ -43,8 +43,7 @@ class Command(BaseCommand):
             if closed:
                 self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
-        if vendor_use.refuses_simulator():
-            raise CommandError(vendor_use.REASON)
+        vendor_use.see_configured()
         vdns = tuple(Vdn.objects.filter(enabled=True).values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from isales_proxy import vendor_use
 from isales_proxy.services import call_data
 
 
@@ -16,5 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print how many came to which end."""
+        vendor_use.see_configured()
         self.stdout.write(f"Read after all: {call_data.recover()}")
         self.stdout.write(f"Unknown from now on: {call_data.settle_lost()}")

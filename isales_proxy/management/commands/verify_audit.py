@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from isales_proxy import vendor_use
 from isales_proxy.services.audit import checking
 
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was found."""
+        vendor_use.see_configured()
         found = checking.verify(anchor=options["anchor"])
         if found.first_at and found.last_at:
             self.stdout.write(
