@@ -288,6 +288,16 @@ class ReservationFilter(PageFilter):
             return list(self.cleaned_data["agent"])
         return split_agents(self.data.getlist("agent"))
 
+    def named(self) -> bool:
+        """Whether something was asked for by its name, so that the address says it otherwise."""
+        if not self.is_valid():
+            return False
+        typed = split_agents(self.data.getlist("agent")) if "agent" in self.fields else []
+        found = self.cleaned_data
+        return set(typed) != set(found.get("agent", ())) or (
+            str(self.data.get("task", "")).strip() != found["task"]
+        )
+
     def unknown(self) -> dict[str, str]:
         """Field → what is asked for there though no row and no list has told it so far; only after
         `is_valid()`."""
