@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, NoReturn, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -23,7 +22,6 @@ from django.utils.translation import ngettext_lazy
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import (
     CALLED_NUMBER,
-    MAX_AGENTS,
     MAX_PAGE,
     MAX_PAGE_SIZE,
     MAX_TEXT,
@@ -33,6 +31,14 @@ from isales_proxy.configuration import isales
 from isales_proxy.input_cleaning import CleanedInput, ProseField
 from isales_proxy.services import names, tasks
 from isales_proxy.services.numbers import search
+from isales_proxy.typed_names import (
+    Ambiguous,
+    Candidate,
+    accounts,
+    only,
+    refuse_too_many,
+    split_agents,
+)
 
 Row = TypeVar("Row")
 
@@ -41,23 +47,8 @@ LONGEST_NUMBER: Final = 32
 FEWEST_DIGITS: Final = search.FEWEST_DIGITS
 
 _MOMENT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
-# What the vendor refuses as "invalid characters": said here before it is asked.
-_NEVER_IN_ACCOUNTS: Final = re.compile(r"[<>\"'&\\]")
-_COMMAS: Final = re.compile(r"[,;，；]")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
-
-
-MOST_CANDIDATES: Final = 8
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One of several that a typed text can mean."""
-
-    text: str
-    ident: str
-    name: str
 
 
 class CalledNumberField(forms.CharField):
@@ -108,7 +99,7 @@ class AgentsField(forms.Field):
 
     def clean(self, value: Any) -> tuple[str, ...]:
         texts = tuple(split_agents(value or ()))
-        _refuse_too_many(texts)
+        refuse_too_many(texts)
         for text in texts:
             _refuse_control_characters(text)
         return texts
@@ -251,61 +242,34 @@ class ReservationFilter(PageFilter):
         if not texts:
             return ()
         known = names.known(scope=self.scope).agents
-        accounts: list[str] = []
+        found: list[str] = []
         for text in texts:
             try:
-                accounts += self._accounts(known, text)
-            except ValidationError:
+                found += accounts(known, text)
+            except ValidationError as error:
                 self.refused_agent = text
+                self._offer("agent", error)
                 raise
-        found = tuple(dict.fromkeys(accounts))
-        _refuse_too_many(found)
-        return found
+        refuse_too_many(unique := tuple(dict.fromkeys(found)))
+        return unique
 
     def clean_task(self) -> str:
         """A task may be asked for by its name, or by a part that is in one name alone."""
         text = str(self.cleaned_data["task"])
         if not text:
             return ""
-        match = tasks.match(scope=self.scope, text=text)
-        if len(match.found) > 1:
-            self._offer("task", text, match)
-        found = match.only or text
+        try:
+            found = only(tasks.match(scope=self.scope, text=text), text) or text
+        except ValidationError as error:
+            self._offer("task", error)
+            raise
         if not _TASK_ID.fullmatch(found):
             raise ValidationError(_("No task of this name has been seen yet. Give its ID."))
         return found
 
-    def _accounts(self, known: Mapping[str, str], text: str) -> list[str]:
-        match = names.match(known, text)
-        if len(match.found) > 1:
-            self._offer("agent", text, match)
-        if match.only:
-            return [match.only]
-        parts = text.split()
-        _refuse_too_many(parts)
-        if len(parts) > 1 and all(part in known or re.search(r"[0-9]", part) for part in parts):
-            return [account for part in parts for account in self._accounts(known, part)]
-        if len(text) > MAX_TEXT:
-            raise ValidationError(
-                _("An agent account has at most %(most)s characters."), params={"most": MAX_TEXT}
-            )
-        if _NEVER_IN_ACCOUNTS.search(text):
-            raise ValidationError(_("An agent account holds none of < > \" ' & \\."))
-        if len(parts) > 1:
-            raise ValidationError(_("No agent of this name has been seen yet. Give the account."))
-        return parts
-
-    def _offer(self, name: str, text: str, match: names.Match) -> NoReturn:
-        pairs = sorted(match.found.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-        offered = [Candidate(text, *pair) for pair in pairs[:MOST_CANDIDATES]]
-        self.candidates[name] = offered
-        told = [f"{each.name} ({each.ident})" for each in offered]
-        if len(pairs) > len(offered):
-            told.append("…")
-        raise ValidationError(
-            _("“%(text)s” can mean several. Choose one: %(found)s"),
-            params={"text": text, "found": ", ".join(told)},
-        )
+    def _offer(self, name: str, error: ValidationError) -> None:
+        if isinstance(error, Ambiguous):
+            self.candidates[name] = error.candidates
 
     def clean(self) -> dict[str, Any]:
         """Refuse a range that ends before it begins."""
@@ -323,6 +287,16 @@ class ReservationFilter(PageFilter):
         if "agent" in self.cleaned_data:
             return list(self.cleaned_data["agent"])
         return split_agents(self.data.getlist("agent"))
+
+    def named(self) -> bool:
+        """Whether something was asked for by its name, so that the address says it otherwise."""
+        if not self.is_valid():
+            return False
+        typed = split_agents(self.data.getlist("agent")) if "agent" in self.fields else []
+        found = self.cleaned_data
+        return set(typed) != set(found.get("agent", ())) or (
+            str(self.data.get("task", "")).strip() != found["task"]
+        )
 
     def unknown(self) -> dict[str, str]:
         """Field → what is asked for there though no row and no list has told it so far; only after
@@ -348,17 +322,6 @@ class ReservationFilter(PageFilter):
             page=found["page"],
             size=found["size"],
         )
-
-
-def split_agents(texts: Iterable[str]) -> list[str]:
-    """The accounts and names in these texts, each once, parted by commas."""
-    parts = (" ".join(part.split()) for text in texts for part in _COMMAS.split(text))
-    return [part for part in dict.fromkeys(parts) if part]
-
-
-def _refuse_too_many(agents: Sequence[str]) -> None:
-    if len(agents) > MAX_AGENTS:
-        raise ValidationError(_("At most %(most)s agents at once."), params={"most": MAX_AGENTS})
 
 
 def _refuse_control_characters(text: str) -> None:

@@ -52,6 +52,9 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if keeps_rows:
         # The rows that stay are those of the address that stays.
         response.headers["HX-Push-Url"] = "false"
+    elif wants_fragment(request) and context["form"].named():
+        # A name in an address would mean another agent some day.
+        response.headers["HX-Push-Url"] = context["board"].refresh_url
     return response
 
 

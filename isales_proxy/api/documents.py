@@ -126,7 +126,8 @@ _FILTERS: Final = [
         OpenApiParameter.QUERY,
         explode=True,
         style="form",
-        description="Agent account; repeatable. Ignored for agents, who have their own rows only.",
+        description="Agent account, or a name or a part of one that is one agent's alone; "
+        "repeatable. Ignored for agents, who have their own rows only.",
     ),
     text(
         "begin",
@@ -137,7 +138,7 @@ _FILTERS: Final = [
     text("end", "Due to, likewise.", pattern=_MOMENT, examples=["2025-05-31T18:00"]),
     text(
         "task",
-        "ID of the outbound task, or a name that one task alone has.",
+        "ID of the outbound task, or a name or a part of one that is one task's alone.",
         maxLength=MAX_TEXT,
         pattern=LINE,
     ),

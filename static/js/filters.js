@@ -8,6 +8,7 @@
   let asked = null; // the typed question that is under way: its search part, and its request
   let added = [];
   let composing = false;
+  let ending = false;
   let shimmer = 0;
 
   // --- what is sent -------------------------------------------------------------------------------
@@ -24,7 +25,9 @@
   document.addEventListener("compositionstart", () => { composing = true; });
   document.addEventListener("compositionend", (event) => {
     composing = false;
+    ending = true;
     event.target.dispatchEvent(new Event("input", { bubbles: true }));
+    ending = false;
   });
 
   document.addEventListener("htmx:config:request", (event) => {
@@ -67,10 +70,8 @@
   // --- choosing from a datalist acts at once ------------------------------------------------------
   document.addEventListener("input", (event) => {
     const input = event.target;
-    if (!input.list || !input.closest("#filters")) return;
-    const chosen = event instanceof InputEvent
-      ? event.inputType === "insertReplacementText"
-      : !event.target.matches("[data-typed]:focus") || !composing && event.isTrusted;
+    if (ending || !input.list || !input.closest("#filters")) return;
+    const chosen = !event.inputType || event.inputType === "insertReplacementText";
     if (chosen && input.value) input.dispatchEvent(new Event("change", { bubbles: true }));
   });
   // A click beside the chips is a click into their field.

@@ -24,11 +24,11 @@ def asked(vendor: Simulator) -> int:
 def test_a_composition_is_no_question_before_it_ends(
     sit: Sit, vendor: Simulator, field: str
 ) -> None:
-    vendor.add_rows(
-        88, [{"appointId": "931", "calledNo": "990031", "taskId": "93", "taskName": "回访"}]
-    )
+    number, name = ("990031", "回访") if field == "#f-task" else ("990032", "外呼")
+    row = {"appointId": number, "calledNo": number, "taskId": f"93{number}", "taskName": name}
+    vendor.add_rows(88, [row])
     seat = sit(expected=("422",))
-    seat.go("/vdn/88/reservations/?called_no=990031")
+    seat.go(f"/vdn/88/reservations/?called_no={number}")
     seat.go("/vdn/88/reservations/")
     rows = seat.rows().count()
     seat.page.locator(field).focus()
@@ -42,7 +42,7 @@ def test_a_composition_is_no_question_before_it_ends(
         seat.page.wait_for_timeout(PAUSE_MS)
     assert asked(vendor) == 0
     assert seat.rows().count() == rows
-    ime.send("Input.insertText", {"text": "回访" if field == "#f-task" else "990031"})
+    ime.send("Input.insertText", {"text": name if field == "#f-task" else number})
     expect(seat.page).to_have_url(re.compile(r"task=|called_no="))
     expect(seat.rows()).to_have_count(1)
     assert asked(vendor) == 1
@@ -105,7 +105,8 @@ def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> Non
 
 
 def test_seconds_in_the_address_do_not_stop_live_filtering(sit: Sit, vendor: Simulator) -> None:
-    vendor.add_rows(88, [{"appointId": "951", "calledNo": "990051"}])
+    row = {"appointId": "951", "calledNo": "990051", "appointTime": 1_900_000_000_000}
+    vendor.add_rows(88, [row])
     seat = sit()
     seat.go("/vdn/88/reservations/?begin=2020-01-01T10:00:30")
     assert seat.page.locator("#f-begin").evaluate("input => input.validity.valid")

@@ -82,6 +82,17 @@ def test_several_candidates_are_offered_at_the_field(
     assert vendor.calls.of(LIST_RESERVATIONS) == []
 
 
+def test_the_address_says_what_a_name_means(supervisor: Any) -> None:
+    for query, meant in (
+        ({"agent": "Ramos"}, "agent=sofia.ramos"),
+        ({"task": "Spring"}, "task=4711"),
+    ):
+        answer = supervisor.get(LIST, query, headers=FRAGMENT)
+        assert answer.headers["HX-Push-Url"] == f"{LIST}?{meant}"
+    plain = supervisor.get(LIST, {"agent": "7101,7102", "task": "4711"}, headers=FRAGMENT)
+    assert "HX-Push-Url" not in plain.headers
+
+
 @pytest.mark.parametrize("query", [{"agent": "nobody.at.all"}, {"task": "zzz"}])
 def test_a_typed_part_never_says_nothing_from_the_vendor(supervisor: Any, query: Any) -> None:
     page = supervisor.get(LIST, query).content.decode()
