@@ -34,7 +34,7 @@ _TITLE: Final = "called_no"
 
 
 def panel_fields(row: Reservation, reading: Reading, *, masked: bool) -> dict[str, Any]:
-    """The fields of a row, ready to lay out. Of a `masked` row no number is offered to be copied."""
+    """All fields of a row, ready to lay out; no number of a `masked` one can be copied."""
     return {
         "title": _field(row, _TITLE, reading, masked=masked),
         "groups": [

@@ -20,7 +20,6 @@ from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import Standing, State, standing
 
 NOTHING: Final = "—"
-_ELLIPSIS_FROM: Final = 28
 
 CALL_TYPES: Final[dict[str, str | Promise]] = {
     "1": gettext_lazy("Manual"),
@@ -56,7 +55,6 @@ class Cell:
     sub: str = ""
     sub_field: str = ""
     tone: str = ""
-    title: str = ""
     link: bool = False
 
 
@@ -144,8 +142,8 @@ def _task(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
 def _named(name_field: str, name: str | None, id_field: str, ident: str | None) -> Cell:
     """A name over its ID, or the ID alone where the name says no more."""
     if not name or name == ident:
-        return Cell(id_field, ident or NOTHING, title=_long(ident))
-    return Cell(name_field, name, sub=ident or "", sub_field=id_field, title=_long(name))
+        return Cell(id_field, ident or NOTHING)
+    return Cell(name_field, name, sub=ident or "", sub_field=id_field)
 
 
 def _type(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
@@ -183,21 +181,16 @@ def _result(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
         code=row.fail_code or "",
         sub=reading.cause % row.result if row.result else "",
         sub_field="result" if row.result else "",
-        title=_long(text),
     )
 
 
 def _business(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
-    return Cell("busiResult", row.busi_result or NOTHING, title=_long(row.busi_result))
+    return Cell("busiResult", row.busi_result or NOTHING)
 
 
 def in_words(raw: str | None, words: dict[str, str]) -> str:
     """A code of the vendor's as a word, itself where there is none."""
     return words.get(raw, raw) if raw else NOTHING
-
-
-def _long(text: str | None) -> str:
-    return text if text and len(text) > _ELLIPSIS_FROM else ""
 
 
 RESERVATION_COLUMNS: Final = (

@@ -26,8 +26,11 @@ __all__ = ["Found", "Related", "ReservationPage", "one", "page", "related"]
 
 @dataclass(frozen=True)
 class Related:
-    """Other reservations of one's called number. `number` is "" for who may not see it; `reached` is
-    the latest of them that was answered since this one was made, if it is still to be called."""
+    """Other reservations of one's called number. `number` is "" for who may not see it.
+
+    `reached` is the latest that was answered since this one was made; None for one that was
+    answered itself.
+    """
 
     others: ReservationPage
     number: str

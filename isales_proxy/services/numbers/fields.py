@@ -68,7 +68,12 @@ RESERVATION: Final = (
     _field("task_id", Holds.ID, _("Task ID"), "ID of the outbound task.", copied=True),
     _field("task_name", Holds.TEXT, _("Task"), "Its name."),
     _field("task_status", Holds.CODE, _("Task status"), "Its status, as the vendor tells it."),
-    _field("timeout", Holds.FLAG, _("Expired in CC-iSales"), "The vendor's own mark: has it expired."),
+    _field(
+        "timeout",
+        Holds.FLAG,
+        _("Expired in CC-iSales"),
+        "The vendor's own mark: has it expired.",
+    ),
     _field("user_account", Holds.ID, _("Agent account"), "Account of the agent.", copied=True),
     _field("user_name", Holds.TEXT, _("Agent"), "Name of the agent."),
     _field("begin_time", Holds.TIME, _("Call began"), "Beginning of the call."),
