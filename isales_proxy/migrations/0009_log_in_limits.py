@@ -34,7 +34,7 @@ def _comparable(name):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('isales_proxy', '0007_audit_guard'),
+        ("isales_proxy", "0008_vendor_use"),
     ]
 
     operations = [

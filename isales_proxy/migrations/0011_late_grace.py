@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('isales_proxy', '0007_audit_guard'),
+        ("isales_proxy", "0010_form_drafts"),
     ]
 
     operations = [

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("isales_proxy", "0014_g_call_data_lost")]
+    dependencies = [("isales_proxy", "0013_call_data_lost")]
 
     operations = [
         migrations.AddField(

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("isales_proxy", "0007_audit_guard")]
+    dependencies = [("isales_proxy", "0012_write_backs_of_a_reservation")]
 
     operations = [
         migrations.AddField(

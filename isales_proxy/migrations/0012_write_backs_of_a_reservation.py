@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('isales_proxy', '0012_e_late_grace'),
+        ("isales_proxy", "0011_late_grace"),
     ]
 
     operations = [
