@@ -22,6 +22,7 @@ def main() -> None:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "VAR_DIR": var,
+            "CALLBOARD_ENV_FILE": "",
             "ISALES_PAGE_CACHE_SECONDS": "0",
         }
         import django

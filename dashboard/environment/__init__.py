@@ -103,7 +103,7 @@ def read() -> Environment:
         cache_url=env.str("CACHE_URL", "", validate=checks.redis_address),
         jobs_url=env.str("JOBS_URL", "", validate=checks.redis_address),
         workers=env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64)),
-        metrics_token=env.str("METRICS_TOKEN", ""),
+        metrics_token=env.str("METRICS_TOKEN", "", validate=checks.header_word),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(_LEVELS)),
         https=env.bool("HTTPS", False),
         cookie_prefix=env.str(

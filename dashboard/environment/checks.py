@@ -81,6 +81,12 @@ def hosts(names: list[str]) -> None:
         raise ValidationError("wants at least one host")
 
 
+def header_word(text: str) -> None:
+    """What a client can send within a header, and a server read as it was meant; empty is fine."""
+    if not all("!" <= character <= "~" for character in text):
+        raise ValidationError("can never match: wants ASCII without blanks")
+
+
 def origins(addresses: list[str]) -> None:
     """Origins exactly as browsers send them, or with `*.` for all subdomains."""
     for address in filter(None, addresses):

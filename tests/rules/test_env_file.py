@@ -130,6 +130,8 @@ def test_a_name_with_file_is_known(tmp_path: Path) -> None:
             ("ALLOWED_HOSTS", value)
             for value in ("host:8443", "https://host", "host/", "*.host", "::1", "host.", "")
         ),
+        ("METRICS_TOKEN", "ü"),
+        ("METRICS_TOKEN", "two words"),
         *(
             ("CSRF_TRUSTED_ORIGINS", value)
             for value in (
