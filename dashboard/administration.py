@@ -32,9 +32,7 @@ class Administration(AdminSite):
     index_title = gettext_lazy("Administration")
     enable_nav_sidebar = False
 
-    def admin_view(
-        self, view: Callable[..., Any], cacheable: bool = False
-    ) -> Callable[..., HttpResponseBase]:
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Every view of the admin passes here."""
         inner = super().admin_view(view, cacheable)
 
@@ -43,7 +41,8 @@ class Administration(AdminSite):
                 raise PermissionDenied
             if self.has_permission(request) and _wants_proof(request, view):
                 return _ask_for_proof(request)
-            return inner(request, *args, **kwargs)
+            answer: HttpResponseBase = inner(request, *args, **kwargs)
+            return answer
 
         return guarded
 
@@ -71,7 +70,8 @@ def _ask_for_proof(request: HttpRequest) -> HttpResponseBase:
     # Sent again it would come without its query.
     plain = request.get_full_path() == request.path and not _has_secret(request.POST)
     if plain or request.method in {"GET", "HEAD", "OPTIONS"}:
-        return reauthentication.suspend_request(request, way)
+        answer: HttpResponseBase = reauthentication.suspend_request(request, way)
+        return answer
     messages.warning(
         request,
         _("Nothing was changed: confirm that it is you, then fill in the form again."),

@@ -23,7 +23,7 @@ from isales_proxy.services.people import second_factors, sessions
 )
 def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
     """Whoever lost phone and recovery codes sets up a second factor anew."""
-    if queryset.filter(pk=request.user.pk).exists():
+    if any(person == request.user for person in queryset):
         messages.error(
             request,
             _("Nothing was done. You change your own second factor under Your account."),

@@ -210,7 +210,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
 
 
 @admin.register(Access)
-class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly):  # type: ignore[type-arg]
+class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly):
     """All access at a glance."""
 
     form = AccessForm

@@ -57,7 +57,8 @@ class PeopleManager(UserManager["User"]):
         """Whether a person other than the one of the key `but` has this user name in any case."""
         key = comparable_username(name)
         alike = models.Q(username_key=key) | models.Q(username_key__startswith=key + _SHARED)
-        return self.filter(alike).exclude(pk=but).exists()
+        found = self.filter(alike)
+        return (found if but is None else found.exclude(pk=but)).exists()
 
     def get_by_natural_key(self, username: str | None) -> User:
         """The person of `named`, for Django's own commands. Raises DoesNotExist."""
@@ -97,8 +98,8 @@ class User(AbstractUser):
     objects: ClassVar[PeopleManager] = PeopleManager()
 
     class Meta(AbstractUser.Meta):
-        verbose_name = _("person")
-        verbose_name_plural = _("people")
+        verbose_name = _("person")  # type: ignore[assignment]
+        verbose_name_plural = _("people")  # type: ignore[assignment]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["username_key"], name="one_person_per_username"),
         ]
@@ -107,8 +108,9 @@ class User(AbstractUser):
         """Say at the field that somebody has the user name in another case."""
         super().clean()
         if self._has_new_key() and type(self).objects.is_taken(self.username, but=self.pk):
-            taken = self._meta.get_field("username").error_messages["unique"]
-            raise ValidationError({"username": taken})
+            raise ValidationError(
+                {"username": self.unique_error_message(type(self), ("username",))}
+            )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Keep the form in which the name is compared up to date with the name."""

@@ -50,9 +50,9 @@ class Command(BaseCommand):
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
         # One who may add a VDN, which admins may not. None of these for real data.
-        names = [(role.value, role) for role in Role]
-        names += [(SUPERUSER, Role.ADMIN)] if isales().demo else []
-        for name, role in names:
+        wanted: list[tuple[str, Role]] = [(role.value, role) for role in Role]
+        wanted += [(SUPERUSER, Role.ADMIN)] if isales().demo else []
+        for name, role in wanted:
             wish = people.Wish(
                 name=name,
                 superuser=name == SUPERUSER,
