@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 from django import forms
@@ -43,7 +43,7 @@ class TokenForm(CleanedInput, forms.Form):
         data: Any,
         *,
         scopes: Iterable[TokenScope],
-        initial: Mapping[str, Any] | None = None,
+        initial: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data, initial=initial)
         scope = cast("forms.ChoiceField", self.fields["scope"])

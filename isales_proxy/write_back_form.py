@@ -120,7 +120,7 @@ class ExactMomentField(LocalMomentField):
     """A local time that keeps the instant it was filled with, to the fraction of a second, unless
     another one is typed. In an hour that comes twice the offset must be chosen."""
 
-    widget = TypedMomentWidget
+    widget = TypedMomentWidget  # type: ignore[assignment]
 
     def clean(self, value: Any) -> datetime | None:
         """The instant in UTC. Raises ValidationError, with the code `twice` where it is open which

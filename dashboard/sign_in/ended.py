@@ -36,7 +36,7 @@ class EndedSessionMiddleware:
         told = _tell(request)
         response = self.get_response(request)
         if told:
-            response.delete_cookie(_COOKIE, samesite="Lax")  # type: ignore[attr-defined]
+            response.delete_cookie(_COOKIE, samesite="Lax")
         if response.status_code == 405:
             return _not_allowed(request, response)
         if response.status_code == 302 and not request.user.is_authenticated:

@@ -181,6 +181,10 @@ window.callboard = (() => {
       }
     }
   });
+  // What is shown once must not come back with a page that the browser kept whole.
+  window.addEventListener("pagehide", () => {
+    for (const secret of document.querySelectorAll("[data-token-text]")) secret.closest(".field").remove();
+  });
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     for (const button of document.querySelectorAll("form[method=post] button:disabled")) button.disabled = false;

@@ -103,7 +103,7 @@ def test_a_note_is_written_and_taken_back(sit: Sit, vendor: Simulator) -> None:
     page.get_by_role("button", name="Save").click()
     expect(page.locator("[data-field=step]")).to_have_text("Ask the customer for a better time.")
     page.get_by_role("link", name="Edit").click()
-    page.get_by_role("button", name="Back to what we ship").click()
+    page.get_by_role("button", name="Restore built-in text").click()
     expect(page.locator("[data-field=step]")).to_contain_text("Call again in 10 to 30 minutes")
 
 

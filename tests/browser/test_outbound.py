@@ -46,7 +46,7 @@ def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator
     seat.page.locator("a[href*='write-backs/new/?datum=']").first.click()
     unique_id = seat.page.locator("[name=unique_id]").input_value()
     assert unique_id
-    seat.page.locator("select[name=fail_code]").select_option("00000")
+    seat.page.locator("input[name=fail_code]").fill("00000")
     seat.page.locator("main form button[type=submit]").first.click()
     expect(seat.page.locator("main")).to_contain_text('"uniqueId"')
     assert vendor.write_backs.of(unique_id) == []
@@ -55,6 +55,34 @@ def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator
     assert vendor.write_backs.wait_for(1, timeout=20)
     (sent,) = vendor.write_backs.of(unique_id)
     assert sent["failCode"] == "00000"
+
+
+def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
+    sit: Sit, vendor: Simulator
+) -> None:
+    seat = sit("supervisor")
+    page, new = seat.page, "/vdn/88/write-backs/new/"
+    seat.go(new)
+    page.locator("[name=unique_id]").fill("u-77")
+    page.locator("[data-theme-form]").locator("..").locator("summary").click()
+    page.locator("[data-theme-form] button[value=dark]").click()
+    expect(page.locator("[data-restored]")).to_be_visible()
+    expect(page.locator("[name=unique_id]")).to_have_value("u-77")
+    page.locator("[name=call_id]").evaluate("field => { field.value = 'c-1'; }")
+    page.locator(".back a").click()
+    page.wait_for_url("**/write-backs/")
+    page.go_back()
+    expect(page.locator("[name=call_id]")).to_have_value("c-1")
+    page.get_by_role("button", name="Review").click()
+    page.wait_for_url("**/new/?form=*")
+    expect(page.locator("[data-invalid]")).to_be_visible()
+    page.locator("[name=service_id]").fill("1106025109")
+    page.get_by_role("button", name="Review").click()
+    page.wait_for_url("**review=1")
+    # No page of the history is the answer to a POST, so none is the browser's own error.
+    for _ in range(2):
+        page.go_back()
+        expect(page.locator("[name=unique_id]")).to_have_value("u-77")
 
 
 @pytest.mark.parametrize("path", [TASKS, "/vdn/88/write-backs/", "/vdn/88/result-codes/"])

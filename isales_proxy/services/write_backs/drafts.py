@@ -143,7 +143,7 @@ def _numbers(scope: Scope, key: str) -> dict[str, str]:
 def _unique_ids(scope: Scope, row: Reservation) -> dict[str, datetime | None]:
     """Unique IDs under which the number was taken for this task, the latest first, with the time
     of it. A leading + makes no other number."""
-    number = row.called_no.removeprefix("+")
+    number = (row.called_no or "").removeprefix("+")
     if not number or not row.task_id:
         return {}
     taken = (
