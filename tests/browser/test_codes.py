@@ -128,3 +128,21 @@ def test_no_rule_of_accessibility_is_broken_in_the_code_book(
         assert violations(seat.page) == [], path
         width = seat.page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"], f"{path} scrolls sideways"
+
+
+def test_a_reading_that_finds_nothing_new_shows_the_table_again(sit: Sit) -> None:
+    """Each code was listed just now; the table beside the outcome says so, too."""
+    seat = sit("admin")
+    page = seat.page
+    seat.go(CODES)
+    shown = page.locator("#code-refresh")
+    button = page.get_by_role("button", name="Read again from CC-iSales")
+    button.click()
+    expect(shown).to_have_attribute("data-state", re.compile("diff|same"))
+    if shown.get_attribute("data-state") == "diff":
+        shown.get_by_role("button", name="Apply these changes").click()
+        expect(shown).to_have_attribute("data-state", "done")
+    page.locator("#results").evaluate("table => table.querySelector('tbody').remove()")
+    button.click()
+    expect(shown).to_have_attribute("data-state", "same")
+    expect(page.locator("#results tbody tr").first).to_be_visible()

@@ -107,6 +107,15 @@ def test_no_schedule_brings_back_what_was_rolled_back(vendor: Simulator, admin: 
         assert "Rolled back by admin" in admin.get(path).content.decode()
 
 
+def test_a_held_reading_tells_what_was_listed(vendor: Simulator, admin: Any) -> None:
+    roll_back(admin, entries(admin)[1])
+    before = dict(ResultCode.objects.filter(vdn_id=88).values_list("code", "last_seen"))
+    assert "rolled back" in scheduled()
+    listed = ResultCode.objects.filter(vdn_id=88, gone_at=None)
+    assert listed
+    assert [row.code for row in listed if row.last_seen <= before[row.code]] == []
+
+
 def test_another_table_of_the_vendors_ends_the_hold(vendor: Simulator, admin: Any) -> None:
     roll_back(admin, entries(admin)[1])
     vendor.codes.put("70002", "Newer", "更新")

@@ -87,8 +87,9 @@ def test_the_address_says_what_a_name_means(supervisor: Any) -> None:
         ({"agent": "Ramos"}, "agent=sofia.ramos"),
         ({"task": "Spring"}, "task=4711"),
     ):
-        answer = supervisor.get(LIST, query, headers=FRAGMENT)
-        assert answer.headers["HX-Push-Url"] == f"{LIST}?{meant}"
+        asked = {"called_no": "9900", **query}
+        answer = supervisor.get(LIST, asked, headers=FRAGMENT)
+        assert answer.headers["HX-Push-Url"] == f"{LIST}?called_no=9900&{meant}"
     plain = supervisor.get(LIST, {"agent": "7101,7102", "task": "4711"}, headers=FRAGMENT)
     assert "HX-Push-Url" not in plain.headers
 

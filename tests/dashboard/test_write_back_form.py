@@ -110,7 +110,7 @@ def test_back_to_change_keeps_what_was_given(vendor: Simulator, as_role: Any) ->
     ("change", "message"),
     [
         ({"unique_id": ""}, "This field is required."),
-        ({"unique_id": "2179506\u200b4520"}, "Only plain text on one line, please."),
+        ({"unique_id": "2179506\x074520"}, "Only plain text on one line, please."),
         ({"fail_code": "99999"}, "The code table of this VDN has no such code."),
         ({"end_call_time": "2025-05-31T14:29:59"}, "The call cannot end before it began."),
         (
