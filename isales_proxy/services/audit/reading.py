@@ -15,7 +15,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.services import audit
 from isales_proxy.services.audit.texts import masked
-from isales_proxy.services.numbers import searches
+from isales_proxy.services.numbers import audited, searches
 
 MOST_EXPORTED: Final = 50_000
 # Beyond it a reader is told “more than”: to count them all would take long.
@@ -97,7 +97,7 @@ def note_search(*, scope: Scope, number: str) -> None:
     if not scope.can(Permission.SEE_NUMBERS):
         # The story would tell which reservation is of that number.
         searches.note(scope, number)
-    audit.record(AuditAction.AUDIT_READ, by=scope, number=number)
+    audited.read_of(scope, number)
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
