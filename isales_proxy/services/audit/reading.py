@@ -14,6 +14,8 @@ from django.db.models.functions import Cast
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.services import audit
+from isales_proxy.services.audit import upkeep
+from isales_proxy.services.audit.checking import Verdict
 from isales_proxy.services.audit.texts import masked
 from isales_proxy.services.numbers import audited, searches
 
@@ -137,6 +139,15 @@ def state(*, scope: Scope) -> AuditHead | None:
     """When the chain was verified last, and what was wrong. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
     return AuditHead.objects.filter(pk=1).first()
+
+
+def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
+    """Verify the chain at a person's wish, against an anchor too if there is one.
+
+    Raises NotAllowed.
+    """
+    scope.require(Permission.SEE_AUDIT)
+    return upkeep.check(anchor=anchor)
 
 
 def _visible(scope: Scope) -> Q:
