@@ -1,7 +1,10 @@
 """Rows as a file: CSV or XLSX, in which a number stays the text that it is.
 
 Nothing in a file is ever a formula, a link or a rounded number, and nothing is cut: what a format
-cannot hold is refused. The number of rows is told in the header `X-Row-Count`.
+cannot hold is refused. A CSV file is read by the separator of the reader's country, or line by
+line: whatever can begin a cell then is guarded by an apostrophe, numbers with a plus too (take the
+apostrophe away, or use XLSX, where a number stays as it is). The number of rows is told in the
+header `X-Row-Count`.
 """
 
 from __future__ import annotations
@@ -23,9 +26,12 @@ from dashboard.responses import private
 Row = Sequence[str]
 
 _BOM: Final = "\ufeff"
-# A number with its sign is kept as it is: it can do nothing, and an apostrophe would spoil it.
-_HARMLESS: Final = re.compile(r"\+?[0-9]+(?:; \+?[0-9]+)*", re.ASCII)
-_LEADS_TO_A_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA: Final = "=+@\uff0b\uff1d\uff0d\uff20-"
+# Where a cell can begin: quotes vanish when a file is read, and blanks are passed over.
+_BEGINNING: Final = re.compile(rf'(^|[,;"])(\s*)(?=[{_FORMULA}])')
+_LINE_BREAK: Final = re.compile(r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NUMBERS: Final = re.compile(r"\+?[0-9]+(?:; \+?[0-9]+)*", re.ASCII)
 _MOST_XLSX_ROWS: Final = 1_048_576
 _LONGEST_XLSX_TEXT: Final = 32_767
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -74,11 +80,14 @@ WRITERS: Final[dict[str, Callable[[Table], HttpResponseBase]]] = {"csv": as_csv,
 
 
 def safe(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula when it opens a CSV file."""
-    start = text.lstrip(" \u00a0\u3000")
-    if start.startswith(_LEADS_TO_A_FORMULA) and not _HARMLESS.fullmatch(text):
-        return f"'{text}"
-    return text
+    """Guard a cell of a CSV file: no part of it is a formula, by whatever separator it is read.
+
+    A line break becomes "↵" and any other control character a blank, since a row is one line.
+    """
+    flat = _CONTROL.sub(" ", _LINE_BREAK.sub("↵", text))
+    guarded = _BEGINNING.sub(r"\1\2'", flat)
+    # Behind a semicolon the closing quote would open a cell that begins with the end of the line.
+    return f"{guarded} " if guarded.endswith(";") else guarded
 
 
 def as_file(request: HttpRequest, kind: str, table: Table) -> HttpResponseBase | None:
@@ -114,12 +123,25 @@ def _write_workbook(file: IO[bytes], table: Table) -> None:
     }
     with xlsxwriter.Workbook(file, options) as workbook:
         sheet = workbook.add_worksheet()
+        # What Excel itself does for an apostrophe that is typed: text, also after it was edited.
+        text_only = workbook.add_format({"quote_prefix": True})
         sheet.freeze_panes(1, 0)
         for place, row in enumerate(_all(table)):
             for column, text in enumerate(row):
-                if len(text) > _LONGEST_XLSX_TEXT:
+                if _NUMBERS.fullmatch(text):
+                    sheet.write_string(place, column, text, text_only)
+                    continue
+                guarded = _guarded(text)
+                if len(guarded) > _LONGEST_XLSX_TEXT:
                     raise CannotHold
-                sheet.write_string(place, column, text)
+                sheet.write_string(place, column, guarded)
+
+
+def _guarded(text: str) -> str:
+    """Guard a cell of a workbook, which may be saved as CSV later; its line breaks stay."""
+    start = text.lstrip()
+    harmful = start[:1] in set(_FORMULA) if start else False
+    return f"'{text}" if harmful or _CONTROL.match(text) else text
 
 
 def _all(table: Table) -> Iterator[Row]:

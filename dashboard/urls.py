@@ -144,6 +144,7 @@ urlpatterns = [
                 path("doctor/", doctor.doctor, name="doctor"),
                 path("settings/", installation.installation, name="settings"),
                 path("audit/", audit.audit_list, name="audit"),
+                path("audit/verify/", audit.audit_verify, name="audit_verify"),
                 path("audit/export.csv", audit.audit_export, {"kind": "csv"}, name="audit_export"),
                 path(
                     "audit/export.xlsx", audit.audit_export, {"kind": "xlsx"}, name="audit_export"

@@ -52,7 +52,7 @@ class AuditFilter(CleanedInput, forms.Form):
     kind = forms.MultipleChoiceField(
         required=False,
         choices=AuditAction.choices,
-        label=_("Kinds"),
+        label=_("Event types"),
         error_messages={"invalid_choice": _("There is no such kind of event.")},
     )
     person = PlainTextField(_("Person"))

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard import exports
 from dashboard.addresses import with_query
-from dashboard.audit import words
+from dashboard.audit import links, words
 from dashboard.moments import Moments, zone_name
 from dashboard.paging import count, why_empty
 from dashboard.parameters import ParameterNotice, has_bad_field, notice
@@ -47,6 +47,7 @@ _FAULTS: Final[dict[str, str | Promise]] = {
     "REORDERED": gettext_lazy("Event %(at)s does not stand in its place."),
     "CUT": gettext_lazy("The newest events are missing: event %(at)s was the last."),
     "HEAD": gettext_lazy("The record of where the audit begins and ends was changed or deleted."),
+    "ANCHOR": gettext_lazy("Event %(at)s is not the one of this anchor."),
 }
 
 
@@ -100,6 +101,7 @@ class EventLine:
     by: str
     address: str
     subject: str
+    subject_url: str
     reason: str
     facts: list[tuple[str, str]]
     changes: list[words.Change]
@@ -162,7 +164,7 @@ def filled(
     board = blank(scope, form, now, head)
     address = AuditAddress.of(scope, form)
     moments = Moments(now)
-    board.events = [_line(event, moments) for event in found.events]
+    board.events = [_line(event, moments, scope.vdn.pk) for event in found.events]
     board.total = found.total
     board.total_text = _total(found.total)
     if found.newer:
@@ -209,7 +211,7 @@ def export_headings(moments: Moments) -> list[str]:
     ]
 
 
-def _line(event: AuditEvent, moments: Moments) -> EventLine:
+def _line(event: AuditEvent, moments: Moments, vdn_id: int) -> EventLine:
     return EventLine(
         id=event.pk,
         kind=words.kind(event),
@@ -219,6 +221,7 @@ def _line(event: AuditEvent, moments: Moments) -> EventLine:
         by=event.actor,
         address=event.address,
         subject=event.subject,
+        subject_url=links.of_subject(event, vdn_id),
         reason=event.reason,
         facts=words.facts(event),
         changes=words.changes(event),
@@ -289,6 +292,11 @@ def _say_state(board: AuditBoard, head: AuditHead | None, now: datetime) -> None
     if not head.problem:
         board.verified = _("verified %(when)s: unbroken") % {"when": when}
         return
-    fault, _colon, event = head.problem.partition(":")
     board.verified = _("verified %(when)s: broken") % {"when": when}
-    board.problem = str(_FAULTS.get(fault, fault)) % {"at": event}
+    board.problem = fault_text(head.problem)
+
+
+def fault_text(short: str) -> str:
+    """Give a fault in words, from its name and the number of the event; "" where there is none."""
+    fault, _colon, event = short.partition(":")
+    return str(_FAULTS.get(fault, fault)) % {"at": event}

@@ -101,6 +101,7 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "taken": gettext_lazy("Taken away"),
     "task": gettext_lazy("Task"),
     "text": gettext_lazy("Text"),
+    "times": gettext_lazy("Times"),
     "time_zone": gettext_lazy("Time zone"),
     "token": gettext_lazy("Static token"),
     "unique_id": gettext_lazy("Unique ID"),
@@ -171,6 +172,8 @@ def changes(event: AuditEvent) -> list[Change]:
     return [
         Change(label(name), said(name, before.get(name)), said(name, after.get(name)))
         for name in dict.fromkeys((*before, *after))
+        # An event keeps the whole of what it is about; what stayed the same is no change.
+        if before.get(name) != after.get(name)
     ]
 
 

@@ -6,18 +6,21 @@ from typing import Final
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import exports
-from dashboard.audit import boards
+from dashboard.audit import boards, verification
+from dashboard.audit.forms import VerifyForm
 from dashboard.htmx import answer, wants_fragment
 from dashboard.moments import Moments
 from dashboard.paging import count
 from dashboard.permissions import vdn_page
 from dashboard.readers import ReaderRequest
+from dashboard.responses import SeeOther
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit_filter import AuditFilter
 from isales_proxy.services import problems
@@ -45,6 +48,26 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if searched:
         response.headers["HX-Push-Url"] = boards.AuditAddress.of(scope, form).at()
     return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@vdn_page(Permission.SEE_AUDIT)
+def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/audit/verify/`: the last result; a POST verifies anew, an anchor too."""
+    form = VerifyForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        anchor = form.cleaned_data["anchor"]
+        found = reading.verify(scope=scope, anchor=anchor)
+        verification.keep(request.session, found, now=timezone.now(), anchored=bool(anchor))
+        return SeeOther(reverse("audit_verify", args=[scope.vdn.pk]))
+    moments = Moments(timezone.now())
+    context = {
+        "form": form,
+        "vdn_id": scope.vdn.pk,
+        "result": verification.shown(request.session, moments),
+        "zone_text": moments.zone_text,
+    }
+    return render(request, "audit/verify.html", context, status=422 if form.errors else 200)
 
 
 @require_safe

@@ -52,7 +52,7 @@ def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> N
 def test_a_number_leaves_the_field_and_the_address(sit: Sit, vendor: Simulator) -> None:
     seat = sit("auditor")
     seat.go(AUDIT)
-    field = seat.page.get_by_label("Whole called number")
+    field = seat.page.get_by_label("Called number (complete)")
     field.fill(NUMBER)
     field.press("Enter")
     seat.page.wait_for_url(re.compile("number_key="))

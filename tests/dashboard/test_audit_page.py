@@ -273,6 +273,14 @@ def test_the_page_asks_the_database_a_few_times_only(
         auditor.get(PATH)
 
 
+def test_only_what_changed_is_called_a_change(auditor: Client) -> None:
+    before = {"username": "wei", "email": "", "is_active": True, "role": "agent", "groups": []}
+    record(AuditAction.ACCESS_CHANGED, before=before, after=before | {"role": "admin"})
+    page = auditor.get(PATH).content.decode()
+    assert "1 field changed" in page
+    assert "User name" not in page
+
+
 def test_an_event_of_last_year_says_so(clock: Traveller, as_role: Any) -> None:
     record()
     clock.move_to(NOON + timedelta(days=365))

@@ -111,7 +111,7 @@ def test_without_a_difference_that_is_said_and_the_time_moves(
     assert after.codes_read_at > before.codes_read_at
     assert after.codes_version == before.codes_version
     assert CodeRefresh.objects.count() == 1
-    assert AuditEvent.objects.filter(action="codes.refreshed").count() == 1
+    assert AuditEvent.objects.filter(action="codes.refreshed").count() == 2
 
 
 def test_a_table_that_was_rolled_back_meanwhile_is_shown_anew(
@@ -226,6 +226,20 @@ def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(
     clock.shift(timedelta(minutes=-2))
     assert words_of("70001") is None
     assert admin.post(APPLY, {"preview": early}, headers=FRAGMENT).status_code == 200
+
+
+@pytest.mark.parametrize("address", [REFRESH, "/api/v1/vdns/88/result-codes/refresh/"])
+def test_a_refresh_that_changes_nothing_is_audited(
+    vendor: Simulator, admin: Any, address: str
+) -> None:
+    admin.get("/vdn/88/result-codes/")
+    before = AuditEvent.objects.filter(action="codes.refreshed").count()
+    assert admin.post(address).status_code == 200
+    event, *others = AuditEvent.objects.filter(action="codes.refreshed")
+    assert len(others) == before
+    assert (event.actor, event.vdn_id, event.detail["kind"]) == ("admin", 88, "person")
+    assert {event.detail["figures"][name] for name in ("added", "reworded", "removed")} == {0}
+    assert "entry" not in event.detail
 
 
 def test_a_new_code_was_first_listed_when_it_was_read(

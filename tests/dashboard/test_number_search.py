@@ -237,6 +237,21 @@ def test_who_sees_none_searches_for_so_many_numbers_a_day(
         assert client.get(LIST, {"called_no": third}).status_code == 200
 
 
+@pytest.mark.parametrize("digits", [3, 6])
+def test_a_short_number_costs_as_much_as_a_long_one(
+    vendor: Simulator, as_role: Any, settings: Any, digits: int
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=2)
+    client, first = as_role("auditor"), 10 ** (digits - 1)
+    asked = [str(first + place) for place in range(3)]
+    statuses = [client.get("/vdn/88/audit/", {"number": each}).status_code for each in asked]
+    assert statuses == [302, 302, 429]
+    assert client.get(LIST, {"called_no": "13800000003"}).status_code == 429
+    assert client.get("/vdn/88/audit/", {"number": asked[0]}).status_code == 302
+    # The same number again is told once in a while, not each time.
+    assert AuditEvent.objects.filter(action=AuditAction.AUDIT_READ).count() == 2
+
+
 def test_what_is_searched_for_where_one_sees_numbers_is_not_counted(
     vendor: Simulator, as_role: Any, people: dict[str, User], settings: Any
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.db import DatabaseError
 from django.test import Client
+from time_machine import Traveller
 
 from isales_proxy.models import AuditAction, AuditEvent
 from isales_proxy.services import audit
@@ -151,6 +152,19 @@ def test_a_spent_budget_withholds_the_number_until_the_next_day_of_the_installat
         assert [event.reason for event in deeds(AuditAction.NUMBER_WITHHELD)] == [REASON["reason"]]
         clock.shift(660)
         assert reveal(agent).status_code == 200
+
+
+def test_repeated_refusals_are_counted_in_one_event(
+    clock: Traveller, agent: Any, as_role: Any, settings: Any
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, reveals_per_day=0)
+    for _ in range(12):
+        assert reveal(agent).status_code == 429
+    last, first = deeds(AuditAction.NUMBER_WITHHELD)
+    if first.detail:
+        last, first = first, last
+    assert (first.detail, first.reason, bool(first.number_key)) == ({}, REASON["reason"], True)
+    assert (last.detail, last.number_key) == ({"times": 10}, "")
 
 
 def test_what_cannot_be_audited_is_not_shown(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:

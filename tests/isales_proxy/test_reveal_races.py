@@ -64,7 +64,8 @@ def race(site: Site) -> None:
     assert searched == BUDGET
     kept = site.query("SELECT action, count(*) FROM isales_proxy_auditevent GROUP BY action")
     assert dict(kept)["number.revealed"] == BUDGET
-    assert dict(kept)["number.withheld"] == spent
+    # The first refusal and the tenth, which says so: not each of them.
+    assert 1 <= dict(kept)["number.withheld"] <= 2
     assert dict(kept)["number.searched"] == BUDGET
     assert dict(kept)["number.searches_spent"] == 1
 

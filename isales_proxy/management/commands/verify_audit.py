@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy import vendor_use
-from isales_proxy.services.audit import checking
+from isales_proxy.services.audit import checking, upkeep
 
 
 class Command(BaseCommand):
@@ -30,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was found."""
         vendor_use.see_configured()
-        found = checking.verify(anchor=options["anchor"])
+        found = upkeep.check(anchor=options["anchor"])
         if found.first_at and found.last_at:
             self.stdout.write(
                 f"Events: {found.count}, from {found.first_at:%Y-%m-%d %H:%M:%S} "
@@ -45,7 +44,7 @@ class Command(BaseCommand):
 
 
 def _anchor(text: str) -> tuple[int, str]:
-    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
-    if match is None:
+    found = checking.anchor_of(text)
+    if found is None:
         raise ArgumentTypeError("wants NUMBER:FINGERPRINT as an earlier run told it")
-    return int(match[1]), match[2]
+    return found

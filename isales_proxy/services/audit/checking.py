@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from isales_proxy.models import AuditEvent, AuditHead
 from isales_proxy.services.audit import chain
 
 _AT_ONCE: Final = 1000
+_ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 # A purge that overtakes a walk makes it begin anew; one a day does so once at most.
 _MOST_WALKS: Final = 3
 
@@ -43,6 +45,11 @@ class Verdict:
     event_id: int = 0
 
     @property
+    def anchor(self) -> str:
+        """The last event as `NUMBER:FINGERPRINT`, to be noted elsewhere; "" for an empty audit."""
+        return f"{self.last_id}:{self.last_hash}" if self.last_id else ""
+
+    @property
     def short(self) -> str:
         """The fault's name and the event's number, as `AuditHead.problem` keeps them."""
         return f"{self.fault.name}:{self.event_id}" if self.fault else ""
@@ -51,6 +58,12 @@ class Verdict:
     def problem(self) -> str:
         """The fault in a sentence; "" for a good chain."""
         return self.fault.value.format(at=self.event_id) if self.fault else ""
+
+
+def anchor_of(text: str) -> tuple[int, str] | None:
+    """Read `NUMBER:FINGERPRINT` as an earlier verification gave it; None for anything else."""
+    match = _ANCHOR.fullmatch(text)
+    return (int(match[1]), match[2]) if match else None
 
 
 def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:

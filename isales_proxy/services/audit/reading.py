@@ -15,8 +15,10 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.input_cleaning import cleaned
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.services import audit
+from isales_proxy.services.audit import upkeep
+from isales_proxy.services.audit.checking import Verdict
 from isales_proxy.services.audit.texts import masked
-from isales_proxy.services.numbers import searches
+from isales_proxy.services.numbers import audited, searches
 
 MOST_EXPORTED: Final = 50_000
 # Beyond it a reader is told “more than”: to count them all would take long.
@@ -98,7 +100,7 @@ def note_search(*, scope: Scope, number: str) -> None:
     if not scope.can(Permission.SEE_NUMBERS):
         # The story would tell which reservation is of that number.
         searches.note(scope, number)
-    audit.record(AuditAction.AUDIT_READ, by=scope, number=number)
+    audited.read_of(scope, number)
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
@@ -138,6 +140,15 @@ def state(*, scope: Scope) -> AuditHead | None:
     """When the chain was verified last, and what was wrong. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
     return AuditHead.objects.filter(pk=1).first()
+
+
+def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
+    """Verify the chain at a person's wish, against an anchor too if there is one.
+
+    Raises NotAllowed.
+    """
+    scope.require(Permission.SEE_AUDIT)
+    return upkeep.check(anchor=anchor)
 
 
 def _visible(scope: Scope) -> Q:

@@ -34,6 +34,11 @@ def viewed(scope: Scope, *, subject: str, number: str) -> None:
         _once(AuditAction.NUMBER_VIEWED, scope, number=number, subject=subject)
 
 
+def read_of(scope: Scope, number: str) -> None:
+    """The person looked for the story of this number in the audit."""
+    _once(AuditAction.AUDIT_READ, scope, number=number)
+
+
 def _once(action: AuditAction, scope: Scope, *, number: str, subject: str = "") -> None:
     facts = "|".join((action.value, str(scope.vdn.pk), str(scope.user_id), subject, number))
     key = f"audited:{digest(facts)}"

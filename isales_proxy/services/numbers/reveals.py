@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from django.core.cache import cache
 from django.db import Error, transaction
 
 from isales_proxy.access import NotYours, Permission, Scope
@@ -28,6 +29,10 @@ SECONDS: Final = 30
 
 SHORTEST_REASON: Final = 3
 LONGEST_REASON: Final = 300
+
+
+_DAY_SECONDS: Final = 24 * 60 * 60
+_TOLD_AGAIN: Final = frozenset({10, 100, 1_000, 10_000, 100_000, 1_000_000})
 
 
 class BudgetSpent(budgets.Spent):
@@ -119,9 +124,12 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
             at__gte=budgets.today(),
         )
         left = privacy().reveals_per_day - today.count() - len(numbers)
+        if left < 0:
+            _refuse(scope, numbers[0], subject=subject, reason=reason)
+            return left
         for number in numbers:
             audit.record(
-                AuditAction.NUMBER_WITHHELD if left < 0 else AuditAction.NUMBER_REVEALED,
+                AuditAction.NUMBER_REVEALED,
                 by=scope,
                 subject=subject,
                 # The audit is read by people who may not see numbers.
@@ -129,3 +137,32 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
                 number=number,
             )
     return left
+
+
+def _refuse(scope: Scope, number: str, *, subject: str, reason: str) -> None:
+    """Record the first refusal of the day; of further ones the 10th, 100th, … with their count."""
+    begin = budgets.today()
+    refused = AuditEvent.objects.filter(
+        action=AuditAction.NUMBER_WITHHELD, actor_id=scope.user_id, at__gte=begin
+    )
+    if not refused.exists():
+        audit.record(
+            AuditAction.NUMBER_WITHHELD,
+            by=scope,
+            subject=subject,
+            reason=masking.text(reason),
+            number=number,
+        )
+        return
+    times = _counted(f"refused:{scope.user_id}:{begin:%Y%m%d}")
+    if times in _TOLD_AGAIN:
+        audit.record(AuditAction.NUMBER_WITHHELD, by=scope, times=times)
+
+
+def _counted(key: str) -> int:
+    """Count one more refusal of today; the first was recorded before. 0 without a cache."""
+    cache.add(key, 1, _DAY_SECONDS)
+    try:
+        return cache.incr(key)
+    except ValueError:
+        return 0

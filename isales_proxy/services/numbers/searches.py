@@ -21,19 +21,22 @@ from isales_proxy.configuration import privacy
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.services import audit
 from isales_proxy.services.answers import digest
-from isales_proxy.services.numbers import audited, budgets
+from isales_proxy.services.numbers import audited, budgets, masking
 from isales_proxy.services.numbers.budgets import SearchesSpent
-from isales_proxy.services.numbers.search import is_whole
 
 
 def note(scope: Scope, number: str) -> None:
     """The person asks for this number: told to the audit once in a while.
 
-    To be called before anything is looked up. For who sees no numbers: raises SearchesSpent, and
-    what the database raises when the search cannot be counted, since it must not go on uncounted.
+    The budget is one for lists, audit, call data, write-backs and the API, and a number of any
+    length counts: some have six digits. To be called before anything is looked up. For who sees no
+    numbers: raises SearchesSpent, and what the database raises when the search cannot be counted,
+    since it must not go on uncounted.
     """
-    if scope.can(Permission.SEE_NUMBERS) or not is_whole(number):
+    if scope.can(Permission.SEE_NUMBERS):
         audited.searched(scope, number)
+        return
+    if not masking.digits_of(number):
         return
     begin = budgets.today()
     facts = (scope.vdn.pk, scope.user_id, audit.number_key(number), begin.isoformat())

@@ -122,10 +122,17 @@ def _compare(scope: Scope, table: Table, read_at: datetime) -> Preview:
 
 
 def _note_unchanged(row: Vdn, scope: Scope, table: Table, read_at: datetime) -> None:
-    if row.codes_read_at is not None and row.codes_read_at >= read_at:
-        return
-    row.codes_held = ""
-    tables.put(row, table, kind=RefreshKind.PERSON, by=scope, name=scope.username, read_at=read_at)
+    later = row.codes_read_at is not None and row.codes_read_at >= read_at
+    if not later:
+        row.codes_held = ""
+    tables.put(
+        row,
+        table,
+        kind=RefreshKind.PERSON,
+        by=scope,
+        name=scope.username,
+        read_at=None if later else read_at,
+    )
 
 
 def _latest_key(vdn: Vdn) -> str:

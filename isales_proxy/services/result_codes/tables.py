@@ -140,6 +140,8 @@ def put(
 ) -> RefreshReport:
     """Make `table` the one of a locked VDN; without a change only note that it was read.
 
+    What a person did is audited even where it changed nothing.
+
     `read_at` (aware UTC) is when the vendor listed it so, None for one that was not read. `by` None
     is the system, and `name` says which part of it.
     """
@@ -147,10 +149,12 @@ def put(
     before = current(row)
     made = changes(before, table)
     told = report(table, made, read_at or now)
+    entry = None
     if made:
         row.codes_version += 1
         _write(row, made, now, read_at or now)
         entry = _remember(row, table, made, told, kind, name, now)
+    if made or by is not None:
         rolled_back = kind is RefreshKind.ROLL_BACK
         audit.record(
             AuditAction.CODES_ROLLED_BACK if rolled_back else AuditAction.CODES_REFRESHED,
@@ -158,7 +162,7 @@ def put(
             vdn_id=row.pk,
             subject=name,
             kind=kind.value,
-            entry=entry.pk,
+            **({"entry": entry.pk} if entry else {}),
             before=fingerprint(before),
             after=fingerprint(table),
             figures=told.counts(),

@@ -1,0 +1,32 @@
+"""The form that an auditor verifies the audit with."""
+
+from __future__ import annotations
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.services.audit import checking
+
+_LONGEST: int = 18 + 1 + 64
+
+
+class VerifyForm(forms.Form):
+    """An anchor that was noted elsewhere, or nothing: then the chain alone is verified."""
+
+    anchor = forms.CharField(
+        required=False,
+        max_length=_LONGEST,
+        label=_("Anchor to check"),
+        help_text=_("The last event of an earlier verification, as NUMBER:FINGERPRINT. Optional."),
+    )
+
+    def clean_anchor(self) -> tuple[int, str] | None:
+        """Give the number and the fingerprint of the event; None where none was given."""
+        text = self.cleaned_data["anchor"]
+        found = checking.anchor_of(text)
+        if text and found is None:
+            raise ValidationError(
+                _("An anchor is a number, a colon and 64 characters of 0–9, a–f.")
+            )
+        return found
