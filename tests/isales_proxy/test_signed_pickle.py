@@ -10,8 +10,8 @@ import pytest
 import redis
 from django.core.cache import cache
 from huey import MemoryHuey
-from huey.contrib.djhuey import HUEY
 
+from dashboard import settings as product
 from isales_proxy import signed_pickle
 from isales_proxy.signed_pickle import CacheSerializer, Forged, JobSerializer
 from tests.support.services import REDIS, redis_cache
@@ -69,8 +69,7 @@ def test_a_forged_value_in_redis_is_a_miss(settings: Any, tmp_path: Path) -> Non
 
 
 def test_a_forged_job_is_not_run(tmp_path: Path) -> None:
-    assert isinstance(HUEY.serializer, JobSerializer)
-    queue = MemoryHuey("forged", serializer=JobSerializer())
+    queue = MemoryHuey("forged", serializer=product.HUEY["serializer"])
     file = tmp_path / "sprung"
     queue.storage.enqueue(pickle.dumps(Trap(file)))
     with pytest.raises(Forged):

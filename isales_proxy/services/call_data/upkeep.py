@@ -28,6 +28,7 @@ log = structlog.get_logger("isales")
 LOST_AFTER: Final = timedelta(seconds=60)
 # The process that has just kept an answer is about to read it, too.
 _ITS_TURN: Final = timedelta(seconds=10)
+_DRAFT_DAYS: Final = timedelta(days=1)
 _AT_ONCE: Final = 100
 
 
@@ -67,7 +68,8 @@ def purge(now: datetime | None = None) -> int:
     before = now - timedelta(days=keeping().call_data_days)
     for name in spool.waiting(SPOOLED):
         _drop_old(name, before)
-    spool.drop_drafts(before)
+    # Each holds the room of the largest answer; no call is under way for so long.
+    spool.drop_drafts(now - _DRAFT_DAYS)
     old = CallDataBatch.objects.filter(purged_at=None, asked_at__lt=before).exclude(
         state=BatchState.ASKED
     )

@@ -50,6 +50,9 @@ if os.environ["AFTER"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, whole)
     keeping.Keeper.__call__, taking._unstored = full, mended
 settings.ALLOWED_HOSTS = ["testserver"]
+# The files of the page are not collected for a test.
+plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
 client = Client()
 client.force_login(User.objects.get(username="maria"))
 if not os.environ["AFTER"]:

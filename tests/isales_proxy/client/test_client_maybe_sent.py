@@ -119,7 +119,7 @@ def test_it_meets_none_that_another_call_left_either(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     client = make_client(obs=OBS)
-    stub.at("tokenByAkSk", reply(app_token()))
+    stub.at("tokenByAkSk", app_token())
     stub.at("business/tasks", IdleReset(reply(obs_answer([]))))
     stub.at("push/midresult", IdleReset(reply(obs_answer())))
     client.list_outbound_tasks(vdn=88, cc_id=1)

@@ -181,6 +181,7 @@ def test_a_token_that_was_good_before_has_ended(obs: Client, stub: StubVendor) -
 def test_a_token_that_another_process_used_has_ended(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
+    stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     shelf = MemoryShelf()
     ask(make_client(obs=OBS, shelf=shelf))
     time.passed = 100.0
