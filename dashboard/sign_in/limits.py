@@ -58,7 +58,8 @@ class SessionLimitsMiddleware:
     def _look(self, request: HttpRequest, *, now: float) -> None:
         session = request.session
         limits = settings.SIGN_IN
-        if _BEGAN not in session:
+        # Noted in the future: the clock was set back, and the session would last as much longer.
+        if _BEGAN not in session or session[_SEEN] > now + _EVERY:
             begin(session, now=now)
             self._note(request, now)
             return

@@ -46,6 +46,15 @@ def token(site: Site, name: str, scope: str) -> str:
 @contextmanager
 def serving(site: Site, settings: str = "dashboard.settings") -> Iterator[str]:
     """The server, until the end of the block; gives its address."""
+    with started(site, settings) as (base, _process):
+        yield base
+
+
+@contextmanager
+def started(
+    site: Site, settings: str = "dashboard.settings"
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The server, until the end of the block; gives its address and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
@@ -68,7 +77,8 @@ def serving(site: Site, settings: str = "dashboard.settings") -> Iterator[str]:
             time.sleep(0.1)
         else:
             raise AssertionError("the server did not come up")
-        yield base
+        yield base, server
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(15)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(15)
