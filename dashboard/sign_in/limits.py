@@ -69,8 +69,7 @@ class SessionLimitsMiddleware:
             _end(request, _("You were logged out, since nothing was done for a while."))
         elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
             note(session, _SEEN, int(now))
-            with optional_write("session_not_noted"):
-                self._note(request, now)
+            optional_write(lambda: self._note(request, now), "session_not_noted")
 
     def _note(self, request: HttpRequest, now: float) -> None:
         key = request.session.session_key or ""

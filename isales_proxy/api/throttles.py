@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 
 from isales_proxy.models import ApiToken
+
+# Every rate is one of a minute.
+_LONGEST_SECONDS: Final = 60
 
 
 class _SteadyThrottle(SimpleRateThrottle):
@@ -22,7 +25,7 @@ class _SteadyThrottle(SimpleRateThrottle):
             now = self.timer()
             past = [at for at in noted if at <= now]
             if len(past) < len(noted):
-                self.cache.set(key, past, self.duration)
+                self.cache.set(key, past, _LONGEST_SECONDS)
         return super().allow_request(request, view)
 
 
