@@ -8,6 +8,7 @@ run:
 
 # A production server, configured by the environment or .env.
 serve:
+	@# run_stack starts the jobs, and: gunicorn -c dashboard/gunicorn_conf.py dashboard.wsgi
 	@exec .ci/start.sh --production
 
 # Files in their order: those in a browser are the longest and come first. Three at once keep two

@@ -190,7 +190,7 @@ class UnixServer(_Listening, UnixWSGIServer):
     """Listens on a socket in the file system."""
 
 
-class BufferingWorker(Worker):  # type: ignore[misc]
+class BufferingWorker(Worker):
     """See the module."""
 
     _looked = 0.0

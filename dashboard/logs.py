@@ -7,11 +7,14 @@ are logged, their long numbers masked.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from isales_proxy.client.redact import mask_numbers
+
+# Loggers whose texts quote addresses.
+_QUOTING: Final = ("django.request", "django.security", "waitress")
 
 
 def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
@@ -20,7 +23,7 @@ def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]
     for name in ("request", "user_agent", "exception"):
         if event.get(name):
             event[name] = mask_numbers(str(event[name]))
-    if str(event.get("logger", "")).startswith(("django.request", "django.security")):
+    if str(event.get("logger", "")).startswith(_QUOTING):
         event["event"] = mask_numbers(str(event["event"]))
     return event
 
@@ -72,5 +75,7 @@ def configuration(*, debug: bool, level: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             # Dates out of zone and the like stay visible, the rest of the noise does not.
             "huey": {"level": "WARNING"},
+            # Of a queue it speaks at each request that waits.
+            "waitress.queue": {"level": "ERROR"},
         },
     }

@@ -36,8 +36,7 @@ class NotingSessionMiddleware(SessionMiddleware):
         session: Any = request.session
         if session.noted and not session.modified and not session.is_empty():
             try:
-                with optional_write("session_not_noted"):
-                    session.save()
+                optional_write(session.save, "session_not_noted")
             except UpdateError:
                 # It was ended from elsewhere meanwhile.
                 session.noted = False

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -29,13 +28,6 @@ _SQLITE_CODES: Final = frozenset(
 _PRIMARY: Final = 0xFF
 
 
-@dataclass
-class OptionalWrite:
-    """Result of `optional_write`: whether it was written."""
-
-    done: bool = False
-
-
 def is_unavailable(error: BaseException | None) -> bool:
     """Tell whether the same request may succeed later without anything being mended here.
 
@@ -52,25 +44,24 @@ def is_unavailable(error: BaseException | None) -> bool:
     return code is not None and code & _PRIMARY in _SQLITE_CODES
 
 
-@contextmanager
-def optional_write(event: str, **facts: Any) -> Iterator[OptionalWrite]:
+def optional_write(write: Callable[[], object], event: str, **facts: Any) -> bool:
     """Write what a reading page can do without: one transaction, and hardly any wait for a lock.
 
-    A failure of the database is logged as `event` with `facts` and ends the block.
+    A failure of the database is logged as `event` with `facts`. Gives whether it was written.
     """
-    result = OptionalWrite()
     try:
         with _short_wait(), transaction.atomic():
             if connection.vendor == "postgresql":
                 _set_lock_timeout(f"'{_SHORT_WAIT}ms'")
-            yield result
+            write()
             if connection.vendor == "postgresql":
                 # Where the transaction is a part of another one.
                 _set_lock_timeout("DEFAULT")
-        result.done = True
     except Error as error:
         # The name alone: the text may quote a value.
         log.warning(event, error=type(error).__name__, **facts)
+        return False
+    return True
 
 
 def _set_lock_timeout(value: str) -> None:

@@ -63,7 +63,8 @@ class SessionLimitsMiddleware:
     def _look(self, request: HttpRequest, *, now: float) -> None:
         session = request.session
         limits = settings.SIGN_IN
-        if _BEGAN not in session:
+        # Noted in the future: the clock was set back, and the session would last as much longer.
+        if _BEGAN not in session or session[_SEEN] > now + _EVERY:
             begin(session, now=now)
             self._note(request, now)
             return
@@ -73,8 +74,7 @@ class SessionLimitsMiddleware:
             _end(request, _("You were logged out, since nothing was done for a while."))
         elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
             note(session, _SEEN, int(now))
-            with optional_write("session_not_noted"):
-                self._note(request, now)
+            optional_write(lambda: self._note(request, now), "session_not_noted")
 
     def _note(self, request: HttpRequest, now: float) -> None:
         key = request.session.session_key or ""

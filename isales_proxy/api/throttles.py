@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -10,8 +10,26 @@ from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 
 from isales_proxy.models import ApiToken
 
+# Every rate is one of a minute.
+_LONGEST_SECONDS: Final = 60
 
-class SessionThrottle(UserRateThrottle):
+
+class _SteadyThrottle(SimpleRateThrottle):
+    """DRF's, which after the clock was set back would count requests for too long."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Whether the request may pass; requests noted in the future are not counted."""
+        key = self.get_cache_key(request, view)
+        if key is not None:
+            noted: list[float] = self.cache.get(key, [])
+            now = self.timer()
+            past = [at for at in noted if at <= now]
+            if len(past) < len(noted):
+                self.cache.set(key, past, _LONGEST_SECONDS)
+        return super().allow_request(request, view)
+
+
+class SessionThrottle(_SteadyThrottle, UserRateThrottle):
     """All sessions of one person together."""
 
     def get_cache_key(self, request: Request, view: Any) -> Any:
@@ -21,7 +39,7 @@ class SessionThrottle(UserRateThrottle):
         return super().get_cache_key(request, view)
 
 
-class _TokenThrottle(SimpleRateThrottle):
+class _TokenThrottle(_SteadyThrottle):
     """One token, for one kind of request."""
 
     reads: bool

@@ -126,13 +126,16 @@ def _write_down(scope: Scope, tasks: Mapping[str, str]) -> None:
     ]
     if not rows:
         return
-    with optional_write("task_names_not_kept", vdn=scope.vdn.pk):
-        TaskName.objects.bulk_create(
+    optional_write(
+        lambda: TaskName.objects.bulk_create(
             rows,
             update_conflicts=True,
             unique_fields=["vdn", "service_id"],
             update_fields=["name", "seen_at"],
-        )
+        ),
+        "task_names_not_kept",
+        vdn=scope.vdn.pk,
+    )
 
 
 def _written_down(scope: Scope) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.cache import cache, caches
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -289,15 +289,17 @@ def test_no_panel_tells_whether_a_row_is_of_a_number_that_may_not_be_searched_fo
         assert found.status_code == other.status_code
 
 
-def test_a_search_goes_on_if_it_cannot_be_counted(
+def test_a_search_that_cannot_be_counted_is_not_made(
     vendor: Simulator, rows: None, as_role: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     def refuse(*_args: Any, **_kwargs: Any) -> None:
-        raise DatabaseError(f"no {NUMBER}")
+        raise OperationalError(f"no {NUMBER}")
 
     monkeypatch.setattr("isales_proxy.services.numbers.searches.audit.record", refuse)
-    assert as_role("agent").get(API, {"called_no": NUMBER}).json()["count"] == 30
-    assert "search_not_counted" in caplog.text
+    answer = as_role("agent").get(API, {"called_no": NUMBER})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert vendor.calls.of(LIST_RESERVATIONS) == []
+    assert NUMBER not in caplog.text
 
 
 WANTED = st.from_regex(r"[0-9]{7,20}", fullmatch=True)

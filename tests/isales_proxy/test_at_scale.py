@@ -212,7 +212,6 @@ def test_a_request_that_is_no_http_leaves_no_number_in_the_log(site: Site) -> No
         line.sendall("GET /vdn/88/reservations/?called_no=6581230001张 HTTP/1.1\r\n\r\n".encode())
         assert line.recv(4096).startswith(b"HTTP/1.1 400")
     log = Path(site.env["VAR_DIR"], "server.log").read_text("utf-8")
-    assert "it is no HTTP" in log
     assert "6581230001" not in log
 
 

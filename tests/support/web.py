@@ -49,6 +49,15 @@ def serving(
 ) -> Iterator[str]:
     """The server, until the end of the block; gives its address. Its log is in `VAR_DIR`, or in
     `folder`."""
+    with started(site, settings, folder=folder) as (base, _process):
+        yield base
+
+
+@contextmanager
+def started(
+    site: Site, settings: str = "dashboard.settings", *, folder: Path | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The server, until the end of the block; gives its address and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
@@ -71,7 +80,8 @@ def serving(
             time.sleep(0.1)
         else:
             raise AssertionError("the server did not come up")
-        yield base
+        yield base, server
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(15)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(15)

@@ -44,7 +44,10 @@ def _once(action: AuditAction, scope: Scope, *, number: str, subject: str = "") 
     key = f"audited:{digest(facts)}"
     if not cache.add(key, 1, ONCE_IN_SECONDS):
         return
-    with optional_write("number_not_audited", deed=action.value) as write:
-        audit.record(action, by=scope, number=number, subject=subject)
-    if not write.done:
+    written = optional_write(
+        lambda: audit.record(action, by=scope, number=number, subject=subject),
+        "number_not_audited",
+        deed=action.value,
+    )
+    if not written:
         cache.delete(key)

@@ -138,10 +138,12 @@ def note_use(token: ApiToken, now: datetime | None = None) -> None:
     if token.last_used_at is not None and token.last_used_at > before:
         return
     due = Q(last_used_at=None) | Q(last_used_at__lte=before)
-    with optional_write("token_use_not_noted"):
-        ApiToken.objects.filter(due, pk=token.pk).update(
+    optional_write(
+        lambda: ApiToken.objects.filter(due, pk=token.pk).update(
             last_used_at=now, last_used_from=audit.address()
-        )
+        ),
+        "token_use_not_noted",
+    )
 
 
 def purge(now: datetime) -> int:

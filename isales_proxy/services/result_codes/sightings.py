@@ -42,14 +42,17 @@ def see(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     new = sorted(sight for sight in found if sight[1] and _known.get(sight) != day)
     if not new:
         return
-    with optional_write("codes_not_counted", vdn=vdn.pk) as write:
-        CodeSighting.objects.bulk_create(
+    written = optional_write(
+        lambda: CodeSighting.objects.bulk_create(
             [CodeSighting(vdn=vdn, code=code, row=row, day=day) for _vdn, code, row in new],
             update_conflicts=True,
             unique_fields=["vdn", "code", "row"],
             update_fields=["day"],
-        )
-    if not write.done:
+        ),
+        "codes_not_counted",
+        vdn=vdn.pk,
+    )
+    if not written:
         return
     with _lock:
         if len(_known) + len(new) > _MOST_REMEMBERED:

@@ -1,0 +1,211 @@
+"""Clients that are slow, send too much or ask for two readings: the real server, over sockets."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support import web
+from tests.support.workers import Site, embedded
+
+HOST = b"Host: 127.0.0.1\r\n"
+FORM = b"POST /accounts/login/ HTTP/1.1\r\n" + HOST + b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n"
+URL_ENCODED = b"Content-Type: application/x-www-form-urlencoded\r\n"
+LARGE_FILE = b"GET /static/vendor/tabler.min.css HTTP/1.1\r\n" + HOST + b"\r\n"
+MULTIPART = b"Content-Type: multipart/form-data; boundary=x\r\n"
+FILE = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
+SLOW = {
+    "nothing": b"",
+    "half a header": b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-Half: ",
+    "half a body": FORM + URL_ENCODED + b"Content-Length: 1000\r\n\r\nlogin=a",
+    "half a chunk": FORM + URL_ENCODED + b"Transfer-Encoding: chunked\r\n\r\nff\r\nlogin=a",
+    "half a file": FORM + MULTIPART + b"Content-Length: 100000\r\n\r\n" + FILE,
+    "no reading": LARGE_FILE * 10,
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    var = tmp_path_factory.mktemp("server")
+    with Simulator(rows=50) as vendor, embedded(vendor, var) as found:
+        # Static files from where they are; uploads, if there were any, where they can be seen.
+        found.env |= {"DEBUG": "1", "TMPDIR": str(var / "tmp")}
+        (var / "tmp").mkdir()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def base(site: Site) -> Iterator[str]:
+    with web.serving(site) as address:
+        yield address
+
+
+@pytest.fixture
+def connect(base: str) -> Iterator[Callable[[bytes], socket.socket]]:
+    with ExitStack() as open_lines:
+
+        def line(sent: bytes) -> socket.socket:
+            found = open_lines.enter_context(
+                socket.create_connection(("127.0.0.1", int(base.rpartition(":")[2])), timeout=30)
+            )
+            found.sendall(sent)
+            return found
+
+        yield line
+
+
+def read_all(line: socket.socket) -> bytes:
+    return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_forty_slow_strangers_keep_no_reader_waiting(
+    base: str, connect: Callable[[bytes], socket.socket], sent: bytes
+) -> None:
+    for _ in range(40):
+        connect(sent)
+    # Well under the deadline that ends the strangers.
+    for path in ("/healthz", "/accounts/login/"):
+        assert requests.get(base + path, timeout=8).status_code == 200
+
+
+def test_more_strangers_than_connections_keep_no_reader_out(
+    base: str, connect: Callable[[bytes], socket.socket]
+) -> None:
+    for _ in range(450):
+        connect(SLOW["half a header"])
+    assert requests.get(f"{base}/healthz", timeout=8).status_code == 200
+
+
+def test_a_header_that_does_not_come_is_not_waited_for(
+    connect: Callable[[bytes], socket.socket],
+) -> None:
+    lines = [connect(SLOW["nothing"]), connect(SLOW["half a header"])]
+    assert [read_all(line) for line in lines] == [b"", b""]
+
+
+def chunks(count: int) -> bytes:
+    return (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * count
+
+
+TOO_LARGE = {
+    "announced": FORM + MULTIPART + b"Content-Length: 400000000\r\n\r\n" + FILE,
+    "announced as a form": FORM + URL_ENCODED + b"Content-Length: 400000000\r\n\r\nlogin=",
+    "sent": FORM + MULTIPART + b"Content-Length: 20000000\r\n\r\n" + b"x" * 20_000_000,
+    "in chunks": FORM + MULTIPART + b"Transfer-Encoding: chunked\r\n\r\n" + chunks(80),
+}
+
+
+@pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_a_body_that_is_too_large_is_refused_by_a_page_and_not_stored(
+    site: Site, connect: Callable[[bytes], socket.socket], sent: bytes
+) -> None:
+    answer = read_all(connect(sent))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"Too much was sent" in answer
+    assert b"Connection: close" in answer
+    assert list(Path(site.env["TMPDIR"]).iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 400000000\r\n\r\n", b""])
+def test_a_program_is_refused_by_a_problem(
+    connect: Callable[[bytes], socket.socket], length: bytes
+) -> None:
+    body = length or b"Transfer-Encoding: chunked\r\n\r\n" + chunks(5)
+    answer = read_all(connect(b"POST /api/v1/vdns/88/write-backs/ HTTP/1.1\r\n" + HOST + body))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in answer
+
+
+def test_a_body_in_chunks_is_read_like_one_of_known_length(base: str) -> None:
+    session = requests.Session()
+    form = session.get(f"{base}/accounts/login/", timeout=10).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
+    body = f"login=maria&password=callboard-people-1&csrfmiddlewaretoken={token}".encode()
+    answer = session.post(
+        f"{base}/accounts/login/",
+        data=iter([body[:9], body[9:]]),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        allow_redirects=False,
+        timeout=10,
+    )
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    ],
+)
+def test_a_body_of_two_lengths_is_refused(
+    connect: Callable[[bytes], socket.socket], sent: bytes
+) -> None:
+    assert read_all(connect(sent)).partition(b" ")[2].startswith(b"400 ")
+
+
+def test_head_has_no_body_and_the_line_stays_open(
+    connect: Callable[[bytes], socket.socket],
+) -> None:
+    line = connect(b"HEAD /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+    first = line.recv(65536)
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert first.endswith(b"\r\n\r\n")
+    line.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    assert read_all(line).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "Script-Name"])
+def test_no_header_moves_the_addresses_of_pages(
+    connect: Callable[[bytes], socket.socket], name: str
+) -> None:
+    header = f"{name}: /elsewhere\r\nConnection: close\r\n\r\n".encode()
+    answer = read_all(connect(b"GET /accounts/login/ HTTP/1.1\r\n" + HOST + header))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"/elsewhere" not in answer
+
+
+def test_long_addresses_and_what_htmx_repeats_of_them_fit(base: str) -> None:
+    address = f"{base}/accounts/login/?next=/" + "a" * 8_000
+    headers = {"HX-Request": "true", "HX-Current-URL": address, "Referer": address}
+    assert requests.get(address, headers=headers, timeout=10).status_code == 200
+    assert requests.get(base, headers={"X-Long": "a" * 70_000}, timeout=10).status_code == 431
+
+
+def test_what_is_under_way_at_the_end_is_answered(tmp_path: Path) -> None:
+    with Simulator(rows=50) as vendor, embedded(vendor, tmp_path) as site:
+        token = web.token(site, "maria", "read")
+        rule = vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)
+        answers: list[Any] = []
+        with web.started(site) as (base, server):
+            asking = threading.Thread(
+                target=lambda: answers.append(
+                    requests.get(
+                        f"{base}/api/v1/vdns/88/reservations/",
+                        headers={"Authorization": f"Token {token}"},
+                        timeout=30,
+                    )
+                )
+            )
+            asking.start()
+            assert vendor.calls.wait_for(1)
+            os.kill(server.pid, signal.SIGTERM)
+            vendor.faults.remove(rule)
+            vendor.faults.release()
+            asking.join()
+            assert server.wait(30) == 0
+        assert [answer.status_code for answer in answers] == [200]
+        assert answers[0].headers["Connection"] == "close"
