@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from allauth.account import app_settings
 from allauth.account.internal.flows import reauthentication
 from django.contrib import messages
 from django.contrib.admin import AdminSite
@@ -15,6 +17,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from dashboard.sign_in import limits
 
 # The pages with a form, whose answer changes something. They want the proof before anything is
 # typed into them.
@@ -60,6 +64,9 @@ def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
         may_change = getattr(model_admin, "has_change_permission", lambda _request: True)
         if not name.endswith(_FORMS) or (name.endswith("_change") and not may_change(request)):
             return False
+    # A log-in that has just been completed is one.
+    if time.time() - limits.began(request.session) < app_settings.REAUTHENTICATION_TIMEOUT:
+        return False
     return bool(reauthentication.is_reauthentication_required(request, app="account"))
 
 

@@ -18,7 +18,6 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import log_ins
-from dashboard.sign_in import limits
 from isales_proxy.models import User, comparable_username
 from isales_proxy.services.people import attempts, watch
 
@@ -43,8 +42,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         if not super().is_reauthentication_required(app=app, **kwargs):
             return False
         records = get_authentication_records(context.request, context.request.user)
-        began = limits.began(context.request.session)
-        latest = max((record["at"] for record in records), default=began)
+        latest = max((record["at"] for record in records), default=0.0)
         return bool(time.time() - latest >= app_settings.REAUTHENTICATION_TIMEOUT)
 
     def get_client_ip(self, request: HttpRequest) -> str:

@@ -216,4 +216,4 @@ def test_an_admin_revokes_tokens_of_people_in_reach_and_of_nobody_else(
     assert program(far_text).get("/api/v1/vdns/").status_code == 200
     event = AuditEvent.objects.get(action=AuditAction.TOKEN_REVOKED)
     assert (event.actor, event.detail["username"]) == ("admin", "agent")
-    assert as_role("supervisor").get(ADMIN).status_code == 302
+    assert as_role("supervisor").get(ADMIN).status_code == 403
