@@ -266,6 +266,14 @@ class WriteBackForm(CleanedInput, forms.Form):
         """What is to be said; only after `is_valid()`."""
         return IntermediateResult(**{name: self.cleaned_data[name] for name in FIELDS})
 
+    def asks_which(self) -> bool:
+        """Whether a time was typed that comes twice, without saying which one is meant."""
+        return self.is_bound and any(self.has_error(name, "twice") for name in TIMES)
+
+    def zone(self) -> Any:
+        """The zone in which the page of the form showed its times."""
+        return _zone(str(self.data.get("zone", "")))
+
     def contradicts(self) -> bool:
         """Whether code and status seem to say different things; only after `is_valid()`."""
         said = self.result()

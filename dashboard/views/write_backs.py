@@ -226,14 +226,17 @@ def _page(
     problem: Problem | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    groups = fields.groups(
-        form,
-        draft,
-        book=form.book,
-        language=get_language() or "en",
-        names=tasks.known(scope=scope),
-        judged=open_form.judged,
-    )
+    # A time of which it is open which one is meant cannot be told in another zone.
+    zone = form.zone() if form.asks_which() else timezone.get_current_timezone()
+    with timezone.override(zone):
+        groups = fields.groups(
+            form,
+            draft,
+            book=form.book,
+            language=get_language() or "en",
+            names=tasks.known(scope=scope),
+            judged=open_form.judged,
+        )
     views = [view for group in groups for view in (*group.fields, *group.rare)]
     typed = open_form.data
     context = {
@@ -244,8 +247,8 @@ def _page(
         "reservation": draft.appoint_id,
         "back": typed.get("back", "") if typed is not None else form_drafts.came_from(request),
         "problem": problem,
-        "zone": timezone.get_current_timezone_name(),
-        "zone_text": Moments(timezone.now()).zone_text,
+        "zone": str(zone),
+        "zone_text": Moments(timezone.now(), zone).zone_text,
     }
     return private(render(request, "write_backs/form.html", context, status=status))
 

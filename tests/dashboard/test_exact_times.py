@@ -102,6 +102,14 @@ def test_a_typed_time_that_comes_twice_is_asked_about(client: Any) -> None:
     assert body["writeStartTime"] == ms(datetime(2026, 10, 25, 1, 40, tzinfo=UTC))
 
 
+def test_it_is_asked_about_in_the_zone_in_which_it_was_typed(client: Any) -> None:
+    User.objects.filter(username="supervisor").update(time_zone="Asia/Tokyo")
+    text = text_of(client.post(NEW, TYPED | {"write_start_time": "2026-10-25T02:40"}, follow=True))
+    assert form_of(text)["zone"] == "Europe/Berlin"
+    body = stored(client, form_of(text) | {"write_start_time_offset": "+02:00"})
+    assert body["writeStartTime"] == ms(datetime(2026, 10, 25, 0, 40, tzinfo=UTC))
+
+
 def test_the_other_of_the_two_may_be_chosen_for_a_filled_time(client: Any) -> None:
     form = form_from_reservation(client)
     assert form["write_start_time_offset"] == "+01:00"
