@@ -26,7 +26,5 @@ class VerifyForm(forms.Form):
         text = self.cleaned_data["anchor"]
         found = checking.anchor_of(text)
         if text and found is None:
-            raise ValidationError(
-                _("An anchor is a number, a colon and 64 characters of 0–9, a–f.")
-            )
+            raise ValidationError(_("An anchor is a number, a colon and 64 digits or letters a–f."))
         return found

@@ -149,11 +149,11 @@ def put(
     before = current(row)
     made = changes(before, table)
     told = report(table, made, read_at or now)
-    entry = None
+    more: dict[str, Any] = {}
     if made:
         row.codes_version += 1
         _write(row, made, now, read_at or now)
-        entry = _remember(row, table, made, told, kind, name, now)
+        more["entry"] = _remember(row, table, made, told, kind, name, now).pk
     if made or by is not None:
         rolled_back = kind is RefreshKind.ROLL_BACK
         audit.record(
@@ -162,7 +162,7 @@ def put(
             vdn_id=row.pk,
             subject=name,
             kind=kind.value,
-            **({"entry": entry.pk} if entry else {}),
+            **more,
             before=fingerprint(before),
             after=fingerprint(table),
             figures=told.counts(),
