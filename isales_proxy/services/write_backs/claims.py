@@ -192,7 +192,7 @@ def _due(now: datetime, ended: Mapping[int, int]) -> QuerySet[WriteBack]:
         write_back=OuterRef("pk"), number=OuterRef("attempts"), finished_at__gt=now + _SET_BACK
     )
     timely = Q(next_at__lte=now) | Q(next_at=F("queued_at")) | Exists(ahead)
-    due = Q(claimed_by="") & timely
+    due = Q(Q(claimed_by="") & timely)
     for pk, attempt in ended.items():
         # The number fences it: another worker may have taken that place since we looked.
         due |= Q(pk=pk, attempts=attempt)
