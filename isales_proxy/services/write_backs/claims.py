@@ -8,7 +8,7 @@ ending holds a transaction while the vendor is spoken to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -182,8 +182,8 @@ def _heads() -> QuerySet[WriteBack]:
     )
 
 
-def _due(now: datetime, ended: Collection[int] = ()) -> QuerySet[WriteBack]:
-    """What may be tried now: what nobody is at, and what `ended` says that nobody is at any more.
+def _due(now: datetime, ended: Mapping[int, int]) -> QuerySet[WriteBack]:
+    """What may be tried now: what nobody is at, and those whose attempt of that number has `ended`.
 
     What was never tried since it was queued is due whatever the clock says, and so is what was
     tried in the future: the clock was set back since.
@@ -192,7 +192,11 @@ def _due(now: datetime, ended: Collection[int] = ()) -> QuerySet[WriteBack]:
         write_back=OuterRef("pk"), number=OuterRef("attempts"), finished_at__gt=now + _SET_BACK
     )
     timely = Q(next_at__lte=now) | Q(next_at=F("queued_at")) | Exists(ahead)
-    return _heads().filter((Q(claimed_by="") & timely) | Q(pk__in=list(ended)))
+    due = Q(Q(claimed_by="") & timely)
+    for pk, attempt in ended.items():
+        # The number fences it: another worker may have taken that place since we looked.
+        due |= Q(pk=pk, attempts=attempt)
+    return _heads().filter(due)
 
 
 def _held(claim: Claim) -> QuerySet[WriteBack]:

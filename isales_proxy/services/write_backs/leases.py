@@ -34,14 +34,16 @@ class LeaseWatch:
         self._lock = threading.Lock()
         self._seen: dict[int, _Seen] = {}
 
-    def ended(self, held: Mapping[int, int], now: float, length: float) -> set[int]:
-        """Record the attempts seen now (write-back → attempt number) and return the write-backs
-        whose lease of `length` seconds has ended."""
+    def ended(self, held: Mapping[int, int], now: float, length: float) -> dict[int, int]:
+        """Record the attempts seen now (write-back → attempt number) and return those whose lease
+        of `length` seconds has ended. A later attempt of the same write-back is another lease."""
         with self._lock:
             self._seen = {
                 pk: self._updated(pk, attempt, now, length) for pk, attempt in held.items()
             }
-            return {pk for pk, seen in self._seen.items() if now - seen.first >= length}
+            return {
+                pk: seen.attempt for pk, seen in self._seen.items() if now - seen.first >= length
+            }
 
     def forget(self) -> None:
         """Begin anew: the database was away, and no worker could tell of its work meanwhile."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isales_proxy.models import User, WriteBackState
+from isales_proxy.services.write_backs import claims
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.outbox import Outbox, scope_of
 
@@ -63,3 +64,17 @@ def test_a_worker_is_not_overtaken_right_after_the_database_was_away(outbox: Out
     assert outbox.deliver("other").delivered == 0
     outbox.later(minutes=5)
     assert outbox.deliver("other").delivered == 0
+
+
+def test_a_place_that_was_taken_since_one_looked_is_not_taken_again(outbox: Outbox) -> None:
+    row = outbox.write()
+    assert outbox.take("dead")
+    for _ in range(2):
+        assert outbox.take("slow") is None
+        outbox.later(seconds=5)
+    # Both have seen the dead one's lease end; one of them is faster.
+    ended = outbox.watch.ended({row.pk: 1}, outbox.elapsed, 9)
+    assert ended == {row.pk: 1}
+    assert outbox.take("fast")
+    assert not claims._due(outbox.now, ended).exists()
+    assert outbox.take("slow") is None
