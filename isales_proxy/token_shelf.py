@@ -21,6 +21,7 @@ from django.utils import timezone
 from isales_proxy import sealing
 from isales_proxy.client.tokens import MemoryShelf, Token
 from isales_proxy.configuration import ISalesSettings
+from isales_proxy.database import optional_write
 from isales_proxy.models import BearerToken
 
 log = structlog.get_logger("isales")
@@ -55,15 +56,17 @@ class DatabaseShelf:
         """Keep this token in the place of the one before."""
         self._own.write(token)
         sealed = _sealed(token)
-        try:
-            BearerToken.objects.update_or_create(pk=self._key, defaults={"sealed": sealed})
-        except DatabaseError:
-            log.warning("token_not_shared")
+        optional_write(
+            lambda: BearerToken.objects.update_or_create(pk=self._key, defaults={"sealed": sealed}),
+            "token_not_shared",
+        )
 
     def take_turn(self, seconds: float) -> bool:
         """Whether it is ours to renew, and nobody else's for so many seconds."""
         now = self._now()
-        try:
+        taken: list[int] = []
+
+        def take() -> None:
             BearerToken.objects.get_or_create(pk=self._key)
             # One statement, so that of two processes only one can find the turn free.
             free = models.Q(turn_until=None) | models.Q(turn_until__lte=now)
@@ -71,21 +74,26 @@ class DatabaseShelf:
             free |= models.Q(
                 turn_until__gt=now + timedelta(seconds=max(_LONGEST_TURN, 2 * seconds))
             )
-            taken = BearerToken.objects.filter(free, pk=self._key).update(
-                turn_of=self._me, turn_until=now + timedelta(seconds=seconds)
+            found = BearerToken.objects.filter(free, pk=self._key)
+            taken.append(
+                found.update(turn_of=self._me, turn_until=now + timedelta(seconds=seconds))
             )
-        except DatabaseError:
+
+        # The vendor's answer is waited for next, within one deadline.
+        if not optional_write(take, "token_turn_not_shared"):
             return self._own.take_turn(seconds)
-        return taken == 1
+        return taken == [1]
 
     def end_turn(self) -> None:
         """Let the next one renew; harmless when the turn was not ours any more."""
         self._own.end_turn()
-        try:
-            BearerToken.objects.filter(pk=self._key, turn_of=self._me).update(turn_until=None)
-        except DatabaseError:
-            # It lapses by itself.
-            return
+        # Where it cannot be written it lapses by itself.
+        optional_write(
+            lambda: BearerToken.objects.filter(pk=self._key, turn_of=self._me).update(
+                turn_until=None
+            ),
+            "token_turn_not_ended",
+        )
 
 
 def _fingerprint(found: ISalesSettings) -> str:
