@@ -36,7 +36,7 @@ def main() -> None:
                 way(number)
                 if number >= 5:
                     taken[name].append((time.perf_counter() - began) * 1000)
-        from isales_proxy import gateway
+        from isales_proxy.vendor import gateway
 
         gateway.close()
     medians = {name: statistics.median(values) for name, values in taken.items()}
@@ -51,9 +51,9 @@ def _ways() -> dict[str, Callable[[int], None]]:
     from django.test import Client
     from django.test.utils import setup_test_environment
 
-    from isales_proxy import gateway
     from isales_proxy.client.queries import ReservationQuery
     from isales_proxy.models import Access, Role, User, Vdn
+    from isales_proxy.vendor import gateway
 
     setup_test_environment()
     call_command("migrate", verbosity=0)

@@ -20,7 +20,7 @@ class AdministrationConfig(admin.AdminConfig):
     """Django's admin with our site in the place of its own."""
 
     default = False
-    default_site = "dashboard.administration.Administration"
+    default_site = "dashboard.admin_site.Administration"
 
 
 class StaticFiles(StaticFilesConfig):

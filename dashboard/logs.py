@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from isales_proxy.client.redact import mask_numbers
+from isales_proxy.client.redaction import mask_numbers
 
 # Loggers whose texts quote addresses.
 _QUOTING: Final = ("django.request", "django.security", "waitress")

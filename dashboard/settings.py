@@ -10,8 +10,8 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import environment, logs
-from dashboard.sign_in import providers
-from isales_proxy.signed_pickle import JobSerializer
+from dashboard.account.sign_in import providers
+from isales_proxy.core.signed_pickle import JobSerializer
 
 ENVIRONMENT = environment.read()
 BASE_DIR: Path = environment.BASE_DIR
@@ -49,7 +49,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
-    "dashboard.sign_in",
+    "dashboard.account.sign_in",
     "csp",
     "django_htmx",
     "django_structlog",
@@ -63,27 +63,27 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "dashboard.middleware.KeptNowhereMiddleware",
+    "dashboard.ui.middleware.KeptNowhereMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "dashboard.sessions.NotingSessionMiddleware",
+    "dashboard.account.session_engine.NotingSessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "dashboard.middleware.RequestLogMiddleware",
+    "dashboard.ui.middleware.RequestLogMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.sign_in.ended.EndedSessionMiddleware",
-    "dashboard.middleware.ReaderMiddleware",
-    "dashboard.middleware.BoundedBodyMiddleware",
-    "dashboard.sign_in.limits.SessionLimitsMiddleware",
-    "dashboard.sign_in.gate.GateMiddleware",
-    "dashboard.middleware.CleanAddressMiddleware",
-    "dashboard.middleware.MetricsMiddleware",
-    "dashboard.middleware.UnavailableDatabaseMiddleware",
+    "dashboard.account.sign_in.ended_sessions.EndedSessionMiddleware",
+    "dashboard.ui.middleware.ReaderMiddleware",
+    "dashboard.ui.middleware.BoundedBodyMiddleware",
+    "dashboard.account.sign_in.session_limits.SessionLimitsMiddleware",
+    "dashboard.account.sign_in.middleware.GateMiddleware",
+    "dashboard.ui.middleware.CleanAddressMiddleware",
+    "dashboard.ui.middleware.MetricsMiddleware",
+    "dashboard.ui.middleware.UnavailableDatabaseMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -99,7 +99,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "dashboard.context_processors.frame",
+                "dashboard.ui.context_processors.frame",
             ],
         },
     }
@@ -129,12 +129,12 @@ CACHE_VERSION = 2
 # Single rows have a room of their own: fifty of them with every page must not crowd the pages out.
 CACHES: dict[str, Any] = {
     room: {
-        "BACKEND": "isales_proxy.forgiving_cache.ForgivingRedisCache",
+        "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
         "LOCATION": ENVIRONMENT.cache_url,
         # Invented answers are never the last good ones of a real CC-iSales.
         "KEY_PREFIX": f"callboard-{room}{'-demo' if ISALES.demo else ''}",
         "VERSION": CACHE_VERSION,
-        "OPTIONS": {"serializer": "isales_proxy.signed_pickle.CacheSerializer"},
+        "OPTIONS": {"serializer": "isales_proxy.core.signed_pickle.CacheSerializer"},
     }
     if ENVIRONMENT.cache_url
     else {
@@ -162,8 +162,8 @@ HUEY: dict[str, Any] = {
 }
 
 AUTH_USER_MODEL = "isales_proxy.User"
-AUTHENTICATION_BACKENDS = ["dashboard.sign_in.backend.PasswordBackend"]
-PASSWORD_HASHERS = ["dashboard.sign_in.hashers.PasswordHasher"]
+AUTHENTICATION_BACKENDS = ["dashboard.account.sign_in.backend.PasswordBackend"]
+PASSWORD_HASHERS = ["dashboard.account.sign_in.hashers.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -175,8 +175,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "dashboard.people.ClosedAdapter"
-ACCOUNT_FORMS = {"login": "dashboard.sign_in.forms.NameForm"}
+ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
+ACCOUNT_FORMS = {"login": "dashboard.account.sign_in.forms.NameForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -186,22 +186,22 @@ ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 # Guesses are counted in the database (`services.people.attempts`), not by allauth in the cache.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
-ACCOUNT_FORMS = {"change_password": "dashboard.sign_in.forms.OwnPasswordForm"}
+ACCOUNT_FORMS = {"change_password": "dashboard.account.sign_in.forms.OwnPasswordForm"}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-MFA_ADAPTER = "dashboard.sign_in.second_factor.SealedAdapter"
+MFA_ADAPTER = "dashboard.account.sign_in.second_factor.SealedAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
-    "activate_totp": "dashboard.sign_in.forms.SetUpForm",
-    "add_webauthn": "dashboard.sign_in.forms.KeyForm",
-    "authenticate": "dashboard.sign_in.forms.CodeForm",
-    "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
+    "activate_totp": "dashboard.account.sign_in.forms.SetUpForm",
+    "add_webauthn": "dashboard.account.sign_in.forms.KeyForm",
+    "authenticate": "dashboard.account.sign_in.forms.CodeForm",
+    "reauthenticate": "dashboard.account.sign_in.forms.CodeAgainForm",
 }
 # One step of 30 s more each way: a code typed at the end of its time, or a clock that is off.
 MFA_TOTP_TOLERANCE = 1
 # Nobody here has an e-mail address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
-SOCIALACCOUNT_ADAPTER = "dashboard.sign_in.newcomers.ClaimsAdapter"
+SOCIALACCOUNT_ADAPTER = "dashboard.account.sign_in.provisioning.ClaimsAdapter"
 SOCIALACCOUNT_PROVIDERS = providers(SIGN_IN.single_sign_on)
 # The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if ENVIRONMENT.https else 0
@@ -214,14 +214,14 @@ CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
 LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
 THEME_COOKIE_NAME = f"{_COOKIE}-theme"
 MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
-MESSAGE_STORAGE = "dashboard.message_storage.OwnCookieStorage"
-SESSION_ENGINE = "dashboard.sessions"
+MESSAGE_STORAGE = "dashboard.ui.message_storage.OwnCookieStorage"
+SESSION_ENGINE = "dashboard.account.session_engine"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "dashboard.ui.error_views.csrf_failure"
 
 # `HTTPS=1` says that a TLS-ending proxy stands in front and sets X-Forwarded-Proto and
 # X-Forwarded-For itself.

@@ -7,41 +7,37 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from dashboard.sign_in import keys
-from dashboard.views import account as own_account
-from dashboard.views import (
-    audit,
-    call_data,
-    code_refreshes,
-    doctor,
-    home,
-    installation,
-    reservations,
-    result_codes,
-    reveals,
-    single_sign_on,
-    tasks,
-    tokens,
-    write_backs,
-)
+from dashboard.account import single_sign_on_views, token_views
+from dashboard.account import views as own_account
+from dashboard.account.sign_in import security_keys
+from dashboard.audit import views as audit
+from dashboard.diagnostics import views as doctor
+from dashboard.home import views as home
+from dashboard.outbound import call_data_views, task_views
+from dashboard.reservations import views as reservations
+from dashboard.result_codes import refresh_views
+from dashboard.result_codes import views as result_codes
+from dashboard.reveals import views as reveals
+from dashboard.settings_page import views as installation
+from dashboard.write_backs import views as write_backs
 
-handler400 = "dashboard.views.errors.bad_request"
-handler404 = "dashboard.views.errors.not_found"
-handler429 = "dashboard.views.errors.too_many"
-handler500 = "dashboard.views.errors.failed"
+handler400 = "dashboard.ui.error_views.bad_request"
+handler404 = "dashboard.ui.error_views.not_found"
+handler429 = "dashboard.ui.error_views.too_many"
+handler500 = "dashboard.ui.error_views.failed"
 
 _result_codes = [
     path("", result_codes.result_code_list, name="result_codes"),
     path("export.csv", result_codes.export, {"kind": "csv"}, name="result_codes_csv"),
     path("export.xlsx", result_codes.export, {"kind": "xlsx"}, name="result_codes_xlsx"),
-    path("refresh/", code_refreshes.refresh, name="result_codes_refresh"),
-    path("refresh/apply/", code_refreshes.apply, name="result_codes_apply"),
-    path("progress/", code_refreshes.progress, name="result_codes_progress"),
-    path("history/", code_refreshes.history, name="result_codes_history"),
-    path("history/<int:refresh_id>/", code_refreshes.entry, name="result_codes_entry"),
+    path("refresh/", refresh_views.refresh, name="result_codes_refresh"),
+    path("refresh/apply/", refresh_views.apply, name="result_codes_apply"),
+    path("progress/", refresh_views.progress, name="result_codes_progress"),
+    path("history/", refresh_views.history, name="result_codes_history"),
+    path("history/<int:refresh_id>/", refresh_views.entry, name="result_codes_entry"),
     path(
         "history/<int:refresh_id>/roll-back/",
-        code_refreshes.roll_back,
+        refresh_views.roll_back,
         name="result_codes_roll_back",
     ),
     path("<str:code>/", result_codes.result_code, name="result_code"),
@@ -61,25 +57,25 @@ urlpatterns = [
     path("accounts/sessions/", own_account.session_list, name="usersessions_list"),
     path(
         "accounts/second-factor/webauthn/keys/<int:pk>/remove/",
-        keys.remove_key,
+        security_keys.remove_key,
         name="mfa_remove_webauthn",
     ),
     path("accounts/second-factor/", include("allauth.mfa.urls")),
-    path("accounts/single-sign-on/", single_sign_on.begin, name="single_sign_on"),
+    path("accounts/single-sign-on/", single_sign_on_views.begin, name="single_sign_on"),
     path(
         "accounts/single-sign-on/callback/",
-        single_sign_on.callback,
+        single_sign_on_views.callback,
         name="single_sign_on_callback",
     ),
     path(
         "accounts/single-sign-on/cancelled/",
-        single_sign_on.cancelled,
+        single_sign_on_views.cancelled,
         name="socialaccount_login_cancelled",
     ),
-    path("accounts/tokens/", tokens.token_list, name="tokens"),
-    path("accounts/tokens/new/", tokens.token_new, name="token_new"),
-    path("accounts/tokens/made/", tokens.token_made, name="token_made"),
-    path("accounts/tokens/<str:token_key>/revoke/", tokens.token_revoke, name="token_revoke"),
+    path("accounts/tokens/", token_views.token_list, name="tokens"),
+    path("accounts/tokens/new/", token_views.token_new, name="token_new"),
+    path("accounts/tokens/made/", token_views.token_made, name="token_made"),
+    path("accounts/tokens/<str:token_key>/revoke/", token_views.token_revoke, name="token_revoke"),
     path("preferences/language/", set_language, name="set_language"),
     path("preferences/theme/", home.set_theme, name="set_theme"),
     path("preferences/zone/", home.set_zone, name="set_zone"),
@@ -105,33 +101,33 @@ urlpatterns = [
                     name="reveal_reservation",
                 ),
                 path("call-data/<int:datum_id>/reveal/", reveals.datum, name="reveal_datum"),
-                path("tasks/", tasks.task_list, name="tasks"),
-                path("tasks/<str:service_id>/", call_data.task, name="task"),
+                path("tasks/", task_views.task_list, name="tasks"),
+                path("tasks/<str:service_id>/", call_data_views.task, name="task"),
                 path(
                     "tasks/<str:service_id>/call-data/",
-                    call_data.take_call_data,
+                    call_data_views.take_call_data,
                     name="take_call_data",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/export.csv",
-                    call_data.export,
+                    call_data_views.export,
                     {"kind": "csv"},
                     name="call_data_export",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/export.xlsx",
-                    call_data.export,
+                    call_data_views.export,
                     {"kind": "xlsx"},
                     name="call_data_export",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/<int:batch_id>/",
-                    call_data.batch,
+                    call_data_views.batch,
                     name="call_data_batch",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/<int:batch_id>/raw/",
-                    call_data.raw_answer,
+                    call_data_views.raw_answer,
                     name="call_data_raw",
                 ),
                 path("write-backs/", write_backs.write_back_list, name="write_backs"),

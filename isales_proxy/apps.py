@@ -12,5 +12,7 @@ class ISalesProxyConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing registers the system checks, the jobs and the signal receivers.
-        from isales_proxy import checks, jobs, seeding  # noqa: F401
-        from isales_proxy.services.people import groups  # noqa: F401
+        from isales_proxy import checks, jobs  # noqa: F401
+        from isales_proxy.accounts import (
+            groups,  # noqa: F401
+        )

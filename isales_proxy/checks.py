@@ -11,9 +11,9 @@ from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 from django.db import DatabaseError
 
-from isales_proxy import vendor_use
-from isales_proxy.configuration import isales
+from isales_proxy.core.settings import isales
 from isales_proxy.models import User
+from isales_proxy.vendor import vendor_use
 
 
 @register(Tags.caches)

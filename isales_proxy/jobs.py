@@ -11,13 +11,17 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup, periodic_task
 
+from isales_proxy import retention
+from isales_proxy.audit import retention as upkeep
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.core import health
+from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import RefreshKind, Vdn
-from isales_proxy.services import call_data, health, result_codes, retention, write_backs
-from isales_proxy.services.audit import upkeep
-from isales_proxy.services.turns import AlreadyRunning
-from isales_proxy.services.write_backs import deliveries
-from isales_proxy.vendor_use import SimulatorRefused
+from isales_proxy.outbound import services as call_data
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.vendor.vendor_use import SimulatorRefused
+from isales_proxy.write_backs import delivery
+from isales_proxy.write_backs import services as write_backs
 
 log = structlog.get_logger("isales")
 
@@ -66,7 +70,7 @@ class Courier:
         while self._wanted.is_set() and self._under_way.acquire(blocking=False):
             try:
                 self._wanted.clear()
-                drained = deliveries.deliver_due(worker=deliveries.worker_name())
+                drained = delivery.deliver_due(worker=delivery.worker_name())
                 self._come_again(drained.next_at)
             except SimulatorRefused as error:
                 log.error("write_backs_not_delivered", reason=str(error))

@@ -14,12 +14,10 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
 
-from dashboard.sign_in import provider_calls, single_sign_on
-from isales_proxy import gateway
+from dashboard.account.sign_in import provider_calls, single_sign_on
+from isales_proxy.audit import retention
 from isales_proxy.models import Access, Role, User, Vdn
-from isales_proxy.services.audit import upkeep
-from isales_proxy.services.result_codes import code_book, sightings
-from isales_proxy.services.write_backs import deliveries
+from isales_proxy.result_codes import book, occurrences
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
     DEMO_APP_KEY,
@@ -27,6 +25,8 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
+from isales_proxy.vendor import gateway
+from isales_proxy.write_backs import delivery
 from tests.support import furnished
 from tests.support.clock import NOON
 
@@ -45,7 +45,7 @@ def _emptied_between_tests() -> Iterator[None]:
     plain = operations.sql_flush
 
     def flush(self: Any, *args: Any, **kwargs: Any) -> list[str]:
-        begin, end = upkeep.BEGIN["sqlite"], upkeep.END["sqlite"]
+        begin, end = retention.BEGIN["sqlite"], retention.END["sqlite"]
         return [begin, *plain(self, *args, **kwargs), end]
 
     with pytest.MonkeyPatch.context() as patched:
@@ -66,9 +66,9 @@ def _forget() -> None:
     translation.deactivate()
     for room in ("default", "rows"):
         caches[room].clear()
-    code_book.forget()
-    sightings.forget()
-    deliveries.forget()
+    book.forget()
+    occurrences.forget()
+    delivery.forget()
     gateway.close()
     provider_calls.forget()
     single_sign_on.forget()

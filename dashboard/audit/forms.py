@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.services.audit import checking
+from isales_proxy.audit import verify
 
 _LONGEST: int = 18 + 1 + 64
 
@@ -24,7 +24,7 @@ class VerifyForm(forms.Form):
     def clean_anchor(self) -> tuple[int, str] | None:
         """Give the number and the fingerprint of the event; None where none was given."""
         text = self.cleaned_data["anchor"]
-        found = checking.anchor_of(text)
+        found = verify.anchor_of(text)
         if text and found is None:
             raise ValidationError(_("An anchor is a number, a colon and 64 digits or letters a–f."))
         return found

@@ -8,10 +8,10 @@ from typing import Any
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.translation import gettext as _
 
-from dashboard.audit.boards import fault_text
-from dashboard.moments import Moments
-from dashboard.paging import count
-from isales_proxy.services.audit.checking import Verdict
+from dashboard.audit.list_context import fault_text
+from dashboard.ui.paging import count
+from dashboard.ui.times import Moments
+from isales_proxy.audit.verify import Verdict
 
 _KEY = "audit_verification"
 

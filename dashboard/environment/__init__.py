@@ -23,9 +23,9 @@ from dashboard.environment import checks
 from dashboard.environment import sign_in as environment_sign_in
 from dashboard.environment.sign_in import SignIn
 from dashboard.environment.variables import Variables
-from isales_proxy import configuration
 from isales_proxy.client.config import ObsAuth
-from isales_proxy.configuration import (
+from isales_proxy.core import settings
+from isales_proxy.core.settings import (
     MOST_LATE_GRACE,
     ISalesSettings,
     Keeping,
@@ -212,7 +212,7 @@ def _together(found: Environment) -> list[str]:
     if found.isales.base_url:
         problems += _half_keys(found.isales)
     problems += environment_sign_in.problems(found.sign_in)
-    return problems + configuration.problems(found.isales)
+    return problems + settings.problems(found.isales)
 
 
 def _is_weak(key: str) -> bool:

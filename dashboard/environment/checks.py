@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.http.request import split_domain_port
 from environs import ValidationError
 
-from isales_proxy.configuration import ROLES
+from isales_proxy.core.settings import ROLES
 
 _PORTS: Final = {"https": 443, "http": 80}
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from environs import ValidationError, validate
 
 from dashboard.environment import checks
-from isales_proxy.configuration import ROLES
+from isales_proxy.core.settings import ROLES
 
 _GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -11,7 +11,7 @@ from typing import Any, Final
 from environs import Env
 
 from dashboard import env_file
-from isales_proxy.configuration import Source, Variable
+from isales_proxy.core.settings import Source, Variable
 
 # Nothing else on a machine uses these prefixes for a variable of ours to be mistaken for.
 _OUR_PREFIXES: Final = ("ISALES_", "OIDC_")

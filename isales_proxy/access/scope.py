@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission, granted
-from isales_proxy.configuration import privacy
+from isales_proxy.core.settings import privacy
 from isales_proxy.models import Access, Role, Vdn
 
 

@@ -9,9 +9,9 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from isales_proxy.accounts import groups
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.models import User
-from isales_proxy.services.people import groups
 
 admin.site.unregister(Group)
 

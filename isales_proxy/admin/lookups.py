@@ -9,7 +9,7 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from isales_proxy.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import cleaned
 
 # How the filters of a list, and its dates, put their questions.
 _BY_FILTER: Final = ("", "__exact", "__isnull", "__id__exact")

@@ -18,12 +18,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from isales_proxy.admin import deeds
+from isales_proxy.accounts import changes, second_factors
+from isales_proxy.accounts import services as people
+from isales_proxy.admin import actions as deeds
 from isales_proxy.admin.lookups import OwnFiltersOnly
-from isales_proxy.input_cleaning import CleanedInput
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import Access, User
-from isales_proxy.services import people
-from isales_proxy.services.people import second_factors, watch
 
 
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
@@ -70,7 +70,7 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST":
             return view(request, *args, **kwargs)
         chosen = [str(key) for key in (*args, *kwargs.values()) if str(key).isdecimal()]
-        with watch.watched(
+        with changes.watched(
             by=cast("User", request.user), people=self._people(request, chosen)
         ) as touched:
             request.callboard_touched = touched  # type: ignore[attr-defined]

@@ -9,16 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.accounts import services as people
 from isales_proxy.admin.lookups import OwnFiltersOnly
-from isales_proxy.models import (
-    AuditEvent,
-    CallDataBatch,
-    CodeRefresh,
-    ResultCode,
-    WriteBack,
-)
-from isales_proxy.services import people
-from isales_proxy.services.numbers import masking
+from isales_proxy.models import AuditEvent, CallDataBatch, CodeRefresh, ResultCode, WriteBack
+from isales_proxy.privacy import masking
 
 
 class _ToLookAt(OwnFiltersOnly):

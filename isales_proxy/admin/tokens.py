@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from isales_proxy.accounts import tokens
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.models import ApiToken, User
-from isales_proxy.services.people import tokens
 
 
 @admin.register(ApiToken)

@@ -12,11 +12,13 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.accounts import services as people
 from isales_proxy.admin.lookups import OwnFiltersOnly
-from isales_proxy.configuration import isales
-from isales_proxy.input_cleaning import CleanedInput
+from isales_proxy.audit import services as audit
+from isales_proxy.core.input_cleaning import CleanedInput
+from isales_proxy.core.settings import isales
 from isales_proxy.models import AuditAction, User, Vdn
-from isales_proxy.services import audit, people, vdn_keys
+from isales_proxy.vendor import vdn_keys
 
 _KEYS: Final[dict[str, str | Promise]] = {
     "access_key": _("Access key"),

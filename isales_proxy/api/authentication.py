@@ -17,9 +17,9 @@ from knox.auth import TokenAuthentication as KnoxAuthentication
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
+from isales_proxy.accounts import tokens
 from isales_proxy.api.permissions import needed_by
 from isales_proxy.models import ApiToken, User
-from isales_proxy.services.people import tokens
 
 CHALLENGE: Final = 'Session realm="Callboard", Token realm="Callboard"'
 

@@ -6,11 +6,7 @@ from typing import Final
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from isales_proxy.api.code_serializers import (
-    CodeHistoryFields,
-    RefreshFields,
-    ResultCodeListFields,
-)
+from isales_proxy.api.code_serializers import CodeHistoryFields, RefreshFields, ResultCodeListFields
 from isales_proxy.api.documents import (
     AWAY,
     FOREIGN,
@@ -21,7 +17,7 @@ from isales_proxy.api.documents import (
     problems,
 )
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE
-from isales_proxy.filters import DEFAULT_SIZE
+from isales_proxy.reservations.forms import DEFAULT_SIZE
 
 _IF_NONE_MATCH: Final = OpenApiParameter(
     "If-None-Match",

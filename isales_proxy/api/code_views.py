@@ -20,13 +20,13 @@ from isales_proxy.api import code_documents as documents
 from isales_proxy.api.errors import InvalidQuestion, by_field, require_nothing
 from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.views import PersonalView
-from isales_proxy.filters import PageFilter
-from isales_proxy.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import cleaned
 from isales_proxy.models import CodeRefresh
-from isales_proxy.services import result_codes
-from isales_proxy.services.result_codes import history, previews, sightings, tables
-from isales_proxy.services.result_codes.code_book import CodeMeaning
-from isales_proxy.services.result_codes.tables import Change, RefreshReport
+from isales_proxy.reservations.forms import PageFilter
+from isales_proxy.result_codes import history, occurrences, previews, tables
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.book import CodeMeaning
+from isales_proxy.result_codes.tables import Change, RefreshReport
 
 
 class ResultCodes(PersonalView):
@@ -97,7 +97,7 @@ def _flag(request: Request, name: str) -> bool:
 
 def _table(scope: Scope) -> dict[str, Any]:
     book = result_codes.book(scope.vdn)
-    seen = sightings.counts(scope.vdn)
+    seen = occurrences.counts(scope.vdn)
     unknown = sorted(seen.keys() - book.codes.keys())
     return {
         "count": len(book.codes),

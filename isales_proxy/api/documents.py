@@ -9,13 +9,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from isales_proxy.api.errors import MEDIA_TYPE
 from isales_proxy.api.idempotency import HEADER, PATTERN, REPLAYED
 from isales_proxy.api.schema import REQUEST_ID
-from isales_proxy.api.serializers import (
-    ProblemFields,
-    ReservationPageFields,
-    VdnListFields,
-)
+from isales_proxy.api.serializers import ProblemFields, ReservationPageFields, VdnListFields
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
-from isales_proxy.filters import DEFAULT_SIZE, FEWEST_DIGITS, LONGEST_NUMBER
+from isales_proxy.reservations.forms import DEFAULT_SIZE, FEWEST_DIGITS, LONGEST_NUMBER
 
 
 def replayed(status: int) -> OpenApiParameter:

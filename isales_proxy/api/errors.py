@@ -21,14 +21,14 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.views import set_rollback
 
+from isales_proxy import problems
 from isales_proxy.access import NotAllowed, NotYours
 from isales_proxy.api.permissions import ScopeLacks
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import InvalidQuery
-from isales_proxy.database import RETRY_SECONDS, is_unavailable
-from isales_proxy.services import problems
-from isales_proxy.services.numbers.budgets import SearchesSpent
-from isales_proxy.services.turns import AlreadyRunning
+from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
+from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.number_access.budgets import SearchesSpent
 
 log = structlog.get_logger("isales")
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.client.queries import MAX_BATCH
-from isales_proxy.input_cleaning import CleanedJson
+from isales_proxy.core.input_cleaning import CleanedJson
 from isales_proxy.models import BatchState
 
 LONGEST_REASON: Final = 300

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from isales_proxy import access
+from isales_proxy import access, problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.api import idempotency
 from isales_proxy.api import outbound_documents as documents
@@ -30,11 +30,12 @@ from isales_proxy.api.errors import (
 from isales_proxy.api.outbound_serializers import TakeWish
 from isales_proxy.api.permissions import READS, WRITES, Permits
 from isales_proxy.api.views import PersonalView, in_pages
-from isales_proxy.call_data_filter import BatchFilter
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.services import call_data, problems, tasks
-from isales_proxy.services.call_data import Taking
+from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import tasks
+from isales_proxy.outbound.forms import BatchFilter
+from isales_proxy.outbound.services import Taking
 
 # Numbers may be gone: a program must not be invited to try again.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)

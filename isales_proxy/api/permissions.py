@@ -10,8 +10,8 @@ from rest_framework.request import Request
 
 from isales_proxy import access
 from isales_proxy.access import Permission
+from isales_proxy.accounts import tokens
 from isales_proxy.models import ApiToken, TokenScope
-from isales_proxy.services.people import tokens
 
 # HTTP method → scope. Every view of the API has one of these as `needs`; a rule test says so.
 Needs = Mapping[str, TokenScope]

@@ -15,7 +15,7 @@ from isales_proxy.api.documents import (
     problem_example,
     problems,
 )
-from isales_proxy.services.numbers.reveals import LONGEST_REASON, SECONDS, SHORTEST_REASON
+from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REASON
 
 
 class RevealWish(serializers.Serializer[Any]):

@@ -14,8 +14,8 @@ from isales_proxy.api import reveal_documents as documents
 from isales_proxy.api.errors import by_field, invalid_value, json_object, no_such_fields, problem
 from isales_proxy.api.permissions import WRITES, Permits
 from isales_proxy.api.views import PersonalView
-from isales_proxy.reveal_form import RevealForm
-from isales_proxy.services.numbers import reveals
+from isales_proxy.reveals import services as reveals
+from isales_proxy.reveals.forms import RevealForm
 
 
 class ReservationReveal(PersonalView):

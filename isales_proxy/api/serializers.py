@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.models import Role, TokenScope
-from isales_proxy.services.numbers.fields import RESERVATION, Field, Holds
-from isales_proxy.services.states import State
+from isales_proxy.privacy.field_policies import RESERVATION, Field, Holds
+from isales_proxy.reservations.status import State
 
 RESERVATION_STATES = [(state.value, state.value) for state in State]
 

@@ -24,10 +24,11 @@ from isales_proxy.api.errors import InvalidQuestion, OnlyStale, by_field, proble
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.filters import ReservationFilter, Row, WholeFilter
-from isales_proxy.services import reservations, result_codes
-from isales_proxy.services.numbers.fields import RESERVATION_FIELDS
-from isales_proxy.services.states import standing
+from isales_proxy.privacy.field_policies import RESERVATION_FIELDS
+from isales_proxy.reservations import services as reservations
+from isales_proxy.reservations.forms import ReservationFilter, Row, WholeFilter
+from isales_proxy.reservations.status import standing
+from isales_proxy.result_codes import services as result_codes
 
 _FIELDS = set(RESERVATION_FIELDS)
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBackState
-from isales_proxy.write_back_form import (
+from isales_proxy.write_backs.forms import (
     DEVICE_TYPES,
     LONGEST_CODE,
     LONGEST_KEY,

@@ -30,11 +30,13 @@ from isales_proxy.api.errors import (
 from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES, Permits
 from isales_proxy.api.views import PersonalView
 from isales_proxy.models import WriteBack, WriteBackAttempt
-from isales_proxy.outbox_filter import OutboxFilter
-from isales_proxy.services import result_codes, write_backs
-from isales_proxy.services.result_codes.code_book import CodeBook
-from isales_proxy.services.write_backs import KeyUsed, NoSuchWriteBack, NotAsItStands, outbox
-from isales_proxy.write_back_form import FIELDS, LONGEST_KEY, WriteBackForm
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.book import CodeBook
+from isales_proxy.write_backs import queries
+from isales_proxy.write_backs import services as write_backs
+from isales_proxy.write_backs.filters import OutboxFilter
+from isales_proxy.write_backs.forms import FIELDS, LONGEST_KEY, WriteBackForm
+from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, NotAsItStands
 
 _KNOWN = {*FIELDS, "reservation", "key"}
 
@@ -53,7 +55,7 @@ class WriteBacks(PersonalView):
         if not form.is_valid():
             raise InvalidQuestion(by_field(form.errors))
         query = form.query()
-        found = outbox.listed(scope=scope, query=query)
+        found = queries.listed(scope=scope, query=query)
         book = result_codes.book(scope.vdn)
         return Response(
             {
@@ -165,7 +167,7 @@ def _given(data: Any) -> dict[str, str]:
 
 def _story(scope: Scope, pk: int) -> dict[str, Any]:
     try:
-        story = outbox.one(scope=scope, pk=pk)
+        story = queries.one(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
     fields = _fields(story.entry.row, result_codes.book(scope.vdn))

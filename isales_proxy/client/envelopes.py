@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from . import redact
+from . import redaction
 from .errors import BadAnswer, Refused
 
 SUCCESS = "0200000"
@@ -102,7 +102,7 @@ def check_codes(answer: Mapping[str, Any]) -> None:
     for _, code, text in _present_codes(answer):
         found = True
         if not _is_success(code):
-            raise Refused(code=redact.code(code), vendor_sentence=redact.sentence(text))
+            raise Refused(code=redaction.code(code), vendor_sentence=redaction.sentence(text))
     if not found:
         raise BadAnswer("The answer holds no result code.")
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import redact
+from . import redaction
 from .envelopes import read_object
 from .errors import BadAnswer, Refused
 
@@ -127,7 +127,7 @@ def _check_result(answer: Mapping[str, Any]) -> str:
         return "result text"
     if isinstance(result, int | float) and not isinstance(result, bool) and result == 0:
         return "result number"
-    raise Refused(code=redact.code(result), vendor_sentence=_sentence(answer))
+    raise Refused(code=redaction.code(result), vendor_sentence=_sentence(answer))
 
 
 def _log_in_result(answer: Mapping[str, Any]) -> str:
@@ -139,7 +139,7 @@ def _log_in_result(answer: Mapping[str, Any]) -> str:
 
 
 def _sentence(answer: Mapping[str, Any]) -> str:
-    sentences = (redact.sentence(answer.get(name)) for name in _SENTENCES)
+    sentences = (redaction.sentence(answer.get(name)) for name in _SENTENCES)
     return next(filter(None, sentences), "")
 
 

@@ -25,7 +25,7 @@ from .bounds import (
     check_text,
     check_vdn,
 )
-from .mid_result import MidResult
+from .intermediate_result import MidResult
 
 __all__ = [
     "CALLED_NUMBER",

@@ -18,9 +18,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import BadAnswer
-from .fields import Code, Data, Flag, Moment, Numbers, Text, plain, storable
 from .ie_data import IeData, parse_ie_data
-from .redact import field_name
+from .redaction import field_name
+from .values import Code, Data, Flag, Moment, Numbers, Text, plain, storable
 
 DriftKind = Literal["unknown", "missing", "unreadable", "retyped"]
 Drift = tuple[tuple[str, str], ...]

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from isales_proxy.services.audit import chain
+from isales_proxy.audit import chain
 
 _AT_ONCE = 500
 _POSTGRES = (

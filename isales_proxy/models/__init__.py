@@ -22,13 +22,7 @@ from isales_proxy.models.people import (
 )
 from isales_proxy.models.sign_in import SignInAttempt
 from isales_proxy.models.tokens import ApiToken, TokenScope
-from isales_proxy.models.vdns import (
-    BearerToken,
-    Vdn,
-    VdnCredentials,
-    VendorUse,
-    validate_time_zone,
-)
+from isales_proxy.models.vdns import BearerToken, Vdn, VdnCredentials, VendorUse, validate_time_zone
 from isales_proxy.models.write_backs import WriteBack, WriteBackAttempt, WriteBackState
 
 __all__ = [

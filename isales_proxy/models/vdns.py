@@ -11,8 +11,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy import sealing
-from isales_proxy.configuration import MOST_LATE_GRACE, late_grace_seconds
+from isales_proxy.core import encryption
+from isales_proxy.core.settings import MOST_LATE_GRACE, late_grace_seconds
 
 
 def validate_time_zone(name: str) -> None:
@@ -116,12 +116,12 @@ class VdnCredentials(models.Model):
 
     def put(self, name: str, value: str) -> None:
         """Seal one key; "" takes it away."""
-        setattr(self, name, sealing.seal(value, purpose=self.PURPOSE) if value else "")
+        setattr(self, name, encryption.seal(value, purpose=self.PURPOSE) if value else "")
 
     def open(self, name: str) -> str:
         """One key in clear, "" where there is none. Raises `sealing.Unopenable`."""
         kept = getattr(self, name)
-        return sealing.unseal(kept, purpose=self.PURPOSE) if kept else ""
+        return encryption.unseal(kept, purpose=self.PURPOSE) if kept else ""
 
 
 class BearerToken(models.Model):
@@ -144,7 +144,7 @@ class BearerToken(models.Model):
 class VendorUse(models.Model):
     """With which vendor this database has been used, since when (UTC): one row.
 
-    See `isales_proxy.vendor_use`.
+    See `isales_proxy.vendor.vendor_use`.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)

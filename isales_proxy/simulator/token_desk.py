@@ -26,13 +26,7 @@ from isales_proxy.simulator.operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN
 from isales_proxy.simulator.parameters import ParameterError
 from isales_proxy.simulator.server import Request
 from isales_proxy.simulator.tokens import Tokens, bearer_of
-from isales_proxy.simulator.wire import (
-    FORBIDDEN,
-    METHOD_NOT_ALLOWED,
-    UNAUTHORIZED,
-    Answer,
-    Outcome,
-)
+from isales_proxy.simulator.wire import FORBIDDEN, METHOD_NOT_ALLOWED, UNAUTHORIZED, Answer, Outcome
 
 ASKED_SECONDS: Final = 600
 LOG_IN_SECONDS: Final = 300

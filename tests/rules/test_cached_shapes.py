@@ -8,41 +8,39 @@ from django.conf import settings
 
 from isales_proxy.client.page import Page
 from isales_proxy.client.records import Reservation
-from isales_proxy.observer import LastCall
-from isales_proxy.services.answers import _Kept
-from isales_proxy.services.doctor import findings as doctor
-from isales_proxy.services.names import Names
-from isales_proxy.services.numbers.whole_reservations import Found
+from isales_proxy.core.metrics import LastCall
+from isales_proxy.core.response_cache import _Kept
+from isales_proxy.diagnostics import findings as doctor
+from isales_proxy.outbound.directory import Names
+from isales_proxy.reservations.live import Found
 
 SHAPES = {
     "isales_proxy.client.page.Page": "items total page size",
-    "isales_proxy.observer.LastCall": "operation outcome at seconds",
-    "isales_proxy.services.answers._Kept": "value at",
-    "isales_proxy.services.names.Names": "agents tasks",
-    "isales_proxy.services.numbers.whole_reservations.Found": "row as_of error",
+    "isales_proxy.core.metrics.LastCall": "operation outcome at seconds",
+    "isales_proxy.core.response_cache._Kept": "value at",
+    "isales_proxy.outbound.directory.Names": "agents tasks",
+    "isales_proxy.reservations.live.Found": "row as_of error",
     "isales_proxy.client.records.Reservation": (
         "appoint_id call_type appoint_time called_no task_id task_name task_status timeout "
         "user_account user_name begin_time end_time call_flag caller_no fail_code result "
         "busi_result create_time"
     ),
-    "isales_proxy.services.doctor.findings.ClockDifference": "seconds within",
-    "isales_proxy.services.doctor.findings.Examined": (
+    "isales_proxy.diagnostics.findings.ClockDifference": "seconds within",
+    "isales_proxy.diagnostics.findings.Examined": (
         "operation vendor_page method path standing calls error asked_at ms http_status "
         "request_id shape documented clock rows total drift"
     ),
-    "isales_proxy.services.doctor.findings.RangeFinding": "column not_these doubt",
-    "isales_proxy.services.doctor.findings.NumberFinding": "match doubt",
-    "isales_proxy.services.doctor.findings.OrderFinding": "same doubt",
-    "isales_proxy.services.doctor.findings.PageFinding": (
-        "largest ending asked got total code doubt"
-    ),
-    "isales_proxy.services.doctor.findings.Probes": "calls order number time_range page stopped",
-    "isales_proxy.services.doctor.findings.TokenAge": "age left",
-    "isales_proxy.services.doctor.findings.InEffect": (
+    "isales_proxy.diagnostics.findings.RangeFinding": "column not_these doubt",
+    "isales_proxy.diagnostics.findings.NumberFinding": "match doubt",
+    "isales_proxy.diagnostics.findings.OrderFinding": "same doubt",
+    "isales_proxy.diagnostics.findings.PageFinding": ("largest ending asked got total code doubt"),
+    "isales_proxy.diagnostics.findings.Probes": "calls order number time_range page stopped",
+    "isales_proxy.diagnostics.findings.TokenAge": "age left",
+    "isales_proxy.diagnostics.findings.InEffect": (
         "demo campaigns obs obs_auth header own_keys own_ca connect_timeout read_timeout "
         "deadline longest_call max_page_size page_cache_seconds cc_id time_format time_format_zone"
     ),
-    "isales_proxy.services.doctor.findings.Report": (
+    "isales_proxy.diagnostics.findings.Report": (
         "vdn_id at seconds by probing versions interfaces in_effect token probes"
     ),
 }

@@ -20,7 +20,7 @@ from rest_framework import serializers
 
 import dashboard
 import isales_proxy
-from isales_proxy.input_cleaning import CleanedInput, CleanedJson, ProseField, cleaned
+from isales_proxy.core.input_cleaning import CleanedInput, CleanedJson, ProseField, cleaned
 from isales_proxy.models import Access, User, Vdn
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.services.numbers import masking
+from isales_proxy.privacy import masking
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.conftest import AGENT_ACCOUNT
 from tests.rules.test_addresses import PUBLIC, VDN_ROUTES

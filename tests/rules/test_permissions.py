@@ -17,7 +17,7 @@ from isales_proxy.access import ROLE_PERMISSIONS, NotAllowed, Permission, enter
 from isales_proxy.access.permissions import granted
 from isales_proxy.api.views import Reservations
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.configuration import Privacy
+from isales_proxy.core.settings import Privacy
 from isales_proxy.models import (
     Access,
     BatchState,
@@ -29,7 +29,7 @@ from isales_proxy.models import (
     User,
     WriteBack,
 )
-from isales_proxy.services import reservations
+from isales_proxy.reservations import services as reservations
 from isales_proxy.simulator import Simulator
 from tests.support.addresses import filled, routes
 from tests.support.call_data import TASK

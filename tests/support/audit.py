@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection
 
+from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, AuditEvent
-from isales_proxy.services import audit
 
 TABLE = "isales_proxy_auditevent"
 HEAD = "isales_proxy_audithead"

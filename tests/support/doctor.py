@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from isales_proxy.diagnostics import report as doctor_report
+from isales_proxy.diagnostics import services as doctor
+from isales_proxy.diagnostics.findings import Examined, Report
 from isales_proxy.models import Vdn
-from isales_proxy.services import doctor
-from isales_proxy.services.doctor import report as doctor_report
-from isales_proxy.services.doctor.findings import Examined, Report
 from isales_proxy.simulator import Simulator
 
 

@@ -12,12 +12,14 @@ from django.utils import timezone
 from isales_proxy import access
 from isales_proxy.access import Scope
 from isales_proxy.models import User, WriteBack
-from isales_proxy.services import write_backs
-from isales_proxy.services.write_backs import IntermediateResult, claims, deliveries
-from isales_proxy.services.write_backs.claims import Claim
-from isales_proxy.services.write_backs.deliveries import Drained, Pauses
-from isales_proxy.services.write_backs.leases import LeaseWatch
 from isales_proxy.simulator import Simulator
+from isales_proxy.write_backs import delivery
+from isales_proxy.write_backs import leases as claims
+from isales_proxy.write_backs import services as write_backs
+from isales_proxy.write_backs.delivery import Drained, Pauses
+from isales_proxy.write_backs.lease_watch import LeaseWatch
+from isales_proxy.write_backs.leases import Claim
+from isales_proxy.write_backs.services import IntermediateResult
 
 TASK = "1106025109"
 
@@ -64,7 +66,7 @@ class Outbox:
         )
 
     def deliver(self, worker: str = "one", **more: Any) -> Drained:
-        return deliveries.deliver_due(
+        return delivery.deliver_due(
             worker=worker,
             clock=self.clock,
             monotonic=self.monotonic,

@@ -28,10 +28,10 @@ def redis_cache(settings: Any) -> None:
 
     settings.CACHES = {
         room: {
-            "BACKEND": "isales_proxy.forgiving_cache.ForgivingRedisCache",
+            "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
             "LOCATION": "redis://127.0.0.1:6379/15",
             "KEY_PREFIX": f"callboard-tests-{room}",
-            "OPTIONS": {"serializer": "isales_proxy.signed_pickle.CacheSerializer"},
+            "OPTIONS": {"serializer": "isales_proxy.core.signed_pickle.CacheSerializer"},
         }
         for room in ("default", "rows")
     }

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.test import Client
 
+from dashboard.account.sign_in import providers
 from dashboard.environment.sign_in import SingleSignOn
-from dashboard.sign_in import providers
 from tests.support.oidc import Provider
 
 BEGIN = "/accounts/single-sign-on/"

@@ -36,7 +36,7 @@ import json, os, uuid
 from isales_proxy.models import User
 from isales_proxy import access
 from isales_proxy.services import write_backs
-from isales_proxy.services.write_backs import IntermediateResult
+from isales_proxy.write_backs.services import IntermediateResult
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 for unique_id, status in json.loads(os.environ["WANTED"]):
     write_backs.queue(scope=scope, key=uuid.uuid4().hex, result=IntermediateResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reading import Answer, Received
+from .response_body import Answer, Received
 from .transport import Transport
 
 __all__ = ["Answer", "Received", "Transport"]

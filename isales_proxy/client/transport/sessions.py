@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ..config import Place
-from .wire import Budget, Trace, pool_classes
+from .connections import Budget, Trace, pool_classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ..errors import BadAnswer, CredentialsRefused, Misdirected, Refused
 from ..obs_envelopes import TokenPayload
 from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN, Operation
 from ..tokens import Token
-from .reading import NO_TOKEN, Answer
+from .response_body import NO_TOKEN, Answer
 
 # What the vendor's example of the log-in says, for answers that leave it out.
 _LOG_IN_SECONDS = 300

@@ -38,7 +38,7 @@ from ..operations import OPERATIONS, AuthScheme, Operation
 from ..tokens import MemoryShelf, TokenShelf, TokenState
 from .authenticators import Authenticator, Bearer, C2Signer, Open, Outgoing, Proof
 from .failures import HTTP_ERRORS, sending_failure
-from .reading import Answer, Received, open_answer, read_body, read_date
+from .response_body import Answer, Received, open_answer, read_body, read_date
 from .retry import RetryPolicy
 from .sessions import Lane, Lanes, tls_context
 

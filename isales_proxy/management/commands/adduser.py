@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from isales_proxy import vendor_use
-from isales_proxy.input_cleaning import cleaned
+from isales_proxy.accounts import services as people
+from isales_proxy.core.input_cleaning import cleaned
 from isales_proxy.models import Role
-from isales_proxy.services import people
+from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from isales_proxy import vendor_use
-from isales_proxy.services import retention
+from isales_proxy import retention
+from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.diagnostics import report as doctor_report
+from isales_proxy.diagnostics import services as doctor
 from isales_proxy.models import Vdn
-from isales_proxy.services import doctor
-from isales_proxy.services.doctor import report as doctor_report
-from isales_proxy.services.turns import AlreadyRunning
-from isales_proxy.vendor_use import SimulatorRefused
+from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from django.db import Error, close_old_connections
 from django.utils import timezone
 
 from isales_proxy.management.stop_request import StopRequest
-from isales_proxy.services.write_backs import deliveries
-from isales_proxy.services.write_backs.deliveries import Drained
-from isales_proxy.vendor_use import SimulatorRefused
+from isales_proxy.vendor.vendor_use import SimulatorRefused
+from isales_proxy.write_backs import delivery
+from isales_proxy.write_backs.delivery import Drained
 
 log = structlog.get_logger("isales")
 
@@ -33,13 +33,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print a line for each drain that did something; the call under way is always ended."""
         ended = StopRequest()
-        worker = deliveries.worker_name()
+        worker = delivery.worker_name()
         if options["watch"]:
             ended.on_signals()
         while True:
             close_old_connections()
             try:
-                drained = deliveries.deliver_due(worker=worker, stopped=ended.is_made)
+                drained = delivery.deliver_due(worker=worker, stopped=ended.is_made)
             except SimulatorRefused as error:
                 raise CommandError(str(error)) from None
             except Error as error:

@@ -11,10 +11,10 @@ from typing import Any, Final
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from isales_proxy import vendor_use
-from isales_proxy.configuration import isales
+from isales_proxy.accounts import services as people
+from isales_proxy.core.settings import isales
 from isales_proxy.models import Role, Vdn
-from isales_proxy.services import people
+from isales_proxy.vendor import vendor_use
 
 # Known to everybody, so it opens invented data only.
 KNOWN_PASSWORD: Final = "callboard-demo"  # noqa: S105

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from isales_proxy import vendor_use
-from isales_proxy.services import call_data
+from isales_proxy.outbound import services as call_data
+from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):

@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import Vdn
-from isales_proxy.services import result_codes
-from isales_proxy.services.result_codes import RefreshReport
-from isales_proxy.services.turns import AlreadyRunning
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.services import RefreshReport
 
 
 class Command(BaseCommand):

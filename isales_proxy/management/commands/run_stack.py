@@ -18,10 +18,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from isales_proxy import vendor_use
-from isales_proxy.configuration import isales
+from isales_proxy.core.settings import isales
 from isales_proxy.management import static
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
+from isales_proxy.vendor import vendor_use
 
 _SIMULATOR_LINE: Final = re.compile(r"\S.* on (http://\S+) ")
 _PROBE_SECONDS: Final = 2.0

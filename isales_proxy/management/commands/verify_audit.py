@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from isales_proxy import vendor_use
-from isales_proxy.services.audit import checking, upkeep
+from isales_proxy.audit import retention, verify
+from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was found."""
         vendor_use.see_configured()
-        found = upkeep.check(anchor=options["anchor"])
+        found = retention.check(anchor=options["anchor"])
         if found.first_at and found.last_at:
             self.stdout.write(
                 f"Events: {found.count}, from {found.first_at:%Y-%m-%d %H:%M:%S} "
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 
 def _anchor(text: str) -> tuple[int, str]:
-    found = checking.anchor_of(text)
+    found = verify.anchor_of(text)
     if found is None:
         raise ArgumentTypeError("wants NUMBER:FINGERPRINT as an earlier run told it")
     return found

@@ -1,0 +1,120 @@
+"""How people get in: by an account that an administrator made, never by signing themselves up."""
+
+from __future__ import annotations
+
+import time
+from ipaddress import ip_address
+from typing import Any, ClassVar, Final
+
+from allauth.account import app_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.core import context
+from allauth.core.internal.ratelimit import get_ip
+from django.contrib import auth
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.account import log_in_audit
+from isales_proxy.accounts import changes, sign_in_attempts
+from isales_proxy.models import User, comparable_username
+
+_THIS_MACHINE: Final = "127.0.0.1"
+# What allauth notes in the session of how the person who is about to log in proved who they are.
+_PROOFS: Final = ("account_authentication_methods", "account_authentication_methods_user")
+
+
+class ClosedAdapter(DefaultAccountAdapter):
+    """allauth with sign-up switched off, and with an address for everybody."""
+
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": _("User name or password is wrong."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
+        return False
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Not within the first minutes of a log-in: the person has just proved who they are."""
+        if not super().is_reauthentication_required(app=app, **kwargs):
+            return False
+        records = get_authentication_records(context.request, context.request.user)
+        latest = max((record["at"] for record in records), default=0.0)
+        return bool(time.time() - latest >= app_settings.REAUTHENTICATION_TIMEOUT)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Whose log-ins are counted together; without an address allauth would refuse them."""
+        try:
+            return str(super().get_client_ip(request))
+        except PermissionDenied:
+            return _forwarded(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Who guesses too much is told so; that goes into the audit."""
+        name = str(credentials.get("username", ""))
+        try:
+            # `authenticate` takes it back when the password is right.
+            self._login_failed_rl_usage = count_password(request, name)
+        except sign_in_attempts.TooManyAttempts:
+            log_in_audit.locked(name)
+            raise self.validation_error("too_many_login_attempts") from None
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """The person, or None. A hash that was made anew on the way leaves the session as it is."""
+        user = super().authenticate(request, **credentials)
+        if user is not None and request.user.is_authenticated and user.pk == request.user.pk:
+            request.session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+        return user
+
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
+        """End the session of whoever is logged in in this browser."""
+        if auth.SESSION_KEY in request.session:
+            proofs = {name: request.session[name] for name in _PROOFS if name in request.session}
+            request.user = auth.get_user(request)
+            auth.logout(request)
+            request.session.update(proofs)
+        return super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Log in under a new session key, which Django gives where nobody was logged in before."""
+        # Set for the time of an attempt only.
+        request.session.pop("_session_expiry", None)
+        super().login(request, user)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+        """Where a changed password leads, unless somebody wanted another page."""
+        return reverse("account_home")
+
+    def generate_unique_username(self, txts: list[str | None], regex: str | None = None) -> str:
+        """A user name that nobody has in any case."""
+        found = wanted = str(super().generate_unique_username(txts, regex))
+        number = 2
+        while User.objects.is_taken(found):
+            found, number = f"{wanted}{number}", number + 1
+        return found
+
+    def set_password(self, user: User, password: str) -> None:
+        """A person's own change of their password, recorded with it."""
+        with changes.watched(by=user, people=[user.pk]):
+            super().set_password(user, password)
+
+
+def count_password(request: HttpRequest, name: str) -> sign_in_attempts.Attempts:
+    """Count a password that is tried for the account of this name. Raises TooManyAttempts."""
+    return sign_in_attempts.count(
+        (sign_in_attempts.PASSWORDS_BY_ADDRESS, get_ip(request)),
+        (sign_in_attempts.PASSWORDS_BY_ACCOUNT, comparable_username(name)),
+    )
+
+
+def _forwarded(request: HttpRequest) -> str:
+    """For whom the proxy at the other end of a unix socket, which has no address, says it asks."""
+    # The last address is the proxy's own word; those before it may come from the browser.
+    said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(said))
+    except ValueError:
+        return _THIS_MACHINE

@@ -1,0 +1,48 @@
+"""Sessions in the database and the cache, with values that may be lost.
+
+Reading a page notes when the person was last seen and which VDN they look at. A database that takes
+no write just now must not cost them the page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.sessions.backends import cached_db
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponseBase
+
+from isales_proxy.core.database import optional_write
+
+
+class SessionStore(cached_db.SessionStore):
+    """Django's, which besides knows of changes that need not be stored."""
+
+    noted = False
+
+    def note(self, key: str, value: Any) -> None:
+        """Set a value that may be lost."""
+        session: Any = self
+        session._session[key] = value  # noqa: SLF001 - without the mark that it must be saved
+        self.noted = True
+
+
+class NotingSessionMiddleware(SessionMiddleware):
+    """Stores at the end of a request what was noted, where the database takes it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
+        """Save like Django; only noted values are tried alone, and given up."""
+        session: Any = request.session
+        if session.noted and not session.modified and not session.is_empty():
+            try:
+                optional_write(session.save, "session_not_noted")
+            except UpdateError:
+                # It was ended from elsewhere meanwhile.
+                session.noted = False
+        return super().process_response(request, response)  # type: ignore[arg-type]
+
+
+def note(session: Any, key: str, value: Any) -> None:
+    """Set a value of the session that may be lost."""
+    session.note(key, value)

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class SignInConfig(AppConfig):
+    """What we add to allauth. It stands behind allauth's apps, whose admin pages it takes away."""
+
+    name = "dashboard.account.sign_in"
+    label = "sign_in"
+
+    def ready(self) -> None:
+        # Importing connects the signal receivers.
+        from dashboard.account.sign_in import signals  # noqa: F401

@@ -1,0 +1,75 @@
+"""allauth's second factor as we want it: sealed, without e-mail, and not to be given up."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Any, Final
+
+import structlog
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.utils.translation import gettext as _
+
+from isales_proxy.accounts import second_factors
+from isales_proxy.core import encryption
+
+log = structlog.get_logger("isales")
+
+_PURPOSE: Final = "mfa"
+_PRODUCT: Final = "Callboard"
+
+
+class SealedAdapter(DefaultMFAAdapter):
+    """TOTP secrets and the seed of recovery codes are sealed; names are user names."""
+
+    def encrypt(self, text: str) -> str:
+        """Seal a secret."""
+        return encryption.seal(text, purpose=_PURPOSE)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """What was sealed; if it cannot be opened, a secret that no code fits."""
+        try:
+            return encryption.unseal(encrypted_text, purpose=_PURPOSE)
+        except encryption.Unopenable:
+            # The person is refused like with a wrong code; an admin can reset their second factor.
+            log.warning("second_factor_unopenable")
+            return base64.b32encode(secrets.token_bytes(20)).decode("ascii")
+
+    def can_delete_authenticator(self, authenticator: Any) -> bool:
+        """Not the last one of a person who must have one."""
+        if not second_factors.is_required_of(authenticator.user):
+            return True
+        return second_factors.has(authenticator.user, but=authenticator.pk)
+
+    def get_totp_issuer(self) -> str:
+        """The product's name, for which the app lists the code."""
+        return _PRODUCT
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The host by which the browser came, without its port."""
+        return {"id": context.request.get_host().partition(":")[0], "name": _PRODUCT}
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:  # noqa: A002 - allauth's signature
+        """`Security key 2`."""
+        number = Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1
+        return _("Security key %(number)s") % {"number": number}
+
+    def send_notification_mail(self, *_args: Any, **_kwargs: Any) -> None:
+        """Nobody here has an e-mail address."""
+
+    def _get_user_identifier(self, user: Any) -> str:
+        return str(user.get_username())
+
+
+def is_unreadable(user: Any) -> bool:
+    """Whether a secret of the person's second factor was sealed with a key that is not known."""
+    for kept in Authenticator.objects.filter(user=user).values_list("data", flat=True):
+        for name in ("secret", "seed"):
+            try:
+                if kept.get(name):
+                    encryption.unseal(kept[name], purpose=_PURPOSE)
+            except encryption.Unopenable:
+                return True
+    return False

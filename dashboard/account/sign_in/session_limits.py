@@ -1,0 +1,94 @@
+"""How long a session lasts: so long after its begin, and so long after a person's last act.
+
+A page that looks after itself says so by `X-Poll`; such a request neither counts as an act nor
+brings an ended session back.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.contrib import auth, messages
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext as _
+
+from dashboard.account.session_engine import note
+from dashboard.ui.middleware import GetResponse
+from isales_proxy.accounts import sessions
+from isales_proxy.api.errors import is_api
+from isales_proxy.core.database import optional_write
+from isales_proxy.models import User
+
+# In the session: seconds since the epoch.
+_BEGAN: Final = "began"
+_SEEN: Final = "seen"
+# An act is written down at most so often, in seconds.
+_EVERY: Final = 60
+_FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
+_HOUR: Final = 3600
+_MINUTE: Final = 60
+
+
+def begin(session: Any, *, now: float) -> None:
+    """Let the session begin now."""
+    session[_BEGAN] = session[_SEEN] = int(now)
+
+
+def began(session: Any) -> float:
+    """When the person logged in, in seconds since the epoch; 0 where that is not known."""
+    return float(session.get(_BEGAN, 0))
+
+
+class SessionLimitsMiddleware:
+    """Ends sessions that are over, and notes acts."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Whoever brings no session is not looked up, and machines that watch must be answered
+        # without a database, whatever they bring.
+        if (
+            request.path not in _FOR_MACHINES
+            and auth.SESSION_KEY in request.session
+            and request.user.is_authenticated
+        ):
+            self._look(request, now=time.time())
+        return self.get_response(request)
+
+    def _look(self, request: HttpRequest, *, now: float) -> None:
+        session = request.session
+        limits = settings.SIGN_IN
+        # Noted in the future: the clock was set back, and the session would last as much longer.
+        if _BEGAN not in session or session[_SEEN] > now + _EVERY:
+            begin(session, now=now)
+            self._note(request, now)
+            return
+        if now - session[_BEGAN] > limits.hours * _HOUR:
+            _end(request, _("You were logged out: a session ends after some hours."))
+        elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
+            _end(request, _("You were logged out, since nothing was done for a while."))
+        elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
+            note(session, _SEEN, int(now))
+            optional_write(lambda: self._note(request, now), "session_not_noted")
+
+    def _note(self, request: HttpRequest, now: float) -> None:
+        key = request.session.session_key or ""
+        address = get_adapter(request).get_client_ip(request)
+        if not sessions.seen(key=key, address=address, now=datetime.fromtimestamp(now, UTC)):
+            sessions.begun(
+                user=cast("User", request.user),
+                key=key,
+                address=address,
+                user_agent=request.META.get("HTTP_USER_AGENT", ""),
+            )
+
+
+def _end(request: HttpRequest, words: str) -> None:
+    auth.logout(request)
+    if request.method == "GET" and not is_api(request) and "HX-Request" not in request.headers:
+        messages.info(request, words)

@@ -1,0 +1,68 @@
+"""What follows from logging in and from changes of a second factor or password."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.account.adapter import get_adapter
+from allauth.mfa import signals as mfa
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from dashboard.account.sign_in import requirement, session_limits
+from isales_proxy.accounts import second_factors, sessions
+from isales_proxy.models import User
+
+
+@receiver(user_logged_in, dispatch_uid="sign_in.begun")
+def _begun(request: HttpRequest, user: Any, **_more: object) -> None:
+    session_limits.begin(request.session, now=time.time())
+    sessions.begun(
+        user=user,
+        key=request.session.session_key or "",
+        address=get_adapter(request).get_client_ip(request),
+        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+    )
+
+
+@receiver(mfa.authenticator_used, dispatch_uid="sign_in.used")
+def _used(request: HttpRequest, user: Any, **_more: object) -> None:
+    requirement.note_passed(request.session, user)
+
+
+@receiver(mfa.authenticator_added, dispatch_uid="sign_in.added")
+def _added(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
+    second_factors.note(person=user, by=user, change="added", kinds=[authenticator.type])
+    if authenticator.type not in second_factors.FACTORS:
+        return
+    requirement.note_passed(request.session, user)
+    if not second_factors.has(user, but=authenticator.pk):
+        # Sessions that began with a password alone may be those of whoever stole it.
+        _end_others(request, user)
+
+
+@receiver(mfa.authenticator_removed, dispatch_uid="sign_in.removed")
+def _removed(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
+    second_factors.note(person=user, by=user, change="removed", kinds=[authenticator.type])
+    if authenticator.type in second_factors.FACTORS and not second_factors.has(user):
+        requirement.forget_passed(request.session)
+        _end_others(request, user)
+
+
+@receiver(mfa.authenticator_reset, dispatch_uid="sign_in.reset")
+def _reset(user: Any, authenticator: Any, **_more: object) -> None:
+    second_factors.note(person=user, by=user, change="renewed", kinds=[authenticator.type])
+
+
+@receiver(account.password_changed, dispatch_uid="sign_in.password")
+def _password(request: HttpRequest, user: Any, **_more: object) -> None:
+    User.objects.filter(pk=user.pk, password_is_temporary=True).update(password_is_temporary=False)
+    # Their passwords fit no longer; the list of sessions and the cache are told, too.
+    _end_others(request, user)
+
+
+def _end_others(request: HttpRequest, user: Any) -> None:
+    sessions.end_all(person=user, by=user, but=request.session.session_key or "", reason="others")

@@ -1,0 +1,181 @@
+"""OpenID Connect by allauth, with what it leaves open closed: the issuer, the signature and the
+nonce of the ID token, and parameters that a link may not bring along."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.models import SocialToken
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from allauth.utils import build_absolute_uri
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from dashboard.account.sign_in import id_tokens
+from dashboard.environment.sign_in import SingleSignOn
+
+# Seconds for which the provider's description of itself is kept, by its address.
+_KEPT: Final = 300.0
+_descriptions: dict[str, tuple[float, dict[str, Any]]] = {}
+_NEEDED: Final = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+class Adapter(OpenIDConnectOAuth2Adapter):
+    """Fetches from the provider: its description, its keys, the tokens, and more about the person.
+
+    Raises OAuth2Error, which becomes a page that says no more than that it did not work.
+    """
+
+    _verifier = ""
+
+    @property
+    def openid_config(self) -> dict[str, Any]:
+        """The provider's description of itself, if it is that of the configured issuer."""
+        found: dict[str, Any] | None = getattr(self, "_openid_config", None)
+        if found is None:
+            found = _description(self.get_provider().server_url)
+            if not all(isinstance(found.get(name), str) for name in _NEEDED):
+                raise OAuth2Error("The provider's description is incomplete.")
+            if found["issuer"].rstrip("/") != _configured().issuer:
+                raise OAuth2Error("The provider's description is that of another issuer.")
+            self._openid_config = found
+        return found
+
+    def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002 - allauth's signature
+        """Where the provider sends people back to."""
+        return str(build_absolute_uri(request, reverse("single_sign_on_callback")))
+
+    def get_access_token_data(
+        self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
+    ) -> Any:
+        """The token endpoint's answer; keeps the verifier of the attempt."""
+        self._verifier = pkce_code_verifier or ""
+        return super().get_access_token_data(request, app, client, pkce_code_verifier)
+
+    def parse_token(self, data: Any) -> SocialToken:
+        """The access token, which is used once and kept nowhere."""
+        return SocialToken(token=str(data["access_token"]))
+
+    def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> Any:
+        """The log-in that the ID token proves; other claims are filled up from `userinfo`."""
+        raw = kwargs["response"].get("id_token")
+        if not self._verifier or not isinstance(raw, str):
+            raise OAuth2Error("No ID token.")
+        try:
+            claims = id_tokens.verified(
+                raw,
+                keys=_json(self.openid_config["jwks_uri"]),
+                issuer=self.openid_config["issuer"],
+                client_id=app.client_id,
+                nonce=id_tokens.nonce_of(self._verifier),
+            )
+        except id_tokens.Unfit as error:
+            raise OAuth2Error(f"ID token: {error}") from None
+        if isinstance(self.openid_config.get("userinfo_endpoint"), str):
+            more = _json(self.openid_config["userinfo_endpoint"], bearer=token.token)
+            if more.get("sub") != claims["sub"]:
+                raise OAuth2Error("Userinfo is that of somebody else.")
+            claims = {**more, **claims}
+        return self.get_provider().sociallogin_from_response(request, claims)
+
+
+class Provider(OpenIDConnectProvider):
+    """The one provider of `OIDC_ISSUER`."""
+
+    oauth2_adapter_class = Adapter
+
+    def get_login_url(self, request: HttpRequest, **_more: Any) -> str:  # noqa: ARG002 - allauth's signature
+        """Where an attempt begins."""
+        return reverse("single_sign_on")
+
+    def get_callback_url(self) -> str:
+        """Where the provider sends people back to."""
+        return reverse("single_sign_on_callback")
+
+    def get_default_scope(self) -> list[str]:
+        """No e-mail address: nobody is found or written to by one."""
+        return ["openid", "profile"]
+
+    def get_pkce_params(self) -> dict[str, Any]:
+        """PKCE, and the nonce that belongs to it."""
+        found: dict[str, Any] = super().get_pkce_params()
+        return {**found, "nonce": id_tokens.nonce_of(found["code_verifier"])}
+
+    def extract_uid(self, data: dict[str, Any]) -> str:
+        """The provider's own number of the person, which never changes hands."""
+        return str(data["sub"])
+
+    def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
+        """What granting needs of the claims, and nothing else of the person."""
+        sso = _configured()
+        return {
+            "roles": claimed(data, sso.role_claim),
+            "agent_account": claimed(data, sso.agent_account_claim),
+        }
+
+    def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Names for people to read."""
+        fields = {
+            "username": data.get("preferred_username"),
+            "first_name": data.get("given_name"),
+            "last_name": data.get("family_name"),
+            "name": data.get("name"),
+        }
+        return {name: text[:150] for name, text in fields.items() if isinstance(text, str)}
+
+    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:  # noqa: ARG002 - allauth's signature
+        """None."""
+        return []
+
+
+def claimed(claims: Any, name: str) -> Any:
+    """A claim by its name, or by the dotted path to it, such as `realm_access.roles`; else None."""
+    if isinstance(claims, dict) and name in claims:
+        return claims[name]
+    for part in name.split("."):
+        if not isinstance(claims, dict):
+            return None
+        claims = claims.get(part)
+    return claims
+
+
+def forget() -> None:
+    """Ask the provider for its description anew."""
+    _descriptions.clear()
+
+
+def _description(address: str) -> dict[str, Any]:
+    """What the provider says of itself: each log-in begins with it, so it is kept for a while."""
+    kept = _descriptions.get(address)
+    if kept is None or kept[0] <= time.monotonic():
+        kept = (time.monotonic() + _KEPT, _json(address))
+        _descriptions[address] = kept
+    return kept[1]
+
+
+def _configured() -> SingleSignOn:
+    found: SingleSignOn | None = settings.SIGN_IN.single_sign_on
+    if found is None:
+        raise OAuth2Error("Single sign-on is not configured.")
+    return found
+
+
+def _json(address: str, *, bearer: str = "") -> dict[str, Any]:
+    """What the provider answers there. Raises OAuth2Error, whatever goes wrong."""
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    try:
+        with get_adapter().get_requests_session() as session:
+            answer = session.get(address, headers=headers)
+            answer.raise_for_status()
+            found = answer.json()
+    except (OSError, ValueError) as error:
+        # Of which the errors of requests are some.
+        raise OAuth2Error(f"The provider did not answer: {type(error).__name__}") from None
+    if not isinstance(found, dict):
+        raise OAuth2Error("The provider answered something else.")
+    return found

@@ -1,0 +1,142 @@
+"""API tokens of a person: the list, a new one shown once, and taking one back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from allauth.account.decorators import reauthentication_required
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.account.sign_in.requirement import has_passed
+from dashboard.account.token_forms import TokenForm
+from dashboard.ui import form_drafts
+from dashboard.ui.requests import ReaderRequest, moments_outside
+from dashboard.ui.responses import SeeOther
+from dashboard.ui.times import Moments
+from isales_proxy.accounts import tokens
+from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
+from isales_proxy.models import ApiToken, TokenScope
+
+
+@require_safe
+@login_required
+@never_cache
+def token_list(request: ReaderRequest) -> HttpResponse:
+    """`/accounts/tokens/`: the reader's own."""
+    moments = moments_outside(request)
+    rows = [_row(token, moments) for token in tokens.of(request.user)]
+    return render(request, "tokens/list.html", {"rows": rows, "most": tokens.MOST})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@reauthentication_required
+@never_cache
+def token_new(request: ReaderRequest) -> HttpResponse:
+    """`/accounts/tokens/new/`: the form; posted, the token is made and shown elsewhere, once."""
+    scopes = tokens.usable_scopes(request.user)
+    if request.method == "POST":
+        return _made(request, scopes)
+    open_form = form_drafts.opened(request)
+    away = form_drafts.led_away(request, open_form)
+    if away is not None:
+        return away
+    if open_form.judged:
+        form = TokenForm(open_form.data, scopes=scopes)
+        status = open_form.status if form.is_valid() else 422
+    else:
+        typed = open_form.data.dict() if open_form.data is not None else None
+        form = TokenForm(None, scopes=scopes, initial=typed)
+        status = 200
+    context = {"form": form, "open_form": open_form}
+    return render(request, "tokens/new.html", context, status=status)
+
+
+def _made(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpResponse:
+    """To the page that shows the new token once; the same form sent again makes no second one."""
+    left = form_drafts.discarded(request, leave=reverse("tokens"))
+    if left is not None:
+        return left
+    key = form_drafts.posted_key(request)
+    form = TokenForm(request.POST, scopes=scopes)
+    if not form.is_valid():
+        return form_drafts.keep(request, key=key)
+    found = form.cleaned_data
+
+    def make() -> tuple[str, str]:
+        _token, text = tokens.make(
+            user=request.user,
+            name=found["name"],
+            scope=TokenScope(found["scope"]),
+            days=found["days"],
+            second_factor=has_passed(request.session, request.user),
+        )
+        return form_drafts.draft_address(reverse("token_made"), key), text
+
+    try:
+        address, _repeated = once(user=request.user, key=key, make=make)
+    except tokens.TooMany:
+        notice = _("You have as many tokens as one may have. Revoke one.")
+        return form_drafts.keep(request, key=key, notice=notice, status=409)
+    return SeeOther(address)
+
+
+@require_safe
+@login_required
+@never_cache
+def token_made(request: ReaderRequest) -> HttpResponse:
+    """`/accounts/tokens/made/`: the text of a token that was made just now, at the first call."""
+    text = ""
+    if request.method == "GET":
+        key = request.GET.get(form_drafts.FORM, "")
+        text = take_secret(user=request.user, key=key[:LONGEST_KEY])
+    token = tokens.find(text)
+    if token is None:
+        return render(request, "tokens/made.html", {"text": ""}, status=410)
+    context = {
+        "row": _row(token, moments_outside(request)),
+        "text": text,
+        "address": request.build_absolute_uri("/api/v1/vdns/"),
+    }
+    return render(request, "tokens/made.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
+    """`/accounts/tokens/<prefix>/revoke/`: asks, then ends the token."""
+    token = tokens.of(request.user).filter(token_key=token_key).first()
+    if token is None:
+        raise Http404
+    if request.method == "POST":
+        tokens.revoke(by=request.user, token=token)
+        messages.success(request, _("The token was revoked. It opens nothing any more."))
+        return redirect("tokens")
+    return render(request, "tokens/revoke.html", {"row": _row(token, moments_outside(request))})
+
+
+def _row(token: ApiToken, moments: Moments) -> dict[str, Any]:
+    return {
+        "key": token.token_key,
+        "name": token.name,
+        "scope": TokenScope(token.scope).label,
+        "made": _when(token.created, moments),
+        "ends": _when(token.expiry, moments),
+        "ended": token.expiry is None or token.expiry <= timezone.now(),
+        "used": _when(token.last_used_at, moments),
+        "used_from": token.last_used_from,
+    }
+
+
+def _when(moment: datetime | None, moments: Moments) -> str:
+    return moments.exact(moment) if moment else ""

@@ -1,0 +1,96 @@
+"""One's own account: where everything is found, and the sessions one has open."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from allauth.account.views import login as allauth_log_in
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.account.sign_in.devices import device_words
+from dashboard.ui.requests import moments_outside
+from isales_proxy.accounts import second_factors, sessions
+from isales_proxy.models import User
+
+
+def log_in(request: HttpRequest) -> HttpResponse:
+    """`/accounts/login/`. The form counts also where somebody else is logged in in this browser:
+    who types their own password must not go on in the session of another person."""
+    if request.method == "POST":
+        request.user = AnonymousUser()
+    answer: HttpResponse = allauth_log_in(request)
+    return answer
+
+
+@require_safe
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """`/accounts/`: password, second factor, sessions."""
+    user = cast("User", request.user)
+    context = {
+        "has_password": user.has_usable_password(),
+        "has_factor": second_factors.has(user),
+        "factor_required": second_factors.is_required_of(user),
+        "session_count": len(sessions.of(user)),
+    }
+    return render(request, "account/account.html", context)
+
+
+@require_safe
+@login_required
+def no_password(_request: HttpRequest) -> HttpResponse:
+    """Nothing is set here: the account says why."""
+    return redirect("account_home")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def session_list(request: HttpRequest) -> HttpResponse:
+    """Where one is logged in; POST ends one session by its number, or all others."""
+    user = cast("User", request.user)
+    if request.method == "POST":
+        return _end(request, user)
+    moments = moments_outside(request)
+    rows = [
+        {
+            "number": session.pk,
+            "device": device_words(session.user_agent),
+            "address": session.ip,
+            "began": moments.short(session.created_at),
+            "began_exact": moments.exact(session.created_at),
+            "seen": moments.short(session.last_seen_at),
+            "seen_exact": moments.exact(session.last_seen_at),
+            "current": session.session_key == request.session.session_key,
+        }
+        for session in sessions.of(user)
+    ]
+    rows.sort(key=lambda row: not row["current"])
+    context = {"sessions": rows, "zone_text": moments.zone_text}
+    return render(request, "account/sessions.html", context)
+
+
+def _end(request: HttpRequest, user: User) -> HttpResponse:
+    number = request.POST.get("session", "")
+    if number:
+        if not (number.isascii() and number.isdigit() and len(number) < 19):
+            raise Http404
+        if not sessions.end(person=user, number=int(number), by=user):
+            messages.info(request, _("That session had ended already."))
+        else:
+            messages.success(request, _("The session is ended."))
+    else:
+        ended = sessions.end_all(
+            person=user, by=user, but=request.session.session_key or "", reason="others"
+        )
+        text = ngettext("%(n)s other session is ended.", "%(n)s other sessions are ended.", ended)
+        messages.success(request, text % {"n": ended})
+    return redirect("usersessions_list")

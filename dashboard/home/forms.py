@@ -1,0 +1,72 @@
+"""What a reader may tell us beside a filter."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from zoneinfo import available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.core.input_cleaning import CleanedInput, ProseField
+from isales_proxy.reservations.forms import CountField
+
+_OFFSET: Final = re.compile(
+    r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?00)?", re.ASCII | re.IGNORECASE
+)
+_ANY_PLACE: Final = "Asia/Shanghai"
+# Whose clocks are never changed.
+_PLACES: Final = {
+    -5: "America/Bogota",
+    -3: "America/Sao_Paulo",
+    3: "Europe/Istanbul",
+    4: "Asia/Dubai",
+    5: "Asia/Karachi",
+    6: "Asia/Dhaka",
+    7: "Asia/Bangkok",
+    8: "Asia/Shanghai",
+    9: "Asia/Tokyo",
+    10: "Australia/Brisbane",
+}
+_INCOMPLETE: Final = _("This form is incomplete. Open the page anew.")
+
+
+class ZoneForm(CleanedInput, forms.Form):
+    """The reader's choice of a time zone; empty goes back to that of the VDN."""
+
+    time_zone = forms.CharField(required=False, max_length=64)
+
+    def clean_time_zone(self) -> str:
+        """Only what the time zone database knows."""
+        name = str(self.cleaned_data["time_zone"])
+        if not name or name in available_timezones():
+            return name
+        if offset := _OFFSET.fullmatch(name):
+            place = _PLACES.get(int(offset["sign"] + offset["hours"]), _ANY_PLACE)
+            raise ValidationError(
+                _("“%(name)s” is an offset. Give a place instead, for example %(place)s."),
+                params={"name": name, "place": place},
+            )
+        raise ValidationError(
+            _("“%(name)s” is no time zone. Give a place, for example %(place)s."),
+            params={"name": name, "place": _ANY_PLACE},
+        )
+
+
+class TakeForm(CleanedInput, forms.Form):
+    """The wish to have call data handed out. `key` makes one form one taking."""
+
+    batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)
+    reason = ProseField(required=False, max_length=300, label=_("Reason"))
+    confirmed = forms.BooleanField(error_messages={"required": _("Tick the box to confirm.")})
+    key = forms.UUIDField(error_messages=dict.fromkeys(("required", "invalid"), _INCOMPLETE))
+
+    def clean_batch_count(self) -> int:
+        """Nothing is taken for want of a figure."""
+        wanted = int(self.cleaned_data["batch_count"])
+        if not wanted:
+            raise ValidationError(_("Enter how many rows to take."))
+        return wanted

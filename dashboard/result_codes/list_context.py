@@ -1,0 +1,194 @@
+"""The code table as a page and as a file: which codes a question finds, and their ready texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from dashboard.result_codes.forms import STATES, CodeFilter
+from dashboard.result_codes.labels import category, code_address
+from dashboard.ui.list_url import with_query
+from dashboard.ui.paging import count
+from dashboard.ui.times import Moments, zone_name
+from isales_proxy.access import Permission, Scope
+from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.models import CodeCategory, CodeRefresh
+from isales_proxy.result_codes.book import CodeBook, CodeMeaning
+from isales_proxy.result_codes.guide import Explanation
+
+HEADINGS: Final[tuple[str | Promise, ...]] = (
+    gettext_lazy("Code"),
+    gettext_lazy("State"),
+    gettext_lazy("Category"),
+    gettext_lazy("CC-iSales says, in English"),
+    gettext_lazy("CC-iSales says, in Chinese"),
+    gettext_lazy("Meaning, in English"),
+    gettext_lazy("Next step, in English"),
+    gettext_lazy("Meaning, in Chinese"),
+    gettext_lazy("Next step, in Chinese"),
+    gettext_lazy("Edited by an admin"),
+    gettext_lazy("Seen in 7 days"),
+    gettext_lazy("First listed"),
+    gettext_lazy("Last listed"),
+    gettext_lazy("Gone since"),
+)
+
+
+@dataclass(frozen=True)
+class CodeLine:
+    """One code of the book, or one that was seen or written about and that the table lacks.
+
+    `state` is known, gone or unknown.
+    """
+
+    code: str
+    row: CodeMeaning | None
+    explained: Explanation
+    seen: int
+
+    @property
+    def state(self) -> str:
+        """Where the code stands."""
+        if self.row is None:
+            return "unknown"
+        return "known" if self.row.gone_at is None else "gone"
+
+    def bears(self, wanted: str) -> bool:
+        """Whether a cleaned and casefolded text is somewhere in it, in either language."""
+        vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
+        ours = (category(self.explained.category), *self.explained.texts().values())
+        return any(wanted in cleaned(text).casefold() for text in (self.code, *vendor, *ours))
+
+
+def lines(book: CodeBook, seen: dict[str, int]) -> list[CodeLine]:
+    """All codes: first those that the table lacks, the most frequent first, then the table."""
+    lacking = (seen.keys() | book.notes.keys()) - book.codes.keys()
+    unknown = [CodeLine(code, None, book.explain(code), seen.get(code, 0)) for code in lacking]
+    unknown.sort(key=lambda line: (-line.seen, line.code))
+    listed = [
+        CodeLine(row.code, row, row.explained, seen.get(row.code, 0)) for row in book.codes.values()
+    ]
+    return unknown + listed
+
+
+def found(all_lines: Iterable[CodeLine], form: CodeFilter) -> list[CodeLine]:
+    """Those that the question finds; none where it is a bad one."""
+    if not form.is_valid():
+        return []
+    wanted = cleaned(form.cleaned_data["q"]).casefold()
+    side, state = form.cleaned_data["category"], form.cleaned_data["state"]
+    return [
+        line
+        for line in all_lines
+        if (not wanted or line.bears(wanted))
+        and (not side or line.explained.category == side)
+        and (not state or state == line.state or (state == "edited" and line.explained.edited))
+    ]
+
+
+def board(
+    scope: Scope, book: CodeBook, form: CodeFilter, rows: list[CodeLine], held: CodeRefresh | None
+) -> dict[str, Any]:
+    """What the page and its fragment show."""
+    moments = Moments(timezone.now())
+    language = get_language() or "en"
+    query = urlencode(form.asked()) if form.is_valid() else ""
+    here = [scope.vdn.pk]
+    return {
+        "book": facts(book),
+        "form": form,
+        "rows": [_row(scope, line, language, moments) for line in rows],
+        "shown": len(rows),
+        "filtered": bool(query) or not form.is_valid(),
+        "zh_first": language.startswith("zh"),
+        "categories": CodeCategory.choices,
+        "states": STATES,
+        "csv_url": with_query(reverse("result_codes_csv", args=here), query),
+        "xlsx_url": with_query(reverse("result_codes_xlsx", args=here), query),
+        "held": held_text(held, moments),
+        "refresh": {
+            "can": scope.can(Permission.REFRESH_RESULT_CODES),
+            "url": reverse("result_codes_refresh", args=here),
+            "progress_url": reverse("result_codes_progress", args=here),
+        },
+    }
+
+
+def facts(book: CodeBook) -> dict[str, Any]:
+    """How many codes there are and when they were read."""
+    return {
+        "as_of_text": Moments(timezone.now()).short(book.read_at),
+        "as_of_iso": book.read_at.isoformat() if book.read_at else "",
+        "count": sum(row.gone_at is None for row in book.codes.values()),
+        "empty": not book.codes,
+    }
+
+
+def held_text(held: CodeRefresh | None, moments: Moments) -> str:
+    """That the vendor's table is held off since a roll-back; "" where it is not."""
+    if held is None:
+        return ""
+    return _(
+        "Rolled back by %(by)s, %(at)s. Scheduled readings leave the table so until CC-iSales "
+        "lists another one, or until an admin reads it again."
+    ) % {"by": held.by, "at": moments.short(held.at)}
+
+
+def headings(now: datetime) -> list[str]:
+    """The heads of a file's columns; those of times name the zone."""
+    zone = zone_name(now, timezone.get_current_timezone())
+    times = len(HEADINGS) - 3
+    return [
+        f"{text} · {zone}" if place >= times else str(text) for place, text in enumerate(HEADINGS)
+    ]
+
+
+def file_rows(rows: Iterable[CodeLine], now: datetime) -> Iterator[list[str]]:
+    """The rows of a file, all text."""
+    moments = Moments(now)
+    states = {key: str(text) for key, text in STATES}
+    for line in rows:
+        row, said = line.row, line.explained
+        times = (row.first_seen, row.last_seen, row.gone_at) if row else (None, None, None)
+        yield [
+            line.code,
+            states[line.state],
+            category(said.category),
+            row.text_en if row else "",
+            row.text_zh if row else "",
+            said.meaning_en,
+            said.step_en,
+            said.meaning_zh,
+            said.step_zh,
+            _("Yes") if said.edited else _("No"),
+            str(line.seen),
+            *(moments.stamp(time) if time else "" for time in times),
+        ]
+
+
+def _row(scope: Scope, line: CodeLine, language: str, moments: Moments) -> dict[str, Any]:
+    row = line.row
+    zh_first = language.startswith("zh")
+    return {
+        "code": line.code,
+        "url": code_address(scope.vdn.pk, line.code),
+        "state": line.state,
+        "category": category(line.explained.category),
+        "text": row.text(language) if row else "",
+        "other": (row.text_en if zh_first else row.text_zh) if row else "",
+        "meaning": line.explained.meaning(language),
+        "step": line.explained.step(language),
+        "edited": line.explained.edited,
+        "seen": count(line.seen) if line.seen else "",
+        "last_seen": moments.short(row.last_seen) if row else "",
+        "gone": moments.short(row.gone_at) if row else "",
+    }

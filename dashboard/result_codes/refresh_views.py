@@ -1,0 +1,235 @@
+"""Refreshing the code table: shown first, then applied; its history, and the way back in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.result_codes import list_context
+from dashboard.result_codes.labels import actor, change_lines, summary
+from dashboard.ui.htmx import answer, wants_fragment
+from dashboard.ui.list_url import ListAddress
+from dashboard.ui.paging import count, pager
+from dashboard.ui.parameters import notice
+from dashboard.ui.permissions import vdn_page
+from dashboard.ui.requests import ReaderRequest
+from dashboard.ui.responses import SeeOther
+from dashboard.ui.times import Moments
+from isales_proxy import problems
+from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.models import CodeRefresh, RefreshKind
+from isales_proxy.reservations.forms import DEFAULT_SIZE, PageFilter
+from isales_proxy.result_codes import history as code_history
+from isales_proxy.result_codes import previews
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.previews import Preview
+from isales_proxy.result_codes.tables import TableMoved
+
+
+@require_POST
+@vdn_page(Permission.REFRESH_RESULT_CODES)
+def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """Read the vendor's table and show what it would change; nothing is applied."""
+    try:
+        preview = previews.start(scope=scope)
+    except AlreadyRunning:
+        return _outcome(request, scope, _failed(_("A refresh is already under way.")), 409)
+    except ISalesError as error:
+        problem = problems.describe(error)
+        state = _failed(_("Nothing was changed.")) | {"problem": problem}
+        return _outcome(request, scope, state, problem.status)
+    return _outcome(request, scope, _shown(preview), 200)
+
+
+@require_POST
+@vdn_page(Permission.REFRESH_RESULT_CODES)
+def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """Apply what was shown, and only that."""
+    try:
+        report = previews.apply(scope=scope, preview_id=request.POST.get("preview", ""))
+    except previews.Expired:
+        text = _("What was shown is no longer kept. Nothing was changed: read the table again.")
+        return _outcome(request, scope, _failed(text), 410)
+    except TableMoved:
+        text = _("The table has moved on since it was read, so nothing was applied. Look again.")
+        return _outcome(request, scope, _failed(text), 409)
+    except previews.Outdated as error:
+        state = _shown(error.preview)
+        state["warning"] = _(
+            "The table was changed meanwhile, so nothing was applied. This is how things are now."
+        )
+        return _outcome(request, scope, state, 409)
+    done = {"name": "done", "summary": summary(report)}
+    if wants_fragment(request):
+        return _outcome(request, scope, done, 200)
+    messages.success(request, done["summary"])
+    return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
+
+
+@require_safe
+@vdn_page(Permission.REFRESH_RESULT_CODES)
+def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """How far a reading under way has come."""
+    read, expected = result_codes.progress(scope=scope)
+    return answer(
+        request,
+        page="result_codes/_progress.html",
+        fragment="result_codes/_progress.html",
+        context={
+            "read": count(read),
+            "expected": count(expected),
+            "percent": round(100 * read / expected) if expected else 0,
+            "running": bool(expected),
+        },
+    )
+
+
+@require_safe
+@vdn_page(Permission.SEE_RESULT_CODES)
+def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/result-codes/history/`: who changed the table, when, and how much."""
+    form = PageFilter(request.GET)
+    good = form.is_valid()
+    page, size = (
+        (form.cleaned_data["page"], form.cleaned_data["size"]) if good else (1, DEFAULT_SIZE)
+    )
+    rows, total = code_history.listed(scope=scope, page=page, size=size) if good else ([], 0)
+    moments = Moments(timezone.now())
+    address = ListAddress(reverse("result_codes_history", args=[scope.vdn.pk]), (), size, page)
+    return answer(
+        request,
+        page="result_codes/history.html",
+        fragment="result_codes/_history.html",
+        context={
+            "rows": [_entry(row, moments) for row in rows],
+            "total": total,
+            "form": form,
+            "notice": notice(form, address.at(page=1)),
+            "pager": pager(address, total=total, shown=len(rows)),
+            "held": list_context.held_text(code_history.last_roll_back(scope.vdn), moments),
+        },
+        status=200 if good else 422,
+    )
+
+
+@require_safe
+@vdn_page(Permission.SEE_RESULT_CODES)
+def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
+    """One change of the table with its difference, and what going back to it would change."""
+    return _entry_page(request, scope, refresh_id)
+
+
+@require_POST
+@vdn_page(Permission.EDIT_RESULT_CODES)
+def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
+    """Make the table what it was after this entry."""
+    try:
+        report = code_history.roll_back(scope=scope, pk=refresh_id, version=_version(request))
+    except NotYours:
+        raise Http404 from None
+    except TableMoved:
+        text = _("The table was changed meanwhile, so nothing was rolled back. Look again.")
+        return _entry_page(request, scope, refresh_id, warning=text, status=409)
+    except code_history.NothingToDo:
+        text = _("The table is so already. Nothing was changed.")
+        return _entry_page(request, scope, refresh_id, warning=text, status=409)
+    messages.success(request, _("Rolled back: %s.") % summary(report))
+    return SeeOther(reverse("result_codes_history", args=[scope.vdn.pk]))
+
+
+def _outcome(
+    request: ReaderRequest, scope: Scope, state: dict[str, Any], status: int
+) -> HttpResponse:
+    """What became of a refresh: beside the table, or as a page of its own."""
+    scope.vdn.refresh_from_db()
+    context = {
+        "book": list_context.facts(result_codes.book(scope.vdn)),
+        "state": {"warning": "", "summary": "", "problem": None} | state,
+        "vdn_id": scope.vdn.pk,
+        "held": list_context.held_text(
+            code_history.last_roll_back(scope.vdn), Moments(timezone.now())
+        ),
+    }
+    return answer(
+        request,
+        page="result_codes/refreshed.html",
+        fragment="result_codes/_refreshed.html",
+        context=context,
+        status=status,
+        problem=state.get("problem"),
+    )
+
+
+def _failed(text: str) -> dict[str, Any]:
+    return {"name": "failed", "summary": text}
+
+
+def _shown(preview: Preview) -> dict[str, Any]:
+    moments = Moments(timezone.now())
+    read_at = moments.clock(preview.report.read_at)
+    if not preview.report.changes:
+        text = _("CC-iSales was read at %s. Nothing differs.") % read_at
+        return {"name": "same", "summary": text}
+    return {
+        "name": "diff",
+        "id": preview.id,
+        "summary": summary(preview.report),
+        "read_at": read_at,
+        "minutes": int(previews.KEPT.total_seconds() // 60),
+        "changes": change_lines(preview.report.changes, get_language() or "en"),
+    }
+
+
+def _entry_page(
+    request: ReaderRequest, scope: Scope, pk: int, *, warning: str = "", status: int = 200
+) -> HttpResponse:
+    try:
+        found = code_history.one(scope=scope, pk=pk)
+    except NotYours:
+        raise Http404 from None
+    language = get_language() or "en"
+    return answer(
+        request,
+        page="result_codes/entry.html",
+        fragment="result_codes/entry.html",
+        context={
+            "vdn_id": scope.vdn.pk,
+            "entry": _entry(found.row, Moments(timezone.now())),
+            "changes": change_lines(found.changes, language),
+            "way_back": change_lines(found.way_back, language),
+            "version": scope.vdn.codes_version,
+            "may_roll_back": scope.can(Permission.EDIT_RESULT_CODES) and bool(found.way_back),
+            "warning": warning,
+        },
+        status=status,
+    )
+
+
+def _entry(row: CodeRefresh, moments: Moments) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "url": reverse("result_codes_entry", args=[row.vdn_id, row.pk]),
+        "at": moments.short(row.at),
+        "exact": moments.exact(row.at),
+        "kind": row.kind,
+        "kind_text": str(RefreshKind(row.kind).label),
+        "by": actor(row),
+        "added": count(row.added) if row.added else "",
+        "removed": count(row.removed) if row.removed else "",
+        "reworded": count(row.reworded) if row.reworded else "",
+    }
+
+
+def _version(request: ReaderRequest) -> int:
+    """The version that the person was shown; -1 for one that cannot be."""
+    text = request.POST.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1

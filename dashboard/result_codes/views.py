@@ -1,0 +1,194 @@
+"""The code table of a VDN: the list, its files, one code, and what an admin says of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.result_codes import list_context
+from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
+from dashboard.result_codes.labels import category, code_address, explained
+from dashboard.ui import exports, form_drafts
+from dashboard.ui.htmx import answer
+from dashboard.ui.permissions import vdn_page
+from dashboard.ui.requests import ReaderRequest
+from dashboard.ui.responses import SeeOther
+from dashboard.ui.times import Moments
+from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.accounts.form_drafts import once
+from isales_proxy.models import CodeCategory
+from isales_proxy.result_codes import history, occurrences, overrides
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.overrides import CodeStory
+
+LIST: Final = "result_codes/list.html"
+IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
+_FILE: Final = "result-codes"
+
+
+@require_safe
+@vdn_page(Permission.SEE_RESULT_CODES)
+def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/result-codes/`: the table, searchable and filtered, or its fragment."""
+    form, context = asked(request, scope)
+    return answer(
+        request,
+        page=LIST,
+        fragment="result_codes/_table.html",
+        context=context,
+        status=200 if form.is_valid() else 422,
+    )
+
+
+@require_safe
+@vdn_page(Permission.SEE_RESULT_CODES)
+def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
+    """What the filter finds as a file."""
+    form = CodeFilter(request.GET)
+    if not form.is_valid():
+        return result_code_list(request, vdn_id=scope.vdn.pk)
+    rows = _found(scope, form)
+    now = timezone.now()
+    table = exports.Table(
+        name=_FILE,
+        headings=list_context.headings(now),
+        rows=list_context.file_rows(rows, now),
+        total=len(rows),
+    )
+    file = exports.as_file(request, kind, table)
+    if file is None:
+        return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
+    result_codes.exported(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
+    return file
+
+
+@require_safe
+@vdn_page(Permission.SEE_RESULT_CODES)
+def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """`/vdn/<id>/result-codes/<code>/`: all about one code."""
+    return answer(
+        request,
+        page="result_codes/detail.html",
+        fragment="result_codes/_detail.html",
+        context={"detail": _detail(scope, _story(scope, code))},
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@vdn_page(Permission.EDIT_RESULT_CODES)
+def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """The form with what is said of one code; posted, it is said so from now on."""
+    story = _story(scope, code)
+    if request.method == "POST":
+        return _noted(request, scope, code)
+    open_form = form_drafts.opened(request)
+    away = form_drafts.led_away(request, open_form)
+    if away is not None:
+        return away
+    form = NoteForm(open_form.data)
+    good = not open_form.judged or form.is_valid()
+    return answer(
+        request,
+        page="result_codes/note.html",
+        fragment="result_codes/note.html",
+        context={
+            "detail": _detail(scope, story),
+            "fields": _fields(form, story, judged=open_form.judged),
+            "form": open_form,
+        },
+        status=open_form.status if good else 422,
+    )
+
+
+def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """Save or remove a note, once for each form; what is refused is kept for another look."""
+    place = code_address(scope.vdn.pk, code)
+    left = form_drafts.discarded(request, leave=place)
+    if left is not None:
+        return left
+    key = form_drafts.posted_key(request)
+    form = NoteForm(request.POST)
+    remove = "remove" in request.POST
+    if not remove and not form.is_valid():
+        return form_drafts.keep(request, key=key)
+
+    def change() -> tuple[str, str]:
+        if remove:
+            overrides.remove(scope=scope, code=code)
+        else:
+            overrides.change(scope=scope, code=code, texts=form.texts())
+        return place, ""
+
+    _place, repeated = once(user=request.user, key=key, make=change)
+    if not repeated:
+        text = _("The built-in text is restored.") if remove else _("Saved.")
+        messages.success(request, text)
+    return SeeOther(place)
+
+
+def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
+    """The filter of this address, and all that the list shows of it."""
+    form = CodeFilter(request.GET)
+    book = result_codes.book(scope.vdn)
+    rows = list_context.found(list_context.lines(book, occurrences.counts(scope.vdn)), form)
+    held = history.last_roll_back(scope.vdn)
+    return form, list_context.board(scope, book, form, rows, held) | {"state": IDLE}
+
+
+def _found(scope: Scope, form: CodeFilter) -> list[list_context.CodeLine]:
+    book = result_codes.book(scope.vdn)
+    return list_context.found(list_context.lines(book, occurrences.counts(scope.vdn)), form)
+
+
+def _story(scope: Scope, code: str) -> CodeStory:
+    try:
+        return overrides.story(scope=scope, code=code)
+    except NotYours:
+        raise Http404 from None
+
+
+def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
+    moments = Moments(timezone.now())
+    row, written = story.row, story.note
+    return {
+        "vdn_id": scope.vdn.pk,
+        "code": story.code,
+        "state": list_context.CodeLine(story.code, row, story.explained, story.seen).state,
+        "text_en": row.text_en if row else "",
+        "text_zh": row.text_zh if row else "",
+        "said": explained(story.explained, get_language() or "en"),
+        "seen": story.seen,
+        "first_seen": moments.exact(row.first_seen) if row else "",
+        "last_seen": moments.exact(row.last_seen) if row else "",
+        "gone": moments.exact(row.gone_at) if row else "",
+        "note": {"by": written.changed_by, "at": moments.exact(written.changed_at)}
+        if written
+        else None,
+        "edit_url": code_address(scope.vdn.pk, story.code, "result_code_note")
+        if scope.can(Permission.EDIT_RESULT_CODES)
+        else "",
+    }
+
+
+def _fields(form: NoteForm, story: CodeStory, *, judged: bool) -> list[dict[str, Any]]:
+    now, shipped = story.explained.texts(), story.shipped.texts()
+    return [
+        {
+            "name": name,
+            "label": str(form.fields[name].label),
+            "value": str(form[name].value() or "") if form.is_bound else now[name],
+            "shipped": category(shipped[name]) if name == "category" else shipped[name],
+            "options": CodeCategory.choices if name == "category" else (),
+            "errors": [str(error) for error in form.errors.get(name, [])] if judged else [],
+            "longest": LONGEST_TEXT,
+            "language": "zh-Hans" if name.endswith("_zh") else "en" if name != "category" else "",
+        }
+        for name in form.fields
+    ]

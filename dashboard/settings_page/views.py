@@ -1,0 +1,103 @@
+"""The settings in effect, the people, the VDNs and the tokens on one page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from dashboard.ui.permissions import vdn_page
+from dashboard.ui.requests import ReaderRequest
+from dashboard.ui.times import Moments
+from isales_proxy.access import Permission, Scope
+from isales_proxy.accounts import second_factors
+from isales_proxy.core.settings import Variable
+from isales_proxy.diagnostics import installation as service
+from isales_proxy.diagnostics.installation import Person, TokenLine, VdnLine
+
+_GROUPS = (
+    ("ISALES_", "CC-iSales"),
+    ("OIDC_", "OpenID Connect"),
+)
+
+
+@require_safe
+@never_cache
+@vdn_page(Permission.SEE_SETTINGS)
+def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/settings/`: everything in effect, secrets hidden."""
+    found = service.look(scope=scope, by=request.user)
+    moments = Moments(timezone.now())
+    return render(
+        request,
+        "installation/installation.html",
+        {
+            "people": [_person(person, moments) for person in found.people],
+            "vdns": [_vdn(line) for line in found.vdns],
+            "tokens": [_token(line, moments) for line in found.tokens],
+            "groups": _grouped(found.variables),
+        },
+    )
+
+
+def _person(person: Person, moments: Moments) -> dict[str, Any]:
+    return {
+        "name": person.full_name or person.username,
+        "username": person.username if person.full_name else "",
+        "url": reverse("admin:isales_proxy_user_change", args=[person.id])
+        if person.in_reach
+        else "",
+        "active": person.active,
+        "superuser": person.superuser,
+        "last_login": _when(person.last_login, moments),
+        "second_factors": [str(second_factors.WORDS[kind]) for kind in person.second_factors],
+        "accesses": [
+            {"vdn": row.vdn_id, "role": row.get_role_display(), "agent_account": row.agent_account}
+            for row in person.accesses
+        ],
+    }
+
+
+def _vdn(line: VdnLine) -> dict[str, Any]:
+    return {
+        "id": line.vdn.pk,
+        "name": line.vdn.name,
+        "url": reverse("admin:isales_proxy_vdn_change", args=[line.vdn.pk]),
+        "time_zone": line.vdn.time_zone,
+        "cc_id": line.vdn.cc_id,
+        "enabled": line.vdn.enabled,
+        "people": line.people,
+        "own_keys": ", ".join(name.replace("_", " ") for name in line.own_keys),
+    }
+
+
+def _token(line: TokenLine, moments: Moments) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "owner": line.owner,
+        "prefix": line.prefix,
+        "scope": line.scope.label,
+        "made": _when(line.made_at, moments),
+        "ends": _when(line.ends_at, moments),
+        "used": _when(line.last_used_at, moments),
+    }
+
+
+def _when(moment: datetime | None, moments: Moments) -> dict[str, str] | None:
+    return {"text": moments.short(moment), "exact": moments.exact(moment)} if moment else None
+
+
+def _grouped(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:
+    """The variables of this product first, then those of each neighbour, all by name."""
+    groups: dict[str, list[Variable]] = {_("This installation"): []}
+    for variable in sorted(variables, key=lambda each: each.name):
+        title = next((words for start, words in _GROUPS if variable.name.startswith(start)), None)
+        groups.setdefault(title or _("This installation"), []).append(variable)
+    return [{"title": title, "variables": found} for title, found in groups.items()]

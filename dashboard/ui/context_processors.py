@@ -1,0 +1,139 @@
+"""The frame of every page: navigation, VDNs, the vendor's health, language, theme, reader."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import tzinfo
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from dashboard.ui.requests import last_scope, refused_zone
+from dashboard.ui.times import Moments, zone_name
+from isales_proxy.access import Permission, Scope, remembered_scopes
+from isales_proxy.core import health
+from isales_proxy.core.settings import isales
+
+THEMES: Final = ("auto", "light", "dark")
+
+_LANGUAGES: Final = (("en", "English", "EN"), ("zh-hans", "简体中文", "中"))
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """`frame`, worked out only by templates that use it (an htmx fragment does not)."""
+    return {"frame": SimpleLazyObject(lambda: _frame(request))}
+
+
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "user", None)
+    known = user is not None and user.is_authenticated
+    scopes = remembered_scopes(user) if known else []
+    scope: Scope | None = getattr(request, "scope", None) or last_scope(request, scopes)
+    zone = scope.zone if scope else timezone.get_current_timezone()
+    language = get_language() or "en"
+    typed_zone, zone_error = refused_zone(request) if known else ("", "")
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "auto")
+    return {
+        "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
+        "vdns": [_vdn(request, each, scope) for each in scopes],
+        "nav": _nav(request, scope) if scope else [],
+        "demo": isales().demo,
+        "health": _health(zone) if known else None,
+        "languages": [
+            {"code": code, "label": label, "short": short, "current": code == language}
+            for code, label, short in _LANGUAGES
+        ],
+        "theme": theme if theme in THEMES else "auto",
+        "zone": {
+            "name": zone_name(timezone.now(), zone),
+            "own": typed_zone or (user.time_zone if known and user else ""),
+            "error": zone_error,
+            "vdn": scope.vdn.time_zone if scope else "",
+        },
+        "user": _person(user, scope) if known else None,
+        "single_sign_on": settings.SIGN_IN.single_sign_on,
+        "doctor_url": reverse("doctor", args=[scope.vdn.pk])
+        if scope and scope.can(Permission.EXAMINE_VENDOR)
+        else "",
+        "settings_url": reverse("settings", args=[scope.vdn.pk])
+        if scope and scope.can(Permission.SEE_SETTINGS)
+        else "",
+        "admin_url": reverse("admin:index") if known and user and user.is_staff else "",
+    }
+
+
+def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, Any]:
+    """A VDN in the switcher: the same page there, where the page is of a VDN as a whole."""
+    match = request.resolver_match
+    url = reverse("reservations", args=[each.vdn.pk])
+    if match and set(match.kwargs) == {"vdn_id"} and match.url_name:
+        with suppress(NoReverseMatch):
+            url = reverse(match.url_name, args=[each.vdn.pk])
+    return {
+        "id": each.vdn.pk,
+        "name": each.vdn.name,
+        "url": url,
+        "current": current is not None and each.vdn.pk == current.vdn.pk,
+    }
+
+
+def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    own = not scope.can(Permission.SEE_ALL_AGENTS)
+    outbound = scope.can(Permission.SEE_OUTBOUND)
+    pages = (
+        (
+            _("My reservations") if own else _("Reservations"),
+            "reservations",
+            ("reservation",),
+            scope.can(Permission.SEE_RESERVATIONS),
+        ),
+        (_("Tasks"), "tasks", ("task", "call_data_batch"), outbound),
+        (_("Write-backs"), "write_backs", ("write_back", "write_back_new"), outbound),
+        (
+            _("Result codes"),
+            "result_codes",
+            ("result_code", "result_code_note", "result_codes_history", "result_codes_entry"),
+            scope.can(Permission.SEE_RESULT_CODES),
+        ),
+        (_("Audit"), "audit", (), scope.can(Permission.SEE_AUDIT)),
+    )
+    return [
+        {
+            "label": label,
+            "url": reverse(name, args=[scope.vdn.pk]),
+            "current": here in {name, *parts},
+        }
+        for label, name, parts, shown in pages
+        if shown
+    ]
+
+
+def _health(zone: tzinfo) -> dict[str, str]:
+    found = health.vendor()
+    if found.answered_at is None:
+        text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
+        return {"state": found.state, "text": text, "at_iso": ""}
+    at = Moments(timezone.now(), zone).clock(found.answered_at)
+    text = (
+        _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
+        if found.state == "ok"
+        else _("Not answering · last answer %(at)s") % {"at": at}
+    )
+    return {"state": found.state, "text": text, "at_iso": found.answered_at.isoformat()}
+
+
+def _person(user: Any, scope: Scope | None) -> dict[str, str]:
+    name = user.get_full_name() or user.get_username()
+    initials = "".join(word[0] for word in name.replace("-", " ").split()[:2]).upper()
+    return {
+        "name": name,
+        "initials": initials,
+        "role": str(scope.role.label) if scope else "",
+    }

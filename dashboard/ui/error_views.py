@@ -1,0 +1,134 @@
+"""What cannot be answered: a page for people, problem+json for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import (
+    REASON_BAD_ORIGIN,
+    REASON_CSRF_TOKEN_MISSING,
+    REASON_NO_CSRF_COOKIE,
+)
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.views import defaults
+
+from dashboard.account import log_in_audit
+from dashboard.ui import form_drafts
+from dashboard.ui.unavailable import unavailable
+from isales_proxy.api.errors import is_api, problem
+from isales_proxy.core.database import is_unavailable
+
+_LONGEST_ORIGIN: Final = 200
+
+
+_OPEN_TOO_LONG: Final = _lazy("This page is out of date")
+_ELSEWHERE: Final = _lazy("This form came from another address")
+_CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
+    # The begin of Django's reason, and what it means.
+    (
+        REASON_NO_CSRF_COOKIE,
+        (
+            _lazy("Your browser sent no cookie"),
+            _lazy("Allow cookies for this address, then load the form again."),
+        ),
+    ),
+    (
+        REASON_BAD_ORIGIN.partition("%s")[0],
+        (
+            _ELSEWHERE,
+            _lazy(
+                "It was sent from %(origin)s, which this server does not trust. If that is the "
+                "address by which you open Callboard, an administrator must add it to "
+                "CSRF_TRUSTED_ORIGINS, or have the proxy pass on the host name."
+            ),
+        ),
+    ),
+    (
+        REASON_CSRF_TOKEN_MISSING,
+        (
+            _ELSEWHERE,
+            _lazy("It carries no proof that this server made it. Open the form here and send it."),
+        ),
+    ),
+    (
+        "Referer checking failed",
+        (
+            _ELSEWHERE,
+            _lazy("Your browser or a proxy did not say from which page of this server it came."),
+        ),
+    ),
+)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that this server cannot take for its own: why, and the way back to what was typed."""
+    title, text = next(
+        (found for begin, found in _CSRF if reason.startswith(begin)),
+        (
+            _OPEN_TOO_LONG,
+            _lazy("Somebody has logged in here since it was opened. Open the form again."),
+        ),
+    )
+    # What names a person was signed by us for that person.
+    back = form_drafts.save_typed(request) and form_drafts.posted_address(request)
+    context = {
+        "title": title,
+        "text": str(text) % {"origin": request.headers.get("Origin", "?")[:_LONGEST_ORIGIN]},
+        "back_url": back or "",
+    }
+    return render(request, "csrf.html", context, status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that no page can be meant by; perhaps not even its host is ours."""
+    if is_api(request):
+        return problem(400, _("This request cannot be understood."))
+    context: dict[str, Any] = {"status": 400}
+    if isinstance(exception, DisallowedHost):
+        context["title"] = _("This server is not known by that name")
+        context["text"] = _(
+            "Open Callboard by its own address. If this is its address, an administrator must add "
+            "it to ALLOWED_HOSTS."
+        )
+    elif isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
+        context["title"] = _("What you sent is too large")
+        context["text"] = _("Nothing was done.")
+    elif isinstance(exception, SessionInterrupted):
+        context["title"] = _("Your session has ended")
+        context["text"] = _("Log in again. What you sent last may not have been done.")
+    return render(request, "422.html", context, status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """There is nothing here for this person."""
+    if is_api(request):
+        return problem(404, _("There is nothing here for you."))
+    return defaults.page_not_found(request, exception)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """What allauth answers when its limits are met: too many log-ins, codes or passwords."""
+    log_in_audit.too_many(request.user if request.user.is_authenticated else None)
+    return render(request, "429.html", status=429)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Our own fault; the log has more. Django calls this while the error is being handled."""
+    if is_unavailable(sys.exc_info()[1]):
+        return unavailable(request)
+    if is_api(request):
+        return problem(
+            500, _("Something went wrong on our side; the log has more of this request.")
+        )
+    return defaults.server_error(request)

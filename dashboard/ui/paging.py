@@ -1,0 +1,94 @@
+"""Pages, not endless scroll: first, neighbours, last, sizes, go to page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from dashboard.ui.list_url import ListAddress, gathered
+from isales_proxy.client.queries import MAX_PAGE
+from isales_proxy.core.settings import isales
+
+SIZES: Final = (10, 25, 50, 100)
+_NEIGHBOURS: Final = 1
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Ready for the template; an address is "" where there is nowhere to go."""
+
+    text: str
+    page: int
+    pages: int
+    items: list[dict[str, Any]]
+    prev_url: str
+    next_url: str
+    first_url: str
+    sizes: list[dict[str, Any]]
+    goto_action: str
+    goto_hidden: list[tuple[str, str]]
+
+
+def why_empty(*, past: bool, filtered: bool) -> str:
+    """What a list without rows says of itself: its page lies past the end, its filters match
+    nothing, or there is nothing at all."""
+    return "past-end" if past else "no-match" if filtered else "none"
+
+
+def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
+    """The pager of a list of `total` rows, of which `shown` stand on the page of `address`."""
+    page, size = address.page, address.size
+    pages = min(max(1, -(-total // size)), MAX_PAGE)
+    first_row = (page - 1) * size + 1
+    return Pager(
+        text=_("%(first)s–%(last)s of %(total)s")
+        % {
+            "first": count(first_row),
+            "last": count(first_row + shown - 1),
+            "total": count(total),
+        }
+        if shown
+        else "",
+        page=page,
+        pages=pages,
+        items=_items(address, pages),
+        prev_url=address.at(page=min(page - 1, pages)) if page > 1 else "",
+        next_url=address.at(page=page + 1) if page < pages else "",
+        first_url=address.at(page=1) if page > 1 else "",
+        sizes=[
+            {"size": each, "url": address.at(page=1, size=each), "current": each == size}
+            for each in sorted({*SIZES, size})
+            if each <= isales().max_page_size
+        ],
+        goto_action=address.path,
+        goto_hidden=[*gathered(list(address.filters)), ("size", str(size))],
+    )
+
+
+def _items(address: ListAddress, pages: int) -> list[dict[str, Any]]:
+    near = range(address.page - _NEIGHBOURS, address.page + _NEIGHBOURS + 1)
+    wanted = sorted({1, pages, *(page for page in near if 1 <= page <= pages)})
+    items: list[dict[str, Any]] = []
+    before = 0
+    for page in wanted:
+        if page - before > 1:
+            items.append({"gap": True})
+        items.append(
+            {
+                "gap": False,
+                "page": count(page),
+                "number": str(page),
+                "url": address.at(page=page),
+                "current": page == address.page,
+            }
+        )
+        before = page
+    return items
+
+
+def count(number: int) -> str:
+    """A figure with the separators of the reader's language."""
+    return number_format(number, use_l10n=True, force_grouping=True)

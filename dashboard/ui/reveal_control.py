@@ -1,0 +1,56 @@
+"""The control beside a masked number by which a person has it shown, ready to lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.ui.list_url import reservation_address, with_query
+from isales_proxy.access import Scope
+from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REASON
+
+
+@dataclass
+class Control:
+    """Context of `reveals/_control.html`. `numbers` (label, number) are there only once shown."""
+
+    dom_id: str
+    url: str
+    usual: list[str]
+    reason: str = ""
+    error: str = ""
+    notice: str = ""
+    left: str = ""
+    seconds: int = 0
+    lasts: int = SECONDS
+    shortest: int = SHORTEST_REASON
+    longest: int = LONGEST_REASON
+    numbers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+
+
+def of_reservation(scope: Scope, appoint_id: str, query: str) -> Control:
+    """Of a reservation that was seen in the list of this query."""
+    url = reservation_address("reveal_reservation", scope.vdn.pk, appoint_id)
+    return Control("reveal", with_query(url, query), _usual())
+
+
+def of_datum(scope: Scope, datum_id: int) -> Control:
+    """Of a row of call data."""
+    url = reverse("reveal_datum", args=[scope.vdn.pk, datum_id])
+    return Control(f"reveal-d-{datum_id}", url, _usual())
+
+
+def of_write_back(scope: Scope, pk: int) -> Control:
+    """Of a write-back."""
+    return Control("reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _usual())
+
+
+def _usual() -> list[str]:
+    return [
+        _("Calling the customer back"),
+        _("The customer asked about this call"),
+        _("The number may be wrong"),
+        _("A complaint"),
+    ]

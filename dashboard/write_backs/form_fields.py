@@ -1,0 +1,257 @@
+"""The form of a write-back, field by field, ready to lay out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.result_codes.labels import category
+from dashboard.ui.times import Moments
+from isales_proxy.client.queries import MAX_TEXT
+from isales_proxy.outbound import tasks
+from isales_proxy.result_codes.book import CodeBook
+from isales_proxy.write_backs.forms import (
+    DEVICE_TYPES,
+    LONGEST_STATUS,
+    LONGEST_UNIQUE_ID,
+    STATUSES,
+    TIMES,
+    TypedMoment,
+    WriteBackForm,
+    offset_text,
+    offsets,
+)
+from isales_proxy.write_backs.prefill import Draft
+
+Option = tuple[str, str]
+
+_GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...], tuple[str, ...]], ...]] = (
+    # Title, fields, fields that are rarely needed.
+    (
+        gettext_lazy("Call"),
+        ("service_id", "unique_id", "number_of", "phone_number"),
+        ("call_id",),
+    ),
+    (gettext_lazy("Outcome"), ("fail_code", "status"), ("device_type", "asr_result")),
+    (gettext_lazy("Times"), ("write_start_time", "end_call_time"), ("fetch_time",)),
+)
+_LONGEST: Final = {"unique_id": LONGEST_UNIQUE_ID, "status": LONGEST_STATUS}
+
+
+@dataclass
+class FieldView:
+    """One field. `kind` is text, moment or select; `groups` are a select's options, `offers` what
+    may be typed. `focus` is where the reader should look first. A moment has the instant that it
+    is filled with (`exact`), and `offsets` to choose from in an hour that comes twice."""
+
+    name: str
+    label: str
+    kind: str
+    value: str
+    required: bool
+    errors: list[str]
+    hint: str = ""
+    longest: int = MAX_TEXT
+    mode: str = ""
+    focus: bool = False
+    offers: list[Option] = field(default_factory=list)
+    groups: list[tuple[str, list[Option]]] = field(default_factory=list)
+    exact: str = ""
+    offset: str = ""
+    offsets: list[Option] = field(default_factory=list)
+    link: Option | None = None
+
+
+@dataclass
+class GroupView:
+    """Fields under one heading; those that are rarely needed are folded unless `open`."""
+
+    title: str
+    fields: list[FieldView]
+    rare: list[FieldView]
+
+    @property
+    def open(self) -> bool:
+        """Whether a folded field holds something or is wrong."""
+        return any(view.value or view.errors for view in self.rare)
+
+
+def groups(
+    form: WriteBackForm,
+    draft: Draft,
+    *,
+    book: CodeBook,
+    language: str,
+    names: dict[str, str],
+    judged: bool = True,
+) -> list[GroupView]:
+    """The fields in their groups, with what was given, else with what the draft knows. Messages
+    are shown only of a form that was `judged`."""
+
+    def views(chosen: tuple[str, ...]) -> list[FieldView]:
+        return [
+            _field(name, form, draft, book, language, names, judged=judged)
+            for name in chosen
+            if name != "number_of" or draft.sources
+        ]
+
+    found = [GroupView(str(title), views(usual), views(rare)) for title, usual, rare in _GROUPS]
+    everything = [view for group in found for view in (*group.fields, *group.rare)]
+    for first in itertools.islice((view for view in everything if view.errors), 1):
+        first.focus = True
+    return found
+
+
+def offered(names: dict[str, str]) -> list[Option]:
+    """The tasks by name, for a field to offer."""
+    return sorted(names.items(), key=lambda pair: pair[1].casefold())
+
+
+def given(form: WriteBackForm) -> list[Option]:
+    """Every field as it was given, to be handed on hidden."""
+    found = []
+    for name in form.fields:
+        value = form[name].value()
+        if isinstance(value, TypedMoment):
+            found += [(name, value.text), (f"{name}_exact", value.exact)]
+            found.append((f"{name}_offset", value.offset))
+        else:
+            found.append((name, str(value or "")))
+    return found
+
+
+def _field(
+    name: str,
+    form: WriteBackForm,
+    draft: Draft,
+    book: CodeBook,
+    language: str,
+    names: dict[str, str],
+    *,
+    judged: bool,
+) -> FieldView:
+    value = form[name].value() if form.is_bound else draft.values.get(name)
+    view = FieldView(
+        name=name,
+        label=str(form.fields[name].label),
+        kind="moment" if name in TIMES else "text",
+        value="" if name in TIMES else str(value or ""),
+        required=form.fields[name].required,
+        errors=[str(error) for error in form.errors.get(name, [])]
+        if form.is_bound and judged
+        else [],
+        longest=_LONGEST.get(name, MAX_TEXT),
+    )
+    if name in TIMES:
+        _moment(view, form, value)
+    elif name == "service_id":
+        view.offers = offered(names)
+        view.hint = names.get(view.value, "")
+    elif name == "unique_id":
+        _unique_id(view, form, draft)
+    elif name == "phone_number":
+        view.mode = "tel"
+        view.offers = [(each, "") for each in draft.numbers]
+        if draft.sources:
+            view.hint = _("Only if it differs from the number on record.")
+    elif name == "number_of":
+        view.kind = "select"
+        view.groups = [("", [(source.key, source.masked) for source in draft.sources])]
+        if not form.is_bound and len(draft.sources) == 1:
+            view.value = draft.sources[0].key
+    elif name == "status":
+        _choose(view, STATUSES)
+        view.hint = _("Usually 5 (failed) or 6 (succeeded). Huawei's documents list no values.")
+    elif name == "device_type":
+        _choose(view, DEVICE_TYPES)
+    elif name == "fail_code":
+        _codes(view, book, language)
+    return view
+
+
+def _choose(view: FieldView, known: Mapping[str, str | Promise]) -> None:
+    """A menu of these; what was given beside them stays there to be chosen."""
+    view.kind = "select"
+    options = [(each, f"{each} · {text}") for each, text in known.items()]
+    if view.value and view.value not in known:
+        options.append((view.value, view.value))
+    view.groups = [("", options)]
+
+
+def _unique_id(view: FieldView, form: WriteBackForm, draft: Draft) -> None:
+    moments = Moments(timezone.now())
+    view.offers = [
+        (each, _("taken %(at)s") % {"at": moments.short(at)} if at else "")
+        for each, at in draft.unique_ids.items()
+    ]
+    if len(draft.unique_ids) > 1:
+        view.hint = _("Taken more than once: choose which one is meant.")
+    elif draft.unique_ids and view.value in draft.unique_ids:
+        view.hint = _("From the call data taken for this number.")
+    elif not view.value:
+        view.hint = _("It comes with the call data of a task; none was taken for this number here.")
+        if not draft.appoint_id:
+            view.hint = _("It comes with the call data of a task.")
+        task = form["service_id"].value() if form.is_bound else draft.values.get("service_id")
+        if task and tasks.is_id(str(task)):
+            address = reverse("task", args=[form.scope.vdn.pk, str(task)])
+            view.link = (address, _("Call data of this task"))
+
+
+def _moment(view: FieldView, form: WriteBackForm, value: Any) -> None:
+    """A time with the instant behind it, and with its offset where one clock time is two."""
+    moment, text = value if isinstance(value, datetime) else None, ""
+    if isinstance(value, TypedMoment):
+        text = value.text
+        try:
+            moment = form.fields[view.name].clean(value)
+        except ValidationError as error:
+            if error.code == "twice":
+                _offer_offsets(view, datetime.fromisoformat(text))
+    view.value = text
+    if moment is not None:
+        local = moment.astimezone(timezone.get_current_timezone())
+        view.value = f"{local:%Y-%m-%dT%H:%M:%S}"
+        view.exact = moment.isoformat()
+        _offer_offsets(view, local.replace(tzinfo=None))
+        view.offset = offset_text(local) if view.offsets else ""
+
+
+def _offer_offsets(view: FieldView, naive: datetime) -> None:
+    both = offsets(naive.replace(tzinfo=timezone.get_current_timezone()))
+    labels = (_("UTC%s, before the clocks go back"), _("UTC%s, after the clocks went back"))
+    view.offsets = [(each, label % each) for each, label in zip(both, labels, strict=False)]
+
+
+def _codes(view: FieldView, book: CodeBook, language: str) -> None:
+    """What the code table lists, searchable by code and by words: those that the vendor's own
+    callback table puts somewhere first, those that are gone last."""
+    if not book.codes:
+        view.hint = _("The code table has not been read yet: type the bare code.")
+        return
+    last = (_("Other"), _("No longer listed by CC-iSales"))
+    found: list[tuple[str, Option]] = []
+    for meaning in book.codes.values():
+        title = category(meaning.explained.category) or last[0]
+        if meaning.gone_at is not None:
+            title = last[1]
+        found.append((title, (meaning.code, f"{meaning.text(language)} · {title}")))
+    found.sort(key=lambda pair: (pair[0] in last and last.index(pair[0]) + 1, pair[0]))
+    view.offers = [option for _title, option in found]
+    if not view.value:
+        view.hint = _("Type a code or a word of its meaning.")
+    elif (known := book.get(view.value)) is not None:
+        view.hint = known.text(language)
+    elif not view.errors:
+        view.hint = _("Code %s is not in the code table, so it was left out.") % view.value
+        view.value = ""

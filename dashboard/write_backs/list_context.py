@@ -1,0 +1,206 @@
+"""The write-backs pages: everything that the list and one write-back show, ready to lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.reservations.columns import NOTHING, Reading
+from dashboard.reservations.list_context import reading
+from dashboard.ui.list_url import ListAddress, reservation_address, with_query
+from dashboard.ui.paging import Pager, count, pager, why_empty
+from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
+from dashboard.ui.reveal_control import of_write_back
+from dashboard.ui.times import Moments
+from dashboard.write_backs import labels
+from isales_proxy.access import Permission, Scope
+from isales_proxy.models import WriteBackState
+from isales_proxy.outbound import tasks
+from isales_proxy.problems import Problem
+from isales_proxy.reservations.forms import DEFAULT_SIZE
+from isales_proxy.write_backs.filters import FILTERS, OutboxFilter
+from isales_proxy.write_backs.queries import Entry, OutboxPage, Story
+
+_TABS: Final = ("", *WriteBackState.values)
+
+
+@dataclass(slots=True)
+class Row:
+    """One write-back of the list."""
+
+    id: int
+    url: str
+    state: str
+    tone: str
+    state_text: str
+    remark: str
+    written: str
+    written_exact: str
+    by: str
+    task: str
+    task_id: str
+    unique_id: str
+    number: str
+    code: str
+    result: str
+
+
+@dataclass
+class Board:
+    """Context of `write_backs/_results.html`, `_tabs.html` and `_headline.html`."""
+
+    vdn_id: int
+    zone_text: str
+    here: str
+    new_url: str
+    tabs: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    total: int = 0
+    total_text: str = ""
+    poll_url: str = ""
+    newer: str = ""
+    problem: Problem | None = None
+    empty: str = ""
+    clear_url: str = ""
+    pager: Pager | None = None
+    notice: ParameterNotice | None = None
+
+
+def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
+    """A board without rows: the question was bad, or is not answered."""
+    address = _address(scope, form)
+    return Board(
+        vdn_id=scope.vdn.pk,
+        zone_text=Moments(now).zone_text,
+        here=address.at(),
+        new_url=reverse("write_back_new", args=[scope.vdn.pk])
+        if scope.can(Permission.WRITE_BACK)
+        else "",
+        clear_url=address.path,
+        empty="bad-filter" if has_bad_field(form) else "",
+        notice=notice(form, address.at(page=1)),
+    )
+
+
+def filled(
+    scope: Scope, form: OutboxFilter, found: OutboxPage, now: datetime, *, newer: int | None = None
+) -> Board:
+    """A board with entries. With `newer` they are those of a screen that is looked at already."""
+    board = blank(scope, form, now)
+    address = _address(scope, form)
+    read = reading(scope, now)
+    names = tasks.known(scope=scope)
+    board.rows = [_row(scope, entry, read, names) for entry in found.entries]
+    board.total, board.total_text = found.total, count(found.total)
+    board.tabs = _tabs(address, found)
+    if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
+        shown = ",".join(str(row.id) for row in board.rows)
+        board.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
+    if newer:
+        board.newer = _("Show newer ones: %s") % count(newer)
+    total = found.total
+    if newer is not None:
+        # Rows that stay in their places may be no part of the question any more.
+        total = max(total, (address.page - 1) * address.size + len(found.entries))
+    board.pager = pager(address, total=total, shown=len(found.entries))
+    if not found.entries:
+        past = bool(found.total) and address.page > 1
+        board.empty = why_empty(past=past, filtered=bool(address.filters))
+    return board
+
+
+def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
+    """One write-back with its journal."""
+    row = story.entry.row
+    read = reading(scope, now)
+    names = tasks.known(scope=scope)
+    sending = story.entry.sending(now)
+    waiting = row.state == WriteBackState.WAITING
+    here = reverse("write_back", args=[scope.vdn.pk, row.pk])
+    return {
+        "id": row.pk,
+        "vdn_id": scope.vdn.pk,
+        "here": here,
+        "poll_url": here if waiting else "",
+        "row": _row(scope, story.entry, read, names),
+        "facts": labels.facts(row.body, scope.vdn, read, names),
+        "json": labels.as_json(row.body),
+        "journal": labels.journal(story.journal, read.moments),
+        "reservation_url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
+        "reservation": row.appoint_id,
+        "may_cancel": scope.can(Permission.WRITE_BACK) and waiting and not sending,
+        "may_retry": scope.can(Permission.WRITE_BACK)
+        and not waiting
+        and row.state != WriteBackState.DELIVERED,
+        "reveal": of_write_back(scope, row.pk)
+        if scope.can(Permission.REVEAL_NUMBERS) and row.phone_number
+        else None,
+        "maybe_there": any(map(labels.left_open, story.journal)),
+        "zone_text": read.moments.zone_text,
+        "others": [
+            {
+                "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),
+                "written": read.moments.short(other.created_at),
+                "tone": labels.TONES[other.state],
+                "state_text": WriteBackState(other.state).label,
+                "result": read.code(other.fail_code) if other.fail_code else "",
+                "later": other.pk > row.pk,
+            }
+            for other in story.others
+        ],
+    }
+
+
+def _row(scope: Scope, entry: Entry, read: Reading, names: dict[str, str]) -> Row:
+    row = entry.row
+    return Row(
+        id=row.pk,
+        url=reverse("write_back", args=[scope.vdn.pk, row.pk]),
+        state=row.state,
+        tone=labels.TONES[row.state],
+        state_text=str(WriteBackState(row.state).label),
+        remark=labels.remark(entry, read.moments),
+        written=read.moments.short(row.created_at),
+        written_exact=read.moments.exact(row.created_at),
+        by=row.created_by_name,
+        task=names.get(row.service_id) or row.service_id,
+        task_id=row.service_id if names.get(row.service_id) else "",
+        unique_id=row.unique_id,
+        number=row.phone_number,
+        code=row.fail_code,
+        result=read.code(row.fail_code) if row.fail_code else NOTHING,
+    )
+
+
+def _tabs(address: ListAddress, found: OutboxPage) -> list[dict[str, Any]]:
+    chosen = dict(address.filters).get("state", "")
+    tabs = []
+    for state in _TABS:
+        kept = [pair for pair in address.filters if pair[0] != "state"]
+        if state:
+            kept.append(("state", state))
+        there = ListAddress(address.path, tuple(kept), address.size, 1)
+        number = found.counts[state] if state else sum(found.counts.values())
+        tabs.append(
+            {
+                "state": state or "all",
+                "label": WriteBackState(state).label if state else _("All"),
+                "count": count(number),
+                "url": there.at(),
+                "current": state == chosen,
+            }
+        )
+    return tabs
+
+
+def _address(scope: Scope, form: OutboxFilter) -> ListAddress:
+    """The question as an address, of which what is bad, empty or a default is left out."""
+    form.is_valid()
+    found: dict[str, Any] = form.cleaned_data
+    filters = tuple((name, str(found[name])) for name in FILTERS if found.get(name))
+    path = reverse("write_backs", args=[scope.vdn.pk])
+    return ListAddress(path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1))

@@ -1,0 +1,205 @@
+"""Drafts of forms: kept sealed for some hours, a bounded number for each person, and marked as done
+once their form was carried out, so that one form has one result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.http import QueryDict
+from django.utils import timezone
+
+from isales_proxy.core import encryption
+from isales_proxy.models import FormDraft, User
+
+MOST: Final = 20
+# Characters of the encoded fields, and of a form's key and address.
+LONGEST_BODY: Final = 32_768
+LONGEST_KEY: Final = 64
+LONGEST_ADDRESS: Final = 600
+KEPT: Final = timedelta(hours=12)
+# For so long the address of a form without its key offers what was typed there.
+OFFERED: Final = timedelta(hours=2)
+# For so long a secret waits for the page that shows it once.
+SHOWN_WITHIN: Final = timedelta(minutes=10)
+_PURPOSE: Final = "form-draft"
+_LONGEST_NOTICE: Final = 400
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A form as its person left it. `fields` are those that were typed; `saved_at` is aware.
+
+    `outcome` is the address of what came of it; "" while the form has not been carried out.
+    """
+
+    key: str
+    address: str
+    fields: QueryDict = field(repr=False)
+    judged: bool
+    notice: str
+    status: int
+    undone: bool
+    saved_at: datetime
+    outcome: str
+    done: bool
+
+
+def save(
+    *,
+    user: User,
+    key: str,
+    address: str,
+    fields: QueryDict,
+    judged: bool = False,
+    notice: str = "",
+    status: int = 200,
+    undone: bool = False,
+    now: datetime | None = None,
+) -> bool:
+    """Keep what was typed into a form that has not been carried out; passwords are left out.
+
+    False when it is too long to be kept, or was carried out already.
+    """
+    kept = fields.copy()
+    for name in [*kept]:
+        if name == "csrfmiddlewaretoken" or "password" in name:
+            del kept[name]
+    text = kept.urlencode()
+    if len(text) > LONGEST_BODY or len(address) > LONGEST_ADDRESS or len(key) > LONGEST_KEY:
+        return False
+    now = now or timezone.now()
+    values = {
+        "address": address,
+        "body": encryption.seal(text, purpose=_PURPOSE),
+        "judged": judged,
+        "notice": notice[:_LONGEST_NOTICE],
+        "status": status,
+        "undone": undone,
+        "saved_at": now,
+    }
+    with transaction.atomic():
+        row, created = FormDraft.objects.select_for_update().get_or_create(
+            user=user, key=key, defaults=values
+        )
+        if row.done_at is not None:
+            return False
+        if not created:
+            FormDraft.objects.filter(pk=row.pk).update(**values)
+        own = FormDraft.objects.filter(user=user, done_at=None).order_by("-saved_at")
+        FormDraft.objects.filter(pk__in=list(own.values_list("pk", flat=True)[MOST:])).delete()
+    return True
+
+
+def find(*, user: User, key: str, now: datetime | None = None) -> Draft | None:
+    """The draft of this key, or what came of its form; None where nothing is kept any more."""
+    since = (now or timezone.now()) - KEPT
+    row = FormDraft.objects.filter(user=user, key=key, saved_at__gt=since).first()
+    return None if row is None else _draft(row)
+
+
+def latest(*, user: User, address: str, now: datetime | None = None) -> Draft | None:
+    """The newest draft of the form at this address that was not carried out."""
+    since = (now or timezone.now()) - OFFERED
+    rows = FormDraft.objects.filter(
+        user=user, address=address, done_at=None, saved_at__gt=since
+    ).order_by("-saved_at")
+    row = rows.first()
+    return None if row is None else _draft(row)
+
+
+def discard(*, user: User, key: str, address: str = "") -> None:
+    """Forget the draft of this key, and every other one of the same address."""
+    own = FormDraft.objects.filter(user=user, done_at=None)
+    own.filter(key=key).delete()
+    if address:
+        own.filter(address=address).delete()
+
+
+def once(
+    *, user: User, key: str, make: Callable[[], tuple[str, str]], now: datetime | None = None
+) -> tuple[str, bool]:
+    """Carry a form out unless that was done before; gives the address of its outcome, and whether
+    it was.
+
+    `make` does it in the same transaction and gives that address, and a secret to be shown there
+    once or "": the same form sent again, at the same time or later, waits for the first and gets
+    the first one's address. What `make` raises undoes all.
+    """
+    now = now or timezone.now()
+    with transaction.atomic():
+        row, _created = FormDraft.objects.select_for_update().get_or_create(
+            user=user, key=key[:LONGEST_KEY], defaults={"saved_at": now}
+        )
+        if row.done_at is not None:
+            return _open(row.outcome), True
+        outcome, secret = make()
+        _finish(row, outcome, now, secret)
+    return outcome, False
+
+
+def take_secret(*, user: User, key: str, now: datetime | None = None) -> str:
+    """The secret that a form made, at the first call only; "" afterwards."""
+    since = (now or timezone.now()) - SHOWN_WITHIN
+    with transaction.atomic():
+        own = FormDraft.objects.select_for_update().filter(user=user, key=key)
+        row = own.filter(done_at__gt=since).exclude(body="").first()
+        if row is None:
+            return ""
+        secret = _open(row.body)
+        FormDraft.objects.filter(pk=row.pk).update(body="")
+    return secret
+
+
+def finish(*, user: User, key: str, outcome: str, now: datetime | None = None) -> None:
+    """Mark the form as carried out by a service that has a unique key of its own."""
+    if not 0 < len(key) <= LONGEST_KEY:
+        return
+    now = now or timezone.now()
+    with transaction.atomic():
+        row, _created = FormDraft.objects.select_for_update().get_or_create(
+            user=user, key=key, defaults={"saved_at": now}
+        )
+        if row.done_at is None:
+            _finish(row, outcome, now)
+
+
+def purge(now: datetime) -> int:
+    """Delete the drafts that are over, and secrets that nobody came for; gives how many drafts."""
+    FormDraft.objects.filter(done_at__lte=now - SHOWN_WITHIN).exclude(body="").update(body="")
+    return FormDraft.objects.filter(saved_at__lte=now - KEPT).delete()[0]
+
+
+def _finish(row: FormDraft, outcome: str, now: datetime, secret: str = "") -> None:
+    row.body = encryption.seal(secret, purpose=_PURPOSE) if secret else ""
+    row.notice, row.undone = "", False
+    row.outcome = encryption.seal(outcome, purpose=_PURPOSE)
+    row.done_at = row.saved_at = now
+    row.save()
+
+
+def _open(sealed: str) -> str:
+    try:
+        return encryption.unseal(sealed, purpose=_PURPOSE) if sealed else ""
+    except encryption.Unopenable:
+        # Of another key: what was typed is lost, and the form is empty again.
+        return ""
+
+
+def _draft(row: FormDraft) -> Draft:
+    return Draft(
+        key=row.key,
+        address=row.address,
+        fields=QueryDict("" if row.done_at else _open(row.body)),
+        judged=row.judged,
+        notice=row.notice,
+        status=row.status,
+        undone=row.undone,
+        saved_at=row.saved_at,
+        outcome=_open(row.outcome),
+        done=row.done_at is not None,
+    )

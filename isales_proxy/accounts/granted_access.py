@@ -1,0 +1,49 @@
+"""Access that single sign-on grants: made, changed and taken away again with each log-in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+
+from isales_proxy.accounts import changes
+from isales_proxy.models import Access, Role, User, Vdn, validate_agent_account
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A role in one VDN; an agent comes with an agent account."""
+
+    role: Role
+    agent_account: str = ""
+
+
+def bring_up_to_date(*, person: User, granted: Mapping[int, Granted]) -> None:
+    """Let the person's access be what is `granted` by VDN, beside what people gave by hand.
+
+    A row that somebody made by hand is neither changed nor deleted: it says more than the claims.
+    VDNs that do not exist are passed over.
+    """
+    with changes.watched(by=None, people=[person.pk]):
+        rows = {row.vdn_id: row for row in Access.objects.filter(user=person)}
+        known = set(Vdn.objects.filter(pk__in=granted).values_list("pk", flat=True))
+        for number, row in rows.items():
+            if row.from_claims and number not in granted:
+                row.delete()
+        for number, wish in granted.items():
+            row = rows.get(number) or Access(user=person, vdn_id=number, from_claims=True)
+            if row.from_claims and number in known:
+                row.role, row.agent_account = wish.role, wish.agent_account
+                row.save()
+
+
+def usable_account(account: str) -> str:
+    """The agent account as it is kept; "" for one that nobody could filter by."""
+    longest = Access._meta.get_field("agent_account").max_length or 0  # noqa: SLF001 - public name
+    found = account.strip()
+    try:
+        validate_agent_account(found)
+    except ValidationError:
+        return ""
+    return found if len(found) <= longest else ""

@@ -1,0 +1,169 @@
+"""People: who they are made by, who may enter Django's admin, and whom an admin reaches there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from isales_proxy.accounts import changes
+from isales_proxy.accounts.seeding import ADMINS
+from isales_proxy.models import Access, Role, User, Vdn
+
+
+class Unfit(ValueError):
+    """The wish cannot be fulfilled; `reasons` are English sentences without the password."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = reasons
+
+
+class NotOfTheDemo(Unfit):
+    """The name belongs to a person whom the demo did not make."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A person as wanted: this role in these VDNs. An empty password keeps the one there is."""
+
+    name: str
+    role: Role
+    vdns: tuple[int, ...]
+    agent_account: str = ""
+    password: str = ""
+    demo: bool = False
+    superuser: bool = False
+
+    def __repr__(self) -> str:
+        return f"Wish({self.name!r}, {self.role.value}, {self.vdns})"
+
+
+def enlist(wish: Wish) -> bool:
+    """Create the person, or bring them to the wish; True when they are new. Raises Unfit.
+
+    Access to VDNs that the wish does not name stays as it is, and who is switched off stays so.
+    """
+    vdns = _vdns(wish.vdns)
+    user = User.objects.filter(username=wish.name).first()
+    with changes.watched(by=None, people=[user.pk] if user else []) as touched:
+        new = user is None
+        if user is None:
+            if not wish.password:
+                raise Unfit("A new person needs a password.")
+            user = User(username=wish.name)
+        elif wish.demo and not user.is_demo:
+            raise NotOfTheDemo(f"{wish.name} was not made by the demo.")
+        # A demo person who is then wanted in earnest is none any more.
+        user.is_demo = wish.demo
+        if wish.superuser:
+            user.is_superuser = user.is_staff = True
+        if wish.password:
+            _set_password(user, wish.password)
+        _save(user)
+        touched.add(user.pk)
+        for vdn in vdns:
+            _give_access(user, vdn, wish)
+    return new
+
+
+def close(names: Iterable[str], *, known_password: str) -> list[str]:
+    """Take the password from those of them who still have the known one; gives their names."""
+    closed = []
+    for user in User.objects.filter(username__in=list(names)):
+        if user.check_password(known_password):
+            with changes.watched(by=None, people=[user.pk]):
+                user.set_unusable_password()
+                user.save(update_fields=["password"])
+            closed.append(user.username)
+    return closed
+
+
+def sync_staff(user: User) -> None:
+    """Let in Django's admin who is admin of any VDN, and nobody else but superusers."""
+    group, _created = Group.objects.get_or_create(name=ADMINS)
+    is_admin = user.accesses.filter(role=Role.ADMIN).exists()
+    if is_admin:
+        user.groups.add(group)
+    else:
+        user.groups.remove(group)
+    user.is_staff = is_admin or user.is_superuser
+    # Of a person who is just being deleted nothing may be written anew, as `save` would.
+    User.objects.filter(pk=user.pk).update(is_staff=user.is_staff)
+
+
+@receiver((post_save, post_delete), sender=Access, dispatch_uid="isales_proxy.people")
+def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> None:
+    # Rows that `loaddata` brings may come before those that they point to.
+    if not raw:
+        sync_staff(instance.user)
+
+
+def managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
+    """The VDNs whose people and access this person manages."""
+    if by.is_superuser:
+        return Vdn.objects.all()
+    return Vdn.objects.filter(accesses__user=by.pk, accesses__role=Role.ADMIN)
+
+
+def managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
+    """Whom this person may change: those with no access beyond the VDNs that they manage.
+
+    Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
+    """
+    if by.is_superuser:
+        return User.objects.all()
+    elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(vdn__in=managed_vdns(by))
+    return User.objects.filter(~models.Exists(elsewhere), is_superuser=False)
+
+
+def _vdns(wanted: tuple[int, ...]) -> list[Vdn]:
+    if not wanted:
+        raise Unfit("At least one VDN is needed.")
+    found = {vdn.pk: vdn for vdn in Vdn.objects.all()}
+    missing = [str(number) for number in dict.fromkeys(wanted) if number not in found]
+    if missing:
+        known = ", ".join(str(number) for number in found) or "none"
+        raise Unfit(f"There is no VDN {', '.join(missing)}; known: {known}.")
+    return [found[number] for number in dict.fromkeys(wanted)]
+
+
+def _give_access(user: User, vdn: Vdn, wish: Wish) -> None:
+    access = Access.objects.filter(user=user, vdn=vdn).first() or Access(user=user, vdn=vdn)
+    access.role = wish.role
+    access.agent_account = wish.agent_account.strip()
+    _save(access)
+
+
+def _save(row: User | Access) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise Unfit(*_reasons(error)) from None
+    row.save()
+
+
+def _reasons(error: ValidationError) -> list[str]:
+    """Each message with the name of its field, since nobody sees the field beside it."""
+    return [
+        text if name == NON_FIELD_ERRORS else f"{name.replace('_', ' ')}: {text}"
+        for name, texts in error.message_dict.items()
+        for text in texts
+    ]
+
+
+def _set_password(user: User, password: str) -> None:
+    if user.password and user.check_password(password):
+        # A new hash of the same password would log the person out everywhere.
+        return
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Unfit(*error.messages) from None
+    user.set_password(password)

@@ -1,0 +1,88 @@
+"""Limits on attempts to prove who one is: passwords, codes, single sign-on.
+
+Counted in the database: a cache that is away, full or emptied would let guesses through. Where the
+database cannot count, the attempt fails with it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from django.utils import timezone
+
+from isales_proxy.core import encryption
+from isales_proxy.models import SignInAttempt
+
+_KEPT: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `amount` attempts of one `kind` within `seconds`, an hour at most."""
+
+    kind: str
+    amount: int
+    seconds: int
+
+
+PASSWORDS_BY_ACCOUNT: Final = Limit("password", 6, 300)
+PASSWORDS_BY_ADDRESS: Final = Limit("password-address", 20, 60)
+CODES_BY_PERSON: Final = Limit("code", 6, 300)
+SINGLE_SIGN_ON_BY_ADDRESS: Final = Limit("single-sign-on", 300, 60)
+
+
+class TooManyAttempts(Exception):
+    """The limit is met; the attempt was not counted."""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What was counted for one attempt, by row."""
+
+    rows: tuple[int, ...]
+
+    def rollback(self) -> None:
+        """Count them no longer: the attempt succeeded."""
+        SignInAttempt.objects.filter(pk__in=self.rows).delete()
+
+
+def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
+    """Count one attempt for each limit and whom it counts for. Raises TooManyAttempts.
+
+    Written first and counted then, so that of attempts made at once none goes unseen.
+    """
+    now = now or timezone.now()
+    rows: list[int] = []
+    for limit, whom in wanted:
+        key = _key(limit, whom)
+        rows.append(SignInAttempt.objects.create(key=key, at=now).pk)
+        since = now - timedelta(seconds=limit.seconds)
+        if SignInAttempt.objects.filter(key=key, at__gt=since).count() > limit.amount:
+            Attempts(tuple(rows)).rollback()
+            raise TooManyAttempts(limit.kind)
+    return Attempts(tuple(rows))
+
+
+def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
+    """Whether this is the first use within `seconds`, which is noted. Of two at once neither is."""
+    try:
+        count((Limit(kind, 1, seconds), whom))
+    except TooManyAttempts:
+        return False
+    return True
+
+
+def purge(now: datetime) -> int:
+    """Delete the attempts that count no longer; gives how many."""
+    deleted: int = SignInAttempt.objects.filter(at__lt=now - _KEPT).delete()[0]
+    return deleted
+
+
+def _key(limit: Limit, whom: str) -> str:
+    # A password that was typed into the field of the user name must not be readable here.
+    text = f"{limit.kind}\0{whom}".encode()
+    return hmac.new(encryption.derived("sign-in-attempts"), text, sha256).hexdigest()

@@ -1,0 +1,165 @@
+"""API tokens: made by the person in whose name they act, kept as hashes, ended by time or hand."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from knox.crypto import hash_token
+
+from isales_proxy import access
+from isales_proxy.access import Permission
+from isales_proxy.accounts import second_factors
+from isales_proxy.accounts import services as people
+from isales_proxy.accounts.locks import hold
+from isales_proxy.audit import services as audit
+from isales_proxy.core.database import optional_write
+from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
+
+MOST: Final = 20
+DAYS: Final = (1, 7, 30, 90, 365)
+
+# What knox makes of our prefix and 32 random bytes.
+_TOKEN: Final = re.compile(r"cb_[0-9a-f]{64}")
+_USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+_RANK: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
+
+
+class TooMany(RuntimeError):
+    """The person has as many tokens as one may have."""
+
+
+def holds(token: ApiToken, needed: TokenScope) -> bool:
+    """Whether the token's scope is this one, or one that holds it."""
+    return _RANK[TokenScope(token.scope)] >= _RANK[needed]
+
+
+def usable_scopes(user: User) -> tuple[TokenScope, ...]:
+    """The scopes that add anything to what this person may do by token; always `read`."""
+    scopes = access.remembered_scopes(user)
+    found = [TokenScope.READ]
+    if any(
+        scope.can(Permission.WRITE_BACK)
+        or scope.can(Permission.TAKE_CALL_DATA)
+        or scope.can(Permission.REVEAL_NUMBERS)
+        for scope in scopes
+    ):
+        found.append(TokenScope.WRITE)
+    if any(
+        scope.can(Permission.REFRESH_RESULT_CODES) or scope.can(Permission.EDIT_RESULT_CODES)
+        for scope in scopes
+    ):
+        found.append(TokenScope.ADMIN)
+    return tuple(found)
+
+
+def of(user: User) -> models.QuerySet[ApiToken]:
+    """The person's own tokens, the newest first, those that ended included."""
+    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(user=user)
+    return found
+
+
+def in_reach(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
+    """The tokens of the people whom this person manages."""
+    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(user__in=people.managed_people(by))
+    return found.select_related("user")
+
+
+def make(
+    *, user: User, name: str, scope: TokenScope, days: int, second_factor: bool = False
+) -> tuple[ApiToken, str]:
+    """A new token and its text, which is kept nowhere.
+
+    `second_factor` says that the person gave one in the session in which they make it.
+
+    Raises TooMany, and NotAllowed for a scope that the person cannot use.
+    """
+    if scope not in usable_scopes(user):
+        raise access.NotAllowed
+    with transaction.atomic():
+        # Whoever makes two at once waits here, so that the bound holds.
+        hold([user.pk])
+        if of(user).filter(expiry__gt=timezone.now()).count() >= MOST:
+            raise TooMany
+        token, text = ApiToken.objects.create(
+            user=user,
+            name=name,
+            scope=scope,
+            expiry=timedelta(days=days),
+            second_factor=second_factor,
+        )
+        _record(AuditAction.TOKEN_CREATED, user, token)
+    return token, text
+
+
+def revoke(*, by: User | None, token: ApiToken) -> None:
+    """End a token at once; the caller has it from `of` or `in_reach`, which say that one may."""
+    with transaction.atomic():
+        hold([token.user_id])
+        deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
+        if deleted:
+            _record(AuditAction.TOKEN_REVOKED, by, token)
+
+
+def revoke_all(*, person: User, by: User | None) -> int:
+    """End every token of the person, when nobody is to act in their name; gives how many."""
+    found = list(of(person))
+    for token in found:
+        revoke(by=by, token=token)
+    return len(found)
+
+
+def find(text: str) -> ApiToken | None:
+    """The token of this text, with its person; None when there is none that may act now."""
+    if not _TOKEN.fullmatch(text):
+        return None
+    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(
+        pk=hash_token(text), expiry__gt=timezone.now(), user__is_active=True
+    )
+    return found.select_related("user").first()
+
+
+def is_without_second_factor(token: ApiToken) -> bool:
+    """Whether a second factor is required of the token's person, but it was made without one."""
+    return not token.second_factor and second_factors.is_required_of(token.user)
+
+
+def note_use(token: ApiToken, now: datetime | None = None) -> None:
+    """Remember when and from where it was used last, once a minute at most.
+
+    A database that cannot take it just now keeps nobody from reading.
+    """
+    now = now or timezone.now()
+    before = now - _USE_IS_NOTED_EVERY
+    if token.last_used_at is not None and token.last_used_at > before:
+        return
+    due = Q(last_used_at=None) | Q(last_used_at__lte=before)
+    optional_write(
+        lambda: ApiToken.objects.filter(due, pk=token.pk).update(
+            last_used_at=now, last_used_from=audit.address()
+        ),
+        "token_use_not_noted",
+    )
+
+
+def purge(now: datetime) -> int:
+    """Delete the tokens that have ended; gives how many."""
+    deleted: int = ApiToken.objects.filter(expiry__lt=now).delete()[0]
+    return deleted
+
+
+def _record(action: AuditAction, by: User | None, token: ApiToken) -> None:
+    audit.record(
+        action,
+        by=by,
+        subject=f"token {token.token_key}",
+        person=token.user,
+        username=token.user.get_username(),
+        scope=token.scope,
+        ends=token.expiry.isoformat(timespec="seconds") if token.expiry else "",
+    )

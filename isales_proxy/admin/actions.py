@@ -1,0 +1,95 @@
+"""Deeds on people that the admin page asks to confirm: they take effect at once and are audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from isales_proxy.accounts import second_factors, sessions
+from isales_proxy.models import User
+
+
+@admin.action(
+    permissions=["change"], description=gettext_lazy("Reset the second factor of the chosen people")
+)
+def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+    """Whoever lost phone and recovery codes sets up a second factor anew."""
+    if any(person == request.user for person in queryset):
+        messages.error(
+            request,
+            _("Nothing was done. You change your own second factor under Your account."),
+        )
+        return None
+    if not _confirmed(request):
+        question = gettext_lazy(
+            "Their authenticator apps, security keys and recovery codes stop working, and they"
+            " are logged out everywhere; their API tokens end. Until they set up a new one, their"
+            " password lets them in."
+        )
+        return _asked(modeladmin, request, queryset, "reset_second_factor", question)
+    done = _done(request, queryset, lambda person, by: second_factors.reset(person=person, by=by))
+    text = ngettext(
+        "The second factor of %(n)s person is reset.",
+        "The second factors of %(n)s people are reset.",
+        done,
+    )
+    messages.success(request, text % {"n": done})
+    return None
+
+
+@admin.action(
+    permissions=["change"], description=gettext_lazy("End all sessions of the chosen people")
+)
+def end_sessions(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+    """A lost device, or somebody who must be out now."""
+    if not _confirmed(request):
+        question = gettext_lazy(
+            "They are logged out everywhere at once, and their API tokens end. They may log in"
+            " again."
+        )
+        return _asked(modeladmin, request, queryset, "end_sessions", question)
+    done = _done(request, queryset, lambda person, by: sessions.shut_out(person=person, by=by))
+    text = ngettext(
+        "The sessions of %(n)s person are ended.", "The sessions of %(n)s people are ended.", done
+    )
+    messages.success(request, text % {"n": done})
+    return None
+
+
+def _confirmed(request: HttpRequest) -> bool:
+    return request.POST.get("confirmed") == "yes"
+
+
+def _done(request: HttpRequest, queryset: QuerySet[User], deed: Callable[[User, User], int]) -> int:
+    by = request.user
+    # `permissions` has seen to it.
+    assert isinstance(by, User)  # noqa: S101
+    return sum(bool(deed(person, by)) for person in queryset)
+
+
+def _asked(
+    modeladmin: Any,
+    request: HttpRequest,
+    queryset: QuerySet[User],
+    action: str,
+    question: Promise | str,
+) -> TemplateResponse:
+    context = {
+        **modeladmin.admin_site.each_context(request),
+        "title": _("Are you sure?"),
+        "opts": modeladmin.model._meta,  # noqa: SLF001 - Django's public name
+        "people": queryset,
+        "question": question,
+        "deed": action,
+        "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, "admin/isales_proxy/user/deed.html", context)

@@ -1,0 +1,119 @@
+"""The chain of the audit: each event carries a keyed fingerprint of itself and of the one before.
+
+    event 1 ── hash ──► event 2 ── hash ──► event 3 ── hash ──► head (sealed)
+
+A fingerprint is an HMAC with a key drawn from `SECRET_KEY`: who can write to the database but does
+not know that key can neither change an event nor put one in unseen. See docs/adr/0013.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import UTC
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from isales_proxy.core import encryption
+from isales_proxy.models import AuditEvent, AuditHead
+
+# What an event follows on when the head had been tampered with: no fingerprint is ever like it, so
+# that the break stays in sight however often the head is sealed anew.
+BREAK: Final = "-" * 64
+_EVENTS: Final = "audit-chain"
+_HEAD: Final = "audit-head"
+_FIELDS: Final = (
+    "action", "actor_id", "actor", "address", "vdn_id", "subject", "reason", "detail",
+    "number_key", "person_id", "previous",
+)  # fmt: skip
+
+
+def append(event: AuditEvent) -> None:
+    """Write `event` at the end of the chain, a part of the transaction under way if there is one.
+
+    The head stays locked until that transaction ends: whoever records does so last in it, after
+    every other lock that is needed, or two of them would wait for each other.
+    """
+    with transaction.atomic():
+        head = locked_head()
+        event.at = timezone.now()
+        event.previous = head.last if is_sealed(head) else BREAK
+        event.hash = fingerprint(event)
+        event.save(force_insert=True)
+        head.last, head.last_id = event.hash, event.pk
+        seal(head)
+
+
+def locked_head() -> AuditHead:
+    """The head, for this transaction alone; made where there was none."""
+    head = AuditHead.objects.select_for_update().filter(pk=1).first()
+    if head is None:
+        AuditHead.objects.get_or_create(pk=1, defaults={"seal": _seal_of("", 0, "")})
+        head = AuditHead.objects.select_for_update().get(pk=1)
+    return head
+
+
+def fingerprint(event: Any, key: bytes | None = None) -> str:
+    """Hexadecimal, over every field but the number, which the database gives."""
+    return _mac(key or encryption.derived(_EVENTS), canonical(event))
+
+
+def fits(event: Any, keys: Sequence[bytes]) -> bool:
+    """Whether the event is as it was written, by any of these keys."""
+    text = canonical(event)
+    return any(hmac.compare_digest(_mac(key, text), event.hash) for key in keys)
+
+
+def keys() -> list[bytes]:
+    """The keys that events may have been written with, today's first."""
+    return encryption.derived_all(_EVENTS)
+
+
+def canonical(event: Any) -> bytes:
+    """One form for one content, whichever database it went through."""
+    facts = {name: getattr(event, name) for name in _FIELDS}
+    facts["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
+    facts["detail"] = _figures(event.detail)
+    return json.dumps(facts, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def seal(head: AuditHead) -> None:
+    """Seal the head as it is now, and store it."""
+    head.seal = _seal_of(head.last, head.last_id, head.first_previous)
+    head.save(update_fields=["last", "last_id", "first_previous", "seal"])
+
+
+def is_sealed(head: AuditHead) -> bool:
+    """Whether nobody but us wrote where the chain begins and ends."""
+    text = _of_head(head.last, head.last_id, head.first_previous)
+    return any(
+        hmac.compare_digest(_mac(key, text), head.seal) for key in encryption.derived_all(_HEAD)
+    )
+
+
+def _seal_of(last: str, last_id: int, first_previous: str) -> str:
+    return _mac(encryption.derived(_HEAD), _of_head(last, last_id, first_previous))
+
+
+def _of_head(last: str, last_id: int, first_previous: str) -> bytes:
+    return f"{last}|{last_id}|{first_previous}".encode()
+
+
+def _mac(key: bytes, text: bytes) -> str:
+    return hmac.new(key, text, sha256).hexdigest()
+
+
+def _figures(value: Any) -> Any:
+    """PostgreSQL gives a whole float back as an integer, and no zero has a sign there."""
+    if isinstance(value, dict):
+        return {key: _figures(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_figures(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))
+    return value

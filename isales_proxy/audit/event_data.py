@@ -1,0 +1,83 @@
+"""What may stand in an event: plain JSON that every database gives back alike, and no number.
+
+Callers hand over masked texts. What people type (a reason) may hold a number all the same, and is
+masked here; what holds one elsewhere is a mistake of ours: refused where `AUDIT_STRICT` is set (in
+tests), masked otherwise. What is taken for a number says `client.digits`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any, Final
+
+from django.conf import settings
+
+from isales_proxy.privacy import phone_numbers
+
+# Names of facts that hold numbers of things, not of people; these may be long.
+_IDS: Final = frozenset(
+    {"agent_account", "batch", "code", "ids", "key", "reservation", "result_code", "session",
+     "task", "token", "username", "write_back"}
+)  # fmt: skip
+
+
+class HoldsNumber(ValueError):
+    """A text of the audit holds what looks like somebody's number; the message says where alone."""
+
+
+def masked(text: str) -> str:
+    """What somebody typed, without the numbers in it."""
+    return phone_numbers.masked(text, phone_numbers.TYPED)
+
+
+def line(text: str, longest: int) -> str:
+    """What every database can hold of it, at most so many characters."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:longest]
+
+
+def subject(text: str, number: str) -> str:
+    """The subject is an ID or a name, both of which may be long; never the number itself."""
+    told = re.sub(r"\D", "", number)
+    whole = re.compile(rf"(?<!\d){told}(?!\d)")
+    # A short one may well be that of a task, too.
+    if len(told) < phone_numbers.WRITTEN.fewest or not whole.search(text):
+        return text
+    _refuse("subject")
+    return whole.sub(phone_numbers.last_two(told), text)
+
+
+def facts(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The detail as JSON that comes back as it went in."""
+    return {line(str(key), 100): _plain(value, str(key)) for key, value in detail.items()}
+
+
+def _plain(value: Any, name: str) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return facts(value)
+    if isinstance(value, list | tuple):
+        return [_plain(each, name) for each in value]
+    if isinstance(value, set | frozenset):
+        return sorted(str(_plain(each, name)) for each in value)
+    text = str(value)
+    if (
+        name not in _IDS
+        and not name.endswith("_id")
+        and phone_numbers.holds(text, phone_numbers.WRITTEN)
+    ):
+        _refuse(name)
+        text = phone_numbers.masked(text, phone_numbers.WRITTEN)
+    return line(text, len(text))
+
+
+def _refuse(name: str) -> None:
+    if getattr(settings, "AUDIT_STRICT", False):
+        raise HoldsNumber(f"{name} holds what looks like a number")

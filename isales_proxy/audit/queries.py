@@ -1,0 +1,204 @@
+"""Reading the audit: one VDN's events and those about its people, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Max, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from isales_proxy.access import Permission, Scope
+from isales_proxy.audit import retention
+from isales_proxy.audit import services as audit
+from isales_proxy.audit.event_data import masked
+from isales_proxy.audit.verify import Verdict
+from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
+from isales_proxy.number_access import audited
+from isales_proxy.number_access import services as searches
+
+MOST_EXPORTED: Final = 50_000
+# Beyond it a reader is told “more than”: to count them all would take long.
+MOST_COUNTED: Final = 10_000
+SIZE: Final = 50
+_CHUNK: Final = 500
+
+
+class TooMany(ValueError):
+    """An export would have this many events, which is more than one file may hold."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(f"{total} events")
+        self.total = total
+
+
+@dataclass(frozen=True)
+class AuditQuery:
+    """What is asked. `numbers` are fingerprints of one called number (`audit.number_keys`);
+    `before` and `after` are numbers of events, between which a page lies."""
+
+    actions: tuple[str, ...] = ()
+    person: str = ""
+    text: str = ""
+    numbers: tuple[str, ...] = ()
+    address: str = ""
+    begin: datetime | None = None
+    end: datetime | None = None
+    before: int | None = None
+    after: int | None = None
+
+    @property
+    def whole(self) -> AuditQuery:
+        """The same question of all pages."""
+        return replace(self, before=None, after=None)
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """One page. `total` is capped at `MOST_COUNTED` + 1."""
+
+    events: tuple[AuditEvent, ...]
+    total: int
+    newer: bool
+    older: bool
+
+
+@dataclass(frozen=True)
+class AuditExport:
+    """All events of a question, newest first."""
+
+    events: Iterator[AuditEvent]
+    total: int
+
+
+def find(*, scope: Scope, query: AuditQuery) -> AuditPage:
+    """One page of the answer. Raises NotAllowed."""
+    scope.require(Permission.SEE_AUDIT)
+    whole = _matching(scope, query)
+    if query.after is not None:
+        rows = list(whole.filter(pk__gt=query.after).order_by("pk")[: SIZE + 1])
+        further, events = len(rows) > SIZE, rows[:SIZE][::-1]
+        newer, older = further, bool(events) and whole.filter(pk__lt=events[-1].pk).exists()
+    else:
+        part = whole if query.before is None else whole.filter(pk__lt=query.before)
+        rows = list(part.order_by("-pk")[: SIZE + 1])
+        older, events = len(rows) > SIZE, rows[:SIZE]
+        newer = bool(query.before and events) and whole.filter(pk__gt=events[0].pk).exists()
+    total = whole.order_by()[: MOST_COUNTED + 1].count()
+    return AuditPage(tuple(events), total, newer, older)
+
+
+def note_search(*, scope: Scope, number: str) -> None:
+    """Somebody looks for the story of one called number: that is a part of its story.
+
+    Raises NotAllowed and SearchesSpent.
+    """
+    scope.require(Permission.SEE_AUDIT)
+    if not scope.can(Permission.SEE_NUMBERS):
+        # The story would tell which reservation is of that number.
+        searches.note(scope, number)
+    audited.read_of(scope, number)
+
+
+def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
+    """Every event that matches, recorded as an export, of the number too that was asked for.
+
+    Raises NotAllowed and TooMany.
+    """
+    scope.require(Permission.SEE_AUDIT)
+    found = _matching(scope, query)
+    newest = found.order_by().aggregate(newest=Max("pk"))["newest"] or 0
+    found = found.filter(pk__lte=newest).order_by("-pk")
+    total = found.count()
+    if total > MOST_EXPORTED:
+        raise TooMany(total)
+    audit.record(
+        AuditAction.AUDIT_EXPORTED,
+        by=scope,
+        fingerprint=query.numbers[0] if query.numbers else "",
+        kind=kind,
+        count=total,
+        **_said(query),
+    )
+    return AuditExport(found.iterator(chunk_size=_CHUNK), total)
+
+
+def people(*, scope: Scope) -> list[str]:
+    """The names of those whose deeds may be asked for. Raises NotAllowed."""
+    scope.require(Permission.SEE_AUDIT)
+    return list(
+        User.objects.filter(accesses__vdn=scope.vdn)
+        .order_by("username")
+        .values_list("username", flat=True)
+    )
+
+
+def state(*, scope: Scope) -> AuditHead | None:
+    """When the chain was verified last, and what was wrong. Raises NotAllowed."""
+    scope.require(Permission.SEE_AUDIT)
+    return AuditHead.objects.filter(pk=1).first()
+
+
+def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
+    """Verify the chain at a person's wish, against an anchor too if there is one.
+
+    Raises NotAllowed.
+    """
+    scope.require(Permission.SEE_AUDIT)
+    return retention.check(anchor=anchor)
+
+
+def _visible(scope: Scope) -> Q:
+    """This VDN's events; and of those that belong to no VDN (a log-in, a changed password) the ones
+    about its people, or by them about nobody, and the installation's own."""
+    people = Access.objects.filter(vdn=scope.vdn).values("user_id")
+    nobody = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=people))
+    return Q(vdn_id=scope.vdn.pk) | (Q(vdn_id=None) & (Q(person_id__in=people) | nobody))
+
+
+def _matching(scope: Scope, query: AuditQuery) -> QuerySet[AuditEvent]:
+    found = AuditEvent.objects.filter(_visible(scope))
+    if query.actions:
+        found = found.filter(action__in=query.actions)
+    if query.person:
+        named = User.objects.filter(accesses__vdn=scope.vdn, username__icontains=query.person)
+        found = found.filter(Q(actor__icontains=query.person) | Q(person_id__in=named.values("pk")))
+    if query.text:
+        found = found.annotate(facts=Cast("detail", TextField())).filter(_holding(query.text))
+    if query.numbers:
+        found = found.filter(number_key__in=query.numbers)
+    if query.address:
+        found = found.filter(address__istartswith=query.address)
+    if query.begin:
+        found = found.filter(at__gte=query.begin)
+    if query.end:
+        found = found.filter(at__lte=query.end)
+    return found
+
+
+def _holding(text: str) -> Q:
+    """The text as it was typed, or in its compatibility form."""
+    wanted = Q()
+    for spelt in {text, cleaned(text)}:
+        wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
+        # SQLite keeps the detail in ASCII.
+        for written in {spelt, json.dumps(spelt)[1:-1]}:
+            wanted |= Q(facts__icontains=written)
+    return wanted
+
+
+def _said(query: AuditQuery) -> dict[str, Any]:
+    said = {
+        "actions": list(query.actions),
+        "person": masked(query.person),
+        "text": masked(query.text),
+        "by_number": bool(query.numbers),
+        "address": query.address,
+        "begin": query.begin,
+        "end": query.end,
+    }
+    return {"filter": {name: value for name, value in said.items() if value}}

@@ -1,0 +1,109 @@
+"""The audit after its time, and its daily verification."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+from prometheus_client import Gauge
+
+from isales_proxy.audit import chain
+from isales_proxy.audit import services as audit
+from isales_proxy.audit import verify as checking
+from isales_proxy.audit.verify import Broken, Fault, Verdict
+from isales_proxy.core.settings import keeping
+from isales_proxy.models import AuditAction, AuditEvent, AuditHead
+
+log = structlog.get_logger("isales")
+
+BROKEN: Final = Gauge(
+    "callboard_audit_broken",
+    "1 when the chain of the audit was broken at its last verification.",
+    multiprocess_mode="mostrecent",
+)
+_AT_ONCE: Final = 5000
+# The triggers let this transaction alone delete, between the one and the other.
+BEGIN: Final = {
+    "postgresql": "SELECT set_config('callboard.purge', 'on', true)",
+    "sqlite": "INSERT INTO callboard_audit_purge (under_way) VALUES (1)",
+}
+END: Final = {
+    "postgresql": "SELECT set_config('callboard.purge', '', true)",
+    "sqlite": "DELETE FROM callboard_audit_purge",
+}
+_FROM_THE_FRONT: Final = f"DELETE FROM {AuditEvent._meta.db_table} WHERE id <= %s"  # noqa: S608, SLF001 - no value of anybody's
+
+
+def purge(now: datetime | None = None) -> int:
+    """Delete the events that are older than we keep them, from the front only; gives how many.
+
+    That it was done is an event itself. What is not as it was written is left for people to see.
+    """
+    before = (now or timezone.now()) - timedelta(days=keeping().audit_days)
+    total = 0
+    while deleted := _purge(before):
+        total += deleted
+    return total
+
+
+def _purge(before: datetime) -> int:
+    with transaction.atomic():
+        head = chain.locked_head()
+        try:
+            if not chain.is_sealed(head):
+                raise Broken(0)
+            newest = _Newest(before)
+        except Broken as broken:
+            log.error("audit_not_purged", broken_at=broken.args[0])
+            return 0
+        if newest.event is None:
+            return 0
+        with connection.cursor() as cursor:
+            cursor.execute(BEGIN[connection.vendor])
+            cursor.execute(_FROM_THE_FRONT, [newest.event.pk])
+            cursor.execute(END[connection.vendor])
+        head.first_previous = newest.event.hash
+        chain.seal(head)
+        audit.record(
+            AuditAction.AUDIT_PURGED,
+            by=None,
+            count=newest.count,
+            last=newest.event.pk,
+            last_at=newest.event.at,
+        )
+    return newest.count
+
+
+class _Newest:
+    """The last of the oldest events, and how many there are up to it."""
+
+    def __init__(self, before: datetime) -> None:
+        self.count = 0
+        self.event: AuditEvent | None = None
+        for event in checking.front(before, _AT_ONCE):
+            self.count, self.event = self.count + 1, event
+
+
+def check(now: datetime | None = None, *, anchor: tuple[int, str] | None = None) -> Verdict:
+    """Verify the chain, keep what was found for the audit's page, and log it.
+
+    An `anchor` that does not fit is told to who asked alone: they may have mistyped it.
+
+    The log line carries the number and fingerprint of the last event: where logs are kept out of
+    reach of the database's admin, they tell an audit that was put back to an older copy.
+    """
+    found = checking.verify(anchor=anchor)
+    if found.fault is not Fault.ANCHOR:
+        AuditHead.objects.filter(pk=1).update(
+            checked_at=now or timezone.now(), checked_count=found.count, problem=found.short
+        )
+        BROKEN.set(1 if found.fault else 0)
+    facts = {"count": found.count, "last": found.last_id, "hash": found.last_hash}
+    if found.fault:
+        log.error("audit_broken", problem=found.problem, **facts)
+    else:
+        log.info("audit_verified", **facts)
+    return found

@@ -1,0 +1,106 @@
+"""The audit: what was done, by whom, when and from where. Only ever written here."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import sha256
+from typing import Any, Final
+
+from isales_proxy.access import Scope
+from isales_proxy.audit import chain, event_data
+from isales_proxy.core import encryption
+from isales_proxy.models import AuditAction, AuditEvent, User
+
+SYSTEM: Final = "system"
+_LONGEST_ACTOR: Final = 150
+_LONGEST_SUBJECT: Final = 120
+_LONGEST_REASON: Final = 300
+_LONGEST_ADDRESS: Final = 64
+
+_address: ContextVar[str] = ContextVar("callboard_audit_address", default="")
+
+
+@contextmanager
+def coming_from(address: str) -> Iterator[None]:
+    """What is recorded inside comes from this network address."""
+    token = _address.set(address[:_LONGEST_ADDRESS])
+    try:
+        yield
+    finally:
+        _address.reset(token)
+
+
+def address() -> str:
+    """The network address that is recorded here and now; "" where there is none."""
+    return _address.get()
+
+
+def record(
+    action: AuditAction,
+    *,
+    by: Scope | User | None,
+    vdn_id: int | None = None,
+    subject: str = "",
+    reason: str = "",
+    number: str = "",
+    fingerprint: str = "",
+    person: User | None = None,
+    claimed: str = "",
+    **detail: Any,
+) -> AuditEvent:
+    """Write one event at the end of the chain. Do it last in a transaction: see `chain`.
+
+    `by` None is the system itself, or with `claimed` somebody who gave that name and could not
+    prove it; a scope brings its VDN along. `person` is who of our own people the deed is about,
+    where that is not the actor. `number` is the called number that it is about, of which only the
+    `fingerprint` is kept, or that where no more is known. `detail` holds facts: never a called
+    number, a customer's name, or a secret. Raises HoldsNumber where `AUDIT_STRICT` is set and there
+    is a number in it all the same.
+    """
+    actor_id, actor = _who(by, claimed if person else event_data.masked(claimed))
+    event = AuditEvent(
+        action=action,
+        actor_id=actor_id,
+        actor=event_data.line(actor, _LONGEST_ACTOR),
+        address=_address.get(),
+        vdn_id=by.vdn.pk if isinstance(by, Scope) and vdn_id is None else vdn_id,
+        subject=event_data.line(event_data.subject(str(subject), number), _LONGEST_SUBJECT),
+        reason=event_data.line(event_data.masked(str(reason)), _LONGEST_REASON),
+        detail=event_data.facts(detail),
+        number_key=number_key(number) if number else fingerprint,
+        person_id=person.pk if person else None,
+    )
+    chain.append(event)
+    return event
+
+
+def number_key(number: str) -> str:
+    """The fingerprint by which events about one called number are found, digits only.
+
+    It is keyed with this installation's secret: without that, nobody can try numbers against it.
+    """
+    return number_keys(number)[0]
+
+
+def number_keys(number: str) -> list[str]:
+    """That fingerprint first, then those that events bear from before `SECRET_KEY` was changed."""
+    digits = "".join(character for character in number if character.isdigit())
+    keys = encryption.derived_all("audit-number")
+    return [hmac.new(key, digits.encode(), sha256).hexdigest() for key in keys]
+
+
+def last_number_key(action: AuditAction, *, vdn_id: int, subject: str) -> str:
+    """The fingerprint that the last such event of this subject bears; "" where there is none."""
+    found = AuditEvent.objects.filter(vdn_id=vdn_id, action=action, subject=subject)
+    return found.order_by("-pk").values_list("number_key", flat=True).first() or ""
+
+
+def _who(by: Scope | User | None, claimed: str) -> tuple[int | None, str]:
+    if by is None:
+        return None, claimed or SYSTEM
+    if isinstance(by, Scope):
+        return by.user_id, by.username
+    return by.pk, by.get_username()

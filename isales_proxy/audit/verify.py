@@ -1,0 +1,179 @@
+"""Walking the chain of the audit from its beginning to its head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from django.db import transaction
+
+from isales_proxy.audit import chain
+from isales_proxy.models import AuditEvent, AuditHead
+
+_AT_ONCE: Final = 1000
+_ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
+# A purge that overtakes a walk makes it begin anew; one a day does so once at most.
+_MOST_WALKS: Final = 3
+
+
+class Fault(StrEnum):
+    """What is wrong with the chain at one place; each an English sentence for logs and commands."""
+
+    CHANGED = "event {at} is not as it was written, or was put in by somebody else"
+    MISSING = "an event before event {at} is missing"
+    REORDERED = "event {at} does not stand in its place"
+    CUT = "the newest events are missing: event {at} was the last"
+    HEAD = "the record of where the audit begins and ends was changed or deleted"
+    ANCHOR = "event {at} is not the one that was noted elsewhere"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a walk found: how many events from when to when, the last one's number and fingerprint
+    for noting elsewhere, and the first fault with the number of the event, if there is one."""
+
+    count: int
+    first_at: datetime | None
+    last_at: datetime | None
+    last_id: int
+    last_hash: str
+    fault: Fault | None = None
+    event_id: int = 0
+
+    @property
+    def anchor(self) -> str:
+        """The last event as `NUMBER:FINGERPRINT`, to be noted elsewhere; "" for an empty audit."""
+        return f"{self.last_id}:{self.last_hash}" if self.last_id else ""
+
+    @property
+    def short(self) -> str:
+        """The fault's name and the event's number, as `AuditHead.problem` keeps them."""
+        return f"{self.fault.name}:{self.event_id}" if self.fault else ""
+
+    @property
+    def problem(self) -> str:
+        """The fault in a sentence; "" for a good chain."""
+        return self.fault.value.format(at=self.event_id) if self.fault else ""
+
+
+def anchor_of(text: str) -> tuple[int, str] | None:
+    """Read `NUMBER:FINGERPRINT` as an earlier verification gave it; None for anything else."""
+    match = _ANCHOR.fullmatch(text)
+    return (int(match[1]), match[2]) if match else None
+
+
+def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:
+    """Walk the whole chain. `anchor` is the number and the fingerprint of an event as noted
+    elsewhere earlier: by it even an audit that was put back to an older copy is noticed.
+
+    Events may be added and purged meanwhile.
+    """
+    for _walk in range(_MOST_WALKS):
+        before = AuditHead.objects.filter(pk=1).first()
+        found = _Walk(before, anchor).verdict()
+        after = AuditHead.objects.filter(pk=1).first()
+        if found.fault is None or _beginning(before) == _beginning(after):
+            break
+    return found
+
+
+def _beginning(head: AuditHead | None) -> str:
+    return head.first_previous if head else ""
+
+
+class _Walk:
+    def __init__(self, head: AuditHead | None, anchor: tuple[int, str] | None) -> None:
+        self._previous = _beginning(head)
+        self._anchor = anchor
+        self._anchored = anchor is None
+        self._keys = chain.keys()
+        self._count = 0
+        self._first: AuditEvent | None = None
+        self._last: AuditEvent | None = None
+
+    def verdict(self) -> Verdict:
+        while batch := self._next():
+            for event in batch:
+                if fault := self._fault(event):
+                    return self._said(fault, event.pk)
+        return self._end()
+
+    def _next(self) -> list[AuditEvent]:
+        last = self._last.pk if self._last else 0
+        return list(AuditEvent.objects.filter(pk__gt=last).order_by("pk")[:_AT_ONCE])
+
+    def _fault(self, event: AuditEvent) -> Fault | None:
+        if not chain.fits(event, self._keys):
+            return Fault.CHANGED
+        if event.previous != self._previous:
+            elsewhere = AuditEvent.objects.filter(hash=event.previous).exclude(pk=event.pk)
+            return Fault.REORDERED if event.previous and elsewhere.exists() else Fault.MISSING
+        if self._anchor and event.pk == self._anchor[0]:
+            if event.hash != self._anchor[1]:
+                return Fault.ANCHOR
+            self._anchored = True
+        self._previous = event.hash
+        self._count += 1
+        self._first = self._first or event
+        self._last = event
+        return None
+
+    def _end(self) -> Verdict:
+        """With the head held nobody adds: what is there now must end where it says."""
+        with transaction.atomic():
+            head = AuditHead.objects.select_for_update().filter(pk=1).first()
+            while batch := self._next():
+                for event in batch:
+                    if fault := self._fault(event):
+                        return self._said(fault, event.pk)
+            if head is None:
+                return self._said(Fault.HEAD if self._last else None)
+            if not chain.is_sealed(head):
+                return self._said(Fault.HEAD)
+            if self._last is None and head.last == head.first_previous:
+                pass
+            elif self._last is None or head.last != self._last.hash:
+                return self._said(Fault.CUT, head.last_id)
+            if not self._anchored and self._anchor and not self._purged(head):
+                return self._said(Fault.ANCHOR, self._anchor[0])
+        return self._said(None)
+
+    def _purged(self, head: AuditHead) -> bool:
+        """Whether the anchor was deleted after its time, as older events are."""
+        oldest = self._first.pk if self._first else head.last_id + 1
+        return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
+
+    def _said(self, fault: Fault | None, event_id: int = 0) -> Verdict:
+        return Verdict(
+            count=self._count,
+            first_at=self._first.at if self._first else None,
+            last_at=self._last.at if self._last else None,
+            last_id=self._last.pk if self._last else 0,
+            last_hash=self._last.hash if self._last else "",
+            fault=fault,
+            event_id=event_id,
+        )
+
+
+def front(before: datetime, most: int) -> Iterator[AuditEvent]:
+    """The oldest events that are from before that time, at most so many, each checked.
+
+    Raises Broken at the first that is not as it was written.
+    """
+    head = AuditHead.objects.filter(pk=1).first()
+    previous, keys = _beginning(head), chain.keys()
+    for event in AuditEvent.objects.order_by("pk")[:most].iterator(chunk_size=_AT_ONCE):
+        if event.at >= before:
+            return
+        if event.previous != previous or not chain.fits(event, keys):
+            raise Broken(event.pk)
+        previous = event.hash
+        yield event
+
+
+class Broken(ValueError):
+    """The chain is broken at this event, so nothing of it is deleted."""

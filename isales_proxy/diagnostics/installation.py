@@ -1,0 +1,134 @@
+"""Who and what this installation knows, as far as an admin of it reaches: one look at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from isales_proxy.access import Permission, Scope
+from isales_proxy.accounts import second_factors, tokens
+from isales_proxy.accounts import services as people_service
+from isales_proxy.core import settings
+from isales_proxy.core.settings import Variable
+from isales_proxy.models import Access, TokenScope, User, Vdn, VdnCredentials
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person: `accesses` as far as the admin reaches; `in_reach` says whether they may change
+    them; `second_factors` are kinds (`totp`, `webauthn`). Times are aware UTC."""
+
+    id: int
+    username: str
+    full_name: str
+    active: bool
+    superuser: bool
+    last_login: datetime | None
+    accesses: tuple[Access, ...]
+    second_factors: tuple[str, ...]
+    in_reach: bool
+
+
+@dataclass(frozen=True)
+class VdnLine:
+    """One VDN, how many have access to it, and which keys of its own it has, by name."""
+
+    vdn: Vdn
+    people: int
+    own_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TokenLine:
+    """One API token, without what would let anybody in. Times are aware UTC."""
+
+    name: str
+    owner: str
+    prefix: str
+    scope: TokenScope
+    made_at: datetime
+    ends_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the page shows."""
+
+    people: tuple[Person, ...]
+    vdns: tuple[VdnLine, ...]
+    tokens: tuple[TokenLine, ...]
+    variables: tuple[Variable, ...]
+
+
+def look(*, scope: Scope, by: User) -> Installation:
+    """All of it, for an admin. Raises NotAllowed."""
+    scope.require(Permission.SEE_SETTINGS)
+    vdns = tuple(people_service.managed_vdns(by).order_by("pk"))
+    return Installation(
+        people=_people(vdns, by),
+        vdns=_vdns(vdns),
+        tokens=_tokens(by),
+        variables=settings.variables(),
+    )
+
+
+def _people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
+    accesses: dict[int, list[Access]] = {}
+    rows = Access.objects.filter(vdn__in=vdns).select_related("vdn").order_by("vdn_id")
+    for row in rows:
+        accesses.setdefault(row.user_id, []).append(row)
+    in_reach = set(people_service.managed_people(by).values_list("pk", flat=True))
+    known = accesses.keys() | (in_reach if by.is_superuser else set())
+    return tuple(
+        Person(
+            id=user.pk,
+            username=user.get_username(),
+            full_name=user.get_full_name(),
+            active=user.is_active,
+            superuser=user.is_superuser,
+            last_login=user.last_login,
+            accesses=tuple(accesses.get(user.pk, ())),
+            second_factors=tuple(second_factors.kinds_of(user)),
+            in_reach=user.pk in in_reach,
+        )
+        for user in second_factors.with_kinds(User.objects.filter(pk__in=known)).order_by(
+            "username"
+        )
+    )
+
+
+def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnLine, ...]:
+    counts: dict[int, int] = {}
+    for vdn_id in Access.objects.filter(vdn__in=vdns).values_list("vdn_id", flat=True):
+        counts[vdn_id] = counts.get(vdn_id, 0) + 1
+    held = {
+        row.pk: {name for name in VdnCredentials.NAMES if getattr(row, name)}
+        for row in VdnCredentials.objects.filter(vdn__in=vdns)
+    }
+    return tuple(
+        VdnLine(
+            vdn=vdn,
+            people=counts.get(vdn.pk, 0),
+            own_keys=tuple(name for name in VdnCredentials.NAMES if name in held.get(vdn.pk, ())),
+        )
+        for vdn in vdns
+    )
+
+
+def _tokens(by: User) -> tuple[TokenLine, ...]:
+    rows = tokens.in_reach(by).filter(expiry__gt=timezone.now())
+    return tuple(
+        TokenLine(
+            name=row.name,
+            owner=row.user.get_username(),
+            prefix=row.token_key,
+            scope=TokenScope(row.scope),
+            made_at=row.created,
+            ends_at=row.expiry,
+            last_used_at=row.last_used_at,
+        )
+        for row in rows.order_by("user__username", "-created")
+    )

@@ -1,0 +1,30 @@
+"""What is kept no longer than it may be: every kind after its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from isales_proxy.accounts import form_drafts, sessions, sign_in_attempts, tokens
+from isales_proxy.audit import retention
+from isales_proxy.outbound import services as call_data
+from isales_proxy.result_codes import occurrences
+from isales_proxy.write_backs import services as write_backs
+
+_KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
+    ("Rows of call data", call_data.purge),
+    ("Write-backs", write_backs.purge),
+    ("Sightings of result codes", occurrences.purge),
+    ("API tokens", tokens.purge),
+    ("Sessions", sessions.purge),
+    ("Attempts to log in", sign_in_attempts.purge),
+    ("Drafts of forms", form_drafts.purge),
+    # The last one, since the others may be recorded there.
+    ("Audit events", retention.purge),
+)
+
+
+def apply(now: datetime) -> dict[str, int]:
+    """Delete what is over at `now` (aware UTC); gives how many of each kind, by an English name."""
+    return {name: purge(now) for name, purge in _KINDS}

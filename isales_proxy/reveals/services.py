@@ -1,0 +1,172 @@
+"""One masked number shown to one person for a short while: for a reason, audited, budgeted.
+
+Without its line in the audit no number leaves this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from django.core.cache import cache
+from django.db import Error, transaction
+
+from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.audit import services as audit
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core.settings import privacy
+from isales_proxy.models import AuditAction, AuditEvent, User
+from isales_proxy.number_access import budgets
+from isales_proxy.number_access import services as searches
+from isales_proxy.outbound.queries import whole_datum
+from isales_proxy.privacy import masking
+from isales_proxy.reservations import live
+from isales_proxy.write_backs import queries as outbox
+from isales_proxy.write_backs.services import NoSuchWriteBack
+
+log = structlog.get_logger("isales")
+
+SECONDS: Final = 30
+"""How long a number stays on the screen."""
+
+SHORTEST_REASON: Final = 3
+LONGEST_REASON: Final = 300
+
+
+_DAY_SECONDS: Final = 24 * 60 * 60
+_TOLD_AGAIN: Final = frozenset({10, 100, 1_000, 10_000, 100_000, 1_000_000})
+
+
+class BudgetSpent(budgets.Spent):
+    """The person had as many numbers shown today as one may."""
+
+
+class NotAudited(RuntimeError):
+    """The audit cannot be written, so nothing is shown."""
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """The numbers, whole; for how many seconds; and how many more the person may see today."""
+
+    called: tuple[str, ...] = field(repr=False)
+    caller: str = field(repr=False)
+    left: int
+    seconds: int = SECONDS
+
+
+def reservation(
+    *, scope: Scope, appoint_id: str, reason: str, query: ReservationQuery | None = None
+) -> Revealed:
+    """The numbers of a reservation; `query` is the list that it was seen in.
+
+    Raises NotAllowed, NotYours, BudgetSpent, NotAudited, ISalesError, and ValueError for a reason
+    of a wrong length.
+    """
+    _may(scope, reason)
+    asked = searches.allowed(scope, query or ReservationQuery())
+    found = live.one(scope=scope, appoint_id=appoint_id, query=asked)
+    if found is None:
+        raise NotYours
+    called = (found.row.called_no,) if found.row.called_no else ()
+    return _shown(scope, called, found.row.caller_no or "", subject=appoint_id, reason=reason)
+
+
+def datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
+    """The numbers of a row of call data. Raises like `reservation`, but for ISalesError."""
+    _may(scope, reason)
+    scope.require(Permission.SEE_OUTBOUND)
+    row = whole_datum(scope, datum_id)
+    subject = f"call data {row.batch_id}/{row.position}"
+    return _shown(scope, tuple(row.numbers), row.caller_number, subject=subject, reason=reason)
+
+
+def write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
+    """The number of a write-back. Raises like `reservation`, but for ISalesError."""
+    _may(scope, reason)
+    scope.require(Permission.SEE_OUTBOUND)
+    try:
+        row = outbox.whole(scope, pk)
+    except NoSuchWriteBack:
+        raise NotYours from None
+    called = (row.phone_number,) if row.phone_number else ()
+    return _shown(scope, called, "", subject=f"write-back {pk}", reason=reason)
+
+
+def _may(scope: Scope, reason: str) -> None:
+    scope.require(Permission.REVEAL_NUMBERS)
+    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
+        raise ValueError("reason")
+
+
+def _shown(
+    scope: Scope, called: tuple[str, ...], caller: str, *, subject: str, reason: str
+) -> Revealed:
+    numbers = called or ((caller,) if caller else ())
+    if not numbers:
+        raise NotYours
+    try:
+        left = _spend(scope, numbers, subject=subject, reason=reason)
+    except Error as error:
+        log.error("reveal_not_audited", error=type(error).__name__)
+        raise NotAudited from error
+    if left < 0:
+        raise BudgetSpent(privacy().reveals_per_day)
+    return Revealed(called, caller, left)
+
+
+def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -> int:
+    """Write the audit and give how many numbers are left; less than none: they are withheld."""
+    with transaction.atomic():
+        # The person's turn: of two requests at once the second counts what the first has spent.
+        User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
+        today = AuditEvent.objects.filter(
+            action=AuditAction.NUMBER_REVEALED,
+            actor_id=scope.user_id,
+            at__gte=budgets.today(),
+        )
+        left = privacy().reveals_per_day - today.count() - len(numbers)
+        if left < 0:
+            _refuse(scope, numbers[0], subject=subject, reason=reason)
+            return left
+        for number in numbers:
+            audit.record(
+                AuditAction.NUMBER_REVEALED,
+                by=scope,
+                subject=subject,
+                # The audit is read by people who may not see numbers.
+                reason=masking.text(reason),
+                number=number,
+            )
+    return left
+
+
+def _refuse(scope: Scope, number: str, *, subject: str, reason: str) -> None:
+    """Record the first refusal of the day; of further ones the 10th, 100th, … with their count."""
+    begin = budgets.today()
+    refused = AuditEvent.objects.filter(
+        action=AuditAction.NUMBER_WITHHELD, actor_id=scope.user_id, at__gte=begin
+    )
+    if not refused.exists():
+        audit.record(
+            AuditAction.NUMBER_WITHHELD,
+            by=scope,
+            subject=subject,
+            reason=masking.text(reason),
+            number=number,
+        )
+        return
+    times = _counted(f"refused:{scope.user_id}:{begin:%Y%m%d}")
+    if times in _TOLD_AGAIN:
+        audit.record(AuditAction.NUMBER_WITHHELD, by=scope, times=times)
+
+
+def _counted(key: str) -> int:
+    """Count one more refusal of today; the first was recorded before. 0 without a cache."""
+    cache.add(key, 1, _DAY_SECONDS)
+    try:
+        return cache.incr(key)
+    except ValueError:
+        return 0

@@ -1,0 +1,73 @@
+"""The keys that a VDN has of its own: put in, taken away, never shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils.translation import gettext as _
+
+from isales_proxy.audit import services as audit
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.config import ObsConfig
+from isales_proxy.models import AuditAction, User, Vdn, VdnCredentials
+
+# Those that make sense together only.
+PAIRS: Final = (("access_key", "secret_key"), ("app_key", "app_secret"))
+
+
+def held(vdn: Vdn) -> frozenset[str]:
+    """The names of the keys that this VDN has of its own."""
+    row = VdnCredentials.objects.filter(vdn=vdn).first()
+    return frozenset(name for name in VdnCredentials.NAMES if row and getattr(row, name))
+
+
+def check(name: str, value: str) -> None:
+    """Refuse what the client could not use. Raises ValidationError, without the value."""
+    trials: dict[str, Callable[[], object]] = {
+        "access_key": lambda: Credentials(value, "-"),
+        "secret_key": lambda: Credentials("-", value),
+        "token": lambda: ObsConfig(token=value),
+    }
+    trial = trials.get(name)
+    try:
+        if trial:
+            trial()
+        elif not value.isprintable():
+            raise ValueError
+    except ValueError:
+        raise ValidationError(
+            _("This cannot be a key: it holds blanks or odd characters.")
+        ) from None
+
+
+def change(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[str]) -> None:
+    """Seal the keys of `put`, take those of `take` away, and have every process use them.
+
+    Raises ValidationError when half of a pair would be left, which could sign nothing.
+    """
+    with transaction.atomic():
+        row, _created = VdnCredentials.objects.select_for_update().get_or_create(vdn=vdn)
+        for name in take:
+            row.put(name, "")
+        for name, value in put.items():
+            check(name, value)
+            row.put(name, value)
+        for pair in PAIRS:
+            if len({bool(getattr(row, name)) for name in pair}) == 2:
+                raise ValidationError(
+                    _("These belong together: %(names)s."), params={"names": ", ".join(pair)}
+                )
+        row.changed_by = by.get_username()
+        row.save()
+        Vdn.objects.filter(pk=vdn.pk).update(keys_version=models.F("keys_version") + 1)
+        audit.record(
+            AuditAction.CREDENTIALS_CHANGED,
+            by=by,
+            vdn_id=vdn.pk,
+            subject=f"VDN {vdn.pk}",
+            put=sorted(put),
+            taken=sorted(take),
+        )

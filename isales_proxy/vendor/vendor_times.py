@@ -1,0 +1,36 @@
+"""The times of a write-back as the vendor is told them, whose format it leaves open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from isales_proxy.core.settings import isales
+from isales_proxy.models import Vdn
+
+
+def time_text(moment: datetime | None, vdn: Vdn) -> str:
+    """A time as the vendor is told it: the settings say in which format and zone."""
+    if moment is None:
+        return ""
+    found = isales()
+    if found.time_format == "milliseconds":
+        return str(round(moment.timestamp() * 1000))
+    if found.time_format == "seconds":
+        return str(int(moment.timestamp()))
+    zone = vdn.zone if found.time_format_zone == "VDN" else UTC
+    return moment.astimezone(zone).strftime(found.time_format)
+
+
+def read_time(text: str, vdn: Vdn) -> datetime | None:
+    """The time that such a text tells, aware; None for one of another format than is set now."""
+    found = isales()
+    try:
+        if found.time_format in {"milliseconds", "seconds"}:
+            return datetime.fromtimestamp(
+                int(text) / (1000 if found.time_format == "milliseconds" else 1), UTC
+            )
+        moment = datetime.strptime(text, found.time_format)  # noqa: DTZ007 - the zone comes below
+    except (ValueError, OverflowError, OSError):
+        return None
+    zone = vdn.zone if found.time_format_zone == "VDN" else UTC
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

@@ -1,0 +1,81 @@
+"""Cookies have names of our own: products on one host share a jar, whatever their ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as in_force
+from django.test import Client
+
+from isales_proxy.models import User
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("session", "csrf", "language", "theme", "messages")
+SHOW = """
+import json
+from django.conf import settings as s
+from dashboard.ui.message_storage import NamedCookieStorage
+print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME,
+                  s.THEME_COOKIE_NAME, NamedCookieStorage.cookie_name]))
+"""
+
+
+@pytest.mark.django_db
+def test_every_cookie_bears_our_name(people: dict[str, User]) -> None:
+    client = Client()
+    client.get("/accounts/login/")
+    client.post("/accounts/login/", {"login": "admin", "password": "pass-word-1"})
+    client.post("/preferences/theme/", {"theme": "dark"})
+    client.post("/preferences/language/", {"language": "zh-hans"})
+    # Ends with a message to somebody whom nobody knows any more.
+    client.post("/accounts/logout/")
+    found = set(client.cookies)
+    assert {"callboard-session", "callboard-csrf", "callboard-theme"} <= found
+    assert all(name.startswith("callboard-") for name in found)
+
+
+@pytest.mark.django_db
+def test_the_cookie_of_a_neighbour_changes_nothing(as_role: Any) -> None:
+    client = as_role("supervisor")
+    for name in ("sessionid", "csrftoken", "messages", "theme", "django_language"):
+        client.cookies[name] = "of-a-neighbour"
+    assert client.get("/accounts/").status_code == 200
+    assert client.cookies["sessionid"].value == "of-a-neighbour"
+
+
+@pytest.mark.parametrize(
+    ("env", "start"),
+    [
+        ({}, "callboard-"),
+        ({"HTTPS": "1"}, "__Host-callboard-"),
+        ({"HTTPS": "1", "COOKIE_PREFIX": "trial"}, "__Host-trial-"),
+    ],
+)
+def test_the_names_are_a_setting(tmp_path: Path, env: dict[str, str], start: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v0", "-c", SHOW],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "VAR_DIR": str(tmp_path),
+            "CALLBOARD_ENV_FILE": "",
+            **env,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(run.stdout) == [start + name for name in NAMES], run.stderr
+
+
+def test_host_cookies_have_what_browsers_ask_of_them() -> None:
+    # A browser drops a cookie __Host-… with a domain, or with another path.
+    for kind in ("SESSION", "CSRF", "LANGUAGE"):
+        assert getattr(in_force, f"{kind}_COOKIE_DOMAIN") is None
+        assert getattr(in_force, f"{kind}_COOKIE_PATH") == "/"

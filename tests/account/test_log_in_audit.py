@@ -1,0 +1,145 @@
+"""Log-ins in the audit: who came, who failed, who was locked out, who left; never too many."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.test import Client
+from prometheus_client import REGISTRY
+
+from dashboard.account import log_in_audit
+from isales_proxy.audit.verify import verify
+from isales_proxy.core.response_cache import digest
+from isales_proxy.models import AuditAction, AuditEvent, SignInAttempt, User
+
+pytestmark = pytest.mark.django_db
+
+LOG_IN = "/accounts/login/"
+PASSWORD = "pass-word-1"
+WRONG = "wrong-word-1"
+
+
+def attempt(name: str, password: str = WRONG, address: str = "192.0.2.1") -> Client:
+    client = Client(REMOTE_ADDR=address)
+    client.post(LOG_IN, {"login": name, "password": password})
+    return client
+
+
+def told(action: AuditAction) -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(action=action).order_by("pk"))
+
+
+def test_who_comes_and_who_leaves(people: dict[str, User]) -> None:
+    attempt("agent", PASSWORD).post("/accounts/logout/")
+    came, left = AuditEvent.objects.order_by("pk")
+    for event, action in ((came, AuditAction.LOGGED_IN), (left, AuditAction.LOGGED_OUT)):
+        assert (event.action, event.actor, event.actor_id) == (action, "agent", people["agent"].pk)
+        assert (event.address, event.vdn_id) == ("192.0.2.1", None)
+
+
+def test_who_fails_is_only_claimed_to_be_the_person(people: dict[str, User]) -> None:
+    attempt("agent")
+    (event,) = told(AuditAction.LOG_IN_FAILED)
+    assert (event.actor, event.actor_id, event.person_id) == ("agent", None, people["agent"].pk)
+    assert event.address == "192.0.2.1"
+    stored = str(list(AuditEvent.objects.values()))
+    assert WRONG not in stored
+    assert told(AuditAction.LOGGED_IN) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Correct-Horse-9!", "<script>alert(1)</script>", "名字", "n" * 140]
+)
+@pytest.mark.parametrize("times", [1, 8])
+def test_of_an_unknown_name_a_fingerprint_and_the_first_letter_are_kept(
+    db: None, name: str, times: int
+) -> None:
+    for _ in range(times):
+        attempt(name)
+    events = AuditEvent.objects.all()
+    # Equal names are seen to be equal, also when they are locked out.
+    (actor,) = set(events.values_list("actor", flat=True))
+    assert re.fullmatch(r"(.)… \([a-z]{8}\)", actor)
+    assert actor[0] == name[0]
+    assert name not in str(list(events.values()))
+    assert name not in str(list(SignInAttempt.objects.values()))
+
+
+def test_the_fingerprint_needs_the_installations_secret(db: None, settings: Any) -> None:
+    attempt("Correct-Horse-9!")
+    settings.SECRET_KEY = "another key altogether, of another installation"
+    attempt("Correct-Horse-9!")
+    assert AuditEvent.objects.values("actor").distinct().count() == 2
+
+
+def test_a_name_without_end_fills_nothing(db: None) -> None:
+    attempt("n" * 5000)
+    assert all(len(event.actor) <= 150 for event in AuditEvent.objects.all())
+
+
+def test_a_lock_out_is_told_once_however_often_one_tries_on(people: dict[str, User]) -> None:
+    for _ in range(12):
+        attempt("agent")
+    assert len(told(AuditAction.LOG_IN_FAILED)) == 6
+    (event,) = told(AuditAction.LOG_IN_LOCKED)
+    assert (event.actor, event.person_id, event.address) == (
+        "agent",
+        people["agent"].pk,
+        "192.0.2.1",
+    )
+
+
+def test_guessing_names_from_one_address_is_bounded(people: dict[str, User]) -> None:
+    for number in range(40):
+        attempt(f"nobody{number}")
+    assert len(told(AuditAction.LOG_IN_FAILED)) == 20
+    assert len(told(AuditAction.LOG_IN_LOCKED)) == 1
+
+
+def test_more_log_ins_than_are_answered_are_told_once_a_minute(db: None, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"login": "1/m/ip"}
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    for minute in range(2):
+        with time_machine.travel(now + timedelta(minutes=2 * minute), tick=False):
+            for address in ("192.0.2.1", "192.0.2.2"):
+                client = Client(REMOTE_ADDR=address)
+                wrong = {"login": "nobody", "password": WRONG}
+                statuses = [client.post(LOG_IN, wrong).status_code for _ in range(4)]
+                assert statuses == [200, 429, 429, 429]
+                # Also where the cache is away.
+                cache.delete_many([f"too-many:{digest(address)}"])
+                assert b"Too many attempts" in client.post(LOG_IN, wrong).content
+    events = told(AuditAction.LOG_IN_LOCKED)
+    assert [event.address for event in events] == ["192.0.2.1", "192.0.2.2"] * 2
+    assert {(event.actor, event.person_id, event.reason) for event in events} == {
+        ("?", None, "too many requests")
+    }
+
+
+def test_guessing_from_many_addresses_is_bounded_and_counted(
+    people: dict[str, User], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(log_in_audit, "MOST_A_MINUTE", 5)
+    before = REGISTRY.get_sample_value("callboard_log_ins_failed_total") or 0
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    with time_machine.travel(now, tick=False):
+        for number in range(15):
+            attempt(f"nobody{number}", address=f"192.0.2.{number}")
+        events = told(AuditAction.LOG_IN_FAILED)
+        assert [event.detail for event in events] == [{}] * 5 + [{"more_than": 5}]
+    with time_machine.travel(now + timedelta(seconds=61), tick=False):
+        attempt("nobody", address="192.0.2.99")
+    assert len(told(AuditAction.LOG_IN_FAILED)) == 7
+    assert REGISTRY.get_sample_value("callboard_log_ins_failed_total") == before + 16
+    assert verify().fault is None
+
+
+def test_a_wrong_password_when_asked_again_is_a_failure(as_role: Any, people: Any) -> None:
+    as_role("agent").post("/accounts/reauthenticate/", {"password": WRONG})
+    (event,) = told(AuditAction.LOG_IN_FAILED)
+    assert event.person_id == people["agent"].pk

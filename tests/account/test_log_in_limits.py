@@ -1,0 +1,121 @@
+"""Log-ins are counted by reader, also behind a proxy and over a unix socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.test import Client, RequestFactory
+
+from dashboard.account.adapter import ClosedAdapter
+from isales_proxy.models import User
+
+PROXY = "10.0.0.1"
+LOG_IN = "/accounts/login/"
+
+
+def attempt(name: str, password: str, **meta: str) -> int:
+    """Status of a log-in by somebody who has no session yet."""
+    body = {"login": name, "password": password}
+    return Client().post(LOG_IN, body, **meta).status_code  # type: ignore[arg-type]
+
+
+@pytest.mark.django_db
+def test_a_shift_begins_behind_one_address(people: dict[str, User]) -> None:
+    statuses = [attempt("agent", "pass-word-1", REMOTE_ADDR=PROXY) for _ in range(60)]
+    assert statuses == [302] * 60
+
+
+@pytest.mark.django_db
+def test_guessing_stays_bounded(people: dict[str, User]) -> None:
+    statuses = [attempt(f"nobody{number}", "x", REMOTE_ADDR=PROXY) for number in range(25)]
+    assert statuses[0] == 200
+    assert 302 not in statuses
+    assert attempt("agent", "pass-word-1", REMOTE_ADDR=PROXY) != 302
+
+
+@pytest.mark.django_db
+def test_behind_a_proxy_who_guesses_shuts_out_nobody_else(
+    people: dict[str, User], settings: Any
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    for number in range(25):
+        # What a browser says of itself counts for nothing.
+        said = f"198.51.100.{number}, 192.0.2.1"
+        attempt(f"nobody{number}", "x", REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=said)
+    others = {"REMOTE_ADDR": PROXY, "HTTP_X_FORWARDED_FOR": "192.0.2.2"}
+    assert attempt("agent", "pass-word-1", **others) == 302
+    same = {"REMOTE_ADDR": PROXY, "HTTP_X_FORWARDED_FOR": "192.0.2.1"}
+    assert attempt("agent", "pass-word-1", **same) != 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", [LOG_IN, "/admin/login/"])
+def test_one_account_is_guessed_at_only_so_often_from_anywhere(
+    people: dict[str, User], address: str
+) -> None:
+    with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
+        for number in range(6):
+            body = {"login": "agent", "password": f"no-{number}"}
+            Client().post(address, body, REMOTE_ADDR=f"192.0.2.{number}")
+        assert attempt("agent", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 200
+        assert attempt("AGENT", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 200
+        assert attempt("supervisor", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 302
+        clock.shift(6 * 60)
+        assert attempt("agent", "pass-word-1", REMOTE_ADDR="192.0.2.99") == 302
+
+
+class Counting(MD5PasswordHasher):
+    """Counts how often a password is worked out."""
+
+    algorithm = "counting"
+    times = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        type(self).times += 1
+        return str(super().encode(password, salt))
+
+
+@pytest.mark.django_db
+def test_unknown_names_are_answered_like_wrong_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [f"{Counting.__module__}.Counting"]
+    User.objects.create_user("agent", password="pass-word-1")
+    effort, words = [], []
+    for name in ("agent", "nobody"):
+        Counting.times = 0
+        answer = Client().post(LOG_IN, {"login": name, "password": "wrong"})
+        effort.append(Counting.times)
+        words.append((answer.status_code, answer.context["form"].errors))
+    assert effort[0] == effort[1] == 1
+    assert words[0] == words[1]
+
+
+@pytest.mark.django_db
+def test_a_unix_socket_lets_people_in(people: dict[str, User]) -> None:
+    assert attempt("agent", "pass-word-1", REMOTE_ADDR="") == 302
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("", "127.0.0.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("198.51.100.9, 192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("unknown", "127.0.0.1"),
+    ],
+)
+def test_over_a_unix_socket_the_proxy_says_who_asks(
+    settings: Any, proxies: int, said: str, address: str
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    request = RequestFactory().post(LOG_IN, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR=said)
+    assert ClosedAdapter(request).get_client_ip(request) == address
+
+
+def test_without_a_proxy_nobody_says_who_they_are() -> None:
+    request = RequestFactory().post(LOG_IN, REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR="192.0.2.1")
+    assert ClosedAdapter(request).get_client_ip(request) == PROXY

@@ -1,0 +1,93 @@
+"""What the environment may say of logging in, and what it is told when that does not fit."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from dashboard import environment
+from dashboard.account.sign_in.devices import device_words
+from dashboard.account.sign_in.single_sign_on import claimed
+from dashboard.environment.sign_in import Grant, SignIn
+
+WHOLE = {
+    "OIDC_ISSUER": "https://id.example.org/realms/calls",
+    "OIDC_CLIENT_ID": "callboard",
+    "OIDC_CLIENT_SECRET": "very-secret-indeed",
+    "OIDC_ROLE_MAP": "callboard-sup=supervisor@88, a=b=admin@89",
+}
+
+
+def test_a_whole_provider_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in WHOLE.items():
+        monkeypatch.setenv(name, value)
+    sso = environment.read().sign_in.single_sign_on
+    assert sso is not None
+    assert sso.grants == (
+        Grant("callboard-sup", "supervisor", 88),
+        Grant("a=b", "admin", 89),
+    )
+    assert "very-secret-indeed" not in repr(sso)
+
+
+def test_nothing_has_to_be_set() -> None:
+    found = environment.read().sign_in
+    assert found == SignIn()
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"OIDC_ISSUER": "https://id.example.org"}, "OIDC_CLIENT_ID"),
+        ({"OIDC_ONLY": "1"}, "OIDC_ISSUER"),
+        ({**WHOLE, "OIDC_ISSUER": "http://id.example.org"}, "OIDC_ISSUER"),
+        ({**WHOLE, "OIDC_ROLE_MAP": "x=boss@88"}, "OIDC_ROLE_MAP"),
+        ({**WHOLE, "OIDC_ROLE_MAP": "x=admin"}, "OIDC_ROLE_MAP"),
+        ({**WHOLE, "OIDC_ROLE_MAP": "x=admin@0"}, "OIDC_ROLE_MAP"),
+        ({**WHOLE, "OIDC_ROLE_MAP": "x=agent@88"}, "OIDC_AGENT_ACCOUNT_CLAIM"),
+        ({"SECOND_FACTOR_FOR": "boss"}, "SECOND_FACTOR_FOR"),
+        ({"SESSION_HOURS": "0"}, "SESSION_HOURS"),
+        ({"SESSION_IDLE_MINUTES": "soon"}, "SESSION_IDLE_MINUTES"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], named: str
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured) as told:
+        environment.read()
+    assert named in str(told.value)
+    assert "very-secret-indeed" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox · Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge · Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1",
+            "Safari · iPhone",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("", "Unknown device"),
+        ("<script>", "Unknown device"),
+    ],
+)
+def test_a_browser_is_named_as_its_owner_would(header: str, words: str) -> None:
+    assert device_words(header) == words
+
+
+def test_a_claim_is_found_by_its_name_before_its_path() -> None:
+    claims = {"a.b": 1, "a": {"b": 2, "c": {"d": 3}}}
+    assert claimed(claims, "a.b") == 1
+    assert claimed(claims, "a.c.d") == 3
+    assert claimed(claims, "a.x.d") is None
+    assert claimed(claims, "") is None

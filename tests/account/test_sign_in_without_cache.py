@@ -1,0 +1,170 @@
+"""What protects a log-in holds also where the cache is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.cache import caches
+from django.test import Client
+
+from isales_proxy import retention
+from isales_proxy.accounts import sessions, tokens
+from isales_proxy.models import AuditAction, AuditEvent, SignInAttempt, TokenScope, User
+from tests.support.second_factor import GIVE, LOG_IN, PASSWORD, code, log_in, set_up_app
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEW = "New-secret-77"
+CHANGE = "/accounts/password/change/"
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _away(settings: Any) -> None:
+    """Redis at a port where nothing listens, as `CACHE_URL` would have it."""
+    away = {
+        "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
+        "LOCATION": "redis://127.0.0.1:1/0",
+    }
+    settings.CACHES = {"default": away, "rows": away}
+    assert caches["default"].get("anything") is None
+
+
+def is_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_passwords_are_guessed_only_so_often(people: dict[str, User], clock: Any) -> None:
+    assert is_in(log_in("agent"))
+    for number in range(6):
+        log_in("agent", f"no-{number}", Client(REMOTE_ADDR=f"192.0.2.{number}"))
+    assert not is_in(log_in("Agent"))
+    clock.shift(301)
+    assert is_in(log_in("agent"))
+
+
+def test_a_code_logs_in_once_and_codes_are_guessed_only_so_often(
+    people: dict[str, User], clock: Any
+) -> None:
+    secret = set_up_app(log_in("supervisor"))
+    clock.shift(120)
+    first, second = log_in("supervisor"), log_in("supervisor")
+    for client in (first, second):
+        client.post(GIVE, {"code": code(secret)})
+    assert (is_in(first), is_in(second)) == (True, False)
+    clock.shift(400)
+    guessing = log_in("supervisor")
+    for number in range(6):
+        guessing.post(GIVE, {"code": f"00000{number}"})
+    guessing.post(GIVE, {"code": code(secret)})
+    assert not is_in(guessing)
+    again = log_in("supervisor")
+    again.post(GIVE, {"code": code(secret)})
+    assert not is_in(again)
+
+
+def test_what_counts_no_longer_is_deleted(people: dict[str, User], clock: Any) -> None:
+    log_in("agent", "wrong")
+    assert SignInAttempt.objects.exists()
+    clock.shift(7200)
+    retention.apply(people["agent"].date_joined.replace(year=2027))
+    assert not SignInAttempt.objects.exists()
+
+
+def test_a_password_is_not_changed_to_itself(people: dict[str, User]) -> None:
+    User.objects.filter(username="agent").update(password_is_temporary=True)
+    client = log_in("agent")
+    page = client.get("/vdn/88/reservations/?size=10")
+    asked = client.get(page.headers["Location"]).content.decode()
+    assert "An admin set your password" in asked
+    form = {"oldpassword": PASSWORD, "password1": PASSWORD, "password2": PASSWORD}
+    refused = client.post(page.headers["Location"], form)
+    assert "not the current one" in refused.content.decode()
+    assert User.objects.get(username="agent").password_is_temporary
+    new = form | {"password1": NEW, "password2": NEW, "next": "/vdn/88/reservations/?size=10"}
+    done = client.post(page.headers["Location"], new)
+    # To the page that was wanted, rather than to the empty form again.
+    assert done.headers["Location"] == "/vdn/88/reservations/?size=10"
+    assert not User.objects.get(username="agent").password_is_temporary
+
+
+def test_a_second_factor_that_is_required_binds_tokens_of_before(
+    people: dict[str, User], settings: Any
+) -> None:
+    supervisor = people["supervisor"]
+    _token, text = tokens.make(user=supervisor, name="old", scope=TokenScope.READ, days=1)
+    _token, bound = tokens.make(
+        user=supervisor, name="new", scope=TokenScope.READ, days=1, second_factor=True
+    )
+
+    def ask(text: str) -> int:
+        return Client().get("/api/v1/vdns/", HTTP_AUTHORIZATION=f"Token {text}").status_code
+
+    assert (ask(text), ask(bound)) == (200, 200)
+    settings.SIGN_IN = replace(settings.SIGN_IN, second_factor_for=frozenset({"supervisor"}))
+    assert (ask(text), ask(bound)) == (403, 200)
+
+
+def test_sessions_of_one_person_have_a_bound(people: dict[str, User], clock: Any) -> None:
+    clients = []
+    for _ in range(sessions.MOST + 3):
+        clients.append(log_in("agent"))
+        clock.shift(1)
+    assert UserSession.objects.count() == sessions.MOST
+    page = "/accounts/sessions/"
+    statuses = [client.get(page).status_code for client in (*clients[:3], *clients[3:5])]
+    assert statuses == [302, 302, 302, 200, 200]
+    ended = AuditEvent.objects.filter(action=AuditAction.SESSION_REVOKED)
+    assert [event.detail["which"] for event in ended] == ["oldest"] * 3
+
+
+def test_a_log_in_over_the_session_of_somebody_else_is_ones_own(people: dict[str, User]) -> None:
+    client = log_in("agent")
+    before = client.session.session_key
+    client.post(LOG_IN, {"login": "supervisor", "password": "wrong"})
+    assert client.session["_auth_user_id"] == str(people["agent"].pk)
+    log_in("supervisor", client=client)
+    assert client.session["_auth_user_id"] == str(people["supervisor"].pk)
+    assert client.session.session_key != before
+    (listed,) = UserSession.objects.filter(user=people["supervisor"])
+    assert listed.session_key == client.session.session_key
+    assert not UserSession.objects.get(user=people["agent"]).exists()
+    # The same person once more: again another key.
+    before = client.session.session_key
+    log_in("supervisor", client=client)
+    assert client.session.session_key != before
+
+
+def test_a_second_factor_is_asked_for_over_the_session_of_somebody_else(
+    people: dict[str, User], clock: Any
+) -> None:
+    secret = set_up_app(log_in("supervisor"))
+    clock.shift(120)
+    client = log_in("supervisor", client=log_in("agent"))
+    assert not is_in(client)
+    client.post(GIVE, {"code": code(secret)})
+    assert client.session["_auth_user_id"] == str(people["supervisor"].pk)
+
+
+def test_a_hash_by_other_parameters_is_made_anew_at_the_log_in(
+    people: dict[str, User], settings: Any
+) -> None:
+    settings.PASSWORD_HASHERS = ["dashboard.account.sign_in.hashers.PasswordHasher"]
+    agent = people["agent"]
+    agent.password = Argon2PasswordHasher().encode(PASSWORD, "a-salt-of-before")
+    agent.save(update_fields=["password"])
+    client = log_in("agent")
+    agent.refresh_from_db()
+    assert "$m=19456,t=2,p=1$" in agent.password
+    assert client.get("/accounts/").status_code == 200

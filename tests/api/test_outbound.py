@@ -1,0 +1,264 @@
+"""Tasks and call data in JSON: the services of the pages, with the same permissions and care."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from isales_proxy.models import CallDataBatch
+from isales_proxy.outbound import tasks as task_service
+from isales_proxy.simulator import LIST_OUTBOUND_TASKS, READ_CALL_DATA, Simulator
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings
+
+API = "/api/v1/vdns/88"
+TAKE = f"{API}/tasks/{TASK}/call-data/"
+
+
+def take(client: Any, data: Any = None, address: str = TAKE) -> Any:
+    """Post a wish; what it does not say is ten rows, confirmed."""
+    if data is None or isinstance(data, dict):
+        data = {"batch_count": 10, "confirm": True} | (data or {})
+    return client.post(address, data, content_type="application/json")
+
+
+def shapes(client: Any) -> Any:
+    return client.get("/api/schema/", {"format": "json"}).json()["components"]["schemas"]
+
+
+def test_the_tasks(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("supervisor")
+    client.get("/vdn/88/reservations/", {"task": "1106025109"})
+    answer = client.get(f"{API}/tasks/")
+    body = answer.json()
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert body["source"] == "live"
+    assert body["as_of"].endswith("Z")
+    assert body["count"] == len(body["results"])
+    assert {"service_id": "1106025109", "name": "Preempted task"} in body["results"]
+    assert set(body) == set(shapes(client)["TaskListFields"]["properties"])
+
+
+def test_an_old_list_of_tasks_is_a_problem(
+    vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = as_role("supervisor")
+    first = client.get(f"{API}/tasks/").json()
+    monkeypatch.setattr(task_service, "FRESH_SECONDS", 0.0)
+    vendor.faults.add("reset", operation=LIST_OUTBOUND_TASKS, times=None)
+    answer = client.get(f"{API}/tasks/")
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["as_of"][:19] == first["as_of"][:19]
+
+
+def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any) -> None:
+    vendor.call_data.put(88, TASK, [ROW])
+    client = as_role("supervisor")
+    answer = take(client, {"batch_count": 1, "reason": "Weekly check"})
+    assert answer.status_code == 201
+    body = answer.json()
+    assert (body["state"], body["batch_count"], body["received"]) == ("taken", 1, 1)
+    assert (body["asked_by"], body["reason"]) == ("supervisor", "Weekly check")
+    assert body["asked_at"].endswith("Z")
+    assert body["next_step"] == ""
+    (row,) = body["results"]
+    assert row["phone_numbers"] == [f"+{NUMBER}", "0012345"]
+    assert row["unique_id"] == UNIQUE_ID
+    assert row["ie"]["elements"][0] == {
+        "name": "RedInfo",
+        "fields": [["RedInd", "1"], ["OldRes", "1"]],
+    }
+    assert row["raw"] == ROW
+    known = shapes(client)
+    assert set(body) == set(known["BatchWithRowsFields"]["properties"])
+    assert set(row) == set(known["CallDatumFields"]["properties"])
+
+
+@pytest.mark.parametrize(
+    ("data", "missing"),
+    [
+        ({}, ["batch_count", "confirm"]),
+        (None, ["batch_count", "confirm"]),
+        ({"batch_count": 1}, ["confirm"]),
+        ({"confirm": True}, ["batch_count"]),
+        ({"batch_count": 1, "confirm": False}, ["confirm"]),
+        ({"batch_count": 1, "confirm": "true"}, ["confirm"]),
+        ({"batch_count": 1, "confirm": 1}, ["confirm"]),
+        ({"batch_count": 1, "confirm": None}, ["confirm"]),
+    ],
+)
+def test_nothing_is_taken_unasked(
+    vendor: Simulator, as_role: Any, data: Any, missing: list[str]
+) -> None:
+    answer = as_role("admin").post(TAKE, data, content_type="application/json")
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert list(answer.json()["errors"]) == missing
+    assert list(vendor.calls) == []
+    assert not CallDataBatch.objects.exists()
+
+
+def test_the_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
+    client, wish = as_role("supervisor"), {"batch_count": 2, "key": str(uuid.uuid4())}
+    first, again = take(client, wish), take(client, wish)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert readings(vendor) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"batch_count": 0}, "batch_count"),
+        ({"batch_count": 501}, "batch_count"),
+        ({"batch_count": True}, "batch_count"),
+        ({"batch_count": None}, "batch_count"),
+        ({"batch_count": "x"}, "batch_count"),
+        ({"reason": "x" * 301}, "reason"),
+        ({"key": "once"}, "key"),
+        ({"batchCount": 1}, "batchCount"),
+        ([1], "non_field_errors"),
+        ("1", "non_field_errors"),
+    ],
+)
+def test_a_wish_out_of_bounds_reaches_nobody(
+    vendor: Simulator, as_role: Any, data: Any, field: str
+) -> None:
+    answer = take(as_role("supervisor"), data)
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [field]
+    assert readings(vendor) == 0
+    assert not CallDataBatch.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "slug", "state", "retry"),
+    [
+        ("business", 502, "upstream-refused", "refused", False),
+        ("unauthorized", 502, "credentials", "refused", False),
+        ("throttle", 503, "busy", "refused", True),
+        ("garbage", 502, "bad-answer", "unreadable", False),
+        ("lose", 503, "upstream-unavailable", "unknown", False),
+        ("hold", 504, "upstream-unavailable", "unknown", False),
+    ],
+)
+def test_a_failure_is_the_problem_that_it_is_elsewhere(
+    vendor: Simulator,
+    as_role: Any,
+    kind: str,
+    status: int,
+    slug: str,
+    state: str,
+    retry: bool,
+) -> None:
+    client = as_role("supervisor")
+    vendor.faults.add(kind, operation=READ_CALL_DATA, times=None)
+    answer = take(client, {"batch_count": 7})
+    vendor.faults.clear()
+    body = answer.json()
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert body["problem"] == slug
+    # Where numbers may be gone, no program is invited to try again.
+    assert ("Retry-After" in answer.headers) is retry
+    assert ("retry_after" in body) is retry
+    assert readings(vendor) == 1
+    batch = client.get(f"{API}/call-data/{body['batch']}/").json()
+    assert (batch["state"], batch["batch_count"], batch["results"]) == (state, 7, [])
+    assert batch["next_step"] == body["next_step"]
+    if state == "unknown":
+        assert "7" in body["next_step"]
+        assert TASK in body["next_step"]
+        assert batch["asked_at"][:19] in body["next_step"]
+    assert set(body) <= set(shapes(client)["ProblemFields"]["properties"])
+
+
+def test_the_batches(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("supervisor")
+    for count in (1, 2, 3):
+        take(client, {"batch_count": count})
+    take(client, {"batch_count": 4}, f"{API}/tasks/1106025109/call-data/")
+    body = client.get(f"{API}/call-data/", {"size": "2", "page": "2"}).json()
+    assert (body["count"], body["page"], body["size"]) == (4, 2, 2)
+    assert [batch["batch_count"] for batch in body["results"]] == [2, 1]
+    of_task = client.get(f"{API}/call-data/", {"task": TASK}).json()
+    assert of_task["count"] == 3
+    known = shapes(client)
+    assert set(body) == set(known["BatchPageFields"]["properties"])
+    assert set(body["results"][0]) == set(known["BatchFields"]["properties"])
+
+
+@pytest.mark.parametrize("question", ["page=0", "size=x", "task=%01"])
+def test_a_bad_question_for_batches(vendor: Simulator, as_role: Any, question: str) -> None:
+    assert as_role("auditor").get(f"{API}/call-data/?{question}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("role", "seen", "taken"),
+    [("agent", 403, 403), ("auditor", 200, 403), ("supervisor", 200, 201), ("admin", 200, 201)],
+)
+def test_who_may(vendor: Simulator, as_role: Any, role: str, seen: int, taken: int) -> None:
+    batch = take(as_role("both")).json()["id"]
+    vendor.calls.clear()
+    client = as_role(role)
+    assert client.get(f"{API}/tasks/").status_code == seen
+    assert client.get(f"{API}/call-data/").status_code == seen
+    assert client.get(f"{API}/call-data/{batch}/").status_code == seen
+    assert readings(vendor) == 0
+    assert take(client).status_code == taken
+    assert readings(vendor) == (taken == 201)
+
+
+def test_another_vdn_and_its_batches_do_not_exist(vendor: Simulator, as_role: Any) -> None:
+    both, ours = as_role("both"), as_role("supervisor")
+    task = vendor.call_data.tasks(89)[0]
+    foreign = take(both, None, f"/api/v1/vdns/89/tasks/{task}/call-data/").json()["id"]
+    vendor.calls.clear()
+    assert take(ours, None, f"/api/v1/vdns/89/tasks/{task}/call-data/").status_code == 404
+    assert ours.get(f"/api/v1/vdns/89/call-data/{foreign}/").status_code == 404
+    assert ours.get(f"{API}/call-data/{foreign}/").status_code == 404
+    assert both.get(f"{API}/call-data/{foreign}/").status_code == 404
+    assert both.get(f"/api/v1/vdns/89/call-data/{foreign}/").status_code == 200
+    assert ours.get(f"{API}/call-data/{10**30}/").status_code == 404
+    assert readings(vendor) == 0
+
+
+@pytest.mark.parametrize("task", ["x" * 65, "%20", "a%5Cb", "a%00b"])
+def test_what_no_task_is_called_does_not_exist(vendor: Simulator, as_role: Any, task: str) -> None:
+    answer = take(as_role("supervisor"), None, f"{API}/tasks/{task}/call-data/")
+    assert answer.status_code in {404, 422}
+    assert readings(vendor) == 0
+
+
+def test_looking_takes_nothing(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("admin")
+    for address in (TAKE, f"{API}/call-data/", f"{API}/tasks/"):
+        for method in (client.get, client.head, client.options):
+            method(address)
+        for method in (client.put, client.patch, client.delete):
+            assert method(TAKE).status_code == 405
+    assert readings(vendor) == 0
+
+
+def test_a_stranger_s_form_takes_nothing(vendor: Simulator, people: Any) -> None:
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people["supervisor"])
+    assert take(client).status_code == 403
+    assert readings(vendor) == 0
+
+
+def test_a_page_of_batches_costs_few_queries(
+    vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
+) -> None:
+    client = as_role("supervisor")
+    for count in (1, 2, 3):
+        take(client, {"batch_count": count})
+    client.get(f"{API}/call-data/")
+    # Person, accesses; two looks for what was lost; batches and their number.
+    with django_assert_max_num_queries(6):
+        client.get(f"{API}/call-data/")

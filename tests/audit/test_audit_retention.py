@@ -1,0 +1,119 @@
+"""The audit after its time: the oldest go, from the front only, and the rest holds together."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.db import DatabaseError, transaction
+
+from isales_proxy import jobs
+from isales_proxy.audit import retention
+from isales_proxy.audit.verify import verify
+from isales_proxy.models import AuditAction, AuditEvent
+from tests.support.audit import alter, sql, unguard, write
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _thirty_days(settings: Any) -> None:
+    settings.KEEPING = replace(settings.KEEPING, audit_days=30)
+
+
+@pytest.fixture
+def events() -> Iterator[list[AuditEvent]]:
+    """Of forty, ten, and no days ago, two each."""
+    found = []
+    for days in (40, 10, 0):
+        with time_machine.travel(NOW - timedelta(days=days), tick=False):
+            found += write(2)
+    with time_machine.travel(NOW, tick=False):
+        yield found
+
+
+def left() -> list[int]:
+    return list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_what_is_too_old_goes_and_that_is_recorded(events: list[AuditEvent]) -> None:
+    out = io.StringIO()
+    call_command("apply_retention", stdout=out)
+    assert "Audit events: 2" in out.getvalue()
+    told = AuditEvent.objects.get(action=AuditAction.AUDIT_PURGED)
+    assert left() == [*(event.pk for event in events[2:]), told.pk]
+    assert told.detail == {
+        "count": 2,
+        "last": events[1].pk,
+        "last_at": events[1].at.isoformat(),
+    }
+    assert (verify().fault, verify().count) == (None, 5)
+
+
+def test_the_next_day_goes_on_where_the_last_one_ended(events: list[AuditEvent]) -> None:
+    jobs.apply_retention.call_local()
+    with time_machine.travel(NOW + timedelta(days=25), tick=False):
+        jobs.apply_retention.call_local()
+        assert left()[0] == events[4].pk
+        assert verify().fault is None
+    with time_machine.travel(NOW + timedelta(days=365), tick=False):
+        jobs.apply_retention.call_local()
+        (told,) = AuditEvent.objects.all()
+        assert told.detail["count"] == 4
+        assert (verify().fault, verify().count) == (None, 1)
+
+
+def test_nothing_to_delete_is_no_event(events: list[AuditEvent], settings: Any) -> None:
+    settings.KEEPING = replace(settings.KEEPING, audit_days=41)
+    assert retention.purge(NOW) == 0
+    assert left() == [event.pk for event in events]
+
+
+def test_only_the_front_is_deleted(events: list[AuditEvent]) -> None:
+    # A clock that was wrong for a while made a later event look old.
+    with time_machine.travel(NOW - timedelta(days=100), tick=False):
+        write(1)
+    assert retention.purge(NOW) == 2
+    assert retention.purge(NOW) == 0
+    assert verify().fault is None
+
+
+def test_many_are_deleted_in_parts(events: list[AuditEvent], monkeypatch: Any) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 1)
+    assert retention.purge(NOW) == 2
+    assert AuditEvent.objects.filter(action=AuditAction.AUDIT_PURGED).count() == 2
+    assert verify().fault is None
+
+
+def test_what_was_tampered_with_is_not_deleted(events: list[AuditEvent], caplog: Any) -> None:
+    unguard()
+    alter(events[1].pk, "actor", "'x'")
+    assert retention.purge(NOW) == 0
+    assert left() == [event.pk for event in events]
+    assert "audit_not_purged" in caplog.text
+
+
+def test_cutting_the_front_by_hand_is_noticed_after_a_purge_too(events: list[AuditEvent]) -> None:
+    retention.purge(NOW)
+    unguard()
+    sql("DELETE FROM {table} WHERE id = %s", events[2].pk)
+    assert verify().event_id == events[3].pk
+
+
+@pytest.mark.parametrize("purged_before", [False, True])
+def test_nobody_but_the_purge_deletes(events: list[AuditEvent], purged_before: bool) -> None:
+    if purged_before:
+        retention.purge(NOW)
+    kept = left()
+    for deletion in ("DELETE FROM {table} WHERE id = %s", "DELETE FROM {table} WHERE id <> %s"):
+        with pytest.raises(DatabaseError, match="never"), transaction.atomic():
+            sql(deletion, events[5].pk)
+    assert left() == kept

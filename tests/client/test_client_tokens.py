@@ -1,0 +1,319 @@
+"""The life of a token: got, used, renewed before its end, refused, shared."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+import pytest
+
+from isales_proxy.client import (
+    BadAnswer,
+    CallDataQuery,
+    Client,
+    CredentialsRefused,
+    ISalesError,
+    MemoryShelf,
+    MidResult,
+    ObsAuth,
+    ObsConfig,
+    ReservationQuery,
+    Token,
+    TokenEnded,
+    TokenState,
+    Unreachable,
+)
+from tests.support.stub_vendor import Received, Step, StubVendor, reply, reset
+from tests.support.stub_vendor import obs as obs_answer
+
+from .conftest import APP_KEY, APP_SECRET, NOW, OBS, MakeClient, Notes, Time, app_token, tokens_used
+
+STATIC = ObsConfig(auth=ObsAuth.STATIC, token="fixed")
+RESULT = MidResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
+REFUSED = [reply(status=401), reply(status=403)]
+
+
+@pytest.fixture(autouse=True)
+def _answered(stub: StubVendor) -> None:
+    stub.default = reply(obs_answer({"taskData": []}))
+
+
+def ask(client: Client) -> None:
+    client.list_outbound_tasks(vdn=88, cc_id=1)
+
+
+# In time
+
+
+def test_a_token_serves_many_calls_and_is_renewed_a_minute_before_its_end(
+    obs: Client, stub: StubVendor, time: Time
+) -> None:
+    for passed in (0.0, 1800.0, 3539.0, 3540.0, 3541.0):
+        time.passed = passed
+        ask(obs)
+    assert tokens_used(stub) == ["token-1", "token-1", "token-1", "token-2", "token-2"]
+
+
+def test_a_short_lived_token_is_renewed_when_a_fifth_is_left(
+    make_client: MakeClient, stub: StubVendor, time: Time
+) -> None:
+    stub.at("tokenByAkSk", app_token("token-1", Expires=10), app_token("token-2", Expires="10"))
+    client = make_client(obs=OBS)
+    for passed in (0.0, 7.9, 8.0):
+        time.passed = passed
+        ask(client)
+    assert tokens_used(stub) == ["token-1", "token-1", "token-2"]
+
+
+@pytest.mark.parametrize("expires", [None, "", "soon", 0, 3_600_000])
+def test_a_lifetime_that_cannot_be_read_is_the_one_asked_for(
+    make_client: MakeClient, stub: StubVendor, expires: object
+) -> None:
+    stub.at("tokenByAkSk", app_token(Expires=expires))
+    client = make_client(obs=ObsConfig(key=APP_KEY, secret=APP_SECRET, token_seconds=600))
+    ask(client)
+    assert client.token_state() == TokenState(NOW, NOW + timedelta(seconds=600))
+
+
+def test_the_lifetime_counts_from_before_the_request(
+    obs: Client, stub: StubVendor, time: Time
+) -> None:
+    """A slow answer must not make the token look younger than it is."""
+
+    def slow(sock: socket.socket, received: Received) -> bool:
+        time.passed += 7
+        return app_token()(sock, received)
+
+    stub.at("tokenByAkSk", slow)
+    ask(obs)
+    assert obs.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
+
+
+def test_a_renewal_that_fails_in_time_leaves_the_token_that_is_still_good(
+    obs: Client, stub: StubVendor, time: Time
+) -> None:
+    ask(obs)
+    stub.at("tokenByAkSk", reply(status=503))
+    time.passed = 3550.0
+    ask(obs)
+    assert tokens_used(stub) == ["token-1", "token-1"]
+    time.passed = 3601.0
+    with pytest.raises(Unreachable) as caught:
+        ask(obs)
+    assert caught.value.operation == "fetch_token"
+    assert not caught.value.maybe_sent
+    assert len(tokens_used(stub)) == 2
+
+
+def test_the_times_are_told_without_a_call(obs: Client, stub: StubVendor) -> None:
+    assert obs.token_state() is None
+    assert stub.connections == 0
+    ask(obs)
+    assert obs.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
+
+
+# Refused
+
+
+@pytest.mark.parametrize("step", REFUSED, ids=["401", "403"])
+def test_a_refused_token_is_renewed_and_the_read_repeated(
+    obs: Client, stub: StubVendor, time: Time, notes: Notes, step: Step
+) -> None:
+    stub.at("business/tasks", step, reply(obs_answer([])))
+    ask(obs)
+    assert tokens_used(stub) == ["token-1", "token-2"]
+    assert time.sleeps == []
+    attempts = [(outcome, number) for name, outcome, number, _ in notes.calls if "list" in name]
+    assert attempts == [("credentials_refused", 1), ("ok", 2)]
+
+
+@pytest.mark.parametrize("step", REFUSED, ids=["401", "403"])
+def test_a_token_that_stays_refused_is_renewed_once(
+    obs: Client, stub: StubVendor, step: Step
+) -> None:
+    stub.at("business/tasks", step)
+    with pytest.raises(CredentialsRefused, match="token") as caught:
+        ask(obs)
+    assert tokens_used(stub) == ["token-1", "token-2"]
+    assert len(stub.sent_to("tokenByAkSk")) == 2
+    assert caught.value.operation == "list_outbound_tasks"
+    assert caught.value.maybe_sent
+
+
+@pytest.mark.parametrize("step", REFUSED, ids=["401", "403"])
+def test_what_is_not_repeatable_is_not_repeated_but_the_next_call_has_a_new_token(
+    obs: Client, stub: StubVendor, step: Step
+) -> None:
+    stub.at("midresult", step, reply(obs_answer()))
+    with pytest.raises(CredentialsRefused):
+        obs.push_mid_result(result=RESULT)
+    assert tokens_used(stub, "midresult") == ["token-1"]
+    assert len(stub.sent_to("tokenByAkSk")) == 2
+    obs.push_mid_result(result=RESULT)
+    assert tokens_used(stub, "midresult") == ["token-1", "token-2"]
+    assert len(stub.sent_to("tokenByAkSk")) == 2
+
+
+def test_a_token_that_was_good_before_has_ended(obs: Client, stub: StubVendor) -> None:
+    """The keys are right: to ask again works, and the error says so."""
+    stub.at("midresult", reply(obs_answer()), reply(status=401), reply(status=401))
+    obs.push_mid_result(result=RESULT)
+    with pytest.raises(TokenEnded) as caught:
+        obs.push_mid_result(result=RESULT)
+    assert (caught.value.operation, caught.value.http_status) == ("push_mid_result", 401)
+    assert caught.value.maybe_sent
+    # The new one is refused as well: that is no matter of its end.
+    with pytest.raises(CredentialsRefused) as again:
+        obs.push_mid_result(result=RESULT)
+    assert not isinstance(again.value, TokenEnded)
+
+
+def test_a_token_that_another_process_used_has_ended(
+    make_client: MakeClient, stub: StubVendor, time: Time
+) -> None:
+    stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
+    shelf = MemoryShelf()
+    ask(make_client(obs=OBS, shelf=shelf))
+    time.passed = 100.0
+    stub.at("callnos", reply(status=401))
+    with pytest.raises(TokenEnded):
+        make_client(obs=OBS, shelf=shelf).read_call_data(
+            vdn=88,
+            query=CallDataQuery(cc_id=1, service_id="1", batch_count=1),
+            keep=lambda _received: None,
+        )
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_was_never_good_says_nothing_of_its_end(
+    obs: Client, stub: StubVendor, status: int
+) -> None:
+    stub.at("midresult", reply(status=status))
+    with pytest.raises(CredentialsRefused) as caught:
+        obs.push_mid_result(result=RESULT)
+    assert not isinstance(caught.value, TokenEnded)
+
+
+def test_a_clock_that_was_set_back_prolongs_no_token(
+    obs: Client, stub: StubVendor, time: Time
+) -> None:
+    time.passed = 7200.0
+    ask(obs)
+    time.passed = 3600.0
+    ask(obs)
+    assert tokens_used(stub) == ["token-1", "token-2"]
+
+
+def test_a_renewal_that_fails_does_not_hide_the_refusal_of_what_is_not_repeated(
+    obs: Client, stub: StubVendor
+) -> None:
+    stub.at("tokenByAkSk", app_token(), reset())
+    stub.at("midresult", reply(status=401))
+    with pytest.raises(CredentialsRefused) as caught:
+        obs.push_mid_result(result=RESULT)
+    assert (caught.value.operation, caught.value.http_status) == ("push_mid_result", 401)
+
+
+def test_the_repetition_is_on_top_of_the_ordinary_attempts(obs: Client, stub: StubVendor) -> None:
+    down = reply(status=503)
+    stub.at("business/tasks", down, down, reply(status=401), reply(obs_answer([])))
+    ask(obs)
+    assert tokens_used(stub) == ["token-1"] * 3 + ["token-2"]
+    stub.at("business/tasks", down, down, reply(status=401), down)
+    with pytest.raises(Unreachable):
+        ask(obs)
+    assert tokens_used(stub)[4:] == ["token-2"] * 3 + ["token-3"]
+
+
+def test_a_static_token_is_never_renewed(make_client: MakeClient, stub: StubVendor) -> None:
+    client = make_client(obs=STATIC)
+    ask(client)
+    stub.at("business/tasks", reply(status=401))
+    with pytest.raises(CredentialsRefused):
+        ask(client)
+    assert tokens_used(stub) == ["fixed", "fixed"]
+    assert {sent.target for sent in stub.received} == {stub.received[0].target}
+    assert client.token_state() is None
+
+
+def test_c2_knows_no_renewal(obs: Client, stub: StubVendor) -> None:
+    stub.at("appoint/list", reply(status=401))
+    with pytest.raises(CredentialsRefused, match="access key"):
+        obs.list_reservations(vdn=88, query=ReservationQuery())
+    assert len(stub.received) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refused_token_call_is_a_matter_of_credentials(
+    obs: Client, stub: StubVendor, status: int
+) -> None:
+    """Else a write-back would look as if the vendor had refused its content."""
+    stub.at("tokenByAkSk", reply({"result": "5", "resultDesc": "no such app"}, status=status))
+    with pytest.raises(CredentialsRefused, match="no token") as caught:
+        obs.push_mid_result(result=RESULT)
+    assert (caught.value.operation, caught.value.http_status) == ("fetch_token", status)
+    assert caught.value.request_id
+    assert not caught.value.maybe_sent
+    assert len(stub.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "calls"),
+    [(reply(status=503), Unreachable, 3), (reply({}), BadAnswer, 1), (reply(b"{"), BadAnswer, 1)],
+)
+def test_a_token_call_that_fails_is_tried_by_its_own_rule_and_fails_the_call(
+    obs: Client, stub: StubVendor, notes: Notes, step: Step, kind: type[ISalesError], calls: int
+) -> None:
+    stub.at("tokenByAkSk", step)
+    for _ in range(3):
+        with pytest.raises(kind):
+            ask(obs)
+    # Its own circuit opened on the way, that of the tasks never heard of it.
+    assert tokens_used(stub) == []
+    assert {name for name, _, _, _ in notes.calls} == {"fetch_token"}
+    assert {name for name, _ in notes.states} <= {"fetch_token"}
+    assert len(stub.received) <= 3 * calls
+
+
+# The shelf
+
+
+def test_what_another_process_left_on_the_shelf_is_used(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    shelf = MemoryShelf()
+    shelf.write(Token("left-there", NOW, NOW + timedelta(hours=1)))
+    client = make_client(obs=OBS, shelf=shelf)
+    assert client.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
+    ask(client)
+    assert tokens_used(stub) == ["left-there"]
+    assert stub.sent_to("tokenByAkSk") == []
+
+
+def test_a_new_token_is_put_on_the_shelf_for_the_others(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
+    stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
+    shelf = MemoryShelf()
+    first, second = (make_client(obs=OBS, shelf=shelf) for _ in range(2))
+    ask(first)
+    ask(second)
+    # The vendor forgets the token: one of the two renews it, the other finds it on the shelf.
+    ok = reply(obs_answer([]))
+    stub.at("business/tasks", reply(status=401), ok, reply(status=401), ok)
+    ask(first)
+    ask(second)
+    assert tokens_used(stub)[2:] == ["token-1", "token-2", "token-1", "token-2"]
+    assert len(stub.sent_to("tokenByAkSk")) == 2
+
+
+def test_the_turn_is_one_and_lapses() -> None:
+    now = [0.0]
+    shelf = MemoryShelf(monotonic=lambda: now[0])
+    assert shelf.take_turn(5)
+    assert not shelf.take_turn(5)
+    now[0] = 5.0
+    assert shelf.take_turn(5)
+    shelf.end_turn()
+    shelf.end_turn()
+    assert shelf.take_turn(5)

@@ -1,0 +1,77 @@
+"""Who can write to Redis or to the job queue runs no code in the product."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core.cache import cache
+from huey import MemoryHuey
+
+from dashboard import settings as product
+from isales_proxy.core import signed_pickle
+from isales_proxy.core.signed_pickle import CacheSerializer, Forged, JobSerializer
+from tests.support.services import REDIS, redis_cache
+
+
+class Trap:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+def test_a_value_comes_back_with_its_type() -> None:
+    serializer = CacheSerializer()
+    for value in ({"a": (1, b"x")}, frozenset({1}), True, 5, "5", None, 1.5):
+        kept = serializer.dumps(value)
+        back = serializer.loads(kept if isinstance(kept, bytes) else str(kept).encode())
+        assert (type(back), back) == (type(value), value)
+
+
+def test_what_another_wrote_is_not_unpickled(tmp_path: Path) -> None:
+    file = tmp_path / "sprung"
+    forged = pickle.dumps(Trap(file))
+    for data in (forged, b"x" * 32 + forged, b"", signed_pickle.dumps(1, purpose="jobs")):
+        with pytest.raises(Forged):
+            CacheSerializer().loads(data)
+    with pytest.raises(Forged):
+        JobSerializer().deserialize(forged)
+    assert not file.exists()
+
+
+def test_a_key_of_the_past_opens_what_it_signed(settings: Any) -> None:
+    kept = CacheSerializer().dumps("value")
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "another-key-that-is-long-enough-for-anything"
+    with pytest.raises(Forged):
+        CacheSerializer().loads(kept)
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert CacheSerializer().loads(kept) == "value"
+
+
+@pytest.mark.redis
+def test_a_forged_value_in_redis_is_a_miss(settings: Any, tmp_path: Path) -> None:
+    redis_cache(settings)
+    cache.set("mine", {"a": 1})
+    file = tmp_path / "sprung"
+    store = redis.Redis(host=REDIS[0], port=REDIS[1], db=15)
+    (key,) = store.keys("*:mine")
+    assert cache.get("mine") == {"a": 1}
+    store.set(key, pickle.dumps(Trap(file)))
+    assert cache.get("mine", "nothing") == "nothing"
+    assert not file.exists()
+
+
+def test_a_forged_job_is_not_run(tmp_path: Path) -> None:
+    queue = MemoryHuey("forged", serializer=product.HUEY["serializer"])
+    file = tmp_path / "sprung"
+    queue.storage.enqueue(pickle.dumps(Trap(file)))
+    with pytest.raises(Forged):
+        queue.dequeue()
+    assert not file.exists()

@@ -1,0 +1,213 @@
+"""Call data as a file: what is on the screen, all of it, and nothing that a spreadsheet obeys."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from typing import Any
+from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dashboard.ui import exports
+from isales_proxy.models import AuditEvent, CallDataBatch
+from isales_proxy.simulator import Simulator
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, scope_of, take
+
+PAGE = f"/vdn/88/tasks/{TASK}/"
+EXPORT = f"{PAGE}call-data/export"
+KINDS = ["csv", "xlsx"]
+SPREADSHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+FORMULAS = ["=1+1", "+1+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1+1", "=cmd|' /C calc'!A0"]
+
+
+def body_of(answer: Any) -> bytes:
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content)
+
+
+def read_csv(body: bytes) -> list[list[str]]:
+    assert body.startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+
+
+def cells_of(body: bytes) -> list[Any]:
+    with zipfile.ZipFile(io.BytesIO(body)) as book:
+        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314 - our own file
+    return list(sheet.iter(f"{SPREADSHEET}c"))
+
+
+def read_xlsx(body: bytes) -> list[list[str]]:
+    rows: dict[str, dict[str, str]] = {}
+    for cell in cells_of(body):
+        column, row = re.fullmatch(r"([A-Z]+)(\d+)", cell.get("r")).groups()  # type: ignore[union-attr]
+        rows.setdefault(row, {})[column] = "".join(cell.itertext())
+    return [[row.get(column, "") for column in "ABCDEFGHIJ"] for row in rows.values()]
+
+
+READERS = {"csv": read_csv, "xlsx": read_xlsx}
+
+
+@pytest.fixture
+def supervisor(vendor: Simulator, as_role: Any) -> Any:
+    return as_role("supervisor")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_holds_the_rows_as_they_are(
+    supervisor: Any, vendor: Simulator, people: Any, kind: str
+) -> None:
+    vendor.call_data.put(88, TASK, [ROW | {"callData": 'two\nlines, "quoted", 预约'}])
+    batch = take(scope_of(people), count=1).batch
+    answer = supervisor.get(f"{EXPORT}.{kind}")
+    heading, row = READERS[kind](body_of(answer))
+    assert heading[:4] == ["Batch", "Taken at (Asia/Shanghai)", "Task ID", "Task"]
+    asked = batch.asked_at.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert row == [
+        str(batch.pk),
+        f"{asked:%Y-%m-%d %H:%M:%S}",
+        TASK,
+        "",
+        "1",
+        UNIQUE_ID,
+        f"+{NUMBER}; 0012345" if kind == "xlsx" else f"'+{NUMBER}; 0012345",
+        "710002",
+        'two\nlines, "quoted", 预约' if kind == "xlsx" else 'two↵lines, "quoted", 预约',
+        str(ROW["ieData"]),
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_has_all_rows_of_the_filter(
+    supervisor: Any, vendor: Simulator, people: Any, kind: str
+) -> None:
+    scope = scope_of(people)
+    take(scope, count=40)
+    vendor.call_data.put(88, TASK, [ROW])
+    batch = take(scope, count=3).batch
+    for query, count in (("", 43), (f"?batch={batch.pk}", 3), (f"?q={NUMBER}", 1), ("?q=~~", 0)):
+        text = supervisor.get(f"{PAGE}{query}&size=10" if query else PAGE).content.decode()
+        assert f'data-total-count="{count}"' in text
+        answer = supervisor.get(f"{EXPORT}.{kind}{query}")
+        assert answer.headers["X-Row-Count"] == str(count)
+        assert len(READERS[kind](body_of(answer))) == count + 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_leads_to_the_file_of_its_filter(
+    supervisor: Any, vendor: Simulator, people: Any, kind: str
+) -> None:
+    vendor.call_data.put(88, TASK, [ROW])
+    batch = take(scope_of(people), count=4).batch
+    for page in (f"{PAGE}?q={NUMBER}", f"{PAGE}call-data/{batch.pk}/?q={NUMBER}"):
+        text = supervisor.get(page).content.decode()
+        link = re.search(rf'href="([^"]+export\.{kind}[^"]*)"', text)
+        assert link
+        rows = READERS[kind](body_of(supervisor.get(link[1].replace("&amp;", "&"))))
+        assert [row[5] for row in rows[1:]] == [UNIQUE_ID]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_name_holds_no_number(
+    supervisor: Any, vendor: Simulator, people: Any, kind: str
+) -> None:
+    take(scope_of(people), count=1)
+    answer = supervisor.get(f"{EXPORT}.{kind}?q={NUMBER}")
+    answer.close()
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="call-data.{kind}"'
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_exported_what_is_in_the_audit(
+    supervisor: Any, vendor: Simulator, people: Any, kind: str
+) -> None:
+    vendor.call_data.put(88, TASK, [ROW])
+    take(scope_of(people), count=2)
+    body_of(supervisor.get(f"{EXPORT}.{kind}?q={NUMBER}"))
+    event = AuditEvent.objects.first()
+    assert event is not None
+    assert (event.action, event.actor, event.subject) == (
+        "call_data.exported",
+        "supervisor",
+        TASK,
+    )
+    assert event.detail == {
+        "rows": 1,
+        "kind": kind,
+        "batch": None,
+        "searched": True,
+        "masked": False,
+    }
+    assert NUMBER not in str(event.detail)
+
+
+def test_no_cell_of_a_workbook_is_anything_but_text(
+    supervisor: Any, vendor: Simulator, people: Any
+) -> None:
+    texts = [*FORMULAS, "https://example.com", "1e5", "007", "internal:Sheet2!A1"]
+    vendor.call_data.put(88, TASK, [ROW | {"callData": text} for text in texts])
+    take(scope_of(people), count=len(texts))
+    body = body_of(supervisor.get(f"{EXPORT}.xlsx"))
+    for cell in cells_of(body):
+        assert cell.get("t") in {"inlineStr", "s"}
+        assert cell.find(f"{SPREADSHEET}f") is None
+    found = [row[8].removeprefix("'") for row in read_xlsx(body)[1:]]
+    assert [text.strip() for text in found] == [text.strip() for text in texts]
+
+
+def test_no_cell_of_a_csv_file_becomes_a_formula(
+    supervisor: Any, vendor: Simulator, people: Any
+) -> None:
+    vendor.call_data.put(88, TASK, [ROW | {"callData": text} for text in FORMULAS])
+    take(scope_of(people), count=len(FORMULAS))
+    for row in read_csv(body_of(supervisor.get(f"{EXPORT}.csv")))[1:]:
+        assert row[8].lstrip().startswith("'")
+        assert row[6] == f"'+{NUMBER}; 0012345"
+
+
+def test_a_text_too_long_for_a_workbook_is_refused_and_not_cut(
+    supervisor: Any, vendor: Simulator, people: Any
+) -> None:
+    table = exports.Table("x", ["a"], iter([["y" * 32_768]]), 1)
+    with pytest.raises(exports.CannotHold):
+        exports.as_xlsx(table)
+    with pytest.raises(exports.CannotHold):
+        exports.as_xlsx(exports.Table("x", ["a"], iter(()), 1_048_576))
+    rows = read_csv(b"".join(exports.as_csv(exports.Table("x", ["a"], [["y" * 40_000]], 1))))  # type: ignore[arg-type]
+    assert len(rows[1][0]) == 40_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)]
+)
+def test_who_may(vendor: Simulator, as_role: Any, kind: str, role: str, status: int) -> None:
+    answer = as_role(role).get(f"{EXPORT}.{kind}")
+    answer.close()
+    assert answer.status_code == status
+    assert as_role(role).get(f"/vdn/89/tasks/{TASK}/call-data/export.{kind}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bad_filter_gives_no_file(supervisor: Any, kind: str) -> None:
+    answer = supervisor.get(f"{EXPORT}.{kind}?batch=x")
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert not AuditEvent.objects.exists()
+
+
+def test_rows_are_read_in_one_go(
+    supervisor: Any, vendor: Simulator, people: Any, django_assert_max_num_queries: Any
+) -> None:
+    scope = scope_of(people)
+    for _ in range(3):
+        take(scope, count=20)
+    assert CallDataBatch.objects.count() == 3
+    supervisor.get(PAGE)
+    # Person, accesses, the count, the audit in a transaction with its head, the rows.
+    with django_assert_max_num_queries(9):
+        body_of(supervisor.get(f"{EXPORT}.csv"))

@@ -1,0 +1,255 @@
+"""What a process that died or a database that was away leaves behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from isales_proxy.access import Scope
+from isales_proxy.core import disk_queue
+from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
+from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import storage
+from isales_proxy.simulator import Simulator
+from tests.privacy.test_privacy import lines_formatter
+from tests.support.call_data import (
+    ANSWER,
+    NUMBER,
+    ROW,
+    TASK,
+    UNIQUE_ID,
+    answered,
+    left_behind,
+    readings,
+    scope_of,
+    take,
+)
+
+
+@pytest.fixture(autouse=True)
+def var(settings: Any, tmp_path: Path) -> Path:
+    settings.VAR_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def scope(people: dict[str, Any]) -> Scope:
+    return scope_of(people)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Any]:
+    """A database that takes no answer, until the function given is called."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER full_disk BEFORE UPDATE OF raw ON isales_proxy_calldatabatch "
+            "WHEN NEW.raw IS NOT NULL BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+
+    def mend() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER IF EXISTS full_disk")
+
+    yield mend
+    mend()
+
+
+@pytest.mark.django_db
+def test_an_answer_that_was_kept_is_read_later() -> None:
+    batch = left_behind(**answered(ANSWER))
+    assert call_data.recover(timezone.now()) == 1
+    batch.refresh_from_db()
+    assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
+    assert CallDatum.objects.get().unique_id == UNIQUE_ID
+    event = AuditEvent.objects.get()
+    assert (event.action, event.actor, event.vdn_id) == ("call_data.taken", "system", 88)
+    assert call_data.recover(timezone.now()) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "status", "complete", "expected"),
+    [
+        (b"<html>", 200, True, "unreadable"),
+        (ANSWER[:50], 200, False, "unreadable"),
+        (ANSWER, 200, False, "unreadable"),
+        (b"\x01\x02", 0, False, "unreadable"),
+        (b'{"result": "31009", "resultDesc": "no such task"}', 200, True, "refused"),
+        (b'{"result": 7, "msg": "no"}', 500, True, "refused"),
+        (b"", 401, True, "refused"),
+        (b"oops", 500, True, "unknown"),
+        (b"", 302, True, "unknown"),
+    ],
+)
+def test_a_kept_answer_is_judged_like_a_fresh_one(
+    body: bytes, status: int, complete: bool, expected: str
+) -> None:
+    batch = left_behind(**answered(body, status=status, complete=complete))
+    call_data.recover(timezone.now())
+    batch.refresh_from_db()
+    assert batch.state == expected
+    assert AuditEvent.objects.count() == 1
+    call_data.settle_lost(timezone.now())
+    assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_what_no_database_takes_is_cleaned() -> None:
+    body = (
+        b'{"result":0,"resultData":[{"uniqueId":"7","callData":"a\\ud800b\\u0000",'
+        b'"n":1e999,"\\ud800":["\\u0000"],"d":' + b"[" * 200 + b"]" * 200 + b"}]}"
+    )
+    left_behind(**answered(body))
+    assert call_data.recover(timezone.now()) == 1
+    row = CallDatum.objects.get()
+    assert row.raw["n"] == "inf"
+    assert "\x00" not in json.dumps(row.raw)
+
+
+@pytest.mark.django_db
+def test_a_process_that_is_about_to_read_its_answer_is_left_alone() -> None:
+    batch = left_behind(**answered(ANSWER) | {"answered_at": timezone.now()})
+    assert call_data.recover(timezone.now()) == 0
+    batch.refresh_from_db()
+    assert batch.state == BatchState.ASKED
+
+
+@pytest.mark.django_db
+def test_a_call_without_an_end_becomes_unknown(settings: Any) -> None:
+    old = left_behind()
+    settings.ISALES = replace(settings.ISALES, call_data_timeout=200)
+    new = left_behind(key="b" * 64, age=timedelta(seconds=230))
+    assert call_data.settle_lost(timezone.now()) == 1
+    old.refresh_from_db()
+    new.refresh_from_db()
+    assert (old.state, new.state) == (BatchState.UNKNOWN, BatchState.ASKED)
+    assert AuditEvent.objects.get().action == AuditAction.CALL_DATA_UNKNOWN
+    assert call_data.settle_lost(timezone.now()) == 0
+
+
+@pytest.mark.django_db
+def test_looking_settles_what_was_lost(scope: Scope) -> None:
+    batch = left_behind()
+    assert call_data.batch(scope=scope, batch_id=batch.pk).state == BatchState.UNKNOWN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_the_database_refuses_goes_to_the_spool(
+    vendor: Simulator, people: Any, var: Path, full_disk: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.call_data.put(88, TASK, [ROW])
+    with caplog.at_level(logging.DEBUG):
+        batch = take(scope_of(people), count=1).batch
+    assert batch.state == BatchState.ASKED
+    (file,) = (var / "spool").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (var / "spool").stat().st_mode & 0o777 == 0o700
+    assert NUMBER in file.read_text("utf-8")
+    assert NUMBER not in file.name
+    assert UNIQUE_ID not in file.name
+    told = "\n".join(lines_formatter().format(record) for record in caplog.records)
+    assert "call_data_spooled" in told
+    assert NUMBER not in told
+
+    full_disk()
+    call_data.recover(timezone.now())
+    batch.refresh_from_db()
+    assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
+    assert json.loads(bytes(batch.raw or b""))["resultData"]["taskData"] == [ROW]
+    assert list((var / "spool").iterdir()) == []
+    assert readings(vendor) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_spooled_answer_is_not_lost_by_being_late(
+    vendor: Simulator, people: Any, full_disk: Any
+) -> None:
+    """The database comes back after the batch had been given up, or in another process."""
+    batch = take(scope_of(people), count=2).batch
+    CallDataBatch.objects.update(state=BatchState.UNKNOWN)
+    full_disk()
+    call_data.settle_lost(timezone.now())
+    batch.refresh_from_db()
+    assert (batch.state, batch.received) == (BatchState.TAKEN, 2)
+
+
+@pytest.mark.django_db
+def test_a_database_that_comes_back_at_once_costs_nothing(
+    vendor: Simulator, scope: Scope, var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = storage.write_bytes
+    failures = iter([True])
+
+    def fail_once(*arguments: Any) -> None:
+        if next(failures, False):
+            raise OperationalError("locked")
+        write(*arguments)
+
+    monkeypatch.setattr(storage, "write_bytes", fail_once)
+    batch = take(scope).batch
+    assert (batch.state, batch.received) == (BatchState.TAKEN, 5)
+    assert CallDataBatch.objects.get().raw
+    assert list((var / "spool").iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_a_spooled_answer_of_another_database_stays(var: Path) -> None:
+    facts = {
+        "key": "x",
+        "status": 200,
+        "complete": True,
+        "request": "r",
+        "at": timezone.now().isoformat(),
+    }
+    disk_queue.put("call-data-" + "f" * 64, facts, ANSWER)
+    assert call_data.recover(timezone.now()) == 0
+    assert len(list((var / "spool").iterdir())) == 1
+    call_data.purge(timezone.now() + timedelta(days=31))
+    assert list((var / "spool").iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_half_a_file_is_none(var: Path) -> None:
+    (var / "spool").mkdir()
+    (var / "spool" / "call-data-ab.spool").write_bytes(b"{")
+    assert call_data.recover(timezone.now()) == 0
+    assert disk_queue.get("call-data-ab") is None
+
+
+@pytest.mark.django_db
+def test_what_a_dead_process_began_to_spool_goes_after_its_time_too(var: Path) -> None:
+    draft = var / "spool" / "call-data-ab.99999.draft"
+    draft.parent.mkdir()
+    draft.write_bytes(b'{"status": 200}')
+    call_data.purge(timezone.now())
+    assert draft.exists()
+    call_data.purge(timezone.now() + timedelta(days=31))
+    assert not draft.exists()
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "a/b", "x" * 101])
+def test_a_spool_file_has_a_plain_name(name: str) -> None:
+    with pytest.raises(ValueError, match="no name"):
+        disk_queue.put(name, {}, b"")
+
+
+def test_a_spool_file_comes_back_as_it_went() -> None:
+    body = bytes(range(256)) * 10 + b"\n\n"
+    disk_queue.put("abc-1", {"status": 200}, body)
+    disk_queue.put("abc-1", {"status": 201}, body)
+    kept = disk_queue.get("abc-1")
+    assert kept is not None
+    assert (kept.facts, kept.body) == ({"status": 201}, body)
+    assert list(disk_queue.waiting("abc-")) == ["abc-1"]
+    disk_queue.drop("abc-1")
+    disk_queue.drop("abc-1")
+    assert list(disk_queue.waiting()) == []

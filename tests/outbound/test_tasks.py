@@ -1,0 +1,227 @@
+"""The outbound tasks: listed once, named by the reservations, known while the vendor is away."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.core.cache import caches
+from django.http import QueryDict
+from django.utils import timezone
+
+from isales_proxy import access
+from isales_proxy.access import NotAllowed, Scope
+from isales_proxy.client.errors import Refused, Unreachable
+from isales_proxy.models import TaskName
+from isales_proxy.outbound import directory, tasks
+from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.simulator import LIST_OUTBOUND_TASKS, LIST_RESERVATIONS, Simulator
+
+RESERVATIONS = "/vdn/88/reservations/"
+NAMED = "1106025109"
+NAME = "Preempted task"
+
+
+@pytest.fixture
+def scope(people: dict[str, Any]) -> Scope:
+    return access.enter(user=people["supervisor"], vdn_id=88)
+
+
+def restart() -> None:
+    """What a new process has forgotten."""
+    for room in ("default", "rows"):
+        caches[room].clear()
+
+
+def asked(vendor: Simulator) -> int:
+    return sum(call.operation == LIST_OUTBOUND_TASKS for call in vendor.calls)
+
+
+def test_each_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
+    found = tasks.listed(scope=scope)
+    idents = [task.service_id for task in found.rows]
+    assert found.source == "live"
+    assert found.as_of.tzinfo is not None
+    assert idents
+    assert len(idents) == len(set(idents))
+
+
+def test_the_vendor_is_asked_as_its_page_declares(vendor: Simulator, scope: Scope) -> None:
+    scope.vdn.cc_id = 1
+    tasks.listed(scope=scope)
+    (call,) = [call for call in vendor.calls if call.operation == LIST_OUTBOUND_TASKS]
+    assert call.body == {"subCCNo": "1", "vdnId": "88"}
+
+
+def test_readers_share_an_answer(vendor: Simulator, scope: Scope) -> None:
+    first = tasks.listed(scope=scope)
+    again = tasks.listed(scope=scope)
+    assert asked(vendor) == 1
+    assert again.source == "cache"
+    assert again.rows == first.rows
+
+
+def test_names_come_from_the_reservations(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+    assert not any(task.name for task in tasks.listed(scope=scope).rows)
+    as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
+    told = {task.service_id: task.name for task in tasks.listed(scope=scope).rows}
+    assert told[NAMED] == NAME
+    assert tasks.name_of(scope=scope, service_id=NAMED) == NAME
+
+
+def test_names_survive_a_restart(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+    as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
+    restart()
+    assert tasks.name_of(scope=scope, service_id=NAMED) == NAME
+    assert directory.known(scope=scope).agents == {}
+
+
+def test_a_known_name_is_not_written_again(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+    client = as_role("supervisor")
+    client.get(RESERVATIONS, {"task": NAMED})
+    first = TaskName.objects.get(vdn=88, service_id=NAMED).seen_at
+    restart()
+    client.get(RESERVATIONS, {"task": NAMED})
+    assert TaskName.objects.get(vdn=88, service_id=NAMED).seen_at == first
+
+
+def test_a_new_name_replaces_the_old_one(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+    TaskName.objects.create(vdn_id=88, service_id=NAMED, name="Old", seen_at=timezone.now())
+    as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
+    assert TaskName.objects.get(vdn=88, service_id=NAMED).name == NAME
+
+
+def test_a_row_without_a_name_takes_none_away(
+    vendor: Simulator, as_role: Any, scope: Scope
+) -> None:
+    TaskName.objects.create(vdn_id=88, service_id="41", name="Kept", seen_at=timezone.now())
+    vendor.add_rows(88, [{"appointId": "a1", "taskId": "41", "taskName": None}])
+    as_role("supervisor").get(RESERVATIONS, {"task": "41"})
+    assert tasks.name_of(scope=scope, service_id="41") == "Kept"
+
+
+def test_an_agent_teaches_only_themselves(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+    vendor.add_rows(
+        88, [{"appointId": "a1", "userAccount": "116", "taskId": "41", "taskName": "Secret"}]
+    )
+    as_role("agent").get(RESERVATIONS, {"task": "41"})
+    assert not TaskName.objects.exists()
+    assert "41" not in tasks.known(scope=scope)
+
+
+def test_an_agent_knows_only_the_tasks_of_their_own_rows(
+    vendor: Simulator, people: Any, as_role: Any
+) -> None:
+    supervisor = access.enter(user=people["supervisor"], vdn_id=88)
+    agent = access.enter(user=people["agent"], vdn_id=88)
+    vendor.add_rows(
+        88, [{"appointId": "a1", "userAccount": "999", "taskId": "41", "taskName": "Others"}]
+    )
+    as_role("supervisor").get(RESERVATIONS, {"task": "41"})
+    tasks.listed(scope=supervisor)
+    assert "41" in tasks.known(scope=supervisor)
+    assert tasks.known(scope=agent) == {}
+    assert "Others" not in as_role("agent").get(RESERVATIONS).content.decode()
+
+
+def test_agents_do_not_see_the_list(vendor: Simulator, people: Any) -> None:
+    with pytest.raises(NotAllowed):
+        tasks.listed(scope=access.enter(user=people["agent"], vdn_id=88))
+    assert asked(vendor) == 0
+
+
+@pytest.mark.parametrize("kind", ["reset", "throttle", "status"])
+def test_an_old_list_stands_in_while_the_vendor_is_away(
+    vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    first = tasks.listed(scope=scope)
+    monkeypatch.setattr(tasks, "FRESH_SECONDS", 0.0)
+    vendor.faults.add(kind, operation=LIST_OUTBOUND_TASKS, times=None)
+    found = tasks.listed(scope=scope)
+    assert found.source == "stale"
+    assert found.error is not None
+    assert (found.rows, found.as_of) == (first.rows, first.as_of)
+
+
+def test_without_an_old_list_the_error_is_told(vendor: Simulator, scope: Scope) -> None:
+    vendor.faults.add("reset", operation=LIST_OUTBOUND_TASKS, times=None)
+    with pytest.raises(Unreachable):
+        tasks.listed(scope=scope)
+
+
+def test_a_refusal_is_no_absence(
+    vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.listed(scope=scope)
+    monkeypatch.setattr(tasks, "FRESH_SECONDS", 0.0)
+    vendor.faults.add("business", operation=LIST_OUTBOUND_TASKS, times=None)
+    with pytest.raises(Refused):
+        tasks.listed(scope=scope)
+
+
+def test_the_filter_offers_all_known_tasks_by_name(
+    vendor: Simulator, as_role: Any, scope: Scope
+) -> None:
+    client = as_role("supervisor")
+    client.get(RESERVATIONS, {"task": NAMED})
+    unnamed = tasks.listed(scope=scope).rows[-1].service_id
+    vendor.calls.clear()
+    text = client.get(RESERVATIONS).content.decode()
+    assert f'<option value="{NAMED}">{NAME}</option>' in text
+    assert f'<option value="{unnamed}">{unnamed}</option>' in text
+    assert asked(vendor) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (NAME, NAMED),
+        (NAME.upper(), NAMED),
+        (NAMED, NAMED),
+        ("nobodys", "nobodys"),
+        ("Like an ID", "71"),
+        ("71", "71"),
+    ],
+)
+def test_a_task_may_be_asked_for_by_its_name(scope: Scope, typed: str, expected: str) -> None:
+    for ident, name in {
+        NAMED: NAME,
+        "51": "Twice",
+        "52": "Twice",
+        "71": "Like an ID",
+        "72": "71",
+    }.items():
+        TaskName.objects.create(vdn_id=88, service_id=ident, name=name, seen_at=timezone.now())
+    form = ReservationFilter(QueryDict(urlencode({"task": typed})), scope=scope)
+    assert form.is_valid()
+    assert form.query().task_id == expected
+
+
+def test_a_name_that_no_task_has_is_told_before_the_vendor_is_asked(
+    vendor: Simulator, as_role: Any
+) -> None:
+    answer = as_role("supervisor").get(RESERVATIONS, {"task": "Nobody's"})
+    assert answer.status_code == 422
+    assert "No task of this name" in answer.content.decode()
+    assert asked(vendor) == 0
+
+
+def test_the_name_reaches_the_vendor_as_its_id(vendor: Simulator, as_role: Any) -> None:
+    client = as_role("supervisor")
+    client.get(RESERVATIONS, {"task": NAMED})
+    vendor.calls.clear()
+    client.get(RESERVATIONS, {"task": NAME, "size": "10"})
+    (call,) = [call for call in vendor.calls if call.operation == LIST_RESERVATIONS]
+    assert isinstance(call.body, dict)
+    assert call.body["taskId"] == NAMED
+
+
+@pytest.mark.parametrize("ident", ["", ".", "..", "a/b", "a\\b", "a\nb", " a", "x" * 65, "a\u200b"])
+def test_what_no_task_is_called(ident: str) -> None:
+    assert not tasks.is_id(ident)
+
+
+@pytest.mark.parametrize("ident", ["1251250797", "0000451207", "fadsfa", "任务 1", "a.b"])
+def test_what_a_task_may_be_called(ident: str) -> None:
+    assert tasks.is_id(ident)

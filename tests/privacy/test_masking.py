@@ -1,0 +1,225 @@
+"""Masking lets no number through, whatever shape it has and wherever it stands."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from isales_proxy.client.records import Reservation, parse_reservation
+from isales_proxy.privacy import masking
+from isales_proxy.privacy import phone_numbers as digits_of_texts
+from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT, RESERVATION, Holds
+from isales_proxy.privacy.phone_numbers import MASK, SHOWN
+
+DIGITS = st.characters(categories=["Nd"])
+BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
+ANY = st.text(max_size=60)
+
+
+def most_shown(count: int) -> int:
+    """How many of so many digits may stay."""
+    if count <= 4:
+        return 0
+    return count // 2 if count < 11 else 7
+
+
+def digits(text: str) -> str:
+    """What a reader could put together, in digits of ours."""
+    return "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
+
+
+def runs(text: str) -> list[str]:
+    """The figures of a text that no letter and no mask parts."""
+    found, run = [], ""
+    for character in unicodedata.normalize("NFKC", text):
+        if character.isnumeric():
+            run += character
+        elif character.isalpha() or character == MASK:
+            found.append(run)
+            run = ""
+    return [each for each in [*found, run] if each]
+
+
+@st.composite
+def numbers(draw: Any) -> str:
+    """A number of up to twenty digits of any scripts, written in groups."""
+    parts = [draw(DIGITS) + draw(BETWEEN) for _ in range(draw(st.integers(1, 20)))]
+    return str(draw(st.sampled_from(["", "+", "＋", "00", "("])) + "".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("15800000001", "158••••0001"),
+        ("+86 158-0000-0001", "+861••••••0001"),
+        ("6591234567", "65•••••567"),
+        ("66661234", "6••••234"),
+        ("710002", "•••002"),
+        ("95588", "•••88"),
+        ("7050", "••••"),
+        ("7", "•"),
+        ("", ""),
+        ("sip:ann@example.com", "••••••••••••"),
+        ("7081 ext. 5", "••••••••"),
+        ("①②③④⑤⑥⑦⑧⑨①②", "•••••••••••"),
+    ],
+)
+def test_a_number_keeps_its_ends(number: str, shown: str) -> None:
+    assert masking.number(number) == shown
+
+
+@given(numbers() | ANY)
+@example("+1 5 8 0 0 0 0 0 0 0 1")
+def test_of_a_number_little_is_left(number: str) -> None:
+    shown = masking.number(number)
+    assert len(digits(shown)) <= most_shown(len(digits(number)))
+    if number.strip():
+        assert set(shown) <= {"+", MASK, *filter(str.isdecimal, number)}
+
+
+@given(ANY, numbers(), ANY)
+@example("call ", "158-0000-0001", " now")
+@example("", "1️⃣5️⃣8️⃣0️⃣0️⃣0️⃣0️⃣", "")
+@example("", "一三八零零零零零零零一", "吗")
+@example("", "㉑㉒㉓㉔㉕㉖㉗㉘㉙㉚㉛", "")
+@example("", "158•0000•0001", "")
+@example("", "00¼¼", "")
+def test_of_a_text_no_figure_of_six_is_left(before: str, number: str, after: str) -> None:
+    shown = masking.text(before + number + after)
+    assert all(len(run) < SHOWN.fewest for run in runs(shown))
+    told = digits(number)
+    if len(told) >= SHOWN.fewest:
+        assert told not in digits(shown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "in 5 days, 3 tries", "desk 12", "等待 30 分钟", "RedInd=1,OldRes=1", "amount 12.50"],
+)
+def test_what_is_no_number_stays(text: str) -> None:
+    assert masking.text(text) == text
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([field.vendor_name for field in RESERVATION]) | st.text(max_size=8),
+        numbers() | ANY | st.integers() | st.booleans() | st.none(),
+    )
+)
+@settings(max_examples=200)
+def test_no_field_of_a_reservation_tells_a_number(row: dict[str, Any]) -> None:
+    found, _drift = parse_reservation(row)
+    shown = masking.reservation(found)
+    assert shown.model_extra == {}
+    for field in RESERVATION:
+        before, after = getattr(found, field.name), getattr(shown, field.name)
+        if field.holds in {Holds.ID, Holds.TIME, Holds.FLAG}:
+            assert after == before
+        elif before and field.holds is Holds.NUMBER:
+            assert len(digits(after)) <= most_shown(len(digits(before)))
+        elif before and field.holds is Holds.TEXT:
+            assert all(len(run) < SHOWN.fewest for run in runs(after))
+        elif before:
+            # A code has eight digits at most, and is none of the row's numbers.
+            assert sum(map(str.isdecimal, after)) <= 8
+            for own in (found.called_no, found.caller_no):
+                told = digits(own or "")
+                assert len(told) < SHOWN.fewest or told not in digits(after)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | numbers() | ANY,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*CALL_DATUM, *MID_RESULT, "extra"]) | ANY, JSON, max_size=6),
+    st.sampled_from([CALL_DATUM, MID_RESULT]),
+)
+@settings(max_examples=200)
+def test_no_row_as_it_came_tells_a_number(row: dict[str, Any], table: dict[str, Holds]) -> None:
+    shown = masking.fields(row, table)
+    json.dumps(shown)
+    plain = {Holds.ID, Holds.CODE, Holds.TIME}
+    for name, value in shown.items():
+        if table.get(name) in plain:
+            continue
+        for leaf in leaves({name: value}):
+            assert all(len(run) < SHOWN.fewest for run in runs(leaf))
+
+
+def leaves(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [leaf for pair in value.items() for part in pair for leaf in leaves(part)]
+    if isinstance(value, list):
+        return [leaf for inner in value for leaf in leaves(inner)]
+    return [] if value is None or isinstance(value, bool) else [str(value)]
+
+
+def test_a_rows_own_number_is_found_however_short() -> None:
+    row = Reservation.model_validate({"calledNo": "95588", "busiResult": "95588 is a bank"})
+    assert masking.reservation(row).busi_result == "•••88 is a bank"
+
+
+def test_the_table_has_every_documented_field_in_its_order() -> None:
+    assert [field.name for field in RESERVATION] == list(Reservation.vendor_names())
+    assert {field.name for field in RESERVATION if field.personal} == {
+        "called_no",
+        "caller_no",
+        "task_name",
+        "user_name",
+        "busi_result",
+    }
+
+
+@pytest.mark.parametrize("name", ["customer", "customerId", "cust_no", "CustID"])
+def test_a_customer_id_stays(name: str) -> None:
+    told = json.dumps({name: "C-0012345", "note": "ring 15800000002"})
+    shown = masking.text(told, ("15800000001",))
+    assert json.loads(shown) == {name: "C-0012345", "note": "ring 158••••0002"}
+    row = {"phoneNumber": ["15800000001"], "callData": told}
+    assert "C-0012345" in masking.fields(row, CALL_DATUM)["callData"]
+
+
+@pytest.mark.parametrize(
+    "ident", ["15800000001", "C-15800000001", "C-0000001", "C-8000000", "C-123456789"]
+)
+def test_what_may_be_a_number_is_no_customer_id(ident: str) -> None:
+    told = json.dumps({"customer": ident})
+    assert ident not in masking.text(told, ("15800000001",))
+
+
+@pytest.mark.parametrize("part", ["15800", "5800", "0001", "00000"])
+def test_a_part_of_the_rows_own_number_is_hidden_in_texts(part: str) -> None:
+    assert part not in masking.text(f"the one with {part}, please", ("15800000001",))
+
+
+@pytest.mark.parametrize("part", ["15800", "00001", "8000000"])
+def test_a_part_of_the_rows_own_number_is_hidden_in_codes(part: str) -> None:
+    assert part not in masking.code(part, ("15800000001",))
+    assert masking.code(part, ("6591234567",)) == part
+
+
+def test_a_text_at_its_bound_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the look-ups of characters, which are the costly part: one for each different one."""
+    looked_up: list[str] = []
+    kind = digits_of_texts._kind
+
+    def counted(character: str, parting: str) -> str:
+        looked_up.append(character)
+        return kind(character, parting)
+
+    monkeypatch.setattr(digits_of_texts, "_kind", counted)
+    digits_of_texts._scanner.cache_clear()
+    text = "Kunde 4711 – bitte, ①② 1 2 3 rufen ​" * 2_000
+    for _ in range(3):
+        masking.text(text, ("15800000001",))
+    assert len(looked_up) == len(set(text))
+    digits_of_texts._scanner.cache_clear()

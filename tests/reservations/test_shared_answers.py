@@ -1,0 +1,207 @@
+"""Identical questions cost one call, in memory and on Redis, also at the same instant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from isales_proxy.client.errors import BadAnswer, Refused, TimedOut, Unreachable
+from isales_proxy.core.response_cache import Answers
+from tests.support.services import redis_cache
+
+PEOPLE = 12
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def store(request: Any, settings: Any) -> None:
+    if request.param == "redis":
+        redis_cache(settings)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def answers(store: None, clock: Clock) -> Answers[str]:
+    return Answers("test", keep=3600, clock=clock)
+
+
+def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
+    calls: list[int] = []
+
+    def fetch(_left: float) -> str:
+        calls.append(1)
+        return value
+
+    return fetch, calls
+
+
+def test_an_answer_serves_identical_questions_while_fresh(
+    answers: Answers[str], clock: Clock
+) -> None:
+    fetch, calls = counted()
+    assert answers.ask("q", fetch, fresh=3, patience=5).source == "live"
+    clock.now += 2.9
+    assert answers.ask("q", fetch, fresh=3, patience=5).source == "cache"
+    clock.now += 0.2
+    assert answers.ask("q", fetch, fresh=3, patience=5).source == "live"
+    assert len(calls) == 2
+
+
+def test_other_questions_are_other_questions(answers: Answers[str]) -> None:
+    fetch, calls = counted()
+    answers.ask("q", fetch, fresh=3, patience=5)
+    answers.ask("r", fetch, fresh=3, patience=5)
+    assert len(calls) == 2
+
+
+def test_questions_of_the_same_instant_cost_one_call(answers: Answers[str]) -> None:
+    asked, go = threading.Barrier(PEOPLE + 1), threading.Event()
+    calls: list[int] = []
+
+    def fetch(_left: float) -> str:
+        calls.append(1)
+        go.wait(10)
+        return "rows"
+
+    def ask(_number: int) -> str:
+        asked.wait(10)
+        return answers.ask("q", fetch, fresh=3, patience=10).value
+
+    with ThreadPoolExecutor(PEOPLE) as pool:
+        waiting = pool.map(ask, range(PEOPLE))
+        asked.wait(10)
+        go.set()
+        assert list(waiting) == ["rows"] * PEOPLE
+    assert len(calls) == 1
+
+
+@pytest.mark.redis
+def test_processes_that_share_a_cache_share_the_call(settings: Any, clock: Clock) -> None:
+    """Two `Answers` stand for two processes: they share Redis and nothing else."""
+    redis_cache(settings)
+    began, go = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    def slow(_left: float) -> str:
+        calls.append("first")
+        began.set()
+        go.wait(10)
+        return "rows"
+
+    def never(_left: float) -> str:
+        calls.append("second")
+        return "other rows"
+
+    one, two = (Answers[str]("test", keep=60, clock=clock) for _ in range(2))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(one.ask, "q", slow, fresh=3, patience=10)
+        assert began.wait(10)
+        second = pool.submit(two.ask, "q", never, fresh=3, patience=10)
+        go.set()
+        assert first.result(10).value == second.result(10).value == "rows"
+    assert calls == ["first"]
+
+
+@pytest.mark.parametrize("error", [Unreachable, TimedOut])
+def test_while_the_vendor_is_away_the_last_answer_stands_in(
+    answers: Answers[str], clock: Clock, error: type[Exception]
+) -> None:
+    fetch, _calls = counted()
+    first = answers.ask("q", fetch, fresh=3, patience=5)
+
+    def fail(_left: float) -> str:
+        raise error
+
+    clock.now += 600
+    found = answers.ask("q", fail, fresh=3, patience=5)
+    assert (found.value, found.source) == ("rows", "stale")
+    assert found.as_of == first.as_of
+    assert isinstance(found.error, error)
+
+
+@pytest.mark.parametrize("error", [BadAnswer, Refused])
+def test_a_vendor_that_answers_wrongly_is_not_papered_over(
+    answers: Answers[str], clock: Clock, error: type[Exception]
+) -> None:
+    fetch, _calls = counted()
+    answers.ask("q", fetch, fresh=3, patience=5)
+
+    def fail(_left: float) -> str:
+        raise error
+
+    clock.now += 600
+    with pytest.raises(error):
+        answers.ask("q", fail, fresh=3, patience=5)
+
+
+class Watched(Answers[str]):
+    """Tells when somebody begins to wait for another's call."""
+
+    def __init__(self) -> None:
+        super().__init__("test", keep=3600)
+        self.waits = threading.Event()
+
+    def _follow(self, *args: Any) -> Any:
+        self.waits.set()
+        return super()._follow(*args)
+
+
+def test_who_waits_for_a_call_that_fails_is_told_the_same(store: None) -> None:
+    answers, began = Watched(), threading.Event()
+
+    def fail(_left: float) -> str:
+        began.set()
+        assert answers.waits.wait(10)
+        raise Unreachable
+
+    never, calls = counted()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(answers.ask, "q", fail, fresh=3, patience=10)
+        assert began.wait(10)
+        second = pool.submit(answers.ask, "q", never, fresh=3, patience=10)
+        for asked in (first, second):
+            with pytest.raises(Unreachable):
+                asked.result(10)
+    assert calls == []
+
+
+def test_nobody_waits_longer_than_their_patience(store: None) -> None:
+    answers, began, go = Watched(), threading.Event(), threading.Event()
+
+    def slow(_left: float) -> str:
+        began.set()
+        go.wait(10)
+        return "rows"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(answers.ask, "q", slow, fresh=3, patience=10)
+        assert began.wait(10)
+        with pytest.raises(TimedOut):
+            answers.ask("q", slow, fresh=3, patience=0.01)
+        go.set()
+        assert first.result(10).value == "rows"
+
+
+def test_a_failure_is_not_remembered(answers: Answers[str]) -> None:
+    def fail(_left: float) -> str:
+        raise Unreachable
+
+    with pytest.raises(Unreachable):
+        answers.ask("q", fail, fresh=3, patience=5)
+    fetch, _calls = counted()
+    assert answers.ask("q", fetch, fresh=3, patience=5).value == "rows"

@@ -1,0 +1,53 @@
+"""What we ship of the codes: something for each one of the reference, in both languages."""
+
+from __future__ import annotations
+
+import csv
+from importlib.resources import files
+
+import pytest
+
+from isales_proxy.models import CodeCategory, CodeNote
+from isales_proxy.result_codes import guide
+
+SIDES = {
+    "success": CodeCategory.SUCCESS,
+    "user-side release": CodeCategory.CUSTOMER,
+    "normal platform release": CodeCategory.PLATFORM,
+    "insufficient system resources": CodeCategory.PLATFORM,
+    "system exception": CodeCategory.PLATFORM,
+}
+# Of these the vendor published no meaning.
+WITHOUT_A_SIDE = {"01119", "01153", "01169"}
+REFERENCE = list(
+    csv.DictReader(
+        files("isales_proxy").joinpath("data/obs-result-codes.csv").read_text("utf-8").splitlines()
+    )
+)
+
+
+def test_every_code_of_the_reference_is_explained_and_no_other() -> None:
+    assert guide.codes() == {row["code"] for row in REFERENCE}
+
+
+@pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row["code"])
+def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str, str]) -> None:
+    found = guide.shipped(row["code"])
+    if row["code"] in WITHOUT_A_SIDE:
+        assert found.category == ""
+    else:
+        assert found.category in CodeCategory.values
+    for side in filter(None, row["category"].split(" | ")):
+        assert found.category == SIDES[side]
+    for name, text in found.texts().items():
+        if name == "category":
+            continue
+        assert text.endswith("。" if name.endswith("_zh") else ".")
+        longest = CodeNote._meta.get_field(name).max_length
+        assert longest is not None
+        assert len(text) <= longest
+        assert any("\u4e00" <= character <= "\u9fff" for character in text) == name.endswith("_zh")
+
+
+def test_a_code_that_the_reference_lacks_is_not_made_up() -> None:
+    assert guide.shipped("90001") == guide.NOTHING

@@ -1,0 +1,141 @@
+"""What an admin says of a code in place of what we ship."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isales_proxy.models import AuditEvent, CodeNote
+from isales_proxy.result_codes import guide
+from isales_proxy.simulator import Simulator
+from tests.support.codes import PAGE
+
+CODE = f"{PAGE}00604/"
+NOTE = f"{CODE}note/"
+SHIPPED = guide.shipped("00604")
+
+
+@pytest.fixture
+def admin(vendor: Simulator, as_role: Any) -> Any:
+    client = as_role("admin")
+    client.get(PAGE)
+    return client
+
+
+def said(client: Any, path: str = CODE) -> str:
+    return str(client.get(path).content.decode())
+
+
+def test_an_admins_words_stand_in_the_place_of_ours(admin: Any, as_role: Any) -> None:
+    answer = admin.post(NOTE, {"meaning_en": "Said no.", "category": "network"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, CODE)
+    text = said(as_role("agent"))
+    assert "Said no." in text
+    assert "Network" in text
+    # What the admin left empty is ours.
+    assert SHIPPED.step_en in text
+    assert "Edited by admin" in text
+
+
+def test_the_form_offers_what_is_said_now_and_what_we_ship(admin: Any) -> None:
+    assert SHIPPED.meaning_en in said(admin, NOTE)
+    admin.post(NOTE, {"meaning_en": "Said no."})
+    text = said(admin, NOTE)
+    assert ">Said no.</textarea>" in text
+    assert SHIPPED.meaning_en in text
+    assert f">{SHIPPED.step_zh}</textarea>" in text
+
+
+def test_saving_what_we_ship_writes_no_note(admin: Any) -> None:
+    admin.post(NOTE, SHIPPED.texts())
+    assert not CodeNote.objects.exists()
+    assert not AuditEvent.objects.filter(action="codes.note").exists()
+
+
+def test_back_to_what_we_ship(admin: Any) -> None:
+    admin.post(NOTE, {"meaning_en": "Said no."})
+    answer = admin.post(NOTE, {"remove": "1", "meaning_en": "Something else"}, follow=True)
+    assert SHIPPED.meaning_en in answer.content.decode()
+    assert "Edited by" not in answer.content.decode()
+    assert not CodeNote.objects.exists()
+
+
+def test_every_change_is_audited_with_before_and_after(admin: Any) -> None:
+    empty = dict.fromkeys(guide.TEXTS, "")
+    first, second = empty | {"meaning_en": "Said no."}, empty | {"step_zh": "别再打。"}
+    admin.post(NOTE, {"meaning_en": "Said no."})
+    admin.post(NOTE, {"step_zh": "别再打。"})
+    admin.post(NOTE, {"step_zh": "别再打。"})
+    admin.post(NOTE, {"remove": "1"})
+    events = AuditEvent.objects.filter(action="codes.note").order_by("id")
+    assert [(each.detail["before"], each.detail["after"]) for each in events] == [
+        (None, first),
+        (first, second),
+        (second, None),
+    ]
+    assert {(each.actor, each.vdn_id, each.subject) for each in events} == {("admin", 88, "00604")}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"meaning_en": "x" * 501},
+        {"step_zh": "字" * 501},
+        {"category": "weather"},
+        {"meaning_en": "a\x00b"},
+        {"meaning_en": "a\x07b"},
+    ],
+)
+def test_what_is_out_of_bounds_is_refused_at_the_field(admin: Any, data: dict[str, str]) -> None:
+    answer = admin.post(NOTE, data, follow=True)
+    assert answer.status_code == 422
+    assert "field-error" in answer.content.decode()
+    assert not CodeNote.objects.exists()
+
+
+def test_the_longest_text_fits_and_breaks_become_blanks(admin: Any) -> None:
+    admin.post(NOTE, {"meaning_en": "x" * 500, "step_en": " one\r\n\ttwo "})
+    note = CodeNote.objects.get()
+    assert (len(note.meaning_en), note.step_en) == (500, "one two")
+
+
+def test_markup_in_a_note_is_text(admin: Any) -> None:
+    admin.post(NOTE, {"meaning_en": "<script>x()</script>", "step_en": "</textarea><b>"})
+    for path in (CODE, NOTE, PAGE):
+        text = said(admin, path)
+        assert "<script>x()" not in text
+        assert "</textarea><b>" not in text
+    assert "&lt;script&gt;x()" in said(admin)
+
+
+@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "both"])
+def test_only_admins_edit(vendor: Simulator, admin: Any, as_role: Any, role: str) -> None:
+    client = as_role(role)
+    assert client.get(NOTE).status_code == 403
+    assert client.post(NOTE, {"meaning_en": "Mine"}).status_code == 403
+    assert "note/" not in said(client)
+    assert not CodeNote.objects.exists()
+
+
+def test_a_note_is_of_one_vdn_alone(vendor: Simulator, admin: Any, as_role: Any) -> None:
+    admin.post(NOTE, {"meaning_en": "Said no."})
+    assert "Said no." not in said(as_role("both"), "/vdn/89/result-codes/00604/")
+
+
+def test_a_code_that_nobody_knows_has_no_note(admin: Any) -> None:
+    assert admin.get(f"{PAGE}99999/note/").status_code == 404
+    assert admin.post(f"{PAGE}99999/note/", {"meaning_en": "x"}).status_code == 404
+    assert not CodeNote.objects.exists()
+
+
+def test_an_unknown_code_that_was_seen_can_be_explained(
+    vendor: Simulator, admin: Any, as_role: Any
+) -> None:
+    vendor.add_rows(88, [{"appointId": "7", "calledNo": "700007", "failCode": "98765"}])
+    supervisor = as_role("supervisor")
+    panel = "/vdn/88/reservations/7/"
+    supervisor.get("/vdn/88/reservations/", {"called_no": "700007"})
+    assert admin.post(f"{PAGE}98765/note/", {"step_en": "Ask Maria."}).status_code == 303
+    assert "Ask Maria." in said(supervisor, f"{panel}?called_no=700007")
+    assert "Ask Maria." in said(supervisor, f"{PAGE}?q=maria")

@@ -1,0 +1,235 @@
+"""Refreshing the code table: what changed is told, and a failure changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from huey.contrib.djhuey import HUEY
+from time_machine import Traveller
+
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.models import ResultCode, Vdn
+from isales_proxy.result_codes import book as code_book
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+
+LIST = "/vdn/88/reservations/"
+
+
+@pytest.fixture
+def vdn(people: Any) -> Vdn:
+    return Vdn.objects.get(pk=88)
+
+
+@pytest.fixture(autouse=True)
+def _no_old_jobs() -> None:
+    HUEY.flush()
+
+
+def table(vdn: Vdn) -> list[tuple[Any, ...]]:
+    return list(
+        ResultCode.objects.filter(vdn=vdn).values_list("code", "text_en", "text_zh", "gone_at")
+    )
+
+
+def test_both_languages_and_the_known_category_are_kept(vendor: Simulator, vdn: Vdn) -> None:
+    report = result_codes.refresh_unattended(vdn=vdn, by="test")
+    assert report.counts() == {"kept": 0, "added": 120, "reworded": 0, "removed": 0}
+    row = ResultCode.objects.get(vdn=vdn, code="00604")
+    assert (row.text_en, row.text_zh) == ("The call is rejected.", "呼叫拒绝")
+    meaning = code_book.of(Vdn.objects.get(pk=88)).get("00604")
+    assert meaning is not None
+    assert meaning.explained.category == "customer"
+    assert {call.headers.get("locale") for call in vendor.calls} == {"zh_CN", "en_US"}
+    assert all(call.verified for call in vendor.calls)
+
+
+def test_a_refresh_tells_what_changed(vendor: Simulator, vdn: Vdn) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    vendor.codes.put("70001", "Added one", "新增一")
+    vendor.codes.put("70002", "Added two", "新增二")
+    vendor.codes.put("00604", "The call was turned down.", "呼叫拒绝")
+    vendor.codes.remove("00003")
+    report = result_codes.refresh_unattended(vdn=vdn, by="test")
+    assert report.counts() == {"kept": 118, "added": 2, "reworded": 1, "removed": 1}
+
+
+def test_a_code_that_disappears_stays_for_old_rows_and_may_come_back(
+    vendor: Simulator, vdn: Vdn
+) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    first = ResultCode.objects.get(vdn=vdn, code="00604")
+    vendor.codes.remove("00604")
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    vdn.refresh_from_db()
+    gone = code_book.of(vdn).get("00604")
+    assert gone is not None
+    assert gone.gone_at is not None
+    assert gone.text_en == "The call is rejected."
+    vendor.codes.put("00604", "The call is rejected.", "呼叫拒绝")
+    assert result_codes.refresh_unattended(vdn=vdn, by="test").added == 1
+    again = ResultCode.objects.get(vdn=vdn, code="00604")
+    assert again.gone_at is None
+    assert again.first_seen == first.first_seen
+
+
+@pytest.mark.parametrize("from_call", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("kind", ["status", "garbage", "no_data", "business", "wrong_total"])
+def test_a_refresh_that_stops_half_way_changes_nothing(
+    vendor: Simulator, vdn: Vdn, from_call: int, kind: str
+) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    before, version = table(vdn), Vdn.objects.get(pk=88).codes_version
+    vendor.codes.put("70001", "Added one", "新增一")
+    vendor.codes.remove("00003")
+    vendor.faults.add(kind, operation=LIST_RESULT_CODES, times=None, from_call=from_call)
+    with pytest.raises(ISalesError):
+        result_codes.refresh_unattended(vdn=vdn, by="test")
+    assert table(vdn) == before
+    assert Vdn.objects.get(pk=88).codes_version == version
+
+
+def test_an_empty_table_is_no_table(vendor: Simulator, vdn: Vdn) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    before = table(vdn)
+    vendor.faults.add(
+        "patch",
+        operation=LIST_RESULT_CODES,
+        times=None,
+        fields={"obsCodes": [], "totalCount": 0},
+    )
+    with pytest.raises(ISalesError):
+        result_codes.refresh_unattended(vdn=vdn, by="test")
+    assert table(vdn) == before
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [{"obsCode": None, "obsCodeDesc": "x"}, {"obsCode": None, "obsCodeDesc": "y"}],
+        [{"obsCodeDesc": "x"}],
+        [{"obsCode": "00604", "obsCodeDesc": "again"}],
+    ],
+    ids=["null", "missing", "twice"],
+)
+def test_an_odd_row_does_not_stop_refreshing_for_good(
+    vendor: Simulator, vdn: Vdn, odd: list[dict[str, Any]]
+) -> None:
+    rows = [{"obsCode": "00604", "obsCodeDesc": "Rejected"}, *odd]
+    vendor.faults.add(
+        "patch",
+        operation=LIST_RESULT_CODES,
+        times=None,
+        fields={"obsCodes": rows, "totalCount": len(rows)},
+    )
+    assert result_codes.refresh_unattended(vdn=vdn, by="test").added == 1
+
+
+def test_a_job_queue_that_is_away_costs_no_rows(
+    vendor: Simulator, as_role: Any, vdn: Vdn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    unknown_row(vendor, "700003")
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HUEY.storage, "enqueue", refuse)
+        assert as_role("supervisor").get(LIST, {"called_no": "700003"}).status_code == 200
+    as_role("supervisor").get(LIST, {"called_no": "700003", "size": "10"})
+    assert HUEY.pending_count() == 1
+
+
+def test_progress_is_told_in_codes(vendor: Simulator, vdn: Vdn) -> None:
+    told: list[tuple[int, int]] = []
+    result_codes.refresh_unattended(vdn=vdn, by="test", progress=lambda *step: told.append(step))
+    assert told == [(50, 240), (100, 240), (120, 240), (170, 240), (220, 240), (240, 240)]
+
+
+def test_one_refresh_at_a_time(vendor: Simulator, vdn: Vdn) -> None:
+    began, go = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def slow(_read: int, _expected: int) -> None:
+        began.set()
+        go.wait(10)
+
+    def second() -> None:
+        assert began.wait(10)
+        try:
+            result_codes.refresh_unattended(vdn=vdn, by="second")
+        except AlreadyRunning:
+            told.append("running")
+        go.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        result_codes.refresh_unattended(vdn=vdn, by="first", progress=slow)
+        waiting.result(10)
+    assert told == ["running"]
+
+
+def test_codes_of_one_vdn_are_not_those_of_another(vendor: Simulator, vdn: Vdn) -> None:
+    other = Vdn.objects.get(pk=89)
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    assert code_book.of(other).codes == {}
+
+
+def unknown_row(vendor: Simulator, number: str) -> None:
+    vendor.add_rows(88, [{"appointId": number, "calledNo": number, "failCode": "98765"}])
+
+
+def test_an_unknown_code_asks_for_a_refresh_once_in_ten_minutes(
+    clock: Traveller, vendor: Simulator, as_role: Any, vdn: Vdn
+) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    client = as_role("supervisor")
+    unknown_row(vendor, "700001")
+    for _ in range(3):
+        client.get(LIST, {"called_no": "700001"})
+    assert HUEY.pending_count() == 1
+    clock.shift(timedelta(minutes=9))
+    client.get(LIST, {"called_no": "700001", "size": "10"})
+    assert HUEY.pending_count() == 1
+    clock.shift(timedelta(minutes=2))
+    client.get(LIST, {"called_no": "700001", "size": "50"})
+    assert HUEY.pending_count() == 2
+
+
+def test_the_job_brings_the_words_of_the_unknown_code(
+    vendor: Simulator, as_role: Any, vdn: Vdn
+) -> None:
+    result_codes.refresh_unattended(vdn=vdn, by="test")
+    client = as_role("supervisor")
+    unknown_row(vendor, "700002")
+    assert b"unknown code (table of" in client.get(LIST, {"called_no": "700002"}).content
+    vendor.codes.put("98765", "Known by now", "现在知道了")
+    task = HUEY.dequeue()
+    HUEY.execute(task)
+    assert b"Known by now" in client.get(LIST, {"called_no": "700002"}).content
+
+
+def test_the_daily_job_refreshes_every_vdn_that_is_on(vendor: Simulator, vdn: Vdn) -> None:
+    from isales_proxy import jobs
+
+    Vdn.objects.filter(pk=89).update(enabled=False)
+    jobs.refresh_all_result_codes.call_local()
+    assert HUEY.pending_count() == 1
+    HUEY.execute(HUEY.dequeue())
+    assert ResultCode.objects.filter(vdn=vdn).count() == 120
+    assert not ResultCode.objects.filter(vdn_id=89).exists()
+
+
+def test_the_first_need_is_not_asked_again_at_once_where_it_failed(
+    vendor: Simulator, vdn: Vdn
+) -> None:
+    vendor.faults.add("business", operation=LIST_RESULT_CODES, times=None)
+    result_codes.book(vdn)
+    result_codes.book(vdn)
+    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 1

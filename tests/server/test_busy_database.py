@@ -1,0 +1,211 @@
+"""A database that takes no write now, under the real server: pages are read, writes answer 503."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from isales_proxy.simulator import Simulator
+from tests.support import web
+from tests.support.furnished import PASSWORD
+from tests.support.workers import Site, embedded
+
+# A session whose last act was noted so long ago that the next one is to be noted.
+SESSION = """
+import os, time
+from django.conf import settings
+from dashboard.account.session_engine import SessionStore
+from isales_proxy.models import User
+from isales_proxy.accounts.services import sessions
+user = User.objects.get(username=os.environ["NAME"])
+found = SessionStore()
+found["_auth_user_id"] = str(user.pk)
+found["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
+found["_auth_user_hash"] = user.get_session_auth_hash()
+found["began"] = found["seen"] = int(time.time()) - 600
+found.save()
+sessions.begun(user=user, key=found.session_key, address="127.0.0.1", user_agent="")
+print("session:", found.session_key)
+"""
+LIST = "/vdn/88/reservations/"
+READ = (
+    LIST, f"{LIST}?called_no=7000", "/vdn/88/tasks/", "/vdn/88/write-backs/",
+    "/vdn/88/result-codes/", "/accounts/", "/accounts/sessions/", "/accounts/tokens/",
+    "/api/v1/vdns/88/reservations/", "/api/v1/vdns/88/tasks/",
+)  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Simulator(rows=50) as vendor:
+        vendor.add_rows(88, [{"appointId": "9001", "calledNo": "70001", "failCode": "98765"}])
+        with embedded(vendor, tmp_path_factory.mktemp("busy")) as found:
+            found.manage("adduser", "ann", "--role", "agent", "--vdn", "88", "--agent-account",
+                         "116", "--password-env", "PEOPLE")  # fmt: skip
+            found.manage("refresh_result_codes")
+            yield found
+
+
+def serving(site: Site) -> AbstractContextManager[str]:
+    return web.serving(site, "tests.settings_served")
+
+
+def session(site: Site, name: str) -> requests.Session:
+    said = site.manage("shell", "-v0", "-c", SESSION, NAME=name)
+    found = requests.Session()
+    found.cookies.set("sessionid", said.partition("session: ")[2].strip())
+    return found
+
+
+def log_in(base: str, *, fragment: bool = False) -> requests.Response:
+    found = requests.Session()
+    form = found.get(f"{base}/accounts/login/", timeout=15).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
+    return found.post(
+        f"{base}/accounts/login/",
+        {"login": "maria", "password": PASSWORD, "csrfmiddlewaretoken": token},
+        headers={"HX-Request": "true"} if fragment else {},
+        allow_redirects=False,
+        timeout=15,
+    )
+
+
+def file_of(site: Site) -> Path:
+    return Path(site.env["VAR_DIR"], "callboard.sqlite3")
+
+
+@contextmanager
+def held_by_another(site: Site) -> Iterator[str]:
+    """The server, while somebody else is writing to its database."""
+    with serving(site) as base, closing(sqlite3.connect(file_of(site))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield base
+
+
+@contextmanager
+def full(site: Site) -> Iterator[str]:
+    """The server, with a database in which no page is free and to which none is added."""
+    with closing(sqlite3.connect(file_of(site))) as line:
+        line.execute("VACUUM")
+    with web.serving(site, "tests.settings_full") as base:
+        yield base
+
+
+Ailing = Callable[[Site], AbstractContextManager[str]]
+
+
+@pytest.mark.parametrize("ailing", [held_by_another, full])
+def test_pages_are_read(site: Site, ailing: Ailing) -> None:
+    reader = session(site, "maria")
+    with ailing(site) as base:
+        answers = {path: reader.get(base + path, timeout=30).status_code for path in READ}
+        assert answers == dict.fromkeys(READ, 200)
+        fragment = reader.get(base + LIST, headers={"HX-Request": "true"}, timeout=30)
+        assert 'id="results"' in fragment.text
+        assert "data-appoint-id" in fragment.text
+
+
+def test_what_was_not_noted_is_noted_later(site: Site) -> None:
+    reader = session(site, "maria")
+    seen = "SELECT last_seen_at FROM usersessions_usersession ORDER BY id DESC LIMIT 1"
+    before = site.query(seen)
+    with serving(site) as base:
+        with closing(sqlite3.connect(file_of(site))) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert reader.get(base + LIST, timeout=15).status_code == 200
+        assert site.query(seen) == before
+        assert reader.get(base + LIST, timeout=15).status_code == 200
+        assert site.query(seen) > before
+
+
+@pytest.mark.parametrize("fragment", [False, True])
+def test_a_write_is_told_to_come_again(site: Site, fragment: bool) -> None:
+    with held_by_another(site) as base:
+        answer = log_in(base, fragment=fragment)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert 'data-problem="busy"' in answer.text
+    with serving(site) as base:
+        assert log_in(base).status_code == 302
+
+
+def test_a_full_database_is_told_like_a_held_one(site: Site) -> None:
+    with full(site) as base:
+        # What room is left in pages that are there is soon used up.
+        answers = [log_in(base).status_code for _ in range(25)]
+    assert set(answers) <= {302, 503}
+    assert answers[-1] == 503
+
+
+def test_programs_get_a_problem(site: Site) -> None:
+    token = web.token(site, "maria", "write")
+    with held_by_another(site) as base:
+        answer = requests.post(
+            f"{base}/api/v1/vdns/88/write-backs/",
+            json={"unique_id": "1-1", "service_id": "1106025109", "status": 1},
+            headers={"Authorization": f"Token {token}", "Idempotency-Key": "a" * 32},
+            timeout=15,
+        )
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:callboard:problem:busy"
+
+
+def test_writers_who_wait_keep_no_reader_waiting_for_long(site: Site) -> None:
+    reader = session(site, "maria")
+    with held_by_another(site) as base:
+        writers = [threading.Thread(target=log_in, args=(base,)) for _ in range(8)]
+        for writer in writers:
+            writer.start()
+        # Twenty seconds of each writer were the reader's, too.
+        assert reader.get(base + LIST, timeout=12).status_code == 200
+        for writer in writers:
+            writer.join()
+
+
+def test_a_search_that_must_be_counted_is_not_made_uncounted(site: Site) -> None:
+    agent, supervisor = session(site, "ann"), session(site, "maria")
+    with held_by_another(site) as base:
+        address = f"{base}{LIST}?called_no=66660000001"
+        assert agent.get(address, timeout=15).status_code == 503
+        assert supervisor.get(address, timeout=15).status_code == 200
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path) -> Iterator[Site]:
+    with Simulator(rows=50) as vendor, web.on_postgres(vendor, tmp_path) as found:
+        yield found
+
+
+@pytest.mark.postgres
+def test_postgresql_is_waited_for_as_long_and_no_longer(on_postgres: Site) -> None:
+    reader = session(on_postgres, "maria")
+    address = on_postgres.env["DATABASE_URL"].replace("postgres:", "postgresql:", 1)
+    with serving(on_postgres) as base, psycopg.connect(address) as other:
+        other.execute("LOCK TABLE isales_proxy_auditevent, django_session IN EXCLUSIVE MODE")
+        answer = log_in(base)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert reader.get(base + LIST, timeout=15).status_code == 200
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("path", [LIST, "/api/v1/vdns/88/reservations/"])
+def test_a_server_that_is_away_is_told_the_same(on_postgres: Site, path: str) -> None:
+    reader = session(on_postgres, "maria")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = on_postgres.env["DATABASE_URL"].replace(":5432", f":{port}")
+    on_postgres.env |= {"DATABASE_URL": address}
+    with serving(on_postgres) as base:
+        answer: Any = reader.get(base + path, timeout=15)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")

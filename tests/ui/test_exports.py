@@ -1,0 +1,112 @@
+"""Files of every list: no cell is a formula, by whatever separator the file is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from django.test import Client
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dashboard.ui import exports
+from isales_proxy.models import User
+from tests.support.audit_page import PATH
+
+SEPARATORS = (",", ";", "\t")
+LEADS = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f]")
+FORMULA = "x;=cmd|' /C calc'!A0;y"
+ALPHABET = "=+-@,;\t\n\r\" '|a1\x00\x0b\x85\u2028\u00a0＝"
+AWKWARD = st.text(alphabet=st.sampled_from(ALPHABET), max_size=12)
+ROWS = st.lists(st.lists(AWKWARD | st.text(max_size=8), min_size=3, max_size=3), max_size=4)
+
+
+def file_of(rows: Sequence[Sequence[str]]) -> str:
+    answer: Any = exports.as_csv(exports.Table("x", ["a", "b", "c"], rows, len(rows)))
+    content: bytes = b"".join(answer)
+    return content.decode("utf-8-sig")
+
+
+def cells(text: str) -> Iterator[str]:
+    """Every cell that somebody sees: by each separator, the whole file, and each line alone."""
+    for separator in SEPARATORS:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            yield from row
+        for line in text.splitlines():
+            yield from (cell for row in csv.reader([line], delimiter=separator) for cell in row)
+            yield from line.split(separator)
+    yield from text.splitlines()
+
+
+@given(ROWS)
+@example([[FORMULA, 'a";"=x', 'b","-x']])
+@example([["a\n=x", "a\r\n\t+x", "a\u2028@x"]])
+@example([["+8613800001234", "+1; +2", '""=x']])
+@example([["a,;", "a;", 'a;"'], ["=1", "b", "c,;"]])
+@example([["x; =1", "x,\u00a0=1", "\t=1"]])
+def test_no_cell_begins_like_a_formula(rows: list[list[str]]) -> None:
+    for cell in cells(file_of(rows)):
+        assert not LEADS.match(cell.lstrip(" \u00a0")), repr(cell)
+
+
+@given(st.text(alphabet="abc 0123456789.:–李", max_size=20))
+def test_what_does_no_harm_stays_as_it_is(text: str) -> None:
+    assert exports.safe(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("+8613800001234", "'+8613800001234"),
+        ("+6591234567; 0012345", "'+6591234567; 0012345"),
+        ("-5", "'-5"),
+        ("2026-11-29", "2026-11-29"),
+        ("a=b", "a=b"),
+        ("two\r\nlines", "two↵lines"),
+    ],
+)
+def test_an_apostrophe_is_all_that_is_added(text: str, cell: str) -> None:
+    assert exports.safe(text) == cell
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\n=1", "  =1"])
+def test_a_cell_of_a_workbook_is_guarded_too(text: str) -> None:
+    (cell,) = workbook([[text]])
+    assert cell == f"'{text}"
+
+
+def test_a_number_of_a_workbook_stays_as_it_is() -> None:
+    assert workbook([["+8613800001234"], ["0012345"]]) == ["+8613800001234", "0012345"]
+
+
+def workbook(rows: list[list[str]]) -> list[str]:
+    answer: Any = exports.as_xlsx(exports.Table("x", ["a"], rows, len(rows)))
+    content = answer.getvalue()
+    answer.file_to_stream.close()
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314
+        assert not [each for each in sheet.iter() if each.tag.endswith("}f")]
+        texts = [each.text or "" for each in sheet.iter() if each.tag.endswith("}t")]
+    return [unescaped(text) for text in texts][1:]
+
+
+def unescaped(text: str) -> str:
+    """What a spreadsheet makes of `_x0009_`."""
+    return re.sub(r"_x([0-9A-F]{4})_", lambda found: chr(int(found[1], 16)), text)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_a_name_typed_at_the_log_in_is_no_formula_in_the_audit(
+    people: dict[str, User], as_role: Any, separator: str
+) -> None:
+    Client().post("/accounts/login/", {"login": FORMULA, "password": "wrong"})
+    text = as_role("auditor").get(f"{PATH}export.csv").getvalue().decode("utf-8-sig")
+    found = [cell for row in csv.reader(io.StringIO(text), delimiter=separator) for cell in row]
+    assert not [cell for cell in found if LEADS.match(cell)]

@@ -1,0 +1,197 @@
+"""One token for all threads of all processes, renewed once, sealed where it lies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from isales_proxy.client.tokens import Token
+from isales_proxy.core.settings import isales
+from isales_proxy.models import BearerToken, Vdn
+from isales_proxy.simulator import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+    FETCH_TOKEN,
+    LIST_OUTBOUND_TASKS,
+    Simulator,
+)
+from isales_proxy.vendor import gateway
+from isales_proxy.vendor.token_store import DatabaseShelf
+from tests.support import clock
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS, PROCESSES = 16, 3
+
+ASK = f"""
+import sys, threading, django
+django.setup()
+from isales_proxy import gateway
+from isales_proxy.models import Vdn
+vdn = Vdn.objects.get(pk=88)
+print("ready", flush=True)
+sys.stdin.readline()
+failures = []
+def ask():
+    try:
+        gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    except Exception as error:
+        failures.append(repr(error))
+threads = [threading.Thread(target=ask) for _ in range({THREADS})]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(failures), failures[:1], flush=True)
+"""
+
+
+def environment(vendor: Simulator, var: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        **clock.variables(),
+        "CALLBOARD_ENV_FILE": "",
+        "VAR_DIR": str(var),
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "SECRET_KEY": "only-for-this-test",
+        "ISALES_BASE_URL": vendor.base_url,
+        "ISALES_ACCESS_KEY": DEMO_ACCESS_KEY,
+        "ISALES_SECRET_KEY": DEMO_SECRET_KEY,
+        "ISALES_APP_KEY": DEMO_APP_KEY,
+        "ISALES_APP_SECRET": DEMO_APP_SECRET,
+    }
+
+
+def test_sixteen_threads_of_three_processes_cause_one_token_call(tmp_path: Path) -> None:
+    with Simulator(rows=20) as vendor:
+        env = environment(vendor, tmp_path)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True
+        )
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-c", ASK],
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(PROCESSES)
+        ]
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        told = [child.communicate(timeout=60)[0].strip() for child in children]
+        assert told == ["0 []"] * PROCESSES
+        assert len(vendor.calls.of(FETCH_TOKEN)) == 1
+        assert len(vendor.calls.of(LIST_OUTBOUND_TASKS)) == THREADS * PROCESSES
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_is_kept_sealed_and_outlives_the_process(vendor: Simulator, people: Any) -> None:
+    vdn = Vdn.objects.get(pk=88)
+    gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    kept = DatabaseShelf(isales()).read()
+    assert kept is not None
+    assert kept.value not in BearerToken.objects.get().sealed
+    gateway.close()
+    gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    assert len(vendor.calls.of(FETCH_TOKEN)) == 1
+
+
+@pytest.mark.django_db
+def test_one_turn_at_a_time_which_lapses(settings: Any) -> None:
+    now = [timezone.now()]
+    mine, yours = (DatabaseShelf(isales(), now=lambda: now[0]) for _ in range(2))
+    assert mine.take_turn(10)
+    assert not yours.take_turn(10)
+    mine.end_turn()
+    assert yours.take_turn(10)
+    now[0] += timedelta(seconds=11)
+    assert mine.take_turn(10)
+    yours.end_turn()
+    assert not yours.take_turn(10)
+
+
+@pytest.mark.django_db
+def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
+    """Its holder died, and the clock was set back since."""
+    now = [timezone.now()]
+    mine, yours = (DatabaseShelf(isales(), now=lambda: now[0]) for _ in range(2))
+    assert mine.take_turn(10)
+    now[0] -= timedelta(hours=1)
+    assert yours.take_turn(10)
+    assert not mine.take_turn(10)
+
+
+@pytest.mark.django_db
+def test_other_credentials_have_another_shelf(settings: Any) -> None:
+    found = replace(isales(), app_key="one", app_secret="secret-one")
+    token = Token(value="v", issued_at=timezone.now(), expires_at=None)
+    DatabaseShelf(found).write(token)
+    assert DatabaseShelf(found).read() is not None
+    assert DatabaseShelf(replace(found, app_secret="secret-two")).read() is None
+    settings.SECRET_KEY = "another"
+    assert DatabaseShelf(found).read() is None
+
+
+def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        def __getattr__(self, name: str) -> Any:
+            raise DatabaseError("away")
+
+    monkeypatch.setattr(BearerToken, "objects", Away())
+    shelf = DatabaseShelf(isales())
+    assert shelf.read() is None
+    assert shelf.take_turn(10)
+    shelf.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
+    shelf.end_turn()
+    found = shelf.read()
+    assert found is not None
+    assert found.value == "v"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_that_the_vendor_forgot_is_renewed_once(
+    vendor: Simulator, people: Any, settings: Any
+) -> None:
+    # Eight threads of one busy machine may well be slow together.
+    settings.ISALES = replace(settings.ISALES, read_timeout=10.0, deadline=20.0)
+    vdn = Vdn.objects.get(pk=88)
+    gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    vendor.tokens.revoke_all()
+    gate = Barrier(8)
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        gate.wait()
+        try:
+            gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+        except BaseException as error:  # noqa: BLE001 - told by the assertion below
+            failures.append(error)
+        finally:
+            from django.db import connection
+
+            connection.close()
+
+    threads = [Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(vendor.calls.of(FETCH_TOKEN)) == 2

@@ -1,0 +1,129 @@
+"""A VDN with keys of its own: put in by its admin, kept sealed, used for its calls alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from isales_proxy.client import CredentialsRefused, ReservationQuery
+from isales_proxy.core import encryption
+from isales_proxy.models import AuditEvent, Vdn, VdnCredentials
+from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
+from isales_proxy.vendor import gateway, vdn_keys
+from tests.support.pages import form_of
+
+CHANGE = "/admin/isales_proxy/vdn/88/change/"
+OWN_KEY, OWN_SECRET = "OWNKEY88", "own-secret-of-88-which-nobody-sees"
+
+
+@pytest.fixture
+def admin(as_role: Any) -> Client:
+    client: Client = as_role("admin")
+    return client
+
+
+def submit(client: Client, **changes: Any) -> Any:
+    form = form_of(client.get(CHANGE).content.decode())
+    return client.post(CHANGE, {**form, **changes})
+
+
+def ask(number: int) -> None:
+    vdn = Vdn.objects.get(pk=number)
+    gateway.client(vdn).list_reservations(vdn=number, query=ReservationQuery(size=10))
+
+
+def test_its_calls_are_signed_with_its_own_keys(
+    vendor: Simulator, settings: Any, admin: Client
+) -> None:
+    settings.ISALES = replace(settings.ISALES, access_key="SHARED", secret_key="shared-secret")
+    with pytest.raises(CredentialsRefused):
+        ask(88)
+    answer = submit(admin, access_key=DEMO_ACCESS_KEY, secret_key=DEMO_SECRET_KEY)
+    assert answer.status_code == 302
+    ask(88)
+    with pytest.raises(CredentialsRefused):
+        ask(89)
+    assert submit(admin, take=["access_key", "secret_key"]).status_code == 302
+    with pytest.raises(CredentialsRefused):
+        ask(88)
+
+
+@pytest.mark.django_db
+def test_a_key_is_nowhere_in_clear(vendor: Simulator, admin: Client) -> None:
+    submit(admin, access_key=OWN_KEY, secret_key=OWN_SECRET)
+    page = admin.get(CHANGE).content.decode()
+    assert OWN_KEY not in page
+    assert OWN_SECRET not in page
+    assert "leave empty to keep it" in page
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT access_key, secret_key FROM isales_proxy_vdncredentials")
+        kept = " ".join(cursor.fetchone())
+    assert OWN_KEY not in kept
+    assert OWN_SECRET not in kept
+    history = admin.get("/admin/isales_proxy/vdn/88/history/").content.decode()
+    assert OWN_SECRET not in history
+    (event,) = AuditEvent.objects.filter(action="vdn.credentials")
+    assert (event.actor, event.vdn_id) == ("admin", 88)
+    assert OWN_KEY not in str(event.detail)
+
+
+def test_an_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
+    submit(admin, access_key=OWN_KEY, secret_key=OWN_SECRET)
+    submit(admin, name="Another name")
+    row = VdnCredentials.objects.get(vdn_id=88)
+    assert row.open("secret_key") == OWN_SECRET
+    assert vdn_keys.held(Vdn.objects.get(pk=88)) == {"access_key", "secret_key"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"access_key": OWN_KEY}, "Both are needed"),
+        ({"app_secret": "x"}, "Both are needed"),
+        ({"access_key": "a b", "secret_key": "x"}, "cannot be a key"),
+        ({"token": "a\nb"}, "cannot be a key"),
+    ],
+)
+def test_what_could_not_be_used_is_refused(
+    vendor: Simulator, admin: Client, changes: dict[str, str], words: str
+) -> None:
+    answer = submit(admin, **changes)
+    assert answer.status_code == 200
+    assert words in answer.content.decode()
+    assert not VdnCredentials.objects.exists()
+
+
+def test_keys_sealed_with_another_secret_key_are_told_as_such(
+    vendor: Simulator, settings: Any, admin: Client, as_role: Any
+) -> None:
+    submit(admin, access_key=DEMO_ACCESS_KEY, secret_key=DEMO_SECRET_KEY)
+    settings.SECRET_KEY = "another-secret-key-altogether"
+    with pytest.raises(CredentialsRefused, match="own keys"):
+        ask(88)
+    answer = as_role("supervisor").get("/vdn/88/reservations/")
+    assert answer.status_code == 502
+    text = answer.content.decode()
+    assert 'data-problem="credentials"' in text
+    assert "The stored keys cannot be read" in text
+    assert "refuses" not in text
+
+
+def test_a_former_secret_key_still_opens(settings: Any) -> None:
+    sealed = encryption.seal("word", purpose="a")
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "new"
+    assert encryption.unseal(sealed, purpose="a") == "word"
+    with pytest.raises(encryption.Unopenable):
+        encryption.unseal(sealed, purpose="b")
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(encryption.Unopenable):
+        encryption.unseal(sealed, purpose="a")
+
+
+def test_an_admin_of_another_vdn_does_not_reach_it(vendor: Simulator, admin: Client) -> None:
+    assert admin.get("/admin/isales_proxy/vdn/89/change/").status_code == 302
+    assert admin.post("/admin/isales_proxy/vdn/89/change/", {"token": "t"}).status_code == 302
+    assert not VdnCredentials.objects.exists()
