@@ -68,7 +68,7 @@ def _ways() -> dict[str, Callable[[int], None]]:
 
     def bare(number: int) -> None:
         query = ReservationQuery(page=number + 1, size=ROWS)
-        gateway.client(vdn).list_reservations(vdn=88, query=query)
+        gateway.get_client(vdn).list_reservations(vdn=88, query=query)
 
     def get(path: str, number: int, **headers: str) -> None:
         answer = browser.get(path, {"page": number + 1, "size": ROWS}, headers=headers)

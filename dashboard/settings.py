@@ -63,7 +63,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "dashboard.ui.middleware.KeptNowhereMiddleware",
+    "dashboard.ui.middleware.NoStoreMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "dashboard.account.session_engine.NotingSessionMiddleware",
@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "dashboard.ui.middleware.BoundedBodyMiddleware",
     "dashboard.account.sign_in.session_limits.SessionLimitsMiddleware",
     "dashboard.account.sign_in.middleware.GateMiddleware",
-    "dashboard.ui.middleware.CleanAddressMiddleware",
+    "dashboard.ui.middleware.UrlValidationMiddleware",
     "dashboard.ui.middleware.MetricsMiddleware",
     "dashboard.ui.middleware.UnavailableDatabaseMiddleware",
 ]

@@ -70,7 +70,7 @@ class Courier:
         while self._wanted.is_set() and self._under_way.acquire(blocking=False):
             try:
                 self._wanted.clear()
-                drained = delivery.deliver_due(worker=delivery.worker_name())
+                drained = delivery.deliver_due(worker=delivery.create_worker_name())
                 self._come_again(drained.next_at)
             except SimulatorRefused as error:
                 log.error("write_backs_not_delivered", reason=str(error))
@@ -119,23 +119,23 @@ def recover_call_data() -> None:
 @db_periodic_task(crontab(hour="4", minute="7"))
 def apply_retention() -> None:
     """Daily: delete what is kept no longer."""
-    retention.apply(timezone.now())
+    retention.apply_retention(timezone.now())
 
 
 @db_periodic_task(crontab(hour="4", minute="37"))
 def verify_audit() -> None:
     """Daily: walk the chain of the audit; a broken one is logged and shown on its page."""
-    upkeep.check()
+    upkeep.verify_and_store()
 
 
 @on_startup()
-def say_started() -> None:
+def log_start() -> None:
     """A worker that has just begun is alive, and delivers what was left behind."""
-    health.jobs_alive()
+    health.record_worker_heartbeat()
     deliver()
 
 
 @periodic_task(crontab())
-def say_alive() -> None:
+def record_heartbeat() -> None:
     """Every minute, so that `/readyz` can tell a silent worker."""
-    health.jobs_alive()
+    health.record_worker_heartbeat()

@@ -29,7 +29,7 @@ from isales_proxy.client.errors import (
     TokenEnded,
     Unreachable,
 )
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 _RETRY_SECONDS: Final = 5
@@ -220,7 +220,7 @@ def describe(error: ISalesError) -> Problem:
     )
 
 
-def searches_spent(error: SearchesSpent) -> Problem:
+def describe_search_limit(error: DailySearchLimitExceeded) -> Problem:
     """That who sees no numbers searched for as many as one may in a day."""
     return Problem(
         status=429,

@@ -25,6 +25,6 @@ _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
 )
 
 
-def apply(now: datetime) -> dict[str, int]:
+def apply_retention(now: datetime) -> dict[str, int]:
     """Delete what is over at `now` (aware UTC); gives how many of each kind, by an English name."""
     return {name: purge(now) for name, purge in _KINDS}

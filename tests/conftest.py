@@ -66,9 +66,9 @@ def _forget() -> None:
     translation.deactivate()
     for room in ("default", "rows"):
         caches[room].clear()
-    book.forget()
-    occurrences.forget()
-    delivery.forget()
+    book.clear_memory()
+    occurrences.clear_memory()
+    delivery.clear_memory()
     gateway.close()
     provider_calls.forget()
     single_sign_on.forget()

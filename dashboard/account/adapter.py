@@ -59,7 +59,7 @@ class ClosedAdapter(DefaultAccountAdapter):
             # `authenticate` takes it back when the password is right.
             self._login_failed_rl_usage = count_password(request, name)
         except sign_in_attempts.TooManyAttempts:
-            log_in_audit.locked(name)
+            log_in_audit.record_locked_out(name)
             raise self.validation_error("too_many_login_attempts") from None
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
@@ -98,7 +98,7 @@ class ClosedAdapter(DefaultAccountAdapter):
 
     def set_password(self, user: User, password: str) -> None:
         """A person's own change of their password, recorded with it."""
-        with changes.watched(by=user, people=[user.pk]):
+        with changes.record_changes(by=user, people=[user.pk]):
             super().set_password(user, password)
 
 

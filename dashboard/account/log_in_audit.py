@@ -26,7 +26,7 @@ from prometheus_client import Counter
 
 from isales_proxy.audit import services as audit
 from isales_proxy.core import encryption
-from isales_proxy.core.response_cache import digest
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import AuditAction, AuditEvent, User, comparable_username
 
 FAILED: Final = Counter("callboard_log_ins_failed_total", "Log-ins that failed or were locked out.")
@@ -50,15 +50,15 @@ def _left(user: User | None, **_more: object) -> None:
 
 @receiver(user_login_failed, dispatch_uid="dashboard.account.log_in_audit")
 def _failed(credentials: Mapping[str, Any], **_more: object) -> None:
-    failed(str(credentials.get("username", "")))
+    record_failed(str(credentials.get("username", "")))
 
 
 @receiver(authentication_failed, dispatch_uid="dashboard.account.log_in_audit")
 def _failed_by_factor(user: User, **_more: object) -> None:
-    failed(user.username, reason="second factor")
+    record_failed(user.username, reason="second factor")
 
 
-def failed(name: str, *, reason: str = "") -> None:
+def record_failed(name: str, *, reason: str = "") -> None:
     """Somebody who calls themselves `name` could not prove it; `reason` if not by a password."""
     FAILED.inc()
     there = _lately(AuditAction.LOG_IN_FAILED, _MINUTE).count()
@@ -68,24 +68,24 @@ def failed(name: str, *, reason: str = "") -> None:
         audit.record(AuditAction.LOG_IN_FAILED, by=None, more_than=MOST_A_MINUTE)
 
 
-def locked(name: str) -> None:
+def record_locked_out(name: str) -> None:
     """Somebody tries on although they failed too often; told once for each address and person."""
     FAILED.inc()
     person = User.objects.named(name) if name else None
     told = _lately(AuditAction.LOG_IN_LOCKED, _LOCKED)
-    same = told.filter(address=audit.address(), person_id=person.pk if person else None)
+    same = told.filter(address=audit.current_address(), person_id=person.pk if person else None)
     if not same.exists() and told.count() < MOST_A_MINUTE:
         _record(AuditAction.LOG_IN_LOCKED, name)
 
 
-def too_many(person: User | None) -> None:
+def record_throttled(person: User | None) -> None:
     """An address or a person sends more than is answered; told once a minute for each address."""
     FAILED.inc()
-    if not cache.add(f"too-many:{digest(audit.address())}", 1, _MINUTE.seconds):
+    if not cache.add(f"too-many:{hash_key(audit.current_address())}", 1, _MINUTE.seconds):
         return
     told = _lately(AuditAction.LOG_IN_LOCKED, _MINUTE)
     # Of the cache's word alone a flood could be made where the cache is away.
-    same = told.filter(address=audit.address(), reason=_TOO_MANY)
+    same = told.filter(address=audit.current_address(), reason=_TOO_MANY)
     if not same.exists() and told.count() < MOST_A_MINUTE:
         name = person.get_username() if person else "?"
         audit.record(
@@ -115,7 +115,7 @@ def _unknown(name: str) -> str:
     It may be a password typed into the wrong field. The fingerprint, in letters alone lest it look
     like a number, is keyed with this installation's secret: equal names are seen to be equal.
     """
-    key = encryption.derived("audit-unknown-name")
+    key = encryption.derive_key("audit-unknown-name")
     digest = hmac.new(key, comparable_username(name).encode(), sha256).digest()
     fingerprint = "".join(ascii_lowercase[byte % 26] for byte in digest[:8])
     return f"{name[0]}… ({fingerprint})"

@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.account.sign_in.requirement import has_passed
+from dashboard.account.sign_in.requirement import has_passed_second_factor
 from dashboard.account.token_forms import TokenForm
 from dashboard.ui import form_drafts
-from dashboard.ui.requests import ReaderRequest, moments_outside
+from dashboard.ui.requests import ReaderRequest, create_time_formatter
 from dashboard.ui.responses import SeeOther
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
 from isales_proxy.models import ApiToken, TokenScope
@@ -32,8 +32,8 @@ from isales_proxy.models import ApiToken, TokenScope
 @never_cache
 def token_list(request: ReaderRequest) -> HttpResponse:
     """`/accounts/tokens/`: the reader's own."""
-    moments = moments_outside(request)
-    rows = [_row(token, moments) for token in tokens.of(request.user)]
+    moments = create_time_formatter(request)
+    rows = [_row(token, moments) for token in tokens.get_own(request.user)]
     return render(request, "tokens/list.html", {"rows": rows, "most": tokens.MOST})
 
 
@@ -43,7 +43,7 @@ def token_list(request: ReaderRequest) -> HttpResponse:
 @never_cache
 def token_new(request: ReaderRequest) -> HttpResponse:
     """`/accounts/tokens/new/`: the form; posted, the token is made and shown elsewhere, once."""
-    scopes = tokens.usable_scopes(request.user)
+    scopes = tokens.get_usable_scopes(request.user)
     if request.method == "POST":
         return _made(request, scopes)
     open_form = form_drafts.opened(request)
@@ -73,18 +73,18 @@ def _made(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpRespons
     found = form.cleaned_data
 
     def make() -> tuple[str, str]:
-        _token, text = tokens.make(
+        _token, text = tokens.create_token(
             user=request.user,
             name=found["name"],
             scope=TokenScope(found["scope"]),
             days=found["days"],
-            second_factor=has_passed(request.session, request.user),
+            second_factor=has_passed_second_factor(request.session, request.user),
         )
         return form_drafts.draft_address(reverse("token_made"), key), text
 
     try:
         address, _repeated = once(user=request.user, key=key, make=make)
-    except tokens.TooMany:
+    except tokens.TooManyTokens:
         notice = _("You have as many tokens as one may have. Revoke one.")
         return form_drafts.keep(request, key=key, notice=notice, status=409)
     return SeeOther(address)
@@ -99,11 +99,11 @@ def token_made(request: ReaderRequest) -> HttpResponse:
     if request.method == "GET":
         key = request.GET.get(form_drafts.FORM, "")
         text = take_secret(user=request.user, key=key[:LONGEST_KEY])
-    token = tokens.find(text)
+    token = tokens.authenticate(text)
     if token is None:
         return render(request, "tokens/made.html", {"text": ""}, status=410)
     context = {
-        "row": _row(token, moments_outside(request)),
+        "row": _row(token, create_time_formatter(request)),
         "text": text,
         "address": request.build_absolute_uri("/api/v1/vdns/"),
     }
@@ -115,17 +115,19 @@ def token_made(request: ReaderRequest) -> HttpResponse:
 @never_cache
 def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
     """`/accounts/tokens/<prefix>/revoke/`: asks, then ends the token."""
-    token = tokens.of(request.user).filter(token_key=token_key).first()
+    token = tokens.get_own(request.user).filter(token_key=token_key).first()
     if token is None:
         raise Http404
     if request.method == "POST":
         tokens.revoke(by=request.user, token=token)
         messages.success(request, _("The token was revoked. It opens nothing any more."))
         return redirect("tokens")
-    return render(request, "tokens/revoke.html", {"row": _row(token, moments_outside(request))})
+    return render(
+        request, "tokens/revoke.html", {"row": _row(token, create_time_formatter(request))}
+    )
 
 
-def _row(token: ApiToken, moments: Moments) -> dict[str, Any]:
+def _row(token: ApiToken, moments: TimeFormatter) -> dict[str, Any]:
     return {
         "key": token.token_key,
         "name": token.name,
@@ -138,5 +140,5 @@ def _row(token: ApiToken, moments: Moments) -> dict[str, Any]:
     }
 
 
-def _when(moment: datetime | None, moments: Moments) -> str:
+def _when(moment: datetime | None, moments: TimeFormatter) -> str:
     return moments.exact(moment) if moment else ""

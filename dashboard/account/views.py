@@ -15,8 +15,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.account.sign_in.devices import device_words
-from dashboard.ui.requests import moments_outside
+from dashboard.account.sign_in.devices import describe_device
+from dashboard.ui.requests import create_time_formatter
 from isales_proxy.accounts import second_factors, sessions
 from isales_proxy.models import User
 
@@ -37,9 +37,9 @@ def account(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     context = {
         "has_password": user.has_usable_password(),
-        "has_factor": second_factors.has(user),
+        "has_factor": second_factors.has_second_factor(user),
         "factor_required": second_factors.is_required_of(user),
-        "session_count": len(sessions.of(user)),
+        "session_count": len(sessions.get_active(user)),
     }
     return render(request, "account/account.html", context)
 
@@ -59,11 +59,11 @@ def session_list(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     if request.method == "POST":
         return _end(request, user)
-    moments = moments_outside(request)
+    moments = create_time_formatter(request)
     rows = [
         {
             "number": session.pk,
-            "device": device_words(session.user_agent),
+            "device": describe_device(session.user_agent),
             "address": session.ip,
             "began": moments.short(session.created_at),
             "began_exact": moments.exact(session.created_at),
@@ -71,7 +71,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
             "seen_exact": moments.exact(session.last_seen_at),
             "current": session.session_key == request.session.session_key,
         }
-        for session in sessions.of(user)
+        for session in sessions.get_active(user)
     ]
     rows.sort(key=lambda row: not row["current"])
     context = {"sessions": rows, "zone_text": moments.zone_text}
@@ -83,7 +83,7 @@ def _end(request: HttpRequest, user: User) -> HttpResponse:
     if number:
         if not (number.isascii() and number.isdigit() and len(number) < 19):
             raise Http404
-        if not sessions.end(person=user, number=int(number), by=user):
+        if not sessions.end_session(person=user, number=int(number), by=user):
             messages.info(request, _("That session had ended already."))
         else:
             messages.success(request, _("The session is ended."))

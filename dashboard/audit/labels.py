@@ -134,34 +134,34 @@ class Change:
     after: str
 
 
-def kind(event: AuditEvent) -> str:
+def describe_action(event: AuditEvent) -> str:
     """What was done; a kind that this version does not know stands under its own name."""
     if event.action in AuditAction.values:
         return str(AuditAction(event.action).label)
     return event.action
 
 
-def tone(event: AuditEvent) -> str:
+def get_tone(event: AuditEvent) -> str:
     """The colour of the kind."""
     if event.action.endswith(".exported"):
         return "soon"
     return _TONES.get(event.action, "")  # type: ignore[call-overload,no-any-return]
 
 
-def facts(event: AuditEvent) -> list[tuple[str, str]]:
+def list_details(event: AuditEvent) -> list[tuple[str, str]]:
     """Label and text of each fact of the detail; before and after stand apart."""
     detail = event.detail if isinstance(event.detail, dict) else {"detail": event.detail}
     if isinstance(detail.get("filter"), dict):
         detail = {**detail, **detail["filter"]}
         del detail["filter"]
     return [
-        (label(name), said(name, value))
+        (get_label(name), format_value(name, value))
         for name, value in detail.items()
         if not (name in {"before", "after"} and isinstance(value, dict))
     ]
 
 
-def changes(event: AuditEvent) -> list[Change]:
+def list_changes(event: AuditEvent) -> list[Change]:
     """What was changed, field by field."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     before, after = detail.get("before"), detail.get("after")
@@ -170,27 +170,33 @@ def changes(event: AuditEvent) -> list[Change]:
     before = before if isinstance(before, dict) else {}
     after = after if isinstance(after, dict) else {}
     return [
-        Change(label(name), said(name, before.get(name)), said(name, after.get(name)))
+        Change(
+            get_label(name),
+            format_value(name, before.get(name)),
+            format_value(name, after.get(name)),
+        )
         for name in dict.fromkeys((*before, *after))
         # An event keeps the whole of what it is about; what stayed the same is no change.
         if before.get(name) != after.get(name)
     ]
 
 
-def label(name: str) -> str:
+def get_label(name: str) -> str:
     """A fact's name for people; one that has no words here stands as it is."""
     return str(_LABELS.get(name) or name.replace("_", " "))
 
 
-def said(name: str, value: Any) -> str:
+def format_value(name: str, value: Any) -> str:
     """A value for people."""
     if value is None or value in ("", [], {}):
         return "—"
     if value is True or value is False:
         return _("yes") if value else _("no")
     if isinstance(value, list):
-        return ", ".join(said(name, each) for each in value)
+        return ", ".join(format_value(name, each) for each in value)
     if isinstance(value, dict):
-        return ", ".join(f"{label(key)}: {said(key, each)}" for key, each in value.items())
+        return ", ".join(
+            f"{get_label(key)}: {format_value(key, each)}" for key, each in value.items()
+        )
     text = str(value)
     return str(_SAID.get(name, {}).get(text, text))

@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from dashboard.audit import labels, links
 from dashboard.ui import exports
 from dashboard.ui.list_url import with_query
-from dashboard.ui.paging import count, why_empty
+from dashboard.ui.paging import explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
-from dashboard.ui.times import Moments, zone_name
+from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Scope
 from isales_proxy.audit.forms import FILTERS, AuditFilter
 from isales_proxy.audit.queries import MOST_COUNTED, AuditPage
@@ -52,14 +52,14 @@ _FAULTS: Final[dict[str, str | Promise]] = {
 
 
 @dataclass(frozen=True)
-class AuditAddress:
+class AuditUrl:
     """The path and the parameters of a question."""
 
     path: str
     pairs: Pairs
 
     @classmethod
-    def of(cls, scope: Scope, form: AuditFilter) -> AuditAddress:
+    def of(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
         """From a form, of which what is bad or empty is left out."""
         form.is_valid()
         found = form.cleaned_data
@@ -90,7 +90,7 @@ class AuditAddress:
 
 
 @dataclass(frozen=True)
-class EventLine:
+class EventRow:
     """One event of the list."""
 
     id: int
@@ -110,7 +110,7 @@ class EventLine:
 
 
 @dataclass
-class AuditBoard:
+class AuditListContext:
     """Context of the audit's templates."""
 
     vdn_id: int
@@ -118,7 +118,7 @@ class AuditBoard:
     zone_text: str
     here: str
     clear_url: str
-    events: list[EventLine] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
     total: int = 0
     total_text: str = ""
     groups: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
@@ -137,13 +137,15 @@ class AuditBoard:
     """Why nothing was looked for."""
 
 
-def blank(scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None) -> AuditBoard:
+def create_context(
+    scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None
+) -> AuditListContext:
     """A board without events."""
-    address = AuditAddress.of(scope, form)
-    board = AuditBoard(
+    address = AuditUrl.of(scope, form)
+    board = AuditListContext(
         vdn_id=scope.vdn.pk,
         path=address.path,
-        zone_text=_("Times in %s") % zone_name(now, timezone.get_current_timezone()),
+        zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
         here=address.at(),
         clear_url=address.path if address.pairs or not form.is_valid() else "",
         groups=_groups(form),
@@ -157,13 +159,13 @@ def blank(scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None
     return board
 
 
-def filled(
+def fill_context(
     scope: Scope, form: AuditFilter, found: AuditPage, now: datetime, head: AuditHead | None
-) -> AuditBoard:
+) -> AuditListContext:
     """A board with a page of events."""
-    board = blank(scope, form, now, head)
-    address = AuditAddress.of(scope, form)
-    moments = Moments(now)
+    board = create_context(scope, form, now, head)
+    address = AuditUrl.of(scope, form)
+    moments = TimeFormatter(now)
     board.events = [_line(event, moments, scope.vdn.pk) for event in found.events]
     board.total = found.total
     board.total_text = _total(found.total)
@@ -174,7 +176,7 @@ def filled(
         board.older_url = address.at(before=found.events[-1].pk)
     if not found.events:
         paged = bool(form.cleaned_data["before"] or form.cleaned_data["after"])
-        board.empty = why_empty(past=paged and bool(found.total), filtered=bool(address.pairs))
+        board.empty = explain_empty(past=paged and bool(found.total), filtered=bool(address.pairs))
     board.exports = [
         {"label": kind.upper(), "url": address.elsewhere(_export_path(scope, kind))}
         for kind in exports.WRITERS
@@ -182,15 +184,17 @@ def filled(
     return board
 
 
-def export_rows(events: Iterable[AuditEvent], moments: Moments) -> Iterator[tuple[str, ...]]:
+def export_rows(events: Iterable[AuditEvent], moments: TimeFormatter) -> Iterator[tuple[str, ...]]:
     """The cells of an export in the order of `EXPORT_HEADINGS`."""
     for event in events:
-        changes = [f"{each.label}: {each.before} → {each.after}" for each in labels.changes(event)]
-        facts = [f"{label}: {text}" for label, text in labels.facts(event)]
+        changes = [
+            f"{each.label}: {each.before} → {each.after}" for each in labels.list_changes(event)
+        ]
+        facts = [f"{label}: {text}" for label, text in labels.list_details(event)]
         yield (
             str(event.pk),
             moments.stamp(event.at),
-            labels.kind(event),
+            labels.describe_action(event),
             event.action,
             event.actor,
             event.address,
@@ -202,7 +206,7 @@ def export_rows(events: Iterable[AuditEvent], moments: Moments) -> Iterator[tupl
         )
 
 
-def export_headings(moments: Moments) -> list[str]:
+def export_headings(moments: TimeFormatter) -> list[str]:
     """The headings in the reader's language; the zone of the times is named."""
     zone: Any = moments.zone
     return [
@@ -211,11 +215,11 @@ def export_headings(moments: Moments) -> list[str]:
     ]
 
 
-def _line(event: AuditEvent, moments: Moments, vdn_id: int) -> EventLine:
-    return EventLine(
+def _line(event: AuditEvent, moments: TimeFormatter, vdn_id: int) -> EventRow:
+    return EventRow(
         id=event.pk,
-        kind=labels.kind(event),
-        tone=labels.tone(event),
+        kind=labels.describe_action(event),
+        tone=labels.get_tone(event),
         at=moments.clock(event.at),
         at_exact=moments.exact(event.at),
         by=event.actor,
@@ -223,8 +227,8 @@ def _line(event: AuditEvent, moments: Moments, vdn_id: int) -> EventLine:
         subject=event.subject,
         subject_url=links.of_subject(event, vdn_id),
         reason=event.reason,
-        facts=labels.facts(event),
-        changes=labels.changes(event),
+        facts=labels.list_details(event),
+        changes=labels.list_changes(event),
         fingerprint=event.hash,
         of_no_vdn=event.vdn_id is None,
     )
@@ -236,8 +240,8 @@ def _export_path(scope: Scope, kind: str) -> str:
 
 def _total(total: int) -> str:
     if total > MOST_COUNTED:
-        return _("more than %(total)s events") % {"total": count(MOST_COUNTED)}
-    return ngettext("%(total)s event", "%(total)s events", total) % {"total": count(total)}
+        return _("more than %(total)s events") % {"total": format_count(MOST_COUNTED)}
+    return ngettext("%(total)s event", "%(total)s events", total) % {"total": format_count(total)}
 
 
 def _groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -255,12 +259,12 @@ def _groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]]]:
     ]
 
 
-def _chips(address: AuditAddress) -> list[dict[str, str]]:
+def _chips(address: AuditUrl) -> list[dict[str, str]]:
     chips = []
     kinds = [value for name, value in address.pairs if name == "kind"]
     for kind in kinds:
         left = tuple(pair for pair in address.pairs if pair != ("kind", kind))
-        url = AuditAddress(address.path, left).at()
+        url = AuditUrl(address.path, left).at()
         chips.append(
             {
                 "name": "kind",
@@ -284,11 +288,11 @@ def _chips(address: AuditAddress) -> list[dict[str, str]]:
     return chips
 
 
-def _say_state(board: AuditBoard, head: AuditHead | None, now: datetime) -> None:
+def _say_state(board: AuditListContext, head: AuditHead | None, now: datetime) -> None:
     if head is None or head.checked_at is None:
         board.verified = _("not verified yet")
         return
-    when = Moments(now).relative(head.checked_at)
+    when = TimeFormatter(now).relative(head.checked_at)
     if not head.problem:
         board.verified = _("verified %(when)s: unbroken") % {"when": when}
         return

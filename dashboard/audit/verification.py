@@ -9,8 +9,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.translation import gettext as _
 
 from dashboard.audit.list_context import fault_text
-from dashboard.ui.paging import count
-from dashboard.ui.times import Moments
+from dashboard.ui.paging import format_count
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.audit.verify import Verdict
 
 _KEY = "audit_verification"
@@ -29,7 +29,7 @@ def keep(session: SessionBase, found: Verdict, *, now: datetime, anchored: bool)
     }
 
 
-def shown(session: SessionBase, moments: Moments) -> dict[str, Any] | None:
+def shown(session: SessionBase, moments: TimeFormatter) -> dict[str, Any] | None:
     """Give the last result, ready to lay out; None where nothing was verified in this session."""
     kept = session.get(_KEY)
     if not isinstance(kept, dict):
@@ -44,7 +44,7 @@ def shown(session: SessionBase, moments: Moments) -> dict[str, Any] | None:
         "at": exact("at"),
         "anchor": kept["anchor"],
         "facts": [
-            ("events", _("Events"), count(kept["count"])),
+            ("events", _("Events"), format_count(kept["count"])),
             ("from", _("From"), exact("first_at")),
             ("to", _("To"), exact("last_at")),
         ],

@@ -15,17 +15,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.audit import list_context, verification
 from dashboard.audit.forms import VerifyForm
 from dashboard.ui import exports
-from dashboard.ui.htmx import answer, wants_fragment
-from dashboard.ui.paging import count
+from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.paging import format_count
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.responses import SeeOther
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import queries
 from isales_proxy.audit.forms import AuditFilter
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 
 _FILE: Final = "audit"
 
@@ -40,13 +40,13 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     form = AuditFilter(request.GET)
     try:
         searched = _searched(scope, form)
-    except SearchesSpent as error:
+    except DailySearchLimitExceeded as error:
         return _refused(request, scope, form, error)
     if searched and not wants_fragment(request):
-        return redirect(list_context.AuditAddress.of(scope, form).at())
+        return redirect(list_context.AuditUrl.of(scope, form).at())
     response = _page(request, scope, form)
     if searched:
-        response.headers["HX-Push-Url"] = list_context.AuditAddress.of(scope, form).at()
+        response.headers["HX-Push-Url"] = list_context.AuditUrl.of(scope, form).at()
     return response
 
 
@@ -60,7 +60,7 @@ def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
         found = queries.verify(scope=scope, anchor=anchor)
         verification.keep(request.session, found, now=timezone.now(), anchored=bool(anchor))
         return SeeOther(reverse("audit_verify", args=[scope.vdn.pk]))
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     context = {
         "form": form,
         "vdn_id": scope.vdn.pk,
@@ -79,25 +79,25 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         return _page(request, scope, form)
     try:
         _searched(scope, form)
-    except SearchesSpent as error:
+    except DailySearchLimitExceeded as error:
         return _refused(request, scope, form, error)
     try:
         found = queries.export(scope=scope, query=form.query().whole, kind=kind)
-    except queries.TooMany as refused:
+    except queries.TooManyEvents as refused:
         messages.error(
             request,
             _("%(total)s events are too many for one file, which holds %(most)s: filter them.")
-            % {"total": count(refused.total), "most": count(queries.MOST_EXPORTED)},
+            % {"total": format_count(refused.total), "most": format_count(queries.MOST_EXPORTED)},
         )
         return _page(request, scope, form, status=422)
-    moments = Moments(timezone.now())
-    table = exports.Table(
+    moments = TimeFormatter(timezone.now())
+    table = exports.ExportTable(
         name=_FILE,
         headings=list_context.export_headings(moments),
         rows=list_context.export_rows(found.events, moments),
         total=found.total,
     )
-    file = exports.as_file(request, kind, table)
+    file = exports.render_file(request, kind, table)
     return _page(request, scope, form, status=422) if file is None else file
 
 
@@ -105,17 +105,19 @@ def _searched(scope: Scope, form: AuditFilter) -> bool:
     """Whether the form asks for a called number, which is then told. Raises SearchesSpent."""
     number = form.cleaned_data["number"] if form.is_valid() else ""
     if number:
-        queries.note_search(scope=scope, number=number)
+        queries.record_search(scope=scope, number=number)
     return bool(number)
 
 
 def _refused(
-    request: ReaderRequest, scope: Scope, form: AuditFilter, error: SearchesSpent
+    request: ReaderRequest, scope: Scope, form: AuditFilter, error: DailySearchLimitExceeded
 ) -> HttpResponse:
     # Its fingerprint in the links of the page would be as good as the number.
     form.forget_number()
-    board = list_context.blank(scope, form, timezone.now(), queries.state(scope=scope))
-    board.limit = problems.searches_spent(error)
+    board = list_context.create_context(
+        scope, form, timezone.now(), queries.get_verification_state(scope=scope)
+    )
+    board.limit = problems.describe_search_limit(error)
     return _answer(request, scope, form, board, board.limit.status)
 
 
@@ -123,12 +125,12 @@ def _page(
     request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int = 200
 ) -> HttpResponse:
     now = timezone.now()
-    head = queries.state(scope=scope)
+    head = queries.get_verification_state(scope=scope)
     if form.is_valid():
-        found = queries.find(scope=scope, query=form.query())
-        board = list_context.filled(scope, form, found, now, head)
+        found = queries.list_events(scope=scope, query=form.query())
+        board = list_context.fill_context(scope, form, found, now, head)
     else:
-        board, status = list_context.blank(scope, form, now, head), 422
+        board, status = list_context.create_context(scope, form, now, head), 422
     return _answer(request, scope, form, board, status)
 
 
@@ -136,14 +138,14 @@ def _answer(
     request: ReaderRequest,
     scope: Scope,
     form: AuditFilter,
-    board: list_context.AuditBoard,
+    board: list_context.AuditListContext,
     status: int,
 ) -> HttpResponse:
-    return answer(
+    return render_page_or_fragment(
         request,
         page="audit/list.html",
         fragment="audit/_fragment.html",
-        context={"form": form, "board": board, "people": queries.people(scope=scope)},
+        context={"form": form, "board": board, "people": queries.list_actors(scope=scope)},
         status=status,
         problem=board.limit,
     )

@@ -11,16 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from dashboard.ui.htmx import answer, wants_fragment
+from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.diagnostics import report as doctor_report
 from isales_proxy.diagnostics import services as service
-from isales_proxy.diagnostics.environment import in_effect
+from isales_proxy.diagnostics.environment import get_settings
 from isales_proxy.diagnostics.findings import Report
 from isales_proxy.diagnostics.probes import MAX_CALLS
 from isales_proxy.diagnostics.report import Section
@@ -36,18 +36,21 @@ def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/doctor/`: the last report; a POST examines anew."""
     if request.method == "POST":
         return _examine(request, scope)
-    return _answer(request, scope, service.last(scope=scope), source="cache")
+    return _answer(request, scope, service.get_last_report(scope=scope), source="cache")
 
 
 def _examine(request: ReaderRequest, scope: Scope) -> HttpResponse:
     busy = ""
     try:
-        report: Report | None = service.examine(scope=scope)
+        report: Report | None = service.run_check(scope=scope)
     except AlreadyRunning:
-        busy, report = _("An examination is already under way."), service.last(scope=scope)
+        busy, report = (
+            _("An examination is already under way."),
+            service.get_last_report(scope=scope),
+        )
     except ISalesError as error:
         # What CC-iSales does wrong is in the report: this one was raised before it was asked.
-        busy, report = describe(error).detail, service.last(scope=scope)
+        busy, report = describe(error).detail, service.get_last_report(scope=scope)
     if wants_fragment(request):
         return _answer(request, scope, report, source="cache" if busy else "live", busy=busy)
     if busy:
@@ -60,8 +63,8 @@ def _examine(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def _answer(
     request: ReaderRequest, scope: Scope, report: Report | None, *, source: str, busy: str = ""
 ) -> HttpResponse:
-    moments = Moments(timezone.now())
-    return answer(
+    moments = TimeFormatter(timezone.now())
+    return render_page_or_fragment(
         request,
         page="doctor/doctor.html",
         fragment="doctor/_report.html",
@@ -71,13 +74,13 @@ def _answer(
             "report": _report(report, moments) if report else None,
             "source": source if report else "none",
             "busy": busy,
-            "in_effect": _section(doctor_report.settings_section(in_effect(scope.vdn)), moments),
+            "in_effect": _section(doctor_report.settings_section(get_settings(scope.vdn)), moments),
         },
         status=409 if busy else 200,
     )
 
 
-def _report(report: Report, moments: Moments) -> dict[str, Any]:
+def _report(report: Report, moments: TimeFormatter) -> dict[str, Any]:
     return {
         "at_iso": report.at.isoformat(),
         "at_text": moments.exact(report.at),
@@ -101,7 +104,7 @@ def _verdict(report: Report) -> str:
     return "success" if answered and all(each.as_documented for each in answered) else "warning"
 
 
-def _section(section: Section, moments: Moments) -> dict[str, Any]:
+def _section(section: Section, moments: TimeFormatter) -> dict[str, Any]:
     words = {"answered": _("answered"), "failed": _("failed"), "": ""}
     tone = _TONES.get(section.standing, "late")
     if tone == "answered" and any(fact.tone in {"warn", "bad"} for fact in section.facts):

@@ -28,8 +28,8 @@ from isales_proxy.core import settings
 from isales_proxy.core.settings import (
     MOST_LATE_GRACE,
     ISalesSettings,
-    Keeping,
-    Privacy,
+    PrivacySettings,
+    RetentionSettings,
     Variable,
     VdnSeed,
 )
@@ -71,8 +71,8 @@ class Environment:
     simulator_url: str
     late_grace_seconds: int
     isales: ISalesSettings
-    keeping: Keeping
-    privacy: Privacy
+    keeping: RetentionSettings
+    privacy: PrivacySettings
     sign_in: SignIn
     variables: tuple[Variable, ...] = ()
 
@@ -145,13 +145,13 @@ def read() -> Environment:
                 "ISALES_MAX_PAGE_SIZE", 100, validate=validate.Range(min=1, max=1000)
             ),
         ),
-        keeping=Keeping(
+        keeping=RetentionSettings(
             call_data_days=_whole(env, "CALL_DATA_RETENTION_DAYS", 30, most=3650),
             write_back_days=_whole(env, "WRITE_BACK_RETENTION_DAYS", 180, most=3650),
             give_up_hours=_whole(env, "WRITE_BACK_GIVE_UP_HOURS", 48, most=8760),
             audit_days=_whole(env, "AUDIT_RETENTION_DAYS", 730, most=36500),
         ),
-        privacy=Privacy(
+        privacy=PrivacySettings(
             numbers_visible_to=_roles(env, "NUMBERS_VISIBLE_TO", ["supervisor", "admin"]),
             reveals_per_day=env.int(
                 "REVEALS_PER_DAY", 30, validate=validate.Range(min=0, max=10_000)
@@ -212,7 +212,7 @@ def _together(found: Environment) -> list[str]:
     if found.isales.base_url:
         problems += _half_keys(found.isales)
     problems += environment_sign_in.problems(found.sign_in)
-    return problems + settings.problems(found.isales)
+    return problems + settings.find_problems(found.isales)
 
 
 def _is_weak(key: str) -> bool:

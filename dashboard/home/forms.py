@@ -56,7 +56,7 @@ class ZoneForm(CleanedInput, forms.Form):
         )
 
 
-class TakeForm(CleanedInput, forms.Form):
+class CallDataRequestForm(CleanedInput, forms.Form):
     """The wish to have call data handed out. `key` makes one form one taking."""
 
     batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.home.forms import ZoneForm
 from dashboard.ui import form_drafts
 from dashboard.ui.context_processors import THEMES
-from dashboard.ui.requests import LAST_VDN, choose_zone, refuse_zone
-from isales_proxy.access import remembered_scopes
+from dashboard.ui.requests import LAST_VDN, refuse_zone, set_time_zone
+from isales_proxy.access import get_scopes
 from isales_proxy.models import User
 
 _YEAR = 365 * 24 * 60 * 60
@@ -28,7 +28,7 @@ _LONGEST_ZONE = 64
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """`/`: to the reservations of the VDN looked at last, or a word to those who have none yet."""
-    found = remembered_scopes(request.user)
+    found = get_scopes(request.user)
     if not found:
         return render(request, "no_access.html", status=403)
     wanted = request.session.get(LAST_VDN)
@@ -64,7 +64,7 @@ def set_zone(request: HttpRequest) -> HttpResponse:
     """Keep the reader's time zone; a wrong one changes nothing and is named on the same page."""
     form = ZoneForm(request.POST)
     if form.is_valid():
-        choose_zone(cast("User", request.user), form.cleaned_data["time_zone"])
+        set_time_zone(cast("User", request.user), form.cleaned_data["time_zone"])
     else:
         refuse_zone(request, str(form["time_zone"].value()), str(form.errors["time_zone"][0]))
     return _back(request)

@@ -11,19 +11,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.home.forms import TakeForm
+from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
-from dashboard.outbound.list_context import batch_list, batch_page, task_page, unstored_page
+from dashboard.outbound.list_context import render_batch, render_batches, render_task, unstored_page
 from dashboard.ui import exports, form_drafts
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther, private
-from dashboard.ui.times import Moments
+from dashboard.ui.responses import SeeOther, make_private
+from dashboard.ui.times import TimeFormatter
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.models import CallDataBatch
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import CallDataFilter
@@ -42,7 +42,7 @@ def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     away = None
     if form_drafts.FORM in request.GET:
         away = form_drafts.led_away(request, form_drafts.opened(request, request.path))
-    return away or task_page(request, scope, service_id)
+    return away or render_task(request, scope, service_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,17 +51,17 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     """Take call data by POST, then go to the batch; a GET only lists the batches."""
     _must_be_a_task(service_id)
     if request.method != "POST":
-        return batch_list(request, scope, service_id)
+        return render_batches(request, scope, service_id)
     address = reverse("task", args=[scope.vdn.pk, service_id])
     left = form_drafts.discarded(request, leave=address, address=address)
     if left is not None:
         return left
-    form = TakeForm(request.POST)
+    form = CallDataRequestForm(request.POST)
     key = form_drafts.posted_key(request)
     if not form.is_valid():
         return form_drafts.keep(request, key=key, address=address)
     try:
-        taking = call_data.take(
+        taking = call_data.request_call_data(
             scope=scope,
             service_id=service_id,
             batch_count=form.cleaned_data["batch_count"],
@@ -88,7 +88,7 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
 @vdn_page(Permission.SEE_OUTBOUND)
 def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) -> HttpResponse:
     """One batch: how it went, what to look up, and its rows."""
-    return batch_page(request, scope, _batch(scope, service_id, batch_id))
+    return render_batch(request, scope, _batch(scope, service_id, batch_id))
 
 
 @require_safe
@@ -98,22 +98,22 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     _must_be_a_task(service_id)
     form = CallDataFilter(request.GET)
     if not form.is_valid():
-        return task_page(request, scope, service_id)
+        return render_task(request, scope, service_id)
     question = form.question(service_id=service_id)
     try:
-        found = call_data.export(scope=scope, question=question, kind=kind)
-    except SearchesSpent:
+        found = call_data.export_rows(scope=scope, question=question, kind=kind)
+    except DailySearchLimitExceeded:
         # The page says so where its rows would be.
-        return task_page(request, scope, service_id)
-    moments = Moments(timezone.now())
-    table = exports.Table(
+        return render_task(request, scope, service_id)
+    moments = TimeFormatter(timezone.now())
+    table = exports.ExportTable(
         name=_FILE,
-        headings=columns.export_headings(moments),
-        rows=columns.export_rows(found.rows, tasks.known(scope=scope), moments),
+        headings=columns.get_export_headings(moments),
+        rows=columns.build_export_rows(found.rows, tasks.get_known_tasks(scope=scope), moments),
         total=found.total,
     )
-    file = exports.as_file(request, kind, table)
-    return task_page(request, scope, service_id) if file is None else file
+    file = exports.render_file(request, kind, table)
+    return render_task(request, scope, service_id) if file is None else file
 
 
 @require_safe
@@ -127,18 +127,18 @@ def raw_answer(
     """The answer that could not be read, byte for byte."""
     _batch(scope, service_id, batch_id)
     try:
-        body = call_data.raw_answer(scope=scope, batch_id=batch_id)
-    except access.NotYours:
+        body = call_data.get_raw_answer(scope=scope, batch_id=batch_id)
+    except access.VdnNotFound:
         raise Http404 from None
     response = HttpResponse(body, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="answer.txt"'
-    return private(response)
+    return make_private(response)
 
 
 def _batch(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
     try:
-        found = call_data.batch(scope=scope, batch_id=batch_id)
-    except access.NotYours:
+        found = call_data.get_batch(scope=scope, batch_id=batch_id)
+    except access.VdnNotFound:
         raise Http404 from None
     if found.service_id != service_id:
         raise Http404
@@ -151,5 +151,5 @@ def _batch_url(scope: Scope, found: CallDataBatch) -> str:
 
 def _must_be_a_task(service_id: str) -> None:
     """Any ID of a plausible form has a page: what was taken outlives the vendor's list."""
-    if not tasks.is_id(service_id):
+    if not tasks.is_task_id(service_id):
         raise Http404

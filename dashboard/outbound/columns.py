@@ -13,15 +13,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.ui.paging import count
-from dashboard.ui.reveal_control import Control, of_datum
-from dashboard.ui.times import Moments, zone_name
+from dashboard.ui.paging import format_count
+from dashboard.ui.reveal_control import RevealControl, for_datum
+from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
-from isales_proxy.core.settings import keeping
+from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
-from isales_proxy.outbound.services import Figures
+from isales_proxy.outbound.services import TaskFigures
 from isales_proxy.outbound.tasks import Task
 
 _TONES: Final = {
@@ -47,7 +47,7 @@ EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
 
 
 @dataclass(frozen=True)
-class TaskLine:
+class TaskRow:
     """One task of the list. `gone` is whether the vendor names it no more."""
 
     service_id: str
@@ -60,14 +60,17 @@ class TaskLine:
     last_ago: str
 
 
-def task_lines(
-    scope: Scope, listed: Iterable[Task] | None, taken: dict[str, Figures], names: dict[str, str]
-) -> list[TaskLine]:
+def build_task_rows(
+    scope: Scope,
+    listed: Iterable[Task] | None,
+    taken: dict[str, TaskFigures],
+    names: dict[str, str],
+) -> list[TaskRow]:
     """The vendor's tasks in its order, then the others of which we took rows.
 
     Of those nobody can say whether the vendor still names them while its list (None) is not known.
     """
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     known = {task.service_id: task.name for task in listed or ()}
     others = {ident: names.get(ident, "") for ident in sorted(taken) if ident not in known}
     return [
@@ -89,23 +92,23 @@ def _task_line(
     name: str,
     *,
     gone: bool,
-    taken: Figures | None,
-    moments: Moments,
-) -> TaskLine:
-    return TaskLine(
+    taken: TaskFigures | None,
+    moments: TimeFormatter,
+) -> TaskRow:
+    return TaskRow(
         service_id=ident,
         name=name,
-        url=reverse("task", args=[scope.vdn.pk, ident]) if tasks.is_id(ident) else "",
+        url=reverse("task", args=[scope.vdn.pk, ident]) if tasks.is_task_id(ident) else "",
         gone=gone,
-        batches=count(taken.batches) if taken else "",
-        rows=count(taken.rows) if taken else "",
+        batches=format_count(taken.batches) if taken else "",
+        rows=format_count(taken.rows) if taken else "",
         last=moments.short(taken.last_at) if taken else "",
         last_ago=moments.relative(taken.last_at) if taken else "",
     )
 
 
 @dataclass(frozen=True)
-class BatchLine:
+class BatchRow:
     """One batch in a few words. `advice` says what there is to do about it."""
 
     id: int
@@ -123,10 +126,10 @@ class BatchLine:
     advice: str
 
 
-def batch_line(batch: CallDataBatch, moments: Moments) -> BatchLine:
+def build_batch_row(batch: CallDataBatch, moments: TimeFormatter) -> BatchRow:
     """A batch for a list or for the head of its own page."""
     state = BatchState(batch.state)
-    return BatchLine(
+    return BatchRow(
         id=batch.pk,
         url=reverse("call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk]),
         state=state.value,
@@ -135,13 +138,13 @@ def batch_line(batch: CallDataBatch, moments: Moments) -> BatchLine:
         asked_at=moments.short(batch.asked_at),
         asked_ago=moments.relative(batch.asked_at),
         by=batch.asked_by_name,
-        asked=count(batch.batch_count),
-        received=count(batch.received) if state is BatchState.TAKEN else "",
+        asked=format_count(batch.batch_count),
+        received=format_count(batch.received) if state is BatchState.TAKEN else "",
         reason=batch.reason,
         said=_said(batch),
-        advice=call_data.advice(
+        advice=call_data.get_advice(
             batch,
-            when=f"{moments.exact(batch.asked_at)} {zone_name(batch.asked_at, moments.zone)}",
+            when=f"{moments.exact(batch.asked_at)} {format_zone(batch.asked_at, moments.zone)}",
         ),
     )
 
@@ -159,24 +162,27 @@ def _said(batch: CallDataBatch) -> str:
     return " ".join(parts)
 
 
-def batch_facts(batch: CallDataBatch, moments: Moments) -> list[tuple[str, str]]:
+def list_batch_details(batch: CallDataBatch, moments: TimeFormatter) -> list[tuple[str, str]]:
     """Label and text of all that is known of a batch; what is empty is left out."""
-    days = keeping().call_data_days
+    days = get_retention_settings().call_data_days
     facts = (
         (_("Asked at"), moments.exact(batch.asked_at)),
         (_("By"), batch.asked_by_name),
         (_("Reason"), batch.reason),
-        (_("Rows asked for"), count(batch.batch_count)),
-        (_("Rows received"), count(batch.received) if batch.state == BatchState.TAKEN else ""),
+        (_("Rows asked for"), format_count(batch.batch_count)),
+        (
+            _("Rows received"),
+            format_count(batch.received) if batch.state == BatchState.TAKEN else "",
+        ),
         (_("Answered at"), moments.exact(batch.answered_at)),
-        (_("Size of the answer"), count(batch.answer_bytes) if batch.answer_bytes else ""),
+        (_("Size of the answer"), format_count(batch.answer_bytes) if batch.answer_bytes else ""),
         (_("HTTP status"), str(batch.http_status or "")),
         (_("Answer"), "" if batch.raw_complete else _("cut short")),
         (_("Reference"), batch.vendor_request),
         (_("Rows deleted at"), moments.exact(batch.purged_at)),
         (
             _("Kept for"),
-            ngettext("%(days)s day", "%(days)s days", days) % {"days": count(days)}
+            ngettext("%(days)s day", "%(days)s days", days) % {"days": format_count(days)}
             if batch.answered_at and not batch.purged_at and batch.state != BatchState.LOST
             else "",
         ),
@@ -185,7 +191,7 @@ def batch_facts(batch: CallDataBatch, moments: Moments) -> list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class DatumLine:
+class DatumRow:
     """One row of call data."""
 
     id: int
@@ -203,12 +209,12 @@ class DatumLine:
     ie_data: str
     raw: str
     write_back_url: str
-    reveal: Control | None
+    reveal: RevealControl | None
 
 
-def datum_lines(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumLine]:
+def build_datum_rows(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumRow]:
     """Rows for a page; the batches must have come along with them."""
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     write_back = (
         reverse("write_back_new", args=[scope.vdn.pk]) if scope.can(Permission.WRITE_BACK) else ""
     )
@@ -217,7 +223,7 @@ def datum_lines(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumLine]:
         ie = row.ie
         batch = row.batch
         lines.append(
-            DatumLine(
+            DatumRow(
                 id=row.pk,
                 position=row.position,
                 unique_id=row.unique_id,
@@ -235,7 +241,7 @@ def datum_lines(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumLine]:
                 ie_data=row.ie_data,
                 raw=json.dumps(row.raw, ensure_ascii=False, indent=2),
                 write_back_url=f"{write_back}?datum={row.pk}" if write_back else "",
-                reveal=of_datum(scope, row.pk)
+                reveal=for_datum(scope, row.pk)
                 if scope.can(Permission.REVEAL_NUMBERS) and (row.phone_numbers or row.caller_number)
                 else None,
             )
@@ -243,8 +249,8 @@ def datum_lines(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumLine]:
     return lines
 
 
-def export_rows(
-    rows: Iterable[CallDatum], names: dict[str, str], moments: Moments
+def build_export_rows(
+    rows: Iterable[CallDatum], names: dict[str, str], moments: TimeFormatter
 ) -> Iterator[tuple[str, ...]]:
     """The cells of an export in the order of `EXPORT_HEADINGS`."""
     for row in rows:
@@ -263,7 +269,7 @@ def export_rows(
         )
 
 
-def export_headings(moments: Moments) -> list[str]:
+def get_export_headings(moments: TimeFormatter) -> list[str]:
     """The headings in the reader's language; the zone of the times is named."""
     zone: Any = moments.zone
     return [

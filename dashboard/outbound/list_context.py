@@ -13,22 +13,22 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard.home.forms import TakeForm
+from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
 from dashboard.ui import exports, form_drafts
-from dashboard.ui.htmx import answer
-from dashboard.ui.list_url import ListAddress, with_query
-from dashboard.ui.paging import count, pager
+from dashboard.ui.htmx import render_page_or_fragment
+from dashboard.ui.list_url import ListUrl, with_query
+from dashboard.ui.paging import build_pager, format_count
 from dashboard.ui.parameters import notice
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import private
-from dashboard.ui.times import Moments
+from dashboard.ui.responses import make_private
+from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BatchState, CallDataBatch
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import BatchFilter, CallDataFilter
@@ -38,26 +38,26 @@ NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
 
 
-def task_page(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """The page of one task; with a take form that was refused, 422."""
     path = reverse("task", args=[scope.vdn.pk, service_id])
     open_form = form_drafts.opened(request, path) if scope.can(Permission.TAKE_CALL_DATA) else None
     typed = open_form.data if open_form else None
-    form = TakeForm(typed) if open_form and open_form.judged else None
-    newest = call_data.batches(scope=scope, service_id=service_id, size=NEWEST)
-    moments = Moments(timezone.now())
+    form = CallDataRequestForm(typed) if open_form and open_form.judged else None
+    newest = call_data.list_batches(scope=scope, service_id=service_id, size=NEWEST)
+    moments = TimeFormatter(timezone.now())
     listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
     asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
-    return rows_page(
+    return render_rows(
         request,
         scope,
         page="tasks/task.html",
         path=path,
         service_id=service_id,
         context={
-            "task": task_facts(scope, service_id),
-            "batches": [columns.batch_line(each, moments) for each in newest.rows],
-            "more_batches": count(newest.total) if newest.total > NEWEST else "",
+            "task": get_task_context(scope, service_id),
+            "batches": [columns.build_batch_row(each, moments) for each in newest.rows],
+            "more_batches": format_count(newest.total) if newest.total > NEWEST else "",
             "zone_text": moments.zone_text,
             "listed": listed,
             "take": {
@@ -68,7 +68,7 @@ def task_page(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResp
                 "reason": asked.get("reason", ""),
                 "open": open_form,
                 "most": MAX_BATCH,
-                "seconds": math.ceil(isales().longest_call),
+                "seconds": math.ceil(get_isales_settings().longest_call),
             },
         },
         status=200
@@ -79,15 +79,17 @@ def task_page(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResp
     )
 
 
-def unstored_page(request: ReaderRequest, scope: Scope, taking: call_data.Taking) -> HttpResponse:
+def unstored_page(
+    request: ReaderRequest, scope: Scope, taking: call_data.CallDataRequestResult
+) -> HttpResponse:
     """The rows of an answer that could be stored nowhere, in the one answer that will hold them."""
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     response = render(
         request,
         "tasks/unstored.html",
         {
-            "task": task_facts(scope, taking.batch.service_id),
-            "batch": columns.batch_line(taking.batch, moments),
+            "task": get_task_context(scope, taking.batch.service_id),
+            "batch": columns.build_batch_row(taking.batch, moments),
             "rows": taking.unstored,
             "text": taking.unstored_text
             or json.dumps([row.raw for row in taking.unstored], ensure_ascii=False, indent=2),
@@ -95,15 +97,15 @@ def unstored_page(request: ReaderRequest, scope: Scope, taking: call_data.Taking
         },
         status=507,
     )
-    return private(response)
+    return make_private(response)
 
 
-def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> HttpResponse:
+def render_batch(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> HttpResponse:
     """How one batch went, what to look up, and its rows."""
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     place = [scope.vdn.pk, found.service_id, found.pk]
     kept = found.state == BatchState.UNREADABLE and not found.purged_at
-    return rows_page(
+    return render_rows(
         request,
         scope,
         page="tasks/batch.html",
@@ -111,9 +113,9 @@ def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> Ht
         service_id=found.service_id,
         batch_id=found.pk,
         context={
-            "task": task_facts(scope, found.service_id),
-            "batch": columns.batch_line(found, moments),
-            "facts": columns.batch_facts(found, moments),
+            "task": get_task_context(scope, found.service_id),
+            "batch": columns.build_batch_row(found, moments),
+            "facts": columns.list_batch_details(found, moments),
             "zone_text": moments.zone_text,
             "raw_url": reverse("call_data_raw", args=place)
             if kept and scope.can(Permission.SEE_RAW_ANSWERS)
@@ -122,7 +124,7 @@ def batch_page(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> Ht
     )
 
 
-def rows_page(
+def render_rows(
     request: ReaderRequest,
     scope: Scope,
     *,
@@ -143,7 +145,7 @@ def rows_page(
         own = question.batch_id if batch_id is None else None
         pairs = (("q", question.text), ("batch", str(own or "")))
         filters = tuple((name, value) for name, value in pairs if value)
-        address = ListAddress(path, filters, question.size, question.page)
+        address = ListUrl(path, filters, question.size, question.page)
         board |= {
             "batch": own or "",
             "batch_clear_url": address.without("batch"),
@@ -151,16 +153,16 @@ def rows_page(
             "kept": _kept(own, question),
         }
         try:
-            found = call_data.rows(scope=scope, question=question)
-        except SearchesSpent as error:
-            problem = board["problem"] = problems.searches_spent(error)
+            found = call_data.list_rows(scope=scope, question=question)
+        except DailySearchLimitExceeded as error:
+            problem = board["problem"] = problems.describe_search_limit(error)
             status = problem.status
         else:
             board |= {
-                "rows": columns.datum_lines(scope, found.rows),
+                "rows": columns.build_datum_rows(scope, found.rows),
                 "total": found.total,
-                "total_text": count(found.total),
-                "pager": pager(address, total=found.total, shown=len(found.rows)),
+                "total_text": format_count(found.total),
+                "pager": build_pager(address, total=found.total, shown=len(found.rows)),
                 "exports": _exports(scope, service_id, question),
             }
     else:
@@ -169,9 +171,9 @@ def rows_page(
         kept = (("q", form.cleaned_data.get("q", "")), ("batch", form.cleaned_data.get("batch")))
         filters = tuple((name, str(value)) for name, value in kept if value)
         board["refused"] = True
-        address = ListAddress(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
+        address = ListUrl(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
     board["notice"] = notice(form, address.at(page=1))
-    return answer(
+    return render_page_or_fragment(
         request,
         page=page,
         fragment="tasks/_rows_fragment.html",
@@ -181,32 +183,32 @@ def rows_page(
     )
 
 
-def _kept(batch_id: int | None, question: call_data.RowQuestion) -> list[tuple[str, str]]:
+def _kept(batch_id: int | None, question: call_data.RowQuery) -> list[tuple[str, str]]:
     """What the search sends along: the batch that the reader chose, and their page size."""
     kept = [("batch", str(batch_id))] if batch_id else []
     return kept + ([("size", str(question.size))] if question.size != DEFAULT_SIZE else [])
 
 
-def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """All batches of one task."""
     form = BatchFilter(request.GET)
     good = form.is_valid()
     asked = form.cleaned_data if good else {"page": 1, "size": DEFAULT_SIZE}
     page, size = asked["page"], asked["size"]
-    found = call_data.batches(scope=scope, service_id=service_id, page=page, size=size)
-    moments = Moments(timezone.now())
+    found = call_data.list_batches(scope=scope, service_id=service_id, page=page, size=size)
+    moments = TimeFormatter(timezone.now())
     path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
-    address = ListAddress(path, (), size, page)
-    return answer(
+    address = ListUrl(path, (), size, page)
+    return render_page_or_fragment(
         request,
         page="tasks/batches.html",
         fragment="tasks/_batches.html",
         context={
-            "task": task_facts(scope, service_id),
-            "batches": [columns.batch_line(each, moments) for each in found.rows],
-            "total_text": count(found.total),
+            "task": get_task_context(scope, service_id),
+            "batches": [columns.build_batch_row(each, moments) for each in found.rows],
+            "total_text": format_count(found.total),
             "total": found.total,
-            "pager": pager(address, total=found.total, shown=len(found.rows)),
+            "pager": build_pager(address, total=found.total, shown=len(found.rows)),
             "notice": notice(form, address.at(page=1)),
             "refused": not good,
             "zone_text": moments.zone_text,
@@ -215,11 +217,9 @@ def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRes
     )
 
 
-def _exports(
-    scope: Scope, service_id: str, question: call_data.RowQuestion
-) -> list[dict[str, str]]:
+def _exports(scope: Scope, service_id: str, question: call_data.RowQuery) -> list[dict[str, str]]:
     pairs = (("q", question.text), ("batch", str(question.batch_id or "")))
-    query = ListAddress(
+    query = ListUrl(
         "", tuple((name, value) for name, value in pairs if value), DEFAULT_SIZE, 1
     ).query()
     return [
@@ -237,9 +237,9 @@ def _exports(
     ]
 
 
-def task_facts(scope: Scope, service_id: str) -> dict[str, str]:
+def get_task_context(scope: Scope, service_id: str) -> dict[str, str]:
     """A task by name, and the addresses of its pages. Nobody is asked."""
-    name = tasks.name_of(scope=scope, service_id=service_id)
+    name = tasks.get_name(scope=scope, service_id=service_id)
     return {
         "id": service_id,
         "name": name,

@@ -10,18 +10,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from dashboard.outbound.columns import TaskLine, task_lines
-from dashboard.ui.htmx import answer
+from dashboard.outbound.columns import TaskRow, build_task_rows
+from dashboard.ui.htmx import render_page_or_fragment
 from dashboard.ui.list_url import with_query
-from dashboard.ui.paging import count
+from dashboard.ui.paging import format_count
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import health
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import TaskFilter
@@ -34,20 +34,20 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID; what we took of each beside it."""
     form = TaskFilter(request.GET)
     good = form.is_valid()
-    wanted = cleaned(form.cleaned_data["q"]).casefold() if good else ""
+    wanted = clean_text(form.cleaned_data["q"]).casefold() if good else ""
     found: TaskList | None = None
     problem = None
     try:
-        found = tasks.listed(scope=scope)
+        found = tasks.list_tasks(scope=scope)
     except ISalesError as error:
         problem = problems.describe(error)
     if found is not None and found.error is not None:
         problem = problems.describe(found.error)
-    lines = task_lines(
+    lines = build_task_rows(
         scope,
         found.rows if found else None,
-        call_data.figures(scope=scope),
-        tasks.known(scope=scope),
+        call_data.get_figures(scope=scope),
+        tasks.get_known_tasks(scope=scope),
     )
     path = reverse("tasks", args=[scope.vdn.pk])
     board = _facts(found) | {
@@ -61,8 +61,8 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         "errors": " ".join(map(str, form.errors.get("q", ()))),
         "problem": problem,
     }
-    board["total"], board["total_text"] = len(board["rows"]), count(len(board["rows"]))
-    return answer(
+    board["total"], board["total_text"] = len(board["rows"]), format_count(len(board["rows"]))
+    return render_page_or_fragment(
         request,
         page="tasks/list.html",
         fragment="tasks/_fragment.html",
@@ -74,11 +74,11 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 def _facts(found: TaskList | None) -> dict[str, Any]:
     """When the vendor gave the list, and since when it is away."""
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
     facts["source_text"] = ""
     stale = found is None or found.source == "stale"
-    if stale and (answered := health.vendor().answered_at):
+    if stale and (answered := health.get_vendor_health().answered_at):
         facts["since_text"] = _("Last answer at %s.") % moments.clock(answered)
     if found is not None:
         facts |= {
@@ -91,5 +91,5 @@ def _facts(found: TaskList | None) -> dict[str, Any]:
     return facts
 
 
-def _matches(line: TaskLine, wanted: str) -> bool:
-    return any(wanted in cleaned(text).casefold() for text in (line.name, line.service_id))
+def _matches(line: TaskRow, wanted: str) -> bool:
+    return any(wanted in clean_text(text).casefold() for text in (line.name, line.service_id))

@@ -14,9 +14,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.client.records import Reservation
-from isales_proxy.reservations.status import Standing, State, standing
+from isales_proxy.reservations.status import ReservationState, ReservationStatus, get_status
 from isales_proxy.result_codes.book import CodeBook
 
 NOTHING: Final = "—"
@@ -31,15 +31,15 @@ TASK_STATUSES: Final[dict[str, str | Promise]] = {
     "3": gettext_lazy("Paused"),
     "4": gettext_lazy("Completed"),
 }
-STATES: Final[dict[State, str | Promise]] = {
-    State.WAITING: gettext_lazy("Waiting"),
-    State.SOON: gettext_lazy("Due soon"),
-    State.DIALLING: gettext_lazy("Dialling now"),
-    State.LATE: gettext_lazy("Overdue"),
-    State.ANSWERED: gettext_lazy("Answered"),
-    State.FAILED: gettext_lazy("Failed"),
-    State.CALLED: gettext_lazy("Called"),
-    State.UNKNOWN: gettext_lazy("Unknown"),
+STATES: Final[dict[ReservationState, str | Promise]] = {
+    ReservationState.WAITING: gettext_lazy("Waiting"),
+    ReservationState.SOON: gettext_lazy("Due soon"),
+    ReservationState.DIALLING: gettext_lazy("Dialling now"),
+    ReservationState.LATE: gettext_lazy("Overdue"),
+    ReservationState.ANSWERED: gettext_lazy("Answered"),
+    ReservationState.FAILED: gettext_lazy("Failed"),
+    ReservationState.CALLED: gettext_lazy("Called"),
+    ReservationState.UNKNOWN: gettext_lazy("Unknown"),
 }
 
 
@@ -69,11 +69,11 @@ class RowView:
     cells: list[Cell]
 
 
-class Reading:
+class RowFormatter:
     """What is the same for all rows of a page: the moment, the zone, the language, the codes."""
 
     def __init__(
-        self, *, moments: Moments, book: CodeBook, language: str, late_grace: timedelta
+        self, *, moments: TimeFormatter, book: CodeBook, language: str, late_grace: timedelta
     ) -> None:
         self.moments = moments
         self.late_grace = late_grace
@@ -91,9 +91,9 @@ class Reading:
             else _("code table not loaded yet")
         )
 
-    def standing(self, row: Reservation) -> Standing:
+    def standing(self, row: Reservation) -> ReservationStatus:
         """Judge one row at the moment of this page."""
-        return standing(row, self.moments.now, late_grace=self.late_grace)
+        return get_status(row, self.moments.now, late_grace=self.late_grace)
 
     def code(self, code: str | None) -> str:
         """A result code in the reader's words."""
@@ -102,9 +102,9 @@ class Reading:
         meaning = self.book.get(code)
         return (meaning.text(self.language) if meaning else "") or self.unknown_code
 
-    def when(self, row: Reservation, stand: Standing) -> str:
+    def when(self, row: Reservation, stand: ReservationStatus) -> str:
         """How far off the row is: `in 9 min`, `18 min late`, `43 min ago`."""
-        if stand.state is State.LATE and stand.left is not None:
+        if stand.state is ReservationState.LATE and stand.left is not None:
             return self.moments.late(-stand.left)
         return self.moments.relative(row.appoint_time) if row.appoint_time else ""
 
@@ -116,10 +116,10 @@ class Column:
     key: str
     label: str | Promise
     css: str
-    cell: Callable[[Reservation, Standing, Reading], Cell]
+    cell: Callable[[Reservation, ReservationStatus, RowFormatter], Cell]
 
 
-def _due(row: Reservation, stand: Standing, reading: Reading) -> Cell:
+def _due(row: Reservation, stand: ReservationStatus, reading: RowFormatter) -> Cell:
     return Cell(
         "appointTime",
         reading.moments.short(row.appoint_time) or NOTHING,
@@ -127,15 +127,15 @@ def _due(row: Reservation, stand: Standing, reading: Reading) -> Cell:
     )
 
 
-def _number(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+def _number(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
     return Cell("calledNo", row.called_no or NOTHING, link=True)
 
 
-def _agent(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+def _agent(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
     return _named("userName", row.user_name, "userAccount", row.user_account)
 
 
-def _task(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+def _task(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
     return _named("taskName", row.task_name, "taskId", row.task_id)
 
 
@@ -146,15 +146,15 @@ def _named(name_field: str, name: str | None, id_field: str, ident: str | None) 
     return Cell(name_field, name, sub=ident or "", sub_field=id_field)
 
 
-def _type(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
+def _type(row: Reservation, _stand: ReservationStatus, reading: RowFormatter) -> Cell:
     return Cell("callType", in_words(row.call_type, reading.types))
 
 
-def _task_status(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
+def _task_status(row: Reservation, _stand: ReservationStatus, reading: RowFormatter) -> Cell:
     return Cell("taskStatus", in_words(row.task_status, reading.statuses))
 
 
-def _call(row: Reservation, stand: Standing, reading: Reading) -> Cell:
+def _call(row: Reservation, stand: ReservationStatus, reading: RowFormatter) -> Cell:
     remark = _expiry(row, stand, reading)
     return Cell(
         "callFlag",
@@ -165,15 +165,20 @@ def _call(row: Reservation, stand: Standing, reading: Reading) -> Cell:
     )
 
 
-def _expiry(row: Reservation, stand: Standing, reading: Reading) -> str:
+def _expiry(row: Reservation, stand: ReservationStatus, reading: RowFormatter) -> str:
     """What the vendor says of an open call's expiry, where that differs from our clock."""
-    if stand.state is State.LATE:
+    if stand.state is ReservationState.LATE:
         return reading.not_expired if row.timeout is False else ""
-    still_open = stand.state in {State.WAITING, State.SOON, State.DIALLING, State.UNKNOWN}
+    still_open = stand.state in {
+        ReservationState.WAITING,
+        ReservationState.SOON,
+        ReservationState.DIALLING,
+        ReservationState.UNKNOWN,
+    }
     return reading.expired if row.timeout and still_open else ""
 
 
-def _result(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
+def _result(row: Reservation, _stand: ReservationStatus, reading: RowFormatter) -> Cell:
     text = reading.code(row.fail_code)
     return Cell(
         "failCode",
@@ -184,7 +189,7 @@ def _result(row: Reservation, _stand: Standing, reading: Reading) -> Cell:
     )
 
 
-def _business(row: Reservation, _stand: Standing, _reading: Reading) -> Cell:
+def _business(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
     return Cell("busiResult", row.busi_result or NOTHING)
 
 
@@ -206,11 +211,11 @@ RESERVATION_COLUMNS: Final = (
 )
 
 
-def row_views(
+def build_rows(
     rows: tuple[Reservation, ...],
     *,
     columns: tuple[Column, ...],
-    reading: Reading,
+    reading: RowFormatter,
     address: Callable[[str], str],
 ) -> list[RowView]:
     """All rows of a page. `address` gives the panel's address for an `appointId`."""

@@ -11,11 +11,17 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from dashboard.reservations.columns import RESERVATION_COLUMNS, Column, Reading, RowView, row_views
-from dashboard.ui.list_url import MANY_AGENTS, ListAddress, reservation_address, with_query
-from dashboard.ui.paging import Pager, count, pager
+from dashboard.reservations.columns import (
+    RESERVATION_COLUMNS,
+    Column,
+    RowFormatter,
+    RowView,
+    build_rows,
+)
+from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
+from dashboard.ui.paging import Pager, build_pager, format_count
 from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core import health
 from isales_proxy.outbound import directory, tasks
@@ -33,7 +39,7 @@ _RANGE_LINGERS_MIN: Final = 5
 
 
 @dataclass
-class Board:
+class ListContext:
     """Context of `reservations/_results.html` and `_filters.html`."""
 
     title: str
@@ -68,23 +74,23 @@ class Board:
     """Field → what CC-iSales has no rows of and no row has told so far."""
 
 
-def reading(scope: Scope, now: datetime | None = None) -> Reading:
+def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormatter:
     """What all rows of this page are read with."""
-    return Reading(
-        moments=Moments(now or timezone.now()),
-        book=result_codes.book(scope.vdn),
+    return RowFormatter(
+        moments=TimeFormatter(now or timezone.now()),
+        book=result_codes.get_book(scope.vdn),
         language=get_language() or "en",
         late_grace=scope.vdn.late_grace,
     )
 
 
-def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
+def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
     """A board without an answer: the question was bad, or the vendor failed."""
-    address = ListAddress.of(reverse("reservations", args=[scope.vdn.pk]), form)
-    board = Board(
+    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    board = ListContext(
         title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
         vdn_id=scope.vdn.pk,
-        zone_text=Moments(now).zone_text,
+        zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
         columns=RESERVATION_COLUMNS,
@@ -104,43 +110,47 @@ def blank(scope: Scope, form: ReservationFilter, now: datetime) -> Board:
     return board
 
 
-def failed(scope: Scope, form: ReservationFilter, now: datetime, problem: Problem) -> Board:
+def create_failed_context(
+    scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
+) -> ListContext:
     """A board that says why there is nothing to show."""
-    board = blank(scope, form, now)
+    board = create_context(scope, form, now)
     board.problem, board.empty = problem, "failed"
-    board.since_text = _since(Moments(now))
+    board.since_text = _since(TimeFormatter(now))
     return board
 
 
-def refused(scope: Scope, form: ReservationFilter, now: datetime, problem: Problem) -> Board:
+def create_refused_context(
+    scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
+) -> ListContext:
     """A board that says why nobody was asked."""
-    board = blank(scope, form, now)
+    board = create_context(scope, form, now)
     board.problem = problem
     return board
 
 
-def filled(
+def fill_context(
     scope: Scope,
     form: ReservationFilter,
     now: datetime,
     found: ReservationPage,
     problem: Problem | None,
-) -> Board:
+) -> ListContext:
     """A board with the rows of an answer."""
-    board = blank(scope, form, now)
-    address = ListAddress.of(reverse("reservations", args=[scope.vdn.pk]), form)
-    read = reading(scope, now)
+    board = create_context(scope, form, now)
+    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    read = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
-    board.rows = row_views(
+    board.rows = build_rows(
         found.rows,
         columns=board.columns,
         reading=read,
         address=lambda ident: with_query(
-            reservation_address("reservation", scope.vdn.pk, ident), row_query
+            get_reservation_url("reservation", scope.vdn.pk, ident), row_query
         ),
     )
-    board.total, board.total_text = found.total, count(found.total)
+    board.total, board.total_text = found.total, format_count(found.total)
     board.source, board.complete, board.problem = found.source, found.complete, problem
     board.cut_short = found.cut_short
     board.source_text = _source_words(found.source)
@@ -150,7 +160,7 @@ def filled(
         if found.source == "stale":
             board.age_text = read.moments.behind(now - found.as_of)
             board.since_text = _since(read.moments)
-    board.pager = pager(address, total=found.total, shown=len(found.rows))
+    board.pager = build_pager(address, total=found.total, shown=len(found.rows))
     if not found.total:
         board.unknown = form.unknown()
         if board.unknown:
@@ -160,7 +170,7 @@ def filled(
     return board
 
 
-def _candidates(address: ListAddress, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:
+def _candidates(address: ListUrl, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:
     """Field → what a typed text can mean there, each with the address that means it."""
     found: dict[str, list[dict[str, str]]] = {}
     for name, offered in form.candidates.items():
@@ -174,9 +184,9 @@ def _candidates(address: ListAddress, form: ReservationFilter) -> dict[str, list
     return found
 
 
-def _since(moments: Moments) -> str:
+def _since(moments: TimeFormatter) -> str:
     """Since when the vendor is away, as far as we know."""
-    answered = health.vendor().answered_at
+    answered = health.get_vendor_health().answered_at
     return _("Last answer at %s.") % moments.clock(answered) if answered else ""
 
 
@@ -189,9 +199,9 @@ def _source_words(source: str) -> str:
     }[source]
 
 
-def _chips(address: ListAddress, scope: Scope, agents: list[str]) -> list[dict[str, str]]:
+def _chips(address: ListUrl, scope: Scope, agents: list[str]) -> list[dict[str, str]]:
     """One chip a filter, each with the address without it; many agents share one."""
-    known = directory.known(scope=scope)
+    known = directory.get_known_names(scope=scope)
     chips = []
     for name, value in address.filters:
         if name == "agent":
@@ -221,7 +231,7 @@ def _chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
     return {"name": name, "label": label, "value": value, "text": text, "remove_url": remove_url}
 
 
-def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
+def _ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:
     """The quick ranges. A day ends at the next midnight, so that its last minute is in it."""
     local = now.astimezone(timezone.get_current_timezone())
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
@@ -245,7 +255,7 @@ def _ranges(address: ListAddress, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _is_chosen(address: ListAddress, begin: datetime, end: datetime) -> bool:
+def _is_chosen(address: ListUrl, begin: datetime, end: datetime) -> bool:
     """Whether the address holds this range, or the one that stood under its name just before.
 
     "Next hour" moves on with every minute; who chose it stays in it while they read.
@@ -264,9 +274,9 @@ def _existing(naive: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M}"
 
 
-def options(scope: Scope) -> dict[str, list[dict[str, str]]]:
+def list_options(scope: Scope) -> dict[str, list[dict[str, str]]]:
     """What the agent and task fields offer while one types."""
-    agents = directory.known(scope=scope).agents
+    agents = directory.get_known_names(scope=scope).agents
     return {
         kind: [
             {"value": value, "label": label or value}
@@ -274,5 +284,5 @@ def options(scope: Scope) -> dict[str, list[dict[str, str]]]:
                 found.items(), key=lambda pair: (not pair[1], pair[1].casefold(), pair[0])
             )
         ]
-        for kind, found in (("agents", agents), ("tasks", tasks.known(scope=scope)))
+        for kind, found in (("agents", agents), ("tasks", tasks.get_known_tasks(scope=scope)))
     }

@@ -9,9 +9,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.reservations.columns import NOTHING, Reading, in_words
+from dashboard.reservations.columns import NOTHING, RowFormatter, in_words
 from isales_proxy.client.records import Reservation
-from isales_proxy.privacy.field_policies import RESERVATION_FIELDS, Holds
+from isales_proxy.privacy.field_policies import RESERVATION_FIELDS, Content
 
 _AGREED: Final = (
     "appoint_time",
@@ -33,7 +33,7 @@ _CODES: Final[dict[str, str | Promise]] = {
 _TITLE: Final = "called_no"
 
 
-def panel_fields(row: Reservation, reading: Reading, *, masked: bool) -> dict[str, Any]:
+def panel_fields(row: Reservation, reading: RowFormatter, *, masked: bool) -> dict[str, Any]:
     """All fields of a row, ready to lay out; no number of a `masked` one can be copied."""
     return {
         "title": _field(row, _TITLE, reading, masked=masked),
@@ -57,11 +57,11 @@ def panel_fields(row: Reservation, reading: Reading, *, masked: bool) -> dict[st
     }
 
 
-def _field(row: Reservation, name: str, reading: Reading, *, masked: bool) -> dict[str, Any]:
+def _field(row: Reservation, name: str, reading: RowFormatter, *, masked: bool) -> dict[str, Any]:
     field = RESERVATION_FIELDS[name]
     raw = getattr(row, name)
     text = _text(row, name, reading)
-    readable = not (masked and field.holds is Holds.NUMBER)
+    readable = not (masked and field.holds is Content.NUMBER)
     return {
         "field": field.vendor_name,
         "label": str(field.label),
@@ -71,7 +71,7 @@ def _field(row: Reservation, name: str, reading: Reading, *, masked: bool) -> di
     }
 
 
-def _text(row: Reservation, name: str, reading: Reading) -> str:
+def _text(row: Reservation, name: str, reading: RowFormatter) -> str:
     if name in {"appoint_time", "begin_time", "end_time", "create_time"}:
         return reading.moments.exact(getattr(row, name))
     if name == "call_type":

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_safe
 from dashboard.reservations import columns, list_context
 from dashboard.reservations.panel import panel_fields
 from dashboard.result_codes import labels
-from dashboard.ui.htmx import answer, wants_fragment
-from dashboard.ui.list_url import ListAddress, reservation_address, with_query
+from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.reveal_control import of_reservation
+from dashboard.ui.reveal_control import for_reservation
 from dashboard.write_backs.labels import TONES
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
@@ -26,7 +26,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import WriteBackState
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import ReservationFilter
@@ -42,7 +42,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
     context, status, problem = _list(request, scope)
     keeps_rows = TYPING in request.headers and wants_fragment(request) and _finds_nobody(context)
-    response = answer(
+    response = render_page_or_fragment(
         request,
         page=LIST,
         fragment="reservations/_kept.html" if keeps_rows else "reservations/_fragment.html",
@@ -76,7 +76,7 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
     fragment = wants_fragment(request)
     context, status, problem = ({}, 200, None) if fragment else _list(request, scope)
     context["panel"], panel_status, panel_problem = _panel(request, scope, appoint_id)
-    return answer(
+    return render_page_or_fragment(
         request,
         page=LIST,
         fragment="reservations/_panel.html",
@@ -99,7 +99,7 @@ def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRespon
     }
     problem = None
     try:
-        found = reservations.related(
+        found = reservations.list_related(
             scope=scope, appoint_id=appoint_id, query=_query(request, scope)
         )
         if found is None:
@@ -110,14 +110,14 @@ def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRespon
     except ISalesError as error:
         problem = related_part["problem"] = problems.describe(error)
     else:
-        read = list_context.reading(scope)
+        read = list_context.create_row_formatter(scope)
         related_part |= {
             "rows": [_related_row(scope, row, read) for row in found.others.rows],
             "truncated": found.others.total > found.others.query.size,
             "list_url": list_url,
             "reached": _reached(scope, found.reached, read) if found.reached else None,
         }
-    return answer(
+    return render_page_or_fragment(
         request,
         page="reservations/_related.html",
         fragment="reservations/_related.html",
@@ -133,24 +133,35 @@ def _list(request: ReaderRequest, scope: Scope) -> tuple[dict[str, Any], int, Pr
     form = ReservationFilter(request.GET, scope=scope)
     status, problem = 200, None
     if not form.is_valid():
-        board, status = list_context.blank(scope, form, now), 422
+        board, status = list_context.create_context(scope, form, now), 422
     else:
         try:
-            found = reservations.page(scope=scope, query=form.query())
-        except SearchesSpent as error:
-            problem = problems.searches_spent(error)
-            board, status = list_context.refused(scope, form, now, problem), problem.status
+            found = reservations.list_page(scope=scope, query=form.query())
+        except DailySearchLimitExceeded as error:
+            problem = problems.describe_search_limit(error)
+            board, status = (
+                list_context.create_refused_context(scope, form, now, problem),
+                problem.status,
+            )
         except ISalesError as error:
             problem = problems.describe(error)
-            board, status = list_context.failed(scope, form, now, problem), problem.status
+            board, status = (
+                list_context.create_failed_context(scope, form, now, problem),
+                problem.status,
+            )
         else:
             if found.error is not None:
                 problem = problems.describe(found.error)
                 status = problem.status
             if found.source == "live":
                 now = timezone.now()
-            board = list_context.filled(scope, form, now, found, problem)
-    context = {"form": form, "board": board, "options": list_context.options(scope), "panel": None}
+            board = list_context.fill_context(scope, form, now, found, problem)
+    context = {
+        "form": form,
+        "board": board,
+        "options": list_context.list_options(scope),
+        "panel": None,
+    }
     return context, status, problem
 
 
@@ -186,14 +197,14 @@ def _panel(
         "url": with_query(here, query),
     }
     try:
-        found = reservations.one(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
+        found = reservations.get(scope=scope, appoint_id=appoint_id, query=_query(request, scope))
     except ISalesError as error:
         panel["problem"] = problem = problems.describe(error)
         return panel, problem.status, problem
     if found is None:
         panel["missing"] = True
         return panel, 404, None
-    read = list_context.reading(scope)
+    read = list_context.create_row_formatter(scope)
     stand = read.standing(found.row)
     early = stand.dial_at is not None and stand.dial_at != found.row.appoint_time
     panel |= {
@@ -207,9 +218,11 @@ def _panel(
         else "",
         "content": panel_fields(found.row, read, masked=not scope.can(Permission.SEE_NUMBERS)),
         "write_backs": _write_backs(scope, appoint_id, read),
-        "said": labels.panel(scope.vdn.pk, read.book, found.row.fail_code, read.language),
+        "said": labels.build_panel_section(
+            scope.vdn.pk, read.book, found.row.fail_code, read.language
+        ),
         "as_of_text": read.moments.clock(found.as_of),
-        "reveal": of_reservation(scope, appoint_id, query)
+        "reveal": for_reservation(scope, appoint_id, query)
         if scope.can(Permission.REVEAL_NUMBERS) and (found.row.called_no or found.row.caller_no)
         else None,
     }
@@ -219,10 +232,10 @@ def _panel(
     return panel, 200, None
 
 
-def _related_row(scope: Scope, row: Reservation, read: columns.Reading) -> dict[str, str]:
+def _related_row(scope: Scope, row: Reservation, read: columns.RowFormatter) -> dict[str, str]:
     stand = read.standing(row)
     return {
-        "url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
+        "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "due": read.moments.short(row.appoint_time) or columns.NOTHING,
         "agent": row.user_name or row.user_account or columns.NOTHING,
         "state": stand.state.value,
@@ -232,16 +245,16 @@ def _related_row(scope: Scope, row: Reservation, read: columns.Reading) -> dict[
     }
 
 
-def _reached(scope: Scope, row: Reservation, read: columns.Reading) -> dict[str, str]:
+def _reached(scope: Scope, row: Reservation, read: columns.RowFormatter) -> dict[str, str]:
     at = read.moments.short(row.begin_time or row.appoint_time)
     return {
-        "url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
+        "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "text": _("Already reached %(at)s by %(agent)s.")
         % {"at": at, "agent": row.user_name or row.user_account or columns.NOTHING},
     }
 
 
-def _write_backs(scope: Scope, appoint_id: str, read: columns.Reading) -> list[dict[str, str]]:
+def _write_backs(scope: Scope, appoint_id: str, read: columns.RowFormatter) -> list[dict[str, str]]:
     """The results written back for this reservation, for who may see them."""
     if not scope.can(Permission.SEE_OUTBOUND):
         return []
@@ -264,4 +277,4 @@ def _number_url(scope: Scope, number: str) -> str:
     asked["called_no"] = number
     form = ReservationFilter(asked, scope=scope)
     path = reverse("reservations", args=[scope.vdn.pk])
-    return ListAddress.of(path, form).at() if number and form.is_valid() else ""
+    return ListUrl.of(path, form).at() if number and form.is_valid() else ""

@@ -12,11 +12,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.ui.paging import count
+from dashboard.ui.paging import format_count
 from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.result_codes.guide import Explanation
-from isales_proxy.result_codes.tables import Change, Kind, RefreshReport, Words
+from isales_proxy.result_codes.tables import CodeChange, CodeText, Kind, RefreshReport
 
 KINDS: Final[dict[Kind, tuple[str | Promise, str]]] = {
     "added": (gettext_lazy("Added"), "answered"),
@@ -40,7 +40,7 @@ _PATH_PART: Final = re.compile(r"[^/\\\x00-\x1f\x7f]{1,32}")
 
 
 @dataclass(frozen=True)
-class ChangeLine:
+class ChangeRow:
     """One change, ready to lay out; each side is the reader's language and the other one."""
 
     code: str
@@ -51,63 +51,65 @@ class ChangeLine:
     after: tuple[str, str]
 
 
-def category(raw: str) -> str:
+def get_category_label(raw: str) -> str:
     """A `CodeCategory` in the reader's language; "" stays ""."""
     return str(CodeCategory(raw).label) if raw in CodeCategory.values else ""
 
 
-def summary(report: RefreshReport) -> str:
+def summarise(report: RefreshReport) -> str:
     """`118 kept, 2 added, 1 reworded`, and what the vendor no longer lists."""
     parts = [
-        _("%s kept") % count(report.kept),
-        _("%s added") % count(report.added),
-        _("%s reworded") % count(report.reworded),
+        _("%s kept") % format_count(report.kept),
+        _("%s added") % format_count(report.added),
+        _("%s reworded") % format_count(report.reworded),
     ]
     if report.removed:
-        parts.append(_("%s no longer listed") % count(report.removed))
+        parts.append(_("%s no longer listed") % format_count(report.removed))
     return _(", ").join(parts)
 
 
-def change_lines(changes: Iterable[Change], language: str) -> list[ChangeLine]:
+def build_change_rows(changes: Iterable[CodeChange], language: str) -> list[ChangeRow]:
     """Changes in the order added, removed, reworded, each by code."""
     order = list(KINDS)
     found = sorted(changes, key=lambda change: (order.index(change.kind), change.code))
     return [_line(change, language) for change in found]
 
 
-def actor(row: CodeRefresh) -> str:
+def describe_actor(row: CodeRefresh) -> str:
     """Who or what brought this change about."""
     return row.by if row.kind in _PEOPLE else str(_SYSTEM.get(row.by, row.by))
 
 
-def explained(explanation: Explanation, language: str) -> dict[str, Any]:
+def explain(explanation: Explanation, language: str) -> dict[str, Any]:
     """Meaning and next step of a code in the reader's language, for a panel."""
     return {
-        "category": category(explanation.category),
+        "category": get_category_label(explanation.category),
         "meaning": explanation.meaning(language),
         "step": explanation.step(language),
         "edited": explanation.edited,
     }
 
 
-def panel(vdn_id: int, book: CodeBook, code: str | None, language: str) -> dict[str, Any] | None:
+def build_panel_section(
+    vdn_id: int, book: CodeBook, code: str | None, language: str
+) -> dict[str, Any] | None:
     """What a reservation's panel says of its call result; None where there is nothing to say."""
-    said = explained(book.explain(code), language)
+    said = explain(book.explain(code), language)
     if not code or not (said["meaning"] or said["step"]):
         return None
-    return said | {"code": code, "url": code_address(vdn_id, code)}
+    return said | {"code": code, "url": get_code_url(vdn_id, code)}
 
 
-def code_address(vdn_id: int, code: str, name: str = "result_code") -> str:
+def get_code_url(vdn_id: int, code: str, name: str = "result_code") -> str:
     """The address `name` of one code; "" for a code that no path can hold."""
     if code in _TAKEN or not _PATH_PART.fullmatch(code):
         return ""
     return reverse(name, args=[vdn_id, code])
 
 
-def _line(change: Change, language: str) -> ChangeLine:
+def _line(change: CodeChange, language: str) -> ChangeRow:
     text, tone = KINDS[change.kind]
-    return ChangeLine(
+    return ChangeRow(
         code=change.code,
         kind=change.kind,
         kind_text=str(text),
@@ -117,7 +119,7 @@ def _line(change: Change, language: str) -> ChangeLine:
     )
 
 
-def _sides(words: Words | None, language: str) -> tuple[str, str]:
+def _sides(words: CodeText | None, language: str) -> tuple[str, str]:
     if words is None:
         return "", ""
     return (words.zh, words.en) if language.startswith("zh") else (words.en, words.zh)

@@ -15,12 +15,12 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from dashboard.result_codes.forms import STATES, CodeFilter
-from dashboard.result_codes.labels import category, code_address
+from dashboard.result_codes.labels import get_category_label, get_code_url
 from dashboard.ui.list_url import with_query
-from dashboard.ui.paging import count
-from dashboard.ui.times import Moments, zone_name
+from dashboard.ui.paging import format_count
+from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, CodeRefresh
 from isales_proxy.result_codes.book import CodeBook, CodeMeaning
 from isales_proxy.result_codes.guide import Explanation
@@ -44,7 +44,7 @@ HEADINGS: Final[tuple[str | Promise, ...]] = (
 
 
 @dataclass(frozen=True)
-class CodeLine:
+class CodeRow:
     """One code of the book, or one that was seen or written about and that the table lacks.
 
     `state` is known, gone or unknown.
@@ -65,26 +65,26 @@ class CodeLine:
     def bears(self, wanted: str) -> bool:
         """Whether a cleaned and casefolded text is somewhere in it, in either language."""
         vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
-        ours = (category(self.explained.category), *self.explained.texts().values())
-        return any(wanted in cleaned(text).casefold() for text in (self.code, *vendor, *ours))
+        ours = (get_category_label(self.explained.category), *self.explained.texts().values())
+        return any(wanted in clean_text(text).casefold() for text in (self.code, *vendor, *ours))
 
 
-def lines(book: CodeBook, seen: dict[str, int]) -> list[CodeLine]:
+def build_rows(book: CodeBook, seen: dict[str, int]) -> list[CodeRow]:
     """All codes: first those that the table lacks, the most frequent first, then the table."""
     lacking = (seen.keys() | book.notes.keys()) - book.codes.keys()
-    unknown = [CodeLine(code, None, book.explain(code), seen.get(code, 0)) for code in lacking]
+    unknown = [CodeRow(code, None, book.explain(code), seen.get(code, 0)) for code in lacking]
     unknown.sort(key=lambda line: (-line.seen, line.code))
     listed = [
-        CodeLine(row.code, row, row.explained, seen.get(row.code, 0)) for row in book.codes.values()
+        CodeRow(row.code, row, row.explained, seen.get(row.code, 0)) for row in book.codes.values()
     ]
     return unknown + listed
 
 
-def found(all_lines: Iterable[CodeLine], form: CodeFilter) -> list[CodeLine]:
+def filter_rows(all_lines: Iterable[CodeRow], form: CodeFilter) -> list[CodeRow]:
     """Those that the question finds; none where it is a bad one."""
     if not form.is_valid():
         return []
-    wanted = cleaned(form.cleaned_data["q"]).casefold()
+    wanted = clean_text(form.cleaned_data["q"]).casefold()
     side, state = form.cleaned_data["category"], form.cleaned_data["state"]
     return [
         line
@@ -95,16 +95,16 @@ def found(all_lines: Iterable[CodeLine], form: CodeFilter) -> list[CodeLine]:
     ]
 
 
-def board(
-    scope: Scope, book: CodeBook, form: CodeFilter, rows: list[CodeLine], held: CodeRefresh | None
+def create_context(
+    scope: Scope, book: CodeBook, form: CodeFilter, rows: list[CodeRow], held: CodeRefresh | None
 ) -> dict[str, Any]:
     """What the page and its fragment show."""
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     language = get_language() or "en"
     query = urlencode(form.asked()) if form.is_valid() else ""
     here = [scope.vdn.pk]
     return {
-        "book": facts(book),
+        "book": summarise_book(book),
         "form": form,
         "rows": [_row(scope, line, language, moments) for line in rows],
         "shown": len(rows),
@@ -114,7 +114,7 @@ def board(
         "states": STATES,
         "csv_url": with_query(reverse("result_codes_csv", args=here), query),
         "xlsx_url": with_query(reverse("result_codes_xlsx", args=here), query),
-        "held": held_text(held, moments),
+        "held": describe_hold(held, moments),
         "refresh": {
             "can": scope.can(Permission.REFRESH_RESULT_CODES),
             "url": reverse("result_codes_refresh", args=here),
@@ -123,17 +123,17 @@ def board(
     }
 
 
-def facts(book: CodeBook) -> dict[str, Any]:
+def summarise_book(book: CodeBook) -> dict[str, Any]:
     """How many codes there are and when they were read."""
     return {
-        "as_of_text": Moments(timezone.now()).short(book.read_at),
+        "as_of_text": TimeFormatter(timezone.now()).short(book.read_at),
         "as_of_iso": book.read_at.isoformat() if book.read_at else "",
         "count": sum(row.gone_at is None for row in book.codes.values()),
         "empty": not book.codes,
     }
 
 
-def held_text(held: CodeRefresh | None, moments: Moments) -> str:
+def describe_hold(held: CodeRefresh | None, moments: TimeFormatter) -> str:
     """That the vendor's table is held off since a roll-back; "" where it is not."""
     if held is None:
         return ""
@@ -143,18 +143,18 @@ def held_text(held: CodeRefresh | None, moments: Moments) -> str:
     ) % {"by": held.by, "at": moments.short(held.at)}
 
 
-def headings(now: datetime) -> list[str]:
+def get_export_headings(now: datetime) -> list[str]:
     """The heads of a file's columns; those of times name the zone."""
-    zone = zone_name(now, timezone.get_current_timezone())
+    zone = format_zone(now, timezone.get_current_timezone())
     times = len(HEADINGS) - 3
     return [
         f"{text} · {zone}" if place >= times else str(text) for place, text in enumerate(HEADINGS)
     ]
 
 
-def file_rows(rows: Iterable[CodeLine], now: datetime) -> Iterator[list[str]]:
+def build_export_rows(rows: Iterable[CodeRow], now: datetime) -> Iterator[list[str]]:
     """The rows of a file, all text."""
-    moments = Moments(now)
+    moments = TimeFormatter(now)
     states = {key: str(text) for key, text in STATES}
     for line in rows:
         row, said = line.row, line.explained
@@ -162,7 +162,7 @@ def file_rows(rows: Iterable[CodeLine], now: datetime) -> Iterator[list[str]]:
         yield [
             line.code,
             states[line.state],
-            category(said.category),
+            get_category_label(said.category),
             row.text_en if row else "",
             row.text_zh if row else "",
             said.meaning_en,
@@ -175,20 +175,20 @@ def file_rows(rows: Iterable[CodeLine], now: datetime) -> Iterator[list[str]]:
         ]
 
 
-def _row(scope: Scope, line: CodeLine, language: str, moments: Moments) -> dict[str, Any]:
+def _row(scope: Scope, line: CodeRow, language: str, moments: TimeFormatter) -> dict[str, Any]:
     row = line.row
     zh_first = language.startswith("zh")
     return {
         "code": line.code,
-        "url": code_address(scope.vdn.pk, line.code),
+        "url": get_code_url(scope.vdn.pk, line.code),
         "state": line.state,
-        "category": category(line.explained.category),
+        "category": get_category_label(line.explained.category),
         "text": row.text(language) if row else "",
         "other": (row.text_en if zh_first else row.text_zh) if row else "",
         "meaning": line.explained.meaning(language),
         "step": line.explained.step(language),
         "edited": line.explained.edited,
-        "seen": count(line.seen) if line.seen else "",
+        "seen": format_count(line.seen) if line.seen else "",
         "last_seen": moments.short(row.last_seen) if row else "",
         "gone": moments.short(row.gone_at) if row else "",
     }

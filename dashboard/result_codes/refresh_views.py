@@ -13,17 +13,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.result_codes import list_context
-from dashboard.result_codes.labels import actor, change_lines, summary
-from dashboard.ui.htmx import answer, wants_fragment
-from dashboard.ui.list_url import ListAddress
-from dashboard.ui.paging import count, pager
+from dashboard.result_codes.labels import build_change_rows, describe_actor, summarise
+from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.paging import build_pager, format_count
 from dashboard.ui.parameters import notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.responses import SeeOther
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
-from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import CodeRefresh, RefreshKind
@@ -32,7 +32,7 @@ from isales_proxy.result_codes import history as code_history
 from isales_proxy.result_codes import previews
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.previews import Preview
-from isales_proxy.result_codes.tables import TableMoved
+from isales_proxy.result_codes.tables import TableChanged
 
 
 @require_POST
@@ -40,7 +40,7 @@ from isales_proxy.result_codes.tables import TableMoved
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Read the vendor's table and show what it would change; nothing is applied."""
     try:
-        preview = previews.start(scope=scope)
+        preview = previews.create_preview(scope=scope)
     except AlreadyRunning:
         return _outcome(request, scope, _failed(_("A refresh is already under way.")), 409)
     except ISalesError as error:
@@ -55,11 +55,11 @@ def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Apply what was shown, and only that."""
     try:
-        report = previews.apply(scope=scope, preview_id=request.POST.get("preview", ""))
+        report = previews.apply_preview(scope=scope, preview_id=request.POST.get("preview", ""))
     except previews.Expired:
         text = _("What was shown is no longer kept. Nothing was changed: read the table again.")
         return _outcome(request, scope, _failed(text), 410)
-    except TableMoved:
+    except TableChanged:
         text = _("The table has moved on since it was read, so nothing was applied. Look again.")
         return _outcome(request, scope, _failed(text), 409)
     except previews.Outdated as error:
@@ -68,7 +68,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "The table was changed meanwhile, so nothing was applied. This is how things are now."
         )
         return _outcome(request, scope, state, 409)
-    done = {"name": "done", "summary": summary(report)}
+    done = {"name": "done", "summary": summarise(report)}
     if wants_fragment(request):
         return _outcome(request, scope, done, 200)
     messages.success(request, done["summary"])
@@ -79,14 +79,14 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """How far a reading under way has come."""
-    read, expected = result_codes.progress(scope=scope)
-    return answer(
+    read, expected = result_codes.get_progress(scope=scope)
+    return render_page_or_fragment(
         request,
         page="result_codes/_progress.html",
         fragment="result_codes/_progress.html",
         context={
-            "read": count(read),
-            "expected": count(expected),
+            "read": format_count(read),
+            "expected": format_count(expected),
             "percent": round(100 * read / expected) if expected else 0,
             "running": bool(expected),
         },
@@ -102,10 +102,10 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
     page, size = (
         (form.cleaned_data["page"], form.cleaned_data["size"]) if good else (1, DEFAULT_SIZE)
     )
-    rows, total = code_history.listed(scope=scope, page=page, size=size) if good else ([], 0)
-    moments = Moments(timezone.now())
-    address = ListAddress(reverse("result_codes_history", args=[scope.vdn.pk]), (), size, page)
-    return answer(
+    rows, total = code_history.list_entries(scope=scope, page=page, size=size) if good else ([], 0)
+    moments = TimeFormatter(timezone.now())
+    address = ListUrl(reverse("result_codes_history", args=[scope.vdn.pk]), (), size, page)
+    return render_page_or_fragment(
         request,
         page="result_codes/history.html",
         fragment="result_codes/_history.html",
@@ -114,8 +114,10 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "total": total,
             "form": form,
             "notice": notice(form, address.at(page=1)),
-            "pager": pager(address, total=total, shown=len(rows)),
-            "held": list_context.held_text(code_history.last_roll_back(scope.vdn), moments),
+            "pager": build_pager(address, total=total, shown=len(rows)),
+            "held": list_context.describe_hold(
+                code_history.get_active_roll_back(scope.vdn), moments
+            ),
         },
         status=200 if good else 422,
     )
@@ -134,15 +136,15 @@ def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResp
     """Make the table what it was after this entry."""
     try:
         report = code_history.roll_back(scope=scope, pk=refresh_id, version=_version(request))
-    except NotYours:
+    except VdnNotFound:
         raise Http404 from None
-    except TableMoved:
+    except TableChanged:
         text = _("The table was changed meanwhile, so nothing was rolled back. Look again.")
         return _entry_page(request, scope, refresh_id, warning=text, status=409)
-    except code_history.NothingToDo:
+    except code_history.NothingToChange:
         text = _("The table is so already. Nothing was changed.")
         return _entry_page(request, scope, refresh_id, warning=text, status=409)
-    messages.success(request, _("Rolled back: %s.") % summary(report))
+    messages.success(request, _("Rolled back: %s.") % summarise(report))
     return SeeOther(reverse("result_codes_history", args=[scope.vdn.pk]))
 
 
@@ -152,14 +154,14 @@ def _outcome(
     """What became of a refresh: beside the table, or as a page of its own."""
     scope.vdn.refresh_from_db()
     context = {
-        "book": list_context.facts(result_codes.book(scope.vdn)),
+        "book": list_context.summarise_book(result_codes.get_book(scope.vdn)),
         "state": {"warning": "", "summary": "", "problem": None} | state,
         "vdn_id": scope.vdn.pk,
-        "held": list_context.held_text(
-            code_history.last_roll_back(scope.vdn), Moments(timezone.now())
+        "held": list_context.describe_hold(
+            code_history.get_active_roll_back(scope.vdn), TimeFormatter(timezone.now())
         ),
     }
-    return answer(
+    return render_page_or_fragment(
         request,
         page="result_codes/refreshed.html",
         fragment="result_codes/_refreshed.html",
@@ -174,7 +176,7 @@ def _failed(text: str) -> dict[str, Any]:
 
 
 def _shown(preview: Preview) -> dict[str, Any]:
-    moments = Moments(timezone.now())
+    moments = TimeFormatter(timezone.now())
     read_at = moments.clock(preview.report.read_at)
     if not preview.report.changes:
         text = _("CC-iSales was read at %s. Nothing differs.") % read_at
@@ -182,10 +184,10 @@ def _shown(preview: Preview) -> dict[str, Any]:
     return {
         "name": "diff",
         "id": preview.id,
-        "summary": summary(preview.report),
+        "summary": summarise(preview.report),
         "read_at": read_at,
         "minutes": int(previews.KEPT.total_seconds() // 60),
-        "changes": change_lines(preview.report.changes, get_language() or "en"),
+        "changes": build_change_rows(preview.report.changes, get_language() or "en"),
     }
 
 
@@ -193,19 +195,19 @@ def _entry_page(
     request: ReaderRequest, scope: Scope, pk: int, *, warning: str = "", status: int = 200
 ) -> HttpResponse:
     try:
-        found = code_history.one(scope=scope, pk=pk)
-    except NotYours:
+        found = code_history.get_entry(scope=scope, pk=pk)
+    except VdnNotFound:
         raise Http404 from None
     language = get_language() or "en"
-    return answer(
+    return render_page_or_fragment(
         request,
         page="result_codes/entry.html",
         fragment="result_codes/entry.html",
         context={
             "vdn_id": scope.vdn.pk,
-            "entry": _entry(found.row, Moments(timezone.now())),
-            "changes": change_lines(found.changes, language),
-            "way_back": change_lines(found.way_back, language),
+            "entry": _entry(found.row, TimeFormatter(timezone.now())),
+            "changes": build_change_rows(found.changes, language),
+            "way_back": build_change_rows(found.way_back, language),
             "version": scope.vdn.codes_version,
             "may_roll_back": scope.can(Permission.EDIT_RESULT_CODES) and bool(found.way_back),
             "warning": warning,
@@ -214,7 +216,7 @@ def _entry_page(
     )
 
 
-def _entry(row: CodeRefresh, moments: Moments) -> dict[str, Any]:
+def _entry(row: CodeRefresh, moments: TimeFormatter) -> dict[str, Any]:
     return {
         "id": row.pk,
         "url": reverse("result_codes_entry", args=[row.vdn_id, row.pk]),
@@ -222,10 +224,10 @@ def _entry(row: CodeRefresh, moments: Moments) -> dict[str, Any]:
         "exact": moments.exact(row.at),
         "kind": row.kind,
         "kind_text": str(RefreshKind(row.kind).label),
-        "by": actor(row),
-        "added": count(row.added) if row.added else "",
-        "removed": count(row.removed) if row.removed else "",
-        "reworded": count(row.reworded) if row.reworded else "",
+        "by": describe_actor(row),
+        "added": format_count(row.added) if row.added else "",
+        "removed": format_count(row.removed) if row.removed else "",
+        "reworded": format_count(row.reworded) if row.reworded else "",
     }
 
 

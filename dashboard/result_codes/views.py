@@ -14,19 +14,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.result_codes import list_context
 from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
-from dashboard.result_codes.labels import category, code_address, explained
+from dashboard.result_codes.labels import explain, get_category_label, get_code_url
 from dashboard.ui import exports, form_drafts
-from dashboard.ui.htmx import answer
+from dashboard.ui.htmx import render_page_or_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.responses import SeeOther
-from dashboard.ui.times import Moments
-from isales_proxy.access import NotYours, Permission, Scope
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.accounts.form_drafts import once
 from isales_proxy.models import CodeCategory
 from isales_proxy.result_codes import history, occurrences, overrides
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.overrides import CodeStory
+from isales_proxy.result_codes.overrides import CodeDetail
 
 LIST: Final = "result_codes/list.html"
 IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
@@ -38,7 +38,7 @@ _FILE: Final = "result-codes"
 def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/result-codes/`: the table, searchable and filtered, or its fragment."""
     form, context = asked(request, scope)
-    return answer(
+    return render_page_or_fragment(
         request,
         page=LIST,
         fragment="result_codes/_table.html",
@@ -56,16 +56,16 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
         return result_code_list(request, vdn_id=scope.vdn.pk)
     rows = _found(scope, form)
     now = timezone.now()
-    table = exports.Table(
+    table = exports.ExportTable(
         name=_FILE,
-        headings=list_context.headings(now),
-        rows=list_context.file_rows(rows, now),
+        headings=list_context.get_export_headings(now),
+        rows=list_context.build_export_rows(rows, now),
         total=len(rows),
     )
-    file = exports.as_file(request, kind, table)
+    file = exports.render_file(request, kind, table)
     if file is None:
         return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
-    result_codes.exported(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
+    result_codes.record_export(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
     return file
 
 
@@ -73,7 +73,7 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 @vdn_page(Permission.SEE_RESULT_CODES)
 def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """`/vdn/<id>/result-codes/<code>/`: all about one code."""
-    return answer(
+    return render_page_or_fragment(
         request,
         page="result_codes/detail.html",
         fragment="result_codes/_detail.html",
@@ -94,7 +94,7 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
         return away
     form = NoteForm(open_form.data)
     good = not open_form.judged or form.is_valid()
-    return answer(
+    return render_page_or_fragment(
         request,
         page="result_codes/note.html",
         fragment="result_codes/note.html",
@@ -109,7 +109,7 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
 
 def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """Save or remove a note, once for each form; what is refused is kept for another look."""
-    place = code_address(scope.vdn.pk, code)
+    place = get_code_url(scope.vdn.pk, code)
     left = form_drafts.discarded(request, leave=place)
     if left is not None:
         return left
@@ -121,9 +121,9 @@ def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
 
     def change() -> tuple[str, str]:
         if remove:
-            overrides.remove(scope=scope, code=code)
+            overrides.remove_override(scope=scope, code=code)
         else:
-            overrides.change(scope=scope, code=code, texts=form.texts())
+            overrides.set_override(scope=scope, code=code, texts=form.texts())
         return place, ""
 
     _place, repeated = once(user=request.user, key=key, make=change)
@@ -136,34 +136,38 @@ def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
 def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
     """The filter of this address, and all that the list shows of it."""
     form = CodeFilter(request.GET)
-    book = result_codes.book(scope.vdn)
-    rows = list_context.found(list_context.lines(book, occurrences.counts(scope.vdn)), form)
-    held = history.last_roll_back(scope.vdn)
-    return form, list_context.board(scope, book, form, rows, held) | {"state": IDLE}
+    book = result_codes.get_book(scope.vdn)
+    rows = list_context.filter_rows(
+        list_context.build_rows(book, occurrences.count_recent(scope.vdn)), form
+    )
+    held = history.get_active_roll_back(scope.vdn)
+    return form, list_context.create_context(scope, book, form, rows, held) | {"state": IDLE}
 
 
-def _found(scope: Scope, form: CodeFilter) -> list[list_context.CodeLine]:
-    book = result_codes.book(scope.vdn)
-    return list_context.found(list_context.lines(book, occurrences.counts(scope.vdn)), form)
+def _found(scope: Scope, form: CodeFilter) -> list[list_context.CodeRow]:
+    book = result_codes.get_book(scope.vdn)
+    return list_context.filter_rows(
+        list_context.build_rows(book, occurrences.count_recent(scope.vdn)), form
+    )
 
 
-def _story(scope: Scope, code: str) -> CodeStory:
+def _story(scope: Scope, code: str) -> CodeDetail:
     try:
-        return overrides.story(scope=scope, code=code)
-    except NotYours:
+        return overrides.get_detail(scope=scope, code=code)
+    except VdnNotFound:
         raise Http404 from None
 
 
-def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
-    moments = Moments(timezone.now())
+def _detail(scope: Scope, story: CodeDetail) -> dict[str, Any]:
+    moments = TimeFormatter(timezone.now())
     row, written = story.row, story.note
     return {
         "vdn_id": scope.vdn.pk,
         "code": story.code,
-        "state": list_context.CodeLine(story.code, row, story.explained, story.seen).state,
+        "state": list_context.CodeRow(story.code, row, story.explained, story.seen).state,
         "text_en": row.text_en if row else "",
         "text_zh": row.text_zh if row else "",
-        "said": explained(story.explained, get_language() or "en"),
+        "said": explain(story.explained, get_language() or "en"),
         "seen": story.seen,
         "first_seen": moments.exact(row.first_seen) if row else "",
         "last_seen": moments.exact(row.last_seen) if row else "",
@@ -171,20 +175,20 @@ def _detail(scope: Scope, story: CodeStory) -> dict[str, Any]:
         "note": {"by": written.changed_by, "at": moments.exact(written.changed_at)}
         if written
         else None,
-        "edit_url": code_address(scope.vdn.pk, story.code, "result_code_note")
+        "edit_url": get_code_url(scope.vdn.pk, story.code, "result_code_note")
         if scope.can(Permission.EDIT_RESULT_CODES)
         else "",
     }
 
 
-def _fields(form: NoteForm, story: CodeStory, *, judged: bool) -> list[dict[str, Any]]:
+def _fields(form: NoteForm, story: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
     now, shipped = story.explained.texts(), story.shipped.texts()
     return [
         {
             "name": name,
             "label": str(form.fields[name].label),
             "value": str(form[name].value() or "") if form.is_bound else now[name],
-            "shipped": category(shipped[name]) if name == "category" else shipped[name],
+            "shipped": get_category_label(shipped[name]) if name == "category" else shipped[name],
             "options": CodeCategory.choices if name == "category" else (),
             "errors": [str(error) for error in form.errors.get(name, [])] if judged else [],
             "longest": LONGEST_TEXT,

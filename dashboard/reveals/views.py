@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from dashboard.ui.htmx import answer, wants_fragment
+from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.list_url import with_query
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.reveal_control import Control, of_datum, of_reservation, of_write_back
+from dashboard.ui.reveal_control import RevealControl, for_datum, for_reservation, for_write_back
 from isales_proxy import problems
-from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.reservations.forms import ReservationFilter
@@ -31,12 +31,12 @@ from isales_proxy.reveals.services import Revealed
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """The numbers of a reservation."""
     query = request.GET.urlencode()
-    control = of_reservation(scope, appoint_id, query)
+    control = for_reservation(scope, appoint_id, query)
     back = with_query(reverse("reservation", args=[scope.vdn.pk, appoint_id]), query)
 
     def deed(reason: str) -> Revealed:
         form = ReservationFilter(request.GET, scope=scope)
-        return reveals.reservation(
+        return reveals.reveal_reservation(
             scope=scope,
             appoint_id=appoint_id,
             reason=reason,
@@ -52,9 +52,9 @@ def datum(request: ReaderRequest, scope: Scope, datum_id: int) -> HttpResponse:
     """The numbers of a row of call data."""
     return _answer(
         request,
-        of_datum(scope, datum_id),
+        for_datum(scope, datum_id),
         reverse("tasks", args=[scope.vdn.pk]),
-        lambda reason: reveals.datum(scope=scope, datum_id=datum_id, reason=reason),
+        lambda reason: reveals.reveal_datum(scope=scope, datum_id=datum_id, reason=reason),
     )
 
 
@@ -64,14 +64,14 @@ def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """The number of a write-back."""
     return _answer(
         request,
-        of_write_back(scope, pk),
+        for_write_back(scope, pk),
         reverse("write_back", args=[scope.vdn.pk, pk]),
-        lambda reason: reveals.write_back(scope=scope, pk=pk, reason=reason),
+        lambda reason: reveals.reveal_write_back(scope=scope, pk=pk, reason=reason),
     )
 
 
 def _answer(
-    request: ReaderRequest, control: Control, back: str, deed: Callable[[str], Revealed]
+    request: ReaderRequest, control: RevealControl, back: str, deed: Callable[[str], Revealed]
 ) -> HttpResponse:
     form = RevealForm(request.POST)
     control.reason = request.POST.get("reason", "")[: reveals.LONGEST_REASON]
@@ -82,7 +82,7 @@ def _answer(
     else:
         try:
             _show(control, deed(form.cleaned_data["reason"]))
-        except NotYours:
+        except VdnNotFound:
             raise Http404 from None
         except reveals.BudgetSpent as error:
             control.notice, status = _spent(error.limit), 429
@@ -97,7 +97,7 @@ def _answer(
         # Without JavaScript the browser itself leaves the number behind.
         headers["Refresh"] = f"{control.seconds};url={back}"
     context: dict[str, Any] = {"control": control, "back": back, "alone": True}
-    response = answer(
+    response = render_page_or_fragment(
         request,
         page="reveals/page.html",
         fragment="reveals/_control.html",
@@ -110,7 +110,7 @@ def _answer(
     return response
 
 
-def _show(control: Control, revealed: Revealed) -> None:
+def _show(control: RevealControl, revealed: Revealed) -> None:
     control.numbers = [(_("Called number"), number) for number in revealed.called]
     if revealed.caller:
         control.numbers.append((_("Calling number"), revealed.caller))

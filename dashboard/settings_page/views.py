@@ -15,12 +15,12 @@ from django.views.decorators.http import require_safe
 
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import second_factors
 from isales_proxy.core.settings import Variable
 from isales_proxy.diagnostics import installation as service
-from isales_proxy.diagnostics.installation import Person, TokenLine, VdnLine
+from isales_proxy.diagnostics.installation import Person, TokenSummary, VdnSummary
 
 _GROUPS = (
     ("ISALES_", "CC-iSales"),
@@ -33,8 +33,8 @@ _GROUPS = (
 @vdn_page(Permission.SEE_SETTINGS)
 def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/settings/`: everything in effect, secrets hidden."""
-    found = service.look(scope=scope, by=request.user)
-    moments = Moments(timezone.now())
+    found = service.get_installation(scope=scope, by=request.user)
+    moments = TimeFormatter(timezone.now())
     return render(
         request,
         "installation/installation.html",
@@ -47,7 +47,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     )
 
 
-def _person(person: Person, moments: Moments) -> dict[str, Any]:
+def _person(person: Person, moments: TimeFormatter) -> dict[str, Any]:
     return {
         "name": person.full_name or person.username,
         "username": person.username if person.full_name else "",
@@ -65,7 +65,7 @@ def _person(person: Person, moments: Moments) -> dict[str, Any]:
     }
 
 
-def _vdn(line: VdnLine) -> dict[str, Any]:
+def _vdn(line: VdnSummary) -> dict[str, Any]:
     return {
         "id": line.vdn.pk,
         "name": line.vdn.name,
@@ -78,7 +78,7 @@ def _vdn(line: VdnLine) -> dict[str, Any]:
     }
 
 
-def _token(line: TokenLine, moments: Moments) -> dict[str, Any]:
+def _token(line: TokenSummary, moments: TimeFormatter) -> dict[str, Any]:
     return {
         "name": line.name,
         "owner": line.owner,
@@ -90,7 +90,7 @@ def _token(line: TokenLine, moments: Moments) -> dict[str, Any]:
     }
 
 
-def _when(moment: datetime | None, moments: Moments) -> dict[str, str] | None:
+def _when(moment: datetime | None, moments: TimeFormatter) -> dict[str, str] | None:
     return {"text": moments.short(moment), "exact": moments.exact(moment)} if moment else None
 
 

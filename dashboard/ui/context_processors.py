@@ -14,11 +14,11 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from dashboard.ui.requests import last_scope, refused_zone
-from dashboard.ui.times import Moments, zone_name
-from isales_proxy.access import Permission, Scope, remembered_scopes
+from dashboard.ui.requests import get_last_scope, refused_zone
+from dashboard.ui.times import TimeFormatter, format_zone
+from isales_proxy.access import Permission, Scope, get_scopes
 from isales_proxy.core import health
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 
 THEMES: Final = ("auto", "light", "dark")
 
@@ -33,8 +33,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 def _frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     known = user is not None and user.is_authenticated
-    scopes = remembered_scopes(user) if known else []
-    scope: Scope | None = getattr(request, "scope", None) or last_scope(request, scopes)
+    scopes = get_scopes(user) if known else []
+    scope: Scope | None = getattr(request, "scope", None) or get_last_scope(request, scopes)
     zone = scope.zone if scope else timezone.get_current_timezone()
     language = get_language() or "en"
     typed_zone, zone_error = refused_zone(request) if known else ("", "")
@@ -43,7 +43,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
         "vdns": [_vdn(request, each, scope) for each in scopes],
         "nav": _nav(request, scope) if scope else [],
-        "demo": isales().demo,
+        "demo": get_isales_settings().demo,
         "health": _health(zone) if known else None,
         "languages": [
             {"code": code, "label": label, "short": short, "current": code == language}
@@ -51,7 +51,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         ],
         "theme": theme if theme in THEMES else "auto",
         "zone": {
-            "name": zone_name(timezone.now(), zone),
+            "name": format_zone(timezone.now(), zone),
             "own": typed_zone or (user.time_zone if known and user else ""),
             "error": zone_error,
             "vdn": scope.vdn.time_zone if scope else "",
@@ -116,11 +116,11 @@ def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
 
 
 def _health(zone: tzinfo) -> dict[str, str]:
-    found = health.vendor()
+    found = health.get_vendor_health()
     if found.answered_at is None:
         text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
         return {"state": found.state, "text": text, "at_iso": ""}
-    at = Moments(timezone.now(), zone).clock(found.answered_at)
+    at = TimeFormatter(timezone.now(), zone).clock(found.answered_at)
     text = (
         _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
         if found.state == "ok"

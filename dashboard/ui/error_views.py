@@ -119,7 +119,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def too_many(request: HttpRequest) -> HttpResponse:
     """What allauth answers when its limits are met: too many log-ins, codes or passwords."""
-    log_in_audit.too_many(request.user if request.user.is_authenticated else None)
+    log_in_audit.record_throttled(request.user if request.user.is_authenticated else None)
     return render(request, "429.html", status=429)
 
 

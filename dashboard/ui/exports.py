@@ -21,7 +21,7 @@ from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-from dashboard.ui.responses import private
+from dashboard.ui.responses import make_private
 
 Row = Sequence[str]
 
@@ -37,12 +37,12 @@ _LONGEST_XLSX_TEXT: Final = 32_767
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-class CannotHold(ValueError):
+class TooManyRows(ValueError):
     """The format has no room for these rows; another one has."""
 
 
 @dataclass(frozen=True)
-class Table:
+class ExportTable:
     """What is written: a file name without its ending and without any number, a heading for each
     column, and the rows, of which there are `total`."""
 
@@ -52,17 +52,17 @@ class Table:
     total: int
 
 
-def as_csv(table: Table) -> HttpResponseBase:
+def render_csv(table: ExportTable) -> HttpResponseBase:
     """UTF-8 with a mark by which Excel knows it; streamed."""
     response = StreamingHttpResponse(_lines(table), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{table.name}.csv"'
     return _counted(response, table)
 
 
-def as_xlsx(table: Table) -> HttpResponseBase:
+def render_xlsx(table: ExportTable) -> HttpResponseBase:
     """A workbook of one sheet in which every cell is text. Raises CannotHold."""
     if table.total >= _MOST_XLSX_ROWS:
-        raise CannotHold
+        raise TooManyRows
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     try:
         _write_workbook(file, table)
@@ -76,10 +76,13 @@ def as_xlsx(table: Table) -> HttpResponseBase:
     return _counted(response, table)
 
 
-WRITERS: Final[dict[str, Callable[[Table], HttpResponseBase]]] = {"csv": as_csv, "xlsx": as_xlsx}
+WRITERS: Final[dict[str, Callable[[ExportTable], HttpResponseBase]]] = {
+    "csv": render_csv,
+    "xlsx": render_xlsx,
+}
 
 
-def safe(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Guard a cell of a CSV file: no part of it is a formula, by whatever separator it is read.
 
     A line break becomes "↵" and any other control character a blank, since a row is one line.
@@ -90,11 +93,11 @@ def safe(text: str) -> str:
     return f"{guarded} " if guarded.endswith(";") else guarded
 
 
-def as_file(request: HttpRequest, kind: str, table: Table) -> HttpResponseBase | None:
+def render_file(request: HttpRequest, kind: str, table: ExportTable) -> HttpResponseBase | None:
     """The table in the format `kind`; None, said to the person, where that has no room for it."""
     try:
         return WRITERS[kind](table)
-    except CannotHold:
+    except TooManyRows:
         text = _("A spreadsheet has no room for these rows: export them as CSV, or filter them.")
         messages.error(request, text)
         return None
@@ -107,14 +110,14 @@ class _Line:
         return line
 
 
-def _lines(table: Table) -> Iterator[str]:
+def _lines(table: ExportTable) -> Iterator[str]:
     writer = csv.writer(_Line())
-    yield _BOM + writer.writerow([safe(text) for text in table.headings])
+    yield _BOM + writer.writerow([escape_formula(text) for text in table.headings])
     for row in table.rows:
-        yield writer.writerow([safe(text) for text in row])
+        yield writer.writerow([escape_formula(text) for text in row])
 
 
-def _write_workbook(file: IO[bytes], table: Table) -> None:
+def _write_workbook(file: IO[bytes], table: ExportTable) -> None:
     options = {
         "constant_memory": True,
         "strings_to_formulas": False,
@@ -133,7 +136,7 @@ def _write_workbook(file: IO[bytes], table: Table) -> None:
                     continue
                 guarded = _guarded(text)
                 if len(guarded) > _LONGEST_XLSX_TEXT:
-                    raise CannotHold
+                    raise TooManyRows
                 sheet.write_string(place, column, guarded)
 
 
@@ -144,11 +147,11 @@ def _guarded(text: str) -> str:
     return f"'{text}" if harmful or _CONTROL.match(text) else text
 
 
-def _all(table: Table) -> Iterator[Row]:
+def _all(table: ExportTable) -> Iterator[Row]:
     yield table.headings
     yield from table.rows
 
 
-def _counted(response: HttpResponseBase, table: Table) -> HttpResponseBase:
+def _counted(response: HttpResponseBase, table: ExportTable) -> HttpResponseBase:
     response.headers["X-Row-Count"] = str(table.total)
-    return private(response)
+    return make_private(response)

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.ui.list_url import with_query
 from dashboard.ui.responses import SeeOther
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import form_drafts
 from isales_proxy.accounts.form_drafts import Draft
 from isales_proxy.models import User
@@ -101,7 +101,7 @@ def opened(request: HttpRequest, address: str = "") -> OpenForm:
         notice="" if restored else found.notice,
         status=200 if restored else found.status,
         undone=found.undone,
-        restored_at=Moments(timezone.now()).short(found.saved_at)
+        restored_at=TimeFormatter(timezone.now()).short(found.saved_at)
         if restored or not found.judged
         else "",
     )

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import private
+from dashboard.ui.responses import make_private
 from isales_proxy.problems import Problem
 
 
@@ -19,7 +19,7 @@ def wants_fragment(request: ReaderRequest) -> bool:
     return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
 
 
-def answer(
+def render_page_or_fragment(
     request: ReaderRequest,
     *,
     page: str,
@@ -34,4 +34,4 @@ def answer(
     patch_vary_headers(response, ["HX-Request", "Cookie"])
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
-    return private(response)
+    return make_private(response)

@@ -21,7 +21,7 @@ _PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
 
 @dataclass(frozen=True)
-class ListAddress:
+class ListUrl:
     """The path of a list and the parameters of the question, as the reader wrote them."""
 
     path: str
@@ -30,7 +30,7 @@ class ListAddress:
     page: int
 
     @classmethod
-    def of(cls, path: str, form: ReservationFilter) -> ListAddress:
+    def of(cls, path: str, form: ReservationFilter) -> ListUrl:
         """From a form, of which what is bad, empty or a default is left out."""
         form.is_valid()
         found: dict[str, Any] = form.cleaned_data
@@ -77,7 +77,7 @@ class ListAddress:
         return pairs
 
 
-def gathered(pairs: Pairs) -> Pairs:
+def join_agents(pairs: Pairs) -> Pairs:
     """Parameters with many agents put into one: every link of a page repeats them."""
     agents = [value for name, value in pairs if name == "agent"]
     if len(agents) <= MANY_AGENTS:
@@ -87,10 +87,10 @@ def gathered(pairs: Pairs) -> Pairs:
 
 
 def _encoded(pairs: Pairs) -> str:
-    return urlencode(gathered(pairs), safe=",")
+    return urlencode(join_agents(pairs), safe=",")
 
 
-def reservation_address(name: str, vdn_id: int, appoint_id: str | None) -> str:
+def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
     """The address `name` of one reservation; "" for an ID that no path can hold."""
     if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
         return ""

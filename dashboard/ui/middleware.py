@@ -37,7 +37,7 @@ ANSWERED = Histogram(
 )
 
 
-class KeptNowhereMiddleware:
+class NoStoreMiddleware:
     """Has no browser or proxy keep an answer that says nothing of keeping: `private, no-store`.
 
     Any page may name the person, and some show what opens an account: the secret of an
@@ -53,7 +53,7 @@ class KeptNowhereMiddleware:
         return response
 
 
-class CleanAddressMiddleware:
+class UrlValidationMiddleware:
     """Refuses addresses that no page of ours can have: not UTF-8, with NUL, or over 8 kB.
 
     Django would decode such bytes to replacement characters and search for those.
@@ -147,7 +147,7 @@ class ReaderMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.scope = None  # type: ignore[attr-defined]
         timezone.deactivate()
-        with audit.coming_from(get_adapter(request).get_client_ip(request)):
+        with audit.use_address(get_adapter(request).get_client_ip(request)):
             return self.get_response(request)
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from dashboard.ui.list_url import ListAddress, gathered
+from dashboard.ui.list_url import ListUrl, join_agents
 from isales_proxy.client.queries import MAX_PAGE
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 
 SIZES: Final = (10, 25, 50, 100)
 _NEIGHBOURS: Final = 1
@@ -32,13 +32,13 @@ class Pager:
     goto_hidden: list[tuple[str, str]]
 
 
-def why_empty(*, past: bool, filtered: bool) -> str:
+def explain_empty(*, past: bool, filtered: bool) -> str:
     """What a list without rows says of itself: its page lies past the end, its filters match
     nothing, or there is nothing at all."""
     return "past-end" if past else "no-match" if filtered else "none"
 
 
-def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
+def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
     """The pager of a list of `total` rows, of which `shown` stand on the page of `address`."""
     page, size = address.page, address.size
     pages = min(max(1, -(-total // size)), MAX_PAGE)
@@ -46,9 +46,9 @@ def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
     return Pager(
         text=_("%(first)s–%(last)s of %(total)s")
         % {
-            "first": count(first_row),
-            "last": count(first_row + shown - 1),
-            "total": count(total),
+            "first": format_count(first_row),
+            "last": format_count(first_row + shown - 1),
+            "total": format_count(total),
         }
         if shown
         else "",
@@ -61,14 +61,14 @@ def pager(address: ListAddress, *, total: int, shown: int) -> Pager:
         sizes=[
             {"size": each, "url": address.at(page=1, size=each), "current": each == size}
             for each in sorted({*SIZES, size})
-            if each <= isales().max_page_size
+            if each <= get_isales_settings().max_page_size
         ],
         goto_action=address.path,
-        goto_hidden=[*gathered(list(address.filters)), ("size", str(size))],
+        goto_hidden=[*join_agents(list(address.filters)), ("size", str(size))],
     )
 
 
-def _items(address: ListAddress, pages: int) -> list[dict[str, Any]]:
+def _items(address: ListUrl, pages: int) -> list[dict[str, Any]]:
     near = range(address.page - _NEIGHBOURS, address.page + _NEIGHBOURS + 1)
     wanted = sorted({1, pages, *(page for page in near if 1 <= page <= pages)})
     items: list[dict[str, Any]] = []
@@ -79,7 +79,7 @@ def _items(address: ListAddress, pages: int) -> list[dict[str, Any]]:
         items.append(
             {
                 "gap": False,
-                "page": count(page),
+                "page": format_count(page),
                 "number": str(page),
                 "url": address.at(page=page),
                 "current": page == address.page,
@@ -89,6 +89,6 @@ def _items(address: ListAddress, pages: int) -> list[dict[str, Any]]:
     return items
 
 
-def count(number: int) -> str:
+def format_count(number: int) -> str:
     """A figure with the separators of the reader's language."""
     return number_format(number, use_l10n=True, force_grouping=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.ui.paging import count
+from dashboard.ui.paging import format_count
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def notice(form: Any, first_url: str) -> ParameterNotice | None:
         if name in form.errors
     )
     size = getattr(form, "size_cut_to", None)
-    cut = _("A page has at most %(most)s rows.") % {"most": count(size)} if size else ""
+    cut = _("A page has at most %(most)s rows.") % {"most": format_count(size)} if size else ""
     return ParameterNotice(refused, first_url, cut) if refused or cut else None
 
 

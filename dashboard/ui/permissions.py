@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponseBase
 
-from dashboard.ui.requests import ReaderRequest, look_into
+from dashboard.ui.requests import ReaderRequest, enter_scope
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 
@@ -38,9 +38,9 @@ def vdn_page(
         def inner(request: Any, vdn_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             try:
                 scope = access.enter(user=request.user, vdn_id=vdn_id)
-            except access.NotYours:
+            except access.VdnNotFound:
                 raise Http404 from None
-            look_into(request, scope)
+            enter_scope(request, scope)
             if not (to_read if request.method in _READING else to_send) <= scope.permissions:
                 raise PermissionDenied
             return view(request, scope, *args, **kwargs)

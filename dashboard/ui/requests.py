@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dashboard.account import session_engine
-from dashboard.ui.times import Moments
-from isales_proxy.access import Scope, remembered_scopes
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.access import Scope, get_scopes
 from isales_proxy.models import User
 
 LAST_VDN: Final = "last_vdn"
@@ -25,7 +25,7 @@ class ReaderRequest(HttpRequest):
     scope: Scope | None
 
 
-def look_into(request: ReaderRequest, scope: Scope) -> None:
+def enter_scope(request: ReaderRequest, scope: Scope) -> None:
     """Note the VDN that this page is of, and let the reader's time zone there apply."""
     request.scope = scope
     if request.session.get(LAST_VDN) != scope.vdn.pk:
@@ -33,7 +33,7 @@ def look_into(request: ReaderRequest, scope: Scope) -> None:
     timezone.activate(scope.zone)
 
 
-def last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
+def get_last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
     """Outside of a VDN a page keeps the one looked at last, else the first."""
     if not scopes:
         return None
@@ -41,13 +41,13 @@ def last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
     return next((scope for scope in scopes if scope.vdn.pk == wanted), scopes[0])
 
 
-def moments_outside(request: HttpRequest) -> Moments:
+def create_time_formatter(request: HttpRequest) -> TimeFormatter:
     """The times of a page outside of a VDN, in the zone that the frame of the page tells."""
-    scope = last_scope(request, remembered_scopes(request.user))
-    return Moments(timezone.now(), scope.zone if scope else None)
+    scope = get_last_scope(request, get_scopes(request.user))
+    return TimeFormatter(timezone.now(), scope.zone if scope else None)
 
 
-def choose_zone(user: User, name: str) -> None:
+def set_time_zone(user: User, name: str) -> None:
     """Keep the reader's choice of a zone; "" goes back to that of the VDN."""
     user.time_zone = name
     user.save(update_fields=["time_zone"])

@@ -15,7 +15,7 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-def private(response: R) -> R:
+def make_private(response: R) -> R:
     """The same answer, which is personal: nobody on the way may store it."""
     response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.ui.list_url import reservation_address, with_query
+from dashboard.ui.list_url import get_reservation_url, with_query
 from isales_proxy.access import Scope
 from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REASON
 
 
 @dataclass
-class Control:
+class RevealControl:
     """Context of `reveals/_control.html`. `numbers` (label, number) are there only once shown."""
 
     dom_id: str
@@ -30,21 +30,21 @@ class Control:
     numbers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
 
-def of_reservation(scope: Scope, appoint_id: str, query: str) -> Control:
+def for_reservation(scope: Scope, appoint_id: str, query: str) -> RevealControl:
     """Of a reservation that was seen in the list of this query."""
-    url = reservation_address("reveal_reservation", scope.vdn.pk, appoint_id)
-    return Control("reveal", with_query(url, query), _usual())
+    url = get_reservation_url("reveal_reservation", scope.vdn.pk, appoint_id)
+    return RevealControl("reveal", with_query(url, query), _usual())
 
 
-def of_datum(scope: Scope, datum_id: int) -> Control:
+def for_datum(scope: Scope, datum_id: int) -> RevealControl:
     """Of a row of call data."""
     url = reverse("reveal_datum", args=[scope.vdn.pk, datum_id])
-    return Control(f"reveal-d-{datum_id}", url, _usual())
+    return RevealControl(f"reveal-d-{datum_id}", url, _usual())
 
 
-def of_write_back(scope: Scope, pk: int) -> Control:
+def for_write_back(scope: Scope, pk: int) -> RevealControl:
     """Of a write-back."""
-    return Control("reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _usual())
+    return RevealControl("reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _usual())
 
 
 def _usual() -> list[str]:

@@ -19,7 +19,7 @@ _QUARTER: Final = 900
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-class Moments:
+class TimeFormatter:
     """Formats the times of one page. `now` is aware."""
 
     def __init__(self, now: datetime, zone: tzinfo | None = None) -> None:
@@ -37,7 +37,7 @@ class Moments:
     @property
     def zone_text(self) -> str:
         """`Times in Asia/Shanghai (UTC+08:00)`."""
-        return _("Times in %s") % zone_name(self.now, self.zone)
+        return _("Times in %s") % format_zone(self.now, self.zone)
 
     def local(self, moment: datetime) -> datetime:
         """The same moment as a naive datetime of the zone."""
@@ -128,7 +128,7 @@ def offset_text(local: datetime) -> str:
     return f"{text[:3]}:{text[3:5]}"
 
 
-def zone_name(moment: datetime, zone: tzinfo) -> str:
+def format_zone(moment: datetime, zone: tzinfo) -> str:
     """`Asia/Shanghai (UTC+08:00)`, or `UTC`."""
     if str(zone) == "UTC":
         return "UTC"

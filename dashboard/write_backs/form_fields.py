@@ -15,8 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.result_codes.labels import category
-from dashboard.ui.times import Moments
+from dashboard.result_codes.labels import get_category_label
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.outbound import tasks
 from isales_proxy.result_codes.book import CodeBook
@@ -31,7 +31,7 @@ from isales_proxy.write_backs.forms import (
     offset_text,
     offsets,
 )
-from isales_proxy.write_backs.prefill import Draft
+from isales_proxy.write_backs.prefill import Prefill
 
 Option = tuple[str, str]
 
@@ -86,9 +86,9 @@ class GroupView:
         return any(view.value or view.errors for view in self.rare)
 
 
-def groups(
+def build_groups(
     form: WriteBackForm,
-    draft: Draft,
+    draft: Prefill,
     *,
     book: CodeBook,
     language: str,
@@ -112,12 +112,12 @@ def groups(
     return found
 
 
-def offered(names: dict[str, str]) -> list[Option]:
+def list_task_options(names: dict[str, str]) -> list[Option]:
     """The tasks by name, for a field to offer."""
     return sorted(names.items(), key=lambda pair: pair[1].casefold())
 
 
-def given(form: WriteBackForm) -> list[Option]:
+def list_given_values(form: WriteBackForm) -> list[Option]:
     """Every field as it was given, to be handed on hidden."""
     found = []
     for name in form.fields:
@@ -133,7 +133,7 @@ def given(form: WriteBackForm) -> list[Option]:
 def _field(
     name: str,
     form: WriteBackForm,
-    draft: Draft,
+    draft: Prefill,
     book: CodeBook,
     language: str,
     names: dict[str, str],
@@ -155,7 +155,7 @@ def _field(
     if name in TIMES:
         _moment(view, form, value)
     elif name == "service_id":
-        view.offers = offered(names)
+        view.offers = list_task_options(names)
         view.hint = names.get(view.value, "")
     elif name == "unique_id":
         _unique_id(view, form, draft)
@@ -188,8 +188,8 @@ def _choose(view: FieldView, known: Mapping[str, str | Promise]) -> None:
     view.groups = [("", options)]
 
 
-def _unique_id(view: FieldView, form: WriteBackForm, draft: Draft) -> None:
-    moments = Moments(timezone.now())
+def _unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> None:
+    moments = TimeFormatter(timezone.now())
     view.offers = [
         (each, _("taken %(at)s") % {"at": moments.short(at)} if at else "")
         for each, at in draft.unique_ids.items()
@@ -203,7 +203,7 @@ def _unique_id(view: FieldView, form: WriteBackForm, draft: Draft) -> None:
         if not draft.appoint_id:
             view.hint = _("It comes with the call data of a task.")
         task = form["service_id"].value() if form.is_bound else draft.values.get("service_id")
-        if task and tasks.is_id(str(task)):
+        if task and tasks.is_task_id(str(task)):
             address = reverse("task", args=[form.scope.vdn.pk, str(task)])
             view.link = (address, _("Call data of this task"))
 
@@ -242,7 +242,7 @@ def _codes(view: FieldView, book: CodeBook, language: str) -> None:
     last = (_("Other"), _("No longer listed by CC-iSales"))
     found: list[tuple[str, Option]] = []
     for meaning in book.codes.values():
-        title = category(meaning.explained.category) or last[0]
+        title = get_category_label(meaning.explained.category) or last[0]
         if meaning.gone_at is not None:
             title = last[1]
         found.append((title, (meaning.code, f"{meaning.text(language)} · {title}")))

@@ -11,13 +11,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.reservations.columns import NOTHING, Reading
-from dashboard.ui.times import Moments
+from dashboard.reservations.columns import NOTHING, RowFormatter
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import Vdn, WriteBackAttempt, WriteBackState
-from isales_proxy.vendor.vendor_times import read_time
+from isales_proxy.vendor.vendor_times import parse_time
 from isales_proxy.write_backs.delivery import BROKEN, DELIVERED, UNFIT
 from isales_proxy.write_backs.forms import DEVICE_TYPES, STATUSES
-from isales_proxy.write_backs.queries import Entry
+from isales_proxy.write_backs.queries import WriteBackEntry
 
 # The tone of a badge; the words beside it say the same.
 TONES: Final[dict[str, str]] = {
@@ -68,7 +68,7 @@ _LABELS: Final[dict[str, str | Promise]] = {
 _TIMES: Final = frozenset({"fetchTime", "writeStartTime", "endCallTime"})
 
 
-def outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
+def describe_outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
     """How an attempt ended; of a vendor that was away, as far as it is known in which way."""
     if name == "unreachable" and http_status is not None:
         return _("CC-iSales answered with a fault")
@@ -81,40 +81,40 @@ def outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
     return str(_OUTCOMES.get(name, name))
 
 
-def soon(left: timedelta, moments: Moments) -> str:
+def format_wait(left: timedelta, moments: TimeFormatter) -> str:
     """`in 9 s`, `in 4 min`, or `now`."""
     seconds = int(left.total_seconds())
     return _("in %d s") % seconds if 0 < seconds < 60 else moments.ahead(left)
 
 
-def remark(entry: Entry, moments: Moments) -> str:
+def describe_state(entry: WriteBackEntry, moments: TimeFormatter) -> str:
     """What stands under the state: the next attempt and the last problem, or how it ended."""
     row = entry.row
     if row.state == WriteBackState.WAITING:
         return _waiting(entry, moments)
     if row.state == WriteBackState.REFUSED:
-        return said(row.vendor_code, row.problem)
+        return format_vendor_message(row.vendor_code, row.problem)
     if row.state == WriteBackState.GIVEN_UP:
         return _last(entry)
     return moments.short(row.finished_at)
 
 
-def _waiting(entry: Entry, moments: Moments) -> str:
+def _waiting(entry: WriteBackEntry, moments: TimeFormatter) -> str:
     if entry.sending(moments.now):
         return _("being sent")
     if entry.blocked:
         return _("after the one before it")
-    when = soon(entry.row.next_at - moments.now, moments)
+    when = format_wait(entry.row.next_at - moments.now, moments)
     if not entry.outcome:
         return _("next attempt %s") % when
     return _("%(problem)s; again %(when)s") % {"problem": _last(entry), "when": when}
 
 
-def _last(entry: Entry) -> str:
-    return outcome(entry.outcome, entry.maybe_sent, entry.http_status)
+def _last(entry: WriteBackEntry) -> str:
+    return describe_outcome(entry.outcome, entry.maybe_sent, entry.http_status)
 
 
-def said(code: str, words: str) -> str:
+def format_vendor_message(code: str, words: str) -> str:
     """The vendor's code and words."""
     parts = [_("Code %(code)s.") % {"code": code}] if code else []
     if words:
@@ -122,7 +122,9 @@ def said(code: str, words: str) -> str:
     return " ".join(parts)
 
 
-def journal(attempts: tuple[WriteBackAttempt, ...], moments: Moments) -> list[dict[str, Any]]:
+def build_journal(
+    attempts: tuple[WriteBackAttempt, ...], moments: TimeFormatter
+) -> list[dict[str, Any]]:
     """Every attempt, ready to lay out."""
     lines = []
     for place, attempt in enumerate(attempts):
@@ -133,11 +135,13 @@ def journal(attempts: tuple[WriteBackAttempt, ...], moments: Moments) -> list[di
                 "started": moments.clock(attempt.started_at),
                 "exact": moments.exact(attempt.started_at),
                 "seconds": _seconds(attempt),
-                "outcome": outcome(attempt.outcome, attempt.maybe_sent, attempt.http_status),
+                "outcome": describe_outcome(
+                    attempt.outcome, attempt.maybe_sent, attempt.http_status
+                ),
                 "good": attempt.outcome == DELIVERED,
                 "open": not attempt.outcome,
                 "note": _note(attempt, last),
-                "said": said(attempt.vendor_code, attempt.problem)
+                "said": format_vendor_message(attempt.vendor_code, attempt.problem)
                 if attempt.outcome in _QUOTED
                 else "",
                 "status": str(attempt.http_status or ""),
@@ -148,7 +152,7 @@ def journal(attempts: tuple[WriteBackAttempt, ...], moments: Moments) -> list[di
     return lines
 
 
-def left_open(attempt: WriteBackAttempt) -> bool:
+def is_unanswered(attempt: WriteBackAttempt) -> bool:
     """Whether nobody knows if the vendor has carried it out."""
     answered = attempt.http_status is not None and attempt.outcome in _ANSWERED
     return attempt.maybe_sent and not answered
@@ -167,15 +171,15 @@ def _note(attempt: WriteBackAttempt, last: bool) -> str:
         return ""
     if not attempt.maybe_sent:
         return _("It was not sent.")
-    if not left_open(attempt):
+    if not is_unanswered(attempt):
         return ""
     if last:
         return _("CC-iSales may have it nevertheless.")
     return _("CC-iSales may have it nevertheless; it was sent again.")
 
 
-def facts(
-    body: dict[str, Any], vdn: Vdn, read: Reading, tasks: dict[str, str]
+def list_details(
+    body: dict[str, Any], vdn: Vdn, read: RowFormatter, tasks: dict[str, str]
 ) -> list[dict[str, str]]:
     """What a request says, field by field, with the vendor's name and value beside the words."""
     found = []
@@ -194,7 +198,7 @@ def facts(
     return found
 
 
-def _in_words(name: str, value: Any, vdn: Vdn, read: Reading, tasks: dict[str, str]) -> str:
+def _in_words(name: str, value: Any, vdn: Vdn, read: RowFormatter, tasks: dict[str, str]) -> str:
     raw = str(value)
     if name == "failCode":
         return read.code(raw)
@@ -205,11 +209,11 @@ def _in_words(name: str, value: Any, vdn: Vdn, read: Reading, tasks: dict[str, s
     if name == "deviceType":
         return str(DEVICE_TYPES.get(raw, raw))
     if name in _TIMES:
-        moment = read_time(raw, vdn)
+        moment = parse_time(raw, vdn)
         return read.moments.exact(moment) if moment else raw
     return raw or NOTHING
 
 
-def as_json(body: dict[str, Any]) -> str:
+def format_json(body: dict[str, Any]) -> str:
     """The request as it is sent, spread over lines."""
     return json.dumps(body, ensure_ascii=False, indent=2)

@@ -9,27 +9,27 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.reservations.columns import NOTHING, Reading
-from dashboard.reservations.list_context import reading
-from dashboard.ui.list_url import ListAddress, reservation_address, with_query
-from dashboard.ui.paging import Pager, count, pager, why_empty
+from dashboard.reservations.columns import NOTHING, RowFormatter
+from dashboard.reservations.list_context import create_row_formatter
+from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
+from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
-from dashboard.ui.reveal_control import of_write_back
-from dashboard.ui.times import Moments
+from dashboard.ui.reveal_control import for_write_back
+from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import WriteBackState
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations.forms import DEFAULT_SIZE
-from isales_proxy.write_backs.filters import FILTERS, OutboxFilter
-from isales_proxy.write_backs.queries import Entry, OutboxPage, Story
+from isales_proxy.write_backs.filters import FILTERS, WriteBackFilter
+from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackEntry, WriteBackPage
 
 _TABS: Final = ("", *WriteBackState.values)
 
 
 @dataclass(slots=True)
-class Row:
+class WriteBackRow:
     """One write-back of the list."""
 
     id: int
@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass
-class Board:
+class WriteBackListContext:
     """Context of `write_backs/_results.html`, `_tabs.html` and `_headline.html`."""
 
     vdn_id: int
@@ -58,7 +58,7 @@ class Board:
     here: str
     new_url: str
     tabs: list[dict[str, Any]] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[WriteBackRow] = field(default_factory=list)
     total: int = 0
     total_text: str = ""
     poll_url: str = ""
@@ -70,12 +70,12 @@ class Board:
     notice: ParameterNotice | None = None
 
 
-def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
+def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteBackListContext:
     """A board without rows: the question was bad, or is not answered."""
     address = _address(scope, form)
-    return Board(
+    return WriteBackListContext(
         vdn_id=scope.vdn.pk,
-        zone_text=Moments(now).zone_text,
+        zone_text=TimeFormatter(now).zone_text,
         here=address.at(),
         new_url=reverse("write_back_new", args=[scope.vdn.pk])
         if scope.can(Permission.WRITE_BACK)
@@ -86,38 +86,43 @@ def blank(scope: Scope, form: OutboxFilter, now: datetime) -> Board:
     )
 
 
-def filled(
-    scope: Scope, form: OutboxFilter, found: OutboxPage, now: datetime, *, newer: int | None = None
-) -> Board:
+def fill_context(
+    scope: Scope,
+    form: WriteBackFilter,
+    found: WriteBackPage,
+    now: datetime,
+    *,
+    newer: int | None = None,
+) -> WriteBackListContext:
     """A board with entries. With `newer` they are those of a screen that is looked at already."""
-    board = blank(scope, form, now)
+    board = create_context(scope, form, now)
     address = _address(scope, form)
-    read = reading(scope, now)
-    names = tasks.known(scope=scope)
+    read = create_row_formatter(scope, now)
+    names = tasks.get_known_tasks(scope=scope)
     board.rows = [_row(scope, entry, read, names) for entry in found.entries]
-    board.total, board.total_text = found.total, count(found.total)
+    board.total, board.total_text = found.total, format_count(found.total)
     board.tabs = _tabs(address, found)
     if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
         shown = ",".join(str(row.id) for row in board.rows)
         board.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
     if newer:
-        board.newer = _("Show newer ones: %s") % count(newer)
+        board.newer = _("Show newer ones: %s") % format_count(newer)
     total = found.total
     if newer is not None:
         # Rows that stay in their places may be no part of the question any more.
         total = max(total, (address.page - 1) * address.size + len(found.entries))
-    board.pager = pager(address, total=total, shown=len(found.entries))
+    board.pager = build_pager(address, total=total, shown=len(found.entries))
     if not found.entries:
         past = bool(found.total) and address.page > 1
-        board.empty = why_empty(past=past, filtered=bool(address.filters))
+        board.empty = explain_empty(past=past, filtered=bool(address.filters))
     return board
 
 
-def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
+def build_detail(scope: Scope, story: WriteBackDetail, now: datetime) -> dict[str, Any]:
     """One write-back with its journal."""
     row = story.entry.row
-    read = reading(scope, now)
-    names = tasks.known(scope=scope)
+    read = create_row_formatter(scope, now)
+    names = tasks.get_known_tasks(scope=scope)
     sending = story.entry.sending(now)
     waiting = row.state == WriteBackState.WAITING
     here = reverse("write_back", args=[scope.vdn.pk, row.pk])
@@ -127,19 +132,19 @@ def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
         "here": here,
         "poll_url": here if waiting else "",
         "row": _row(scope, story.entry, read, names),
-        "facts": labels.facts(row.body, scope.vdn, read, names),
-        "json": labels.as_json(row.body),
-        "journal": labels.journal(story.journal, read.moments),
-        "reservation_url": reservation_address("reservation", scope.vdn.pk, row.appoint_id),
+        "facts": labels.list_details(row.body, scope.vdn, read, names),
+        "json": labels.format_json(row.body),
+        "journal": labels.build_journal(story.journal, read.moments),
+        "reservation_url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "reservation": row.appoint_id,
         "may_cancel": scope.can(Permission.WRITE_BACK) and waiting and not sending,
         "may_retry": scope.can(Permission.WRITE_BACK)
         and not waiting
         and row.state != WriteBackState.DELIVERED,
-        "reveal": of_write_back(scope, row.pk)
+        "reveal": for_write_back(scope, row.pk)
         if scope.can(Permission.REVEAL_NUMBERS) and row.phone_number
         else None,
-        "maybe_there": any(map(labels.left_open, story.journal)),
+        "maybe_there": any(map(labels.is_unanswered, story.journal)),
         "zone_text": read.moments.zone_text,
         "others": [
             {
@@ -155,15 +160,17 @@ def detail(scope: Scope, story: Story, now: datetime) -> dict[str, Any]:
     }
 
 
-def _row(scope: Scope, entry: Entry, read: Reading, names: dict[str, str]) -> Row:
+def _row(
+    scope: Scope, entry: WriteBackEntry, read: RowFormatter, names: dict[str, str]
+) -> WriteBackRow:
     row = entry.row
-    return Row(
+    return WriteBackRow(
         id=row.pk,
         url=reverse("write_back", args=[scope.vdn.pk, row.pk]),
         state=row.state,
         tone=labels.TONES[row.state],
         state_text=str(WriteBackState(row.state).label),
-        remark=labels.remark(entry, read.moments),
+        remark=labels.describe_state(entry, read.moments),
         written=read.moments.short(row.created_at),
         written_exact=read.moments.exact(row.created_at),
         by=row.created_by_name,
@@ -176,20 +183,20 @@ def _row(scope: Scope, entry: Entry, read: Reading, names: dict[str, str]) -> Ro
     )
 
 
-def _tabs(address: ListAddress, found: OutboxPage) -> list[dict[str, Any]]:
+def _tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
     chosen = dict(address.filters).get("state", "")
     tabs = []
     for state in _TABS:
         kept = [pair for pair in address.filters if pair[0] != "state"]
         if state:
             kept.append(("state", state))
-        there = ListAddress(address.path, tuple(kept), address.size, 1)
+        there = ListUrl(address.path, tuple(kept), address.size, 1)
         number = found.counts[state] if state else sum(found.counts.values())
         tabs.append(
             {
                 "state": state or "all",
                 "label": WriteBackState(state).label if state else _("All"),
-                "count": count(number),
+                "count": format_count(number),
                 "url": there.at(),
                 "current": state == chosen,
             }
@@ -197,10 +204,10 @@ def _tabs(address: ListAddress, found: OutboxPage) -> list[dict[str, Any]]:
     return tabs
 
 
-def _address(scope: Scope, form: OutboxFilter) -> ListAddress:
+def _address(scope: Scope, form: WriteBackFilter) -> ListUrl:
     """The question as an address, of which what is bad, empty or a default is left out."""
     form.is_valid()
     found: dict[str, Any] = form.cleaned_data
     filters = tuple((name, str(found[name])) for name in FILTERS if found.get(name))
     path = reverse("write_backs", args=[scope.vdn.pk])
-    return ListAddress(path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1))
+    return ListUrl(path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1))

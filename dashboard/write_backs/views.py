@@ -14,30 +14,30 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.reservations.list_context import reading
+from dashboard.reservations.list_context import create_row_formatter
 from dashboard.ui import form_drafts
 from dashboard.ui.form_drafts import OpenForm
-from dashboard.ui.htmx import answer, wants_fragment
+from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther, private
-from dashboard.ui.times import Moments
+from dashboard.ui.responses import SeeOther, make_private
+from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import form_fields, labels, list_context
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.write_backs import prefill, queries
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.filters import OutboxFilter
+from isales_proxy.write_backs.filters import WriteBackFilter
 from isales_proxy.write_backs.forms import LONGEST_SOURCE, LONGEST_UNIQUE_ID, WriteBackForm
-from isales_proxy.write_backs.prefill import Draft, Source
-from isales_proxy.write_backs.services import NoSuchWriteBack, NotAsItStands
+from isales_proxy.write_backs.prefill import NumberSource, Prefill
+from isales_proxy.write_backs.services import NoSuchWriteBack, WrongState
 
 _LONGEST_NUMBER = 18
 
@@ -46,40 +46,40 @@ _LONGEST_NUMBER = 18
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
-    form = OutboxFilter(request.GET)
-    board, status = _board(request, scope, form)
-    return answer(
+    form = WriteBackFilter(request.GET)
+    board, status = _build_context(request, scope, form)
+    return render_page_or_fragment(
         request,
         page="write_backs/list.html",
         fragment="write_backs/_fragment.html",
         context={
             "form": form,
             "board": board,
-            "tasks": form_fields.offered(tasks.known(scope=scope)),
+            "tasks": form_fields.list_task_options(tasks.get_known_tasks(scope=scope)),
         },
         status=status,
         problem=board.problem,
     )
 
 
-def _board(
-    request: ReaderRequest, scope: Scope, form: OutboxFilter
-) -> tuple[list_context.Board, int]:
+def _build_context(
+    request: ReaderRequest, scope: Scope, form: WriteBackFilter
+) -> tuple[list_context.WriteBackListContext, int]:
     now = timezone.now()
     if not form.is_valid():
-        return list_context.blank(scope, form, now), 422
+        return list_context.create_context(scope, form, now), 422
     shown = form.cleaned_data["shown"] if wants_fragment(request) else ()
     newer = None
     try:
         if shown:
-            found, newer = queries.again(scope=scope, query=form.query(), shown=shown)
+            found, newer = queries.list_shown(scope=scope, query=form.query(), shown=shown)
         else:
-            found = queries.listed(scope=scope, query=form.query())
-    except SearchesSpent as error:
-        board = list_context.blank(scope, form, now)
-        board.problem = problems.searches_spent(error)
+            found = queries.list_page(scope=scope, query=form.query())
+    except DailySearchLimitExceeded as error:
+        board = list_context.create_context(scope, form, now)
+        board.problem = problems.describe_search_limit(error)
         return board, board.problem.status
-    return list_context.filled(scope, form, found, now, newer=newer), 200
+    return list_context.fill_context(scope, form, found, now, newer=newer), 200
 
 
 @require_safe
@@ -87,14 +87,14 @@ def _board(
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """`/vdn/<id>/write-backs/<pk>/`: what is said, how it stands, and every attempt."""
     try:
-        story = queries.one(scope=scope, pk=pk)
+        story = queries.get(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
-    return answer(
+    return render_page_or_fragment(
         request,
         page="write_backs/detail.html",
         fragment="write_backs/_detail.html",
-        context={"detail": list_context.detail(scope, story, timezone.now())},
+        context={"detail": list_context.build_detail(scope, story, timezone.now())},
     )
 
 
@@ -124,7 +124,7 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
             appoint_id=form.cleaned_data["reservation"],
             number_of=form.cleaned_data["number_of"],
         )
-    except NotAsItStands as error:
+    except WrongState as error:
         return form_drafts.keep(request, key=key, notice=error.sentence, status=409)
     answer = _to_page(scope, row.pk)
     form_services.finish(user=request.user, key=key, outcome=answer.headers["Location"])
@@ -143,7 +143,7 @@ def _shown(request: ReaderRequest, scope: Scope, open_form: OpenForm) -> HttpRes
     elif form_drafts.REVIEW in request.GET and form.is_valid():
         try:
             return _preview(request, scope, form, open_form)
-        except NotAsItStands as error:
+        except WrongState as error:
             open_form = replace(open_form, notice=error.sentence)
             status = 409
     return _page(request, scope, form, open_form, draft=draft, status=status)
@@ -170,7 +170,7 @@ def _do(
         deed(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
-    except NotAsItStands as error:
+    except WrongState as error:
         messages.error(request, error.sentence)
     return _to_page(scope, pk)
 
@@ -180,42 +180,42 @@ def _to_page(scope: Scope, pk: int) -> HttpResponse:
 
 
 def _form(scope: Scope, data: Any) -> WriteBackForm:
-    book = result_codes.book(scope.vdn)
+    book = result_codes.get_book(scope.vdn)
     return WriteBackForm(data, scope=scope, book=book, now=timezone.now())
 
 
 def _draft(
     request: ReaderRequest, scope: Scope, open_form: OpenForm
-) -> tuple[Draft, Problem | None, int]:
+) -> tuple[Prefill, Problem | None, int]:
     """What is known of the result, why it is not known, and the status. Of a form into which
     something was typed only what it offers is looked up."""
     typed = open_form.data
     datum = request.GET.get("datum", "")
     if datum:
         number = int(datum) if datum.isdecimal() and len(datum) <= _LONGEST_NUMBER else 0
-        found = prefill.of_datum(scope=scope, pk=number)
+        found = prefill.prefill_from_datum(scope=scope, pk=number)
         if found is None and typed is None:
             raise Http404
-        return found or Draft(), None, 200
+        return found or Prefill(), None, 200
     reservation = request.GET.get("reservation", "")
     if typed is not None:
         reservation = typed.get("reservation", "")[:LONGEST_UNIQUE_ID]
     if not reservation:
-        return Draft(sources=_sources(scope, typed)), None, 200
+        return Prefill(sources=_sources(scope, typed)), None, 200
     try:
-        found = prefill.of_reservation(scope=scope, appoint_id=reservation)
+        found = prefill.prefill_from_reservation(scope=scope, appoint_id=reservation)
     except ISalesError as error:
         problem = problems.describe(error)
         kept = reservation if typed is not None else ""
-        return Draft(appoint_id=kept, sources=_sources(scope, typed)), problem, problem.status
+        return Prefill(appoint_id=kept, sources=_sources(scope, typed)), problem, problem.status
     if found is None and typed is None:
         raise Http404
-    return found or Draft(appoint_id=reservation, sources=_sources(scope, typed)), None, 200
+    return found or Prefill(appoint_id=reservation, sources=_sources(scope, typed)), None, 200
 
 
-def _sources(scope: Scope, typed: QueryDict | None) -> tuple[Source, ...]:
+def _sources(scope: Scope, typed: QueryDict | None) -> tuple[NumberSource, ...]:
     key = typed.get("number_of", "")[:LONGEST_SOURCE] if typed is not None else ""
-    return prefill.sources(scope=scope, key=key)
+    return prefill.list_number_sources(scope=scope, key=key)
 
 
 def _page(
@@ -224,19 +224,19 @@ def _page(
     form: WriteBackForm,
     open_form: OpenForm,
     *,
-    draft: Draft,
+    draft: Prefill,
     problem: Problem | None = None,
     status: int = 200,
 ) -> HttpResponse:
     # A time of which it is open which one is meant cannot be told in another zone.
     zone = form.zone() if form.asks_which() else timezone.get_current_timezone()
     with timezone.override(zone):
-        groups = form_fields.groups(
+        groups = form_fields.build_groups(
             form,
             draft,
             book=form.book,
             language=get_language() or "en",
-            names=tasks.known(scope=scope),
+            names=tasks.get_known_tasks(scope=scope),
             judged=open_form.judged,
         )
     views = [view for group in groups for view in (*group.fields, *group.rare)]
@@ -250,9 +250,9 @@ def _page(
         "back": typed.get("back", "") if typed is not None else form_drafts.came_from(request),
         "problem": problem,
         "zone": str(zone),
-        "zone_text": Moments(timezone.now(), zone).zone_text,
+        "zone_text": TimeFormatter(timezone.now(), zone).zone_text,
     }
-    return private(render(request, "write_backs/form.html", context, status=status))
+    return make_private(render(request, "write_backs/form.html", context, status=status))
 
 
 def _preview(
@@ -260,20 +260,22 @@ def _preview(
 ) -> HttpResponse:
     result = form.result()
     body = write_backs.preview(scope=scope, result=result, number_of=form.cleaned_data["number_of"])
-    earlier = queries.states_of(scope=scope, unique_id=result.unique_id)
+    earlier = queries.list_states(scope=scope, unique_id=result.unique_id)
     typed = open_form.data or QueryDict()
     context = {
         "vdn_id": scope.vdn.pk,
         "form": open_form,
-        "facts": labels.facts(body, scope.vdn, reading(scope), tasks.known(scope=scope)),
-        "json": labels.as_json(body),
+        "facts": labels.list_details(
+            body, scope.vdn, create_row_formatter(scope), tasks.get_known_tasks(scope=scope)
+        ),
+        "json": labels.format_json(body),
         "given": [
-            *form_fields.given(form),
+            *form_fields.list_given_values(form),
             *((name, typed.get(name, "")) for name in ("zone", "back")),
         ],
         "contradicts": form.contradicts(),
         "waiting": earlier.count(WriteBackState.WAITING),
         "delivered": WriteBackState.DELIVERED in earlier,
-        "zone_text": Moments(timezone.now()).zone_text,
+        "zone_text": TimeFormatter(timezone.now()).zone_text,
     }
-    return private(render(request, "write_backs/preview.html", context))
+    return make_private(render(request, "write_backs/preview.html", context))

@@ -1,15 +1,22 @@
 """Who may see and do what in a VDN."""
 
 from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission
-from isales_proxy.access.scope import NotAllowed, NotYours, Scope, enter, remembered_scopes, scopes
+from isales_proxy.access.scope import (
+    PermissionMissing,
+    Scope,
+    VdnNotFound,
+    enter,
+    get_scopes,
+    list_scopes,
+)
 
 __all__ = [
     "ROLE_PERMISSIONS",
-    "NotAllowed",
-    "NotYours",
+    "PermissionMissing",
+    "VdnNotFound",
     "Permission",
     "Scope",
     "enter",
-    "remembered_scopes",
-    "scopes",
+    "get_scopes",
+    "list_scopes",
 ]

@@ -65,7 +65,7 @@ ONLY_WITH_NUMBERS: Final = frozenset({Permission.SEE_NUMBERS, Permission.SEE_RAW
 ONLY_WITHOUT_NUMBERS: Final = frozenset({Permission.REVEAL_NUMBERS})
 
 
-def granted(role: str, numbers_visible_to: frozenset[str]) -> frozenset[Permission]:
+def get_permissions(role: str, numbers_visible_to: frozenset[str]) -> frozenset[Permission]:
     """Give the permissions of a role under this setting; none for a role that is not in the table.
 
     >>> granted("visitor", frozenset({"visitor"}))

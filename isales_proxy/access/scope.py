@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission, granted
-from isales_proxy.core.settings import privacy
+from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission, get_permissions
+from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import Access, Role, Vdn
 
 
-class NotYours(LookupError):
+class VdnNotFound(LookupError):
     """The VDN does not exist, is switched off, or is none of this person's business: all alike."""
 
 
-class NotAllowed(PermissionError):
+class PermissionMissing(PermissionError):
     """The person sees the VDN but not this part of it."""
 
 
@@ -38,7 +38,7 @@ class Scope:
     @property
     def permissions(self) -> frozenset[Permission]:
         """All that the person may do in the VDN; nothing for a role that is not in the table."""
-        return granted(self.role, privacy().numbers_visible_to)
+        return get_permissions(self.role, get_privacy_settings().numbers_visible_to)
 
     def can(self, permission: Permission) -> bool:
         """Say whether the person may do this."""
@@ -47,10 +47,10 @@ class Scope:
     def require(self, permission: Permission) -> None:
         """Raise NotAllowed unless the person may do this."""
         if not self.can(permission):
-            raise NotAllowed
+            raise PermissionMissing
 
 
-def scopes(user: Any) -> list[Scope]:
+def list_scopes(user: Any) -> list[Scope]:
     """List every VDN that this person may enter, by number; one query.
 
     A role that grants nothing opens none.
@@ -61,19 +61,19 @@ def scopes(user: Any) -> list[Scope]:
 
 def enter(*, user: Any, vdn_id: int) -> Scope:
     """This person's scope in one VDN. Raises NotYours."""
-    for scope in remembered_scopes(user):
+    for scope in get_scopes(user):
         if scope.vdn.pk == vdn_id:
             return scope
-    raise NotYours
+    raise VdnNotFound
 
 
-def remembered_scopes(user: Any) -> list[Scope]:
+def get_scopes(user: Any) -> list[Scope]:
     """Like `scopes`, but asked of the database once for each loaded user: once a request."""
     if not user.is_authenticated:
         return []
     found: list[Scope] | None = getattr(user, "_callboard_scopes", None)
     if found is None:
-        found = scopes(user)
+        found = list_scopes(user)
         user._callboard_scopes = found  # noqa: SLF001
     return found
 

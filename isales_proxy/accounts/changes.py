@@ -17,10 +17,10 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from isales_proxy.accounts import sessions
-from isales_proxy.accounts.locks import hold
+from isales_proxy.accounts.locks import lock_people
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import masked
+from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.models import Access, AuditAction, User
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
@@ -40,7 +40,7 @@ class _Person:
 
 
 @contextmanager
-def watched(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
+def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
     """One transaction whose changes of these people, by their keys, are recorded at its end.
 
     The people are held from its beginning on.
@@ -49,7 +49,7 @@ def watched(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
     """
     with transaction.atomic():
         touched = set(people)
-        hold(touched)
+        lock_people(touched)
         before = _seen(touched)
         token = _watching.set(True)
         try:
@@ -76,7 +76,7 @@ def _seen(keys: set[int]) -> dict[int, _Person]:
     found = {}
     for user in User.objects.filter(pk__in=keys).prefetch_related("groups", "user_permissions"):
         facts = {
-            name: masked(value) if name in _TYPED else value
+            name: mask_numbers(value) if name in _TYPED else value
             for name in _FIELDS
             if (value := getattr(user, name)) is not None
         }
@@ -120,7 +120,7 @@ def _tell_password(by: User | None, person: User) -> None:
     audit.record(AuditAction.PASSWORD_CHANGED, by=by, person=person, subject=person.get_username())
     if by != person:
         # Whoever sets somebody else's password wants the old one's holder out, programs too.
-        sessions.shut_out(person=person, by=by, reason="password")
+        sessions.end_sessions_and_tokens(person=person, by=by, reason="password")
 
 
 def _tell_difference(

@@ -75,7 +75,7 @@ def save(
     now = now or timezone.now()
     values = {
         "address": address,
-        "body": encryption.seal(text, purpose=_PURPOSE),
+        "body": encryption.encrypt(text, purpose=_PURPOSE),
         "judged": judged,
         "notice": notice[:_LONGEST_NOTICE],
         "status": status,
@@ -175,17 +175,17 @@ def purge(now: datetime) -> int:
 
 
 def _finish(row: FormDraft, outcome: str, now: datetime, secret: str = "") -> None:
-    row.body = encryption.seal(secret, purpose=_PURPOSE) if secret else ""
+    row.body = encryption.encrypt(secret, purpose=_PURPOSE) if secret else ""
     row.notice, row.undone = "", False
-    row.outcome = encryption.seal(outcome, purpose=_PURPOSE)
+    row.outcome = encryption.encrypt(outcome, purpose=_PURPOSE)
     row.done_at = row.saved_at = now
     row.save()
 
 
 def _open(sealed: str) -> str:
     try:
-        return encryption.unseal(sealed, purpose=_PURPOSE) if sealed else ""
-    except encryption.Unopenable:
+        return encryption.decrypt(sealed, purpose=_PURPOSE) if sealed else ""
+    except encryption.DecryptionFailed:
         # Of another key: what was typed is lost, and the form is empty again.
         return ""
 

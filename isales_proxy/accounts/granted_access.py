@@ -12,20 +12,20 @@ from isales_proxy.models import Access, Role, User, Vdn, validate_agent_account
 
 
 @dataclass(frozen=True)
-class Granted:
+class GrantedAccess:
     """A role in one VDN; an agent comes with an agent account."""
 
     role: Role
     agent_account: str = ""
 
 
-def bring_up_to_date(*, person: User, granted: Mapping[int, Granted]) -> None:
+def synchronise_access(*, person: User, granted: Mapping[int, GrantedAccess]) -> None:
     """Let the person's access be what is `granted` by VDN, beside what people gave by hand.
 
     A row that somebody made by hand is neither changed nor deleted: it says more than the claims.
     VDNs that do not exist are passed over.
     """
-    with changes.watched(by=None, people=[person.pk]):
+    with changes.record_changes(by=None, people=[person.pk]):
         rows = {row.vdn_id: row for row in Access.objects.filter(user=person)}
         known = set(Vdn.objects.filter(pk__in=granted).values_list("pk", flat=True))
         for number, row in rows.items():
@@ -38,7 +38,7 @@ def bring_up_to_date(*, person: User, granted: Mapping[int, Granted]) -> None:
                 row.save()
 
 
-def usable_account(account: str) -> str:
+def clean_agent_account(account: str) -> str:
     """The agent account as it is kept; "" for one that nobody could filter by."""
     longest = Access._meta.get_field("agent_account").max_length or 0  # noqa: SLF001 - public name
     found = account.strip()

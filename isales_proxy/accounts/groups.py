@@ -16,7 +16,7 @@ from django.dispatch import receiver
 
 from isales_proxy.accounts import seeding
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import masked
+from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.models import AuditAction, User
 
 _by: ContextVar[User | None] = ContextVar("callboard_groups_by", default=None)
@@ -26,7 +26,7 @@ _MOVED: Final = {"post_add": "put", "post_remove": "taken", "pre_clear": "taken"
 
 
 @contextmanager
-def changed_by(person: User) -> Iterator[None]:
+def attribute_changes_to(person: User) -> Iterator[None]:
     """What is done to groups inside is this person's deed."""
     token = _by.set(person)
     try:
@@ -38,12 +38,12 @@ def changed_by(person: User) -> Iterator[None]:
 @receiver(pre_save, sender=Group, dispatch_uid="isales_proxy.groups")
 def _before_save(instance: Group, **_more: object) -> None:
     name = Group.objects.filter(pk=instance.pk).values_list("name", flat=True).first()
-    setattr(instance, _BEFORE, {"name": masked(name)} if name is not None else {})
+    setattr(instance, _BEFORE, {"name": mask_numbers(name)} if name is not None else {})
 
 
 @receiver(post_save, sender=Group, dispatch_uid="isales_proxy.groups")
 def _saved(instance: Group, **_more: object) -> None:
-    before, after = getattr(instance, _BEFORE), {"name": masked(instance.name)}
+    before, after = getattr(instance, _BEFORE), {"name": mask_numbers(instance.name)}
     if before != after:
         _tell(instance, before=before, after=after)
 
@@ -51,7 +51,7 @@ def _saved(instance: Group, **_more: object) -> None:
 @receiver(pre_delete, sender=Group, dispatch_uid="isales_proxy.groups")
 def _before_delete(instance: Group, **_more: object) -> None:
     facts = {
-        "name": masked(instance.name),
+        "name": mask_numbers(instance.name),
         "permissions": _codes(instance.permissions.all()),
         "members": User.objects.filter(groups=instance).count(),
     }
@@ -87,5 +87,5 @@ def _codes(permissions: Iterable[Permission]) -> list[str]:
 def _tell(group: Group, **facts: Any) -> None:
     # What follows from a migrate is nobody's deed, and the audit may not be there yet.
     if not seeding.under_way.get():
-        subject = f"group {masked(group.name)}"
+        subject = f"group {mask_numbers(group.name)}"
         audit.record(AuditAction.GROUP_CHANGED, by=_by.get(), subject=subject, **facts)

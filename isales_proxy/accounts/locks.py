@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from isales_proxy.models import User
 
 
-def hold(keys: Iterable[int]) -> None:
+def lock_people(keys: Iterable[int]) -> None:
     """Hold these people for the rest of the transaction, and with them what is theirs: sessions,
     tokens, second factors. Whoever changes that and records it holds the person first."""
     list(User.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))

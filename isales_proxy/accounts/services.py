@@ -17,7 +17,7 @@ from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.models import Access, Role, User, Vdn
 
 
-class Unfit(ValueError):
+class InvalidUser(ValueError):
     """The wish cannot be fulfilled; `reasons` are English sentences without the password."""
 
     def __init__(self, *reasons: str) -> None:
@@ -25,12 +25,12 @@ class Unfit(ValueError):
         self.reasons = reasons
 
 
-class NotOfTheDemo(Unfit):
+class NotADemoUser(InvalidUser):
     """The name belongs to a person whom the demo did not make."""
 
 
 @dataclass(frozen=True)
-class Wish:
+class UserSpec:
     """A person as wanted: this role in these VDNs. An empty password keeps the one there is."""
 
     name: str
@@ -45,21 +45,21 @@ class Wish:
         return f"Wish({self.name!r}, {self.role.value}, {self.vdns})"
 
 
-def enlist(wish: Wish) -> bool:
+def create_or_update_user(wish: UserSpec) -> bool:
     """Create the person, or bring them to the wish; True when they are new. Raises Unfit.
 
     Access to VDNs that the wish does not name stays as it is, and who is switched off stays so.
     """
     vdns = _vdns(wish.vdns)
     user = User.objects.filter(username=wish.name).first()
-    with changes.watched(by=None, people=[user.pk] if user else []) as touched:
+    with changes.record_changes(by=None, people=[user.pk] if user else []) as touched:
         new = user is None
         if user is None:
             if not wish.password:
-                raise Unfit("A new person needs a password.")
+                raise InvalidUser("A new person needs a password.")
             user = User(username=wish.name)
         elif wish.demo and not user.is_demo:
-            raise NotOfTheDemo(f"{wish.name} was not made by the demo.")
+            raise NotADemoUser(f"{wish.name} was not made by the demo.")
         # A demo person who is then wanted in earnest is none any more.
         user.is_demo = wish.demo
         if wish.superuser:
@@ -73,12 +73,12 @@ def enlist(wish: Wish) -> bool:
     return new
 
 
-def close(names: Iterable[str], *, known_password: str) -> list[str]:
+def remove_known_passwords(names: Iterable[str], *, known_password: str) -> list[str]:
     """Take the password from those of them who still have the known one; gives their names."""
     closed = []
     for user in User.objects.filter(username__in=list(names)):
         if user.check_password(known_password):
-            with changes.watched(by=None, people=[user.pk]):
+            with changes.record_changes(by=None, people=[user.pk]):
                 user.set_unusable_password()
                 user.save(update_fields=["password"])
             closed.append(user.username)
@@ -105,36 +105,38 @@ def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> N
         sync_staff(instance.user)
 
 
-def managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
+def get_managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
     """The VDNs whose people and access this person manages."""
     if by.is_superuser:
         return Vdn.objects.all()
     return Vdn.objects.filter(accesses__user=by.pk, accesses__role=Role.ADMIN)
 
 
-def managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
+def get_managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
     """Whom this person may change: those with no access beyond the VDNs that they manage.
 
     Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
     """
     if by.is_superuser:
         return User.objects.all()
-    elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(vdn__in=managed_vdns(by))
+    elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(
+        vdn__in=get_managed_vdns(by)
+    )
     return User.objects.filter(~models.Exists(elsewhere), is_superuser=False)
 
 
 def _vdns(wanted: tuple[int, ...]) -> list[Vdn]:
     if not wanted:
-        raise Unfit("At least one VDN is needed.")
+        raise InvalidUser("At least one VDN is needed.")
     found = {vdn.pk: vdn for vdn in Vdn.objects.all()}
     missing = [str(number) for number in dict.fromkeys(wanted) if number not in found]
     if missing:
         known = ", ".join(str(number) for number in found) or "none"
-        raise Unfit(f"There is no VDN {', '.join(missing)}; known: {known}.")
+        raise InvalidUser(f"There is no VDN {', '.join(missing)}; known: {known}.")
     return [found[number] for number in dict.fromkeys(wanted)]
 
 
-def _give_access(user: User, vdn: Vdn, wish: Wish) -> None:
+def _give_access(user: User, vdn: Vdn, wish: UserSpec) -> None:
     access = Access.objects.filter(user=user, vdn=vdn).first() or Access(user=user, vdn=vdn)
     access.role = wish.role
     access.agent_account = wish.agent_account.strip()
@@ -145,7 +147,7 @@ def _save(row: User | Access) -> None:
     try:
         row.full_clean()
     except ValidationError as error:
-        raise Unfit(*_reasons(error)) from None
+        raise InvalidUser(*_reasons(error)) from None
     row.save()
 
 
@@ -165,5 +167,5 @@ def _set_password(user: User, password: str) -> None:
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise Unfit(*error.messages) from None
+        raise InvalidUser(*error.messages) from None
     user.set_password(password)

@@ -18,7 +18,7 @@ from django.core.cache import caches
 from django.db import transaction
 
 from isales_proxy.accounts import tokens
-from isales_proxy.accounts.locks import hold
+from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, User
 
@@ -26,7 +26,7 @@ MOST: Final = 20
 """How many sessions a person may have open at once."""
 
 
-def begun(*, user: User, key: str, address: str, user_agent: str) -> None:
+def record_start(*, user: User, key: str, address: str, user_agent: str) -> None:
     """Note a session that has just begun. Where it is one too many the oldest end."""
     longest = UserSession._meta.get_field("user_agent").max_length  # noqa: SLF001 - Django's public name
     UserSession.objects.update_or_create(
@@ -36,19 +36,19 @@ def begun(*, user: User, key: str, address: str, user_agent: str) -> None:
     _end_oldest(user)
 
 
-def seen(*, key: str, address: str, now: datetime) -> bool:
+def record_activity(*, key: str, address: str, now: datetime) -> bool:
     """Note that a person acted in the session; False if it was never noted to have begun."""
     return bool(UserSession.objects.filter(session_key=key).update(last_seen_at=now, ip=address))
 
 
-def of(user: User) -> list[Any]:
+def get_active(user: User) -> list[Any]:
     """The sessions that are still good, the youngest first: `pk`, `ip`, `user_agent` and times."""
     # Those that are over are deleted by `purge`: a page that is only read writes nothing.
     found = [each for each in UserSession.objects.filter(user=user) if each.exists()]
     return sorted(found, key=lambda session: session.created_at, reverse=True)
 
 
-def end(*, person: User, number: int, by: User) -> bool:
+def end_session(*, person: User, number: int, by: User) -> bool:
     """End one session of the person; False if they have none of that number."""
     found = UserSession.objects.filter(user_id=person.pk, pk=number)
     return bool(_end(found, person=person, by=by, reason="one"))
@@ -60,13 +60,13 @@ def end_all(*, person: User, by: User | None, but: str = "", reason: str = "all"
     return _end(found, person=person, by=by, reason=reason)
 
 
-def shut_out(*, person: User, by: User | None, reason: str = "all") -> int:
+def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all") -> int:
     """End all sessions and API tokens of the person, who may be somebody else by now; how many.
 
     `by` None is the system itself: a command of the operator's.
     """
     with transaction.atomic():
-        hold([person.pk])
+        lock_people([person.pk])
         ended = end_all(person=person, by=by, reason=reason)
         return ended + tokens.revoke_all(person=person, by=by)
 

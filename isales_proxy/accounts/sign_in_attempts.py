@@ -85,4 +85,4 @@ def purge(now: datetime) -> int:
 def _key(limit: Limit, whom: str) -> str:
     # A password that was typed into the field of the user name must not be readable here.
     text = f"{limit.kind}\0{whom}".encode()
-    return hmac.new(encryption.derived("sign-in-attempts"), text, sha256).hexdigest()
+    return hmac.new(encryption.derive_key("sign-in-attempts"), text, sha256).hexdigest()

@@ -16,7 +16,7 @@ from isales_proxy import access
 from isales_proxy.access import Permission
 from isales_proxy.accounts import second_factors
 from isales_proxy.accounts import services as people
-from isales_proxy.accounts.locks import hold
+from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
@@ -30,18 +30,18 @@ _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 _RANK: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 
-class TooMany(RuntimeError):
+class TooManyTokens(RuntimeError):
     """The person has as many tokens as one may have."""
 
 
-def holds(token: ApiToken, needed: TokenScope) -> bool:
+def includes_scope(token: ApiToken, needed: TokenScope) -> bool:
     """Whether the token's scope is this one, or one that holds it."""
     return _RANK[TokenScope(token.scope)] >= _RANK[needed]
 
 
-def usable_scopes(user: User) -> tuple[TokenScope, ...]:
+def get_usable_scopes(user: User) -> tuple[TokenScope, ...]:
     """The scopes that add anything to what this person may do by token; always `read`."""
-    scopes = access.remembered_scopes(user)
+    scopes = access.get_scopes(user)
     found = [TokenScope.READ]
     if any(
         scope.can(Permission.WRITE_BACK)
@@ -58,19 +58,21 @@ def usable_scopes(user: User) -> tuple[TokenScope, ...]:
     return tuple(found)
 
 
-def of(user: User) -> models.QuerySet[ApiToken]:
+def get_own(user: User) -> models.QuerySet[ApiToken]:
     """The person's own tokens, the newest first, those that ended included."""
     found: models.QuerySet[ApiToken] = ApiToken.objects.filter(user=user)
     return found
 
 
-def in_reach(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
+def get_managed(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
     """The tokens of the people whom this person manages."""
-    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(user__in=people.managed_people(by))
+    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(
+        user__in=people.get_managed_people(by)
+    )
     return found.select_related("user")
 
 
-def make(
+def create_token(
     *, user: User, name: str, scope: TokenScope, days: int, second_factor: bool = False
 ) -> tuple[ApiToken, str]:
     """A new token and its text, which is kept nowhere.
@@ -79,13 +81,13 @@ def make(
 
     Raises TooMany, and NotAllowed for a scope that the person cannot use.
     """
-    if scope not in usable_scopes(user):
-        raise access.NotAllowed
+    if scope not in get_usable_scopes(user):
+        raise access.PermissionMissing
     with transaction.atomic():
         # Whoever makes two at once waits here, so that the bound holds.
-        hold([user.pk])
-        if of(user).filter(expiry__gt=timezone.now()).count() >= MOST:
-            raise TooMany
+        lock_people([user.pk])
+        if get_own(user).filter(expiry__gt=timezone.now()).count() >= MOST:
+            raise TooManyTokens
         token, text = ApiToken.objects.create(
             user=user,
             name=name,
@@ -100,7 +102,7 @@ def make(
 def revoke(*, by: User | None, token: ApiToken) -> None:
     """End a token at once; the caller has it from `of` or `in_reach`, which say that one may."""
     with transaction.atomic():
-        hold([token.user_id])
+        lock_people([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
         if deleted:
             _record(AuditAction.TOKEN_REVOKED, by, token)
@@ -108,13 +110,13 @@ def revoke(*, by: User | None, token: ApiToken) -> None:
 
 def revoke_all(*, person: User, by: User | None) -> int:
     """End every token of the person, when nobody is to act in their name; gives how many."""
-    found = list(of(person))
+    found = list(get_own(person))
     for token in found:
         revoke(by=by, token=token)
     return len(found)
 
 
-def find(text: str) -> ApiToken | None:
+def authenticate(text: str) -> ApiToken | None:
     """The token of this text, with its person; None when there is none that may act now."""
     if not _TOKEN.fullmatch(text):
         return None
@@ -129,7 +131,7 @@ def is_without_second_factor(token: ApiToken) -> bool:
     return not token.second_factor and second_factors.is_required_of(token.user)
 
 
-def note_use(token: ApiToken, now: datetime | None = None) -> None:
+def record_use(token: ApiToken, now: datetime | None = None) -> None:
     """Remember when and from where it was used last, once a minute at most.
 
     A database that cannot take it just now keeps nobody from reading.
@@ -141,7 +143,7 @@ def note_use(token: ApiToken, now: datetime | None = None) -> None:
     due = Q(last_used_at=None) | Q(last_used_at__lte=before)
     optional_write(
         lambda: ApiToken.objects.filter(due, pk=token.pk).update(
-            last_used_at=now, last_used_from=audit.address()
+            last_used_at=now, last_used_from=audit.current_address()
         ),
         "token_use_not_noted",
     )

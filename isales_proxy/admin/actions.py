@@ -36,7 +36,11 @@ def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySe
             " password lets them in."
         )
         return _asked(modeladmin, request, queryset, "reset_second_factor", question)
-    done = _done(request, queryset, lambda person, by: second_factors.reset(person=person, by=by))
+    done = _done(
+        request,
+        queryset,
+        lambda person, by: second_factors.reset_second_factors(person=person, by=by),
+    )
     text = ngettext(
         "The second factor of %(n)s person is reset.",
         "The second factors of %(n)s people are reset.",
@@ -57,7 +61,9 @@ def end_sessions(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]
             " again."
         )
         return _asked(modeladmin, request, queryset, "end_sessions", question)
-    done = _done(request, queryset, lambda person, by: sessions.shut_out(person=person, by=by))
+    done = _done(
+        request, queryset, lambda person, by: sessions.end_sessions_and_tokens(person=person, by=by)
+    )
     text = ngettext(
         "The sessions of %(n)s person are ended.", "The sessions of %(n)s people are ended.", done
     )

@@ -22,15 +22,15 @@ class AuditedGroupAdmin(OwnFiltersOnly, GroupAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Add or change."""
-        with groups.changed_by(cast("User", request.user)):
+        with groups.attribute_changes_to(cast("User", request.user)):
             return super().changeform_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Delete one."""
-        with groups.changed_by(cast("User", request.user)):
+        with groups.attribute_changes_to(cast("User", request.user)):
             return super().delete_view(request, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The list, by whose action several are deleted."""
-        with groups.changed_by(cast("User", request.user)):
+        with groups.attribute_changes_to(cast("User", request.user)):
             return super().changelist_view(request, *args, **kwargs)

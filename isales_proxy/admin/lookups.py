@@ -9,7 +9,7 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 
 # How the filters of a list, and its dates, put their questions.
 _BY_FILTER: Final = ("", "__exact", "__isnull", "__id__exact")
@@ -24,7 +24,7 @@ class CleanedSearch(BaseModelAdmin):  # type: ignore[type-arg]
     ) -> tuple[QuerySet[Any], bool]:
         """The rows that bear it."""
         found: tuple[QuerySet[Any], bool] = super().get_search_results(  # type: ignore[misc]
-            request, queryset, cleaned(search_term)
+            request, queryset, clean_text(search_term)
         )
         return found
 

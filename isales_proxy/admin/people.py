@@ -70,7 +70,7 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST":
             return view(request, *args, **kwargs)
         chosen = [str(key) for key in (*args, *kwargs.values()) if str(key).isdecimal()]
-        with changes.watched(
+        with changes.record_changes(
             by=cast("User", request.user), people=self._people(request, chosen)
         ) as touched:
             request.callboard_touched = touched  # type: ignore[attr-defined]
@@ -94,13 +94,13 @@ class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
         """Those rows."""
-        return super().get_queryset(request).filter(vdn__in=people.managed_vdns(request.user))
+        return super().get_queryset(request).filter(vdn__in=people.get_managed_vdns(request.user))
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         """Those choices."""
-        choices = {"vdn": people.managed_vdns, "user": people.managed_people}
+        choices = {"vdn": people.get_managed_vdns, "user": people.get_managed_people}
         kwargs["queryset"] = choices[db_field.name](request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -163,14 +163,14 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Those within reach."""
         found = super().get_queryset(request)
-        reach = found.filter(pk__in=people.managed_people(request.user))
-        return second_factors.with_kinds(reach)
+        reach = found.filter(pk__in=people.get_managed_people(request.user))
+        return second_factors.prefetch_kinds(reach)
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
         """`authenticator app, security key`; empty for somebody who has none."""
         return ", ".join(
-            str(second_factors.WORDS[kind]) for kind in second_factors.kinds_of(person)
+            str(second_factors.WORDS[kind]) for kind in second_factors.list_kinds(person)
         )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

@@ -23,7 +23,7 @@ class _ToLookAt(OwnFiltersOnly):
         found = super().get_queryset(request)
         if request.user.is_superuser:
             return found
-        return found.filter(vdn_id__in=people.managed_vdns(request.user).values("pk"))
+        return found.filter(vdn_id__in=people.get_managed_vdns(request.user).values("pk"))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Whoever may enter the admin at all."""
@@ -89,7 +89,7 @@ class BatchAdmin(_Kept):
     @admin.display(description=_("reason"))
     def masked_reason(self, row: CallDataBatch) -> str:
         """Who typed it may have had a number before them."""
-        return masking.text(row.reason)
+        return masking.mask_text(row.reason)
 
 
 @admin.register(WriteBack)

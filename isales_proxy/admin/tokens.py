@@ -34,7 +34,7 @@ class TokenAdmin(OwnFiltersOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         """Those of the people whom the reader manages."""
-        return tokens.in_reach(request.user)
+        return tokens.get_managed(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
         """Whoever may enter the admin at all."""

@@ -16,7 +16,7 @@ from isales_proxy.accounts import services as people
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.audit import services as audit
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import AuditAction, User, Vdn
 from isales_proxy.vendor import vdn_keys
 
@@ -62,7 +62,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = vdn_keys.held(self.instance) if self.instance.pk else frozenset()
+        found = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
         for name, label in _KEYS.items():
             field = self.fields.get(name)
             if field is not None:
@@ -75,7 +75,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_cc_id(self) -> int:
         """Left empty it is that of the environment."""
-        return int(self.cleaned_data["cc_id"] or isales().cc_id)
+        return int(self.cleaned_data["cc_id"] or get_isales_settings().cc_id)
 
     def clean(self) -> dict[str, Any]:
         """Refuse a key that could not be used, at its field, and half of a pair."""
@@ -83,10 +83,10 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
         for name in _KEYS:
             if value := found.get(name):
                 try:
-                    vdn_keys.check(name, value)
+                    vdn_keys.validate_key(name, value)
                 except ValidationError as error:
                     self.add_error(name, error)
-        held = vdn_keys.held(self.instance) if self.instance.pk else frozenset()
+        held = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
         after = (held - set(found.get("take", ()))) | {name for name in _KEYS if found.get(name)}
         for first, second in vdn_keys.PAIRS:
             if (first in after) != (second in after):
@@ -128,7 +128,7 @@ class VdnAdmin(OwnFiltersOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Vdn]:
         """One's own."""
-        return super().get_queryset(request).filter(pk__in=people.managed_vdns(request.user))
+        return super().get_queryset(request).filter(pk__in=people.get_managed_vdns(request.user))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """The vendor's number stays what it was."""
@@ -141,7 +141,7 @@ class VdnAdmin(OwnFiltersOnly):
         by = cast("User", request.user)
         take = frozenset(form.cleaned_data.get("take", ()))
         if form.put or take:
-            vdn_keys.change(vdn=obj, by=by, put=form.put, take=take - set(form.put))
+            vdn_keys.change_keys(vdn=obj, by=by, put=form.put, take=take - set(form.put))
         if columns or not change:
             audit.record(
                 AuditAction.VDN_CHANGED,

@@ -40,7 +40,7 @@ class TokenAuthentication(KnoxAuthentication):
             raise exceptions.AuthenticationFailed(
                 _("Send the token as “Authorization: Token cb_…”: no other scheme is taken here.")
             )
-        token = tokens.find(match[1])
+        token = tokens.authenticate(match[1])
         if token is None:
             raise exceptions.AuthenticationFailed(
                 _("This token is not valid: it is unknown, has ended, or was revoked.")
@@ -52,7 +52,7 @@ class TokenAuthentication(KnoxAuthentication):
                     " Make a new one."
                 )
             )
-        tokens.note_use(token)
+        tokens.record_use(token)
         structlog.contextvars.bind_contextvars(user_id=token.user.pk, token=token.token_key)
         return token.user, token
 

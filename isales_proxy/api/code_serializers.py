@@ -57,7 +57,7 @@ class ResultCodeListFields(serializers.Serializer[Any]):
     unknown = UnknownCodeFields(many=True)
 
 
-class WordsFields(serializers.Serializer[Any]):
+class CodeTextFields(serializers.Serializer[Any]):
     """The vendor's words for one code."""
 
     zh = serializers.CharField()
@@ -69,8 +69,8 @@ class CodeChangeFields(serializers.Serializer[Any]):
 
     code = serializers.CharField()
     kind = serializers.ChoiceField(choices=_KINDS)
-    before = WordsFields(allow_null=True, help_text="null: it was not in the table.")
-    after = WordsFields(allow_null=True, help_text="null: it is no longer in the table.")
+    before = CodeTextFields(allow_null=True, help_text="null: it was not in the table.")
+    after = CodeTextFields(allow_null=True, help_text="null: it is no longer in the table.")
 
 
 class RefreshFields(serializers.Serializer[Any]):

@@ -17,16 +17,16 @@ from rest_framework.response import Response
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.api import code_documents as documents
-from isales_proxy.api.errors import InvalidQuestion, by_field, require_nothing
+from isales_proxy.api.errors import InvalidRequest, by_field, require_nothing
 from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.views import PersonalView
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeRefresh
 from isales_proxy.reservations.forms import PageFilter
 from isales_proxy.result_codes import history, occurrences, previews, tables
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeMeaning
-from isales_proxy.result_codes.tables import Change, RefreshReport
+from isales_proxy.result_codes.tables import CodeChange, RefreshReport
 
 
 class ResultCodes(PersonalView):
@@ -62,7 +62,9 @@ class ResultCodesRefresh(PersonalView):
         require_nothing(request, parameters=["preview"])
         preview = _flag(request, "preview")
         report = (
-            previews.start(scope=scope).report if preview else result_codes.refresh(scope=scope)
+            previews.create_preview(scope=scope).report
+            if preview
+            else result_codes.refresh(scope=scope)
         )
         return Response(_report(report, applied=not preview))
 
@@ -79,9 +81,9 @@ class CodeHistory(PersonalView):
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         form = PageFilter(request.query_params)
         if not form.is_valid():
-            raise InvalidQuestion(by_field(form.errors))
+            raise InvalidRequest(by_field(form.errors))
         page, size = form.cleaned_data["page"], form.cleaned_data["size"]
-        rows, total = history.listed(scope=scope, page=page, size=size)
+        rows, total = history.list_entries(scope=scope, page=page, size=size)
         return Response(
             {"count": total, "page": page, "size": size, "results": [_entry(row) for row in rows]}
         )
@@ -89,15 +91,15 @@ class CodeHistory(PersonalView):
 
 def _flag(request: Request, name: str) -> bool:
     """A parameter that is true or false; False where it is not given. Raises InvalidQuestion."""
-    text = cleaned(request.query_params.get(name, "false")).strip()
+    text = clean_text(request.query_params.get(name, "false")).strip()
     if text not in {"true", "false"}:
-        raise InvalidQuestion({name: [_("Must be true or false.")]})
+        raise InvalidRequest({name: [_("Must be true or false.")]})
     return text == "true"
 
 
 def _table(scope: Scope) -> dict[str, Any]:
-    book = result_codes.book(scope.vdn)
-    seen = occurrences.counts(scope.vdn)
+    book = result_codes.get_book(scope.vdn)
+    seen = occurrences.count_recent(scope.vdn)
     unknown = sorted(seen.keys() - book.codes.keys())
     return {
         "count": len(book.codes),
@@ -139,11 +141,11 @@ def _entry(row: CodeRefresh) -> dict[str, Any]:
         "added": row.added,
         "reworded": row.reworded,
         "removed": row.removed,
-        "changes": _changes(tables.change_from_json(each) for each in row.changes),
+        "changes": _changes(tables.parse_change(each) for each in row.changes),
     }
 
 
-def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
+def _changes(changes: Iterable[CodeChange]) -> list[dict[str, Any]]:
     return [
         {
             "code": each.code,

@@ -22,13 +22,13 @@ from rest_framework.request import Request
 from rest_framework.views import set_rollback
 
 from isales_proxy import problems
-from isales_proxy.access import NotAllowed, NotYours
+from isales_proxy.access import PermissionMissing, VdnNotFound
 from isales_proxy.api.permissions import ScopeLacks
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
 from isales_proxy.core.locks import AlreadyRunning
-from isales_proxy.number_access.budgets import SearchesSpent
+from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 
 log = structlog.get_logger("isales")
 
@@ -36,7 +36,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _TYPES: Final = "urn:callboard:problem:"
 
 
-class OnlyStale(Exception):
+class OnlyStaleAnswer(Exception):
     """The vendor is away; `as_of` (aware UTC) is when it last answered the same question.
 
     A page shows that older answer; a program gets the problem and may decide for itself.
@@ -48,7 +48,7 @@ class OnlyStale(Exception):
         self.as_of = as_of
 
 
-class NotTaken(Exception):
+class CallDataNotReceived(Exception):
     """Call data was asked for and did not come; `batch` is the number of its record."""
 
     def __init__(self, found: problems.Problem, batch: int) -> None:
@@ -57,7 +57,7 @@ class NotTaken(Exception):
         self.batch = batch
 
 
-class InvalidQuestion(Exception):
+class InvalidRequest(Exception):
     """The question is out of bounds: field → messages for people. No vendor call was made.
 
     `title` where it is no question by a filter.
@@ -69,9 +69,9 @@ class InvalidQuestion(Exception):
         self.title = title
 
 
-def invalid_value(errors: Mapping[str, list[str]]) -> InvalidQuestion:
+def invalid_value(errors: Mapping[str, list[str]]) -> InvalidRequest:
     """That a deed is asked for with values that are not allowed."""
-    return InvalidQuestion(errors, title=_("A value is not allowed"))
+    return InvalidRequest(errors, title=_("A value is not allowed"))
 
 
 def no_such_fields(names: Iterable[str]) -> dict[str, list[str]]:
@@ -111,21 +111,21 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     """DRF's exception handler: whatever a view raises, foreseen or not, becomes a problem."""
     set_rollback()
     match error:
-        case OnlyStale():
+        case OnlyStaleAnswer():
             return _described(problems.describe(error.error), error.as_of)
-        case NotTaken():
+        case CallDataNotReceived():
             return _described(error.found, batch=error.batch)
         case ISalesError():
             return _described(problems.describe(error))
-        case SearchesSpent():
-            return _described(problems.searches_spent(error))
-        case InvalidQuestion():
+        case DailySearchLimitExceeded():
+            return _described(problems.describe_search_limit(error))
+        case InvalidRequest():
             return _invalid(error.errors, error.title)
         case exceptions.ValidationError():
             return _invalid(_of_detail(error.detail))
         case AlreadyRunning():
             return problem(409, _("A refresh is already under way."))
-        case NotYours() | Http404():
+        case VdnNotFound() | Http404():
             return problem(404, _("There is nothing here for you."))
         case RequestDataTooBig():
             return too_large()
@@ -133,7 +133,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
             return problem(422, _("A part of the address cannot be understood."))
         case ScopeLacks():
             return _scope_lacks(error)
-        case NotAllowed() | PermissionDenied():
+        case PermissionMissing() | PermissionDenied():
             return problem(403, _("Your role does not allow this."))
         case exceptions.APIException():
             return _rest_framework(error)

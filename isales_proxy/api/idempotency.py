@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from isales_proxy.api.errors import InvalidQuestion, problem
+from isales_proxy.api.errors import InvalidRequest, problem
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -60,5 +60,5 @@ def under_way(**more: Any) -> HttpResponse:
     )
 
 
-def _unfit(text: str) -> InvalidQuestion:
-    return InvalidQuestion({HEADER: [text]}, title=_("A value is not allowed"))
+def _unfit(text: str) -> InvalidRequest:
+    return InvalidRequest({HEADER: [text]}, title=_("A value is not allowed"))

@@ -33,7 +33,7 @@ def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's si
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """The state of database, cache, jobs and vendor; 503 when we cannot serve people."""
-    ready, parts = health.readiness()
+    ready, parts = health.check_readiness()
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
 

@@ -24,7 +24,7 @@ from isales_proxy.api.documents import (
 from isales_proxy.api.outbound_serializers import (
     BatchPageFields,
     BatchWithRowsFields,
-    TakeWish,
+    CallDataRequestFields,
     TaskListFields,
 )
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
@@ -54,7 +54,7 @@ take: Final = extend_schema(
         "problem carries the number of the batch in `batch`; whether numbers may have been handed "
         "out is told by the batch's `state`, and by `next_step`."
     ),
-    request=TakeWish,
+    request=CallDataRequestFields,
     parameters=[IDEMPOTENCY_KEY, replayed(200)],
     responses={
         201: BatchWithRowsFields,

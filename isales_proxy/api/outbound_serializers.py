@@ -51,7 +51,7 @@ class ConfirmField(serializers.Field[bool, Any, bool, Any]):
         return value
 
 
-class TakeWish(CleanedJson, serializers.Serializer[Any]):
+class CallDataRequestFields(CleanedJson, serializers.Serializer[Any]):
     """How much call data to take, and why."""
 
     batch_count = serializers.IntegerField(

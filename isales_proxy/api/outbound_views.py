@@ -18,24 +18,24 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.api import idempotency
 from isales_proxy.api import outbound_documents as documents
 from isales_proxy.api.errors import (
-    InvalidQuestion,
-    NotTaken,
-    OnlyStale,
+    CallDataNotReceived,
+    InvalidRequest,
+    OnlyStaleAnswer,
     by_field,
     invalid_value,
     json_object,
     no_such_fields,
     problem,
 )
-from isales_proxy.api.outbound_serializers import TakeWish
+from isales_proxy.api.outbound_serializers import CallDataRequestFields
 from isales_proxy.api.permissions import READS, WRITES, Permits
-from isales_proxy.api.views import PersonalView, in_pages
+from isales_proxy.api.views import PersonalView, paginate
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import BatchFilter
-from isales_proxy.outbound.services import Taking
+from isales_proxy.outbound.services import CallDataRequestResult
 
 # Numbers may be gone: a program must not be invited to try again.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
@@ -51,10 +51,10 @@ class Tasks(PersonalView):
     @documents.tasks
     def get(self, request: Request, vdn_id: int) -> Response:
         """The tasks in the vendor's order."""
-        found = tasks.listed(scope=access.enter(user=request.user, vdn_id=vdn_id))
+        found = tasks.list_tasks(scope=access.enter(user=request.user, vdn_id=vdn_id))
         if found.error is not None:
-            raise OnlyStale(found.error, found.as_of)
-        part, place = in_pages(request, found.rows)
+            raise OnlyStaleAnswer(found.error, found.as_of)
+        part, place = paginate(request, found.rows)
         return Response(
             {
                 "count": len(found.rows),
@@ -66,7 +66,7 @@ class Tasks(PersonalView):
         )
 
 
-class CallDataTaking(PersonalView):
+class CallDataRequests(PersonalView):
     """`vdns/<id>/tasks/<service ID>/call-data/`"""
 
     needs = WRITES
@@ -76,13 +76,13 @@ class CallDataTaking(PersonalView):
     def post(self, request: Request, vdn_id: int, service_id: str) -> Any:
         """Have call data handed out; 200 when this key had done so before."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        if not tasks.is_id(service_id):
+        if not tasks.is_task_id(service_id):
             raise Http404
         wish = _wish(request.data)
         in_body = str(wish.get("key") or "")
         by_header = idempotency.key_of(request, in_body)
         try:
-            taking = call_data.take(
+            taking = call_data.request_call_data(
                 scope=scope,
                 service_id=service_id,
                 batch_count=wish["batch_count"],
@@ -93,7 +93,7 @@ class CallDataTaking(PersonalView):
             return problem(507, _("Our disk has no room for the answer. CC-iSales was not asked."))
         if taking.lost:
             return Response(
-                _batch(taking.batch, tasks.known(scope=scope))
+                _batch(taking.batch, tasks.get_known_tasks(scope=scope))
                 | {"results": list(_rows(taking.unstored))},
                 status=201,
             )
@@ -122,12 +122,12 @@ class Batches(PersonalView):
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         form = BatchFilter(request.query_params)
         if not form.is_valid():
-            raise InvalidQuestion(by_field(form.errors))
+            raise InvalidRequest(by_field(form.errors))
         asked = form.cleaned_data
-        found = call_data.batches(
+        found = call_data.list_batches(
             scope=scope, service_id=asked["task"], page=asked["page"], size=asked["size"]
         )
-        names = tasks.known(scope=scope)
+        names = tasks.get_known_tasks(scope=scope)
         return Response(
             {
                 "count": found.total,
@@ -148,13 +148,13 @@ class Batch(PersonalView):
     def get(self, request: Request, vdn_id: int, batch_id: int) -> Response:
         """One batch with all of its rows."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        return Response(_with_rows(scope, call_data.batch(scope=scope, batch_id=batch_id)))
+        return Response(_with_rows(scope, call_data.get_batch(scope=scope, batch_id=batch_id)))
 
 
 def _wish(data: Any) -> dict[str, Any]:
     """What to take. A misspelt field is refused: its default would take what nobody asked for."""
     given = json_object(data)
-    form = TakeWish(data=given)
+    form = CallDataRequestFields(data=given)
     if unknown := no_such_fields(given.keys() - form.fields):
         raise invalid_value(unknown)
     if not form.is_valid():
@@ -162,19 +162,19 @@ def _wish(data: Any) -> dict[str, Any]:
     return dict(form.validated_data)
 
 
-def _not_taken(taking: Taking) -> NotTaken:
+def _not_taken(taking: CallDataRequestResult) -> CallDataNotReceived:
     """The problem as elsewhere, but for what to do next."""
     found = replace(
         problems.describe(taking.error or BadAnswer()), next_step=_next_step(taking.batch)
     )
     if taking.batch.state in _PERHAPS_HANDED_OUT:
         found = replace(found, retry_after=None)
-    return NotTaken(found, taking.batch.pk)
+    return CallDataNotReceived(found, taking.batch.pk)
 
 
 def _with_rows(scope: Scope, batch: CallDataBatch) -> dict[str, Any]:
-    rows = call_data.all_rows(scope=scope, batch_id=batch.pk)
-    return _batch(batch, tasks.known(scope=scope)) | {"results": list(_rows(rows))}
+    rows = call_data.list_all_rows(scope=scope, batch_id=batch.pk)
+    return _batch(batch, tasks.get_known_tasks(scope=scope)) | {"results": list(_rows(rows))}
 
 
 def _batch(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _batch(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _next_step(batch: CallDataBatch) -> str:
-    return call_data.advice(batch, when=_iso(batch.asked_at))
+    return call_data.get_advice(batch, when=_iso(batch.asked_at))
 
 
 def _iso(moment: datetime) -> str:

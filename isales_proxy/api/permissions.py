@@ -42,7 +42,7 @@ class TokenMay(BasePermission):
         if not isinstance(request.auth, ApiToken):
             return True
         needed = needed_by(view, request.method or "")
-        if needed is not None and not tokens.holds(request.auth, needed):
+        if needed is not None and not tokens.includes_scope(request.auth, needed):
             raise ScopeLacks(needed)
         return True
 
@@ -60,7 +60,7 @@ class PersonMay(BasePermission):
         declared: Permits = getattr(view, "permits", {})
         permission = declared.get("GET" if method in {"HEAD", "OPTIONS"} else method)
         if permission is None and method != "OPTIONS":
-            raise access.NotAllowed
+            raise access.PermissionMissing
         if permission is not None:
             scope.require(permission)
         return True

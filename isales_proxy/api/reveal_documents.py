@@ -18,7 +18,7 @@ from isales_proxy.api.documents import (
 from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REASON
 
 
-class RevealWish(serializers.Serializer[Any]):
+class RevealRequestFields(serializers.Serializer[Any]):
     """Why a number is needed."""
 
     reason = serializers.CharField(
@@ -42,7 +42,7 @@ reveal: Final = extend_schema(
         "counts towards the person's budget of the day in the VDN's time zone; what cannot be "
         "audited is not shown. A reservation is found by its ID once a list has shown it."
     ),
-    request=RevealWish,
+    request=RevealRequestFields,
     parameters=[RETRY_AFTER],
     responses={
         200: RevealedFields,

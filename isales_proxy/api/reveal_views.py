@@ -30,7 +30,7 @@ class ReservationReveal(PersonalView):
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         reason = _reason(request.data)
         try:
-            found = reveals.reservation(scope=scope, appoint_id=appoint_id, reason=reason)
+            found = reveals.reveal_reservation(scope=scope, appoint_id=appoint_id, reason=reason)
         except reveals.BudgetSpent as error:
             return problem(
                 429,

@@ -9,18 +9,18 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from isales_proxy.models import Role, TokenScope
-from isales_proxy.privacy.field_policies import RESERVATION, Field, Holds
-from isales_proxy.reservations.status import State
+from isales_proxy.privacy.field_policies import RESERVATION, Content, Field
+from isales_proxy.reservations.status import ReservationState
 
-RESERVATION_STATES = [(state.value, state.value) for state in State]
+RESERVATION_STATES = [(state.value, state.value) for state in ReservationState]
 
 
 def _field(field: Field) -> serializers.Field[Any, Any, Any, Any]:
     words = f"{field.help} Masked for who may not see it." if field.personal else field.help
     options: dict[str, Any] = {"allow_null": True, "help_text": words}
-    if field.holds is Holds.FLAG:
+    if field.holds is Content.FLAG:
         return serializers.BooleanField(**options)
-    if field.holds is Holds.TIME:
+    if field.holds is Content.TIME:
         return serializers.DateTimeField(**options)
     return serializers.CharField(**options)
 

@@ -45,7 +45,7 @@ _v1 = [
     path("vdns/<int:vdn_id>/tasks/", outbound_views.Tasks.as_view(), name="api-tasks"),
     path(
         "vdns/<int:vdn_id>/tasks/<str:service_id>/call-data/",
-        outbound_views.CallDataTaking.as_view(),
+        outbound_views.CallDataRequests.as_view(),
         name="api-take-call-data",
     ),
     path(
@@ -92,5 +92,5 @@ urlpatterns = [
         login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")),
         name="api-docs",
     ),
-    re_path(r"^api/", views.Nothing.as_view(), name="api-nothing"),
+    re_path(r"^api/", views.NotFound.as_view(), name="api-nothing"),
 ]

@@ -20,14 +20,14 @@ from rest_framework.views import APIView
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.api import documents
-from isales_proxy.api.errors import InvalidQuestion, OnlyStale, by_field, problem
+from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, by_field, problem
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.privacy.field_policies import RESERVATION_FIELDS
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import ReservationFilter, Row, WholeFilter
-from isales_proxy.reservations.status import standing
+from isales_proxy.reservations.forms import ReservationFilter, Row, ShortListFilter
+from isales_proxy.reservations.status import get_status
 from isales_proxy.result_codes import services as result_codes
 
 _FIELDS = set(RESERVATION_FIELDS)
@@ -51,8 +51,8 @@ class Vdns(PersonalView):
     @documents.vdns
     def get(self, request: Request) -> Response:
         """Every VDN that the person may enter."""
-        found = access.remembered_scopes(request.user)
-        part, place = in_pages(request, found)
+        found = access.get_scopes(request.user)
+        part, place = paginate(request, found)
         return Response({"count": len(found), **place, "results": [_vdn(scope) for scope in part]})
 
 
@@ -66,9 +66,9 @@ class Reservations(PersonalView):
     def get(self, request: Request, vdn_id: int) -> Response:
         """One page of reservations. Raises what `errors` turns into problems."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        found = reservations.page(scope=scope, query=_question(request, scope))
+        found = reservations.list_page(scope=scope, query=_question(request, scope))
         if found.error is not None:
-            raise OnlyStale(found.error, found.as_of)
+            raise OnlyStaleAnswer(found.error, found.as_of)
         return Response(
             {
                 "count": found.total,
@@ -89,7 +89,7 @@ class Schema(SpectacularJSONAPIView):
 
 
 @extend_schema(exclude=True)
-class Nothing(APIView):
+class NotFound(APIView):
     """Any other address below `/api/`: a problem, not a page. Strangers learn nothing at all."""
 
     needs = READS
@@ -107,14 +107,14 @@ class Nothing(APIView):
         return problem(404, _("There is no such address."))
 
 
-def in_pages(request: Request, rows: Sequence[Row]) -> tuple[Sequence[Row], dict[str, int]]:
+def paginate(request: Request, rows: Sequence[Row]) -> tuple[Sequence[Row], dict[str, int]]:
     """The page of a short list that the question is for, and which that is.
 
     Raises InvalidQuestion.
     """
-    form = WholeFilter(request.query_params)
+    form = ShortListFilter(request.query_params)
     if not form.is_valid():
-        raise InvalidQuestion(by_field(form.errors))
+        raise InvalidRequest(by_field(form.errors))
     place = {name: form.cleaned_data[name] for name in ("page", "size")}
     return form.cut(rows), place
 
@@ -132,12 +132,12 @@ def _question(request: Request, scope: Scope) -> ReservationQuery:
     with timezone.override(scope.zone):
         form = ReservationFilter(request.query_params, scope=scope)
         if not form.is_valid():
-            raise InvalidQuestion(by_field(form.errors))
+            raise InvalidRequest(by_field(form.errors))
         return form.query()
 
 
 def _rows(rows: tuple[Reservation, ...], scope: Scope) -> list[dict[str, Any]]:
-    book, late_grace = result_codes.book(scope.vdn), scope.vdn.late_grace
+    book, late_grace = result_codes.get_book(scope.vdn), scope.vdn.late_grace
     now, language = timezone.now(), get_language() or "en"
     dumped = []
     for row in rows:
@@ -146,7 +146,7 @@ def _rows(rows: tuple[Reservation, ...], scope: Scope) -> list[dict[str, Any]]:
             row.model_dump(mode="json", include=_FIELDS)
             | {
                 "fail_code_text": meaning.text(language) if meaning else "",
-                "state": standing(row, now, late_grace=late_grace).state.value,
+                "state": get_status(row, now, late_grace=late_grace).state.value,
             }
         )
     return dumped

@@ -18,9 +18,9 @@ from isales_proxy.api.documents import (
     text,
 )
 from isales_proxy.api.write_back_serializers import (
+    WriteBackDetailFields,
     WriteBackPageFields,
-    WriteBackStoryFields,
-    WriteBackWish,
+    WriteBackRequestFields,
 )
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
 from isales_proxy.models import WriteBackState
@@ -71,10 +71,10 @@ write: Final = extend_schema(
         "It is stored first and delivered by a job until the vendor acknowledges it, in order for "
         "each unique ID. The answer tells its state and the exact request in `body`."
     ),
-    request=WriteBackWish,
+    request=WriteBackRequestFields,
     parameters=[_LOCATION, IDEMPOTENCY_KEY, replayed(201)],
     responses={
-        201: WriteBackStoryFields,
+        201: WriteBackDetailFields,
         **STRANGER,
         **_ALLOWED,
         **FOREIGN,
@@ -100,7 +100,7 @@ one: Final = extend_schema(
     operation_id="write_back",
     summary="One write-back with its journal",
     responses={
-        200: WriteBackStoryFields,
+        200: WriteBackDetailFields,
         **STRANGER,
         **problems(s403="Agents see no write-backs."),
         **FOREIGN,
@@ -109,7 +109,7 @@ one: Final = extend_schema(
 
 
 _DONE: Final = {
-    200: WriteBackStoryFields,
+    200: WriteBackDetailFields,
     **STRANGER,
     **_ALLOWED,
     **FOREIGN,

@@ -34,11 +34,11 @@ class BodyField(serializers.DictField):
         "examples": ["2025-05-31T14:30:00+08:00"],
     }
 )
-class MomentField(serializers.CharField):
+class TimeField(serializers.CharField):
     """A time with its offset; the form reads it."""
 
 
-class WriteBackWish(serializers.Serializer[Any]):
+class WriteBackRequestFields(serializers.Serializer[Any]):
     """A result to be written back. What is left out stays unsaid."""
 
     unique_id = serializers.CharField(
@@ -72,13 +72,13 @@ class WriteBackWish(serializers.Serializer[Any]):
     asr_result = serializers.CharField(
         required=False, allow_null=True, allow_blank=True, max_length=MAX_TEXT
     )
-    fetch_time = MomentField(
+    fetch_time = TimeField(
         required=False, allow_null=True, help_text=f"When the call data was obtained. {_TIME}"
     )
-    write_start_time = MomentField(
+    write_start_time = TimeField(
         required=False, allow_null=True, help_text=f"When the call began. {_TIME}"
     )
-    end_call_time = MomentField(
+    end_call_time = TimeField(
         required=False, allow_null=True, help_text=f"When the call ended. {_TIME}"
     )
     call_id = serializers.CharField(
@@ -147,7 +147,7 @@ class WriteBackFields(serializers.Serializer[Any]):
     body = BodyField(help_text="The request exactly as it is sent.")
 
 
-class WriteBackStoryFields(WriteBackFields):
+class WriteBackDetailFields(WriteBackFields):
     """A write-back with its journal."""
 
     journal = AttemptFields(many=True)

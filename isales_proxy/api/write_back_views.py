@@ -19,7 +19,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.api import idempotency
 from isales_proxy.api import write_back_documents as documents
 from isales_proxy.api.errors import (
-    InvalidQuestion,
+    InvalidRequest,
     by_field,
     invalid_value,
     json_object,
@@ -34,9 +34,9 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.write_backs import queries
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.filters import OutboxFilter
+from isales_proxy.write_backs.filters import WriteBackFilter
 from isales_proxy.write_backs.forms import FIELDS, LONGEST_KEY, WriteBackForm
-from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, NotAsItStands
+from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, WrongState
 
 _KNOWN = {*FIELDS, "reservation", "key"}
 
@@ -51,12 +51,12 @@ class WriteBacks(PersonalView):
     def get(self, request: Request, vdn_id: int) -> Response:
         """One page of the outbox."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        form = OutboxFilter(request.query_params)
+        form = WriteBackFilter(request.query_params)
         if not form.is_valid():
-            raise InvalidQuestion(by_field(form.errors))
+            raise InvalidRequest(by_field(form.errors))
         query = form.query()
-        found = queries.listed(scope=scope, query=query)
-        book = result_codes.book(scope.vdn)
+        found = queries.list_page(scope=scope, query=query)
+        book = result_codes.get_book(scope.vdn)
         return Response(
             {
                 "count": found.total,
@@ -71,7 +71,7 @@ class WriteBacks(PersonalView):
     def post(self, request: Request, vdn_id: int) -> Any:
         """Store a result to be written back."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        book = result_codes.book(scope.vdn)
+        book = result_codes.get_book(scope.vdn)
         given = _given(request.data)
         in_body = given.pop("key", "")
         by_header = idempotency.key_of(request, in_body)
@@ -121,7 +121,7 @@ class _Wish(PersonalView):
             deed(scope=scope, pk=pk)
         except NoSuchWriteBack:
             raise Http404 from None
-        except NotAsItStands as error:
+        except WrongState as error:
             return problem(409, error.sentence)
         return Response(_story(scope, pk))
 
@@ -167,10 +167,10 @@ def _given(data: Any) -> dict[str, str]:
 
 def _story(scope: Scope, pk: int) -> dict[str, Any]:
     try:
-        story = queries.one(scope=scope, pk=pk)
+        story = queries.get(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
-    fields = _fields(story.entry.row, result_codes.book(scope.vdn))
+    fields = _fields(story.entry.row, result_codes.get_book(scope.vdn))
     return fields | {"journal": [_attempt(attempt) for attempt in story.journal]}
 
 

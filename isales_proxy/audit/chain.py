@@ -40,16 +40,16 @@ def append(event: AuditEvent) -> None:
     every other lock that is needed, or two of them would wait for each other.
     """
     with transaction.atomic():
-        head = locked_head()
+        head = lock_head()
         event.at = timezone.now()
-        event.previous = head.last if is_sealed(head) else BREAK
-        event.hash = fingerprint(event)
+        event.previous = head.last if is_head_intact(head) else BREAK
+        event.hash = compute_fingerprint(event)
         event.save(force_insert=True)
         head.last, head.last_id = event.hash, event.pk
-        seal(head)
+        seal_head(head)
 
 
-def locked_head() -> AuditHead:
+def lock_head() -> AuditHead:
     """The head, for this transaction alone; made where there was none."""
     head = AuditHead.objects.select_for_update().filter(pk=1).first()
     if head is None:
@@ -58,23 +58,23 @@ def locked_head() -> AuditHead:
     return head
 
 
-def fingerprint(event: Any, key: bytes | None = None) -> str:
+def compute_fingerprint(event: Any, key: bytes | None = None) -> str:
     """Hexadecimal, over every field but the number, which the database gives."""
-    return _mac(key or encryption.derived(_EVENTS), canonical(event))
+    return _mac(key or encryption.derive_key(_EVENTS), to_canonical(event))
 
 
-def fits(event: Any, keys: Sequence[bytes]) -> bool:
+def is_intact(event: Any, keys: Sequence[bytes]) -> bool:
     """Whether the event is as it was written, by any of these keys."""
-    text = canonical(event)
+    text = to_canonical(event)
     return any(hmac.compare_digest(_mac(key, text), event.hash) for key in keys)
 
 
-def keys() -> list[bytes]:
+def get_keys() -> list[bytes]:
     """The keys that events may have been written with, today's first."""
-    return encryption.derived_all(_EVENTS)
+    return encryption.derive_all_keys(_EVENTS)
 
 
-def canonical(event: Any) -> bytes:
+def to_canonical(event: Any) -> bytes:
     """One form for one content, whichever database it went through."""
     facts = {name: getattr(event, name) for name in _FIELDS}
     facts["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -82,22 +82,22 @@ def canonical(event: Any) -> bytes:
     return json.dumps(facts, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
 
 
-def seal(head: AuditHead) -> None:
+def seal_head(head: AuditHead) -> None:
     """Seal the head as it is now, and store it."""
     head.seal = _seal_of(head.last, head.last_id, head.first_previous)
     head.save(update_fields=["last", "last_id", "first_previous", "seal"])
 
 
-def is_sealed(head: AuditHead) -> bool:
+def is_head_intact(head: AuditHead) -> bool:
     """Whether nobody but us wrote where the chain begins and ends."""
     text = _of_head(head.last, head.last_id, head.first_previous)
     return any(
-        hmac.compare_digest(_mac(key, text), head.seal) for key in encryption.derived_all(_HEAD)
+        hmac.compare_digest(_mac(key, text), head.seal) for key in encryption.derive_all_keys(_HEAD)
     )
 
 
 def _seal_of(last: str, last_id: int, first_previous: str) -> str:
-    return _mac(encryption.derived(_HEAD), _of_head(last, last_id, first_previous))
+    return _mac(encryption.derive_key(_HEAD), _of_head(last, last_id, first_previous))
 
 
 def _of_head(last: str, last_id: int, first_previous: str) -> bytes:

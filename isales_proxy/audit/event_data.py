@@ -24,21 +24,21 @@ _IDS: Final = frozenset(
 )  # fmt: skip
 
 
-class HoldsNumber(ValueError):
+class ContainsNumber(ValueError):
     """A text of the audit holds what looks like somebody's number; the message says where alone."""
 
 
-def masked(text: str) -> str:
+def mask_numbers(text: str) -> str:
     """What somebody typed, without the numbers in it."""
-    return phone_numbers.masked(text, phone_numbers.TYPED)
+    return phone_numbers.mask(text, phone_numbers.TYPED)
 
 
-def line(text: str, longest: int) -> str:
+def clean_line(text: str, longest: int) -> str:
     """What every database can hold of it, at most so many characters."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:longest]
 
 
-def subject(text: str, number: str) -> str:
+def clean_subject(text: str, number: str) -> str:
     """The subject is an ID or a name, both of which may be long; never the number itself."""
     told = re.sub(r"\D", "", number)
     whole = re.compile(rf"(?<!\d){told}(?!\d)")
@@ -46,12 +46,12 @@ def subject(text: str, number: str) -> str:
     if len(told) < phone_numbers.WRITTEN.fewest or not whole.search(text):
         return text
     _refuse("subject")
-    return whole.sub(phone_numbers.last_two(told), text)
+    return whole.sub(phone_numbers.keep_last_two(told), text)
 
 
-def facts(detail: Mapping[str, Any]) -> dict[str, Any]:
+def clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
     """The detail as JSON that comes back as it went in."""
-    return {line(str(key), 100): _plain(value, str(key)) for key, value in detail.items()}
+    return {clean_line(str(key), 100): _plain(value, str(key)) for key, value in detail.items()}
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -62,7 +62,7 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return facts(value)
+        return clean_detail(value)
     if isinstance(value, list | tuple):
         return [_plain(each, name) for each in value]
     if isinstance(value, set | frozenset):
@@ -71,13 +71,13 @@ def _plain(value: Any, name: str) -> Any:
     if (
         name not in _IDS
         and not name.endswith("_id")
-        and phone_numbers.holds(text, phone_numbers.WRITTEN)
+        and phone_numbers.contains_number(text, phone_numbers.WRITTEN)
     ):
         _refuse(name)
-        text = phone_numbers.masked(text, phone_numbers.WRITTEN)
-    return line(text, len(text))
+        text = phone_numbers.mask(text, phone_numbers.WRITTEN)
+    return clean_line(text, len(text))
 
 
 def _refuse(name: str) -> None:
     if getattr(settings, "AUDIT_STRICT", False):
-        raise HoldsNumber(f"{name} holds what looks like a number")
+        raise ContainsNumber(f"{name} holds what looks like a number")

@@ -15,7 +15,7 @@ from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import AuditAction
 from isales_proxy.reservations.forms import (
     CalledNumberField,
-    LocalMomentField,
+    LocalTimeField,
     PlainTextField,
     SearchTextField,
 )
@@ -61,8 +61,8 @@ class AuditFilter(CleanedInput, forms.Form):
     number_key = _PatternField(_KEYS)
     number_end = _PatternField(_END)
     address = PlainTextField(_("Network address"))
-    begin = LocalMomentField(_("From"), later=False)
-    end = LocalMomentField(_("To"), later=True)
+    begin = LocalTimeField(_("From"), later=False)
+    end = LocalTimeField(_("To"), later=True)
     before = _PatternField(_NUMBER)
     after = _PatternField(_NUMBER)
 
@@ -81,7 +81,7 @@ class AuditFilter(CleanedInput, forms.Form):
             self.add_error("end", _("“To” is earlier than “From”."))
         if found.get("number") and not self.errors:
             # A question that is refused hands out no fingerprint: with that nobody would be told.
-            found["number_key"] = ",".join(audit.number_keys(found["number"]))
+            found["number_key"] = ",".join(audit.fingerprint_number_with_all_keys(found["number"]))
             found["number_end"] = found["number"][-2:]
         return found
 

@@ -14,9 +14,9 @@ from django.db.models.functions import Cast
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import retention
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import masked
+from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.audit.verify import Verdict
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.number_access import audited
 from isales_proxy.number_access import services as searches
@@ -28,7 +28,7 @@ SIZE: Final = 50
 _CHUNK: Final = 500
 
 
-class TooMany(ValueError):
+class TooManyEvents(ValueError):
     """An export would have this many events, which is more than one file may hold."""
 
     def __init__(self, total: int) -> None:
@@ -75,7 +75,7 @@ class AuditExport:
     total: int
 
 
-def find(*, scope: Scope, query: AuditQuery) -> AuditPage:
+def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
     """One page of the answer. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
     whole = _matching(scope, query)
@@ -92,7 +92,7 @@ def find(*, scope: Scope, query: AuditQuery) -> AuditPage:
     return AuditPage(tuple(events), total, newer, older)
 
 
-def note_search(*, scope: Scope, number: str) -> None:
+def record_search(*, scope: Scope, number: str) -> None:
     """Somebody looks for the story of one called number: that is a part of its story.
 
     Raises NotAllowed and SearchesSpent.
@@ -100,7 +100,7 @@ def note_search(*, scope: Scope, number: str) -> None:
     scope.require(Permission.SEE_AUDIT)
     if not scope.can(Permission.SEE_NUMBERS):
         # The story would tell which reservation is of that number.
-        searches.note(scope, number)
+        searches.count_search(scope, number)
     audited.read_of(scope, number)
 
 
@@ -115,7 +115,7 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
     found = found.filter(pk__lte=newest).order_by("-pk")
     total = found.count()
     if total > MOST_EXPORTED:
-        raise TooMany(total)
+        raise TooManyEvents(total)
     audit.record(
         AuditAction.AUDIT_EXPORTED,
         by=scope,
@@ -127,7 +127,7 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
     return AuditExport(found.iterator(chunk_size=_CHUNK), total)
 
 
-def people(*, scope: Scope) -> list[str]:
+def list_actors(*, scope: Scope) -> list[str]:
     """The names of those whose deeds may be asked for. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
     return list(
@@ -137,7 +137,7 @@ def people(*, scope: Scope) -> list[str]:
     )
 
 
-def state(*, scope: Scope) -> AuditHead | None:
+def get_verification_state(*, scope: Scope) -> AuditHead | None:
     """When the chain was verified last, and what was wrong. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
     return AuditHead.objects.filter(pk=1).first()
@@ -149,7 +149,7 @@ def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
     Raises NotAllowed.
     """
     scope.require(Permission.SEE_AUDIT)
-    return retention.check(anchor=anchor)
+    return retention.verify_and_store(anchor=anchor)
 
 
 def _visible(scope: Scope) -> Q:
@@ -183,7 +183,7 @@ def _matching(scope: Scope, query: AuditQuery) -> QuerySet[AuditEvent]:
 def _holding(text: str) -> Q:
     """The text as it was typed, or in its compatibility form."""
     wanted = Q()
-    for spelt in {text, cleaned(text)}:
+    for spelt in {text, clean_text(text)}:
         wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
         # SQLite keeps the detail in ASCII.
         for written in {spelt, json.dumps(spelt)[1:-1]}:
@@ -194,8 +194,8 @@ def _holding(text: str) -> Q:
 def _said(query: AuditQuery) -> dict[str, Any]:
     said = {
         "actions": list(query.actions),
-        "person": masked(query.person),
-        "text": masked(query.text),
+        "person": mask_numbers(query.person),
+        "text": mask_numbers(query.text),
         "by_number": bool(query.numbers),
         "address": query.address,
         "begin": query.begin,

@@ -14,7 +14,7 @@ from isales_proxy.audit import chain
 from isales_proxy.audit import services as audit
 from isales_proxy.audit import verify as checking
 from isales_proxy.audit.verify import Broken, Fault, Verdict
-from isales_proxy.core.settings import keeping
+from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 
 log = structlog.get_logger("isales")
@@ -42,7 +42,7 @@ def purge(now: datetime | None = None) -> int:
 
     That it was done is an event itself. What is not as it was written is left for people to see.
     """
-    before = (now or timezone.now()) - timedelta(days=keeping().audit_days)
+    before = (now or timezone.now()) - timedelta(days=get_retention_settings().audit_days)
     total = 0
     while deleted := _purge(before):
         total += deleted
@@ -51,9 +51,9 @@ def purge(now: datetime | None = None) -> int:
 
 def _purge(before: datetime) -> int:
     with transaction.atomic():
-        head = chain.locked_head()
+        head = chain.lock_head()
         try:
-            if not chain.is_sealed(head):
+            if not chain.is_head_intact(head):
                 raise Broken(0)
             newest = _Newest(before)
         except Broken as broken:
@@ -66,7 +66,7 @@ def _purge(before: datetime) -> int:
             cursor.execute(_FROM_THE_FRONT, [newest.event.pk])
             cursor.execute(END[connection.vendor])
         head.first_previous = newest.event.hash
-        chain.seal(head)
+        chain.seal_head(head)
         audit.record(
             AuditAction.AUDIT_PURGED,
             by=None,
@@ -83,11 +83,13 @@ class _Newest:
     def __init__(self, before: datetime) -> None:
         self.count = 0
         self.event: AuditEvent | None = None
-        for event in checking.front(before, _AT_ONCE):
+        for event in checking.verify_oldest(before, _AT_ONCE):
             self.count, self.event = self.count + 1, event
 
 
-def check(now: datetime | None = None, *, anchor: tuple[int, str] | None = None) -> Verdict:
+def verify_and_store(
+    now: datetime | None = None, *, anchor: tuple[int, str] | None = None
+) -> Verdict:
     """Verify the chain, keep what was found for the audit's page, and log it.
 
     An `anchor` that does not fit is told to who asked alone: they may have mistyped it.

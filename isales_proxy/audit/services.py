@@ -24,7 +24,7 @@ _address: ContextVar[str] = ContextVar("callboard_audit_address", default="")
 
 
 @contextmanager
-def coming_from(address: str) -> Iterator[None]:
+def use_address(address: str) -> Iterator[None]:
     """What is recorded inside comes from this network address."""
     token = _address.set(address[:_LONGEST_ADDRESS])
     try:
@@ -33,7 +33,7 @@ def coming_from(address: str) -> Iterator[None]:
         _address.reset(token)
 
 
-def address() -> str:
+def current_address() -> str:
     """The network address that is recorded here and now; "" where there is none."""
     return _address.get()
 
@@ -60,39 +60,41 @@ def record(
     number, a customer's name, or a secret. Raises HoldsNumber where `AUDIT_STRICT` is set and there
     is a number in it all the same.
     """
-    actor_id, actor = _who(by, claimed if person else event_data.masked(claimed))
+    actor_id, actor = _who(by, claimed if person else event_data.mask_numbers(claimed))
     event = AuditEvent(
         action=action,
         actor_id=actor_id,
-        actor=event_data.line(actor, _LONGEST_ACTOR),
+        actor=event_data.clean_line(actor, _LONGEST_ACTOR),
         address=_address.get(),
         vdn_id=by.vdn.pk if isinstance(by, Scope) and vdn_id is None else vdn_id,
-        subject=event_data.line(event_data.subject(str(subject), number), _LONGEST_SUBJECT),
-        reason=event_data.line(event_data.masked(str(reason)), _LONGEST_REASON),
-        detail=event_data.facts(detail),
-        number_key=number_key(number) if number else fingerprint,
+        subject=event_data.clean_line(
+            event_data.clean_subject(str(subject), number), _LONGEST_SUBJECT
+        ),
+        reason=event_data.clean_line(event_data.mask_numbers(str(reason)), _LONGEST_REASON),
+        detail=event_data.clean_detail(detail),
+        number_key=fingerprint_number(number) if number else fingerprint,
         person_id=person.pk if person else None,
     )
     chain.append(event)
     return event
 
 
-def number_key(number: str) -> str:
+def fingerprint_number(number: str) -> str:
     """The fingerprint by which events about one called number are found, digits only.
 
     It is keyed with this installation's secret: without that, nobody can try numbers against it.
     """
-    return number_keys(number)[0]
+    return fingerprint_number_with_all_keys(number)[0]
 
 
-def number_keys(number: str) -> list[str]:
+def fingerprint_number_with_all_keys(number: str) -> list[str]:
     """That fingerprint first, then those that events bear from before `SECRET_KEY` was changed."""
     digits = "".join(character for character in number if character.isdigit())
-    keys = encryption.derived_all("audit-number")
+    keys = encryption.derive_all_keys("audit-number")
     return [hmac.new(key, digits.encode(), sha256).hexdigest() for key in keys]
 
 
-def last_number_key(action: AuditAction, *, vdn_id: int, subject: str) -> str:
+def get_last_number_fingerprint(action: AuditAction, *, vdn_id: int, subject: str) -> str:
     """The fingerprint that the last such event of this subject bears; "" where there is none."""
     found = AuditEvent.objects.filter(vdn_id=vdn_id, action=action, subject=subject)
     return found.order_by("-pk").values_list("number_key", flat=True).first() or ""

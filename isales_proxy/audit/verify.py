@@ -90,7 +90,7 @@ class _Walk:
         self._previous = _beginning(head)
         self._anchor = anchor
         self._anchored = anchor is None
-        self._keys = chain.keys()
+        self._keys = chain.get_keys()
         self._count = 0
         self._first: AuditEvent | None = None
         self._last: AuditEvent | None = None
@@ -107,7 +107,7 @@ class _Walk:
         return list(AuditEvent.objects.filter(pk__gt=last).order_by("pk")[:_AT_ONCE])
 
     def _fault(self, event: AuditEvent) -> Fault | None:
-        if not chain.fits(event, self._keys):
+        if not chain.is_intact(event, self._keys):
             return Fault.CHANGED
         if event.previous != self._previous:
             elsewhere = AuditEvent.objects.filter(hash=event.previous).exclude(pk=event.pk)
@@ -132,7 +132,7 @@ class _Walk:
                         return self._said(fault, event.pk)
             if head is None:
                 return self._said(Fault.HEAD if self._last else None)
-            if not chain.is_sealed(head):
+            if not chain.is_head_intact(head):
                 return self._said(Fault.HEAD)
             if self._last is None and head.last == head.first_previous:
                 pass
@@ -159,17 +159,17 @@ class _Walk:
         )
 
 
-def front(before: datetime, most: int) -> Iterator[AuditEvent]:
+def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
     """The oldest events that are from before that time, at most so many, each checked.
 
     Raises Broken at the first that is not as it was written.
     """
     head = AuditHead.objects.filter(pk=1).first()
-    previous, keys = _beginning(head), chain.keys()
+    previous, keys = _beginning(head), chain.get_keys()
     for event in AuditEvent.objects.order_by("pk")[:most].iterator(chunk_size=_AT_ONCE):
         if event.at >= before:
             return
-        if event.previous != previous or not chain.fits(event, keys):
+        if event.previous != previous or not chain.is_intact(event, keys):
             raise Broken(event.pk)
         previous = event.hash
         yield event

@@ -37,7 +37,7 @@ from .queries import (
     ResultCodeQuery,
 )
 from .records import CallDatum, OutboundTask, Reservation, ResultCode
-from .tokens import MemoryShelf, Token, TokenShelf, TokenState
+from .tokens import MemoryTokenStore, Token, TokenState, TokenStore
 from .transport import Received
 
 __all__ = [
@@ -56,7 +56,7 @@ __all__ = [
     "InvalidQuery",
     "KeysUnreadable",
     "Locale",
-    "MemoryShelf",
+    "MemoryTokenStore",
     "MidResult",
     "Misdirected",
     "ObsAuth",
@@ -74,7 +74,7 @@ __all__ = [
     "TimedOut",
     "Token",
     "TokenEnded",
-    "TokenShelf",
+    "TokenStore",
     "TokenState",
     "TransportConfig",
     "Unreachable",

@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class CallPermit:
     """Leave to make one call; to be handed back with how it went."""
 
     era: int
@@ -65,29 +65,29 @@ class Breaker:
         """The state as last changed; an open breaker turns half open only with the next call."""
         return self._state
 
-    def before(self) -> Ticket:
+    def before(self) -> CallPermit:
         """Leave for one call. Raises `CircuitOpen` with ``retry_after`` in seconds."""
         with self._lock:
             if self._state is State.CLOSED:
-                return Ticket(self._era, probe=False)
+                return CallPermit(self._era, probe=False)
             left = self._opened_at + self._cooldown - self._clock()
             if self._state is State.HALF_OPEN or left > 0:
                 # While a probe is out nobody knows; a second is a fair guess.
                 raise CircuitOpen(retry_after=max(left, 1.0))
             self._turn(State.HALF_OPEN)
-            ticket = Ticket(self._era, probe=True)
+            ticket = CallPermit(self._era, probe=True)
         self._announce(State.HALF_OPEN)
         return ticket
 
-    def success(self, ticket: Ticket) -> None:
+    def success(self, ticket: CallPermit) -> None:
         """The call went well."""
         self._settle(ticket, resets=True)
 
-    def neutral(self, ticket: Ticket) -> None:
+    def neutral(self, ticket: CallPermit) -> None:
         """The vendor answered, if not as hoped: no failure, and good enough for a probe."""
         self._settle(ticket, resets=False)
 
-    def failure(self, ticket: Ticket) -> None:
+    def failure(self, ticket: CallPermit) -> None:
         """The vendor could not be reached, failed, or was too slow."""
         with self._lock:
             if ticket.era != self._era:
@@ -99,7 +99,7 @@ class Breaker:
             self._turn(State.OPEN)
         self._announce(State.OPEN)
 
-    def abandon(self, ticket: Ticket) -> None:
+    def abandon(self, ticket: CallPermit) -> None:
         """The call ended without saying anything about the vendor; the next one may probe."""
         with self._lock:
             if ticket.era != self._era or not ticket.probe:
@@ -107,7 +107,7 @@ class Breaker:
             self._turn(State.OPEN)
         self._announce(State.OPEN)
 
-    def _settle(self, ticket: Ticket, *, resets: bool) -> None:
+    def _settle(self, ticket: CallPermit, *, resets: bool) -> None:
         with self._lock:
             if ticket.era != self._era:
                 return

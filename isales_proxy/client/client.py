@@ -42,7 +42,7 @@ from .records import (
     parse_reservation,
     parse_result_code,
 )
-from .tokens import TokenShelf, TokenState
+from .tokens import TokenState, TokenStore
 from .transport import Answer, Received, Transport
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
         observer: Observer | None = None,
-        shelf: TokenShelf | None = None,
+        shelf: TokenStore | None = None,
     ) -> None:
         self._transport = Transport(
             config,

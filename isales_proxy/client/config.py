@@ -23,7 +23,7 @@ _ADDRESS = re.compile(
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9\-]{0,63}")
 
 
-class Place(StrEnum):
+class Endpoint(StrEnum):
     """What stands behind an address of its own."""
 
     CAMPAIGNS = "campaigns"
@@ -158,26 +158,26 @@ class TransportConfig:
     @property
     def origin(self) -> str:
         """Scheme, host and port of CC-iSales, to which paths are appended."""
-        return self.origin_of(Place.CAMPAIGNS).base
+        return self.origin_of(Endpoint.CAMPAIGNS).base
 
     @property
     def host(self) -> str:
         """Host and, where given, port: the value of the ``Host`` header, sent and signed."""
-        return self.origin_of(Place.CAMPAIGNS).host
+        return self.origin_of(Endpoint.CAMPAIGNS).host
 
     @property
     def path_prefix(self) -> str:
         """What stands before the vendor's paths; mostly nothing."""
-        return self.origin_of(Place.CAMPAIGNS).prefix
+        return self.origin_of(Endpoint.CAMPAIGNS).prefix
 
-    def origin_of(self, place: Place) -> Origin:
+    def origin_of(self, place: Endpoint) -> Origin:
         """Where the interfaces of a place are; that of `Place.TOKEN` is one address as a whole."""
         obs = self.obs or ObsConfig()
-        if place is Place.CAMPAIGNS:
+        if place is Endpoint.CAMPAIGNS:
             return Origin.read("base_url", self.base_url)
-        if place is Place.TOKEN and obs.token_url:
+        if place is Endpoint.TOKEN and obs.token_url:
             return Origin.read("token_url", obs.token_url)
         origin = Origin.read("base_url", obs.base_url or self.base_url)
-        if place is Place.TOKEN:
+        if place is Endpoint.TOKEN:
             return Origin(origin.base, origin.host, origin.prefix + TOKEN_PATH)
         return origin

@@ -158,7 +158,7 @@ def _refusal(body: bytes) -> tuple[str | None, str]:
     return None, ""
 
 
-def rows_despite(body: bytes) -> tuple[object, ...]:
+def read_rows_leniently(body: bytes) -> tuple[object, ...]:
     """The rows of any answer that can be read so far, whatever its ``result`` says of them."""
     try:
         return _rows(read_object(body).get("resultData"))[0]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Generic
 
-from .config import Place
+from .config import Endpoint
 from .envelopes import Dialect, Envelope, P
 from .obs_envelopes import AppTokenEnvelope, LogInEnvelope, ObsEnvelope
 
@@ -56,7 +56,7 @@ class Operation(Generic[P]):
 
     name: str
     method: str
-    place: Place
+    place: Endpoint
     path: str
     auth: AuthScheme
     content_type: str
@@ -81,7 +81,7 @@ class Operation(Generic[P]):
 LIST_RESERVATIONS = Operation(
     name="list_reservations",
     method="POST",
-    place=Place.CAMPAIGNS,
+    place=Endpoint.CAMPAIGNS,
     path=_CAMPAIGNS + "/appoint/list",
     auth=AuthScheme.C2,
     content_type=_JSON_UTF8,
@@ -100,7 +100,7 @@ LIST_RESERVATIONS = Operation(
 LIST_RESULT_CODES = Operation(
     name="list_result_codes",
     method="GET",
-    place=Place.CAMPAIGNS,
+    place=Endpoint.CAMPAIGNS,
     path=_CAMPAIGNS + "/queryOBSResultCode",
     auth=AuthScheme.C2,
     content_type=_JSON_UTF8,
@@ -118,7 +118,7 @@ LIST_RESULT_CODES = Operation(
 LIST_OUTBOUND_TASKS = Operation(
     name="list_outbound_tasks",
     method="POST",
-    place=Place.OBS,
+    place=Endpoint.OBS,
     path=_OBS + "/business/tasks",
     auth=AuthScheme.BEARER,
     content_type=_JSON,
@@ -130,7 +130,7 @@ LIST_OUTBOUND_TASKS = Operation(
 READ_CALL_DATA = Operation(
     name="read_call_data",
     method="POST",
-    place=Place.OBS,
+    place=Endpoint.OBS,
     path=_OBS + "/business/callnos",
     auth=AuthScheme.BEARER,
     content_type=_JSON,
@@ -145,7 +145,7 @@ READ_CALL_DATA = Operation(
 PUSH_MID_RESULT = Operation(
     name="push_mid_result",
     method="POST",
-    place=Place.OBS,
+    place=Endpoint.OBS,
     path=_OBS + "/business/push/midresult",
     auth=AuthScheme.BEARER,
     content_type=_JSON,
@@ -158,7 +158,7 @@ PUSH_MID_RESULT = Operation(
 FETCH_TOKEN = Operation(
     name="fetch_token",
     method="POST",
-    place=Place.TOKEN,
+    place=Endpoint.TOKEN,
     path="",  # the address is a setting as a whole
     auth=AuthScheme.OPEN,
     content_type=_JSON,
@@ -170,7 +170,7 @@ FETCH_TOKEN = Operation(
 LOG_IN = Operation(
     name="log_in",
     method="POST",
-    place=Place.OBS,
+    place=Endpoint.OBS,
     path=_OBS + "/auth/login",
     auth=AuthScheme.OPEN,
     content_type=_JSON,
@@ -182,7 +182,7 @@ LOG_IN = Operation(
 REFRESH_TOKEN = Operation(
     name="refresh_token",
     method="POST",
-    place=Place.OBS,
+    place=Endpoint.OBS,
     path=_OBS + "/auth/refresh",
     auth=AuthScheme.OPEN,
     content_type=_JSON,

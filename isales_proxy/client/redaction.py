@@ -21,7 +21,7 @@ _CONTROL_OR_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 def mask_numbers(text: str) -> str:
     """``text`` with every run of five or more digits replaced by ``•••``."""
-    return phone_numbers.masked(text, phone_numbers.LOGGED)
+    return phone_numbers.mask(text, phone_numbers.LOGGED)
 
 
 def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
@@ -47,6 +47,6 @@ def code(value: object) -> str:
 
 def field_name(name: str) -> str:
     """A field name fit for a log or a metric label, or ``(unprintable)``."""
-    if _NAME.fullmatch(name) and not phone_numbers.holds(name, phone_numbers.LOGGED):
+    if _NAME.fullmatch(name) and not phone_numbers.contains_number(name, phone_numbers.LOGGED):
         return name
     return UNPRINTABLE

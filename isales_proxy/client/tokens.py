@@ -63,7 +63,7 @@ class TokenState:
     expires_at: datetime | None
 
 
-class TokenShelf(Protocol):
+class TokenStore(Protocol):
     """Where the processes that call with the same credentials share their token."""
 
     def read(self) -> Token | None:
@@ -79,7 +79,7 @@ class TokenShelf(Protocol):
         """Hand the turn back; without one, or when another has it by now, nothing happens."""
 
 
-class MemoryShelf:
+class MemoryTokenStore:
     """A shelf for one process. ``monotonic`` is in seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -140,7 +140,7 @@ class TokenSource:
 
     def __init__(
         self,
-        shelf: TokenShelf,
+        shelf: TokenStore,
         *,
         obtain: Callable[[Token | None, Callable[[], float]], Token],
         clock: Callable[[], datetime],

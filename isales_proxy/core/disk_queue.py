@@ -24,7 +24,7 @@ _NAME: Final = re.compile(r"[a-z0-9-]{1,100}")
 
 
 @dataclass(frozen=True)
-class Spooled:
+class StoredFile:
     """One file: its name, the facts beside the bytes, and the bytes."""
 
     name: str
@@ -32,7 +32,7 @@ class Spooled:
     body: bytes = field(repr=False)
 
 
-def put(name: str, facts: Mapping[str, Any], body: bytes) -> None:
+def store(name: str, facts: Mapping[str, Any], body: bytes) -> None:
     """Keep the bytes under a name of small letters, digits and dashes. Raises OSError."""
     with reserve(name, 0) as file:
         file.put(facts, body)
@@ -89,23 +89,23 @@ def reserve(name: str, size: int) -> ReservedFile:
     return ReservedFile(_path(name), size)
 
 
-def get(name: str) -> Spooled | None:
+def fetch(name: str) -> StoredFile | None:
     """What is kept under this name; None where there is nothing, or nothing whole."""
     try:
         head, _newline, body = _path(name).read_bytes().partition(b"\n")
         facts = json.loads(head)
     except (OSError, ValueError):
         return None
-    return Spooled(name, facts, body) if isinstance(facts, dict) else None
+    return StoredFile(name, facts, body) if isinstance(facts, dict) else None
 
 
-def waiting(prefix: str = "") -> Iterator[str]:
+def list_names(prefix: str = "") -> Iterator[str]:
     """The names that are kept, in their order."""
     found = sorted(path.stem for path in _folder().glob(f"{prefix}*{_SUFFIX}"))
     return (name for name in found if _NAME.fullmatch(name))
 
 
-def drop_drafts(before: datetime) -> None:
+def remove_incomplete(before: datetime) -> None:
     """Forget what was never whole, since its process died, and is older than that (aware)."""
     for draft in _folder().glob(f"*{_DRAFT}"):
         # Its process may still be at it, or another may have been faster.
@@ -114,7 +114,7 @@ def drop_drafts(before: datetime) -> None:
                 draft.unlink()
 
 
-def drop(name: str) -> None:
+def remove(name: str) -> None:
     """Forget what is kept under this name."""
     _path(name).unlink(missing_ok=True)
 

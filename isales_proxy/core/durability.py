@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def on_disk() -> Iterator[None]:
+def commit_to_disk() -> Iterator[None]:
     """Run one transaction, never a part of another, that is on the disk when the block is left.
 
     SQLite is told to sync for it: by our settings it would do so only now and then.

@@ -16,36 +16,36 @@ from django.conf import settings
 from django.utils.encoding import force_bytes
 
 
-class Unopenable(ValueError):
+class DecryptionFailed(ValueError):
     """The seal was made with another key, or was tampered with."""
 
 
-def seal(text: str, *, purpose: str) -> str:
+def encrypt(text: str, *, purpose: str) -> str:
     """`text` sealed for `purpose`, as ASCII."""
     return _box(purpose).encrypt(text.encode()).decode("ascii")
 
 
-def unseal(sealed: str, *, purpose: str) -> str:
+def decrypt(sealed: str, *, purpose: str) -> str:
     """What was sealed for `purpose`. Raises `Unopenable`."""
     try:
         return _box(purpose).decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise Unopenable("sealed with another key") from None
+        raise DecryptionFailed("sealed with another key") from None
 
 
-def derived(purpose: str) -> bytes:
+def derive_key(purpose: str) -> bytes:
     """A key of this installation's own for `purpose`: 32 bytes."""
     return _derived(settings.SECRET_KEY, purpose)
 
 
-def derived_all(purpose: str) -> list[bytes]:
+def derive_all_keys(purpose: str) -> list[bytes]:
     """That key first, then those that the keys of `SECRET_KEY_FALLBACKS` give."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [_derived(key, purpose) for key in keys]
 
 
 def _box(purpose: str) -> MultiFernet:
-    boxes = (base64.urlsafe_b64encode(key) for key in derived_all(purpose))
+    boxes = (base64.urlsafe_b64encode(key) for key in derive_all_keys(purpose))
     return MultiFernet([Fernet(box) for box in boxes])
 
 

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from huey.contrib.djhuey import HUEY
 
 from isales_proxy.core.metrics import LAST_CALL_KEY, LAST_GOOD_KEY, LastCall
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 
 _JOBS_SEEN: Final = "worker-seen"
 _JOBS_SILENT_SECONDS: Final = 180
@@ -30,7 +30,7 @@ class VendorHealth:
     answered_at: datetime | None
 
 
-def vendor() -> VendorHealth:
+def get_vendor_health() -> VendorHealth:
     """What is known of the vendor without calling it."""
     found: dict[str, LastCall] = cache.get_many([LAST_CALL_KEY, LAST_GOOD_KEY])
     last, good = found.get(LAST_CALL_KEY), found.get(LAST_GOOD_KEY)
@@ -41,20 +41,20 @@ def vendor() -> VendorHealth:
     )
 
 
-def readiness() -> tuple[bool, dict[str, Any]]:
+def check_readiness() -> tuple[bool, dict[str, Any]]:
     """Whether this process can serve people, and the state of each part.
 
     A vendor that is away does not make us unready: we serve the last good answers and say so.
     """
     database, store = _database(), _cache()
-    health = vendor()
+    health = get_vendor_health()
     parts = {
         "database": database,
         "cache": store,
         "jobs": _jobs(),
         "vendor": {
             "state": health.state,
-            "mode": "demo" if isales().demo else "live",
+            "mode": "demo" if get_isales_settings().demo else "live",
             "last_ms": health.ms,
             "last_answer": health.answered_at.isoformat() if health.answered_at else None,
         },
@@ -79,7 +79,7 @@ def _cache() -> str:
         return "failing"
 
 
-def jobs_alive(clock: Callable[[], float] = time.time) -> None:
+def record_worker_heartbeat(clock: Callable[[], float] = time.time) -> None:
     """Said by the worker every minute and at its start."""
     HUEY.put(_JOBS_SEEN, clock())
 

@@ -21,7 +21,7 @@ class ProseField(forms.CharField):
     """Sentences for people: their punctuation, full-width in Chinese, stays as it was typed."""
 
 
-def cleaned(text: str, *, prose: bool = False) -> str:
+def clean_text(text: str, *, prose: bool = False) -> str:
     """The text in compatibility form (NFKC; prose in NFC), without format characters, every kind of
     blank a plain one."""
     if text.isascii():
@@ -71,4 +71,4 @@ def _cleaned_data(form: Any) -> Any:
 def _cleaned_value(value: Any, *, prose: bool = False) -> Any:
     if isinstance(value, list):
         return [_cleaned_value(each, prose=prose) for each in value]
-    return cleaned(value, prose=prose) if isinstance(value, str) else value
+    return clean_text(value, prose=prose) if isinstance(value, str) else value

@@ -14,7 +14,7 @@ class AlreadyRunning(RuntimeError):
 
 
 @contextmanager
-def held(name: str, *, seconds: float) -> Iterator[None]:
+def hold_lock(name: str, *, seconds: float) -> Iterator[None]:
     """Hold the turn of this name until the end, or until `seconds` are over.
 
     Raises AlreadyRunning.

@@ -30,13 +30,13 @@ _POLL_SECONDS: Final = 0.05
 _STILL_UNDER_WAY: Final = "An identical question is still under way."
 
 
-def digest(text: str) -> str:
+def hash_key(text: str) -> str:
     """`text` as part of a cache key: keys are seen by operators, and questions hold numbers."""
     return salted_hmac("isales_proxy.answers", text, algorithm="sha256").hexdigest()[:40]
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
+class CachedResponse(Generic[T]):
     """A value, when the vendor gave it (aware UTC), where this reader has it from, and the error
     that made us fall back to it (only with source "stale")."""
 
@@ -59,7 +59,7 @@ class _Flight(Generic[T]):
     error: BaseException | None = None
 
 
-class Answers(Generic[T]):
+class ResponseCache(Generic[T]):
     """A cache of answers under one prefix.
 
     All in seconds: `fresh` is how long an answer serves identical questions, `keep` how long it may
@@ -81,7 +81,7 @@ class Answers(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
-    def ask(self, key: str, fetch: Fetch[T], *, fresh: float, patience: float) -> Answer[T]:
+    def ask(self, key: str, fetch: Fetch[T], *, fresh: float, patience: float) -> CachedResponse[T]:
         """The answer to `key`, from the cache or by `fetch`.
 
         Raises what `fetch` raised, unless the vendor is away and an older answer is kept.
@@ -99,7 +99,7 @@ class Answers(Generic[T]):
             return self._answer(old, "stale", error)
         return self._answer(kept, source)
 
-    def last(self, key: str) -> Answer[T] | None:
+    def last(self, key: str) -> CachedResponse[T] | None:
         """The last answer to `key` that is still kept, however old; asks nobody."""
         kept: _Kept[T] | None = cache.get(f"{self._prefix}:{key}")
         return self._answer(kept, "cache") if kept else None
@@ -170,5 +170,5 @@ class Answers(Generic[T]):
 
     def _answer(
         self, kept: _Kept[T], source: Source, error: ISalesError | None = None
-    ) -> Answer[T]:
-        return Answer(kept.value, datetime.fromtimestamp(kept.at, UTC), source, error)
+    ) -> CachedResponse[T]:
+        return CachedResponse(kept.value, datetime.fromtimestamp(kept.at, UTC), source, error)

@@ -82,7 +82,7 @@ class ISalesSettings:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class RetentionSettings:
     """How long we keep what is personal, in days, and how long a write-back is tried, in hours."""
 
     call_data_days: int = 30
@@ -92,7 +92,7 @@ class Keeping:
 
 
 @dataclass(frozen=True)
-class Privacy:
+class PrivacySettings:
     """Which roles see called numbers whole; how often a day others may have one shown, and for how
     many different ones they may search."""
 
@@ -112,7 +112,7 @@ class Variable:
     secret: bool
 
 
-def problems(found: ISalesSettings) -> list[str]:
+def find_problems(found: ISalesSettings) -> list[str]:
     """What the client would refuse at its first call: a line for each variable, without values.
 
     Nothing is asked of the network. What is not set is no problem here.
@@ -141,21 +141,21 @@ def problems(found: ISalesSettings) -> list[str]:
     return told
 
 
-def isales() -> ISalesSettings:
+def get_isales_settings() -> ISalesSettings:
     """The setting in force."""
     found: ISalesSettings = settings.ISALES
     return found
 
 
-def keeping() -> Keeping:
+def get_retention_settings() -> RetentionSettings:
     """How long things are kept."""
-    found: Keeping = settings.KEEPING
+    found: RetentionSettings = settings.KEEPING
     return found
 
 
-def privacy() -> Privacy:
+def get_privacy_settings() -> PrivacySettings:
     """Who sees numbers whole."""
-    found: Privacy = settings.PRIVACY
+    found: PrivacySettings = settings.PRIVACY
     return found
 
 
@@ -165,7 +165,7 @@ def late_grace_seconds() -> int:
     return found
 
 
-def variables() -> tuple[Variable, ...]:
+def list_variables() -> tuple[Variable, ...]:
     """Every variable that the product reads, in the order in which it reads them."""
     found: tuple[Variable, ...] = settings.VARIABLES
     return found

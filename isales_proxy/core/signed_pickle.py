@@ -26,7 +26,7 @@ class Forged(ValueError):
 def dumps(value: object, *, purpose: str) -> bytes:
     """Pickle and sign a value."""
     data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    return _signature(encryption.derived(purpose), data) + data
+    return _signature(encryption.derive_key(purpose), data) + data
 
 
 def loads(signed: bytes, *, purpose: str) -> Any:
@@ -34,7 +34,7 @@ def loads(signed: bytes, *, purpose: str) -> Any:
     signature, data = signed[:_LENGTH], signed[_LENGTH:]
     if not any(
         hmac.compare_digest(signature, _signature(key, data))
-        for key in encryption.derived_all(purpose)
+        for key in encryption.derive_all_keys(purpose)
     ):
         raise Forged("no signature of ours")
     return pickle.loads(data)  # noqa: S301 - signed by us

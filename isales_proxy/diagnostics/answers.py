@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from isales_proxy.diagnostics.findings import (
     Doubt,
-    Ending,
+    EndpointInclusion,
     Match,
     NumberFinding,
     OrderFinding,
@@ -21,7 +21,7 @@ Answer = tuple[str, str, str, str]
 """A stable name, the question, the answer, and its tone: "", "good", "warn" or "bad"."""
 
 
-def of_probes(probes: Probes | None, *, wished: bool, max_page_size: int) -> Iterator[Answer]:
+def describe_probes(probes: Probes | None, *, wished: bool, max_page_size: int) -> Iterator[Answer]:
     """Question by question; without probes the same questions, and why they were not asked."""
     unasked = _("asked with --probe only"), ""
     if wished:
@@ -81,15 +81,18 @@ def _page(found: PageFinding, max_page_size: int) -> tuple[str, str]:
         "code": found.code or "–",
     }
     told = {
-        Ending.REFUSED: _("%(largest)s rows; %(asked)s are refused (code %(code)s)"),
-        Ending.CAPPED: _("%(largest)s rows; of %(asked)s asked for only %(got)s come"),
-        Ending.UNREADABLE: _("%(largest)s rows; the answer to %(asked)s cannot be read"),
-        Ending.STOPPED: _("at least %(largest)s rows; more was not tried"),
-        Ending.TOP: _("at least %(largest)s rows"),
+        EndpointInclusion.REFUSED: _("%(largest)s rows; %(asked)s are refused (code %(code)s)"),
+        EndpointInclusion.CAPPED: _("%(largest)s rows; of %(asked)s asked for only %(got)s come"),
+        EndpointInclusion.UNREADABLE: _("%(largest)s rows; the answer to %(asked)s cannot be read"),
+        EndpointInclusion.STOPPED: _("at least %(largest)s rows; more was not tried"),
+        EndpointInclusion.TOP: _("at least %(largest)s rows"),
     }[found.ending] % facts
     if found.total < found.largest:
         told += " " + _("(the list has %(total)s: a silent cap would not show)") % facts
-    if found.largest < max_page_size and found.ending not in {Ending.STOPPED, Ending.TOP}:
+    if found.largest < max_page_size and found.ending not in {
+        EndpointInclusion.STOPPED,
+        EndpointInclusion.TOP,
+    }:
         told += ". " + _("Lower ISALES_MAX_PAGE_SIZE to %(largest)s.") % facts
         return told, "warn"
     return told, "good"

@@ -31,7 +31,7 @@ class _Good:
     shape: str
 
 
-class Notes:
+class CallLog:
     """An observer for one thread. The house's own is told of calls and drift too, not of circuits:
     those of an examination are not the ones that people's calls meet."""
 

@@ -38,6 +38,6 @@ SENTENCES: Final = frozenset(
 )
 
 
-def in_words(sentence: str) -> str:
+def translate_cause(sentence: str) -> str:
     """A sentence of the client's in the language in force."""
     return gettext(sentence) if sentence in SENTENCES else sentence

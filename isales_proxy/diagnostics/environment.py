@@ -11,13 +11,13 @@ import django
 from django.conf import settings
 
 from isales_proxy.client.config import ObsAuth
-from isales_proxy.core.settings import isales
-from isales_proxy.diagnostics.findings import InEffect
+from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.diagnostics.findings import SettingsFinding
 from isales_proxy.models import Vdn
 from isales_proxy.vendor import vdn_keys
 
 
-def versions() -> tuple[str, ...]:
+def get_versions() -> tuple[str, ...]:
     """What this process is made of."""
     project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]
     return (
@@ -28,17 +28,17 @@ def versions() -> tuple[str, ...]:
     )
 
 
-def in_effect(vdn: Vdn) -> InEffect:
+def get_settings(vdn: Vdn) -> SettingsFinding:
     """The settings by which the vendor is asked for this VDN."""
-    found = isales()
-    return InEffect(
+    found = get_isales_settings()
+    return SettingsFinding(
         demo=found.demo,
         campaigns=_kind_of(found.base_url),
         # In demo mode the simulator stands in for the OBS interfaces too, whatever is set.
         obs="" if found.demo else _kind_of(found.obs_base_url),
         obs_auth=str(ObsAuth.APP if found.demo else found.obs_auth),
         header="Authorization" if found.demo else found.obs_auth_header,
-        own_keys=tuple(sorted(vdn_keys.held(vdn))),
+        own_keys=tuple(sorted(vdn_keys.list_own_keys(vdn))),
         own_ca=bool(found.ca_bundle),
         connect_timeout=found.connect_timeout,
         read_timeout=found.read_timeout,

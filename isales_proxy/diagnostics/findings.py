@@ -15,7 +15,7 @@ Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind of difference)."""
 
 
-class Standing(StrEnum):
+class InterfaceStatus(StrEnum):
     """How an interface stands."""
 
     ANSWERED = "answered"
@@ -48,7 +48,7 @@ class Match(StrEnum):
     PART = "part"
 
 
-class Ending(StrEnum):
+class EndpointInclusion(StrEnum):
     """What ended the search for the largest page."""
 
     REFUSED = "refused"
@@ -67,7 +67,7 @@ class ClockDifference:
 
 
 @dataclass(frozen=True)
-class Examined:
+class InterfaceFinding:
     """One interface: the call made and what came of it.
 
     `path` is the documented one. `asked_at` (aware UTC), `ms`, `http_status` and `request_id` are
@@ -79,7 +79,7 @@ class Examined:
     vendor_page: str
     method: str
     path: str
-    standing: Standing
+    standing: InterfaceStatus
     calls: int = 0
     error: ISalesError | None = None
     asked_at: datetime | None = None
@@ -96,12 +96,12 @@ class Examined:
     @property
     def answered(self) -> bool:
         """Whether a good answer came."""
-        return self.standing is Standing.ANSWERED
+        return self.standing is InterfaceStatus.ANSWERED
 
     @property
     def failed(self) -> bool:
         """Whether it should have answered and did not; one without credentials was not asked."""
-        return self.standing not in {Standing.ANSWERED, Standing.NO_CREDENTIALS}
+        return self.standing not in {InterfaceStatus.ANSWERED, InterfaceStatus.NO_CREDENTIALS}
 
     @property
     def as_documented(self) -> bool:
@@ -148,7 +148,7 @@ class PageFinding:
     """
 
     largest: int = 0
-    ending: Ending | None = None
+    ending: EndpointInclusion | None = None
     asked: int = 0
     got: int = 0
     total: int = 0
@@ -177,7 +177,7 @@ class TokenAge:
 
 
 @dataclass(frozen=True)
-class InEffect:
+class SettingsFinding:
     """The settings that matter, without an address and without a secret. Times in seconds.
 
     An address is told by its scheme and whether it names a port. `own_keys` are names of keys.
@@ -214,12 +214,12 @@ class Report:
     by: str
     probing: bool
     versions: tuple[str, ...]
-    interfaces: tuple[Examined, ...]
-    in_effect: InEffect
+    interfaces: tuple[InterfaceFinding, ...]
+    in_effect: SettingsFinding
     token: TokenAge | None = None
     probes: Probes | None = None
 
     @property
-    def failed(self) -> tuple[Examined, ...]:
+    def failed(self) -> tuple[InterfaceFinding, ...]:
         """The interfaces that should have answered and did not."""
         return tuple(each for each in self.interfaces if each.failed)

@@ -32,7 +32,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class VdnLine:
+class VdnSummary:
     """One VDN, how many have access to it, and which keys of its own it has, by name."""
 
     vdn: Vdn
@@ -41,7 +41,7 @@ class VdnLine:
 
 
 @dataclass(frozen=True)
-class TokenLine:
+class TokenSummary:
     """One API token, without what would let anybody in. Times are aware UTC."""
 
     name: str
@@ -58,20 +58,20 @@ class Installation:
     """What the page shows."""
 
     people: tuple[Person, ...]
-    vdns: tuple[VdnLine, ...]
-    tokens: tuple[TokenLine, ...]
+    vdns: tuple[VdnSummary, ...]
+    tokens: tuple[TokenSummary, ...]
     variables: tuple[Variable, ...]
 
 
-def look(*, scope: Scope, by: User) -> Installation:
+def get_installation(*, scope: Scope, by: User) -> Installation:
     """All of it, for an admin. Raises NotAllowed."""
     scope.require(Permission.SEE_SETTINGS)
-    vdns = tuple(people_service.managed_vdns(by).order_by("pk"))
+    vdns = tuple(people_service.get_managed_vdns(by).order_by("pk"))
     return Installation(
         people=_people(vdns, by),
         vdns=_vdns(vdns),
         tokens=_tokens(by),
-        variables=settings.variables(),
+        variables=settings.list_variables(),
     )
 
 
@@ -80,7 +80,7 @@ def _people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
     rows = Access.objects.filter(vdn__in=vdns).select_related("vdn").order_by("vdn_id")
     for row in rows:
         accesses.setdefault(row.user_id, []).append(row)
-    in_reach = set(people_service.managed_people(by).values_list("pk", flat=True))
+    in_reach = set(people_service.get_managed_people(by).values_list("pk", flat=True))
     known = accesses.keys() | (in_reach if by.is_superuser else set())
     return tuple(
         Person(
@@ -91,16 +91,16 @@ def _people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
             superuser=user.is_superuser,
             last_login=user.last_login,
             accesses=tuple(accesses.get(user.pk, ())),
-            second_factors=tuple(second_factors.kinds_of(user)),
+            second_factors=tuple(second_factors.list_kinds(user)),
             in_reach=user.pk in in_reach,
         )
-        for user in second_factors.with_kinds(User.objects.filter(pk__in=known)).order_by(
+        for user in second_factors.prefetch_kinds(User.objects.filter(pk__in=known)).order_by(
             "username"
         )
     )
 
 
-def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnLine, ...]:
+def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
     counts: dict[int, int] = {}
     for vdn_id in Access.objects.filter(vdn__in=vdns).values_list("vdn_id", flat=True):
         counts[vdn_id] = counts.get(vdn_id, 0) + 1
@@ -109,7 +109,7 @@ def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnLine, ...]:
         for row in VdnCredentials.objects.filter(vdn__in=vdns)
     }
     return tuple(
-        VdnLine(
+        VdnSummary(
             vdn=vdn,
             people=counts.get(vdn.pk, 0),
             own_keys=tuple(name for name in VdnCredentials.NAMES if name in held.get(vdn.pk, ())),
@@ -118,10 +118,10 @@ def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnLine, ...]:
     )
 
 
-def _tokens(by: User) -> tuple[TokenLine, ...]:
-    rows = tokens.in_reach(by).filter(expiry__gt=timezone.now())
+def _tokens(by: User) -> tuple[TokenSummary, ...]:
+    rows = tokens.get_managed(by).filter(expiry__gt=timezone.now())
     return tuple(
-        TokenLine(
+        TokenSummary(
             name=row.name,
             owner=row.user.get_username(),
             prefix=row.token_key,

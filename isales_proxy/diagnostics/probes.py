@@ -19,7 +19,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.diagnostics.findings import (
     Doubt,
-    Ending,
+    EndpointInclusion,
     Match,
     NumberFinding,
     OrderFinding,
@@ -84,7 +84,7 @@ class _Asker:
             raise _Ended from error
 
 
-def probe(client: Lists, *, vdn: int, first: _Rows, left: Callable[[], float]) -> Probes:
+def run_probes(client: Lists, *, vdn: int, first: _Rows, left: Callable[[], float]) -> Probes:
     """Ask at most `MAX_CALLS` times. `first` is the page that was read before; `left` tells the
     seconds that the next call may take."""
     asker = _Asker(client, vdn, left)
@@ -106,7 +106,7 @@ def _sample(asker: _Asker, first: _Rows) -> tuple[_Rows, PageFinding | None]:
     try:
         sample = asker.ask(ReservationQuery(size=size))
     except _Ended:
-        return first, replace(known, ending=Ending.STOPPED)
+        return first, replace(known, ending=EndpointInclusion.STOPPED)
     except (Refused, BadAnswer) as error:
         return first, _ended_by(error, known)
     return sample, _short(sample, known)
@@ -119,14 +119,14 @@ def _largest_page(asker: _Asker, sample: _Rows) -> PageFinding:
         try:
             page = asker.ask(ReservationQuery(size=size))
         except _Ended:
-            return replace(found, ending=Ending.STOPPED)
+            return replace(found, ending=EndpointInclusion.STOPPED)
         except (Refused, BadAnswer) as error:
             return _ended_by(error, found)
         cut = _short(page, found)
         if cut is not None:
             return cut
         found = replace(found, largest=size, total=page.total)
-    return replace(found, ending=Ending.TOP)
+    return replace(found, ending=EndpointInclusion.TOP)
 
 
 def _short(page: _Rows, known: PageFinding) -> PageFinding | None:
@@ -137,7 +137,7 @@ def _short(page: _Rows, known: PageFinding) -> PageFinding | None:
     return replace(
         known,
         largest=max(got, known.largest),
-        ending=Ending.CAPPED,
+        ending=EndpointInclusion.CAPPED,
         asked=page.size,
         got=got,
         total=page.total,
@@ -145,7 +145,9 @@ def _short(page: _Rows, known: PageFinding) -> PageFinding | None:
 
 
 def _ended_by(error: Refused | BadAnswer, known: PageFinding) -> PageFinding:
-    ending = Ending.REFUSED if isinstance(error, Refused) else Ending.UNREADABLE
+    ending = (
+        EndpointInclusion.REFUSED if isinstance(error, Refused) else EndpointInclusion.UNREADABLE
+    )
     return replace(known, ending=ending, code=error.code or "")
 
 

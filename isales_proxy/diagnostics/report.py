@@ -27,7 +27,13 @@ from isales_proxy.client.errors import (
 )
 from isales_proxy.client.operations import LIST_OUTBOUND_TASKS
 from isales_proxy.diagnostics import answers, causes
-from isales_proxy.diagnostics.findings import ClockDifference, Examined, InEffect, Report, Standing
+from isales_proxy.diagnostics.findings import (
+    ClockDifference,
+    InterfaceFinding,
+    InterfaceStatus,
+    Report,
+    SettingsFinding,
+)
 
 _CLOCK_WORRY_SECONDS: Final = 30.0
 
@@ -56,7 +62,9 @@ class Section:
 
 def headline(report: Report) -> str:
     """How it went, in a sentence or two."""
-    asked = [each for each in report.interfaces if each.standing is not Standing.NO_CREDENTIALS]
+    asked = [
+        each for each in report.interfaces if each.standing is not InterfaceStatus.NO_CREDENTIALS
+    ]
     good = [each for each in asked if each.answered]
     told = ngettext(
         "%(good)s of %(all)s interface answered.",
@@ -99,12 +107,12 @@ def text(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def failure(examined: Examined) -> str:
+def failure(examined: InterfaceFinding) -> str:
     """Why one interface failed, in a line without the vendor's own words."""
     return f"{examined.vendor_page}: {' '.join(_reasons(examined, quoting=False))}"
 
 
-def _interface(found: Examined, *, quoting: bool) -> Section:
+def _interface(found: InterfaceFinding, *, quoting: bool) -> Section:
     return Section(
         name=found.operation,
         title=found.vendor_page,
@@ -115,7 +123,7 @@ def _interface(found: Examined, *, quoting: bool) -> Section:
     )
 
 
-def _interface_facts(found: Examined, *, quoting: bool) -> Iterator[Fact]:
+def _interface_facts(found: InterfaceFinding, *, quoting: bool) -> Iterator[Fact]:
     outcome, *explanation = _reasons(found, quoting=quoting)
     tone = "good" if found.answered else "bad" if found.failed else "warn"
     yield Fact("outcome", _("Outcome"), outcome, tone)
@@ -139,18 +147,18 @@ def _interface_facts(found: Examined, *, quoting: bool) -> Iterator[Fact]:
         yield Fact("request", _("Our request ID"), found.request_id)
 
 
-def _reasons(found: Examined, *, quoting: bool) -> list[str]:
+def _reasons(found: InterfaceFinding, *, quoting: bool) -> list[str]:
     """The outcome first, then what there is to say about it."""
-    if found.standing is Standing.ANSWERED:
+    if found.standing is InterfaceStatus.ANSWERED:
         return [_("answered")]
-    if found.standing is Standing.NO_CREDENTIALS:
+    if found.standing is InterfaceStatus.NO_CREDENTIALS:
         return [_("not asked"), _("No OBS credentials are set.")]
-    if found.standing is Standing.KEYS_CLOSED:
+    if found.standing is InterfaceStatus.KEYS_CLOSED:
         return [
             _("not asked"),
             _("The VDN's own keys were sealed with another SECRET_KEY. Enter them again."),
         ]
-    if found.standing is Standing.NO_TOKEN:
+    if found.standing is InterfaceStatus.NO_TOKEN:
         return [_("not asked"), _("No token was got.")]
     if found.error is None:
         return [_("failed")]
@@ -161,7 +169,7 @@ def _reasons(found: Examined, *, quoting: bool) -> list[str]:
 def _causes(error: ISalesError) -> Iterator[str]:
     """What the client knows of the cause, and what an admin may do about it."""
     if error.sentence != error.default_sentence:
-        yield causes.in_words(error.sentence)
+        yield causes.translate_cause(error.sentence)
     if isinstance(error, CredentialsRefused):
         yield _("Check the keys and the clock of this server.")
     elif isinstance(error, Misdirected):
@@ -179,7 +187,7 @@ def without_words(error: ISalesError) -> ISalesError:
     return bare
 
 
-def _envelope(found: Examined) -> tuple[str, str]:
+def _envelope(found: InterfaceFinding) -> tuple[str, str]:
     if not found.shape:
         return _("unknown"), ""
     if found.shape_documented:
@@ -205,13 +213,13 @@ def _clock(clock: ClockDifference | None) -> tuple[str, str]:
     return _("%(span)s behind ours, within %(within)s s") % facts, tone
 
 
-def _rows(found: Examined) -> str:
+def _rows(found: InterfaceFinding) -> str:
     if found.total is None:
         return str(found.rows)
     return _("%(rows)s of %(total)s") % {"rows": found.rows, "total": found.total}
 
 
-def _fields(found: Examined) -> tuple[str, str]:
+def _fields(found: InterfaceFinding) -> tuple[str, str]:
     if not found.drift:
         if not found.rows:
             return _("no row to compare"), ""
@@ -237,7 +245,7 @@ def _fields(found: Examined) -> tuple[str, str]:
 def _probes(report: Report) -> Section:
     facts = tuple(
         Fact(name, label, words, tone)
-        for name, label, words, tone in answers.of_probes(
+        for name, label, words, tone in answers.describe_probes(
             report.probes,
             wished=report.probing,
             max_page_size=report.in_effect.max_page_size,
@@ -250,7 +258,7 @@ def _token(report: Report) -> Section:
     title = _("Token of the OBS interfaces")
     if report.token is None:
         unset = any(
-            each.standing is Standing.NO_CREDENTIALS
+            each.standing is InterfaceStatus.NO_CREDENTIALS
             for each in report.interfaces
             if each.operation == LIST_OUTBOUND_TASKS.name
         )
@@ -266,7 +274,7 @@ def _token(report: Report) -> Section:
     return Section("token", title, facts)
 
 
-def settings_section(found: InEffect) -> Section:
+def settings_section(found: SettingsFinding) -> Section:
     """The settings in effect."""
     obs = _address(found.obs) if found.obs else _("the same")
     campaigns = _("built-in simulator") if found.demo else _address(found.campaigns)

@@ -31,11 +31,17 @@ from isales_proxy.client.records import OutboundTask, Reservation, ResultCode
 from isales_proxy.client.tokens import TokenState
 from isales_proxy.core import locks
 from isales_proxy.core.metrics import Observer
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.diagnostics import probes as doctor_probes
-from isales_proxy.diagnostics.call_log import Notes
-from isales_proxy.diagnostics.environment import in_effect, versions
-from isales_proxy.diagnostics.findings import Examined, Probes, Report, Standing, TokenAge
+from isales_proxy.diagnostics.call_log import CallLog
+from isales_proxy.diagnostics.environment import get_settings, get_versions
+from isales_proxy.diagnostics.findings import (
+    InterfaceFinding,
+    InterfaceStatus,
+    Probes,
+    Report,
+    TokenAge,
+)
 from isales_proxy.models import AuditAction, Vdn
 from isales_proxy.vendor import gateway
 
@@ -81,7 +87,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def examine(
+def run_check(
     *,
     scope: Scope,
     clock: Callable[[], datetime] = utc_now,
@@ -92,21 +98,21 @@ def examine(
     Raises NotAllowed and `turns.AlreadyRunning`; what the vendor does wrong is in the report.
     """
     scope.require(Permission.EXAMINE_VENDOR)
-    report = examine_unattended(
+    report = run_check_unattended(
         vdn=scope.vdn, by=scope, probes=True, clock=clock, monotonic=monotonic
     )
     cache.set(_report_key(scope.vdn), report, _KEEP.total_seconds())
     return report
 
 
-def last(*, scope: Scope) -> Report | None:
+def get_last_report(*, scope: Scope) -> Report | None:
     """The last report of this VDN that a person asked for."""
     scope.require(Permission.EXAMINE_VENDOR)
     found: Report | None = cache.get(_report_key(scope.vdn))
     return found
 
 
-def examine_unattended(
+def run_check_unattended(
     *,
     vdn: Vdn,
     by: Scope | None = None,
@@ -119,7 +125,7 @@ def examine_unattended(
     No call begins after `WITHIN_SECONDS`. Raises `turns.AlreadyRunning`, and SimulatorRefused.
     """
     gateway.ensure_allowed()
-    with locks.held(f"doctor:turn:{vdn.pk}", seconds=_TURN_SECONDS):
+    with locks.hold_lock(f"doctor:turn:{vdn.pk}", seconds=_TURN_SECONDS):
         audit.record(
             AuditAction.VENDOR_EXAMINED,
             by=by,
@@ -127,21 +133,21 @@ def examine_unattended(
             subject=f"VDN {vdn.pk}",
             probes=probes,
         )
-        notes = Notes(clock, Observer())
+        notes = CallLog(clock, Observer())
         report = Report(
             vdn_id=vdn.pk,
             at=clock(),
             seconds=0.0,
             by=by.username if by else "",
             probing=probes,
-            versions=versions(),
+            versions=get_versions(),
             interfaces=(),
-            in_effect=in_effect(vdn),
+            in_effect=get_settings(vdn),
         )
         try:
-            client = gateway.examiner(vdn, notes)
+            client = gateway.create_diagnostic_client(vdn, notes)
         except CredentialsRefused as error:
-            closed = tuple(_examined(each, Standing.KEYS_CLOSED, error) for each in _ASKED)
+            closed = tuple(_examined(each, InterfaceStatus.KEYS_CLOSED, error) for each in _ASKED)
             return replace(report, interfaces=closed)
         started = monotonic()
         with client:
@@ -160,11 +166,11 @@ class _Left:
     ends: float
 
     def __call__(self) -> float:
-        return max(0.0, min(isales().deadline, self.ends - self.monotonic()))
+        return max(0.0, min(get_isales_settings().deadline, self.ends - self.monotonic()))
 
 
 def _examined_with(
-    client: ReadOnly, report: Report, vdn: Vdn, notes: Notes, left: _Left, *, probes: bool
+    client: ReadOnly, report: Report, vdn: Vdn, notes: CallLog, left: _Left, *, probes: bool
 ) -> Report:
     first: Page[Reservation] | None = None
     further: Probes | None = None
@@ -193,9 +199,9 @@ def _examined_with(
         if notes.attempts(each.name)
     )
     if any(not token.answered for token in tokens) and not notes.attempts(outbound.operation):
-        outbound = replace(outbound, standing=Standing.NO_TOKEN)
+        outbound = replace(outbound, standing=InterfaceStatus.NO_TOKEN)
     if probes and first is not None:
-        further = doctor_probes.probe(client, vdn=vdn.pk, first=first, left=left)
+        further = doctor_probes.run_probes(client, vdn=vdn.pk, first=first, left=left)
         # More rows show more differences.
         listed = replace(listed, drift=notes.differences(listed.operation))
     return replace(report, interfaces=(listed, codes, *tokens, outbound), probes=further)
@@ -207,7 +213,7 @@ class _Rows:
     total: int | None
 
 
-def _call(operation: Named, ask: Callable[[], _Rows], notes: Notes) -> Examined:
+def _call(operation: Named, ask: Callable[[], _Rows], notes: CallLog) -> InterfaceFinding:
     """Ask one interface and say how it went."""
     try:
         rows = ask()
@@ -216,24 +222,27 @@ def _call(operation: Named, ask: Callable[[], _Rows], notes: Notes) -> Examined:
             notes.attempts(each.name) for each in _TOKEN_CALLS
         )
         unset = isinstance(error, CredentialsRefused) and not error.maybe_sent and not asked
-        standing = Standing.NO_CREDENTIALS if unset else Standing.FAILED
+        standing = InterfaceStatus.NO_CREDENTIALS if unset else InterfaceStatus.FAILED
         return _examined(operation, standing, error, notes)
-    found = _examined(operation, Standing.ANSWERED, None, notes)
+    found = _examined(operation, InterfaceStatus.ANSWERED, None, notes)
     return replace(found, rows=rows.count, total=rows.total)
 
 
-def _token_call(operation: Named, error: ISalesError | None, notes: Notes) -> Examined:
+def _token_call(operation: Named, error: ISalesError | None, notes: CallLog) -> InterfaceFinding:
     good = notes.attempts(operation.name)[-1].outcome == "ok"
     if good:
-        return _examined(operation, Standing.ANSWERED, None, notes)
-    return _examined(operation, Standing.FAILED, error, notes)
+        return _examined(operation, InterfaceStatus.ANSWERED, None, notes)
+    return _examined(operation, InterfaceStatus.FAILED, error, notes)
 
 
 def _examined(
-    operation: Named, standing: Standing, error: ISalesError | None, notes: Notes | None = None
-) -> Examined:
+    operation: Named,
+    standing: InterfaceStatus,
+    error: ISalesError | None,
+    notes: CallLog | None = None,
+) -> InterfaceFinding:
     """What is known of one interface from its attempts."""
-    found = Examined(
+    found = InterfaceFinding(
         operation=operation.name,
         vendor_page=operation.vendor_page,
         method=operation.method,
@@ -247,7 +256,7 @@ def _examined(
     if notes is None or not attempts:
         return found
     final = attempts[-1]
-    good = standing is Standing.ANSWERED
+    good = standing is InterfaceStatus.ANSWERED
     told = notes.told_time(operation.name) if good else _told_by(error, operation)
     return replace(
         found,

@@ -44,10 +44,10 @@ def chain_older_events(apps, schema_editor):  # noqa: ARG001 - Django's signatur
     while batch := list(events.filter(pk__gt=head.last_id)[:_AT_ONCE]):
         for event in batch:
             event.previous = head.last
-            event.hash = chain.fingerprint(event)
+            event.hash = chain.compute_fingerprint(event)
             head.last, head.last_id = event.hash, event.pk
         events.bulk_update(batch, ["previous", "hash"])
-    chain.seal(head)
+    chain.seal_head(head)
 
 
 def guard(apps, schema_editor):  # noqa: ARG001 - Django's signature

@@ -116,12 +116,12 @@ class VdnCredentials(models.Model):
 
     def put(self, name: str, value: str) -> None:
         """Seal one key; "" takes it away."""
-        setattr(self, name, encryption.seal(value, purpose=self.PURPOSE) if value else "")
+        setattr(self, name, encryption.encrypt(value, purpose=self.PURPOSE) if value else "")
 
     def open(self, name: str) -> str:
         """One key in clear, "" where there is none. Raises `sealing.Unopenable`."""
         kept = getattr(self, name)
-        return encryption.unseal(kept, purpose=self.PURPOSE) if kept else ""
+        return encryption.decrypt(kept, purpose=self.PURPOSE) if kept else ""
 
 
 class BearerToken(models.Model):

@@ -13,7 +13,7 @@ from django.core.cache import cache
 from isales_proxy.access import Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import optional_write
-from isales_proxy.core.response_cache import digest
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import AuditAction
 from isales_proxy.privacy import masking
 
@@ -22,13 +22,13 @@ ONCE_IN_SECONDS: Final = 10 * 60
 _FEWEST_DIGITS: Final = 4
 
 
-def searched(scope: Scope, number: str) -> None:
+def record_search(scope: Scope, number: str) -> None:
     """The person asked for this number, whole or in such a part that it is somebody's."""
-    if len(masking.digits_of(number)) >= _FEWEST_DIGITS:
+    if len(masking.get_digits(number)) >= _FEWEST_DIGITS:
         _once(AuditAction.NUMBER_SEARCHED, scope, number=number)
 
 
-def viewed(scope: Scope, *, subject: str, number: str) -> None:
+def record_view(scope: Scope, *, subject: str, number: str) -> None:
     """The person opened `subject`, whose number stands there whole."""
     if number:
         _once(AuditAction.NUMBER_VIEWED, scope, number=number, subject=subject)
@@ -41,7 +41,7 @@ def read_of(scope: Scope, number: str) -> None:
 
 def _once(action: AuditAction, scope: Scope, *, number: str, subject: str = "") -> None:
     facts = "|".join((action.value, str(scope.vdn.pk), str(scope.user_id), subject, number))
-    key = f"audited:{digest(facts)}"
+    key = f"audited:{hash_key(facts)}"
     if not cache.add(key, 1, ONCE_IN_SECONDS):
         return
     written = optional_write(

@@ -10,7 +10,7 @@ from datetime import datetime, time, timedelta
 from django.utils import timezone
 
 
-class Spent(RuntimeError):
+class BudgetExceeded(RuntimeError):
     """The person has had as many as one may today: `limit`; the next day begins in `seconds`."""
 
     def __init__(self, limit: int) -> None:
@@ -20,11 +20,11 @@ class Spent(RuntimeError):
         self.seconds = max(1, int((_midnight(now, days=1) - now).total_seconds()))
 
 
-class SearchesSpent(Spent):
+class DailySearchLimitExceeded(BudgetExceeded):
     """The person has searched for as many different numbers today as one may who sees none."""
 
 
-def today() -> datetime:
+def get_start_of_day() -> datetime:
     """When this day began (aware)."""
     return _midnight(timezone.now())
 

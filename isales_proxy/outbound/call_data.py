@@ -22,10 +22,10 @@ from isales_proxy.client.operations import READ_CALL_DATA
 from isales_proxy.client.queries import CallDataQuery
 from isales_proxy.core import disk_queue
 from isales_proxy.core.disk_queue import ReservedFile
-from isales_proxy.core.durability import on_disk
+from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound.parsing import outcome
-from isales_proxy.outbound.storage import OPEN, SPOOLED, Keeper, settle, settle_unstored
+from isales_proxy.outbound.parsing import parse_answer
+from isales_proxy.outbound.storage import OPEN, SPOOLED, AnswerRecorder, settle, settle_unstored
 from isales_proxy.privacy import masked_copies, masking
 from isales_proxy.vendor import gateway
 
@@ -36,7 +36,7 @@ _FACTS_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Taking:
+class CallDataRequestResult:
     """The batch as it stands after the call, and what went wrong with that.
 
     `unstored` are the rows of an answer that could be stored nowhere: they are in memory alone.
@@ -62,7 +62,9 @@ class NoRoom(RuntimeError):
     """The disk has no room for the largest answer, so the vendor was not asked."""
 
 
-def take(*, scope: Scope, service_id: str, batch_count: int, key: str, reason: str = "") -> Taking:
+def request_call_data(
+    *, scope: Scope, service_id: str, batch_count: int, key: str, reason: str = ""
+) -> CallDataRequestResult:
     """Have at most `batch_count` rows handed out, which uses them up at the vendor's.
 
     The batch is written down first, the answer is kept before it is looked at, and no failure makes
@@ -84,15 +86,15 @@ def take(*, scope: Scope, service_id: str, batch_count: int, key: str, reason: s
             if seen is None:
                 raise
             return _again(scope, seen, batch_count, reason)
-        keeper, error = Keeper(batch, room), None
+        keeper, error = AnswerRecorder(batch, room), None
         try:
-            gateway.client(scope.vdn).read_call_data(vdn=scope.vdn.pk, query=query, keep=keeper)
+            gateway.get_client(scope.vdn).read_call_data(vdn=scope.vdn.pk, query=query, keep=keeper)
         except ISalesError as raised:
             error = raised
     batch = settle(batch, keeper.received, error, by=scope)
     if keeper.lost and keeper.received and batch.state in OPEN:
         return _unstored(scope, batch, keeper.received, error)
-    return Taking(masked_copies.shown_batch(scope, batch), error)
+    return CallDataRequestResult(masked_copies.mask_batch_for(scope, batch), error)
 
 
 def _room(key: str) -> ReservedFile:
@@ -106,34 +108,38 @@ def _room(key: str) -> ReservedFile:
 
 def _unstored(
     scope: Scope, batch: CallDataBatch, received: Received, error: ISalesError | None
-) -> Taking:
+) -> CallDataRequestResult:
     """Say that the answer is lost, and hand over the rows that are still in memory."""
-    rows = outcome(received, error).rows
+    rows = parse_answer(received, error).rows
     batch = settle_unstored(batch, len(received.body), timezone.now())
     for row in rows:
         row.batch = batch
     shown = (
         rows
         if scope.can(Permission.SEE_NUMBERS)
-        else tuple(masked_copies.datum(row) for row in rows)
+        else tuple(masked_copies.mask_datum(row) for row in rows)
     )
     text = (
         ""
         if rows or not scope.can(Permission.SEE_RAW_ANSWERS)
         else received.body.decode(errors="replace")
     )
-    return Taking(
-        masked_copies.shown_batch(scope, batch), error, unstored=shown, unstored_text=text
+    return CallDataRequestResult(
+        masked_copies.mask_batch_for(scope, batch), error, unstored=shown, unstored_text=text
     )
 
 
-def _again(scope: Scope, seen: CallDataBatch, batch_count: int, reason: str) -> Taking:
+def _again(
+    scope: Scope, seen: CallDataBatch, batch_count: int, reason: str
+) -> CallDataRequestResult:
     differs = (seen.batch_count, seen.reason) != (batch_count, reason)
-    return Taking(masked_copies.shown_batch(scope, seen), repeated=True, differs=differs)
+    return CallDataRequestResult(
+        masked_copies.mask_batch_for(scope, seen), repeated=True, differs=differs
+    )
 
 
 def _write_down(scope: Scope, query: CallDataQuery, key: str, reason: str) -> CallDataBatch:
-    with on_disk():
+    with commit_to_disk():
         batch = CallDataBatch.objects.create(
             vdn=scope.vdn,
             service_id=query.service_id,
@@ -149,7 +155,7 @@ def _write_down(scope: Scope, query: CallDataQuery, key: str, reason: str) -> Ca
             by=scope,
             subject=query.service_id,
             # The audit is read by people who may not see numbers.
-            reason=masking.text(reason),
+            reason=masking.mask_text(reason),
             batch=batch.pk,
             asked=query.batch_count,
         )

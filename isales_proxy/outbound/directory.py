@@ -16,8 +16,8 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.database import optional_write
-from isales_proxy.core.input_cleaning import cleaned
-from isales_proxy.core.response_cache import digest
+from isales_proxy.core.input_cleaning import clean_text
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import TaskName
 from isales_proxy.privacy import masking
 
@@ -35,7 +35,7 @@ class Names:
     tasks: dict[str, str] = field(default_factory=dict)
 
 
-def learn(*, scope: Scope, rows: Iterable[Reservation]) -> None:
+def remember_names(*, scope: Scope, rows: Iterable[Reservation]) -> None:
     """Remember the names in rows that this person may see; writes only if one is new."""
     kept, rows = _kept(scope), tuple(rows)
     agents = _new(kept.agents, ((row.user_account, row.user_name) for row in rows))
@@ -48,14 +48,14 @@ def learn(*, scope: Scope, rows: Iterable[Reservation]) -> None:
         _write_down(scope, tasks)
 
 
-def known(*, scope: Scope) -> Names:
+def get_known_names(*, scope: Scope) -> Names:
     """What the person's filters may offer; numbers in names are masked for who may not see any."""
     kept = _kept(scope)
     if scope.can(Permission.SEE_NUMBERS):
         return kept
     return Names(
-        {ident: masking.text(name) for ident, name in kept.agents.items()},
-        {ident: masking.text(name) for ident, name in kept.tasks.items()},
+        {ident: masking.mask_text(name) for ident, name in kept.agents.items()},
+        {ident: masking.mask_text(name) for ident, name in kept.tasks.items()},
     )
 
 
@@ -83,11 +83,11 @@ def match(known: Mapping[str, str], text: str) -> Match:
     """
     if text in known:
         return Match({text: known[text]})
-    wanted = cleaned(text).casefold()
+    wanted = clean_text(text).casefold()
     if not wanted:
         return Match()
-    told = {ident: cleaned(name).casefold() for ident, name in known.items()}
-    found = [ident for ident in known if cleaned(ident) == text or told[ident] == wanted]
+    told = {ident: clean_text(name).casefold() for ident, name in known.items()}
+    found = [ident for ident in known if clean_text(ident) == text or told[ident] == wanted]
     if not found and any(each.isalpha() for each in wanted):
         found = [ident for ident, name in told.items() if wanted in name]
     return Match({ident: known[ident] for ident in found})
@@ -147,5 +147,5 @@ def _written_down(scope: Scope) -> dict[str, str]:
 
 def _key(scope: Scope) -> str:
     """One memory for all who see every agent; an agent learns from their own rows alone."""
-    own = "" if scope.can(Permission.SEE_ALL_AGENTS) else f":{digest(scope.agent_account)}"
+    own = "" if scope.can(Permission.SEE_ALL_AGENTS) else f":{hash_key(scope.agent_account)}"
     return f"names:{scope.vdn.pk}{own}"

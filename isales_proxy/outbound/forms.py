@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.outbound.services import RowQuestion
+from isales_proxy.outbound.services import RowQuery
 from isales_proxy.reservations.forms import CountField, PageFilter, PlainTextField, SearchTextField
 
 # Larger numbers no column can hold.
@@ -38,10 +38,10 @@ class CallDataFilter(BatchFilter):
     q = SearchTextField(_("Search"))
     batch = CountField(_("Batch"), default=0, most=_LAST_BATCH)
 
-    def question(self, *, service_id: str = "", batch_id: int | None = None) -> RowQuestion:
+    def question(self, *, service_id: str = "", batch_id: int | None = None) -> RowQuery:
         """The frozen question; only after `is_valid()`. The address may settle task and batch."""
         found = self.cleaned_data
-        return RowQuestion(
+        return RowQuery(
             service_id=service_id,
             batch_id=batch_id if batch_id is not None else found["batch"] or None,
             text=found["q"],

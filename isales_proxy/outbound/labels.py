@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 from isales_proxy.models import BatchState, CallDataBatch
 
 
-def advice(batch: CallDataBatch, *, when: str) -> str:
+def get_advice(batch: CallDataBatch, *, when: str) -> str:
     """A sentence or two in the language in force; "" where all went as asked.
 
     `when` is the time of asking as the reader reads times.

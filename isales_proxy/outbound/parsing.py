@@ -23,7 +23,7 @@ from isales_proxy.client.errors import (
     Throttled,
     Unreachable,
 )
-from isales_proxy.client.obs_envelopes import rows_despite
+from isales_proxy.client.obs_envelopes import read_rows_leniently
 from isales_proxy.client.operations import READ_CALL_DATA
 from isales_proxy.client.records import parse_call_datum
 from isales_proxy.client.values import storable
@@ -47,7 +47,7 @@ _NO_OBJECT: Final = "(row)"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ParsedAnswer:
     """The state that a batch comes to, its rows, and what the vendor had to say."""
 
     state: BatchState
@@ -56,16 +56,16 @@ class Outcome:
     problem: str = ""
 
 
-def outcome(received: Received | None, error: ISalesError | None) -> Outcome:
+def parse_answer(received: Received | None, error: ISalesError | None) -> ParsedAnswer:
     """What became of a call. Without an error the rows are read out of the answer."""
     if received is not None and error is None:
         try:
-            return Outcome(BatchState.TAKEN, _rows(received))
+            return ParsedAnswer(BatchState.TAKEN, _rows(received))
         except ISalesError as raised:
             error = raised
     if error is None:
-        return Outcome(BatchState.UNKNOWN)
-    return Outcome(
+        return ParsedAnswer(BatchState.UNKNOWN)
+    return ParsedAnswer(
         _state(received, error), code=(error.code or "")[:_LONGEST_CODE], problem=_words(error)
     )
 
@@ -86,7 +86,7 @@ def _state(received: Received | None, error: ISalesError) -> BatchState:
 def _numbers_despite(received: Received) -> bool:
     """Whether an answer that says no brings numbers all the same, which are then not lightly
     asked for again."""
-    read = (parse_call_datum(row)[0] for row in rows_despite(received.body))
+    read = (parse_call_datum(row)[0] for row in read_rows_leniently(received.body))
     return any(datum.unique_id or datum.phone_numbers for datum in read)
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
-from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound.recovery import settle_lost
@@ -26,7 +26,7 @@ _CHUNK: Final = 500
 
 
 @dataclass(frozen=True)
-class RowQuestion:
+class RowQuery:
     """Which rows: of a task, of a batch, with a text in them. Empty ones ask for any."""
 
     service_id: str = ""
@@ -53,7 +53,7 @@ class BatchPage:
 
 
 @dataclass(frozen=True)
-class Figures:
+class TaskFigures:
     """What was taken of one task so far. `last_at` (aware UTC) is when it was last asked for."""
 
     batches: int
@@ -69,7 +69,7 @@ class Export:
     total: int
 
 
-def figures(*, scope: Scope) -> dict[str, Figures]:
+def get_figures(*, scope: Scope) -> dict[str, TaskFigures]:
     """Task ID → what was taken, for every task that was ever asked about. Raises NotAllowed."""
     scope.require(Permission.SEE_OUTBOUND)
     found = (
@@ -79,12 +79,12 @@ def figures(*, scope: Scope) -> dict[str, Figures]:
         .annotate(batches=Count("pk"), rows_taken=Sum("received"), last_at=Max("asked_at"))
     )
     return {
-        each["service_id"]: Figures(each["batches"], each["rows_taken"], each["last_at"])
+        each["service_id"]: TaskFigures(each["batches"], each["rows_taken"], each["last_at"])
         for each in found
     }
 
 
-def batches(
+def list_batches(
     *, scope: Scope, service_id: str = "", page: int = 1, size: int = DEFAULT_SIZE
 ) -> BatchPage:
     """The batches of a VDN, or of one of its tasks. Raises NotAllowed."""
@@ -94,50 +94,52 @@ def batches(
     if service_id:
         found = found.filter(service_id=service_id)
     shown = tuple(found[size * (page - 1) : size * page])
-    return BatchPage(tuple(masked_copies.shown_batch(scope, each) for each in shown), found.count())
+    return BatchPage(
+        tuple(masked_copies.mask_batch_for(scope, each) for each in shown), found.count()
+    )
 
 
-def batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
+def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
     """One batch. Raises NotAllowed, and NotYours when there is none of this number in the VDN."""
     scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _batches(scope).filter(pk=batch_id).first()
     if found is None:
-        raise NotYours
-    return masked_copies.shown_batch(scope, found)
+        raise VdnNotFound
+    return masked_copies.mask_batch_for(scope, found)
 
 
-def rows(*, scope: Scope, question: RowQuestion) -> RowPage:
+def list_rows(*, scope: Scope, question: RowQuery) -> RowPage:
     """One page of the rows. Raises NotAllowed and SearchesSpent."""
     scope.require(Permission.SEE_OUTBOUND)
     if number := _number(question):
-        searches.note(scope, number)
+        searches.count_search(scope, number)
     found = _rows(scope, question)
     first = question.size * (question.page - 1)
     return RowPage(_shown(scope, found[first : first + question.size]), found.count())
 
 
-def all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
+def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     """Every row of one batch, in the vendor's order. Raises NotAllowed."""
     scope.require(Permission.SEE_OUTBOUND)
-    return _shown(scope, _rows(scope, RowQuestion(batch_id=batch_id)))
+    return _shown(scope, _rows(scope, RowQuery(batch_id=batch_id)))
 
 
-def datum(*, scope: Scope, datum_id: int) -> CallDatum:
+def get_datum(*, scope: Scope, datum_id: int) -> CallDatum:
     """One row with its batch. Raises NotAllowed, and NotYours when the VDN has none of this ID."""
     scope.require(Permission.SEE_OUTBOUND)
-    return _shown(scope, [whole_datum(scope, datum_id)])[0]
+    return _shown(scope, [get_unmasked_datum(scope, datum_id)])[0]
 
 
-def whole_datum(scope: Scope, datum_id: int) -> CallDatum:
+def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
     """One row with its numbers whole, for services alone. Raises NotYours."""
-    found = _rows(scope, RowQuestion()).filter(pk=datum_id).first()
+    found = _rows(scope, RowQuery()).filter(pk=datum_id).first()
     if found is None:
-        raise NotYours
+        raise VdnNotFound
     return found
 
 
-def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
+def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
     """All rows of the question, whatever its page; audited. Raises NotAllowed and SearchesSpent.
 
     `kind` is what they are written as. Rows that come while they are read are left out.
@@ -145,7 +147,7 @@ def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
     scope.require(Permission.SEE_OUTBOUND)
     number = _number(question)
     if number and not scope.can(Permission.SEE_NUMBERS):
-        searches.note(scope, number)
+        searches.count_search(scope, number)
     found = _rows(scope, question)
     counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
     total = int(counted["total"])
@@ -162,11 +164,12 @@ def export(*, scope: Scope, question: RowQuestion, kind: str) -> Export:
     found = found.filter(pk__lte=counted["last"] or 0).defer("raw", "batch__raw")
     streamed = found.iterator(chunk_size=_CHUNK)
     return Export(
-        streamed if scope.can(Permission.SEE_NUMBERS) else map(masked_copies.datum, streamed), total
+        streamed if scope.can(Permission.SEE_NUMBERS) else map(masked_copies.mask_datum, streamed),
+        total,
     )
 
 
-def raw_answer(*, scope: Scope, batch_id: int) -> bytes:
+def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
     """The vendor's answer byte for byte, where it could not be read; audited.
 
     Nobody can mask what cannot be read: it is for those who see numbers. Raises NotAllowed, and
@@ -179,7 +182,7 @@ def raw_answer(*, scope: Scope, batch_id: int) -> bytes:
         .first()
     )
     if found is None:
-        raise NotYours
+        raise VdnNotFound
     _record_export(scope, subject=found.service_id, kind="raw answer", batch=found.pk)
     return bytes(found.raw or b"")
 
@@ -189,7 +192,7 @@ def _record_export(scope: Scope, *, subject: str, **detail: Any) -> None:
     audit.record(AuditAction.CALL_DATA_EXPORTED, by=scope, subject=subject, **detail)
 
 
-def _number(question: RowQuestion) -> str:
+def _number(question: RowQuery) -> str:
     """The whole number that was searched for; "" where it was none."""
     number = number_search.typed(question.text)
     return number if number_search.is_whole(number) else ""
@@ -200,7 +203,7 @@ def _batches(scope: Scope) -> QuerySet[CallDataBatch]:
     return CallDataBatch.objects.filter(vdn=scope.vdn).defer("raw")
 
 
-def _rows(scope: Scope, question: RowQuestion) -> QuerySet[CallDatum]:
+def _rows(scope: Scope, question: RowQuery) -> QuerySet[CallDatum]:
     found = CallDatum.objects.filter(batch__vdn=scope.vdn)
     if question.service_id:
         found = found.filter(batch__service_id=question.service_id)
@@ -217,7 +220,7 @@ def _shown(scope: Scope, found: Iterable[CallDatum]) -> tuple[CallDatum, ...]:
     return (
         tuple(found)
         if scope.can(Permission.SEE_NUMBERS)
-        else tuple(map(masked_copies.datum, found))
+        else tuple(map(masked_copies.mask_datum, found))
     )
 
 
@@ -249,6 +252,6 @@ def _in_any(names: Iterable[str], text: str) -> Q:
     """The text in one of these fields, as it was typed or in its compatibility form."""
     wanted = Q()
     for name in names:
-        for spelt in {text, cleaned(text)}:
+        for spelt in {text, clean_text(text)}:
             wanted |= Q(**{f"{name}__icontains": spelt})
     return wanted

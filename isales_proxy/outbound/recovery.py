@@ -12,8 +12,8 @@ from django.utils import timezone
 from isales_proxy.audit import services as audit
 from isales_proxy.client import Received
 from isales_proxy.core import disk_queue
-from isales_proxy.core.durability import on_disk
-from isales_proxy.core.settings import isales, keeping
+from isales_proxy.core.durability import commit_to_disk
+from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.storage import SPOOLED, settle, settle_unstored, write_bytes
 
@@ -32,7 +32,7 @@ def settle_lost(now: datetime | None = None) -> int:
     say that nobody knows. Gives how many are unknown from now on."""
     now = now or timezone.now()
     recover(now)
-    longest = timedelta(seconds=isales().longest_call) + LOST_AFTER
+    longest = timedelta(seconds=get_isales_settings().longest_call) + LOST_AFTER
     # What was asked in the future: the clock was set back since.
     old = Q(asked_at__lt=now - longest) | Q(asked_at__gt=now + longest)
     lost = CallDataBatch.objects.filter(old, state=BatchState.ASKED, answered_at=None).defer("raw")
@@ -45,7 +45,7 @@ def recover(now: datetime | None = None) -> int:
     Gives how many batches came to their end.
     """
     now = now or timezone.now()
-    for name in disk_queue.waiting(SPOOLED):
+    for name in disk_queue.list_names(SPOOLED):
         _unspool(name)
     waiting = CallDataBatch.objects.filter(
         Q(answered_at__lt=now - _ITS_TURN) | Q(answered_at__gt=now + _ITS_TURN),
@@ -60,11 +60,11 @@ def purge(now: datetime | None = None) -> int:
     Gives the number of rows.
     """
     now = now or timezone.now()
-    before = now - timedelta(days=keeping().call_data_days)
-    for name in disk_queue.waiting(SPOOLED):
+    before = now - timedelta(days=get_retention_settings().call_data_days)
+    for name in disk_queue.list_names(SPOOLED):
         _drop_old(name, before)
     # Each holds the room of the largest answer; no call is under way for so long.
-    disk_queue.drop_drafts(now - _DRAFT_DAYS)
+    disk_queue.remove_incomplete(now - _DRAFT_DAYS)
     old = CallDataBatch.objects.filter(purged_at=None, asked_at__lt=before).exclude(
         state=BatchState.ASKED
     )
@@ -77,7 +77,7 @@ def purge(now: datetime | None = None) -> int:
 
 def _unspool(name: str) -> None:
     """Take a spooled answer into the database; that of another database stays where it is."""
-    kept = disk_queue.get(name)
+    kept = disk_queue.fetch(name)
     batch = CallDataBatch.objects.filter(key=name.removeprefix(SPOOLED)).defer("raw").first()
     if kept is None or batch is None:
         log.warning("call_data_spool_left", readable=kept is not None)
@@ -93,7 +93,7 @@ def _unspool(name: str) -> None:
         request_id=str(kept.facts["request"]),
     )
     if batch.answered_at is None:
-        with on_disk():
+        with commit_to_disk():
             write_bytes(batch, received, at)
     settle(batch, received, None, by=None)
 
@@ -111,13 +111,13 @@ def _read(pk: int) -> bool:
 
 
 def _drop_old(name: str, before: datetime) -> None:
-    kept = disk_queue.get(name)
+    kept = disk_queue.fetch(name)
     if kept is not None and datetime.fromisoformat(str(kept.facts["at"])) < before:
-        disk_queue.drop(name)
+        disk_queue.remove(name)
 
 
 def _purge(vdn_id: int, batches: list[int], now: datetime) -> int:
-    with on_disk():
+    with commit_to_disk():
         rows, _by_model = CallDatum.objects.filter(batch__in=batches).delete()
         CallDataBatch.objects.filter(pk__in=batches).update(raw=None, purged_at=now)
         audit.record(

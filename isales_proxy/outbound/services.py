@@ -7,23 +7,23 @@ done with it; `upkeep` sees to what a process left undone and to the end of the 
 
 from __future__ import annotations
 
-from isales_proxy.outbound.call_data import NoRoom, Taking, take
-from isales_proxy.outbound.labels import advice
+from isales_proxy.outbound.call_data import CallDataRequestResult, NoRoom, request_call_data
+from isales_proxy.outbound.labels import get_advice
 from isales_proxy.outbound.queries import (
     DEFAULT_SIZE,
     BatchPage,
     Export,
-    Figures,
     RowPage,
-    RowQuestion,
-    all_rows,
-    batch,
-    batches,
-    datum,
-    export,
-    figures,
-    raw_answer,
-    rows,
+    RowQuery,
+    TaskFigures,
+    export_rows,
+    get_batch,
+    get_datum,
+    get_figures,
+    get_raw_answer,
+    list_all_rows,
+    list_batches,
+    list_rows,
 )
 from isales_proxy.outbound.recovery import purge, recover, settle_lost
 
@@ -31,22 +31,22 @@ __all__ = [
     "DEFAULT_SIZE",
     "BatchPage",
     "Export",
-    "Figures",
+    "TaskFigures",
     "NoRoom",
     "RowPage",
-    "RowQuestion",
-    "Taking",
-    "advice",
-    "all_rows",
-    "batch",
-    "batches",
-    "datum",
-    "export",
-    "figures",
+    "RowQuery",
+    "CallDataRequestResult",
+    "get_advice",
+    "list_all_rows",
+    "get_batch",
+    "list_batches",
+    "get_datum",
+    "export_rows",
+    "get_figures",
     "purge",
-    "raw_answer",
+    "get_raw_answer",
     "recover",
-    "rows",
+    "list_rows",
     "settle_lost",
-    "take",
+    "request_call_data",
 ]

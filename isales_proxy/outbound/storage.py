@@ -15,9 +15,9 @@ from isales_proxy.client import Received
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import disk_queue
 from isales_proxy.core.disk_queue import ReservedFile
-from isales_proxy.core.durability import on_disk
+from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound.parsing import Outcome, outcome
+from isales_proxy.outbound.parsing import ParsedAnswer, parse_answer
 
 log = structlog.get_logger("isales")
 
@@ -32,7 +32,7 @@ _ACTIONS: Final = {
 }
 
 
-class Keeper:
+class AnswerRecorder:
     """Keeps the one answer to a batch; handed to the client, which calls it before all else.
 
     `room` is the file that is reserved for it. `lost` says that the answer came and is nowhere but
@@ -50,7 +50,7 @@ class Keeper:
         self.received = received
         now = timezone.now()
         try:
-            with on_disk():
+            with commit_to_disk():
                 write_bytes(self.batch, received, now)
         except Error as error:
             # The name alone: a traceback could bring the bytes along.
@@ -95,7 +95,7 @@ def settle_unstored(batch: CallDataBatch, size: int, now: datetime) -> CallDataB
     disk for `recover`. Never raises."""
     batch.state, batch.answer_bytes, batch.answered_at = BatchState.LOST, size, now
     try:
-        with on_disk():
+        with commit_to_disk():
             changed = CallDataBatch.objects.filter(pk=batch.pk, state__in=OPEN, raw=None).update(
                 state=BatchState.LOST, answer_bytes=size, answered_at=now
             )
@@ -110,12 +110,12 @@ def settle_unstored(batch: CallDataBatch, size: int, now: datetime) -> CallDataB
                     asked=batch.batch_count,
                     bytes=size,
                 )
-        disk_queue.drop(SPOOLED + batch.key)
+        disk_queue.remove(SPOOLED + batch.key)
     except Error as failure:
         log.error("call_data_not_settled", batch=batch.pk, error=type(failure).__name__)
         try:
             facts = {"key": batch.key, "lost": size, "at": now.isoformat()}
-            disk_queue.put(SPOOLED + batch.key, facts, b"")
+            disk_queue.store(SPOOLED + batch.key, facts, b"")
         except OSError as error:
             log.critical("call_data_loss_not_kept", batch=batch.pk, error=type(error).__name__)
     return batch
@@ -133,31 +133,31 @@ def settle(
     Who comes second changes nothing. While the database takes nothing the batch stays as it was,
     and `recover` does this later.
     """
-    came = outcome(received, error)
+    came = parse_answer(received, error)
     request = received.request_id if received else error.request_id if error else ""
     try:
         try:
             found = _end(batch, came, received, request, by)
         except (DataError, IntegrityError):
             # Rows that the database refuses for good: the bytes are kept all the same.
-            came = Outcome(BatchState.UNREADABLE)
+            came = ParsedAnswer(BatchState.UNREADABLE)
             found = _end(batch, came, received, request, by)
     except Error as failure:
         log.error("call_data_not_settled", batch=batch.pk, error=type(failure).__name__)
         return batch
-    disk_queue.drop(SPOOLED + batch.key)
+    disk_queue.remove(SPOOLED + batch.key)
     log.info("call_data", batch=batch.pk, state=str(found.state), rows=found.received)
     return found
 
 
 def _end(
     batch: CallDataBatch,
-    came: Outcome,
+    came: ParsedAnswer,
     received: Received | None,
     request: str,
     by: Scope | None,
 ) -> CallDataBatch:
-    with on_disk():
+    with commit_to_disk():
         found = CallDataBatch.objects.select_for_update().defer("raw").get(pk=batch.pk)
         if found.state not in OPEN or found.state == came.state:
             return found

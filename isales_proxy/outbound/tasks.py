@@ -12,15 +12,15 @@ from typing import Final
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MAX_TEXT
-from isales_proxy.core.response_cache import Answers, Source
-from isales_proxy.core.settings import isales
+from isales_proxy.core.response_cache import ResponseCache, Source
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
 from isales_proxy.vendor import gateway
 
 FRESH_SECONDS: Final = 30.0
 KEEP_SECONDS: Final = 6 * 60 * 60
 
-_answers: Answers[tuple[str, ...]] = Answers("tasks", keep=KEEP_SECONDS)
+_answers: ResponseCache[tuple[str, ...]] = ResponseCache("tasks", keep=KEEP_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class TaskList:
     error: ISalesError | None = None
 
 
-def listed(*, scope: Scope) -> TaskList:
+def list_tasks(*, scope: Scope) -> TaskList:
     """The tasks of the VDN, each once.
 
     Raises NotAllowed, and ISalesError when there is neither an answer nor an older one to show.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    found = isales()
+    found = get_isales_settings()
 
     def fetch(left: float) -> tuple[str, ...]:
         # The client minds the deadline itself; a wait for another's turn has shortened ours.
-        tasks = gateway.client(scope.vdn).list_outbound_tasks(
+        tasks = gateway.get_client(scope.vdn).list_outbound_tasks(
             vdn=scope.vdn.pk,
             cc_id=scope.vdn.cc_id,
             deadline=left if left < found.deadline else None,
@@ -63,17 +63,17 @@ def listed(*, scope: Scope) -> TaskList:
         return tuple(dict.fromkeys(task.service_id for task in tasks if task.service_id))
 
     answer = _answers.ask(_key(scope), fetch, fresh=FRESH_SECONDS, patience=found.deadline)
-    told = directory.known(scope=scope).tasks
+    told = directory.get_known_names(scope=scope).tasks
     rows = tuple(Task(ident, told.get(ident, "")) for ident in answer.value)
     return TaskList(rows, answer.as_of, answer.source, answer.error)
 
 
-def known(*, scope: Scope) -> dict[str, str]:
+def get_known_tasks(*, scope: Scope) -> dict[str, str]:
     """Task ID → name of all that this person may filter by; asks nobody.
 
     An agent knows those of their own reservations, all others also those of the last list.
     """
-    told = directory.known(scope=scope).tasks
+    told = directory.get_known_names(scope=scope).tasks
     if not scope.can(Permission.SEE_OUTBOUND):
         return told
     last = _answers.last(_key(scope))
@@ -90,25 +90,25 @@ def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
     last = _answers.last(_key(scope))
     if last and service_id in last.value:
         return True
-    if not last and (seen or name_of(scope=scope, service_id=service_id)):
+    if not last and (seen or get_name(scope=scope, service_id=service_id)):
         return None
     try:
-        return service_id in {task.service_id for task in listed(scope=scope).rows}
+        return service_id in {task.service_id for task in list_tasks(scope=scope).rows}
     except ISalesError:
         return None
 
 
-def name_of(*, scope: Scope, service_id: str) -> str:
+def get_name(*, scope: Scope, service_id: str) -> str:
     """What the task is called, "" where nobody told; asks nobody."""
-    return directory.known(scope=scope).tasks.get(service_id, "")
+    return directory.get_known_names(scope=scope).tasks.get(service_id, "")
 
 
 def match(*, scope: Scope, text: str) -> directory.Match:
     """The tasks that a typed text can mean, among those that the person knows."""
-    return directory.match(known(scope=scope), text)
+    return directory.match(get_known_tasks(scope=scope), text)
 
 
-def is_id(text: str) -> bool:
+def is_task_id(text: str) -> bool:
     """Whether a task can have this ID and a path can hold it."""
     plain = text.isprintable() and text == text.strip() and not {"/", "\\"} & set(text)
     return plain and 1 <= len(text) <= MAX_TEXT and text not in {".", ".."}

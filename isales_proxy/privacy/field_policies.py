@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.client.records import Reservation
 
 
-class Holds(StrEnum):
+class Content(StrEnum):
     """The kinds of content, which masking tells apart."""
 
     ID = "id"  # the vendor's or ours: stays, since rows are found by it
@@ -35,7 +35,7 @@ class Field:
 
     name: str
     vendor_name: str
-    holds: Holds
+    holds: Content
     label: str | Promise
     help: str
     copied: bool = False
@@ -43,78 +43,78 @@ class Field:
     @property
     def personal(self) -> bool:
         """Whether it may tell somebody's number."""
-        return self.holds in {Holds.NUMBER, Holds.TEXT}
+        return self.holds in {Content.NUMBER, Content.TEXT}
 
 
 _VENDOR_NAMES: Final = Reservation.vendor_names()
 
 
 def _field(
-    name: str, holds: Holds, label: str | Promise, text: str, *, copied: bool = False
+    name: str, holds: Content, label: str | Promise, text: str, *, copied: bool = False
 ) -> Field:
     return Field(name, _VENDOR_NAMES[name], holds, label, text, copied)
 
 
 RESERVATION: Final = (
-    _field("appoint_id", Holds.ID, _("Reservation ID"), "ID of the reservation.", copied=True),
+    _field("appoint_id", Content.ID, _("Reservation ID"), "ID of the reservation.", copied=True),
     _field(
         "call_type",
-        Holds.CODE,
+        Content.CODE,
         _("Type"),
         "1 manual, 2 automatic (dialled five minutes before its time).",
     ),
-    _field("appoint_time", Holds.TIME, _("Due"), "When the call is due."),
-    _field("called_no", Holds.NUMBER, _("Called number"), "The number to call.", copied=True),
-    _field("task_id", Holds.ID, _("Task ID"), "ID of the outbound task.", copied=True),
-    _field("task_name", Holds.TEXT, _("Task"), "Its name."),
-    _field("task_status", Holds.CODE, _("Task status"), "Its status, as the vendor tells it."),
+    _field("appoint_time", Content.TIME, _("Due"), "When the call is due."),
+    _field("called_no", Content.NUMBER, _("Called number"), "The number to call.", copied=True),
+    _field("task_id", Content.ID, _("Task ID"), "ID of the outbound task.", copied=True),
+    _field("task_name", Content.TEXT, _("Task"), "Its name."),
+    _field("task_status", Content.CODE, _("Task status"), "Its status, as the vendor tells it."),
     _field(
         "timeout",
-        Holds.FLAG,
+        Content.FLAG,
         _("Expired in CC-iSales"),
         "The vendor's own mark: has it expired.",
     ),
-    _field("user_account", Holds.ID, _("Agent account"), "Account of the agent.", copied=True),
-    _field("user_name", Holds.TEXT, _("Agent"), "Name of the agent."),
-    _field("begin_time", Holds.TIME, _("Call began"), "Beginning of the call."),
-    _field("end_time", Holds.TIME, _("Call ended"), "End of the call."),
-    _field("call_flag", Holds.CODE, _("Status code"), "The vendor's flag of the call."),
-    _field("caller_no", Holds.NUMBER, _("Calling number"), "The number that calls.", copied=True),
-    _field("fail_code", Holds.CODE, _("Call result"), "OBS result code, leading zeros kept."),
-    _field("result", Holds.CODE, _("Cause"), "Result of the call."),
-    _field("busi_result", Holds.TEXT, _("Business result"), "Business result."),
-    _field("create_time", Holds.TIME, _("Created"), "When it was reserved."),
+    _field("user_account", Content.ID, _("Agent account"), "Account of the agent.", copied=True),
+    _field("user_name", Content.TEXT, _("Agent"), "Name of the agent."),
+    _field("begin_time", Content.TIME, _("Call began"), "Beginning of the call."),
+    _field("end_time", Content.TIME, _("Call ended"), "End of the call."),
+    _field("call_flag", Content.CODE, _("Status code"), "The vendor's flag of the call."),
+    _field("caller_no", Content.NUMBER, _("Calling number"), "The number that calls.", copied=True),
+    _field("fail_code", Content.CODE, _("Call result"), "OBS result code, leading zeros kept."),
+    _field("result", Content.CODE, _("Cause"), "Result of the call."),
+    _field("busi_result", Content.TEXT, _("Business result"), "Business result."),
+    _field("create_time", Content.TIME, _("Created"), "When it was reserved."),
 )
 """The eighteen documented fields, in the vendor's order."""
 
 RESERVATION_FIELDS: Final[Mapping[str, Field]] = {field.name: field for field in RESERVATION}
 
-CALL_DATUM: Final[Mapping[str, Holds]] = {
-    "version": Holds.CODE,
-    "seviceId": Holds.ID,
-    "serviceId": Holds.ID,
-    "uniqueId": Holds.ID,
-    "uiqueId": Holds.ID,
-    "phoneNumber": Holds.NUMBER,
-    "callData": Holds.TEXT,
-    "callerNumber": Holds.NUMBER,
-    "ieData": Holds.TEXT,
+CALL_DATUM: Final[Mapping[str, Content]] = {
+    "version": Content.CODE,
+    "seviceId": Content.ID,
+    "serviceId": Content.ID,
+    "uniqueId": Content.ID,
+    "uiqueId": Content.ID,
+    "phoneNumber": Content.NUMBER,
+    "callData": Content.TEXT,
+    "callerNumber": Content.NUMBER,
+    "ieData": Content.TEXT,
 }
 """A row of call data as it came; what is not named here is text."""
 
-MID_RESULT: Final[Mapping[str, Holds]] = {
-    "subCCNo": Holds.CODE,
-    "vdnId": Holds.CODE,
-    "uniqueId": Holds.ID,
-    "serviceId": Holds.ID,
-    "status": Holds.CODE,
-    "deviceType": Holds.CODE,
-    "phoneNumber": Holds.NUMBER,
-    "failCode": Holds.CODE,
-    "asrResult": Holds.TEXT,
-    "fetchTime": Holds.TIME,
-    "writeStartTime": Holds.TIME,
-    "endCallTime": Holds.TIME,
-    "callId": Holds.ID,
+MID_RESULT: Final[Mapping[str, Content]] = {
+    "subCCNo": Content.CODE,
+    "vdnId": Content.CODE,
+    "uniqueId": Content.ID,
+    "serviceId": Content.ID,
+    "status": Content.CODE,
+    "deviceType": Content.CODE,
+    "phoneNumber": Content.NUMBER,
+    "failCode": Content.CODE,
+    "asrResult": Content.TEXT,
+    "fetchTime": Content.TIME,
+    "writeStartTime": Content.TIME,
+    "endCallTime": Content.TIME,
+    "callId": Content.ID,
 }
 """The request of a write-back; what is not named here is text."""

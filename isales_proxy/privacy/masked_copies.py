@@ -15,50 +15,50 @@ from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT
 M = TypeVar("M", bound=models.Model)
 
 
-def datum(row: CallDatum) -> CallDatum:
+def mask_datum(row: CallDatum) -> CallDatum:
     """A row of call data, its batch with it."""
-    own = masking.own_numbers((*row.numbers, row.caller_number))
+    own = masking.get_own_numbers((*row.numbers, row.caller_number))
     return _twin(
         row,
-        phone_numbers="\n".join(map(masking.number, row.numbers)),
-        caller_number=masking.number(row.caller_number),
-        call_data=masking.text(row.call_data, own),
-        ie_data=masking.text(row.ie_data, own),
-        raw=masking.fields(row.raw, CALL_DATUM, own)
+        phone_numbers="\n".join(map(masking.mask_number, row.numbers)),
+        caller_number=masking.mask_number(row.caller_number),
+        call_data=masking.mask_text(row.call_data, own),
+        ie_data=masking.mask_text(row.ie_data, own),
+        raw=masking.mask_fields(row.raw, CALL_DATUM, own)
         if isinstance(row.raw, dict)
-        else masking.value(row.raw, own),
-        batch=batch(row.batch),
+        else masking.mask_value(row.raw, own),
+        batch=mask_batch(row.batch),
     )
 
 
-def batch(row: CallDataBatch) -> CallDataBatch:
+def mask_batch(row: CallDataBatch) -> CallDataBatch:
     """A batch: the reason was typed by somebody who may have had a number before them."""
-    return _twin(row, reason=masking.text(row.reason), problem=masking.text(row.problem))
+    return _twin(row, reason=masking.mask_text(row.reason), problem=masking.mask_text(row.problem))
 
 
-def shown_batch(scope: Scope, row: CallDataBatch) -> CallDataBatch:
+def mask_batch_for(scope: Scope, row: CallDataBatch) -> CallDataBatch:
     """A batch as this person sees it."""
-    return row if scope.can(Permission.SEE_NUMBERS) else batch(row)
+    return row if scope.can(Permission.SEE_NUMBERS) else mask_batch(row)
 
 
-def write_back(row: WriteBack) -> WriteBack:
+def mask_write_back(row: WriteBack) -> WriteBack:
     """A write-back with its request."""
     return _twin(
         row,
-        phone_number=masking.number(row.phone_number),
-        body=body(row.body),
-        problem=masking.text(row.problem, masking.own_numbers((row.phone_number,))),
+        phone_number=masking.mask_number(row.phone_number),
+        body=mask_body(row.body),
+        problem=masking.mask_text(row.problem, masking.get_own_numbers((row.phone_number,))),
     )
 
 
-def attempt(row: WriteBackAttempt, number: str) -> WriteBackAttempt:
+def mask_attempt(row: WriteBackAttempt, number: str) -> WriteBackAttempt:
     """A line in the journal of a write-back of this number, on which the vendor may be quoted."""
-    return _twin(row, problem=masking.text(row.problem, masking.own_numbers((number,))))
+    return _twin(row, problem=masking.mask_text(row.problem, masking.get_own_numbers((number,))))
 
 
-def body(request: dict[str, Any]) -> dict[str, Any]:
+def mask_body(request: dict[str, Any]) -> dict[str, Any]:
     """The request of a write-back."""
-    return masking.fields(request, MID_RESULT)
+    return masking.mask_fields(request, MID_RESULT)
 
 
 def _twin(row: M, **shown: Any) -> M:

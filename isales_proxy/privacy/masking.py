@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.privacy import phone_numbers
-from isales_proxy.privacy.field_policies import RESERVATION, Holds
+from isales_proxy.privacy.field_policies import RESERVATION, Content
 
 _FEWEST_OF_AN_OWN: Final = 4
 # A code of fewer figures is a part of one number in a thousand by chance alone.
@@ -27,7 +27,7 @@ Own = tuple[str, ...]
 """The digits of the row's own numbers."""
 
 
-def number(text: str) -> str:
+def mask_number(text: str) -> str:
     """What a field that holds a number shows. Nothing but digits and a plus is ever left of it."""
     if not text.strip():
         return text
@@ -36,10 +36,12 @@ def number(text: str) -> str:
         return phone_numbers.MASK * min(
             max(len(characters), _FEWEST_OF_AN_OWN), phone_numbers.MOST_MASKS
         )
-    return ("+" if text.lstrip().startswith(("+", "＋")) else "") + phone_numbers.ends(characters)
+    return ("+" if text.lstrip().startswith(("+", "＋")) else "") + phone_numbers.keep_ends(
+        characters
+    )
 
 
-def text(text: str, own: Own = ()) -> str:
+def mask_text(text: str, own: Own = ()) -> str:
     """A text in which every number is masked; `own` are further ones, as digits."""
     parts: list[str] = []
     kept = 0
@@ -50,7 +52,7 @@ def text(text: str, own: Own = ()) -> str:
 
 
 def _masked(text: str, own: Own) -> str:
-    return phone_numbers.masked(text, phone_numbers.SHOWN, lambda figures: _tells_own(figures, own))
+    return phone_numbers.mask(text, phone_numbers.SHOWN, lambda figures: _tells_own(figures, own))
 
 
 def _customer_ids(text: str, own: Own) -> Iterator[tuple[int, int]]:
@@ -58,56 +60,58 @@ def _customer_ids(text: str, own: Own) -> Iterator[tuple[int, int]]:
     if '"' not in text:
         return
     for found in _CUSTOMER_ID.finditer(text):
-        if not _tells_own(phone_numbers.figures_of(found["id"]), own):
+        if not _tells_own(phone_numbers.get_digits(found["id"]), own):
             yield found.span("id")
 
 
-def code(text_: str, own: Own = ()) -> str:
+def mask_code(text_: str, own: Own = ()) -> str:
     """A code as it is, unless it has more digits than a code has, or is a number of the row's."""
-    figures = phone_numbers.figures_of(text_)
+    figures = phone_numbers.get_digits(text_)
     if len(figures) > phone_numbers.MOST_IN_A_CODE or (
         len(figures) >= _FEWEST_OF_A_PART and _tells_own(figures, own)
     ):
-        return phone_numbers.masked(
-            text_, phone_numbers.SHOWN, lambda found: _tells_own(found, own)
-        )
+        return phone_numbers.mask(text_, phone_numbers.SHOWN, lambda found: _tells_own(found, own))
     return text_
 
 
-def value(found: Any, own: Own = ()) -> Any:
+def mask_value(found: Any, own: Own = ()) -> Any:
     """Any JSON, every text, name and figure in it like a text."""
     match found:
         case str():
-            return text(found, own)
+            return mask_text(found, own)
         case bool() | None:
             return found
         case int() | float():
-            masked = text(str(found), own)
+            masked = mask_text(str(found), own)
             return found if masked == str(found) else masked
         case dict():
-            return {text(str(name), own): value(inner, own) for name, inner in found.items()}
+            return {
+                mask_text(str(name), own): mask_value(inner, own) for name, inner in found.items()
+            }
         case list() | tuple():
-            return [value(inner, own) for inner in found]
+            return [mask_value(inner, own) for inner in found]
     return phone_numbers.MASK
 
 
-def fields(found: Mapping[str, Any], table: Mapping[str, Holds], own: Own = ()) -> dict[str, Any]:
+def mask_fields(
+    found: Mapping[str, Any], table: Mapping[str, Content], own: Own = ()
+) -> dict[str, Any]:
     """A JSON object of the vendor's, each field as `table` says; one not named there is text."""
     own = own or tuple(
         told
         for name, inner in found.items()
-        if table.get(name) is Holds.NUMBER
-        for told in own_numbers(_leaves(inner))
+        if table.get(name) is Content.NUMBER
+        for told in get_own_numbers(_leaves(inner))
     )
     return {
-        name if name in table else text(str(name), own): _field(inner, table.get(name), own)
+        name if name in table else mask_text(str(name), own): _field(inner, table.get(name), own)
         for name, inner in found.items()
     }
 
 
-def reservation(row: Reservation) -> Reservation:
+def mask_reservation(row: Reservation) -> Reservation:
     """The row as those see it who may not see numbers; without the vendor's unknown fields."""
-    own = own_numbers((row.called_no, row.caller_no))
+    own = get_own_numbers((row.called_no, row.caller_no))
     shown: dict[str, Any] = {}
     for field in RESERVATION:
         found = getattr(row, field.name)
@@ -117,33 +121,33 @@ def reservation(row: Reservation) -> Reservation:
     return Reservation.model_construct(**shown)
 
 
-def own_numbers(numbers: Iterable[object]) -> Own:
+def get_own_numbers(numbers: Iterable[object]) -> Own:
     """The digits of a row's numbers, of those that are long enough to be told from a figure."""
-    found = (digits_of(str(each or "")) for each in numbers)
+    found = (get_digits(str(each or "")) for each in numbers)
     return tuple(told for told in found if len(told) >= _FEWEST_OF_AN_OWN)
 
 
-def digits_of(text: str) -> str:
+def get_digits(text: str) -> str:
     """The digits of a number alone, as 0 to 9, by which two spellings of it are the same."""
     return "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
 
 
-_BY_KIND: Final[Mapping[Holds, Callable[[str, Own], str]]] = {
-    Holds.NUMBER: lambda found, _own: number(found),
-    Holds.TEXT: text,
-    Holds.CODE: code,
+_BY_KIND: Final[Mapping[Content, Callable[[str, Own], str]]] = {
+    Content.NUMBER: lambda found, _own: mask_number(found),
+    Content.TEXT: mask_text,
+    Content.CODE: mask_code,
 }
 
 
-def _field(found: Any, holds: Holds | None, own: Own) -> Any:
-    if holds in {Holds.ID, Holds.TIME, Holds.FLAG} and isinstance(found, str | int):
+def _field(found: Any, holds: Content | None, own: Own) -> Any:
+    if holds in {Content.ID, Content.TIME, Content.FLAG} and isinstance(found, str | int):
         return found
-    if holds is Holds.CODE and isinstance(found, str | int) and not isinstance(found, bool):
-        masked = code(str(found), own)
+    if holds is Content.CODE and isinstance(found, str | int) and not isinstance(found, bool):
+        masked = mask_code(str(found), own)
         return found if masked == str(found) else masked
-    if holds is Holds.NUMBER:
+    if holds is Content.NUMBER:
         return _numbers(found)
-    return value(found, own)
+    return mask_value(found, own)
 
 
 def _numbers(found: Any) -> Any:
@@ -154,8 +158,8 @@ def _numbers(found: Any) -> Any:
         case list():
             return [_numbers(inner) for inner in found]
         case dict():
-            return {text(str(name)): _numbers(inner) for name, inner in found.items()}
-    return number(str(found))
+            return {mask_text(str(name)): _numbers(inner) for name, inner in found.items()}
+    return mask_number(str(found))
 
 
 def _leaves(found: Any) -> list[Any]:
@@ -168,6 +172,6 @@ def _leaves(found: Any) -> list[Any]:
 
 def _tells_own(figures: list[str], own: Own) -> bool:
     """Whether figures hold one of the row's own numbers, or are a part of one."""
-    told = digits_of("".join(figures))
+    told = get_digits("".join(figures))
     is_part = len(told) >= _FEWEST_OF_AN_OWN
     return any(each in told or (is_part and told in each) for each in own)

@@ -33,18 +33,18 @@ _DAY: Final = re.compile(r"\d{4}-\d\d?-\d\d?(?: \d\d?)?", re.ASCII)
 _OF_A_WORD: Final = re.compile(r"\w", re.ASCII)
 
 
-def nothing(digits: Sequence[str]) -> str:  # noqa: ARG001 – as all that say what is left
+def hide_all(digits: Sequence[str]) -> str:  # noqa: ARG001 – as all that say what is left
     """Nothing is left, not even how long it was."""
     return _HIDDEN
 
 
-def last_two(digits: Sequence[str]) -> str:
+def keep_last_two(digits: Sequence[str]) -> str:
     """Two digits at the end, by which two numbers are mostly told apart."""
     tail = digits[-_LAST:]
     return _HIDDEN + ("".join(tail) if all(digit.isdecimal() for digit in tail) else "")
 
 
-def ends(digits: Sequence[str]) -> str:
+def keep_ends(digits: Sequence[str]) -> str:
     """The first three and last four of eleven digits or more, about half of fewer, none of four.
 
     Of figures that stand for more than one digit none is left.
@@ -80,23 +80,23 @@ class Rule:
 # The vendor's sentences, logs and labels: they go to places that we do not govern, and every figure
 # that matters there has a field of its own. So short numbers are hidden too, as a whole. Signs are
 # few, for a sentence about bounds ("1 to 50, 100") is to stay.
-LOGGED: Final = Rule(fewest=5, left=nothing, apart=1)
+LOGGED: Final = Rule(fewest=5, left=hide_all, apart=1)
 
 # Texts of a row for who may not see numbers, and may try to get at them: no sign parts figures. The
 # row's own numbers are known and hidden however short, so that what has five figures may stay. The
 # ends are left, by which people recognise a number that they have in front of them.
-SHOWN: Final = Rule(fewest=6, left=ends)
+SHOWN: Final = Rule(fewest=6, left=keep_ends)
 
 # What people type as a reason: an auditor needs its days, times and short references, and nobody
 # types there to hide a number. The audit finds numbers by fingerprint; two digits are enough.
-TYPED: Final = Rule(fewest=7, left=last_two, apart=2, parting=":", spared=_DAY)
+TYPED: Final = Rule(fewest=7, left=keep_last_two, apart=2, parting=":", spared=_DAY)
 
 # Facts of the audit, which we write ourselves: there times and fingerprints are many, and a number
 # that slipped in by a mistake of ours stands in one piece.
-WRITTEN: Final = Rule(fewest=7, left=last_two, apart=0, bare=True)
+WRITTEN: Final = Rule(fewest=7, left=keep_last_two, apart=0, bare=True)
 
 
-def masked(text: str, rule: Rule, also: Callable[[list[str]], bool] | None = None) -> str:
+def mask(text: str, rule: Rule, also: Callable[[list[str]], bool] | None = None) -> str:
     """``text`` with all but what the rule leaves of every number in it hidden.
 
     ``also`` is told the figures of a run that is too short, and says whether it is a number still.
@@ -104,19 +104,19 @@ def masked(text: str, rule: Rule, also: Callable[[list[str]], bool] | None = Non
     parts: list[str] = []
     kept = 0
     for start, end in _runs(text, rule):
-        figures = figures_of(text[start:end])
+        figures = get_digits(text[start:end])
         if len(figures) >= rule.fewest or (also is not None and also(figures)):
             parts += [text[kept:start], rule.left(figures)]
             kept = end
     return "".join([*parts, text[kept:]])
 
 
-def holds(text: str, rule: Rule) -> bool:
+def contains_number(text: str, rule: Rule) -> bool:
     """Whether there is a number in it."""
-    return any(len(figures_of(text[start:end])) >= rule.fewest for start, end in _runs(text, rule))
+    return any(len(get_digits(text[start:end])) >= rule.fewest for start, end in _runs(text, rule))
 
 
-def figures_of(text: str) -> list[str]:
+def get_digits(text: str) -> list[str]:
     """The figures that a reader sees: a circled 21 and a quarter are two each."""
     seen = text if text.isascii() else unicodedata.normalize("NFKC", text)
     return [character for character in seen if character.isnumeric()]

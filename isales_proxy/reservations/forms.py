@@ -28,7 +28,7 @@ from isales_proxy.client.queries import (
     ReservationQuery,
 )
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.outbound.typed_names import (
     Ambiguous,
@@ -105,7 +105,7 @@ class AgentsField(forms.Field):
         return texts
 
 
-class LocalMomentField(forms.Field):
+class LocalTimeField(forms.Field):
     """`YYYY-MM-DDTHH:MM` in the zone in force, as an aware UTC datetime.
 
     When clocks are put back an hour exists twice: a beginning takes the first, an end the second,
@@ -185,7 +185,7 @@ class PageFilter(CleanedInput, forms.Form):
         _("Rows per page"),
         default=DEFAULT_SIZE,
         most=MAX_PAGE_SIZE,
-        bound=lambda: isales().max_page_size,
+        bound=lambda: get_isales_settings().max_page_size,
     )
 
     @property
@@ -195,7 +195,7 @@ class PageFilter(CleanedInput, forms.Form):
         return size if size is not None and asked and int(asked) > size else None
 
 
-class WholeFilter(CleanedInput, forms.Form):
+class ShortListFilter(CleanedInput, forms.Form):
     """A short list of our own, whole unless the reader wants it in pages."""
 
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
@@ -213,8 +213,8 @@ class ReservationFilter(PageFilter):
     called_no = CalledNumberField()
     agent = AgentsField()
     task = PlainTextField(_("Task"))
-    begin = LocalMomentField(_("From"), later=False)
-    end = LocalMomentField(_("To"), later=True)
+    begin = LocalTimeField(_("From"), later=False)
+    end = LocalTimeField(_("To"), later=True)
 
     data: QueryDict
 
@@ -245,7 +245,7 @@ class ReservationFilter(PageFilter):
         texts = self.cleaned_data["agent"]
         if not texts:
             return ()
-        known = directory.known(scope=self.scope).agents
+        known = directory.get_known_names(scope=self.scope).agents
         found: list[str] = []
         for text in texts:
             try:
@@ -307,10 +307,10 @@ class ReservationFilter(PageFilter):
         `is_valid()`."""
         found, task = {}, self.cleaned_data["task"]
         if agents := self.cleaned_data.get("agent", ()):
-            known = directory.known(scope=self.scope).agents
+            known = directory.get_known_names(scope=self.scope).agents
             if strange := [account for account in agents if account not in known]:
                 found["agent"] = ", ".join(strange)
-        if task and task not in tasks.known(scope=self.scope):
+        if task and task not in tasks.get_known_tasks(scope=self.scope):
             found["task"] = task
         return found
 

@@ -18,8 +18,8 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.response_cache import AWAY, Answer, Answers, digest
-from isales_proxy.core.settings import isales
+from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import gateway
@@ -28,7 +28,7 @@ KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
 ROW_FRESH: Final = timedelta(minutes=1)
 
-_answers: Answers[Page[Reservation]] = Answers("page", keep=KEEP_SECONDS)
+_answers: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ReservationPage:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundReservation:
     """One reservation and when the vendor last said so (aware UTC).
 
     `error` is what kept us from asking again.
@@ -63,16 +63,16 @@ class Found:
     error: ISalesError | None = None
 
 
-def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     """One page of the reservations that this person may see.
 
     Raises ISalesError when there is neither an answer nor an older one to show.
     """
-    asked = within(scope, query)
+    asked = narrow_to_scope(scope, query)
     if asked is None:
         return ReservationPage((), 0, query, None, "none")
-    answer = ask(scope, asked)
-    rows, complete = visible(scope, answer.value.items)
+    answer = fetch(scope, asked)
+    rows, complete = filter_visible(scope, answer.value.items)
     # A total that counts others' rows would tell how many they have.
     shown = asked.offset + len(rows) if rows else 0
     total = max(answer.value.total, shown) if complete else shown
@@ -87,17 +87,17 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     )
 
 
-def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
+def fetch_one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
     """The reservation with this ID: as seen a moment ago, else asked for again.
 
     The vendor has no interface for a single reservation. One that was seen before is looked for by
     its called number, another on the page of `query`. While the vendor is away the last sight
     stands in, with the error. Raises ISalesError like `page`.
     """
-    kept: Found | None = caches["rows"].get(_row_key(scope, appoint_id))
+    kept: FoundReservation | None = caches["rows"].get(_row_key(scope, appoint_id))
     if kept is None:
         return _on_page(scope, appoint_id, query)
-    own = kept if visible(scope, (kept.row,))[1] else None
+    own = kept if filter_visible(scope, (kept.row,))[1] else None
     if timezone.now() - kept.as_of < ROW_FRESH:
         return own
     by_number = _by_number(kept.row)
@@ -108,21 +108,21 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
         return replace(own, error=error) if own else None
 
 
-def last_seen(*, scope: Scope, appoint_id: str) -> Reservation | None:
+def get_last_seen(*, scope: Scope, appoint_id: str) -> Reservation | None:
     """The reservation as it was seen last in the hours past; nobody is asked."""
-    kept: Found | None = caches["rows"].get(_row_key(scope, appoint_id))
-    return kept.row if kept and visible(scope, (kept.row,))[1] else None
+    kept: FoundReservation | None = caches["rows"].get(_row_key(scope, appoint_id))
+    return kept.row if kept and filter_visible(scope, (kept.row,))[1] else None
 
 
-def _on_page(scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
-    found = page(scope=scope, query=query)
+def _on_page(scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
+    found = fetch_page(scope=scope, query=query)
     match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
     if match is None or found.as_of is None:
         return None
-    return Found(match, found.as_of, found.error)
+    return FoundReservation(match, found.as_of, found.error)
 
 
-def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
+def fetch_same_number(*, scope: Scope, row: Reservation) -> ReservationPage:
     """Other reservations of the same called number, among the vendor's first `RELATED_ROWS`.
 
     The vendor does not say whether it matches numbers whole or in part: only equal ones are kept.
@@ -130,7 +130,7 @@ def of_number(*, scope: Scope, row: Reservation) -> ReservationPage:
     query = _by_number(row)
     if query is None:
         return ReservationPage((), 0, ReservationQuery(size=RELATED_ROWS), None, "none")
-    found = page(scope=scope, query=query)
+    found = fetch_page(scope=scope, query=query)
     others = tuple(
         other
         for other in found.rows
@@ -146,9 +146,9 @@ def _by_number(row: Reservation) -> ReservationQuery | None:
     return ReservationQuery(called_no=row.called_no, size=RELATED_ROWS)
 
 
-def within(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
+def narrow_to_scope(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
     """The question narrowed to what the person may see; None when nothing can match."""
-    size = min(query.size, isales().max_page_size)
+    size = min(query.size, get_isales_settings().max_page_size)
     if scope.can(Permission.SEE_ALL_AGENTS):
         return replace(query, size=size)
     if not scope.agent_account or (query.agents and scope.agent_account not in query.agents):
@@ -156,30 +156,30 @@ def within(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
     return replace(query, size=size, agents=(scope.agent_account,))
 
 
-def ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
+def fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reservation]]:
     """The answer to a question that is `within` the person's scope; raises ISalesError."""
-    found = isales()
+    found = get_isales_settings()
 
     def fetch(left: float) -> Page[Reservation]:
         # The client minds the deadline itself; a wait for another's turn has shortened ours.
         deadline = left if left < found.deadline else None
-        return gateway.client(scope.vdn).list_reservations(
+        return gateway.get_client(scope.vdn).list_reservations(
             vdn=scope.vdn.pk, query=query, deadline=deadline
         )
 
     answer = _answers.ask(
-        digest(f"{scope.vdn.pk}|{query.key()}"),
+        hash_key(f"{scope.vdn.pk}|{query.key()}"),
         fetch,
         fresh=found.page_cache_seconds,
         patience=found.deadline,
     )
     if answer.source == "live":
-        seen, _complete = visible(scope, answer.value.items)
-        directory.learn(scope=scope, rows=seen)
-        result_codes.mind(scope.vdn, answer.value.items)
+        seen, _complete = filter_visible(scope, answer.value.items)
+        directory.remember_names(scope=scope, rows=seen)
+        result_codes.record_codes(scope.vdn, answer.value.items)
         caches["rows"].set_many(
             {
-                _row_key(scope, row.appoint_id): Found(row, answer.as_of)
+                _row_key(scope, row.appoint_id): FoundReservation(row, answer.as_of)
                 for row in answer.value.items
                 if row.appoint_id
             },
@@ -188,7 +188,9 @@ def ask(scope: Scope, query: ReservationQuery) -> Answer[Page[Reservation]]:
     return answer
 
 
-def visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reservation, ...], bool]:
+def filter_visible(
+    scope: Scope, rows: tuple[Reservation, ...]
+) -> tuple[tuple[Reservation, ...], bool]:
     """Rows that the person may see, whatever the vendor sent; and whether that is all of them.
 
     Accounts are compared exactly: two that differ by case alone are two agents.
@@ -201,4 +203,4 @@ def visible(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[tuple[Reservat
 
 
 def _row_key(scope: Scope, appoint_id: str) -> str:
-    return f"{scope.vdn.pk}:{digest(appoint_id)}"
+    return f"{scope.vdn.pk}:{hash_key(appoint_id)}"

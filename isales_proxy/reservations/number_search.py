@@ -15,9 +15,9 @@ from isales_proxy.client.errors import IncompleteSweep
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.input_cleaning import cleaned
-from isales_proxy.core.response_cache import Answer
-from isales_proxy.core.settings import isales
+from isales_proxy.core.input_cleaning import clean_text
+from isales_proxy.core.response_cache import CachedResponse
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.privacy import masking
 from isales_proxy.reservations import live as whole_reservations
 from isales_proxy.reservations.live import ReservationPage
@@ -33,7 +33,7 @@ _SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 
 def typed(text: str) -> str:
     """A number as somebody typed or pasted it, without what parts its digits."""
-    return _SEPARATORS.sub("", cleaned(text))
+    return _SEPARATORS.sub("", clean_text(text))
 
 
 def spellings(number: str) -> tuple[str, str]:
@@ -47,25 +47,25 @@ def spellings(number: str) -> tuple[str, str]:
 
 def is_whole(text: str) -> bool:
     """Whether this can be a whole number: digits, and perhaps a plus in front."""
-    digits = masking.digits_of(text)
+    digits = masking.get_digits(text)
     return len(digits) >= FEWEST_DIGITS and text.removeprefix("+") == digits
 
 
-def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     """One page of the rows of exactly this number, and how many of them there are.
 
     With `cut_short` the matches were too many to look through all of them, or moved meanwhile.
     Raises ISalesError like `whole_reservations.page`.
     """
-    size = min(_ROWS_A_PAGE, isales().max_page_size)
-    asked = whole_reservations.within(scope, replace(query, page=1, size=size))
-    shown = replace(query, size=min(query.size, isales().max_page_size))
+    size = min(_ROWS_A_PAGE, get_isales_settings().max_page_size)
+    asked = whole_reservations.narrow_to_scope(scope, replace(query, page=1, size=size))
+    shown = replace(query, size=min(query.size, get_isales_settings().max_page_size))
     if asked is None or not is_whole(query.called_no):
         return ReservationPage((), 0, shown, None, "none")
-    answers: list[Answer[Page[Reservation]]] = []
+    answers: list[CachedResponse[Page[Reservation]]] = []
 
     def fetch(number: int) -> Page[Reservation]:
-        answers.append(whole_reservations.ask(scope, replace(asked, page=number)))
+        answers.append(whole_reservations.fetch(scope, replace(asked, page=number)))
         return answers[-1].value
 
     cut_short = False
@@ -73,7 +73,7 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
         iter_pages(fetch, lambda row: row.appoint_id or id(row), max_pages=_MOST_PAGES)
     except IncompleteSweep:
         cut_short = True
-    rows, complete = whole_reservations.visible(scope, _equal(answers, query.called_no))
+    rows, complete = whole_reservations.filter_visible(scope, _equal(answers, query.called_no))
     first = shown.offset
     stale = next((each for each in answers if each.source == "stale"), None)
     live = any(each.source == "live" for each in answers)
@@ -89,13 +89,15 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     )
 
 
-def _equal(answers: list[Answer[Page[Reservation]]], number: str) -> tuple[Reservation, ...]:
+def _equal(
+    answers: list[CachedResponse[Page[Reservation]]], number: str
+) -> tuple[Reservation, ...]:
     """Each row of that number once, in the vendor's order."""
-    wanted = masking.digits_of(number)
+    wanted = masking.get_digits(number)
     found = {
         row.appoint_id or str(id(row)): row
         for answer in answers
         for row in answer.value.items
-        if masking.digits_of(row.called_no or "") == wanted
+        if masking.get_digits(row.called_no or "") == wanted
     }
     return tuple(found.values())

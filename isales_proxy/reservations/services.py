@@ -15,14 +15,21 @@ from isales_proxy.number_access import audited
 from isales_proxy.number_access import services as searches
 from isales_proxy.privacy import masking
 from isales_proxy.reservations import live, number_search
-from isales_proxy.reservations.live import Found, ReservationPage
+from isales_proxy.reservations.live import FoundReservation, ReservationPage
 from isales_proxy.reservations.status import SUCCESS
 
-__all__ = ["Found", "Related", "ReservationPage", "one", "page", "related"]
+__all__ = [
+    "FoundReservation",
+    "RelatedReservations",
+    "ReservationPage",
+    "get",
+    "list_page",
+    "list_related",
+]
 
 
 @dataclass(frozen=True)
-class Related:
+class RelatedReservations:
     """Other reservations of one's called number. `number` is "" for who may not see it.
 
     `reached` is the latest that was answered since this one was made; None for one that was
@@ -34,7 +41,7 @@ class Related:
     reached: Reservation | None = None
 
 
-def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+def list_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     """One page of the reservations that this person may see.
 
     Who may not see numbers finds by a whole one alone. A search by number is audited, if it can be.
@@ -42,15 +49,15 @@ def page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     """
     scope.require(Permission.SEE_RESERVATIONS)
     if query.called_no:
-        searches.note(scope, query.called_no)
+        searches.count_search(scope, query.called_no)
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
-        found = number_search.page(scope=scope, query=query)
+        found = number_search.fetch_page(scope=scope, query=query)
     else:
-        found = live.page(scope=scope, query=query)
+        found = live.fetch_page(scope=scope, query=query)
     return _shown(scope, found)
 
 
-def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | None:
+def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
     """The reservation with this ID: as seen a moment ago, else asked for again.
 
     The vendor has no interface for a single reservation. One that was seen before is looked for by
@@ -59,30 +66,32 @@ def one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Found | No
     like `page`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
-    query = searches.allowed(scope, query)
-    found = live.one(scope=scope, appoint_id=appoint_id, query=query)
+    query = searches.drop_disallowed_number(scope, query)
+    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
     if not scope.can(Permission.SEE_NUMBERS):
-        return replace(found, row=masking.reservation(found.row))
-    audited.viewed(scope, subject=appoint_id, number=found.row.called_no or "")
+        return replace(found, row=masking.mask_reservation(found.row))
+    audited.record_view(scope, subject=appoint_id, number=found.row.called_no or "")
     return found
 
 
-def related(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> Related | None:
+def list_related(
+    *, scope: Scope, appoint_id: str, query: ReservationQuery
+) -> RelatedReservations | None:
     """Other reservations of the same called number; None where `one` finds none.
 
     Raises ISalesError like `page`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
-    query = searches.allowed(scope, query)
-    found = live.one(scope=scope, appoint_id=appoint_id, query=query)
+    query = searches.drop_disallowed_number(scope, query)
+    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
-    others = live.of_number(scope=scope, row=found.row)
+    others = live.fetch_same_number(scope=scope, row=found.row)
     number = (found.row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
     shown = _shown(scope, others)
-    return Related(shown, number, _reached(found.row, shown.rows))
+    return RelatedReservations(shown, number, _reached(found.row, shown.rows))
 
 
 def _reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation | None:
@@ -102,5 +111,5 @@ def _reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation |
 def _shown(scope: Scope, found: ReservationPage) -> ReservationPage:
     if scope.can(Permission.SEE_NUMBERS):
         return found
-    rows: tuple[Reservation, ...] = tuple(map(masking.reservation, found.rows))
+    rows: tuple[Reservation, ...] = tuple(map(masking.mask_reservation, found.rows))
     return replace(found, rows=rows)

@@ -21,7 +21,7 @@ SOON: Final = timedelta(minutes=15)
 SUCCESS: Final = frozenset({"00000", "0"})
 
 
-class State(StrEnum):
+class ReservationState(StrEnum):
     """Where a reservation stands."""
 
     WAITING = "waiting"
@@ -35,35 +35,38 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReservationStatus:
     """A state, when dialling begins (aware UTC) and, for a call that has not begun, the time left
     until the agreed one (negative once that has passed)."""
 
-    state: State
+    state: ReservationState
     dial_at: datetime | None = None
     left: timedelta | None = None
 
 
-def standing(row: Reservation, now: datetime, *, late_grace: timedelta) -> Standing:
+def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> ReservationStatus:
     """Judge one row at `now` (aware). `late_grace` is that of the row's VDN."""
-    dial_at = dialled_at(row)
+    dial_at = get_dial_time(row)
     if row.fail_code is not None:
-        return Standing(State.ANSWERED if row.fail_code in SUCCESS else State.FAILED, dial_at)
+        return ReservationStatus(
+            ReservationState.ANSWERED if row.fail_code in SUCCESS else ReservationState.FAILED,
+            dial_at,
+        )
     if row.begin_time is not None:
-        return Standing(State.CALLED, dial_at)
+        return ReservationStatus(ReservationState.CALLED, dial_at)
     if row.appoint_time is None or dial_at is None:
-        return Standing(State.UNKNOWN)
+        return ReservationStatus(ReservationState.UNKNOWN)
     left = row.appoint_time - now
     if left < -late_grace:
-        state = State.LATE
+        state = ReservationState.LATE
     elif dial_at <= now and dial_at < row.appoint_time:
-        state = State.DIALLING
+        state = ReservationState.DIALLING
     else:
-        state = State.SOON if dial_at - now <= SOON else State.WAITING
-    return Standing(state, dial_at, left)
+        state = ReservationState.SOON if dial_at - now <= SOON else ReservationState.WAITING
+    return ReservationStatus(state, dial_at, left)
 
 
-def dialled_at(row: Reservation) -> datetime | None:
+def get_dial_time(row: Reservation) -> datetime | None:
     """When the call is due to be dialled."""
     if row.appoint_time is None:
         return None

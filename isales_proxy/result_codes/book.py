@@ -65,7 +65,7 @@ _books: dict[int, CodeBook] = {}
 _lock = threading.Lock()
 
 
-def of(vdn: Vdn) -> CodeBook:
+def get_book(vdn: Vdn) -> CodeBook:
     """The book of this VDN as of the versions that `vdn` carries; queries only if one is new."""
     wanted = (vdn.codes_version, vdn.notes_version, vdn.codes_read_at)
     book = _books.get(vdn.pk)
@@ -90,7 +90,7 @@ def of(vdn: Vdn) -> CodeBook:
     return book
 
 
-def forget() -> None:
+def clear_memory() -> None:
     """Drop what this process remembers; the next look reads the database."""
     with _lock:
         _books.clear()
@@ -104,6 +104,6 @@ def _notes(vdn: Vdn) -> dict[str, dict[str, str]]:
 
 
 def _explained(code: str, notes: Mapping[str, Mapping[str, str]]) -> Explanation:
-    ours = guide.shipped(code)
+    ours = guide.get_shipped(code)
     note = notes.get(code)
     return ours if note is None else ours.noted(note)

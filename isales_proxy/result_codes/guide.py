@@ -45,12 +45,12 @@ TEXTS: Final = tuple(field.name for field in fields(Explanation) if field.name !
 NOTHING: Final = Explanation()
 
 
-def shipped(code: str) -> Explanation:
+def get_shipped(code: str) -> Explanation:
     """What we ship about `code`; all empty for one that the reference does not know."""
     return _guide().get(code, NOTHING)
 
 
-def codes() -> frozenset[str]:
+def list_codes() -> frozenset[str]:
     """The codes that we ship something about."""
     return frozenset(_guide())
 

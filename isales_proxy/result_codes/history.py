@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import structlog
 from django.db.models import QuerySet
 
-from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.models import CodeRefresh, RefreshKind, Vdn
 from isales_proxy.result_codes import tables
-from isales_proxy.result_codes.tables import Change, RefreshReport
+from isales_proxy.result_codes.tables import CodeChange, RefreshReport
 
 log = structlog.get_logger("isales")
 
@@ -20,26 +20,26 @@ class Entry:
     """One change of the table. `way_back` is what going back to it would change now."""
 
     row: CodeRefresh
-    changes: tuple[Change, ...]
-    way_back: tuple[Change, ...]
+    changes: tuple[CodeChange, ...]
+    way_back: tuple[CodeChange, ...]
 
 
-class NothingToDo(RuntimeError):
+class NothingToChange(RuntimeError):
     """The table is so already."""
 
 
-def listed(*, scope: Scope, page: int, size: int) -> tuple[list[CodeRefresh], int]:
+def list_entries(*, scope: Scope, page: int, size: int) -> tuple[list[CodeRefresh], int]:
     """One page of the history, newest first, and how many entries there are."""
     found = _of(scope.vdn)
     first = (page - 1) * size
     return list(found.defer("table")[first : first + size]), found.count()
 
 
-def one(*, scope: Scope, pk: int) -> Entry:
+def get_entry(*, scope: Scope, pk: int) -> Entry:
     """One entry with its changes. Raises NotYours."""
     row = _one(scope, pk)
-    made = tuple(tables.change_from_json(each) for each in row.changes)
-    way_back = tables.changes(tables.current(scope.vdn), tables.from_json(row.table))
+    made = tuple(tables.parse_change(each) for each in row.changes)
+    way_back = tables.compare_tables(tables.load_table(scope.vdn), tables.parse_table(row.table))
     return Entry(row, made, way_back)
 
 
@@ -50,22 +50,22 @@ def roll_back(*, scope: Scope, pk: int, version: int) -> RefreshReport:
     refreshes. Raises NotAllowed, NotYours, TableMoved and NothingToDo.
     """
     scope.require(Permission.EDIT_RESULT_CODES)
-    table = tables.from_json(_one(scope, pk).table)
-    with tables.locked(scope.vdn, version=version) as row:
-        before = tables.current(row)
+    table = tables.parse_table(_one(scope, pk).table)
+    with tables.lock_table(scope.vdn, version=version) as row:
+        before = tables.load_table(row)
         if before == table:
-            raise NothingToDo
-        row.codes_held = _held(row, tables.fingerprint(before))
-        if row.codes_held == tables.fingerprint(table):
+            raise NothingToChange
+        row.codes_held = _held(row, tables.hash_table(before))
+        if row.codes_held == tables.hash_table(table):
             row.codes_held = ""
-        report = tables.put(
+        report = tables.replace_table(
             row, table, kind=RefreshKind.ROLL_BACK, by=scope, name=scope.username, read_at=None
         )
     log.info("codes_rolled_back", vdn=scope.vdn.pk, by=scope.username, **report.counts())
     return report
 
 
-def last_roll_back(vdn: Vdn) -> CodeRefresh | None:
+def get_active_roll_back(vdn: Vdn) -> CodeRefresh | None:
     """The roll-back that holds the vendor's table off; None where none does."""
     if not vdn.codes_held:
         return None
@@ -88,5 +88,5 @@ def _of(vdn: Vdn) -> QuerySet[CodeRefresh]:
 def _one(scope: Scope, pk: int) -> CodeRefresh:
     row = _of(scope.vdn).filter(pk=pk).first()
     if row is None:
-        raise NotYours
+        raise VdnNotFound
     return row

@@ -27,7 +27,7 @@ _known: dict[_Sight, date] = {}
 _lock = threading.Lock()
 
 
-def see(vdn: Vdn, rows: Iterable[Reservation]) -> None:
+def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     """Note what codes these rows bear; one query, and none when nothing is new today.
 
     A reader's page does not depend on it: a failure is logged.
@@ -60,7 +60,7 @@ def see(vdn: Vdn, rows: Iterable[Reservation]) -> None:
         _known.update(dict.fromkeys(new, day))
 
 
-def counts(vdn: Vdn, code: str = "") -> dict[str, int]:
+def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
     """Code → reservations that bore it in the last `DAYS` days (UTC), today included.
 
     Of `code` alone where one is given.
@@ -77,7 +77,7 @@ def purge(now: datetime | None = None) -> int:
     return CodeSighting.objects.filter(day__lt=before).delete()[0]
 
 
-def forget() -> None:
+def clear_memory() -> None:
     """Drop what this process remembers."""
     with _lock:
         _known.clear()
@@ -89,8 +89,8 @@ def _today(now: datetime | None = None) -> date:
 
 def _is_code(row: Reservation, text: str) -> bool:
     """Whether everybody may read it: the code book tells all roles what codes were seen."""
-    own = masking.own_numbers((row.called_no, row.caller_no))
-    return masking.code(text, own) == text
+    own = masking.get_own_numbers((row.called_no, row.caller_no))
+    return masking.mask_code(text, own) == text
 
 
 def _fingerprint(appoint_id: str) -> str:

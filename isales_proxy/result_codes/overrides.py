@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import F
 
-from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, CodeNote, Vdn
 from isales_proxy.result_codes import guide, occurrences
@@ -18,7 +18,7 @@ from isales_proxy.result_codes.guide import TEXTS, Explanation
 
 
 @dataclass(frozen=True)
-class CodeStory:
+class CodeDetail:
     """All about one code. `row` is None for one that the table lacks."""
 
     code: str
@@ -29,28 +29,28 @@ class CodeStory:
     note: CodeNote | None
 
 
-def story(*, scope: Scope, code: str) -> CodeStory:
+def get_detail(*, scope: Scope, code: str) -> CodeDetail:
     """What there is about a code of the table, of the reference, or of a row that was seen.
 
     Raises NotYours where there is nothing.
     """
-    book = result_codes.book(scope.vdn)
-    row, shipped = book.get(code), guide.shipped(code)
-    seen = occurrences.counts(scope.vdn, code).get(code, 0)
+    book = result_codes.get_book(scope.vdn)
+    row, shipped = book.get(code), guide.get_shipped(code)
+    seen = occurrences.count_recent(scope.vdn, code).get(code, 0)
     note = CodeNote.objects.filter(vdn=scope.vdn, code=code).first() if book.notes else None
     if row is None and note is None and not seen and shipped == guide.NOTHING:
-        raise NotYours
-    return CodeStory(code, row, book.explain(code), shipped, seen, note)
+        raise VdnNotFound
+    return CodeDetail(code, row, book.explain(code), shipped, seen, note)
 
 
-def change(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
+def set_override(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
     """Say these `TEXTS` of a code; an empty one, or one that is ours, leaves ours standing.
 
     Without any of its own the note goes. Raises NotAllowed, and NotYours like `story`.
     """
     scope.require(Permission.EDIT_RESULT_CODES)
-    story(scope=scope, code=code)
-    shipped = guide.shipped(code).texts()
+    get_detail(scope=scope, code=code)
+    shipped = guide.get_shipped(code).texts()
     own = {name: texts[name] if texts[name] != shipped[name] else "" for name in TEXTS}
     with transaction.atomic():
         Vdn.objects.select_for_update().get(pk=scope.vdn.pk)
@@ -77,9 +77,9 @@ def change(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
     scope.vdn.refresh_from_db(fields=["notes_version"])
 
 
-def remove(*, scope: Scope, code: str) -> None:
+def remove_override(*, scope: Scope, code: str) -> None:
     """Back to what we ship. Raises like `change`."""
-    change(scope=scope, code=code, texts=dict.fromkeys(TEXTS, ""))
+    set_override(scope=scope, code=code, texts=dict.fromkeys(TEXTS, ""))
 
 
 def _said(note: CodeNote | None) -> dict[str, str] | None:

@@ -18,7 +18,7 @@ from django.core.cache import cache
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import RefreshKind, Vdn
 from isales_proxy.result_codes import refresh, tables
-from isales_proxy.result_codes.tables import RefreshReport, Table, TableMoved
+from isales_proxy.result_codes.tables import RefreshReport, Table, TableChanged
 
 KEPT: Final = timedelta(minutes=15)
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -47,21 +47,21 @@ class Outdated(RuntimeError):
         self.preview = preview
 
 
-def start(*, scope: Scope) -> Preview:
+def create_preview(*, scope: Scope) -> Preview:
     """Read the vendor's table and say what it would change; without a change that is noted.
 
     Raises NotAllowed, and what `reading.reading` raises.
     """
     scope.require(Permission.REFRESH_RESULT_CODES)
-    with refresh.reading(scope.vdn) as table:
+    with refresh.fetch_table(scope.vdn) as table:
         read_at = datetime.now(UTC)
-        latest = {"read_at": read_at.isoformat(), "table": tables.fingerprint(table)}
+        latest = {"read_at": read_at.isoformat(), "table": tables.hash_table(table)}
         # For as long as an older preview may be kept.
         cache.set(_latest_key(scope.vdn), latest, KEPT.total_seconds())
         return _compare(scope, table, read_at)
 
 
-def apply(*, scope: Scope, preview_id: str) -> RefreshReport:
+def apply_preview(*, scope: Scope, preview_id: str) -> RefreshReport:
     """Apply exactly what was shown.
 
     Raises NotAllowed, Expired, Outdated, and TableMoved when a later reading found another table.
@@ -71,19 +71,19 @@ def apply(*, scope: Scope, preview_id: str) -> RefreshReport:
     kept: dict[str, Any] | None = cache.get(key) if _ID.fullmatch(preview_id) else None
     if kept is None:
         raise Expired
-    table = tables.from_json(kept["table"])
+    table = tables.parse_table(kept["table"])
     read_at = datetime.fromisoformat(kept["read_at"])
     report = None
-    with tables.locked(scope.vdn) as row:
+    with tables.lock_table(scope.vdn) as row:
         overtaken = _overtaken(row, table, read_at)
         if not overtaken and row.codes_version == kept["version"]:
             row.codes_held = ""
-            report = tables.put(
+            report = tables.replace_table(
                 row, table, kind=RefreshKind.PERSON, by=scope, name=scope.username, read_at=read_at
             )
     cache.delete(key)
     if overtaken:
-        raise TableMoved
+        raise TableChanged
     if report is None:
         raise Outdated(_compare(scope, table, read_at))
     return report
@@ -93,19 +93,19 @@ def _overtaken(row: Vdn, table: Table, read_at: datetime) -> bool:
     """Whether the vendor's table was read later and may have been another one by then."""
     if row.codes_read_at is not None and row.codes_read_at > read_at:
         # What is held off is what that reading found; all else that it found we have.
-        return tables.fingerprint(table) != row.codes_held
+        return tables.hash_table(table) != row.codes_held
     latest: dict[str, str] | None = cache.get(_latest_key(row))
     return (
         latest is not None
         and datetime.fromisoformat(latest["read_at"]) > read_at
-        and latest["table"] != tables.fingerprint(table)
+        and latest["table"] != tables.hash_table(table)
     )
 
 
 def _compare(scope: Scope, table: Table, read_at: datetime) -> Preview:
-    with tables.locked(scope.vdn) as row:
-        found = tables.changes(tables.current(row), table)
-        report = tables.report(table, found, read_at)
+    with tables.lock_table(scope.vdn) as row:
+        found = tables.compare_tables(tables.load_table(row), table)
+        report = tables.build_report(table, found, read_at)
         if not found:
             _note_unchanged(row, scope, table, read_at)
             return Preview("", report)
@@ -125,7 +125,7 @@ def _note_unchanged(row: Vdn, scope: Scope, table: Table, read_at: datetime) -> 
     later = row.codes_read_at is not None and row.codes_read_at >= read_at
     if not later:
         row.codes_held = ""
-    tables.put(
+    tables.replace_table(
         row,
         table,
         kind=RefreshKind.PERSON,

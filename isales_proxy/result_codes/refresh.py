@@ -18,9 +18,9 @@ from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import LOCALES, Locale, ResultCodeQuery
 from isales_proxy.client.records import ResultCode as VendorCode
 from isales_proxy.core import locks
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import Vdn
-from isales_proxy.result_codes.tables import MAX_CODE_LENGTH, Table, Words
+from isales_proxy.result_codes.tables import MAX_CODE_LENGTH, CodeText, Table
 from isales_proxy.vendor import gateway
 
 PAGE_ROWS: Final = 50
@@ -32,7 +32,7 @@ _Placed = tuple[tuple[str, int], VendorCode]
 
 
 @contextmanager
-def reading(
+def fetch_table(
     vdn: Vdn, *, within: float = WITHIN_SECONDS, progress: Progress | None = None
 ) -> Iterator[Table]:
     """The vendor's whole table as it stands now; until the end nobody else reads a newer one.
@@ -47,18 +47,18 @@ def reading(
         if progress is not None:
             progress(read, expected)
 
-    with locks.held(f"codes:turn:{vdn.pk}", seconds=_TURN_SECONDS):
+    with locks.hold_lock(f"codes:turn:{vdn.pk}", seconds=_TURN_SECONDS):
         try:
             texts = _read_all(vdn, tell, within)
         finally:
             cache.delete(_progress_key(vdn))
         yield {
-            code: Words(words.get("zh_CN", ""), words.get("en_US", ""))
+            code: CodeText(words.get("zh_CN", ""), words.get("en_US", ""))
             for code, words in texts.items()
         }
 
 
-def progress(vdn: Vdn) -> tuple[int, int]:
+def get_progress(vdn: Vdn) -> tuple[int, int]:
     """(codes read, codes expected) of a reading under way; (0, 0) where there is none."""
     read, expected = cache.get(_progress_key(vdn), (0, 0))
     return read, expected
@@ -81,10 +81,10 @@ def _read_all(vdn: Vdn, tell: Progress, within: float) -> dict[str, dict[str, st
             left = give_up - time.monotonic()
             if left <= 0:
                 raise TimedOut("The code table took too long to read.")
-            page = gateway.client(vdn).list_result_codes(
+            page = gateway.get_client(vdn).list_result_codes(
                 vdn=vdn.pk,
                 query=ResultCodeQuery(page=number, size=PAGE_ROWS, locale=locale),
-                deadline=left if left < isales().deadline else None,
+                deadline=left if left < get_isales_settings().deadline else None,
             )
             read += len(page.items)
             tell(read, page.total * len(LOCALES))

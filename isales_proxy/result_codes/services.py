@@ -29,7 +29,7 @@ from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.result_codes.refresh import WITHIN_SECONDS, Progress
 from isales_proxy.result_codes.tables import RefreshReport, Table
 
-__all__ = ["RefreshReport", "book", "mind", "refresh", "refresh_unattended"]
+__all__ = ["RefreshReport", "get_book", "record_codes", "refresh", "refresh_unattended"]
 
 log = structlog.get_logger("isales")
 
@@ -41,7 +41,7 @@ _FIRST_NEED_PAUSE_SECONDS: Final = 60
 unknown_code_seen = Signal()
 
 
-def book(vdn: Vdn) -> CodeBook:
+def get_book(vdn: Vdn) -> CodeBook:
     """The codes of this VDN; fetched now if they never were and the vendor lets us.
 
     The first need waits `_FIRST_NEED_SECONDS` at most and, where that fails, is tried again by the
@@ -58,19 +58,19 @@ def book(vdn: Vdn) -> CodeBook:
             # A reader's page does not depend on it, not even while nothing can be written.
             log.warning("codes_not_there_yet", vdn=vdn.pk, error=type(error).__name__)
         vdn.refresh_from_db(fields=["codes_version", "codes_read_at", "codes_held"])
-    return code_book.of(vdn)
+    return code_book.get_book(vdn)
 
 
-def mind(vdn: Vdn, rows: Iterable[Reservation]) -> None:
+def record_codes(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     """Note the codes that fresh rows bear; send `unknown_code_seen` when the table lacks one.
 
     At most once in ten minutes a VDN, and never before the table was first read. Who listens may
     fail: the reader's rows do not depend on it.
     """
     bearing = [row for row in rows if row.fail_code]
-    occurrences.see(vdn, bearing)
+    occurrences.record_occurrences(vdn, bearing)
     codes = {row.fail_code for row in bearing}
-    if vdn.codes_read_at is None or codes <= code_book.of(vdn).codes.keys():
+    if vdn.codes_read_at is None or codes <= code_book.get_book(vdn).codes.keys():
         return
     pause = f"codes:unknown:{vdn.pk}"
     if not cache.add(pause, 1, UNKNOWN_CODE_PAUSE.total_seconds()):
@@ -87,9 +87,9 @@ def refresh(*, scope: Scope) -> RefreshReport:
     Raises NotAllowed, and what `refresh_unattended` raises.
     """
     scope.require(Permission.REFRESH_RESULT_CODES)
-    with reading.reading(scope.vdn) as table, tables.locked(scope.vdn) as row:
+    with reading.fetch_table(scope.vdn) as table, tables.lock_table(scope.vdn) as row:
         row.codes_held = ""
-        report = tables.put(
+        report = tables.replace_table(
             row,
             table,
             kind=RefreshKind.PERSON,
@@ -115,36 +115,36 @@ def refresh_unattended(
     what `reading.reading` raises; then nothing has changed.
     """
     with (
-        reading.reading(vdn, within=within, progress=progress) as table,
-        tables.locked(vdn) as row,
+        reading.fetch_table(vdn, within=within, progress=progress) as table,
+        tables.lock_table(vdn) as row,
     ):
         now = datetime.now(UTC)
-        if row.codes_held and row.codes_held == tables.fingerprint(table):
+        if row.codes_held and row.codes_held == tables.hash_table(table):
             report = _hold(row, table, now)
         else:
             row.codes_held = ""
-            report = tables.put(row, table, kind=kind, by=None, name=by, read_at=now)
+            report = tables.replace_table(row, table, kind=kind, by=None, name=by, read_at=now)
     log.info("codes_refreshed", vdn=vdn.pk, by=by, held=report.held, **report.counts())
     return report
 
 
 def _hold(row: Vdn, table: Table, now: datetime) -> RefreshReport:
     """The vendor still lists what was rolled back: ours stays, and was looked after now."""
-    ours = tables.current(row)
+    ours = tables.load_table(row)
     listed = ResultCode.objects.filter(vdn=row, gone_at=None, code__in=ours.keys() & table.keys())
     listed.update(last_seen=now)
     row.codes_read_at = now
     row.save(update_fields=["codes_read_at"])
-    return replace(tables.report(ours, (), now), held=True)
+    return replace(tables.build_report(ours, (), now), held=True)
 
 
-def exported(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, str]) -> None:
+def record_export(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, str]) -> None:
     """Note that the table left as a file; of a text that was searched for, only that it was."""
     told = {name: True if name == "q" else text for name, text in filters.items()}
     audit.record(AuditAction.CODES_EXPORTED, by=scope, kind=kind, rows=rows, filters=told)
 
 
-def progress(*, scope: Scope) -> tuple[int, int]:
+def get_progress(*, scope: Scope) -> tuple[int, int]:
     """(codes read, codes expected) of a reading under way; (0, 0) where there is none."""
     scope.require(Permission.REFRESH_RESULT_CODES)
-    return reading.progress(scope.vdn)
+    return reading.get_progress(scope.vdn)

@@ -23,25 +23,25 @@ from isales_proxy.models import AuditAction, CodeRefresh, RefreshKind, ResultCod
 MAX_CODE_LENGTH: Final = 32
 
 
-class Words(NamedTuple):
+class CodeText(NamedTuple):
     """The vendor's words for one code."""
 
     zh: str
     en: str
 
 
-Table = dict[str, Words]
+Table = dict[str, CodeText]
 Kind = Literal["added", "removed", "reworded"]
 
 
 @dataclass(frozen=True)
-class Change:
+class CodeChange:
     """What becomes of one code. `before` is None for an added one, `after` for a removed one."""
 
     code: str
     kind: Kind
-    before: Words | None
-    after: Words | None
+    before: CodeText | None
+    after: CodeText | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RefreshReport:
     reworded: int
     removed: int
     read_at: datetime
-    changes: tuple[Change, ...] = ()
+    changes: tuple[CodeChange, ...] = ()
     held: bool = False
 
     def counts(self) -> dict[str, int]:
@@ -64,12 +64,12 @@ class RefreshReport:
         return {name: getattr(self, name) for name in ("kept", "added", "reworded", "removed")}
 
 
-class TableMoved(RuntimeError):
+class TableChanged(RuntimeError):
     """The table is no longer the one that a person was shown."""
 
 
 @contextmanager
-def locked(vdn: Vdn, *, version: int | None = None) -> Iterator[Vdn]:
+def lock_table(vdn: Vdn, *, version: int | None = None) -> Iterator[Vdn]:
     """The row of the VDN in one transaction, in which nobody else changes its table.
 
     Raises TableMoved when the table is not that of `version`.
@@ -77,17 +77,19 @@ def locked(vdn: Vdn, *, version: int | None = None) -> Iterator[Vdn]:
     with transaction.atomic():
         row = Vdn.objects.select_for_update().get(pk=vdn.pk)
         if version is not None and row.codes_version != version:
-            raise TableMoved
+            raise TableChanged
         yield row
 
 
-def current(vdn: Vdn) -> Table:
+def load_table(vdn: Vdn) -> Table:
     """The table as it stands, without the codes that are gone."""
     found = ResultCode.objects.filter(vdn=vdn, gone_at=None)
-    return {code: Words(zh, en) for code, zh, en in found.values_list("code", "text_zh", "text_en")}
+    return {
+        code: CodeText(zh, en) for code, zh, en in found.values_list("code", "text_zh", "text_en")
+    }
 
 
-def changes(before: Table, after: Table) -> tuple[Change, ...]:
+def compare_tables(before: Table, after: Table) -> tuple[CodeChange, ...]:
     """How one table becomes the other, by code."""
     found = []
     for code in sorted(before.keys() | after.keys()):
@@ -95,28 +97,28 @@ def changes(before: Table, after: Table) -> tuple[Change, ...]:
         if old == new:
             continue
         kind: Kind = "added" if old is None else "removed" if new is None else "reworded"
-        found.append(Change(code, kind, old, new))
+        found.append(CodeChange(code, kind, old, new))
     return tuple(found)
 
 
-def fingerprint(table: Table) -> str:
+def hash_table(table: Table) -> str:
     """The same for equal tables alone."""
     text = json.dumps(sorted(table.items()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def from_json(kept: Mapping[str, Any]) -> Table:
+def parse_table(kept: Mapping[str, Any]) -> Table:
     """A table as the history and the previews keep it."""
-    return {code: Words(*words) for code, words in kept.items()}
+    return {code: CodeText(*words) for code, words in kept.items()}
 
 
-def change_from_json(kept: Mapping[str, Any]) -> Change:
+def parse_change(kept: Mapping[str, Any]) -> CodeChange:
     """One change as the history keeps it."""
-    before, after = (Words(*kept[side]) if kept[side] else None for side in ("before", "after"))
-    return Change(kept["code"], kept["kind"], before, after)
+    before, after = (CodeText(*kept[side]) if kept[side] else None for side in ("before", "after"))
+    return CodeChange(kept["code"], kept["kind"], before, after)
 
 
-def report(table: Table, made: tuple[Change, ...], read_at: datetime) -> RefreshReport:
+def build_report(table: Table, made: tuple[CodeChange, ...], read_at: datetime) -> RefreshReport:
     """These changes, which lead to `table`, in figures."""
     figures = Counter(change.kind for change in made)
     return RefreshReport(
@@ -129,7 +131,7 @@ def report(table: Table, made: tuple[Change, ...], read_at: datetime) -> Refresh
     )
 
 
-def put(
+def replace_table(
     row: Vdn,
     table: Table,
     *,
@@ -146,9 +148,9 @@ def put(
     is the system, and `name` says which part of it.
     """
     now = datetime.now(UTC)
-    before = current(row)
-    made = changes(before, table)
-    told = report(table, made, read_at or now)
+    before = load_table(row)
+    made = compare_tables(before, table)
+    told = build_report(table, made, read_at or now)
     more: dict[str, Any] = {}
     if made:
         row.codes_version += 1
@@ -163,8 +165,8 @@ def put(
             subject=name,
             kind=kind.value,
             **more,
-            before=fingerprint(before),
-            after=fingerprint(table),
+            before=hash_table(before),
+            after=hash_table(table),
             figures=told.counts(),
         )
     if read_at is not None:
@@ -174,7 +176,7 @@ def put(
     return told
 
 
-def _write(row: Vdn, made: tuple[Change, ...], now: datetime, listed_at: datetime) -> None:
+def _write(row: Vdn, made: tuple[CodeChange, ...], now: datetime, listed_at: datetime) -> None:
     ours = {code.code: code for code in ResultCode.objects.filter(vdn=row)}
     new, old = [], []
     for change in made:
@@ -196,7 +198,7 @@ def _write(row: Vdn, made: tuple[Change, ...], now: datetime, listed_at: datetim
 def _remember(
     row: Vdn,
     table: Table,
-    made: tuple[Change, ...],
+    made: tuple[CodeChange, ...],
     told: RefreshReport,
     kind: RefreshKind,
     name: str,

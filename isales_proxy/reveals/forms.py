@@ -7,10 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.reveals.services import LONGEST_REASON, SHORTEST_REASON
-from isales_proxy.write_backs.forms import LineField
+from isales_proxy.write_backs.forms import TextLineField
 
 
 class RevealForm(CleanedInput, forms.Form):
     """Why the number is needed; the audit keeps it."""
 
-    reason = LineField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON, label=_("Reason"))
+    reason = TextLineField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON, label=_("Reason"))

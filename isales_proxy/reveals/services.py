@@ -13,14 +13,14 @@ import structlog
 from django.core.cache import cache
 from django.db import Error, transaction
 
-from isales_proxy.access import NotYours, Permission, Scope
+from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.core.settings import privacy
+from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.number_access import budgets
 from isales_proxy.number_access import services as searches
-from isales_proxy.outbound.queries import whole_datum
+from isales_proxy.outbound.queries import get_unmasked_datum
 from isales_proxy.privacy import masking
 from isales_proxy.reservations import live
 from isales_proxy.write_backs import queries as outbox
@@ -39,7 +39,7 @@ _DAY_SECONDS: Final = 24 * 60 * 60
 _TOLD_AGAIN: Final = frozenset({10, 100, 1_000, 10_000, 100_000, 1_000_000})
 
 
-class BudgetSpent(budgets.Spent):
+class BudgetSpent(budgets.BudgetExceeded):
     """The person had as many numbers shown today as one may."""
 
 
@@ -57,7 +57,7 @@ class Revealed:
     seconds: int = SECONDS
 
 
-def reservation(
+def reveal_reservation(
     *, scope: Scope, appoint_id: str, reason: str, query: ReservationQuery | None = None
 ) -> Revealed:
     """The numbers of a reservation; `query` is the list that it was seen in.
@@ -66,31 +66,31 @@ def reservation(
     of a wrong length.
     """
     _may(scope, reason)
-    asked = searches.allowed(scope, query or ReservationQuery())
-    found = live.one(scope=scope, appoint_id=appoint_id, query=asked)
+    asked = searches.drop_disallowed_number(scope, query or ReservationQuery())
+    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked)
     if found is None:
-        raise NotYours
+        raise VdnNotFound
     called = (found.row.called_no,) if found.row.called_no else ()
     return _shown(scope, called, found.row.caller_no or "", subject=appoint_id, reason=reason)
 
 
-def datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
+def reveal_datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
     """The numbers of a row of call data. Raises like `reservation`, but for ISalesError."""
     _may(scope, reason)
     scope.require(Permission.SEE_OUTBOUND)
-    row = whole_datum(scope, datum_id)
+    row = get_unmasked_datum(scope, datum_id)
     subject = f"call data {row.batch_id}/{row.position}"
     return _shown(scope, tuple(row.numbers), row.caller_number, subject=subject, reason=reason)
 
 
-def write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
+def reveal_write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
     """The number of a write-back. Raises like `reservation`, but for ISalesError."""
     _may(scope, reason)
     scope.require(Permission.SEE_OUTBOUND)
     try:
-        row = outbox.whole(scope, pk)
+        row = outbox.get_unmasked(scope, pk)
     except NoSuchWriteBack:
-        raise NotYours from None
+        raise VdnNotFound from None
     called = (row.phone_number,) if row.phone_number else ()
     return _shown(scope, called, "", subject=f"write-back {pk}", reason=reason)
 
@@ -106,14 +106,14 @@ def _shown(
 ) -> Revealed:
     numbers = called or ((caller,) if caller else ())
     if not numbers:
-        raise NotYours
+        raise VdnNotFound
     try:
         left = _spend(scope, numbers, subject=subject, reason=reason)
     except Error as error:
         log.error("reveal_not_audited", error=type(error).__name__)
         raise NotAudited from error
     if left < 0:
-        raise BudgetSpent(privacy().reveals_per_day)
+        raise BudgetSpent(get_privacy_settings().reveals_per_day)
     return Revealed(called, caller, left)
 
 
@@ -125,9 +125,9 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
         today = AuditEvent.objects.filter(
             action=AuditAction.NUMBER_REVEALED,
             actor_id=scope.user_id,
-            at__gte=budgets.today(),
+            at__gte=budgets.get_start_of_day(),
         )
-        left = privacy().reveals_per_day - today.count() - len(numbers)
+        left = get_privacy_settings().reveals_per_day - today.count() - len(numbers)
         if left < 0:
             _refuse(scope, numbers[0], subject=subject, reason=reason)
             return left
@@ -137,7 +137,7 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
                 by=scope,
                 subject=subject,
                 # The audit is read by people who may not see numbers.
-                reason=masking.text(reason),
+                reason=masking.mask_text(reason),
                 number=number,
             )
     return left
@@ -145,7 +145,7 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
 
 def _refuse(scope: Scope, number: str, *, subject: str, reason: str) -> None:
     """Record the first refusal of the day; of further ones the 10th, 100th, … with their count."""
-    begin = budgets.today()
+    begin = budgets.get_start_of_day()
     refused = AuditEvent.objects.filter(
         action=AuditAction.NUMBER_WITHHELD, actor_id=scope.user_id, at__gte=begin
     )
@@ -154,7 +154,7 @@ def _refuse(scope: Scope, number: str, *, subject: str, reason: str) -> None:
             AuditAction.NUMBER_WITHHELD,
             by=scope,
             subject=subject,
-            reason=masking.text(reason),
+            reason=masking.mask_text(reason),
             number=number,
         )
         return

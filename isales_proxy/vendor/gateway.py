@@ -11,9 +11,9 @@ from django.conf import settings
 
 from isales_proxy.client import Client, Credentials, KeysUnreadable, TransportConfig
 from isales_proxy.client.observer import Observer as ClientObserver
-from isales_proxy.core.encryption import Unopenable
+from isales_proxy.core.encryption import DecryptionFailed
 from isales_proxy.core.metrics import Observer
-from isales_proxy.core.settings import ISalesSettings, isales
+from isales_proxy.core.settings import ISalesSettings, get_isales_settings
 from isales_proxy.models import Vdn, VdnCredentials
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
@@ -23,7 +23,7 @@ from isales_proxy.simulator import (
     Simulator,
 )
 from isales_proxy.vendor import vendor_use
-from isales_proxy.vendor.token_store import DatabaseShelf
+from isales_proxy.vendor.token_store import DatabaseTokenStore
 
 _OWN_KEYS_CLOSED: Final = "The VDN's own keys cannot be opened with this SECRET_KEY."
 
@@ -44,7 +44,7 @@ _simulator: Simulator | None = None
 _in_real_use = False
 
 
-def client(vdn: Vdn) -> Client:
+def get_client(vdn: Vdn) -> Client:
     """The client for a VDN, shared by all threads: with its own keys where it has some.
 
     Raises KeysUnreadable when those were sealed with another `SECRET_KEY`, and SimulatorRefused
@@ -61,7 +61,7 @@ def client(vdn: Vdn) -> Client:
         return made.client
 
 
-def examiner(vdn: Vdn, observer: ClientObserver) -> Client:
+def create_diagnostic_client(vdn: Vdn, observer: ClientObserver) -> Client:
     """A client like that of the VDN, for one examination: its circuits are closed, its calls are
     told to `observer`, none is repeated, and the caller closes it. Raises like `client`."""
     ensure_allowed()
@@ -89,7 +89,7 @@ def ensure_allowed() -> None:
     Raises SimulatorRefused and django.db.Error; see `vendor_use.check`.
     """
     global _in_real_use
-    if isales().demo:
+    if get_isales_settings().demo:
         vendor_use.check()
     elif not _in_real_use:
         vendor_use.check()
@@ -99,7 +99,7 @@ def ensure_allowed() -> None:
 def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Client:
     # The observer tells every attempt; stamina would tell each a second time.
     stamina.instrumentation.set_on_retry_hooks(())
-    found = _in_demo(isales()) if isales().demo else isales()
+    found = _in_demo(get_isales_settings()) if get_isales_settings().demo else get_isales_settings()
     own = VdnCredentials.objects.filter(vdn=vdn).first() if vdn.keys_version else None
     if own is not None:
         found = _with_own_keys(found, own)
@@ -115,7 +115,7 @@ def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Clien
     )
     if not repeating:
         config = replace(config, attempts=1)
-    return Client(config, observer=observer, shelf=DatabaseShelf(found))
+    return Client(config, observer=observer, shelf=DatabaseTokenStore(found))
 
 
 def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings:
@@ -128,7 +128,7 @@ def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings
             app_secret=own.open("app_secret") or found.app_secret,
             token=own.open("token") or found.token,
         )
-    except Unopenable:
+    except DecryptionFailed:
         raise KeysUnreadable(_OWN_KEYS_CLOSED, maybe_sent=False) from None
 
 

@@ -18,7 +18,7 @@ import structlog
 from django.db import DatabaseError, models
 from django.utils import timezone
 
-from isales_proxy.client.tokens import MemoryShelf, Token
+from isales_proxy.client.tokens import MemoryTokenStore, Token
 from isales_proxy.core import encryption
 from isales_proxy.core.database import optional_write
 from isales_proxy.core.settings import ISalesSettings
@@ -31,7 +31,7 @@ _PURPOSE: Final = "bearer-token"
 _LONGEST_TURN: Final = 60.0
 
 
-class DatabaseShelf:
+class DatabaseTokenStore:
     """The shelf of one set of credentials, in one process. See `client.tokens.TokenShelf`."""
 
     def __init__(
@@ -40,14 +40,14 @@ class DatabaseShelf:
         self._key = _fingerprint(found)
         self._now = now
         self._me = uuid.uuid4().hex
-        self._own = MemoryShelf()
+        self._own = MemoryTokenStore()
 
     def read(self) -> Token | None:
         """The token kept, or None: never one that was sealed with another key."""
         try:
             row = BearerToken.objects.filter(pk=self._key).only("sealed").first()
             return _opened(row.sealed) if row and row.sealed else None
-        except encryption.Unopenable:
+        except encryption.DecryptionFailed:
             return None
         except DatabaseError:
             return self._own.read()
@@ -107,12 +107,12 @@ def _fingerprint(found: ISalesSettings) -> str:
         found.app_secret,
     )
     return hashlib.sha256(
-        encryption.derived("token-fingerprint") + json.dumps(parts).encode()
+        encryption.derive_key("token-fingerprint") + json.dumps(parts).encode()
     ).hexdigest()
 
 
 def _sealed(token: Token) -> str:
-    return encryption.seal(
+    return encryption.encrypt(
         json.dumps(
             {
                 "value": token.value,
@@ -127,7 +127,7 @@ def _sealed(token: Token) -> str:
 
 
 def _opened(sealed: str) -> Token:
-    kept = json.loads(encryption.unseal(sealed, purpose=_PURPOSE))
+    kept = json.loads(encryption.decrypt(sealed, purpose=_PURPOSE))
     return Token(
         value=kept["value"],
         issued_at=datetime.fromtimestamp(kept["issued_at"], UTC),

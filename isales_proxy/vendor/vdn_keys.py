@@ -18,13 +18,13 @@ from isales_proxy.models import AuditAction, User, Vdn, VdnCredentials
 PAIRS: Final = (("access_key", "secret_key"), ("app_key", "app_secret"))
 
 
-def held(vdn: Vdn) -> frozenset[str]:
+def list_own_keys(vdn: Vdn) -> frozenset[str]:
     """The names of the keys that this VDN has of its own."""
     row = VdnCredentials.objects.filter(vdn=vdn).first()
     return frozenset(name for name in VdnCredentials.NAMES if row and getattr(row, name))
 
 
-def check(name: str, value: str) -> None:
+def validate_key(name: str, value: str) -> None:
     """Refuse what the client could not use. Raises ValidationError, without the value."""
     trials: dict[str, Callable[[], object]] = {
         "access_key": lambda: Credentials(value, "-"),
@@ -43,7 +43,7 @@ def check(name: str, value: str) -> None:
         ) from None
 
 
-def change(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[str]) -> None:
+def change_keys(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[str]) -> None:
     """Seal the keys of `put`, take those of `take` away, and have every process use them.
 
     Raises ValidationError when half of a pair would be left, which could sign nothing.
@@ -53,7 +53,7 @@ def change(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[str]) 
         for name in take:
             row.put(name, "")
         for name, value in put.items():
-            check(name, value)
+            validate_key(name, value)
             row.put(name, value)
         for pair in PAIRS:
             if len({bool(getattr(row, name)) for name in pair}) == 2:

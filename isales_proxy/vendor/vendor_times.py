@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import Vdn
 
 
-def time_text(moment: datetime | None, vdn: Vdn) -> str:
+def format_time(moment: datetime | None, vdn: Vdn) -> str:
     """A time as the vendor is told it: the settings say in which format and zone."""
     if moment is None:
         return ""
-    found = isales()
+    found = get_isales_settings()
     if found.time_format == "milliseconds":
         return str(round(moment.timestamp() * 1000))
     if found.time_format == "seconds":
@@ -21,9 +21,9 @@ def time_text(moment: datetime | None, vdn: Vdn) -> str:
     return moment.astimezone(zone).strftime(found.time_format)
 
 
-def read_time(text: str, vdn: Vdn) -> datetime | None:
+def parse_time(text: str, vdn: Vdn) -> datetime | None:
     """The time that such a text tells, aware; None for one of another format than is set now."""
-    found = isales()
+    found = get_isales_settings()
     try:
         if found.time_format in {"milliseconds", "seconds"}:
             return datetime.fromtimestamp(

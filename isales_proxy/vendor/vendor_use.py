@@ -16,7 +16,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import VendorUse, WriteBack, WriteBackState
 
 log = structlog.get_logger("isales")
@@ -43,7 +43,7 @@ def check() -> None:
     django.db.Error.
     """
     use = VendorUse.objects.first()
-    if isales().demo:
+    if get_isales_settings().demo:
         if use is not None and use.real_since is not None:
             raise SimulatorRefused
         if use is None:
@@ -55,7 +55,7 @@ def check() -> None:
 def refuses_simulator() -> bool:
     """Whether the simulator is configured, on a database of a real CC-iSales. Writes nothing; a
     database without tables, or out of reach, refuses nothing."""
-    if not isales().demo:
+    if not get_isales_settings().demo:
         return False
     try:
         return VendorUse.objects.filter(real_since__isnull=False).exists()

@@ -16,25 +16,25 @@ import structlog
 from isales_proxy.core import disk_queue
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.write_backs import leases
-from isales_proxy.write_backs.leases import Claim, Ending
+from isales_proxy.write_backs.leases import AttemptResult, Lease
 
 log = structlog.get_logger("isales")
 
 _PREFIX: Final = "write-back-"
 
 
-def put(claim: Claim, ending: Ending, now: datetime) -> None:
+def put(claim: Lease, ending: AttemptResult, now: datetime) -> None:
     """Write down on disk how the vendor answered. Never raises: the database may still take it."""
     facts = asdict(ending) | {"attempt": claim.number, "at": now.isoformat(), "next_at": None}
     try:
-        disk_queue.put(_name(claim.row.key, claim.number), facts, b"")
+        disk_queue.store(_name(claim.row.key, claim.number), facts, b"")
     except OSError as error:
         log.error("write_back_not_on_disk", write_back=claim.row.pk, error=type(error).__name__)
 
 
-def drop(claim: Claim) -> None:
+def drop(claim: Lease) -> None:
     """Forget the file: the database has it."""
-    disk_queue.drop(_name(claim.row.key, claim.number))
+    disk_queue.remove(_name(claim.row.key, claim.number))
 
 
 def recover(row: WriteBack | None = None) -> int:
@@ -42,12 +42,12 @@ def recover(row: WriteBack | None = None) -> int:
 
     Raises django.db.Error while the database takes nothing.
     """
-    names = disk_queue.waiting(_PREFIX + (f"{row.key}-" if row else ""))
+    names = disk_queue.list_names(_PREFIX + (f"{row.key}-" if row else ""))
     return sum(_settled(name) for name in names)
 
 
 def _settled(name: str) -> bool:
-    kept = disk_queue.get(name)
+    kept = disk_queue.fetch(name)
     key = name.removeprefix(_PREFIX).rpartition("-")[0]
     row = WriteBack.objects.filter(key=key).first()
     if kept is None or row is None:
@@ -55,12 +55,12 @@ def _settled(name: str) -> bool:
         return False
     facts = dict(kept.facts)
     number, at = int(facts.pop("attempt")), datetime.fromisoformat(facts.pop("at"))
-    ending = Ending(**facts | {"state": WriteBackState(facts["state"])})
+    ending = AttemptResult(**facts | {"state": WriteBackState(facts["state"])})
     attempt = row.journal.filter(number=number).first()
     if attempt is not None:
-        leases.settle(Claim(row, attempt, began=0.0), ending, at)
+        leases.complete(Lease(row, attempt, began=0.0), ending, at)
         log.info("write_back_recovered", write_back=row.pk, attempt=number)
-    disk_queue.drop(name)
+    disk_queue.remove(name)
     return True
 
 

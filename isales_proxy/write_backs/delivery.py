@@ -28,13 +28,13 @@ from django.utils import timezone
 from isales_proxy.client import Acknowledgement
 from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
 from isales_proxy.client.queries import InvalidQuery, MidResult
-from isales_proxy.core.settings import isales, keeping
+from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import WriteBackState
 from isales_proxy.vendor import gateway
 from isales_proxy.write_backs import acknowledgements
 from isales_proxy.write_backs import leases as claims
 from isales_proxy.write_backs.lease_watch import LeaseWatch
-from isales_proxy.write_backs.leases import SHUT_OUT, Claim, Ending
+from isales_proxy.write_backs.leases import SHUT_OUT, AttemptResult, Lease
 from isales_proxy.write_backs.services import Clock
 
 log = structlog.get_logger("isales")
@@ -61,7 +61,7 @@ _LONGEST_REQUEST: Final = 64
 
 
 @dataclass
-class Drained:
+class DeliveryRun:
     """What one drain did. `next_at` (aware UTC) is when there will be something to do again, as
     far as is known now; `abandoned` tells that a worker is overdue whose place is not taken yet."""
 
@@ -124,13 +124,13 @@ _pauses = Pauses()
 _watch = LeaseWatch()
 
 
-def forget() -> None:
+def clear_memory() -> None:
     """Drop what this process remembers of vendors that were away and of other workers."""
     _pauses.forget()
     _watch.forget()
 
 
-def worker_name() -> str:
+def create_worker_name() -> str:
     """A name that no other worker has: machine, process, and a number drawn by lot."""
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -145,7 +145,7 @@ def deliver_due(
     watch: LeaseWatch = _watch,
     stopped: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
-) -> Drained:
+) -> DeliveryRun:
     """Deliver what is due, one after the other, until nothing is or `stopped` says so.
 
     Any number of workers may be at it; `worker` must be a name of its own for each of them.
@@ -153,13 +153,13 @@ def deliver_due(
     `sleep` takes seconds. Raises django.db.Error while the database takes nothing, and
     SimulatorRefused before anything is claimed.
     """
-    drained = Drained()
+    drained = DeliveryRun()
     try:
         acknowledgements.recover()
         while not stopped():
             gateway.ensure_allowed()
-            call_within = isales().deadline
-            claim = claims.take(
+            call_within = get_isales_settings().deadline
+            claim = claims.acquire(
                 worker=worker,
                 clock=clock,
                 monotonic=monotonic,
@@ -183,8 +183,8 @@ def deliver_due(
 
 
 def _deliver(
-    claim: Claim,
-    drained: Drained,
+    claim: Lease,
+    drained: DeliveryRun,
     clock: Clock,
     monotonic: Callable[[], float],
     jitter: Callable[[], float],
@@ -217,11 +217,11 @@ def _deliver(
     )
 
 
-def _send(claim: Claim) -> Acknowledgement | Exception:
+def _send(claim: Lease) -> Acknowledgement | Exception:
     """One call, and what came of it."""
     try:
         result = MidResult.from_body(claim.row.body)
-        return gateway.client(claim.row.vdn).push_mid_result(result=result)
+        return gateway.get_client(claim.row.vdn).push_mid_result(result=result)
     except (ISalesError, InvalidQuery) as error:
         return error
     # Whatever breaks us must not stop the others.
@@ -238,8 +238,8 @@ def _send(claim: Claim) -> Acknowledgement | Exception:
 
 
 def _write_down(
-    claim: Claim,
-    ending: Ending,
+    claim: Lease,
+    ending: AttemptResult,
     now: datetime,
     watch: LeaseWatch,
     sleep: Callable[[float], None],
@@ -250,7 +250,7 @@ def _write_down(
     """
     for wait in (*_WRITING_DOWN, None):
         try:
-            claims.settle(claim, ending, now)
+            claims.complete(claim, ending, now)
         except (OperationalError, InterfaceError) as error:
             if wait is None:
                 raise
@@ -267,10 +267,10 @@ def _write_down(
 
 
 def _ending(
-    claim: Claim, error: Acknowledgement | Exception, now: datetime, jitter: Callable[[], float]
-) -> Ending:
+    claim: Lease, error: Acknowledgement | Exception, now: datetime, jitter: Callable[[], float]
+) -> AttemptResult:
     if isinstance(error, Acknowledgement):
-        return Ending(
+        return AttemptResult(
             WriteBackState.DELIVERED,
             DELIVERED,
             maybe_sent=True,
@@ -278,21 +278,21 @@ def _ending(
             vendor_request=error.request_id,
         )
     if isinstance(error, InvalidQuery):
-        return Ending(WriteBackState.GIVEN_UP, UNFIT, maybe_sent=False, problem=str(error))
+        return AttemptResult(WriteBackState.GIVEN_UP, UNFIT, maybe_sent=False, problem=str(error))
     # Who is not CC-iSales cannot refuse for it.
     if isinstance(error, Refused) and not isinstance(error, Misdirected):
         return _told(error, WriteBackState.REFUSED, None)
-    if now - claim.row.queued_at >= timedelta(hours=keeping().give_up_hours):
+    if now - claim.row.queued_at >= timedelta(hours=get_retention_settings().give_up_hours):
         return _told(error, WriteBackState.GIVEN_UP, None)
     return _told(error, WriteBackState.WAITING, _retry_at(claim, error, now, jitter))
 
 
-def _told(error: Exception, state: WriteBackState, next_at: datetime | None) -> Ending:
+def _told(error: Exception, state: WriteBackState, next_at: datetime | None) -> AttemptResult:
     """The error's facts, as far as they are safe to keep."""
     if not isinstance(error, ISalesError):
-        return Ending(state, BROKEN, next_at, problem=type(error).__name__)
+        return AttemptResult(state, BROKEN, next_at, problem=type(error).__name__)
     words = error.vendor_sentence if isinstance(error, Refused) else error.sentence
-    return Ending(
+    return AttemptResult(
         state,
         error.outcome,
         next_at,
@@ -305,9 +305,9 @@ def _told(error: Exception, state: WriteBackState, next_at: datetime | None) -> 
 
 
 def _retry_at(
-    claim: Claim, error: Exception, now: datetime, jitter: Callable[[], float]
+    claim: Lease, error: Exception, now: datetime, jitter: Callable[[], float]
 ) -> datetime:
-    seconds = _doubled(_FIRST_DELAY, claims.failures(claim.row), _LONGEST_DELAY)
+    seconds = _doubled(_FIRST_DELAY, claims.count_failures(claim.row), _LONGEST_DELAY)
     seconds *= 0.8 + 0.4 * jitter()
     wish = error.retry_after if isinstance(error, ISalesError) else None
     return now + timedelta(seconds=max(seconds, min(wish or 0.0, _LONGEST_WISH)))
@@ -317,14 +317,14 @@ def _doubled(first: float, times: int, longest: float) -> float:
     return min(first * 2.0 ** min(max(times, 1) - 1, 32), longest)
 
 
-def _mind_pause(pauses: Pauses, claim: Claim, error: Exception | None, now: float) -> None:
+def _mind_pause(pauses: Pauses, claim: Lease, error: Exception | None, now: float) -> None:
     if isinstance(error, SHUT_OUT):
         pauses.begin(claim.row.vdn_id, now, error.retry_after)
     elif error is None or isinstance(error, ISalesError):
         pauses.end(claim.row.vdn_id)
 
 
-def _count(drained: Drained, ending: Ending) -> None:
+def _count(drained: DeliveryRun, ending: AttemptResult) -> None:
     match ending.state:
         case WriteBackState.DELIVERED:
             drained.delivered += 1
@@ -336,11 +336,11 @@ def _count(drained: Drained, ending: Ending) -> None:
             drained.postponed += 1
 
 
-def _look_ahead(drained: Drained, pauses: Pauses, now: datetime, elapsed: float) -> None:
+def _look_ahead(drained: DeliveryRun, pauses: Pauses, now: datetime, elapsed: float) -> None:
     """Say when a VDN that is not paused will have something due, or another worker to look at."""
     under_way = claims.under_way()
     found = dict.fromkeys(under_way, now + _LOOK_AGAIN)
-    for vdn_id, first in claims.next_due().items():
+    for vdn_id, first in claims.get_next_due().items():
         found[vdn_id] = min(first, found.get(vdn_id, first))
     drained.next_at = min(
         (

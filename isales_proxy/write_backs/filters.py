@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.models import WriteBackState
 from isales_proxy.reservations.forms import PageFilter, PlainTextField
-from isales_proxy.write_backs.queries import MOST_SHOWN, OutboxQuery
+from isales_proxy.write_backs.queries import MOST_SHOWN, WriteBackQuery
 
 
-class ShownField(forms.Field):
+class ShownIdsField(forms.Field):
     """Numbers of write-backs that stand on somebody's screen, parted by commas."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class ShownField(forms.Field):
         return tuple(int(part) for part in parts)
 
 
-class OutboxFilter(PageFilter):
+class WriteBackFilter(PageFilter):
     """The question of the write-backs page and of its JSON twin."""
 
     fieldless = ("page", "size", "state", "shown")
@@ -40,12 +40,12 @@ class OutboxFilter(PageFilter):
     )
     q = PlainTextField(_("Unique ID or number"))
     task = PlainTextField(_("Task"))
-    shown = ShownField()
+    shown = ShownIdsField()
 
-    def query(self) -> OutboxQuery:
+    def query(self) -> WriteBackQuery:
         """The frozen question; only after `is_valid()`."""
         found = self.cleaned_data
-        return OutboxQuery(
+        return WriteBackQuery(
             state=found["state"],
             q=found["q"],
             task=found["task"],

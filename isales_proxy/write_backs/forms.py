@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.access import Scope
 from isales_proxy.client.queries import MAX_TEXT, InvalidQuery
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.reservations.forms import CalledNumberField, LocalMomentField
+from isales_proxy.reservations.forms import CalledNumberField, LocalTimeField
 from isales_proxy.reservations.status import SUCCESS
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.write_backs.services import IntermediateResult
@@ -65,7 +65,7 @@ _CODE_LIKE: Final = re.compile(r"[0-9A-Za-z_-]+")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
-class LineField(forms.CharField):
+class TextLineField(forms.CharField):
     """One line of text without control characters."""
 
     def clean(self, value: Any) -> str:
@@ -75,7 +75,7 @@ class LineField(forms.CharField):
         return text
 
 
-class OffsetMomentField(forms.Field):
+class OffsetTimeField(forms.Field):
     """ISO 8601 with its offset from UTC, as an aware UTC datetime."""
 
     def clean(self, value: Any) -> datetime | None:
@@ -116,7 +116,7 @@ class TypedMomentWidget(forms.Widget):
         return TypedMoment(*(str(data.get(each) or "").strip()[:64] for each in names))
 
 
-class ExactMomentField(LocalMomentField):
+class ExactMomentField(LocalTimeField):
     """A local time that keeps the instant it was filled with, to the fraction of a second, unless
     another one is typed. In an hour that comes twice the offset must be chosen."""
 
@@ -188,10 +188,10 @@ class WriteBackForm(CleanedInput, forms.Form):
     With `offsets` times are ISO 8601 with an offset, else local times in the zone in force.
     """
 
-    unique_id = LineField(max_length=LONGEST_UNIQUE_ID, label=_("Unique ID"))
-    service_id = LineField(max_length=MAX_TEXT, label=_("Task"))
-    fail_code = LineField(required=False, max_length=LONGEST_CODE, label=_("Result code"))
-    status = LineField(required=False, max_length=LONGEST_STATUS, label=_("Status"))
+    unique_id = TextLineField(max_length=LONGEST_UNIQUE_ID, label=_("Unique ID"))
+    service_id = TextLineField(max_length=MAX_TEXT, label=_("Task"))
+    fail_code = TextLineField(required=False, max_length=LONGEST_CODE, label=_("Result code"))
+    status = TextLineField(required=False, max_length=LONGEST_STATUS, label=_("Status"))
     device_type = forms.TypedChoiceField(
         required=False,
         choices=[("", ""), *DEVICE_TYPES.items()],
@@ -201,13 +201,17 @@ class WriteBackForm(CleanedInput, forms.Form):
     )
     phone_number = CalledNumberField()
     # Where a number stands that the writer may not see.
-    number_of = LineField(required=False, max_length=LONGEST_SOURCE, label=_("Number on record"))
-    asr_result = LineField(required=False, max_length=MAX_TEXT, label=_("Detected cause (ASR)"))
+    number_of = TextLineField(
+        required=False, max_length=LONGEST_SOURCE, label=_("Number on record")
+    )
+    asr_result = TextLineField(required=False, max_length=MAX_TEXT, label=_("Detected cause (ASR)"))
     fetch_time = ExactMomentField(_("Data fetched at"), later=False)
     write_start_time = ExactMomentField(_("Call began"), later=False)
     end_call_time = ExactMomentField(_("Call ended"), later=True)
-    call_id = LineField(required=False, max_length=MAX_TEXT, label=_("Call ID"))
-    reservation = LineField(required=False, max_length=LONGEST_UNIQUE_ID, label=_("Reservation"))
+    call_id = TextLineField(required=False, max_length=MAX_TEXT, label=_("Call ID"))
+    reservation = TextLineField(
+        required=False, max_length=LONGEST_UNIQUE_ID, label=_("Reservation")
+    )
 
     def __init__(
         self,
@@ -225,7 +229,7 @@ class WriteBackForm(CleanedInput, forms.Form):
         if offsets:
             for name in TIMES:
                 label = self.fields[name].label
-                self.fields[name] = OffsetMomentField(required=False, label=label)
+                self.fields[name] = OffsetTimeField(required=False, label=label)
 
     def clean_fail_code(self) -> str:
         """Only what the code table knows; while that was never read, whatever looks like a code."""

@@ -17,11 +17,11 @@ from django.db import transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
-from isales_proxy.core.durability import on_disk
+from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.write_backs.lease_watch import LeaseWatch
-from isales_proxy.write_backs.services import Clock, mark_lost, turn_of
+from isales_proxy.write_backs.services import Clock, lock_vdn, mark_lost
 
 # The vendor is away, will not have us, or is not where we look for it: the next write-back would
 # fare no better.
@@ -33,7 +33,7 @@ _SET_BACK: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """A write-back in the hands of one worker since `began` (seconds, its monotonic clock).
 
     `number` is that of the attempt.
@@ -50,7 +50,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Ending:
+class AttemptResult:
     """How an attempt ended and what becomes of the write-back."""
 
     state: WriteBackState
@@ -63,7 +63,7 @@ class Ending:
     vendor_request: str = ""
 
 
-def take(
+def acquire(
     *,
     worker: str,
     clock: Clock,
@@ -72,7 +72,7 @@ def take(
     watch: LeaseWatch,
     recover: Callable[[WriteBack], bool] = lambda _row: False,
     avoid: Collection[int] = (),
-) -> Claim | None:
+) -> Lease | None:
     """Claim what is due first, outside of the VDNs to `avoid`; None when nothing is due.
 
     Before the place of a worker that seems to have ended is taken, `recover` looks for what it left
@@ -94,7 +94,7 @@ def take(
         if head.claimed_by and recover(head):
             continue
         with transaction.atomic():
-            turn_of(head.vdn_id)
+            lock_vdn(head.vdn_id)
             now = clock()
             taken = (
                 _due(now, ended)
@@ -105,18 +105,18 @@ def take(
                 row = WriteBack.objects.select_related("vdn").get(pk=head.pk)
                 mark_lost(row, now)
                 attempt = row.journal.create(number=row.attempts, started_at=now, worker=worker)
-                return Claim(row, attempt, began)
+                return Lease(row, attempt, began)
         # Another worker was faster: look for the next one.
 
 
-def settle(claim: Claim, ending: Ending, now: datetime) -> None:
+def complete(claim: Lease, ending: AttemptResult, now: datetime) -> None:
     """Write down how the attempt ended, and what it makes of the write-back if it is still ours.
 
     That the vendor has acknowledged it counts whoever holds the claim by now. An end is on the disk
     when this returns.
     """
-    with transaction.atomic() if ending.state is _WAITING else on_disk():
-        turn_of(claim.row.vdn_id)
+    with transaction.atomic() if ending.state is _WAITING else commit_to_disk():
+        lock_vdn(claim.row.vdn_id)
         WriteBackAttempt.objects.filter(pk=claim.attempt.pk).update(
             finished_at=now,
             outcome=ending.outcome,
@@ -144,15 +144,15 @@ def settle(claim: Claim, ending: Ending, now: datetime) -> None:
             _wake(claim.row, now)
 
 
-def release(claim: Claim) -> None:
+def release(claim: Lease) -> None:
     """Give back what was not sent at all: the journal forgets it."""
     with transaction.atomic():
-        turn_of(claim.row.vdn_id)
+        lock_vdn(claim.row.vdn_id)
         if _held(claim).update(claimed_by="", claimed_until=None, attempts=F("attempts") - 1):
             WriteBackAttempt.objects.filter(pk=claim.attempt.pk).delete()
 
 
-def next_due() -> dict[int, datetime]:
+def get_next_due() -> dict[int, datetime]:
     """Return by VDN when the first of its waiting ones is due that no worker is at."""
     free = _heads().filter(claimed_by="").order_by()
     return dict(free.values_list("vdn_id").annotate(first=Min("next_at")))
@@ -164,7 +164,7 @@ def under_way() -> dict[int, datetime]:
     return dict(held.values_list("vdn_id").annotate(last=Max("claimed_until")))
 
 
-def failures(row: WriteBack) -> int:
+def count_failures(row: WriteBack) -> int:
     """How often it was tried since it was put into the outbox, the last time."""
     return row.journal.filter(started_at__gte=row.queued_at).count()
 
@@ -199,7 +199,7 @@ def _due(now: datetime, ended: Mapping[int, int]) -> QuerySet[WriteBack]:
     return _heads().filter(due)
 
 
-def _held(claim: Claim) -> QuerySet[WriteBack]:
+def _held(claim: Lease) -> QuerySet[WriteBack]:
     return WriteBack.objects.filter(
         pk=claim.row.pk,
         state=_WAITING,

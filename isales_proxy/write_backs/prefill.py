@@ -26,7 +26,7 @@ _LONGEST_PK: Final = 18
 
 
 @dataclass(frozen=True)
-class Source:
+class NumberSource:
     """Where a number stands, in a word for the form, and how the number looks masked."""
 
     key: str
@@ -34,7 +34,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Draft:
+class Prefill:
     """Field of the form → value (times are aware), and what may stand in two of them.
 
     More than one unique ID or number is offered only: which one is meant, a person must say;
@@ -46,18 +46,18 @@ class Draft:
     appoint_id: str = ""
     unique_ids: dict[str, datetime | None] = field(default_factory=dict)
     numbers: tuple[str, ...] = field(default=(), repr=False)
-    sources: tuple[Source, ...] = ()
+    sources: tuple[NumberSource, ...] = ()
 
 
-def of_reservation(*, scope: Scope, appoint_id: str) -> Draft | None:
+def prefill_from_reservation(*, scope: Scope, appoint_id: str) -> Prefill | None:
     """From a reservation; None where this person finds none. Raises NotAllowed and ISalesError."""
     scope.require(Permission.WRITE_BACK)
-    found = live.one(scope=scope, appoint_id=appoint_id, query=ReservationQuery())
+    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=ReservationQuery())
     if found is None:
         return None
     row = found.row
     ids = _unique_ids(scope, row)
-    return Draft(
+    return Prefill(
         values=_given(
             unique_id=next(iter(ids)) if len(ids) == 1 else "",
             service_id=row.task_id,
@@ -68,18 +68,18 @@ def of_reservation(*, scope: Scope, appoint_id: str) -> Draft | None:
         ),
         appoint_id=appoint_id,
         unique_ids=ids,
-        sources=sources(scope=scope, key=f"{_RESERVATION}:{appoint_id}"),
+        sources=list_number_sources(scope=scope, key=f"{_RESERVATION}:{appoint_id}"),
     )
 
 
-def of_datum(*, scope: Scope, pk: int) -> Draft | None:
+def prefill_from_datum(*, scope: Scope, pk: int) -> Prefill | None:
     """From a row of call data that was taken in this VDN; None where there is no such row."""
     scope.require(Permission.WRITE_BACK)
     row = CallDatum.objects.filter(batch__vdn=scope.vdn, pk=pk).select_related("batch").first()
     if row is None:
         return None
     numbers = tuple(dict.fromkeys(row.numbers))
-    return Draft(
+    return Prefill(
         values=_given(
             unique_id=row.unique_id,
             service_id=row.service_id or row.batch.service_id,
@@ -89,11 +89,11 @@ def of_datum(*, scope: Scope, pk: int) -> Draft | None:
             fetch_time=row.batch.answered_at,
         ),
         numbers=numbers[:_MOST_OFFERED] if scope.can(Permission.SEE_NUMBERS) else (),
-        sources=sources(scope=scope, key=f"{_DATUM}:{pk}:0"),
+        sources=list_number_sources(scope=scope, key=f"{_DATUM}:{pk}:0"),
     )
 
 
-def sources(*, scope: Scope, key: str) -> tuple[Source, ...]:
+def list_number_sources(*, scope: Scope, key: str) -> tuple[NumberSource, ...]:
     """All numbers of where this key points, for who may not see them; () where there are none."""
     if scope.can(Permission.SEE_NUMBERS) or not key:
         return ()
@@ -101,10 +101,12 @@ def sources(*, scope: Scope, key: str) -> tuple[Source, ...]:
         numbers = _numbers(scope, key)
     except ISalesError:
         return ()
-    return tuple(Source(each, masking.number(number)) for each, number in numbers.items())
+    return tuple(
+        NumberSource(each, masking.mask_number(number)) for each, number in numbers.items()
+    )
 
 
-def number_of(*, scope: Scope, key: str) -> str:
+def get_number(*, scope: Scope, key: str) -> str:
     """The number at this key, whole, for services alone; "" where there is none.
 
     Raises ISalesError.
@@ -112,14 +114,14 @@ def number_of(*, scope: Scope, key: str) -> str:
     return _numbers(scope, key).get(key, "")
 
 
-def number_behind(*, scope: Scope, row: WriteBack) -> str:
+def get_implied_number(*, scope: Scope, row: WriteBack) -> str:
     """The number that a write-back is about without saying it, whole, for services alone.
 
     That of its reservation as it was seen last, else the first that was taken under its unique ID;
     "" where neither is known. Nobody is asked.
     """
     if row.appoint_id:
-        seen = live.last_seen(scope=scope, appoint_id=row.appoint_id)
+        seen = live.get_last_seen(scope=scope, appoint_id=row.appoint_id)
         if seen is not None and seen.called_no:
             return seen.called_no
     taken = CallDatum.objects.filter(batch__vdn=row.vdn_id, unique_id=row.unique_id)
@@ -131,7 +133,7 @@ def _numbers(scope: Scope, key: str) -> dict[str, str]:
     """Key → number of the reservation, or of the row of call data, that this key is one of."""
     kind, _colon, place = key.partition(":")
     if kind == _RESERVATION and place:
-        found = live.one(scope=scope, appoint_id=place, query=ReservationQuery())
+        found = live.fetch_one(scope=scope, appoint_id=place, query=ReservationQuery())
         return {key: found.row.called_no} if found and found.row.called_no else {}
     ident = place.partition(":")[0]
     if kind != _DATUM or not (ident.isdecimal() and len(ident) <= _LONGEST_PK):

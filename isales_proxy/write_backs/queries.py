@@ -26,7 +26,7 @@ _MOST_STATES: Final = 50
 
 
 @dataclass(frozen=True)
-class OutboxQuery:
+class WriteBackQuery:
     """Which write-backs, newest first; empty text stands for any. `q` is looked for in unique IDs
     and called numbers."""
 
@@ -38,7 +38,7 @@ class OutboxQuery:
 
 
 @dataclass(frozen=True)
-class Entry:
+class WriteBackEntry:
     """One write-back and how its last attempt went.
 
     `outcome` is "" where there was none or it is under way; `blocked` tells that an earlier one of
@@ -58,55 +58,57 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class OutboxPage:
+class WriteBackPage:
     """One page of entries. `counts` has every state, under the same filter but for the state."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[WriteBackEntry, ...]
     total: int
     counts: dict[str, int]
 
 
 @dataclass(frozen=True)
-class Story:
+class WriteBackDetail:
     """One write-back with its journal, and the others of the same unique ID, newest first."""
 
-    entry: Entry
+    entry: WriteBackEntry
     journal: tuple[WriteBackAttempt, ...]
     others: tuple[WriteBack, ...]
 
 
-def listed(*, scope: Scope, query: OutboxQuery) -> OutboxPage:
+def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
     """One page of this VDN's outbox. Raises NotAllowed and SearchesSpent."""
     scope.require(Permission.SEE_OUTBOUND)
     if number_search.is_whole(number := number_search.typed(query.q)):
-        searches.note(scope, number)
+        searches.count_search(scope, number)
     found = _matching(scope, query)
     counted = dict(found.order_by().values_list("state").annotate(Count("pk")))
     counts = {state.value: counted.get(state.value, 0) for state in WriteBackState}
     if query.state:
         found = found.filter(state=query.state)
     first = (query.page - 1) * query.size
-    return OutboxPage(
+    return WriteBackPage(
         entries=_entries(scope, found, first, query.size),
         total=counts[query.state] if query.state else sum(counts.values()),
         counts=counts,
     )
 
 
-def again(*, scope: Scope, query: OutboxQuery, shown: Iterable[int]) -> tuple[OutboxPage, int]:
+def list_shown(
+    *, scope: Scope, query: WriteBackQuery, shown: Iterable[int]
+) -> tuple[WriteBackPage, int]:
     """What has become of the entries on somebody's screen, whatever state they are in by now, and
     how many newer ones match their question. Raises NotAllowed and SearchesSpent."""
     scope.require(Permission.SEE_OUTBOUND)
     ids = list(dict.fromkeys(shown))[:MOST_SHOWN]
-    page = listed(scope=scope, query=replace(query, page=1, size=1))
+    page = list_page(scope=scope, query=replace(query, page=1, size=1))
     entries = _entries(scope, WriteBack.objects.filter(vdn=scope.vdn, pk__in=ids), 0, MOST_SHOWN)
     newer = _matching(scope, query).filter(pk__gt=max(ids, default=0))
     if query.state:
         newer = newer.filter(state=query.state)
-    return OutboxPage(entries, page.total, page.counts), newer.count()
+    return WriteBackPage(entries, page.total, page.counts), newer.count()
 
 
-def one(*, scope: Scope, pk: int) -> Story:
+def get(*, scope: Scope, pk: int) -> WriteBackDetail:
     """One write-back of this VDN. Raises NotAllowed and NoSuchWriteBack."""
     scope.require(Permission.SEE_OUTBOUND)
     found = _entries(scope, WriteBack.objects.filter(vdn=scope.vdn, pk=pk), 0, 1)
@@ -115,9 +117,9 @@ def one(*, scope: Scope, pk: int) -> Story:
     row = found[0].row
     journal: tuple[WriteBackAttempt, ...] = tuple(row.journal.all())
     if not scope.can(Permission.SEE_NUMBERS):
-        own = whole(scope, pk).phone_number
-        journal = tuple(masked_copies.attempt(each, own) for each in journal)
-    return Story(
+        own = get_unmasked(scope, pk).phone_number
+        journal = tuple(masked_copies.mask_attempt(each, own) for each in journal)
+    return WriteBackDetail(
         entry=found[0],
         journal=journal,
         others=tuple(
@@ -127,7 +129,7 @@ def one(*, scope: Scope, pk: int) -> Story:
     )
 
 
-def states_of(*, scope: Scope, unique_id: str) -> list[str]:
+def list_states(*, scope: Scope, unique_id: str) -> list[str]:
     """The states of the latest results written for one unique ID in this VDN, newest first."""
     found = _of_unique_id(scope, unique_id).values_list("state", flat=True)
     return list(found[:_MOST_STATES])
@@ -139,7 +141,7 @@ def of_reservation(*, scope: Scope, appoint_id: str) -> tuple[WriteBack, ...]:
     return tuple(_shown(scope, row) for row in found[:_MOST_OTHERS])
 
 
-def whole(scope: Scope, pk: int) -> WriteBack:
+def get_unmasked(scope: Scope, pk: int) -> WriteBack:
     """One write-back with its number whole, for services alone. Raises NoSuchWriteBack."""
     found = WriteBack.objects.filter(vdn=scope.vdn, pk=pk).first()
     if found is None:
@@ -148,14 +150,14 @@ def whole(scope: Scope, pk: int) -> WriteBack:
 
 
 def _shown(scope: Scope, row: WriteBack) -> WriteBack:
-    return row if scope.can(Permission.SEE_NUMBERS) else masked_copies.write_back(row)
+    return row if scope.can(Permission.SEE_NUMBERS) else masked_copies.mask_write_back(row)
 
 
 def _of_unique_id(scope: Scope, unique_id: str) -> QuerySet[WriteBack]:
     return WriteBack.objects.filter(vdn=scope.vdn, unique_id=unique_id).order_by("-pk")
 
 
-def _matching(scope: Scope, query: OutboxQuery) -> QuerySet[WriteBack]:
+def _matching(scope: Scope, query: WriteBackQuery) -> QuerySet[WriteBack]:
     found = WriteBack.objects.filter(vdn=scope.vdn)
     if query.task:
         match = tasks.match(scope=scope, text=query.task)
@@ -172,7 +174,9 @@ def _matching(scope: Scope, query: OutboxQuery) -> QuerySet[WriteBack]:
     return found
 
 
-def _entries(scope: Scope, found: QuerySet[WriteBack], first: int, size: int) -> tuple[Entry, ...]:
+def _entries(
+    scope: Scope, found: QuerySet[WriteBack], first: int, size: int
+) -> tuple[WriteBackEntry, ...]:
     last = WriteBackAttempt.objects.filter(write_back=OuterRef("pk")).order_by("-number")
     earlier = WriteBack.objects.filter(
         vdn=OuterRef("vdn"),
@@ -191,7 +195,7 @@ def _entries(scope: Scope, found: QuerySet[WriteBack], first: int, size: int) ->
         )[first : first + size]
     )
     return tuple(
-        Entry(
+        WriteBackEntry(
             row=_shown(scope, row),
             outcome=row.last_outcome or "",
             maybe_sent=bool(row.last_maybe_sent),

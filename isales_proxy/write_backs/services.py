@@ -25,11 +25,11 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MidResult
 from isales_proxy.core import encryption
-from isales_proxy.core.settings import keeping
+from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import AuditAction, Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.privacy import masking
 from isales_proxy.vendor import vendor_use
-from isales_proxy.vendor.vendor_times import time_text
+from isales_proxy.vendor.vendor_times import format_time
 from isales_proxy.write_backs import prefill
 
 log = structlog.get_logger("isales")
@@ -47,7 +47,7 @@ class NoSuchWriteBack(LookupError):
     """There is none of that number in this VDN."""
 
 
-class NotAsItStands(RuntimeError):
+class WrongState(RuntimeError):
     """The wish does not fit what has become of the write-back; `sentence` tells a person why."""
 
     def __init__(self, sentence: str) -> None:
@@ -55,15 +55,15 @@ class NotAsItStands(RuntimeError):
         self.sentence = sentence
 
 
-class Overtaken(NotAsItStands):
+class Overtaken(WrongState):
     """A newer result of the same unique ID has reached the vendor, or is about to."""
 
 
-class NoSuchNumber(NotAsItStands):
+class NoSuchNumber(WrongState):
     """The number that was chosen unseen is not there, or nobody can say so now."""
 
 
-class KeyUsed(NotAsItStands):
+class KeyUsed(WrongState):
     """The form's key belongs to a write-back that says something else."""
 
 
@@ -95,14 +95,14 @@ class IntermediateResult:
             phone_number=self.phone_number,
             fail_code=self.fail_code,
             asr_result=self.asr_result,
-            fetch_time=time_text(self.fetch_time, vdn),
-            write_start_time=time_text(self.write_start_time, vdn),
-            end_call_time=time_text(self.end_call_time, vdn),
+            fetch_time=format_time(self.fetch_time, vdn),
+            write_start_time=format_time(self.write_start_time, vdn),
+            end_call_time=format_time(self.end_call_time, vdn),
             call_id=self.call_id,
         )
 
 
-def turn_of(vdn_id: int) -> Vdn:
+def lock_vdn(vdn_id: int) -> Vdn:
     """Hold the VDN's turn until the transaction ends: whoever orders its outbox waits for another.
 
     So the numbers of write-backs rise in the order in which they become visible, and no older one
@@ -112,7 +112,7 @@ def turn_of(vdn_id: int) -> Vdn:
 
 
 @dataclass(frozen=True)
-class Queued:
+class QueueResult:
     """A write-back in the outbox; `repeated` tells that its key had put it there before."""
 
     row: WriteBack
@@ -127,7 +127,7 @@ def preview(*, scope: Scope, result: IntermediateResult, number_of: str = "") ->
     whole = _completed(scope, result, number_of)
     body = whole.request(scope.vdn).to_body()
     if whole.phone_number != result.phone_number:
-        body |= {"phoneNumber": masking.number(whole.phone_number)}
+        body |= {"phoneNumber": masking.mask_number(whole.phone_number)}
     return body
 
 
@@ -159,7 +159,7 @@ def queue_once(
     appoint_id: str = "",
     number_of: str = "",
     clock: Clock = timezone.now,
-) -> Queued:
+) -> QueueResult:
     """Put one result into the outbox; the same `key` again gives the same write-back.
 
     `number_of` says where its number stands that the writer may not see. Raises NotAllowed,
@@ -178,7 +178,7 @@ def queue_once(
     result = _completed(scope, result, number_of)
     body = result.request(scope.vdn).to_body()
     with transaction.atomic():
-        vdn = turn_of(scope.vdn.pk)
+        vdn = lock_vdn(scope.vdn.pk)
         known = _repeated(scope, kept_key, said)
         if known is not None:
             return known
@@ -201,7 +201,7 @@ def queue_once(
         )
         _record(AuditAction.WRITE_BACK_QUEUED, scope, row)
         transaction.on_commit(_tell)
-    return Queued(row)
+    return QueueResult(row)
 
 
 def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
@@ -212,12 +212,12 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
     """
     scope.require(Permission.WRITE_BACK)
     with transaction.atomic():
-        turn_of(scope.vdn.pk)
+        lock_vdn(scope.vdn.pk)
         row = _of(scope, pk)
         if row.state not in _ENDED_BADLY:
-            raise NotAsItStands(_("Only what was refused, given up or cancelled is tried again."))
+            raise WrongState(_("Only what was refused, given up or cancelled is tried again."))
         if vendor_use.is_from_demo(row.created_at):
-            raise NotAsItStands(
+            raise WrongState(
                 _("It was written in the demo, for the simulator. It is never sent to CC-iSales.")
             )
         now = clock()
@@ -245,13 +245,13 @@ def cancel(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
     """
     scope.require(Permission.WRITE_BACK)
     with transaction.atomic():
-        turn_of(scope.vdn.pk)
+        lock_vdn(scope.vdn.pk)
         row = _of(scope, pk)
         if row.state != WriteBackState.WAITING:
-            raise NotAsItStands(_("Only what still waits can be cancelled."))
+            raise WrongState(_("Only what still waits can be cancelled."))
         now = clock()
         if row.claimed_until is not None and row.claimed_until > now:
-            raise NotAsItStands(_("It is being sent at this moment, so it cannot be cancelled."))
+            raise WrongState(_("It is being sent at this moment, so it cannot be cancelled."))
         mark_lost(row, now)
         row.state = WriteBackState.CANCELLED
         row.finished_at = now
@@ -272,7 +272,7 @@ def mark_lost(row: WriteBack, now: datetime) -> None:
 
 def purge(now: datetime) -> int:
     """Delete what ended longer ago than the settings keep it; gives how many. What waits stays."""
-    before = now - timedelta(days=keeping().write_back_days)
+    before = now - timedelta(days=get_retention_settings().write_back_days)
     ended = WriteBack.objects.exclude(state=WriteBackState.WAITING).filter(finished_at__lt=before)
     deleted = 0
     for vdn_id in ended.order_by("vdn_id").values_list("vdn_id", flat=True).distinct():
@@ -288,7 +288,7 @@ def _completed(scope: Scope, result: IntermediateResult, number_of: str) -> Inte
     if not number_of or result.phone_number or scope.can(Permission.SEE_NUMBERS):
         return result
     try:
-        number = prefill.number_of(scope=scope, key=number_of)
+        number = prefill.get_number(scope=scope, key=number_of)
     except ISalesError:
         number = ""
     if not number:
@@ -311,7 +311,7 @@ def _key(scope: Scope, key: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _repeated(scope: Scope, key: str, said: dict[str, Any]) -> Queued | None:
+def _repeated(scope: Scope, key: str, said: dict[str, Any]) -> QueueResult | None:
     """The write-back of this key, if it came with the same; None for a new key. Raises KeyUsed.
 
     What was typed is compared, never the number that was looked up for it: else who may not see
@@ -330,13 +330,13 @@ def _repeated(scope: Scope, key: str, said: dict[str, Any]) -> Queued | None:
         )
     if not same:
         raise KeyUsed(_("This form was stored before with other values. Open a new one."))
-    return Queued(known, repeated=True)
+    return QueueResult(known, repeated=True)
 
 
 def _digests(said: dict[str, Any]) -> list[str]:
     """Keyed digests of what was said, by the key of today first, then by those before it."""
     text = json.dumps(said, sort_keys=True).encode()
-    keys = encryption.derived_all("write-back-request")
+    keys = encryption.derive_all_keys("write-back-request")
     return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in keys]
 
 
@@ -349,9 +349,9 @@ def _record(action: AuditAction, scope: Scope, row: WriteBack) -> None:
     subject, queueing = f"write-back {row.pk}", AuditAction.WRITE_BACK_QUEUED
     number, key = row.phone_number, ""
     if not number and action is queueing:
-        number = prefill.number_behind(scope=scope, row=row)
+        number = prefill.get_implied_number(scope=scope, row=row)
     elif not number:
-        key = audit.last_number_key(queueing, vdn_id=row.vdn_id, subject=subject)
+        key = audit.get_last_number_fingerprint(queueing, vdn_id=row.vdn_id, subject=subject)
     audit.record(
         action,
         by=scope,

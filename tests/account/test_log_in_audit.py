@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from dashboard.account import log_in_audit
 from isales_proxy.audit.verify import verify
-from isales_proxy.core.response_cache import digest
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import AuditAction, AuditEvent, SignInAttempt, User
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +112,7 @@ def test_more_log_ins_than_are_answered_are_told_once_a_minute(db: None, setting
                 statuses = [client.post(LOG_IN, wrong).status_code for _ in range(4)]
                 assert statuses == [200, 429, 429, 429]
                 # Also where the cache is away.
-                cache.delete_many([f"too-many:{digest(address)}"])
+                cache.delete_many([f"too-many:{hash_key(address)}"])
                 assert b"Too many attempts" in client.post(LOG_IN, wrong).content
     events = told(AuditAction.LOG_IN_LOCKED)
     assert [event.address for event in events] == ["192.0.2.1", "192.0.2.2"] * 2

@@ -6,8 +6,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard import environment
-from dashboard.account.sign_in.devices import device_words
-from dashboard.account.sign_in.single_sign_on import claimed
+from dashboard.account.sign_in.devices import describe_device
+from dashboard.account.sign_in.single_sign_on import get_claim
 from dashboard.environment.sign_in import Grant, SignIn
 
 WHOLE = {
@@ -82,12 +82,12 @@ def test_what_does_not_fit_is_named(
     ],
 )
 def test_a_browser_is_named_as_its_owner_would(header: str, words: str) -> None:
-    assert device_words(header) == words
+    assert describe_device(header) == words
 
 
 def test_a_claim_is_found_by_its_name_before_its_path() -> None:
     claims = {"a.b": 1, "a": {"b": 2, "c": {"d": 3}}}
-    assert claimed(claims, "a.b") == 1
-    assert claimed(claims, "a.c.d") == 3
-    assert claimed(claims, "a.x.d") is None
-    assert claimed(claims, "") is None
+    assert get_claim(claims, "a.b") == 1
+    assert get_claim(claims, "a.c.d") == 3
+    assert get_claim(claims, "a.x.d") is None
+    assert get_claim(claims, "") is None

@@ -78,7 +78,7 @@ def test_what_counts_no_longer_is_deleted(people: dict[str, User], clock: Any) -
     log_in("agent", "wrong")
     assert SignInAttempt.objects.exists()
     clock.shift(7200)
-    retention.apply(people["agent"].date_joined.replace(year=2027))
+    retention.apply_retention(people["agent"].date_joined.replace(year=2027))
     assert not SignInAttempt.objects.exists()
 
 
@@ -103,8 +103,8 @@ def test_a_second_factor_that_is_required_binds_tokens_of_before(
     people: dict[str, User], settings: Any
 ) -> None:
     supervisor = people["supervisor"]
-    _token, text = tokens.make(user=supervisor, name="old", scope=TokenScope.READ, days=1)
-    _token, bound = tokens.make(
+    _token, text = tokens.create_token(user=supervisor, name="old", scope=TokenScope.READ, days=1)
+    _token, bound = tokens.create_token(
         user=supervisor, name="new", scope=TokenScope.READ, days=1, second_factor=True
     )
 

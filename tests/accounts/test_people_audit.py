@@ -159,7 +159,7 @@ def test_people_made_and_changed_by_commands(people: dict[str, User], monkeypatc
     new = ["adduser", "wei", "--vdn", "88", "--password-env", "WORD"]
     call_command(*new, "--role", "auditor", stdout=io.StringIO())
     call_command(*new, "--role", "supervisor", stdout=io.StringIO())
-    service.close(["wei"], known_password=SECRET)
+    service.remove_known_passwords(["wei"], known_password=SECRET)
     assert told() == [
         ("person.changed", "system", "wei", None, {}, {"username": "wei", "is_active": True}),
         ("person.access", "system", "wei", 88, {}, {"role": "auditor"}),

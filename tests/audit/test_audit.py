@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from isales_proxy import access
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import HoldsNumber
+from isales_proxy.audit.event_data import ContainsNumber
 from isales_proxy.models import AuditAction, AuditEvent, Vdn
 from isales_proxy.simulator import Simulator
 
@@ -21,7 +21,7 @@ LIST = "/admin/isales_proxy/auditevent/"
 @pytest.fixture
 def event(people: Any) -> AuditEvent:
     scope = access.enter(user=people["admin"], vdn_id=88)
-    with audit.coming_from("192.0.2.7"):
+    with audit.use_address("192.0.2.7"):
         return audit.record(AuditAction.VENDOR_EXAMINED, by=scope, subject="all", calls=3)
 
 
@@ -134,7 +134,7 @@ def test_days_and_short_figures_stay(text: str) -> None:
 def test_a_number_elsewhere_is_refused_in_tests_and_masked_otherwise(
     settings: Any, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(HoldsNumber):
+    with pytest.raises(ContainsNumber):
         audit.record(AuditAction.NUMBER_VIEWED, by=None, **wrong)
     settings.AUDIT_STRICT = False
     audit.record(AuditAction.NUMBER_VIEWED, by=None, **wrong)

@@ -85,7 +85,7 @@ def test_of_events_without_a_vdn_those_about_its_people(
 
 def test_filters(auditor: Client, people: dict[str, User]) -> None:
     scope = access.enter(user=people["supervisor"], vdn_id=88)
-    with audit.coming_from("192.0.2.77"):
+    with audit.use_address("192.0.2.77"):
         first = record(AuditAction.NUMBER_VIEWED, by=scope, subject="1747", number=NUMBER)
     second = record(AuditAction.CALL_DATA_ASKED, by=people["admin"], subject="1106025109",
                     reason="Kampagne 外呼", unique_id="u-77")  # fmt: skip
@@ -183,7 +183,7 @@ def test_a_called_number_is_searched_for_without_staying(
     assert "8000" not in there + page + caplog.text
     searched = AuditEvent.objects.get(action=AuditAction.AUDIT_READ)
     assert (searched.actor, searched.vdn_id) == ("auditor", 88)
-    assert searched.number_key == audit.number_key(NUMBER)
+    assert searched.number_key == audit.fingerprint_number(NUMBER)
     # Turning pages and coming back is the same search.
     auditor.get(there)
     assert AuditEvent.objects.filter(action=AuditAction.AUDIT_READ).count() == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import Client, Credentials, ObsConfig, TokenShelf, TransportConfig
+from isales_proxy.client import Client, Credentials, ObsConfig, TokenStore, TransportConfig
 from tests.support.stub_vendor import Step, StubVendor, reply
 
 ACCESS_KEY = "EXAMPLEAK0001"
@@ -107,7 +107,7 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
     made: list[Client] = []
 
     def make(
-        *, real_time: bool = False, shelf: TokenShelf | None = None, **settings: Any
+        *, real_time: bool = False, shelf: TokenStore | None = None, **settings: Any
     ) -> Client:
         config = TransportConfig(
             **{

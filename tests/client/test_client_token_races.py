@@ -15,7 +15,7 @@ from isales_proxy.client import (
     Client,
     CredentialsRefused,
     ISalesError,
-    MemoryShelf,
+    MemoryTokenStore,
     TimedOut,
     Token,
 )
@@ -86,7 +86,7 @@ def test_sixteen_threads_whose_token_is_refused_cause_one_token_call(
 def test_processes_that_share_a_shelf_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     clients = [make_client(real_time=True, obs=OBS, shelf=shelf) for _ in range(4)]
     all_at_once(clients * 4)
     assert len(stub.sent_to("tokenByAkSk")) == 1
@@ -147,10 +147,12 @@ Obtain = Callable[[Token | None, Callable[[], float]], Token]
 
 
 def source(
-    obtain: Obtain, shelf: MemoryShelf | None = None, sleep: Callable[[float], None] | None = None
+    obtain: Obtain,
+    shelf: MemoryTokenStore | None = None,
+    sleep: Callable[[float], None] | None = None,
 ) -> TokenSource:
     return TokenSource(
-        shelf or MemoryShelf(),
+        shelf or MemoryTokenStore(),
         obtain=obtain,
         clock=lambda: NOW,
         sleep=sleep or (lambda _: pytest.fail("nobody else has the turn")),
@@ -196,7 +198,7 @@ def test_a_failure_of_the_past_is_no_failure_of_today() -> None:
             raise answer
         return answer
 
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     tokens = source(obtain, shelf)
     with pytest.raises(BadAnswer):
         tokens.token(lambda: 10.0)
@@ -226,7 +228,7 @@ def test_waiting_for_another_thread_ends_with_the_time_of_the_call() -> None:
 
 
 def test_waiting_for_another_process_ends_with_the_time_of_the_call(time: Time) -> None:
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     assert shelf.take_turn(60)
     with pytest.raises(TimedOut) as caught:
         source(never, shelf, time.sleep).token(lambda: 0.2 - time.passed)
@@ -235,14 +237,14 @@ def test_waiting_for_another_process_ends_with_the_time_of_the_call(time: Time) 
 
 
 def test_waiting_for_another_process_ends_with_its_token() -> None:
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     assert shelf.take_turn(60)
     tokens = source(never, shelf, lambda _: shelf.write(Token("theirs", NOW, LATER)))
     assert tokens.token(lambda: 10.0).value == "theirs"
 
 
 def test_the_turn_of_a_process_that_died_passes_on(time: Time) -> None:
-    shelf = MemoryShelf(time.monotonic)
+    shelf = MemoryTokenStore(time.monotonic)
     assert shelf.take_turn(3)
     tokens = source(lambda *_: Token("ours", NOW, LATER), shelf, time.sleep)
     assert tokens.token(lambda: 10.0 - time.passed).value == "ours"
@@ -250,7 +252,7 @@ def test_the_turn_of_a_process_that_died_passes_on(time: Time) -> None:
 
 
 def test_the_token_before_is_handed_on_for_its_refresh() -> None:
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     old = Token("old", NOW - timedelta(hours=1), NOW, "refresh", LATER)
     shelf.write(old)
     seen: list[Token | None] = []

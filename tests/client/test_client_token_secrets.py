@@ -12,7 +12,7 @@ from isales_proxy.client import (
     CallDataQuery,
     Client,
     ISalesError,
-    MemoryShelf,
+    MemoryTokenStore,
     ObsAuth,
     ObsConfig,
     Token,
@@ -111,7 +111,7 @@ def test_nothing_leaks(
 def test_reprs_show_no_secret(make_client: MakeClient, stub: StubVendor) -> None:
     answer_tokens(stub)
     token = Token(TOKEN, NOW, NOW + timedelta(hours=1), REFRESH, NOW)
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     shelf.write(token)
     client: Client = make_client(obs=WAYS["login"], shelf=shelf)
     texts = [repr(token), str(token), f"{token}", repr(shelf), repr(client.token_state())]

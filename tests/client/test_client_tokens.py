@@ -13,7 +13,7 @@ from isales_proxy.client import (
     Client,
     CredentialsRefused,
     ISalesError,
-    MemoryShelf,
+    MemoryTokenStore,
     MidResult,
     ObsAuth,
     ObsConfig,
@@ -172,7 +172,7 @@ def test_a_token_that_another_process_used_has_ended(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     ask(make_client(obs=OBS, shelf=shelf))
     time.passed = 100.0
     stub.at("callnos", reply(status=401))
@@ -281,7 +281,7 @@ def test_a_token_call_that_fails_is_tried_by_its_own_rule_and_fails_the_call(
 def test_what_another_process_left_on_the_shelf_is_used(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     shelf.write(Token("left-there", NOW, NOW + timedelta(hours=1)))
     client = make_client(obs=OBS, shelf=shelf)
     assert client.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
@@ -294,7 +294,7 @@ def test_a_new_token_is_put_on_the_shelf_for_the_others(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
-    shelf = MemoryShelf()
+    shelf = MemoryTokenStore()
     first, second = (make_client(obs=OBS, shelf=shelf) for _ in range(2))
     ask(first)
     ask(second)
@@ -309,7 +309,7 @@ def test_a_new_token_is_put_on_the_shelf_for_the_others(
 
 def test_the_turn_is_one_and_lapses() -> None:
     now = [0.0]
-    shelf = MemoryShelf(monotonic=lambda: now[0])
+    shelf = MemoryTokenStore(monotonic=lambda: now[0])
     assert shelf.take_turn(5)
     assert not shelf.take_turn(5)
     now[0] = 5.0

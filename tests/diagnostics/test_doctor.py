@@ -13,11 +13,11 @@ from django.core.cache import cache
 from django.utils import translation
 
 from isales_proxy import access
-from isales_proxy.access import NotAllowed, Scope
+from isales_proxy.access import PermissionMissing, Scope
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.diagnostics import report as doctor_report
 from isales_proxy.diagnostics import services as doctor
-from isales_proxy.diagnostics.findings import Standing
+from isales_proxy.diagnostics.findings import InterfaceStatus
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.simulator import (
     FETCH_TOKEN,
@@ -93,7 +93,10 @@ def test_nothing_else_is_called_and_nothing_repeated_whatever_goes_wrong(
     assert set(asked(vendor)) <= HARMLESS
     assert max(asked(vendor).values()) == 1
     assert report.probes is None
-    assert {each.standing for each in report.interfaces} == {Standing.FAILED, Standing.NO_TOKEN}
+    assert {each.standing for each in report.interfaces} == {
+        InterfaceStatus.FAILED,
+        InterfaceStatus.NO_TOKEN,
+    }
     assert len(report.failed) == len(report.interfaces) == 4
 
 
@@ -111,10 +114,10 @@ def test_refused_keys_are_told(vendor: Simulator, scope: Scope, settings: Any) -
     settings.ISALES = replace(settings.ISALES, secret_key="wrong", app_secret="wrong-too")
     report = examined()
     for name in ("list_reservations", "list_result_codes", "fetch_token"):
-        assert of(report, name).standing is Standing.FAILED
+        assert of(report, name).standing is InterfaceStatus.FAILED
         assert of(report, name).http_status in {401, 403}
         assert fact(report, name, "outcome") == "CC-iSales refuses our keys"
-    assert of(report, "list_outbound_tasks").standing is Standing.NO_TOKEN
+    assert of(report, "list_outbound_tasks").standing is InterfaceStatus.NO_TOKEN
 
 
 def test_a_revoked_token_is_renewed_once(vendor: Simulator, scope: Scope) -> None:
@@ -132,7 +135,7 @@ def test_a_token_that_is_always_refused_is_told(vendor: Simulator, scope: Scope)
     vendor.faults.add("unauthorized", operation=LIST_OUTBOUND_TASKS, times=None)
     report = examined()
     assert of(report, "fetch_token").answered
-    assert of(report, "list_outbound_tasks").standing is Standing.FAILED
+    assert of(report, "list_outbound_tasks").standing is InterfaceStatus.FAILED
     assert of(report, "list_outbound_tasks").http_status == 401
     assert [each.operation for each in report.failed] == ["list_outbound_tasks"]
 
@@ -153,7 +156,7 @@ def test_without_obs_credentials_the_tasks_are_not_asked(
     settings.ISALES = replace(settings.ISALES, **missing)
     report = examined()
     assert set(asked(vendor)) == {LIST_RESERVATIONS, LIST_RESULT_CODES}
-    assert of(report, "list_outbound_tasks").standing is Standing.NO_CREDENTIALS
+    assert of(report, "list_outbound_tasks").standing is InterfaceStatus.NO_CREDENTIALS
     assert report.failed == ()
     assert fact(report, "list_outbound_tasks", "explanation") == "No OBS credentials are set."
     assert fact(report, "token", "token") == "none"
@@ -173,13 +176,13 @@ def test_the_log_in_is_examined_where_it_is_used(
 def test_own_keys_that_cannot_be_opened_are_told(
     vendor: Simulator, scope: Scope, people: dict[str, User], settings: Any
 ) -> None:
-    vdn_keys.change(
+    vdn_keys.change_keys(
         vdn=scope.vdn, by=people["admin"], put={"access_key": "A", "secret_key": "S"}, take=set()
     )
     settings.SECRET_KEY = "another-secret-key-than-the-one-it-was-sealed-with"
     report = examined(probes=True)
     assert len(vendor.calls) == 0
-    assert {each.standing for each in report.failed} == {Standing.KEYS_CLOSED}
+    assert {each.standing for each in report.failed} == {InterfaceStatus.KEYS_CLOSED}
     assert len(report.failed) == 3
     assert "SECRET_KEY" in fact(report, "list_reservations", "explanation")
     assert fact(report, "settings", "keys") == "own of this VDN: access_key, secret_key"
@@ -207,19 +210,19 @@ def test_only_one_examination_of_a_vdn_runs_at_a_time(vendor: Simulator, scope: 
 def test_a_person_needs_the_right_and_leaves_a_trace(
     vendor: Simulator, people: dict[str, User], scope: Scope
 ) -> None:
-    assert doctor.last(scope=scope) is None
-    report = doctor.examine(scope=scope)
-    kept = doctor.last(scope=scope)
+    assert doctor.get_last_report(scope=scope) is None
+    report = doctor.run_check(scope=scope)
+    kept = doctor.get_last_report(scope=scope)
     assert kept is not None
     assert doctor_report.text(kept) == doctor_report.text(report)
     event = AuditEvent.objects.get(action=AuditAction.VENDOR_EXAMINED)
     assert (event.actor, event.vdn_id, event.detail) == ("admin", 88, {"probes": True})
     for role in ("agent", "supervisor", "auditor"):
         other = access.enter(user=people[role], vdn_id=88)
-        with pytest.raises(NotAllowed):
-            doctor.examine(scope=other)
-        with pytest.raises(NotAllowed):
-            doctor.last(scope=other)
+        with pytest.raises(PermissionMissing):
+            doctor.run_check(scope=other)
+        with pytest.raises(PermissionMissing):
+            doctor.get_last_report(scope=other)
     assert AuditEvent.objects.count() == 1
 
 
@@ -227,8 +230,8 @@ def test_failures_are_kept_and_told_in_the_readers_language(
     vendor: Simulator, scope: Scope
 ) -> None:
     vendor.faults.add("business", operation=LIST_RESERVATIONS, desc="No such thing")
-    doctor.examine(scope=scope)
-    kept = doctor.last(scope=scope)
+    doctor.run_check(scope=scope)
+    kept = doctor.get_last_report(scope=scope)
     assert kept is not None
     assert "0200006" in fact(kept, "list_reservations", "explanation")
     english = doctor_report.text(kept)

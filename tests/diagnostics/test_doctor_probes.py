@@ -20,8 +20,8 @@ from isales_proxy.client import (
     ReservationQuery,
     TimedOut,
 )
-from isales_proxy.diagnostics.findings import Doubt, Ending, Match, Probes
-from isales_proxy.diagnostics.probes import MAX_CALLS, probe
+from isales_proxy.diagnostics.findings import Doubt, EndpointInclusion, Match, Probes
+from isales_proxy.diagnostics.probes import MAX_CALLS, run_probes
 
 FIRST = 1_747_302_523_000
 MINUTE = 60_000
@@ -90,7 +90,7 @@ class Vendor:
         first = replace(self, fails={}, asked=[]).list_reservations(
             vdn=88, query=ReservationQuery(size=10), deadline=1.0
         )
-        return probe(self, vdn=88, first=first, left=left)
+        return run_probes(self, vdn=88, first=first, left=left)
 
 
 def ms(moment: datetime) -> int:
@@ -192,19 +192,19 @@ def test_numbers_that_cannot_be_cut_are_not_asked_for(number: str) -> None:
 @pytest.mark.parametrize(
     ("options", "count", "largest", "ending", "asked"),
     [
-        ({"refuses_above": 20}, 300, 10, Ending.REFUSED, 50),
-        ({"refuses_above": 50}, 300, 50, Ending.REFUSED, 100),
-        ({"refuses_above": 100}, 300, 100, Ending.REFUSED, 200),
-        ({"refuses_above": 500}, 30, 500, Ending.REFUSED, 1_000),
-        ({"cap": 30}, 300, 30, Ending.CAPPED, 50),
-        ({"cap": 100}, 300, 100, Ending.CAPPED, 200),
-        ({"cap": 120}, 300, 120, Ending.CAPPED, 200),
-        ({}, 3_000, 1_000, Ending.TOP, 1_000),
-        ({"cap": 40}, 30, 1_000, Ending.TOP, 1_000),
+        ({"refuses_above": 20}, 300, 10, EndpointInclusion.REFUSED, 50),
+        ({"refuses_above": 50}, 300, 50, EndpointInclusion.REFUSED, 100),
+        ({"refuses_above": 100}, 300, 100, EndpointInclusion.REFUSED, 200),
+        ({"refuses_above": 500}, 30, 500, EndpointInclusion.REFUSED, 1_000),
+        ({"cap": 30}, 300, 30, EndpointInclusion.CAPPED, 50),
+        ({"cap": 100}, 300, 100, EndpointInclusion.CAPPED, 200),
+        ({"cap": 120}, 300, 120, EndpointInclusion.CAPPED, 200),
+        ({}, 3_000, 1_000, EndpointInclusion.TOP, 1_000),
+        ({"cap": 40}, 30, 1_000, EndpointInclusion.TOP, 1_000),
     ],
 )
 def test_the_largest_page_is_found(
-    options: dict[str, Any], count: int, largest: int, ending: Ending, asked: int
+    options: dict[str, Any], count: int, largest: int, ending: EndpointInclusion, asked: int
 ) -> None:
     found = Vendor(rows(count), **options).examined().page
     assert (found.largest, found.ending, found.asked) == (largest, ending, asked)
@@ -214,7 +214,7 @@ def test_the_largest_page_is_found(
 def test_a_page_that_cannot_be_read_ends_the_search() -> None:
     vendor = Vendor(rows(3_000), fails={6: BadAnswer()})
     found = vendor.examined().page
-    assert (found.largest, found.ending, found.asked) == (100, Ending.UNREADABLE, 200)
+    assert (found.largest, found.ending, found.asked) == (100, EndpointInclusion.UNREADABLE, 200)
 
 
 def test_the_order_of_two_identical_pages_is_compared() -> None:
@@ -240,7 +240,7 @@ def test_the_first_failure_of_the_line_ends_it(error: Exception, at: int) -> Non
     found = vendor.examined()
     assert found.calls == len(vendor.asked) == at
     assert found.stopped is error
-    assert found.page.ending in {Ending.STOPPED, None}
+    assert found.page.ending in {EndpointInclusion.STOPPED, None}
 
 
 def test_a_question_that_is_refused_does_not_end_the_others() -> None:
@@ -249,7 +249,7 @@ def test_a_question_that_is_refused_does_not_end_the_others() -> None:
         found = vendor.examined()
         assert found.stopped is None
         doubts = [found.order.doubt, found.number.doubt, found.time_range.doubt]
-        refused = found.page.ending is Ending.REFUSED and found.page.code == "0200001"
+        refused = found.page.ending is EndpointInclusion.REFUSED and found.page.code == "0200001"
         assert doubts.count(Doubt.REFUSED) + refused == 1
 
 
@@ -258,7 +258,7 @@ def test_never_more_than_ten_questions_are_asked() -> None:
     vendor = Vendor([a_row(n) for n in range(2_000)], column="nowhere", whole=True)
     found = vendor.examined()
     assert found.calls == len(vendor.asked) == MAX_CALLS
-    assert (found.page.largest, found.page.ending) == (200, Ending.STOPPED)
+    assert (found.page.largest, found.page.ending) == (200, EndpointInclusion.STOPPED)
     assert found.time_range.doubt is Doubt.NONE_FITS
 
 
@@ -268,7 +268,7 @@ def test_nothing_is_asked_when_the_time_is_spent() -> None:
     found = vendor.examined(left=lambda: next(seconds, 0.0))
     assert found.calls == len(vendor.asked) == 3
     assert found.time_range.doubt is Doubt.STOPPED
-    assert found.page.ending is Ending.STOPPED
+    assert found.page.ending is EndpointInclusion.STOPPED
 
 
 def test_a_few_odd_rows_do_not_mislead() -> None:

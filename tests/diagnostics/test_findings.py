@@ -14,7 +14,7 @@ from isales_proxy import client
 from isales_proxy.access import Scope
 from isales_proxy.diagnostics import causes
 from isales_proxy.diagnostics import report as doctor_report
-from isales_proxy.diagnostics.findings import Ending, Match
+from isales_proxy.diagnostics.findings import EndpointInclusion, Match
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.support.doctor import asked, examined, fact, of
 
@@ -108,14 +108,14 @@ def test_the_simulator_is_found_out(
 @pytest.mark.parametrize(
     ("limit", "rows", "largest", "ending"),
     [
-        (20, 600, 10, Ending.REFUSED),
-        (200, 600, 200, Ending.REFUSED),
-        (1000, 1500, 1000, Ending.TOP),
-        (1000, 30, 1000, Ending.TOP),
+        (20, 600, 10, EndpointInclusion.REFUSED),
+        (200, 600, 200, EndpointInclusion.REFUSED),
+        (1000, 1500, 1000, EndpointInclusion.TOP),
+        (1000, 30, 1000, EndpointInclusion.TOP),
     ],
 )
 def test_the_largest_page_of_the_simulator_is_found(
-    scope: Scope, simulated: Any, limit: int, rows: int, largest: int, ending: Ending
+    scope: Scope, simulated: Any, limit: int, rows: int, largest: int, ending: EndpointInclusion
 ) -> None:
     simulated(rows=rows, max_limit=limit)
     report = examined(probes=True)

@@ -136,7 +136,7 @@ def test_a_search_by_number_is_told_to_the_audit_once_in_a_while(
         client.get(API, {"called_no": NUMBER, "page": 2})
     events = list(AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED))
     assert [event.actor for event in events] == ["agent", "supervisor"]
-    assert {event.number_key for event in events} == {audit.number_key(NUMBER)}
+    assert {event.number_key for event in events} == {audit.fingerprint_number(NUMBER)}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_no_spelling_and_no_later_page_is_searched_unseen(
 ) -> None:
     assert as_role("supervisor").get(address, question).status_code == 200
     (event,) = AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED)
-    assert event.number_key == audit.number_key(NUMBER)
+    assert event.number_key == audit.fingerprint_number(NUMBER)
 
 
 def test_an_export_of_a_numbers_rows_is_a_part_of_its_story(
@@ -162,7 +162,7 @@ def test_an_export_of_a_numbers_rows_is_a_part_of_its_story(
 ) -> None:
     as_role("supervisor").get(f"/vdn/88/tasks/{TASK}/call-data/export.csv", {"q": NUMBER})
     (event,) = AuditEvent.objects.filter(action=AuditAction.CALL_DATA_EXPORTED)
-    assert event.number_key == audit.number_key(NUMBER)
+    assert event.number_key == audit.fingerprint_number(NUMBER)
 
 
 def test_who_sees_a_number_in_the_panel_is_told_to_the_audit(
@@ -175,7 +175,7 @@ def test_who_sees_a_number_in_the_panel_is_told_to_the_audit(
             assert client.get(f"{LIST}9001/", headers=FRAGMENT).status_code == 200
     (event,) = AuditEvent.objects.filter(action=AuditAction.NUMBER_VIEWED)
     assert (event.actor, event.subject) == ("supervisor", "9001")
-    assert event.number_key == audit.number_key(NUMBER)
+    assert event.number_key == audit.fingerprint_number(NUMBER)
 
 
 def test_a_list_is_shown_even_if_the_audit_cannot_be_written(

@@ -11,11 +11,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from isales_proxy.access import NotAllowed, NotYours, Scope
+from isales_proxy.access import PermissionMissing, Scope, VdnNotFound
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import RowQuestion
+from isales_proxy.outbound.services import RowQuery
 from isales_proxy.simulator import FETCH_TOKEN, READ_CALL_DATA, Simulator
 from tests.privacy.test_privacy import lines_formatter
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
@@ -108,7 +108,7 @@ def test_a_taking_is_never_part_of_another_transaction(vendor: Simulator, people
 
 @pytest.mark.parametrize("role", ["agent", "auditor"])
 def test_not_everybody_may_take(vendor: Simulator, people: Any, role: str) -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(PermissionMissing):
         take(scope_of(people, role))
     assert readings(vendor) == 0
     assert not CallDataBatch.objects.exists()
@@ -119,7 +119,7 @@ def test_a_question_out_of_bounds_reaches_nobody(
     vendor: Simulator, scope: Scope, count: int, task: str
 ) -> None:
     with pytest.raises(InvalidQuery):
-        call_data.take(scope=scope, service_id=task, batch_count=count, key="k")
+        call_data.request_call_data(scope=scope, service_id=task, batch_count=count, key="k")
     assert readings(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
@@ -270,16 +270,16 @@ def test_looking_is_for_the_vdn_alone(vendor: Simulator, people: Any, scope: Sco
     row = CallDatum.objects.first()
     assert row is not None
     elsewhere = scope_of(people, "both", 89)
-    assert call_data.batches(scope=elsewhere).total == 0
-    assert call_data.rows(scope=elsewhere, question=RowQuestion()).total == 0
-    assert call_data.figures(scope=elsewhere) == {}
-    assert call_data.all_rows(scope=elsewhere, batch_id=batch.pk) == ()
+    assert call_data.list_batches(scope=elsewhere).total == 0
+    assert call_data.list_rows(scope=elsewhere, question=RowQuery()).total == 0
+    assert call_data.get_figures(scope=elsewhere) == {}
+    assert call_data.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
     for look in (
-        lambda: call_data.batch(scope=elsewhere, batch_id=batch.pk),
-        lambda: call_data.datum(scope=elsewhere, datum_id=row.pk),
-        lambda: call_data.raw_answer(scope=elsewhere, batch_id=batch.pk),
+        lambda: call_data.get_batch(scope=elsewhere, batch_id=batch.pk),
+        lambda: call_data.get_datum(scope=elsewhere, datum_id=row.pk),
+        lambda: call_data.get_raw_answer(scope=elsewhere, batch_id=batch.pk),
     ):
-        with pytest.raises(NotYours):
+        with pytest.raises(VdnNotFound):
             look()
 
 
@@ -300,7 +300,7 @@ def test_no_number_is_logged_whatever_happens(
         vendor.faults.add(kind, operation=READ_CALL_DATA)
     with caplog.at_level(logging.DEBUG):
         taking = take(scope, count=1)
-        call_data.rows(scope=scope, question=RowQuestion(text=NUMBER))
+        call_data.list_rows(scope=scope, question=RowQuery(text=NUMBER))
     lines = lines_formatter()
     told = "\n".join(lines.format(record) for record in caplog.records)
     told += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem

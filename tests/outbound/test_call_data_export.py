@@ -172,12 +172,14 @@ def test_no_cell_of_a_csv_file_becomes_a_formula(
 def test_a_text_too_long_for_a_workbook_is_refused_and_not_cut(
     supervisor: Any, vendor: Simulator, people: Any
 ) -> None:
-    table = exports.Table("x", ["a"], iter([["y" * 32_768]]), 1)
-    with pytest.raises(exports.CannotHold):
-        exports.as_xlsx(table)
-    with pytest.raises(exports.CannotHold):
-        exports.as_xlsx(exports.Table("x", ["a"], iter(()), 1_048_576))
-    rows = read_csv(b"".join(exports.as_csv(exports.Table("x", ["a"], [["y" * 40_000]], 1))))  # type: ignore[arg-type]
+    table = exports.ExportTable("x", ["a"], iter([["y" * 32_768]]), 1)
+    with pytest.raises(exports.TooManyRows):
+        exports.render_xlsx(table)
+    with pytest.raises(exports.TooManyRows):
+        exports.render_xlsx(exports.ExportTable("x", ["a"], iter(()), 1_048_576))
+    rows = read_csv(
+        b"".join(exports.render_csv(exports.ExportTable("x", ["a"], [["y" * 40_000]], 1)))
+    )  # type: ignore[arg-type]
     assert len(rows[1][0]) == 40_000
 
 

@@ -54,7 +54,7 @@ def test_a_refusal_that_brings_numbers_does_not_say_ask_again(
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
     assert (batch.vendor_code, batch.problem) == ("12", "partly done")
-    assert "before you ask again" in call_data.advice(batch, when="now")
+    assert "before you ask again" in call_data.get_advice(batch, when="now")
     assert CallDataBatch.objects.get(pk=batch.pk).raw
 
 
@@ -71,7 +71,7 @@ def test_an_id_that_is_too_long_is_not_cut_to_another_ones(vendor: Simulator, sc
     stored = CallDatum.objects.get()
     assert (stored.unique_id, stored.service_id) == ("", "")
     assert stored.raw == row
-    draft = prefill.of_datum(scope=scope, pk=stored.pk)
+    draft = prefill.prefill_from_datum(scope=scope, pk=stored.pk)
     assert draft is not None
     assert "unique_id" not in draft.values
     assert draft.values["service_id"] == TASK

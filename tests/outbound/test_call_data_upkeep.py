@@ -139,7 +139,7 @@ def test_a_call_without_an_end_becomes_unknown(settings: Any) -> None:
 @pytest.mark.django_db
 def test_looking_settles_what_was_lost(scope: Scope) -> None:
     batch = left_behind()
-    assert call_data.batch(scope=scope, batch_id=batch.pk).state == BatchState.UNKNOWN
+    assert call_data.get_batch(scope=scope, batch_id=batch.pk).state == BatchState.UNKNOWN
 
 
 @pytest.mark.django_db(transaction=True)
@@ -210,7 +210,7 @@ def test_a_spooled_answer_of_another_database_stays(var: Path) -> None:
         "request": "r",
         "at": timezone.now().isoformat(),
     }
-    disk_queue.put("call-data-" + "f" * 64, facts, ANSWER)
+    disk_queue.store("call-data-" + "f" * 64, facts, ANSWER)
     assert call_data.recover(timezone.now()) == 0
     assert len(list((var / "spool").iterdir())) == 1
     call_data.purge(timezone.now() + timedelta(days=31))
@@ -222,7 +222,7 @@ def test_half_a_file_is_none(var: Path) -> None:
     (var / "spool").mkdir()
     (var / "spool" / "call-data-ab.spool").write_bytes(b"{")
     assert call_data.recover(timezone.now()) == 0
-    assert disk_queue.get("call-data-ab") is None
+    assert disk_queue.fetch("call-data-ab") is None
 
 
 @pytest.mark.django_db
@@ -239,17 +239,17 @@ def test_what_a_dead_process_began_to_spool_goes_after_its_time_too(var: Path) -
 @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "a/b", "x" * 101])
 def test_a_spool_file_has_a_plain_name(name: str) -> None:
     with pytest.raises(ValueError, match="no name"):
-        disk_queue.put(name, {}, b"")
+        disk_queue.store(name, {}, b"")
 
 
 def test_a_spool_file_comes_back_as_it_went() -> None:
     body = bytes(range(256)) * 10 + b"\n\n"
-    disk_queue.put("abc-1", {"status": 200}, body)
-    disk_queue.put("abc-1", {"status": 201}, body)
-    kept = disk_queue.get("abc-1")
+    disk_queue.store("abc-1", {"status": 200}, body)
+    disk_queue.store("abc-1", {"status": 201}, body)
+    kept = disk_queue.fetch("abc-1")
     assert kept is not None
     assert (kept.facts, kept.body) == ({"status": 201}, body)
-    assert list(disk_queue.waiting("abc-")) == ["abc-1"]
-    disk_queue.drop("abc-1")
-    disk_queue.drop("abc-1")
-    assert list(disk_queue.waiting()) == []
+    assert list(disk_queue.list_names("abc-")) == ["abc-1"]
+    disk_queue.remove("abc-1")
+    disk_queue.remove("abc-1")
+    assert list(disk_queue.list_names()) == []

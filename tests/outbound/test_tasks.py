@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from isales_proxy import access
-from isales_proxy.access import NotAllowed, Scope
+from isales_proxy.access import PermissionMissing, Scope
 from isales_proxy.client.errors import Refused, Unreachable
 from isales_proxy.models import TaskName
 from isales_proxy.outbound import directory, tasks
@@ -39,7 +39,7 @@ def asked(vendor: Simulator) -> int:
 
 
 def test_each_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
-    found = tasks.listed(scope=scope)
+    found = tasks.list_tasks(scope=scope)
     idents = [task.service_id for task in found.rows]
     assert found.source == "live"
     assert found.as_of.tzinfo is not None
@@ -49,32 +49,32 @@ def test_each_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
 
 def test_the_vendor_is_asked_as_its_page_declares(vendor: Simulator, scope: Scope) -> None:
     scope.vdn.cc_id = 1
-    tasks.listed(scope=scope)
+    tasks.list_tasks(scope=scope)
     (call,) = [call for call in vendor.calls if call.operation == LIST_OUTBOUND_TASKS]
     assert call.body == {"subCCNo": "1", "vdnId": "88"}
 
 
 def test_readers_share_an_answer(vendor: Simulator, scope: Scope) -> None:
-    first = tasks.listed(scope=scope)
-    again = tasks.listed(scope=scope)
+    first = tasks.list_tasks(scope=scope)
+    again = tasks.list_tasks(scope=scope)
     assert asked(vendor) == 1
     assert again.source == "cache"
     assert again.rows == first.rows
 
 
 def test_names_come_from_the_reservations(vendor: Simulator, as_role: Any, scope: Scope) -> None:
-    assert not any(task.name for task in tasks.listed(scope=scope).rows)
+    assert not any(task.name for task in tasks.list_tasks(scope=scope).rows)
     as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
-    told = {task.service_id: task.name for task in tasks.listed(scope=scope).rows}
+    told = {task.service_id: task.name for task in tasks.list_tasks(scope=scope).rows}
     assert told[NAMED] == NAME
-    assert tasks.name_of(scope=scope, service_id=NAMED) == NAME
+    assert tasks.get_name(scope=scope, service_id=NAMED) == NAME
 
 
 def test_names_survive_a_restart(vendor: Simulator, as_role: Any, scope: Scope) -> None:
     as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
     restart()
-    assert tasks.name_of(scope=scope, service_id=NAMED) == NAME
-    assert directory.known(scope=scope).agents == {}
+    assert tasks.get_name(scope=scope, service_id=NAMED) == NAME
+    assert directory.get_known_names(scope=scope).agents == {}
 
 
 def test_a_known_name_is_not_written_again(vendor: Simulator, as_role: Any, scope: Scope) -> None:
@@ -98,7 +98,7 @@ def test_a_row_without_a_name_takes_none_away(
     TaskName.objects.create(vdn_id=88, service_id="41", name="Kept", seen_at=timezone.now())
     vendor.add_rows(88, [{"appointId": "a1", "taskId": "41", "taskName": None}])
     as_role("supervisor").get(RESERVATIONS, {"task": "41"})
-    assert tasks.name_of(scope=scope, service_id="41") == "Kept"
+    assert tasks.get_name(scope=scope, service_id="41") == "Kept"
 
 
 def test_an_agent_teaches_only_themselves(vendor: Simulator, as_role: Any, scope: Scope) -> None:
@@ -107,7 +107,7 @@ def test_an_agent_teaches_only_themselves(vendor: Simulator, as_role: Any, scope
     )
     as_role("agent").get(RESERVATIONS, {"task": "41"})
     assert not TaskName.objects.exists()
-    assert "41" not in tasks.known(scope=scope)
+    assert "41" not in tasks.get_known_tasks(scope=scope)
 
 
 def test_an_agent_knows_only_the_tasks_of_their_own_rows(
@@ -119,15 +119,15 @@ def test_an_agent_knows_only_the_tasks_of_their_own_rows(
         88, [{"appointId": "a1", "userAccount": "999", "taskId": "41", "taskName": "Others"}]
     )
     as_role("supervisor").get(RESERVATIONS, {"task": "41"})
-    tasks.listed(scope=supervisor)
-    assert "41" in tasks.known(scope=supervisor)
-    assert tasks.known(scope=agent) == {}
+    tasks.list_tasks(scope=supervisor)
+    assert "41" in tasks.get_known_tasks(scope=supervisor)
+    assert tasks.get_known_tasks(scope=agent) == {}
     assert "Others" not in as_role("agent").get(RESERVATIONS).content.decode()
 
 
 def test_agents_do_not_see_the_list(vendor: Simulator, people: Any) -> None:
-    with pytest.raises(NotAllowed):
-        tasks.listed(scope=access.enter(user=people["agent"], vdn_id=88))
+    with pytest.raises(PermissionMissing):
+        tasks.list_tasks(scope=access.enter(user=people["agent"], vdn_id=88))
     assert asked(vendor) == 0
 
 
@@ -135,10 +135,10 @@ def test_agents_do_not_see_the_list(vendor: Simulator, people: Any) -> None:
 def test_an_old_list_stands_in_while_the_vendor_is_away(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    first = tasks.listed(scope=scope)
+    first = tasks.list_tasks(scope=scope)
     monkeypatch.setattr(tasks, "FRESH_SECONDS", 0.0)
     vendor.faults.add(kind, operation=LIST_OUTBOUND_TASKS, times=None)
-    found = tasks.listed(scope=scope)
+    found = tasks.list_tasks(scope=scope)
     assert found.source == "stale"
     assert found.error is not None
     assert (found.rows, found.as_of) == (first.rows, first.as_of)
@@ -147,17 +147,17 @@ def test_an_old_list_stands_in_while_the_vendor_is_away(
 def test_without_an_old_list_the_error_is_told(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("reset", operation=LIST_OUTBOUND_TASKS, times=None)
     with pytest.raises(Unreachable):
-        tasks.listed(scope=scope)
+        tasks.list_tasks(scope=scope)
 
 
 def test_a_refusal_is_no_absence(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tasks.listed(scope=scope)
+    tasks.list_tasks(scope=scope)
     monkeypatch.setattr(tasks, "FRESH_SECONDS", 0.0)
     vendor.faults.add("business", operation=LIST_OUTBOUND_TASKS, times=None)
     with pytest.raises(Refused):
-        tasks.listed(scope=scope)
+        tasks.list_tasks(scope=scope)
 
 
 def test_the_filter_offers_all_known_tasks_by_name(
@@ -165,7 +165,7 @@ def test_the_filter_offers_all_known_tasks_by_name(
 ) -> None:
     client = as_role("supervisor")
     client.get(RESERVATIONS, {"task": NAMED})
-    unnamed = tasks.listed(scope=scope).rows[-1].service_id
+    unnamed = tasks.list_tasks(scope=scope).rows[-1].service_id
     vendor.calls.clear()
     text = client.get(RESERVATIONS).content.decode()
     assert f'<option value="{NAMED}">{NAME}</option>' in text
@@ -219,9 +219,9 @@ def test_the_name_reaches_the_vendor_as_its_id(vendor: Simulator, as_role: Any) 
 
 @pytest.mark.parametrize("ident", ["", ".", "..", "a/b", "a\\b", "a\nb", " a", "x" * 65, "a\u200b"])
 def test_what_no_task_is_called(ident: str) -> None:
-    assert not tasks.is_id(ident)
+    assert not tasks.is_task_id(ident)
 
 
 @pytest.mark.parametrize("ident", ["1251250797", "0000451207", "fadsfa", "任务 1", "a.b"])
 def test_what_a_task_may_be_called(ident: str) -> None:
-    assert tasks.is_id(ident)
+    assert tasks.is_task_id(ident)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.privacy import masking
 from isales_proxy.privacy import phone_numbers as digits_of_texts
-from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT, RESERVATION, Holds
+from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT, RESERVATION, Content
 from isales_proxy.privacy.phone_numbers import MASK, SHOWN
 
 DIGITS = st.characters(categories=["Nd"])
@@ -70,13 +70,13 @@ def numbers(draw: Any) -> str:
     ],
 )
 def test_a_number_keeps_its_ends(number: str, shown: str) -> None:
-    assert masking.number(number) == shown
+    assert masking.mask_number(number) == shown
 
 
 @given(numbers() | ANY)
 @example("+1 5 8 0 0 0 0 0 0 0 1")
 def test_of_a_number_little_is_left(number: str) -> None:
-    shown = masking.number(number)
+    shown = masking.mask_number(number)
     assert len(digits(shown)) <= most_shown(len(digits(number)))
     if number.strip():
         assert set(shown) <= {"+", MASK, *filter(str.isdecimal, number)}
@@ -90,7 +90,7 @@ def test_of_a_number_little_is_left(number: str) -> None:
 @example("", "158•0000•0001", "")
 @example("", "00¼¼", "")
 def test_of_a_text_no_figure_of_six_is_left(before: str, number: str, after: str) -> None:
-    shown = masking.text(before + number + after)
+    shown = masking.mask_text(before + number + after)
     assert all(len(run) < SHOWN.fewest for run in runs(shown))
     told = digits(number)
     if len(told) >= SHOWN.fewest:
@@ -102,7 +102,7 @@ def test_of_a_text_no_figure_of_six_is_left(before: str, number: str, after: str
     ["", "in 5 days, 3 tries", "desk 12", "等待 30 分钟", "RedInd=1,OldRes=1", "amount 12.50"],
 )
 def test_what_is_no_number_stays(text: str) -> None:
-    assert masking.text(text) == text
+    assert masking.mask_text(text) == text
 
 
 @given(
@@ -114,15 +114,15 @@ def test_what_is_no_number_stays(text: str) -> None:
 @settings(max_examples=200)
 def test_no_field_of_a_reservation_tells_a_number(row: dict[str, Any]) -> None:
     found, _drift = parse_reservation(row)
-    shown = masking.reservation(found)
+    shown = masking.mask_reservation(found)
     assert shown.model_extra == {}
     for field in RESERVATION:
         before, after = getattr(found, field.name), getattr(shown, field.name)
-        if field.holds in {Holds.ID, Holds.TIME, Holds.FLAG}:
+        if field.holds in {Content.ID, Content.TIME, Content.FLAG}:
             assert after == before
-        elif before and field.holds is Holds.NUMBER:
+        elif before and field.holds is Content.NUMBER:
             assert len(digits(after)) <= most_shown(len(digits(before)))
-        elif before and field.holds is Holds.TEXT:
+        elif before and field.holds is Content.TEXT:
             assert all(len(run) < SHOWN.fewest for run in runs(after))
         elif before:
             # A code has eight digits at most, and is none of the row's numbers.
@@ -144,10 +144,10 @@ JSON = st.recursive(
     st.sampled_from([CALL_DATUM, MID_RESULT]),
 )
 @settings(max_examples=200)
-def test_no_row_as_it_came_tells_a_number(row: dict[str, Any], table: dict[str, Holds]) -> None:
-    shown = masking.fields(row, table)
+def test_no_row_as_it_came_tells_a_number(row: dict[str, Any], table: dict[str, Content]) -> None:
+    shown = masking.mask_fields(row, table)
     json.dumps(shown)
-    plain = {Holds.ID, Holds.CODE, Holds.TIME}
+    plain = {Content.ID, Content.CODE, Content.TIME}
     for name, value in shown.items():
         if table.get(name) in plain:
             continue
@@ -165,7 +165,7 @@ def leaves(value: Any) -> list[str]:
 
 def test_a_rows_own_number_is_found_however_short() -> None:
     row = Reservation.model_validate({"calledNo": "95588", "busiResult": "95588 is a bank"})
-    assert masking.reservation(row).busi_result == "•••88 is a bank"
+    assert masking.mask_reservation(row).busi_result == "•••88 is a bank"
 
 
 def test_the_table_has_every_documented_field_in_its_order() -> None:
@@ -182,10 +182,10 @@ def test_the_table_has_every_documented_field_in_its_order() -> None:
 @pytest.mark.parametrize("name", ["customer", "customerId", "cust_no", "CustID"])
 def test_a_customer_id_stays(name: str) -> None:
     told = json.dumps({name: "C-0012345", "note": "ring 15800000002"})
-    shown = masking.text(told, ("15800000001",))
+    shown = masking.mask_text(told, ("15800000001",))
     assert json.loads(shown) == {name: "C-0012345", "note": "ring 158••••0002"}
     row = {"phoneNumber": ["15800000001"], "callData": told}
-    assert "C-0012345" in masking.fields(row, CALL_DATUM)["callData"]
+    assert "C-0012345" in masking.mask_fields(row, CALL_DATUM)["callData"]
 
 
 @pytest.mark.parametrize(
@@ -193,18 +193,18 @@ def test_a_customer_id_stays(name: str) -> None:
 )
 def test_what_may_be_a_number_is_no_customer_id(ident: str) -> None:
     told = json.dumps({"customer": ident})
-    assert ident not in masking.text(told, ("15800000001",))
+    assert ident not in masking.mask_text(told, ("15800000001",))
 
 
 @pytest.mark.parametrize("part", ["15800", "5800", "0001", "00000"])
 def test_a_part_of_the_rows_own_number_is_hidden_in_texts(part: str) -> None:
-    assert part not in masking.text(f"the one with {part}, please", ("15800000001",))
+    assert part not in masking.mask_text(f"the one with {part}, please", ("15800000001",))
 
 
 @pytest.mark.parametrize("part", ["15800", "00001", "8000000"])
 def test_a_part_of_the_rows_own_number_is_hidden_in_codes(part: str) -> None:
-    assert part not in masking.code(part, ("15800000001",))
-    assert masking.code(part, ("6591234567",)) == part
+    assert part not in masking.mask_code(part, ("15800000001",))
+    assert masking.mask_code(part, ("6591234567",)) == part
 
 
 def test_a_text_at_its_bound_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +220,6 @@ def test_a_text_at_its_bound_is_looked_through_once(monkeypatch: pytest.MonkeyPa
     digits_of_texts._scanner.cache_clear()
     text = "Kunde 4711 – bitte, ①② 1 2 3 rufen ​" * 2_000
     for _ in range(3):
-        masking.text(text, ("15800000001",))
+        masking.mask_text(text, ("15800000001",))
     assert len(looked_up) == len(set(text))
     digits_of_texts._scanner.cache_clear()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.client.errors import BadAnswer, Refused, TimedOut, Unreachable
-from isales_proxy.core.response_cache import Answers
+from isales_proxy.core.response_cache import ResponseCache
 from tests.support.services import redis_cache
 
 PEOPLE = 12
@@ -36,8 +36,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def answers(store: None, clock: Clock) -> Answers[str]:
-    return Answers("test", keep=3600, clock=clock)
+def answers(store: None, clock: Clock) -> ResponseCache[str]:
+    return ResponseCache("test", keep=3600, clock=clock)
 
 
 def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
@@ -51,7 +51,7 @@ def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
 
 
 def test_an_answer_serves_identical_questions_while_fresh(
-    answers: Answers[str], clock: Clock
+    answers: ResponseCache[str], clock: Clock
 ) -> None:
     fetch, calls = counted()
     assert answers.ask("q", fetch, fresh=3, patience=5).source == "live"
@@ -62,14 +62,14 @@ def test_an_answer_serves_identical_questions_while_fresh(
     assert len(calls) == 2
 
 
-def test_other_questions_are_other_questions(answers: Answers[str]) -> None:
+def test_other_questions_are_other_questions(answers: ResponseCache[str]) -> None:
     fetch, calls = counted()
     answers.ask("q", fetch, fresh=3, patience=5)
     answers.ask("r", fetch, fresh=3, patience=5)
     assert len(calls) == 2
 
 
-def test_questions_of_the_same_instant_cost_one_call(answers: Answers[str]) -> None:
+def test_questions_of_the_same_instant_cost_one_call(answers: ResponseCache[str]) -> None:
     asked, go = threading.Barrier(PEOPLE + 1), threading.Event()
     calls: list[int] = []
 
@@ -107,7 +107,7 @@ def test_processes_that_share_a_cache_share_the_call(settings: Any, clock: Clock
         calls.append("second")
         return "other rows"
 
-    one, two = (Answers[str]("test", keep=60, clock=clock) for _ in range(2))
+    one, two = (ResponseCache[str]("test", keep=60, clock=clock) for _ in range(2))
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(one.ask, "q", slow, fresh=3, patience=10)
         assert began.wait(10)
@@ -119,7 +119,7 @@ def test_processes_that_share_a_cache_share_the_call(settings: Any, clock: Clock
 
 @pytest.mark.parametrize("error", [Unreachable, TimedOut])
 def test_while_the_vendor_is_away_the_last_answer_stands_in(
-    answers: Answers[str], clock: Clock, error: type[Exception]
+    answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
     first = answers.ask("q", fetch, fresh=3, patience=5)
@@ -136,7 +136,7 @@ def test_while_the_vendor_is_away_the_last_answer_stands_in(
 
 @pytest.mark.parametrize("error", [BadAnswer, Refused])
 def test_a_vendor_that_answers_wrongly_is_not_papered_over(
-    answers: Answers[str], clock: Clock, error: type[Exception]
+    answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
     answers.ask("q", fetch, fresh=3, patience=5)
@@ -149,7 +149,7 @@ def test_a_vendor_that_answers_wrongly_is_not_papered_over(
         answers.ask("q", fail, fresh=3, patience=5)
 
 
-class Watched(Answers[str]):
+class Watched(ResponseCache[str]):
     """Tells when somebody begins to wait for another's call."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ def test_nobody_waits_longer_than_their_patience(store: None) -> None:
         assert first.result(10).value == "rows"
 
 
-def test_a_failure_is_not_remembered(answers: Answers[str]) -> None:
+def test_a_failure_is_not_remembered(answers: ResponseCache[str]) -> None:
     def fail(_left: float) -> str:
         raise Unreachable
 

@@ -13,7 +13,7 @@ from tests.support.codes import PAGE
 
 CODE = f"{PAGE}00604/"
 NOTE = f"{CODE}note/"
-SHIPPED = guide.shipped("00604")
+SHIPPED = guide.get_shipped("00604")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def add(vendor: Simulator, *ids: str, code: str = "98765", vdn: int = 88) -> Non
 
 
 def counts() -> dict[str, int]:
-    return occurrences.counts(Vdn.objects.get(pk=88))
+    return occurrences.count_recent(Vdn.objects.get(pk=88))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_reservation_counts_once_however_often_it_is_seen(
         supervisor.get(LIST, {"called_no": "7000", "size": size})
         as_role("auditor").get(LIST, {"called_no": "7000", "size": size})
     # Another process remembers nothing of it.
-    occurrences.forget()
+    occurrences.clear_memory()
     supervisor.get(LIST, {"called_no": "7000", "size": "100"})
     assert counts() == {"98765": 3}
 
@@ -121,7 +121,7 @@ def test_codes_of_one_vdn_do_not_count_in_another(
     add(vendor, "1", vdn=89)
     as_role("both").get("/vdn/89/reservations/", {"called_no": "7000"})
     assert counts() == {}
-    assert occurrences.counts(Vdn.objects.get(pk=89)) == {"98765": 1}
+    assert occurrences.count_recent(Vdn.objects.get(pk=89)) == {"98765": 1}
 
 
 def test_unknown_codes_stand_first_with_their_counts(vendor: Simulator, supervisor: Any) -> None:

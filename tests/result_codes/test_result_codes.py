@@ -42,7 +42,7 @@ def test_both_languages_and_the_known_category_are_kept(vendor: Simulator, vdn: 
     assert report.counts() == {"kept": 0, "added": 120, "reworded": 0, "removed": 0}
     row = ResultCode.objects.get(vdn=vdn, code="00604")
     assert (row.text_en, row.text_zh) == ("The call is rejected.", "呼叫拒绝")
-    meaning = code_book.of(Vdn.objects.get(pk=88)).get("00604")
+    meaning = code_book.get_book(Vdn.objects.get(pk=88)).get("00604")
     assert meaning is not None
     assert meaning.explained.category == "customer"
     assert {call.headers.get("locale") for call in vendor.calls} == {"zh_CN", "en_US"}
@@ -67,7 +67,7 @@ def test_a_code_that_disappears_stays_for_old_rows_and_may_come_back(
     vendor.codes.remove("00604")
     result_codes.refresh_unattended(vdn=vdn, by="test")
     vdn.refresh_from_db()
-    gone = code_book.of(vdn).get("00604")
+    gone = code_book.get_book(vdn).get("00604")
     assert gone is not None
     assert gone.gone_at is not None
     assert gone.text_en == "The call is rejected."
@@ -178,7 +178,7 @@ def test_one_refresh_at_a_time(vendor: Simulator, vdn: Vdn) -> None:
 def test_codes_of_one_vdn_are_not_those_of_another(vendor: Simulator, vdn: Vdn) -> None:
     other = Vdn.objects.get(pk=89)
     result_codes.refresh_unattended(vdn=vdn, by="test")
-    assert code_book.of(other).codes == {}
+    assert code_book.get_book(other).codes == {}
 
 
 def unknown_row(vendor: Simulator, number: str) -> None:
@@ -230,6 +230,6 @@ def test_the_first_need_is_not_asked_again_at_once_where_it_failed(
     vendor: Simulator, vdn: Vdn
 ) -> None:
     vendor.faults.add("business", operation=LIST_RESULT_CODES, times=None)
-    result_codes.book(vdn)
-    result_codes.book(vdn)
+    result_codes.get_book(vdn)
+    result_codes.get_book(vdn)
     assert len(vendor.calls.of(LIST_RESULT_CODES)) == 1

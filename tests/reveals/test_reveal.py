@@ -82,7 +82,7 @@ def test_it_is_audited_with_its_reason_and_without_the_number(agent: Any) -> Non
     reveal(agent, data={"reason": f"  calling {NUMBER} back  "})
     (event,) = deeds(AuditAction.NUMBER_REVEALED)
     assert (event.actor, event.subject, event.vdn_id) == ("agent", "41", 88)
-    assert event.number_key == audit.number_key(NUMBER)
+    assert event.number_key == audit.fingerprint_number(NUMBER)
     assert event.reason.startswith("calling 65")
     assert event.reason.endswith("back")
     assert NUMBER not in f"{event.reason}{event.detail}"

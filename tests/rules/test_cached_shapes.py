@@ -12,21 +12,21 @@ from isales_proxy.core.metrics import LastCall
 from isales_proxy.core.response_cache import _Kept
 from isales_proxy.diagnostics import findings as doctor
 from isales_proxy.outbound.directory import Names
-from isales_proxy.reservations.live import Found
+from isales_proxy.reservations.live import FoundReservation
 
 SHAPES = {
     "isales_proxy.client.page.Page": "items total page size",
     "isales_proxy.core.metrics.LastCall": "operation outcome at seconds",
     "isales_proxy.core.response_cache._Kept": "value at",
     "isales_proxy.outbound.directory.Names": "agents tasks",
-    "isales_proxy.reservations.live.Found": "row as_of error",
+    "isales_proxy.reservations.live.FoundReservation": "row as_of error",
     "isales_proxy.client.records.Reservation": (
         "appoint_id call_type appoint_time called_no task_id task_name task_status timeout "
         "user_account user_name begin_time end_time call_flag caller_no fail_code result "
         "busi_result create_time"
     ),
     "isales_proxy.diagnostics.findings.ClockDifference": "seconds within",
-    "isales_proxy.diagnostics.findings.Examined": (
+    "isales_proxy.diagnostics.findings.InterfaceFinding": (
         "operation vendor_page method path standing calls error asked_at ms http_status "
         "request_id shape documented clock rows total drift"
     ),
@@ -36,7 +36,7 @@ SHAPES = {
     "isales_proxy.diagnostics.findings.PageFinding": ("largest ending asked got total code doubt"),
     "isales_proxy.diagnostics.findings.Probes": "calls order number time_range page stopped",
     "isales_proxy.diagnostics.findings.TokenAge": "age left",
-    "isales_proxy.diagnostics.findings.InEffect": (
+    "isales_proxy.diagnostics.findings.SettingsFinding": (
         "demo campaigns obs obs_auth header own_keys own_ca connect_timeout read_timeout "
         "deadline longest_call max_page_size page_cache_seconds cc_id time_format time_format_zone"
     ),
@@ -47,14 +47,14 @@ SHAPES = {
 OF_VERSION = 2
 DOCTOR = (
     doctor.ClockDifference,
-    doctor.Examined,
+    doctor.InterfaceFinding,
     doctor.RangeFinding,
     doctor.NumberFinding,
     doctor.OrderFinding,
     doctor.PageFinding,
     doctor.Probes,
     doctor.TokenAge,
-    doctor.InEffect,
+    doctor.SettingsFinding,
     doctor.Report,
 )
 
@@ -62,7 +62,7 @@ DOCTOR = (
 def test_a_new_shape_has_a_new_version() -> None:
     now = {
         f"{kind.__module__}.{kind.__qualname__}": " ".join(field.name for field in fields(kind))
-        for kind in (Page, LastCall, _Kept, Names, Found, *DOCTOR)
+        for kind in (Page, LastCall, _Kept, Names, FoundReservation, *DOCTOR)
     }
     now[f"{Reservation.__module__}.{Reservation.__qualname__}"] = " ".join(
         Reservation.vendor_names()

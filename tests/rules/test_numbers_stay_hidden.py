@@ -93,7 +93,7 @@ def world(vendor: Simulator, as_role: Any, people: Any) -> World:
     for page in range(1, 8):
         answer = sees.get("/api/v1/vdns/88/reservations/", {"size": 100, "page": page}).json()
         for each in answer["results"]:
-            numbers |= {masking.digits_of(each[name] or "") for name in ("called_no", "caller_no")}
+            numbers |= {masking.get_digits(each[name] or "") for name in ("called_no", "caller_no")}
     sees.get("/vdn/88/reservations/", {"task": "4711"})
     return World(
         {

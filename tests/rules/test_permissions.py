@@ -13,11 +13,11 @@ from django.test import Client
 from django.urls import resolve
 from django.utils import timezone
 
-from isales_proxy.access import ROLE_PERMISSIONS, NotAllowed, Permission, enter
-from isales_proxy.access.permissions import granted
+from isales_proxy.access import ROLE_PERMISSIONS, Permission, PermissionMissing, enter
+from isales_proxy.access.permissions import get_permissions
 from isales_proxy.api.views import Reservations
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.core.settings import Privacy
+from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.models import (
     Access,
     BatchState,
@@ -188,7 +188,9 @@ def test_the_tables_say_what_the_roles_are_granted() -> None:
         if permissions is not None:
             of_vdns += 1
             right = {
-                role: "yes" if permissions <= granted(role, Privacy().numbers_visible_to) else "403"
+                role: "yes"
+                if permissions <= get_permissions(role, PrivacySettings().numbers_visible_to)
+                else "403"
                 for role in ROLES
             }
             if right != line.roles:
@@ -232,8 +234,8 @@ def test_a_scope_of_an_unknown_role_can_do_nothing(
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset({role}))
     scope = replace(enter(user=people["admin"], vdn_id=88), role=cast("Role", role))
     assert [permission for permission in Permission if scope.can(permission)] == []
-    with pytest.raises(NotAllowed):
-        reservations.page(scope=scope, query=ReservationQuery())
+    with pytest.raises(PermissionMissing):
+        reservations.list_page(scope=scope, query=ReservationQuery())
 
 
 def test_a_view_of_the_api_that_declares_nothing_is_refused(

@@ -65,7 +65,7 @@ def test_the_state_of_a_second_factor_is_told(as_role: Any, people: dict[str, Us
 
 
 def test_keys_of_a_vdn_are_named_and_never_shown(as_role: Any, people: dict[str, User]) -> None:
-    vdn_keys.change(
+    vdn_keys.change_keys(
         vdn=Vdn.objects.get(pk=88),
         by=people["admin"],
         put={"access_key": "very-secret-key-of-88", "secret_key": "very-secret-too"},

@@ -13,7 +13,7 @@ from isales_proxy import access
 from isales_proxy.access import Scope
 from isales_proxy.models import CallDataBatch, Vdn
 from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import Taking
+from isales_proxy.outbound.services import CallDataRequestResult
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 
 TASK = "1251250797"
@@ -38,9 +38,9 @@ def scope_of(people: dict[str, Any], role: str = "supervisor", vdn_id: int = 88)
     return access.enter(user=people[role], vdn_id=vdn_id)
 
 
-def take(scope: Scope, *, count: int = 5, key: str = "", task: str = TASK) -> Taking:
+def take(scope: Scope, *, count: int = 5, key: str = "", task: str = TASK) -> CallDataRequestResult:
     """Take, with a key of its own unless one is given."""
-    return call_data.take(
+    return call_data.request_call_data(
         scope=scope,
         service_id=task,
         batch_count=count,

@@ -7,17 +7,17 @@ from typing import Any
 
 from isales_proxy.diagnostics import report as doctor_report
 from isales_proxy.diagnostics import services as doctor
-from isales_proxy.diagnostics.findings import Examined, Report
+from isales_proxy.diagnostics.findings import InterfaceFinding, Report
 from isales_proxy.models import Vdn
 from isales_proxy.simulator import Simulator
 
 
 def examined(**options: Any) -> Report:
     """VDN 88, as the system examines it."""
-    return doctor.examine_unattended(vdn=Vdn.objects.get(pk=88), **options)
+    return doctor.run_check_unattended(vdn=Vdn.objects.get(pk=88), **options)
 
 
-def of(report: Report, operation: str) -> Examined:
+def of(report: Report, operation: str) -> InterfaceFinding:
     """One interface of the report."""
     (found,) = [each for each in report.interfaces if each.operation == operation]
     return found

@@ -16,9 +16,9 @@ from isales_proxy.simulator import Simulator
 from isales_proxy.write_backs import delivery
 from isales_proxy.write_backs import leases as claims
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.delivery import Drained, Pauses
+from isales_proxy.write_backs.delivery import DeliveryRun, Pauses
 from isales_proxy.write_backs.lease_watch import LeaseWatch
-from isales_proxy.write_backs.leases import Claim
+from isales_proxy.write_backs.leases import Lease
 from isales_proxy.write_backs.services import IntermediateResult
 
 TASK = "1106025109"
@@ -65,7 +65,7 @@ class Outbox:
             clock=self.clock,
         )
 
-    def deliver(self, worker: str = "one", **more: Any) -> Drained:
+    def deliver(self, worker: str = "one", **more: Any) -> DeliveryRun:
         return delivery.deliver_due(
             worker=worker,
             clock=self.clock,
@@ -76,9 +76,9 @@ class Outbox:
             **more,
         )
 
-    def take(self, worker: str = "one", seconds: float = 9) -> Claim | None:
+    def take(self, worker: str = "one", seconds: float = 9) -> Lease | None:
         """Let a worker claim what is due first, and do nothing more."""
-        return claims.take(
+        return claims.acquire(
             worker=worker,
             clock=self.clock,
             monotonic=self.monotonic,

@@ -28,7 +28,7 @@ ROWS = st.lists(st.lists(AWKWARD | st.text(max_size=8), min_size=3, max_size=3),
 
 
 def file_of(rows: Sequence[Sequence[str]]) -> str:
-    answer: Any = exports.as_csv(exports.Table("x", ["a", "b", "c"], rows, len(rows)))
+    answer: Any = exports.render_csv(exports.ExportTable("x", ["a", "b", "c"], rows, len(rows)))
     content: bytes = b"".join(answer)
     return content.decode("utf-8-sig")
 
@@ -57,7 +57,7 @@ def test_no_cell_begins_like_a_formula(rows: list[list[str]]) -> None:
 
 @given(st.text(alphabet="abc 0123456789.:–李", max_size=20))
 def test_what_does_no_harm_stays_as_it_is(text: str) -> None:
-    assert exports.safe(text) == text
+    assert exports.escape_formula(text) == text
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_does_no_harm_stays_as_it_is(text: str) -> None:
     ],
 )
 def test_an_apostrophe_is_all_that_is_added(text: str, cell: str) -> None:
-    assert exports.safe(text) == cell
+    assert exports.escape_formula(text) == cell
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\n=1", "  =1"])
@@ -86,7 +86,7 @@ def test_a_number_of_a_workbook_stays_as_it_is() -> None:
 
 
 def workbook(rows: list[list[str]]) -> list[str]:
-    answer: Any = exports.as_xlsx(exports.Table("x", ["a"], rows, len(rows)))
+    answer: Any = exports.render_xlsx(exports.ExportTable("x", ["a"], rows, len(rows)))
     content = answer.getvalue()
     answer.file_to_stream.close()
     with zipfile.ZipFile(io.BytesIO(content)) as book:

@@ -11,12 +11,12 @@ import time_machine
 from django.http import QueryDict
 from django.utils import timezone, translation
 
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import Role, Vdn
 from isales_proxy.reservations.forms import ReservationFilter
-from isales_proxy.reservations.status import State, standing
+from isales_proxy.reservations.status import ReservationState, get_status
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SCOPE = Scope(1, "maria", Vdn(pk=88, name="Support"), Role.SUPERVISOR, "")
@@ -72,7 +72,7 @@ def test_today_is_the_readers_today(now: str, begin: str, end: str) -> None:
     moment = datetime.fromisoformat(now)
     with timezone.override(BERLIN), translation.override("en"):
         form = ReservationFilter(QueryDict(""), scope=SCOPE)
-        board = list_context.blank(SCOPE, form, moment)
+        board = list_context.create_context(SCOPE, form, moment)
     today = next(entry for entry in board.ranges if entry["label"] == "Today")
     asked_for = QueryDict(today["url"].partition("?")[2])
     assert (asked_for["begin"], asked_for["end"]) == (begin, end)
@@ -104,7 +104,7 @@ def test_every_quick_range_is_one_that_the_filter_takes() -> None:
             moment = midnight + timedelta(hours=hours)
             with timezone.override(zone), translation.override("en"):
                 form = ReservationFilter(QueryDict(""), scope=SCOPE)
-                for entry in list_context.blank(SCOPE, form, moment).ranges:
+                for entry in list_context.create_context(SCOPE, form, moment).ranges:
                     asked_for = QueryDict(entry["url"].partition("?")[2])
                     assert ReservationFilter(asked_for, scope=SCOPE).is_valid(), (name, entry)
 
@@ -115,7 +115,9 @@ def test_the_next_hour_across_a_change_of_clocks_is_an_hour() -> None:
 
     moment = datetime(2025, 3, 30, 0, 30, tzinfo=UTC)
     with timezone.override(BERLIN), translation.override("en"):
-        board = list_context.blank(SCOPE, ReservationFilter(QueryDict(""), scope=SCOPE), moment)
+        board = list_context.create_context(
+            SCOPE, ReservationFilter(QueryDict(""), scope=SCOPE), moment
+        )
         url = next(entry["url"] for entry in board.ranges if entry["label"] == "Next hour")
         query = ReservationFilter(QueryDict(url.partition("?")[2]), scope=SCOPE)
         assert query.is_valid()
@@ -141,7 +143,7 @@ def test_a_zone_that_does_not_exist_changes_nothing(vendor: Any, as_role: Any) -
 
 def test_cells_agree_with_the_zone_on_both_sides_of_a_change() -> None:
     with translation.override("en"):
-        moments = Moments(datetime(2025, 10, 26, 12, tzinfo=UTC), BERLIN)
+        moments = TimeFormatter(datetime(2025, 10, 26, 12, tzinfo=UTC), BERLIN)
         assert moments.short(datetime(2025, 10, 26, 0, 30, tzinfo=UTC)) == "02:30"
         assert moments.short(datetime(2025, 10, 26, 1, 30, tzinfo=UTC)) == "02:30"
         assert moments.short(datetime(2025, 10, 26, 2, 30, tzinfo=UTC)) == "03:30"
@@ -160,21 +162,24 @@ def row(**fields: Any) -> Reservation:
 @pytest.mark.parametrize(
     ("fields", "state"),
     [
-        ({"callType": "1", "appointTime": NOON.timestamp() * 1000}, State.SOON),
+        ({"callType": "1", "appointTime": NOON.timestamp() * 1000}, ReservationState.SOON),
         # An automatic one is being dialled since five minutes ago.
-        ({"callType": "2", "appointTime": NOON.timestamp() * 1000}, State.DIALLING),
-        ({"callType": "1", "appointTime": (NOON.timestamp() - 61) * 1000}, State.LATE),
-        ({"callType": "1", "appointTime": (NOON.timestamp() + 901) * 1000}, State.WAITING),
-        ({"callType": "2", "appointTime": (NOON.timestamp() + 1200) * 1000}, State.SOON),
-        ({"callType": "1", "appointTime": MORNING, "failCode": "00604"}, State.FAILED),
-        ({"callType": "1", "appointTime": MORNING, "failCode": "00000"}, State.ANSWERED),
-        ({"callType": "1", "appointTime": MORNING, "failCode": "0"}, State.ANSWERED),
-        ({"callType": "1", "appointTime": MORNING, "beginTime": MORNING}, State.CALLED),
-        ({"callType": "1"}, State.UNKNOWN),
+        ({"callType": "2", "appointTime": NOON.timestamp() * 1000}, ReservationState.DIALLING),
+        ({"callType": "1", "appointTime": (NOON.timestamp() - 61) * 1000}, ReservationState.LATE),
+        (
+            {"callType": "1", "appointTime": (NOON.timestamp() + 901) * 1000},
+            ReservationState.WAITING,
+        ),
+        ({"callType": "2", "appointTime": (NOON.timestamp() + 1200) * 1000}, ReservationState.SOON),
+        ({"callType": "1", "appointTime": MORNING, "failCode": "00604"}, ReservationState.FAILED),
+        ({"callType": "1", "appointTime": MORNING, "failCode": "00000"}, ReservationState.ANSWERED),
+        ({"callType": "1", "appointTime": MORNING, "failCode": "0"}, ReservationState.ANSWERED),
+        ({"callType": "1", "appointTime": MORNING, "beginTime": MORNING}, ReservationState.CALLED),
+        ({"callType": "1"}, ReservationState.UNKNOWN),
     ],
 )
-def test_late_and_soon_differ_by_type(fields: dict[str, Any], state: State) -> None:
-    assert standing(row(**fields), NOON, late_grace=timedelta(minutes=1)).state is state
+def test_late_and_soon_differ_by_type(fields: dict[str, Any], state: ReservationState) -> None:
+    assert get_status(row(**fields), NOON, late_grace=timedelta(minutes=1)).state is state
 
 
 @time_machine.travel("2025-05-15T12:00:00Z", tick=False)

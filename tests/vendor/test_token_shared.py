@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from isales_proxy.client.tokens import Token
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BearerToken, Vdn
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
@@ -28,7 +28,7 @@ from isales_proxy.simulator import (
     Simulator,
 )
 from isales_proxy.vendor import gateway
-from isales_proxy.vendor.token_store import DatabaseShelf
+from isales_proxy.vendor.token_store import DatabaseTokenStore
 from tests.support import clock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,19 +104,19 @@ def test_sixteen_threads_of_three_processes_cause_one_token_call(tmp_path: Path)
 @pytest.mark.django_db(transaction=True)
 def test_a_token_is_kept_sealed_and_outlives_the_process(vendor: Simulator, people: Any) -> None:
     vdn = Vdn.objects.get(pk=88)
-    gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
-    kept = DatabaseShelf(isales()).read()
+    gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    kept = DatabaseTokenStore(get_isales_settings()).read()
     assert kept is not None
     assert kept.value not in BearerToken.objects.get().sealed
     gateway.close()
-    gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
     assert len(vendor.calls.of(FETCH_TOKEN)) == 1
 
 
 @pytest.mark.django_db
 def test_one_turn_at_a_time_which_lapses(settings: Any) -> None:
     now = [timezone.now()]
-    mine, yours = (DatabaseShelf(isales(), now=lambda: now[0]) for _ in range(2))
+    mine, yours = (DatabaseTokenStore(get_isales_settings(), now=lambda: now[0]) for _ in range(2))
     assert mine.take_turn(10)
     assert not yours.take_turn(10)
     mine.end_turn()
@@ -131,7 +131,7 @@ def test_one_turn_at_a_time_which_lapses(settings: Any) -> None:
 def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
     """Its holder died, and the clock was set back since."""
     now = [timezone.now()]
-    mine, yours = (DatabaseShelf(isales(), now=lambda: now[0]) for _ in range(2))
+    mine, yours = (DatabaseTokenStore(get_isales_settings(), now=lambda: now[0]) for _ in range(2))
     assert mine.take_turn(10)
     now[0] -= timedelta(hours=1)
     assert yours.take_turn(10)
@@ -140,13 +140,13 @@ def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_other_credentials_have_another_shelf(settings: Any) -> None:
-    found = replace(isales(), app_key="one", app_secret="secret-one")
+    found = replace(get_isales_settings(), app_key="one", app_secret="secret-one")
     token = Token(value="v", issued_at=timezone.now(), expires_at=None)
-    DatabaseShelf(found).write(token)
-    assert DatabaseShelf(found).read() is not None
-    assert DatabaseShelf(replace(found, app_secret="secret-two")).read() is None
+    DatabaseTokenStore(found).write(token)
+    assert DatabaseTokenStore(found).read() is not None
+    assert DatabaseTokenStore(replace(found, app_secret="secret-two")).read() is None
     settings.SECRET_KEY = "another"
-    assert DatabaseShelf(found).read() is None
+    assert DatabaseTokenStore(found).read() is None
 
 
 def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.Monkey
             raise DatabaseError("away")
 
     monkeypatch.setattr(BearerToken, "objects", Away())
-    shelf = DatabaseShelf(isales())
+    shelf = DatabaseTokenStore(get_isales_settings())
     assert shelf.read() is None
     assert shelf.take_turn(10)
     shelf.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
@@ -172,7 +172,7 @@ def test_a_token_that_the_vendor_forgot_is_renewed_once(
     # Eight threads of one busy machine may well be slow together.
     settings.ISALES = replace(settings.ISALES, read_timeout=10.0, deadline=20.0)
     vdn = Vdn.objects.get(pk=88)
-    gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+    gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
     vendor.tokens.revoke_all()
     gate = Barrier(8)
     failures: list[BaseException] = []
@@ -180,7 +180,7 @@ def test_a_token_that_the_vendor_forgot_is_renewed_once(
     def ask() -> None:
         gate.wait()
         try:
-            gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+            gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
         except BaseException as error:  # noqa: BLE001 - told by the assertion below
             failures.append(error)
         finally:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from isales_proxy.core.settings import Keeping
+from isales_proxy.core.settings import RetentionSettings
 from isales_proxy.models import User, Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from isales_proxy.vendor import gateway
 from isales_proxy.write_backs import leases
-from isales_proxy.write_backs.leases import Ending
+from isales_proxy.write_backs.leases import AttemptResult
 from tests.support.outbox import Outbox, scope_of
 
 WAITING, DELIVERED = WriteBackState.WAITING, WriteBackState.DELIVERED
@@ -140,7 +140,7 @@ def test_the_vendors_own_wish_is_respected(outbox: Outbox, vendor: Simulator) ->
 def test_it_is_given_up_after_the_time_that_was_set(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
-    settings.KEEPING = Keeping(give_up_hours=2)
+    settings.KEEPING = RetentionSettings(give_up_hours=2)
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT, times=None)
     row = outbox.write()
     outbox.deliver()
@@ -273,10 +273,10 @@ def test_a_worker_that_lost_its_claim_decides_nothing(outbox: Outbox) -> None:
         outbox.later(seconds=5)
     new = outbox.take("new")
     assert new
-    leases.settle(old, Ending(WriteBackState.REFUSED, "refused"), outbox.now)
+    leases.complete(old, AttemptResult(WriteBackState.REFUSED, "refused"), outbox.now)
     assert state(row) == WAITING
     assert row.claimed_by == "new"
-    leases.settle(new, Ending(DELIVERED, "ok"), outbox.now)
+    leases.complete(new, AttemptResult(DELIVERED, "ok"), outbox.now)
     assert state(row) == DELIVERED
     assert outbox.outcomes(row) == ["refused", "ok"]
 
@@ -287,7 +287,7 @@ def test_a_late_acknowledgement_counts_all_the_same(outbox: Outbox) -> None:
     assert old
     outbox.later(seconds=9)
     outbox.cancel(row)
-    leases.settle(old, Ending(DELIVERED, "ok"), outbox.now)
+    leases.complete(old, AttemptResult(DELIVERED, "ok"), outbox.now)
     assert state(row) == DELIVERED
     assert outbox.outcomes(row) == ["ok"]
 
@@ -299,7 +299,7 @@ def test_no_transaction_is_open_while_the_vendor_is_spoken_to(
     outbox = Outbox(scope_of(people["supervisor"]))
     outbox.write()
     seen: list[bool] = []
-    real = gateway.client
+    real = gateway.get_client
 
     def client(vdn: Vdn) -> Any:
         seen.append(connection.in_atomic_block)

@@ -80,7 +80,7 @@ def test_nothing_personal_is_logged(
 
 def break_once(monkeypatch: pytest.MonkeyPatch, words: str = "") -> None:
     """The next delivery meets a fault of our own."""
-    real, faults = gateway.client, iter([RuntimeError(words)])
+    real, faults = gateway.get_client, iter([RuntimeError(words)])
 
     def client(vdn: Vdn) -> Any:
         for fault in faults:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from dashboard.ui.times import Moments
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import User, Vdn, WriteBack
 from isales_proxy.simulator import Simulator
 from tests.support.outbox import TASK, text_of
@@ -129,7 +129,7 @@ def test_a_time_that_the_clocks_skip_is_told(client: Any) -> None:
 
 
 def test_the_same_clock_time_is_told_apart_where_it_comes_twice() -> None:
-    moments = Moments(NOW, BERLIN)
+    moments = TimeFormatter(NOW, BERLIN)
     first = BEGAN.replace(hour=0)
     for show in (moments.short, moments.exact, moments.clock, moments.stamp):
         assert show(first) != show(BEGAN)

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from isales_proxy.access import NotAllowed
+from isales_proxy.access import PermissionMissing
 from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import InvalidQuery, ReservationQuery
-from isales_proxy.core.settings import Keeping
+from isales_proxy.core.settings import RetentionSettings
 from isales_proxy.models import AuditAction, AuditEvent, CallDatum, User, WriteBack, WriteBackState
 from isales_proxy.reservations import services as reservations
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
-from isales_proxy.vendor.vendor_times import read_time, time_text
+from isales_proxy.vendor.vendor_times import format_time, parse_time
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, NotAsItStands, Overtaken
+from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, Overtaken, WrongState
 from tests.support.call_data import NUMBER, left_behind
 from tests.support.outbox import TASK, Outbox, reserve, result, scope_of
 
@@ -67,8 +67,8 @@ def test_times_are_told_as_the_settings_say(
 ) -> None:
     settings.ISALES = replace(settings.ISALES, time_format=form, time_format_zone=zone)
     moment = datetime(2025, 5, 31, 6, 0, tzinfo=UTC)
-    assert time_text(moment, outbox.scope.vdn) == text
-    assert read_time(text, outbox.scope.vdn) == moment
+    assert format_time(moment, outbox.scope.vdn) == text
+    assert parse_time(text, outbox.scope.vdn) == moment
 
 
 def test_a_form_sent_twice_is_one_write_back(outbox: Outbox) -> None:
@@ -102,10 +102,10 @@ def test_only_who_may_writes_retries_and_cancels(
 ) -> None:
     row = outbox.write()
     scope = scope_of(people[role])
-    with pytest.raises(NotAllowed):
+    with pytest.raises(PermissionMissing):
         write_backs.queue(scope=scope, result=result(), key="k")
     for deed in (write_backs.retry, write_backs.cancel):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(PermissionMissing):
             deed(scope=scope, pk=row.pk)
 
 
@@ -129,7 +129,7 @@ def test_the_audit_tells_who_without_a_number(outbox: Outbox) -> None:
     assert {event.actor for event in events} == {"supervisor"}
     assert {event.vdn_id for event in events} == {88}
     assert "15800000001" not in "".join(str(vars(event)) for event in events)
-    assert {event.number_key for event in events} == {audit.number_key("15800000001")}
+    assert {event.number_key for event in events} == {audit.fingerprint_number("15800000001")}
 
 
 def test_the_audit_finds_a_number_that_the_result_does_not_say(
@@ -137,7 +137,7 @@ def test_the_audit_finds_a_number_that_the_result_does_not_say(
 ) -> None:
     reserve(vendor)
     query = ReservationQuery(called_no="990022")
-    assert reservations.one(scope=outbox.scope, appoint_id="911", query=query)
+    assert reservations.get(scope=outbox.scope, appoint_id="911", query=query)
     taken = left_behind(state="taken")
     CallDatum.objects.create(batch=taken, position=1, unique_id="u-2", phone_numbers=NUMBER, raw={})
     of_reservation = write_backs.queue(
@@ -149,7 +149,7 @@ def test_the_audit_finds_a_number_that_the_result_does_not_say(
         outbox.cancel(row)
         outbox.retry(row)
         events = AuditEvent.objects.filter(subject=f"write-back {row.pk}")
-        assert [event.number_key for event in events] == [audit.number_key(number)] * 3
+        assert [event.number_key for event in events] == [audit.fingerprint_number(number)] * 3
     other = outbox.write("u-3")
     outbox.cancel(other)
     assert set(
@@ -165,14 +165,14 @@ def test_a_cancelled_one_is_not_sent(outbox: Outbox, vendor: Simulator) -> None:
     assert list(vendor.write_backs) == []
     row.refresh_from_db()
     assert (row.state, row.finished_at) == (WriteBackState.CANCELLED, outbox.now)
-    with pytest.raises(NotAsItStands):
+    with pytest.raises(WrongState):
         outbox.cancel(row)
 
 
 def test_one_that_is_being_sent_cannot_be_cancelled(outbox: Outbox) -> None:
     row = outbox.write()
     WriteBack.objects.update(claimed_by="w", claimed_until=outbox.now + timedelta(seconds=5))
-    with pytest.raises(NotAsItStands):
+    with pytest.raises(WrongState):
         outbox.cancel(row)
     outbox.later(seconds=6)
     assert outbox.cancel(row).state == WriteBackState.CANCELLED
@@ -188,7 +188,7 @@ def test_a_refused_one_is_tried_again(outbox: Outbox, vendor: Simulator) -> None
     row.refresh_from_db()
     assert row.state == WriteBackState.DELIVERED
     assert outbox.outcomes(row) == ["refused", "ok"]
-    with pytest.raises(NotAsItStands):
+    with pytest.raises(WrongState):
         outbox.retry(row)
 
 
@@ -218,7 +218,7 @@ def test_nor_while_the_newer_one_is_being_sent(outbox: Outbox) -> None:
 def test_what_ended_long_ago_is_deleted_with_its_journal(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
-    settings.KEEPING = Keeping(write_back_days=10)
+    settings.KEEPING = RetentionSettings(write_back_days=10)
     done, waiting = outbox.write("a"), outbox.write("b")
     WriteBack.objects.filter(pk=waiting.pk).update(next_at=outbox.now + timedelta(days=99))
     outbox.deliver()

@@ -38,7 +38,7 @@ class _Watched(CleanedInput):
         try:
             attempt = sign_in_attempts.count((sign_in_attempts.CODES_BY_PERSON, str(self.user.pk)))
         except sign_in_attempts.TooManyAttempts:
-            log_in_audit.locked(self.user.username)
+            log_in_audit.record_locked_out(self.user.username)
             raise get_account_adapter().validation_error("too_many_login_attempts") from None
         try:
             code = str(super().clean_code())  # type: ignore[misc]
@@ -107,12 +107,12 @@ class OwnPasswordForm(ChangePasswordForm):
         try:
             attempt = count_password(context.request, name)
         except sign_in_attempts.TooManyAttempts:
-            log_in_audit.locked(name)
+            log_in_audit.record_locked_out(name)
             raise get_account_adapter().validation_error("too_many_login_attempts") from None
         try:
             typed = str(super().clean_oldpassword())
         except ValidationError:
-            log_in_audit.failed(name)
+            log_in_audit.record_failed(name)
             raise
         attempt.rollback()
         return typed

@@ -30,11 +30,11 @@ _LEEWAY: Final = 30
 _LONGEST_SUBJECT: Final = 191
 
 
-class Unfit(ValueError):
+class InvalidIdToken(ValueError):
     """The token proves nothing; the message has no part of it."""
 
 
-def nonce_of(verifier: str) -> str:
+def compute_nonce(verifier: str) -> str:
     """The nonce of the attempt that this PKCE verifier belongs to.
 
     Drawn from it, so that the two cannot come from different attempts.
@@ -42,7 +42,7 @@ def nonce_of(verifier: str) -> str:
     return hmac.new(verifier.encode(), b"callboard.nonce", sha256).hexdigest()
 
 
-def verified(
+def verify_id_token(
     raw: str, *, keys: Mapping[str, Any], issuer: str, client_id: str, nonce: str
 ) -> dict[str, Any]:
     """The claims of a token that is signed by one of `keys` (a JWK set), of this issuer, for us,
@@ -59,24 +59,24 @@ def verified(
             options={"require": ["iss", "sub", "aud", "exp", "iat"]},
         )
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Unfit(type(error).__name__) from None
+        raise InvalidIdToken(type(error).__name__) from None
     audience = found["aud"]
     if isinstance(audience, list) and len(audience) > 1 and found.get("azp") != client_id:
-        raise Unfit("issued to another client")
+        raise InvalidIdToken("issued to another client")
     if not hmac.compare_digest(str(found.get("nonce", "")).encode(), nonce.encode()):
-        raise Unfit("of another attempt")
+        raise InvalidIdToken("of another attempt")
     if not isinstance(found["sub"], str) or not 0 < len(found["sub"]) <= _LONGEST_SUBJECT:
-        raise Unfit("no usable subject")
+        raise InvalidIdToken("no usable subject")
     return found
 
 
 def _key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> jwt.PyJWK:
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise Unfit("algorithm")
+        raise InvalidIdToken("algorithm")
     usable = [key for key in keys["keys"] if key.get("use", "sig") == "sig"]
     if "kid" in header:
         usable = [key for key in usable if key.get("kid") == header["kid"]]
     if len(usable) != 1:
-        raise Unfit("no such key")
+        raise InvalidIdToken("no such key")
     return jwt.PyJWK.from_dict(usable[0], algorithm=algorithm)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
-from dashboard.account.sign_in.requirement import has_passed
+from dashboard.account.sign_in.requirement import has_passed_second_factor
 from dashboard.ui.middleware import GetResponse
 from isales_proxy.accounts import second_factors
 from isales_proxy.api.errors import is_api, problem
@@ -67,9 +67,11 @@ class GateMiddleware:
             return _lead(
                 request, "account_change_password", _("Change your password first."), back=True
             )
-        if not second_factors.is_required_of(user) or has_passed(request.session, user):
+        if not second_factors.is_required_of(user) or has_passed_second_factor(
+            request.session, user
+        ):
             return None
-        if second_factors.has(user):
+        if second_factors.has_second_factor(user):
             # Set up in another session: here it has still to be given.
             return _lead(
                 request, "mfa_reauthenticate", _("Give your second factor first."), back=True

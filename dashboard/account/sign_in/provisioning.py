@@ -18,7 +18,7 @@ from django.shortcuts import render
 from dashboard.account import log_in_audit
 from dashboard.account.sign_in import provider_calls
 from isales_proxy.accounts import changes, granted_access, sessions
-from isales_proxy.accounts.granted_access import Granted
+from isales_proxy.accounts.granted_access import GrantedAccess
 from isales_proxy.models import Role
 
 log = structlog.get_logger("isales")
@@ -35,24 +35,26 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         """Bring a known person's access up to date; send away who has no role."""
-        granted = grants(sociallogin.account.extra_data)
+        granted = map_claims(sociallogin.account.extra_data)
         person = sociallogin.user if sociallogin.is_existing else None
         if person is not None:
-            granted_access.bring_up_to_date(person=person, granted=granted)
+            granted_access.synchronise_access(person=person, granted=granted)
         if granted:
             return
         if person is not None:
-            sessions.shut_out(person=person, by=person, reason="no role left")
-        log_in_audit.failed(person.username if person else "", reason="single sign-on: no role")
+            sessions.end_sessions_and_tokens(person=person, by=person, reason="no role left")
+        log_in_audit.record_failed(
+            person.username if person else "", reason="single sign-on: no role"
+        )
         raise ImmediateHttpResponse(render(request, "socialaccount/no_role.html", status=403))
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
         """Make the person, and give the access that the claims grant."""
-        granted = grants(sociallogin.account.extra_data)
-        with changes.watched(by=None, people=[]) as touched:
+        granted = map_claims(sociallogin.account.extra_data)
+        with changes.record_changes(by=None, people=[]) as touched:
             person = super().save_user(request, sociallogin, form)
             touched.add(person.pk)
-        granted_access.bring_up_to_date(person=person, granted=granted)
+        granted_access.synchronise_access(person=person, granted=granted)
         return person
 
     def on_authentication_error(
@@ -66,7 +68,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         """Tell the operator what the page does not tell."""
         # An exception's own words may quote the provider's answer, and with it a token.
         log.warning("single_sign_on_failed", error=str(error), cause=type(exception).__name__)
-        log_in_audit.failed("", reason="single sign-on")
+        log_in_audit.record_failed("", reason="single sign-on")
 
     def get_requests_session(self) -> Any:
         """A session whose Authorization no `.netrc` overwrites."""
@@ -75,7 +77,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         return provider_calls.bounded(session)
 
 
-def grants(claims: dict[str, Any]) -> dict[int, Granted]:
+def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
     """VDN → what these claims grant there; of several roles the one that may most.
 
     A role of agent without an agent account is none.
@@ -86,15 +88,15 @@ def grants(claims: dict[str, Any]) -> dict[int, Granted]:
     values = _values(claims.get("roles"))
     account = claims.get("agent_account")
     said = str(account) if isinstance(account, str | int) else ""
-    agent_account = granted_access.usable_account(said)
-    found: dict[int, Granted] = {}
+    agent_account = granted_access.clean_agent_account(said)
+    found: dict[int, GrantedAccess] = {}
     for grant in sso.grants:
         role = Role(grant.role)
         if grant.value not in values or (role is Role.AGENT and not agent_account):
             continue
         known = found.get(grant.vdn_id)
         if known is None or _STRENGTH.index(role) > _STRENGTH.index(known.role):
-            found[grant.vdn_id] = Granted(role, agent_account)
+            found[grant.vdn_id] = GrantedAccess(role, agent_account)
     return found
 
 

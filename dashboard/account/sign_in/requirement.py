@@ -8,16 +8,16 @@ from typing import Any, Final
 _PASSED: Final = "second_factor"
 
 
-def has_passed(session: Any, user: Any) -> bool:
+def has_passed_second_factor(session: Any, user: Any) -> bool:
     """Whether this person gave, or set up, a second factor in this session."""
     return bool(session.get(_PASSED) == user.pk)
 
 
-def note_passed(session: Any, user: Any) -> None:
+def mark_passed(session: Any, user: Any) -> None:
     """Remember that they did."""
     session[_PASSED] = user.pk
 
 
-def forget_passed(session: Any) -> None:
+def clear_passed(session: Any) -> None:
     """There is none left that could have been passed."""
     session.pop(_PASSED, None)

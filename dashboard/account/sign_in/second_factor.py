@@ -26,13 +26,13 @@ class SealedAdapter(DefaultMFAAdapter):
 
     def encrypt(self, text: str) -> str:
         """Seal a secret."""
-        return encryption.seal(text, purpose=_PURPOSE)
+        return encryption.encrypt(text, purpose=_PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
         """What was sealed; if it cannot be opened, a secret that no code fits."""
         try:
-            return encryption.unseal(encrypted_text, purpose=_PURPOSE)
-        except encryption.Unopenable:
+            return encryption.decrypt(encrypted_text, purpose=_PURPOSE)
+        except encryption.DecryptionFailed:
             # The person is refused like with a wrong code; an admin can reset their second factor.
             log.warning("second_factor_unopenable")
             return base64.b32encode(secrets.token_bytes(20)).decode("ascii")
@@ -41,7 +41,7 @@ class SealedAdapter(DefaultMFAAdapter):
         """Not the last one of a person who must have one."""
         if not second_factors.is_required_of(authenticator.user):
             return True
-        return second_factors.has(authenticator.user, but=authenticator.pk)
+        return second_factors.has_second_factor(authenticator.user, but=authenticator.pk)
 
     def get_totp_issuer(self) -> str:
         """The product's name, for which the app lists the code."""
@@ -69,7 +69,7 @@ def is_unreadable(user: Any) -> bool:
         for name in ("secret", "seed"):
             try:
                 if kept.get(name):
-                    encryption.unseal(kept[name], purpose=_PURPOSE)
-            except encryption.Unopenable:
+                    encryption.decrypt(kept[name], purpose=_PURPOSE)
+            except encryption.DecryptionFailed:
                 return True
     return False

@@ -33,7 +33,7 @@ _HOUR: Final = 3600
 _MINUTE: Final = 60
 
 
-def begin(session: Any, *, now: float) -> None:
+def start_session(session: Any, *, now: float) -> None:
     """Let the session begin now."""
     session[_BEGAN] = session[_SEEN] = int(now)
 
@@ -65,7 +65,7 @@ class SessionLimitsMiddleware:
         limits = settings.SIGN_IN
         # Noted in the future: the clock was set back, and the session would last as much longer.
         if _BEGAN not in session or session[_SEEN] > now + _EVERY:
-            begin(session, now=now)
+            start_session(session, now=now)
             self._note(request, now)
             return
         if now - session[_BEGAN] > limits.hours * _HOUR:
@@ -79,8 +79,10 @@ class SessionLimitsMiddleware:
     def _note(self, request: HttpRequest, now: float) -> None:
         key = request.session.session_key or ""
         address = get_adapter(request).get_client_ip(request)
-        if not sessions.seen(key=key, address=address, now=datetime.fromtimestamp(now, UTC)):
-            sessions.begun(
+        if not sessions.record_activity(
+            key=key, address=address, now=datetime.fromtimestamp(now, UTC)
+        ):
+            sessions.record_start(
                 user=cast("User", request.user),
                 key=key,
                 address=address,

@@ -19,8 +19,8 @@ from isales_proxy.models import User
 
 @receiver(user_logged_in, dispatch_uid="sign_in.begun")
 def _begun(request: HttpRequest, user: Any, **_more: object) -> None:
-    session_limits.begin(request.session, now=time.time())
-    sessions.begun(
+    session_limits.start_session(request.session, now=time.time())
+    sessions.record_start(
         user=user,
         key=request.session.session_key or "",
         address=get_adapter(request).get_client_ip(request),
@@ -30,31 +30,31 @@ def _begun(request: HttpRequest, user: Any, **_more: object) -> None:
 
 @receiver(mfa.authenticator_used, dispatch_uid="sign_in.used")
 def _used(request: HttpRequest, user: Any, **_more: object) -> None:
-    requirement.note_passed(request.session, user)
+    requirement.mark_passed(request.session, user)
 
 
 @receiver(mfa.authenticator_added, dispatch_uid="sign_in.added")
 def _added(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
-    second_factors.note(person=user, by=user, change="added", kinds=[authenticator.type])
+    second_factors.record_change(person=user, by=user, change="added", kinds=[authenticator.type])
     if authenticator.type not in second_factors.FACTORS:
         return
-    requirement.note_passed(request.session, user)
-    if not second_factors.has(user, but=authenticator.pk):
+    requirement.mark_passed(request.session, user)
+    if not second_factors.has_second_factor(user, but=authenticator.pk):
         # Sessions that began with a password alone may be those of whoever stole it.
         _end_others(request, user)
 
 
 @receiver(mfa.authenticator_removed, dispatch_uid="sign_in.removed")
 def _removed(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
-    second_factors.note(person=user, by=user, change="removed", kinds=[authenticator.type])
-    if authenticator.type in second_factors.FACTORS and not second_factors.has(user):
-        requirement.forget_passed(request.session)
+    second_factors.record_change(person=user, by=user, change="removed", kinds=[authenticator.type])
+    if authenticator.type in second_factors.FACTORS and not second_factors.has_second_factor(user):
+        requirement.clear_passed(request.session)
         _end_others(request, user)
 
 
 @receiver(mfa.authenticator_reset, dispatch_uid="sign_in.reset")
 def _reset(user: Any, authenticator: Any, **_more: object) -> None:
-    second_factors.note(person=user, by=user, change="renewed", kinds=[authenticator.type])
+    second_factors.record_change(person=user, by=user, change="renewed", kinds=[authenticator.type])
 
 
 @receiver(account.password_changed, dispatch_uid="sign_in.password")

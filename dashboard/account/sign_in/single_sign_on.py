@@ -67,14 +67,14 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         if not self._verifier or not isinstance(raw, str):
             raise OAuth2Error("No ID token.")
         try:
-            claims = id_tokens.verified(
+            claims = id_tokens.verify_id_token(
                 raw,
                 keys=_json(self.openid_config["jwks_uri"]),
                 issuer=self.openid_config["issuer"],
                 client_id=app.client_id,
-                nonce=id_tokens.nonce_of(self._verifier),
+                nonce=id_tokens.compute_nonce(self._verifier),
             )
-        except id_tokens.Unfit as error:
+        except id_tokens.InvalidIdToken as error:
             raise OAuth2Error(f"ID token: {error}") from None
         if isinstance(self.openid_config.get("userinfo_endpoint"), str):
             more = _json(self.openid_config["userinfo_endpoint"], bearer=token.token)
@@ -104,7 +104,7 @@ class Provider(OpenIDConnectProvider):
     def get_pkce_params(self) -> dict[str, Any]:
         """PKCE, and the nonce that belongs to it."""
         found: dict[str, Any] = super().get_pkce_params()
-        return {**found, "nonce": id_tokens.nonce_of(found["code_verifier"])}
+        return {**found, "nonce": id_tokens.compute_nonce(found["code_verifier"])}
 
     def extract_uid(self, data: dict[str, Any]) -> str:
         """The provider's own number of the person, which never changes hands."""
@@ -114,8 +114,8 @@ class Provider(OpenIDConnectProvider):
         """What granting needs of the claims, and nothing else of the person."""
         sso = _configured()
         return {
-            "roles": claimed(data, sso.role_claim),
-            "agent_account": claimed(data, sso.agent_account_claim),
+            "roles": get_claim(data, sso.role_claim),
+            "agent_account": get_claim(data, sso.agent_account_claim),
         }
 
     def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Provider(OpenIDConnectProvider):
         return []
 
 
-def claimed(claims: Any, name: str) -> Any:
+def get_claim(claims: Any, name: str) -> Any:
     """A claim by its name, or by the dotted path to it, such as `realm_access.roles`; else None."""
     if isinstance(claims, dict) and name in claims:
         return claims[name]

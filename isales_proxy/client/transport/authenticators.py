@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from ..auth import Credentials, c2_header
 from ..config import ObsAuth, ObsConfig
 from ..errors import KeysMissing
-from ..tokens import StaticToken, Token, TokenShelf, TokenSource, TokenState
+from ..tokens import StaticToken, Token, TokenSource, TokenState, TokenStore
 from .token_calls import Caller, TokenCalls
 
 
@@ -120,7 +120,7 @@ class Bearer:
         self,
         config: ObsConfig | None,
         *,
-        shelf: TokenShelf,
+        shelf: TokenStore,
         call: Caller,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],

@@ -11,7 +11,7 @@ from typing import Generic
 
 import requests
 
-from ..config import Place
+from ..config import Endpoint
 from ..envelopes import P
 from ..errors import (
     BadAnswer,
@@ -106,7 +106,7 @@ def open_answer(
         raise Throttled(retry_after=retry_after)
     if status >= 500:
         # The OBS pages name this one status for a business failure.
-        if status == HTTPStatus.INTERNAL_SERVER_ERROR and operation.place is Place.OBS:
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR and operation.place is Endpoint.OBS:
             code, sentence = _refusal(operation, read)
             if code is not None:
                 raise Refused(code=code, vendor_sentence=sentence)

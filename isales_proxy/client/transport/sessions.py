@@ -15,12 +15,12 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from ..config import Place
+from ..config import Endpoint
 from .connections import Budget, Trace, pool_classes
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class PooledSession:
     """What one thread calls with: a session of its own, the time its call has left, its trace.
 
     ``new_session`` makes another one, for a call that must not use a kept connection.
@@ -33,7 +33,7 @@ class Lane:
     pid: int
 
 
-class Lanes:
+class SessionPool:
     """A lane for each thread."""
 
     def __init__(self, tls: ssl.SSLContext, monotonic: Callable[[], float]) -> None:
@@ -44,14 +44,14 @@ class Lanes:
         # Weak, so that a thread's connections go when the thread goes.
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
-    def mine(self) -> Lane:
+    def mine(self) -> PooledSession:
         """The lane of the calling thread."""
-        lane: Lane | None = getattr(self._local, "lane", None)
+        lane: PooledSession | None = getattr(self._local, "lane", None)
         # After a fork the sockets of this thread's lane belong to the parent too.
         if lane is None or lane.pid != os.getpid():
             budget, trace = Budget(self._monotonic), Trace()
             new_session = partial(_Session, self._tls, budget, trace)
-            lane = Lane(new_session(), new_session, budget, trace, os.getpid())
+            lane = PooledSession(new_session(), new_session, budget, trace, os.getpid())
             self._local.lane = lane
             with self._lock:
                 self._sessions.add(lane.session)
@@ -84,7 +84,7 @@ class _Adapter(HTTPAdapter):
         self._tls = tls
         self._budget = budget
         self._trace = trace
-        super().__init__(pool_connections=len(Place), pool_maxsize=1, max_retries=0)
+        super().__init__(pool_connections=len(Endpoint), pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)

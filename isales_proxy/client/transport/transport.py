@@ -23,7 +23,7 @@ import stamina
 
 from ..auth import percent
 from ..breaker import Breaker, State
-from ..config import Origin, Place, TransportConfig
+from ..config import Endpoint, Origin, TransportConfig
 from ..envelopes import P
 from ..errors import (
     CredentialsRefused,
@@ -35,12 +35,12 @@ from ..errors import (
 )
 from ..observer import Observer, SilentObserver
 from ..operations import OPERATIONS, AuthScheme, Operation
-from ..tokens import MemoryShelf, TokenShelf, TokenState
+from ..tokens import MemoryTokenStore, TokenState, TokenStore
 from .authenticators import Authenticator, Bearer, C2Signer, Open, Outgoing, Proof
 from .failures import HTTP_ERRORS, sending_failure
 from .response_body import Answer, Received, open_answer, read_body, read_date
 from .retry import RetryPolicy
-from .sessions import Lane, Lanes, tls_context
+from .sessions import PooledSession, SessionPool, tls_context
 
 USER_AGENT = "callboard"
 
@@ -88,7 +88,7 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
         observer: Observer | None = None,
-        shelf: TokenShelf | None = None,
+        shelf: TokenStore | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -96,11 +96,11 @@ class Transport:
         self._sleep = sleep
         self._rng = rng
         self.observer: Observer = observer or SilentObserver()
-        self._lanes = Lanes(tls_context(config.ca_bundle), monotonic)
+        self._lanes = SessionPool(tls_context(config.ca_bundle), monotonic)
         self._breakers = {op.name: self._new_breaker(op.name) for op in OPERATIONS}
-        self._origins = {place: config.origin_of(place) for place in Place}
+        self._origins = {place: config.origin_of(place) for place in Endpoint}
         self._bearer = Bearer(
-            config.obs, shelf=shelf or MemoryShelf(), call=self.call, clock=clock, sleep=sleep
+            config.obs, shelf=shelf or MemoryTokenStore(), call=self.call, clock=clock, sleep=sleep
         )
         self._authenticators: Mapping[AuthScheme, Authenticator] = {
             AuthScheme.C2: C2Signer(config.credentials, clock),
@@ -168,7 +168,7 @@ class Transport:
             on_change=lambda state: self.observer.breaker(name, state.value),
         )
 
-    def _proved(self, call: _Call[P], lane: Lane, course: _Course) -> P:
+    def _proved(self, call: _Call[P], lane: PooledSession, course: _Course) -> P:
         """The attempts with one proof; and when it is refused, those left with a renewed one."""
         repeatable = call.operation.repeatable
         authenticator = self._authenticators[call.operation.auth]
@@ -199,7 +199,9 @@ class Transport:
         # The refused attempt is not counted.
         return self._attempts(call, renewed, lane, course, most - course.attempts + 1)
 
-    def _attempts(self, call: _Call[P], proof: Proof, lane: Lane, course: _Course, most: int) -> P:
+    def _attempts(
+        self, call: _Call[P], proof: Proof, lane: PooledSession, course: _Course, most: int
+    ) -> P:
         breaker = self._breakers[call.operation.name]
         policy = RetryPolicy(
             left=lane.budget.left,
@@ -219,7 +221,7 @@ class Transport:
         raise AssertionError("stamina ends with an answer or an error")
 
     def _attempt(
-        self, call: _Call[P], proof: Proof, lane: Lane, breaker: Breaker, course: _Course
+        self, call: _Call[P], proof: Proof, lane: PooledSession, breaker: Breaker, course: _Course
     ) -> P:
         """One attempt, told to the breaker and the observer."""
         if lane.budget.left() <= 0:
@@ -255,7 +257,9 @@ class Transport:
             seconds = self._monotonic() - started
             self.observer.called(name, outcome, seconds, course.attempts, call.request_id, status)
 
-    def _exchange(self, call: _Call[P], proof: Proof, lane: Lane) -> tuple[int, P, datetime | None]:
+    def _exchange(
+        self, call: _Call[P], proof: Proof, lane: PooledSession
+    ) -> tuple[int, P, datetime | None]:
         """Send one request, over a connection of its own where the operation wants that.
 
         Gives status, payload and the vendor's date of the answer.
@@ -266,7 +270,7 @@ class Transport:
             return self._exchange_by(session, call, proof, lane)
 
     def _exchange_by(
-        self, session: requests.Session, call: _Call[P], proof: Proof, lane: Lane
+        self, session: requests.Session, call: _Call[P], proof: Proof, lane: PooledSession
     ) -> tuple[int, P, datetime | None]:
         operation = call.operation
         left = lane.budget.left()

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.accounts import services as people
-from isales_proxy.core.input_cleaning import cleaned
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import Role
 from isales_proxy.vendor import vendor_use
 
@@ -43,16 +43,16 @@ class Command(BaseCommand):
         password = os.environ.get(variable, "") if variable else ""
         if variable and not password:
             raise CommandError(f"The variable {variable} is not set, or empty.")
-        wish = people.Wish(
-            name=cleaned(options["name"]),
+        wish = people.UserSpec(
+            name=clean_text(options["name"]),
             role=Role(options["role"]),
             vdns=tuple(options["vdns"]),
-            agent_account=cleaned(options["agent_account"]).strip(),
+            agent_account=clean_text(options["agent_account"]).strip(),
             password=password,
         )
         try:
-            new = people.enlist(wish)
-        except people.Unfit as error:
+            new = people.create_or_update_user(wish)
+        except people.InvalidUser as error:
             raise CommandError(str(error)) from None
         done = "added" if new else "updated"
         places = ", ".join(str(number) for number in dict.fromkeys(wish.vdns))

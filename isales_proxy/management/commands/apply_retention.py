@@ -22,5 +22,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was deleted."""
         vendor_use.see_configured()
-        for name, deleted in retention.apply(timezone.now()).items():
+        for name, deleted in retention.apply_retention(timezone.now()).items():
             self.stdout.write(f"{name}: {deleted}")

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         failed = []
         for place, vdn in enumerate(_chosen(options["vdn"])):
             try:
-                report = doctor.examine_unattended(vdn=vdn, probes=options["probe"])
+                report = doctor.run_check_unattended(vdn=vdn, probes=options["probe"])
             except AlreadyRunning:
                 failed.append(f"VDN {vdn.pk}: an examination is already under way.")
                 continue

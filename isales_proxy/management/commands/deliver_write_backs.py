@@ -13,7 +13,7 @@ from django.utils import timezone
 from isales_proxy.management.stop_request import StopRequest
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 from isales_proxy.write_backs import delivery
-from isales_proxy.write_backs.delivery import Drained
+from isales_proxy.write_backs.delivery import DeliveryRun
 
 log = structlog.get_logger("isales")
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print a line for each drain that did something; the call under way is always ended."""
         ended = StopRequest()
-        worker = delivery.worker_name()
+        worker = delivery.create_worker_name()
         if options["watch"]:
             ended.on_signals()
         while True:
@@ -47,7 +47,7 @@ class Command(BaseCommand):
                     raise
                 # The database will be back, and so are we.
                 log.warning("deliveries_interrupted", error=type(error).__name__)
-                drained = Drained()
+                drained = DeliveryRun()
             if _anything(drained) or not (options["watch"] or drained.abandoned):
                 self.stdout.write(_summary(drained))
             # What a worker left that died can be taken over only after it was watched for a while.
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 return
 
 
-def _nap(drained: Drained) -> float:
+def _nap(drained: DeliveryRun) -> float:
     """Until the next one is due; not long, since new ones may come from elsewhere."""
     if drained.next_at is None:
         return _LONGEST_NAP
@@ -63,11 +63,11 @@ def _nap(drained: Drained) -> float:
     return min(max(left, _SHORTEST_NAP), _LONGEST_NAP)
 
 
-def _anything(drained: Drained) -> bool:
+def _anything(drained: DeliveryRun) -> bool:
     return bool(drained.delivered or drained.refused or drained.postponed or drained.given_up)
 
 
-def _summary(drained: Drained) -> str:
+def _summary(drained: DeliveryRun) -> str:
     """`3 delivered, 0 refused, 1 postponed`, and what was given up."""
     text = (
         f"{drained.delivered} delivered, {drained.refused} refused, {drained.postponed} postponed"

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.accounts import services as people
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import Role, Vdn
 from isales_proxy.vendor import vendor_use
 
@@ -39,7 +39,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Make the people, print the table, and read the result codes once."""
         if options["close"]:
-            closed = people.close([*Role.values, SUPERUSER], known_password=KNOWN_PASSWORD)
+            closed = people.remove_known_passwords(
+                [*Role.values, SUPERUSER], known_password=KNOWN_PASSWORD
+            )
             if closed:
                 self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
@@ -51,23 +53,25 @@ class Command(BaseCommand):
         left_alone = []
         # One who may add a VDN, which admins may not. None of these for real data.
         wanted: list[tuple[str, Role]] = [(role.value, role) for role in Role]
-        wanted += [(SUPERUSER, Role.ADMIN)] if isales().demo else []
+        wanted += [(SUPERUSER, Role.ADMIN)] if get_isales_settings().demo else []
         for name, role in wanted:
-            wish = people.Wish(
+            wish = people.UserSpec(
                 name=name,
                 superuser=name == SUPERUSER,
                 role=role,
                 vdns=vdns if role in _EVERYWHERE else vdns[:1],
                 agent_account=AGENT_ACCOUNT if role is Role.AGENT else "",
-                password=KNOWN_PASSWORD if isales().demo else secrets.token_urlsafe(12),
+                password=KNOWN_PASSWORD
+                if get_isales_settings().demo
+                else secrets.token_urlsafe(12),
                 demo=True,
             )
             try:
-                people.enlist(wish)
-            except people.NotOfTheDemo:
+                people.create_or_update_user(wish)
+            except people.NotADemoUser:
                 left_alone.append(wish.name)
                 continue
-            except people.Unfit as error:
+            except people.InvalidUser as error:
                 raise CommandError(str(error)) from None
             places = ", ".join(str(number) for number in wish.vdns)
             lines.append((wish.name, wish.password, role.value if name in Role else name, places))

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from isales_proxy.core.settings import isales
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.management import static
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 from isales_proxy.vendor import vendor_use
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.flush()
 
     def _run(self, supervisor: Supervisor, bind: str, *, production: bool) -> None:
-        if isales().demo and not settings.SIMULATOR_URL:
+        if get_isales_settings().demo and not settings.SIMULATOR_URL:
             self._start_simulator(supervisor)
         logins = self._prepare(supervisor, production=production)
         supervisor.start("The job worker", _manage("run_huey", "--quiet"))
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         supervisor.watch()
 
     def _start_simulator(self, supervisor: Supervisor) -> None:
-        vdns = [part for seed in isales().vdns for part in ("--vdn", str(seed.id))]
+        vdns = [part for seed in get_isales_settings().vdns for part in ("--vdn", str(seed.id))]
         child = supervisor.start("The simulator", _manage("run_simulator", *vdns), piped=True)
         found = _SIMULATOR_LINE.match(supervisor.first_line(child))
         if found is None:
@@ -127,10 +127,18 @@ class Command(BaseCommand):
                 f"{error}\nThe database is not up to date: back it up, then run "
                 "`.venv/bin/python manage.py migrate`."
             ) from None
-        return "" if isales().demo else supervisor.run("The closing", _manage("demo", "--close"))
+        return (
+            ""
+            if get_isales_settings().demo
+            else supervisor.run("The closing", _manage("demo", "--close"))
+        )
 
     def _say_ready(self, bind: str, logins: str) -> None:
-        mode = "a simulated CC-iSales" if isales().demo else "the CC-iSales of ISALES_BASE_URL"
+        mode = (
+            "a simulated CC-iSales"
+            if get_isales_settings().demo
+            else "the CC-iSales of ISALES_BASE_URL"
+        )
         where = bind if bind.startswith("unix:") else f"http://{bind}"
         self._say(f"\nCallboard runs on {where} with {mode}.")
         if logins.strip():
@@ -185,7 +193,11 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
 
 def _grace(*, production: bool) -> int:
     """Seconds for the requests under way when the end is asked for."""
-    return math.ceil(isales().longest_call) + _PAGE_SECONDS if production else _OWN_GRACE_SECONDS
+    return (
+        math.ceil(get_isales_settings().longest_call) + _PAGE_SECONDS
+        if production
+        else _OWN_GRACE_SECONDS
+    )
 
 
 def _address(bind: str) -> tuple[str, int] | None:

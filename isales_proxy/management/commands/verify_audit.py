@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was found."""
         vendor_use.see_configured()
-        found = retention.check(anchor=options["anchor"])
+        found = retention.verify_and_store(anchor=options["anchor"])
         if found.first_at and found.last_at:
             self.stdout.write(
                 f"Events: {found.count}, from {found.first_at:%Y-%m-%d %H:%M:%S} "
