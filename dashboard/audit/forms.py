@@ -6,12 +6,13 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.services.audit import checking
 
 _LONGEST: int = 18 + 1 + 64
 
 
-class VerifyForm(forms.Form):
+class VerifyForm(CleanedInput, forms.Form):
     """An anchor that was noted elsewhere, or nothing: then the chain alone is verified."""
 
     anchor = forms.CharField(
