@@ -176,7 +176,10 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
-ACCOUNT_FORMS = {"login": "dashboard.account.sign_in.forms.NameForm"}
+ACCOUNT_FORMS = {
+    "login": "dashboard.account.sign_in.forms.NameForm",
+    "change_password": "dashboard.account.sign_in.forms.OwnPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -186,7 +189,6 @@ ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 # Guesses are counted in the database (`services.people.attempts`), not by allauth in the cache.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
-ACCOUNT_FORMS = {"change_password": "dashboard.account.sign_in.forms.OwnPasswordForm"}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "dashboard.account.sign_in.second_factor.SealedAdapter"

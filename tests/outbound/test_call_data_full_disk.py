@@ -63,7 +63,7 @@ if os.environ["API"]:
         {"batch_count": 1, "confirm": True}, content_type="application/json")
 else:
     answer = client.post(f"/vdn/88/tasks/{task}/call-data/", {
-        "key": uuid.uuid4().hex, "batch_count": "1", "confirmed": "yes"})
+        "key": uuid.uuid4().hex, "batch_count": "1", "confirmed": "yes"}, follow=True)
 print(answer.status_code)
 print(answer.content.decode())
 """

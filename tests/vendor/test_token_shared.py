@@ -149,6 +149,7 @@ def test_other_credentials_have_another_shelf(settings: Any) -> None:
     assert DatabaseTokenStore(found).read() is None
 
 
+@pytest.mark.django_db
 def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
         def __getattr__(self, name: str) -> Any:
