@@ -23,7 +23,7 @@ from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.models import CallDataBatch
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import CallDataFilter

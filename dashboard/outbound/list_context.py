@@ -26,13 +26,13 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.core.forms import DEFAULT_SIZE
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BatchState, CallDataBatch
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import BatchFilter, CallDataFilter
-from isales_proxy.reservations.forms import DEFAULT_SIZE
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10

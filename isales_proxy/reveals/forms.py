@@ -1,4 +1,4 @@
-"""The wish to have one number shown: one form for the page and for its JSON twin."""
+"""The form of a reveal, for the page and the API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from isales_proxy.write_backs.forms import TextLineField
 
 
 class RevealForm(CleanedInput, forms.Form):
-    """Why the number is needed; the audit keeps it."""
+    """The reason for a reveal, which is recorded in the audit."""
 
     reason = TextLineField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON, label=_("Reason"))

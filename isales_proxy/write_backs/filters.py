@@ -10,8 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.core.forms import PageFilter, PlainTextField
 from isales_proxy.models import WriteBackState
-from isales_proxy.reservations.forms import PageFilter, PlainTextField
 from isales_proxy.write_backs.queries import MOST_SHOWN, WriteBackQuery
 
 

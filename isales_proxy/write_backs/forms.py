@@ -23,8 +23,8 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Scope
 from isales_proxy.client.queries import MAX_TEXT, InvalidQuery
+from isales_proxy.core.forms import CalledNumberField, LocalTimeField
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.reservations.forms import CalledNumberField, LocalTimeField
 from isales_proxy.reservations.status import SUCCESS
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.write_backs.services import IntermediateResult

@@ -17,7 +17,7 @@ from isales_proxy.models import WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound import tasks
 from isales_proxy.privacy import masked_copies
-from isales_proxy.reservations import number_search
+from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.write_backs.services import NoSuchWriteBack
 
 MOST_SHOWN: Final = 200
@@ -78,7 +78,7 @@ class WriteBackDetail:
 def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
     """One page of this VDN's outbox. Raises NotAllowed and SearchesSpent."""
     scope.require(Permission.SEE_OUTBOUND)
-    if number_search.is_whole(number := number_search.typed(query.q)):
+    if (number := SearchedNumber.parse(query.q)).is_complete:
         searches.count_search(scope, number)
     found = _matching(scope, query)
     counted = dict(found.order_by().values_list("state").annotate(Count("pk")))
@@ -164,12 +164,12 @@ def _matching(scope: Scope, query: WriteBackQuery) -> QuerySet[WriteBack]:
         found = found.filter(service_id__in=[query.task, *match.idents])
     if query.q:
         wanted = Q(unique_id__icontains=query.q)
-        number = number_search.typed(query.q)
-        digits = number.removeprefix("+")
+        number = SearchedNumber.parse(query.q)
+        digits = number.text.removeprefix("+")
         if digits and scope.can(Permission.SEE_NUMBERS):
             wanted |= Q(phone_number__contains=digits)
-        elif number_search.is_whole(number):
-            wanted |= Q(phone_number__in=number_search.spellings(number))
+        elif number.is_complete:
+            wanted |= Q(phone_number__in=number.spellings)
         found = found.filter(wanted)
     return found
 
