@@ -32,7 +32,7 @@ class Scope:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of this person's filters and screens: the chosen one, else that of the VDN."""
+        """The time zone of filters and screens: chosen by the person, else that of the VDN."""
         return ZoneInfo(self.own_zone) if self.own_zone else self.vdn.zone
 
     @property
