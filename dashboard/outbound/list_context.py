@@ -26,13 +26,13 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BatchState, CallDataBatch
 from isales_proxy.number_access.budgets import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import BatchFilter, CallDataFilter
-from isales_proxy.reservations.forms import DEFAULT_SIZE
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
@@ -51,7 +51,7 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     return render_rows(
         request,
         scope,
-        page="tasks/task.html",
+        page="outbound/task.html",
         path=path,
         service_id=service_id,
         context={
@@ -86,7 +86,7 @@ def unstored_page(
     moments = TimeFormatter(timezone.now())
     response = render(
         request,
-        "tasks/unstored.html",
+        "outbound/unstored.html",
         {
             "task": get_task_context(scope, taking.batch.service_id),
             "batch": columns.build_batch_row(taking.batch, moments),
@@ -108,7 +108,7 @@ def render_batch(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> 
     return render_rows(
         request,
         scope,
-        page="tasks/batch.html",
+        page="outbound/batch.html",
         path=reverse("call_data_batch", args=place),
         service_id=found.service_id,
         batch_id=found.pk,
@@ -176,7 +176,7 @@ def render_rows(
     return render_page_or_fragment(
         request,
         page=page,
-        fragment="tasks/_rows_fragment.html",
+        fragment="outbound/_rows_fragment.html",
         context=context | {"board": board},
         status=status,
         problem=problem,
@@ -201,8 +201,8 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     address = ListUrl(path, (), size, page)
     return render_page_or_fragment(
         request,
-        page="tasks/batches.html",
-        fragment="tasks/_batches.html",
+        page="outbound/batches.html",
+        fragment="outbound/_batches.html",
         context={
             "task": get_task_context(scope, service_id),
             "batches": [columns.build_batch_row(each, moments) for each in found.rows],

@@ -25,9 +25,9 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import CodeRefresh, RefreshKind
-from isales_proxy.reservations.forms import DEFAULT_SIZE, PageFilter
 from isales_proxy.result_codes import history as code_history
 from isales_proxy.result_codes import previews
 from isales_proxy.result_codes import services as result_codes

@@ -18,10 +18,10 @@ from dashboard.ui.reveal_control import for_write_back
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
-from isales_proxy.reservations.forms import DEFAULT_SIZE
 from isales_proxy.write_backs.filters import FILTERS, WriteBackFilter
 from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackEntry, WriteBackPage
 

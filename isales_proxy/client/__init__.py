@@ -32,7 +32,7 @@ from .queries import (
     CallDataQuery,
     InvalidQuery,
     Locale,
-    MidResult,
+    IntermediateResult,
     ReservationQuery,
     ResultCodeQuery,
 )
@@ -57,7 +57,7 @@ __all__ = [
     "KeysUnreadable",
     "Locale",
     "MemoryTokenStore",
-    "MidResult",
+    "IntermediateResult",
     "Misdirected",
     "ObsAuth",
     "ObsConfig",

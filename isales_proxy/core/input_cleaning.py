@@ -6,6 +6,7 @@ the serializers of the JSON API clean by these mixins; passwords stay as they we
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,6 +16,8 @@ from django.http import QueryDict
 
 _UNSEEN: Final = "Cf"
 _BLANK: Final = "Zs"
+# Characters that people write between the digits of a number.
+_SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 
 
 class ProseField(forms.CharField):
@@ -29,6 +32,11 @@ def clean_text(text: str, *, prose: bool = False) -> str:
     seen = "".join(each for each in text if unicodedata.category(each) != _UNSEEN)
     formed = unicodedata.normalize("NFC" if prose else "NFKC", seen)
     return "".join(" " if unicodedata.category(each) == _BLANK else each for each in formed)
+
+
+def clean_number(text: str) -> str:
+    """A typed or pasted number without the blanks, dashes and brackets between its digits."""
+    return _SEPARATORS.sub("", clean_text(text))
 
 
 class CleanedInput:

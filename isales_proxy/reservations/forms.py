@@ -7,28 +7,22 @@ Times are read in the zone in force (the reader's, or that of the VDN) and hande
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.client.queries import (
-    CALLED_NUMBER,
-    MAX_PAGE,
-    MAX_PAGE_SIZE,
-    MAX_TEXT,
-    ReservationQuery,
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core.form_fields import (
+    CalledNumberField,
+    LocalTimeField,
+    PageFilter,
+    PlainTextField,
+    refuse_control_characters,
 )
-from isales_proxy.core.input_cleaning import CleanedInput, ProseField
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.outbound.typed_names import (
     Ambiguous,
@@ -38,55 +32,9 @@ from isales_proxy.outbound.typed_names import (
     refuse_too_many,
     split_agents,
 )
-from isales_proxy.reservations import number_search
+from isales_proxy.privacy.searched_numbers import FEWEST_DIGITS, SearchedNumber
 
-Row = TypeVar("Row")
-
-DEFAULT_SIZE: Final = 25
-LONGEST_NUMBER: Final = 32
-FEWEST_DIGITS: Final = number_search.FEWEST_DIGITS
-
-_MOMENT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
-_FIRST_YEAR, _LAST_YEAR = 2000, 2099
-
-
-class CalledNumberField(forms.CharField):
-    """A whole or partial called number; blanks, dashes and brackets of a pasted one are dropped."""
-
-    def __init__(self) -> None:
-        super().__init__(required=False, max_length=200, label=_("Called number"))
-
-    def clean(self, value: Any) -> str:
-        text = number_search.typed(str(value or ""))
-        if len(text) > LONGEST_NUMBER:
-            raise ValidationError(
-                ngettext_lazy(
-                    "A called number has at most %d digit.",
-                    "A called number has at most %d digits.",
-                    LONGEST_NUMBER,
-                )
-                % LONGEST_NUMBER
-            )
-        if text and not CALLED_NUMBER.fullmatch(text):
-            raise ValidationError(_("A called number has only digits, and perhaps a + in front."))
-        return text
-
-
-class PlainTextField(forms.CharField):
-    """One line of text without control characters."""
-
-    def __init__(self, label: Any) -> None:
-        super().__init__(required=False, max_length=MAX_TEXT, label=label)
-
-    def clean(self, value: Any) -> str:
-        text = str(super().clean(value))
-        _refuse_control_characters(text)
-        return text
-
-
-class SearchTextField(PlainTextField, ProseField):
-    """One line that is looked for in texts of others: where it is, its form may be either."""
 
 
 class AgentsField(forms.Field):
@@ -101,110 +49,8 @@ class AgentsField(forms.Field):
         texts = tuple(split_agents(value or ()))
         refuse_too_many(texts)
         for text in texts:
-            _refuse_control_characters(text)
+            refuse_control_characters(text)
         return texts
-
-
-class LocalTimeField(forms.Field):
-    """`YYYY-MM-DDTHH:MM` in the zone in force, as an aware UTC datetime.
-
-    When clocks are put back an hour exists twice: a beginning takes the first, an end the second,
-    so that no row falls out. When they are put forward an hour is missing, which is said.
-    """
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-
-    def __init__(self, label: Any, *, later: bool) -> None:
-        super().__init__(required=False, label=label)
-        self.fold = int(later)
-
-    def clean(self, value: Any) -> datetime | None:
-        text = str(value or "").strip()
-        if not text:
-            return None
-        match = _MOMENT.fullmatch(text)
-        if match is None:
-            raise ValidationError(_("Give date and time as 2025-05-31T14:30."))
-        try:
-            naive = datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
-        except ValueError:
-            raise ValidationError(_("There is no such date or time.")) from None
-        if not _FIRST_YEAR <= naive.year <= _LAST_YEAR:
-            raise ValidationError(
-                _("The year must be from %(first)s to %(last)s."),
-                params={"first": _FIRST_YEAR, "last": _LAST_YEAR},
-            )
-        zone = timezone.get_current_timezone()
-        moment = naive.replace(tzinfo=zone, fold=self.fold).astimezone(UTC)
-        if moment.astimezone(zone).replace(tzinfo=None) != naive:
-            raise ValidationError(_("This time does not exist: the clocks go forward past it."))
-        return moment
-
-
-class CountField(forms.Field):
-    """A whole number from 1 to `most`; empty stands for `default`.
-
-    A `bound` that is less than `most` is what a refusal says, and what a larger value becomes: an
-    address made where more was allowed still works.
-    """
-
-    def __init__(
-        self,
-        label: Any,
-        *,
-        default: int,
-        most: int,
-        bound: Callable[[], int] | None = None,
-    ) -> None:
-        super().__init__(required=False, label=label)
-        self.default = default
-        self.most = most
-        self.bound = bound
-
-    def clean(self, value: Any) -> int:
-        text = str(value or "").strip()
-        if not text:
-            return self.default
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= self.most:
-            raise ValidationError(
-                _("Must be a whole number from 1 to %(most)s."), params={"most": self._largest()}
-            )
-        return min(int(text), self._largest())
-
-    def _largest(self) -> int:
-        return min(self.most, self.bound()) if self.bound else self.most
-
-
-class PageFilter(CleanedInput, forms.Form):
-    """Which page of a list, and how long a page is: parameters that have no field on the page."""
-
-    fieldless: ClassVar[tuple[str, ...]] = ("page", "size")
-
-    page = CountField(_("Page"), default=1, most=MAX_PAGE)
-    size = CountField(
-        _("Rows per page"),
-        default=DEFAULT_SIZE,
-        most=MAX_PAGE_SIZE,
-        bound=lambda: get_isales_settings().max_page_size,
-    )
-
-    @property
-    def size_cut_to(self) -> int | None:
-        """What a size beyond the bound was cut to; None where it was not."""
-        asked, size = str(self.data.get("size") or "").strip(), self.cleaned_data.get("size")
-        return size if size is not None and asked and int(asked) > size else None
-
-
-class ShortListFilter(CleanedInput, forms.Form):
-    """A short list of our own, whole unless the reader wants it in pages."""
-
-    page = CountField(_("Page"), default=1, most=MAX_PAGE)
-    size = CountField(_("Rows per page"), default=MAX_PAGE_SIZE, most=MAX_PAGE_SIZE)
-
-    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows of the page; only after `is_valid()`."""
-        page, size = self.cleaned_data["page"], self.cleaned_data["size"]
-        return rows[(page - 1) * size : page * size]
 
 
 class ReservationFilter(PageFilter):
@@ -232,7 +78,7 @@ class ReservationFilter(PageFilter):
         if (
             number
             and not self.scope.can(Permission.SEE_NUMBERS)
-            and not number_search.is_whole(number)
+            and not SearchedNumber.parse(number).is_complete
         ):
             raise ValidationError(
                 _("Give the whole number, at least %(fewest)s digits."),
@@ -326,8 +172,3 @@ class ReservationFilter(PageFilter):
             page=found["page"],
             size=found["size"],
         )
-
-
-def _refuse_control_characters(text: str) -> None:
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise ValidationError(_("Only plain text on one line, please."))

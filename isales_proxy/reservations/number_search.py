@@ -19,36 +19,12 @@ from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.core.response_cache import CachedResponse
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.privacy import masking
+from isales_proxy.privacy.searched_numbers import SearchedNumber
 from isales_proxy.reservations import live as whole_reservations
 from isales_proxy.reservations.live import ReservationPage
 
-FEWEST_DIGITS: Final = 7
-"""Of a number that may be searched for by who may not see any."""
-
 _MOST_PAGES: Final = 5
 _ROWS_A_PAGE: Final = 100
-# What people write between the digits of a number.
-_SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
-
-
-def typed(text: str) -> str:
-    """A number as somebody typed or pasted it, without what parts its digits."""
-    return _SEPARATORS.sub("", clean_text(text))
-
-
-def spellings(number: str) -> tuple[str, str]:
-    """A whole number without and with a leading plus, which never decides in what is ours.
-
-    What CC-iSales is asked for stays as it was typed: whether the plus counts is its affair.
-    """
-    bare = number.removeprefix("+")
-    return bare, f"+{bare}"
-
-
-def is_whole(text: str) -> bool:
-    """Whether this can be a whole number: digits, and perhaps a plus in front."""
-    digits = masking.get_digits(text)
-    return len(digits) >= FEWEST_DIGITS and text.removeprefix("+") == digits
 
 
 def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
@@ -60,7 +36,7 @@ def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     size = min(_ROWS_A_PAGE, get_isales_settings().max_page_size)
     asked = whole_reservations.narrow_to_scope(scope, replace(query, page=1, size=size))
     shown = replace(query, size=min(query.size, get_isales_settings().max_page_size))
-    if asked is None or not is_whole(query.called_no):
+    if asked is None or not SearchedNumber.parse(query.called_no).is_complete:
         return ReservationPage((), 0, shown, None, "none")
     answers: list[CachedResponse[Page[Reservation]]] = []
 

@@ -7,10 +7,12 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.reveals.services import LONGEST_REASON, SHORTEST_REASON
-from isales_proxy.write_backs.forms import TextLineField
+from isales_proxy.core.form_fields import PlainTextField
 
 
 class RevealForm(CleanedInput, forms.Form):
     """Why the number is needed; the audit keeps it."""
 
-    reason = TextLineField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON, label=_("Reason"))
+    reason = PlainTextField(
+        _("Reason"), required=True, min_length=SHORTEST_REASON, max_length=LONGEST_REASON
+    )

@@ -1,0 +1,43 @@
+"""Phone numbers as people search for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from isales_proxy.core.input_cleaning import clean_number
+from isales_proxy.privacy.masking import get_digits
+
+FEWEST_DIGITS: Final = 7
+"""Digits of a complete number; without the right to see numbers only complete ones are searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedNumber:
+    """A number that a person searches for.
+
+    `text` has no blanks, dashes or brackets; `digits` are its decimal digits as ASCII.
+    """
+
+    text: str = field(repr=False)
+    digits: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> SearchedNumber:
+        """Make one from typed or pasted text, which may hold no number at all."""
+        cleaned = clean_number(text)
+        return cls(cleaned, get_digits(cleaned))
+
+    @property
+    def is_complete(self) -> bool:
+        """True for at least `FEWEST_DIGITS` digits and nothing else but a plus in front."""
+        return len(self.digits) >= FEWEST_DIGITS and self.text.removeprefix("+") == self.digits
+
+    @property
+    def spellings(self) -> tuple[str, str]:
+        """The number without and with a leading plus, which never decides in our own tables.
+
+        CC-iSales is asked for `text` as it is: whether the plus counts there is not documented.
+        """
+        bare = self.text.removeprefix("+")
+        return bare, f"+{bare}"
