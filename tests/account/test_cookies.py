@@ -20,7 +20,7 @@ NAMES = ("session", "csrf", "language", "theme", "messages")
 SHOW = """
 import json
 from django.conf import settings as s
-from dashboard.ui.message_storage import NamedCookieStorage
+from dashboard.ui.requests import NamedCookieStorage
 print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME,
                   s.THEME_COOKIE_NAME, NamedCookieStorage.cookie_name]))
 """
