@@ -57,6 +57,7 @@ def test_the_cookie_of_a_neighbour_changes_nothing(as_role: Any) -> None:
         ({"HTTPS": "1", "COOKIE_PREFIX": "trial"}, "__Host-trial-"),
     ],
 )
+@pytest.mark.processes
 def test_the_names_are_a_setting(tmp_path: Path, env: dict[str, str], start: str) -> None:
     run = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v0", "-c", SHOW],
