@@ -13,8 +13,8 @@ from dashboard.reservations.columns import NOTHING, RowFormatter
 from dashboard.reservations.list_context import create_row_formatter
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
-from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
-from dashboard.ui.reveal_control import for_write_back
+from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
+from dashboard.ui.reveal_control import create_write_back_control
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
@@ -82,7 +82,7 @@ def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteB
         else "",
         clear_url=address.path,
         empty="bad-filter" if has_bad_field(form) else "",
-        notice=notice(form, address.at(page=1)),
+        notice=build_parameter_notice(form, address.at(page=1)),
     )
 
 
@@ -141,7 +141,7 @@ def build_detail(scope: Scope, story: WriteBackDetail, now: datetime) -> dict[st
         "may_retry": scope.can(Permission.WRITE_BACK)
         and not waiting
         and row.state != WriteBackState.DELIVERED,
-        "reveal": for_write_back(scope, row.pk)
+        "reveal": create_write_back_control(scope, row.pk)
         if scope.can(Permission.REVEAL_NUMBERS) and row.phone_number
         else None,
         "maybe_there": any(map(labels.is_unanswered, story.journal)),

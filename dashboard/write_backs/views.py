@@ -17,10 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.reservations.list_context import create_row_formatter
 from dashboard.ui import form_drafts
 from dashboard.ui.form_drafts import OpenForm
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther, make_private
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import form_fields, labels, list_context
 from isales_proxy import problems
@@ -104,18 +103,20 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/new/`: the form, its review, and the refusal of either; a POST keeps
     the draft and leads there, or stores the result that was confirmed."""
     if request.method != "POST":
-        open_form = form_drafts.opened(request)
-        return form_drafts.led_away(request, open_form) or _shown(request, scope, open_form)
+        open_form = form_drafts.open_form(request)
+        return form_drafts.redirect_to_outcome(request, open_form) or _shown(
+            request, scope, open_form
+        )
     outbox_url = reverse("write_backs", args=[scope.vdn.pk])
-    left = form_drafts.discarded(request, leave=request.POST.get("back") or outbox_url)
+    left = form_drafts.discard_if_asked(request, leave=request.POST.get("back") or outbox_url)
     if left is not None:
         return left
-    key = form_drafts.posted_key(request)
+    key = form_drafts.get_posted_key(request)
     form = _form(scope, request.POST)
     if not form.is_valid() or "change" in request.POST:
-        return form_drafts.keep(request, key=key)
+        return form_drafts.save_and_redirect(request, key=key)
     if "confirm" not in request.POST or key != request.POST.get(form_drafts.KEY):
-        return form_drafts.keep(request, key=key, review=True)
+        return form_drafts.save_and_redirect(request, key=key, review=True)
     try:
         row = write_backs.queue(
             scope=scope,
@@ -125,7 +126,7 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
             number_of=form.cleaned_data["number_of"],
         )
     except WrongState as error:
-        return form_drafts.keep(request, key=key, notice=error.sentence, status=409)
+        return form_drafts.save_and_redirect(request, key=key, notice=error.sentence, status=409)
     answer = _to_page(scope, row.pk)
     form_services.finish(user=request.user, key=key, outcome=answer.headers["Location"])
     return answer
@@ -247,7 +248,9 @@ def _page(
         "groups": groups,
         "bad": sum(bool(view.errors) for view in views),
         "reservation": draft.appoint_id,
-        "back": typed.get("back", "") if typed is not None else form_drafts.came_from(request),
+        "back": typed.get("back", "")
+        if typed is not None
+        else form_drafts.get_previous_address(request),
         "problem": problem,
         "zone": str(zone),
         "zone_text": TimeFormatter(timezone.now(), zone).zone_text,

@@ -10,6 +10,8 @@ import pytest
 from isales_proxy.simulator import Simulator
 from tests.support.workers import Site, at_scale, embedded
 
+pytestmark = pytest.mark.processes
+
 BUDGET, THREADS, PROCESSES = 5, 8, 2
 
 PREPARE = """

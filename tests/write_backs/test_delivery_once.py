@@ -20,6 +20,8 @@ from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.furnished import administrator
 from tests.support.workers import Site, at_scale, embedded, until
 
+pytestmark = pytest.mark.processes
+
 # One look of a worker whose wall clock differs by so many seconds.
 LOOK = """
 import os
