@@ -268,7 +268,7 @@ def _write_backs(scope: Scope, appoint_id: str, read: columns.RowFormatter) -> l
             "code": row.fail_code,
             "result": read.code(row.fail_code) if row.fail_code else "",
         }
-        for row in outbox.of_reservation(scope=scope, appoint_id=appoint_id)
+        for row in outbox.list_for_reservation(scope=scope, appoint_id=appoint_id)
     ]
 
 

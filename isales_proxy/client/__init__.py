@@ -30,9 +30,9 @@ from .observer import Observer
 from .page import Page, iter_pages
 from .queries import (
     CallDataQuery,
+    IntermediateResult,
     InvalidQuery,
     Locale,
-    IntermediateResult,
     ReservationQuery,
     ResultCodeQuery,
 )

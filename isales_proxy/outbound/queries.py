@@ -19,7 +19,6 @@ from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatu
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound.recovery import settle_lost
 from isales_proxy.privacy import masked_copies
-from isales_proxy.privacy.searched_numbers import SearchedNumber
 
 DEFAULT_SIZE: Final = 25
 _CHUNK: Final = 500

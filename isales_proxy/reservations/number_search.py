@@ -6,7 +6,6 @@ a number digit by digit; so we look through the matches and keep those of exactl
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +14,6 @@ from isales_proxy.client.errors import IncompleteSweep
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.core.response_cache import CachedResponse
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.privacy import masking

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.core.form_fields import PlainTextField
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.reveals.services import LONGEST_REASON, SHORTEST_REASON
-from isales_proxy.core.form_fields import PlainTextField
 
 
 class RevealForm(CleanedInput, forms.Form):

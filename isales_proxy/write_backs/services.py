@@ -151,9 +151,7 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
                 _("It was written in the demo, for the simulator. It is never sent to CC-iSales.")
             )
         now = clock()
-        newer = WriteBack.objects.for_vdn(scope.vdn).filter(
-            unique_id=row.unique_id, pk__gt=row.pk
-        )
+        newer = WriteBack.objects.for_vdn(scope.vdn).filter(unique_id=row.unique_id, pk__gt=row.pk)
         if newer.filter(state=WriteBackState.DELIVERED).exists():
             raise Overtaken(
                 _("A newer result for this unique ID has been delivered. Write a new one instead.")
@@ -250,9 +248,9 @@ def _find_repeated(scope: Scope, key: str, given: dict[str, Any]) -> QueueResult
     else:
         # Stored by a release that kept no digest.
         hidden = () if scope.can(Permission.SEE_NUMBERS) else (_PHONE_NUMBER,)
-        same = known.appoint_id == given["appoint_id"] and _without(
-            known.body, hidden
-        ) == _without(given["body"], hidden)
+        same = known.appoint_id == given["appoint_id"] and _without(known.body, hidden) == _without(
+            given["body"], hidden
+        )
     if not same:
         raise KeyUsed(_("This form was stored before with other values. Open a new one."))
     return QueueResult(known, repeated=True)

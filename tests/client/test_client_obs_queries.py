@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import CallDataQuery, InvalidQuery, IntermediateResult, ObsAuth, ObsConfig
+from isales_proxy.client import CallDataQuery, IntermediateResult, InvalidQuery, ObsAuth, ObsConfig
 from isales_proxy.client.queries import MAX_BATCH
 
 # The request example of the vendor page, its empty fields included.

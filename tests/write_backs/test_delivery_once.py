@@ -27,11 +27,11 @@ LOOK = """
 import os
 from datetime import UTC, datetime, timedelta
 import time_machine
-from isales_proxy.write_backs.services import deliveries
+from isales_proxy.write_backs import delivery
 then = datetime.now(UTC) + timedelta(seconds=int(os.environ["AHEAD"]))
 with time_machine.travel(then, tick=True):
-    drained = deliveries.deliver_due(worker="another")
-print(drained.delivered, drained.abandoned)
+    run = delivery.deliver_due(worker="another")
+print(run.delivered, run.abandoned)
 """
 
 Away = Callable[[], AbstractContextManager[None]]

@@ -69,7 +69,5 @@ def _did_something(run: DeliveryRun) -> bool:
 
 def _format_summary(run: DeliveryRun) -> str:
     """`3 delivered, 0 refused, 1 postponed`, and how many were given up."""
-    text = (
-        f"{run.delivered} delivered, {run.refused} refused, {run.postponed} postponed"
-    )
+    text = f"{run.delivered} delivered, {run.refused} refused, {run.postponed} postponed"
     return f"{text}, {run.given_up} given up" if run.given_up else text
