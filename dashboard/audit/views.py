@@ -15,11 +15,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.audit import list_context, verification
 from dashboard.audit.forms import VerifyForm
 from dashboard.ui import exports
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
 from dashboard.ui.paging import format_count
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
@@ -106,7 +105,7 @@ def _searched(scope: Scope, form: AuditFilter) -> bool:
     """Whether the form asks for a called number, which is then told. Raises SearchesSpent."""
     number = form.cleaned_data["number"] if form.is_valid() else ""
     if number:
-        number_access.count_audit_search(scope, number)
+        number_access.record_audit_search(scope=scope, number=number)
     return bool(number)
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.queries import MAX_BATCH
-from isales_proxy.core.forms import CountField
+from isales_proxy.core.form_fields import CountField
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
 
 _OFFSET: Final = re.compile(

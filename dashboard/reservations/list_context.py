@@ -20,7 +20,7 @@ from dashboard.reservations.columns import (
 )
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import Pager, build_pager, format_count
-from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
+from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core import health
@@ -96,7 +96,7 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
         columns=RESERVATION_COLUMNS,
         ranges=_ranges(address, now),
         agents=form.asked_agents(),
-        notice=notice(form, address.at(page=1)),
+        notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_candidates(address, form),
     )
     if form.refused_agent:

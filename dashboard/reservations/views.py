@@ -18,7 +18,7 @@ from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.reveal_control import for_reservation
+from dashboard.ui.reveal_control import create_reservation_control
 from dashboard.write_backs.labels import TONES
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
@@ -222,7 +222,7 @@ def _panel(
             scope.vdn.pk, read.book, found.row.fail_code, read.language
         ),
         "as_of_text": read.moments.clock(found.as_of),
-        "reveal": for_reservation(scope, appoint_id, query)
+        "reveal": create_reservation_control(scope, appoint_id, query)
         if scope.can(Permission.REVEAL_NUMBERS) and (found.row.called_no or found.row.caller_no)
         else None,
     }
@@ -268,7 +268,7 @@ def _write_backs(scope: Scope, appoint_id: str, read: columns.RowFormatter) -> l
             "code": row.fail_code,
             "result": read.code(row.fail_code) if row.fail_code else "",
         }
-        for row in outbox.of_reservation(scope=scope, appoint_id=appoint_id)
+        for row in outbox.list_for_reservation(scope=scope, appoint_id=appoint_id)
     ]
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from isales_proxy.core.forms import DEFAULT_SIZE
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.reservations.forms import ReservationFilter
 
 Pairs = list[tuple[str, str]]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.audit import services as audit
 from isales_proxy.audit.queries import AuditQuery
-from isales_proxy.core.forms import (
+from isales_proxy.core.form_fields import (
     CalledNumberField,
     LocalTimeField,
     PlainTextField,

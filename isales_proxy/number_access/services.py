@@ -72,7 +72,7 @@ def count_search(scope: Scope, number: SearchedNumber) -> None:
     cache.set(key, 1, RECORD_INTERVAL)
 
 
-def count_audit_search(scope: Scope, number: str) -> None:
+def record_audit_search(*, scope: Scope, number: str) -> None:
     """Record a search for a number's events in the audit, at most once per interval.
 
     Raises PermissionMissing without SEE_AUDIT and DailySearchLimitExceeded like `count_search`.

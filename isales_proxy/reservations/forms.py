@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.core.forms import (
+from isales_proxy.core.form_fields import (
     CalledNumberField,
     LocalTimeField,
     PageFilter,

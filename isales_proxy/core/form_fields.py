@@ -1,6 +1,6 @@
-"""Form fields and base forms that several subjects share: numbers, times, counts, pages.
+"""Form fields and list filters that several subjects share, with a bound on every field.
 
-Times are read in the zone in force (the reader's, else that of the VDN) and returned in UTC.
+Local times are read in the zone in force (the reader's, or that of the VDN) and returned in UTC.
 """
 
 from __future__ import annotations
@@ -24,16 +24,32 @@ from isales_proxy.core.settings import get_isales_settings
 Row = TypeVar("Row")
 
 DEFAULT_SIZE: Final = 25
-"""Rows of a page where no size is asked for."""
 LONGEST_NUMBER: Final = 32
-"""Most characters of a called number."""
+FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 _LOCAL_TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
-_FIRST_YEAR, _LAST_YEAR = 2000, 2099
+
+
+class PlainTextField(forms.CharField):
+    """One line of text without control characters."""
+
+    def __init__(
+        self, label: Any, *, required: bool = False, max_length: int = MAX_TEXT, **options: Any
+    ) -> None:
+        super().__init__(label=label, required=required, max_length=max_length, **options)
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value))
+        refuse_control_characters(text)
+        return text
+
+
+class SearchTextField(PlainTextField, ProseField):
+    """One line to search for in texts, which keep their punctuation; so does this."""
 
 
 class CalledNumberField(forms.CharField):
-    """A complete or partial called number; separators of a pasted one are dropped."""
+    """A whole or partial called number; separators of a pasted one are dropped."""
 
     def __init__(self) -> None:
         super().__init__(required=False, max_length=200, label=_("Called number"))
@@ -54,27 +70,11 @@ class CalledNumberField(forms.CharField):
         return text
 
 
-class PlainTextField(forms.CharField):
-    """One line of text without control characters."""
-
-    def __init__(self, label: Any) -> None:
-        super().__init__(required=False, max_length=MAX_TEXT, label=label)
-
-    def clean(self, value: Any) -> str:
-        text = str(super().clean(value))
-        refuse_control_characters(text)
-        return text
-
-
-class SearchTextField(PlainTextField, ProseField):
-    """One line that is searched for in stored texts, which may be in either normal form."""
-
-
 class LocalTimeField(forms.Field):
     """`YYYY-MM-DDTHH:MM` in the zone in force, as an aware UTC datetime.
 
-    When clocks are put back, an hour exists twice: `later` takes the second one, for the end of a
-    range, so that no row falls out. A time that clocks skip is refused.
+    When clocks are put back an hour occurs twice: with `later` the second one is meant, else the
+    first, so that a range loses no row. A time that clocks skip is refused.
     """
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
@@ -94,23 +94,19 @@ class LocalTimeField(forms.Field):
             naive = datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
         except ValueError:
             raise ValidationError(_("There is no such date or time.")) from None
-        if not _FIRST_YEAR <= naive.year <= _LAST_YEAR:
-            raise ValidationError(
-                _("The year must be from %(first)s to %(last)s."),
-                params={"first": _FIRST_YEAR, "last": _LAST_YEAR},
-            )
+        refuse_year(naive)
         zone = timezone.get_current_timezone()
-        in_utc = naive.replace(tzinfo=zone, fold=self.fold).astimezone(UTC)
-        if in_utc.astimezone(zone).replace(tzinfo=None) != naive:
+        instant = naive.replace(tzinfo=zone, fold=self.fold).astimezone(UTC)
+        if instant.astimezone(zone).replace(tzinfo=None) != naive:
             raise ValidationError(_("This time does not exist: the clocks go forward past it."))
-        return in_utc
+        return instant
 
 
 class CountField(forms.Field):
     """A whole number from 1 to `most`; empty stands for `default`.
 
-    A larger number than `bound` becomes `bound`, so that an address made where more was allowed
-    still works; messages name the smaller of both.
+    A `bound` below `most` is named in the error message, and larger values are reduced to it, so
+    that an address made under a larger bound still works.
     """
 
     def __init__(
@@ -141,7 +137,7 @@ class CountField(forms.Field):
 
 
 class PageFilter(CleanedInput, forms.Form):
-    """Page and page size of a list; names in `fieldless` have no input on the page."""
+    """Page number and page length of a list: parameters that have no field on the page."""
 
     fieldless: ClassVar[tuple[str, ...]] = ("page", "size")
 
@@ -155,24 +151,33 @@ class PageFilter(CleanedInput, forms.Form):
 
     @property
     def size_cut_to(self) -> int | None:
-        """The size in force if a larger one was asked for, else None."""
+        """The bound that the size was reduced to; None where it was not."""
         asked, size = str(self.data.get("size") or "").strip(), self.cleaned_data.get("size")
         return size if size is not None and asked and int(asked) > size else None
 
 
 class ShortListFilter(CleanedInput, forms.Form):
-    """Page and page size of a short list of our own, which is one page by default."""
+    """A short list of our own, whole unless the reader asks for pages."""
 
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
     size = CountField(_("Rows per page"), default=MAX_PAGE_SIZE, most=MAX_PAGE_SIZE)
 
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return the rows of the page; only after `is_valid()`."""
+        """The rows of the page; only after `is_valid()`."""
         page, size = self.cleaned_data["page"], self.cleaned_data["size"]
         return rows[(page - 1) * size : page * size]
 
 
 def refuse_control_characters(text: str) -> None:
-    """Raise ValidationError for text with control characters or broken surrogates."""
+    """Raise ValidationError for text with control characters or lone surrogates."""
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise ValidationError(_("Only plain text on one line, please."))
+
+
+def refuse_year(moment: datetime) -> None:
+    """Raise ValidationError for a year that no call can have."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValidationError(
+            _("The year must be from %(first)s to %(last)s."),
+            params={"first": FIRST_YEAR, "last": LAST_YEAR},
+        )
