@@ -127,7 +127,7 @@ class ReservationFilter(PageFilter):
             self.add_error("end", _("“To” is earlier than “From”."))
         return found
 
-    def asked_agents(self) -> list[str]:
+    def list_asked_agents(self) -> list[str]:
         """List the agents as asked for, valid or not, so that a page can show and remove them."""
         if "agent" not in self.fields:
             return []
