@@ -17,7 +17,7 @@ from isales_proxy.api.documents import (
     problems,
 )
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE
-from isales_proxy.reservations.forms import DEFAULT_SIZE
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 
 _IF_NONE_MATCH: Final = OpenApiParameter(
     "If-None-Match",

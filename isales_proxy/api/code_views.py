@@ -20,9 +20,9 @@ from isales_proxy.api import code_documents as documents
 from isales_proxy.api.errors import InvalidRequest, by_field, require_nothing
 from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.views import PersonalView
+from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeRefresh
-from isales_proxy.reservations.forms import PageFilter
 from isales_proxy.result_codes import history, occurrences, previews, tables
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeMeaning

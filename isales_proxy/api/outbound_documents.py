@@ -28,7 +28,7 @@ from isales_proxy.api.outbound_serializers import (
     TaskListFields,
 )
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
-from isales_proxy.reservations.forms import DEFAULT_SIZE
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 
 _NO_AGENTS: Final = problems(s403="Agents see neither tasks nor call data.")
 

@@ -24,9 +24,10 @@ from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, by_field, p
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
+from isales_proxy.core.form_fields import Row, ShortListFilter
 from isales_proxy.privacy.field_policies import RESERVATION_FIELDS
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import ReservationFilter, Row, ShortListFilter
+from isales_proxy.reservations.forms import ReservationFilter
 from isales_proxy.reservations.status import get_status
 from isales_proxy.result_codes import services as result_codes
 

@@ -23,8 +23,8 @@ from isales_proxy.api.write_back_serializers import (
     WriteBackRequestFields,
 )
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
-from isales_proxy.reservations.forms import DEFAULT_SIZE
 
 _ALLOWED: Final = problems(s403="Your role does not allow this, or the CSRF token does not fit.")
 _WISH: Final = OpenApiExample(

@@ -9,13 +9,8 @@ from rest_framework import serializers
 
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBackState
-from isales_proxy.write_backs.forms import (
-    DEVICE_TYPES,
-    LONGEST_CODE,
-    LONGEST_KEY,
-    LONGEST_STATUS,
-    LONGEST_UNIQUE_ID,
-)
+from isales_proxy.write_backs.fields import BY_NAME, DEVICE_TYPES
+from isales_proxy.write_backs.forms import LONGEST_KEY, LONGEST_RESERVATION
 
 _TIME = "ISO 8601 with its offset from UTC."
 
@@ -42,21 +37,21 @@ class WriteBackRequestFields(serializers.Serializer[Any]):
     """A result to be written back. What is left out stays unsaid."""
 
     unique_id = serializers.CharField(
-        max_length=LONGEST_UNIQUE_ID, help_text="Unique ID of the row of call data."
+        max_length=BY_NAME["unique_id"].length, help_text="Unique ID of the row of call data."
     )
     service_id = serializers.CharField(max_length=MAX_TEXT, help_text="ID of the outbound task.")
     fail_code = serializers.CharField(
         required=False,
         allow_null=True,
         allow_blank=True,
-        max_length=LONGEST_CODE,
+        max_length=BY_NAME["fail_code"].length,
         help_text="An OBS result code of the VDN's table, leading zeros kept.",
     )
     status = serializers.CharField(
         required=False,
         allow_null=True,
         allow_blank=True,
-        max_length=LONGEST_STATUS,
+        max_length=BY_NAME["status"].length,
         help_text="The vendor leaves the values open; call results elsewhere have 5 failed, "
         "6 succeeded.",
     )
@@ -88,7 +83,7 @@ class WriteBackRequestFields(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         allow_blank=True,
-        max_length=LONGEST_UNIQUE_ID,
+        max_length=LONGEST_RESERVATION,
         help_text="ID of the reservation that this is about; for our own records.",
     )
     key = serializers.CharField(

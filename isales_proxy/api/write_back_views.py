@@ -34,11 +34,11 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.write_backs import queries
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.filters import WriteBackFilter
-from isales_proxy.write_backs.forms import FIELDS, LONGEST_KEY, WriteBackForm
+from isales_proxy.write_backs.fields import BY_NAME
+from isales_proxy.write_backs.forms import LONGEST_KEY, WriteBackFilter, WriteBackForm
 from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, WrongState
 
-_KNOWN = {*FIELDS, "reservation", "key"}
+_KNOWN = {*BY_NAME, "reservation", "key"}
 
 
 class WriteBacks(PersonalView):

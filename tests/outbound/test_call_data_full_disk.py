@@ -25,6 +25,8 @@ from isales_proxy.simulator import Simulator
 from tests.support.call_data import ANSWER, NUMBER, ROW, TASK, left_behind, readings, scope_of, take
 from tests.support.workers import ROOT, Site, embedded
 
+pytestmark = pytest.mark.processes
+
 # A press of the button by the page's own view, or by the API, where no file may grow beyond LIMIT
 # bytes; if AFTER, from when the answer is there until it is found that nothing can store it.
 PRESS = """

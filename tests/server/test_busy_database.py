@@ -20,6 +20,8 @@ from tests.support import web
 from tests.support.furnished import PASSWORD
 from tests.support.workers import Site, embedded
 
+pytestmark = pytest.mark.processes
+
 # A session whose last act was noted so long ago that the next one is to be noted.
 SESSION = """
 import os, time

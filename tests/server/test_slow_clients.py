@@ -19,6 +19,8 @@ from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.support import web
 from tests.support.workers import Site, embedded
 
+pytestmark = pytest.mark.processes
+
 HOST = b"Host: 127.0.0.1\r\n"
 FORM = b"POST /accounts/login/ HTTP/1.1\r\n" + HOST + b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n"
 URL_ENCODED = b"Content-Type: application/x-www-form-urlencoded\r\n"

@@ -31,6 +31,8 @@ from isales_proxy.vendor import gateway
 from isales_proxy.vendor.token_store import DatabaseTokenStore
 from tests.support import clock
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 THREADS, PROCESSES = 16, 3
 
