@@ -207,15 +207,22 @@ def _build_chips(address: ListUrl, scope: Scope, agents: list[str]) -> list[dict
 
 
 def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
-    label = {
-        "called_no": _("Called number"),
-        "agent": _("Agent"),
-        "agents": _("Agents"),
-        "task": _("Task"),
-        "begin": _("From"),
-        "end": _("To"),
+    label, removed_text = {
+        "called_no": (_("Called number"), _("Any called number")),
+        "agent": (_("Agent"), _("Without agent %s") % text),
+        "agents": (_("Agents"), _("Any agent")),
+        "task": (_("Task"), _("Any task")),
+        "begin": (_("From"), _("Any start time")),
+        "end": (_("To"), _("Any end time")),
     }[name]
-    return {"name": name, "label": label, "value": value, "text": text, "remove_url": remove_url}
+    return {
+        "name": name,
+        "label": label,
+        "value": value,
+        "text": text,
+        "removed_text": removed_text,
+        "remove_url": remove_url,
+    }
 
 
 def _build_ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:

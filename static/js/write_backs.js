@@ -15,7 +15,7 @@
   const look = () => {
     const element = place();
     if (!element?.dataset.pollUrl || document.hidden || busy || Date.now() - asked < pause) return;
-    if (document.querySelector(".deed[open], [data-hide-after]")) return;
+    if (document.querySelector(".deed[open], .reveal-form[open], [data-hide-after]")) return;
     asked = Date.now();
     window.htmx.ajax("GET", element.dataset.pollUrl, { source: element, target: element, swap: "outerMorph" });
   };
