@@ -19,9 +19,8 @@ from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound import tasks
-from isales_proxy.outbound.services import TaskFigures
+from isales_proxy.outbound import labels, tasks
+from isales_proxy.outbound.queries import TaskFigures
 from isales_proxy.outbound.tasks import Task
 
 _TONES: Final = {
@@ -142,7 +141,7 @@ def build_batch_row(batch: CallDataBatch, moments: TimeFormatter) -> BatchRow:
         received=format_count(batch.received) if state is BatchState.TAKEN else "",
         reason=batch.reason,
         said=_said(batch),
-        advice=call_data.get_advice(
+        advice=labels.get_advice(
             batch,
             when=f"{moments.exact(batch.asked_at)} {format_zone(batch.asked_at, moments.zone)}",
         ),

@@ -13,7 +13,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
 from dashboard.ui import exports, form_drafts
 from dashboard.ui.htmx import make_private, render_page_or_fragment
@@ -29,9 +28,8 @@ from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BatchState, CallDataBatch
 from isales_proxy.number_access.budgets import DailySearchLimitExceeded
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound import tasks
-from isales_proxy.outbound.forms import BatchFilter, CallDataFilter
+from isales_proxy.outbound import call_data, queries, tasks
+from isales_proxy.outbound.forms import BatchFilter, CallDataFilter, CallDataRequestForm
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
@@ -45,7 +43,7 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     )
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
-    newest = call_data.list_batches(scope=scope, service_id=service_id, size=NEWEST)
+    newest = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
     moments = TimeFormatter(timezone.now())
     listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
     asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
@@ -154,7 +152,7 @@ def render_rows(
             "kept": _kept(own, question),
         }
         try:
-            found = call_data.list_rows(scope=scope, question=question)
+            found = queries.list_rows(scope=scope, question=question)
         except DailySearchLimitExceeded as error:
             problem = board["problem"] = problems.describe_search_limit(error)
             status = problem.status
@@ -184,7 +182,7 @@ def render_rows(
     )
 
 
-def _kept(batch_id: int | None, question: call_data.RowQuery) -> list[tuple[str, str]]:
+def _kept(batch_id: int | None, question: queries.RowQuery) -> list[tuple[str, str]]:
     """What the search sends along: the batch that the reader chose, and their page size."""
     kept = [("batch", str(batch_id))] if batch_id else []
     return kept + ([("size", str(question.size))] if question.size != DEFAULT_SIZE else [])
@@ -196,7 +194,7 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     good = form.is_valid()
     asked = form.cleaned_data if good else {"page": 1, "size": DEFAULT_SIZE}
     page, size = asked["page"], asked["size"]
-    found = call_data.list_batches(scope=scope, service_id=service_id, page=page, size=size)
+    found = queries.list_batches(scope=scope, service_id=service_id, page=page, size=size)
     moments = TimeFormatter(timezone.now())
     path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
     address = ListUrl(path, (), size, page)
@@ -218,7 +216,7 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     )
 
 
-def _exports(scope: Scope, service_id: str, question: call_data.RowQuery) -> list[dict[str, str]]:
+def _exports(scope: Scope, service_id: str, question: queries.RowQuery) -> list[dict[str, str]]:
     pairs = (("q", question.text), ("batch", str(question.batch_id or "")))
     query = ListUrl(
         "", tuple((name, value) for name, value in pairs if value), DEFAULT_SIZE, 1

@@ -32,10 +32,9 @@ from isales_proxy.api.permissions import READS, WRITES, Permits
 from isales_proxy.api.views import PersonalView, paginate
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound import tasks
+from isales_proxy.outbound import call_data, labels, queries, tasks
+from isales_proxy.outbound.call_data import CallDataRequestResult
 from isales_proxy.outbound.forms import BatchFilter
-from isales_proxy.outbound.services import CallDataRequestResult
 
 # Numbers may be gone: a program must not be invited to try again.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
@@ -124,7 +123,7 @@ class Batches(PersonalView):
         if not form.is_valid():
             raise InvalidRequest(by_field(form.errors))
         asked = form.cleaned_data
-        found = call_data.list_batches(
+        found = queries.list_batches(
             scope=scope, service_id=asked["task"], page=asked["page"], size=asked["size"]
         )
         names = tasks.get_known_tasks(scope=scope)
@@ -148,7 +147,7 @@ class Batch(PersonalView):
     def get(self, request: Request, vdn_id: int, batch_id: int) -> Response:
         """One batch with all of its rows."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        return Response(_with_rows(scope, call_data.get_batch(scope=scope, batch_id=batch_id)))
+        return Response(_with_rows(scope, queries.get_batch(scope=scope, batch_id=batch_id)))
 
 
 def _wish(data: Any) -> dict[str, Any]:
@@ -173,7 +172,7 @@ def _not_taken(taking: CallDataRequestResult) -> CallDataNotReceived:
 
 
 def _with_rows(scope: Scope, batch: CallDataBatch) -> dict[str, Any]:
-    rows = call_data.list_all_rows(scope=scope, batch_id=batch.pk)
+    rows = queries.list_all_rows(scope=scope, batch_id=batch.pk)
     return _batch(batch, tasks.get_known_tasks(scope=scope)) | {"results": list(_rows(rows))}
 
 
@@ -200,7 +199,7 @@ def _batch(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _next_step(batch: CallDataBatch) -> str:
-    return call_data.get_advice(batch, when=_iso(batch.asked_at))
+    return labels.get_advice(batch, when=_iso(batch.asked_at))
 
 
 def _iso(moment: datetime) -> str:

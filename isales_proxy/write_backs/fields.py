@@ -125,7 +125,7 @@ FIELDS: Final = (
     ),
     Field(name="call_id", label=_("Call ID"), content=Content.ID),
 )
-"""What a person or a program gives, in the order of errors and of the API; the VDN gives the rest."""
+"""The fields that a person or a program gives, in the API's order; the VDN gives the others."""
 
 BY_NAME: Final[Mapping[str, Field]] = {each.name: each for each in FIELDS}
 BY_VENDOR_NAME: Final[Mapping[str, Field]] = {each.vendor_name: each for each in FIELDS}

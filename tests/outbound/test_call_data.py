@@ -14,8 +14,8 @@ from django.utils import timezone
 from isales_proxy.access import PermissionMissing, Scope, VdnNotFound
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import RowQuery
+from isales_proxy.outbound import call_data, queries
+from isales_proxy.outbound.queries import RowQuery
 from isales_proxy.simulator import FETCH_TOKEN, READ_CALL_DATA, Simulator
 from tests.privacy.test_privacy import lines_formatter
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
@@ -270,14 +270,14 @@ def test_looking_is_for_the_vdn_alone(vendor: Simulator, people: Any, scope: Sco
     row = CallDatum.objects.first()
     assert row is not None
     elsewhere = scope_of(people, "both", 89)
-    assert call_data.list_batches(scope=elsewhere).total == 0
-    assert call_data.list_rows(scope=elsewhere, question=RowQuery()).total == 0
-    assert call_data.get_figures(scope=elsewhere) == {}
-    assert call_data.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
+    assert queries.list_batches(scope=elsewhere).total == 0
+    assert queries.list_rows(scope=elsewhere, question=RowQuery()).total == 0
+    assert queries.get_figures(scope=elsewhere) == {}
+    assert queries.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
     for look in (
-        lambda: call_data.get_batch(scope=elsewhere, batch_id=batch.pk),
-        lambda: call_data.get_datum(scope=elsewhere, datum_id=row.pk),
-        lambda: call_data.get_raw_answer(scope=elsewhere, batch_id=batch.pk),
+        lambda: queries.get_batch(scope=elsewhere, batch_id=batch.pk),
+        lambda: queries.get_datum(scope=elsewhere, datum_id=row.pk),
+        lambda: queries.get_raw_answer(scope=elsewhere, batch_id=batch.pk),
     ):
         with pytest.raises(VdnNotFound):
             look()
@@ -300,7 +300,7 @@ def test_no_number_is_logged_whatever_happens(
         vendor.faults.add(kind, operation=READ_CALL_DATA)
     with caplog.at_level(logging.DEBUG):
         taking = take(scope, count=1)
-        call_data.list_rows(scope=scope, question=RowQuery(text=NUMBER))
+        queries.list_rows(scope=scope, question=RowQuery(text=NUMBER))
     lines = lines_formatter()
     told = "\n".join(lines.format(record) for record in caplog.records)
     told += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem

@@ -19,8 +19,8 @@ from django.db import connection
 
 from isales_proxy.core import disk_queue
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import NoRoom
+from isales_proxy.outbound import recovery
+from isales_proxy.outbound.call_data import NoRoom
 from isales_proxy.simulator import Simulator
 from tests.support.call_data import ANSWER, NUMBER, ROW, TASK, left_behind, readings, scope_of, take
 from tests.support.workers import ROOT, Site, embedded
@@ -201,7 +201,7 @@ def test_a_clock_that_was_set_back_keeps_no_batch_under_way(settings: Any, tmp_p
     CallDataBatch.objects.filter(pk=kept.pk).update(
         raw=ANSWER, http_status=200, answered_at=kept.asked_at
     )
-    assert call_data.settle_lost() == 1
+    assert recovery.settle_lost() == 1
     asked.refresh_from_db()
     kept.refresh_from_db()
     assert (asked.state, kept.state) == (BatchState.UNKNOWN, BatchState.TAKEN)

@@ -8,7 +8,7 @@ import pytest
 
 from isales_proxy.access import Scope
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import labels
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from isales_proxy.write_backs import prefill
 from tests.support.call_data import ROW, TASK, scope_of, take
@@ -54,7 +54,7 @@ def test_a_refusal_that_brings_numbers_does_not_say_ask_again(
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
     assert (batch.vendor_code, batch.problem) == ("12", "partly done")
-    assert "before you ask again" in call_data.get_advice(batch, when="now")
+    assert "before you ask again" in labels.get_advice(batch, when="now")
     assert CallDataBatch.objects.get(pk=batch.pk).raw
 
 

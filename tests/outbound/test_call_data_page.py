@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
 from tests.support.pages import form_of
@@ -341,7 +341,7 @@ def test_any_plausible_task_has_a_page_while_the_vendor_is_away(
 def test_after_its_time_a_batch_says_so(supervisor: Any, vendor: Simulator, people: Any) -> None:
     batch = take(scope_of(people)).batch
     CallDataBatch.objects.update(asked_at=timezone.now() - timedelta(days=40))
-    call_data.purge(timezone.now())
+    recovery.purge(timezone.now())
     text = supervisor.get(f"{TAKE}{batch.pk}/").content.decode()
     assert "Rows deleted at" in text
     assert units(text) == []

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum, Vdn
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import ANSWER, TASK, answered, left_behind, readings, scope_of, take
 
@@ -40,7 +40,7 @@ def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: 
     aged(old, 30.1)
     aged(new, 29.9)
     now = timezone.now()
-    assert call_data.purge(now) == 5
+    assert recovery.purge(now) == 5
     old.refresh_from_db()
     new.refresh_from_db()
     assert (old.raw, old.purged_at, old.received) == (None, now, 5)
@@ -49,7 +49,7 @@ def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: 
     event = AuditEvent.objects.filter(action=AuditAction.CALL_DATA_PURGED).get()
     assert (event.actor, event.vdn_id) == ("system", 88)
     assert event.detail == {"batches": 1, "rows": 5}
-    assert call_data.purge(now) == 0
+    assert recovery.purge(now) == 0
     assert AuditEvent.objects.filter(action=AuditAction.CALL_DATA_PURGED).count() == 1
 
 
@@ -59,7 +59,7 @@ def test_the_time_of_keeping_is_a_setting(vendor: Simulator, scope: Scope, setti
 
     settings.KEEPING = replace(settings.KEEPING, call_data_days=3)
     aged(take(scope).batch, 3.1)
-    assert call_data.purge(timezone.now()) == 5
+    assert recovery.purge(timezone.now()) == 5
 
 
 @pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_an_unreadable_answer_goes_after_its_time_too(vendor: Simulator, scope: 
     vendor.faults.add("garbage", operation=READ_CALL_DATA)
     batch = take(scope).batch
     aged(batch, 31)
-    call_data.purge(timezone.now())
+    recovery.purge(timezone.now())
     batch.refresh_from_db()
     assert batch.raw is None
     assert batch.state == BatchState.UNREADABLE
@@ -83,7 +83,7 @@ def test_many_batches_go_in_portions() -> None:
         )
         for n in range(230)
     )
-    call_data.purge(timezone.now())
+    recovery.purge(timezone.now())
     assert not CallDataBatch.objects.filter(purged_at=None).exists()
 
 

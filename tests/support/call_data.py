@@ -12,8 +12,8 @@ from django.utils import timezone
 from isales_proxy import access
 from isales_proxy.access import Scope
 from isales_proxy.models import CallDataBatch, Vdn
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import CallDataRequestResult
+from isales_proxy.outbound import call_data
+from isales_proxy.outbound.call_data import CallDataRequestResult
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 
 TASK = "1251250797"

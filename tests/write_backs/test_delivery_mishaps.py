@@ -72,7 +72,7 @@ def test_nothing_personal_is_logged(
             outbox.deliver()
             outbox.later(minutes=1)
     told = "\n".join(lines_formatter().format(record) for record in caplog.records)
-    assert "write_back_broke" in told
+    assert "write_back_error" in told
     assert "write_back_sent" in told
     assert "15800000001" not in told
     assert "unique-4711" not in told

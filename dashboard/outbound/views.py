@@ -1,8 +1,8 @@
-"""Call data: of one task, of one batch, as a file; and the form by which it is taken."""
+"""Pages of outbound tasks and their call data, the file of the rows, and the request for more."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
@@ -11,24 +11,73 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
+from dashboard.outbound.columns import TaskRow, build_task_rows
 from dashboard.outbound.list_context import render_batch, render_batches, render_task, unstored_page
 from dashboard.ui import exports, form_drafts
-from dashboard.ui.htmx import SeeOther, make_private
+from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment
+from dashboard.ui.list_url import with_query
+from dashboard.ui.paging import format_count
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
-from isales_proxy import access
+from isales_proxy import access, problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.core import health
+from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CallDataBatch
 from isales_proxy.number_access.budgets import DailySearchLimitExceeded
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound import tasks
-from isales_proxy.outbound.forms import CallDataFilter
+from isales_proxy.outbound import call_data, queries, tasks
+from isales_proxy.outbound.forms import CallDataFilter, CallDataRequestForm, TaskFilter
+from isales_proxy.outbound.tasks import TaskList
 
 _FILE: Final = "call-data"
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND)
+def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID; what we took of each beside it."""
+    form = TaskFilter(request.GET)
+    good = form.is_valid()
+    wanted = clean_text(form.cleaned_data["q"]).casefold() if good else ""
+    found: TaskList | None = None
+    problem = None
+    try:
+        found = tasks.list_tasks(scope=scope)
+    except ISalesError as error:
+        problem = problems.describe(error)
+    if found is not None and found.error is not None:
+        problem = problems.describe(found.error)
+    lines = build_task_rows(
+        scope,
+        found.rows if found else None,
+        queries.get_figures(scope=scope),
+        tasks.get_known_tasks(scope=scope),
+    )
+    path = reverse("tasks", args=[scope.vdn.pk])
+    board = _facts(found) | {
+        "rows": [line for line in lines if good and _matches(line, wanted)],
+        "known": len(lines),
+        "q": form["q"].value() or "",
+        "refresh_url": with_query(path, request.GET.urlencode()),
+        "path": path,
+        "clear_url": path,
+        "kept": (),
+        "errors": " ".join(map(str, form.errors.get("q", ()))),
+        "problem": problem,
+    }
+    board["total"], board["total_text"] = len(board["rows"]), format_count(len(board["rows"]))
+    return render_page_or_fragment(
+        request,
+        page="outbound/list.html",
+        fragment="outbound/_fragment.html",
+        context={"board": board},
+        status=problem.status if problem else 200 if good else 422,
+        problem=problem,
+    )
 
 
 @require_safe
@@ -105,7 +154,7 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         return render_task(request, scope, service_id)
     question = form.question(service_id=service_id)
     try:
-        found = call_data.export_rows(scope=scope, question=question, kind=kind)
+        found = queries.export_rows(scope=scope, question=question, kind=kind)
     except DailySearchLimitExceeded:
         # The page says so where its rows would be.
         return render_task(request, scope, service_id)
@@ -131,7 +180,7 @@ def raw_answer(
     """The answer that could not be read, byte for byte."""
     _batch(scope, service_id, batch_id)
     try:
-        body = call_data.get_raw_answer(scope=scope, batch_id=batch_id)
+        body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
     except access.VdnNotFound:
         raise Http404 from None
     response = HttpResponse(body, content_type="text/plain; charset=utf-8")
@@ -141,7 +190,7 @@ def raw_answer(
 
 def _batch(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
     try:
-        found = call_data.get_batch(scope=scope, batch_id=batch_id)
+        found = queries.get_batch(scope=scope, batch_id=batch_id)
     except access.VdnNotFound:
         raise Http404 from None
     if found.service_id != service_id:
@@ -157,3 +206,26 @@ def _must_be_a_task(service_id: str) -> None:
     """Any ID of a plausible form has a page: what was taken outlives the vendor's list."""
     if not tasks.is_task_id(service_id):
         raise Http404
+
+
+def _facts(found: TaskList | None) -> dict[str, Any]:
+    """When the vendor gave the list, and since when it is away."""
+    moments = TimeFormatter(timezone.now())
+    facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
+    facts["source_text"] = ""
+    stale = found is None or found.source == "stale"
+    if stale and (answered := health.get_vendor_health().answered_at):
+        facts["since_text"] = _("Last answer at %s.") % moments.clock(answered)
+    if found is not None:
+        facts |= {
+            "as_of_iso": found.as_of.isoformat(timespec="milliseconds"),
+            "as_of_text": moments.clock(found.as_of),
+            "age_text": moments.behind(moments.now - found.as_of) if stale else "",
+            "source": found.source,
+            "source_text": _("last good answer") if stale else _("from CC-iSales"),
+        }
+    return facts
+
+
+def _matches(line: TaskRow, wanted: str) -> bool:
+    return any(wanted in clean_text(text).casefold() for text in (line.name, line.service_id))
