@@ -29,7 +29,7 @@ from isales_proxy.client.errors import (
     TokenEnded,
     Unreachable,
 )
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 _RETRY_SECONDS: Final = 5

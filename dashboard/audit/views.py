@@ -24,7 +24,8 @@ from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import queries
 from isales_proxy.audit.forms import AuditFilter
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access import services as number_access
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 
 _FILE: Final = "audit"
 
@@ -104,7 +105,7 @@ def _searched(scope: Scope, form: AuditFilter) -> bool:
     """Whether the form asks for a called number, which is then told. Raises SearchesSpent."""
     number = form.cleaned_data["number"] if form.is_valid() else ""
     if number:
-        queries.record_search(scope=scope, number=number)
+        number_access.record_audit_search(scope=scope, number=number)
     return bool(number)
 
 

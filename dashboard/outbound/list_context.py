@@ -27,7 +27,7 @@ from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BatchState, CallDataBatch
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
 from isales_proxy.outbound.forms import BatchFilter, CallDataFilter, CallDataRequestForm
 

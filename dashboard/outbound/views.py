@@ -28,7 +28,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import health
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CallDataBatch
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
 from isales_proxy.outbound.forms import CallDataFilter, CallDataRequestForm, TaskFilter
 from isales_proxy.outbound.tasks import TaskList

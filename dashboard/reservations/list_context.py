@@ -162,7 +162,7 @@ def fill_context(
             board.since_text = _since(read.moments)
     board.pager = build_pager(address, total=found.total, shown=len(found.rows))
     if not found.total:
-        board.unknown = form.unknown()
+        board.unknown = form.find_unknown()
         if board.unknown:
             board.source_text = ""
     if not found.rows:

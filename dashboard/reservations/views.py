@@ -26,7 +26,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import WriteBackState
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import ReservationFilter
@@ -53,7 +53,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if keeps_rows:
         # The rows that stay are those of the address that stays.
         response.headers["HX-Push-Url"] = "false"
-    elif wants_fragment(request) and context["form"].named():
+    elif wants_fragment(request) and context["form"].has_resolved_names():
         # A name in an address would mean another agent some day.
         response.headers["HX-Push-Url"] = context["board"].refresh_url
     return response

@@ -27,7 +27,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
 from isales_proxy.result_codes import services as result_codes

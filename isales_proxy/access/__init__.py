@@ -1,4 +1,4 @@
-"""Who may see and do what in a VDN."""
+"""Permissions of people in a VDN: scopes, and the table of roles."""
 
 from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission
 from isales_proxy.access.scope import (

@@ -12,7 +12,7 @@ from isales_proxy.api.schema import REQUEST_ID
 from isales_proxy.api.serializers import ProblemFields, ReservationPageFields, VdnListFields
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
 from isales_proxy.core.form_fields import DEFAULT_SIZE, LONGEST_NUMBER
-from isales_proxy.privacy.searched_numbers import FEWEST_DIGITS
+from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
 
 
 def replayed(status: int) -> OpenApiParameter:

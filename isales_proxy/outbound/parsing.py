@@ -71,7 +71,7 @@ def parse_answer(received: Received | None, error: ISalesError | None) -> Parsed
 
 
 def _judge(received: Received | None, error: ISalesError) -> BatchState:
-    """Refused only where the vendor said so or was certainly not called: else numbers may be lost."""
+    """REFUSED only where the vendor said so or was certainly not called: numbers may be lost."""
     said_no = isinstance(error, Refused | CredentialsRefused)
     if received and said_no and _holds_numbers(received):
         return BatchState.UNREADABLE
@@ -84,7 +84,7 @@ def _judge(received: Received | None, error: ISalesError) -> BatchState:
 
 
 def _holds_numbers(received: Received) -> bool:
-    """True when a refusal contains numbers all the same, so that another request could lose them."""
+    """True for a refusal with numbers: another request could lose them."""
     rows = (parse_call_datum(row)[0] for row in read_rows_leniently(received.body))
     return any(datum.unique_id or datum.phone_numbers for datum in rows)
 

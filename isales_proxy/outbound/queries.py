@@ -21,7 +21,7 @@ from isales_proxy.models.outbound import CallDataBatchQuerySet, CallDatumQuerySe
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound.recovery import settle_lost
 from isales_proxy.privacy import masked_copies
-from isales_proxy.privacy.searched_numbers import SearchedNumber
+from isales_proxy.privacy.phone_numbers import SearchedNumber
 
 _CHUNK: Final = 500
 
@@ -113,7 +113,7 @@ def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
 def list_rows(*, scope: Scope, question: RowQuery) -> RowPage:
     """List one page of the rows. Raises PermissionMissing and DailySearchLimitExceeded."""
     scope.require(Permission.SEE_OUTBOUND)
-    if number := _get_complete_number(question):
+    if (number := SearchedNumber.parse(question.text)).is_complete:
         searches.count_search(scope, number)
     found = _rows(scope, question)
     first = question.size * (question.page - 1)
@@ -147,8 +147,8 @@ def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
     DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    number = _get_complete_number(question)
-    if number and not scope.can(Permission.SEE_NUMBERS):
+    number = SearchedNumber.parse(question.text)
+    if number.is_complete and not scope.can(Permission.SEE_NUMBERS):
         searches.count_search(scope, number)
     found = _rows(scope, question)
     counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
@@ -161,7 +161,7 @@ def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
         batch=question.batch_id,
         searched=bool(question.text),
         masked=not scope.can(Permission.SEE_NUMBERS),
-        number=number,
+        number=number.text if number.is_complete else "",
     )
     found = found.filter(pk__lte=counted["last"] or 0).defer("raw", "batch__raw")
     streamed = found.iterator(chunk_size=_CHUNK)
@@ -193,12 +193,6 @@ def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
 def _record_export(scope: Scope, *, subject: str, **detail: Any) -> None:
     # The audit keeps the fingerprint of a searched number; any other searched text is left out.
     audit.record(AuditAction.CALL_DATA_EXPORTED, by=scope, subject=subject, **detail)
-
-
-def _get_complete_number(question: RowQuery) -> str:
-    """The complete number that is searched for; "" where the text is none."""
-    number = SearchedNumber.parse(question.text)
-    return number.text if number.is_complete else ""
 
 
 def _batches(scope: Scope) -> CallDataBatchQuerySet:

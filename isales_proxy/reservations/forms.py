@@ -1,7 +1,5 @@
-"""The filter: what a reader of the page or of its JSON twin may ask, with a bound on every field,
-as a frozen query.
-
-Times are read in the zone in force (the reader's, or that of the VDN) and handed over in UTC.
+"""The filter of the reservations list, for its page and the API: bounds on every field, a frozen
+query out. Times are read in the zone in force and returned in UTC.
 """
 
 from __future__ import annotations
@@ -32,13 +30,13 @@ from isales_proxy.outbound.forms import (
     refuse_too_many,
     split_agents,
 )
-from isales_proxy.privacy.searched_numbers import FEWEST_DIGITS, SearchedNumber
+from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS, SearchedNumber
 
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 
 
 class AgentsField(forms.Field):
-    """Agents by account or name: the parameter repeated, or several in one, parted by commas."""
+    """Agents by account or name: the parameter repeated, or several in one, comma-separated."""
 
     widget = forms.SelectMultiple
 
@@ -54,7 +52,7 @@ class AgentsField(forms.Field):
 
 
 class ReservationFilter(PageFilter):
-    """The question of the reservations page and of its JSON twin."""
+    """Filter of the reservations list. `candidates` are the choices for an ambiguous name."""
 
     called_no = CalledNumberField()
     agent = AgentsField()
@@ -73,7 +71,7 @@ class ReservationFilter(PageFilter):
             del self.fields["agent"]
 
     def clean_called_no(self) -> str:
-        """Who may not see numbers asks for whole ones: parts would tell the rest, bit by bit."""
+        """Refuse partial numbers without SEE_NUMBERS: they would reveal the rest bit by bit."""
         number = str(self.cleaned_data["called_no"])
         if (
             number
@@ -87,7 +85,7 @@ class ReservationFilter(PageFilter):
         return number
 
     def clean_agent(self) -> tuple[str, ...]:
-        """The accounts that are meant; of a text that several names bear each is offered."""
+        """Resolve names to accounts; an ambiguous one is refused and its candidates are offered."""
         texts = self.cleaned_data["agent"]
         if not texts:
             return ()
@@ -104,7 +102,7 @@ class ReservationFilter(PageFilter):
         return unique
 
     def clean_task(self) -> str:
-        """A task may be asked for by its name, or by a part that is in one name alone."""
+        """Resolve a task's name, or a part that only one name contains, to its ID."""
         text = str(self.cleaned_data["task"])
         if not text:
             return ""
@@ -130,7 +128,7 @@ class ReservationFilter(PageFilter):
         return found
 
     def asked_agents(self) -> list[str]:
-        """The agents as asked for, good or not, so that a page can show and remove them."""
+        """List the agents as asked for, valid or not, so that a page can show and remove them."""
         if "agent" not in self.fields:
             return []
         self.is_valid()
@@ -138,8 +136,8 @@ class ReservationFilter(PageFilter):
             return list(self.cleaned_data["agent"])
         return split_agents(self.data.getlist("agent"))
 
-    def named(self) -> bool:
-        """Whether something was asked for by its name, so that the address says it otherwise."""
+    def has_resolved_names(self) -> bool:
+        """Return True if the query holds IDs where names or parts of them were typed."""
         if not self.is_valid():
             return False
         typed = split_agents(self.data.getlist("agent")) if "agent" in self.fields else []
@@ -148,20 +146,22 @@ class ReservationFilter(PageFilter):
             str(self.data.get("task", "")).strip() != found["task"]
         )
 
-    def unknown(self) -> dict[str, str]:
-        """Field → what is asked for there though no row and no list has told it so far; only after
-        `is_valid()`."""
+    def find_unknown(self) -> dict[str, str]:
+        """Map field names to the accounts or task that no answer has contained so far.
+
+        Only after `is_valid()`.
+        """
         found, task = {}, self.cleaned_data["task"]
         if agents := self.cleaned_data.get("agent", ()):
             known = directory.get_known_names(scope=self.scope).agents
-            if strange := [account for account in agents if account not in known]:
-                found["agent"] = ", ".join(strange)
+            if unseen := [account for account in agents if account not in known]:
+                found["agent"] = ", ".join(unseen)
         if task and task not in tasks.get_known_tasks(scope=self.scope):
             found["task"] = task
         return found
 
     def query(self) -> ReservationQuery:
-        """The frozen question; only after `is_valid()`."""
+        """Return the frozen query; only after `is_valid()`."""
         found = self.cleaned_data
         return ReservationQuery(
             called_no=found["called_no"],

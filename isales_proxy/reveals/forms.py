@@ -1,4 +1,4 @@
-"""The wish to have one number shown: one form for the page and for its JSON twin."""
+"""The form of a reveal, for the page and the API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isales_proxy.reveals.services import LONGEST_REASON, SHORTEST_REASON
 
 
 class RevealForm(CleanedInput, forms.Form):
-    """Why the number is needed; the audit keeps it."""
+    """The reason for a reveal, which is recorded in the audit."""
 
     reason = PlainTextField(
         _("Reason"), required=True, min_length=SHORTEST_REASON, max_length=LONGEST_REASON

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import CallDatum, WriteBack
 from isales_proxy.privacy import masking
-from isales_proxy.reservations import live
+from isales_proxy.reservations import services as reservations
 
 _MOST_ROWS: Final = 200
 _MOST_OFFERED: Final = 20
@@ -54,7 +53,7 @@ def prefill_from_reservation(*, scope: Scope, appoint_id: str) -> Prefill | None
     Raises PermissionMissing and ISalesError.
     """
     scope.require(Permission.WRITE_BACK)
-    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=ReservationQuery())
+    found = reservations.get_unmasked_for_service(scope=scope, appoint_id=appoint_id)
     if found is None:
         return None
     row = found.row
@@ -122,10 +121,10 @@ def get_implied_number(*, scope: Scope, row: WriteBack) -> str:
     It is that of its reservation as last seen, else the first one taken under its unique ID; ""
     where neither is known. The vendor is not called.
     """
-    if row.appoint_id:
-        seen = live.get_last_seen(scope=scope, appoint_id=row.appoint_id)
-        if seen is not None and seen.called_no:
-            return seen.called_no
+    if row.appoint_id and (
+        number := reservations.get_last_seen_number(scope=scope, appoint_id=row.appoint_id)
+    ):
+        return number
     taken = CallDatum.objects.for_vdn(row.vdn_id).filter(unique_id=row.unique_id)
     datum = taken.exclude(phone_numbers="").order_by("-pk").first()
     return datum.numbers[0] if datum else ""
@@ -135,7 +134,7 @@ def _get_numbers(scope: Scope, key: str) -> dict[str, str]:
     """Key → number of the reservation or the row of call data that this key belongs to."""
     kind, _colon, place = key.partition(":")
     if kind == _RESERVATION and place:
-        found = live.fetch_one(scope=scope, appoint_id=place, query=ReservationQuery())
+        found = reservations.get_unmasked_for_service(scope=scope, appoint_id=place)
         return {key: found.row.called_no} if found and found.row.called_no else {}
     ident = place.partition(":")[0]
     if kind != _DATUM or not (ident.isdecimal() and len(ident) <= _LONGEST_PK):

@@ -18,7 +18,8 @@ from isales_proxy.models.write_backs import WriteBackQuerySet
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound import tasks
 from isales_proxy.privacy import masked_copies
-from isales_proxy.privacy.searched_numbers import SearchedNumber
+from isales_proxy.privacy.phone_numbers import SearchedNumber
+from isales_proxy.write_backs.fields import POLICIES
 from isales_proxy.write_backs.services import NoSuchWriteBack
 
 MOST_SHOWN: Final = 200
@@ -84,7 +85,7 @@ def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
     scope.require(Permission.SEE_OUTBOUND)
     number = SearchedNumber.parse(query.q)
     if number.is_complete:
-        searches.count_search(scope, number.text)
+        searches.count_search(scope, number)
     found = _filter(scope, query)
     counted = dict(found.order_by().values_list("state").annotate(Count("pk")))
     counts = {state.value: counted.get(state.value, 0) for state in WriteBackState}
@@ -164,7 +165,9 @@ def _outbox(scope: Scope) -> WriteBackQuerySet:
 
 
 def _mask_for(scope: Scope, row: WriteBack) -> WriteBack:
-    return row if scope.can(Permission.SEE_NUMBERS) else masked_copies.mask_write_back(row)
+    return (
+        row if scope.can(Permission.SEE_NUMBERS) else masked_copies.mask_write_back(row, POLICIES)
+    )
 
 
 def _filter(scope: Scope, query: WriteBackQuery) -> WriteBackQuerySet:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from isales_proxy.models import User, WriteBackState
+from isales_proxy.models import User, WriteBack, WriteBackState
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
-from isales_proxy.write_backs import leases
 from tests.support.outbox import Outbox, scope_of
 
 
@@ -76,5 +75,5 @@ def test_a_place_that_was_taken_since_one_looked_is_not_taken_again(outbox: Outb
     ended = outbox.watch.update({row.pk: 1}, outbox.elapsed, 9)
     assert ended == {row.pk: 1}
     assert outbox.take("fast")
-    assert not leases._due(outbox.now, ended).exists()
+    assert not WriteBack.objects.due(outbox.now, ended).exists()
     assert outbox.take("slow") is None
