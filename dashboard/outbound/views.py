@@ -12,8 +12,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.outbound import columns
-from dashboard.outbound.columns import TaskRow, build_task_rows
-from dashboard.outbound.list_context import render_batch, render_batches, render_task, unstored_page
+from dashboard.outbound.columns import TaskRow
+from dashboard.outbound.list_context import (
+    render_batch,
+    render_batches,
+    render_task,
+    render_unstored,
+)
 from dashboard.ui import exports, form_drafts
 from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment
 from dashboard.ui.list_url import with_query
@@ -39,7 +44,7 @@ _FILE: Final = "call-data"
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID; what we took of each beside it."""
+    """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID, with the figures of each."""
     form = TaskFilter(request.GET)
     good = form.is_valid()
     wanted = clean_text(form.cleaned_data["q"]).casefold() if good else ""
@@ -51,16 +56,16 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         problem = problems.describe(error)
     if found is not None and found.error is not None:
         problem = problems.describe(found.error)
-    lines = build_task_rows(
+    rows = columns.build_task_rows(
         scope,
         found.rows if found else None,
         queries.get_figures(scope=scope),
         tasks.get_known_tasks(scope=scope),
     )
     path = reverse("tasks", args=[scope.vdn.pk])
-    board = _facts(found) | {
-        "rows": [line for line in lines if good and _matches(line, wanted)],
-        "known": len(lines),
+    board = _describe_provenance(found) | {
+        "rows": [row for row in rows if good and _matches(row, wanted)],
+        "known": len(rows),
         "q": form["q"].value() or "",
         "refresh_url": with_query(path, request.GET.urlencode()),
         "path": path,
@@ -83,11 +88,11 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """`/vdn/<id>/tasks/<service ID>/`: what was taken of one task, and the form to take more.
+    """`/vdn/<id>/tasks/<service ID>/`: call data of one task, and the form to take more.
 
-    Takes nothing. CC-iSales is asked only whether it lists a task that was not seen before.
+    Takes nothing. CC-iSales is called only to check that it lists a task that was not seen before.
     """
-    _must_be_a_task(service_id)
+    _require_task_id(service_id)
     away = None
     if form_drafts.FORM in request.GET:
         away = form_drafts.redirect_to_outcome(
@@ -100,7 +105,7 @@ def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
 @vdn_page(Permission.SEE_OUTBOUND, post=Permission.TAKE_CALL_DATA)
 def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """Take call data by POST, then go to the batch; a GET only lists the batches."""
-    _must_be_a_task(service_id)
+    _require_task_id(service_id)
     if request.method != "POST":
         return render_batches(request, scope, service_id)
     address = reverse("task", args=[scope.vdn.pk, service_id])
@@ -112,7 +117,7 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     if not form.is_valid():
         return form_drafts.save_and_redirect(request, key=key, address=address)
     try:
-        taking = call_data.request_call_data(
+        result = call_data.request_call_data(
             scope=scope,
             service_id=service_id,
             batch_count=form.cleaned_data["batch_count"],
@@ -120,19 +125,19 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             reason=form.cleaned_data["reason"],
         )
     except call_data.NoRoom:
-        notice = _("Our disk has no room for the answer. CC-iSales was not asked.")
+        notice = _("There is no disk space for the answer. CC-iSales was not asked.")
         return form_drafts.save_and_redirect(
             request, key=key, address=address, notice=notice, status=507
         )
-    if taking.lost:
-        # What can be stored nowhere stands in this one answer to the POST.
-        return unstored_page(request, scope, taking)
-    if taking.repeated:
+    if result.lost:
+        # Rows that could not be stored are shown in this response only.
+        return render_unstored(request, scope, result)
+    if result.repeated:
         messages.warning(
             request,
-            _("This form had been sent before, so nothing was asked for now. This is its batch."),
+            _("This form was already sent, so nothing was requested now. This is its batch."),
         )
-    address = _batch_url(scope, taking.batch)
+    address = _get_batch_url(scope, result.batch)
     form_services.finish(user=request.user, key=key, outcome=address)
     return SeeOther(address)
 
@@ -140,15 +145,15 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) -> HttpResponse:
-    """One batch: how it went, what to look up, and its rows."""
-    return render_batch(request, scope, _batch(scope, service_id, batch_id))
+    """One batch: its state, what to check, and its rows."""
+    return render_batch(request, scope, _get_batch_or_404(scope, service_id, batch_id))
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> HttpResponseBase:
-    """All rows of the filter as a file, named without any number."""
-    _must_be_a_task(service_id)
+    """All rows of the filter as a file, whose name contains no number."""
+    _require_task_id(service_id)
     form = CallDataFilter(request.GET)
     if not form.is_valid():
         return render_task(request, scope, service_id)
@@ -156,13 +161,13 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     try:
         found = queries.export_rows(scope=scope, question=question, kind=kind)
     except DailySearchLimitExceeded:
-        # The page says so where its rows would be.
+        # The page shows the limit in place of its rows.
         return render_task(request, scope, service_id)
-    moments = TimeFormatter(timezone.now())
+    times = TimeFormatter(timezone.now())
     table = exports.ExportTable(
         name=_FILE,
-        headings=columns.get_export_headings(moments),
-        rows=columns.build_export_rows(found.rows, tasks.get_known_tasks(scope=scope), moments),
+        headings=columns.get_export_headings(times),
+        rows=columns.build_export_rows(found.rows, tasks.get_known_tasks(scope=scope), times),
         total=found.total,
     )
     file = exports.render_file(request, kind, table)
@@ -177,8 +182,8 @@ def raw_answer(
     service_id: str,
     batch_id: int,
 ) -> HttpResponse:
-    """The answer that could not be read, byte for byte."""
-    _batch(scope, service_id, batch_id)
+    """An answer that could not be parsed, byte for byte."""
+    _get_batch_or_404(scope, service_id, batch_id)
     try:
         body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
     except access.VdnNotFound:
@@ -188,7 +193,7 @@ def raw_answer(
     return make_private(response)
 
 
-def _batch(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
+def _get_batch_or_404(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
     try:
         found = queries.get_batch(scope=scope, batch_id=batch_id)
     except access.VdnNotFound:
@@ -198,34 +203,35 @@ def _batch(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
     return found
 
 
-def _batch_url(scope: Scope, found: CallDataBatch) -> str:
+def _get_batch_url(scope: Scope, found: CallDataBatch) -> str:
     return reverse("call_data_batch", args=[scope.vdn.pk, found.service_id, found.pk])
 
 
-def _must_be_a_task(service_id: str) -> None:
-    """Any ID of a plausible form has a page: what was taken outlives the vendor's list."""
+def _require_task_id(service_id: str) -> None:
+    """Raise Http404 for what is no task ID. Others have a page even if the vendor lists them no
+    more, since their call data stays."""
     if not tasks.is_task_id(service_id):
         raise Http404
 
 
-def _facts(found: TaskList | None) -> dict[str, Any]:
-    """When the vendor gave the list, and since when it is away."""
-    moments = TimeFormatter(timezone.now())
+def _describe_provenance(found: TaskList | None) -> dict[str, Any]:
+    """When the vendor sent the list, and since when it does not answer."""
+    times = TimeFormatter(timezone.now())
     facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
     facts["source_text"] = ""
     stale = found is None or found.source == "stale"
     if stale and (answered := health.get_vendor_health().answered_at):
-        facts["since_text"] = _("Last answer at %s.") % moments.clock(answered)
+        facts["since_text"] = _("Last answer at %s.") % times.clock(answered)
     if found is not None:
         facts |= {
             "as_of_iso": found.as_of.isoformat(timespec="milliseconds"),
-            "as_of_text": moments.clock(found.as_of),
-            "age_text": moments.behind(moments.now - found.as_of) if stale else "",
+            "as_of_text": times.clock(found.as_of),
+            "age_text": times.behind(times.now - found.as_of) if stale else "",
             "source": found.source,
             "source_text": _("last good answer") if stale else _("from CC-iSales"),
         }
     return facts
 
 
-def _matches(line: TaskRow, wanted: str) -> bool:
-    return any(wanted in clean_text(text).casefold() for text in (line.name, line.service_id))
+def _matches(row: TaskRow, wanted: str) -> bool:
+    return any(wanted in clean_text(text).casefold() for text in (row.name, row.service_id))

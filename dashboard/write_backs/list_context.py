@@ -14,7 +14,7 @@ from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.reveal_control import create_write_back_control
 from dashboard.ui.row_formatting import NOTHING, CodeFormatter, create_code_formatter
-from dashboard.ui.times import TimeFormatter
+from dashboard.ui.times import TimeFormatter, format_zone
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
@@ -145,6 +145,7 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
         else None,
         "maybe_there": any(map(labels.is_unanswered, detail.journal)),
         "zone_text": formatter.times.zone_text,
+        "zone": format_zone(row.created_at, formatter.times.zone),
         "others": [
             {
                 "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),

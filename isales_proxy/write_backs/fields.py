@@ -141,7 +141,7 @@ def create_result(vdn: Vdn, values: Mapping[str, Any]) -> IntermediateResult:
 
     Times are written in the format and zone of the settings. Raises InvalidQuery.
     """
-    given = {
+    given: dict[str, Any] = {
         name: format_time(value, vdn) if name in TIMES else value for name, value in values.items()
     }
     return IntermediateResult(vdn=vdn.pk, cc_id=vdn.cc_id, **given)

@@ -160,7 +160,7 @@ def test_retry_and_cancel(vendor: Simulator, as_role: Any, people: dict[str, Use
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     again = post(client, f"{ADDRESS}{row.pk}/cancel/")
     assert again.status_code == 409
-    assert again.json()["detail"] == "Only what still waits can be cancelled."
+    assert again.json()["detail"] == "Only a waiting write-back can be cancelled."
     assert post(client, f"{ADDRESS}{row.pk}/retry/").json()["state"] == "waiting"
     assert post(client, f"{ADDRESS}{row.pk}/retry/").status_code == 409
     row.refresh_from_db()

@@ -115,7 +115,7 @@ def test_nobody_is_asked_without_room_for_the_answer(
 ) -> None:
     status, body = press(site, limit=16 * 1024 * 1024, after=False)
     assert status == "507"
-    assert "Our disk has no room for the answer" in body
+    assert "There is no disk space for the answer" in body
     assert readings(vendor_process) == 0
     assert batches(site) == []
     assert list((tmp_path / "spool").iterdir()) == []
@@ -166,7 +166,7 @@ def test_a_database_that_takes_the_little_says_it_at_once(
     path = f"/vdn/88/tasks/{TASK}/call-data/{batch.pk}/"
     text = as_role("supervisor").get(path).content.decode()
     assert "could not be stored" in text
-    assert "Look again in a moment" not in text
+    assert "Check again in a moment" not in text
 
 
 def test_who_sees_no_numbers_is_shown_masked_ones(

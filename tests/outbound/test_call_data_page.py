@@ -67,7 +67,7 @@ def test_a_form_sent_twice_takes_once(supervisor: Any, vendor: Simulator) -> Non
     form = filled(supervisor)
     first, again = supervisor.post(TAKE, form), supervisor.post(TAKE, form, follow=True)
     assert again.redirect_chain == [(first.headers["Location"], 303)]
-    assert "This form had been sent before" in again.content.decode()
+    assert "This form was already sent" in again.content.decode()
     assert readings(vendor) == 1
 
 
@@ -176,7 +176,7 @@ def test_the_vendors_trouble_is_told_in_the_readers_language(
     assert "CC-iSales is too slow" in supervisor.get(where).content.decode()
     chinese = supervisor.get(where, headers={"Accept-Language": "zh-hans"}).content.decode()
     assert "CC-iSales is too slow" not in chinese
-    assert "Do not simply ask again" not in chinese
+    assert "Before you try again" not in chinese
 
 
 def test_the_raw_answer_is_for_those_who_may_take(

@@ -87,4 +87,4 @@ def break_once(monkeypatch: pytest.MonkeyPatch, words: str = "") -> None:
             raise fault
         return real(vdn)
 
-    monkeypatch.setattr(gateway, "client", client)
+    monkeypatch.setattr(gateway, "get_client", client)

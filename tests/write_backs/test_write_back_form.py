@@ -111,13 +111,13 @@ def test_back_to_change_keeps_what_was_given(vendor: Simulator, as_role: Any) ->
     [
         ({"unique_id": ""}, "This field is required."),
         ({"unique_id": "2179506\x074520"}, "Only plain text on one line, please."),
-        ({"fail_code": "99999"}, "The code table of this VDN has no such code."),
+        ({"fail_code": "99999"}, "This code is not in the VDN's code table."),
         ({"end_call_time": "2025-05-31T14:29:59"}, "The call cannot end before it began."),
         (
             {"fetch_time": "2025-05-31T14:30:01"},
             "The call cannot begin before its data was obtained.",
         ),
-        ({"end_call_time": "2098-05-31T14:30"}, "This time lies in the future."),
+        ({"end_call_time": "2098-05-31T14:30"}, "This time is in the future."),
         ({"end_call_time": "tomorrow"}, "Give date and time as 2025-05-31T14:30."),
         ({"phone_number": "call me"}, "A called number has only digits"),
         ({"device_type": "4"}, "is not one of the available choices"),

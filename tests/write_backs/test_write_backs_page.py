@@ -65,12 +65,12 @@ def test_a_wrong_address_is_told_in_words(
     detail = text_of(client.get(f"{LIST}{row.pk}/"))
     assert "The OBS address in the settings may be wrong" in detail
     assert "It says: “no such path”" in detail
-    assert "may have it nevertheless" not in detail
+    assert "may still have received it" not in detail
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=400)
     outbox.later(seconds=30)
     outbox.deliver()
     # A bad request is in the documents: the address need not be wrong.
-    assert "Called bad, without a code" in text_of(client.get(LIST))
+    assert "Rejected as a bad request without a code" in text_of(client.get(LIST))
 
 
 def test_a_fragment_is_no_page(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
@@ -113,17 +113,17 @@ def test_the_journal_is_told_in_words(
     client = as_role("auditor")
     text = text_of(client.get(f"{LIST}{row.pk}/"))
     assert "The connection ended without an answer" in text
-    assert "CC-iSales may have it nevertheless." in text
+    assert "CC-iSales may still have received it." in text
     vendor.faults.add("unauthorized", operation=PUSH_MID_RESULT)
     outbox.later(seconds=9)
     outbox.deliver("worker-two")
-    assert "may have reached CC-iSales all the same" in text_of(
+    assert "may still have reached CC-iSales" in text_of(
         as_role("supervisor").get(f"{LIST}{row.pk}/")
     ), "the first may have, whatever is said of the second"
     outbox.later(seconds=30)
     outbox.deliver("worker-two")
     text = text_of(client.get(f"{LIST}{row.pk}/", headers=FRAGMENT))
-    assert text.count("CC-iSales may have it nevertheless; it was sent again.") == 1
+    assert text.count("CC-iSales may still have received it; it was sent again.") == 1
     assert "CC-iSales refused our keys" in text
     assert "Acknowledged" in text
     assert "worker-two" in text
@@ -138,7 +138,7 @@ def test_a_vendors_fault_is_no_lost_connection(
     row = outbox.write()
     outbox.deliver()
     for path in (LIST, f"{LIST}{row.pk}/"):
-        assert "CC-iSales answered with a fault" in text_of(as_role("auditor").get(path))
+        assert "CC-iSales answered with an error" in text_of(as_role("auditor").get(path))
 
 
 def test_a_lost_worker_is_told(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
@@ -150,7 +150,7 @@ def test_a_lost_worker_is_told(vendor: Simulator, as_role: Any, people: dict[str
         outbox.later(seconds=5)
     outbox.deliver()
     text = text_of(as_role("auditor").get(f"{LIST}{row.pk}/"))
-    assert "The worker ended before the answer was known" in text
+    assert "The worker stopped before an answer arrived" in text
     assert "it was sent again" in text
 
 
@@ -164,7 +164,7 @@ def test_cancel_and_try_again(vendor: Simulator, as_role: Any, people: dict[str,
     assert "Yes, try again" in text_of(answer)
     row.refresh_from_db()
     assert row.state == WriteBackState.CANCELLED
-    assert "Only what still waits can be cancelled." in text_of(
+    assert "Only a waiting write-back can be cancelled." in text_of(
         client.post(f"{page}cancel/", follow=True)
     )
     client.post(f"{page}retry/")
