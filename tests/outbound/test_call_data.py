@@ -30,7 +30,7 @@ def actions() -> list[str]:
     return list(AuditEvent.objects.order_by("id").values_list("action", flat=True))
 
 
-def test_rows_are_stored_as_they_came(vendor: Simulator, scope: Scope) -> None:
+def test_rows_are_stored_as_received(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     taking = take(scope, count=1)
     assert taking.error is None
@@ -43,7 +43,7 @@ def test_rows_are_stored_as_they_came(vendor: Simulator, scope: Scope) -> None:
     assert row.raw == ROW
 
 
-def test_the_answer_is_kept_byte_for_byte(vendor: Simulator, scope: Scope) -> None:
+def test_answer_is_stored_byte_for_byte(vendor: Simulator, scope: Scope) -> None:
     batch = CallDataBatch.objects.get(pk=take(scope).batch.pk)
     told = json.loads(bytes(batch.raw or b""))
     assert len(told["resultData"]["taskData"]) == 5
@@ -53,13 +53,13 @@ def test_the_answer_is_kept_byte_for_byte(vendor: Simulator, scope: Scope) -> No
     assert batch.vendor_request
 
 
-def test_the_vendor_is_asked_as_its_page_declares(vendor: Simulator, scope: Scope) -> None:
+def test_request_follows_the_vendor_page(vendor: Simulator, scope: Scope) -> None:
     take(scope, count=7)
     (call,) = [call for call in vendor.calls if call.operation == READ_CALL_DATA]
     assert call.body == {"subCCNo": 1, "vdnId": 88, "serviceId": int(TASK), "batchCount": 7}
 
 
-def test_who_took_what_is_in_the_audit(vendor: Simulator, scope: Scope) -> None:
+def test_request_is_recorded_in_the_audit(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     batch = take(scope, count=1).batch
     asked, taken = AuditEvent.objects.order_by("id")
@@ -71,7 +71,7 @@ def test_who_took_what_is_in_the_audit(vendor: Simulator, scope: Scope) -> None:
     assert NUMBER not in json.dumps([asked.detail, taken.detail, asked.subject])
 
 
-def test_the_asking_is_written_down_before_the_call(
+def test_batch_is_stored_before_the_call(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.faults.add("lose", operation=READ_CALL_DATA)
@@ -80,7 +80,7 @@ def test_the_asking_is_written_down_before_the_call(
     assert batch.asked_at <= timezone.now()
 
 
-def test_the_same_key_takes_once(vendor: Simulator, scope: Scope) -> None:
+def test_same_key_takes_once(vendor: Simulator, scope: Scope) -> None:
     first = take(scope, key="form-1")
     again = take(scope, key="form-1", count=9)
     assert readings(vendor) == 1
@@ -89,7 +89,7 @@ def test_the_same_key_takes_once(vendor: Simulator, scope: Scope) -> None:
     assert again.batch.received == 5
 
 
-def test_a_key_is_ones_own(vendor: Simulator, people: Any, scope: Scope) -> None:
+def test_key_of_another_person_is_independent(vendor: Simulator, people: Any, scope: Scope) -> None:
     mine = take(scope, key="form-1").batch
     others = take(scope_of(people, "admin"), key="form-1").batch
     both = scope_of(people, "both", 89)
@@ -99,7 +99,7 @@ def test_a_key_is_ones_own(vendor: Simulator, people: Any, scope: Scope) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_taking_is_never_part_of_another_transaction(vendor: Simulator, people: Any) -> None:
+def test_request_within_a_transaction_is_refused(vendor: Simulator, people: Any) -> None:
     scope = scope_of(people)
     with pytest.raises(RuntimeError), transaction.atomic():
         take(scope)
@@ -107,7 +107,9 @@ def test_a_taking_is_never_part_of_another_transaction(vendor: Simulator, people
 
 
 @pytest.mark.parametrize("role", ["agent", "auditor"])
-def test_not_everybody_may_take(vendor: Simulator, people: Any, role: str) -> None:
+def test_permission_is_required_to_take_call_data(
+    vendor: Simulator, people: Any, role: str
+) -> None:
     with pytest.raises(PermissionMissing):
         take(scope_of(people, role))
     assert readings(vendor) == 0
@@ -115,7 +117,7 @@ def test_not_everybody_may_take(vendor: Simulator, people: Any, role: str) -> No
 
 
 @pytest.mark.parametrize(("count", "task"), [(0, TASK), (501, TASK), (5, ""), (5, "x" * 65)])
-def test_a_question_out_of_bounds_reaches_nobody(
+def test_request_out_of_bounds_is_not_sent(
     vendor: Simulator, scope: Scope, count: int, task: str
 ) -> None:
     with pytest.raises(InvalidQuery):
@@ -161,7 +163,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_without_an_answer_nobody_knows(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_batch_without_an_answer_is_unknown(vendor: Simulator, scope: Scope, kind: str) -> None:
     LOST[kind](vendor)
     taking = take(scope, count=8)
     vendor.faults.clear()
@@ -173,7 +175,7 @@ def test_without_an_answer_nobody_knows(vendor: Simulator, scope: Scope, kind: s
 
 
 @pytest.mark.parametrize("kind", NO)
-def test_a_refusal_hands_nothing_out(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_refusal_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: str) -> None:
     left = vendor.call_data.remaining(88, TASK)
     NO[kind](vendor)
     taking = take(scope)
@@ -184,14 +186,14 @@ def test_a_refusal_hands_nothing_out(vendor: Simulator, scope: Scope, kind: str)
     assert actions()[-1] == AuditAction.CALL_DATA_REFUSED
 
 
-def test_a_refusal_keeps_the_vendors_words(vendor: Simulator, scope: Scope) -> None:
+def test_refusal_stores_the_vendors_sentence(vendor: Simulator, scope: Scope) -> None:
     NO["business"](vendor)
     batch = take(scope).batch
     assert (batch.vendor_code, batch.problem) == ("31009", "no such task")
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_an_unreadable_answer_is_kept(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_unreadable_answer_is_stored(vendor: Simulator, scope: Scope, kind: str) -> None:
     ODD[kind](vendor)
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
@@ -201,7 +203,7 @@ def test_an_unreadable_answer_is_kept(vendor: Simulator, scope: Scope, kind: str
     assert kept.raw_complete is (kind not in {"half", "huge"})
 
 
-def test_of_half_an_answer_the_half_is_kept(vendor: Simulator, scope: Scope) -> None:
+def test_truncated_answer_is_stored(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     ODD["half"](vendor)
     batch = take(scope, count=1).batch
@@ -209,7 +211,7 @@ def test_of_half_an_answer_the_half_is_kept(vendor: Simulator, scope: Scope) -> 
 
 
 @pytest.mark.parametrize("kind", ["reset", "unauthorized", "hold"])
-def test_without_a_token_nothing_was_asked(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_failed_log_in_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: str) -> None:
     vendor.faults.add(kind, operation=FETCH_TOKEN, times=None)
     batch = take(scope).batch
     vendor.faults.clear()
@@ -217,22 +219,20 @@ def test_without_a_token_nothing_was_asked(vendor: Simulator, scope: Scope, kind
     assert readings(vendor) == 0
 
 
-def test_a_vendor_that_is_not_there_was_not_asked(vendor: Simulator, scope: Scope) -> None:
+def test_unreachable_vendor_is_recorded_as_refused(vendor: Simulator, scope: Scope) -> None:
     take(scope)
     vendor.stop()
     assert take(scope).batch.state == BatchState.REFUSED
 
 
-def test_a_task_may_have_no_more(vendor: Simulator, scope: Scope) -> None:
+def test_task_without_rows_gives_an_empty_batch(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, "41", [ROW])
     assert take(scope, task="41").batch.received == 1
     empty = take(scope, task="41").batch
     assert (empty.state, empty.received) == (BatchState.TAKEN, 0)
 
 
-def test_what_the_vendor_hands_out_beyond_the_wish_is_stored(
-    vendor: Simulator, scope: Scope
-) -> None:
+def test_more_rows_than_requested_are_stored(vendor: Simulator, scope: Scope) -> None:
     rows = [ROW | {"uniqueId": str(number)} for number in range(6)]
     vendor.faults.add(
         "patch",
@@ -254,9 +254,7 @@ def test_what_the_vendor_hands_out_beyond_the_wish_is_stored(
         {"callData": "x" * 40_000, "ieData": "；；，", "deep": [[[[[[[[[[[[1]]]]]]]]]]]]},
     ],
 )
-def test_odd_rows_are_stored_all_the_same(
-    vendor: Simulator, scope: Scope, row: dict[str, object]
-) -> None:
+def test_malformed_rows_are_stored(vendor: Simulator, scope: Scope, row: dict[str, object]) -> None:
     vendor.faults.add("patch", operation=READ_CALL_DATA, fields={"resultData": {"taskData": [row]}})
     batch = take(scope, count=1).batch
     assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
@@ -265,7 +263,9 @@ def test_odd_rows_are_stored_all_the_same(
     assert set(stored.raw) == set(row)
 
 
-def test_looking_is_for_the_vdn_alone(vendor: Simulator, people: Any, scope: Scope) -> None:
+def test_call_data_of_another_vdn_is_not_found(
+    vendor: Simulator, people: Any, scope: Scope
+) -> None:
     batch = take(scope).batch
     row = CallDatum.objects.first()
     assert row is not None
@@ -286,7 +286,7 @@ def test_looking_is_for_the_vdn_alone(vendor: Simulator, people: Any, scope: Sco
 @pytest.mark.parametrize(
     "kind", [None, "reset", "garbage", "business", "unauthorized", "half_body", "status"]
 )
-def test_no_number_is_logged_whatever_happens(
+def test_logs_contain_no_number(
     vendor: Simulator,
     scope: Scope,
     settings: Any,

@@ -34,23 +34,23 @@ import os, resource, uuid
 from django.conf import settings
 from django.test import Client
 from isales_proxy.models import User
-from isales_proxy.outbound.services import keeping, taking
+from isales_proxy.outbound import call_data, storage
 
 whole = resource.getrlimit(resource.RLIMIT_FSIZE)
 def shrink():
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["LIMIT"]), whole[1]))
 
 if os.environ["AFTER"]:
-    keep, unstored = keeping.Keeper.__call__, taking._unstored
+    store, hand_over = storage.AnswerRecorder.__call__, call_data._hand_over_unstored
     def full(self, received):
         shrink()
-        keep(self, received)
+        store(self, received)
     def mended(*arguments):
         try:
-            return unstored(*arguments)
+            return hand_over(*arguments)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, whole)
-    keeping.Keeper.__call__, taking._unstored = full, mended
+    storage.AnswerRecorder.__call__, call_data._hand_over_unstored = full, mended
 settings.ALLOWED_HOSTS = ["testserver"]
 # The files of the page are not collected for a test.
 plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -110,7 +110,7 @@ def batches(site: Site) -> list[tuple[Any, ...]]:
     return site.query("SELECT state, answer_bytes, raw FROM isales_proxy_calldatabatch")
 
 
-def test_nobody_is_asked_without_room_for_the_answer(
+def test_vendor_is_not_called_without_disk_space(
     site: Site, vendor_process: Simulator, tmp_path: Path
 ) -> None:
     status, body = press(site, limit=16 * 1024 * 1024, after=False)
@@ -122,9 +122,7 @@ def test_nobody_is_asked_without_room_for_the_answer(
 
 
 @pytest.mark.parametrize("api", [False, True])
-def test_what_could_not_be_stored_is_shown_once_and_said(
-    site: Site, vendor_process: Simulator, api: bool
-) -> None:
+def test_unstored_rows_are_shown_once(site: Site, vendor_process: Simulator, api: bool) -> None:
     # The answer is larger, the note that it was lost is smaller.
     status, body = press(site, limit=300, after=True, api=api)
     assert status == ("201" if api else "507")
@@ -152,7 +150,7 @@ def no_room(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_a_database_that_takes_the_little_says_it_at_once(
+def test_loss_is_recorded_at_once_when_the_database_allows(
     vendor: Simulator, people: dict[str, Any], as_role: Any, no_room: None
 ) -> None:
     vendor.call_data.put(88, TASK, [ROW])
@@ -169,7 +167,7 @@ def test_a_database_that_takes_the_little_says_it_at_once(
     assert "Check again in a moment" not in text
 
 
-def test_who_sees_no_numbers_is_shown_masked_ones(
+def test_unstored_rows_are_masked_without_number_access(
     vendor: Simulator, people: dict[str, Any], settings: Any, no_room: None
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
@@ -181,7 +179,7 @@ def test_who_sees_no_numbers_is_shown_masked_ones(
 
 
 @pytest.mark.django_db
-def test_a_folder_that_cannot_be_written_is_no_room(
+def test_unwritable_folder_counts_as_no_disk_space(
     vendor: Simulator, people: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:
     """A sibling of the full disk."""
@@ -194,7 +192,7 @@ def test_a_folder_that_cannot_be_written_is_no_room(
 
 
 @pytest.mark.django_db
-def test_a_clock_that_was_set_back_keeps_no_batch_under_way(settings: Any, tmp_path: Path) -> None:
+def test_batch_dated_in_the_future_is_settled(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
     asked = left_behind(age=timedelta(hours=-3))
     kept = left_behind(key="b" * 64, age=timedelta(hours=-3))

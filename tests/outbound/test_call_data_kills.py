@@ -24,18 +24,18 @@ import os, signal, uuid
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from dashboard.views import call_data as page
+from dashboard.outbound import views as page
 from isales_proxy.models import User
-from isales_proxy.outbound.services import keeping, taking
+from isales_proxy.outbound import call_data, storage
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 moment = os.environ["MOMENT"]
 if moment == "not kept":
-    keeping.Keeper.__call__ = die
+    storage.AnswerRecorder.__call__ = die
 if moment in {"kept", "spooled"}:
-    taking.settle = die
+    call_data.settle = die
 if moment == "read":
     page.SeeOther = die
 if moment == "spooled":
@@ -79,8 +79,8 @@ with ThreadPoolExecutor(6) as pool:
 LATER = """
 from datetime import timedelta
 from django.utils import timezone
-from isales_proxy.services import call_data
-call_data.settle_lost(timezone.now() + timedelta(minutes=10))
+from isales_proxy.outbound import recovery
+recovery.settle_lost(timezone.now() + timedelta(minutes=10))
 """
 MEND = """
 from django.db import connection
@@ -230,7 +230,7 @@ def test_killed_while_the_database_took_nothing(vendor: Simulator, tmp_path: Pat
     assert readings(vendor) == 1
 
 
-def test_the_same_form_at_the_same_instant_takes_once(site: Site, vendor: Simulator) -> None:
+def test_simultaneous_forms_take_once(site: Site, vendor: Simulator) -> None:
     vendor.faults.add("delay", operation=READ_CALL_DATA, times=None, seconds=0.2)
     told = site.manage("shell", "-v0", "-c", TOGETHER, ADDRESS=ADDRESS)
     vendor.faults.clear()

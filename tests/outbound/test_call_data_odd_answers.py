@@ -25,7 +25,7 @@ def answer(vendor: Simulator, **fields: object) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, "x", 7, ["y"]])
-def test_a_row_that_is_no_object_takes_no_other_with_it(
+def test_row_that_is_no_object_does_not_affect_others(
     vendor: Simulator, scope: Scope, as_role: Any, odd: object
 ) -> None:
     answer(vendor, resultData={"taskData": [ROW, odd, ROW | {"uniqueId": "2"}]})
@@ -42,7 +42,7 @@ def test_a_row_that_is_no_object_takes_no_other_with_it(
 
 @pytest.mark.parametrize("row", [{"uiqueId": "7"}, {"phoneNumber": ["10086"]}])
 @pytest.mark.parametrize("flat", [True, False])
-def test_a_refusal_that_brings_numbers_does_not_say_ask_again(
+def test_refusal_with_numbers_is_unreadable(
     vendor: Simulator, scope: Scope, row: dict[str, object], flat: bool
 ) -> None:
     answer(
@@ -59,12 +59,12 @@ def test_a_refusal_that_brings_numbers_does_not_say_ask_again(
 
 
 @pytest.mark.parametrize("data", [None, {}, {"taskData": []}, {"reason": "closed"}, [None], "x"])
-def test_a_refusal_without_numbers_stays_one(vendor: Simulator, scope: Scope, data: object) -> None:
+def test_refusal_without_numbers_is_refused(vendor: Simulator, scope: Scope, data: object) -> None:
     answer(vendor, result=12, resultData=data)
     assert take(scope).batch.state == BatchState.REFUSED
 
 
-def test_an_id_that_is_too_long_is_not_cut_to_another_ones(vendor: Simulator, scope: Scope) -> None:
+def test_too_long_id_is_not_truncated(vendor: Simulator, scope: Scope) -> None:
     row = ROW | {"uniqueId": "7" * 129, "seviceId": "8" * 65}
     answer(vendor, resultData={"taskData": [row]})
     take(scope, count=1)

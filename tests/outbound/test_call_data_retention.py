@@ -35,7 +35,7 @@ def aged(batch: CallDataBatch, days: float) -> None:
 
 
 @pytest.mark.django_db
-def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: Scope) -> None:
+def test_old_rows_are_deleted_and_the_batch_stays(vendor: Simulator, scope: Scope) -> None:
     old, new = take(scope).batch, take(scope).batch
     aged(old, 30.1)
     aged(new, 29.9)
@@ -54,7 +54,7 @@ def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: 
 
 
 @pytest.mark.django_db
-def test_the_time_of_keeping_is_a_setting(vendor: Simulator, scope: Scope, settings: Any) -> None:
+def test_retention_time_is_a_setting(vendor: Simulator, scope: Scope, settings: Any) -> None:
     from dataclasses import replace
 
     settings.KEEPING = replace(settings.KEEPING, call_data_days=3)
@@ -63,7 +63,7 @@ def test_the_time_of_keeping_is_a_setting(vendor: Simulator, scope: Scope, setti
 
 
 @pytest.mark.django_db
-def test_an_unreadable_answer_goes_after_its_time_too(vendor: Simulator, scope: Scope) -> None:
+def test_old_unreadable_answer_is_deleted(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("garbage", operation=READ_CALL_DATA)
     batch = take(scope).batch
     aged(batch, 31)
@@ -74,7 +74,7 @@ def test_an_unreadable_answer_goes_after_its_time_too(vendor: Simulator, scope: 
 
 
 @pytest.mark.django_db
-def test_many_batches_go_in_portions() -> None:
+def test_many_batches_are_deleted_in_portions() -> None:
     asked: datetime = timezone.now() - timedelta(days=40)
     Vdn.objects.get_or_create(pk=88, defaults={"name": "Support"})
     CallDataBatch.objects.bulk_create(
@@ -88,7 +88,7 @@ def test_many_batches_go_in_portions() -> None:
 
 
 @pytest.mark.django_db
-def test_each_job_is_a_command(vendor: Simulator, scope: Scope) -> None:
+def test_jobs_are_commands(vendor: Simulator, scope: Scope) -> None:
     lost, kept = left_behind(), left_behind(key="b" * 64, **answered(ANSWER))
     out = StringIO()
     call_command("recover_call_data", stdout=out)

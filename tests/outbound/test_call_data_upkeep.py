@@ -63,7 +63,7 @@ def full_disk() -> Iterator[Any]:
 
 
 @pytest.mark.django_db
-def test_an_answer_that_was_kept_is_read_later() -> None:
+def test_stored_answer_is_parsed_later() -> None:
     batch = left_behind(**answered(ANSWER))
     assert recovery.recover(timezone.now()) == 1
     batch.refresh_from_db()
@@ -89,7 +89,7 @@ def test_an_answer_that_was_kept_is_read_later() -> None:
         (b"", 302, True, "unknown"),
     ],
 )
-def test_a_kept_answer_is_judged_like_a_fresh_one(
+def test_stored_answer_is_judged_like_a_fresh_one(
     body: bytes, status: int, complete: bool, expected: str
 ) -> None:
     batch = left_behind(**answered(body, status=status, complete=complete))
@@ -102,7 +102,7 @@ def test_a_kept_answer_is_judged_like_a_fresh_one(
 
 
 @pytest.mark.django_db
-def test_what_no_database_takes_is_cleaned() -> None:
+def test_values_that_no_database_takes_are_cleaned() -> None:
     body = (
         b'{"result":0,"resultData":[{"uniqueId":"7","callData":"a\\ud800b\\u0000",'
         b'"n":1e999,"\\ud800":["\\u0000"],"d":' + b"[" * 200 + b"]" * 200 + b"}]}"
@@ -115,7 +115,7 @@ def test_what_no_database_takes_is_cleaned() -> None:
 
 
 @pytest.mark.django_db
-def test_a_process_that_is_about_to_read_its_answer_is_left_alone() -> None:
+def test_fresh_answer_is_left_to_its_own_process() -> None:
     batch = left_behind(**answered(ANSWER) | {"answered_at": timezone.now()})
     assert recovery.recover(timezone.now()) == 0
     batch.refresh_from_db()
@@ -123,7 +123,7 @@ def test_a_process_that_is_about_to_read_its_answer_is_left_alone() -> None:
 
 
 @pytest.mark.django_db
-def test_a_call_without_an_end_becomes_unknown(settings: Any) -> None:
+def test_call_without_an_end_becomes_unknown(settings: Any) -> None:
     old = left_behind()
     settings.ISALES = replace(settings.ISALES, call_data_timeout=200)
     new = left_behind(key="b" * 64, age=timedelta(seconds=230))
@@ -136,13 +136,13 @@ def test_a_call_without_an_end_becomes_unknown(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_looking_settles_what_was_lost(scope: Scope) -> None:
+def test_reading_settles_lost_batches(scope: Scope) -> None:
     batch = left_behind()
     assert queries.get_batch(scope=scope, batch_id=batch.pk).state == BatchState.UNKNOWN
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_that_the_database_refuses_goes_to_the_spool(
+def test_answer_goes_to_disk_when_the_database_fails(
     vendor: Simulator, people: Any, var: Path, full_disk: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.call_data.put(88, TASK, [ROW])
@@ -169,9 +169,7 @@ def test_an_answer_that_the_database_refuses_goes_to_the_spool(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_spooled_answer_is_not_lost_by_being_late(
-    vendor: Simulator, people: Any, full_disk: Any
-) -> None:
+def test_late_answer_on_disk_is_not_lost(vendor: Simulator, people: Any, full_disk: Any) -> None:
     """The database comes back after the batch had been given up, or in another process."""
     batch = take(scope_of(people), count=2).batch
     CallDataBatch.objects.update(state=BatchState.UNKNOWN)
@@ -182,7 +180,7 @@ def test_a_spooled_answer_is_not_lost_by_being_late(
 
 
 @pytest.mark.django_db
-def test_a_database_that_comes_back_at_once_costs_nothing(
+def test_short_database_outage_loses_nothing(
     vendor: Simulator, scope: Scope, var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = storage.store_bytes
@@ -201,7 +199,7 @@ def test_a_database_that_comes_back_at_once_costs_nothing(
 
 
 @pytest.mark.django_db
-def test_a_spooled_answer_of_another_database_stays(var: Path) -> None:
+def test_answer_of_another_database_stays_on_disk(var: Path) -> None:
     facts = {
         "key": "x",
         "status": 200,
@@ -217,7 +215,7 @@ def test_a_spooled_answer_of_another_database_stays(var: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_half_a_file_is_none(var: Path) -> None:
+def test_truncated_file_is_ignored(var: Path) -> None:
     (var / "spool").mkdir()
     (var / "spool" / "call-data-ab.spool").write_bytes(b"{")
     assert recovery.recover(timezone.now()) == 0
@@ -225,7 +223,7 @@ def test_half_a_file_is_none(var: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_what_a_dead_process_began_to_spool_goes_after_its_time_too(var: Path) -> None:
+def test_incomplete_file_is_deleted_in_time(var: Path) -> None:
     draft = var / "spool" / "call-data-ab.99999.draft"
     draft.parent.mkdir()
     draft.write_bytes(b'{"status": 200}')
@@ -236,12 +234,12 @@ def test_what_a_dead_process_began_to_spool_goes_after_its_time_too(var: Path) -
 
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "a/b", "x" * 101])
-def test_a_spool_file_has_a_plain_name(name: str) -> None:
+def test_file_name_must_be_plain(name: str) -> None:
     with pytest.raises(ValueError, match="no name"):
         disk_queue.store(name, {}, b"")
 
 
-def test_a_spool_file_comes_back_as_it_went() -> None:
+def test_file_is_read_as_written() -> None:
     body = bytes(range(256)) * 10 + b"\n\n"
     disk_queue.store("abc-1", {"status": 200}, body)
     disk_queue.store("abc-1", {"status": 201}, body)

@@ -49,7 +49,7 @@ def site(
         yield found
 
 
-def test_workers_killed_at_any_moment(site: Site, vendor_process: Simulator) -> None:
+def test_killed_workers_lose_no_result(site: Site, vendor_process: Simulator) -> None:
     names = [f"u-{number:03}" for number in range(300)]
     site.write([(name, "6") for name in names])
     nursery = site.nursery()

@@ -27,7 +27,7 @@ def state(row: WriteBack) -> str:
     return str(row.state)
 
 
-def test_what_breaks_us_does_not_stop_the_others(
+def test_unexpected_error_does_not_stop_other_deliveries(
     outbox: Outbox, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row, other = outbox.write("a"), outbox.write("b")
@@ -38,9 +38,7 @@ def test_what_breaks_us_does_not_stop_the_others(
     assert row.journal.get().problem == "RuntimeError"
 
 
-def test_what_was_acknowledged_survives_a_database_that_blinks(
-    outbox: Outbox, vendor: Simulator
-) -> None:
+def test_acknowledgement_survives_a_short_database_error(outbox: Outbox, vendor: Simulator) -> None:
     row = outbox.write()
     ended = iter([True])
 
@@ -58,7 +56,7 @@ def test_what_was_acknowledged_survives_a_database_that_blinks(
     assert len(vendor.write_backs.of("u-1")) == 1
 
 
-def test_nothing_personal_is_logged(
+def test_logs_contain_no_personal_data(
     outbox: Outbox,
     vendor: Simulator,
     monkeypatch: pytest.MonkeyPatch,

@@ -91,7 +91,7 @@ def shut_out(admin: psycopg.Connection[tuple[object, ...]], name: str) -> None:
     )
 
 
-def test_an_acknowledgement_outlasts_database_and_worker(
+def test_acknowledgement_survives_database_outage_and_worker(
     place: tuple[Site, Away], vendor_process: Simulator, tmp_path: Path
 ) -> None:
     site, away = place
@@ -114,9 +114,7 @@ def test_an_acknowledgement_outlasts_database_and_worker(
     assert len(vendor_process.write_backs) == 2
 
 
-def test_no_personal_text_is_in_what_a_worker_leaves_on_disk(
-    vendor_process: Simulator, tmp_path: Path
-) -> None:
+def test_files_on_disk_contain_no_personal_data(vendor_process: Simulator, tmp_path: Path) -> None:
     with embedded(vendor_process, tmp_path) as site:
         site.write([("unique-4711", "6")])
         vendor_process.faults.add("hold", operation=PUSH_MID_RESULT)
@@ -131,7 +129,7 @@ def test_no_personal_text_is_in_what_a_worker_leaves_on_disk(
 
 
 @pytest.mark.parametrize("seconds", [60, -3600])
-def test_a_clock_that_is_stepped_while_one_is_being_sent(
+def test_stepped_clock_during_a_call_causes_no_second_delivery(
     place: tuple[Site, Away], vendor_process: Simulator, seconds: int
 ) -> None:
     site, _away = place
@@ -147,7 +145,7 @@ def test_a_clock_that_is_stepped_while_one_is_being_sent(
     assert len(vendor_process.write_backs) == 1
 
 
-def test_a_worker_whose_clock_was_set_back_delivers_what_is_due(
+def test_worker_with_clock_set_back_delivers_due_results(
     vendor_process: Simulator, tmp_path: Path
 ) -> None:
     with embedded(vendor_process, tmp_path) as site:
