@@ -1,4 +1,4 @@
-"""Taking call data: once, by whom it is allowed to, written down before and kept after."""
+"""Requests for call data: once each, with permission, stored before and after the call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from isales_proxy.outbound import call_data, queries
 from isales_proxy.outbound.queries import RowQuery
 from isales_proxy.simulator import FETCH_TOKEN, READ_CALL_DATA, Simulator
 from tests.privacy.test_privacy import lines_formatter
-from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_rows_are_stored_as_received(vendor: Simulator, scope: Scope) -> None:
 
 def test_answer_is_stored_byte_for_byte(vendor: Simulator, scope: Scope) -> None:
     batch = CallDataBatch.objects.get(pk=take(scope).batch.pk)
-    told = json.loads(bytes(batch.raw or b""))
-    assert len(told["resultData"]["taskData"]) == 5
+    answer = json.loads(bytes(batch.raw or b""))
+    assert len(answer["resultData"]["taskData"]) == 5
     assert batch.http_status == 200
     assert batch.raw_complete
     assert batch.answered_at is not None
@@ -83,7 +83,7 @@ def test_batch_is_stored_before_the_call(
 def test_same_key_takes_once(vendor: Simulator, scope: Scope) -> None:
     first = take(scope, key="form-1")
     again = take(scope, key="form-1", count=9)
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     assert again.repeated
     assert again.batch.pk == first.batch.pk
     assert again.batch.received == 5
@@ -103,7 +103,7 @@ def test_request_within_a_transaction_is_refused(vendor: Simulator, people: Any)
     scope = scope_of(people)
     with pytest.raises(RuntimeError), transaction.atomic():
         take(scope)
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 @pytest.mark.parametrize("role", ["agent", "auditor"])
@@ -112,7 +112,7 @@ def test_permission_is_required_to_take_call_data(
 ) -> None:
     with pytest.raises(PermissionMissing):
         take(scope_of(people, role))
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
@@ -122,7 +122,7 @@ def test_request_out_of_bounds_is_not_sent(
 ) -> None:
     with pytest.raises(InvalidQuery):
         call_data.request_call_data(scope=scope, service_id=task, batch_count=count, key="k")
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
@@ -170,7 +170,7 @@ def test_batch_without_an_answer_is_unknown(vendor: Simulator, scope: Scope, kin
     assert taking.batch.state == BatchState.UNKNOWN
     assert (taking.batch.batch_count, taking.batch.received) == (8, 0)
     assert taking.error is not None
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     assert actions()[-1] == AuditAction.CALL_DATA_UNKNOWN
 
 
@@ -181,7 +181,7 @@ def test_refusal_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: s
     taking = take(scope)
     assert taking.batch.state == BatchState.REFUSED
     assert taking.error is not None
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     assert vendor.call_data.remaining(88, TASK) == left
     assert actions()[-1] == AuditAction.CALL_DATA_REFUSED
 
@@ -197,7 +197,7 @@ def test_unreadable_answer_is_stored(vendor: Simulator, scope: Scope, kind: str)
     ODD[kind](vendor)
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     kept = CallDataBatch.objects.get(pk=batch.pk)
     assert kept.raw
     assert kept.raw_complete is (kind not in {"half", "huge"})
@@ -216,7 +216,7 @@ def test_failed_log_in_is_recorded_as_refused(vendor: Simulator, scope: Scope, k
     batch = take(scope).batch
     vendor.faults.clear()
     assert batch.state == BatchState.REFUSED
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 def test_unreachable_vendor_is_recorded_as_refused(vendor: Simulator, scope: Scope) -> None:
@@ -302,8 +302,8 @@ def test_logs_contain_no_number(
         taking = take(scope, count=1)
         queries.list_rows(scope=scope, question=RowQuery(text=NUMBER))
     lines = lines_formatter()
-    told = "\n".join(lines.format(record) for record in caplog.records)
-    told += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem
-    assert "read_call_data" in told
+    logged = "\n".join(lines.format(record) for record in caplog.records)
+    logged += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem
+    assert "read_call_data" in logged
     for secret in (NUMBER, "Unlikely-Name", UNIQUE_ID, settings.ISALES.app_secret):
-        assert secret not in told
+        assert secret not in logged

@@ -1,4 +1,4 @@
-"""Call data as a file: what is on the screen, all of it, and nothing that a spreadsheet obeys."""
+"""Export of call data: all rows of the filter as text that no spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -181,7 +181,9 @@ def test_text_too_long_for_a_workbook_is_refused(
 @pytest.mark.parametrize(
     ("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)]
 )
-def test_role_decides_who_may_export(vendor: Simulator, as_role: Any, kind: str, role: str, status: int) -> None:
+def test_role_decides_who_may_export(
+    vendor: Simulator, as_role: Any, kind: str, role: str, status: int
+) -> None:
     answer = as_role(role).get(f"{EXPORT}.{kind}")
     answer.close()
     assert answer.status_code == status
@@ -204,6 +206,6 @@ def test_export_reads_rows_in_one_query(
         take(scope, count=20)
     assert CallDataBatch.objects.count() == 3
     supervisor.get(PAGE)
-    # Person, accesses, the count, the audit in a transaction with its head, the rows.
+    # Person, access rights, the count, the audit event in a transaction with its head, the rows.
     with django_assert_max_num_queries(9):
         body_of(supervisor.get(f"{EXPORT}.csv"))

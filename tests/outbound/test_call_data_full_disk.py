@@ -1,4 +1,4 @@
-"""Call data while the disk is full: nobody is asked, or the numbers are shown once.
+"""Call data on a full disk: the vendor is not called, or the numbers are shown once.
 
 Real processes whose files may not grow: every write beyond a size fails as on a full disk.
 """
@@ -22,13 +22,22 @@ from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBat
 from isales_proxy.outbound import recovery
 from isales_proxy.outbound.call_data import NoRoom
 from isales_proxy.simulator import Simulator
-from tests.support.call_data import ANSWER, NUMBER, ROW, TASK, left_behind, readings, scope_of, take
+from tests.support.call_data import (
+    ANSWER,
+    NUMBER,
+    ROW,
+    TASK,
+    count_requests,
+    left_behind,
+    scope_of,
+    take,
+)
 from tests.support.workers import ROOT, Site, embedded
 
 pytestmark = pytest.mark.processes
 
-# A press of the button by the page's own view, or by the API, where no file may grow beyond LIMIT
-# bytes; if AFTER, from when the answer is there until it is found that nothing can store it.
+# One request by the page or the API, in a process whose files may not grow beyond LIMIT bytes; with
+# AFTER only between the arrival of the answer and the discovery that it cannot be stored.
 PRESS = """
 import os, resource, uuid
 from django.conf import settings
@@ -52,7 +61,7 @@ if os.environ["AFTER"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, whole)
     storage.AnswerRecorder.__call__, call_data._hand_over_unstored = full, mended
 settings.ALLOWED_HOSTS = ["testserver"]
-# The files of the page are not collected for a test.
+# Static files are not collected for a test.
 plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
 client = Client()
@@ -85,7 +94,7 @@ def site(vendor_process: Simulator, tmp_path: Path) -> Iterator[Site]:
 
 
 def press(site: Site, *, limit: int, after: bool, api: bool = False) -> tuple[str, str]:
-    """The status and the body of the answer to a press."""
+    """Run `PRESS`; return the status and the body of the response."""
     run = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v0", "-c", PRESS],
         cwd=ROOT,
@@ -116,19 +125,19 @@ def test_vendor_is_not_called_without_disk_space(
     status, body = press(site, limit=16 * 1024 * 1024, after=False)
     assert status == "507"
     assert "There is no disk space for the answer" in body
-    assert readings(vendor_process) == 0
+    assert count_requests(vendor_process) == 0
     assert batches(site) == []
     assert list((tmp_path / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("api", [False, True])
 def test_unstored_rows_are_shown_once(site: Site, vendor_process: Simulator, api: bool) -> None:
-    # The answer is larger, the note that it was lost is smaller.
+    # The answer is larger than the limit, the record of its loss smaller.
     status, body = press(site, limit=300, after=True, api=api)
     assert status == ("201" if api else "507")
     assert NUMBER in body
     assert '"state":"lost"' in body if api else 'data-batch-state="lost"' in body
-    assert readings(vendor_process) == 1
+    assert count_requests(vendor_process) == 1
     site.manage("recover_call_data")
     ((state, size, raw),) = batches(site)
     assert (state, raw) == ("lost", None)
@@ -137,7 +146,7 @@ def test_unstored_rows_are_shown_once(site: Site, vendor_process: Simulator, api
 
 @pytest.fixture
 def no_room(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the database nor the disk takes the answer; the database takes a few figures."""
+    """Neither database nor disk can store the answer; the database can store its size."""
 
     def failing(*_arguments: Any) -> None:
         raise OSError(errno.ENOSPC, "no room")
@@ -182,12 +191,12 @@ def test_unstored_rows_are_masked_without_number_access(
 def test_unwritable_folder_counts_as_no_disk_space(
     vendor: Simulator, people: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:
-    """A sibling of the full disk."""
+    """The same as a full disk."""
     settings.VAR_DIR = tmp_path / "file"
     settings.VAR_DIR.write_text("no folder")
     with pytest.raises(NoRoom):
         take(scope_of(people))
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""Answers to the taking of call data that are neither quite good nor quite bad."""
+"""Answers with call data that are partly malformed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def scope(people: dict[str, Any]) -> Scope:
 
 
 def answer(vendor: Simulator, **fields: object) -> None:
-    """Let the next answer hold these fields."""
+    """Let the next answer contain these fields."""
     vendor.faults.add("patch", operation=READ_CALL_DATA, fields=fields)
 
 
@@ -54,7 +54,7 @@ def test_refusal_with_numbers_is_unreadable(
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
     assert (batch.vendor_code, batch.problem) == ("12", "partly done")
-    assert "before you ask again" in labels.get_advice(batch, when="now")
+    assert "before you try again" in labels.get_advice(batch, when="now")
     assert CallDataBatch.objects.get(pk=batch.pk).raw
 
 

@@ -1,4 +1,4 @@
-"""The pages of call data, and the form by which it is taken, without a browser's help."""
+"""The pages of call data and the request form, without scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
-from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
 from tests.support.pages import form_of
 
 PAGE = f"/vdn/88/tasks/{TASK}/"
@@ -23,7 +23,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 
 def filled(client: Any, **changes: str) -> dict[str, str]:
-    """The take form as it stands on the page, ticked, with these changes."""
+    """The request form of the page, confirmed, with these changes."""
     form = client.get(PAGE).content.decode().partition('<form class="take-form"')[2]
     return form_of(form.partition("</form>")[0]) | {"confirmed": "yes"} | changes
 
@@ -46,10 +46,10 @@ def test_form_takes_and_redirects_to_the_batch(supervisor: Any, vendor: Simulato
     text = supervisor.get(answer.headers["Location"]).content.decode()
     assert 'data-batch-state="taken"' in text
     assert "Weekly check" in text
-    for told in (f"+{NUMBER}", "0012345", UNIQUE_ID, "710002", str(ROW["callData"]), "RedInd"):
-        assert told in text
+    for part in (f"+{NUMBER}", "0012345", UNIQUE_ID, "710002", str(ROW["callData"]), "RedInd"):
+        assert part in text
     assert f"/vdn/88/write-backs/new/?datum={CallDatum.objects.get().pk}" in text
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_form_starts_with_ten_rows(supervisor: Any) -> None:
@@ -60,7 +60,7 @@ def test_reloading_the_batch_takes_nothing(supervisor: Any, vendor: Simulator) -
     where = supervisor.post(TAKE, filled(supervisor)).headers["Location"]
     for _ in range(3):
         assert supervisor.get(where).status_code == 200
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_form_sent_twice_takes_once(supervisor: Any, vendor: Simulator) -> None:
@@ -68,7 +68,7 @@ def test_form_sent_twice_takes_once(supervisor: Any, vendor: Simulator) -> None:
     first, again = supervisor.post(TAKE, form), supervisor.post(TAKE, form, follow=True)
     assert again.redirect_chain == [(first.headers["Location"], 303)]
     assert "This form was already sent" in again.content.decode()
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_each_page_has_its_own_form_key(supervisor: Any) -> None:
@@ -95,7 +95,7 @@ def test_invalid_form_takes_nothing(
     text = answer.content.decode()
     assert answer.status_code == 422
     assert "field-error" in text
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
@@ -107,25 +107,25 @@ def test_unconfirmed_form_takes_nothing(supervisor: Any, vendor: Simulator) -> N
     assert answer.status_code == 422
     assert (again["reason"], again["batch_count"]) == ("because", "7")
     assert "confirmed" not in again
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 def test_form_without_csrf_token_takes_nothing(vendor: Simulator, people: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["supervisor"])
     assert client.post(TAKE, filled(client, csrfmiddlewaretoken="")).status_code == 403
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 @pytest.mark.parametrize(
     ("kind", "state", "words"),
     [
-        ("lose", "unknown", ["up to 7 numbers may have been handed out", TASK, "Do not simply"]),
+        ("lose", "unknown", ["Up to 7 numbers may have been released", TASK, "Before you try"]),
         ("reset", "unknown", ["CC-iSales cannot be reached"]),
         ("hold", "unknown", ["CC-iSales is too slow"]),
-        ("business", "refused", ["No number was handed out", "Code 31009.", "no such task"]),
+        ("business", "refused", ["No numbers were released", "Code 31009.", "no such task"]),
         ("unauthorized", "refused", ["refuses our keys"]),
-        ("garbage", "unreadable", ["cannot be read", "byte for byte", "/raw/"]),
+        ("garbage", "unreadable", ["cannot be read", "stored unchanged", "/raw/"]),
         ("half_body", "unreadable", ["cut short"]),
     ],
 )
@@ -142,7 +142,7 @@ def test_error_is_shown_on_the_batch(
     assert f'data-batch-state="{state}"' in text
     for word in words:
         assert word in text
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_expired_token_is_not_reported_as_wrong_keys(supervisor: Any, vendor: Simulator) -> None:
@@ -282,14 +282,16 @@ def test_reading_pages_takes_nothing(supervisor: Any, vendor: Simulator, people:
     ("role", "seen", "taken"),
     [("agent", 403, 403), ("auditor", 200, 403), ("supervisor", 200, 303), ("admin", 200, 303)],
 )
-def test_role_decides_who_may_read_and_take(vendor: Simulator, as_role: Any, role: str, seen: int, taken: int) -> None:
+def test_role_decides_who_may_read_and_take(
+    vendor: Simulator, as_role: Any, role: str, seen: int, taken: int
+) -> None:
     form = filled(as_role("both"))
     client = as_role(role)
     answer = client.get(PAGE)
     assert answer.status_code == seen
     assert ("take-form" in answer.content.decode()) is (taken == 303)
     assert client.post(TAKE, form).status_code == taken
-    assert readings(vendor) == (taken == 303)
+    assert count_requests(vendor) == (taken == 303)
 
 
 def test_auditor_is_not_offered_a_write_back(vendor: Simulator, people: Any, as_role: Any) -> None:
@@ -321,7 +323,7 @@ def test_invalid_task_id_is_not_found(supervisor: Any, vendor: Simulator, task: 
     assert supervisor.get(where).status_code in {404, 422}
     form = filled(supervisor)
     assert supervisor.post(f"{where}call-data/", form).status_code in {404, 422}
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 def test_unlisted_task_has_a_page_while_the_vendor_is_away(
@@ -352,7 +354,7 @@ def test_pages_need_few_queries(
     for _ in range(3):
         take(scope, count=10)
     supervisor.get(PAGE)
-    # Person, accesses, draft, two looks for what was lost, batches and rows with their numbers.
+    # Person, access rights, draft, two checks for lost batches, batches and rows with counts.
     with django_assert_max_num_queries(9):
         supervisor.get(PAGE)
     with django_assert_max_num_queries(8):

@@ -1,4 +1,4 @@
-"""The end of keeping: what was taken goes after its time, by the daily job or by hand."""
+"""Deletion of old call data, by the daily job and by command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum, Vdn
 from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
-from tests.support.call_data import ANSWER, TASK, answered, left_behind, readings, scope_of, take
+from tests.support.call_data import (
+    ANSWER,
+    TASK,
+    answered,
+    count_requests,
+    left_behind,
+    scope_of,
+    take,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -107,4 +115,4 @@ def test_jobs_are_commands(vendor: Simulator, scope: Scope) -> None:
         "Sessions: 0",
         "Audit events: 0",
     ]
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0

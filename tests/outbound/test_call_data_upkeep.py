@@ -1,4 +1,4 @@
-"""What a process that died or a database that was away leaves behind."""
+"""Recovery of batches after a dead process or a database outage."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.call_data import (
     TASK,
     UNIQUE_ID,
     answered,
+    count_requests,
     left_behind,
-    readings,
     scope_of,
     take,
 )
@@ -47,7 +47,7 @@ def scope(people: dict[str, Any]) -> Scope:
 
 @pytest.fixture
 def full_disk() -> Iterator[Any]:
-    """A database that takes no answer, until the function given is called."""
+    """Let the database refuse answers until the yielded function is called."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TRIGGER full_disk BEFORE UPDATE OF raw ON isales_proxy_calldatabatch "
@@ -165,12 +165,12 @@ def test_answer_goes_to_disk_when_the_database_fails(
     assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
     assert json.loads(bytes(batch.raw or b""))["resultData"]["taskData"] == [ROW]
     assert list((var / "spool").iterdir()) == []
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_late_answer_on_disk_is_not_lost(vendor: Simulator, people: Any, full_disk: Any) -> None:
-    """The database comes back after the batch had been given up, or in another process."""
+    """The database recovers after the batch became unknown, or in another process."""
     batch = take(scope_of(people), count=2).batch
     CallDataBatch.objects.update(state=BatchState.UNKNOWN)
     full_disk()
@@ -191,7 +191,7 @@ def test_short_database_outage_loses_nothing(
             raise OperationalError("locked")
         write(*arguments)
 
-    monkeypatch.setattr(storage, "write_bytes", fail_once)
+    monkeypatch.setattr(storage, "store_bytes", fail_once)
     batch = take(scope).batch
     assert (batch.state, batch.received) == (BatchState.TAKEN, 5)
     assert CallDataBatch.objects.get().raw

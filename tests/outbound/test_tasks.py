@@ -1,4 +1,4 @@
-"""The outbound tasks: listed once, named by the reservations, known while the vendor is away."""
+"""Outbound tasks: the list, names learnt from reservations, and an unavailable vendor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scope(people: dict[str, Any]) -> Scope:
 
 
 def restart() -> None:
-    """What a new process has forgotten."""
+    """Clear what a new process would not have in memory."""
     for room in ("default", "rows"):
         caches[room].clear()
 

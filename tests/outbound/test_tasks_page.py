@@ -1,4 +1,4 @@
-"""The list of outbound tasks as a browser and a script see it."""
+"""The page of outbound tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def idents(text: str) -> list[str]:
 
 @pytest.fixture
 def supervisor(vendor: Simulator, as_role: Any) -> Any:
-    """A supervisor whose reservations have told the names of the tasks."""
+    """A supervisor whose reservations contained the tasks' names."""
     client = as_role("supervisor")
     client.get("/vdn/88/reservations/", {"task": NAMED})
     vendor.calls.clear()

@@ -1,4 +1,4 @@
-"""Deliveries: every end that an attempt can have, the back-off, the order, and other workers."""
+"""Delivery: outcomes of attempts, retry delays, order, and leases of other workers."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def test_unacknowledged_result_is_sent_again(
     options = {"status": 503} if kind == "status" else {}
     vendor.faults.add(kind, operation=PUSH_MID_RESULT, **options)
     row = outbox.write()
-    drained = outbox.deliver()
-    assert drained.postponed == 1
+    run = outbox.deliver()
+    assert run.postponed == 1
     assert state(row) == WAITING
     assert outbox.outcomes(row) == [outcome]
-    assert drained.next_at == row.next_at
+    assert run.next_at == row.next_at
     outbox.later(seconds=4)
     assert outbox.deliver().delivered == 0
     outbox.later(seconds=2)
@@ -156,13 +156,13 @@ def test_write_back_is_given_up_after_the_configured_time(
 def test_vdn_is_paused_while_the_vendor_is_away(outbox: Outbox, vendor: Simulator) -> None:
     vendor.stop()
     rows = [outbox.write(f"u-{number}") for number in range(20)]
-    drained = outbox.deliver()
+    run = outbox.deliver()
     assert WriteBackAttempt.objects.count() == 1
-    assert drained.next_at == outbox.now + timedelta(seconds=2)
+    assert run.next_at == outbox.now + timedelta(seconds=2)
     for _ in range(8):
         outbox.later(seconds=61)
         outbox.deliver()
-    # Not even with its circuit open: what was not tried is no attempt.
+    # An open circuit makes no attempt.
     assert set(WriteBackAttempt.objects.values_list("outcome", flat=True)) == {"unreachable"}
     assert sum(row.attempts for row in WriteBack.objects.all()) == WriteBackAttempt.objects.count()
     assert {state(row) for row in rows} == {WAITING}
@@ -231,15 +231,15 @@ def test_same_unique_id_in_another_vdn_is_independent(
     elsewhere = Outbox(scope_of(people["both"], 89))
     row = elsewhere.write("a")
     outbox.deliver()
-    # Refused, since the task is none of that VDN's; but it was not held up.
+    # Refused because the task is not of that VDN; but it did not wait.
     assert outbox.outcomes(row) == ["refused"]
 
 
 def test_disabled_vdn_is_not_delivered(outbox: Outbox, vendor: Simulator) -> None:
     row = outbox.write()
     Vdn.objects.filter(pk=88).update(enabled=False)
-    drained = outbox.deliver()
-    assert (drained.delivered, drained.next_at) == (0, None)
+    run = outbox.deliver()
+    assert (run.delivered, run.next_at) == (0, None)
     Vdn.objects.filter(pk=88).update(enabled=True)
     outbox.deliver()
     assert state(row) == DELIVERED

@@ -1,4 +1,4 @@
-"""Deliveries under a wall clock that is set back: nothing waits for the hour to come again."""
+"""Delivery when the wall clock is set back: nothing waits for the repeated hour."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_lease_of_a_dead_worker_is_taken_over(outbox: Outbox) -> None:
 
 
 def test_lease_is_not_taken_over_right_after_a_database_outage(outbox: Outbox) -> None:
-    """Its acknowledgement may be on the disk of another machine; it must have its chance."""
+    """Its acknowledgement may be on another machine's disk and must reach the database first."""
     outbox.write()
     assert outbox.take("slow")
     assert outbox.deliver("other").delivered == 0
@@ -75,7 +75,7 @@ def test_expired_lease_is_taken_over_by_one_worker_only(outbox: Outbox) -> None:
     for _ in range(2):
         assert outbox.take("slow") is None
         outbox.later(seconds=5)
-    # Both have seen the dead one's lease end; one of them is faster.
+    # Both saw the dead worker's lease expire; one of them is faster.
     ended = outbox.watch.update({row.pk: 1}, outbox.elapsed, 9)
     assert ended == {row.pk: 1}
     assert outbox.take("fast")

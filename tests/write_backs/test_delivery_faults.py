@@ -1,4 +1,4 @@
-"""Real workers, and a vendor that goes away, loses answers, or meets two workers at once."""
+"""Delivery by real worker processes with an unavailable vendor, lost answers and two workers."""
 
 from __future__ import annotations
 

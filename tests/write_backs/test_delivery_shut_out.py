@@ -1,4 +1,4 @@
-"""Deliveries that are turned away before anybody has looked at the result."""
+"""Delivery when the vendor rejects a call before it looks at the result."""
 
 from __future__ import annotations
 

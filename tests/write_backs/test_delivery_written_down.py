@@ -1,4 +1,4 @@
-"""What the vendor has acknowledged is written down although the database fails for a while."""
+"""Acknowledgements are stored although the database fails for a while."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def outbox(vendor: Simulator, people: dict[str, User]) -> Outbox:
 
 
 class Ailing:
-    """A database that takes no ending of an attempt, so many times."""
+    """Let the database refuse to store results of attempts, `times` times."""
 
     def __init__(self, times: int, error: type[Exception] = OperationalError) -> None:
         self.left = times
@@ -90,7 +90,7 @@ def test_refusal_survives_a_long_database_outage(outbox: Outbox, vendor: Simulat
 
 
 def test_file_of_another_database_stays_on_disk(outbox: Outbox, vendor: Simulator) -> None:
-    """Two installations may have been given the same folder by mistake."""
+    """Two installations may share a folder by mistake."""
     row = outbox.write()
     with connection.execute_wrapper(Ailing(1000)), pytest.raises(OperationalError):
         outbox.deliver(sleep=lambda _: None)

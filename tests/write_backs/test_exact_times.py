@@ -1,4 +1,4 @@
-"""An instant that was filled in stays that instant, and an hour that comes twice is told apart."""
+"""A prefilled time keeps its instant, and the two times of a repeated hour are distinguished."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPED = {"unique_id": "u-7", "service_id": TASK, "zone": "Europe/Berlin"}
 
 @pytest.fixture
 def client(vendor: Simulator, as_role: Any, settings: Any) -> Any:
-    """A supervisor in Berlin, the day after; times are told to the vendor in milliseconds."""
+    """A supervisor in Berlin on the next day; times are sent in milliseconds."""
     settings.ISALES = replace(settings.ISALES, time_format="milliseconds")
     Vdn.objects.filter(pk=88).update(time_zone="Europe/Berlin")
     vendor.add_rows(
@@ -93,7 +93,7 @@ def test_ambiguous_time_needs_an_offset(client: Any) -> None:
     answer = client.post(NEW, form, follow=True)
     text = text_of(answer)
     assert answer.status_code == 422
-    assert "comes twice" in text
+    assert "occurs twice" in text
     assert '<option value="+02:00">' in text
     assert '<option value="+01:00">' in text
     body = stored(client, form_of(text) | {"write_start_time_offset": "+01:00"})

@@ -1,4 +1,4 @@
-"""The form of a write-back: filled from what is known, seen before it is stored; no scripts."""
+"""The form of a write-back without scripts: prefilled, reviewed, then stored."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_edit_keeps_the_values(vendor: Simulator, as_role: Any) -> None:
         ({"end_call_time": "2025-05-31T14:29:59"}, "The call cannot end before it began."),
         (
             {"fetch_time": "2025-05-31T14:30:01"},
-            "The call cannot begin before its data was obtained.",
+            "The call cannot begin before its data was fetched.",
         ),
         ({"end_call_time": "2098-05-31T14:30"}, "This time is in the future."),
         ({"end_call_time": "tomorrow"}, "Give date and time as 2025-05-31T14:30."),

@@ -1,4 +1,4 @@
-"""Writing a result back without seeing the number that goes with it."""
+"""Write-backs by people who may not see the called number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHOSEN = "reservation:911"
 
 @pytest.fixture
 def writer(vendor: Simulator, as_role: Any, people: Any, settings: Any) -> Any:
-    """A supervisor who sees no numbers, with a reservation and a row of call data."""
+    """A supervisor without number access, with a reservation and a row of call data."""
     vendor.add_rows(
         88, [{"appointId": "911", "calledNo": RESERVED, "taskId": TASK, "failCode": "00604"}]
     )
@@ -108,7 +108,7 @@ def test_journal_masks_numbers(writer: Any, vendor: Simulator) -> None:
 
 
 def test_hidden_number_is_not_found_by_guesses_under_the_same_key(writer: Any) -> None:
-    """Whether a guess is right must not be told: by page or API, by status or text."""
+    """A correct guess must look like a wrong one on page and API, in status and text."""
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
     assert writer.post(NEW, form).status_code == 303
     guesses = [form | {"number_of": "", "phone_number": number} for number in (RESERVED, "158")]

@@ -1,4 +1,4 @@
-"""The outbox: what is put in, tried again, cancelled and deleted, and by whom."""
+"""The outbox: queue, retry, cancel, delete, and the permissions for each."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_audit_finds_the_number_of_a_result_without_one(outbox: Outbox, vendor: 
     of_reservation = write_backs.queue_once(
         scope=outbox.scope, result=create(outbox.scope, "u-1"), key="k", appoint_id="911"
     ).row
-    # Later nobody remembers the reservation, but what was done first.
+    # Later the reservation is forgotten, but the first audit event is not.
     caches["rows"].clear()
     for row, number in ((of_reservation, "990022"), (outbox.write("u-2"), NUMBER)):
         outbox.cancel(row)

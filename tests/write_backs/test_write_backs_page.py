@@ -1,4 +1,4 @@
-"""Write-backs on the screen: the list, one with its journal, and who may do what; no scripts."""
+"""The pages of write-backs without scripts: the list, one write-back, its actions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_wrong_address_is_explained(
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=400)
     outbox.later(seconds=30)
     outbox.deliver()
-    # A bad request is in the documents: the address need not be wrong.
+    # The vendor documents a bad request, so the address may be right.
     assert "Rejected as a bad request without a code" in text_of(client.get(LIST))
 
 
@@ -98,11 +98,11 @@ def test_polling_keeps_rows_in_place(
     assert "u-3" not in text
     assert "Show newer ones: 1" in text
     assert "data-poll-url" not in text
-    # As a page the same address is the question itself.
+    # As a whole page the same address shows the list itself.
     assert "u-3" in text_of(client.get(poll))
 
 
-# --- one, its journal, and what can be done -----------------------------------------------------
+# --- one write-back, its journal and its actions ------------------------------------------------
 
 
 def test_journal_describes_attempts(
