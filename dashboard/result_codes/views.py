@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.result_codes import list_context
 from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
-from dashboard.result_codes.labels import explain, get_category_label, get_code_url
 from dashboard.ui import exports, form_drafts
+from dashboard.ui.code_labels import explain, get_category_label, get_code_url
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest

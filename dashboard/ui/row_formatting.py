@@ -11,10 +11,20 @@ from django.utils.translation import gettext as _
 
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
+from isales_proxy.models import WriteBackState
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 
 NOTHING: Final = "—"
+
+# Tones of a badge; the text beside it says the same.
+WRITE_BACK_TONES: Final[dict[str, str]] = {
+    WriteBackState.WAITING: "soon",
+    WriteBackState.DELIVERED: "answered",
+    WriteBackState.REFUSED: "late",
+    WriteBackState.GIVEN_UP: "failed",
+    WriteBackState.CANCELLED: "waiting",
+}
 
 
 class CodeFormatter:

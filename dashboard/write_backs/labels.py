@@ -20,14 +20,6 @@ from isales_proxy.write_backs.delivery import BROKEN, DELIVERED, UNFIT
 from isales_proxy.write_backs.fields import BY_VENDOR_NAME, Field
 from isales_proxy.write_backs.queries import WriteBackEntry
 
-# Colours of the badges; the text beside each says the same.
-TONES: Final[dict[str, str]] = {
-    WriteBackState.WAITING: "soon",
-    WriteBackState.DELIVERED: "answered",
-    WriteBackState.REFUSED: "late",
-    WriteBackState.GIVEN_UP: "failed",
-    WriteBackState.CANCELLED: "waiting",
-}
 _OUTCOMES: Final[dict[str, str | Promise]] = {
     "": gettext_lazy("Under way"),
     DELIVERED: gettext_lazy("Acknowledged"),

@@ -13,7 +13,12 @@ from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.reveal_control import create_write_back_control
-from dashboard.ui.row_formatting import NOTHING, CodeFormatter, create_code_formatter
+from dashboard.ui.row_formatting import (
+    NOTHING,
+    WRITE_BACK_TONES,
+    CodeFormatter,
+    create_code_formatter,
+)
 from dashboard.ui.times import TimeFormatter, format_zone
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
@@ -150,7 +155,7 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
             {
                 "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),
                 "written": formatter.times.short(other.created_at),
-                "tone": labels.TONES[other.state],
+                "tone": WRITE_BACK_TONES[other.state],
                 "state_text": WriteBackState(other.state).label,
                 "result": formatter.format_code(other.fail_code) if other.fail_code else "",
                 "later": other.pk > row.pk,
@@ -168,7 +173,7 @@ def _build_row(
         id=row.pk,
         url=reverse("write_back", args=[scope.vdn.pk, row.pk]),
         state=row.state,
-        tone=labels.TONES[row.state],
+        tone=WRITE_BACK_TONES[row.state],
         state_text=labels.format_state(entry, formatter.times.now),
         remark=labels.describe_state(entry, formatter.times),
         written=formatter.times.short(row.created_at),

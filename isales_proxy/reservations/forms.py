@@ -79,7 +79,7 @@ class ReservationFilter(PageFilter):
             and not SearchedNumber.parse(number).is_complete
         ):
             raise ValidationError(
-                _("Give the whole number, at least %(fewest)s digits."),
+                _("Enter the complete number, at least %(fewest)s digits."),
                 params={"fewest": FEWEST_DIGITS},
             )
         return number
@@ -112,7 +112,7 @@ class ReservationFilter(PageFilter):
             self._offer("task", error)
             raise
         if not _TASK_ID.fullmatch(found):
-            raise ValidationError(_("No task of this name has been seen yet. Give its ID."))
+            raise ValidationError(_("Unknown task name. Enter its ID."))
         return found
 
     def _offer(self, name: str, error: ValidationError) -> None:
@@ -127,7 +127,7 @@ class ReservationFilter(PageFilter):
             self.add_error("end", _("“To” is earlier than “From”."))
         return found
 
-    def asked_agents(self) -> list[str]:
+    def list_asked_agents(self) -> list[str]:
         """List the agents as asked for, valid or not, so that a page can show and remove them."""
         if "agent" not in self.fields:
             return []

@@ -15,7 +15,7 @@
   const poll = () => {
     const element = findTarget();
     if (!element?.dataset.pollUrl || document.hidden || busy || Date.now() - requestedAt < interval) return;
-    if (document.querySelector(".deed[open], [data-hide-after]")) return;
+    if (document.querySelector(".confirmation[open], .reveal-form[open], [data-hide-after]")) return;
     requestedAt = Date.now();
     window.htmx.ajax("GET", element.dataset.pollUrl, { source: element, target: element, swap: "outerMorph" });
   };
