@@ -21,9 +21,9 @@ from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
 
 from dashboard.ui.unavailable import unavailable
-from isales_proxy.api.errors import is_api, problem, too_large
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import is_unavailable
+from isales_proxy.problems import is_api, respond, respond_too_large
 
 log = structlog.get_logger("isales")
 
@@ -83,7 +83,7 @@ class UrlValidationMiddleware:
 
 def _refused(request: HttpRequest, status: int) -> HttpResponse:
     if is_api(request):
-        return problem(status, _("A part of the address cannot be understood."))
+        return respond(status, _("Part of the address could not be read."))
     return render(request, "422.html", {"status": status}, status=status)
 
 
@@ -101,7 +101,7 @@ class BoundedBodyMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdigit() or int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return self.get_response(request)
-        return too_large() if is_api(request) else render(request, "413.html", status=413)
+        return respond_too_large() if is_api(request) else render(request, "413.html", status=413)
 
 
 class UnavailableDatabaseMiddleware:

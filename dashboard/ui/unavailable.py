@@ -6,14 +6,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from isales_proxy.api.errors import database_busy, is_api
 from isales_proxy.core.database import RETRY_SECONDS
+from isales_proxy.problems import is_api, respond_database_busy
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """The page, or for programs the problem. Neither asks the database anything."""
     if is_api(request):
-        return database_busy()
+        return respond_database_busy()
     response = render(
         request,
         "503.html",
