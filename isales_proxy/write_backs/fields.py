@@ -88,8 +88,7 @@ FIELDS: Final = (
         content=Content.CODE,
         length=32,
         choices=STATUSES,
-        help="The vendor leaves the values open; call results elsewhere have 5 failed, 6 "
-        "succeeded.",
+        help="Usually 5 (failed) or 6 (succeeded); the vendor's documents list no values.",
     ),
     Field(
         name="device_type",
@@ -109,7 +108,7 @@ FIELDS: Final = (
         name="fetch_time",
         label=_("Data fetched at"),
         content=Content.TIME,
-        help="When the call data was obtained.",
+        help="When the call data was fetched.",
     ),
     Field(
         name="write_start_time",

@@ -38,7 +38,7 @@ def test_the_tasks(vendor: Simulator, as_role: Any) -> None:
     assert body["as_of"].endswith("Z")
     assert body["count"] == len(body["results"])
     assert {"service_id": "1106025109", "name": "Preempted task"} in body["results"]
-    assert set(body) == set(shapes(client)["TaskListFields"]["properties"])
+    assert set(body) == set(shapes(client)["TaskPage"]["properties"])
 
 
 def test_an_old_list_of_tasks_is_a_problem(
@@ -73,8 +73,8 @@ def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any)
     }
     assert row["raw"] == ROW
     known = shapes(client)
-    assert set(body) == set(known["BatchWithRowsFields"]["properties"])
-    assert set(row) == set(known["CallDatumFields"]["properties"])
+    assert set(body) == set(known["BatchWithRows"]["properties"])
+    assert set(row) == set(known["CallDatumBody"]["properties"])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_failure_is_the_problem_that_it_is_elsewhere(
         assert "7" in body["next_step"]
         assert TASK in body["next_step"]
         assert batch["asked_at"][:19] in body["next_step"]
-    assert set(body) <= set(shapes(client)["ProblemFields"]["properties"])
+    assert set(body) <= set(shapes(client)["ProblemDetails"]["properties"])
 
 
 def test_the_batches(vendor: Simulator, as_role: Any) -> None:
@@ -187,8 +187,8 @@ def test_the_batches(vendor: Simulator, as_role: Any) -> None:
     of_task = client.get(f"{API}/call-data/", {"task": TASK}).json()
     assert of_task["count"] == 3
     known = shapes(client)
-    assert set(body) == set(known["BatchPageFields"]["properties"])
-    assert set(body["results"][0]) == set(known["BatchFields"]["properties"])
+    assert set(body) == set(known["BatchPage"]["properties"])
+    assert set(body["results"][0]) == set(known["BatchBody"]["properties"])
 
 
 @pytest.mark.parametrize("question", ["page=0", "size=x", "task=%01"])

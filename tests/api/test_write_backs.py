@@ -202,10 +202,10 @@ def test_the_schema_has_the_same_shapes(
     found = client.get("/api/schema/", {"format": "json"}).json()
     shapes = found["components"]["schemas"]
     story = client.get(f"{ADDRESS}{row.pk}/").json()
-    assert set(story) == set(shapes["WriteBackStoryFields"]["properties"])
-    assert set(story["journal"][0]) == set(shapes["AttemptFields"]["properties"])
+    assert set(story) == set(shapes["WriteBackWithJournal"]["properties"])
+    assert set(story["journal"][0]) == set(shapes["AttemptBody"]["properties"])
     listed = client.get(ADDRESS).json()
-    assert set(listed) == set(shapes["WriteBackPageFields"]["properties"])
-    assert set(listed["results"][0]) == set(shapes["WriteBackFields"]["properties"])
-    assert set(listed["counts"]) == set(shapes["WriteBackCounts"]["properties"])
+    assert set(listed) == set(shapes["WriteBackPage"]["properties"])
+    assert set(listed["results"][0]) == set(shapes["WriteBackBody"]["properties"])
+    assert set(listed["counts"]) == {state.value for state in WriteBackState}
     assert set(found["paths"]["/api/v1/vdns/{vdn_id}/write-backs/"]) == {"get", "post"}
