@@ -25,8 +25,8 @@ from django.views import defaults
 
 from dashboard.ui import form_drafts
 from dashboard.ui.middleware import render_unavailable
-from isales_proxy.api.errors import is_api, problem
 from isales_proxy.core.database import is_unavailable
+from isales_proxy.problems import is_api, respond
 
 _LONGEST_ORIGIN: Final = 200
 
@@ -91,7 +91,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400: an unknown host, a body that is too large, or an interrupted session."""
     if is_api(request):
-        return problem(400, _("This request cannot be understood."))
+        return respond(400, _("This request cannot be understood."))
     context: dict[str, Any] = {"status": 400}
     if isinstance(exception, DisallowedHost):
         context["title"] = _("This server is not known by that name")
@@ -111,7 +111,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404, also for objects of a VDN that the person has no access to."""
     if is_api(request):
-        return problem(404, _("There is nothing here for you."))
+        return respond(404, _("There is nothing here for you."))
     return defaults.page_not_found(request, exception)
 
 
@@ -121,7 +121,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if is_unavailable(sys.exc_info()[1]):
         return render_unavailable(request)
     if is_api(request):
-        return problem(
+        return respond(
             500, _("Something went wrong on our side; the log has more of this request.")
         )
     return defaults.server_error(request)

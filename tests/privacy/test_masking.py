@@ -14,7 +14,8 @@ from isales_proxy.client import number_rules
 from isales_proxy.client.number_rules import MASK, SHOWN
 from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.privacy import masking
-from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT, RESERVATION, Content
+from isales_proxy.privacy.field_policies import CALL_DATUM, RESERVATION, Content
+from isales_proxy.write_backs.fields import POLICIES
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
@@ -140,8 +141,8 @@ JSON = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from([*CALL_DATUM, *MID_RESULT, "extra"]) | ANY, JSON, max_size=6),
-    st.sampled_from([CALL_DATUM, MID_RESULT]),
+    st.dictionaries(st.sampled_from([*CALL_DATUM, *POLICIES, "extra"]) | ANY, JSON, max_size=6),
+    st.sampled_from([CALL_DATUM, POLICIES]),
 )
 @settings(max_examples=200)
 def test_no_masked_raw_row_holds_a_number(row: dict[str, Any], table: dict[str, Content]) -> None:

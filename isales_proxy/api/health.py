@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`: for machines that watch over us, not for people."""
+"""`/healthz`, `/readyz`, `/metrics`: for monitoring."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """This process answers; nothing else is looked at."""
+    """Answer while this process runs; nothing else is checked."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """The state of database, cache, jobs and vendor; 503 when we cannot serve people."""
+    """Report the state of database, cache, jobs and vendor; 503 when we cannot serve people."""
     ready, parts = health.check_readiness()
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
@@ -40,24 +40,25 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus. With METRICS_TOKEN for its bearer alone, else for this machine alone."""
+    """Export to Prometheus: with METRICS_TOKEN set to its bearer only, else to loopback only."""
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
         if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
             return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
-    elif not _from_this_machine(request):
+    elif not _is_from_this_machine(request):
         raise Http404
-    return HttpResponse(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(_get_registry()), content_type=CONTENT_TYPE_LATEST)
 
 
-def _from_this_machine(request: HttpRequest) -> bool:
-    """Whether it is a direct client on loopback: one that a proxy speaks for may be anybody.
+def _is_from_this_machine(request: HttpRequest) -> bool:
+    """Tell whether it is a direct client on loopback.
 
-    A proxy names that client, or the host that was asked for; with HTTPS it says so, too.
+    The client behind a proxy may be anyone. A proxy adds headers that name the client, or asks for
+    a public host.
     """
-    named = (each in _FORWARDED or each.startswith(_FORWARDED_PREFIX) for each in request.META)
+    forwarded = (name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name in request.META)
     host = split_domain_port(request.get_host())[0]
-    if any(named) or (host not in _LOCAL_NAMES and validate_host(host, settings.PUBLIC_HOSTS)):
+    if any(forwarded) or (host not in _LOCAL_NAMES and validate_host(host, settings.PUBLIC_HOSTS)):
         return False
     try:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
@@ -65,8 +66,8 @@ def _from_this_machine(request: HttpRequest) -> bool:
         return False
 
 
-def _registry() -> CollectorRegistry:
-    """The figures of this process, or of all processes where they share a directory."""
+def _get_registry() -> CollectorRegistry:
+    """Get the metrics of this process, or of all processes where they share a directory."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return REGISTRY
     shared = CollectorRegistry()
