@@ -86,7 +86,7 @@ def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormat
 
 def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
     """A board without an answer: the question was bad, or the vendor failed."""
-    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     board = ListContext(
         title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
         vdn_id=scope.vdn.pk,
@@ -138,7 +138,7 @@ def fill_context(
 ) -> ListContext:
     """A board with the rows of an answer."""
     board = create_context(scope, form, now)
-    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     read = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""

@@ -277,4 +277,4 @@ def _number_url(scope: Scope, number: str) -> str:
     asked["called_no"] = number
     form = ReservationFilter(asked, scope=scope)
     path = reverse("reservations", args=[scope.vdn.pk])
-    return ListUrl.of(path, form).at() if number and form.is_valid() else ""
+    return ListUrl.from_form(path, form).at() if number and form.is_valid() else ""
