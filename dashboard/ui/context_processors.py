@@ -69,8 +69,8 @@ def _build_frame(request: HttpRequest) -> dict[str, Any]:
 
 
 def _build_vdn_item(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, Any]:
-    """Build an item of the VDN switcher. It links to the same page of that VDN, if the address has no
-    other parameter, else to its reservations."""
+    """Build an item of the VDN switcher. It links to the same page of that VDN, or to its
+    reservations if the address of this page has other parameters."""
     match = request.resolver_match
     url = reverse("reservations", args=[each.vdn.pk])
     if match and set(match.kwargs) == {"vdn_id"} and match.url_name:

@@ -1,9 +1,9 @@
 """Exports of rows as CSV or XLSX, in which every cell is text.
 
 No cell is a formula, a link or a rounded number, and nothing is truncated: rows that a format
-cannot hold raise TooManyRows. Programs read a CSV file with different separators, or line by line, so an
-apostrophe escapes every possible start of a formula, also the plus of a number; XLSX keeps such
-numbers unchanged. The header `X-Row-Count` has the number of rows.
+cannot hold raise TooManyRows. Programs read a CSV file with different separators, or line by line,
+so an apostrophe escapes every possible start of a formula, also the plus of a number; XLSX keeps
+such numbers unchanged. The header `X-Row-Count` has the number of rows.
 """
 
 from __future__ import annotations

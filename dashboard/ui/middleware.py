@@ -95,7 +95,7 @@ def render_unavailable(request: HttpRequest) -> HttpResponse:
 
 def _refuse(request: HttpRequest, status: int) -> HttpResponse:
     if is_api(request):
-        return problem(status, _("A part of the address cannot be understood."))
+        return problem(status, _("Part of the address could not be read."))
     return render(request, "422.html", {"status": status}, status=status)
 
 
