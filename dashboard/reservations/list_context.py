@@ -73,7 +73,7 @@ class ListContext:
 
 def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
     """Create a context without rows."""
-    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     context = ListContext(
         title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
         vdn_id=scope.vdn.pk,
@@ -125,7 +125,7 @@ def fill_context(
 ) -> ListContext:
     """Create a context with the rows of a page. `problem` tells why they are not newer."""
     context = create_context(scope, form, now)
-    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     formatter = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""

@@ -132,7 +132,7 @@ def test_a_parameter_without_a_field_is_named(supervisor: Any, path: str, name: 
     page = answer.content.decode()
     assert answer.status_code == 422
     assert f'role="alert" data-empty="bad-filter" data-parameters="{name}"' in page
-    assert "To the first page" in page
+    assert "First page" in page
     assert "Clear all filters" not in page
     assert 'aria-invalid="true"' not in page
     if name == "size":
