@@ -316,7 +316,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"user": "600/min", "token_read": "600/min", "token_write": "60/min"},
     # `?format=` is an unknown parameter like any other.
     "URL_FORMAT_OVERRIDE": None,
-    "EXCEPTION_HANDLER": "isales_proxy.api.errors.problem_response",
+    "EXCEPTION_HANDLER": "isales_proxy.api.errors.handle_exception",
 }
 KNOX_TOKEN_MODEL = "isales_proxy.ApiToken"  # noqa: S105 - the name of a model
 REST_KNOX = {"TOKEN_MODEL": KNOX_TOKEN_MODEL, "TOKEN_PREFIX": "cb_"}
@@ -330,12 +330,6 @@ SPECTACULAR_SETTINGS = {
         "isales_proxy.api.permissions.TokenMay",
         "isales_proxy.api.permissions.PersonMay",
     ],
-    # Each kind of state under a name of its own.
-    "ENUM_NAME_OVERRIDES": {
-        "ReservationStateEnum": "isales_proxy.api.serializers.RESERVATION_STATES",
-        "WriteBackStateEnum": "isales_proxy.models.WriteBackState",
-        "BatchStateEnum": "isales_proxy.models.BatchState",
-    },
     "SWAGGER_UI_DIST": "SIDECAR",
     # The validator would send the schema's address to a stranger's server.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},

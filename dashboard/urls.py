@@ -13,7 +13,7 @@ from dashboard.account.sign_in import security_keys
 from dashboard.audit import views as audit
 from dashboard.diagnostics import views as doctor
 from dashboard.home import views as home
-from dashboard.outbound import call_data_views, task_views
+from dashboard.outbound import views as outbound
 from dashboard.reservations import views as reservations
 from dashboard.result_codes import refresh_views
 from dashboard.result_codes import views as result_codes
@@ -101,33 +101,33 @@ urlpatterns = [
                     name="reveal_reservation",
                 ),
                 path("call-data/<int:datum_id>/reveal/", reveals.datum, name="reveal_datum"),
-                path("tasks/", task_views.task_list, name="tasks"),
-                path("tasks/<str:service_id>/", call_data_views.task, name="task"),
+                path("tasks/", outbound.task_list, name="tasks"),
+                path("tasks/<str:service_id>/", outbound.task, name="task"),
                 path(
                     "tasks/<str:service_id>/call-data/",
-                    call_data_views.take_call_data,
+                    outbound.take_call_data,
                     name="take_call_data",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/export.csv",
-                    call_data_views.export,
+                    outbound.export,
                     {"kind": "csv"},
                     name="call_data_export",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/export.xlsx",
-                    call_data_views.export,
+                    outbound.export,
                     {"kind": "xlsx"},
                     name="call_data_export",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/<int:batch_id>/",
-                    call_data_views.batch,
+                    outbound.batch,
                     name="call_data_batch",
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/<int:batch_id>/raw/",
-                    call_data_views.raw_answer,
+                    outbound.raw_answer,
                     name="call_data_raw",
                 ),
                 path("write-backs/", write_backs.write_back_list, name="write_backs"),

@@ -17,7 +17,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import health
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import RefreshKind, Vdn
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import recovery
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 from isales_proxy.write_backs import delivery
@@ -113,7 +113,7 @@ def deliver_every_minute() -> None:
 @db_periodic_task(crontab())
 def recover_call_data() -> None:
     """Every minute: see to what a process left undone while call data was being taken."""
-    call_data.settle_lost(timezone.now())
+    recovery.settle_lost(timezone.now())
 
 
 @db_periodic_task(crontab(hour="4", minute="7"))

@@ -1,20 +1,29 @@
-"""An error of the vendor's or a limit of ours, told to people: status, what happened, what it
-means, what to do.
+"""Errors as people and programs are given them: status, title, detail, next step, problem+json.
 
-The table is that of the public contract, "Status of an answer".
+Follows the table "Status of an answer" of the public contract and RFC 9457. No answer contains a
+traceback, a secret, or the vendor's raw body.
 """
 
 from __future__ import annotations
 
 import math
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, Literal
 
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import add_never_cache_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from pydantic import BaseModel, ConfigDict, Field
 
+from isales_proxy.access import PermissionMissing, VdnNotFound
 from isales_proxy.client.errors import (
     BadAnswer,
     CircuitOpen,
@@ -29,16 +38,25 @@ from isales_proxy.client.errors import (
     TokenEnded,
     Unreachable,
 )
+from isales_proxy.client.queries import InvalidQuery
+from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
+from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.models import TokenScope
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
+log = structlog.get_logger("isales")
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_TYPES: Final = "urn:callboard:problem:"
 _RETRY_SECONDS: Final = 5
 _LONGEST_PAUSE_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a page, a fragment or a problem+json answer says. `retry_after` in whole seconds."""
+    """An error in the reader's language. `retry_after` is in whole seconds, `code` the vendor's."""
 
     status: int
     slug: str
@@ -48,6 +66,48 @@ class Problem:
     reference: str
     retry_after: int | None = None
     code: str = ""
+
+
+def _omit_null(schema: dict[str, Any]) -> None:
+    """Document optional members as left out, never null, and further ones as possible."""
+    del schema["additionalProperties"]
+    for member in schema["properties"].values():
+        if "anyOf" in member:
+            del member["default"]
+            member |= member.pop("anyOf")[0]
+
+
+class ProblemDetails(BaseModel):
+    """Any error, as RFC 9457 has it. A member without a value is left out."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_omit_null)
+
+    type: str = Field(description="`urn:callboard:problem:…`, or `about:blank`.")
+    title: str
+    status: int
+    detail: str
+    request_id: str = Field(description="Finds this request in the logs.")
+    errors: dict[str, list[str]] | None = Field(None, description="422: field → messages.")
+    problem: (
+        Literal[
+            "upstream-unavailable",
+            "upstream-refused",
+            "credentials",
+            "bad-answer",
+            "busy",
+            "searches-spent",
+        ]
+        | None
+    ) = Field(None, description="The kind of failure of CC-iSales, or the limit reached.")
+    code: str | None = Field(None, description="The vendor's own code.")
+    scope: TokenScope | None = Field(None, description="The scope that the token lacks.")
+    next_step: str | None = Field(None, description="Advice for people.")
+    vendor_request: str | None = Field(None, description="Finds the vendor call in the logs.")
+    retry_after: int | None = Field(None, description="Seconds.")
+    as_of: datetime | None = Field(
+        None, description="Time of the last good answer to the same question."
+    )
+    batch: int | None = Field(None, description="Number of the batch of call data concerned.")
 
 
 @dataclass(frozen=True)
@@ -91,7 +151,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             503,
             "upstream-unavailable",
             _("CC-iSales cannot be reached"),
-            _("The call centre's system does not answer, or answers with a fault."),
+            _("CC-iSales does not answer, or answers with a fault."),
             _LATER,
         ),
     ),
@@ -100,8 +160,8 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
         _Wording(
             504,
             "upstream-unavailable",
-            _("CC-iSales is too slow"),
-            _("The call centre's system did not answer in time."),
+            _("CC-iSales did not answer in time"),
+            _("No answer arrived within the time allowed."),
             _LATER,
         ),
     ),
@@ -111,7 +171,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             503,
             "busy",
             _("CC-iSales is busy"),
-            _("The call centre's system asks us to send fewer requests."),
+            _("CC-iSales asks us to send fewer requests."),
             _LATER,
         ),
     ),
@@ -120,9 +180,9 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
         _Wording(
             502,
             "credentials",
-            _("The token of CC-iSales had ended"),
-            _("CC-iSales took our token no longer and did nothing. There is a new one by now."),
-            _("Ask again: it should work."),
+            _("The CC-iSales token had expired"),
+            _("CC-iSales no longer accepted our token and did nothing. We have a new one now."),
+            _("Try again: it should work now."),
         ),
     ),
     (
@@ -174,7 +234,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             502,
             "upstream-refused",
             _("The address of CC-iSales may be wrong"),
-            _("What answers there refuses the request, and not in the words of CC-iSales."),
+            _("The server there refuses the request, but not in the way that CC-iSales does."),
             _("An administrator must check the addresses of CC-iSales in the settings."),
         ),
     ),
@@ -190,56 +250,159 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
     ),
 )
 
-# The OBS pages name this status for a bad request, and leave open whether there are words with it.
+# The OBS pages name status 400 for a bad request and leave open whether a message comes with it.
 _BAD_REQUEST: Final = _Wording(
     502,
     "upstream-refused",
     _("CC-iSales refused the request"),
-    _("What answers at its address calls the request bad, and gives no code."),
+    _("Rejected as a bad request without a code."),
     _("An administrator must check the values and the addresses of CC-iSales in the settings."),
 )
 
 
 def describe(error: ISalesError) -> Problem:
-    """The problem that this error is to a person, in the language in force."""
-    wording = next((each for kind, each in _WORDINGS if isinstance(error, kind)), _WORDINGS[1][1])
+    """Describe an error of the client in the active language."""
+    wording = next((found for kind, found in _WORDINGS if isinstance(error, kind)), _WORDINGS[1][1])
     if isinstance(error, Misdirected) and error.http_status == HTTPStatus.BAD_REQUEST:
         wording = _BAD_REQUEST
     detail = str(wording.detail)
     if isinstance(error, Refused):
-        detail = _refusal(error) or detail
+        detail = _get_refusal(error) or detail
     return Problem(
         status=wording.status,
         slug=wording.slug,
         title=str(wording.title),
         detail=detail,
-        next_step=_next_step(error, wording),
+        next_step=_get_next_step(error, wording),
         reference=error.request_id,
-        retry_after=_retry_after(error, wording.status),
+        retry_after=_get_retry_after(error, wording.status),
         code=error.code or "",
     )
 
 
 def describe_search_limit(error: DailySearchLimitExceeded) -> Problem:
-    """That who sees no numbers searched for as many as one may in a day."""
+    """Describe the daily limit of number searches in the active language."""
     return Problem(
         status=429,
         slug="searches-spent",
         title=gettext("No more numbers can be searched for today"),
         detail=ngettext(
-            "You searched for %(limit)s different number today, which is as many as one may.",
-            "You searched for %(limit)s different numbers today, which is as many as one may.",
+            "You have searched for %(limit)s different number today, the most allowed.",
+            "You have searched for %(limit)s different numbers today, the most allowed.",
             error.limit,
         )
         % {"limit": error.limit},
-        next_step=gettext("Those can be searched for again. All other filters go on working."),
+        next_step=gettext(
+            "You can search for the same numbers again. All other filters still work."
+        ),
         reference="",
         retry_after=error.seconds,
     )
 
 
-def _refusal(error: Refused) -> str:
-    """Code, the vendor's sentence, and what the code means on this interface."""
+def respond(
+    status: int,
+    detail: str,
+    *,
+    title: str = "",
+    slug: str = "",
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> HttpResponse:
+    """Build a problem+json response that no cache keeps.
+
+    Without a `slug` its type is `about:blank`. `members` are further fields of ProblemDetails.
+    """
+    details = ProblemDetails(
+        type=f"{_TYPES}{slug}" if slug else "about:blank",
+        title=title or HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        request_id=get_request_id(),
+        **members,
+    )
+    response = JsonResponse(
+        details.model_dump(mode="json", exclude_none=True),
+        status=status,
+        content_type=MEDIA_TYPE,
+        headers=headers,
+        json_dumps_params={"ensure_ascii": False},
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+def respond_with(problem: Problem, **members: Any) -> HttpResponse:
+    """Build the problem+json response of a described problem."""
+    retry_after = problem.retry_after
+    return respond(
+        problem.status,
+        problem.detail,
+        title=problem.title,
+        slug=problem.slug,
+        headers={} if retry_after is None else {"Retry-After": str(retry_after)},
+        problem=problem.slug,
+        next_step=problem.next_step,
+        code=problem.code or None,
+        vendor_request=problem.reference or None,
+        retry_after=retry_after,
+        **members,
+    )
+
+
+def respond_to(error: Exception) -> HttpResponse | None:
+    """Build the response for a known error of the services or Django; None for any other."""
+    match error:
+        case ISalesError():
+            return respond_with(describe(error))
+        case DailySearchLimitExceeded():
+            return respond_with(describe_search_limit(error))
+        case AlreadyRunning():
+            return respond(409, gettext("A refresh is already under way."))
+        case VdnNotFound() | Http404():
+            return respond(404, gettext("There is nothing here for you."))
+        case RequestDataTooBig():
+            return respond_too_large()
+        case SuspiciousOperation() | InvalidQuery():
+            return respond(422, gettext("Part of the address could not be read."))
+        case PermissionMissing() | PermissionDenied():
+            return respond(403, gettext("Your role does not allow this."))
+    if is_unavailable(error):
+        log.warning("database_unavailable", error=type(error).__name__)
+        return respond_database_busy()
+    return None
+
+
+def respond_database_busy() -> HttpResponse:
+    """Build the 503 of a database that cannot be written now, with the time to try again."""
+    return respond(
+        503,
+        gettext("Its database cannot be written just now. Try again in a moment."),
+        title=gettext("Callboard is busy"),
+        slug="busy",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+        retry_after=RETRY_SECONDS,
+    )
+
+
+def respond_too_large() -> HttpResponse:
+    """Build the 413 of a body that is larger than a request may be."""
+    return respond(413, gettext("The body is too large."))
+
+
+def get_request_id() -> str:
+    """Get the id that every log line of this request carries."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return str(found or uuid.uuid4())
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Tell whether this address is answered in JSON, errors included."""
+    return request.path.startswith("/api/") and not request.path.startswith("/api/docs/")
+
+
+def _get_refusal(error: Refused) -> str:
+    """Join the code, the vendor's sentence, and the meaning of the code on this interface."""
     parts = []
     if error.code:
         parts.append(gettext("Code %(code)s.") % {"code": error.code})
@@ -250,22 +413,22 @@ def _refusal(error: Refused) -> str:
     return " ".join(parts)
 
 
-def _next_step(error: ISalesError, wording: _Wording) -> str:
-    """What to do now; the vendor's own wish for a pause is told in seconds."""
+def _get_next_step(error: ISalesError, wording: _Wording) -> str:
+    """Get the advice; a pause that the vendor asks for is given in seconds."""
     if isinstance(error, Throttled) and error.retry_after is not None:
-        seconds = _whole_seconds(error.retry_after)
+        seconds = _clamp_pause(error.retry_after)
         return ngettext(
             "Try again in %(seconds)s second.", "Try again in %(seconds)s seconds.", seconds
         ) % {"seconds": seconds}
     return str(wording.next_step)
 
 
-def _whole_seconds(wish: float) -> int:
-    """A pause that people and programs can act on, whatever the vendor wishes."""
-    return min(max(1, math.ceil(wish)), _LONGEST_PAUSE_SECONDS)
+def _clamp_pause(seconds: float) -> int:
+    """Round the vendor's pause up to whole seconds, within 1 s and 1 h."""
+    return min(max(1, math.ceil(seconds)), _LONGEST_PAUSE_SECONDS)
 
 
-def _retry_after(error: ISalesError, status: int) -> int | None:
+def _get_retry_after(error: ISalesError, status: int) -> int | None:
     if error.retry_after is not None:
-        return _whole_seconds(error.retry_after)
+        return _clamp_pause(error.retry_after)
     return _RETRY_SECONDS if status == 503 else None

@@ -8,12 +8,12 @@ from typing import Final
 
 from isales_proxy.accounts import form_drafts, sessions, sign_in_attempts, tokens
 from isales_proxy.audit import retention
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import recovery
 from isales_proxy.result_codes import occurrences
 from isales_proxy.write_backs import services as write_backs
 
 _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
-    ("Rows of call data", call_data.purge),
+    ("Rows of call data", recovery.purge),
     ("Write-backs", write_backs.purge),
     ("Sightings of result codes", occurrences.purge),
     ("API tokens", tokens.purge),

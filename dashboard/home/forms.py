@@ -10,9 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.client.queries import MAX_BATCH
-from isales_proxy.core.form_fields import CountField
-from isales_proxy.core.input_cleaning import CleanedInput, ProseField
+from isales_proxy.core.input_cleaning import CleanedInput
 
 _OFFSET: Final = re.compile(
     r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?00)?", re.ASCII | re.IGNORECASE
@@ -31,7 +29,6 @@ _PLACES: Final = {
     9: "Asia/Tokyo",
     10: "Australia/Brisbane",
 }
-_INCOMPLETE: Final = _("This form is incomplete. Open the page anew.")
 
 
 class ZoneForm(CleanedInput, forms.Form):
@@ -54,19 +51,3 @@ class ZoneForm(CleanedInput, forms.Form):
             _("“%(name)s” is no time zone. Give a place, for example %(place)s."),
             params={"name": name, "place": _ANY_PLACE},
         )
-
-
-class CallDataRequestForm(CleanedInput, forms.Form):
-    """The wish to have call data handed out. `key` makes one form one taking."""
-
-    batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)
-    reason = ProseField(required=False, max_length=300, label=_("Reason"))
-    confirmed = forms.BooleanField(error_messages={"required": _("Tick the box to confirm.")})
-    key = forms.UUIDField(error_messages=dict.fromkeys(("required", "invalid"), _INCOMPLETE))
-
-    def clean_batch_count(self) -> int:
-        """Nothing is taken for want of a figure."""
-        wanted = int(self.cleaned_data["batch_count"])
-        if not wanted:
-            raise ValidationError(_("Enter how many rows to take."))
-        return wanted

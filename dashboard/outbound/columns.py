@@ -1,4 +1,4 @@
-"""Tasks, batches and rows of call data, ready for the templates and for exports."""
+"""Rows of tasks, batches and call data, for the templates and for exports."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound import tasks
-from isales_proxy.outbound.services import TaskFigures
+from isales_proxy.outbound import labels, tasks
+from isales_proxy.outbound.queries import TaskFigures
 from isales_proxy.outbound.tasks import Task
 
 _TONES: Final = {
@@ -48,7 +47,7 @@ EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of the list. `gone` is whether the vendor names it no more."""
+    """One task of the list. `gone` when the vendor does not list it any more."""
 
     service_id: str
     name: str
@@ -66,34 +65,34 @@ def build_task_rows(
     taken: dict[str, TaskFigures],
     names: dict[str, str],
 ) -> list[TaskRow]:
-    """The vendor's tasks in its order, then the others of which we took rows.
+    """The vendor's tasks in its order, then other tasks with call data.
 
-    Of those nobody can say whether the vendor still names them while its list (None) is not known.
+    Without the vendor's list (None) no task is marked as gone.
     """
-    moments = TimeFormatter(timezone.now())
+    times = TimeFormatter(timezone.now())
     known = {task.service_id: task.name for task in listed or ()}
     others = {ident: names.get(ident, "") for ident in sorted(taken) if ident not in known}
     return [
-        _task_line(
+        _build_task_row(
             scope,
             ident,
             name,
             gone=listed is not None and ident not in known,
             taken=taken.get(ident),
-            moments=moments,
+            times=times,
         )
         for ident, name in [*known.items(), *others.items()]
     ]
 
 
-def _task_line(
+def _build_task_row(
     scope: Scope,
     ident: str,
     name: str,
     *,
     gone: bool,
     taken: TaskFigures | None,
-    moments: TimeFormatter,
+    times: TimeFormatter,
 ) -> TaskRow:
     return TaskRow(
         service_id=ident,
@@ -102,14 +101,14 @@ def _task_line(
         gone=gone,
         batches=format_count(taken.batches) if taken else "",
         rows=format_count(taken.rows) if taken else "",
-        last=moments.short(taken.last_at) if taken else "",
-        last_ago=moments.relative(taken.last_at) if taken else "",
+        last=times.short(taken.last_at) if taken else "",
+        last_ago=times.relative(taken.last_at) if taken else "",
     )
 
 
 @dataclass(frozen=True)
 class BatchRow:
-    """One batch in a few words. `advice` says what there is to do about it."""
+    """One batch. `said` is the vendor's answer, `advice` what to do about it."""
 
     id: int
     url: str
@@ -126,8 +125,8 @@ class BatchRow:
     advice: str
 
 
-def build_batch_row(batch: CallDataBatch, moments: TimeFormatter) -> BatchRow:
-    """A batch for a list or for the head of its own page."""
+def build_batch_row(batch: CallDataBatch, times: TimeFormatter) -> BatchRow:
+    """Build a batch for a list or for the head of its own page."""
     state = BatchState(batch.state)
     return BatchRow(
         id=batch.pk,
@@ -135,53 +134,53 @@ def build_batch_row(batch: CallDataBatch, moments: TimeFormatter) -> BatchRow:
         state=state.value,
         state_text=str(state.label),
         tone=_TONES[state],
-        asked_at=moments.short(batch.asked_at),
-        asked_ago=moments.relative(batch.asked_at),
+        asked_at=times.short(batch.asked_at),
+        asked_ago=times.relative(batch.asked_at),
         by=batch.asked_by_name,
         asked=format_count(batch.batch_count),
         received=format_count(batch.received) if state is BatchState.TAKEN else "",
         reason=batch.reason,
-        said=_said(batch),
-        advice=call_data.get_advice(
+        said=_describe_answer(batch),
+        advice=labels.get_advice(
             batch,
-            when=f"{moments.exact(batch.asked_at)} {format_zone(batch.asked_at, moments.zone)}",
+            when=f"{times.exact(batch.asked_at)} {format_zone(batch.asked_at, times.zone)}",
         ),
     )
 
 
-def _said(batch: CallDataBatch) -> str:
-    """What the vendor or the line to it had to say."""
+def _describe_answer(batch: CallDataBatch) -> str:
+    """The vendor's code and sentence, or our own title of the problem."""
     parts = []
     if batch.vendor_code:
         parts.append(_("Code %(code)s.") % {"code": batch.vendor_code})
         if batch.problem:
             parts.append(_("It says: “%(text)s”") % {"text": batch.problem})
     elif batch.problem:
-        # Our own titles are kept in English; what the vendor said stays as it is.
+        # Our own titles are stored in English; the vendor's sentences are not translated.
         parts.append(_(batch.problem))
     return " ".join(parts)
 
 
-def list_batch_details(batch: CallDataBatch, moments: TimeFormatter) -> list[tuple[str, str]]:
-    """Label and text of all that is known of a batch; what is empty is left out."""
+def list_batch_details(batch: CallDataBatch, times: TimeFormatter) -> list[tuple[str, str]]:
+    """Label and text of all facts of a batch; empty ones are left out."""
     days = get_retention_settings().call_data_days
     facts = (
-        (_("Asked at"), moments.exact(batch.asked_at)),
+        (_("Requested at"), times.exact(batch.asked_at)),
         (_("By"), batch.asked_by_name),
         (_("Reason"), batch.reason),
-        (_("Rows asked for"), format_count(batch.batch_count)),
+        (_("Rows requested"), format_count(batch.batch_count)),
         (
             _("Rows received"),
             format_count(batch.received) if batch.state == BatchState.TAKEN else "",
         ),
-        (_("Answered at"), moments.exact(batch.answered_at)),
+        (_("Answered at"), times.exact(batch.answered_at)),
         (_("Size of the answer"), format_count(batch.answer_bytes) if batch.answer_bytes else ""),
         (_("HTTP status"), str(batch.http_status or "")),
         (_("Answer"), "" if batch.raw_complete else _("cut short")),
         (_("Reference"), batch.vendor_request),
-        (_("Rows deleted at"), moments.exact(batch.purged_at)),
+        (_("Rows deleted at"), times.exact(batch.purged_at)),
         (
-            _("Kept for"),
+            _("Deleted after"),
             ngettext("%(days)s day", "%(days)s days", days) % {"days": format_count(days)}
             if batch.answered_at and not batch.purged_at and batch.state != BatchState.LOST
             else "",
@@ -213,16 +212,16 @@ class DatumRow:
 
 
 def build_datum_rows(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumRow]:
-    """Rows for a page; the batches must have come along with them."""
-    moments = TimeFormatter(timezone.now())
+    """Build the rows of a page; their batches must be loaded."""
+    times = TimeFormatter(timezone.now())
     write_back = (
         reverse("write_back_new", args=[scope.vdn.pk]) if scope.can(Permission.WRITE_BACK) else ""
     )
-    lines = []
+    found = []
     for row in rows:
         ie = row.ie
         batch = row.batch
-        lines.append(
+        found.append(
             DatumRow(
                 id=row.pk,
                 position=row.position,
@@ -234,7 +233,7 @@ def build_datum_rows(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumRow]:
                 batch_url=reverse(
                     "call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk]
                 ),
-                taken_at=moments.short(batch.asked_at),
+                taken_at=times.short(batch.asked_at),
                 elements=[(element.name, element.fields) for element in ie.elements],
                 sip_headers=ie.sip_headers,
                 ie_rest=ie.rest,
@@ -246,18 +245,18 @@ def build_datum_rows(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumRow]:
                 else None,
             )
         )
-    return lines
+    return found
 
 
 def build_export_rows(
-    rows: Iterable[CallDatum], names: dict[str, str], moments: TimeFormatter
+    rows: Iterable[CallDatum], names: dict[str, str], times: TimeFormatter
 ) -> Iterator[tuple[str, ...]]:
-    """The cells of an export in the order of `EXPORT_HEADINGS`."""
+    """Cells of an export in the order of `EXPORT_HEADINGS`."""
     for row in rows:
         task = row.service_id or row.batch.service_id
         yield (
             str(row.batch_id),
-            moments.stamp(row.batch.asked_at),
+            times.stamp(row.batch.asked_at),
             task,
             names.get(task, ""),
             str(row.position),
@@ -269,9 +268,9 @@ def build_export_rows(
         )
 
 
-def get_export_headings(moments: TimeFormatter) -> list[str]:
-    """The headings in the reader's language; the zone of the times is named."""
-    zone: Any = moments.zone
+def get_export_headings(times: TimeFormatter) -> list[str]:
+    """The headings in the reader's language, with the zone of the times."""
+    zone: Any = times.zone
     return [
         f"{heading} ({zone})" if place == 1 else str(heading)
         for place, heading in enumerate(EXPORT_HEADINGS)

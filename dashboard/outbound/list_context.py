@@ -1,5 +1,5 @@
-"""The pages of call data, put together: a task with its take form, a batch, all batches; each with
-its rows, or with those alone as a fragment.
+"""Pages of call data: a task with its request form, a batch, all batches; each with its rows, or
+the rows alone as a fragment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
 from dashboard.ui import exports, form_drafts
 from dashboard.ui.htmx import make_private, render_page_or_fragment
@@ -26,27 +25,26 @@ from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.core.form_fields import DEFAULT_SIZE
-from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch
 from isales_proxy.number_access.services import DailySearchLimitExceeded
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound import tasks
-from isales_proxy.outbound.forms import BatchFilter, CallDataFilter
+from isales_proxy.outbound import call_data, queries, tasks
+from isales_proxy.outbound.forms import BatchFilter, CallDataFilter, CallDataRequestForm
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
 
 
 def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """The page of one task; with a take form that was refused, 422."""
+    """Render one task; status 422 with an invalid request form."""
     path = reverse("task", args=[scope.vdn.pk, service_id])
     open_form = (
         form_drafts.open_form(request, path) if scope.can(Permission.TAKE_CALL_DATA) else None
     )
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
-    newest = call_data.list_batches(scope=scope, service_id=service_id, size=NEWEST)
-    moments = TimeFormatter(timezone.now())
+    newest = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
+    times = TimeFormatter(timezone.now())
     listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
     asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
     return render_rows(
@@ -57,9 +55,9 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
         service_id=service_id,
         context={
             "task": get_task_context(scope, service_id),
-            "batches": [columns.build_batch_row(each, moments) for each in newest.rows],
+            "batches": [columns.build_batch_row(each, times) for each in newest.rows],
             "more_batches": format_count(newest.total) if newest.total > NEWEST else "",
-            "zone_text": moments.zone_text,
+            "zone_text": times.zone_text,
             "listed": listed,
             "take": {
                 "can": scope.can(Permission.TAKE_CALL_DATA) and listed is not False,
@@ -80,21 +78,21 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     )
 
 
-def unstored_page(
-    request: ReaderRequest, scope: Scope, taking: call_data.CallDataRequestResult
+def render_unstored(
+    request: ReaderRequest, scope: Scope, result: call_data.CallDataRequestResult
 ) -> HttpResponse:
-    """The rows of an answer that could be stored nowhere, in the one answer that will hold them."""
-    moments = TimeFormatter(timezone.now())
+    """Render the rows of an answer that could not be stored; they are shown only here."""
+    times = TimeFormatter(timezone.now())
     response = render(
         request,
         "outbound/unstored.html",
         {
-            "task": get_task_context(scope, taking.batch.service_id),
-            "batch": columns.build_batch_row(taking.batch, moments),
-            "rows": taking.unstored,
-            "text": taking.unstored_text
-            or json.dumps([row.raw for row in taking.unstored], ensure_ascii=False, indent=2),
-            "zone_text": moments.zone_text,
+            "task": get_task_context(scope, result.batch.service_id),
+            "batch": columns.build_batch_row(result.batch, times),
+            "rows": result.unstored,
+            "text": result.unstored_text
+            or json.dumps([row.raw for row in result.unstored], ensure_ascii=False, indent=2),
+            "zone_text": times.zone_text,
         },
         status=507,
     )
@@ -102,8 +100,8 @@ def unstored_page(
 
 
 def render_batch(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> HttpResponse:
-    """How one batch went, what to look up, and its rows."""
-    moments = TimeFormatter(timezone.now())
+    """Render one batch: its state, what to check, and its rows."""
+    times = TimeFormatter(timezone.now())
     place = [scope.vdn.pk, found.service_id, found.pk]
     kept = found.state == BatchState.UNREADABLE and not found.purged_at
     return render_rows(
@@ -115,9 +113,9 @@ def render_batch(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> 
         batch_id=found.pk,
         context={
             "task": get_task_context(scope, found.service_id),
-            "batch": columns.build_batch_row(found, moments),
-            "facts": columns.list_batch_details(found, moments),
-            "zone_text": moments.zone_text,
+            "batch": columns.build_batch_row(found, times),
+            "facts": columns.list_batch_details(found, times),
+            "zone_text": times.zone_text,
             "raw_url": reverse("call_data_raw", args=place)
             if kept and scope.can(Permission.SEE_RAW_ANSWERS)
             else "",
@@ -136,9 +134,10 @@ def render_rows(
     context: dict[str, Any],
     status: int = 200,
 ) -> HttpResponse:
-    """A page with the rows of its filter below what is its own, or those rows as a fragment."""
+    """Render a page with the rows of its filter, or the rows alone as a fragment."""
     form = CallDataFilter(request.GET)
     board: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
+    board["days"] = get_retention_settings().call_data_days
     board |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
     problem = None
     if form.is_valid():
@@ -149,12 +148,13 @@ def render_rows(
         address = ListUrl(path, filters, question.size, question.page)
         board |= {
             "batch": own or "",
+            "page": question.page,
             "batch_clear_url": address.without("batch"),
             "clear_url": address.cleared(),
-            "kept": _kept(own, question),
+            "kept": _list_kept(own, question),
         }
         try:
-            found = call_data.list_rows(scope=scope, question=question)
+            found = queries.list_rows(scope=scope, question=question)
         except DailySearchLimitExceeded as error:
             problem = board["problem"] = problems.describe_search_limit(error)
             status = problem.status
@@ -164,7 +164,7 @@ def render_rows(
                 "total": found.total,
                 "total_text": format_count(found.total),
                 "pager": build_pager(address, total=found.total, shown=len(found.rows)),
-                "exports": _exports(scope, service_id, question),
+                "exports": _list_exports(scope, service_id, question),
             }
     else:
         status = 422
@@ -184,20 +184,20 @@ def render_rows(
     )
 
 
-def _kept(batch_id: int | None, question: call_data.RowQuery) -> list[tuple[str, str]]:
-    """What the search sends along: the batch that the reader chose, and their page size."""
+def _list_kept(batch_id: int | None, question: queries.RowQuery) -> list[tuple[str, str]]:
+    """The parameters that the search keeps: the chosen batch and the page size."""
     kept = [("batch", str(batch_id))] if batch_id else []
     return kept + ([("size", str(question.size))] if question.size != DEFAULT_SIZE else [])
 
 
 def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """All batches of one task."""
+    """Render all batches of one task."""
     form = BatchFilter(request.GET)
     good = form.is_valid()
     asked = form.cleaned_data if good else {"page": 1, "size": DEFAULT_SIZE}
     page, size = asked["page"], asked["size"]
-    found = call_data.list_batches(scope=scope, service_id=service_id, page=page, size=size)
-    moments = TimeFormatter(timezone.now())
+    found = queries.list_batches(scope=scope, service_id=service_id, page=page, size=size)
+    times = TimeFormatter(timezone.now())
     path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
     address = ListUrl(path, (), size, page)
     return render_page_or_fragment(
@@ -206,19 +206,22 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
         fragment="outbound/_batches.html",
         context={
             "task": get_task_context(scope, service_id),
-            "batches": [columns.build_batch_row(each, moments) for each in found.rows],
+            "batches": [columns.build_batch_row(each, times) for each in found.rows],
             "total_text": format_count(found.total),
             "total": found.total,
+            "page": page,
             "pager": build_pager(address, total=found.total, shown=len(found.rows)),
             "notice": build_parameter_notice(form, address.at(page=1)),
             "refused": not good,
-            "zone_text": moments.zone_text,
+            "zone_text": times.zone_text,
         },
         status=200 if good else 422,
     )
 
 
-def _exports(scope: Scope, service_id: str, question: call_data.RowQuery) -> list[dict[str, str]]:
+def _list_exports(
+    scope: Scope, service_id: str, question: queries.RowQuery
+) -> list[dict[str, str]]:
     pairs = (("q", question.text), ("batch", str(question.batch_id or "")))
     query = ListUrl(
         "", tuple((name, value) for name, value in pairs if value), DEFAULT_SIZE, 1
@@ -239,7 +242,7 @@ def _exports(scope: Scope, service_id: str, question: call_data.RowQuery) -> lis
 
 
 def get_task_context(scope: Scope, service_id: str) -> dict[str, str]:
-    """A task by name, and the addresses of its pages. Nobody is asked."""
+    """The task's name and the addresses of its pages; the vendor is not called."""
     name = tasks.get_name(scope=scope, service_id=service_id)
     return {
         "id": service_id,

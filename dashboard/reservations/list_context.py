@@ -73,7 +73,7 @@ class ListContext:
 
 def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
     """Create a context without rows."""
-    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     context = ListContext(
         title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
         vdn_id=scope.vdn.pk,
@@ -125,7 +125,7 @@ def fill_context(
 ) -> ListContext:
     """Create a context with the rows of a page. `problem` tells why they are not newer."""
     context = create_context(scope, form, now)
-    address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     formatter = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
@@ -207,15 +207,22 @@ def _build_chips(address: ListUrl, scope: Scope, agents: list[str]) -> list[dict
 
 
 def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
-    label = {
-        "called_no": _("Called number"),
-        "agent": _("Agent"),
-        "agents": _("Agents"),
-        "task": _("Task"),
-        "begin": _("From"),
-        "end": _("To"),
+    label, removed_text = {
+        "called_no": (_("Called number"), _("Any called number")),
+        "agent": (_("Agent"), _("Without agent %s") % text),
+        "agents": (_("Agents"), _("Any agent")),
+        "task": (_("Task"), _("Any task")),
+        "begin": (_("From"), _("Any start time")),
+        "end": (_("To"), _("Any end time")),
     }[name]
-    return {"name": name, "label": label, "value": value, "text": text, "remove_url": remove_url}
+    return {
+        "name": name,
+        "label": label,
+        "value": value,
+        "text": text,
+        "removed_text": removed_text,
+        "remove_url": remove_url,
+    }
 
 
 def _build_ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:

@@ -109,7 +109,7 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
     form: ReservationFilter = context["form"]
     if form.is_valid():
         for name, text in context["list"].unknown.items():
-            form.add_error(name, _("CC-iSales has no rows of “%(text)s”.") % {"text": text})
+            form.add_error(name, _("CC-iSales has no rows for “%(text)s”.") % {"text": text})
     return bool(form.errors) and form.errors.keys() <= {"agent", "task"}
 
 

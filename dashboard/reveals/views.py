@@ -1,4 +1,4 @@
-"""One masked number shown for a short while: by POST, for a reason, as a fragment or a page."""
+"""Reveals: a masked number shown for a short while after a POST with a reason."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from isales_proxy.reveals.services import Revealed
 @require_POST
 @vdn_page(Permission.REVEAL_NUMBERS)
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
-    """The numbers of a reservation."""
+    """Reveal the numbers of a reservation."""
     query = request.GET.urlencode()
     control = create_reservation_control(scope, appoint_id, query)
     back = with_query(reverse("reservation", args=[scope.vdn.pk, appoint_id]), query)
 
-    def deed(reason: str) -> Revealed:
+    def reveal(reason: str) -> Revealed:
         form = ReservationFilter(request.GET, scope=scope)
         return reveals.reveal_reservation(
             scope=scope,
@@ -48,14 +48,14 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
             query=form.query() if form.is_valid() else ReservationQuery(),
         )
 
-    return _answer(request, control, back, deed)
+    return _respond(request, control, back, reveal)
 
 
 @require_POST
 @vdn_page(Permission.REVEAL_NUMBERS, Permission.SEE_OUTBOUND)
 def datum(request: ReaderRequest, scope: Scope, datum_id: int) -> HttpResponse:
-    """The numbers of a row of call data."""
-    return _answer(
+    """Reveal the numbers of a row of call data."""
+    return _respond(
         request,
         create_datum_control(scope, datum_id),
         reverse("tasks", args=[scope.vdn.pk]),
@@ -66,8 +66,8 @@ def datum(request: ReaderRequest, scope: Scope, datum_id: int) -> HttpResponse:
 @require_POST
 @vdn_page(Permission.REVEAL_NUMBERS, Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """The number of a write-back."""
-    return _answer(
+    """Reveal the number of a write-back."""
+    return _respond(
         request,
         create_write_back_control(scope, pk),
         reverse("write_back", args=[scope.vdn.pk, pk]),
@@ -75,8 +75,8 @@ def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     )
 
 
-def _answer(
-    request: ReaderRequest, control: RevealControl, back: str, deed: Callable[[str], Revealed]
+def _respond(
+    request: ReaderRequest, control: RevealControl, back: str, reveal: Callable[[str], Revealed]
 ) -> HttpResponse:
     form = RevealForm(request.POST)
     control.reason = request.POST.get("reason", "")[: reveals.LONGEST_REASON]
@@ -86,11 +86,11 @@ def _answer(
         control.error, status = " ".join(str(text) for text in form.errors["reason"]), 422
     else:
         try:
-            _show(control, deed(form.cleaned_data["reason"]))
+            _show(control, reveal(form.cleaned_data["reason"]))
         except VdnNotFound:
             raise Http404 from None
         except reveals.BudgetSpent as error:
-            control.notice, status = _spent(error.limit), 429
+            control.notice, status = _format_spent(error.limit), 429
             headers["Retry-After"] = str(error.seconds)
         except reveals.NotAudited:
             control.notice = _("The audit cannot be written now, so no number is shown.")
@@ -99,7 +99,7 @@ def _answer(
             problem = problems.describe(error)
             control.notice, status = problem.title, problem.status
     if control.numbers and not wants_fragment(request):
-        # Without JavaScript the browser itself leaves the number behind.
+        # Without JavaScript the browser leaves the page with the number by itself.
         headers["Refresh"] = f"{control.seconds};url={back}"
     context: dict[str, Any] = {"control": control, "back": back, "alone": True}
     response = render_page_or_fragment(
@@ -121,16 +121,15 @@ def _show(control: RevealControl, revealed: Revealed) -> None:
         control.numbers.append((_("Calling number"), revealed.caller))
     control.seconds, control.reason = revealed.seconds, ""
     control.left = ngettext(
-        "%(left)s more number can be shown to you today.",
-        "%(left)s more numbers can be shown to you today.",
+        "%(left)s reveal left today.",
+        "%(left)s reveals left today.",
         revealed.left,
     ) % {"left": revealed.left}
 
 
-def _spent(limit: int) -> str:
+def _format_spent(limit: int) -> str:
     return ngettext(
-        "You have had %(limit)s number shown today, which is as many as one may. Nothing is shown.",
-        "You have had %(limit)s numbers shown today, which is as many as one may. "
-        "Nothing is shown.",
+        "You have used your %(limit)s reveal of today. No number is shown.",
+        "You have used your %(limit)s reveals of today. No number is shown.",
         limit,
     ) % {"limit": limit}

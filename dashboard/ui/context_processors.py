@@ -1,4 +1,4 @@
-"""The frame of every page: navigation, VDNs, the vendor's health, language, theme, reader."""
+"""Context of base.html: navigation, VDNs, health of CC-iSales, language, theme, reader."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _LANGUAGES: Final = (("en", "English", "EN"), ("zh-hans", "简体中文", "中")
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`frame`, worked out only by templates that use it (an htmx fragment does not)."""
-    return {"frame": SimpleLazyObject(lambda: _frame(request))}
+    """Provide `frame`, evaluated only by templates that use it (fragments do not)."""
+    return {"frame": SimpleLazyObject(lambda: _build_frame(request))}
 
 
-def _frame(request: HttpRequest) -> dict[str, Any]:
+def _build_frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     known = user is not None and user.is_authenticated
     scopes = get_scopes(user) if known else []
@@ -41,10 +41,10 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "auto")
     return {
         "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
-        "vdns": [_vdn(request, each, scope) for each in scopes],
-        "nav": _nav(request, scope) if scope else [],
+        "vdns": [_build_vdn_item(request, each, scope) for each in scopes],
+        "nav": _build_navigation(request, scope) if scope else [],
         "demo": get_isales_settings().demo,
-        "health": _health(zone) if known else None,
+        "health": _build_health(zone) if known else None,
         "languages": [
             {"code": code, "label": label, "short": short, "current": code == language}
             for code, label, short in _LANGUAGES
@@ -56,7 +56,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
             "error": zone_error,
             "vdn": scope.vdn.time_zone if scope else "",
         },
-        "user": _person(user, scope) if known else None,
+        "user": _build_person(user, scope) if known else None,
         "single_sign_on": settings.SIGN_IN.single_sign_on,
         "doctor_url": reverse("doctor", args=[scope.vdn.pk])
         if scope and scope.can(Permission.EXAMINE_VENDOR)
@@ -68,8 +68,9 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, Any]:
-    """A VDN in the switcher: the same page there, where the page is of a VDN as a whole."""
+def _build_vdn_item(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, Any]:
+    """Build an item of the VDN switcher. It links to the same page of that VDN, or to its
+    reservations if the address of this page has other parameters."""
     match = request.resolver_match
     url = reverse("reservations", args=[each.vdn.pk])
     if match and set(match.kwargs) == {"vdn_id"} and match.url_name:
@@ -83,7 +84,7 @@ def _vdn(request: HttpRequest, each: Scope, current: Scope | None) -> dict[str, 
     }
 
 
-def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
+def _build_navigation(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
     here = request.resolver_match.url_name if request.resolver_match else ""
     own = not scope.can(Permission.SEE_ALL_AGENTS)
     outbound = scope.can(Permission.SEE_OUTBOUND)
@@ -115,7 +116,7 @@ def _nav(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
     ]
 
 
-def _health(zone: tzinfo) -> dict[str, str]:
+def _build_health(zone: tzinfo) -> dict[str, str]:
     found = health.get_vendor_health()
     if found.answered_at is None:
         text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
@@ -129,7 +130,7 @@ def _health(zone: tzinfo) -> dict[str, str]:
     return {"state": found.state, "text": text, "at_iso": found.answered_at.isoformat()}
 
 
-def _person(user: Any, scope: Scope | None) -> dict[str, str]:
+def _build_person(user: Any, scope: Scope | None) -> dict[str, str]:
     name = user.get_full_name() or user.get_username()
     initials = "".join(word[0] for word in name.replace("-", " ").split()[:2]).upper()
     return {

@@ -25,8 +25,8 @@ from django.views import defaults
 
 from dashboard.ui import form_drafts
 from dashboard.ui.middleware import render_unavailable
-from isales_proxy.api.errors import is_api, problem
 from isales_proxy.core.database import is_unavailable
+from isales_proxy.problems import is_api, respond
 
 _LONGEST_ORIGIN: Final = 200
 
@@ -75,7 +75,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         (found for prefix, found in _CSRF if reason.startswith(prefix)),
         (
             _OUT_OF_DATE,
-            _lazy("Somebody has logged in here since it was opened. Open the form again."),
+            _lazy("The login changed since it was opened. Open the form again."),
         ),
     )
     # The owner field of the form is signed, so saving is safe although the check failed.
@@ -91,27 +91,27 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400: an unknown host, a body that is too large, or an interrupted session."""
     if is_api(request):
-        return problem(400, _("This request cannot be understood."))
+        return respond(400, _("This request is not valid."))
     context: dict[str, Any] = {"status": 400}
     if isinstance(exception, DisallowedHost):
-        context["title"] = _("This server is not known by that name")
+        context["title"] = _("This server does not have that name")
         context["text"] = _(
             "Open Callboard by its own address. If this is its address, an administrator must add "
             "it to ALLOWED_HOSTS."
         )
     elif isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
-        context["title"] = _("What you sent is too large")
+        context["title"] = _("The request is too large")
         context["text"] = _("Nothing was done.")
     elif isinstance(exception, SessionInterrupted):
         context["title"] = _("Your session has ended")
-        context["text"] = _("Log in again. What you sent last may not have been done.")
+        context["text"] = _("Log in again. Your last change may not have been saved.")
     return render(request, "422.html", context, status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404, also for objects of a VDN that the person has no access to."""
     if is_api(request):
-        return problem(404, _("There is nothing here for you."))
+        return respond(404, _("There is no such object, or you have no access to it."))
     return defaults.page_not_found(request, exception)
 
 
@@ -121,7 +121,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if is_unavailable(sys.exc_info()[1]):
         return render_unavailable(request)
     if is_api(request):
-        return problem(
-            500, _("Something went wrong on our side; the log has more of this request.")
-        )
+        return respond(500, _("Internal error; the log has the details of this request."))
     return defaults.server_error(request)

@@ -1,10 +1,9 @@
-"""Rows as a file: CSV or XLSX, in which a number stays the text that it is.
+"""Exports of rows as CSV or XLSX, in which every cell is text.
 
-Nothing in a file is ever a formula, a link or a rounded number, and nothing is cut: what a format
-cannot hold is refused. A CSV file is read by the separator of the reader's country, or line by
-line: whatever can begin a cell then is guarded by an apostrophe, numbers with a plus too (take the
-apostrophe away, or use XLSX, where a number stays as it is). The number of rows is told in the
-header `X-Row-Count`.
+No cell is a formula, a link or a rounded number, and nothing is truncated: rows that a format
+cannot hold raise TooManyRows. Programs read a CSV file with different separators, or line by line,
+so an apostrophe escapes every possible start of a formula, also the plus of a number; XLSX keeps
+such numbers unchanged. The header `X-Row-Count` has the number of rows.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, Final
 
 import xlsxwriter
@@ -27,8 +27,8 @@ Row = Sequence[str]
 
 _BOM: Final = "\ufeff"
 _FORMULA: Final = "=+@\uff0b\uff1d\uff0d\uff20-"
-# Where a cell can begin: quotes vanish when a file is read, and blanks are passed over.
-_BEGINNING: Final = re.compile(rf'(^|[,;"])(\s*)(?=[{_FORMULA}])')
+# A cell can begin after a separator or quote; spreadsheets skip blanks before a formula.
+_CELL_START: Final = re.compile(rf'(^|[,;"])(\s*)(?=[{_FORMULA}])')
 _LINE_BREAK: Final = re.compile(r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBERS: Final = re.compile(r"\+?[0-9]+(?:; \+?[0-9]+)*", re.ASCII)
@@ -38,13 +38,13 @@ _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.shee
 
 
 class TooManyRows(ValueError):
-    """The format has no room for these rows; another one has."""
+    """The format cannot hold these rows or the length of a text."""
 
 
 @dataclass(frozen=True)
 class ExportTable:
-    """What is written: a file name without its ending and without any number, a heading for each
-    column, and the rows, of which there are `total`."""
+    """Content of an export: file name without suffix and without any called number, one heading
+    per column, and `total` rows."""
 
     name: str
     headings: Row
@@ -53,14 +53,15 @@ class ExportTable:
 
 
 def render_csv(table: ExportTable) -> HttpResponseBase:
-    """UTF-8 with a mark by which Excel knows it; streamed."""
-    response = StreamingHttpResponse(_lines(table), content_type="text/csv; charset=utf-8")
+    """Stream UTF-8 with a byte order mark, by which Excel recognises it."""
+    response = StreamingHttpResponse(_iterate_lines(table), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{table.name}.csv"'
-    return _counted(response, table)
+    return _add_row_count(response, table)
 
 
 def render_xlsx(table: ExportTable) -> HttpResponseBase:
-    """A workbook of one sheet in which every cell is text. Raises CannotHold."""
+    """Render a workbook of one sheet. Raises TooManyRows over 1,048,575 rows or 32,767 characters
+    in a cell."""
     if table.total >= _MOST_XLSX_ROWS:
         raise TooManyRows
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
@@ -73,7 +74,7 @@ def render_xlsx(table: ExportTable) -> HttpResponseBase:
     response = FileResponse(
         file, as_attachment=True, filename=f"{table.name}.xlsx", content_type=_XLSX
     )
-    return _counted(response, table)
+    return _add_row_count(response, table)
 
 
 WRITERS: Final[dict[str, Callable[[ExportTable], HttpResponseBase]]] = {
@@ -83,18 +84,18 @@ WRITERS: Final[dict[str, Callable[[ExportTable], HttpResponseBase]]] = {
 
 
 def escape_formula(text: str) -> str:
-    """Guard a cell of a CSV file: no part of it is a formula, by whatever separator it is read.
+    """Escape a cell of a CSV file, so that no separator makes a formula of a part of it.
 
     A line break becomes "↵" and any other control character a blank, since a row is one line.
     """
     flat = _CONTROL.sub(" ", _LINE_BREAK.sub("↵", text))
-    guarded = _BEGINNING.sub(r"\1\2'", flat)
-    # Behind a semicolon the closing quote would open a cell that begins with the end of the line.
-    return f"{guarded} " if guarded.endswith(";") else guarded
+    escaped = _CELL_START.sub(r"\1\2'", flat)
+    # After a semicolon the closing quote would begin a cell that includes the end of the line.
+    return f"{escaped} " if escaped.endswith(";") else escaped
 
 
 def render_file(request: HttpRequest, kind: str, table: ExportTable) -> HttpResponseBase | None:
-    """The table in the format `kind`; None, said to the person, where that has no room for it."""
+    """Render the table as `kind` (csv, xlsx); None, with an error message, if it does not fit."""
     try:
         return WRITERS[kind](table)
     except TooManyRows:
@@ -103,15 +104,15 @@ def render_file(request: HttpRequest, kind: str, table: ExportTable) -> HttpResp
         return None
 
 
-class _Line:
-    """What a csv writer writes to: it hands each line back."""
+class _Echo:
+    """File object for csv.writer whose `write` returns the line, so that it can be streamed."""
 
     def write(self, line: str) -> str:
         return line
 
 
-def _lines(table: ExportTable) -> Iterator[str]:
-    writer = csv.writer(_Line())
+def _iterate_lines(table: ExportTable) -> Iterator[str]:
+    writer = csv.writer(_Echo())
     yield _BOM + writer.writerow([escape_formula(text) for text in table.headings])
     for row in table.rows:
         yield writer.writerow([escape_formula(text) for text in row])
@@ -126,32 +127,27 @@ def _write_workbook(file: IO[bytes], table: ExportTable) -> None:
     }
     with xlsxwriter.Workbook(file, options) as workbook:
         sheet = workbook.add_worksheet()
-        # What Excel itself does for an apostrophe that is typed: text, also after it was edited.
+        # Excel sets quote_prefix for a typed apostrophe: the cell stays text when it is edited.
         text_only = workbook.add_format({"quote_prefix": True})
         sheet.freeze_panes(1, 0)
-        for place, row in enumerate(_all(table)):
+        for place, row in enumerate(chain([table.headings], table.rows)):
             for column, text in enumerate(row):
                 if _NUMBERS.fullmatch(text):
                     sheet.write_string(place, column, text, text_only)
                     continue
-                guarded = _guarded(text)
-                if len(guarded) > _LONGEST_XLSX_TEXT:
+                escaped = _escape_sheet_cell(text)
+                if len(escaped) > _LONGEST_XLSX_TEXT:
                     raise TooManyRows
-                sheet.write_string(place, column, guarded)
+                sheet.write_string(place, column, escaped)
 
 
-def _guarded(text: str) -> str:
-    """Guard a cell of a workbook, which may be saved as CSV later; its line breaks stay."""
+def _escape_sheet_cell(text: str) -> str:
+    """Escape a cell of a workbook, which may be saved as CSV later; line breaks stay."""
     start = text.lstrip()
     harmful = start[:1] in set(_FORMULA) if start else False
     return f"'{text}" if harmful or _CONTROL.match(text) else text
 
 
-def _all(table: ExportTable) -> Iterator[Row]:
-    yield table.headings
-    yield from table.rows
-
-
-def _counted(response: HttpResponseBase, table: ExportTable) -> HttpResponseBase:
+def _add_row_count(response: HttpResponseBase, table: ExportTable) -> HttpResponseBase:
     response.headers["X-Row-Count"] = str(table.total)
     return make_private(response)

@@ -1,8 +1,8 @@
-"""Forms that lose nothing: a POST is answered by 303 to an address that holds the draft.
+"""Drafts of forms: a POST saves the fields and redirects (303) to a page that shows the draft.
 
-The address of a form names at most the key of its draft (`?form=`); what was typed stays on the
-server. Each form carries its key and, signed, its person and its address, so that a form that is
-sent after its session ended still finds its place.
+The address of a form holds at most the key of its draft (`?form=`); its fields stay on the server.
+Each form carries its key and, signed, its person and address, so that a form sent after the session
+ended is saved for its person.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from isales_proxy.accounts import form_drafts
 from isales_proxy.accounts.form_drafts import Draft
 from isales_proxy.models import User
 
-# In an address: the key of the draft, and that its review is asked for.
+# Query parameters: the key of the draft, and a request for its review.
 FORM: Final = "form"
 REVIEW: Final = "review"
-# In a form.
+# Form fields.
 KEY: Final = "key"
 OWNER: Final = "owner"
 DISCARD: Final = "discard"
@@ -42,9 +42,9 @@ _OWN: Final = (FORM, REVIEW)
 
 @dataclass(frozen=True)
 class OpenForm:
-    """A form as its page shows it. `data` is what was typed, None for a form nobody typed into.
+    """State of a form on its page. `data` are the saved fields, None for an empty form.
 
-    `outcome` is the address of what came of a form that was carried out before.
+    `judged` requests validation; `outcome` is the address of the result of a submitted form.
     """
 
     key: str
@@ -60,7 +60,7 @@ class OpenForm:
 
 
 def get_base_address(request: HttpRequest) -> str:
-    """The address of this request without what names a draft."""
+    """Return the address of this request without draft parameters."""
     query = request.GET.copy()
     for name in _OWN:
         query.pop(name, None)
@@ -68,14 +68,17 @@ def get_base_address(request: HttpRequest) -> str:
 
 
 def get_draft_address(address: str, key: str, *, review: bool = False) -> str:
-    """The address of a form, naming its draft."""
+    """Return the address of a form with the key of its draft."""
     more = urlencode({FORM: key} | ({REVIEW: "1"} if review else {}))
     return f"{address}{'&' if '?' in address else '?'}{more}"
 
 
 def open_form(request: HttpRequest, address: str = "") -> OpenForm:
-    """The form at this address: with the draft that it names, else with the newest one typed here,
-    else empty under a new key. `address` where it is not that of the request."""
+    """Return the form at `address` (default: that of the request).
+
+    It has the draft named by `?form=`, else the newest draft of this address, else no fields and a
+    new key.
+    """
     user = cast("User", request.user)
     address = address or get_base_address(request)
     wanted = request.GET.get(FORM, "")
@@ -89,12 +92,12 @@ def open_form(request: HttpRequest, address: str = "") -> OpenForm:
         found = form_drafts.latest(user=user, address=address)
         restored = found is not None
     if found is None:
-        return _new(user, address, gone=bool(wanted))
+        return _open_empty(user, address, gone=bool(wanted))
     if found.done:
         return OpenForm(found.key, "", address, outcome=found.outcome or address)
     return OpenForm(
         key=found.key,
-        owner=_signed(user, found.key, address),
+        owner=_sign_owner(user, found.key, address),
         address=address,
         data=found.fields,
         judged=found.judged and not restored,
@@ -108,15 +111,15 @@ def open_form(request: HttpRequest, address: str = "") -> OpenForm:
 
 
 def redirect_to_outcome(request: HttpRequest, form: OpenForm) -> HttpResponse | None:
-    """To what came of a form that was carried out before; None for any other."""
+    """Redirect to the result of a form that was submitted before; None for any other form."""
     if not form.outcome:
         return None
-    messages.info(request, _("This form was sent before. This is what came of it."))
+    messages.info(request, _("This form was sent before. This is its result."))
     return SeeOther(form.outcome)
 
 
 def get_posted_key(request: HttpRequest) -> str:
-    """The key that the sent form bears; a new one for a form without."""
+    """Return the key of the posted form, or a new one."""
     key = request.POST.get(KEY, "")
     return key if _KEY.fullmatch(key) else uuid.uuid4().hex
 
@@ -130,7 +133,7 @@ def save_and_redirect(
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """Keep what was sent, and lead (303) to the page that judges and shows it."""
+    """Save the posted fields and redirect (303) to the page that validates and shows them."""
     user = cast("User", request.user)
     address = address or get_base_address(request)
     if form_drafts.save(
@@ -145,14 +148,14 @@ def save_and_redirect(
         return SeeOther(get_draft_address(address, key, review=review))
     found = form_drafts.find(user=user, key=key)
     if found is not None and found.done:
-        messages.info(request, _("This form was sent before. This is what came of it."))
+        messages.info(request, _("This form was sent before. This is its result."))
         return SeeOther(found.outcome or address)
-    messages.error(request, _("What you sent is too long. Nothing has been saved."))
+    messages.error(request, _("The form is too long. Nothing has been saved."))
     return SeeOther(address)
 
 
 def discard_if_asked(request: HttpRequest, *, leave: str, address: str = "") -> HttpResponse | None:
-    """After “Cancel” and “Start over”: the draft is forgotten; None where neither was pressed."""
+    """Delete the draft and redirect after “Cancel” or “Start over”; None for other buttons."""
     wanted = request.POST.get(DISCARD, "")
     if not wanted:
         return None
@@ -163,37 +166,37 @@ def discard_if_asked(request: HttpRequest, *, leave: str, address: str = "") -> 
 
 
 def save_typed(request: HttpRequest) -> bool:
-    """Keep what stands in a form that was not sent yet. False without a form of this person."""
-    place = _place(request.POST.get(OWNER, ""))
+    """Save the fields of an unfinished form; False unless the form was made for this person."""
+    origin = _read_owner(request.POST.get(OWNER, ""))
     user = cast("User", request.user)
-    if place is None or not user.is_authenticated or place[0] != user.pk:
+    if origin is None or not user.is_authenticated or origin[0] != user.pk:
         return False
-    _pk, key, address = place
+    _pk, key, address = origin
     return form_drafts.save(user=user, key=key, address=address, fields=request.POST)
 
 
 def get_posted_address(request: HttpRequest) -> str:
-    """The address of the sent form with its draft; "" for a form that was not made here."""
-    place = _place(request.POST.get(OWNER, ""))
-    return get_draft_address(place[2], place[1]) if place else ""
+    """Return the address of the posted form with its draft; "" without a valid signature."""
+    origin = _read_owner(request.POST.get(OWNER, ""))
+    return get_draft_address(origin[2], origin[1]) if origin else ""
 
 
 def save_undone(request: HttpRequest) -> str:
-    """Keep a form that was sent when its session had ended, for its own person alone.
+    """Save a form posted after its session ended, for the person it was made for.
 
-    Gives the address at which it stands; "" for a form of nobody.
+    Returns its address; "" without a valid signature or active person.
     """
-    place = _place(request.POST.get(OWNER, ""))
-    user = User.objects.filter(pk=place[0], is_active=True).first() if place else None
-    if place is None or user is None:
+    origin = _read_owner(request.POST.get(OWNER, ""))
+    user = User.objects.filter(pk=origin[0], is_active=True).first() if origin else None
+    if origin is None or user is None:
         return ""
-    _pk, key, address = place
+    _pk, key, address = origin
     kept = form_drafts.save(user=user, key=key, address=address, fields=request.POST, undone=True)
     return get_draft_address(address, key) if kept else address
 
 
 def get_local_address(request: HttpRequest, wanted: Any, *, default: str = "/") -> str:
-    """`wanted` where it is an address of this server, else `default`."""
+    """Return `wanted` if it is an address of this server, else `default`."""
     text = str(wanted or "")
     safe = (
         text.startswith("/")
@@ -206,7 +209,7 @@ def get_local_address(request: HttpRequest, wanted: Any, *, default: str = "/") 
 
 
 def get_referring_address(request: HttpRequest) -> str:
-    """The local address of the page that this request came from; "" where it is none of ours."""
+    """Return the local address of the Referer; "" for other servers."""
     referer = request.headers.get("Referer", "")
     origin = f"{request.scheme}://{request.get_host()}"
     if not referer.startswith(f"{origin}/"):
@@ -215,23 +218,23 @@ def get_referring_address(request: HttpRequest) -> str:
 
 
 def get_previous_address(request: HttpRequest) -> str:
-    """Likewise, "" also where that is the page itself."""
+    """Return the local address of the Referer; "" also if that is this page."""
     address = get_referring_address(request)
     return "" if address.partition("?")[0] == request.path else address
 
 
-def _new(user: User, address: str, *, gone: bool) -> OpenForm:
+def _open_empty(user: User, address: str, *, gone: bool) -> OpenForm:
     key = uuid.uuid4().hex
     notice = _("What you typed is no longer kept. Nothing has been saved.") if gone else ""
-    return OpenForm(key, _signed(user, key, address), address, notice=notice)
+    return OpenForm(key, _sign_owner(user, key, address), address, notice=notice)
 
 
-def _signed(user: User, key: str, address: str) -> str:
+def _sign_owner(user: User, key: str, address: str) -> str:
     return signing.dumps([user.pk, key, address], salt=_SALT)
 
 
-def _place(owner: str) -> tuple[int, str, str] | None:
-    """Person, key and address of a form, from what it carries; None if that was not made here."""
+def _read_owner(owner: str) -> tuple[int, str, str] | None:
+    """Return primary key of the person, key and address of a form; None without our signature."""
     try:
         pk, key, address = signing.loads(owner, salt=_SALT, max_age=form_drafts.KEPT)
     except (signing.BadSignature, ValueError, TypeError):

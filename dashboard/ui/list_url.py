@@ -1,6 +1,4 @@
-"""The address is the state: the list's question as a query string, and that string changed by one
-thing (another page, one filter less).
-"""
+"""Addresses of lists: the query as a query string, and links that change one part of it."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ _PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
 @dataclass(frozen=True)
 class ListUrl:
-    """The path of a list and the parameters of the question, as the reader wrote them."""
+    """Path and parameters of a list, as the reader wrote them."""
 
     path: str
     filters: tuple[tuple[str, str], ...]
@@ -31,8 +29,8 @@ class ListUrl:
     page: int
 
     @classmethod
-    def of(cls, path: str, form: ReservationFilter) -> ListUrl:
-        """From a form, of which what is bad, empty or a default is left out."""
+    def from_form(cls, path: str, form: ReservationFilter) -> ListUrl:
+        """Create from a form, without invalid, empty and default values."""
         form.is_valid()
         found: dict[str, Any] = form.cleaned_data
         filters: Pairs = []
@@ -47,29 +45,31 @@ class ListUrl:
         return cls(path, tuple(filters), found.get("size", DEFAULT_SIZE), found.get("page", 1))
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
-        """The query string of this question, on another page or with another size."""
-        return _encoded([*self.filters, *self._view(page or self.page, size or self.size)])
+        """Return the query string, optionally with another page or size."""
+        return _encode(
+            [*self.filters, *self._list_view_parameters(page or self.page, size or self.size)]
+        )
 
     def at(self, *, page: int | None = None, size: int | None = None) -> str:
-        """The address of another page, or of the first page of another size."""
+        """Return the address, optionally with another page or size."""
         return with_query(self.path, self.query(page=page, size=size))
 
     def without(self, name: str, value: str | None = None) -> str:
-        """The address without one filter, or without all of that name, on its first page."""
+        """Return the first page without one filter, or without all filters of that name."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
-        return with_query(self.path, _encoded([*kept, *self._view(1, self.size)]))
+        return with_query(self.path, _encode([*kept, *self._list_view_parameters(1, self.size)]))
 
     def ranged(self, begin: str, end: str) -> str:
-        """The address with another time range, on its first page."""
+        """Return the first page with another time range."""
         kept = [pair for pair in self.filters if pair[0] not in {"begin", "end"}]
-        pairs = [*kept, ("begin", begin), ("end", end), *self._view(1, self.size)]
-        return with_query(self.path, _encoded(pairs))
+        pairs = [*kept, ("begin", begin), ("end", end), *self._list_view_parameters(1, self.size)]
+        return with_query(self.path, _encode(pairs))
 
     def cleared(self) -> str:
-        """The address without any filter."""
-        return with_query(self.path, _encoded(self._view(1, self.size)))
+        """Return the first page without filters."""
+        return with_query(self.path, _encode(self._list_view_parameters(1, self.size)))
 
-    def _view(self, page: int, size: int) -> Pairs:
+    def _list_view_parameters(self, page: int, size: int) -> Pairs:
         pairs: Pairs = []
         if page != 1:
             pairs.append(("page", str(page)))
@@ -79,7 +79,7 @@ class ListUrl:
 
 
 def join_agents(pairs: Pairs) -> Pairs:
-    """Parameters with many agents put into one: every link of a page repeats them."""
+    """Join more than MANY_AGENTS agents into one parameter, since every link repeats them."""
     agents = [value for name, value in pairs if name == "agent"]
     if len(agents) <= MANY_AGENTS:
         return pairs
@@ -87,17 +87,17 @@ def join_agents(pairs: Pairs) -> Pairs:
     return [*others, ("agent", ",".join(agents))]
 
 
-def _encoded(pairs: Pairs) -> str:
+def _encode(pairs: Pairs) -> str:
     return urlencode(join_agents(pairs), safe=",")
 
 
 def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
-    """The address `name` of one reservation; "" for an ID that no path can hold."""
+    """Return the address `name` of a reservation; "" for an ID that a path cannot hold."""
     if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
         return ""
     return reverse(name, args=[vdn_id, appoint_id])
 
 
 def with_query(path: str, query: str) -> str:
-    """A path with its query, where there are both."""
+    """Join path and query; the path alone if either is empty."""
     return f"{path}?{query}" if path and query else path

@@ -20,9 +20,9 @@ from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
 
-from isales_proxy.api.errors import database_busy, is_api, problem, too_large
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
+from isales_proxy.problems import is_api, respond, respond_database_busy, respond_too_large
 
 log = structlog.get_logger("isales")
 
@@ -83,7 +83,7 @@ class UrlValidationMiddleware:
 def render_unavailable(request: HttpRequest) -> HttpResponse:
     """Render the 503 page, or problem+json for the API, with `Retry-After`. Makes no query."""
     if is_api(request):
-        return database_busy()
+        return respond_database_busy()
     context = {
         "title": _("Callboard is busy"),
         "text": _("Its database cannot be written just now. Try again in a moment."),
@@ -95,7 +95,7 @@ def render_unavailable(request: HttpRequest) -> HttpResponse:
 
 def _refuse(request: HttpRequest, status: int) -> HttpResponse:
     if is_api(request):
-        return problem(status, _("A part of the address cannot be understood."))
+        return respond(status, _("Part of the address could not be read."))
     return render(request, "422.html", {"status": status}, status=status)
 
 
@@ -113,7 +113,7 @@ class BoundedBodyMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdigit() or int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return self.get_response(request)
-        return too_large() if is_api(request) else render(request, "413.html", status=413)
+        return respond_too_large() if is_api(request) else render(request, "413.html", status=413)
 
 
 class UnavailableDatabaseMiddleware:

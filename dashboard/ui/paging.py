@@ -1,4 +1,4 @@
-"""Pages, not endless scroll: first, neighbours, last, sizes, go to page."""
+"""Pager of a list: first, neighbouring and last page, page sizes, go to page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NEIGHBOURS: Final = 1
 
 @dataclass(frozen=True)
 class Pager:
-    """Ready for the template; an address is "" where there is nowhere to go."""
+    """Context of `components/_pager.html`; an address is "" if there is no such page."""
 
     text: str
     page: int
@@ -33,13 +33,12 @@ class Pager:
 
 
 def explain_empty(*, past: bool, filtered: bool) -> str:
-    """What a list without rows says of itself: its page lies past the end, its filters match
-    nothing, or there is nothing at all."""
+    """Return why a list has no rows: `past-end` of the pages, `no-match` of the filters, `none`."""
     return "past-end" if past else "no-match" if filtered else "none"
 
 
 def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
-    """The pager of a list of `total` rows, of which `shown` stand on the page of `address`."""
+    """Build the pager of a list of `total` rows with `shown` rows on the page of `address`."""
     page, size = address.page, address.size
     pages = min(max(1, -(-total // size)), MAX_PAGE)
     first_row = (page - 1) * size + 1
@@ -54,7 +53,7 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
         else "",
         page=page,
         pages=pages,
-        items=_items(address, pages),
+        items=_list_items(address, pages),
         prev_url=address.at(page=min(page - 1, pages)) if page > 1 else "",
         next_url=address.at(page=page + 1) if page < pages else "",
         first_url=address.at(page=1) if page > 1 else "",
@@ -68,7 +67,7 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
     )
 
 
-def _items(address: ListUrl, pages: int) -> list[dict[str, Any]]:
+def _list_items(address: ListUrl, pages: int) -> list[dict[str, Any]]:
     near = range(address.page - _NEIGHBOURS, address.page + _NEIGHBOURS + 1)
     wanted = sorted({1, pages, *(page for page in near if 1 <= page <= pages)})
     items: list[dict[str, Any]] = []
@@ -90,5 +89,5 @@ def _items(address: ListUrl, pages: int) -> list[dict[str, Any]]:
 
 
 def format_count(number: int) -> str:
-    """A figure with the separators of the reader's language."""
+    """Format a number with the separators of the reader's language."""
     return number_format(number, use_l10n=True, force_grouping=True)

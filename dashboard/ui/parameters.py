@@ -1,4 +1,4 @@
-"""The notice about parameters of an address that have no field on its page."""
+"""Notice about query parameters that have no field on the page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dashboard.ui.paging import format_count
 class ParameterNotice:
     """Context of `components/_parameters.html`.
 
-    `refused` are names with their messages; `first_url` leads to the first page of the same
-    filters; `cut` tells that a page has fewer rows than were asked for.
+    `refused` are names with their messages; `first_url` is the first page of the same filters;
+    `cut` is the message that the page size was reduced.
     """
 
     refused: tuple[tuple[str, str], ...]
@@ -24,7 +24,7 @@ class ParameterNotice:
 
 
 def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
-    """The notice for a filter that was validated; None where there is nothing to tell."""
+    """Build the notice for a validated filter; None without refused parameters."""
     refused = tuple(
         (name, " ".join(map(str, form.errors[name])))
         for name in form.fieldless
@@ -36,5 +36,5 @@ def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
 
 
 def has_bad_field(form: Any) -> bool:
-    """Whether a value was refused that has its field on the page."""
+    """Tell if a value was refused that has a field on the page."""
     return any(name not in form.fieldless for name in form.errors)

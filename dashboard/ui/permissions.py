@@ -1,4 +1,4 @@
-"""Who may open a page: a decorator that turns a VDN in the path into the reader's `Scope`."""
+"""Permission decorator of pages: turns the VDN in the path into the reader's `Scope`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from isales_proxy.access import Permission, Scope
 
 P = ParamSpec("P")
 
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 VdnView = Callable[Concatenate[ReaderRequest, Scope, P], HttpResponseBase]
 
@@ -24,11 +24,11 @@ VdnView = Callable[Concatenate[ReaderRequest, Scope, P], HttpResponseBase]
 def vdn_page(
     needed: Permission, *more: Permission, post: Permission | None = None
 ) -> Callable[[VdnView[P]], Callable[..., HttpResponseBase]]:
-    """Make a view one of a VDN, for who has all of these permissions, and `post` to send anything.
+    """Require all of these permissions in the VDN of the path, and `post` for unsafe methods.
 
-    A stranger goes to the log-in, a foreign VDN is 404, a role without permission gets 403. The
-    view gets the scope in place of the number. `permissions` of the view says what is needed, by
-    HTTP method.
+    Redirects strangers to the log-in, answers 404 for a foreign VDN and 403 without permission.
+    The view gets the scope in place of `vdn_id`. Its attribute `permissions` has the required
+    permissions by HTTP method.
     """
     to_read = frozenset({needed, *more})
     to_send = to_read | ({post} if post else set())
@@ -41,7 +41,7 @@ def vdn_page(
             except access.VdnNotFound:
                 raise Http404 from None
             enter_scope(request, scope)
-            if not (to_read if request.method in _READING else to_send) <= scope.permissions:
+            if not (to_read if request.method in _SAFE_METHODS else to_send) <= scope.permissions:
                 raise PermissionDenied
             return view(request, scope, *args, **kwargs)
 

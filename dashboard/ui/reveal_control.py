@@ -1,4 +1,4 @@
-"""The control beside a masked number by which a person has it shown, ready to lay out."""
+"""Context of the control that reveals one masked number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REAS
 
 @dataclass
 class RevealControl:
-    """Context of `reveals/_control.html`. `numbers` (label, number) are there only once shown."""
+    """Context of `reveals/_control.html`. `numbers` (label, number) is empty until the reveal."""
 
     dom_id: str
     url: str
@@ -31,23 +31,25 @@ class RevealControl:
 
 
 def create_reservation_control(scope: Scope, appoint_id: str, query: str) -> RevealControl:
-    """Of a reservation that was seen in the list of this query."""
+    """Create the control of a reservation in the list with this query string."""
     url = get_reservation_url("reveal_reservation", scope.vdn.pk, appoint_id)
-    return RevealControl("reveal", with_query(url, query), _usual())
+    return RevealControl("reveal", with_query(url, query), _list_usual_reasons())
 
 
 def create_datum_control(scope: Scope, datum_id: int) -> RevealControl:
-    """Of a row of call data."""
+    """Create the control of a row of call data."""
     url = reverse("reveal_datum", args=[scope.vdn.pk, datum_id])
-    return RevealControl(f"reveal-d-{datum_id}", url, _usual())
+    return RevealControl(f"reveal-d-{datum_id}", url, _list_usual_reasons())
 
 
 def create_write_back_control(scope: Scope, pk: int) -> RevealControl:
-    """Of a write-back."""
-    return RevealControl("reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _usual())
+    """Create the control of a write-back."""
+    return RevealControl(
+        "reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _list_usual_reasons()
+    )
 
 
-def _usual() -> list[str]:
+def _list_usual_reasons() -> list[str]:
     return [
         _("Calling the customer back"),
         _("The customer asked about this call"),

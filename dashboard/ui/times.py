@@ -1,8 +1,8 @@
-"""Times as people read them: in the zone in force, short, and far cheaper than Django's filters.
+"""Formats of times in the active zone, cheaper than Django's filters for pages of many times.
 
-A zone's offset changes on a quarter of an hour at the earliest, so it is worked out once for each
-quarter that occurs on a page; likewise the words of a day. In an hour that comes twice, since the
-clocks go back, a time is shown with its offset from UTC.
+Offsets of a zone change at quarters of an hour, so the offset is computed once per quarter of an
+hour, and the text of a date once per date. Times of an hour that occurs twice, when clocks go back,
+are followed by their offset from UTC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 class TimeFormatter:
-    """Formats the times of one page. `now` is aware."""
+    """Formats the times of one page, relative to the aware datetime `now`."""
 
     def __init__(self, now: datetime, zone: tzinfo | None = None) -> None:
         self.now = now
@@ -40,11 +40,11 @@ class TimeFormatter:
         return _("Times in %s") % format_zone(self.now, self.zone)
 
     def local(self, moment: datetime) -> datetime:
-        """The same moment as a naive datetime of the zone."""
-        return moment.astimezone(UTC).replace(tzinfo=None) + self._offset(moment)[0]
+        """Convert to a naive datetime of the zone."""
+        return moment.astimezone(UTC).replace(tzinfo=None) + self._get_offset(moment)[0]
 
-    def _offset(self, moment: datetime) -> tuple[timedelta, str]:
-        """The offset from UTC, and ` UTC+02:00` where the clock shows the same time twice."""
+    def _get_offset(self, moment: datetime) -> tuple[timedelta, str]:
+        """Return the offset from UTC, and ` UTC+02:00` for clock times that occur twice or ""."""
         slot = int(moment.timestamp()) // _QUARTER
         found = self._offsets.get(slot)
         if found is None:
@@ -59,41 +59,41 @@ class TimeFormatter:
         """`14:12` today, `15 May 14:12` on another day."""
         if moment is None:
             return ""
-        local, suffix = self.local(moment), self._offset(moment)[1]
+        local, suffix = self.local(moment), self._get_offset(moment)[1]
         clock = f"{local.hour:02}:{local.minute:02}{suffix}"
-        return clock if local.date() == self.today else f"{self._day(local.date())} {clock}"
+        return clock if local.date() == self.today else f"{self._format_day(local.date())} {clock}"
 
     def exact(self, moment: datetime | None) -> str:
         """`15 May 2025 14:12:43`."""
         if moment is None:
             return ""
-        local, suffix = self.local(moment), self._offset(moment)[1]
+        local, suffix = self.local(moment), self._get_offset(moment)[1]
         day = date_format(local.date(), pgettext("date format", "j M Y"))
         return f"{day} {local:%H:%M:%S}{suffix}"
 
     def clock(self, moment: datetime) -> str:
         """`14:03:22`, with the day before it when that is not today."""
-        local, suffix = self.local(moment), self._offset(moment)[1]
+        local, suffix = self.local(moment), self._get_offset(moment)[1]
         clock = f"{local:%H:%M:%S}{suffix}"
-        return clock if local.date() == self.today else f"{self._day(local.date())} {clock}"
+        return clock if local.date() == self.today else f"{self._format_day(local.date())} {clock}"
 
     def stamp(self, moment: datetime) -> str:
         """`2025-05-15 14:12:43`, as files hold it."""
-        return f"{self.local(moment):%Y-%m-%d %H:%M:%S}{self._offset(moment)[1]}"
+        return f"{self.local(moment):%Y-%m-%d %H:%M:%S}{self._get_offset(moment)[1]}"
 
     def ahead(self, left: timedelta) -> str:
         """`in 9 min`."""
-        return self._far(left, self._in, self._now)
+        return self._format_span(left, self._in, self._now)
 
     def behind(self, gone: timedelta) -> str:
         """`43 min ago`; within the first minute in seconds."""
         if 1 <= (seconds := int(gone.total_seconds())) < _MINUTE:
             return self._seconds_ago % seconds
-        return self._far(gone, self._ago, self._just_now)
+        return self._format_span(gone, self._ago, self._just_now)
 
     def late(self, gone: timedelta) -> str:
         """`18 min late`."""
-        return self._far(gone, self._late, self._just_late)
+        return self._format_span(gone, self._late, self._just_late)
 
     def relative(self, moment: datetime) -> str:
         """`in 9 min` or `43 min ago`."""
@@ -101,17 +101,17 @@ class TimeFormatter:
         return self.ahead(left) if left >= timedelta(0) else self.behind(-left)
 
     @staticmethod
-    def _far(span: timedelta, words: tuple[str, str, str], none: str) -> str:
+    def _format_span(span: timedelta, formats: tuple[str, str, str], none: str) -> str:
         seconds = int(span.total_seconds())
         if seconds < _MINUTE:
             return none
         if seconds < _HOUR:
-            return words[0] % (seconds // _MINUTE)
+            return formats[0] % (seconds // _MINUTE)
         if seconds < 2 * _DAY:
-            return words[1] % (seconds // _HOUR)
-        return words[2] % (seconds // _DAY)
+            return formats[1] % (seconds // _HOUR)
+        return formats[2] % (seconds // _DAY)
 
-    def _day(self, day: date) -> str:
+    def _format_day(self, day: date) -> str:
         text = self._days.get(day)
         if text is None:
             with_year = day.year != self.today.year
@@ -123,13 +123,13 @@ class TimeFormatter:
 
 
 def format_offset(local: datetime) -> str:
-    """`+08:00` of an aware time."""
+    """Format the UTC offset of an aware time: `+08:00`."""
     text = local.strftime("%z")
     return f"{text[:3]}:{text[3:5]}"
 
 
 def format_zone(moment: datetime, zone: tzinfo) -> str:
-    """`Asia/Shanghai (UTC+08:00)`, or `UTC`."""
+    """Format a zone with its offset at `moment`: `Asia/Shanghai (UTC+08:00)`, or `UTC`."""
     if str(zone) == "UTC":
         return "UTC"
     return f"{zone} (UTC{format_offset(moment.astimezone(zone))})"

@@ -195,13 +195,13 @@ def _fill_unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> Non
         for each, at in draft.unique_ids.items()
     ]
     if len(draft.unique_ids) > 1:
-        view.hint = _("Taken more than once: choose which one is meant.")
+        view.hint = _("Taken more than once. Choose one.")
     elif draft.unique_ids and view.value in draft.unique_ids:
         view.hint = _("From the call data taken for this number.")
     elif not view.value:
-        view.hint = _("It comes with the call data of a task; none was taken for this number here.")
+        view.hint = _("Part of a task's call data; none has been taken for this number.")
         if not draft.appoint_id:
-            view.hint = _("It comes with the call data of a task.")
+            view.hint = _("Part of a task's call data.")
         task = form["service_id"].value() if form.is_bound else draft.values.get("service_id")
         if task and tasks.is_task_id(str(task)):
             address = reverse("task", args=[form.scope.vdn.pk, str(task)])
@@ -237,7 +237,7 @@ def _fill_codes(view: FieldView, book: CodeBook, language: str) -> None:
     """Offer the code table, searchable by code and meaning: codes with a category first, those no
     longer listed last."""
     if not book.codes:
-        view.hint = _("The code table has not been read yet: type the bare code.")
+        view.hint = _("The code table has not been loaded yet. Enter the code.")
         return
     last = (_("Other"), _("No longer listed by CC-iSales"))
     found: list[tuple[str, Option]] = []
@@ -250,9 +250,9 @@ def _fill_codes(view: FieldView, book: CodeBook, language: str) -> None:
     found.sort(key=lambda pair: (pair[0] in last and last.index(pair[0]) + 1, pair[0]))
     view.offers = [option for _title, option in found]
     if not view.value:
-        view.hint = _("Type a code or a word of its meaning.")
+        view.hint = _("Enter a code or a word of its meaning.")
     elif (known := book.get(view.value)) is not None:
         view.hint = known.text(language)
     elif not view.errors:
-        view.hint = _("Code %s is not in the code table, so it was left out.") % view.value
+        view.hint = _("Code %s is not in the code table and was left out.") % view.value
         view.value = ""

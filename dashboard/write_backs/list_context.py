@@ -19,7 +19,7 @@ from dashboard.ui.row_formatting import (
     CodeFormatter,
     create_code_formatter,
 )
-from dashboard.ui.times import TimeFormatter
+from dashboard.ui.times import TimeFormatter, format_zone
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
@@ -150,6 +150,7 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
         else None,
         "maybe_there": any(map(labels.is_unanswered, detail.journal)),
         "zone_text": formatter.times.zone_text,
+        "zone": format_zone(row.created_at, formatter.times.zone),
         "others": [
             {
                 "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),

@@ -1,4 +1,4 @@
-"""Who a program is: the token that it sends, else the session of a person who logged in.
+"""Authentication by token, else by session, and how the schema describes both.
 
 A request with an `Authorization` header is decided by that header alone. Only sessions need CSRF:
 a browser sends no token of its own accord.
@@ -18,7 +18,7 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from isales_proxy.accounts import tokens
-from isales_proxy.api.permissions import needed_by
+from isales_proxy.api.permissions import get_needed_scope
 from isales_proxy.models import ApiToken, User
 
 CHALLENGE: Final = 'Session realm="Callboard", Token realm="Callboard"'
@@ -27,11 +27,11 @@ _HEADER: Final = re.compile(r"token +(\S+)", re.IGNORECASE)
 
 
 class TokenAuthentication(KnoxAuthentication):
-    """`Authorization: Token cb_…`. Whatever is wrong with a token, the answer is the same 401; one
-    for another scheme says which scheme is taken."""
+    """`Authorization: Token cb_…`. The 401 does not say what is wrong with a token; for another
+    scheme it names this one."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """The person and the token; None without the header. Raises AuthenticationFailed."""
+        """Get the person and the token; None without the header. Raises AuthenticationFailed."""
         given = request.META.get("HTTP_AUTHORIZATION")
         if given is None:
             return None
@@ -57,15 +57,15 @@ class TokenAuthentication(KnoxAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
-        """The schemes that lead in; makes DRF answer 401, not 403."""
+        """Name the schemes, so that DRF answers 401, not 403."""
         return CHALLENGE
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """Django's session; a stranger gets 401 and is told the schemes, not a bare 403."""
+    """Django's session; strangers get 401 with the schemes, not a bare 403."""
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
-        """Makes DRF answer 401 with this `WWW-Authenticate`."""
+        """Name the schemes, so that DRF answers 401, not 403."""
         return CHALLENGE
 
     def enforce_csrf(self, request: Any) -> None:
@@ -79,18 +79,18 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema tells of the token."""
+    """Describes the token in the schema."""
 
     target_class = TokenAuthentication
     name = "token"
 
     def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
-        """With the scope that the operation needs, as OpenAPI 3.1 allows for any scheme."""
-        needed = needed_by(auto_schema.view, auto_schema.method)
+        """Name the scope that the operation needs, as OpenAPI 3.1 allows for any scheme."""
+        needed = get_needed_scope(auto_schema.view, auto_schema.method)
         return {self.name: [needed.value] if needed else []}
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - the library's signature
-        """A header with a prefix, which OpenAPI has no better name for."""
+        """Describe a header with a prefix, for which OpenAPI has no better type."""
         return {
             "type": "apiKey",
             "in": "header",
@@ -102,13 +102,13 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema tells of the session."""
+    """Describes the session in the schema."""
 
     target_class = SessionAuthentication
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - the library's signature
-        """An API key in the cookie, as OpenAPI calls it."""
+        """Describe the cookie, which OpenAPI calls an API key."""
         return {
             "type": "apiKey",
             "in": "cookie",

@@ -1,45 +1,29 @@
-"""Every error as `application/problem+json` (RFC 9457), with the statuses of the public contract.
-
-No traceback, no secret and no body of the vendor's ever gets into one.
-"""
+"""Errors that only the JSON API has, and DRF's exception handler, which answers problem+json."""
 
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.cache import add_never_cache_headers
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
-from rest_framework.request import Request
 from rest_framework.views import set_rollback
 
 from isales_proxy import problems
-from isales_proxy.access import PermissionMissing, VdnNotFound
-from isales_proxy.api.permissions import ScopeLacks
+from isales_proxy.api.permissions import ScopeMissing
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.client.queries import InvalidQuery
-from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
-from isales_proxy.core.locks import AlreadyRunning
-from isales_proxy.number_access.services import DailySearchLimitExceeded
 
 log = structlog.get_logger("isales")
 
-MEDIA_TYPE: Final = "application/problem+json"
-_TYPES: Final = "urn:callboard:problem:"
-
 
 class OnlyStaleAnswer(Exception):
-    """The vendor is away; `as_of` (aware UTC) is when it last answered the same question.
+    """The vendor is unreachable; `as_of` (aware UTC) is when it last answered the same question.
 
-    A page shows that older answer; a program gets the problem and may decide for itself.
+    A page shows that older answer; a program gets the problem and decides for itself.
     """
 
     def __init__(self, error: ISalesError, as_of: datetime | None) -> None:
@@ -49,19 +33,16 @@ class OnlyStaleAnswer(Exception):
 
 
 class CallDataNotReceived(Exception):
-    """Call data was asked for and did not come; `batch` is the number of its record."""
+    """Call data was requested and did not arrive; `batch` is the number of its record."""
 
-    def __init__(self, found: problems.Problem, batch: int) -> None:
-        super().__init__(found.title)
-        self.found = found
+    def __init__(self, problem: problems.Problem, batch: int) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
         self.batch = batch
 
 
 class InvalidRequest(Exception):
-    """The question is out of bounds: field → messages for people. No vendor call was made.
-
-    `title` where it is no question by a filter.
-    """
+    """Values are out of bounds: field → messages for people. No vendor call was made."""
 
     def __init__(self, errors: Mapping[str, list[str]], *, title: str = "") -> None:
         super().__init__(", ".join(errors))
@@ -70,158 +51,56 @@ class InvalidRequest(Exception):
 
 
 def invalid_value(errors: Mapping[str, list[str]]) -> InvalidRequest:
-    """That a deed is asked for with values that are not allowed."""
+    """Build the error of a body, where InvalidRequest alone is that of a filter."""
     return InvalidRequest(errors, title=_("A value is not allowed"))
 
 
-def no_such_fields(names: Iterable[str]) -> dict[str, list[str]]:
-    """What is said of fields that there are not: a misspelt one must not pass for left out."""
+def list_messages(errors: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Convert the errors of a form or a serializer to field → plain texts."""
+    return {
+        str(name): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
+        for name, texts in errors.items()
+    }
+
+
+def unknown_fields(names: Iterable[str]) -> dict[str, list[str]]:
+    """Build the messages for fields that do not exist: a misspelt one must not pass for absent."""
     return {str(name): [_("There is no such field.")] for name in names}
 
 
-def by_field(errors: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
-    """The errors of a form or a serializer as plain text."""
-    return {str(name): [str(text) for text in texts] for name, texts in errors.items()}
-
-
-def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None:
-    """Check that a request brings nothing but those parameters of its address.
-
-    What is misspelt, or is said where nobody looks, must not be done as if it had not been said.
-    Raises InvalidQuestion.
-    """
-    try:
-        body: Iterable[str] = json_object(request.data)
-    except exceptions.UnsupportedMediaType:
-        # A plain POST of a form, mostly an empty one.
-        body = {*request._request.POST} - {"csrfmiddlewaretoken"}  # noqa: SLF001
-    unknown = {*request.query_params} - {*parameters}
-    if errors := no_such_fields(sorted([*unknown, *body])):
-        raise invalid_value(errors)
-
-
-def json_object(data: Any) -> Mapping[str, Any]:
-    """The body of a request that must be one JSON object. Raises InvalidQuestion."""
-    if not isinstance(data, Mapping):
-        raise invalid_value({"non_field_errors": [_("Send one JSON object.")]})
-    return data
-
-
-def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
-    """DRF's exception handler: whatever a view raises, foreseen or not, becomes a problem."""
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Turn whatever a view raised, foreseen or not, into problem+json; DRF's exception handler."""
     set_rollback()
     match error:
         case OnlyStaleAnswer():
-            return _described(problems.describe(error.error), error.as_of)
+            return problems.respond_with(problems.describe(error.error), as_of=error.as_of)
         case CallDataNotReceived():
-            return _described(error.found, batch=error.batch)
-        case ISalesError():
-            return _described(problems.describe(error))
-        case DailySearchLimitExceeded():
-            return _described(problems.describe_search_limit(error))
+            return problems.respond_with(error.problem, batch=error.batch)
         case InvalidRequest():
-            return _invalid(error.errors, error.title)
+            return _respond_invalid(error.errors, error.title)
         case exceptions.ValidationError():
-            return _invalid(_of_detail(error.detail))
-        case AlreadyRunning():
-            return problem(409, _("A refresh is already under way."))
-        case VdnNotFound() | Http404():
-            return problem(404, _("There is nothing here for you."))
-        case RequestDataTooBig():
-            return too_large()
-        case SuspiciousOperation() | InvalidQuery():
-            return problem(422, _("A part of the address cannot be understood."))
-        case ScopeLacks():
-            return _scope_lacks(error)
-        case PermissionMissing() | PermissionDenied():
-            return problem(403, _("Your role does not allow this."))
+            detail = error.detail
+            if not isinstance(detail, Mapping):
+                detail = {"non_field_errors": detail}
+            return _respond_invalid(list_messages(detail))
+        case ScopeMissing():
+            scope = error.needed.value
+            text = _("This token lacks the scope “%(scope)s”.") % {"scope": scope}
+            return problems.respond(403, text, slug="scope", scope=scope)
         case exceptions.APIException():
-            return _rest_framework(error)
-    if is_unavailable(error):
-        log.warning("database_unavailable", error=type(error).__name__)
-        return database_busy()
-    # The log has the traceback, the answer only its name there.
+            return _respond_rest_framework(error)
+    response = problems.respond_to(error)
+    if response is not None:
+        return response
+    # The log has the traceback; the answer has only the request id to find it by.
     log.error("api_failed", view=type(context.get("view")).__name__, exc_info=error)
-    return problem(500, _("Something went wrong on our side; the log has more of this request."))
-
-
-def problem(
-    status: int,
-    detail: str,
-    *,
-    title: str = "",
-    slug: str = "",
-    headers: Mapping[str, str] | None = None,
-    **more: Any,
-) -> HttpResponse:
-    """One problem; without a `slug` its type is that of the status. None in `more` is left out."""
-    body: dict[str, Any] = {
-        "type": f"{_TYPES}{slug}" if slug else "about:blank",
-        "title": title or HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "request_id": request_id(),
-    }
-    body |= {name: value for name, value in more.items() if value is not None}
-    response = JsonResponse(
-        body,
-        status=status,
-        content_type=MEDIA_TYPE,
-        headers=headers,
-        json_dumps_params={"ensure_ascii": False},
-    )
-    add_never_cache_headers(response)
-    return response
-
-
-def database_busy() -> HttpResponse:
-    """Our own database cannot do its part now: 503, and when to try again."""
-    return problem(
-        503,
-        _("Its database cannot be written just now. Try again in a moment."),
-        title=_("Callboard is busy"),
-        slug="busy",
-        headers={"Retry-After": str(RETRY_SECONDS)},
-        retry_after=RETRY_SECONDS,
+    return problems.respond(
+        500, _("Something went wrong on our side; the log has more of this request.")
     )
 
 
-def too_large() -> HttpResponse:
-    """The body is larger than a request may be: 413."""
-    return problem(413, _("The body is too large."))
-
-
-def request_id() -> str:
-    """The id that every log line of this request carries."""
-    found = structlog.contextvars.get_contextvars().get("request_id")
-    return str(found or uuid.uuid4())
-
-
-def is_api(request: HttpRequest) -> bool:
-    """Whether this address is answered in JSON, errors included."""
-    return request.path.startswith("/api/") and not request.path.startswith("/api/docs/")
-
-
-def _described(found: problems.Problem, as_of: datetime | None = None, **more: Any) -> HttpResponse:
-    headers = {} if found.retry_after is None else {"Retry-After": str(found.retry_after)}
-    return problem(
-        found.status,
-        found.detail,
-        title=found.title,
-        slug=found.slug,
-        headers=headers,
-        problem=found.slug,
-        next_step=found.next_step,
-        code=found.code or None,
-        vendor_request=found.reference or None,
-        retry_after=found.retry_after,
-        as_of=as_of.isoformat().replace("+00:00", "Z") if as_of else None,
-        **more,
-    )
-
-
-def _invalid(errors: Mapping[str, list[str]], title: str = "") -> HttpResponse:
-    return problem(
+def _respond_invalid(errors: Mapping[str, list[str]], title: str = "") -> HttpResponse:
+    return problems.respond(
         422,
         " ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items()),
         title=title or _("A filter value is not allowed"),
@@ -230,25 +109,7 @@ def _invalid(errors: Mapping[str, list[str]], title: str = "") -> HttpResponse:
     )
 
 
-def _scope_lacks(error: ScopeLacks) -> HttpResponse:
-    return problem(
-        403,
-        _("This token lacks the scope “%(scope)s”.") % {"scope": error.needed.value},
-        slug="scope",
-        scope=error.needed.value,
-    )
-
-
-def _of_detail(detail: Any) -> dict[str, list[str]]:
-    if not isinstance(detail, Mapping):
-        return {"non_field_errors": [str(text) for text in detail]}
-    return {
-        str(name): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
-        for name, texts in detail.items()
-    }
-
-
-def _rest_framework(error: exceptions.APIException) -> HttpResponse:
+def _respond_rest_framework(error: exceptions.APIException) -> HttpResponse:
     headers = {}
     if header := getattr(error, "auth_header", ""):
         headers["WWW-Authenticate"] = header
@@ -257,4 +118,4 @@ def _rest_framework(error: exceptions.APIException) -> HttpResponse:
     detail = str(error.detail)
     if isinstance(error, exceptions.NotAuthenticated):
         detail = _("Log in first: this request has neither a token nor a valid session.")
-    return problem(error.status_code, detail, headers=headers)
+    return problems.respond(error.status_code, detail, headers=headers)

@@ -1,4 +1,4 @@
-"""What programs send us, as JSON that can be answered and stored: bounded in size and depth."""
+"""The parser of JSON bodies, bounded in size and depth."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ class TooLarge(APIException):
 
 
 class BoundedJSONParser(JSONParser):
-    """DRF's parser reads a body of any size, falls over a deep one, takes the last of two equal
-    names, and lets halves of character pairs pass, which no answer and no database could hold:
-    this one refuses each."""
+    """Refuses what DRF's parser accepts or fails at: bodies of any size or depth, equal names in
+    one object (the last would count), and lone surrogates, which no database can hold."""
 
     def parse(
         self,
@@ -31,14 +30,14 @@ class BoundedJSONParser(JSONParser):
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - likewise
     ) -> Any:
-        """The value. Raises TooLarge and ParseError."""
+        """Parse the body. Raises TooLarge and ParseError."""
         most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(most + 1)
         if len(body) > most:
             raise TooLarge
         try:
             text = body.decode(settings.DEFAULT_CHARSET)
-            found = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+            found = json.loads(text, object_pairs_hook=_to_object, parse_constant=_refuse_constant)
             json.dumps(found, ensure_ascii=False).encode()
         except (RecursionError, ValueError):
             pass
@@ -47,15 +46,15 @@ class BoundedJSONParser(JSONParser):
         raise ParseError
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build one object. Raises ParseError for a name that stands in it twice: which of the two
-    values counts would be a guess, and every proxy on the way may guess differently."""
+def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build one object. Raises ParseError for a name that stands in it twice: each proxy on the way
+    may take another of the two values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ParseError(_("A name stands twice in one JSON object."))
     return found
 
 
-def _no_constant(name: str) -> Any:
-    """Refuse `NaN` and its kind, which are no JSON."""
+def _refuse_constant(name: str) -> Any:
+    """Refuse `NaN` and infinities, which are no JSON."""
     raise ValueError(name)

@@ -1,4 +1,4 @@
-"""What an operation needs: a scope of the token, and permissions of the person in the VDN."""
+"""Permissions of an operation: a scope of the token, and a permission of the person in the VDN."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from isales_proxy.access import Permission
 from isales_proxy.accounts import tokens
 from isales_proxy.models import ApiToken, TokenScope
 
-# HTTP method → scope. Every view of the API has one of these as `needs`; a rule test says so.
+# HTTP method → scope. Every view of the API has one of these as `needs`; a test checks it.
 Needs = Mapping[str, TokenScope]
 
 READS: Final[Needs] = {"GET": TokenScope.READ}
@@ -22,12 +22,12 @@ READS_AND_WRITES: Final[Needs] = {**READS, **WRITES}
 ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
 
 
-# HTTP method → permission. Every view of a VDN has one of these as `permits`; a rule test says so.
+# HTTP method → permission. Every view of a VDN has one of these as `permits`; a test checks it.
 Permits = Mapping[str, Permission]
 
 
-class ScopeLacks(PermissionError):
-    """The token may not do this, whatever its person may; `needed` is the scope that would."""
+class ScopeMissing(PermissionError):
+    """The token lacks the scope `needed`, whatever its person may do."""
 
     def __init__(self, needed: TokenScope) -> None:
         super().__init__(needed.value)
@@ -35,23 +35,23 @@ class ScopeLacks(PermissionError):
 
 
 class TokenMay(BasePermission):
-    """A token does what its scope holds; a session is bound by the person's rights alone."""
+    """Allows a token what its scope includes; a session needs no scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """True, or ScopeLacks raised. What a view does not declare needs the highest scope."""
+        """Return True or raise ScopeMissing. Undeclared methods need the highest scope."""
         if not isinstance(request.auth, ApiToken):
             return True
-        needed = needed_by(view, request.method or "")
+        needed = get_needed_scope(view, request.method or "")
         if needed is not None and not tokens.includes_scope(request.auth, needed):
-            raise ScopeLacks(needed)
+            raise ScopeMissing(needed)
         return True
 
 
 class PersonMay(BasePermission):
-    """A person does in a VDN what their role grants; what a view does not declare is refused."""
+    """Allows a person in a VDN what their role grants; undeclared methods are refused."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Give True, or raise NotYours (a foreign VDN) or NotAllowed."""
+        """Return True, or raise VdnNotFound (a foreign VDN) or PermissionMissing."""
         vdn_id = view.kwargs.get("vdn_id")
         method = request.method or ""
         if vdn_id is None or not hasattr(view, method.lower()):
@@ -66,8 +66,8 @@ class PersonMay(BasePermission):
         return True
 
 
-def needed_by(view: Any, method: str) -> TokenScope | None:
-    """The scope that this method of the view needs; None where the view has no such method."""
+def get_needed_scope(view: Any, method: str) -> TokenScope | None:
+    """Get the scope that this method of the view needs; None where the view has no such method."""
     if method == "OPTIONS":
         return TokenScope.READ
     if not hasattr(view, method.lower()):

@@ -1,4 +1,4 @@
-"""The schema, made complete: what holds for every operation is said once, here."""
+"""The OpenAPI schema: parameters and problems that operations share, and AutoSchema completed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-from isales_proxy.api.errors import MEDIA_TYPE
-from isales_proxy.api.examples import ANSWERS
-from isales_proxy.api.permissions import needed_by
+from isales_proxy.api.idempotency import HEADER, PATTERN, REPLAYED
+from isales_proxy.api.permissions import get_needed_scope
+from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
+from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.problems import MEDIA_TYPE, ProblemDetails
 
-REQUEST_ID: Final = "3f0f5a52-6a0e-4d47-9a37-6f2f1c1f7f10"
-
+_TIME: Final = "2025-05-31T06:30:00Z"
+_REQUEST_ID: Final = "3f0f5a52-6a0e-4d47-9a37-6f2f1c1f7f10"
 _TAGS: Final = (
     ("result-codes/", "Result codes"),
     ("write-backs/", "Write-backs"),
@@ -46,33 +50,140 @@ _PAUSED: Final = {"429", "503"}
 _RETRY_AFTER: Final = {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
 
 
+def text_parameter(name: str, description: str, **schema: Any) -> OpenApiParameter:
+    """Describe a query parameter of one text."""
+    schema = {"type": "string", **schema}
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
+
+
+def page_parameters(
+    size: str = "Rows a page.", *, default: int = DEFAULT_SIZE
+) -> list[OpenApiParameter]:
+    """Describe `page` and `size` of a list; `size` is the description of the latter."""
+    return [
+        OpenApiParameter(
+            name,
+            {"type": "integer", "minimum": 1, "maximum": most, "default": start},
+            OpenApiParameter.QUERY,
+            description=description,
+        )
+        for name, description, start, most in (
+            ("page", "From 1.", 1, MAX_PAGE),
+            ("size", size, default, MAX_PAGE_SIZE),
+        )
+    ]
+
+
+def replayed_header(status: int) -> OpenApiParameter:
+    """Describe the header of an answer to a repeated request."""
+    return OpenApiParameter(
+        REPLAYED,
+        {"type": "string", "enum": ["true"]},
+        OpenApiParameter.HEADER,
+        description="This was done before; the answer is how it stands by now.",
+        response=[status],
+    )
+
+
+def problem_responses(descriptions: dict[int, str]) -> dict[Any, OpenApiResponse]:
+    """Describe the problem answers of an operation: status → when it is given."""
+    return {
+        (status, MEDIA_TYPE): OpenApiResponse(ProblemDetails, description=text)
+        for status, text in descriptions.items()
+    }
+
+
+def request_example(name: str, **body: Any) -> OpenApiExample:
+    """Give an example of the body of a request."""
+    return OpenApiExample(name, request_only=True, value=body)
+
+
+def problem_example(status: int, title: str, detail: str, **members: Any) -> OpenApiExample:
+    """Give an example of a problem; its type is that of `problem`, else `about:blank`."""
+    slug = members.get("problem") or ("invalid" if "errors" in members else "")
+    return OpenApiExample(
+        slug or title,
+        status_codes=[str(status)],
+        response_only=True,
+        media_type=MEDIA_TYPE,
+        value=_problem(status, title, detail, slug) | members,
+    )
+
+
+def _problem(status: int, title: str, detail: str, slug: str = "") -> dict[str, Any]:
+    return {
+        "type": f"urn:callboard:problem:{slug}" if slug else "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": _REQUEST_ID,
+    }
+
+
+# One line: no control characters.
+LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+TASK: Final = text_parameter("task", "ID of the outbound task.", maxLength=MAX_TEXT, pattern=LINE)
+WHOLE_LIST: Final = page_parameters(default=MAX_PAGE_SIZE)
+RETRY_AFTER: Final = OpenApiParameter(
+    "Retry-After", int, OpenApiParameter.HEADER, description="Seconds.", response=[429, 503]
+)
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": f"^{PATTERN}$"},
+    OpenApiParameter.HEADER,
+    description="Your own name for this request: sent twice with the same key it is done once. "
+    "It is yours alone, in this VDN.",
+    examples=[OpenApiExample("a UUID", value="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e")],
+)
+FOREIGN_VDN: Final = problem_responses({404: "No such VDN, or none of yours."})
+VENDOR_FAILS: Final = problem_responses(
+    {
+        502: "CC-iSales refuses the question or our keys, or answers nonsense.",
+        503: "CC-iSales cannot be reached or is busy; see `Retry-After`.",
+        504: "CC-iSales is too slow.",
+    }
+)
+UNAVAILABLE_EXAMPLE: Final = problem_example(
+    503,
+    "CC-iSales cannot be reached",
+    "CC-iSales does not answer, or answers with a fault.",
+    problem="upstream-unavailable",
+    next_step="Nothing is lost. Try again in a moment; if it lasts, tell your administrator.",
+    vendor_request="0c6f3fd7a2a54d0f8f6f0f4f4b1c2d3e",
+    retry_after=5,
+    as_of=_TIME,
+)
+
+
 class CompleteSchema(AutoSchema):
     """Adds tags, the scope of a token, and to each status its problem with an example."""
 
     def get_tags(self) -> list[str]:
-        """By what the operation is about."""
+        """Get the tag by the subject in the address."""
         return [next((tag for part, tag in _TAGS if part in self.path), "Other")]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """The operation, or None where a view is left out of the schema."""
+        """Build the operation; None where a view is left out of the schema."""
         operation = super().get_operation(*args, **kwargs)
         if operation is not None:
             self._complete(operation)
         return operation
 
     def _complete(self, operation: dict[str, Any]) -> None:
-        scope = needed_by(self.view, self.method)
-        words = operation.get("description") or f"{operation['summary']}."
-        operation["description"] = f"{words}\n\nToken scope: `{scope.value if scope else ''}`."
+        scope = get_needed_scope(self.view, self.method)
+        description = operation.get("description") or f"{operation['summary']}."
+        operation["description"] = (
+            f"{description}\n\nToken scope: `{scope.value if scope else ''}`."
+        )
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "path":
                 parameter.setdefault("description", _PATH.get(parameter["name"], ""))
         responses = operation["responses"]
         for status, text in (_ALWAYS | (_WITH_BODY if "requestBody" in operation else {})).items():
-            _say(responses, str(status), text)
+            _add_problem(responses, str(status), text)
         for status, response in responses.items():
             response["description"] = response["description"] or HTTPStatus(int(status)).phrase
-            _exemplify(operation["operationId"], status, response)
+            self._add_examples(status, response)
             if status in _PAUSED:
                 response.setdefault("headers", {})["Retry-After"] = _RETRY_AFTER
             if status == "401":
@@ -82,37 +193,50 @@ class CompleteSchema(AutoSchema):
                 }
         operation["responses"] = dict(sorted(responses.items()))
 
+    def _add_examples(self, status: str, response: dict[str, Any]) -> None:
+        """Give an answer without an example one: of its fields, a problem of its description."""
+        for media_type, content in response.get("content", {}).items():
+            if "examples" in content:
+                continue
+            if media_type == MEDIA_TYPE:
+                detail = re.split(r"(?<=\.) ", response["description"])[0]
+                value = _problem(int(status), HTTPStatus(int(status)).phrase, detail)
+            else:
+                value = self._build_example(content["schema"])
+            content["examples"] = {"Example": {"value": value}}
 
-def _say(responses: dict[str, Any], status: str, text: str) -> None:
-    """Add a problem, or these words to the one that is there."""
+    def _build_example(self, schema: dict[str, Any]) -> Any:
+        """Put an example together from those of the fields."""
+        if "examples" in schema:
+            return schema["examples"][0]
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            return self._build_example(self.registry[name, ResolvedComponent.SCHEMA].schema)
+        if "anyOf" in schema:
+            return self._build_example(schema["anyOf"][-1])
+        match schema.get("type"):
+            case "object":
+                properties = schema.get("properties", {})
+                return {name: self._build_example(part) for name, part in properties.items()}
+            case "array":
+                return [self._build_example(schema["items"])] if "items" in schema else []
+            case "null":
+                return None
+            case "string":
+                time = schema.get("format") == "date-time"
+                return _TIME if time else schema.get("enum", [""])[0]
+            case "boolean":
+                return False
+        return 0
+
+
+def _add_problem(responses: dict[str, Any], status: str, text: str) -> None:
+    """Add a problem, or this text to the description of the one that is there."""
     found = responses.get(status)
     if found is None:
-        shape = {"$ref": "#/components/schemas/ProblemFields"}
-        responses[status] = {"content": {MEDIA_TYPE: {"schema": shape}}, "description": text}
+        schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
+        responses[status] = {"content": {MEDIA_TYPE: {"schema": schema}}, "description": text}
     elif status not in {"401", "429"}:
         found["description"] = f"{found['description']} {text}"
     else:
         found["description"] = text
-
-
-def _exemplify(operation_id: str, status: str, response: dict[str, Any]) -> None:
-    """Give an answer that has none an example: of ours by hand, of problems by its words."""
-    for media_type, content in response.get("content", {}).items():
-        if "examples" in content:
-            continue
-        value = ANSWERS.get((operation_id, status))
-        if media_type == MEDIA_TYPE:
-            value = _problem(int(status), response["description"])
-        if value is not None:
-            content["examples"] = {"Example": {"value": value}}
-
-
-def _problem(status: int, words: str) -> dict[str, Any]:
-    first = re.split(r"(?<=\.) ", words)[0]
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": first,
-        "request_id": REQUEST_ID,
-    }

@@ -1,4 +1,4 @@
-"""How often one may ask: each token for itself, and each person for their sessions."""
+"""Request rates: one for each token, and one for all sessions of a person."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from isales_proxy.models import ApiToken
 _LONGEST_SECONDS: Final = 60
 
 
-class _SteadyThrottle(SimpleRateThrottle):
-    """DRF's, which after the clock was set back would count requests for too long."""
+class _ClockSafeThrottle(SimpleRateThrottle):
+    """DRF's throttle, which survives a clock that is set back."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Whether the request may pass; requests noted in the future are not counted."""
+        """Tell whether the request may pass; requests recorded in the future are not counted."""
         key = self.get_cache_key(request, view)
         if key is not None:
-            noted: list[float] = self.cache.get(key, [])
+            recorded: list[float] = self.cache.get(key, [])
             now = self.timer()
-            past = [at for at in noted if at <= now]
-            if len(past) < len(noted):
+            past = [at for at in recorded if at <= now]
+            if len(past) < len(recorded):
                 self.cache.set(key, past, _LONGEST_SECONDS)
         return super().allow_request(request, view)
 
 
-class SessionThrottle(_SteadyThrottle, UserRateThrottle):
-    """All sessions of one person together."""
+class SessionThrottle(_ClockSafeThrottle, UserRateThrottle):
+    """The rate of all sessions of one person together."""
 
     def get_cache_key(self, request: Request, view: Any) -> Any:
-        """None, which is no bound, for a token: those have their own."""
+        """Get the key of the person; None, which is no bound, for a token: those have their own."""
         if isinstance(request.auth, ApiToken):
             return None
         return super().get_cache_key(request, view)
 
 
-class _TokenThrottle(_SteadyThrottle):
-    """One token, for one kind of request."""
+class _TokenThrottle(_ClockSafeThrottle):
+    """The rate of one token for one kind of request."""
 
     reads: bool
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:  # noqa: ARG002 - DRF's signature
-        """By the start of its hash: the whole says no more, and is longer than a cache likes."""
+        """Get the key from the start of the token's hash; the whole is too long for a cache key."""
         if not isinstance(request.auth, ApiToken):
             return None
         if (request.method in SAFE_METHODS) is not self.reads:
@@ -54,14 +54,14 @@ class _TokenThrottle(_SteadyThrottle):
 
 
 class TokenReads(_TokenThrottle):
-    """What changes nothing."""
+    """Requests that change nothing."""
 
     scope = "token_read"
     reads = True
 
 
 class TokenWrites(_TokenThrottle):
-    """What may change something."""
+    """Requests that may change something."""
 
     scope = "token_write"
     reads = False

@@ -1,7 +1,8 @@
 """What may be asked: frozen inputs with bounds, so that a bad question never reaches the vendor.
 
 Vendor pages: "Querying the List of Reserved Outbound Call Tasks", "Querying OBS Outbound Call
-Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is a `IntermediateResult`.
+Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is an
+`IntermediateResult`.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ __all__ = [
     "MIN_CC_ID",
     "MIN_VDN",
     "CallDataQuery",
+    "IntermediateResult",
     "InvalidQuery",
     "Locale",
-    "IntermediateResult",
     "ReservationQuery",
     "ResultCodeQuery",
     "check_cc_id",

@@ -145,6 +145,12 @@ class WriteBack(models.Model):
     vendor_code = models.CharField(max_length=40, blank=True)
     problem = models.CharField(max_length=400, blank=True)
 
+    # Set by `with_last_attempt` alone.
+    last_outcome: str | None
+    last_status: int | None
+    last_maybe_sent: bool | None
+    comes_later: bool
+
     objects = WriteBackQuerySet.as_manager()
 
     class Meta:

@@ -1,7 +1,7 @@
-"""Taking call data: the one place from where the vendor is asked for it, and only ever once.
+"""Requests for call data: the only place that calls the vendor for it, at most once per request.
 
-Follows "Interface for Reading Outbound Call Data". Whether reading uses the numbers up the page
-does not say; we take it that it does.
+Follows "Interface for Reading Outbound Call Data". The page does not say that reading uses the
+numbers up; we assume that it does.
 """
 
 from __future__ import annotations
@@ -25,24 +25,30 @@ from isales_proxy.core.disk_queue import ReservedFile
 from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.parsing import parse_answer
-from isales_proxy.outbound.storage import OPEN, SPOOLED, AnswerRecorder, settle, settle_unstored
+from isales_proxy.outbound.storage import (
+    FILE_PREFIX,
+    OPEN,
+    AnswerRecorder,
+    settle,
+    settle_unstored,
+)
 from isales_proxy.privacy import masked_copies, masking
 from isales_proxy.vendor import gateway
 
 log = structlog.get_logger("isales")
 
-# Of an answer's head, and of what stands beside its bytes in the file.
+# Bytes of an answer's headers and of the facts stored with it.
 _FACTS_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class CallDataRequestResult:
-    """The batch as it stands after the call, and what went wrong with that.
+    """The batch after the call, and the error of the call.
 
-    `unstored` are the rows of an answer that could be stored nowhere: they are in memory alone.
-    Where it cannot be read, `unstored_text` is that answer, for who may have raw answers.
-    `repeated` says that its key had been used before, so that nobody was asked now; `differs` that
-    it was then used for another wish. The batch is masked for who may not see numbers.
+    `unstored` are the rows of an answer that could not be stored anywhere. Where it cannot be
+    parsed, `unstored_text` is that answer, for people who may see raw answers. `repeated` when the
+    key had been used before, so that the vendor was not called; `differs` when the values were
+    others then. The batch is masked for people who may not see numbers.
     """
 
     batch: CallDataBatch
@@ -54,62 +60,64 @@ class CallDataRequestResult:
 
     @property
     def lost(self) -> bool:
-        """Whether the answer came just now and could be stored nowhere."""
+        """True when an answer arrived in this call and could not be stored."""
         return not self.repeated and self.batch.state == BatchState.LOST
 
 
 class NoRoom(RuntimeError):
-    """The disk has no room for the largest answer, so the vendor was not asked."""
+    """The disk has no room for the largest answer, so the vendor was not called."""
 
 
 def request_call_data(
     *, scope: Scope, service_id: str, batch_count: int, key: str, reason: str = ""
 ) -> CallDataRequestResult:
-    """Have at most `batch_count` rows handed out, which uses them up at the vendor's.
+    """Take at most `batch_count` rows from the vendor, which releases each row once.
 
-    The batch is written down first, the answer is kept before it is looked at, and no failure makes
-    us ask a second time. The same `key` of the same person is the same taking. Must not be called
-    within a transaction. Raises NotAllowed, NoRoom, and InvalidQuery for a question out of bounds.
+    The batch is stored first and the answer before it is parsed; no error leads to a second call.
+    The same `key` of the same person is the same request. Must not be called within a transaction.
+    Raises PermissionMissing, NoRoom, and InvalidQuery for values out of bounds.
     """
     scope.require(Permission.TAKE_CALL_DATA)
     query = CallDataQuery(cc_id=scope.vdn.cc_id, service_id=service_id, batch_count=batch_count)
-    own = _own_key(scope, service_id, key)
-    seen = _seen(own)
-    if seen is not None:
-        return _again(scope, seen, batch_count, reason)
-    with _room(own) as room:
+    stored_key = _derive_key(scope, service_id, key)
+    known = _find(stored_key)
+    if known is not None:
+        return _repeat(scope, known, batch_count, reason)
+    with _reserve_room(stored_key) as room:
         try:
-            batch = _write_down(scope, query, own, reason)
+            batch = _create_batch(scope, query, stored_key, reason)
         except IntegrityError:
-            # The same form came twice at once.
-            seen = _seen(own)
-            if seen is None:
+            # The same form was sent twice at once.
+            known = _find(stored_key)
+            if known is None:
                 raise
-            return _again(scope, seen, batch_count, reason)
-        keeper, error = AnswerRecorder(batch, room), None
+            return _repeat(scope, known, batch_count, reason)
+        recorder, error = AnswerRecorder(batch, room), None
         try:
-            gateway.get_client(scope.vdn).read_call_data(vdn=scope.vdn.pk, query=query, keep=keeper)
+            gateway.get_client(scope.vdn).read_call_data(
+                vdn=scope.vdn.pk, query=query, keep=recorder
+            )
         except ISalesError as raised:
             error = raised
-    batch = settle(batch, keeper.received, error, by=scope)
-    if keeper.lost and keeper.received and batch.state in OPEN:
-        return _unstored(scope, batch, keeper.received, error)
+    batch = settle(batch, recorder.received, error, by=scope)
+    if recorder.lost and recorder.received and batch.state in OPEN:
+        return _hand_over_unstored(scope, batch, recorder.received, error)
     return CallDataRequestResult(masked_copies.mask_batch_for(scope, batch), error)
 
 
-def _room(key: str) -> ReservedFile:
-    """Room on the disk for the largest answer, should the database not take it."""
+def _reserve_room(key: str) -> ReservedFile:
+    """Reserve disk space for the largest answer, in case the database does not take it."""
     try:
-        return disk_queue.reserve(SPOOLED + key, (READ_CALL_DATA.max_bytes or 0) + _FACTS_BYTES)
+        return disk_queue.reserve(FILE_PREFIX + key, (READ_CALL_DATA.max_bytes or 0) + _FACTS_BYTES)
     except OSError as error:
         log.error("call_data_no_room", error=type(error).__name__)
         raise NoRoom from None
 
 
-def _unstored(
+def _hand_over_unstored(
     scope: Scope, batch: CallDataBatch, received: Received, error: ISalesError | None
 ) -> CallDataRequestResult:
-    """Say that the answer is lost, and hand over the rows that are still in memory."""
+    """Mark the answer as lost and return the rows that are still in memory."""
     rows = parse_answer(received, error).rows
     batch = settle_unstored(batch, len(received.body), timezone.now())
     for row in rows:
@@ -129,16 +137,16 @@ def _unstored(
     )
 
 
-def _again(
-    scope: Scope, seen: CallDataBatch, batch_count: int, reason: str
+def _repeat(
+    scope: Scope, known: CallDataBatch, batch_count: int, reason: str
 ) -> CallDataRequestResult:
-    differs = (seen.batch_count, seen.reason) != (batch_count, reason)
+    differs = (known.batch_count, known.reason) != (batch_count, reason)
     return CallDataRequestResult(
-        masked_copies.mask_batch_for(scope, seen), repeated=True, differs=differs
+        masked_copies.mask_batch_for(scope, known), repeated=True, differs=differs
     )
 
 
-def _write_down(scope: Scope, query: CallDataQuery, key: str, reason: str) -> CallDataBatch:
+def _create_batch(scope: Scope, query: CallDataQuery, key: str, reason: str) -> CallDataBatch:
     with commit_to_disk():
         batch = CallDataBatch.objects.create(
             vdn=scope.vdn,
@@ -154,7 +162,7 @@ def _write_down(scope: Scope, query: CallDataQuery, key: str, reason: str) -> Ca
             AuditAction.CALL_DATA_ASKED,
             by=scope,
             subject=query.service_id,
-            # The audit is read by people who may not see numbers.
+            # People who may not see numbers read the audit.
             reason=masking.mask_text(reason),
             batch=batch.pk,
             asked=query.batch_count,
@@ -162,11 +170,11 @@ def _write_down(scope: Scope, query: CallDataQuery, key: str, reason: str) -> Ca
     return batch
 
 
-def _own_key(scope: Scope, service_id: str, key: str) -> str:
-    """The key as the table holds it: nobody comes to another's batch by their key."""
+def _derive_key(scope: Scope, service_id: str, key: str) -> str:
+    """Bind a form's key to its writer, so that guessing one finds no other person's batch."""
     text = "\n".join((str(scope.vdn.pk), str(scope.user_id), service_id, key))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _seen(key: str) -> CallDataBatch | None:
-    return CallDataBatch.objects.filter(key=key).defer("raw").first()
+def _find(key: str) -> CallDataBatch | None:
+    return CallDataBatch.objects.filter(key=key).without_answer().first()

@@ -1,7 +1,7 @@
-"""Names of agents and tasks, learnt from the reservations that passed by, for the filters to offer.
+"""Names of agents and tasks, learnt from reservations, as suggestions for the filters.
 
-The vendor's list carries both names in every row, so no further interface is asked. What a task is
-called is kept in the database, too: neither the task list nor the call data names any.
+Every row of the vendor's list has both names, so no further interface is called. Task names are
+stored in the database as well, because neither the task list nor the call data has any.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isales_proxy.models import TaskName
 from isales_proxy.privacy import masking
 
 _KEEP_SECONDS: Final = 7 * 24 * 60 * 60
-_MOST: Final = 500
+_MOST_NAMES: Final = 500
 _LONGEST_ID: Final = 64
 _LONGEST_NAME: Final = 255
 
@@ -36,32 +36,32 @@ class Names:
 
 
 def remember_names(*, scope: Scope, rows: Iterable[Reservation]) -> None:
-    """Remember the names in rows that this person may see; writes only if one is new."""
-    kept, rows = _kept(scope), tuple(rows)
-    agents = _new(kept.agents, ((row.user_account, row.user_name) for row in rows))
-    tasks = _new(kept.tasks, ((row.task_id, row.task_name) for row in rows))
+    """Remember the names in rows that this person may see; write only if one is new."""
+    known, rows = _get_names(scope), tuple(rows)
+    agents = _find_new(known.agents, ((row.user_account, row.user_name) for row in rows))
+    tasks = _find_new(known.tasks, ((row.task_id, row.task_name) for row in rows))
     if not agents and not tasks:
         return
-    merged = Names(_newest(kept.agents, agents), _newest(kept.tasks, tasks))
-    cache.set(_key(scope), merged, _KEEP_SECONDS)
+    merged = Names(_merge(known.agents, agents), _merge(known.tasks, tasks))
+    cache.set(_get_cache_key(scope), merged, _KEEP_SECONDS)
     if scope.can(Permission.SEE_ALL_AGENTS):
-        _write_down(scope, tasks)
+        _store_task_names(scope, tasks)
 
 
 def get_known_names(*, scope: Scope) -> Names:
-    """What the person's filters may offer; numbers in names are masked for who may not see any."""
-    kept = _kept(scope)
+    """Names for the person's filters; numbers in them are masked for people who may not see any."""
+    known = _get_names(scope)
     if scope.can(Permission.SEE_NUMBERS):
-        return kept
+        return known
     return Names(
-        {ident: masking.mask_text(name) for ident, name in kept.agents.items()},
-        {ident: masking.mask_text(name) for ident, name in kept.tasks.items()},
+        {ident: masking.mask_text(name) for ident, name in known.agents.items()},
+        {ident: masking.mask_text(name) for ident, name in known.tasks.items()},
     )
 
 
 @dataclass(frozen=True)
 class Match:
-    """ID → name of all that a typed text can mean. Only the ID itself, or one name, is certain."""
+    """ID → name of all agents or tasks that a typed text can mean."""
 
     found: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,52 +72,54 @@ class Match:
 
     @property
     def only(self) -> str:
-        """The one ID that is meant; "" for none or several."""
+        """The ID of the only match; "" for none or several."""
         return self.idents[0] if len(self.found) == 1 else ""
 
 
 def match(known: Mapping[str, str], text: str) -> Match:
-    """What a text means among these: an exact ID, else an exact name, else a part of a name.
+    """Match a text against known names: an exact ID, else an exact name, else a part of a name.
 
-    Figures alone are never a part of a name: they are an ID that was not seen yet.
+    Digits alone are never a part of a name: they are an ID that was not seen yet.
     """
     if text in known:
         return Match({text: known[text]})
     wanted = clean_text(text).casefold()
     if not wanted:
         return Match()
-    told = {ident: clean_text(name).casefold() for ident, name in known.items()}
-    found = [ident for ident in known if clean_text(ident) == text or told[ident] == wanted]
+    cleaned = {ident: clean_text(name).casefold() for ident, name in known.items()}
+    found = [ident for ident in known if clean_text(ident) == text or cleaned[ident] == wanted]
     if not found and any(each.isalpha() for each in wanted):
-        found = [ident for ident, name in told.items() if wanted in name]
+        found = [ident for ident, name in cleaned.items() if wanted in name]
     return Match({ident: known[ident] for ident in found})
 
 
-def _kept(scope: Scope) -> Names:
-    key = _key(scope)
-    kept: Names | None = cache.get(key)
-    if kept is None:
-        kept = Names(tasks=_written_down(scope) if scope.can(Permission.SEE_ALL_AGENTS) else {})
-        # Kept even when empty, so that the database is asked once.
-        cache.set(key, kept, _KEEP_SECONDS)
-    return kept
+def _get_names(scope: Scope) -> Names:
+    key = _get_cache_key(scope)
+    names: Names | None = cache.get(key)
+    if names is None:
+        names = Names(tasks=_load_task_names(scope) if scope.can(Permission.SEE_ALL_AGENTS) else {})
+        # Cached even when empty, so that the database is read once.
+        cache.set(key, names, _KEEP_SECONDS)
+    return names
 
 
-def _new(kept: Mapping[str, str], pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, str]:
-    """What these pairs add to what is kept; an empty name takes none away."""
+def _find_new(
+    known: Mapping[str, str], pairs: Iterable[tuple[str | None, str | None]]
+) -> dict[str, str]:
+    """The pairs that are new or changed; an empty name replaces none."""
     found: dict[str, str] = {}
     for ident, name in pairs:
-        if ident and (name or not (kept.get(ident) or found.get(ident))):
+        if ident and (name or not (known.get(ident) or found.get(ident))):
             found[ident] = name or ""
-    return {ident: name for ident, name in found.items() if kept.get(ident) != name}
+    return {ident: name for ident, name in found.items() if known.get(ident) != name}
 
 
-def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
-    return dict(list({**old, **new}.items())[-_MOST:])
+def _merge(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    return dict(list({**old, **new}.items())[-_MOST_NAMES:])
 
 
-def _write_down(scope: Scope, tasks: Mapping[str, str]) -> None:
-    """Keep the names of tasks beyond a restart. A reader's page does not depend on it."""
+def _store_task_names(scope: Scope, tasks: Mapping[str, str]) -> None:
+    """Store task names beyond a restart. A page does not fail when this does."""
     now = timezone.now()
     rows = [
         TaskName(vdn=scope.vdn, service_id=ident, name=name[:_LONGEST_NAME], seen_at=now)
@@ -133,19 +135,18 @@ def _write_down(scope: Scope, tasks: Mapping[str, str]) -> None:
             unique_fields=["vdn", "service_id"],
             update_fields=["name", "seen_at"],
         ),
-        "task_names_not_kept",
+        "task_names_not_stored",
         vdn=scope.vdn.pk,
     )
 
 
-def _written_down(scope: Scope) -> dict[str, str]:
-    found = TaskName.objects.filter(vdn=scope.vdn).order_by("-seen_at", "-pk")
-    pairs = found.values_list("service_id", "name")[:_MOST]
-    # The newest last: those are the ones that stay when there are too many.
+def _load_task_names(scope: Scope) -> dict[str, str]:
+    pairs = TaskName.objects.for_vdn(scope.vdn).values_list("service_id", "name")[:_MOST_NAMES]
+    # The newest last: those stay when there are too many.
     return dict(reversed(list(pairs)))
 
 
-def _key(scope: Scope) -> str:
-    """One memory for all who see every agent; an agent learns from their own rows alone."""
+def _get_cache_key(scope: Scope) -> str:
+    """One entry for all who see every agent; an agent learns from their own rows only."""
     own = "" if scope.can(Permission.SEE_ALL_AGENTS) else f":{hash_key(scope.agent_account)}"
     return f"names:{scope.vdn.pk}{own}"

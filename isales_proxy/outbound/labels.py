@@ -1,4 +1,4 @@
-"""What became of a batch and what to do about it, in plain words."""
+"""Advice about a batch for people, on pages and in the API."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from isales_proxy.models import BatchState, CallDataBatch
 
 
 def get_advice(batch: CallDataBatch, *, when: str) -> str:
-    """A sentence or two in the language in force; "" where all went as asked.
+    """One or two sentences in the language in force; "" for a complete batch.
 
-    `when` is the time of asking as the reader reads times.
+    `when` is the time of the request in the reader's zone and format.
     """
     facts = {
         "count": batch.batch_count,
@@ -23,42 +23,42 @@ def get_advice(batch: CallDataBatch, *, when: str) -> str:
     match BatchState(batch.state):
         case BatchState.ASKED:
             return _(
-                "CC-iSales was asked and its answer is not read yet. Look again in a moment; "
-                "asking again would take other numbers."
+                "CC-iSales was asked and has not answered yet. Check again in a moment; a new "
+                "request would take other numbers."
             )
         case BatchState.UNKNOWN:
             return (
                 _(
-                    "The answer never came, so up to %(count)s numbers may have been handed out "
-                    "that nobody has. Do not simply ask again: look up in CC-iSales whether "
-                    "task %(task)s handed out rows at %(time)s."
+                    "No answer arrived. Up to %(count)s numbers may have been released and lost. "
+                    "Before you try again, check in CC-iSales whether task %(task)s released "
+                    "numbers at %(time)s."
                 )
                 % facts
             )
         case BatchState.UNREADABLE:
             return (
                 _(
-                    "An answer came that cannot be read. It is kept byte for byte and may hold up "
-                    "to %(count)s numbers, which will not come again: let an administrator look "
-                    "at it before you ask again."
+                    "The answer cannot be read. It is stored unchanged and may hold up to "
+                    "%(count)s numbers, which will not be released again. Ask an administrator "
+                    "to check it before you try again."
                 )
                 % facts
             )
         case BatchState.LOST:
             return (
                 _(
-                    "An answer of %(size)s bytes came and could not be stored: neither the "
-                    "database nor the disk took it. What could be read of its numbers, up to "
-                    "%(count)s, was shown once to %(who)s and will not come again."
+                    "An answer of %(size)s bytes arrived and could not be stored, neither in the "
+                    "database nor on disk. Its numbers, up to %(count)s, were shown once to "
+                    "%(who)s and will not be released again."
                 )
                 % facts
             )
         case BatchState.REFUSED:
-            return _("No number was handed out. You may ask again once the reason is gone.")
+            return _("No numbers were released. Try again once the cause is resolved.")
     if batch.received >= batch.batch_count:
         return ""
     return ngettext(
-        "%(received)s row came, fewer than asked for: the task has no more for now.",
-        "%(received)s rows came, fewer than asked for: the task has no more for now.",
+        "%(received)s row arrived, fewer than requested: the task has no more for now.",
+        "%(received)s rows arrived, fewer than requested: the task has no more for now.",
         batch.received,
     ) % {"received": batch.received}

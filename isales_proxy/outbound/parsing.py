@@ -1,6 +1,6 @@
-"""What an answer of "Interface for Reading Outbound Call Data" amounts to, from its bytes alone.
+"""Parsing of an answer of "Interface for Reading Outbound Call Data", from its bytes alone.
 
-So that an answer whose process died can be read later as well as it would have been at once.
+So an answer whose process died is parsed later like a fresh one.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _BY_STATUS: Final = {
     HTTPStatus.REQUEST_TIMEOUT: Unreachable,
     HTTPStatus.TOO_MANY_REQUESTS: Throttled,
 }
-# Under this name a row that is no object is kept in one.
-_NO_OBJECT: Final = "(row)"
+# The key of a row that is no JSON object.
+_BARE_ROW: Final = "(row)"
 
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """The state that a batch comes to, its rows, and what the vendor had to say."""
+    """The state of the batch, its rows, and the vendor's code and sentence."""
 
     state: BatchState
     rows: tuple[CallDatum, ...] = ()
@@ -57,49 +57,48 @@ class ParsedAnswer:
 
 
 def parse_answer(received: Received | None, error: ISalesError | None) -> ParsedAnswer:
-    """What became of a call. Without an error the rows are read out of the answer."""
+    """Judge a call by its answer and its error; without an error the rows are parsed."""
     if received is not None and error is None:
         try:
-            return ParsedAnswer(BatchState.TAKEN, _rows(received))
+            return ParsedAnswer(BatchState.TAKEN, _parse_rows(received))
         except ISalesError as raised:
             error = raised
     if error is None:
         return ParsedAnswer(BatchState.UNKNOWN)
     return ParsedAnswer(
-        _state(received, error), code=(error.code or "")[:_LONGEST_CODE], problem=_words(error)
+        _judge(received, error), code=(error.code or "")[:_LONGEST_CODE], problem=_describe(error)
     )
 
 
-def _state(received: Received | None, error: ISalesError) -> BatchState:
-    """Refused only where the vendor said so or was certainly not asked: numbers are at stake."""
+def _judge(received: Received | None, error: ISalesError) -> BatchState:
+    """REFUSED only where the vendor said so or was certainly not called: numbers may be lost."""
     said_no = isinstance(error, Refused | CredentialsRefused)
-    if received and said_no and _numbers_despite(received):
+    if received and said_no and _holds_numbers(received):
         return BatchState.UNREADABLE
     if said_no or not error.maybe_sent or (received and 400 <= received.status < 500):
         return BatchState.REFUSED
-    # Status 0: the head of the answer is as unreadable as the rest.
+    # Status 0: the status line is as unreadable as the rest.
     if received and (received.status == 0 or 200 <= received.status < 300) and received.body:
         return BatchState.UNREADABLE
     return BatchState.UNKNOWN
 
 
-def _numbers_despite(received: Received) -> bool:
-    """Whether an answer that says no brings numbers all the same, which are then not lightly
-    asked for again."""
-    read = (parse_call_datum(row)[0] for row in read_rows_leniently(received.body))
-    return any(datum.unique_id or datum.phone_numbers for datum in read)
+def _holds_numbers(received: Received) -> bool:
+    """True for a refusal with numbers: another request could lose them."""
+    rows = (parse_call_datum(row)[0] for row in read_rows_leniently(received.body))
+    return any(datum.unique_id or datum.phone_numbers for datum in rows)
 
 
-def _words(error: ISalesError) -> str:
-    """The vendor's own words, else the title of the problem in English, which pages translate."""
+def _describe(error: ISalesError) -> str:
+    """The vendor's sentence, else the problem's title in English, which pages translate."""
     if isinstance(error, Refused) and not isinstance(error, Misdirected):
         return error.vendor_sentence[:_LONGEST_PROBLEM]
     with translation.override("en"):
         return problems.describe(error).title[:_LONGEST_PROBLEM]
 
 
-def _rows(received: Received) -> tuple[CallDatum, ...]:
-    """The rows, not yet in the database. Raises ISalesError when it is no good answer."""
+def _parse_rows(received: Received) -> tuple[CallDatum, ...]:
+    """Parse the rows, not yet in the database. Raises ISalesError for any other answer."""
     envelope = READ_CALL_DATA.envelope
     if not 200 <= received.status < 300:
         code, sentence = envelope.refusal(received.body)
@@ -113,30 +112,30 @@ def _rows(received: Received) -> tuple[CallDatum, ...]:
     if not received.complete:
         raise BadAnswer
     found = envelope.decode(received.body).rows
-    return tuple(_row(row, position) for position, row in enumerate(found, 1))
+    return tuple(_create_row(row, position) for position, row in enumerate(found, 1))
 
 
-def _row(row: object, position: int) -> CallDatum:
+def _create_row(row: object, position: int) -> CallDatum:
     datum, _drift = parse_call_datum(row)
     return CallDatum(
         position=position,
-        # What the columns cannot hold is in `raw`. An ID cut short would be that of another.
-        service_id=_whole(datum.service_id, _LONGEST_TASK),
-        unique_id=_whole(datum.unique_id, _LONGEST_UNIQUE_ID),
+        # `raw` holds what the columns cannot. A truncated ID would be that of another row.
+        service_id=_keep_if_fits(datum.service_id, _LONGEST_TASK),
+        unique_id=_keep_if_fits(datum.unique_id, _LONGEST_UNIQUE_ID),
         phone_numbers="\n".join(" ".join(number.split()) for number in datum.phone_numbers),
         caller_number=(datum.caller_number or "")[:_LONGEST_CALLER],
         call_data=datum.call_data or "",
         ie_data=datum.ie_data or "",
-        raw=_plain(row if isinstance(row, dict) else {_NO_OBJECT: row}),
+        raw=_clean_json(row if isinstance(row, dict) else {_BARE_ROW: row}),
     )
 
 
-def _whole(text: str | None, most: int) -> str:
+def _keep_if_fits(text: str | None, most: int) -> str:
     return text if text and len(text) <= most else ""
 
 
-def _plain(value: object, depth: int = 0) -> Any:
-    """JSON that every database takes: no NUL, no half characters, no infinity, no abyss."""
+def _clean_json(value: object, depth: int = 0) -> Any:
+    """JSON that every database takes: no NUL, no lone surrogate, no infinity, bounded depth."""
     match value:
         case str():
             return storable(value)
@@ -145,7 +144,9 @@ def _plain(value: object, depth: int = 0) -> Any:
         case dict() | list() if depth >= _DEEPEST:
             return "…"
         case dict():
-            return {storable(str(name)): _plain(inner, depth + 1) for name, inner in value.items()}
+            return {
+                storable(str(name)): _clean_json(inner, depth + 1) for name, inner in value.items()
+            }
         case list():
-            return [_plain(inner, depth + 1) for inner in value]
+            return [_clean_json(inner, depth + 1) for inner in value]
     return value

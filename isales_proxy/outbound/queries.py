@@ -1,6 +1,6 @@
-"""Looking at the call data that was taken: from our own tables alone, never from the vendor.
+"""Reads of call data from our own tables; the vendor is not called.
 
-Rows and batches come out masked for who may not see numbers.
+Rows and batches are masked for people who may not see numbers.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, Sum
 
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
+from isales_proxy.models.outbound import CallDataBatchQuerySet, CallDatumQuerySet
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound.recovery import settle_lost
 from isales_proxy.privacy import masked_copies
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 
-DEFAULT_SIZE: Final = 25
 _CHUNK: Final = 500
 
 
 @dataclass(frozen=True)
 class RowQuery:
-    """Which rows: of a task, of a batch, with a text in them. Empty ones ask for any."""
+    """Filter and page of the rows; empty values match anything."""
 
     service_id: str = ""
     batch_id: int | None = None
@@ -38,7 +39,7 @@ class RowQuery:
 
 @dataclass(frozen=True)
 class RowPage:
-    """Rows of one page with their batches, the newest batch first, and the total of all pages."""
+    """Rows of one page with their batches, the newest batch first, and the total."""
 
     rows: tuple[CallDatum, ...]
     total: int
@@ -46,7 +47,7 @@ class RowPage:
 
 @dataclass(frozen=True)
 class BatchPage:
-    """Batches of one page, the newest first, and the total of all pages."""
+    """Batches of one page, the newest first, and the total."""
 
     rows: tuple[CallDataBatch, ...]
     total: int
@@ -54,7 +55,7 @@ class BatchPage:
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """What was taken of one task so far. `last_at` (aware UTC) is when it was last asked for."""
+    """Batches and rows of one task. `last_at` (aware UTC) is the time of the last request."""
 
     batches: int
     rows: int
@@ -63,14 +64,14 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class Export:
-    """All rows of a question as they stand now, and how many."""
+    """All rows of a query, and how many."""
 
     rows: Iterator[CallDatum]
     total: int
 
 
 def get_figures(*, scope: Scope) -> dict[str, TaskFigures]:
-    """Task ID → what was taken, for every task that was ever asked about. Raises NotAllowed."""
+    """Task ID → figures of every task with a batch. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     found = (
         _batches(scope)
@@ -87,7 +88,7 @@ def get_figures(*, scope: Scope) -> dict[str, TaskFigures]:
 def list_batches(
     *, scope: Scope, service_id: str = "", page: int = 1, size: int = DEFAULT_SIZE
 ) -> BatchPage:
-    """The batches of a VDN, or of one of its tasks. Raises NotAllowed."""
+    """List the batches of a VDN, or of one of its tasks. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _batches(scope)
@@ -100,7 +101,7 @@ def list_batches(
 
 
 def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
-    """One batch. Raises NotAllowed, and NotYours when there is none of this number in the VDN."""
+    """Get one batch of the VDN. Raises PermissionMissing and VdnNotFound."""
     scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _batches(scope).filter(pk=batch_id).first()
@@ -110,29 +111,29 @@ def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
 
 
 def list_rows(*, scope: Scope, question: RowQuery) -> RowPage:
-    """One page of the rows. Raises NotAllowed and SearchesSpent."""
+    """List one page of the rows. Raises PermissionMissing and DailySearchLimitExceeded."""
     scope.require(Permission.SEE_OUTBOUND)
     if (number := SearchedNumber.parse(question.text)).is_complete:
         searches.count_search(scope, number)
     found = _rows(scope, question)
     first = question.size * (question.page - 1)
-    return RowPage(_shown(scope, found[first : first + question.size]), found.count())
+    return RowPage(_mask_for(scope, found[first : first + question.size]), found.count())
 
 
 def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
-    """Every row of one batch, in the vendor's order. Raises NotAllowed."""
+    """List every row of one batch, in the vendor's order. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
-    return _shown(scope, _rows(scope, RowQuery(batch_id=batch_id)))
+    return _mask_for(scope, _rows(scope, RowQuery(batch_id=batch_id)))
 
 
 def get_datum(*, scope: Scope, datum_id: int) -> CallDatum:
-    """One row with its batch. Raises NotAllowed, and NotYours when the VDN has none of this ID."""
+    """Get one row of the VDN with its batch. Raises PermissionMissing and VdnNotFound."""
     scope.require(Permission.SEE_OUTBOUND)
-    return _shown(scope, [get_unmasked_datum(scope, datum_id)])[0]
+    return _mask_for(scope, [get_unmasked_datum(scope, datum_id)])[0]
 
 
 def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
-    """One row with its numbers whole, for services alone. Raises NotYours."""
+    """Get one row unmasked, for services only. Raises VdnNotFound."""
     found = _rows(scope, RowQuery()).filter(pk=datum_id).first()
     if found is None:
         raise VdnNotFound
@@ -140,9 +141,10 @@ def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
 
 
 def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
-    """All rows of the question, whatever its page; audited. Raises NotAllowed and SearchesSpent.
+    """Read all rows of the query, whatever its page, and record the export in the audit.
 
-    `kind` is what they are written as. Rows that come while they are read are left out.
+    `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
+    DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_OUTBOUND)
     number = SearchedNumber.parse(question.text)
@@ -170,14 +172,15 @@ def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
 
 
 def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
-    """The vendor's answer byte for byte, where it could not be read; audited.
+    """Get the vendor's answer byte for byte where it could not be parsed; audited.
 
-    Nobody can mask what cannot be read: it is for those who see numbers. Raises NotAllowed, and
-    NotYours when there is no such answer.
+    It cannot be masked, so it is for people who may see raw answers. Raises PermissionMissing, and
+    VdnNotFound when there is no such answer.
     """
     scope.require(Permission.SEE_RAW_ANSWERS)
     found = (
-        CallDataBatch.objects.filter(vdn=scope.vdn, pk=batch_id, state=BatchState.UNREADABLE)
+        CallDataBatch.objects.for_vdn(scope.vdn)
+        .filter(pk=batch_id, state=BatchState.UNREADABLE)
         .exclude(raw=None)
         .first()
     )
@@ -188,64 +191,46 @@ def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
 
 
 def _record_export(scope: Scope, *, subject: str, **detail: Any) -> None:
-    # Of a number that was searched for the audit keeps the fingerprint; another text is left out.
+    # The audit keeps the fingerprint of a searched number; any other searched text is left out.
     audit.record(AuditAction.CALL_DATA_EXPORTED, by=scope, subject=subject, **detail)
 
 
-def _batches(scope: Scope) -> QuerySet[CallDataBatch]:
-    """An answer may have megabytes: it is left in the database."""
-    return CallDataBatch.objects.filter(vdn=scope.vdn).defer("raw")
+def _batches(scope: Scope) -> CallDataBatchQuerySet:
+    return CallDataBatch.objects.for_vdn(scope.vdn).without_answer()
 
 
-def _rows(scope: Scope, question: RowQuery) -> QuerySet[CallDatum]:
-    found = CallDatum.objects.filter(batch__vdn=scope.vdn)
+def _rows(scope: Scope, question: RowQuery) -> CallDatumQuerySet:
+    found = CallDatum.objects.for_vdn(scope.vdn).with_batch()
     if question.service_id:
         found = found.filter(batch__service_id=question.service_id)
     if question.batch_id is not None:
         found = found.filter(batch=question.batch_id)
-    if question.text:
-        holding = _holding if scope.can(Permission.SEE_NUMBERS) else _holding_without_numbers
-        found = found.filter(holding(question.text))
-    found = found.select_related("batch").defer("batch__raw")
-    return found.order_by("-batch_id", "position")
+    return _search(found, question.text, scope) if question.text else found
 
 
-def _shown(scope: Scope, found: Iterable[CallDatum]) -> tuple[CallDatum, ...]:
-    return (
-        tuple(found)
-        if scope.can(Permission.SEE_NUMBERS)
-        else tuple(map(masked_copies.mask_datum, found))
+def _search(rows: CallDatumQuerySet, text: str, scope: Scope) -> CallDatumQuerySet:
+    """Rows with the text, as typed or in its compatibility form.
+
+    A number is also found where it was typed with blanks or dashes. For people who may not see
+    numbers it must be complete: parts of it would tell the rest, digit by digit.
+    """
+    number = SearchedNumber.parse(text)
+    spellings = {text, clean_text(text)}
+    if scope.can(Permission.SEE_NUMBERS):
+        digits = number.text.removeprefix("+")
+        return rows.matching(
+            spellings,
+            fields=("unique_id", "phone_numbers", "caller_number", "call_data", "ie_data"),
+            digits=digits if digits != text and digits.isdigit() else "",
+        )
+    has_digits = any(character.isnumeric() for character in text)
+    return rows.matching(
+        spellings,
+        fields=("unique_id",) if has_digits else ("unique_id", "call_data", "ie_data"),
+        numbers=number.spellings if number.is_complete else (),
     )
 
 
-def _holding_without_numbers(text: str) -> Q:
-    """What finds no number by its parts: figures only in unique IDs, a number only as a whole."""
-    numberless = not any(character.isnumeric() for character in text)
-    names = ("unique_id", "call_data", "ie_data") if numberless else ("unique_id",)
-    wanted = _in_any(names, text)
-    number = SearchedNumber.parse(text)
-    if number.is_complete:
-        for spelt in number.spellings:
-            wanted |= Q(caller_number=spelt) | Q(phone_numbers=spelt)
-            wanted |= Q(phone_numbers__startswith=f"{spelt}\n")
-            wanted |= Q(phone_numbers__endswith=f"\n{spelt}")
-            wanted |= Q(phone_numbers__contains=f"\n{spelt}\n")
-    return wanted
-
-
-def _holding(text: str) -> Q:
-    """A text in any field; a number also where it is written with blanks or dashes."""
-    wanted = _in_any(("unique_id", "phone_numbers", "caller_number", "call_data", "ie_data"), text)
-    digits = SearchedNumber.parse(text).text.removeprefix("+")
-    if digits != text and digits.isdigit():
-        wanted |= Q(phone_numbers__contains=digits) | Q(caller_number__contains=digits)
-    return wanted
-
-
-def _in_any(names: Iterable[str], text: str) -> Q:
-    """The text in one of these fields, as it was typed or in its compatibility form."""
-    wanted = Q()
-    for name in names:
-        for spelt in {text, clean_text(text)}:
-            wanted |= Q(**{f"{name}__icontains": spelt})
-    return wanted
+def _mask_for(scope: Scope, found: Iterable[CallDatum]) -> tuple[CallDatum, ...]:
+    sees_numbers = scope.can(Permission.SEE_NUMBERS)
+    return tuple(found if sees_numbers else map(masked_copies.mask_datum, found))

@@ -1,4 +1,4 @@
-"""Keeping an answer: the bytes first, in the same breath as they came, then the rows in them."""
+"""Storage of an answer with call data: its bytes as soon as they arrive, then its rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from isales_proxy.outbound.parsing import ParsedAnswer, parse_answer
 
 log = structlog.get_logger("isales")
 
-SPOOLED: Final = "call-data-"
-# Of these nobody knows yet what came of them.
+FILE_PREFIX: Final = "call-data-"
+"""Of the files in the disk queue."""
 OPEN: Final = (BatchState.ASKED, BatchState.UNKNOWN)
 _ACTIONS: Final = {
     BatchState.TAKEN: AuditAction.CALL_DATA_TAKEN,
@@ -33,10 +33,9 @@ _ACTIONS: Final = {
 
 
 class AnswerRecorder:
-    """Keeps the one answer to a batch; handed to the client, which calls it before all else.
+    """Stores the answer of a batch; the client calls it before anything else.
 
-    `room` is the file that is reserved for it. `lost` says that the answer came and is nowhere but
-    in memory.
+    `room` is the reserved file. `lost` when the answer arrived and could not be stored.
     """
 
     def __init__(self, batch: CallDataBatch, room: ReservedFile) -> None:
@@ -46,18 +45,19 @@ class AnswerRecorder:
         self._room = room
 
     def __call__(self, received: Received) -> None:
-        """Into the database, else into the file. Never raises: the rows may still be read."""
+        """Store the answer in the database, else in the file. Never raises: the rows may still be
+        parsed."""
         self.received = received
         now = timezone.now()
         try:
             with commit_to_disk():
-                write_bytes(self.batch, received, now)
+                store_bytes(self.batch, received, now)
         except Error as error:
-            # The name alone: a traceback could bring the bytes along.
-            log.error("call_data_spooled", batch=self.batch.pk, error=type(error).__name__)
-            self._spool(received, now)
+            # The type alone: a traceback could contain the bytes.
+            log.error("call_data_queued_on_disk", batch=self.batch.pk, error=type(error).__name__)
+            self._store_on_disk(received, now)
 
-    def _spool(self, received: Received, now: datetime) -> None:
+    def _store_on_disk(self, received: Received, now: datetime) -> None:
         facts = {
             "key": self.batch.key,
             "status": received.status,
@@ -70,17 +70,17 @@ class AnswerRecorder:
         except OSError as error:
             self.lost = True
             log.critical(
-                "call_data_not_kept",
+                "call_data_not_stored",
                 batch=self.batch.pk,
                 error=type(error).__name__,
                 bytes=len(received.body),
             )
 
 
-def write_bytes(batch: CallDataBatch, received: Received, now: datetime) -> None:
-    """The answer byte for byte, unless the batch has come to its end already."""
+def store_bytes(batch: CallDataBatch, received: Received, now: datetime) -> None:
+    """Store the answer byte for byte, unless the batch is settled already."""
     CallDataBatch.objects.filter(pk=batch.pk, state__in=OPEN).update(
-        # Of a batch given up in the meantime the answer is to be read after all.
+        # The answer of a batch that was marked unknown meanwhile is parsed after all.
         state=BatchState.ASKED,
         raw=received.body,
         raw_complete=received.complete,
@@ -91,8 +91,8 @@ def write_bytes(batch: CallDataBatch, received: Received, now: datetime) -> None
 
 
 def settle_unstored(batch: CallDataBatch, size: int, now: datetime) -> CallDataBatch:
-    """Say of a batch that its answer of `size` bytes came and is lost: in the database, else on
-    disk for `recover`. Never raises."""
+    """Mark a batch whose answer of `size` bytes arrived and is lost, in the database, else on disk
+    for `recover`. Never raises."""
     batch.state, batch.answer_bytes, batch.answered_at = BatchState.LOST, size, now
     try:
         with commit_to_disk():
@@ -110,14 +110,14 @@ def settle_unstored(batch: CallDataBatch, size: int, now: datetime) -> CallDataB
                     asked=batch.batch_count,
                     bytes=size,
                 )
-        disk_queue.remove(SPOOLED + batch.key)
+        disk_queue.remove(FILE_PREFIX + batch.key)
     except Error as failure:
         log.error("call_data_not_settled", batch=batch.pk, error=type(failure).__name__)
         try:
             facts = {"key": batch.key, "lost": size, "at": now.isoformat()}
-            disk_queue.store(SPOOLED + batch.key, facts, b"")
+            disk_queue.store(FILE_PREFIX + batch.key, facts, b"")
         except OSError as error:
-            log.critical("call_data_loss_not_kept", batch=batch.pk, error=type(error).__name__)
+            log.critical("call_data_loss_not_stored", batch=batch.pk, error=type(error).__name__)
     return batch
 
 
@@ -128,55 +128,59 @@ def settle(
     *,
     by: Scope | None,
 ) -> CallDataBatch:
-    """Bring a batch to its end: its rows, its state and the audit in one transaction.
+    """Settle a batch: store its rows, its state and the audit event in one transaction.
 
-    Who comes second changes nothing. While the database takes nothing the batch stays as it was,
-    and `recover` does this later.
+    A settled batch is not changed again. While the database takes nothing the batch stays as it
+    was, and `recover` does this later.
     """
-    came = parse_answer(received, error)
+    answer = parse_answer(received, error)
     request = received.request_id if received else error.request_id if error else ""
     try:
         try:
-            found = _end(batch, came, received, request, by)
+            found = _store_rows(batch, answer, received, request, by)
         except (DataError, IntegrityError):
-            # Rows that the database refuses for good: the bytes are kept all the same.
-            came = ParsedAnswer(BatchState.UNREADABLE)
-            found = _end(batch, came, received, request, by)
+            # The database refuses the rows for good: the bytes stay stored.
+            answer = ParsedAnswer(BatchState.UNREADABLE)
+            found = _store_rows(batch, answer, received, request, by)
     except Error as failure:
         log.error("call_data_not_settled", batch=batch.pk, error=type(failure).__name__)
         return batch
-    disk_queue.remove(SPOOLED + batch.key)
+    disk_queue.remove(FILE_PREFIX + batch.key)
     log.info("call_data", batch=batch.pk, state=str(found.state), rows=found.received)
     return found
 
 
-def _end(
+def _store_rows(
     batch: CallDataBatch,
-    came: ParsedAnswer,
+    answer: ParsedAnswer,
     received: Received | None,
     request: str,
     by: Scope | None,
 ) -> CallDataBatch:
     with commit_to_disk():
-        found = CallDataBatch.objects.select_for_update().defer("raw").get(pk=batch.pk)
-        if found.state not in OPEN or found.state == came.state:
+        found = CallDataBatch.objects.select_for_update().without_answer().get(pk=batch.pk)
+        if found.state not in OPEN or found.state == answer.state:
             return found
         if received is not None and found.answered_at is None:
-            write_bytes(found, received, timezone.now())
+            store_bytes(found, received, timezone.now())
             found.refresh_from_db(fields=["answered_at", "http_status", "raw_complete"])
-        for row in came.rows:
+        for row in answer.rows:
             row.batch = found
-        CallDatum.objects.bulk_create(came.rows, batch_size=200)
-        found.state, found.received = came.state, len(came.rows)
-        found.vendor_code, found.problem, found.vendor_request = came.code, came.problem, request
+        CallDatum.objects.bulk_create(answer.rows, batch_size=200)
+        found.state, found.received = answer.state, len(answer.rows)
+        found.vendor_code, found.problem, found.vendor_request = (
+            answer.code,
+            answer.problem,
+            request,
+        )
         found.save(update_fields=["state", "received", "vendor_code", "problem", "vendor_request"])
         audit.record(
-            _ACTIONS[came.state],
+            _ACTIONS[answer.state],
             by=by,
             vdn_id=found.vdn_id,
             subject=found.service_id,
             batch=found.pk,
-            state=came.state.value,
+            state=answer.state.value,
             asked=found.batch_count,
             received=found.received,
         )

@@ -1,4 +1,4 @@
-"""Outbound tasks: the vendor's list of IDs, joined with the names that the reservations told.
+"""Outbound tasks: the vendor's list of IDs, joined with the names learnt from reservations.
 
 Follows "Interface for Obtaining Outbound Call Tasks".
 """
@@ -25,7 +25,7 @@ _answers: ResponseCache[tuple[str, ...]] = ResponseCache("tasks", keep=KEEP_SECO
 
 @dataclass(frozen=True)
 class Task:
-    """One outbound task; the name is "" while no reservation has told it."""
+    """One outbound task; the name is "" while no reservation has shown it."""
 
     service_id: str
     name: str = ""
@@ -35,8 +35,8 @@ class Task:
 class TaskList:
     """The tasks of a VDN in the vendor's order, and their provenance.
 
-    `as_of` is when the vendor said so (aware UTC). `error` is what kept us from a newer answer
-    (source "stale").
+    `as_of` is when the vendor answered (aware UTC). `error` is why there is no newer answer (source
+    "stale").
     """
 
     rows: tuple[Task, ...]
@@ -46,48 +46,50 @@ class TaskList:
 
 
 def list_tasks(*, scope: Scope) -> TaskList:
-    """The tasks of the VDN, each once.
+    """List the tasks of the VDN, each once.
 
-    Raises NotAllowed, and ISalesError when there is neither an answer nor an older one to show.
+    Raises PermissionMissing, and ISalesError when there is neither an answer nor an older one.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    found = get_isales_settings()
+    settings = get_isales_settings()
 
     def fetch(left: float) -> tuple[str, ...]:
-        # The client minds the deadline itself; a wait for another's turn has shortened ours.
+        # The client has the deadline already; waiting for another reader has shortened it.
         tasks = gateway.get_client(scope.vdn).list_outbound_tasks(
             vdn=scope.vdn.pk,
             cc_id=scope.vdn.cc_id,
-            deadline=left if left < found.deadline else None,
+            deadline=left if left < settings.deadline else None,
         )
         return tuple(dict.fromkeys(task.service_id for task in tasks if task.service_id))
 
-    answer = _answers.ask(_key(scope), fetch, fresh=FRESH_SECONDS, patience=found.deadline)
-    told = directory.get_known_names(scope=scope).tasks
-    rows = tuple(Task(ident, told.get(ident, "")) for ident in answer.value)
+    answer = _answers.ask(
+        _get_cache_key(scope), fetch, fresh=FRESH_SECONDS, patience=settings.deadline
+    )
+    names = directory.get_known_names(scope=scope).tasks
+    rows = tuple(Task(ident, names.get(ident, "")) for ident in answer.value)
     return TaskList(rows, answer.as_of, answer.source, answer.error)
 
 
 def get_known_tasks(*, scope: Scope) -> dict[str, str]:
-    """Task ID → name of all that this person may filter by; asks nobody.
+    """Task ID → name of all tasks that this person may filter by; the vendor is not called.
 
     An agent knows those of their own reservations, all others also those of the last list.
     """
-    told = directory.get_known_names(scope=scope).tasks
+    names = directory.get_known_names(scope=scope).tasks
     if not scope.can(Permission.SEE_OUTBOUND):
-        return told
-    last = _answers.last(_key(scope))
-    return dict.fromkeys(last.value, "") | told if last else told
+        return names
+    last = _answers.last(_get_cache_key(scope))
+    return dict.fromkeys(last.value, "") | names if last else names
 
 
 def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
-    """Whether CC-iSales lists the task; None where that is not known.
+    """Tell if CC-iSales lists the task; None where that is not known.
 
-    It is asked only about a task that its last list lacks, or, where there is no list yet, that was
-    not `seen` otherwise. Raises NotAllowed.
+    It is called only for a task that its last list lacks, or, where there is no list yet, that was
+    not `seen` otherwise. Raises PermissionMissing.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    last = _answers.last(_key(scope))
+    last = _answers.last(_get_cache_key(scope))
     if last and service_id in last.value:
         return True
     if not last and (seen or get_name(scope=scope, service_id=service_id)):
@@ -99,20 +101,20 @@ def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
 
 
 def get_name(*, scope: Scope, service_id: str) -> str:
-    """What the task is called, "" where nobody told; asks nobody."""
+    """The task's name, "" where it is not known; the vendor is not called."""
     return directory.get_known_names(scope=scope).tasks.get(service_id, "")
 
 
 def match(*, scope: Scope, text: str) -> directory.Match:
-    """The tasks that a typed text can mean, among those that the person knows."""
+    """Match a typed text against the tasks that the person knows."""
     return directory.match(get_known_tasks(scope=scope), text)
 
 
 def is_task_id(text: str) -> bool:
-    """Whether a task can have this ID and a path can hold it."""
+    """True for text that can be a task's ID and a part of a path."""
     plain = text.isprintable() and text == text.strip() and not {"/", "\\"} & set(text)
     return plain and 1 <= len(text) <= MAX_TEXT and text not in {".", ".."}
 
 
-def _key(scope: Scope) -> str:
+def _get_cache_key(scope: Scope) -> str:
     return f"{scope.vdn.pk}:{scope.vdn.cc_id}"

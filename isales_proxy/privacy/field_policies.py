@@ -101,20 +101,3 @@ CALL_DATUM: Final[Mapping[str, Content]] = {
     "ieData": Content.TEXT,
 }
 """A row of call data as received; unlisted fields are text."""
-
-MID_RESULT: Final[Mapping[str, Content]] = {
-    "subCCNo": Content.CODE,
-    "vdnId": Content.CODE,
-    "uniqueId": Content.ID,
-    "serviceId": Content.ID,
-    "status": Content.CODE,
-    "deviceType": Content.CODE,
-    "phoneNumber": Content.NUMBER,
-    "failCode": Content.CODE,
-    "asrResult": Content.TEXT,
-    "fetchTime": Content.TIME,
-    "writeStartTime": Content.TIME,
-    "endCallTime": Content.TIME,
-    "callId": Content.ID,
-}
-"""The request body of a write-back; unlisted fields are text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 from django.db import models
@@ -10,7 +11,7 @@ from django.db import models
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import CallDataBatch, CallDatum, WriteBack, WriteBackAttempt
 from isales_proxy.privacy import masking
-from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT
+from isales_proxy.privacy.field_policies import CALL_DATUM, Content
 
 M = TypeVar("M", bound=models.Model)
 
@@ -41,12 +42,12 @@ def mask_batch_for(scope: Scope, row: CallDataBatch) -> CallDataBatch:
     return row if scope.can(Permission.SEE_NUMBERS) else mask_batch(row)
 
 
-def mask_write_back(row: WriteBack) -> WriteBack:
-    """Copy a write-back with its request, both masked."""
+def mask_write_back(row: WriteBack, policies: Mapping[str, Content]) -> WriteBack:
+    """Copy a write-back with its request, both masked; `policies` are those of the request."""
     return _copy(
         row,
         phone_number=masking.mask_number(row.phone_number),
-        body=mask_body(row.body),
+        body=masking.mask_fields(row.body, policies),
         problem=masking.mask_text(row.problem, masking.get_own_numbers((row.phone_number,))),
     )
 
@@ -54,11 +55,6 @@ def mask_write_back(row: WriteBack) -> WriteBack:
 def mask_attempt(row: WriteBackAttempt, number: str) -> WriteBackAttempt:
     """Copy an attempt of a write-back of this number, masked: it may quote the vendor."""
     return _copy(row, problem=masking.mask_text(row.problem, masking.get_own_numbers((number,))))
-
-
-def mask_body(request: dict[str, Any]) -> dict[str, Any]:
-    """Mask the request body of a write-back."""
-    return masking.mask_fields(request, MID_RESULT)
 
 
 def _copy(row: M, **changed: Any) -> M:

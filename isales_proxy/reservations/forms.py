@@ -22,11 +22,11 @@ from isales_proxy.core.form_fields import (
     refuse_control_characters,
 )
 from isales_proxy.outbound import directory, tasks
-from isales_proxy.outbound.typed_names import (
+from isales_proxy.outbound.forms import (
     Ambiguous,
     Candidate,
-    accounts,
-    only,
+    get_only_match,
+    parse_accounts,
     refuse_too_many,
     split_agents,
 )
@@ -79,7 +79,7 @@ class ReservationFilter(PageFilter):
             and not SearchedNumber.parse(number).is_complete
         ):
             raise ValidationError(
-                _("Give the whole number, at least %(fewest)s digits."),
+                _("Enter the complete number, at least %(fewest)s digits."),
                 params={"fewest": FEWEST_DIGITS},
             )
         return number
@@ -93,7 +93,7 @@ class ReservationFilter(PageFilter):
         found: list[str] = []
         for text in texts:
             try:
-                found += accounts(known, text)
+                found += parse_accounts(known, text)
             except ValidationError as error:
                 self.refused_agent = text
                 self._offer("agent", error)
@@ -107,12 +107,12 @@ class ReservationFilter(PageFilter):
         if not text:
             return ""
         try:
-            found = only(tasks.match(scope=self.scope, text=text), text) or text
+            found = get_only_match(tasks.match(scope=self.scope, text=text), text) or text
         except ValidationError as error:
             self._offer("task", error)
             raise
         if not _TASK_ID.fullmatch(found):
-            raise ValidationError(_("No task of this name has been seen yet. Give its ID."))
+            raise ValidationError(_("Unknown task name. Enter its ID."))
         return found
 
     def _offer(self, name: str, error: ValidationError) -> None:

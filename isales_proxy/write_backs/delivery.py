@@ -226,7 +226,7 @@ def _send(lease: Lease) -> Acknowledgement | Exception:
         # The place alone: the message may quote the request.
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.error(
-            "write_back_broke",
+            "write_back_error",
             write_back=lease.row.pk,
             error=type(error).__name__,
             place=f"{place.filename}:{place.lineno}",
@@ -252,7 +252,7 @@ def _store(
             if wait is None:
                 raise
             log.warning(
-                "write_back_not_settled", write_back=lease.row.pk, error=type(error).__name__
+                "write_back_result_not_stored", write_back=lease.row.pk, error=type(error).__name__
             )
             watch.reset()
             sleep(wait)

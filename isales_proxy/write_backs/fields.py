@@ -88,8 +88,7 @@ FIELDS: Final = (
         content=Content.CODE,
         length=32,
         choices=STATUSES,
-        help="The vendor leaves the values open; call results elsewhere have 5 failed, 6 "
-        "succeeded.",
+        help="Usually 5 (failed) or 6 (succeeded); the vendor's documents list no values.",
     ),
     Field(
         name="device_type",
@@ -109,7 +108,7 @@ FIELDS: Final = (
         name="fetch_time",
         label=_("Data fetched at"),
         content=Content.TIME,
-        help="When the call data was obtained.",
+        help="When the call data was fetched.",
     ),
     Field(
         name="write_start_time",
@@ -125,7 +124,7 @@ FIELDS: Final = (
     ),
     Field(name="call_id", label=_("Call ID"), content=Content.ID),
 )
-"""What a person or a program gives, in the order of errors and of the API; the VDN gives the rest."""
+"""The fields that a person or a program gives, in the API's order; the VDN gives the others."""
 
 BY_NAME: Final[Mapping[str, Field]] = {each.name: each for each in FIELDS}
 BY_VENDOR_NAME: Final[Mapping[str, Field]] = {each.vendor_name: each for each in FIELDS}
@@ -141,7 +140,7 @@ def create_result(vdn: Vdn, values: Mapping[str, Any]) -> IntermediateResult:
 
     Times are written in the format and zone of the settings. Raises InvalidQuery.
     """
-    given = {
+    given: dict[str, Any] = {
         name: format_time(value, vdn) if name in TIMES else value for name, value in values.items()
     }
     return IntermediateResult(vdn=vdn.pk, cc_id=vdn.cc_id, **given)

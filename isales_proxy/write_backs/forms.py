@@ -64,7 +64,7 @@ class ShownIdsField(forms.Field):
         if len(parts) > MOST_SHOWN or any(
             not (part.isascii() and part.isdigit() and len(part) <= 18) for part in parts
         ):
-            raise ValidationError(_("Only numbers, parted by commas, please."))
+            raise ValidationError(_("Enter numbers separated by commas."))
         return tuple(int(part) for part in parts)
 
 
@@ -102,9 +102,13 @@ class OffsetTimeField(forms.Field):
         try:
             instant = datetime.fromisoformat(text)
         except ValueError:
-            raise ValidationError(_("Give ISO 8601, as 2025-05-31T14:30:00+08:00.")) from None
+            raise ValidationError(
+                _("Use ISO 8601, for example 2025-05-31T14:30:00+08:00.")
+            ) from None
         if instant.tzinfo is None or not _OFFSET.search(text):
-            raise ValidationError(_("Say the offset from UTC, as 2025-05-31T14:30:00+08:00."))
+            raise ValidationError(
+                _("Add the offset from UTC, for example 2025-05-31T14:30:00+08:00.")
+            )
         refuse_year(instant)
         return instant.astimezone(UTC)
 
@@ -162,7 +166,7 @@ class ExactTimeField(LocalTimeField):
             if value.offset == format_offset(meant):
                 return meant.astimezone(UTC)
         raise ValidationError(
-            _("This time comes twice, since the clocks go back: choose which one is meant."),
+            _("This time occurs twice because the clocks go back. Choose one of the two."),
             code="twice",
         )
 
@@ -231,7 +235,7 @@ class WriteBackForm(CleanedInput, forms.Form):
         if not code:
             return ""
         if self.book.codes and self.book.get(code) is None:
-            raise ValidationError(_("The code table of this VDN has no such code."))
+            raise ValidationError(_("This code is not in the VDN's code table."))
         if not _CODE_LIKE.fullmatch(code):
             raise ValidationError(_("A result code has only letters and digits."))
         return code
@@ -242,22 +246,22 @@ class WriteBackForm(CleanedInput, forms.Form):
         for name in TIMES:
             instant = found.get(name)
             if instant is not None and instant > self.now + LATEST_AHEAD:
-                self.add_error(name, _("This time lies in the future."))
+                self.add_error(name, _("This time is in the future."))
         fetched, began, ended = (found.get(name) for name in TIMES)
         if fetched and began and fetched > began:
             self.add_error(
-                "write_start_time", _("The call cannot begin before its data was obtained.")
+                "write_start_time", _("The call cannot begin before its data was fetched.")
             )
         if began and ended and began > ended:
             self.add_error("end_call_time", _("The call cannot end before it began."))
         elif fetched and ended and fetched > ended:
-            self.add_error("end_call_time", _("The call cannot end before its data was obtained."))
+            self.add_error("end_call_time", _("The call cannot end before its data was fetched."))
         if not self.errors:
             try:
                 self.result()
             except InvalidQuery as error:
                 place = error.field if error.field in self.fields else None
-                self.add_error(place, _("CC-iSales cannot take this value."))
+                self.add_error(place, _("CC-iSales does not accept this value."))
         return found
 
     def result(self) -> IntermediateResult:
@@ -279,10 +283,11 @@ class WriteBackForm(CleanedInput, forms.Form):
 
 
 def _create_form_field(field: Field, *, offsets: bool) -> forms.Field:
+    label: Any = field.label
     if field.content is Content.TIME:
         if offsets:
-            return OffsetTimeField(required=False, label=field.label)
-        return ExactTimeField(field.label, later=field.name == "end_call_time")
+            return OffsetTimeField(required=False, label=label)
+        return ExactTimeField(label, later=field.name == "end_call_time")
     if field.content is Content.NUMBER:
         return CalledNumberField()
     if field.name == "device_type":
@@ -291,6 +296,6 @@ def _create_form_field(field: Field, *, offsets: bool) -> forms.Field:
             choices=[("", ""), *field.choices.items()],
             coerce=int,
             empty_value=None,
-            label=field.label,
+            label=label,
         )
-    return PlainTextField(field.label, required=field.required, max_length=field.length)
+    return PlainTextField(label, required=field.required, max_length=field.length)

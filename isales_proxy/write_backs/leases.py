@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import F, Max, Min
 
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
 from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
+from isales_proxy.models.write_backs import WriteBackQuerySet
 
 Clock = Callable[[], datetime]
 
@@ -228,11 +229,11 @@ def count_failures(row: WriteBack) -> int:
     return row.journal.filter(started_at__gte=row.queued_at).count()
 
 
-def _leased() -> QuerySet[WriteBack]:
+def _leased() -> WriteBackQuerySet:
     return WriteBack.objects.heads().exclude(claimed_by="")
 
 
-def _still_leased(lease: Lease) -> QuerySet[WriteBack]:
+def _still_leased(lease: Lease) -> WriteBackQuerySet:
     return WriteBack.objects.waiting().filter(
         pk=lease.row.pk, claimed_by=lease.attempt.worker, attempts=lease.number
     )

@@ -19,6 +19,7 @@ from isales_proxy.number_access import services as searches
 from isales_proxy.outbound import tasks
 from isales_proxy.privacy import masked_copies
 from isales_proxy.privacy.phone_numbers import SearchedNumber
+from isales_proxy.write_backs.fields import POLICIES
 from isales_proxy.write_backs.services import NoSuchWriteBack
 
 MOST_SHOWN: Final = 200
@@ -164,7 +165,9 @@ def _outbox(scope: Scope) -> WriteBackQuerySet:
 
 
 def _mask_for(scope: Scope, row: WriteBack) -> WriteBack:
-    return row if scope.can(Permission.SEE_NUMBERS) else masked_copies.mask_write_back(row)
+    return (
+        row if scope.can(Permission.SEE_NUMBERS) else masked_copies.mask_write_back(row, POLICIES)
+    )
 
 
 def _filter(scope: Scope, query: WriteBackQuery) -> WriteBackQuerySet:

@@ -145,19 +145,19 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
         lock_vdn(scope.vdn.pk)
         row = _get(scope, pk)
         if row.state not in _ENDED_BADLY:
-            raise WrongState(_("Only what was refused, given up or cancelled is tried again."))
+            raise WrongState(_("Only a refused, given-up or cancelled write-back can be retried."))
         if vendor_use.is_from_demo(row.created_at):
             raise WrongState(
-                _("It was written in the demo, for the simulator. It is never sent to CC-iSales.")
+                _("It was created in the demo, for the simulator. It is never sent to CC-iSales.")
             )
         now = clock()
         newer = WriteBack.objects.for_vdn(scope.vdn).filter(unique_id=row.unique_id, pk__gt=row.pk)
         if newer.filter(state=WriteBackState.DELIVERED).exists():
             raise Overtaken(
-                _("A newer result for this unique ID has been delivered. Write a new one instead.")
+                _("A newer result for this unique ID has been delivered. Create a new one instead.")
             )
         if newer.waiting().exclude(claimed_by="").exists():
-            raise Overtaken(_("A newer result for this unique ID is being sent at this moment."))
+            raise Overtaken(_("A newer result for this unique ID is being sent now."))
         row.state = WriteBackState.WAITING
         row.queued_at = row.next_at = now
         row.finished_at = row.claimed_until = None
@@ -178,10 +178,10 @@ def cancel(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
         lock_vdn(scope.vdn.pk)
         row = _get(scope, pk)
         if row.state != WriteBackState.WAITING:
-            raise WrongState(_("Only what still waits can be cancelled."))
+            raise WrongState(_("Only a waiting write-back can be cancelled."))
         now = clock()
         if row.claimed_until is not None and row.claimed_until > now:
-            raise WrongState(_("It is being sent at this moment, so it cannot be cancelled."))
+            raise WrongState(_("It is being sent now, so it cannot be cancelled."))
         mark_lost(row, now)
         row.state = WriteBackState.CANCELLED
         row.finished_at = now
@@ -216,7 +216,7 @@ def _add_number(scope: Scope, result: IntermediateResult, number_of: str) -> Int
         number = ""
     if not number:
         raise NoSuchNumber(
-            _("The chosen number cannot be looked up now. Type one, or choose none.")
+            _("The chosen number cannot be looked up now. Enter a number, or choose none.")
         )
     return replace(result, phone_number=number)
 
@@ -252,7 +252,7 @@ def _find_repeated(scope: Scope, key: str, given: dict[str, Any]) -> QueueResult
             given["body"], hidden
         )
     if not same:
-        raise KeyUsed(_("This form was stored before with other values. Open a new one."))
+        raise KeyUsed(_("This form was already saved with other values. Open a new one."))
     return QueueResult(known, repeated=True)
 
 

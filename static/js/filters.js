@@ -1,14 +1,14 @@
-// The filter form and everything else that asks for other rows: no empty parameter in the address,
-// no question asked twice, fields that follow the server, rows that shimmer while they are old news.
+// The filter form and other requests for rows: no empty parameters in the address, no query sent
+// twice, fields that follow the server, rows that shimmer while new ones are loading.
 "use strict";
 (() => {
   const { byId, isQuiet } = window.callboard;
   const filters = () => byId("filters");
   const here = () => window.location.pathname + window.location.search;
-  let asked = null; // the typed question that is under way: its search part, and its request
+  let pending = null; // the typed query in flight: its search part and its request
   let added = [];
   let composing = false;
-  let ending = false;
+  let compositionEnding = false;
   let shimmer = 0;
 
   // --- what is sent -------------------------------------------------------------------------------
@@ -20,14 +20,14 @@
   const dateIsHalfTyped = (form) =>
     [...form.querySelectorAll("input[type=datetime-local]")].some((input) => !input.validity.valid);
 
-  // Half a composition (pinyin, kana) is no text yet: what is asked then asks for letters that
-  // nobody means. Its end asks, like any other input.
+  // An unfinished composition (pinyin, kana) is no text yet and sends no query; its end sends one like
+  // any other input.
   document.addEventListener("compositionstart", () => { composing = true; });
   document.addEventListener("compositionend", (event) => {
     composing = false;
-    ending = true;
+    compositionEnding = true;
     event.target.dispatchEvent(new Event("input", { bubbles: true }));
-    ending = false;
+    compositionEnding = false;
   });
 
   document.addEventListener("htmx:config:request", (event) => {
@@ -41,23 +41,23 @@
     }
     ctx.request.body = withoutEmpties(ctx.request.body);
     const query = new URLSearchParams(ctx.request.body).toString();
-    const question = query ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
-    const search = question.includes("?") ? question.slice(question.indexOf("?")) : "";
-    // A blur after a pause, or Enter after a choice, asks the same thing again: once is enough.
-    if (form.id === "filters" && typing && search === (asked?.search ?? window.location.search)) {
+    const address = query ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
+    const search = address.includes("?") ? address.slice(address.indexOf("?")) : "";
+    // A blur after a pause, or Enter after a choice, would send the same query again.
+    if (form.id === "filters" && typing && search === (pending?.search ?? window.location.search)) {
       window.clearTimeout(shimmer);
       event.preventDefault();
       return;
     }
     if (form.id === "filters") {
-      asked = { ctx, search };
+      pending = { ctx, search };
       added = [...new URLSearchParams(ctx.request.body).getAll("agent")];
-      // Whether rows that find nothing may stay, with the message at the field.
+      // Lets the server keep the rows and show a message at the field if nothing is found.
       if (typing) ctx.request.headers["X-Callboard-Typing"] = "1";
     }
   });
 
-  // Without htmx's help (a plain submit) empty fields would litter the address too.
+  // A plain submit without htmx must not put empty fields into the address either.
   document.addEventListener("formdata", (event) => {
     if (!event.target.matches("form[method=get]")) return;
     for (const name of new Set([...event.formData.keys()])) {
@@ -70,7 +70,7 @@
   // --- choosing from a datalist acts at once ------------------------------------------------------
   document.addEventListener("input", (event) => {
     const input = event.target;
-    if (ending || !input.list || !input.closest("#filters")) return;
+    if (compositionEnding || !input.list || !input.closest("#filters")) return;
     const chosen = !event.inputType || event.inputType === "insertReplacementText";
     if (chosen && input.value) input.dispatchEvent(new Event("change", { bubbles: true }));
   });
@@ -83,7 +83,7 @@
     event.target.closest(".chip-box").querySelector(".chip:last-of-type a")?.click();
   });
 
-  // --- rows that wait -----------------------------------------------------------------------------
+  // --- rows while loading -----------------------------------------------------------------------------
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     if (ctx.target !== byId("results")) return;
     window.clearTimeout(shimmer);
@@ -93,8 +93,8 @@
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.target !== byId("results")) return;
-    if (ctx === asked?.ctx && ctx.status !== "swapped") asked = null;
-    // Aborted by a later question: that one decides when the waiting ends.
+    if (ctx === pending?.ctx && ctx.status !== "swapped") pending = null;
+    // Aborted by a later query, which ends the shimmer itself.
     if (ctx.request.signal.aborted) return;
     window.clearTimeout(shimmer);
     byId("results")?.setAttribute("aria-busy", "false");
@@ -119,14 +119,14 @@
     if (!results || (ctx.target !== results && ctx.target?.id !== "page")) return;
     follow();
     if (ctx.hx?.pushurl === "false") return;
-    asked = null;
+    pending = null;
     const goto = byId("goto");
     if (goto) goto.value = "";
     if (isQuiet(ctx)) return;
     results.querySelector(".scroller")?.scrollTo(0, 0);
     if (results.getBoundingClientRect().top < 0) results.scrollIntoView({ block: "start" });
   });
-  document.addEventListener("htmx:before:history:restore", () => { asked = null; });
+  document.addEventListener("htmx:before:history:restore", () => { pending = null; });
 
   // --- the fold of a narrow screen ----------------------------------------------------------------
   const narrow = window.matchMedia("(max-width: 640px)");

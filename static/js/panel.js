@@ -1,8 +1,8 @@
 // The side panel: one reservation beside the list, with an address of its own.
 //
-// The address is /vdn/88/reservations/<id>/?<the list's question>. Opening pushes it, closing goes
-// back; neither asks for the list again. Changing page or filter keeps the panel open, so the
-// pushed address keeps its path.
+// The address is /vdn/88/reservations/<id>/?<query of the list>. Opening pushes it, closing goes back;
+// neither loads the list again. Changing page or filter keeps the panel open, so the pushed address
+// keeps its path.
 "use strict";
 (() => {
   const { byId } = window.callboard;
@@ -12,17 +12,17 @@
   const path = () => window.location.pathname;
   const search = () => window.location.search;
   const small = window.matchMedia("(max-width: 1099px)");
-  let shownSearch = search(); // the question whose rows are on the screen
-  let wanted = ""; // the panel path that was asked for last
-  let carried = false; // the panel follows the rows, which keep the focus
-  let identifiersOpen = false; // who unfolds them once wants them in each panel
+  let shownSearch = search(); // the query of the rows on the screen
+  let requestedPath = ""; // the panel path that was requested last
+  let followsRows = false; // the panel follows the keyboard in the rows, which keep the focus
+  let identifiersOpen = false; // once unfolded they stay so in each panel
   let openedHere = false; // the entry before this one in the history is the list itself
 
   const linkOf = (pathname) =>
     [...document.querySelectorAll("#results a[data-panel-link]")].find((link) => link.pathname === pathname);
 
   const mark = () => {
-    const open = wanted || (isOpen() ? path() : "");
+    const open = requestedPath || (isOpen() ? path() : "");
     for (const row of document.querySelectorAll("#results tr[data-appoint-id]")) {
       const link = row.querySelector("a[data-panel-link]");
       const current = Boolean(open) && link?.pathname === open;
@@ -37,7 +37,7 @@
   const load = (address, { push }) => {
     const url = new URL(address, window.location.href);
     const full = url.pathname + url.search;
-    wanted = url.pathname;
+    requestedPath = url.pathname;
     mark();
     const history = push === "push" ? { push: full } : push === "replace" ? { replace: full } : {};
     return window.htmx.ajax("GET", full, { source: panel(), target: panel(), swap: "outerSync", ...history });
@@ -50,35 +50,35 @@
       byId("panel-title").focus();
       return;
     }
-    carried = false;
-    // Another row while one is open takes its place: one step back is the list.
+    followsRows = false;
+    // Another row replaces the open one, so that one step back is the list.
     load(url, { push: isOpen() ? "replace" : "push" });
   };
 
-  // j and k: the panel goes along, a moment after the last of them.
+  // j and k: the panel follows, shortly after the last key.
   let following = 0;
   window.callboard.follow = (link) => {
     if (!isOpen()) return;
     window.clearTimeout(following);
     const url = new URL(link.href);
     url.search = search();
-    wanted = url.pathname;
+    requestedPath = url.pathname;
     mark();
     following = window.setTimeout(() => {
       if (!isOpen()) return;
-      carried = true;
+      followsRows = true;
       load(url, { push: "replace" });
     }, 200);
   };
 
   const hide = () => {
-    const from = wanted || path();
-    wanted = "";
+    const from = requestedPath || path();
+    requestedPath = "";
     const element = panel();
     element.hidden = true;
     element.replaceChildren();
     mark();
-    // A step back takes the focus from what keeps it: only a focus that was set anew stays.
+    // Going back in the history moves the focus unless it is set anew.
     document.activeElement?.blur();
     (linkOf(from) ?? byId("main")).focus({ preventScroll: true });
   };
@@ -88,7 +88,7 @@
     if (openedHere) {
       window.history.back();
     } else {
-      wanted = path();
+      requestedPath = path();
       window.history.pushState({ htmx: true }, "", listPath() + search());
       hide();
     }
@@ -108,7 +108,7 @@
     const row = event.target.closest("#results tr[data-appoint-id]");
     const link = event.target.closest("a[data-panel-link]") ?? row?.querySelector("a[data-panel-link]");
     if (!link || (event.target.closest("a, button, input") ?? link) !== link) return;
-    // Somebody who marks text with the mouse wants to copy it.
+    // Text that is selected with the mouse is to be copied.
     if (!event.target.closest("a") && String(window.getSelection())) return;
     event.preventDefault();
     open(link);
@@ -123,8 +123,8 @@
   // --- requests -----------------------------------------------------------------------------------
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     if (ctx.target !== byId("results") || ctx.push !== "true" || !isOpen()) return;
-    const asked = new URL(ctx.request.action, window.location.href).search;
-    ctx.push = asked === search() ? null : path() + asked;
+    const newSearch = new URL(ctx.request.action, window.location.href).search;
+    ctx.push = newSearch === search() ? null : path() + newSearch;
     if (ctx.push) openedHere = false;
   });
   document.addEventListener("htmx:after:history:update", ({ detail }) => {
@@ -137,23 +137,23 @@
       mark();
       const identifiers = byId("identifiers");
       if (identifiers) identifiers.open = identifiersOpen;
-      const rowsHaveIt = carried && document.activeElement?.closest("#results tr");
-      carried = false;
-      if (!rowsHaveIt) byId("panel-title")?.focus({ preventScroll: true });
+      const rowsHaveFocus = followsRows && document.activeElement?.closest("#results tr");
+      followsRows = false;
+      if (!rowsHaveFocus) byId("panel-title")?.focus({ preventScroll: true });
     } else if (ctx.target?.id === "results" || ctx.target?.id === "page") {
       shownSearch = search();
-      wanted = isOpen() ? path() : "";
+      requestedPath = isOpen() ? path() : "";
       if (ctx.target.id === "page") openedHere = false;
       mark();
     }
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.sourceElement !== panel() || ctx.status === "swapped" || ctx.request.signal.aborted) return;
-    wanted = isOpen() ? path() : "";
+    requestedPath = isOpen() ? path() : "";
     mark();
   });
 
-  // Back and Forward between the list and a panel of the same question need no new list.
+  // Back and Forward between the list and a panel of the same query need no new list.
   document.addEventListener("htmx:before:history:restore", (event) => {
     const url = new URL(event.detail.path, window.location.href);
     if (!panel() || url.search !== shownSearch || !url.pathname.startsWith(listPath())) {
@@ -170,11 +170,11 @@
     if (event.target.id === "identifiers" && !window.matchMedia("print").matches) identifiersOpen = event.target.open;
   }, true);
 
-  // On paper nothing can be unfolded.
+  // Unfold everything for printing.
   window.addEventListener("beforeprint", () => byId("identifiers")?.setAttribute("open", ""));
   window.addEventListener("afterprint", () => byId("identifiers")?.toggleAttribute("open", identifiersOpen));
 
   small.addEventListener("change", mark);
-  wanted = isOpen() ? path() : "";
+  requestedPath = isOpen() ? path() : "";
   mark();
 })();

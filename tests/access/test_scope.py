@@ -1,4 +1,4 @@
-"""Who sees what: an agent sees their own reservations, by whichever road they come."""
+"""Scopes: an agent sees only their own reservations on every path."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ FRAGMENT = {"HX-Request": "true"}
 
 
 @pytest.mark.parametrize("query", ["", "?agent=121", "?agent=121&agent=116", "?agent=", "?page=2"])
-def test_an_agent_sees_only_their_own(vendor: Simulator, as_role: Any, query: str) -> None:
+def test_agent_sees_only_own_reservations(vendor: Simulator, as_role: Any, query: str) -> None:
     text = as_role("agent").get(LIST + query).content.decode()
     assert {row["userAccount"] for row in rows_of(text)} == {AGENT_ACCOUNT}
     for call in vendor.calls.of(LIST_RESERVATIONS):
         assert call.body["userAccountList"] == [AGENT_ACCOUNT]
 
 
-def test_an_agents_total_counts_their_own(vendor: Simulator, as_role: Any) -> None:
+def test_agent_total_counts_own_reservations(vendor: Simulator, as_role: Any) -> None:
     own = as_role("agent").get(LIST).content.decode()
     everything = as_role("supervisor").get(LIST).content.decode()
     assert 'data-total-count="600"' in everything
     assert 'data-total-count="600"' not in own
 
 
-def test_an_agent_is_offered_no_agents(vendor: Simulator, as_role: Any) -> None:
+def test_agent_gets_no_agent_filter(vendor: Simulator, as_role: Any) -> None:
     as_role("supervisor").get(LIST)
     text = as_role("agent").get(LIST).content.decode()
     assert 'name="agent"' not in text
     assert "121" not in {row["userAccount"] for row in rows_of(text)}
 
 
-def test_an_agent_cannot_open_anothers_reservation(vendor: Simulator, as_role: Any) -> None:
+def test_agent_cannot_open_foreign_reservation(vendor: Simulator, as_role: Any) -> None:
     vendor.add_rows(
         88,
         [
@@ -56,9 +56,7 @@ def test_an_agent_cannot_open_anothers_reservation(vendor: Simulator, as_role: A
     assert f"{LIST}21/" not in related
 
 
-def test_rows_that_the_vendor_should_not_have_sent_are_withheld(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_foreign_rows_sent_by_the_vendor_are_withheld(vendor: Simulator, as_role: Any) -> None:
     """A vendor that ignores `userAccountList` must not open the list to an agent."""
     vendor.add_rows(88, [{"appointId": "31", "calledNo": "7070", "userAccount": AGENT_ACCOUNT}])
     vendor.faults.add(
@@ -80,7 +78,7 @@ def test_rows_that_the_vendor_should_not_have_sent_are_withheld(
     assert "7071" not in text
 
 
-def test_a_total_that_counts_others_is_not_told(vendor: Simulator, as_role: Any) -> None:
+def test_total_that_counts_foreign_rows_is_not_shown(vendor: Simulator, as_role: Any) -> None:
     own = [{"appointId": "31", "calledNo": "7070", "userAccount": AGENT_ACCOUNT}]
     others = [{"appointId": f"4{number}", "userAccount": "121"} for number in range(24)]
     vendor.faults.add(
@@ -96,7 +94,7 @@ def test_a_total_that_counts_others_is_not_told(vendor: Simulator, as_role: Any)
     assert agent.get("/api/v1/vdns/88/reservations/").json()["count"] == 1
 
 
-def test_an_agent_learns_no_names_from_the_rows_of_others(vendor: Simulator, as_role: Any) -> None:
+def test_agent_learns_no_names_from_foreign_rows(vendor: Simulator, as_role: Any) -> None:
     vendor.add_rows(
         88,
         [
@@ -113,7 +111,7 @@ def test_an_agent_learns_no_names_from_the_rows_of_others(vendor: Simulator, as_
     assert "X1" not in as_role("agent").get(LIST, {"task": "9"}).content.decode()
 
 
-def test_one_person_may_be_different_things_in_two_vdns(vendor: Simulator, people: Any) -> None:
+def test_person_has_a_role_per_vdn(vendor: Simulator, people: Any) -> None:
     client = Client()
     client.force_login(people["both"])
     assert client.get("/vdn/88/reservations/").status_code == 200
@@ -121,7 +119,7 @@ def test_one_person_may_be_different_things_in_two_vdns(vendor: Simulator, peopl
     assert {call.vdn for call in vendor.calls.of(LIST_RESERVATIONS)} == {"88", "89"}
 
 
-def test_the_same_question_in_two_vdns_has_two_answers(vendor: Simulator, people: Any) -> None:
+def test_same_query_in_two_vdns_has_two_responses(vendor: Simulator, people: Any) -> None:
     client = Client()
     client.force_login(people["both"])
     first = rows_of(client.get("/vdn/88/reservations/").content.decode())
@@ -129,7 +127,7 @@ def test_the_same_question_in_two_vdns_has_two_answers(vendor: Simulator, people
     assert {row["id"] for row in first}.isdisjoint(row["id"] for row in second)
 
 
-def test_who_has_no_vdn_is_told_so(db: None) -> None:
+def test_person_without_a_vdn_gets_an_explanation(db: None) -> None:
     client = Client()
     client.force_login(User.objects.create_user("newcomer"))
     answer = client.get("/")
@@ -137,7 +135,7 @@ def test_who_has_no_vdn_is_told_so(db: None) -> None:
     assert "Traceback" not in answer.content.decode()
 
 
-def test_a_vdn_that_is_switched_off_is_gone(vendor: Simulator, people: Any, as_role: Any) -> None:
+def test_disabled_vdn_is_404(vendor: Simulator, people: Any, as_role: Any) -> None:
     client = as_role("supervisor")
     vdn = Access.objects.get(user=people["supervisor"]).vdn
     vdn.enabled = False
@@ -146,12 +144,12 @@ def test_a_vdn_that_is_switched_off_is_gone(vendor: Simulator, people: Any, as_r
 
 
 @pytest.mark.parametrize("role", [role.value for role in Role])
-def test_only_an_admin_may_refresh_the_codes(vendor: Simulator, as_role: Any, role: str) -> None:
+def test_only_admin_may_refresh_result_codes(vendor: Simulator, as_role: Any, role: str) -> None:
     answer = as_role(role).post("/vdn/88/result-codes/refresh/")
     assert answer.status_code == (200 if role == "admin" else 403)
 
 
-def test_home_leads_to_the_list(vendor: Simulator, as_role: Any) -> None:
+def test_home_redirects_to_the_list(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("agent").get("/")
     assert answer.status_code == 302
     assert answer.headers["Location"] == LIST

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from isales_proxy import access
-from isales_proxy.api.errors import problem_response
+from isales_proxy.api.errors import handle_exception
 from isales_proxy.models import CallDataBatch, User, WriteBack
 from isales_proxy.simulator import Simulator
 
@@ -103,7 +103,7 @@ def test_the_request_id_is_that_of_the_log(as_role: Any) -> None:
 def test_validation_errors_of_the_framework_are_422_by_field() -> None:
     from rest_framework.exceptions import ValidationError
 
-    answer = problem_response(ValidationError({"name": ["too long"]}), {})
+    answer = handle_exception(ValidationError({"name": ["too long"]}), {})
     assert answer.status_code == 422
     assert b'"errors": {"name": ["too long"]}' in answer.content
 

@@ -10,7 +10,7 @@ import pytest
 from isales_proxy.models import CallDataBatch
 from isales_proxy.outbound import tasks as task_service
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, READ_CALL_DATA, Simulator
-from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests
 
 API = "/api/v1/vdns/88"
 TAKE = f"{API}/tasks/{TASK}/call-data/"
@@ -38,7 +38,7 @@ def test_the_tasks(vendor: Simulator, as_role: Any) -> None:
     assert body["as_of"].endswith("Z")
     assert body["count"] == len(body["results"])
     assert {"service_id": "1106025109", "name": "Preempted task"} in body["results"]
-    assert set(body) == set(shapes(client)["TaskListFields"]["properties"])
+    assert set(body) == set(shapes(client)["TaskPage"]["properties"])
 
 
 def test_an_old_list_of_tasks_is_a_problem(
@@ -73,8 +73,8 @@ def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any)
     }
     assert row["raw"] == ROW
     known = shapes(client)
-    assert set(body) == set(known["BatchWithRowsFields"]["properties"])
-    assert set(row) == set(known["CallDatumFields"]["properties"])
+    assert set(body) == set(known["BatchWithRows"]["properties"])
+    assert set(row) == set(known["CallDatumBody"]["properties"])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
     first, again = take(client, wish), take(client, wish)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_wish_out_of_bounds_reaches_nobody(
     answer = take(as_role("supervisor"), data)
     assert answer.status_code == 422
     assert list(answer.json()["errors"]) == [field]
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
@@ -165,7 +165,7 @@ def test_a_failure_is_the_problem_that_it_is_elsewhere(
     # Where numbers may be gone, no program is invited to try again.
     assert ("Retry-After" in answer.headers) is retry
     assert ("retry_after" in body) is retry
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     batch = client.get(f"{API}/call-data/{body['batch']}/").json()
     assert (batch["state"], batch["batch_count"], batch["results"]) == (state, 7, [])
     assert batch["next_step"] == body["next_step"]
@@ -173,7 +173,7 @@ def test_a_failure_is_the_problem_that_it_is_elsewhere(
         assert "7" in body["next_step"]
         assert TASK in body["next_step"]
         assert batch["asked_at"][:19] in body["next_step"]
-    assert set(body) <= set(shapes(client)["ProblemFields"]["properties"])
+    assert set(body) <= set(shapes(client)["ProblemDetails"]["properties"])
 
 
 def test_the_batches(vendor: Simulator, as_role: Any) -> None:
@@ -187,8 +187,8 @@ def test_the_batches(vendor: Simulator, as_role: Any) -> None:
     of_task = client.get(f"{API}/call-data/", {"task": TASK}).json()
     assert of_task["count"] == 3
     known = shapes(client)
-    assert set(body) == set(known["BatchPageFields"]["properties"])
-    assert set(body["results"][0]) == set(known["BatchFields"]["properties"])
+    assert set(body) == set(known["BatchPage"]["properties"])
+    assert set(body["results"][0]) == set(known["BatchBody"]["properties"])
 
 
 @pytest.mark.parametrize("question", ["page=0", "size=x", "task=%01"])
@@ -207,9 +207,9 @@ def test_who_may(vendor: Simulator, as_role: Any, role: str, seen: int, taken: i
     assert client.get(f"{API}/tasks/").status_code == seen
     assert client.get(f"{API}/call-data/").status_code == seen
     assert client.get(f"{API}/call-data/{batch}/").status_code == seen
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert take(client).status_code == taken
-    assert readings(vendor) == (taken == 201)
+    assert count_requests(vendor) == (taken == 201)
 
 
 def test_another_vdn_and_its_batches_do_not_exist(vendor: Simulator, as_role: Any) -> None:
@@ -223,14 +223,14 @@ def test_another_vdn_and_its_batches_do_not_exist(vendor: Simulator, as_role: An
     assert both.get(f"{API}/call-data/{foreign}/").status_code == 404
     assert both.get(f"/api/v1/vdns/89/call-data/{foreign}/").status_code == 200
     assert ours.get(f"{API}/call-data/{10**30}/").status_code == 404
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 @pytest.mark.parametrize("task", ["x" * 65, "%20", "a%5Cb", "a%00b"])
 def test_what_no_task_is_called_does_not_exist(vendor: Simulator, as_role: Any, task: str) -> None:
     answer = take(as_role("supervisor"), None, f"{API}/tasks/{task}/call-data/")
     assert answer.status_code in {404, 422}
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 def test_looking_takes_nothing(vendor: Simulator, as_role: Any) -> None:
@@ -240,7 +240,7 @@ def test_looking_takes_nothing(vendor: Simulator, as_role: Any) -> None:
             method(address)
         for method in (client.put, client.patch, client.delete):
             assert method(TAKE).status_code == 405
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 def test_a_stranger_s_form_takes_nothing(vendor: Simulator, people: Any) -> None:
@@ -249,7 +249,7 @@ def test_a_stranger_s_form_takes_nothing(vendor: Simulator, people: Any) -> None
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["supervisor"])
     assert take(client).status_code == 403
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 def test_a_page_of_batches_costs_few_queries(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.api.serializers import ReservationFields, ReservationPageFields
+from isales_proxy.api.reservations import ReservationBody, ReservationPage
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import User
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
@@ -26,7 +26,7 @@ def test_a_page_is_answered_with_its_provenance(vendor: Simulator, as_role: Any)
     assert first.status_code == 200
     assert first.headers["Content-Type"] == "application/json"
     assert "no-store" in first.headers["Cache-Control"]
-    assert list(body) == list(ReservationPageFields().get_fields())
+    assert list(body) == list(ReservationPage.model_fields)
     assert (body["count"], body["page"], body["size"]) == (600, 2, 10)
     assert (body["source"], body["complete"], len(body["results"])) == ("live", True, 10)
     assert body["as_of"].endswith("Z")
@@ -37,7 +37,7 @@ def test_a_page_is_answered_with_its_provenance(vendor: Simulator, as_role: Any)
 
 def test_a_row_has_the_documented_fields_and_ours(vendor: Simulator, as_role: Any) -> None:
     for row in as_role("supervisor").get(LIST, {"size": "100"}).json()["results"]:
-        assert list(row) == list(ReservationFields().get_fields())
+        assert list(row) == list(ReservationBody.model_fields)
         assert set(Reservation.vendor_names()) < set(row)
 
 

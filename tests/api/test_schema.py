@@ -57,17 +57,17 @@ def test_an_answer_has_the_documented_shape(vendor: Simulator, as_role: Any) -> 
     client = as_role("supervisor")
     shapes = schema(client)["components"]["schemas"]
     body = client.get("/api/v1/vdns/88/reservations/").json()
-    assert set(body) == set(shapes["ReservationPageFields"]["properties"])
-    assert set(body["results"][0]) == set(shapes["ReservationFields"]["properties"])
+    assert set(body) == set(shapes["ReservationPage"]["properties"])
+    assert set(body["results"][0]) == set(shapes["ReservationBody"]["properties"])
     codes = client.get("/api/v1/vdns/88/result-codes/").json()
-    assert set(codes) == set(shapes["ResultCodeListFields"]["properties"])
-    assert set(codes["results"][0]) == set(shapes["ResultCodeFields"]["properties"])
+    assert set(codes) == set(shapes["ResultCodeList"]["properties"])
+    assert set(codes["results"][0]) == set(shapes["ResultCodeBody"]["properties"])
     history = client.get("/api/v1/vdns/88/result-codes/history/").json()
-    assert set(history) == set(shapes["CodeHistoryFields"]["properties"])
-    assert set(history["results"][0]) == set(shapes["CodeRefreshFields"]["properties"])
-    assert set(history["results"][0]["changes"][0]) == set(shapes["CodeChangeFields"]["properties"])
+    assert set(history) == set(shapes["CodeHistoryPage"]["properties"])
+    assert set(history["results"][0]) == set(shapes["CodeHistoryEntry"]["properties"])
+    assert set(history["results"][0]["changes"][0]) == set(shapes["CodeChangeBody"]["properties"])
     problem = client.get("/api/v1/vdns/88/reservations/?page=0").json()
-    assert set(problem) <= set(shapes["ProblemFields"]["properties"])
+    assert set(problem) <= set(shapes["ProblemDetails"]["properties"])
 
 
 def test_the_docs_are_ours_alone(as_role: Any) -> None:

@@ -13,7 +13,7 @@ from time_machine import Traveller
 
 from isales_proxy.accounts import tokens
 from isales_proxy.api import throttles
-from isales_proxy.api.permissions import needed_by
+from isales_proxy.api.permissions import get_needed_scope
 from isales_proxy.api.urls import _v1, urlpatterns
 from isales_proxy.models import Access, ApiToken, Role, TokenScope, User
 from isales_proxy.simulator import Simulator
@@ -234,4 +234,4 @@ def test_every_view_declares_the_scope_of_each_of_its_methods(name: str, view: A
     }
     assert set(view.needs) >= methods, name
     for method in methods - {"GET"}:
-        assert needed_by(view, method) is not TokenScope.READ, name
+        assert get_needed_scope(view, method) is not TokenScope.READ, name

@@ -160,7 +160,7 @@ def test_retry_and_cancel(vendor: Simulator, as_role: Any, people: dict[str, Use
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     again = post(client, f"{ADDRESS}{row.pk}/cancel/")
     assert again.status_code == 409
-    assert again.json()["detail"] == "Only what still waits can be cancelled."
+    assert again.json()["detail"] == "Only a waiting write-back can be cancelled."
     assert post(client, f"{ADDRESS}{row.pk}/retry/").json()["state"] == "waiting"
     assert post(client, f"{ADDRESS}{row.pk}/retry/").status_code == 409
     row.refresh_from_db()
@@ -202,10 +202,10 @@ def test_the_schema_has_the_same_shapes(
     found = client.get("/api/schema/", {"format": "json"}).json()
     shapes = found["components"]["schemas"]
     story = client.get(f"{ADDRESS}{row.pk}/").json()
-    assert set(story) == set(shapes["WriteBackStoryFields"]["properties"])
-    assert set(story["journal"][0]) == set(shapes["AttemptFields"]["properties"])
+    assert set(story) == set(shapes["WriteBackWithJournal"]["properties"])
+    assert set(story["journal"][0]) == set(shapes["AttemptBody"]["properties"])
     listed = client.get(ADDRESS).json()
-    assert set(listed) == set(shapes["WriteBackPageFields"]["properties"])
-    assert set(listed["results"][0]) == set(shapes["WriteBackFields"]["properties"])
-    assert set(listed["counts"]) == set(shapes["WriteBackCounts"]["properties"])
+    assert set(listed) == set(shapes["WriteBackPage"]["properties"])
+    assert set(listed["results"][0]) == set(shapes["WriteBackBody"]["properties"])
+    assert set(listed["counts"]) == {state.value for state in WriteBackState}
     assert set(found["paths"]["/api/v1/vdns/{vdn_id}/write-backs/"]) == {"get", "post"}

@@ -32,7 +32,7 @@ def open_panel(seat: Seat) -> None:
 def ask(seat: Seat, reason: str = "The customer asked") -> None:
     seat.page.get_by_text("Show number", exact=True).click()
     seat.page.get_by_label("Reason (recorded in the audit)").fill(reason)
-    seat.page.get_by_role("button", name="Show it for 30 seconds").click()
+    seat.page.get_by_role("button", name="Show for 30 seconds").click()
 
 
 def test_it_shows_and_hides_itself(sit: Sit) -> None:

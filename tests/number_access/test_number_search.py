@@ -1,4 +1,4 @@
-"""Finding by a whole number for who may not see any, and nothing by the parts of one."""
+"""Number searches: complete numbers only without number access, audited, limited per day."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NUMBER = "6591234567"
 
 @pytest.fixture
 def rows(vendor: Simulator) -> None:
-    """Thirty of the number, and as many of numbers that it is a part of."""
+    """Thirty rows of the number, and thirty of longer numbers that contain it."""
     mine = {"userAccount": AGENT_ACCOUNT, "taskId": "4711"}
     vendor.add_rows(
         88,
@@ -45,7 +45,7 @@ def rows(vendor: Simulator) -> None:
 
 @pytest.mark.parametrize("role", ["agent", "auditor"])
 @pytest.mark.parametrize("typed", [NUMBER, f"+{NUMBER}", "65 9123-4567"])
-def test_a_whole_number_finds_its_own_rows_and_counts_no_others(
+def test_complete_number_finds_and_counts_only_equal_rows(
     vendor: Simulator, rows: None, as_role: Any, role: str, typed: str
 ) -> None:
     # The simulator knows the number without a plus; what is typed is asked for as it is.
@@ -65,7 +65,7 @@ def test_a_whole_number_finds_its_own_rows_and_counts_no_others(
 
 
 @pytest.mark.parametrize("typed", ["6", "659123", "659123*", "#659123456", "1580000"])
-def test_a_part_of_a_number_finds_nothing(
+def test_partial_number_finds_nothing_without_number_access(
     vendor: Simulator, rows: None, as_role: Any, typed: str
 ) -> None:
     client = as_role("agent")
@@ -80,15 +80,13 @@ def test_a_part_of_a_number_finds_nothing(
     assert len(vendor.calls.of(LIST_RESERVATIONS)) == 0
 
 
-def test_a_part_of_seven_digits_is_compared_as_a_whole(
-    vendor: Simulator, rows: None, as_role: Any
-) -> None:
+def test_seven_digits_match_only_equal_numbers(vendor: Simulator, rows: None, as_role: Any) -> None:
     for part in (NUMBER[:7], NUMBER[:9], NUMBER[1:]):
         told = as_role("auditor").get(API, {"called_no": part}).json()
         assert (told["count"], told["results"]) == (0, [])
 
 
-def test_too_many_rows_to_look_through_are_told(vendor: Simulator, as_role: Any) -> None:
+def test_too_many_matches_are_reported(vendor: Simulator, as_role: Any) -> None:
     vendor.add_rows(88, [{"appointId": f"7{n:04}", "calledNo": f"{n}7654321"} for n in range(600)])
     client = as_role("auditor")
     text = text_of(client.get(LIST, {"called_no": "7654321"}))
@@ -97,13 +95,13 @@ def test_too_many_rows_to_look_through_are_told(vendor: Simulator, as_role: Any)
     assert len(vendor.calls.of(LIST_RESERVATIONS)) == 5
 
 
-def test_the_rows_of_others_stay_theirs(vendor: Simulator, as_role: Any) -> None:
+def test_agent_search_finds_no_foreign_rows(vendor: Simulator, as_role: Any) -> None:
     vendor.add_rows(88, [{"appointId": "61", "calledNo": NUMBER, "userAccount": "121"}])
     assert as_role("agent").get(API, {"called_no": NUMBER}).json()["count"] == 0
     assert as_role("auditor").get(API, {"called_no": NUMBER}).json()["count"] == 1
 
 
-def test_a_number_is_not_found_by_its_parts_in_what_was_kept(
+def test_stored_rows_are_not_found_by_partial_numbers(
     vendor: Simulator, as_role: Any, people: Any
 ) -> None:
     row = ROW | {"phoneNumber": [f"+{NUMBER}", "4006123456"], "callData": f"mobile {NUMBER}"}
@@ -126,7 +124,7 @@ def test_a_number_is_not_found_by_its_parts_in_what_was_kept(
     assert 'data-total-count="1"' in text_of(supervisor)
 
 
-def test_a_search_by_number_is_told_to_the_audit_once_in_a_while(
+def test_number_search_is_audited_once_per_interval(
     vendor: Simulator, rows: None, as_role: Any
 ) -> None:
     for role in ("supervisor", "agent"):
@@ -149,7 +147,7 @@ def test_a_search_by_number_is_told_to_the_audit_once_in_a_while(
         (f"/vdn/88/tasks/{TASK}/", {"q": "65 9123\u20134567"}),
     ],
 )
-def test_no_spelling_and_no_later_page_is_searched_unseen(
+def test_every_spelling_and_page_of_a_search_is_audited(
     vendor: Simulator, rows: None, as_role: Any, address: str, question: dict[str, str]
 ) -> None:
     assert as_role("supervisor").get(address, question).status_code == 200
@@ -157,7 +155,7 @@ def test_no_spelling_and_no_later_page_is_searched_unseen(
     assert event.number_key == audit.fingerprint_number(NUMBER)
 
 
-def test_an_export_of_a_numbers_rows_is_a_part_of_its_story(
+def test_export_of_a_number_is_audited_with_its_fingerprint(
     vendor: Simulator, as_role: Any
 ) -> None:
     as_role("supervisor").get(f"/vdn/88/tasks/{TASK}/call-data/export.csv", {"q": NUMBER})
@@ -165,9 +163,7 @@ def test_an_export_of_a_numbers_rows_is_a_part_of_its_story(
     assert event.number_key == audit.fingerprint_number(NUMBER)
 
 
-def test_who_sees_a_number_in_the_panel_is_told_to_the_audit(
-    vendor: Simulator, rows: None, as_role: Any
-) -> None:
+def test_number_view_in_the_panel_is_audited(vendor: Simulator, rows: None, as_role: Any) -> None:
     for role in ("supervisor", "agent"):
         client = as_role(role)
         client.get(LIST, {"task": "4711", "size": "100"})
@@ -178,7 +174,7 @@ def test_who_sees_a_number_in_the_panel_is_told_to_the_audit(
     assert event.number_key == audit.fingerprint_number(NUMBER)
 
 
-def test_a_list_is_shown_even_if_the_audit_cannot_be_written(
+def test_list_is_shown_while_the_audit_cannot_be_written(
     vendor: Simulator, rows: None, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = as_role("supervisor")
@@ -193,7 +189,7 @@ def test_a_list_is_shown_even_if_the_audit_cannot_be_written(
     assert AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED).count() == 1
 
 
-def test_who_sees_none_searches_for_so_many_numbers_a_day(
+def test_daily_search_limit_spans_all_searches(
     vendor: Simulator, rows: None, as_role: Any, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=2)
@@ -238,7 +234,7 @@ def test_who_sees_none_searches_for_so_many_numbers_a_day(
 
 
 @pytest.mark.parametrize("digits", [3, 6])
-def test_a_short_number_costs_as_much_as_a_long_one(
+def test_short_numbers_count_towards_the_limit(
     vendor: Simulator, as_role: Any, settings: Any, digits: int
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=2)
@@ -252,7 +248,7 @@ def test_a_short_number_costs_as_much_as_a_long_one(
     assert AuditEvent.objects.filter(action=AuditAction.AUDIT_READ).count() == 2
 
 
-def test_what_is_searched_for_where_one_sees_numbers_is_not_counted(
+def test_searches_with_number_access_are_not_counted(
     vendor: Simulator, as_role: Any, people: dict[str, User], settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=1)
@@ -265,7 +261,7 @@ def test_what_is_searched_for_where_one_sees_numbers_is_not_counted(
     assert client.get(there, {"called_no": "13800000001"}).status_code == 429
 
 
-def test_the_count_does_not_depend_on_the_cache(
+def test_search_count_does_not_depend_on_the_cache(
     vendor: Simulator, rows: None, as_role: Any, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=1)
@@ -276,7 +272,7 @@ def test_the_count_does_not_depend_on_the_cache(
     assert AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED).count() == 1
 
 
-def test_no_panel_tells_whether_a_row_is_of_a_number_that_may_not_be_searched_for(
+def test_panel_does_not_confirm_a_number_beyond_the_limit(
     vendor: Simulator, rows: None, as_role: Any, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, number_searches_per_day=0)
@@ -289,7 +285,7 @@ def test_no_panel_tells_whether_a_row_is_of_a_number_that_may_not_be_searched_fo
         assert found.status_code == other.status_code
 
 
-def test_a_search_that_cannot_be_counted_is_not_made(
+def test_search_is_refused_when_it_cannot_be_counted(
     vendor: Simulator, rows: None, as_role: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     def refuse(*_args: Any, **_kwargs: Any) -> None:
@@ -312,7 +308,7 @@ GARBAGE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(WANTED, GARBAGE, st.sampled_from(["agent", "supervisor", "auditor", "admin"]))
-def test_no_log_line_tells_a_number_whatever_is_asked(
+def test_no_log_line_contains_a_searched_number(
     vendor: Simulator,
     as_role: Any,
     caplog: pytest.LogCaptureFixture,

@@ -1,4 +1,4 @@
-"""Taking call data: once, by whom it is allowed to, written down before and kept after."""
+"""Requests for call data: once each, with permission, stored before and after the call."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from django.utils import timezone
 from isales_proxy.access import PermissionMissing, Scope, VdnNotFound
 from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import RowQuery
+from isales_proxy.outbound import call_data, queries
+from isales_proxy.outbound.queries import RowQuery
 from isales_proxy.simulator import FETCH_TOKEN, READ_CALL_DATA, Simulator
 from tests.privacy.test_privacy import lines_formatter
-from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def actions() -> list[str]:
     return list(AuditEvent.objects.order_by("id").values_list("action", flat=True))
 
 
-def test_rows_are_stored_as_they_came(vendor: Simulator, scope: Scope) -> None:
+def test_rows_are_stored_as_received(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     taking = take(scope, count=1)
     assert taking.error is None
@@ -43,23 +43,23 @@ def test_rows_are_stored_as_they_came(vendor: Simulator, scope: Scope) -> None:
     assert row.raw == ROW
 
 
-def test_the_answer_is_kept_byte_for_byte(vendor: Simulator, scope: Scope) -> None:
+def test_answer_is_stored_byte_for_byte(vendor: Simulator, scope: Scope) -> None:
     batch = CallDataBatch.objects.get(pk=take(scope).batch.pk)
-    told = json.loads(bytes(batch.raw or b""))
-    assert len(told["resultData"]["taskData"]) == 5
+    answer = json.loads(bytes(batch.raw or b""))
+    assert len(answer["resultData"]["taskData"]) == 5
     assert batch.http_status == 200
     assert batch.raw_complete
     assert batch.answered_at is not None
     assert batch.vendor_request
 
 
-def test_the_vendor_is_asked_as_its_page_declares(vendor: Simulator, scope: Scope) -> None:
+def test_request_follows_the_vendor_page(vendor: Simulator, scope: Scope) -> None:
     take(scope, count=7)
     (call,) = [call for call in vendor.calls if call.operation == READ_CALL_DATA]
     assert call.body == {"subCCNo": 1, "vdnId": 88, "serviceId": int(TASK), "batchCount": 7}
 
 
-def test_who_took_what_is_in_the_audit(vendor: Simulator, scope: Scope) -> None:
+def test_request_is_recorded_in_the_audit(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     batch = take(scope, count=1).batch
     asked, taken = AuditEvent.objects.order_by("id")
@@ -71,7 +71,7 @@ def test_who_took_what_is_in_the_audit(vendor: Simulator, scope: Scope) -> None:
     assert NUMBER not in json.dumps([asked.detail, taken.detail, asked.subject])
 
 
-def test_the_asking_is_written_down_before_the_call(
+def test_batch_is_stored_before_the_call(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.faults.add("lose", operation=READ_CALL_DATA)
@@ -80,16 +80,16 @@ def test_the_asking_is_written_down_before_the_call(
     assert batch.asked_at <= timezone.now()
 
 
-def test_the_same_key_takes_once(vendor: Simulator, scope: Scope) -> None:
+def test_same_key_takes_once(vendor: Simulator, scope: Scope) -> None:
     first = take(scope, key="form-1")
     again = take(scope, key="form-1", count=9)
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     assert again.repeated
     assert again.batch.pk == first.batch.pk
     assert again.batch.received == 5
 
 
-def test_a_key_is_ones_own(vendor: Simulator, people: Any, scope: Scope) -> None:
+def test_key_of_another_person_is_independent(vendor: Simulator, people: Any, scope: Scope) -> None:
     mine = take(scope, key="form-1").batch
     others = take(scope_of(people, "admin"), key="form-1").batch
     both = scope_of(people, "both", 89)
@@ -99,28 +99,30 @@ def test_a_key_is_ones_own(vendor: Simulator, people: Any, scope: Scope) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_taking_is_never_part_of_another_transaction(vendor: Simulator, people: Any) -> None:
+def test_request_within_a_transaction_is_refused(vendor: Simulator, people: Any) -> None:
     scope = scope_of(people)
     with pytest.raises(RuntimeError), transaction.atomic():
         take(scope)
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 @pytest.mark.parametrize("role", ["agent", "auditor"])
-def test_not_everybody_may_take(vendor: Simulator, people: Any, role: str) -> None:
+def test_permission_is_required_to_take_call_data(
+    vendor: Simulator, people: Any, role: str
+) -> None:
     with pytest.raises(PermissionMissing):
         take(scope_of(people, role))
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
 @pytest.mark.parametrize(("count", "task"), [(0, TASK), (501, TASK), (5, ""), (5, "x" * 65)])
-def test_a_question_out_of_bounds_reaches_nobody(
+def test_request_out_of_bounds_is_not_sent(
     vendor: Simulator, scope: Scope, count: int, task: str
 ) -> None:
     with pytest.raises(InvalidQuery):
         call_data.request_call_data(scope=scope, service_id=task, batch_count=count, key="k")
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
@@ -161,47 +163,47 @@ ODD = {
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_without_an_answer_nobody_knows(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_batch_without_an_answer_is_unknown(vendor: Simulator, scope: Scope, kind: str) -> None:
     LOST[kind](vendor)
     taking = take(scope, count=8)
     vendor.faults.clear()
     assert taking.batch.state == BatchState.UNKNOWN
     assert (taking.batch.batch_count, taking.batch.received) == (8, 0)
     assert taking.error is not None
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     assert actions()[-1] == AuditAction.CALL_DATA_UNKNOWN
 
 
 @pytest.mark.parametrize("kind", NO)
-def test_a_refusal_hands_nothing_out(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_refusal_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: str) -> None:
     left = vendor.call_data.remaining(88, TASK)
     NO[kind](vendor)
     taking = take(scope)
     assert taking.batch.state == BatchState.REFUSED
     assert taking.error is not None
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     assert vendor.call_data.remaining(88, TASK) == left
     assert actions()[-1] == AuditAction.CALL_DATA_REFUSED
 
 
-def test_a_refusal_keeps_the_vendors_words(vendor: Simulator, scope: Scope) -> None:
+def test_refusal_stores_the_vendors_sentence(vendor: Simulator, scope: Scope) -> None:
     NO["business"](vendor)
     batch = take(scope).batch
     assert (batch.vendor_code, batch.problem) == ("31009", "no such task")
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_an_unreadable_answer_is_kept(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_unreadable_answer_is_stored(vendor: Simulator, scope: Scope, kind: str) -> None:
     ODD[kind](vendor)
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
     kept = CallDataBatch.objects.get(pk=batch.pk)
     assert kept.raw
     assert kept.raw_complete is (kind not in {"half", "huge"})
 
 
-def test_of_half_an_answer_the_half_is_kept(vendor: Simulator, scope: Scope) -> None:
+def test_truncated_answer_is_stored(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     ODD["half"](vendor)
     batch = take(scope, count=1).batch
@@ -209,30 +211,28 @@ def test_of_half_an_answer_the_half_is_kept(vendor: Simulator, scope: Scope) -> 
 
 
 @pytest.mark.parametrize("kind", ["reset", "unauthorized", "hold"])
-def test_without_a_token_nothing_was_asked(vendor: Simulator, scope: Scope, kind: str) -> None:
+def test_failed_log_in_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: str) -> None:
     vendor.faults.add(kind, operation=FETCH_TOKEN, times=None)
     batch = take(scope).batch
     vendor.faults.clear()
     assert batch.state == BatchState.REFUSED
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
-def test_a_vendor_that_is_not_there_was_not_asked(vendor: Simulator, scope: Scope) -> None:
+def test_unreachable_vendor_is_recorded_as_refused(vendor: Simulator, scope: Scope) -> None:
     take(scope)
     vendor.stop()
     assert take(scope).batch.state == BatchState.REFUSED
 
 
-def test_a_task_may_have_no_more(vendor: Simulator, scope: Scope) -> None:
+def test_task_without_rows_gives_an_empty_batch(vendor: Simulator, scope: Scope) -> None:
     vendor.call_data.put(88, "41", [ROW])
     assert take(scope, task="41").batch.received == 1
     empty = take(scope, task="41").batch
     assert (empty.state, empty.received) == (BatchState.TAKEN, 0)
 
 
-def test_what_the_vendor_hands_out_beyond_the_wish_is_stored(
-    vendor: Simulator, scope: Scope
-) -> None:
+def test_more_rows_than_requested_are_stored(vendor: Simulator, scope: Scope) -> None:
     rows = [ROW | {"uniqueId": str(number)} for number in range(6)]
     vendor.faults.add(
         "patch",
@@ -254,9 +254,7 @@ def test_what_the_vendor_hands_out_beyond_the_wish_is_stored(
         {"callData": "x" * 40_000, "ieData": "；；，", "deep": [[[[[[[[[[[[1]]]]]]]]]]]]},
     ],
 )
-def test_odd_rows_are_stored_all_the_same(
-    vendor: Simulator, scope: Scope, row: dict[str, object]
-) -> None:
+def test_malformed_rows_are_stored(vendor: Simulator, scope: Scope, row: dict[str, object]) -> None:
     vendor.faults.add("patch", operation=READ_CALL_DATA, fields={"resultData": {"taskData": [row]}})
     batch = take(scope, count=1).batch
     assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
@@ -265,19 +263,21 @@ def test_odd_rows_are_stored_all_the_same(
     assert set(stored.raw) == set(row)
 
 
-def test_looking_is_for_the_vdn_alone(vendor: Simulator, people: Any, scope: Scope) -> None:
+def test_call_data_of_another_vdn_is_not_found(
+    vendor: Simulator, people: Any, scope: Scope
+) -> None:
     batch = take(scope).batch
     row = CallDatum.objects.first()
     assert row is not None
     elsewhere = scope_of(people, "both", 89)
-    assert call_data.list_batches(scope=elsewhere).total == 0
-    assert call_data.list_rows(scope=elsewhere, question=RowQuery()).total == 0
-    assert call_data.get_figures(scope=elsewhere) == {}
-    assert call_data.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
+    assert queries.list_batches(scope=elsewhere).total == 0
+    assert queries.list_rows(scope=elsewhere, question=RowQuery()).total == 0
+    assert queries.get_figures(scope=elsewhere) == {}
+    assert queries.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
     for look in (
-        lambda: call_data.get_batch(scope=elsewhere, batch_id=batch.pk),
-        lambda: call_data.get_datum(scope=elsewhere, datum_id=row.pk),
-        lambda: call_data.get_raw_answer(scope=elsewhere, batch_id=batch.pk),
+        lambda: queries.get_batch(scope=elsewhere, batch_id=batch.pk),
+        lambda: queries.get_datum(scope=elsewhere, datum_id=row.pk),
+        lambda: queries.get_raw_answer(scope=elsewhere, batch_id=batch.pk),
     ):
         with pytest.raises(VdnNotFound):
             look()
@@ -286,7 +286,7 @@ def test_looking_is_for_the_vdn_alone(vendor: Simulator, people: Any, scope: Sco
 @pytest.mark.parametrize(
     "kind", [None, "reset", "garbage", "business", "unauthorized", "half_body", "status"]
 )
-def test_no_number_is_logged_whatever_happens(
+def test_logs_contain_no_number(
     vendor: Simulator,
     scope: Scope,
     settings: Any,
@@ -300,10 +300,10 @@ def test_no_number_is_logged_whatever_happens(
         vendor.faults.add(kind, operation=READ_CALL_DATA)
     with caplog.at_level(logging.DEBUG):
         taking = take(scope, count=1)
-        call_data.list_rows(scope=scope, question=RowQuery(text=NUMBER))
+        queries.list_rows(scope=scope, question=RowQuery(text=NUMBER))
     lines = lines_formatter()
-    told = "\n".join(lines.format(record) for record in caplog.records)
-    told += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem
-    assert "read_call_data" in told
+    logged = "\n".join(lines.format(record) for record in caplog.records)
+    logged += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem
+    assert "read_call_data" in logged
     for secret in (NUMBER, "Unlikely-Name", UNIQUE_ID, settings.ISALES.app_secret):
-        assert secret not in told
+        assert secret not in logged

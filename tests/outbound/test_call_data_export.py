@@ -1,4 +1,4 @@
-"""Call data as a file: what is on the screen, all of it, and nothing that a spreadsheet obeys."""
+"""Export of call data: all rows of the filter as text that no spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_holds_the_rows_as_they_are(
-    supervisor: Any, vendor: Simulator, people: Any, kind: str
-) -> None:
+def test_file_contains_the_rows(supervisor: Any, vendor: Simulator, people: Any, kind: str) -> None:
     vendor.call_data.put(88, TASK, [ROW | {"callData": 'two\nlines, "quoted", 预约'}])
     batch = take(scope_of(people), count=1).batch
     answer = supervisor.get(f"{EXPORT}.{kind}")
@@ -81,7 +79,7 @@ def test_a_file_holds_the_rows_as_they_are(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_has_all_rows_of_the_filter(
+def test_file_contains_all_rows_of_the_filter(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
     scope = scope_of(people)
@@ -97,7 +95,7 @@ def test_a_file_has_all_rows_of_the_filter(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_page_leads_to_the_file_of_its_filter(
+def test_page_links_to_the_file_of_its_filter(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
     vendor.call_data.put(88, TASK, [ROW])
@@ -111,7 +109,7 @@ def test_the_page_leads_to_the_file_of_its_filter(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_name_holds_no_number(
+def test_file_name_contains_no_number(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
     take(scope_of(people), count=1)
@@ -122,7 +120,7 @@ def test_its_name_holds_no_number(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_exported_what_is_in_the_audit(
+def test_export_is_recorded_in_the_audit(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
     vendor.call_data.put(88, TASK, [ROW])
@@ -145,9 +143,7 @@ def test_who_exported_what_is_in_the_audit(
     assert NUMBER not in str(event.detail)
 
 
-def test_no_cell_of_a_workbook_is_anything_but_text(
-    supervisor: Any, vendor: Simulator, people: Any
-) -> None:
+def test_workbook_cells_are_text(supervisor: Any, vendor: Simulator, people: Any) -> None:
     texts = [*FORMULAS, "https://example.com", "1e5", "007", "internal:Sheet2!A1"]
     vendor.call_data.put(88, TASK, [ROW | {"callData": text} for text in texts])
     take(scope_of(people), count=len(texts))
@@ -159,9 +155,7 @@ def test_no_cell_of_a_workbook_is_anything_but_text(
     assert [text.strip() for text in found] == [text.strip() for text in texts]
 
 
-def test_no_cell_of_a_csv_file_becomes_a_formula(
-    supervisor: Any, vendor: Simulator, people: Any
-) -> None:
+def test_csv_cells_are_no_formulas(supervisor: Any, vendor: Simulator, people: Any) -> None:
     vendor.call_data.put(88, TASK, [ROW | {"callData": text} for text in FORMULAS])
     take(scope_of(people), count=len(FORMULAS))
     for row in read_csv(body_of(supervisor.get(f"{EXPORT}.csv")))[1:]:
@@ -169,7 +163,7 @@ def test_no_cell_of_a_csv_file_becomes_a_formula(
         assert row[6] == f"'+{NUMBER}; 0012345"
 
 
-def test_a_text_too_long_for_a_workbook_is_refused_and_not_cut(
+def test_text_too_long_for_a_workbook_is_refused(
     supervisor: Any, vendor: Simulator, people: Any
 ) -> None:
     table = exports.ExportTable("x", ["a"], iter([["y" * 32_768]]), 1)
@@ -187,7 +181,9 @@ def test_a_text_too_long_for_a_workbook_is_refused_and_not_cut(
 @pytest.mark.parametrize(
     ("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)]
 )
-def test_who_may(vendor: Simulator, as_role: Any, kind: str, role: str, status: int) -> None:
+def test_role_decides_who_may_export(
+    vendor: Simulator, as_role: Any, kind: str, role: str, status: int
+) -> None:
     answer = as_role(role).get(f"{EXPORT}.{kind}")
     answer.close()
     assert answer.status_code == status
@@ -195,14 +191,14 @@ def test_who_may(vendor: Simulator, as_role: Any, kind: str, role: str, status: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bad_filter_gives_no_file(supervisor: Any, kind: str) -> None:
+def test_invalid_filter_gives_no_file(supervisor: Any, kind: str) -> None:
     answer = supervisor.get(f"{EXPORT}.{kind}?batch=x")
     assert answer.status_code == 422
     assert answer.headers["Content-Type"].startswith("text/html")
     assert not AuditEvent.objects.exists()
 
 
-def test_rows_are_read_in_one_go(
+def test_export_reads_rows_in_one_query(
     supervisor: Any, vendor: Simulator, people: Any, django_assert_max_num_queries: Any
 ) -> None:
     scope = scope_of(people)
@@ -210,6 +206,6 @@ def test_rows_are_read_in_one_go(
         take(scope, count=20)
     assert CallDataBatch.objects.count() == 3
     supervisor.get(PAGE)
-    # Person, accesses, the count, the audit in a transaction with its head, the rows.
+    # Person, access rights, the count, the audit event in a transaction with its head, the rows.
     with django_assert_max_num_queries(9):
         body_of(supervisor.get(f"{EXPORT}.csv"))

@@ -1,4 +1,4 @@
-"""Call data while the disk is full: nobody is asked, or the numbers are shown once.
+"""Call data on a full disk: the vendor is not called, or the numbers are shown once.
 
 Real processes whose files may not grow: every write beyond a size fails as on a full disk.
 """
@@ -19,40 +19,49 @@ from django.db import connection
 
 from isales_proxy.core import disk_queue
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import NoRoom
+from isales_proxy.outbound import recovery
+from isales_proxy.outbound.call_data import NoRoom
 from isales_proxy.simulator import Simulator
-from tests.support.call_data import ANSWER, NUMBER, ROW, TASK, left_behind, readings, scope_of, take
+from tests.support.call_data import (
+    ANSWER,
+    NUMBER,
+    ROW,
+    TASK,
+    count_requests,
+    left_behind,
+    scope_of,
+    take,
+)
 from tests.support.workers import ROOT, Site, embedded
 
 pytestmark = pytest.mark.processes
 
-# A press of the button by the page's own view, or by the API, where no file may grow beyond LIMIT
-# bytes; if AFTER, from when the answer is there until it is found that nothing can store it.
+# One request by the page or the API, in a process whose files may not grow beyond LIMIT bytes; with
+# AFTER only between the arrival of the answer and the discovery that it cannot be stored.
 PRESS = """
 import os, resource, uuid
 from django.conf import settings
 from django.test import Client
 from isales_proxy.models import User
-from isales_proxy.outbound.services import keeping, taking
+from isales_proxy.outbound import call_data, storage
 
 whole = resource.getrlimit(resource.RLIMIT_FSIZE)
 def shrink():
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["LIMIT"]), whole[1]))
 
 if os.environ["AFTER"]:
-    keep, unstored = keeping.Keeper.__call__, taking._unstored
+    store, hand_over = storage.AnswerRecorder.__call__, call_data._hand_over_unstored
     def full(self, received):
         shrink()
-        keep(self, received)
+        store(self, received)
     def mended(*arguments):
         try:
-            return unstored(*arguments)
+            return hand_over(*arguments)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, whole)
-    keeping.Keeper.__call__, taking._unstored = full, mended
+    storage.AnswerRecorder.__call__, call_data._hand_over_unstored = full, mended
 settings.ALLOWED_HOSTS = ["testserver"]
-# The files of the page are not collected for a test.
+# Static files are not collected for a test.
 plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
 client = Client()
@@ -85,7 +94,7 @@ def site(vendor_process: Simulator, tmp_path: Path) -> Iterator[Site]:
 
 
 def press(site: Site, *, limit: int, after: bool, api: bool = False) -> tuple[str, str]:
-    """The status and the body of the answer to a press."""
+    """Run `PRESS`; return the status and the body of the response."""
     run = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v0", "-c", PRESS],
         cwd=ROOT,
@@ -110,27 +119,25 @@ def batches(site: Site) -> list[tuple[Any, ...]]:
     return site.query("SELECT state, answer_bytes, raw FROM isales_proxy_calldatabatch")
 
 
-def test_nobody_is_asked_without_room_for_the_answer(
+def test_vendor_is_not_called_without_disk_space(
     site: Site, vendor_process: Simulator, tmp_path: Path
 ) -> None:
     status, body = press(site, limit=16 * 1024 * 1024, after=False)
     assert status == "507"
-    assert "Our disk has no room for the answer" in body
-    assert readings(vendor_process) == 0
+    assert "There is no disk space for the answer" in body
+    assert count_requests(vendor_process) == 0
     assert batches(site) == []
     assert list((tmp_path / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("api", [False, True])
-def test_what_could_not_be_stored_is_shown_once_and_said(
-    site: Site, vendor_process: Simulator, api: bool
-) -> None:
-    # The answer is larger, the note that it was lost is smaller.
+def test_unstored_rows_are_shown_once(site: Site, vendor_process: Simulator, api: bool) -> None:
+    # The answer is larger than the limit, the record of its loss smaller.
     status, body = press(site, limit=300, after=True, api=api)
     assert status == ("201" if api else "507")
     assert NUMBER in body
     assert '"state":"lost"' in body if api else 'data-batch-state="lost"' in body
-    assert readings(vendor_process) == 1
+    assert count_requests(vendor_process) == 1
     site.manage("recover_call_data")
     ((state, size, raw),) = batches(site)
     assert (state, raw) == ("lost", None)
@@ -139,7 +146,7 @@ def test_what_could_not_be_stored_is_shown_once_and_said(
 
 @pytest.fixture
 def no_room(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the database nor the disk takes the answer; the database takes a few figures."""
+    """Neither database nor disk can store the answer; the database can store its size."""
 
     def failing(*_arguments: Any) -> None:
         raise OSError(errno.ENOSPC, "no room")
@@ -152,7 +159,7 @@ def no_room(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_a_database_that_takes_the_little_says_it_at_once(
+def test_loss_is_recorded_at_once_when_the_database_allows(
     vendor: Simulator, people: dict[str, Any], as_role: Any, no_room: None
 ) -> None:
     vendor.call_data.put(88, TASK, [ROW])
@@ -166,10 +173,10 @@ def test_a_database_that_takes_the_little_says_it_at_once(
     path = f"/vdn/88/tasks/{TASK}/call-data/{batch.pk}/"
     text = as_role("supervisor").get(path).content.decode()
     assert "could not be stored" in text
-    assert "Look again in a moment" not in text
+    assert "Check again in a moment" not in text
 
 
-def test_who_sees_no_numbers_is_shown_masked_ones(
+def test_unstored_rows_are_masked_without_number_access(
     vendor: Simulator, people: dict[str, Any], settings: Any, no_room: None
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
@@ -181,27 +188,27 @@ def test_who_sees_no_numbers_is_shown_masked_ones(
 
 
 @pytest.mark.django_db
-def test_a_folder_that_cannot_be_written_is_no_room(
+def test_unwritable_folder_counts_as_no_disk_space(
     vendor: Simulator, people: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:
-    """A sibling of the full disk."""
+    """The same as a full disk."""
     settings.VAR_DIR = tmp_path / "file"
     settings.VAR_DIR.write_text("no folder")
     with pytest.raises(NoRoom):
         take(scope_of(people))
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
 @pytest.mark.django_db
-def test_a_clock_that_was_set_back_keeps_no_batch_under_way(settings: Any, tmp_path: Path) -> None:
+def test_batch_dated_in_the_future_is_settled(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
     asked = left_behind(age=timedelta(hours=-3))
     kept = left_behind(key="b" * 64, age=timedelta(hours=-3))
     CallDataBatch.objects.filter(pk=kept.pk).update(
         raw=ANSWER, http_status=200, answered_at=kept.asked_at
     )
-    assert call_data.settle_lost() == 1
+    assert recovery.settle_lost() == 1
     asked.refresh_from_db()
     kept.refresh_from_db()
     assert (asked.state, kept.state) == (BatchState.UNKNOWN, BatchState.TAKEN)

@@ -1,5 +1,4 @@
-"""A process that is killed while it takes call data loses none: what came is on the disk. And a
-form that is sent many times at once takes once, by a database that works as it does in earnest."""
+"""Killed processes lose no call data, and simultaneous forms take once; with real databases."""
 
 from __future__ import annotations
 
@@ -13,29 +12,29 @@ from pathlib import Path
 import pytest
 
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
-from tests.support.call_data import NUMBER, ROW, TASK, readings
+from tests.support.call_data import NUMBER, ROW, TASK, count_requests
 from tests.support.workers import ROOT, Site, at_scale, embedded, until
 
 pytestmark = pytest.mark.processes
 
-# A press of the button, by the page's own view; the process kills itself at the wanted moment.
+# One request by the page; the process kills itself at MOMENT.
 PRESS = """
 import os, signal, uuid
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from dashboard.views import call_data as page
+from dashboard.outbound import views as page
 from isales_proxy.models import User
-from isales_proxy.outbound.services import keeping, taking
+from isales_proxy.outbound import call_data, storage
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 moment = os.environ["MOMENT"]
 if moment == "not kept":
-    keeping.Keeper.__call__ = die
+    storage.AnswerRecorder.__call__ = die
 if moment in {"kept", "spooled"}:
-    taking.settle = die
+    call_data.settle = die
 if moment == "read":
     page.SeeOther = die
 if moment == "spooled":
@@ -51,7 +50,7 @@ answer = client.post(os.environ["ADDRESS"], {
     "key": uuid.uuid4().hex, "batch_count": "1", "confirmed": "yes"})
 print(answer.status_code)
 """
-# The same form from many threads at the same instant.
+# The same form from six threads at once.
 TOGETHER = """
 import os, threading
 from concurrent.futures import ThreadPoolExecutor
@@ -79,8 +78,8 @@ with ThreadPoolExecutor(6) as pool:
 LATER = """
 from datetime import timedelta
 from django.utils import timezone
-from isales_proxy.services import call_data
-call_data.settle_lost(timezone.now() + timedelta(minutes=10))
+from isales_proxy.outbound import recovery
+recovery.settle_lost(timezone.now() + timedelta(minutes=10))
 """
 MEND = """
 from django.db import connection
@@ -119,7 +118,7 @@ def site(
 
 @pytest.fixture
 def vendor(vendor_process: Simulator) -> Simulator:
-    """The simulator with one more row to hand out, and no call remembered."""
+    """The simulator with one more row and no recorded calls."""
     vendor_process.call_data.put(88, TASK, [ROW])
     vendor_process.calls.clear()
     return vendor_process
@@ -140,10 +139,10 @@ def press(site: Site, moment: str) -> subprocess.Popen[str]:
 
 
 def pressed(site: Site, moment: str) -> None:
-    """Press, and see the process die of it."""
+    """Run `PRESS`; assert that the process was killed."""
     process = press(site, moment)
-    told, _nothing = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL, told
+    output, _nothing = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, output
 
 
 def batch(site: Site) -> tuple[str, int, bytes]:
@@ -176,7 +175,7 @@ def test_killed_between_answer_and_rows(site: Site, vendor: Simulator) -> None:
     site.manage("shell", "-v0", "-c", LATER)
     assert batch(site)[:2] == ("taken", 1)
     assert rows(site) == [f"+{NUMBER}\n0012345"]
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_killed_between_rows_and_display(site: Site, vendor: Simulator) -> None:
@@ -185,11 +184,11 @@ def test_killed_between_rows_and_display(site: Site, vendor: Simulator) -> None:
     assert rows(site) == [f"+{NUMBER}\n0012345"]
     site.manage("shell", "-v0", "-c", LATER)
     assert len(rows(site)) == 1
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_killed_before_the_answer_was_kept(site: Site, vendor: Simulator) -> None:
-    """The one moment in which a number can go: it is said that it may be gone."""
+    """The only moment in which a number can be lost, and the batch says so."""
     pressed(site, "not kept")
     assert batch(site) == ("asked", 0, b"")
     site.manage("shell", "-v0", "-c", LATER)
@@ -198,7 +197,7 @@ def test_killed_before_the_answer_was_kept(site: Site, vendor: Simulator) -> Non
         "SELECT count(*) FROM isales_proxy_auditevent WHERE action = 'call_data.unknown'"
     )
     assert actions >= 1
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
 def test_killed_while_the_answer_is_awaited(site: Site, vendor: Simulator) -> None:
@@ -227,13 +226,13 @@ def test_killed_while_the_database_took_nothing(vendor: Simulator, tmp_path: Pat
         assert (state, received) == ("taken", 1)
         assert raw_rows(raw) == [ROW]
         assert list((tmp_path / "spool").iterdir()) == []
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
-def test_the_same_form_at_the_same_instant_takes_once(site: Site, vendor: Simulator) -> None:
+def test_simultaneous_forms_take_once(site: Site, vendor: Simulator) -> None:
     vendor.faults.add("delay", operation=READ_CALL_DATA, times=None, seconds=0.2)
-    told = site.manage("shell", "-v0", "-c", TOGETHER, ADDRESS=ADDRESS)
+    output = site.manage("shell", "-v0", "-c", TOGETHER, ADDRESS=ADDRESS)
     vendor.faults.clear()
-    assert told.split()[-1] == "1", told
-    assert readings(vendor) == 1
+    assert output.split()[-1] == "1", output
+    assert count_requests(vendor) == 1
     assert batch(site)[:2] == ("taken", 1)

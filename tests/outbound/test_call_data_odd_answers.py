@@ -1,4 +1,4 @@
-"""Answers to the taking of call data that are neither quite good nor quite bad."""
+"""Answers with call data that are partly malformed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from isales_proxy.access import Scope
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import labels
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from isales_proxy.write_backs import prefill
 from tests.support.call_data import ROW, TASK, scope_of, take
@@ -20,12 +20,12 @@ def scope(people: dict[str, Any]) -> Scope:
 
 
 def answer(vendor: Simulator, **fields: object) -> None:
-    """Let the next answer hold these fields."""
+    """Let the next answer contain these fields."""
     vendor.faults.add("patch", operation=READ_CALL_DATA, fields=fields)
 
 
 @pytest.mark.parametrize("odd", [None, "x", 7, ["y"]])
-def test_a_row_that_is_no_object_takes_no_other_with_it(
+def test_row_that_is_no_object_does_not_affect_others(
     vendor: Simulator, scope: Scope, as_role: Any, odd: object
 ) -> None:
     answer(vendor, resultData={"taskData": [ROW, odd, ROW | {"uniqueId": "2"}]})
@@ -42,7 +42,7 @@ def test_a_row_that_is_no_object_takes_no_other_with_it(
 
 @pytest.mark.parametrize("row", [{"uiqueId": "7"}, {"phoneNumber": ["10086"]}])
 @pytest.mark.parametrize("flat", [True, False])
-def test_a_refusal_that_brings_numbers_does_not_say_ask_again(
+def test_refusal_with_numbers_is_unreadable(
     vendor: Simulator, scope: Scope, row: dict[str, object], flat: bool
 ) -> None:
     answer(
@@ -54,17 +54,17 @@ def test_a_refusal_that_brings_numbers_does_not_say_ask_again(
     batch = take(scope).batch
     assert batch.state == BatchState.UNREADABLE
     assert (batch.vendor_code, batch.problem) == ("12", "partly done")
-    assert "before you ask again" in call_data.get_advice(batch, when="now")
+    assert "before you try again" in labels.get_advice(batch, when="now")
     assert CallDataBatch.objects.get(pk=batch.pk).raw
 
 
 @pytest.mark.parametrize("data", [None, {}, {"taskData": []}, {"reason": "closed"}, [None], "x"])
-def test_a_refusal_without_numbers_stays_one(vendor: Simulator, scope: Scope, data: object) -> None:
+def test_refusal_without_numbers_is_refused(vendor: Simulator, scope: Scope, data: object) -> None:
     answer(vendor, result=12, resultData=data)
     assert take(scope).batch.state == BatchState.REFUSED
 
 
-def test_an_id_that_is_too_long_is_not_cut_to_another_ones(vendor: Simulator, scope: Scope) -> None:
+def test_too_long_id_is_not_truncated(vendor: Simulator, scope: Scope) -> None:
     row = ROW | {"uniqueId": "7" * 129, "seviceId": "8" * 65}
     answer(vendor, resultData={"taskData": [row]})
     take(scope, count=1)

@@ -1,4 +1,4 @@
-"""The pages of call data, and the form by which it is taken, without a browser's help."""
+"""The pages of call data and the request form, without scripts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
-from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, readings, scope_of, take
+from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
 from tests.support.pages import form_of
 
 PAGE = f"/vdn/88/tasks/{TASK}/"
@@ -23,7 +23,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 
 def filled(client: Any, **changes: str) -> dict[str, str]:
-    """The take form as it stands on the page, ticked, with these changes."""
+    """The request form of the page, confirmed, with these changes."""
     form = client.get(PAGE).content.decode().partition('<form class="take-form"')[2]
     return form_of(form.partition("</form>")[0]) | {"confirmed": "yes"} | changes
 
@@ -37,7 +37,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
     return as_role("supervisor")
 
 
-def test_a_press_takes_and_leads_to_the_batch(supervisor: Any, vendor: Simulator) -> None:
+def test_form_takes_and_redirects_to_the_batch(supervisor: Any, vendor: Simulator) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     answer = supervisor.post(TAKE, filled(supervisor, batch_count="1", reason="Weekly check"))
     assert answer.status_code == 303
@@ -46,32 +46,32 @@ def test_a_press_takes_and_leads_to_the_batch(supervisor: Any, vendor: Simulator
     text = supervisor.get(answer.headers["Location"]).content.decode()
     assert 'data-batch-state="taken"' in text
     assert "Weekly check" in text
-    for told in (f"+{NUMBER}", "0012345", UNIQUE_ID, "710002", str(ROW["callData"]), "RedInd"):
-        assert told in text
+    for part in (f"+{NUMBER}", "0012345", UNIQUE_ID, "710002", str(ROW["callData"]), "RedInd"):
+        assert part in text
     assert f"/vdn/88/write-backs/new/?datum={CallDatum.objects.get().pk}" in text
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
-def test_the_form_starts_with_ten(supervisor: Any) -> None:
+def test_form_starts_with_ten_rows(supervisor: Any) -> None:
     assert filled(supervisor)["batch_count"] == "10"
 
 
-def test_loading_the_batch_again_takes_nothing(supervisor: Any, vendor: Simulator) -> None:
+def test_reloading_the_batch_takes_nothing(supervisor: Any, vendor: Simulator) -> None:
     where = supervisor.post(TAKE, filled(supervisor)).headers["Location"]
     for _ in range(3):
         assert supervisor.get(where).status_code == 200
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
-def test_a_form_sent_twice_takes_once(supervisor: Any, vendor: Simulator) -> None:
+def test_form_sent_twice_takes_once(supervisor: Any, vendor: Simulator) -> None:
     form = filled(supervisor)
     first, again = supervisor.post(TAKE, form), supervisor.post(TAKE, form, follow=True)
     assert again.redirect_chain == [(first.headers["Location"], 303)]
-    assert "This form had been sent before" in again.content.decode()
-    assert readings(vendor) == 1
+    assert "This form was already sent" in again.content.decode()
+    assert count_requests(vendor) == 1
 
 
-def test_each_page_has_a_form_of_its_own(supervisor: Any) -> None:
+def test_each_page_has_its_own_form_key(supervisor: Any) -> None:
     assert filled(supervisor)["key"] != filled(supervisor)["key"]
 
 
@@ -88,18 +88,18 @@ def test_each_page_has_a_form_of_its_own(supervisor: Any) -> None:
         {"reason": "x" * 301},
     ],
 )
-def test_a_bad_form_takes_nothing(
+def test_invalid_form_takes_nothing(
     supervisor: Any, vendor: Simulator, changes: dict[str, str]
 ) -> None:
     answer = supervisor.post(TAKE, filled(supervisor, **changes), follow=True)
     text = answer.content.decode()
     assert answer.status_code == 422
     assert "field-error" in text
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
 
 
-def test_without_the_tick_nothing_is_taken(supervisor: Any, vendor: Simulator) -> None:
+def test_unconfirmed_form_takes_nothing(supervisor: Any, vendor: Simulator) -> None:
     form = filled(supervisor, reason="because", batch_count="7")
     del form["confirmed"]
     answer = supervisor.post(TAKE, form, follow=True)
@@ -107,29 +107,29 @@ def test_without_the_tick_nothing_is_taken(supervisor: Any, vendor: Simulator) -
     assert answer.status_code == 422
     assert (again["reason"], again["batch_count"]) == ("because", "7")
     assert "confirmed" not in again
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
-def test_a_form_from_elsewhere_takes_nothing(vendor: Simulator, people: Any) -> None:
+def test_form_without_csrf_token_takes_nothing(vendor: Simulator, people: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["supervisor"])
     assert client.post(TAKE, filled(client, csrfmiddlewaretoken="")).status_code == 403
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
 @pytest.mark.parametrize(
     ("kind", "state", "words"),
     [
-        ("lose", "unknown", ["up to 7 numbers may have been handed out", TASK, "Do not simply"]),
+        ("lose", "unknown", ["Up to 7 numbers may have been released", TASK, "Before you try"]),
         ("reset", "unknown", ["CC-iSales cannot be reached"]),
         ("hold", "unknown", ["CC-iSales is too slow"]),
-        ("business", "refused", ["No number was handed out", "Code 31009.", "no such task"]),
+        ("business", "refused", ["No numbers were released", "Code 31009.", "no such task"]),
         ("unauthorized", "refused", ["The token of CC-iSales had ended"]),
-        ("garbage", "unreadable", ["cannot be read", "byte for byte", "/raw/"]),
+        ("garbage", "unreadable", ["cannot be read", "stored unchanged", "/raw/"]),
         ("half_body", "unreadable", ["cut short"]),
     ],
 )
-def test_what_went_wrong_is_said_on_the_batch(
+def test_error_is_shown_on_the_batch(
     supervisor: Any, vendor: Simulator, kind: str, state: str, words: list[str]
 ) -> None:
     options = {"code": "31009", "desc": "no such task"} if kind == "business" else {}
@@ -142,12 +142,10 @@ def test_what_went_wrong_is_said_on_the_batch(
     assert f'data-batch-state="{state}"' in text
     for word in words:
         assert word in text
-    assert readings(vendor) == 1
+    assert count_requests(vendor) == 1
 
 
-def test_a_token_that_ended_meanwhile_is_not_blamed_on_the_keys(
-    supervisor: Any, vendor: Simulator
-) -> None:
+def test_expired_token_is_not_reported_as_wrong_keys(supervisor: Any, vendor: Simulator) -> None:
     supervisor.get("/vdn/88/tasks/")
     vendor.faults.add("unauthorized", operation=READ_CALL_DATA)
     text = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()
@@ -158,14 +156,14 @@ def test_a_token_that_ended_meanwhile_is_not_blamed_on_the_keys(
     assert 'data-batch-state="taken"' in again
 
 
-def test_the_time_to_look_up_is_that_of_the_reader(supervisor: Any, vendor: Simulator) -> None:
+def test_advice_has_the_time_in_the_readers_zone(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add("lose", operation=READ_CALL_DATA)
     text = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()
     local = CallDataBatch.objects.get().asked_at.astimezone(ZoneInfo("Asia/Shanghai"))
     assert f"{local:%H:%M:%S} Asia/Shanghai (UTC+08:00)" in text
 
 
-def test_the_vendors_trouble_is_told_in_the_readers_language(
+def test_problem_is_shown_in_the_readers_language(
     supervisor: Any, vendor: Simulator, people: Any
 ) -> None:
     vendor.faults.add("hold", operation=READ_CALL_DATA)
@@ -176,12 +174,10 @@ def test_the_vendors_trouble_is_told_in_the_readers_language(
     assert "CC-iSales is too slow" in supervisor.get(where).content.decode()
     chinese = supervisor.get(where, headers={"Accept-Language": "zh-hans"}).content.decode()
     assert "CC-iSales is too slow" not in chinese
-    assert "Do not simply ask again" not in chinese
+    assert "Before you try again" not in chinese
 
 
-def test_the_raw_answer_is_for_those_who_may_take(
-    vendor: Simulator, people: Any, as_role: Any
-) -> None:
+def test_raw_answer_needs_permission(vendor: Simulator, people: Any, as_role: Any) -> None:
     vendor.faults.add("garbage", operation=READ_CALL_DATA)
     batch = take(scope_of(people)).batch
     where = f"{TAKE}{batch.pk}/raw/"
@@ -198,7 +194,7 @@ def test_the_raw_answer_is_for_those_who_may_take(
     assert as_role("admin").get(f"{TAKE}{readable.pk}/raw/").status_code == 404
 
 
-def test_the_rows_are_searched(supervisor: Any, vendor: Simulator, people: Any) -> None:
+def test_rows_can_be_searched(supervisor: Any, vendor: Simulator, people: Any) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     scope = scope_of(people)
     take(scope, count=1)
@@ -216,7 +212,7 @@ def test_the_rows_are_searched(supervisor: Any, vendor: Simulator, people: Any) 
     assert "<i>nothing" not in none
 
 
-def test_the_rows_of_one_batch(supervisor: Any, vendor: Simulator, people: Any) -> None:
+def test_rows_can_be_filtered_by_batch(supervisor: Any, vendor: Simulator, people: Any) -> None:
     scope = scope_of(people)
     one, two = take(scope, count=2).batch, take(scope, count=3).batch
     text = supervisor.get(PAGE, {"batch": str(one.pk)}).content.decode()
@@ -227,9 +223,7 @@ def test_the_rows_of_one_batch(supervisor: Any, vendor: Simulator, people: Any) 
     assert len(units(other)) == 3, "the address of a batch is stronger than a parameter"
 
 
-def test_rows_come_in_pages_newest_batch_first(
-    supervisor: Any, vendor: Simulator, people: Any
-) -> None:
+def test_rows_are_paged_newest_batch_first(supervisor: Any, vendor: Simulator, people: Any) -> None:
     scope = scope_of(people)
     for _ in range(3):
         take(scope, count=10)
@@ -241,14 +235,14 @@ def test_rows_come_in_pages_newest_batch_first(
 
 
 @pytest.mark.parametrize("question", ["page=0", "size=x", "batch=x", "q=%01", "q=" + "x" * 65])
-def test_a_bad_filter_is_said(supervisor: Any, question: str) -> None:
+def test_invalid_filter_is_reported(supervisor: Any, question: str) -> None:
     answer = supervisor.get(f"{PAGE}?{question}")
     assert answer.status_code == 422
     assert 'data-empty="bad-filter"' in answer.content.decode()
     assert supervisor.get(f"{TAKE}?{question}").status_code in {200, 422}
 
 
-def test_every_field_of_a_row_is_text(supervisor: Any, vendor: Simulator, people: Any) -> None:
+def test_fields_of_a_row_are_escaped(supervisor: Any, vendor: Simulator, people: Any) -> None:
     evil = '<script>alert("1")</script>'
     row = dict.fromkeys(("uniqueId", "callData", "callerNumber", "ieData", evil), evil) | {
         "phoneNumber": [evil]
@@ -259,7 +253,7 @@ def test_every_field_of_a_row_is_text(supervisor: Any, vendor: Simulator, people
         assert "<script>alert" not in supervisor.get(where).content.decode()
 
 
-def test_all_batches_have_a_page(supervisor: Any, vendor: Simulator, people: Any) -> None:
+def test_batches_have_a_page(supervisor: Any, vendor: Simulator, people: Any) -> None:
     scope = scope_of(people)
     batches = [take(scope, count=1).batch.pk for _ in range(7)]
     few = re.findall(r'data-batch="(\d+)"', supervisor.get(PAGE).content.decode())
@@ -270,7 +264,7 @@ def test_all_batches_have_a_page(supervisor: Any, vendor: Simulator, people: Any
     assert [int(pk) for pk in re.findall(r'data-batch="(\d+)"', second)] == batches[1::-1]
 
 
-def test_looking_takes_nothing(supervisor: Any, vendor: Simulator, people: Any) -> None:
+def test_reading_pages_takes_nothing(supervisor: Any, vendor: Simulator, people: Any) -> None:
     batch = take(scope_of(people), count=1).batch
     vendor.calls.clear()
     for where in (PAGE, TAKE, f"{TAKE}{batch.pk}/", f"{TAKE}export.csv", f"{TAKE}export.xlsx"):
@@ -288,22 +282,24 @@ def test_looking_takes_nothing(supervisor: Any, vendor: Simulator, people: Any) 
     ("role", "seen", "taken"),
     [("agent", 403, 403), ("auditor", 200, 403), ("supervisor", 200, 303), ("admin", 200, 303)],
 )
-def test_who_may(vendor: Simulator, as_role: Any, role: str, seen: int, taken: int) -> None:
+def test_role_decides_who_may_read_and_take(
+    vendor: Simulator, as_role: Any, role: str, seen: int, taken: int
+) -> None:
     form = filled(as_role("both"))
     client = as_role(role)
     answer = client.get(PAGE)
     assert answer.status_code == seen
     assert ("take-form" in answer.content.decode()) is (taken == 303)
     assert client.post(TAKE, form).status_code == taken
-    assert readings(vendor) == (taken == 303)
+    assert count_requests(vendor) == (taken == 303)
 
 
-def test_an_auditor_is_offered_no_write_back(vendor: Simulator, people: Any, as_role: Any) -> None:
+def test_auditor_is_not_offered_a_write_back(vendor: Simulator, people: Any, as_role: Any) -> None:
     take(scope_of(people), count=1)
     assert "write-backs/new" not in as_role("auditor").get(PAGE).content.decode()
 
 
-def test_a_batch_belongs_to_its_vdn_and_task(
+def test_batch_of_another_vdn_or_task_is_not_found(
     supervisor: Any, vendor: Simulator, people: Any
 ) -> None:
     task = vendor.call_data.tasks(89)[0]
@@ -322,15 +318,15 @@ def test_a_batch_belongs_to_its_vdn_and_task(
 
 
 @pytest.mark.parametrize("task", ["x" * 65, "%20", "a%5Cb", "a%0Ab"])
-def test_what_no_task_is_called_has_no_page(supervisor: Any, vendor: Simulator, task: str) -> None:
+def test_invalid_task_id_is_not_found(supervisor: Any, vendor: Simulator, task: str) -> None:
     where = f"/vdn/88/tasks/{task}/"
     assert supervisor.get(where).status_code in {404, 422}
     form = filled(supervisor)
     assert supervisor.post(f"{where}call-data/", form).status_code in {404, 422}
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0
 
 
-def test_any_plausible_task_has_a_page_while_the_vendor_is_away(
+def test_unlisted_task_has_a_page_while_the_vendor_is_away(
     supervisor: Any, vendor: Simulator
 ) -> None:
     vendor.stop()
@@ -338,17 +334,19 @@ def test_any_plausible_task_has_a_page_while_the_vendor_is_away(
     assert supervisor.get("/vdn/88/tasks/任务 1/").status_code == 200
 
 
-def test_after_its_time_a_batch_says_so(supervisor: Any, vendor: Simulator, people: Any) -> None:
+def test_batch_shows_that_its_rows_were_deleted(
+    supervisor: Any, vendor: Simulator, people: Any
+) -> None:
     batch = take(scope_of(people)).batch
     CallDataBatch.objects.update(asked_at=timezone.now() - timedelta(days=40))
-    call_data.purge(timezone.now())
+    recovery.purge(timezone.now())
     text = supervisor.get(f"{TAKE}{batch.pk}/").content.decode()
     assert "Rows deleted at" in text
     assert units(text) == []
     assert CallDataBatch.objects.get().state == BatchState.TAKEN
 
 
-def test_pages_cost_few_queries(
+def test_pages_need_few_queries(
     supervisor: Any, vendor: Simulator, people: Any, django_assert_max_num_queries: Any
 ) -> None:
     scope = scope_of(people)
@@ -356,7 +354,7 @@ def test_pages_cost_few_queries(
     for _ in range(3):
         take(scope, count=10)
     supervisor.get(PAGE)
-    # Person, accesses, draft, two looks for what was lost, batches and rows with their numbers.
+    # Person, access rights, draft, two checks for lost batches, batches and rows with counts.
     with django_assert_max_num_queries(9):
         supervisor.get(PAGE)
     with django_assert_max_num_queries(8):

@@ -1,4 +1,4 @@
-"""The end of keeping: what was taken goes after its time, by the daily job or by hand."""
+"""Deletion of old call data, by the daily job and by command."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ from django.utils import timezone
 
 from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum, Vdn
-from isales_proxy.outbound import services as call_data
+from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
-from tests.support.call_data import ANSWER, TASK, answered, left_behind, readings, scope_of, take
+from tests.support.call_data import (
+    ANSWER,
+    TASK,
+    answered,
+    count_requests,
+    left_behind,
+    scope_of,
+    take,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +43,12 @@ def aged(batch: CallDataBatch, days: float) -> None:
 
 
 @pytest.mark.django_db
-def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: Scope) -> None:
+def test_old_rows_are_deleted_and_the_batch_stays(vendor: Simulator, scope: Scope) -> None:
     old, new = take(scope).batch, take(scope).batch
     aged(old, 30.1)
     aged(new, 29.9)
     now = timezone.now()
-    assert call_data.purge(now) == 5
+    assert recovery.purge(now) == 5
     old.refresh_from_db()
     new.refresh_from_db()
     assert (old.raw, old.purged_at, old.received) == (None, now, 5)
@@ -49,32 +57,32 @@ def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: 
     event = AuditEvent.objects.filter(action=AuditAction.CALL_DATA_PURGED).get()
     assert (event.actor, event.vdn_id) == ("system", 88)
     assert event.detail == {"batches": 1, "rows": 5}
-    assert call_data.purge(now) == 0
+    assert recovery.purge(now) == 0
     assert AuditEvent.objects.filter(action=AuditAction.CALL_DATA_PURGED).count() == 1
 
 
 @pytest.mark.django_db
-def test_the_time_of_keeping_is_a_setting(vendor: Simulator, scope: Scope, settings: Any) -> None:
+def test_retention_time_is_a_setting(vendor: Simulator, scope: Scope, settings: Any) -> None:
     from dataclasses import replace
 
     settings.KEEPING = replace(settings.KEEPING, call_data_days=3)
     aged(take(scope).batch, 3.1)
-    assert call_data.purge(timezone.now()) == 5
+    assert recovery.purge(timezone.now()) == 5
 
 
 @pytest.mark.django_db
-def test_an_unreadable_answer_goes_after_its_time_too(vendor: Simulator, scope: Scope) -> None:
+def test_old_unreadable_answer_is_deleted(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("garbage", operation=READ_CALL_DATA)
     batch = take(scope).batch
     aged(batch, 31)
-    call_data.purge(timezone.now())
+    recovery.purge(timezone.now())
     batch.refresh_from_db()
     assert batch.raw is None
     assert batch.state == BatchState.UNREADABLE
 
 
 @pytest.mark.django_db
-def test_many_batches_go_in_portions() -> None:
+def test_many_batches_are_deleted_in_portions() -> None:
     asked: datetime = timezone.now() - timedelta(days=40)
     Vdn.objects.get_or_create(pk=88, defaults={"name": "Support"})
     CallDataBatch.objects.bulk_create(
@@ -83,12 +91,12 @@ def test_many_batches_go_in_portions() -> None:
         )
         for n in range(230)
     )
-    call_data.purge(timezone.now())
+    recovery.purge(timezone.now())
     assert not CallDataBatch.objects.filter(purged_at=None).exists()
 
 
 @pytest.mark.django_db
-def test_each_job_is_a_command(vendor: Simulator, scope: Scope) -> None:
+def test_jobs_are_commands(vendor: Simulator, scope: Scope) -> None:
     lost, kept = left_behind(), left_behind(key="b" * 64, **answered(ANSWER))
     out = StringIO()
     call_command("recover_call_data", stdout=out)
@@ -109,4 +117,4 @@ def test_each_job_is_a_command(vendor: Simulator, scope: Scope) -> None:
         "Drafts of forms: 0",
         "Audit events: 0",
     ]
-    assert readings(vendor) == 0
+    assert count_requests(vendor) == 0

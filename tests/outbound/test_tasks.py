@@ -1,4 +1,4 @@
-"""The outbound tasks: listed once, named by the reservations, known while the vendor is away."""
+"""Outbound tasks: the list, names learnt from reservations, and an unavailable vendor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scope(people: dict[str, Any]) -> Scope:
 
 
 def restart() -> None:
-    """What a new process has forgotten."""
+    """Clear what a new process would not have in memory."""
     for room in ("default", "rows"):
         caches[room].clear()
 
@@ -38,7 +38,7 @@ def asked(vendor: Simulator) -> int:
     return sum(call.operation == LIST_OUTBOUND_TASKS for call in vendor.calls)
 
 
-def test_each_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
+def test_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
     found = tasks.list_tasks(scope=scope)
     idents = [task.service_id for task in found.rows]
     assert found.source == "live"
@@ -47,7 +47,7 @@ def test_each_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
     assert len(idents) == len(set(idents))
 
 
-def test_the_vendor_is_asked_as_its_page_declares(vendor: Simulator, scope: Scope) -> None:
+def test_request_follows_the_vendor_page(vendor: Simulator, scope: Scope) -> None:
     scope.vdn.cc_id = 1
     tasks.list_tasks(scope=scope)
     (call,) = [call for call in vendor.calls if call.operation == LIST_OUTBOUND_TASKS]
@@ -62,7 +62,7 @@ def test_readers_share_an_answer(vendor: Simulator, scope: Scope) -> None:
     assert again.rows == first.rows
 
 
-def test_names_come_from_the_reservations(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+def test_names_are_learnt_from_reservations(vendor: Simulator, as_role: Any, scope: Scope) -> None:
     assert not any(task.name for task in tasks.list_tasks(scope=scope).rows)
     as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
     told = {task.service_id: task.name for task in tasks.list_tasks(scope=scope).rows}
@@ -77,7 +77,7 @@ def test_names_survive_a_restart(vendor: Simulator, as_role: Any, scope: Scope) 
     assert directory.get_known_names(scope=scope).agents == {}
 
 
-def test_a_known_name_is_not_written_again(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+def test_known_name_is_not_stored_again(vendor: Simulator, as_role: Any, scope: Scope) -> None:
     client = as_role("supervisor")
     client.get(RESERVATIONS, {"task": NAMED})
     first = TaskName.objects.get(vdn=88, service_id=NAMED).seen_at
@@ -86,22 +86,22 @@ def test_a_known_name_is_not_written_again(vendor: Simulator, as_role: Any, scop
     assert TaskName.objects.get(vdn=88, service_id=NAMED).seen_at == first
 
 
-def test_a_new_name_replaces_the_old_one(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+def test_new_name_replaces_the_old_one(vendor: Simulator, as_role: Any, scope: Scope) -> None:
     TaskName.objects.create(vdn_id=88, service_id=NAMED, name="Old", seen_at=timezone.now())
     as_role("supervisor").get(RESERVATIONS, {"task": NAMED})
     assert TaskName.objects.get(vdn=88, service_id=NAMED).name == NAME
 
 
-def test_a_row_without_a_name_takes_none_away(
-    vendor: Simulator, as_role: Any, scope: Scope
-) -> None:
+def test_row_without_a_name_removes_none(vendor: Simulator, as_role: Any, scope: Scope) -> None:
     TaskName.objects.create(vdn_id=88, service_id="41", name="Kept", seen_at=timezone.now())
     vendor.add_rows(88, [{"appointId": "a1", "taskId": "41", "taskName": None}])
     as_role("supervisor").get(RESERVATIONS, {"task": "41"})
     assert tasks.get_name(scope=scope, service_id="41") == "Kept"
 
 
-def test_an_agent_teaches_only_themselves(vendor: Simulator, as_role: Any, scope: Scope) -> None:
+def test_names_learnt_from_an_agent_stay_with_the_agent(
+    vendor: Simulator, as_role: Any, scope: Scope
+) -> None:
     vendor.add_rows(
         88, [{"appointId": "a1", "userAccount": "116", "taskId": "41", "taskName": "Secret"}]
     )
@@ -110,9 +110,7 @@ def test_an_agent_teaches_only_themselves(vendor: Simulator, as_role: Any, scope
     assert "41" not in tasks.get_known_tasks(scope=scope)
 
 
-def test_an_agent_knows_only_the_tasks_of_their_own_rows(
-    vendor: Simulator, people: Any, as_role: Any
-) -> None:
+def test_agent_knows_only_tasks_of_own_rows(vendor: Simulator, people: Any, as_role: Any) -> None:
     supervisor = access.enter(user=people["supervisor"], vdn_id=88)
     agent = access.enter(user=people["agent"], vdn_id=88)
     vendor.add_rows(
@@ -125,14 +123,14 @@ def test_an_agent_knows_only_the_tasks_of_their_own_rows(
     assert "Others" not in as_role("agent").get(RESERVATIONS).content.decode()
 
 
-def test_agents_do_not_see_the_list(vendor: Simulator, people: Any) -> None:
+def test_agent_cannot_see_the_list(vendor: Simulator, people: Any) -> None:
     with pytest.raises(PermissionMissing):
         tasks.list_tasks(scope=access.enter(user=people["agent"], vdn_id=88))
     assert asked(vendor) == 0
 
 
 @pytest.mark.parametrize("kind", ["reset", "throttle", "status"])
-def test_an_old_list_stands_in_while_the_vendor_is_away(
+def test_last_list_is_shown_while_the_vendor_is_away(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     first = tasks.list_tasks(scope=scope)
@@ -144,13 +142,13 @@ def test_an_old_list_stands_in_while_the_vendor_is_away(
     assert (found.rows, found.as_of) == (first.rows, first.as_of)
 
 
-def test_without_an_old_list_the_error_is_told(vendor: Simulator, scope: Scope) -> None:
+def test_error_is_raised_without_an_older_list(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("reset", operation=LIST_OUTBOUND_TASKS, times=None)
     with pytest.raises(Unreachable):
         tasks.list_tasks(scope=scope)
 
 
-def test_a_refusal_is_no_absence(
+def test_refusal_is_not_answered_with_the_last_list(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks.list_tasks(scope=scope)
@@ -160,9 +158,7 @@ def test_a_refusal_is_no_absence(
         tasks.list_tasks(scope=scope)
 
 
-def test_the_filter_offers_all_known_tasks_by_name(
-    vendor: Simulator, as_role: Any, scope: Scope
-) -> None:
+def test_filter_offers_all_known_tasks(vendor: Simulator, as_role: Any, scope: Scope) -> None:
     client = as_role("supervisor")
     client.get(RESERVATIONS, {"task": NAMED})
     unnamed = tasks.list_tasks(scope=scope).rows[-1].service_id
@@ -184,7 +180,7 @@ def test_the_filter_offers_all_known_tasks_by_name(
         ("71", "71"),
     ],
 )
-def test_a_task_may_be_asked_for_by_its_name(scope: Scope, typed: str, expected: str) -> None:
+def test_task_can_be_given_by_name(scope: Scope, typed: str, expected: str) -> None:
     for ident, name in {
         NAMED: NAME,
         "51": "Twice",
@@ -198,16 +194,14 @@ def test_a_task_may_be_asked_for_by_its_name(scope: Scope, typed: str, expected:
     assert form.query().task_id == expected
 
 
-def test_a_name_that_no_task_has_is_told_before_the_vendor_is_asked(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_unknown_task_name_is_refused_without_a_call(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(RESERVATIONS, {"task": "Nobody's"})
     assert answer.status_code == 422
     assert "No task of this name" in answer.content.decode()
     assert asked(vendor) == 0
 
 
-def test_the_name_reaches_the_vendor_as_its_id(vendor: Simulator, as_role: Any) -> None:
+def test_task_name_is_sent_as_its_id(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     client.get(RESERVATIONS, {"task": NAMED})
     vendor.calls.clear()
@@ -218,10 +212,10 @@ def test_the_name_reaches_the_vendor_as_its_id(vendor: Simulator, as_role: Any) 
 
 
 @pytest.mark.parametrize("ident", ["", ".", "..", "a/b", "a\\b", "a\nb", " a", "x" * 65, "a\u200b"])
-def test_what_no_task_is_called(ident: str) -> None:
+def test_text_is_no_task_id(ident: str) -> None:
     assert not tasks.is_task_id(ident)
 
 
 @pytest.mark.parametrize("ident", ["1251250797", "0000451207", "fadsfa", "任务 1", "a.b"])
-def test_what_a_task_may_be_called(ident: str) -> None:
+def test_text_is_a_task_id(ident: str) -> None:
     assert tasks.is_task_id(ident)

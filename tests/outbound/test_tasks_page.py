@@ -1,4 +1,4 @@
-"""The list of outbound tasks as a browser and a script see it."""
+"""The page of outbound tasks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def idents(text: str) -> list[str]:
 
 @pytest.fixture
 def supervisor(vendor: Simulator, as_role: Any) -> Any:
-    """A supervisor whose reservations have told the names of the tasks."""
+    """A supervisor whose reservations contained the tasks' names."""
     client = as_role("supervisor")
     client.get("/vdn/88/reservations/", {"task": NAMED})
     vendor.calls.clear()
     return client
 
 
-def test_the_page_names_the_tasks(supervisor: Any, vendor: Simulator) -> None:
+def test_page_lists_the_tasks(supervisor: Any, vendor: Simulator) -> None:
     text = supervisor.get(PAGE).content.decode()
     assert idents(text) == vendor.call_data.tasks(88)
     assert f'data-total-count="{len(idents(text))}"' in text
@@ -42,7 +42,7 @@ def test_the_page_names_the_tasks(supervisor: Any, vendor: Simulator) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["preempted", NAMED, NAMED[2:]])
-def test_the_list_is_searched_by_name_and_id(supervisor: Any, wanted: str) -> None:
+def test_list_can_be_searched_by_name_and_id(supervisor: Any, wanted: str) -> None:
     answer = supervisor.get(PAGE, {"q": wanted}, headers=FRAGMENT)
     text = answer.content.decode()
     assert idents(text) == [NAMED]
@@ -51,14 +51,14 @@ def test_the_list_is_searched_by_name_and_id(supervisor: Any, wanted: str) -> No
     assert "HX-Request" in answer.headers["Vary"]
 
 
-def test_a_search_without_a_match(supervisor: Any) -> None:
+def test_search_without_a_match(supervisor: Any) -> None:
     text = supervisor.get(PAGE, {"q": "<b>none"}).content.decode()
     assert 'data-empty="no-match"' in text
     assert "<b>none" not in text
     assert f'href="{PAGE}"' in text
 
 
-def test_what_we_took_stands_beside_the_task(supervisor: Any, people: Any) -> None:
+def test_list_shows_figures_of_call_data(supervisor: Any, people: Any) -> None:
     scope = scope_of(people)
     take(scope, count=3)
     take(scope, count=4)
@@ -68,7 +68,7 @@ def test_what_we_took_stands_beside_the_task(supervisor: Any, people: Any) -> No
     assert re.search(r'data-field="rows"[^>]*>7<', row)
 
 
-def test_a_task_that_the_vendor_names_no_more_stays_reachable(
+def test_unlisted_task_with_call_data_stays_in_the_list(
     supervisor: Any, vendor: Simulator, people: Any
 ) -> None:
     vendor.faults.add(
@@ -82,7 +82,7 @@ def test_a_task_that_the_vendor_names_no_more_stays_reachable(
     assert "not in the list" in text
 
 
-def test_an_old_list_says_that_it_is_old(
+def test_old_list_is_marked_as_old(
     supervisor: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = idents(supervisor.get(PAGE).content.decode())
@@ -109,7 +109,7 @@ def test_an_old_list_says_that_it_is_old(
         ("garbage", 502, "bad-answer"),
     ],
 )
-def test_a_list_that_cannot_be_had(
+def test_page_without_a_list(
     supervisor: Any, vendor: Simulator, people: Any, kind: str, status: int, slug: str
 ) -> None:
     take(scope_of(people), count=1)
@@ -126,11 +126,11 @@ def test_a_list_that_cannot_be_had(
 @pytest.mark.parametrize(
     ("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)]
 )
-def test_who_sees_the_list(vendor: Simulator, as_role: Any, role: str, status: int) -> None:
+def test_roles_that_see_the_list(vendor: Simulator, as_role: Any, role: str, status: int) -> None:
     assert as_role(role).get(PAGE).status_code == status
 
 
-def test_looking_takes_nothing(supervisor: Any, vendor: Simulator) -> None:
+def test_reading_pages_takes_nothing(supervisor: Any, vendor: Simulator) -> None:
     for headers in ({}, FRAGMENT, {"Sec-Purpose": "prefetch"}):
         supervisor.get(PAGE, headers=headers)
         supervisor.head(PAGE, headers=headers)
@@ -138,7 +138,7 @@ def test_looking_takes_nothing(supervisor: Any, vendor: Simulator) -> None:
     assert not [call for call in vendor.calls if call.operation == READ_CALL_DATA]
 
 
-def test_a_list_costs_few_queries(
+def test_list_needs_few_queries(
     supervisor: Any, people: Any, django_assert_max_num_queries: Any
 ) -> None:
     supervisor.get(PAGE)

@@ -1,4 +1,4 @@
-"""Masking lets no number through, whatever shape it has and wherever it stands."""
+"""Masking of numbers in every shape and place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from isales_proxy.client import number_rules
 from isales_proxy.client.number_rules import MASK, SHOWN
 from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.privacy import masking
-from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT, RESERVATION, Content
+from isales_proxy.privacy.field_policies import CALL_DATUM, RESERVATION, Content
+from isales_proxy.write_backs.fields import POLICIES
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
@@ -22,7 +23,7 @@ ANY = st.text(max_size=60)
 
 
 def most_shown(count: int) -> int:
-    """How many of so many digits may stay."""
+    """Return how many of `count` digits may stay readable."""
     if count <= 4:
         return 0
     return count // 2 if count < 11 else 7
@@ -69,13 +70,13 @@ def numbers(draw: Any) -> str:
         ("①②③④⑤⑥⑦⑧⑨①②", "•••••••••••"),
     ],
 )
-def test_a_number_keeps_its_ends(number: str, shown: str) -> None:
+def test_masked_number_keeps_its_ends(number: str, shown: str) -> None:
     assert masking.mask_number(number) == shown
 
 
 @given(numbers() | ANY)
 @example("+1 5 8 0 0 0 0 0 0 0 1")
-def test_of_a_number_little_is_left(number: str) -> None:
+def test_masked_number_keeps_few_digits(number: str) -> None:
     shown = masking.mask_number(number)
     assert len(digits(shown)) <= most_shown(len(digits(number)))
     if number.strip():
@@ -89,7 +90,7 @@ def test_of_a_number_little_is_left(number: str) -> None:
 @example("", "㉑㉒㉓㉔㉕㉖㉗㉘㉙㉚㉛", "")
 @example("", "158•0000•0001", "")
 @example("", "00¼¼", "")
-def test_of_a_text_no_figure_of_six_is_left(before: str, number: str, after: str) -> None:
+def test_masked_text_keeps_no_run_of_six_digits(before: str, number: str, after: str) -> None:
     shown = masking.mask_text(before + number + after)
     assert all(len(run) < SHOWN.fewest for run in runs(shown))
     told = digits(number)
@@ -101,7 +102,7 @@ def test_of_a_text_no_figure_of_six_is_left(before: str, number: str, after: str
     "text",
     ["", "in 5 days, 3 tries", "desk 12", "等待 30 分钟", "RedInd=1,OldRes=1", "amount 12.50"],
 )
-def test_what_is_no_number_stays(text: str) -> None:
+def test_text_without_a_number_is_unchanged(text: str) -> None:
     assert masking.mask_text(text) == text
 
 
@@ -112,7 +113,7 @@ def test_what_is_no_number_stays(text: str) -> None:
     )
 )
 @settings(max_examples=200)
-def test_no_field_of_a_reservation_tells_a_number(row: dict[str, Any]) -> None:
+def test_no_field_of_a_masked_reservation_holds_a_number(row: dict[str, Any]) -> None:
     found, _drift = parse_reservation(row)
     shown = masking.mask_reservation(found)
     assert shown.model_extra == {}
@@ -140,11 +141,11 @@ JSON = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from([*CALL_DATUM, *MID_RESULT, "extra"]) | ANY, JSON, max_size=6),
-    st.sampled_from([CALL_DATUM, MID_RESULT]),
+    st.dictionaries(st.sampled_from([*CALL_DATUM, *POLICIES, "extra"]) | ANY, JSON, max_size=6),
+    st.sampled_from([CALL_DATUM, POLICIES]),
 )
 @settings(max_examples=200)
-def test_no_row_as_it_came_tells_a_number(row: dict[str, Any], table: dict[str, Content]) -> None:
+def test_no_masked_raw_row_holds_a_number(row: dict[str, Any], table: dict[str, Content]) -> None:
     shown = masking.mask_fields(row, table)
     json.dumps(shown)
     plain = {Content.ID, Content.CODE, Content.TIME}
@@ -163,12 +164,12 @@ def leaves(value: Any) -> list[str]:
     return [] if value is None or isinstance(value, bool) else [str(value)]
 
 
-def test_a_rows_own_number_is_found_however_short() -> None:
+def test_short_own_number_is_masked() -> None:
     row = Reservation.model_validate({"calledNo": "95588", "busiResult": "95588 is a bank"})
     assert masking.mask_reservation(row).busi_result == "•••88 is a bank"
 
 
-def test_the_table_has_every_documented_field_in_its_order() -> None:
+def test_field_policies_have_every_documented_field_in_order() -> None:
     assert [field.name for field in RESERVATION] == list(Reservation.vendor_names())
     assert {field.name for field in RESERVATION if field.personal} == {
         "called_no",
@@ -180,7 +181,7 @@ def test_the_table_has_every_documented_field_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["customer", "customerId", "cust_no", "CustID"])
-def test_a_customer_id_stays(name: str) -> None:
+def test_customer_id_is_kept(name: str) -> None:
     told = json.dumps({name: "C-0012345", "note": "ring 15800000002"})
     shown = masking.mask_text(told, ("15800000001",))
     assert json.loads(shown) == {name: "C-0012345", "note": "ring 158••••0002"}
@@ -191,23 +192,23 @@ def test_a_customer_id_stays(name: str) -> None:
 @pytest.mark.parametrize(
     "ident", ["15800000001", "C-15800000001", "C-0000001", "C-8000000", "C-123456789"]
 )
-def test_what_may_be_a_number_is_no_customer_id(ident: str) -> None:
+def test_possible_number_is_no_customer_id(ident: str) -> None:
     told = json.dumps({"customer": ident})
     assert ident not in masking.mask_text(told, ("15800000001",))
 
 
 @pytest.mark.parametrize("part", ["15800", "5800", "0001", "00000"])
-def test_a_part_of_the_rows_own_number_is_hidden_in_texts(part: str) -> None:
+def test_part_of_the_own_number_is_masked_in_text(part: str) -> None:
     assert part not in masking.mask_text(f"the one with {part}, please", ("15800000001",))
 
 
 @pytest.mark.parametrize("part", ["15800", "00001", "8000000"])
-def test_a_part_of_the_rows_own_number_is_hidden_in_codes(part: str) -> None:
+def test_part_of_the_own_number_is_masked_in_codes(part: str) -> None:
     assert part not in masking.mask_code(part, ("15800000001",))
     assert masking.mask_code(part, ("6591234567",)) == part
 
 
-def test_a_text_at_its_bound_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_character_of_a_long_text_is_classified_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the look-ups of characters, which are the costly part: one for each different one."""
     looked_up: list[str] = []
     kind = number_rules._classify

@@ -1,4 +1,4 @@
-"""No called number, name or secret reaches a log, a header or a place on the way."""
+"""Called numbers, names and secrets reach no log, header or cache."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def row(vendor: Simulator) -> None:
 @pytest.mark.parametrize(
     "kind", [None, "reset", "garbage", "business", "unauthorized", "throttle", "no_data"]
 )
-def test_no_number_is_logged_whatever_happens(
+def test_no_number_is_logged(
     vendor: Simulator,
     row: None,
     as_role: Any,
@@ -73,7 +73,7 @@ def test_a_number_in_an_address_is_not_logged(
     assert NUMBER not in told
 
 
-def test_a_vendors_sentence_does_not_give_a_number_away(vendor: Simulator, as_role: Any) -> None:
+def test_vendor_message_contains_no_number(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add(
         "business", operation=LIST_RESERVATIONS, times=None, desc=f"bad calledNo {NUMBER}"
     )
@@ -82,7 +82,7 @@ def test_a_vendors_sentence_does_not_give_a_number_away(vendor: Simulator, as_ro
     assert NUMBER not in text
 
 
-def test_headers_keep_pages_to_themselves(vendor: Simulator, as_role: Any) -> None:
+def test_response_headers_protect_pages(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(LIST)
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert answer.headers["X-Frame-Options"] == "DENY"
@@ -106,7 +106,7 @@ def test_headers_keep_pages_to_themselves(vendor: Simulator, as_role: Any) -> No
         "/api/schema/",
     ],
 )
-def test_no_browser_keeps_an_answer(
+def test_no_response_may_be_stored(
     vendor: Simulator, people: dict[str, User], address: str
 ) -> None:
     client = log_in("supervisor")
@@ -121,7 +121,7 @@ def test_no_browser_keeps_an_answer(
     "target",
     ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "\n/x"],
 )
-def test_nobody_is_led_elsewhere(vendor: Simulator, as_role: Any, target: str) -> None:
+def test_no_redirect_leads_to_another_site(vendor: Simulator, as_role: Any, target: str) -> None:
     client = as_role("supervisor")
     for address in ("/preferences/theme/", "/preferences/language/", "/preferences/zone/"):
         answer = client.post(address, {"next": target, "theme": "dark", "language": "en"})
@@ -130,7 +130,7 @@ def test_nobody_is_led_elsewhere(vendor: Simulator, as_role: Any, target: str) -
         assert "javascript" not in answer.headers.get("Location", "")
 
 
-def test_guessing_passwords_is_slowed_down(people: Any, client: Any) -> None:
+def test_password_guessing_is_rate_limited(people: Any, client: Any) -> None:
     answers = [
         client.post("/accounts/login/", {"login": "supervisor", "password": f"wrong-{number}"})
         for number in range(8)

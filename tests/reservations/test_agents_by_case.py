@@ -23,7 +23,7 @@ ROWS = [
 @pytest.mark.parametrize(
     ("account", "own", "other"), [("Ann", "9001", "9002"), ("ann", "9002", "9001")]
 )
-def test_each_sees_their_own_rows_alone(
+def test_agents_whose_accounts_differ_by_case_see_only_own_rows(
     people: dict[str, User],
     as_role: Any,
     vendor: Simulator,

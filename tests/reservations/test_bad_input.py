@@ -54,7 +54,7 @@ def test_bad_input_is_refused_without_a_call(
     assert list(vendor.calls) == []
 
 
-def test_the_rest_of_a_bad_question_is_kept(vendor: Simulator, as_role: Any) -> None:
+def test_valid_filters_are_kept_beside_an_invalid_one(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(f"{LIST}?called_no=123&page=abc&agent=116")
     text = answer.content.decode()
     assert 'value="123"' in text
@@ -79,21 +79,21 @@ def test_a_long_address_survives_the_log_in(vendor: Simulator, people: Any) -> N
 
 
 @pytest.mark.parametrize("query", ["x=%00", "task=%ff", "page=0", "x=&" * 1500])
-def test_programs_are_told_in_json(vendor: Simulator, as_role: Any, query: str) -> None:
+def test_api_answers_bad_input_with_problem_json(
+    vendor: Simulator, as_role: Any, query: str
+) -> None:
     answer = as_role("supervisor").get(f"/api/v1/vdns/88/reservations/?{query}")
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert list(vendor.calls) == []
 
 
-def test_blanks_and_dashes_of_a_pasted_number_are_no_fault(vendor: Simulator, as_role: Any) -> None:
+def test_separators_in_a_pasted_number_are_accepted(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(LIST, {"called_no": " +65 (8123)\u20114567 "})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("appoint_id", ["%00", "%ff", "..%2f", "a" * 300, "<b>"])
-def test_an_odd_reservation_id_is_not_found(
-    vendor: Simulator, as_role: Any, appoint_id: str
-) -> None:
+def test_odd_reservation_id_is_not_found(vendor: Simulator, as_role: Any, appoint_id: str) -> None:
     answer = as_role("supervisor").get(f"{LIST}{appoint_id}/", headers={"HX-Request": "true"})
     assert answer.status_code in {404, 422}

@@ -49,7 +49,7 @@ def seen(client: Any) -> tuple[str, str, str]:
         (MANUAL, 61, "late"),
     ],
 )
-def test_late_begins_after_the_agreed_time_and_the_grace(
+def test_overdue_begins_after_the_due_time_and_the_grace(
     vendor: Simulator, as_role: Any, call_type: str, seconds: int, state: str
 ) -> None:
     add(vendor, call_type)
@@ -57,7 +57,7 @@ def test_late_begins_after_the_agreed_time_and_the_grace(
         assert seen(as_role("supervisor")) == (state, state, state)
 
 
-def test_the_time_left_is_that_until_the_agreed_time(vendor: Simulator, as_role: Any) -> None:
+def test_time_left_counts_to_the_due_time(vendor: Simulator, as_role: Any) -> None:
     add(vendor, AUTOMATIC)
     for seconds, when, word in (
         (-14 * 60, "in 14 min", "Due soon"),
@@ -71,9 +71,7 @@ def test_the_time_left_is_that_until_the_agreed_time(vendor: Simulator, as_role:
         assert word in row["callFlag"]
 
 
-def test_the_grace_is_that_of_the_environment(
-    vendor: Simulator, as_role: Any, settings: Any
-) -> None:
+def test_grace_comes_from_the_environment(vendor: Simulator, as_role: Any, settings: Any) -> None:
     add(vendor, MANUAL)
     settings.LATE_GRACE_SECONDS = 600
     with time_machine.travel(NOON + timedelta(minutes=9), tick=False):
@@ -83,7 +81,7 @@ def test_the_grace_is_that_of_the_environment(
         assert seen(as_role("supervisor")) == ("late",) * 3
 
 
-def test_a_vdn_has_its_own_grace_by_its_admin(vendor: Simulator, as_role: Any) -> None:
+def test_admin_sets_the_grace_of_a_vdn(vendor: Simulator, as_role: Any) -> None:
     add(vendor, AUTOMATIC)
     admin = as_role("admin")
     form = form_of(admin.get(CHANGE).content.decode())

@@ -1,4 +1,4 @@
-"""The side panel in the order of the question: the promise, the call, the identifiers."""
+"""The side panel: agreement, call, identifiers, write-backs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def panel(client: Any, appoint_id: str, part: str = "") -> str:
     return str(answer.content.decode())
 
 
-def test_the_fields_stand_in_the_order_of_the_question(number: str, as_role: Any) -> None:
+def test_panel_groups_fields_by_agreement_call_and_identifiers(number: str, as_role: Any) -> None:
     text = panel(as_role("supervisor"), "1")
     fields = re.findall(r'<div[^>]* data-field="(\w+)"', text)
     assert fields == ["calledNo", *AGREED, *CALL, *IDENTIFIERS]
@@ -52,7 +52,7 @@ def test_the_fields_stand_in_the_order_of_the_question(number: str, as_role: Any
     assert re.findall(r'data-field="(\w+)"', folded) == IDENTIFIERS
 
 
-def test_codes_are_words_above_and_raw_below(number: str, as_role: Any) -> None:
+def test_panel_shows_labels_of_codes_and_raw_codes_below(number: str, as_role: Any) -> None:
     text = panel(as_role("supervisor"), "1")
 
     def value(attribute: str) -> str:
@@ -65,7 +65,7 @@ def test_codes_are_words_above_and_raw_below(number: str, as_role: Any) -> None:
     assert value('data-raw="taskStatus"') == "2"
 
 
-def test_who_was_reached_meanwhile_is_told_above(number: str, as_role: Any) -> None:
+def test_panel_says_that_the_customer_was_already_reached(number: str, as_role: Any) -> None:
     client = as_role("supervisor")
     with time_machine.travel("2025-05-15T12:05:00Z", tick=False):
         said = panel(client, "1", "related/")
@@ -76,7 +76,7 @@ def test_who_was_reached_meanwhile_is_told_above(number: str, as_role: Any) -> N
         assert "data-reached" not in panel(client, "2", "related/")
 
 
-def test_the_results_written_back_for_it_are_listed(number: str, as_role: Any) -> None:
+def test_panel_lists_write_backs_of_the_reservation(number: str, as_role: Any) -> None:
     supervisor = as_role("supervisor")
     assert "data-write-backs" not in panel(supervisor, "4")
     moment = "2025-05-15T12:00:00Z"

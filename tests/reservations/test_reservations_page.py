@@ -1,4 +1,4 @@
-"""The reservations page as a browser and a script see it, over real HTTP to the simulator."""
+"""The reservations page, against the simulator over real HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
     return client
 
 
-def test_a_page_shows_rows_total_and_where_they_came_from(supervisor: Any) -> None:
+def test_page_shows_rows_total_and_provenance(supervisor: Any) -> None:
     text = supervisor.get(LIST, {"size": "50", "page": "2"}).content.decode()
     assert len(rows_of(text)) == 50
     assert 'id="results"' in text
@@ -65,7 +65,7 @@ def test_the_fragment_of_fifty_rows_stays_small(supervisor: Any) -> None:
     assert len(answer.content) <= 60 * 1024
 
 
-def test_htmx_gets_the_fragment_alone(supervisor: Any) -> None:
+def test_htmx_request_gets_the_fragment_alone(supervisor: Any) -> None:
     answer = supervisor.get(LIST, headers=FRAGMENT)
     text = answer.content.decode()
     assert "<html" not in text
@@ -75,12 +75,12 @@ def test_htmx_gets_the_fragment_alone(supervisor: Any) -> None:
 
 
 @pytest.mark.parametrize("more", ["HX-History-Restore-Request", "HX-Boosted"])
-def test_a_history_restore_or_boosted_link_gets_the_page(supervisor: Any, more: str) -> None:
+def test_history_restore_or_boosted_link_gets_the_page(supervisor: Any, more: str) -> None:
     text = supervisor.get(LIST, headers={**FRAGMENT, more: "true"}).content.decode()
     assert "<html" in text
 
 
-def test_filters_reach_the_vendor_as_it_wants_them(supervisor: Any, vendor: Simulator) -> None:
+def test_filters_reach_the_vendor_in_its_format(supervisor: Any, vendor: Simulator) -> None:
     supervisor.get(
         f"{LIST}?called_no=%2B65+8123-4567&agent=116&agent=121,104&task=1106025109"
         "&begin=2025-05-15T00:00&end=2025-05-16T00:00&page=3&size=10"
@@ -123,7 +123,7 @@ def test_the_fragment_stays_small_with_many_filters(
     assert len(filtered(supervisor, range(100, 100 + agents))) <= 64 * 1024
 
 
-def test_an_agent_of_the_filter_weighs_little(clock: Traveller, supervisor: Any) -> None:
+def test_each_agent_of_the_filter_adds_few_bytes(clock: Traveller, supervisor: Any) -> None:
     """The same rows: nobody has the accounts that are added."""
     few, many = range(100, 125), [*range(100, 125), *range(900, 975)]
     grown = len(filtered(supervisor, many)) - len(filtered(supervisor, few))
@@ -156,7 +156,7 @@ def test_a_page_size_over_the_bound_is_clamped(supervisor: Any, vendor: Simulato
     assert vendor.calls[0].body["limit"] == 100
 
 
-def test_a_result_code_is_told_in_words(supervisor: Any, vendor: Simulator) -> None:
+def test_result_code_is_shown_with_its_meaning(supervisor: Any, vendor: Simulator) -> None:
     vendor.add_rows(
         88, [{"appointId": "1", "calledNo": "70001", "failCode": "00604", "appointTime": 1}]
     )
@@ -165,14 +165,14 @@ def test_a_result_code_is_told_in_words(supervisor: Any, vendor: Simulator) -> N
     assert "The call is rejected." in row["failCode"]
 
 
-def test_an_unknown_code_says_which_table_lacks_it(supervisor: Any, vendor: Simulator) -> None:
+def test_unknown_code_names_the_table_that_lacks_it(supervisor: Any, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": "1", "calledNo": "70002", "failCode": "99998"}])
     (row,) = rows_of(supervisor.get(LIST, {"called_no": "70002"}).content.decode())
     assert row["failCode"].startswith("99998")
     assert "unknown code (table of" in row["failCode"]
 
 
-def test_markup_from_the_vendor_is_text(supervisor: Any, vendor: Simulator) -> None:
+def test_markup_from_the_vendor_is_escaped(supervisor: Any, vendor: Simulator) -> None:
     evil = "<img src=x onerror=alert(1)>\"'&"
     vendor.add_rows(
         88,
@@ -183,7 +183,7 @@ def test_markup_from_the_vendor_is_text(supervisor: Any, vendor: Simulator) -> N
     assert rows_of(text)[0]["userName"].startswith(evil)
 
 
-def test_every_row_without_any_field_is_still_a_row(supervisor: Any, vendor: Simulator) -> None:
+def test_rows_without_any_field_are_listed(supervisor: Any, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"calledNo": "70004"}, {"calledNo": "70004", "failCode": None}])
     assert len(rows_of(supervisor.get(LIST, {"called_no": "70004"}).content.decode())) == 2
 
@@ -203,7 +203,7 @@ def test_every_row_without_any_field_is_still_a_row(supervisor: Any, vendor: Sim
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_an_odd_row_does_not_take_the_list_away(
+def test_odd_row_does_not_break_the_list(
     supervisor: Any, vendor: Simulator, fields: dict[str, Any]
 ) -> None:
     vendor.add_rows(88, [{"appointId": "51", "calledNo": "7080"} | fields])
@@ -214,7 +214,7 @@ def test_an_odd_row_does_not_take_the_list_away(
 
 
 @pytest.mark.parametrize("number", ["7" * 80, "7081\t1", "7081 ext. 5"])
-def test_a_number_that_nobody_can_ask_for_has_no_related_part(
+def test_unsearchable_number_has_no_related_reservations(
     supervisor: Any, vendor: Simulator, number: str
 ) -> None:
     vendor.add_rows(88, [{"appointId": "61", "calledNo": number, "taskId": "4711"}])
@@ -224,7 +224,7 @@ def test_a_number_that_nobody_can_ask_for_has_no_related_part(
     assert supervisor.get(f"{LIST}61/related/").status_code == 302
 
 
-def test_the_panel_asks_again_for_a_row_seen_long_ago(
+def test_panel_fetches_a_row_again_after_a_minute(
     clock: Traveller, supervisor: Any, vendor: Simulator
 ) -> None:
     vendor.add_rows(88, [{"appointId": "71", "calledNo": "7090", "userName": "Ana"}])
@@ -241,7 +241,7 @@ def test_the_panel_asks_again_for_a_row_seen_long_ago(
     assert "data-problem=" in old.content.decode()
 
 
-def test_many_pages_do_not_crowd_out_the_last_good_answer(
+def test_last_good_answer_survives_many_other_pages(
     clock: Traveller, supervisor: Any, vendor: Simulator
 ) -> None:
     supervisor.get(LIST, {"task": "1106025109"})
@@ -271,7 +271,7 @@ def test_the_panel_costs_no_vendor_call_for_a_row_just_seen(
     assert list(vendor.calls) == []
 
 
-def test_the_panels_address_is_a_page_with_the_list_beside_it(supervisor: Any) -> None:
+def test_panel_address_is_a_page_with_the_list(supervisor: Any) -> None:
     row = rows_of(supervisor.get(LIST, {"task": "1106025109"}).content.decode())[0]
     assert "task=1106025109" in row["url"]
     text = supervisor.get(row["url"]).content.decode()
@@ -280,12 +280,12 @@ def test_the_panels_address_is_a_page_with_the_list_beside_it(supervisor: Any) -
     assert row["calledNo"] in text
 
 
-def test_a_panel_of_nothing_is_404(supervisor: Any) -> None:
+def test_panel_of_unknown_reservation_is_404(supervisor: Any) -> None:
     assert supervisor.get(f"{LIST}12345/", headers=FRAGMENT).status_code == 404
     assert supervisor.get(f"{LIST}12345/").status_code == 404
 
 
-def test_the_numbers_other_reservations_are_those_of_that_very_number(
+def test_related_reservations_have_exactly_the_same_number(
     supervisor: Any, vendor: Simulator
 ) -> None:
     vendor.add_rows(
@@ -303,7 +303,7 @@ def test_the_numbers_other_reservations_are_those_of_that_very_number(
     assert f"{LIST}11/" not in text
 
 
-def test_the_code_table_is_fetched_once_at_first_need(vendor: Simulator, as_role: Any) -> None:
+def test_code_table_is_fetched_once_when_first_needed(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     client.get(LIST)
     assert len(vendor.calls.of(LIST_RESULT_CODES)) == 6
@@ -311,7 +311,7 @@ def test_the_code_table_is_fetched_once_at_first_need(vendor: Simulator, as_role
     assert len(vendor.calls.of(LIST_RESULT_CODES)) == 6
 
 
-def test_pages_end_is_told_with_a_way_back(supervisor: Any) -> None:
+def test_page_beyond_the_last_links_to_the_first(supervisor: Any) -> None:
     answer = supervisor.get(LIST, {"page": "900"})
     assert answer.status_code == 200
     assert 'data-total-count="600"' in answer.content.decode()

@@ -1,4 +1,4 @@
-"""Identical questions cost one call, in memory and on Redis, also at the same instant."""
+"""The response cache: identical queries share one call, in memory and on Redis."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
     return fetch, calls
 
 
-def test_an_answer_serves_identical_questions_while_fresh(
-    answers: ResponseCache[str], clock: Clock
-) -> None:
+def test_fresh_response_serves_identical_queries(answers: ResponseCache[str], clock: Clock) -> None:
     fetch, calls = counted()
     assert answers.ask("q", fetch, fresh=3, patience=5).source == "live"
     clock.now += 2.9
@@ -62,14 +60,14 @@ def test_an_answer_serves_identical_questions_while_fresh(
     assert len(calls) == 2
 
 
-def test_other_questions_are_other_questions(answers: ResponseCache[str]) -> None:
+def test_different_queries_do_not_share_a_response(answers: ResponseCache[str]) -> None:
     fetch, calls = counted()
     answers.ask("q", fetch, fresh=3, patience=5)
     answers.ask("r", fetch, fresh=3, patience=5)
     assert len(calls) == 2
 
 
-def test_questions_of_the_same_instant_cost_one_call(answers: ResponseCache[str]) -> None:
+def test_simultaneous_queries_cost_one_call(answers: ResponseCache[str]) -> None:
     asked, go = threading.Barrier(PEOPLE + 1), threading.Event()
     calls: list[int] = []
 
@@ -91,7 +89,7 @@ def test_questions_of_the_same_instant_cost_one_call(answers: ResponseCache[str]
 
 
 @pytest.mark.redis
-def test_processes_that_share_a_cache_share_the_call(settings: Any, clock: Clock) -> None:
+def test_processes_with_one_cache_share_the_call(settings: Any, clock: Clock) -> None:
     """Two `Answers` stand for two processes: they share Redis and nothing else."""
     redis_cache(settings)
     began, go = threading.Event(), threading.Event()
@@ -118,7 +116,7 @@ def test_processes_that_share_a_cache_share_the_call(settings: Any, clock: Clock
 
 
 @pytest.mark.parametrize("error", [Unreachable, TimedOut])
-def test_while_the_vendor_is_away_the_last_answer_stands_in(
+def test_last_response_is_used_while_the_vendor_is_away(
     answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
@@ -135,7 +133,7 @@ def test_while_the_vendor_is_away_the_last_answer_stands_in(
 
 
 @pytest.mark.parametrize("error", [BadAnswer, Refused])
-def test_a_vendor_that_answers_wrongly_is_not_papered_over(
+def test_vendor_errors_are_not_replaced_by_old_responses(
     answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
@@ -161,7 +159,7 @@ class Watched(ResponseCache[str]):
         return super()._follow(*args)
 
 
-def test_who_waits_for_a_call_that_fails_is_told_the_same(store: None) -> None:
+def test_waiting_readers_get_the_error_of_the_shared_call(store: None) -> None:
     answers, began = Watched(), threading.Event()
 
     def fail(_left: float) -> str:
@@ -180,7 +178,7 @@ def test_who_waits_for_a_call_that_fails_is_told_the_same(store: None) -> None:
     assert calls == []
 
 
-def test_nobody_waits_longer_than_their_patience(store: None) -> None:
+def test_waiting_ends_after_the_patience(store: None) -> None:
     answers, began, go = Watched(), threading.Event(), threading.Event()
 
     def slow(_left: float) -> str:
@@ -197,7 +195,7 @@ def test_nobody_waits_longer_than_their_patience(store: None) -> None:
         assert first.result(10).value == "rows"
 
 
-def test_a_failure_is_not_remembered(answers: ResponseCache[str]) -> None:
+def test_failure_is_not_cached(answers: ResponseCache[str]) -> None:
     def fail(_left: float) -> str:
         raise Unreachable
 

@@ -1,4 +1,4 @@
-"""Every way in which the vendor fails, and what the reader sees: the contract's table."""
+"""Vendor faults and their status and notice, by the table of the contract."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
 
 @pytest.mark.parametrize(("kind", "options", "status", "slug"), FAULTS.values(), ids=FAULTS.keys())
 @pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
-def test_a_fault_is_told_as_the_contract_says(
+def test_fault_has_status_and_notice_of_the_contract(
     supervisor: Any,
     vendor: Simulator,
     kind: str,
@@ -72,14 +72,14 @@ def test_a_fault_is_told_as_the_contract_says(
         assert answer.headers["Retry-After"] == "77"
 
 
-def test_half_an_answer_is_no_answer(supervisor: Any, vendor: Simulator) -> None:
+def test_truncated_answer_is_a_bad_answer(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add("half_body", operation=LIST_RESERVATIONS, times=None)
     answer = supervisor.get(LIST, {"page": "7"})
     assert answer.status_code in {502, 503}
     assert rows_of(answer.content.decode()) == []
 
 
-def test_a_refusal_shows_code_sentence_and_meaning(supervisor: Any, vendor: Simulator) -> None:
+def test_refusal_shows_code_message_and_meaning(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add(
         "business", operation=LIST_RESERVATIONS, times=None, code="0200006", desc="db <b>down</b>"
     )
@@ -90,7 +90,7 @@ def test_a_refusal_shows_code_sentence_and_meaning(supervisor: Any, vendor: Simu
     assert "database failed" in text
 
 
-def test_one_hiccup_is_not_even_noticed(supervisor: Any, vendor: Simulator) -> None:
+def test_single_connection_failure_is_retried(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=1)
     answer = supervisor.get(LIST, {"page": "7"})
     assert answer.status_code == 200
@@ -98,7 +98,7 @@ def test_one_hiccup_is_not_even_noticed(supervisor: Any, vendor: Simulator) -> N
 
 
 @pytest.mark.parametrize("kind", ["reset", "throttle", "status", "delay"])
-def test_the_last_good_answer_is_shown_with_its_age(
+def test_last_good_answer_is_shown_with_its_age(
     supervisor: Any, vendor: Simulator, settings: Any, kind: str
 ) -> None:
     settings.ISALES = replace(settings.ISALES, page_cache_seconds=0)
@@ -117,14 +117,14 @@ def test_the_last_good_answer_is_shown_with_its_age(
     assert [row["id"] for row in rows_of(text)] == [row["id"] for row in before]
 
 
-def test_another_question_is_not_answered_with_old_rows(supervisor: Any, vendor: Simulator) -> None:
+def test_other_query_is_not_answered_with_old_rows(supervisor: Any, vendor: Simulator) -> None:
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
     answer = supervisor.get(LIST, {"called_no": "4711"})
     assert answer.status_code == 503
     assert rows_of(answer.content.decode()) == []
 
 
-def test_the_vendor_comes_back(supervisor: Any, vendor: Simulator) -> None:
+def test_live_rows_return_after_an_outage(supervisor: Any, vendor: Simulator) -> None:
     vendor.stop()
     for _ in range(3):
         assert supervisor.get(LIST, {"page": "3"}).status_code == 503
@@ -138,14 +138,16 @@ def test_the_vendor_comes_back(supervisor: Any, vendor: Simulator) -> None:
     pytest.fail("the circuit stayed open")
 
 
-def test_words_go_on_while_the_code_table_is_away(supervisor: Any, vendor: Simulator) -> None:
+def test_code_meanings_are_shown_while_the_code_table_cannot_be_read(
+    supervisor: Any, vendor: Simulator
+) -> None:
     vendor.faults.add("status", operation=LIST_RESULT_CODES, times=None, status=500)
     vendor.add_rows(88, [{"appointId": "1", "calledNo": "70001", "failCode": "00604"}])
     (row,) = rows_of(supervisor.get(LIST, {"called_no": "70001"}).content.decode())
     assert "The call is rejected." in row["failCode"]
 
 
-def test_rows_are_shown_where_the_code_table_never_came(vendor: Simulator, as_role: Any) -> None:
+def test_rows_are_shown_without_a_code_table(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add("status", operation=LIST_RESULT_CODES, times=None, status=500)
     vendor.add_rows(88, [{"appointId": "1", "calledNo": "70001", "failCode": "00604"}])
     answer = as_role("supervisor").get(LIST, {"called_no": "70001"})
@@ -154,7 +156,7 @@ def test_rows_are_shown_where_the_code_table_never_came(vendor: Simulator, as_ro
     assert "code table not loaded yet" in row["failCode"]
 
 
-def test_no_answer_names_a_secret(supervisor: Any, vendor: Simulator, settings: Any) -> None:
+def test_no_response_contains_a_secret(supervisor: Any, vendor: Simulator, settings: Any) -> None:
     vendor.faults.add("unauthorized", operation=LIST_RESERVATIONS, times=None)
     text = supervisor.get(LIST, {"page": "7"}).content.decode()
     assert settings.ISALES.secret_key not in text
@@ -179,7 +181,7 @@ def test_an_old_answer_tells_its_age_within_the_first_minute(
     assert "Not answering · last answer 20:00:00" in text
 
 
-def test_a_vendor_that_heeds_no_page_size_is_told_in_few_words(
+def test_wrong_page_size_of_the_vendor_is_reported_briefly(
     supervisor: Any, vendor: Simulator
 ) -> None:
     """Five thousand rows to a question for 25 are neither shown nor kept."""

@@ -1,4 +1,4 @@
-"""A masked number is shown for a reason, for a short while, so many times a day, and audited."""
+"""Reveals: reason, duration, daily budget, and the audit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REASON = {"reason": "The customer asked"}
 
 @pytest.fixture
 def agent(vendor: Simulator, as_role: Any) -> Any:
-    """An agent who has their own reservation 41 in the list; 42 is another's."""
+    """An agent with reservation 41 of their own; 42 is another agent's."""
     vendor.add_rows(
         88,
         [
@@ -56,11 +56,11 @@ def ask(client: Any, ident: str = "41", data: Any = REASON, vdn: int = 88) -> An
     return client.post(address, data, content_type="application/json")
 
 
-def deeds(action: AuditAction) -> list[AuditEvent]:
+def list_events(action: AuditAction) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(action=action))
 
 
-def test_the_panel_offers_it_and_shows_the_number_once_a_reason_is_given(agent: Any) -> None:
+def test_panel_reveals_a_number_after_a_reason(agent: Any) -> None:
     panel = text_of(agent.get(f"{LIST}41/", headers=FRAGMENT))
     assert NUMBER not in panel
     assert CALLER not in panel
@@ -78,9 +78,9 @@ def test_the_panel_offers_it_and_shows_the_number_once_a_reason_is_given(agent: 
     assert NUMBER not in text_of(agent.get(f"{LIST}41/", headers=FRAGMENT))
 
 
-def test_it_is_audited_with_its_reason_and_without_the_number(agent: Any) -> None:
+def test_reveal_is_audited_with_its_reason_without_the_number(agent: Any) -> None:
     reveal(agent, data={"reason": f"  calling {NUMBER} back  "})
-    (event,) = deeds(AuditAction.NUMBER_REVEALED)
+    (event,) = list_events(AuditAction.NUMBER_REVEALED)
     assert (event.actor, event.subject, event.vdn_id) == ("agent", "41", 88)
     assert event.number_key == audit.fingerprint_number(NUMBER)
     assert event.reason.startswith("calling 65")
@@ -88,7 +88,7 @@ def test_it_is_audited_with_its_reason_and_without_the_number(agent: Any) -> Non
     assert NUMBER not in f"{event.reason}{event.detail}"
 
 
-def test_without_javascript_it_is_a_page_that_leaves_by_itself(agent: Any) -> None:
+def test_reveal_without_javascript_is_a_page_that_leaves_by_itself(agent: Any) -> None:
     answer = agent.post(f"{LIST}41/reveal/?task=4711", REASON)
     text = text_of(answer)
     assert answer.status_code == 200
@@ -99,7 +99,7 @@ def test_without_javascript_it_is_a_page_that_leaves_by_itself(agent: Any) -> No
 
 
 @pytest.mark.parametrize("reason", ["", "ab", "  a  ", "x" * 301, "two\nlines", "a\x00bc"])
-def test_a_reason_out_of_bounds_shows_nothing(agent: Any, reason: str) -> None:
+def test_reason_out_of_bounds_reveals_nothing(agent: Any, reason: str) -> None:
     answer = reveal(agent, data={"reason": reason})
     assert answer.status_code == 422
     assert NUMBER not in text_of(answer)
@@ -111,22 +111,22 @@ def test_a_reason_out_of_bounds_shows_nothing(agent: Any, reason: str) -> None:
     ("role", "ident", "status"),
     [("auditor", "41", 403), ("supervisor", "41", 403), ("agent", "42", 404), ("agent", "1", 404)],
 )
-def test_it_is_for_those_who_may_and_for_their_own_rows(
+def test_reveal_needs_permission_and_scope(
     agent: Any, as_role: Any, role: str, ident: str, status: int
 ) -> None:
     client = as_role(role)
     for answer in (reveal(client, ident), ask(client, ident)):
         assert answer.status_code == status
         assert NUMBER not in text_of(answer)
-    assert deeds(AuditAction.NUMBER_REVEALED) == []
+    assert list_events(AuditAction.NUMBER_REVEALED) == []
 
 
-def test_another_vdn_does_not_exist(agent: Any) -> None:
+def test_reveal_in_foreign_vdn_is_404(agent: Any) -> None:
     assert agent.post("/vdn/89/reservations/41/reveal/", REASON).status_code == 404
     assert ask(agent, vdn=89).status_code == 404
 
 
-def test_it_takes_a_form_of_ours(agent: Any, people: Any) -> None:
+def test_reveal_needs_a_csrf_token(agent: Any, people: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(people["agent"])
     assert reveal(strict).status_code == 403
@@ -134,7 +134,7 @@ def test_it_takes_a_form_of_ours(agent: Any, people: Any) -> None:
     assert agent.get(f"{LIST}41/reveal/").status_code == 405
 
 
-def test_a_spent_budget_withholds_the_number_until_the_next_day_of_the_installation(
+def test_spent_budget_refuses_reveals_until_the_next_day(
     agent: Any, as_role: Any, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, reveals_per_day=2)
@@ -149,7 +149,9 @@ def test_a_spent_budget_withholds_the_number_until_the_next_day_of_the_installat
         assert 0 < int(spent.headers["Retry-After"]) <= 600
         assert NUMBER not in text_of(spent)
         assert "data-withheld" in text_of(spent)
-        assert [event.reason for event in deeds(AuditAction.NUMBER_WITHHELD)] == [REASON["reason"]]
+        assert [event.reason for event in list_events(AuditAction.NUMBER_WITHHELD)] == [
+            REASON["reason"]
+        ]
         clock.shift(660)
         assert reveal(agent).status_code == 200
 
@@ -160,14 +162,16 @@ def test_repeated_refusals_are_counted_in_one_event(
     settings.PRIVACY = replace(settings.PRIVACY, reveals_per_day=0)
     for _ in range(12):
         assert reveal(agent).status_code == 429
-    last, first = deeds(AuditAction.NUMBER_WITHHELD)
+    last, first = list_events(AuditAction.NUMBER_WITHHELD)
     if first.detail:
         last, first = first, last
     assert (first.detail, first.reason, bool(first.number_key)) == ({}, REASON["reason"], True)
     assert (last.detail, last.number_key) == ({"times": 10}, "")
 
 
-def test_what_cannot_be_audited_is_not_shown(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_revealed_while_the_audit_cannot_be_written(
+    agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         raise DatabaseError("no")
 
@@ -178,14 +182,14 @@ def test_what_cannot_be_audited_is_not_shown(agent: Any, monkeypatch: pytest.Mon
     assert ask(agent).status_code == 503
 
 
-def test_a_row_without_a_number_has_nothing_to_show(agent: Any, vendor: Simulator) -> None:
+def test_row_without_a_number_reveals_nothing(agent: Any, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": "43", "userAccount": AGENT_ACCOUNT, "taskId": "4712"}])
     agent.get(LIST, {"task": "4712"})
     assert "data-reveal" not in text_of(agent.get(f"{LIST}43/", headers=FRAGMENT))
     assert reveal(agent, "43").status_code == 404
 
 
-def test_a_program_is_answered_in_json(agent: Any, settings: Any) -> None:
+def test_api_reveals_as_json(agent: Any, settings: Any) -> None:
     answer = ask(agent)
     assert answer.json() == {"called_no": NUMBER, "caller_no": CALLER, "seconds": 30}
     assert "no-store" in answer.headers["Cache-Control"]
@@ -200,7 +204,7 @@ def test_a_program_is_answered_in_json(agent: Any, settings: Any) -> None:
     assert NUMBER not in spent.content.decode()
 
 
-def test_a_supervisor_who_sees_no_numbers_has_them_shown_elsewhere_too(
+def test_supervisor_reveals_numbers_of_call_data_and_write_backs(
     agent: Any, vendor: Simulator, as_role: Any, people: Any, settings: Any
 ) -> None:
     from isales_proxy.models import CallDatum
@@ -225,4 +229,4 @@ def test_a_supervisor_who_sees_no_numbers_has_them_shown_elsewhere_too(
         assert NUMBER in text_of(answer)
         assert as_role("auditor").post(address, REASON).status_code == 403
     # Each of the row's two numbers counts, and that of the write-back.
-    assert len(deeds(AuditAction.NUMBER_REVEALED)) == 3
+    assert len(list_events(AuditAction.NUMBER_REVEALED)) == 3

@@ -201,3 +201,14 @@ def test_the_client_exports_what_it_says() -> None:
     assert sorted(client.__all__) == client.__all__
     for name in client.__all__:
         assert hasattr(client, name)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *sorted(
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))])  # fmt: skip
+def test_documents_name_files_that_exist(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    paths = re.findall(r"`((?:isales_proxy|dashboard|tests|templates|static|docs)/[\w./-]*)`", text)
+    missing = [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
+    missing += [path for path in paths if not (ROOT / path).exists()]
+    assert not missing, missing

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from isales_proxy.access import ROLE_PERMISSIONS, Permission, PermissionMissing, enter
 from isales_proxy.access.permissions import get_permissions
-from isales_proxy.api.views import Reservations
+from isales_proxy.api.reservations import Reservations
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.models import (

@@ -1,4 +1,4 @@
-"""Taking call data in a test: a row of the vendor's, the calls made, the scope of a person."""
+"""Call data in tests: a row of the vendor, requests, and batches of dead processes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.utils import timezone
 from isales_proxy import access
 from isales_proxy.access import Scope
 from isales_proxy.models import CallDataBatch, Vdn
-from isales_proxy.outbound import services as call_data
-from isales_proxy.outbound.services import CallDataRequestResult
+from isales_proxy.outbound import call_data
+from isales_proxy.outbound.call_data import CallDataRequestResult
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 
 TASK = "1251250797"
@@ -34,12 +34,12 @@ _keys = itertools.count()
 
 
 def scope_of(people: dict[str, Any], role: str = "supervisor", vdn_id: int = 88) -> Scope:
-    """The scope of the person of that role."""
+    """The scope of the person with that role."""
     return access.enter(user=people[role], vdn_id=vdn_id)
 
 
 def take(scope: Scope, *, count: int = 5, key: str = "", task: str = TASK) -> CallDataRequestResult:
-    """Take, with a key of its own unless one is given."""
+    """Request call data, with a new key unless one is given."""
     return call_data.request_call_data(
         scope=scope,
         service_id=task,
@@ -49,8 +49,8 @@ def take(scope: Scope, *, count: int = 5, key: str = "", task: str = TASK) -> Ca
     )
 
 
-def readings(vendor: Simulator) -> int:
-    """How often call data was asked for."""
+def count_requests(vendor: Simulator) -> int:
+    """Count the requests for call data."""
     return sum(call.operation == READ_CALL_DATA for call in vendor.calls)
 
 

@@ -1,4 +1,4 @@
-"""Looking for numbers where none may be: in an answer's bytes, headers and files."""
+"""Search for phone numbers in the body, headers and files of a response."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from urllib.parse import unquote
 
 
 def bytes_of(answer: Any) -> bytes:
-    """The whole body, streamed or not."""
+    """Return the whole body, streamed or not."""
     return b"".join(answer.streaming_content) if answer.streaming else answer.content
 
 
 def texts_of(answer: Any) -> list[str]:
-    """Everything that an answer says: headers, cookies, body, each as it is and decoded."""
+    """Return headers, cookies and body of a response, each as it is and decoded."""
     body = bytes_of(answer)
     parts = [f"{name}: {value}" for name, value in answer.headers.items()]
     parts += [morsel.OutputString() for morsel in answer.cookies.values()]
@@ -27,13 +27,13 @@ def texts_of(answer: Any) -> list[str]:
             parts += [book.read(name).decode(errors="replace") for name in book.namelist()]
     else:
         parts.append(body.decode(errors="replace"))
-    return [told for part in parts for told in {part, html.unescape(unquote(part))}]
+    return [text for part in parts for text in {part, html.unescape(unquote(part))}]
 
 
 def found_in(texts: Iterable[str], numbers: Iterable[str]) -> set[str]:
-    """Which of these numbers (digits) are told: in digits of any script, whole or in groups.
+    """Return which of these numbers (digits) occur, in digits of any script, in one or more groups.
 
-    A longer figure that a number happens to be a part of, such as an ID, does not tell it.
+    A longer figure that contains a number by chance, such as an ID, is no occurrence.
     """
     wanted = set(numbers)
     longest = max(map(len, wanted), default=0)
@@ -42,15 +42,15 @@ def found_in(texts: Iterable[str], numbers: Iterable[str]) -> set[str]:
         for run in re.findall(r"\d[\d\s().\-\u2010-\u2015/,;+]*", text):
             groups = [_ascii(group) for group in re.findall(r"\d+", run)]
             for start in range(len(groups)):
-                told = ""
+                digits = ""
                 for group in groups[start:]:
-                    told += group
-                    if len(told) > longest:
+                    digits += group
+                    if len(digits) > longest:
                         break
-                    if told in wanted:
-                        found.add(told)
+                    if digits in wanted:
+                        found.add(digits)
     return found
 
 
-def _ascii(digits: str) -> str:
-    return "".join(str(unicodedata.decimal(character)) for character in digits)
+def _ascii(text: str) -> str:
+    return "".join(str(unicodedata.decimal(character)) for character in text)

@@ -1,4 +1,4 @@
-"""Write-backs for tests: a person's scope, a result to say, and a clock that is moved by hand."""
+"""Write-backs in tests: a scope, a result, and an outbox with a clock moved by hand."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Outbox:
         return self.elapsed
 
     def later(self, **span: float) -> None:
-        """Let time pass, which both clocks see."""
+        """Let time pass on both clocks."""
         self.now += timedelta(**span)
         self.elapsed += timedelta(**span).total_seconds()
 
     def step(self, **span: float) -> None:
-        """Set the wall clock forward, or back, without any time passing."""
+        """Step the wall clock without any time passing."""
         self.now += timedelta(**span)
 
     def write(self, unique_id: str = "u-1", **more: Any) -> WriteBack:
@@ -78,7 +78,7 @@ class Outbox:
         )
 
     def take(self, worker: str = "one", seconds: float = 9) -> Lease | None:
-        """Let a worker claim what is due first, and do nothing more."""
+        """Lease the write-back that is due first, and do nothing more."""
         return leases.acquire(
             worker=worker,
             clock=self.clock,
@@ -98,19 +98,19 @@ class Outbox:
 
 
 def text_of(answer: Any) -> str:
-    """What an answer says, its entities resolved."""
+    """The body of a response with entities resolved."""
     return html.unescape(answer.content.decode())
 
 
 def outbox_of(people: dict[str, User]) -> Outbox:
-    """The supervisor's outbox as it stands now."""
+    """The supervisor's outbox with the clock at the present time."""
     outbox = Outbox(scope_of(people["supervisor"]))
     outbox.now = timezone.now()
     return outbox
 
 
 def reserve(vendor: Simulator) -> None:
-    """One reservation of known facts, 911."""
+    """Add reservation 911 to the simulator."""
     vendor.add_rows(
         88,
         [

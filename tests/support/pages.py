@@ -1,4 +1,4 @@
-"""Reading our own pages as a script would: by the hooks of the public surface."""
+"""Parsers of our own pages by the hooks of the public surface."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def results_of(text: str) -> str:
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
-    """Each row: `id`, `state`, `url`, and the text of every field by the vendor's name."""
+    """Return for each row `id`, `state`, `url`, and the text of every field by its vendor name."""
     parser = _Rows()
     parser.feed(text)
     return parser.rows
 
 
 def form_of(text: str) -> dict[str, str]:
-    """The fields of the page's form as they are filled in."""
+    """Return the fields of the page's form with their values."""
     found = {}
     for tag in re.findall(r"<input[^>]+>", text):
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))

@@ -30,7 +30,7 @@ from tests.support.furnished import PASSWORD, ROOT
 from tests.support.outbox import TASK
 from tests.support.services import REDIS, answers
 
-# Written by the service, as a page would: `names` are unique IDs, each with the status after it.
+# Queues results through the service: WANTED are pairs of unique ID and status.
 WRITE = """
 import json, os, uuid
 from isales_proxy.models import User
@@ -40,10 +40,11 @@ from isales_proxy.write_backs import services as write_backs
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 for unique_id, status in json.loads(os.environ["WANTED"]):
     write_backs.queue_once(scope=scope, key=uuid.uuid4().hex, result=IntermediateResult(
-        vdn=88, cc_id=scope.vdn.cc_id, unique_id=unique_id, service_id=os.environ["TASK"], status=status))
+        vdn=88, cc_id=scope.vdn.cc_id, unique_id=unique_id, service_id=os.environ["TASK"],
+        status=status))
 """
-# One process that has loaded the product and forks a worker for every line it is sent, so that a
-# test may kill many of them without waiting for each to load.
+# Loads the product once and forks a worker for every line on stdin, so that a test can kill many
+# workers without waiting for each to load.
 NURSERY = """
 import os, signal, sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -151,7 +152,7 @@ class Site:
 
 
 def until(met: Callable[[], bool], *, within: float) -> None:
-    """Wait for something that other processes bring about, at most so many seconds."""
+    """Wait at most `within` seconds for a condition that other processes meet."""
     last = time.monotonic() + within
     while not met():
         assert time.monotonic() < last, "it did not come about in time"

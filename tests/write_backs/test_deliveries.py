@@ -1,4 +1,4 @@
-"""Deliveries: every end that an attempt can have, the back-off, the order, and other workers."""
+"""Delivery: outcomes of attempts, retry delays, order, and leases of other workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def state(row: WriteBack) -> str:
     return str(row.state)
 
 
-def test_the_journal_tells_of_a_delivery(outbox: Outbox) -> None:
+def test_delivery_is_recorded_in_the_journal(outbox: Outbox) -> None:
     row = outbox.write()
     assert outbox.deliver().delivered == 1
     assert state(row) == DELIVERED
@@ -40,7 +40,7 @@ def test_the_journal_tells_of_a_delivery(outbox: Outbox) -> None:
     assert outbox.deliver().delivered == 0
 
 
-def test_a_refusal_keeps_the_vendors_words(outbox: Outbox, vendor: Simulator) -> None:
+def test_refusal_stores_the_vendors_sentence(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
     row = outbox.write()
     assert outbox.deliver().refused == 1
@@ -67,17 +67,17 @@ def test_a_refusal_keeps_the_vendors_words(outbox: Outbox, vendor: Simulator) ->
         ("half_body", "bad_answer"),
     ],
 )
-def test_what_is_not_acknowledged_is_sent_again(
+def test_unacknowledged_result_is_sent_again(
     outbox: Outbox, vendor: Simulator, kind: str, outcome: str
 ) -> None:
     options = {"status": 503} if kind == "status" else {}
     vendor.faults.add(kind, operation=PUSH_MID_RESULT, **options)
     row = outbox.write()
-    drained = outbox.deliver()
-    assert drained.postponed == 1
+    run = outbox.deliver()
+    assert run.postponed == 1
     assert state(row) == WAITING
     assert outbox.outcomes(row) == [outcome]
-    assert drained.next_at == row.next_at
+    assert run.next_at == row.next_at
     outbox.later(seconds=4)
     assert outbox.deliver().delivered == 0
     outbox.later(seconds=2)
@@ -85,7 +85,7 @@ def test_what_is_not_acknowledged_is_sent_again(
     assert outbox.outcomes(row) == [outcome, "ok"]
 
 
-def test_a_slow_vendor_is_asked_again(outbox: Outbox, vendor: Simulator) -> None:
+def test_timed_out_result_is_sent_again(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("hold", operation=PUSH_MID_RESULT)
     row = outbox.write()
     outbox.deliver()
@@ -94,7 +94,7 @@ def test_a_slow_vendor_is_asked_again(outbox: Outbox, vendor: Simulator) -> None
     assert (attempt.outcome, attempt.maybe_sent) == ("timed_out", True)
 
 
-def test_an_attempt_that_never_left_says_so(outbox: Outbox, vendor: Simulator) -> None:
+def test_attempt_that_was_not_sent_is_marked(outbox: Outbox, vendor: Simulator) -> None:
     vendor.stop()
     row = outbox.write()
     outbox.deliver()
@@ -102,7 +102,7 @@ def test_an_attempt_that_never_left_says_so(outbox: Outbox, vendor: Simulator) -
     assert (attempt.outcome, attempt.maybe_sent) == ("unreachable", False)
 
 
-def test_a_lost_answer_is_marked_as_such(outbox: Outbox, vendor: Simulator) -> None:
+def test_lost_answer_is_marked_maybe_sent(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("lose", operation=PUSH_MID_RESULT)
     row = outbox.write()
     outbox.deliver()
@@ -112,7 +112,7 @@ def test_a_lost_answer_is_marked_as_such(outbox: Outbox, vendor: Simulator) -> N
     assert len(vendor.write_backs.of("u-1")) == 2
 
 
-def test_pauses_double_to_ten_minutes(outbox: Outbox, vendor: Simulator) -> None:
+def test_retry_delay_doubles_up_to_ten_minutes(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT, times=None)
     row = outbox.write()
     waits = []
@@ -124,7 +124,7 @@ def test_pauses_double_to_ten_minutes(outbox: Outbox, vendor: Simulator) -> None
     assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
-def test_the_vendors_own_wish_is_respected(outbox: Outbox, vendor: Simulator) -> None:
+def test_retry_after_of_the_vendor_is_respected(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("throttle", operation=PUSH_MID_RESULT, retry_after=90)
     row, other = outbox.write("a"), outbox.write("b")
     outbox.deliver()
@@ -137,7 +137,7 @@ def test_the_vendors_own_wish_is_respected(outbox: Outbox, vendor: Simulator) ->
     assert outbox.deliver().delivered == 2
 
 
-def test_it_is_given_up_after_the_time_that_was_set(
+def test_write_back_is_given_up_after_the_configured_time(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
     settings.KEEPING = RetentionSettings(give_up_hours=2)
@@ -153,22 +153,22 @@ def test_it_is_given_up_after_the_time_that_was_set(
     assert state(row) == WAITING
 
 
-def test_while_the_vendor_is_away_not_everyone_finds_out(outbox: Outbox, vendor: Simulator) -> None:
+def test_vdn_is_paused_while_the_vendor_is_away(outbox: Outbox, vendor: Simulator) -> None:
     vendor.stop()
     rows = [outbox.write(f"u-{number}") for number in range(20)]
-    drained = outbox.deliver()
+    run = outbox.deliver()
     assert WriteBackAttempt.objects.count() == 1
-    assert drained.next_at == outbox.now + timedelta(seconds=2)
+    assert run.next_at == outbox.now + timedelta(seconds=2)
     for _ in range(8):
         outbox.later(seconds=61)
         outbox.deliver()
-    # Not even with its circuit open: what was not tried is no attempt.
+    # An open circuit makes no attempt.
     assert set(WriteBackAttempt.objects.values_list("outcome", flat=True)) == {"unreachable"}
     assert sum(row.attempts for row in WriteBack.objects.all()) == WriteBackAttempt.objects.count()
     assert {state(row) for row in rows} == {WAITING}
 
 
-def test_the_first_delivery_wakes_those_who_only_waited_for_the_vendor(
+def test_first_delivery_makes_others_due_that_waited_for_the_vendor(
     outbox: Outbox, vendor: Simulator
 ) -> None:
     vendor.faults.add("status", operation=PUSH_MID_RESULT, times=3, status=503)
@@ -184,7 +184,9 @@ def test_the_first_delivery_wakes_those_who_only_waited_for_the_vendor(
     assert state(odd) == WAITING
 
 
-def test_one_that_fails_by_itself_keeps_its_pause(outbox: Outbox, vendor: Simulator) -> None:
+def test_delivery_of_others_does_not_shorten_the_delay_of_a_failing_one(
+    outbox: Outbox, vendor: Simulator
+) -> None:
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
     poison = outbox.write("poison")
     outbox.deliver()
@@ -199,7 +201,7 @@ def test_one_that_fails_by_itself_keeps_its_pause(outbox: Outbox, vendor: Simula
     assert state(poison) == WAITING
 
 
-def test_those_of_one_unique_id_go_in_order_and_hold_up_nobody_else(
+def test_results_of_one_unique_id_go_in_order_without_blocking_others(
     outbox: Outbox, vendor: Simulator
 ) -> None:
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT)
@@ -213,7 +215,7 @@ def test_those_of_one_unique_id_go_in_order_and_hold_up_nobody_else(
     assert [body["status"] for body in vendor.write_backs.of("a")][-2:] == ["1", "2"]
 
 
-def test_one_refused_lets_the_next_go(outbox: Outbox, vendor: Simulator) -> None:
+def test_refused_result_does_not_block_the_next(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT)
     outbox.write("a", status="1")
     second = outbox.write("a", status="2")
@@ -221,7 +223,7 @@ def test_one_refused_lets_the_next_go(outbox: Outbox, vendor: Simulator) -> None
     assert state(second) == DELIVERED
 
 
-def test_the_same_unique_id_of_another_vdn_is_another(
+def test_same_unique_id_in_another_vdn_is_independent(
     outbox: Outbox, vendor: Simulator, people: dict[str, User]
 ) -> None:
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT)
@@ -229,21 +231,21 @@ def test_the_same_unique_id_of_another_vdn_is_another(
     elsewhere = Outbox(scope_of(people["both"], 89))
     row = elsewhere.write("a")
     outbox.deliver()
-    # Refused, since the task is none of that VDN's; but it was not held up.
+    # Refused because the task is not of that VDN; but it did not wait.
     assert outbox.outcomes(row) == ["refused"]
 
 
-def test_a_vdn_that_is_switched_off_waits(outbox: Outbox, vendor: Simulator) -> None:
+def test_disabled_vdn_is_not_delivered(outbox: Outbox, vendor: Simulator) -> None:
     row = outbox.write()
     Vdn.objects.filter(pk=88).update(enabled=False)
-    drained = outbox.deliver()
-    assert (drained.delivered, drained.next_at) == (0, None)
+    run = outbox.deliver()
+    assert (run.delivered, run.next_at) == (0, None)
     Vdn.objects.filter(pk=88).update(enabled=True)
     outbox.deliver()
     assert state(row) == DELIVERED
 
 
-def test_a_request_that_does_not_fit_any_more_is_given_up(outbox: Outbox) -> None:
+def test_invalid_stored_request_is_given_up(outbox: Outbox) -> None:
     row, other = outbox.write("a"), outbox.write("b")
     WriteBack.objects.filter(pk=row.pk).update(body={"uniqueId": "a"})
     outbox.deliver()
@@ -251,7 +253,7 @@ def test_a_request_that_does_not_fit_any_more_is_given_up(outbox: Outbox) -> Non
     assert not row.journal.get().maybe_sent
 
 
-def test_a_worker_that_ended_leaves_a_lost_attempt(outbox: Outbox) -> None:
+def test_expired_lease_leaves_a_lost_attempt(outbox: Outbox) -> None:
     row = outbox.write()
     assert outbox.take("dead")
     for _ in range(3):
@@ -264,7 +266,7 @@ def test_a_worker_that_ended_leaves_a_lost_attempt(outbox: Outbox) -> None:
     assert row.journal.first().maybe_sent
 
 
-def test_a_worker_that_lost_its_claim_decides_nothing(outbox: Outbox) -> None:
+def test_worker_without_its_lease_changes_nothing(outbox: Outbox) -> None:
     row = outbox.write()
     old = outbox.take("slow")
     assert old
@@ -281,7 +283,7 @@ def test_a_worker_that_lost_its_claim_decides_nothing(outbox: Outbox) -> None:
     assert outbox.outcomes(row) == ["refused", "ok"]
 
 
-def test_a_late_acknowledgement_counts_all_the_same(outbox: Outbox) -> None:
+def test_late_acknowledgement_counts(outbox: Outbox) -> None:
     row = outbox.write()
     old = outbox.take("slow")
     assert old
@@ -293,7 +295,7 @@ def test_a_late_acknowledgement_counts_all_the_same(outbox: Outbox) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_transaction_is_open_while_the_vendor_is_spoken_to(
+def test_no_transaction_is_open_during_the_call(
     vendor: Simulator, people: dict[str, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox(scope_of(people["supervisor"]))

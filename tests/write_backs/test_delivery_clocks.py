@@ -1,12 +1,11 @@
-"""Deliveries under a wall clock that is set back: nothing waits for the hour to come again."""
+"""Delivery when the wall clock is set back: nothing waits for the repeated hour."""
 
 from __future__ import annotations
 
 import pytest
 
-from isales_proxy.models import User, WriteBackState
+from isales_proxy.models import User, WriteBack, WriteBackState
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
-from isales_proxy.write_backs import leases
 from tests.support.outbox import Outbox, scope_of
 
 
@@ -15,7 +14,9 @@ def outbox(vendor: Simulator, people: dict[str, User]) -> Outbox:
     return Outbox(scope_of(people["supervisor"]))
 
 
-def test_what_was_tried_before_is_due_again(outbox: Outbox, vendor: Simulator) -> None:
+def test_write_back_tried_before_a_clock_step_is_due_again(
+    outbox: Outbox, vendor: Simulator
+) -> None:
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT)
     outbox.write()
     assert outbox.deliver().postponed == 1
@@ -24,7 +25,9 @@ def test_what_was_tried_before_is_due_again(outbox: Outbox, vendor: Simulator) -
     assert outbox.deliver().delivered == 1
 
 
-def test_what_fails_again_keeps_its_pause(outbox: Outbox, vendor: Simulator) -> None:
+def test_failing_write_back_keeps_its_delay_after_a_clock_step(
+    outbox: Outbox, vendor: Simulator
+) -> None:
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT, times=None)
     row = outbox.write()
     outbox.deliver()
@@ -34,7 +37,7 @@ def test_what_fails_again_keeps_its_pause(outbox: Outbox, vendor: Simulator) -> 
     assert row.journal.count() == 2
 
 
-def test_a_vdn_that_was_left_alone_is_asked_again(outbox: Outbox, vendor: Simulator) -> None:
+def test_pause_of_a_vdn_ends_despite_a_clock_step(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
     outbox.write()
     outbox.deliver()
@@ -46,7 +49,7 @@ def test_a_vdn_that_was_left_alone_is_asked_again(outbox: Outbox, vendor: Simula
     assert other.state == WriteBackState.DELIVERED
 
 
-def test_the_place_of_a_dead_worker_is_taken(outbox: Outbox) -> None:
+def test_lease_of_a_dead_worker_is_taken_over(outbox: Outbox) -> None:
     row = outbox.write()
     assert outbox.take("dead")
     outbox.step(hours=-1)
@@ -57,8 +60,8 @@ def test_the_place_of_a_dead_worker_is_taken(outbox: Outbox) -> None:
     assert outbox.outcomes(row) == ["lost", "ok"]
 
 
-def test_a_worker_is_not_overtaken_right_after_the_database_was_away(outbox: Outbox) -> None:
-    """Its acknowledgement may be on the disk of another machine; it must have its chance."""
+def test_lease_is_not_taken_over_right_after_a_database_outage(outbox: Outbox) -> None:
+    """Its acknowledgement may be on another machine's disk and must reach the database first."""
     outbox.write()
     assert outbox.take("slow")
     assert outbox.deliver("other").delivered == 0
@@ -66,15 +69,15 @@ def test_a_worker_is_not_overtaken_right_after_the_database_was_away(outbox: Out
     assert outbox.deliver("other").delivered == 0
 
 
-def test_a_place_that_was_taken_since_one_looked_is_not_taken_again(outbox: Outbox) -> None:
+def test_expired_lease_is_taken_over_by_one_worker_only(outbox: Outbox) -> None:
     row = outbox.write()
     assert outbox.take("dead")
     for _ in range(2):
         assert outbox.take("slow") is None
         outbox.later(seconds=5)
-    # Both have seen the dead one's lease end; one of them is faster.
+    # Both saw the dead worker's lease expire; one of them is faster.
     ended = outbox.watch.update({row.pk: 1}, outbox.elapsed, 9)
     assert ended == {row.pk: 1}
     assert outbox.take("fast")
-    assert not leases._due(outbox.now, ended).exists()
+    assert not WriteBack.objects.due(outbox.now, ended).exists()
     assert outbox.take("slow") is None

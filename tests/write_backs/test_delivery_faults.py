@@ -1,4 +1,4 @@
-"""Real workers, and a vendor that goes away, loses answers, or meets two workers at once."""
+"""Delivery by real worker processes with an unavailable vendor, lost answers and two workers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def site(
         yield found
 
 
-def test_after_an_outage_each_is_delivered_exactly_once(
+def test_each_result_is_delivered_once_after_an_outage(
     site: Site, vendor_process: Simulator
 ) -> None:
     vendor_process.stop()
@@ -58,9 +58,7 @@ def test_after_an_outage_each_is_delivered_exactly_once(
         assert not any(maybe_sent for _outcome, maybe_sent in failed)
 
 
-def test_two_workers_deliver_nothing_twice_and_keep_the_order(
-    site: Site, vendor_process: Simulator
-) -> None:
+def test_two_workers_deliver_once_and_in_order(site: Site, vendor_process: Simulator) -> None:
     vendor_process.faults.add("delay", operation=PUSH_MID_RESULT, times=None, seconds=0.01)
     wanted = [(f"u-{name:02}", str(place)) for place in range(5) for name in range(40)]
     site.write(wanted)
@@ -75,9 +73,7 @@ def test_two_workers_deliver_nothing_twice_and_keep_the_order(
 
 
 @pytest.mark.parametrize("site", ["embedded"], indirect=True)
-def test_a_lost_answer_is_sent_again_and_the_journal_says_so(
-    site: Site, vendor_process: Simulator
-) -> None:
+def test_lost_answer_is_sent_again_and_recorded(site: Site, vendor_process: Simulator) -> None:
     for number in (1, 8, 20):
         vendor_process.faults.add("lose", operation=PUSH_MID_RESULT, from_call=number)
     names = [f"u-{number:02}" for number in range(24)]
@@ -99,7 +95,7 @@ def test_a_lost_answer_is_sent_again_and_the_journal_says_so(
     [pytest.param("at-scale", marks=[pytest.mark.postgres, pytest.mark.redis])],
     indirect=True,
 )
-def test_an_acknowledgement_outlives_the_connection_to_the_database(
+def test_acknowledgement_survives_a_lost_database_connection(
     site: Site, vendor_process: Simulator
 ) -> None:
     vendor_process.faults.add("hold", operation=PUSH_MID_RESULT)
@@ -114,7 +110,7 @@ def test_an_acknowledgement_outlives_the_connection_to_the_database(
 
 
 @pytest.mark.parametrize("site", [AT_SCALE], indirect=True)
-def test_a_watching_worker_outlives_a_database_that_is_away(
+def test_watching_worker_survives_a_database_outage(
     site: Site, vendor_process: Simulator, tmp_path: Path
 ) -> None:
     server, _slash, database = site.env["DATABASE_URL"].rpartition("/")

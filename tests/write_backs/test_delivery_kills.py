@@ -1,4 +1,4 @@
-"""Workers killed at any moment lose nothing, and send nothing that was acknowledged."""
+"""Killed workers lose no result and repeat no acknowledged one."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def site(
         yield found
 
 
-def test_workers_killed_at_any_moment(site: Site, vendor_process: Simulator) -> None:
+def test_killed_workers_lose_no_result(site: Site, vendor_process: Simulator) -> None:
     names = [f"u-{number:03}" for number in range(300)]
     site.write([(name, "6") for name in names])
     nursery = site.nursery()
     moments = random.Random(1)
-    # The first one dies while it awaits an answer for certain; the others when it happens.
+    # The first one is killed during a call; the others at random moments.
     first = fork(nursery)
     assert vendor_process.write_backs.wait_for(1, timeout=60)
     os.kill(first, signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_workers_killed_at_any_moment(site: Site, vendor_process: Simulator) -> 
 
 
 def fork(nursery: subprocess.Popen[str]) -> int:
-    """A new worker's process number."""
+    """Start a worker and return its process ID."""
     assert nursery.stdin is not None
     assert nursery.stdout is not None
     nursery.stdin.write("one more\n")

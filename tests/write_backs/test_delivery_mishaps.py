@@ -1,4 +1,4 @@
-"""Deliveries when the fault is ours: none is lost or sent twice, and nothing personal is told."""
+"""Delivery with errors of our own: no result is lost, sent twice or logged."""
 
 from __future__ import annotations
 
@@ -27,20 +27,18 @@ def state(row: WriteBack) -> str:
     return str(row.state)
 
 
-def test_what_breaks_us_does_not_stop_the_others(
+def test_unexpected_error_does_not_stop_other_deliveries(
     outbox: Outbox, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row, other = outbox.write("a"), outbox.write("b")
     break_once(monkeypatch)
-    drained = outbox.deliver()
-    assert (drained.postponed, drained.delivered) == (1, 1)
+    run = outbox.deliver()
+    assert (run.postponed, run.delivered) == (1, 1)
     assert (state(row), state(other)) == (WAITING, DELIVERED)
     assert row.journal.get().problem == "RuntimeError"
 
 
-def test_what_was_acknowledged_survives_a_database_that_blinks(
-    outbox: Outbox, vendor: Simulator
-) -> None:
+def test_acknowledgement_survives_a_short_database_error(outbox: Outbox, vendor: Simulator) -> None:
     row = outbox.write()
     ended = iter([True])
 
@@ -58,7 +56,7 @@ def test_what_was_acknowledged_survives_a_database_that_blinks(
     assert len(vendor.write_backs.of("u-1")) == 1
 
 
-def test_nothing_personal_is_logged(
+def test_logs_contain_no_personal_data(
     outbox: Outbox,
     vendor: Simulator,
     monkeypatch: pytest.MonkeyPatch,
@@ -71,15 +69,15 @@ def test_nothing_personal_is_logged(
         for _ in range(3):
             outbox.deliver()
             outbox.later(minutes=1)
-    told = "\n".join(lines_formatter().format(record) for record in caplog.records)
-    assert "write_back_broke" in told
-    assert "write_back_sent" in told
-    assert "15800000001" not in told
-    assert "unique-4711" not in told
+    logged = "\n".join(lines_formatter().format(record) for record in caplog.records)
+    assert "write_back_error" in logged
+    assert "write_back_sent" in logged
+    assert "15800000001" not in logged
+    assert "unique-4711" not in logged
 
 
 def break_once(monkeypatch: pytest.MonkeyPatch, words: str = "") -> None:
-    """The next delivery meets a fault of our own."""
+    """Let the next delivery raise an unexpected error."""
     real, faults = gateway.get_client, iter([RuntimeError(words)])
 
     def client(vdn: Vdn) -> Any:
@@ -87,4 +85,4 @@ def break_once(monkeypatch: pytest.MonkeyPatch, words: str = "") -> None:
             raise fault
         return real(vdn)
 
-    monkeypatch.setattr(gateway, "client", client)
+    monkeypatch.setattr(gateway, "get_client", client)

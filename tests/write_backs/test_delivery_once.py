@@ -1,7 +1,7 @@
-"""What the vendor has acknowledged is sent once, whatever becomes of database, worker and clock.
+"""An acknowledged result is sent once despite failures of database, worker and clock.
 
-Real processes: a worker is stopped with the acknowledgement in its hands and the database away,
-and another one, or one with another clock, comes to the same write-back.
+Real processes: a worker is stopped with the acknowledgement while the database is unavailable, and
+another worker, or one with another clock, finds the same write-back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.workers import Site, at_scale, embedded, until
 
 pytestmark = pytest.mark.processes
 
-# One look of a worker whose wall clock differs by so many seconds.
+# One run of a worker whose wall clock differs by AHEAD seconds.
 LOOK = """
 import os
 from datetime import UTC, datetime, timedelta
@@ -52,8 +52,8 @@ def vendor_process() -> Iterator[Simulator]:
 def place(
     request: pytest.FixtureRequest, vendor_process: Simulator, tmp_path: Path
 ) -> Iterator[tuple[Site, Away]]:
-    """A site, and a context in which its database takes nothing."""
-    # The vendor's answer is held for longer than a loaded machine needs to start a process.
+    """An installation, and a context in which its database is unavailable."""
+    # The answer is delayed for longer than a loaded machine needs to start a process.
     patient = {"ISALES_READ_TIMEOUT": "60", "ISALES_DEADLINE": "60"}
     if request.param == "embedded":
         with embedded(vendor_process, tmp_path) as site:
@@ -91,7 +91,7 @@ def shut_out(admin: psycopg.Connection[tuple[object, ...]], name: str) -> None:
     )
 
 
-def test_an_acknowledgement_outlasts_database_and_worker(
+def test_acknowledgement_survives_database_outage_and_worker(
     place: tuple[Site, Away], vendor_process: Simulator, tmp_path: Path
 ) -> None:
     site, away = place
@@ -114,9 +114,7 @@ def test_an_acknowledgement_outlasts_database_and_worker(
     assert len(vendor_process.write_backs) == 2
 
 
-def test_no_personal_text_is_in_what_a_worker_leaves_on_disk(
-    vendor_process: Simulator, tmp_path: Path
-) -> None:
+def test_files_on_disk_contain_no_personal_data(vendor_process: Simulator, tmp_path: Path) -> None:
     with embedded(vendor_process, tmp_path) as site:
         site.write([("unique-4711", "6")])
         vendor_process.faults.add("hold", operation=PUSH_MID_RESULT)
@@ -131,7 +129,7 @@ def test_no_personal_text_is_in_what_a_worker_leaves_on_disk(
 
 
 @pytest.mark.parametrize("seconds", [60, -3600])
-def test_a_clock_that_is_stepped_while_one_is_being_sent(
+def test_stepped_clock_during_a_call_causes_no_second_delivery(
     place: tuple[Site, Away], vendor_process: Simulator, seconds: int
 ) -> None:
     site, _away = place
@@ -139,15 +137,15 @@ def test_a_clock_that_is_stepped_while_one_is_being_sent(
     vendor_process.faults.add("hold", operation=PUSH_MID_RESULT)
     site.start("deliver_write_backs", "--watch")
     assert vendor_process.write_backs.wait_for(1, timeout=60)
-    told = site.manage("shell", "-v0", "-c", LOOK, AHEAD=str(seconds))
-    assert told.split()[0] == "0"
+    output = site.manage("shell", "-v0", "-c", LOOK, AHEAD=str(seconds))
+    assert output.split()[0] == "0"
     vendor_process.faults.release()
     until(lambda: site.delivered() == 1, within=60)
     assert site.journal() == {"u-1": [("ok", True)]}
     assert len(vendor_process.write_backs) == 1
 
 
-def test_a_worker_whose_clock_was_set_back_delivers_what_is_due(
+def test_worker_with_clock_set_back_delivers_due_results(
     vendor_process: Simulator, tmp_path: Path
 ) -> None:
     with embedded(vendor_process, tmp_path) as site:

@@ -1,4 +1,4 @@
-"""Deliveries that are turned away before anybody has looked at the result."""
+"""Delivery when the vendor rejects a call before it looks at the result."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def state(row: WriteBack) -> str:
     return str(row.state)
 
 
-def test_keys_that_are_refused_are_no_reason_to_lose_anything(
-    outbox: Outbox, vendor: Simulator
-) -> None:
+def test_refused_credentials_keep_results_waiting(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("unauthorized", operation=FETCH_TOKEN, times=None)
     row = outbox.write()
     outbox.deliver()
@@ -45,7 +43,7 @@ def test_keys_that_are_refused_are_no_reason_to_lose_anything(
         (FETCH_TOKEN, {"status": 404}),
     ],
 )
-def test_a_wrong_address_keeps_the_queue_out_until_it_is_mended(
+def test_wrong_address_pauses_deliveries_until_it_is_fixed(
     outbox: Outbox, vendor: Simulator, operation: str, fault: dict[str, Any]
 ) -> None:
     vendor.faults.add("status", operation=operation, times=None, **fault)
@@ -62,9 +60,7 @@ def test_a_wrong_address_keeps_the_queue_out_until_it_is_mended(
     assert outbox.deliver().delivered == 2
 
 
-def test_a_refusal_in_the_vendors_words_is_one_whatever_its_status(
-    outbox: Outbox, vendor: Simulator
-) -> None:
+def test_vendor_refusal_counts_with_any_http_status(outbox: Outbox, vendor: Simulator) -> None:
     body = '{"result": 1017, "resultDesc": "No such task."}'
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=404, body=body)
     row = outbox.write()

@@ -1,4 +1,4 @@
-"""What the vendor has acknowledged is written down although the database fails for a while."""
+"""Acknowledgements are stored although the database fails for a while."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def outbox(vendor: Simulator, people: dict[str, User]) -> Outbox:
 
 
 class Ailing:
-    """A database that takes no ending of an attempt, so many times."""
+    """Let the database refuse to store results of attempts, `times` times."""
 
     def __init__(self, times: int, error: type[Exception] = OperationalError) -> None:
         self.left = times
@@ -37,7 +37,7 @@ class Ailing:
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-def test_an_acknowledged_one_is_not_sent_again(
+def test_acknowledged_result_is_not_sent_again(
     outbox: Outbox, vendor: Simulator, error: type[Exception]
 ) -> None:
     row = outbox.write()
@@ -53,7 +53,7 @@ def test_an_acknowledged_one_is_not_sent_again(
     assert len(vendor.write_backs) == 1
 
 
-def test_a_refusal_is_written_down_too(outbox: Outbox, vendor: Simulator) -> None:
+def test_refusal_is_stored_on_disk_too(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
     row = outbox.write()
     with connection.execute_wrapper(Ailing(1)):
@@ -62,7 +62,7 @@ def test_a_refusal_is_written_down_too(outbox: Outbox, vendor: Simulator) -> Non
     assert (row.state, row.problem) == (WriteBackState.REFUSED, "No such task.")
 
 
-def test_a_database_that_stays_away_ends_the_worker_and_loses_nothing(
+def test_long_database_outage_ends_the_worker_and_loses_nothing(
     outbox: Outbox, vendor: Simulator
 ) -> None:
     row = outbox.write()
@@ -78,7 +78,7 @@ def test_a_database_that_stays_away_ends_the_worker_and_loses_nothing(
     assert len(vendor.write_backs) == 1
 
 
-def test_a_refusal_outlasts_a_database_that_stays_away(outbox: Outbox, vendor: Simulator) -> None:
+def test_refusal_survives_a_long_database_outage(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
     row = outbox.write()
     with connection.execute_wrapper(Ailing(1000)), pytest.raises(OperationalError):
@@ -89,8 +89,8 @@ def test_a_refusal_outlasts_a_database_that_stays_away(outbox: Outbox, vendor: S
     assert outbox.outcomes(row) == ["refused"]
 
 
-def test_a_result_of_another_database_stays_on_disk(outbox: Outbox, vendor: Simulator) -> None:
-    """Two installations may have been given the same folder by mistake."""
+def test_file_of_another_database_stays_on_disk(outbox: Outbox, vendor: Simulator) -> None:
+    """Two installations may share a folder by mistake."""
     row = outbox.write()
     with connection.execute_wrapper(Ailing(1000)), pytest.raises(OperationalError):
         outbox.deliver(sleep=lambda _: None)

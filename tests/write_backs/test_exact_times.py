@@ -1,4 +1,4 @@
-"""An instant that was filled in stays that instant, and an hour that comes twice is told apart."""
+"""A prefilled time keeps its instant, and the two times of a repeated hour are distinguished."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPED = {"unique_id": "u-7", "service_id": TASK, "zone": "Europe/Berlin"}
 
 @pytest.fixture
 def client(vendor: Simulator, as_role: Any, settings: Any) -> Any:
-    """A supervisor in Berlin, the day after; times are told to the vendor in milliseconds."""
+    """A supervisor in Berlin on the next day; times are sent in milliseconds."""
     settings.ISALES = replace(settings.ISALES, time_format="milliseconds")
     Vdn.objects.filter(pk=88).update(time_zone="Europe/Berlin")
     vendor.add_rows(
@@ -63,14 +63,14 @@ def ms(moment: datetime) -> str:
     return str(round(moment.timestamp() * 1000))
 
 
-def test_untouched_times_keep_their_instant(client: Any) -> None:
+def test_unchanged_times_keep_their_instant(client: Any) -> None:
     form = form_from_reservation(client)
     assert form["write_start_time"] == "2026-10-25T02:30:00"
     body = stored(client, form)
     assert (body["writeStartTime"], body["endCallTime"]) == (ms(BEGAN), ms(ENDED))
 
 
-def test_they_keep_it_through_a_refusal_and_another_zone(
+def test_unchanged_times_keep_their_instant_through_errors_and_another_zone(
     client: Any, people: dict[str, User]
 ) -> None:
     form = form_from_reservation(client) | {"unique_id": ""}
@@ -82,27 +82,25 @@ def test_they_keep_it_through_a_refusal_and_another_zone(
     assert (body["writeStartTime"], body["endCallTime"]) == (ms(BEGAN), ms(ENDED))
 
 
-def test_the_zone_of_a_form_is_that_in_which_it_was_shown(
-    client: Any, people: dict[str, User]
-) -> None:
+def test_form_keeps_the_zone_it_was_shown_in(client: Any, people: dict[str, User]) -> None:
     User.objects.filter(username="supervisor").update(time_zone="Asia/Tokyo")
     body = stored(client, TYPED | {"write_start_time": "2026-07-01T12:00"})
     assert body["writeStartTime"] == ms(datetime(2026, 7, 1, 10, 0, tzinfo=UTC))
 
 
-def test_a_typed_time_that_comes_twice_is_asked_about(client: Any) -> None:
+def test_ambiguous_time_needs_an_offset(client: Any) -> None:
     form = TYPED | {"write_start_time": "2026-10-25T02:40"}
     answer = client.post(NEW, form, follow=True)
     text = text_of(answer)
     assert answer.status_code == 422
-    assert "comes twice" in text
+    assert "occurs twice" in text
     assert '<option value="+02:00">' in text
     assert '<option value="+01:00">' in text
     body = stored(client, form_of(text) | {"write_start_time_offset": "+01:00"})
     assert body["writeStartTime"] == ms(datetime(2026, 10, 25, 1, 40, tzinfo=UTC))
 
 
-def test_it_is_asked_about_in_the_zone_in_which_it_was_typed(client: Any) -> None:
+def test_ambiguous_time_is_judged_in_the_zone_of_the_form(client: Any) -> None:
     User.objects.filter(username="supervisor").update(time_zone="Asia/Tokyo")
     text = text_of(client.post(NEW, TYPED | {"write_start_time": "2026-10-25T02:40"}, follow=True))
     assert form_of(text)["zone"] == "Europe/Berlin"
@@ -110,25 +108,25 @@ def test_it_is_asked_about_in_the_zone_in_which_it_was_typed(client: Any) -> Non
     assert body["writeStartTime"] == ms(datetime(2026, 10, 25, 0, 40, tzinfo=UTC))
 
 
-def test_the_other_of_the_two_may_be_chosen_for_a_filled_time(client: Any) -> None:
+def test_other_offset_can_be_chosen_for_a_prefilled_time(client: Any) -> None:
     form = form_from_reservation(client)
     assert form["write_start_time_offset"] == "+01:00"
     body = stored(client, form | {"write_start_time_offset": "+02:00"})
     assert body["writeStartTime"] == ms(BEGAN.replace(hour=0, microsecond=0))
 
 
-def test_a_changed_time_is_the_typed_one(client: Any) -> None:
+def test_changed_time_is_the_typed_one(client: Any) -> None:
     body = stored(client, form_from_reservation(client) | {"write_start_time": "2026-10-25T01:59"})
     assert body["writeStartTime"] == ms(datetime(2026, 10, 24, 23, 59, tzinfo=UTC))
 
 
-def test_a_time_that_the_clocks_skip_is_told(client: Any) -> None:
+def test_skipped_time_is_refused(client: Any) -> None:
     answer = client.post(NEW, TYPED | {"write_start_time": "2026-03-29T02:30"}, follow=True)
     assert answer.status_code == 422
     assert "does not exist" in text_of(answer)
 
 
-def test_the_same_clock_time_is_told_apart_where_it_comes_twice() -> None:
+def test_ambiguous_times_are_shown_with_their_offset() -> None:
     moments = TimeFormatter(NOW, BERLIN)
     first = BEGAN.replace(hour=0)
     for show in (moments.short, moments.exact, moments.clock, moments.stamp):
@@ -139,6 +137,6 @@ def test_the_same_clock_time_is_told_apart_where_it_comes_twice() -> None:
             assert "UTC" not in show(plain)
 
 
-def test_list_and_panel_tell_them_apart(client: Any, vendor: Simulator) -> None:
+def test_list_and_panel_show_the_offset_of_ambiguous_times(client: Any, vendor: Simulator) -> None:
     panel = text_of(client.get("/vdn/88/reservations/911/?called_no=990022"))
     assert "25 Oct 2026 02:30:00 UTC+01:00" in panel

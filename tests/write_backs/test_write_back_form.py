@@ -1,4 +1,4 @@
-"""The form of a write-back: filled from what is known, seen before it is stored; no scripts."""
+"""The form of a write-back without scripts: prefilled, reviewed, then stored."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def datum(vdn: int = 88, **more: Any) -> CallDatum:
 # --- the form -----------------------------------------------------------------------------------
 
 
-def test_codes_are_offered_in_words_by_category(vendor: Simulator, as_role: Any) -> None:
+def test_codes_are_offered_with_meaning_by_category(vendor: Simulator, as_role: Any) -> None:
     text = text_of(as_role("supervisor").get(NEW))
     (menu,) = re.findall(r'<datalist id="w-fail_code-offers".*?</datalist>', text, re.DOTALL)
     assert '<option value="00604">The call is rejected. · Customer</option>' in menu
     assert re.search(r'<input id="w-fail_code"[^>]* list="w-fail_code-offers"', text)
 
 
-def test_without_a_code_table_a_bare_code_is_taken(vendor: Simulator, as_role: Any) -> None:
+def test_code_is_accepted_without_a_code_table(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add("reset", operation="queryOBSResultCode", times=None)
     client = as_role("supervisor")
     assert 'name="fail_code" value="" type="text"' in text_of(client.get(NEW))
@@ -62,7 +62,7 @@ def test_without_a_code_table_a_bare_code_is_taken(vendor: Simulator, as_role: A
     assert client.post(NEW, WISH | {"fail_code": "1 2"}, follow=True).status_code == 422
 
 
-def test_nothing_is_stored_before_it_was_seen(vendor: Simulator, as_role: Any) -> None:
+def test_result_is_stored_only_after_the_review(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     answer = client.post(NEW, WISH, follow=True)
     text = text_of(answer)
@@ -76,7 +76,7 @@ def test_nothing_is_stored_before_it_was_seen(vendor: Simulator, as_role: Any) -
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_confirmed_twice_it_is_one(vendor: Simulator, as_role: Any) -> None:
+def test_confirming_twice_stores_one_write_back(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     fields = form_of(client.post(NEW, WISH, follow=True).content.decode()) | {"confirm": "1"}
     first, second = (client.post(NEW, fields) for _ in range(2))
@@ -87,13 +87,13 @@ def test_confirmed_twice_it_is_one(vendor: Simulator, as_role: Any) -> None:
     assert "Waiting" in text_of(client.get(first.headers["Location"]))
 
 
-def test_without_a_key_it_is_seen_once_more(vendor: Simulator, as_role: Any) -> None:
+def test_confirmation_without_key_shows_the_review_again(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").post(NEW, WISH | {"confirm": "1"}, follow=True)
     assert answer.status_code == 200
     assert not WriteBack.objects.exists()
 
 
-def test_back_to_change_keeps_what_was_given(vendor: Simulator, as_role: Any) -> None:
+def test_edit_keeps_the_values(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     fields = form_of(client.post(NEW, WISH, follow=True).content.decode()) | {"change": "1"}
     text = text_of(client.post(NEW, fields, follow=True))
@@ -111,19 +111,19 @@ def test_back_to_change_keeps_what_was_given(vendor: Simulator, as_role: Any) ->
     [
         ({"unique_id": ""}, "This field is required."),
         ({"unique_id": "2179506\x074520"}, "Only plain text on one line, please."),
-        ({"fail_code": "99999"}, "The code table of this VDN has no such code."),
+        ({"fail_code": "99999"}, "This code is not in the VDN's code table."),
         ({"end_call_time": "2025-05-31T14:29:59"}, "The call cannot end before it began."),
         (
             {"fetch_time": "2025-05-31T14:30:01"},
-            "The call cannot begin before its data was obtained.",
+            "The call cannot begin before its data was fetched.",
         ),
-        ({"end_call_time": "2098-05-31T14:30"}, "This time lies in the future."),
+        ({"end_call_time": "2098-05-31T14:30"}, "This time is in the future."),
         ({"end_call_time": "tomorrow"}, "Give date and time as 2025-05-31T14:30."),
         ({"phone_number": "call me"}, "A called number has only digits"),
         ({"device_type": "4"}, "is not one of the available choices"),
     ],
 )
-def test_what_does_not_fit_is_told_at_its_field(
+def test_invalid_value_is_reported_at_its_field(
     vendor: Simulator, as_role: Any, change: dict[str, str], message: str
 ) -> None:
     answer = as_role("supervisor").post(
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_told_at_its_field(
     assert not WriteBack.objects.exists()
 
 
-def test_a_few_minutes_ahead_are_a_wrong_clock(
+def test_time_a_few_minutes_ahead_is_accepted(
     clock: Traveller, vendor: Simulator, as_role: Any
 ) -> None:
     soon = NOON.astimezone(scope_zone()) + timedelta(minutes=4)
@@ -153,7 +153,9 @@ def scope_zone() -> Any:
     return Vdn.objects.get(pk=88).zone
 
 
-def test_the_preview_warns(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_review_warns_about_contradictions_and_earlier_results(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
     client = as_role("supervisor")
     text = text_of(client.post(NEW, WISH | {"status": "6"}, follow=True))
     assert 'data-warning="contradicts"' in text
@@ -166,7 +168,7 @@ def test_the_preview_warns(vendor: Simulator, as_role: Any, people: dict[str, Us
     assert 'data-warning="delivered"' in text_of(client.post(NEW, WISH, follow=True))
 
 
-def test_a_form_from_elsewhere_is_refused(vendor: Simulator, people: dict[str, User]) -> None:
+def test_form_without_csrf_token_is_refused(vendor: Simulator, people: dict[str, User]) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["supervisor"])
     assert client.post(NEW, WISH).status_code == 403
@@ -175,7 +177,7 @@ def test_a_form_from_elsewhere_is_refused(vendor: Simulator, people: dict[str, U
 # --- from a reservation, from a call datum ------------------------------------------------------
 
 
-def test_a_reservation_fills_the_form(vendor: Simulator, as_role: Any) -> None:
+def test_form_is_prefilled_from_a_reservation(vendor: Simulator, as_role: Any) -> None:
     reserve(vendor)
     client = as_role("supervisor")
     panel = text_of(client.get("/vdn/88/reservations/911/?called_no=990022", headers=FRAGMENT))
@@ -196,7 +198,7 @@ def test_a_reservation_fills_the_form(vendor: Simulator, as_role: Any) -> None:
     assert WriteBack.objects.get().appoint_id == "911"
 
 
-def test_several_unique_ids_are_offered_not_chosen(vendor: Simulator, as_role: Any) -> None:
+def test_several_unique_ids_are_offered_only(vendor: Simulator, as_role: Any) -> None:
     reserve(vendor)
     datum(unique_id="u-1")
     datum(unique_id="u-2")
@@ -207,11 +209,11 @@ def test_several_unique_ids_are_offered_not_chosen(vendor: Simulator, as_role: A
     assert re.findall(r'<option value="(u-\d)">taken', text) == ["u-2", "u-1"]
 
 
-def test_a_reservation_that_is_gone_is_told(vendor: Simulator, as_role: Any) -> None:
+def test_missing_reservation_is_reported(vendor: Simulator, as_role: Any) -> None:
     assert as_role("supervisor").get(NEW, {"reservation": "4711"}).status_code == 404
 
 
-def test_a_vendor_that_is_away_leaves_an_empty_form(vendor: Simulator, as_role: Any) -> None:
+def test_form_is_empty_while_the_vendor_is_away(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
     answer = as_role("supervisor").get(NEW, {"reservation": "911"})
     assert answer.status_code == 503
@@ -219,7 +221,7 @@ def test_a_vendor_that_is_away_leaves_an_empty_form(vendor: Simulator, as_role: 
     assert 'name="unique_id"' in text_of(answer)
 
 
-def test_a_call_datum_fills_the_form(vendor: Simulator, as_role: Any) -> None:
+def test_form_is_prefilled_from_a_call_datum(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     found = form_of(text_of(client.get(NEW, {"datum": datum().pk})))
     assert (found["unique_id"], found["service_id"], found["phone_number"]) == (
@@ -234,10 +236,10 @@ def test_a_call_datum_fills_the_form(vendor: Simulator, as_role: Any) -> None:
 
 
 @pytest.mark.parametrize("ident", ["4711", "x", "9" * 30, "-1"])
-def test_another_datum_does_not_exist(vendor: Simulator, as_role: Any, ident: str) -> None:
+def test_unknown_datum_is_not_found(vendor: Simulator, as_role: Any, ident: str) -> None:
     assert as_role("supervisor").get(NEW, {"datum": ident}).status_code == 404
 
 
-def test_nor_does_one_of_another_vdn(vendor: Simulator, as_role: Any) -> None:
+def test_datum_of_another_vdn_is_not_found(vendor: Simulator, as_role: Any) -> None:
     row = datum(vdn=89)
     assert as_role("supervisor").get(NEW, {"datum": row.pk}).status_code == 404

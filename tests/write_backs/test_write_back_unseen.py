@@ -1,4 +1,4 @@
-"""Writing a result back without seeing the number that goes with it."""
+"""Write-backs by people who may not see the called number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHOSEN = "reservation:911"
 
 @pytest.fixture
 def writer(vendor: Simulator, as_role: Any, people: Any, settings: Any) -> Any:
-    """A supervisor who sees no numbers, with a reservation and a row of call data."""
+    """A supervisor without number access, with a reservation and a row of call data."""
     vendor.add_rows(
         88, [{"appointId": "911", "calledNo": RESERVED, "taskId": TASK, "failCode": "00604"}]
     )
@@ -34,7 +34,7 @@ def writer(vendor: Simulator, as_role: Any, people: Any, settings: Any) -> Any:
     return client
 
 
-def test_the_number_of_a_reservation_is_sent_unseen(writer: Any) -> None:
+def test_hidden_number_of_a_reservation_is_sent(writer: Any) -> None:
     text = text_of(writer.get(NEW, {"reservation": "911"}))
     assert RESERVED not in text
     assert "158••••0001" in text
@@ -53,7 +53,7 @@ def test_the_number_of_a_reservation_is_sent_unseen(writer: Any) -> None:
     assert RESERVED not in text_of(writer.get(answer.headers["Location"]))
 
 
-def test_of_several_numbers_one_is_chosen_unseen(writer: Any) -> None:
+def test_one_of_several_hidden_numbers_is_sent(writer: Any) -> None:
     datum = CallDatum.objects.get()
     text = text_of(writer.get(NEW, {"datum": str(datum.pk)}))
     assert NUMBER not in text
@@ -65,7 +65,7 @@ def test_of_several_numbers_one_is_chosen_unseen(writer: Any) -> None:
     assert WriteBack.objects.get().phone_number == f"+{NUMBER}"
 
 
-def test_a_typed_number_goes_first_and_is_read_back(writer: Any) -> None:
+def test_typed_number_replaces_the_hidden_one(writer: Any) -> None:
     form = form_of(text_of(writer.get(NEW, {"reservation": "911"}))) | {"unique_id": "u-1"}
     form["number_of"] = CHOSEN
     seen = text_of(writer.post(NEW, form | {"phone_number": "700800900"}, follow=True))
@@ -77,7 +77,7 @@ def test_a_typed_number_goes_first_and_is_read_back(writer: Any) -> None:
 @pytest.mark.parametrize(
     "key", ["reservation:0", "datum:999:0", "datum:1", "datum:x:0", "elsewhere", "datum:1:7"]
 )
-def test_a_number_that_is_nowhere_is_not_sent(writer: Any, key: str) -> None:
+def test_unknown_hidden_number_is_refused(writer: Any, key: str) -> None:
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": key, "key": "k"}
     for more in ({}, {"confirm": "1"}):
         answer = writer.post(NEW, form | more, follow=True)
@@ -86,14 +86,14 @@ def test_a_number_that_is_nowhere_is_not_sent(writer: Any, key: str) -> None:
     assert WriteBack.objects.count() == 0
 
 
-def test_who_sees_numbers_is_not_offered_it(writer: Any, settings: Any) -> None:
+def test_hidden_number_is_not_offered_with_number_access(writer: Any, settings: Any) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset({"supervisor"}))
     text = text_of(writer.get(NEW, {"reservation": "911"}))
     assert form_of(text)["phone_number"] == RESERVED
     assert 'name="number_of"' not in text
 
 
-def test_the_journal_gives_no_number_away(writer: Any, vendor: Simulator) -> None:
+def test_journal_masks_numbers(writer: Any, vendor: Simulator) -> None:
     form = form_of(text_of(writer.get(NEW, {"reservation": "911"})))
     writer.post(NEW, form | {"unique_id": "u-1", "number_of": CHOSEN, "confirm": "1", "key": "k"})
     row = WriteBack.objects.get()
@@ -107,8 +107,8 @@ def test_the_journal_gives_no_number_away(writer: Any, vendor: Simulator) -> Non
         assert RESERVED[3:] not in text
 
 
-def test_a_number_is_not_found_by_guesses_under_the_same_key(writer: Any) -> None:
-    """Whether a guess is right must not be told: by page or API, by status or text."""
+def test_hidden_number_is_not_found_by_guesses_under_the_same_key(writer: Any) -> None:
+    """A correct guess must look like a wrong one on page and API, in status and text."""
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
     assert writer.post(NEW, form).status_code == 303
     guesses = [form | {"number_of": "", "phone_number": number} for number in (RESERVED, "158")]
@@ -130,9 +130,7 @@ def test_a_number_is_not_found_by_guesses_under_the_same_key(writer: Any) -> Non
     assert WriteBack.objects.count() == 1
 
 
-def test_the_same_form_again_is_the_same_though_the_vendor_is_away(
-    writer: Any, vendor: Simulator
-) -> None:
+def test_repeated_form_needs_no_vendor(writer: Any, vendor: Simulator) -> None:
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
     first = writer.post(NEW, form)
     vendor.stop()
@@ -141,7 +139,7 @@ def test_the_same_form_again_is_the_same_though_the_vendor_is_away(
     assert WriteBack.objects.count() == 1
 
 
-def test_a_key_of_an_older_release_tells_nothing_either(writer: Any) -> None:
+def test_key_of_an_older_release_reveals_no_number(writer: Any) -> None:
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": CHOSEN, "key": "k", "confirm": "1"}
     writer.post(NEW, form)
     WriteBack.objects.update(request_digest="")

@@ -1,4 +1,4 @@
-"""The outbox: what is put in, tried again, cancelled and deleted, and by whom."""
+"""The outbox: queue, retry, cancel, delete, and the permissions for each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def outbox(vendor: Simulator, people: dict[str, User]) -> Outbox:
     return Outbox(scope_of(people["supervisor"]))
 
 
-def test_what_is_stored_is_what_will_be_sent(outbox: Outbox, vendor: Simulator) -> None:
+def test_stored_body_is_the_body_sent(outbox: Outbox, vendor: Simulator) -> None:
     row = outbox.write(
         "21713676089219765504",
         fail_code="00604",
@@ -62,7 +62,7 @@ def test_what_is_stored_is_what_will_be_sent(outbox: Outbox, vendor: Simulator) 
         ("seconds", "UTC", "1748671200"),
     ],
 )
-def test_times_are_told_as_the_settings_say(
+def test_times_are_sent_in_the_configured_format(
     outbox: Outbox, settings: Any, form: str, zone: str, text: str
 ) -> None:
     settings.ISALES = replace(settings.ISALES, time_format=form, time_format_zone=zone)
@@ -71,7 +71,7 @@ def test_times_are_told_as_the_settings_say(
     assert parse_time(text, outbox.scope.vdn) == moment
 
 
-def test_a_form_sent_twice_is_one_write_back(outbox: Outbox) -> None:
+def test_form_sent_twice_is_one_write_back(outbox: Outbox) -> None:
     first, second = (
         write_backs.queue_once(scope=outbox.scope, result=create(outbox.scope), key="k").row
         for _ in range(2)
@@ -82,9 +82,7 @@ def test_a_form_sent_twice_is_one_write_back(outbox: Outbox) -> None:
         write_backs.queue_once(scope=outbox.scope, result=create(outbox.scope, "u-2"), key="k")
 
 
-def test_nobody_meets_anothers_write_back_by_its_key(
-    outbox: Outbox, people: dict[str, User]
-) -> None:
+def test_key_of_another_person_is_independent(outbox: Outbox, people: dict[str, User]) -> None:
     mine = write_backs.queue_once(scope=outbox.scope, result=create(outbox.scope), key="k").row
     other = scope_of(people["both"], 89)
     theirs = write_backs.queue_once(scope=other, result=create(other), key="k").row
@@ -92,14 +90,14 @@ def test_nobody_meets_anothers_write_back_by_its_key(
 
 
 @pytest.mark.parametrize("unique_id", ["u\x00", "", "u" * 129])
-def test_what_the_interface_cannot_hold_is_not_stored(outbox: Outbox, unique_id: str) -> None:
+def test_value_out_of_bounds_is_not_stored(outbox: Outbox, unique_id: str) -> None:
     with pytest.raises(InvalidQuery):
         outbox.write(unique_id)
     assert not WriteBack.objects.exists()
 
 
 @pytest.mark.parametrize("role", ["agent", "auditor"])
-def test_only_who_may_writes_retries_and_cancels(
+def test_permission_is_required_to_queue_retry_and_cancel(
     outbox: Outbox, people: dict[str, User], role: str
 ) -> None:
     row = outbox.write()
@@ -111,14 +109,14 @@ def test_only_who_may_writes_retries_and_cancels(
             deed(scope=scope, pk=row.pk)
 
 
-def test_those_of_another_vdn_do_not_exist(outbox: Outbox, people: dict[str, User]) -> None:
+def test_write_backs_of_another_vdn_are_not_found(outbox: Outbox, people: dict[str, User]) -> None:
     row = outbox.write()
     for deed in (write_backs.retry, write_backs.cancel):
         with pytest.raises(NoSuchWriteBack):
             deed(scope=scope_of(people["both"], 89), pk=row.pk)
 
 
-def test_the_audit_tells_who_without_a_number(outbox: Outbox) -> None:
+def test_audit_names_the_person_and_no_number(outbox: Outbox) -> None:
     row = outbox.write(phone_number="15800000001", fail_code="00604")
     outbox.cancel(row)
     outbox.retry(row)
@@ -134,9 +132,7 @@ def test_the_audit_tells_who_without_a_number(outbox: Outbox) -> None:
     assert {event.number_key for event in events} == {audit.fingerprint_number("15800000001")}
 
 
-def test_the_audit_finds_a_number_that_the_result_does_not_say(
-    outbox: Outbox, vendor: Simulator
-) -> None:
+def test_audit_finds_the_number_of_a_result_without_one(outbox: Outbox, vendor: Simulator) -> None:
     reserve(vendor)
     query = ReservationQuery(called_no="990022")
     assert reservations.get(scope=outbox.scope, appoint_id="911", query=query)
@@ -145,7 +141,7 @@ def test_the_audit_finds_a_number_that_the_result_does_not_say(
     of_reservation = write_backs.queue_once(
         scope=outbox.scope, result=create(outbox.scope, "u-1"), key="k", appoint_id="911"
     ).row
-    # Later nobody remembers the reservation, but what was done first.
+    # Later the reservation is forgotten, but the first audit event is not.
     caches["rows"].clear()
     for row, number in ((of_reservation, "990022"), (outbox.write("u-2"), NUMBER)):
         outbox.cancel(row)
@@ -161,7 +157,7 @@ def test_the_audit_finds_a_number_that_the_result_does_not_say(
     ) == {""}
 
 
-def test_a_cancelled_one_is_not_sent(outbox: Outbox, vendor: Simulator) -> None:
+def test_cancelled_write_back_is_not_sent(outbox: Outbox, vendor: Simulator) -> None:
     row = outbox.cancel(outbox.write())
     outbox.deliver()
     assert list(vendor.write_backs) == []
@@ -171,7 +167,7 @@ def test_a_cancelled_one_is_not_sent(outbox: Outbox, vendor: Simulator) -> None:
         outbox.cancel(row)
 
 
-def test_one_that_is_being_sent_cannot_be_cancelled(outbox: Outbox) -> None:
+def test_write_back_being_sent_cannot_be_cancelled(outbox: Outbox) -> None:
     row = outbox.write()
     WriteBack.objects.update(claimed_by="w", claimed_until=outbox.now + timedelta(seconds=5))
     with pytest.raises(WrongState):
@@ -180,7 +176,7 @@ def test_one_that_is_being_sent_cannot_be_cancelled(outbox: Outbox) -> None:
     assert outbox.cancel(row).state == WriteBackState.CANCELLED
 
 
-def test_a_refused_one_is_tried_again(outbox: Outbox, vendor: Simulator) -> None:
+def test_refused_write_back_can_be_retried(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT)
     row = outbox.write()
     outbox.deliver()
@@ -194,7 +190,7 @@ def test_a_refused_one_is_tried_again(outbox: Outbox, vendor: Simulator) -> None
         outbox.retry(row)
 
 
-def test_an_older_result_does_not_come_back_over_a_newer_one(
+def test_older_result_cannot_be_retried_after_a_newer_delivery(
     outbox: Outbox, vendor: Simulator
 ) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT)
@@ -207,7 +203,7 @@ def test_an_older_result_does_not_come_back_over_a_newer_one(
         outbox.retry(old)
 
 
-def test_nor_while_the_newer_one_is_being_sent(outbox: Outbox) -> None:
+def test_older_result_cannot_be_retried_while_a_newer_one_is_sent(outbox: Outbox) -> None:
     old = outbox.cancel(outbox.write())
     new = outbox.write()
     WriteBack.objects.filter(pk=new.pk).update(
@@ -217,7 +213,7 @@ def test_nor_while_the_newer_one_is_being_sent(outbox: Outbox) -> None:
         outbox.retry(old)
 
 
-def test_what_ended_long_ago_is_deleted_with_its_journal(
+def test_old_write_backs_are_deleted_with_their_journal(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
     settings.KEEPING = RetentionSettings(write_back_days=10)
@@ -233,7 +229,7 @@ def test_what_ended_long_ago_is_deleted_with_its_journal(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_that_is_away_loses_nothing(
+def test_write_back_is_stored_without_a_job_queue(
     vendor: Simulator, people: dict[str, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox(scope_of(people["supervisor"]))

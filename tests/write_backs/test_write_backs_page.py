@@ -1,4 +1,4 @@
-"""Write-backs on the screen: the list, one with its journal, and who may do what; no scripts."""
+"""The pages of write-backs without scripts: the list, one write-back, its actions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAGMENT = {"HX-Request": "true"}
 # --- the list -----------------------------------------------------------------------------------
 
 
-def test_the_list_has_tabs_with_counts(
+def test_list_has_tabs_with_counts(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
@@ -52,7 +52,7 @@ def test_the_list_has_tabs_with_counts(
         assert f'data-total-count="{total}"' in found, task
 
 
-def test_a_wrong_address_is_told_in_words(
+def test_wrong_address_is_explained(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     body = '{"error_msg": "no such path"}'
@@ -65,22 +65,24 @@ def test_a_wrong_address_is_told_in_words(
     detail = text_of(client.get(f"{LIST}{row.pk}/"))
     assert "The OBS address in the settings may be wrong" in detail
     assert "It says: “no such path”" in detail
-    assert "may have it nevertheless" not in detail
+    assert "may still have received it" not in detail
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=400)
     outbox.later(seconds=30)
     outbox.deliver()
-    # A bad request is in the documents: the address need not be wrong.
-    assert "Called bad, without a code" in text_of(client.get(LIST))
+    # The vendor documents a bad request, so the address may be right.
+    assert "Rejected as a bad request without a code" in text_of(client.get(LIST))
 
 
-def test_a_fragment_is_no_page(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_htmx_gets_the_fragment_alone(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
     outbox_of(people).write()
     text = text_of(as_role("supervisor").get(LIST, headers=FRAGMENT))
     assert "<html" not in text
     assert 'id="results"' in text
 
 
-def test_what_is_on_the_screen_stays_in_its_place(
+def test_polling_keeps_rows_in_place(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     outbox = outbox_of(people)
@@ -96,14 +98,14 @@ def test_what_is_on_the_screen_stays_in_its_place(
     assert "u-3" not in text
     assert "Show newer ones: 1" in text
     assert "data-poll-url" not in text
-    # As a page the same address is the question itself.
+    # As a whole page the same address shows the list itself.
     assert "u-3" in text_of(client.get(poll))
 
 
-# --- one, its journal, and what can be done -----------------------------------------------------
+# --- one write-back, its journal and its actions ------------------------------------------------
 
 
-def test_the_journal_is_told_in_words(
+def test_journal_describes_attempts(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     vendor.faults.add("lose", operation=PUSH_MID_RESULT)
@@ -113,24 +115,24 @@ def test_the_journal_is_told_in_words(
     client = as_role("auditor")
     text = text_of(client.get(f"{LIST}{row.pk}/"))
     assert "The connection ended without an answer" in text
-    assert "CC-iSales may have it nevertheless." in text
+    assert "CC-iSales may still have received it." in text
     vendor.faults.add("unauthorized", operation=PUSH_MID_RESULT)
     outbox.later(seconds=9)
     outbox.deliver("worker-two")
-    assert "may have reached CC-iSales all the same" in text_of(
+    assert "may still have reached CC-iSales" in text_of(
         as_role("supervisor").get(f"{LIST}{row.pk}/")
     ), "the first may have, whatever is said of the second"
     outbox.later(seconds=30)
     outbox.deliver("worker-two")
     text = text_of(client.get(f"{LIST}{row.pk}/", headers=FRAGMENT))
-    assert text.count("CC-iSales may have it nevertheless; it was sent again.") == 1
+    assert text.count("CC-iSales may still have received it; it was sent again.") == 1
     assert "CC-iSales refused our keys" in text
     assert "Acknowledged" in text
     assert "worker-two" in text
     assert "<html" not in text
 
 
-def test_a_vendors_fault_is_no_lost_connection(
+def test_server_error_is_not_described_as_lost_connection(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
@@ -138,10 +140,10 @@ def test_a_vendors_fault_is_no_lost_connection(
     row = outbox.write()
     outbox.deliver()
     for path in (LIST, f"{LIST}{row.pk}/"):
-        assert "CC-iSales answered with a fault" in text_of(as_role("auditor").get(path))
+        assert "CC-iSales answered with an error" in text_of(as_role("auditor").get(path))
 
 
-def test_a_lost_worker_is_told(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_lost_worker_is_described(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
     outbox = outbox_of(people)
     row = outbox.write()
     outbox.take("dead")
@@ -150,11 +152,13 @@ def test_a_lost_worker_is_told(vendor: Simulator, as_role: Any, people: dict[str
         outbox.later(seconds=5)
     outbox.deliver()
     text = text_of(as_role("auditor").get(f"{LIST}{row.pk}/"))
-    assert "The worker ended before the answer was known" in text
+    assert "The worker stopped before an answer arrived" in text
     assert "it was sent again" in text
 
 
-def test_cancel_and_try_again(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_write_back_is_cancelled_and_retried(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
     row = outbox_of(people).write()
     client = as_role("supervisor")
     page = f"{LIST}{row.pk}/"
@@ -164,7 +168,7 @@ def test_cancel_and_try_again(vendor: Simulator, as_role: Any, people: dict[str,
     assert "Yes, try again" in text_of(answer)
     row.refresh_from_db()
     assert row.state == WriteBackState.CANCELLED
-    assert "Only what still waits can be cancelled." in text_of(
+    assert "Only a waiting write-back can be cancelled." in text_of(
         client.post(f"{page}cancel/", follow=True)
     )
     client.post(f"{page}retry/")
@@ -173,14 +177,16 @@ def test_cancel_and_try_again(vendor: Simulator, as_role: Any, people: dict[str,
 
 
 @pytest.mark.parametrize("deed", ["cancel", "retry"])
-def test_a_link_does_nothing(
+def test_get_does_not_change_a_write_back(
     vendor: Simulator, as_role: Any, people: dict[str, User], deed: str
 ) -> None:
     row = outbox_of(people).write()
     assert as_role("supervisor").get(f"{LIST}{row.pk}/{deed}/").status_code == 405
 
 
-def test_an_agent_sees_none_of_it(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_agent_cannot_see_write_backs(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
     row = outbox_of(people).write()
     client = as_role("agent")
     for path in (LIST, NEW, f"{LIST}{row.pk}/"):
@@ -190,7 +196,7 @@ def test_an_agent_sees_none_of_it(vendor: Simulator, as_role: Any, people: dict[
     assert client.post(NEW, {"unique_id": "u", "service_id": TASK}).status_code == 403
 
 
-def test_an_auditor_looks_only(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_auditor_can_only_read(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
     row = outbox_of(people).write()
     reserve(vendor)
     client = as_role("auditor")
@@ -203,7 +209,7 @@ def test_an_auditor_looks_only(vendor: Simulator, as_role: Any, people: dict[str
     assert "Write a result back" not in text_of(panel)
 
 
-def test_one_of_another_vdn_does_not_exist(
+def test_write_back_of_another_vdn_is_not_found(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     row = outbox_of(people).write()
@@ -212,7 +218,7 @@ def test_one_of_another_vdn_does_not_exist(
     assert client.post(f"/vdn/89/write-backs/{row.pk}/cancel/").status_code == 404
 
 
-def test_markup_is_text(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_markup_is_escaped(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
     row = outbox_of(people).write("<b>u</b>", status="<i>5</i>")
     client = as_role("supervisor")
     for path in (LIST, f"{LIST}{row.pk}/"):

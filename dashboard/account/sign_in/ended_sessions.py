@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.ui import form_drafts
 from dashboard.ui.middleware import GetResponse
-from isales_proxy.api.errors import is_api
+from isales_proxy.problems import is_api
 
 # Says after the log-in that a POST without a draft was not carried out.
 _COOKIE: Final = "callboard_undone"

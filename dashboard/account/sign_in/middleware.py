@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from dashboard.account.sign_in.requirement import has_passed_second_factor
 from dashboard.ui.middleware import GetResponse
 from isales_proxy.accounts import second_factors
-from isales_proxy.api.errors import is_api, problem
+from isales_proxy.problems import is_api, respond
 
 _ALWAYS: Final = frozenset(
     {
@@ -83,7 +83,7 @@ class GateMiddleware:
 
 def _lead(request: HttpRequest, name: str, words: str, *, back: bool = False) -> HttpResponseBase:
     if is_api(request):
-        return problem(403, words, slug="sign-in-incomplete")
+        return respond(403, words, slug="sign-in-incomplete")
     address = reverse(name)
     if "HX-Request" in request.headers:
         answer = HttpResponse(words, status=403, content_type="text/plain; charset=utf-8")

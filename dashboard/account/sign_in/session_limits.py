@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from dashboard.account.session_engine import note
 from dashboard.ui.middleware import GetResponse
 from isales_proxy.accounts import sessions
-from isales_proxy.api.errors import is_api
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import User
+from isales_proxy.problems import is_api
 
 # In the session: seconds since the epoch.
 _BEGAN: Final = "began"

@@ -1,0 +1,237 @@
+"""Pages of outbound tasks and their call data, the file of the rows, and the request for more."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.outbound import columns
+from dashboard.outbound.columns import TaskRow
+from dashboard.outbound.list_context import (
+    render_batch,
+    render_batches,
+    render_task,
+    render_unstored,
+)
+from dashboard.ui import exports, form_drafts
+from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment
+from dashboard.ui.list_url import with_query
+from dashboard.ui.paging import format_count
+from dashboard.ui.permissions import vdn_page
+from dashboard.ui.requests import ReaderRequest
+from dashboard.ui.times import TimeFormatter
+from isales_proxy import access, problems
+from isales_proxy.access import Permission, Scope
+from isales_proxy.accounts import form_drafts as form_services
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.core import health
+from isales_proxy.core.input_cleaning import clean_text
+from isales_proxy.models import CallDataBatch
+from isales_proxy.number_access.services import DailySearchLimitExceeded
+from isales_proxy.outbound import call_data, queries, tasks
+from isales_proxy.outbound.forms import CallDataFilter, CallDataRequestForm, TaskFilter
+from isales_proxy.outbound.tasks import TaskList
+
+_FILE: Final = "call-data"
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND)
+def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID, with the figures of each."""
+    form = TaskFilter(request.GET)
+    good = form.is_valid()
+    wanted = clean_text(form.cleaned_data["q"]).casefold() if good else ""
+    found: TaskList | None = None
+    problem = None
+    try:
+        found = tasks.list_tasks(scope=scope)
+    except ISalesError as error:
+        problem = problems.describe(error)
+    if found is not None and found.error is not None:
+        problem = problems.describe(found.error)
+    rows = columns.build_task_rows(
+        scope,
+        found.rows if found else None,
+        queries.get_figures(scope=scope),
+        tasks.get_known_tasks(scope=scope),
+    )
+    path = reverse("tasks", args=[scope.vdn.pk])
+    board = _describe_provenance(found) | {
+        "rows": [row for row in rows if good and _matches(row, wanted)],
+        "known": len(rows),
+        "q": form["q"].value() or "",
+        "refresh_url": with_query(path, request.GET.urlencode()),
+        "path": path,
+        "clear_url": path,
+        "kept": (),
+        "errors": " ".join(map(str, form.errors.get("q", ()))),
+        "problem": problem,
+    }
+    board["total"], board["total_text"] = len(board["rows"]), format_count(len(board["rows"]))
+    return render_page_or_fragment(
+        request,
+        page="outbound/list.html",
+        fragment="outbound/_fragment.html",
+        context={"board": board},
+        status=problem.status if problem else 200 if good else 422,
+        problem=problem,
+    )
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND)
+def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """`/vdn/<id>/tasks/<service ID>/`: call data of one task, and the form to take more.
+
+    Takes nothing. CC-iSales is called only to check that it lists a task that was not seen before.
+    """
+    _require_task_id(service_id)
+    away = None
+    if form_drafts.FORM in request.GET:
+        away = form_drafts.redirect_to_outcome(
+            request, form_drafts.open_form(request, request.path)
+        )
+    return away or render_task(request, scope, service_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@vdn_page(Permission.SEE_OUTBOUND, post=Permission.TAKE_CALL_DATA)
+def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """Take call data by POST, then go to the batch; a GET only lists the batches."""
+    _require_task_id(service_id)
+    if request.method != "POST":
+        return render_batches(request, scope, service_id)
+    address = reverse("task", args=[scope.vdn.pk, service_id])
+    left = form_drafts.discard_if_asked(request, leave=address, address=address)
+    if left is not None:
+        return left
+    form = CallDataRequestForm(request.POST)
+    key = form_drafts.get_posted_key(request)
+    if not form.is_valid():
+        return form_drafts.save_and_redirect(request, key=key, address=address)
+    try:
+        result = call_data.request_call_data(
+            scope=scope,
+            service_id=service_id,
+            batch_count=form.cleaned_data["batch_count"],
+            key=str(form.cleaned_data["key"]),
+            reason=form.cleaned_data["reason"],
+        )
+    except call_data.NoRoom:
+        notice = _("There is no disk space for the answer. CC-iSales was not asked.")
+        return form_drafts.save_and_redirect(
+            request, key=key, address=address, notice=notice, status=507
+        )
+    if result.lost:
+        # Rows that could not be stored are shown in this response only.
+        return render_unstored(request, scope, result)
+    if result.repeated:
+        messages.warning(
+            request,
+            _("This form was already sent, so nothing was requested now. This is its batch."),
+        )
+    address = _get_batch_url(scope, result.batch)
+    form_services.finish(user=request.user, key=key, outcome=address)
+    return SeeOther(address)
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND)
+def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) -> HttpResponse:
+    """One batch: its state, what to check, and its rows."""
+    return render_batch(request, scope, _get_batch_or_404(scope, service_id, batch_id))
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND)
+def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> HttpResponseBase:
+    """All rows of the filter as a file, whose name contains no number."""
+    _require_task_id(service_id)
+    form = CallDataFilter(request.GET)
+    if not form.is_valid():
+        return render_task(request, scope, service_id)
+    question = form.question(service_id=service_id)
+    try:
+        found = queries.export_rows(scope=scope, question=question, kind=kind)
+    except DailySearchLimitExceeded:
+        # The page shows the limit in place of its rows.
+        return render_task(request, scope, service_id)
+    times = TimeFormatter(timezone.now())
+    table = exports.ExportTable(
+        name=_FILE,
+        headings=columns.get_export_headings(times),
+        rows=columns.build_export_rows(found.rows, tasks.get_known_tasks(scope=scope), times),
+        total=found.total,
+    )
+    file = exports.render_file(request, kind, table)
+    return render_task(request, scope, service_id) if file is None else file
+
+
+@require_safe
+@vdn_page(Permission.SEE_RAW_ANSWERS)
+def raw_answer(
+    request: ReaderRequest,  # noqa: ARG001 - Django's signature
+    scope: Scope,
+    service_id: str,
+    batch_id: int,
+) -> HttpResponse:
+    """An answer that could not be parsed, byte for byte."""
+    _get_batch_or_404(scope, service_id, batch_id)
+    try:
+        body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
+    except access.VdnNotFound:
+        raise Http404 from None
+    response = HttpResponse(body, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="answer.txt"'
+    return make_private(response)
+
+
+def _get_batch_or_404(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
+    try:
+        found = queries.get_batch(scope=scope, batch_id=batch_id)
+    except access.VdnNotFound:
+        raise Http404 from None
+    if found.service_id != service_id:
+        raise Http404
+    return found
+
+
+def _get_batch_url(scope: Scope, found: CallDataBatch) -> str:
+    return reverse("call_data_batch", args=[scope.vdn.pk, found.service_id, found.pk])
+
+
+def _require_task_id(service_id: str) -> None:
+    """Raise Http404 for what is no task ID. Others have a page even if the vendor lists them no
+    more, since their call data stays."""
+    if not tasks.is_task_id(service_id):
+        raise Http404
+
+
+def _describe_provenance(found: TaskList | None) -> dict[str, Any]:
+    """When the vendor sent the list, and since when it does not answer."""
+    times = TimeFormatter(timezone.now())
+    facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
+    facts["source_text"] = ""
+    stale = found is None or found.source == "stale"
+    if stale and (answered := health.get_vendor_health().answered_at):
+        facts["since_text"] = _("Last answer at %s.") % times.clock(answered)
+    if found is not None:
+        facts |= {
+            "as_of_iso": found.as_of.isoformat(timespec="milliseconds"),
+            "as_of_text": times.clock(found.as_of),
+            "age_text": times.behind(times.now - found.as_of) if stale else "",
+            "source": found.source,
+            "source_text": _("last good answer") if stale else _("from CC-iSales"),
+        }
+    return facts
+
+
+def _matches(row: TaskRow, wanted: str) -> bool:
+    return any(wanted in clean_text(text).casefold() for text in (row.name, row.service_id))

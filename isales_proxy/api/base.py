@@ -1,0 +1,162 @@
+"""What the subjects of the API share: the base view, the shapes of bodies, and paging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.http import HttpResponsePermanentRedirect
+from django.urls import Resolver404, resolve
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularJSONAPIView
+from pydantic import BaseModel, ConfigDict, Field
+from rest_framework import serializers
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from isales_proxy.api.errors import InvalidRequest, invalid_value, list_messages, unknown_fields
+from isales_proxy.api.permissions import READS
+from isales_proxy.core.form_fields import PageFilter, Row, ShortListFilter
+from isales_proxy.core.input_cleaning import CleanedJson
+from isales_proxy.problems import respond
+
+FilterForm = TypeVar("FilterForm", bound=PageFilter | ShortListFilter)
+
+
+class ResponseBody(BaseModel):
+    """The body of an answer: dumped from this model and documented by it.
+
+    The schema's example of a body is put together from the examples of its fields.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    def respond(self, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """Build the response that DRF renders."""
+        return Response(self.model_dump(mode="json"), status=status, headers=headers)
+
+
+class PageBody(ResponseBody):
+    """One page of a list."""
+
+    count: int = Field(description="Rows of all pages.", examples=[1])
+    page: int = Field(examples=[1])
+    size: int = Field(description="Rows a page.", examples=[25])
+
+
+class RequestBody(CleanedJson, serializers.Serializer[Any]):
+    """The body of a request: validated by this serializer and documented by it."""
+
+    @classmethod
+    def parse(cls, request: Request) -> dict[str, Any]:
+        """Validate the body, one JSON object without unknown fields. Raises InvalidRequest."""
+        given = _get_object(request)
+        serializer = cls(data=given)
+        if errors := unknown_fields(given.keys() - serializer.fields):
+            raise invalid_value(errors)
+        if not serializer.is_valid():
+            raise invalid_value(list_messages(serializer.errors))
+        return dict(serializer.validated_data)
+
+
+class TextField(serializers.CharField):
+    """JSON text, and nothing that could be read as text; its form checks the rest."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Check the type. Raises ValidationError for anything but text."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError(_("Send this as text."))
+        return data
+
+
+class PersonalView(APIView):
+    """A view whose answers hold personal data, which no cache on the way may keep."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Forbid caching."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        add_never_cache_headers(finished)
+        return finished
+
+
+class Schema(SpectacularJSONAPIView):
+    """`/api/schema/`"""
+
+    needs = READS
+
+
+@extend_schema(exclude=True)
+class NotFound(APIView):
+    """Any other address below `/api/`: 404 as problem+json, 401 for strangers."""
+
+    needs = READS
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answer all methods alike; redirect an address that only lacks its last slash."""
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        try:
+            self.initial(self.request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - DRF's own handling of whatever comes up
+            return self.finalize_response(self.request, self.handle_exception(error))
+        if request.method in {"GET", "HEAD"} and _lacks_slash(request.path):
+            return HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
+        return respond(404, _("There is no such address."))
+
+
+def validate(form: FilterForm) -> FilterForm:
+    """Return the valid form. Raises InvalidRequest."""
+    if not form.is_valid():
+        raise InvalidRequest(list_messages(form.errors))
+    return form
+
+
+def paginate(request: Request, rows: Sequence[Row]) -> dict[str, Any]:
+    """Cut the requested page out of a short list: the fields of a PageBody, `results` included.
+
+    Raises InvalidRequest.
+    """
+    form = validate(ShortListFilter(request.query_params))
+    return {
+        "count": len(rows),
+        "page": form.cleaned_data["page"],
+        "size": form.cleaned_data["size"],
+        "results": form.cut(rows),
+    }
+
+
+def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None:
+    """Check that a request has no body and no query parameters but these.
+
+    What is misspelt or sent in the wrong place must not be ignored. Raises InvalidRequest.
+    """
+    try:
+        body: Iterable[str] = _get_object(request)
+    except UnsupportedMediaType:
+        # A plain POST of a form, mostly an empty one.
+        body = {*request._request.POST} - {"csrfmiddlewaretoken"}  # noqa: SLF001
+    unknown = {*request.query_params} - {*parameters}
+    if errors := unknown_fields(sorted([*unknown, *body])):
+        raise invalid_value(errors)
+
+
+def _get_object(request: Request) -> Mapping[str, Any]:
+    """Get the body, which must be one JSON object. Raises InvalidRequest."""
+    if not isinstance(request.data, Mapping):
+        raise invalid_value({"non_field_errors": [_("Send one JSON object.")]})
+    return request.data
+
+
+def _lacks_slash(path: str) -> bool:
+    try:
+        found = resolve(f"{path}/")
+    except Resolver404:
+        return False
+    return not path.endswith("/") and found.url_name != "api-nothing"

@@ -1,0 +1,209 @@
+"""`/api/v1/vdns/<id>/reservations/`: the question of the reservations page in JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Final, Literal
+
+from django.utils import timezone
+from django.utils.translation import get_language
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from pydantic import Field, create_model
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
+from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, validate
+from isales_proxy.api.errors import OnlyStaleAnswer
+from isales_proxy.api.permissions import READS, Permits
+from isales_proxy.api.schema import (
+    FOREIGN_VDN,
+    LINE,
+    RETRY_AFTER,
+    UNAVAILABLE_EXAMPLE,
+    VENDOR_FAILS,
+    page_parameters,
+    problem_example,
+    problem_responses,
+    text_parameter,
+)
+from isales_proxy.client.queries import MAX_AGENTS, MAX_TEXT, ReservationQuery
+from isales_proxy.client.records import Reservation
+from isales_proxy.core.form_fields import LONGEST_NUMBER
+from isales_proxy.privacy import field_policies
+from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
+from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
+from isales_proxy.reservations import services as reservations
+from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.reservations.status import ReservationState, get_status
+from isales_proxy.result_codes import services as result_codes
+
+_TIME: Final = (
+    r"^(20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$"
+)
+_ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
+_FILTERS: Final = [
+    text_parameter(
+        "called_no",
+        f"Called number, whole or in part; at most {LONGEST_NUMBER} digits. Who may not see "
+        f"numbers gives a whole one, of at least {FEWEST_DIGITS} digits, and finds no other.",
+        pattern=f"^[+]?[0-9*# ().-]{{0,{LONGEST_NUMBER - 1}}}$",
+    ),
+    OpenApiParameter(
+        "agent",
+        {
+            "type": "array",
+            "items": {"type": "string", "maxLength": MAX_TEXT, "pattern": _ACCOUNT},
+            "maxItems": MAX_AGENTS,
+        },
+        OpenApiParameter.QUERY,
+        explode=True,
+        style="form",
+        description="Agent account, or a name or a part of one that is one agent's alone; "
+        "repeatable. Ignored for agents, who have their own rows only.",
+    ),
+    text_parameter(
+        "begin",
+        "Due from, in your time zone, which is that of the VDN until you choose another.",
+        pattern=_TIME,
+        examples=["2025-05-31T14:30"],
+    ),
+    text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
+    text_parameter(
+        "task",
+        "ID of the outbound task, or a name or a part of one that is one task's alone.",
+        maxLength=MAX_TEXT,
+        pattern=LINE,
+    ),
+    *page_parameters(
+        "Rows a page. More than the server allows is cut down; the answer says to what."
+    ),
+]
+_TYPES: Final[dict[Content, Any]] = {
+    Content.FLAG: bool | None,
+    Content.TIME: datetime | None,
+}
+_EXAMPLES: Final[dict[Content, list[Any]]] = {
+    Content.ID: ["1747274521372180001"],
+    Content.CODE: ["2"],
+    Content.TIME: ["2025-05-31T06:35:00Z"],
+    Content.FLAG: [False],
+    Content.NUMBER: ["15800000001"],
+    Content.TEXT: ["Renewal"],
+}
+
+
+def _declare(field: field_policies.Field) -> Any:
+    masked = " Masked for who may not see it." if field.personal else ""
+    description = f"{field.help}{masked}"
+    return (
+        _TYPES.get(field.holds, str | None),
+        Field(description=description, examples=_EXAMPLES[field.holds]),
+    )
+
+
+_VendorFields: Any = create_model(
+    "_VendorFields",
+    __base__=ResponseBody,
+    **{field.name: _declare(field) for field in RESERVATION},
+)
+
+
+class ReservationBody(_VendorFields):
+    """The vendor's eighteen fields, each of which it may leave out, and our judgement of them."""
+
+    fail_code_text: str = Field(
+        description="The result code in the language of the request; empty if unknown."
+    )
+    state: ReservationState = Field(
+        description="Where the call stands at the moment of this answer."
+    )
+
+
+class ReservationPage(PageBody):
+    """One page of reservations and where it comes from."""
+
+    as_of: datetime | None = Field(
+        description="When the vendor gave this answer.", examples=["2025-05-31T06:30:00Z"]
+    )
+    source: Literal["live", "cache", "none"] = Field(
+        description="Asked just now, answered a moment ago to the same question, or never asked."
+    )
+    complete: bool = Field(
+        description="false: rows of other agents had to be left out of this page, or a whole "
+        "number was looked for among more rows than may be looked through.",
+        examples=[True],
+    )
+    results: list[ReservationBody]
+
+
+class Reservations(PersonalView):
+    """`vdns/<id>/reservations/`"""
+
+    needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
+
+    @extend_schema(
+        operation_id="reservations",
+        summary="Reserved calls of a VDN",
+        description=(
+            "The question of the reservations page in JSON. Times are ISO 8601 in UTC. Where a "
+            "page would show an older answer because CC-iSales is away, this answers the problem, "
+            "with the older answer's time in `as_of`."
+        ),
+        parameters=[*_FILTERS, RETRY_AFTER],
+        responses={
+            200: ReservationPage,
+            **FOREIGN_VDN,
+            **problem_responses({422: "A parameter is out of bounds; CC-iSales was not asked."}),
+            **VENDOR_FAILS,
+        },
+        examples=[
+            problem_example(
+                422,
+                "A filter value is not allowed",
+                "end: “To” is earlier than “From”.",
+                errors={"end": ["“To” is earlier than “From”."]},
+            ),
+            UNAVAILABLE_EXAMPLE,
+        ],
+    )
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """List one page of reservations. Raises InvalidRequest and OnlyStaleAnswer."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        found = reservations.list_page(scope=scope, query=_get_query(request, scope))
+        if found.error is not None:
+            raise OnlyStaleAnswer(found.error, found.as_of)
+        return ReservationPage(
+            count=found.total,
+            page=found.query.page,
+            size=found.query.size,
+            as_of=found.as_of,
+            source=found.source,
+            complete=found.complete,
+            results=_build_rows(found.rows, scope),
+        ).respond()
+
+
+def _get_query(request: Request, scope: Scope) -> ReservationQuery:
+    """Read the query, its times in the reader's zone. Raises InvalidRequest."""
+    with timezone.override(scope.zone):
+        return validate(ReservationFilter(request.query_params, scope=scope)).query()
+
+
+def _build_rows(rows: tuple[Reservation, ...], scope: Scope) -> list[ReservationBody]:
+    book, late_grace = result_codes.get_book(scope.vdn), scope.vdn.late_grace
+    now, language = timezone.now(), get_language() or "en"
+    built = []
+    for row in rows:
+        meaning = book.get(row.fail_code)
+        built.append(
+            ReservationBody(
+                **{name: getattr(row, name) for name in RESERVATION_FIELDS},
+                fail_code_text=meaning.text(language) if meaning else "",
+                state=get_status(row, now, late_grace=late_grace).state,
+            )
+        )
+    return built

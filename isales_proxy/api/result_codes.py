@@ -1,0 +1,317 @@
+"""`/api/v1/vdns/<id>/result-codes/`: the code table in JSON, its refresh, and its history."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar, Final, Literal
+
+from django.http import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from pydantic import Field
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from isales_proxy import access
+from isales_proxy.access import Permission, Scope
+from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, require_nothing, validate
+from isales_proxy.api.errors import InvalidRequest
+from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
+from isales_proxy.api.schema import (
+    FOREIGN_VDN,
+    RETRY_AFTER,
+    UNAVAILABLE_EXAMPLE,
+    VENDOR_FAILS,
+    page_parameters,
+    problem_responses,
+)
+from isales_proxy.core.form_fields import PageFilter
+from isales_proxy.core.input_cleaning import clean_text
+from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
+from isales_proxy.result_codes import history, occurrences, previews, tables
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.book import CodeMeaning
+from isales_proxy.result_codes.tables import CodeChange
+
+_IF_NONE_MATCH: Final = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of an answer that you still have: 304 while it is what you would get.",
+)
+_ETAG: Final = OpenApiParameter(
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    description="The same for equal answers alone, the counts of the last days included.",
+    response=[200, 304],
+)
+_PREVIEW: Final = OpenApiParameter(
+    "preview",
+    bool,
+    OpenApiParameter.QUERY,
+    description="true: say what would change, and change nothing.",
+)
+
+
+class ResultCodeBody(ResponseBody):
+    """One OBS result code in both languages."""
+
+    code: str = Field(description="Leading zeros kept.", examples=["00604"])
+    text_en: str = Field(description="The vendor's text.", examples=["The call is rejected."])
+    text_zh: str = Field(description="The vendor's text.", examples=["呼叫拒绝"])
+    category: CodeCategory | Literal[""] = Field(
+        description="On whose side the reason lies; empty where that is not known.",
+        examples=["customer"],
+    )
+    meaning_en: str = Field(
+        description="In plain words; like the next three by an admin of the VDN, else built in.",
+        examples=["The call was rejected."],
+    )
+    meaning_zh: str = Field(examples=["呼叫被拒绝。"])
+    step_en: str = Field(description="What to do next.", examples=["Do not call back right away."])
+    step_zh: str = Field(examples=["不要立即再次呼叫。"])
+    edited: bool = Field(description="Whether an admin changed category or words.")
+    seen_7d: int = Field(
+        description="Distinct reservations seen with this code in the last seven days (UTC)."
+    )
+    first_seen: datetime = Field(description="First listed by the vendor.")
+    last_seen: datetime = Field(description="Last listed by the vendor.")
+    gone_at: datetime | None = Field(description="Since when the vendor no longer lists it.")
+
+
+class UnknownCode(ResponseBody):
+    """A code that reservations bear and that the table lacks."""
+
+    code: str = Field(examples=["98765"])
+    seen_7d: int = Field(examples=[3])
+
+
+class ResultCodeList(ResponseBody):
+    """The whole code table of a VDN, those that are gone included."""
+
+    count: int = Field(examples=[1])
+    as_of: datetime | None = Field(
+        description="When it was read; null: never yet.", examples=["2025-05-31T03:17:00Z"]
+    )
+    results: list[ResultCodeBody]
+    unknown: list[UnknownCode]
+
+
+class CodeTextBody(ResponseBody):
+    """The vendor's text of one code."""
+
+    zh: str = Field(examples=["呼叫拒绝"])
+    en: str = Field(examples=["The call is rejected."])
+
+
+class CodeChangeBody(ResponseBody):
+    """The change of one code."""
+
+    code: str = Field(examples=["00604"])
+    kind: Literal["added", "removed", "reworded"]
+    before: CodeTextBody | None = Field(description="null: it was not in the table.")
+    after: CodeTextBody | None = Field(
+        description="null: it is no longer in the table.",
+        examples=[{"zh": "呼叫拒绝", "en": "The call is rejected."}],
+    )
+
+
+class RefreshBody(ResponseBody):
+    """What a refresh did or, with `preview`, would do, in codes."""
+
+    kept: int
+    added: int = Field(examples=[1])
+    reworded: int
+    removed: int = Field(description="No longer listed; kept for the old rows.")
+    read_at: datetime
+    applied: bool = Field(description="false: only a preview.")
+    changes: list[CodeChangeBody]
+
+
+class CodeHistoryEntry(ResponseBody):
+    """One change of the table."""
+
+    id: int = Field(examples=[7])
+    at: datetime
+    kind: RefreshKind = Field(description="What brought it about.")
+    by: str = Field(description="A person's name, or the part of the system.", examples=["maria"])
+    added: int = Field(examples=[1])
+    reworded: int
+    removed: int
+    changes: list[CodeChangeBody]
+
+
+class CodeHistoryPage(PageBody):
+    """One page of the history, newest first."""
+
+    results: list[CodeHistoryEntry]
+
+
+class ResultCodes(PersonalView):
+    """`vdns/<id>/result-codes/`"""
+
+    needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
+
+    @extend_schema(
+        operation_id="result_codes",
+        summary="The OBS result codes of a VDN, in both languages",
+        description=(
+            "Answered from our own table, also while CC-iSales is away. Both languages are there "
+            "whatever yours is."
+        ),
+        parameters=[_IF_NONE_MATCH, _ETAG],
+        responses={
+            200: ResultCodeList,
+            304: OpenApiResponse(description="What you have is what you would get."),
+            **FOREIGN_VDN,
+        },
+    )
+    def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
+        """Answer the whole table, or 304 to a program that still has the same.
+
+        Browsers and proxies may not keep it, like every answer with personal data.
+        """
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        response = _build_table(scope).respond()
+        # Of the whole body, so that equal tags are equal bytes.
+        digest = hashlib.sha256(JSONRenderer().render(response.data)).hexdigest()
+        response["ETag"] = etag = quote_etag(digest)
+        found = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001
+        return found if found is not None else response
+
+
+class ResultCodesRefresh(PersonalView):
+    """`vdns/<id>/result-codes/refresh/`"""
+
+    needs = ADMINISTERS
+    permits: ClassVar[Permits] = {"POST": Permission.REFRESH_RESULT_CODES}
+
+    @extend_schema(
+        operation_id="result_codes_refresh",
+        summary="Refresh the code table",
+        description=(
+            "For admins. The table that was read is applied at once, or with `preview` only "
+            "compared with ours. A refresh that fails or stops half-way changes nothing."
+        ),
+        request=None,
+        parameters=[_PREVIEW, RETRY_AFTER],
+        responses={
+            200: RefreshBody,
+            **FOREIGN_VDN,
+            **problem_responses(
+                {
+                    403: "You are no admin of this VDN, or the CSRF token does not fit.",
+                    409: "A refresh is already under way.",
+                    422: "`preview` is neither true nor false; nothing was read.",
+                }
+            ),
+            **VENDOR_FAILS,
+        },
+        examples=[UNAVAILABLE_EXAMPLE],
+    )
+    def post(self, request: Request, vdn_id: int) -> Response:
+        """Refresh the table from the vendor, or only report what would change."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        require_nothing(request, parameters=["preview"])
+        preview = _get_flag(request, "preview")
+        report = (
+            previews.create_preview(scope=scope).report
+            if preview
+            else result_codes.refresh(scope=scope)
+        )
+        return RefreshBody(
+            **report.counts(),
+            read_at=report.read_at,
+            applied=not preview,
+            changes=_build_changes(report.changes),
+        ).respond()
+
+
+class CodeHistory(PersonalView):
+    """`vdns/<id>/result-codes/history/`"""
+
+    needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
+
+    @extend_schema(
+        operation_id="result_codes_history",
+        summary="What changed the code table, when, and by whom",
+        description="Newest first. A refresh that changed nothing has no entry.",
+        parameters=page_parameters("Entries a page."),
+        responses={
+            200: CodeHistoryPage,
+            **FOREIGN_VDN,
+            **problem_responses({422: "A parameter is out of bounds."}),
+        },
+    )
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """List one page of the changes of the table."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        found = validate(PageFilter(request.query_params)).cleaned_data
+        rows, total = history.list_entries(scope=scope, page=found["page"], size=found["size"])
+        return CodeHistoryPage(
+            count=total,
+            page=found["page"],
+            size=found["size"],
+            results=[_build_entry(row) for row in rows],
+        ).respond()
+
+
+def _get_flag(request: Request, name: str) -> bool:
+    """Read a parameter that is true or false; False where absent. Raises InvalidRequest."""
+    text = clean_text(request.query_params.get(name, "false")).strip()
+    if text not in {"true", "false"}:
+        raise InvalidRequest({name: [_("Must be true or false.")]})
+    return text == "true"
+
+
+def _build_table(scope: Scope) -> ResultCodeList:
+    book = result_codes.get_book(scope.vdn)
+    seen = occurrences.count_recent(scope.vdn)
+    return ResultCodeList(
+        count=len(book.codes),
+        as_of=book.read_at,
+        results=[_build_code(row, seen.get(row.code, 0)) for row in book.codes.values()],
+        unknown=[
+            UnknownCode(code=code, seen_7d=seen[code])
+            for code in sorted(seen.keys() - book.codes.keys())
+        ],
+    )
+
+
+def _build_code(row: CodeMeaning, seen: int) -> ResultCodeBody:
+    return ResultCodeBody(
+        code=row.code,
+        text_en=row.text_en,
+        text_zh=row.text_zh,
+        **row.explained.texts(),
+        edited=row.explained.edited,
+        seen_7d=seen,
+        first_seen=row.first_seen,
+        last_seen=row.last_seen,
+        gone_at=row.gone_at,
+    )
+
+
+def _build_entry(row: CodeRefresh) -> CodeHistoryEntry:
+    return CodeHistoryEntry(
+        id=row.pk,
+        at=row.at,
+        kind=RefreshKind(row.kind),
+        by=row.by,
+        added=row.added,
+        reworded=row.reworded,
+        removed=row.removed,
+        changes=_build_changes(tables.parse_change(change) for change in row.changes),
+    )
+
+
+def _build_changes(changes: Iterable[CodeChange]) -> list[CodeChangeBody]:
+    return [CodeChangeBody.model_validate(change) for change in changes]
