@@ -136,58 +136,58 @@ def render_rows(
 ) -> HttpResponse:
     """Render a page with the rows of its filter, or the rows alone as a fragment."""
     form = CallDataFilter(request.GET)
-    board: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
-    board["days"] = get_retention_settings().call_data_days
-    board |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
+    listing: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
+    listing["days"] = get_retention_settings().call_data_days
+    listing |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
     problem = None
     if form.is_valid():
-        question = form.question(service_id=service_id, batch_id=batch_id)
-        own = question.batch_id if batch_id is None else None
-        pairs = (("q", question.text), ("batch", str(own or "")))
+        query = form.query(service_id=service_id, batch_id=batch_id)
+        own = query.batch_id if batch_id is None else None
+        pairs = (("q", query.text), ("batch", str(own or "")))
         filters = tuple((name, value) for name, value in pairs if value)
-        address = ListUrl(path, filters, question.size, question.page)
-        board |= {
+        address = ListUrl(path, filters, query.size, query.page)
+        listing |= {
             "batch": own or "",
-            "page": question.page,
+            "page": query.page,
             "batch_clear_url": address.without("batch"),
             "clear_url": address.cleared(),
-            "kept": _list_kept(own, question),
+            "kept": _list_kept(own, query),
         }
         try:
-            found = queries.list_rows(scope=scope, question=question)
+            found = queries.list_rows(scope=scope, query=query)
         except DailySearchLimitExceeded as error:
-            problem = board["problem"] = problems.describe_search_limit(error)
+            problem = listing["problem"] = problems.describe_search_limit(error)
             status = problem.status
         else:
-            board |= {
+            listing |= {
                 "rows": columns.build_datum_rows(scope, found.rows),
                 "total": found.total,
                 "total_text": format_count(found.total),
                 "pager": build_pager(address, total=found.total, shown=len(found.rows)),
-                "exports": _list_exports(scope, service_id, question),
+                "exports": _list_exports(scope, service_id, query),
             }
     else:
         status = 422
-        board["errors"] = " ".join(map(str, form.errors.get("q", ())))
+        listing["errors"] = " ".join(map(str, form.errors.get("q", ())))
         kept = (("q", form.cleaned_data.get("q", "")), ("batch", form.cleaned_data.get("batch")))
         filters = tuple((name, str(value)) for name, value in kept if value)
-        board["refused"] = True
+        listing["refused"] = True
         address = ListUrl(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
-    board["notice"] = build_parameter_notice(form, address.at(page=1))
+    listing["notice"] = build_parameter_notice(form, address.at(page=1))
     return render_page_or_fragment(
         request,
         page=page,
         fragment="outbound/_rows_fragment.html",
-        context=context | {"board": board},
+        context=context | {"list": listing},
         status=status,
         problem=problem,
     )
 
 
-def _list_kept(batch_id: int | None, question: queries.RowQuery) -> list[tuple[str, str]]:
+def _list_kept(batch_id: int | None, query: queries.RowQuery) -> list[tuple[str, str]]:
     """The parameters that the search keeps: the chosen batch and the page size."""
     kept = [("batch", str(batch_id))] if batch_id else []
-    return kept + ([("size", str(question.size))] if question.size != DEFAULT_SIZE else [])
+    return kept + ([("size", str(query.size))] if query.size != DEFAULT_SIZE else [])
 
 
 def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
@@ -219,11 +219,9 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     )
 
 
-def _list_exports(
-    scope: Scope, service_id: str, question: queries.RowQuery
-) -> list[dict[str, str]]:
-    pairs = (("q", question.text), ("batch", str(question.batch_id or "")))
-    query = ListUrl(
+def _list_exports(scope: Scope, service_id: str, query: queries.RowQuery) -> list[dict[str, str]]:
+    pairs = (("q", query.text), ("batch", str(query.batch_id or "")))
+    parameters = ListUrl(
         "", tuple((name, value) for name, value in pairs if value), DEFAULT_SIZE, 1
     ).query()
     return [
@@ -234,7 +232,7 @@ def _list_exports(
                     "call_data_export",
                     kwargs={"vdn_id": scope.vdn.pk, "service_id": service_id, "kind": kind},
                 ),
-                query,
+                parameters,
             ),
         }
         for kind in exports.WRITERS

@@ -63,7 +63,7 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         tasks.get_known_tasks(scope=scope),
     )
     path = reverse("tasks", args=[scope.vdn.pk])
-    board = _describe_provenance(found) | {
+    listing = _describe_provenance(found) | {
         "rows": [row for row in rows if good and _matches(row, wanted)],
         "known": len(rows),
         "q": form["q"].value() or "",
@@ -74,12 +74,15 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         "errors": " ".join(map(str, form.errors.get("q", ()))),
         "problem": problem,
     }
-    board["total"], board["total_text"] = len(board["rows"]), format_count(len(board["rows"]))
+    listing["total"], listing["total_text"] = (
+        len(listing["rows"]),
+        format_count(len(listing["rows"])),
+    )
     return render_page_or_fragment(
         request,
         page="outbound/list.html",
         fragment="outbound/_fragment.html",
-        context={"board": board},
+        context={"list": listing},
         status=problem.status if problem else 200 if good else 422,
         problem=problem,
     )
@@ -157,9 +160,9 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     form = CallDataFilter(request.GET)
     if not form.is_valid():
         return render_task(request, scope, service_id)
-    question = form.question(service_id=service_id)
+    query = form.query(service_id=service_id)
     try:
-        found = queries.export_rows(scope=scope, question=question, kind=kind)
+        found = queries.export_rows(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
         return render_task(request, scope, service_id)

@@ -68,7 +68,7 @@ def format_wait(left: timedelta, times: TimeFormatter) -> str:
 
 def format_state(entry: WriteBackEntry, now: datetime) -> str:
     """The text of the state's badge."""
-    return _("Sending") if entry.sending(now) else str(WriteBackState(entry.row.state).label)
+    return _("Sending") if entry.is_sending(now) else str(WriteBackState(entry.row.state).label)
 
 
 def describe_state(entry: WriteBackEntry, times: TimeFormatter) -> str:
@@ -84,7 +84,7 @@ def describe_state(entry: WriteBackEntry, times: TimeFormatter) -> str:
 
 
 def _describe_waiting(entry: WriteBackEntry, times: TimeFormatter) -> str:
-    if entry.sending(times.now):
+    if entry.is_sending(times.now):
         return ""
     if entry.blocked:
         return _("after an earlier result")

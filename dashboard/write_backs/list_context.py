@@ -99,27 +99,27 @@ def fill_context(
     newer: int | None = None,
 ) -> WriteBackListContext:
     """Create a context with entries. With `newer` they are those of a page that polls."""
-    board = create_context(scope, form, now)
+    listing = create_context(scope, form, now)
     address = _build_address(scope, form)
     formatter = create_code_formatter(scope, now)
     names = tasks.get_known_tasks(scope=scope)
-    board.rows = [_build_row(scope, entry, formatter, names) for entry in found.entries]
-    board.total, board.total_text = found.total, format_count(found.total)
-    board.tabs = _build_tabs(address, found)
+    listing.rows = [_build_row(scope, entry, formatter, names) for entry in found.entries]
+    listing.total, listing.total_text = found.total, format_count(found.total)
+    listing.tabs = _build_tabs(address, found)
     if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
-        shown = ",".join(str(row.id) for row in board.rows)
-        board.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
+        shown = ",".join(str(row.id) for row in listing.rows)
+        listing.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
     if newer:
-        board.newer = _("Show newer ones: %s") % format_count(newer)
+        listing.newer = _("Show newer ones: %s") % format_count(newer)
     total = found.total
     if newer is not None:
         # Rows that stay on the screen may not match the filter any more.
         total = max(total, (address.page - 1) * address.size + len(found.entries))
-    board.pager = build_pager(address, total=total, shown=len(found.entries))
+    listing.pager = build_pager(address, total=total, shown=len(found.entries))
     if not found.entries:
         past = bool(found.total) and address.page > 1
-        board.empty = explain_empty(past=past, filtered=bool(address.filters))
-    return board
+        listing.empty = explain_empty(past=past, filtered=bool(address.filters))
+    return listing
 
 
 def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
     row = detail.entry.row
     formatter = create_code_formatter(scope, now)
     names = tasks.get_known_tasks(scope=scope)
-    sending = detail.entry.sending(now)
+    sending = detail.entry.is_sending(now)
     waiting = row.state == WriteBackState.WAITING
     here = reverse("write_back", args=[scope.vdn.pk, row.pk])
     return {

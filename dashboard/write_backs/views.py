@@ -50,18 +50,18 @@ _LONGEST_NUMBER = 18
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
     form = WriteBackFilter(request.GET)
-    board, status = _build_context(request, scope, form)
+    listing, status = _build_context(request, scope, form)
     return render_page_or_fragment(
         request,
         page="write_backs/list.html",
         fragment="write_backs/_fragment.html",
         context={
             "form": form,
-            "board": board,
+            "list": listing,
             "tasks": form_fields.list_task_options(tasks.get_known_tasks(scope=scope)),
         },
         status=status,
-        problem=board.problem,
+        problem=listing.problem,
     )
 
 
@@ -79,9 +79,9 @@ def _build_context(
         else:
             found = queries.list_page(scope=scope, query=form.query())
     except DailySearchLimitExceeded as error:
-        board = list_context.create_context(scope, form, now)
-        board.problem = problems.describe_search_limit(error)
-        return board, board.problem.status
+        listing = list_context.create_context(scope, form, now)
+        listing.problem = problems.describe_search_limit(error)
+        return listing, listing.problem.status
     return list_context.fill_context(scope, form, found, now, newer=newer), 200
 
 

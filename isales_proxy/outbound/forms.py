@@ -51,7 +51,7 @@ class CallDataFilter(BatchFilter):
     q = SearchTextField(_("Search"))
     batch = CountField(_("Batch"), default=0, most=_LAST_BATCH)
 
-    def question(self, *, service_id: str = "", batch_id: int | None = None) -> RowQuery:
+    def query(self, *, service_id: str = "", batch_id: int | None = None) -> RowQuery:
         """The query, within the task or batch of the path; only after `is_valid()`."""
         found = self.cleaned_data
         return RowQuery(

@@ -110,14 +110,14 @@ def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
     return masked_copies.mask_batch_for(scope, found)
 
 
-def list_rows(*, scope: Scope, question: RowQuery) -> RowPage:
+def list_rows(*, scope: Scope, query: RowQuery) -> RowPage:
     """List one page of the rows. Raises PermissionMissing and DailySearchLimitExceeded."""
     scope.require(Permission.SEE_OUTBOUND)
-    if (number := SearchedNumber.parse(question.text)).is_complete:
+    if (number := SearchedNumber.parse(query.text)).is_complete:
         searches.count_search(scope, number)
-    found = _rows(scope, question)
-    first = question.size * (question.page - 1)
-    return RowPage(_mask_for(scope, found[first : first + question.size]), found.count())
+    found = _rows(scope, query)
+    first = query.size * (query.page - 1)
+    return RowPage(_mask_for(scope, found[first : first + query.size]), found.count())
 
 
 def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
@@ -140,26 +140,26 @@ def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
     return found
 
 
-def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
+def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> Export:
     """Read all rows of the query, whatever its page, and record the export in the audit.
 
     `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
     DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    number = SearchedNumber.parse(question.text)
+    number = SearchedNumber.parse(query.text)
     if number.is_complete and not scope.can(Permission.SEE_NUMBERS):
         searches.count_search(scope, number)
-    found = _rows(scope, question)
+    found = _rows(scope, query)
     counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
     total = int(counted["total"])
     _record_export(
         scope,
-        subject=question.service_id,
+        subject=query.service_id,
         rows=total,
         kind=kind,
-        batch=question.batch_id,
-        searched=bool(question.text),
+        batch=query.batch_id,
+        searched=bool(query.text),
         masked=not scope.can(Permission.SEE_NUMBERS),
         number=number.text if number.is_complete else "",
     )
@@ -199,13 +199,13 @@ def _batches(scope: Scope) -> CallDataBatchQuerySet:
     return CallDataBatch.objects.for_vdn(scope.vdn).without_answer()
 
 
-def _rows(scope: Scope, question: RowQuery) -> CallDatumQuerySet:
+def _rows(scope: Scope, query: RowQuery) -> CallDatumQuerySet:
     found = CallDatum.objects.for_vdn(scope.vdn).with_batch()
-    if question.service_id:
-        found = found.filter(batch__service_id=question.service_id)
-    if question.batch_id is not None:
-        found = found.filter(batch=question.batch_id)
-    return _search(found, question.text, scope) if question.text else found
+    if query.service_id:
+        found = found.filter(batch__service_id=query.service_id)
+    if query.batch_id is not None:
+        found = found.filter(batch=query.batch_id)
+    return _search(found, query.text, scope) if query.text else found
 
 
 def _search(rows: CallDatumQuerySet, text: str, scope: Scope) -> CallDatumQuerySet:

@@ -53,7 +53,7 @@ class WriteBackEntry:
     http_status: int | None
     blocked: bool
 
-    def sending(self, now: datetime) -> bool:
+    def is_sending(self, now: datetime) -> bool:
         """True while a worker is delivering it."""
         until = self.row.claimed_until
         return self.row.state == WriteBackState.WAITING and until is not None and until > now

@@ -271,7 +271,7 @@ def test_call_data_of_another_vdn_is_not_found(
     assert row is not None
     elsewhere = scope_of(people, "both", 89)
     assert queries.list_batches(scope=elsewhere).total == 0
-    assert queries.list_rows(scope=elsewhere, question=RowQuery()).total == 0
+    assert queries.list_rows(scope=elsewhere, query=RowQuery()).total == 0
     assert queries.get_figures(scope=elsewhere) == {}
     assert queries.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
     for look in (
@@ -300,7 +300,7 @@ def test_logs_contain_no_number(
         vendor.faults.add(kind, operation=READ_CALL_DATA)
     with caplog.at_level(logging.DEBUG):
         taking = take(scope, count=1)
-        queries.list_rows(scope=scope, question=RowQuery(text=NUMBER))
+        queries.list_rows(scope=scope, query=RowQuery(text=NUMBER))
     lines = lines_formatter()
     logged = "\n".join(lines.format(record) for record in caplog.records)
     logged += repr(taking) + repr(taking.error) + repr(taking.batch) + taking.batch.problem

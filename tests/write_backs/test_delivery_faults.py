@@ -52,7 +52,9 @@ def test_each_result_is_delivered_once_after_an_outage(
     vendor_process.start()
     until(lambda: site.delivered() == 200, within=90)
     assert sorted(str(body["uniqueId"]) for body in vendor_process.write_backs) == names
-    for attempts in site.journal().values():
+    journal = site.journal()
+    assert sorted(journal) == names
+    for attempts in journal.values():
         *failed, last = attempts
         assert last == ("ok", True)
         assert not any(maybe_sent for _outcome, maybe_sent in failed)

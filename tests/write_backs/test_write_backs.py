@@ -104,16 +104,16 @@ def test_permission_is_required_to_queue_retry_and_cancel(
     scope = scope_of(people[role])
     with pytest.raises(PermissionMissing):
         write_backs.queue_once(scope=scope, result=create(scope), key="k")
-    for deed in (write_backs.retry, write_backs.cancel):
+    for action in (write_backs.retry, write_backs.cancel):
         with pytest.raises(PermissionMissing):
-            deed(scope=scope, pk=row.pk)
+            action(scope=scope, pk=row.pk)
 
 
 def test_write_backs_of_another_vdn_are_not_found(outbox: Outbox, people: dict[str, User]) -> None:
     row = outbox.write()
-    for deed in (write_backs.retry, write_backs.cancel):
+    for action in (write_backs.retry, write_backs.cancel):
         with pytest.raises(NoSuchWriteBack):
-            deed(scope=scope_of(people["both"], 89), pk=row.pk)
+            action(scope=scope_of(people["both"], 89), pk=row.pk)
 
 
 def test_audit_names_the_person_and_no_number(outbox: Outbox) -> None:

@@ -176,12 +176,12 @@ def test_write_back_is_cancelled_and_retried(
     assert row.state == WriteBackState.WAITING
 
 
-@pytest.mark.parametrize("deed", ["cancel", "retry"])
+@pytest.mark.parametrize("action", ["cancel", "retry"])
 def test_get_does_not_change_a_write_back(
-    vendor: Simulator, as_role: Any, people: dict[str, User], deed: str
+    vendor: Simulator, as_role: Any, people: dict[str, User], action: str
 ) -> None:
     row = outbox_of(people).write()
-    assert as_role("supervisor").get(f"{LIST}{row.pk}/{deed}/").status_code == 405
+    assert as_role("supervisor").get(f"{LIST}{row.pk}/{action}/").status_code == 405
 
 
 def test_agent_cannot_see_write_backs(
@@ -191,8 +191,8 @@ def test_agent_cannot_see_write_backs(
     client = as_role("agent")
     for path in (LIST, NEW, f"{LIST}{row.pk}/"):
         assert client.get(path).status_code == 403
-    for deed in ("cancel", "retry"):
-        assert client.post(f"{LIST}{row.pk}/{deed}/").status_code == 403
+    for action in ("cancel", "retry"):
+        assert client.post(f"{LIST}{row.pk}/{action}/").status_code == 403
     assert client.post(NEW, {"unique_id": "u", "service_id": TASK}).status_code == 403
 
 
