@@ -1,5 +1,5 @@
 # Each target does its own set-up; see .ci/bootstrap.sh.
-.PHONY: run serve test test-clock lint bench messages lock clean
+.PHONY: run serve test test-quick test-clock lint bench messages lock clean
 BIN := .venv/bin
 
 # The product on http://127.0.0.1:8000 (PORT=8001 for another port), with demo people.
@@ -16,6 +16,12 @@ serve:
 test:
 	@.ci/bootstrap.sh browser
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The tier for every minute: no browser, no processes of its own, no generated requests. The whole
+# suite is `make test`.
+test-quick:
+	@.ci/bootstrap.sh dev
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not processes and not schemathesis" $(ARGS)
 
 # The whole suite at awkward moments: 00:05, 11:55 and 23:55 UTC, 29 February, the end of a month and
 # both days of a clock change. For one of them: make test-clock CLOCKS="--clock 23:55"

@@ -176,7 +176,10 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
-ACCOUNT_FORMS = {"login": "dashboard.account.sign_in.forms.NameForm"}
+ACCOUNT_FORMS = {
+    "login": "dashboard.account.sign_in.forms.NameForm",
+    "change_password": "dashboard.account.sign_in.forms.OwnPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -186,7 +189,6 @@ ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 # Guesses are counted in the database (`services.people.attempts`), not by allauth in the cache.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
-ACCOUNT_FORMS = {"change_password": "dashboard.account.sign_in.forms.OwnPasswordForm"}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "dashboard.account.sign_in.second_factor.SealedAdapter"
@@ -214,7 +216,7 @@ CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
 LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
 THEME_COOKIE_NAME = f"{_COOKIE}-theme"
 MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
-MESSAGE_STORAGE = "dashboard.ui.message_storage.OwnCookieStorage"
+MESSAGE_STORAGE = "dashboard.ui.requests.OwnCookieStorage"
 SESSION_ENGINE = "dashboard.account.session_engine"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True

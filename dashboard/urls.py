@@ -23,8 +23,8 @@ from dashboard.write_backs import views as write_backs
 
 handler400 = "dashboard.ui.error_views.bad_request"
 handler404 = "dashboard.ui.error_views.not_found"
-handler429 = "dashboard.ui.error_views.too_many"
-handler500 = "dashboard.ui.error_views.failed"
+handler429 = "dashboard.account.views.too_many_requests"
+handler500 = "dashboard.ui.error_views.server_error"
 
 _result_codes = [
     path("", result_codes.result_code_list, name="result_codes"),

@@ -42,7 +42,7 @@ from isales_proxy.client.queries import InvalidQuery
 from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import TokenScope
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 log = structlog.get_logger("isales")

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.account.sign_in import PROVIDER_ID
 from dashboard.account.sign_in.single_sign_on import Adapter
-from dashboard.ui.error_views import too_many
+from dashboard.account.views import too_many_requests
 from isales_proxy.accounts import sign_in_attempts
 
 _ATTEMPT_SECONDS: Final = 600
@@ -37,7 +37,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
     try:
         sign_in_attempts.count((sign_in_attempts.SINGLE_SIGN_ON_BY_ADDRESS, get_ip(request)))
     except sign_in_attempts.TooManyAttempts:
-        return too_many(request)
+        return too_many_requests(request)
     if not request.user.is_authenticated:
         # What a stranger leaves behind who never comes back from there.
         request.session.set_expiry(_ATTEMPT_SECONDS)

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.account.sign_in.requirement import has_passed_second_factor
 from dashboard.account.token_forms import TokenForm
 from dashboard.ui import form_drafts
+from dashboard.ui.htmx import SeeOther
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
-from dashboard.ui.responses import SeeOther
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
@@ -46,8 +46,8 @@ def token_new(request: ReaderRequest) -> HttpResponse:
     scopes = tokens.get_usable_scopes(request.user)
     if request.method == "POST":
         return _made(request, scopes)
-    open_form = form_drafts.opened(request)
-    away = form_drafts.led_away(request, open_form)
+    open_form = form_drafts.open_form(request)
+    away = form_drafts.redirect_to_outcome(request, open_form)
     if away is not None:
         return away
     if open_form.judged:
@@ -63,13 +63,13 @@ def token_new(request: ReaderRequest) -> HttpResponse:
 
 def _made(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpResponse:
     """To the page that shows the new token once; the same form sent again makes no second one."""
-    left = form_drafts.discarded(request, leave=reverse("tokens"))
+    left = form_drafts.discard_if_asked(request, leave=reverse("tokens"))
     if left is not None:
         return left
-    key = form_drafts.posted_key(request)
+    key = form_drafts.get_posted_key(request)
     form = TokenForm(request.POST, scopes=scopes)
     if not form.is_valid():
-        return form_drafts.keep(request, key=key)
+        return form_drafts.save_and_redirect(request, key=key)
     found = form.cleaned_data
 
     def make() -> tuple[str, str]:
@@ -80,13 +80,13 @@ def _made(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpRespons
             days=found["days"],
             second_factor=has_passed_second_factor(request.session, request.user),
         )
-        return form_drafts.draft_address(reverse("token_made"), key), text
+        return form_drafts.get_draft_address(reverse("token_made"), key), text
 
     try:
         address, _repeated = once(user=request.user, key=key, make=make)
     except tokens.TooManyTokens:
         notice = _("You have as many tokens as one may have. Revoke one.")
-        return form_drafts.keep(request, key=key, notice=notice, status=409)
+        return form_drafts.save_and_redirect(request, key=key, notice=notice, status=409)
     return SeeOther(address)
 
 

@@ -15,10 +15,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from dashboard.account import log_in_audit
 from dashboard.account.sign_in.devices import describe_device
 from dashboard.ui.requests import create_time_formatter
 from isales_proxy.accounts import second_factors, sessions
 from isales_proxy.models import User
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """Answer 429 for allauth's rate limits (log-ins, codes, passwords) and record it."""
+    log_in_audit.record_throttled(request.user if request.user.is_authenticated else None)
+    return render(request, "429.html", status=429)
 
 
 def log_in(request: HttpRequest) -> HttpResponse:

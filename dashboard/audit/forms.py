@@ -7,11 +7,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.audit import verify
+from isales_proxy.core.input_cleaning import CleanedInput
 
 _LONGEST: int = 18 + 1 + 64
 
 
-class VerifyForm(forms.Form):
+class VerifyForm(CleanedInput, forms.Form):
     """An anchor that was noted elsewhere, or nothing: then the chain alone is verified."""
 
     anchor = forms.CharField(

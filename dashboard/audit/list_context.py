@@ -18,7 +18,7 @@ from dashboard.audit import labels, links
 from dashboard.ui import exports
 from dashboard.ui.list_url import with_query
 from dashboard.ui.paging import explain_empty, format_count
-from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
+from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Scope
 from isales_proxy.audit.forms import FILTERS, AuditFilter
@@ -151,7 +151,7 @@ def create_context(
         groups=_groups(form),
         kept=[pair for pair in address.pairs if pair[0] in {"number_key", "number_end"}],
         empty="bad-filter" if has_bad_field(form) else "",
-        notice=notice(form, address.at()),
+        notice=build_parameter_notice(form, address.at()),
     )
     board.chosen = sum(name == "kind" for name, _value in address.pairs)
     board.chips = _chips(address)

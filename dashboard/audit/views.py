@@ -15,17 +15,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.audit import list_context, verification
 from dashboard.audit.forms import VerifyForm
 from dashboard.ui import exports
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
 from dashboard.ui.paging import format_count
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import queries
 from isales_proxy.audit.forms import AuditFilter
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access import services as number_access
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 
 _FILE: Final = "audit"
 
@@ -105,7 +105,7 @@ def _searched(scope: Scope, form: AuditFilter) -> bool:
     """Whether the form asks for a called number, which is then told. Raises SearchesSpent."""
     number = form.cleaned_data["number"] if form.is_valid() else ""
     if number:
-        queries.record_search(scope=scope, number=number)
+        number_access.record_audit_search(scope=scope, number=number)
     return bool(number)
 
 

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.core.form_fields import CountField
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
-from isales_proxy.reservations.forms import CountField
 
 _OFFSET: Final = re.compile(
     r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?00)?", re.ASCII | re.IGNORECASE

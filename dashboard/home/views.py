@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.home.forms import ZoneForm
 from dashboard.ui import form_drafts
 from dashboard.ui.context_processors import THEMES
-from dashboard.ui.requests import LAST_VDN, refuse_zone, set_time_zone
+from dashboard.ui.requests import LAST_VDN, set_time_zone, store_refused_zone
 from isales_proxy.access import get_scopes
 from isales_proxy.models import User
 
@@ -66,7 +66,9 @@ def set_zone(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         set_time_zone(cast("User", request.user), form.cleaned_data["time_zone"])
     else:
-        refuse_zone(request, str(form["time_zone"].value()), str(form.errors["time_zone"][0]))
+        store_refused_zone(
+            request, str(form["time_zone"].value()), str(form.errors["time_zone"][0])
+        )
     return _back(request)
 
 

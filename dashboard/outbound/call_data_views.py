@@ -15,15 +15,15 @@ from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
 from dashboard.outbound.list_context import render_batch, render_batches, render_task, unstored_page
 from dashboard.ui import exports, form_drafts
+from dashboard.ui.htmx import SeeOther, make_private
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther, make_private
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.models import CallDataBatch
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import CallDataFilter
@@ -41,7 +41,9 @@ def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     _must_be_a_task(service_id)
     away = None
     if form_drafts.FORM in request.GET:
-        away = form_drafts.led_away(request, form_drafts.opened(request, request.path))
+        away = form_drafts.redirect_to_outcome(
+            request, form_drafts.open_form(request, request.path)
+        )
     return away or render_task(request, scope, service_id)
 
 
@@ -53,13 +55,13 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     if request.method != "POST":
         return render_batches(request, scope, service_id)
     address = reverse("task", args=[scope.vdn.pk, service_id])
-    left = form_drafts.discarded(request, leave=address, address=address)
+    left = form_drafts.discard_if_asked(request, leave=address, address=address)
     if left is not None:
         return left
     form = CallDataRequestForm(request.POST)
-    key = form_drafts.posted_key(request)
+    key = form_drafts.get_posted_key(request)
     if not form.is_valid():
-        return form_drafts.keep(request, key=key, address=address)
+        return form_drafts.save_and_redirect(request, key=key, address=address)
     try:
         taking = call_data.request_call_data(
             scope=scope,
@@ -70,7 +72,9 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
         )
     except call_data.NoRoom:
         notice = _("Our disk has no room for the answer. CC-iSales was not asked.")
-        return form_drafts.keep(request, key=key, address=address, notice=notice, status=507)
+        return form_drafts.save_and_redirect(
+            request, key=key, address=address, notice=notice, status=507
+        )
     if taking.lost:
         # What can be stored nowhere stands in this one answer to the POST.
         return unstored_page(request, scope, taking)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.ui.paging import format_count
-from dashboard.ui.reveal_control import RevealControl, for_datum
+from dashboard.ui.reveal_control import RevealControl, create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.settings import get_retention_settings
@@ -241,7 +241,7 @@ def build_datum_rows(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumRow]:
                 ie_data=row.ie_data,
                 raw=json.dumps(row.raw, ensure_ascii=False, indent=2),
                 write_back_url=f"{write_back}?datum={row.pk}" if write_back else "",
-                reveal=for_datum(scope, row.pk)
+                reveal=create_datum_control(scope, row.pk)
                 if scope.can(Permission.REVEAL_NUMBERS) and (row.phone_numbers or row.caller_number)
                 else None,
             )

@@ -16,23 +16,22 @@ from django.utils import timezone
 from dashboard.home.forms import CallDataRequestForm
 from dashboard.outbound import columns
 from dashboard.ui import exports, form_drafts
-from dashboard.ui.htmx import render_page_or_fragment
+from dashboard.ui.htmx import make_private, render_page_or_fragment
 from dashboard.ui.list_url import ListUrl, with_query
 from dashboard.ui.paging import build_pager, format_count
-from dashboard.ui.parameters import notice
+from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import make_private
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BatchState, CallDataBatch
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import services as call_data
 from isales_proxy.outbound import tasks
 from isales_proxy.outbound.forms import BatchFilter, CallDataFilter
-from isales_proxy.reservations.forms import DEFAULT_SIZE
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
@@ -41,7 +40,9 @@ _DEFAULT_COUNT: Final = 10
 def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """The page of one task; with a take form that was refused, 422."""
     path = reverse("task", args=[scope.vdn.pk, service_id])
-    open_form = form_drafts.opened(request, path) if scope.can(Permission.TAKE_CALL_DATA) else None
+    open_form = (
+        form_drafts.open_form(request, path) if scope.can(Permission.TAKE_CALL_DATA) else None
+    )
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
     newest = call_data.list_batches(scope=scope, service_id=service_id, size=NEWEST)
@@ -51,7 +52,7 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     return render_rows(
         request,
         scope,
-        page="tasks/task.html",
+        page="outbound/task.html",
         path=path,
         service_id=service_id,
         context={
@@ -86,7 +87,7 @@ def unstored_page(
     moments = TimeFormatter(timezone.now())
     response = render(
         request,
-        "tasks/unstored.html",
+        "outbound/unstored.html",
         {
             "task": get_task_context(scope, taking.batch.service_id),
             "batch": columns.build_batch_row(taking.batch, moments),
@@ -108,7 +109,7 @@ def render_batch(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> 
     return render_rows(
         request,
         scope,
-        page="tasks/batch.html",
+        page="outbound/batch.html",
         path=reverse("call_data_batch", args=place),
         service_id=found.service_id,
         batch_id=found.pk,
@@ -172,11 +173,11 @@ def render_rows(
         filters = tuple((name, str(value)) for name, value in kept if value)
         board["refused"] = True
         address = ListUrl(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
-    board["notice"] = notice(form, address.at(page=1))
+    board["notice"] = build_parameter_notice(form, address.at(page=1))
     return render_page_or_fragment(
         request,
         page=page,
-        fragment="tasks/_rows_fragment.html",
+        fragment="outbound/_rows_fragment.html",
         context=context | {"board": board},
         status=status,
         problem=problem,
@@ -201,15 +202,15 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     address = ListUrl(path, (), size, page)
     return render_page_or_fragment(
         request,
-        page="tasks/batches.html",
-        fragment="tasks/_batches.html",
+        page="outbound/batches.html",
+        fragment="outbound/_batches.html",
         context={
             "task": get_task_context(scope, service_id),
             "batches": [columns.build_batch_row(each, moments) for each in found.rows],
             "total_text": format_count(found.total),
             "total": found.total,
             "pager": build_pager(address, total=found.total, shown=len(found.rows)),
-            "notice": notice(form, address.at(page=1)),
+            "notice": build_parameter_notice(form, address.at(page=1)),
             "refused": not good,
             "zone_text": moments.zone_text,
         },

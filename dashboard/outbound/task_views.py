@@ -64,8 +64,8 @@ def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     board["total"], board["total_text"] = len(board["rows"]), format_count(len(board["rows"]))
     return render_page_or_fragment(
         request,
-        page="tasks/list.html",
-        fragment="tasks/_fragment.html",
+        page="outbound/list.html",
+        fragment="outbound/_fragment.html",
         context={"board": board},
         status=problem.status if problem else 200 if good else 422,
         problem=problem,

@@ -1,25 +1,24 @@
-"""The columns of the reservations list: one source for HTML and, later, exports and layouts.
-
-A cell's text is prepared here once; the template only lays it out.
-"""
+"""Columns of the reservations list. Cells hold ready texts; the template only lays them out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from dashboard.ui.row_formatting import NOTHING, CodeFormatter
 from dashboard.ui.times import TimeFormatter
+from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.reservations.status import ReservationState, ReservationStatus, get_status
+from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
-
-NOTHING: Final = "—"
 
 CALL_TYPES: Final[dict[str, str | Promise]] = {
     "1": gettext_lazy("Manual"),
@@ -45,7 +44,7 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
 
 @dataclass(slots=True)
 class Cell:
-    """Ready text. `field` and `sub_field` are the vendor's names; `tone` makes `main` a badge."""
+    """One cell. `field` and `sub_field` are vendor names; `tone` makes a badge of `main`."""
 
     field: str
     main: str
@@ -69,49 +68,45 @@ class RowView:
     cells: list[Cell]
 
 
-class RowFormatter:
-    """What is the same for all rows of a page: the moment, the zone, the language, the codes."""
+class RowFormatter(CodeFormatter):
+    """Formatter of reservation rows: the texts and settings that all rows of a page share."""
 
     def __init__(
-        self, *, moments: TimeFormatter, book: CodeBook, language: str, late_grace: timedelta
+        self, *, times: TimeFormatter, book: CodeBook, language: str, late_grace: timedelta
     ) -> None:
-        self.moments = moments
+        super().__init__(times=times, book=book, language=language)
         self.late_grace = late_grace
-        self.book = book
-        self.language = language
         self.types = {key: str(value) for key, value in CALL_TYPES.items()}
         self.statuses = {key: str(value) for key, value in TASK_STATUSES.items()}
         self.states = {key: str(value) for key, value in STATES.items()}
         self.expired = _("expired")
         self.not_expired = _("not expired")
         self.cause = _("Cause %s")
-        self.unknown_code = (
-            _("unknown code (table of %s)") % moments.short(book.read_at)
-            if book.read_at
-            else _("code table not loaded yet")
-        )
 
-    def standing(self, row: Reservation) -> ReservationStatus:
-        """Judge one row at the moment of this page."""
-        return get_status(row, self.moments.now, late_grace=self.late_grace)
+    def get_status(self, row: Reservation) -> ReservationStatus:
+        """Return the status of a row at the time of this page."""
+        return get_status(row, self.times.now, late_grace=self.late_grace)
 
-    def code(self, code: str | None) -> str:
-        """A result code in the reader's words."""
-        if not code:
-            return NOTHING
-        meaning = self.book.get(code)
-        return (meaning.text(self.language) if meaning else "") or self.unknown_code
+    def format_distance(self, row: Reservation, status: ReservationStatus) -> str:
+        """Return the distance to the due time: `in 9 min`, `18 min late`, `43 min ago`."""
+        if status.state is ReservationState.LATE and status.left is not None:
+            return self.times.late(-status.left)
+        return self.times.relative(row.appoint_time) if row.appoint_time else ""
 
-    def when(self, row: Reservation, stand: ReservationStatus) -> str:
-        """How far off the row is: `in 9 min`, `18 min late`, `43 min ago`."""
-        if stand.state is ReservationState.LATE and stand.left is not None:
-            return self.moments.late(-stand.left)
-        return self.moments.relative(row.appoint_time) if row.appoint_time else ""
+
+def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormatter:
+    """Create the formatter of one page in this VDN; `now` is aware."""
+    return RowFormatter(
+        times=TimeFormatter(now or timezone.now()),
+        book=result_codes.get_book(scope.vdn),
+        language=get_language() or "en",
+        late_grace=scope.vdn.late_grace,
+    )
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its key, heading, CSS class, and how a row's cell is made."""
+    """One column: key, heading, CSS class, and the function that makes a row's cell."""
 
     key: str
     label: str | Promise
@@ -119,95 +114,97 @@ class Column:
     cell: Callable[[Reservation, ReservationStatus, RowFormatter], Cell]
 
 
-def _due(row: Reservation, stand: ReservationStatus, reading: RowFormatter) -> Cell:
+def _build_due(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> Cell:
     return Cell(
         "appointTime",
-        reading.moments.short(row.appoint_time) or NOTHING,
-        sub=reading.when(row, stand),
+        formatter.times.short(row.appoint_time) or NOTHING,
+        sub=formatter.format_distance(row, status),
     )
 
 
-def _number(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
+def _build_number(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
     return Cell("calledNo", row.called_no or NOTHING, link=True)
 
 
-def _agent(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
-    return _named("userName", row.user_name, "userAccount", row.user_account)
+def _build_agent(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
+    return _build_named("userName", row.user_name, "userAccount", row.user_account)
 
 
-def _task(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
-    return _named("taskName", row.task_name, "taskId", row.task_id)
+def _build_task(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
+    return _build_named("taskName", row.task_name, "taskId", row.task_id)
 
 
-def _named(name_field: str, name: str | None, id_field: str, ident: str | None) -> Cell:
-    """A name over its ID, or the ID alone where the name says no more."""
+def _build_named(name_field: str, name: str | None, id_field: str, ident: str | None) -> Cell:
+    """Build a cell with a name over its ID, or the ID alone where the name adds nothing."""
     if not name or name == ident:
         return Cell(id_field, ident or NOTHING)
     return Cell(name_field, name, sub=ident or "", sub_field=id_field)
 
 
-def _type(row: Reservation, _stand: ReservationStatus, reading: RowFormatter) -> Cell:
-    return Cell("callType", in_words(row.call_type, reading.types))
+def _build_type(row: Reservation, _status: ReservationStatus, formatter: RowFormatter) -> Cell:
+    return Cell("callType", get_label(row.call_type, formatter.types))
 
 
-def _task_status(row: Reservation, _stand: ReservationStatus, reading: RowFormatter) -> Cell:
-    return Cell("taskStatus", in_words(row.task_status, reading.statuses))
+def _build_task_status(
+    row: Reservation, _status: ReservationStatus, formatter: RowFormatter
+) -> Cell:
+    return Cell("taskStatus", get_label(row.task_status, formatter.statuses))
 
 
-def _call(row: Reservation, stand: ReservationStatus, reading: RowFormatter) -> Cell:
-    remark = _expiry(row, stand, reading)
+def _build_call(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> Cell:
+    expiry = _format_expiry(row, status, formatter)
     return Cell(
         "callFlag",
-        reading.states[stand.state],
-        tone=stand.state.value,
-        sub=remark,
-        sub_field="timeout" if remark else "",
+        formatter.states[status.state],
+        tone=status.state.value,
+        sub=expiry,
+        sub_field="timeout" if expiry else "",
     )
 
 
-def _expiry(row: Reservation, stand: ReservationStatus, reading: RowFormatter) -> str:
-    """What the vendor says of an open call's expiry, where that differs from our clock."""
-    if stand.state is ReservationState.LATE:
-        return reading.not_expired if row.timeout is False else ""
-    still_open = stand.state in {
+def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> str:
+    """Return the vendor's expiry mark of an open call where it differs from our status."""
+    if status.state is ReservationState.LATE:
+        return formatter.not_expired if row.timeout is False else ""
+    still_open = status.state in {
         ReservationState.WAITING,
         ReservationState.SOON,
         ReservationState.DIALLING,
         ReservationState.UNKNOWN,
     }
-    return reading.expired if row.timeout and still_open else ""
+    return formatter.expired if row.timeout and still_open else ""
 
 
-def _result(row: Reservation, _stand: ReservationStatus, reading: RowFormatter) -> Cell:
-    text = reading.code(row.fail_code)
+def _build_result(row: Reservation, _status: ReservationStatus, formatter: RowFormatter) -> Cell:
+    text = formatter.format_code(row.fail_code)
     return Cell(
         "failCode",
         text,
         code=row.fail_code or "",
-        sub=reading.cause % row.result if row.result else "",
+        sub=formatter.cause % row.result if row.result else "",
         sub_field="result" if row.result else "",
     )
 
 
-def _business(row: Reservation, _stand: ReservationStatus, _reading: RowFormatter) -> Cell:
+def _build_business(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
     return Cell("busiResult", row.busi_result or NOTHING)
 
 
-def in_words(raw: str | None, words: dict[str, str]) -> str:
-    """A code of the vendor's as a word, itself where there is none."""
-    return words.get(raw, raw) if raw else NOTHING
+def get_label(raw: str | None, labels: dict[str, str]) -> str:
+    """Return the label of a vendor value, or the value itself where there is none."""
+    return labels.get(raw, raw) if raw else NOTHING
 
 
 RESERVATION_COLUMNS: Final = (
-    Column("due", gettext_lazy("Due"), "c-due", _due),
-    Column("number", gettext_lazy("Called number"), "c-number", _number),
-    Column("agent", gettext_lazy("Agent"), "c-agent", _agent),
-    Column("task", gettext_lazy("Task"), "c-task", _task),
-    Column("type", gettext_lazy("Type"), "c-type", _type),
-    Column("task-status", gettext_lazy("Task status"), "c-status", _task_status),
-    Column("call", gettext_lazy("Call status"), "c-call", _call),
-    Column("result", gettext_lazy("Call result"), "c-result", _result),
-    Column("business", gettext_lazy("Business result"), "c-business", _business),
+    Column("due", gettext_lazy("Due"), "c-due", _build_due),
+    Column("number", gettext_lazy("Called number"), "c-number", _build_number),
+    Column("agent", gettext_lazy("Agent"), "c-agent", _build_agent),
+    Column("task", gettext_lazy("Task"), "c-task", _build_task),
+    Column("type", gettext_lazy("Type"), "c-type", _build_type),
+    Column("task-status", gettext_lazy("Task status"), "c-status", _build_task_status),
+    Column("call", gettext_lazy("Call status"), "c-call", _build_call),
+    Column("result", gettext_lazy("Call result"), "c-result", _build_result),
+    Column("business", gettext_lazy("Business result"), "c-business", _build_business),
 )
 
 
@@ -215,27 +212,27 @@ def build_rows(
     rows: tuple[Reservation, ...],
     *,
     columns: tuple[Column, ...],
-    reading: RowFormatter,
-    address: Callable[[str], str],
+    formatter: RowFormatter,
+    get_url: Callable[[str], str],
 ) -> list[RowView]:
-    """All rows of a page. `address` gives the panel's address for an `appointId`."""
+    """Build all rows of a page. `get_url` returns the panel's URL for an `appointId`."""
     labels = [str(column.label) for column in columns]
     views = []
-    for place, row in enumerate(rows):
-        stand = reading.standing(row)
+    for position, row in enumerate(rows):
+        status = formatter.get_status(row)
         cells = []
         for column, label in zip(columns, labels, strict=True):
-            cell = column.cell(row, stand, reading)
+            cell = column.cell(row, status, formatter)
             cell.css, cell.label = column.css, label
             cells.append(cell)
-        ident = row.appoint_id or ""
+        appoint_id = row.appoint_id or ""
         views.append(
             RowView(
-                id=ident,
-                # A row without an ID still needs a place of its own in the document.
-                dom_id=f"r-{ident}" if ident else f"r-at-{place}",
-                url=address(ident),
-                state=stand.state.value,
+                id=appoint_id,
+                # A row without an ID still needs a unique id in the document.
+                dom_id=f"r-{appoint_id}" if appoint_id else f"r-at-{position}",
+                url=get_url(appoint_id),
+                state=status.state.value,
                 cells=cells,
             )
         )

@@ -1,4 +1,4 @@
-"""The reservations board: everything that the page and its fragment show, ready to lay out."""
+"""Template context of the reservations list, for the page and its fragment."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import Any, Final
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
     Column,
-    RowFormatter,
     RowView,
     build_rows,
+    create_row_formatter,
 )
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import Pager, build_pager, format_count
-from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
+from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core import health
@@ -28,14 +27,12 @@ from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations.forms import ReservationFilter
 from isales_proxy.reservations.services import ReservationPage
-from isales_proxy.result_codes import services as result_codes
 
-# Each row carries its own address. A very long question is left out of it, so that the fragment
-# stays small; the panel then finds the row by its ID alone.
+# Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
+# small; the panel then finds the row by its ID alone.
 _LONGEST_ROW_QUERY: Final = 60
-
-_RANGE_LINGERS_MIN: Final = 5
-"""How long a quick range that was chosen stays marked as chosen, in minutes."""
+# Minutes in which a quick range that moves with the time stays marked as chosen.
+_RANGE_MARKED_MINUTES: Final = 5
 
 
 @dataclass
@@ -51,7 +48,7 @@ class ListContext:
     ranges: list[dict[str, Any]]
     chips: list[dict[str, str]] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
-    """What the form sends along: one account each, or many in one."""
+    """Values of the form's hidden inputs: one account each, or many in one."""
     rows: list[RowView] = field(default_factory=list)
     total: int | None = None
     total_text: str = ""
@@ -68,65 +65,55 @@ class ListContext:
     pager: Pager | None = None
     notice: ParameterNotice | None = None
     agent_text: str = ""
-    """What stands in the field by which agents are added: a text that was refused."""
+    """Content of the field that adds agents: a text that was refused."""
     candidates: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
-    """Field → what CC-iSales has no rows of and no row has told so far."""
-
-
-def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormatter:
-    """What all rows of this page are read with."""
-    return RowFormatter(
-        moments=TimeFormatter(now or timezone.now()),
-        book=result_codes.get_book(scope.vdn),
-        language=get_language() or "en",
-        late_grace=scope.vdn.late_grace,
-    )
+    """Field → value that no row had so far."""
 
 
 def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
-    """A board without an answer: the question was bad, or the vendor failed."""
+    """Create a context without rows."""
     address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
-    board = ListContext(
+    context = ListContext(
         title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
         vdn_id=scope.vdn.pk,
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
         columns=RESERVATION_COLUMNS,
-        ranges=_ranges(address, now),
-        agents=form.asked_agents(),
-        notice=notice(form, address.at(page=1)),
-        candidates=_candidates(address, form),
+        ranges=_build_ranges(address, now),
+        agents=form.list_asked_agents(),
+        notice=build_parameter_notice(form, address.at(page=1)),
+        candidates=_build_candidates(address, form),
     )
     if form.refused_agent:
-        board.agent_text = form.refused_agent
-        board.agents = [each for each in board.agents if each != form.refused_agent]
-    board.chips = _chips(address, scope, board.agents)
-    if len(board.agents) > MANY_AGENTS:
-        board.agents = [",".join(board.agents)]
+        context.agent_text = form.refused_agent
+        context.agents = [each for each in context.agents if each != form.refused_agent]
+    context.chips = _build_chips(address, scope, context.agents)
+    if len(context.agents) > MANY_AGENTS:
+        context.agents = [",".join(context.agents)]
     if has_bad_field(form):
-        board.empty = "bad-filter"
-    return board
+        context.empty = "bad-filter"
+    return context
 
 
 def create_failed_context(
     scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
 ) -> ListContext:
-    """A board that says why there is nothing to show."""
-    board = create_context(scope, form, now)
-    board.problem, board.empty = problem, "failed"
-    board.since_text = _since(TimeFormatter(now))
-    return board
+    """Create a context for a failed vendor call without an older answer."""
+    context = create_context(scope, form, now)
+    context.problem, context.empty = problem, "failed"
+    context.since_text = _format_last_answer(TimeFormatter(now))
+    return context
 
 
 def create_refused_context(
     scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
 ) -> ListContext:
-    """A board that says why nobody was asked."""
-    board = create_context(scope, form, now)
-    board.problem = problem
-    return board
+    """Create a context for a query that was refused before the vendor was called."""
+    context = create_context(scope, form, now)
+    context.problem = problem
+    return context
 
 
 def fill_context(
@@ -136,47 +123,47 @@ def fill_context(
     found: ReservationPage,
     problem: Problem | None,
 ) -> ListContext:
-    """A board with the rows of an answer."""
-    board = create_context(scope, form, now)
+    """Create a context with the rows of a page. `problem` tells why they are not newer."""
+    context = create_context(scope, form, now)
     address = ListUrl.of(reverse("reservations", args=[scope.vdn.pk]), form)
-    read = create_row_formatter(scope, now)
+    formatter = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
-    board.rows = build_rows(
+    context.rows = build_rows(
         found.rows,
-        columns=board.columns,
-        reading=read,
-        address=lambda ident: with_query(
-            get_reservation_url("reservation", scope.vdn.pk, ident), row_query
+        columns=context.columns,
+        formatter=formatter,
+        get_url=lambda appoint_id: with_query(
+            get_reservation_url("reservation", scope.vdn.pk, appoint_id), row_query
         ),
     )
-    board.total, board.total_text = found.total, format_count(found.total)
-    board.source, board.complete, board.problem = found.source, found.complete, problem
-    board.cut_short = found.cut_short
-    board.source_text = _source_words(found.source)
+    context.total, context.total_text = found.total, format_count(found.total)
+    context.source, context.complete, context.problem = found.source, found.complete, problem
+    context.cut_short = found.cut_short
+    context.source_text = _format_source(found.source)
     if found.as_of is not None:
-        board.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
-        board.as_of_text = read.moments.clock(found.as_of)
+        context.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
+        context.as_of_text = formatter.times.clock(found.as_of)
         if found.source == "stale":
-            board.age_text = read.moments.behind(now - found.as_of)
-            board.since_text = _since(read.moments)
-    board.pager = build_pager(address, total=found.total, shown=len(found.rows))
+            context.age_text = formatter.times.behind(now - found.as_of)
+            context.since_text = _format_last_answer(formatter.times)
+    context.pager = build_pager(address, total=found.total, shown=len(found.rows))
     if not found.total:
-        board.unknown = form.unknown()
-        if board.unknown:
-            board.source_text = ""
+        context.unknown = form.find_unknown()
+        if context.unknown:
+            context.source_text = ""
     if not found.rows:
-        board.empty = "past-end" if found.total and address.page > 1 else "no-match"
-    return board
+        context.empty = "past-end" if found.total and address.page > 1 else "no-match"
+    return context
 
 
-def _candidates(address: ListUrl, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:
-    """Field → what a typed text can mean there, each with the address that means it."""
+def _build_candidates(address: ListUrl, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:
+    """Map fields to the choices for an ambiguous text, each with the URL that chooses it."""
     found: dict[str, list[dict[str, str]]] = {}
     for name, offered in form.candidates.items():
         others = [pair for pair in address.filters if pair[0] != name]
         for each in offered:
-            texts = form.asked_agents() if name == "agent" else []
+            texts = form.list_asked_agents() if name == "agent" else []
             kept = [(name, text) for text in texts if each.text not in text]
             filters = (*others, *kept, (name, each.ident))
             url = replace(address, filters=filters).at(page=1)
@@ -184,13 +171,13 @@ def _candidates(address: ListUrl, form: ReservationFilter) -> dict[str, list[dic
     return found
 
 
-def _since(moments: TimeFormatter) -> str:
-    """Since when the vendor is away, as far as we know."""
+def _format_last_answer(times: TimeFormatter) -> str:
+    """Format when the vendor answered last; "" if that is not known."""
     answered = health.get_vendor_health().answered_at
-    return _("Last answer at %s.") % moments.clock(answered) if answered else ""
+    return _("Last answer at %s.") % times.clock(answered) if answered else ""
 
 
-def _source_words(source: str) -> str:
+def _format_source(source: str) -> str:
     return {
         "live": _("from CC-iSales"),
         "cache": _("from CC-iSales"),
@@ -199,27 +186,27 @@ def _source_words(source: str) -> str:
     }[source]
 
 
-def _chips(address: ListUrl, scope: Scope, agents: list[str]) -> list[dict[str, str]]:
-    """One chip a filter, each with the address without it; many agents share one."""
+def _build_chips(address: ListUrl, scope: Scope, agents: list[str]) -> list[dict[str, str]]:
+    """Build one chip per filter, with the URL without it; many agents share one chip."""
     known = directory.get_known_names(scope=scope)
     chips = []
     for name, value in address.filters:
         if name == "agent":
             continue
         text = known.tasks.get(value) or value if name == "task" else value.replace("T", " ")
-        chips.append(_chip(name, value, text, address.without(name, value)))
+        chips.append(_build_chip(name, value, text, address.without(name, value)))
     if len(agents) > MANY_AGENTS:
         text = f"{len(agents)}: {', '.join(agents[:MANY_AGENTS])} …"
-        chips.append(_chip("agents", "", text, address.without("agent")))
+        chips.append(_build_chip("agents", "", text, address.without("agent")))
     else:
         for account in agents:
             person = known.agents.get(account, "")
             text = f"{person} {account}" if person and person != account else account
-            chips.append(_chip("agent", account, text, address.without("agent", account)))
+            chips.append(_build_chip("agent", account, text, address.without("agent", account)))
     return chips
 
 
-def _chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
+def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
     label = {
         "called_no": _("Called number"),
         "agent": _("Agent"),
@@ -231,13 +218,13 @@ def _chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
     return {"name": name, "label": label, "value": value, "text": text, "remove_url": remove_url}
 
 
-def _ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:
-    """The quick ranges. A day ends at the next midnight, so that its last minute is in it."""
+def _build_ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:
+    """Build the quick ranges. A day ends at the next midnight, so its last minute is included."""
     local = now.astimezone(timezone.get_current_timezone())
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     minute = local.replace(second=0, microsecond=0)
     day = timedelta(days=1)
-    # An hour is counted on the clock of the world, not on that of a wall that may be changed.
+    # Added in UTC, since local clocks may change within the hour.
     in_an_hour = (minute.astimezone(UTC) + timedelta(hours=1)).astimezone(local.tzinfo)
     spans = (
         (_("Next hour"), minute.replace(tzinfo=None), in_an_hour.replace(tzinfo=None)),
@@ -248,7 +235,7 @@ def _ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "label": label,
-            "url": address.ranged(_existing(begin), _existing(end)),
+            "url": address.ranged(_format_existing(begin), _format_existing(end)),
             "current": _is_chosen(address, begin, end),
         }
         for label, begin, end in spans
@@ -256,26 +243,26 @@ def _ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:
 
 
 def _is_chosen(address: ListUrl, begin: datetime, end: datetime) -> bool:
-    """Whether the address holds this range, or the one that stood under its name just before.
+    """Return True if the URL has this range, or the one of the same name some minutes ago.
 
-    "Next hour" moves on with every minute; who chose it stays in it while they read.
+    "Next hour" moves with every minute and stays marked while it is read.
     """
     return any(
-        ("begin", _existing(begin - ago)) in address.filters
-        and ("end", _existing(end - ago)) in address.filters
-        for ago in (timedelta(minutes=minutes) for minutes in range(_RANGE_LINGERS_MIN))
+        ("begin", _format_existing(begin - ago)) in address.filters
+        and ("end", _format_existing(end - ago)) in address.filters
+        for ago in (timedelta(minutes=minutes) for minutes in range(_RANGE_MARKED_MINUTES))
     )
 
 
-def _existing(naive: datetime) -> str:
-    """A local time as the filter takes it; where the clocks skip it, the first one after."""
+def _format_existing(naive: datetime) -> str:
+    """Format a local time for the filter; one that clocks skip becomes the first after it."""
     zone = timezone.get_current_timezone()
-    moment = naive.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
-    return f"{moment:%Y-%m-%dT%H:%M}"
+    existing = naive.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+    return f"{existing:%Y-%m-%dT%H:%M}"
 
 
 def list_options(scope: Scope) -> dict[str, list[dict[str, str]]]:
-    """What the agent and task fields offer while one types."""
+    """List the suggestions of the agent and task fields."""
     agents = directory.get_known_names(scope=scope).agents
     return {
         kind: [

@@ -1,17 +1,29 @@
-"""The side panel of a reservation: its eighteen fields in the order of the question, what was
-agreed, what became of it, and the identifiers that only a support case needs."""
+"""The side panel of a reservation: its eighteen fields in the order of use (agreement, call,
+identifiers), its write-backs, and other reservations of the same number.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.reservations.columns import NOTHING, RowFormatter, in_words
+from dashboard.reservations.columns import RowFormatter, create_row_formatter, get_label
+from dashboard.ui.code_labels import explain_result
+from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
+from dashboard.ui.reveal_control import create_reservation_control
+from dashboard.ui.row_formatting import NOTHING, WRITE_BACK_TONES
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
+from isales_proxy.models import WriteBackState
 from isales_proxy.privacy.field_policies import RESERVATION_FIELDS, Content
+from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.reservations.services import FoundReservation, RelatedReservations
+from isales_proxy.write_backs import queries as write_backs
 
 _AGREED: Final = (
     "appoint_time",
@@ -24,28 +36,109 @@ _AGREED: Final = (
 )
 _CALL: Final = ("begin_time", "end_time", "fail_code", "result", "caller_no", "busi_result")
 _IDENTIFIERS: Final = ("appoint_id", "user_account", "task_id", "call_flag")
-# Shown in words above; their codes are for who compares them with the vendor's own screens.
+# Labelled above; the raw codes help to compare with the vendor's own screens.
 _CODES: Final[dict[str, str | Promise]] = {
     "call_type": gettext_lazy("Type code"),
     "task_status": gettext_lazy("Task status code"),
 }
-# The title of the panel.
 _TITLE: Final = "called_no"
+_TIMES: Final = frozenset({"appoint_time", "begin_time", "end_time", "create_time"})
 
 
-def panel_fields(row: Reservation, reading: RowFormatter, *, masked: bool) -> dict[str, Any]:
-    """All fields of a row, ready to lay out; no number of a `masked` one can be copied."""
+def create_panel(scope: Scope, appoint_id: str, query: str) -> dict[str, Any]:
+    """Create the context of `reservations/_panel.html` without a reservation.
+
+    `query` is the query string of the list beside it.
+    """
+    path = reverse("reservation", args=[scope.vdn.pk, appoint_id])
     return {
-        "title": _field(row, _TITLE, reading, masked=masked),
+        "id": appoint_id,
+        "called_no": "",
+        "state": "unknown",
+        "state_text": "",
+        "when_text": "",
+        "dial_text": "",
+        "content": None,
+        "write_backs": [],
+        "explanation": None,
+        "as_of_text": "",
+        "missing": False,
+        "reveal": None,
+        "problem": None,
+        "close_url": with_query(reverse("reservations", args=[scope.vdn.pk]), query),
+        "related_url": with_query(
+            reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query
+        ),
+        "url": with_query(path, query),
+    }
+
+
+def fill_panel(scope: Scope, found: FoundReservation, query: str) -> dict[str, Any]:
+    """Create the context of `reservations/_panel.html` for a reservation."""
+    row = found.row
+    appoint_id = row.appoint_id or ""
+    formatter = create_row_formatter(scope)
+    status = formatter.get_status(row)
+    is_early = status.dial_at is not None and status.dial_at != row.appoint_time
+    return create_panel(scope, appoint_id, query) | {
+        "called_no": row.called_no or "",
+        "state": status.state.value,
+        "state_text": formatter.states[status.state],
+        "when_text": formatter.format_distance(row, status),
+        "dial_text": _("Automatic: dialled from %s, five minutes early.")
+        % formatter.times.short(status.dial_at)
+        if is_early
+        else "",
+        "content": _build_fields(row, formatter, masked=not scope.can(Permission.SEE_NUMBERS)),
+        "write_backs": _list_write_backs(scope, appoint_id, formatter),
+        "explanation": explain_result(
+            scope.vdn.pk, formatter.book, row.fail_code, formatter.language
+        ),
+        "as_of_text": formatter.times.clock(found.as_of),
+        "reveal": create_reservation_control(scope, appoint_id, query)
+        if scope.can(Permission.REVEAL_NUMBERS) and (row.called_no or row.caller_no)
+        else None,
+    }
+
+
+def create_related() -> dict[str, Any]:
+    """Create the context of `reservations/_related.html` without rows."""
+    return {"rows": [], "problem": None, "truncated": False, "list_url": "", "reached": None}
+
+
+def fill_related(scope: Scope, found: RelatedReservations) -> dict[str, Any]:
+    """Create the context of `reservations/_related.html` with rows."""
+    formatter = create_row_formatter(scope)
+    return create_related() | {
+        "rows": [_build_related_row(scope, row, formatter) for row in found.others.rows],
+        "truncated": found.others.total > found.others.query.size,
+        "list_url": get_number_url(scope, found.number),
+        "reached": _build_reached(scope, found.reached, formatter) if found.reached else None,
+    }
+
+
+def get_number_url(scope: Scope, number: str) -> str:
+    """Return the URL of the list of a called number; "" for one that cannot be searched for."""
+    data = QueryDict(mutable=True)
+    data["called_no"] = number
+    form = ReservationFilter(data, scope=scope)
+    path = reverse("reservations", args=[scope.vdn.pk])
+    return ListUrl.of(path, form).at() if number and form.is_valid() else ""
+
+
+def _build_fields(row: Reservation, formatter: RowFormatter, *, masked: bool) -> dict[str, Any]:
+    """Build all fields of a row; numbers of a `masked` one cannot be copied."""
+
+    def build(names: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [_build_field(row, name, formatter, masked=masked) for name in names]
+
+    return {
+        "title": _build_field(row, _TITLE, formatter, masked=masked),
         "groups": [
-            {
-                "name": name,
-                "label": label,
-                "fields": [_field(row, each, reading, masked=masked) for each in names],
-            }
-            for name, label, names in (("agreed", _("Agreed"), _AGREED), ("call", _("Call"), _CALL))
+            {"name": "agreed", "label": _("Agreed"), "fields": build(_AGREED)},
+            {"name": "call", "label": _("Call"), "fields": build(_CALL)},
         ],
-        "identifiers": [_field(row, each, reading, masked=masked) for each in _IDENTIFIERS],
+        "identifiers": build(_IDENTIFIERS),
         "codes": [
             {
                 "field": RESERVATION_FIELDS[name].vendor_name,
@@ -57,33 +150,76 @@ def panel_fields(row: Reservation, reading: RowFormatter, *, masked: bool) -> di
     }
 
 
-def _field(row: Reservation, name: str, reading: RowFormatter, *, masked: bool) -> dict[str, Any]:
+def _build_field(
+    row: Reservation, name: str, formatter: RowFormatter, *, masked: bool
+) -> dict[str, Any]:
     field = RESERVATION_FIELDS[name]
     raw = getattr(row, name)
-    text = _text(row, name, reading)
-    readable = not (masked and field.holds is Content.NUMBER)
+    text = _format_value(row, name, formatter)
+    is_readable = not (masked and field.holds is Content.NUMBER)
     return {
         "field": field.vendor_name,
         "label": str(field.label),
         "text": "" if text == NOTHING else text,
         "code": raw if name == "fail_code" and raw else "",
-        "copy": raw if raw and field.copied and readable else "",
+        "copy": raw if raw and field.copied and is_readable else "",
     }
 
 
-def _text(row: Reservation, name: str, reading: RowFormatter) -> str:
-    if name in {"appoint_time", "begin_time", "end_time", "create_time"}:
-        return reading.moments.exact(getattr(row, name))
+def _format_value(row: Reservation, name: str, formatter: RowFormatter) -> str:
+    if name in _TIMES:
+        return formatter.times.exact(getattr(row, name))
     if name == "call_type":
-        return in_words(row.call_type, reading.types)
+        return get_label(row.call_type, formatter.types)
     if name == "task_status":
-        return in_words(row.task_status, reading.statuses)
+        return get_label(row.task_status, formatter.statuses)
     if name == "timeout":
         return "" if row.timeout is None else _("Yes") if row.timeout else _("No")
     if name == "fail_code":
-        return reading.code(row.fail_code)
+        return formatter.format_code(row.fail_code)
     if name == "user_name":
         return row.user_name or row.user_account or ""
     if name == "task_name":
         return row.task_name or row.task_id or ""
     return getattr(row, name) or ""
+
+
+def _build_related_row(scope: Scope, row: Reservation, formatter: RowFormatter) -> dict[str, str]:
+    status = formatter.get_status(row)
+    return {
+        "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
+        "due": formatter.times.short(row.appoint_time) or NOTHING,
+        "agent": row.user_name or row.user_account or NOTHING,
+        "state": status.state.value,
+        "state_text": formatter.states[status.state],
+        "code": row.fail_code or "",
+        "result": formatter.format_code(row.fail_code) if row.fail_code else "",
+    }
+
+
+def _build_reached(scope: Scope, row: Reservation, formatter: RowFormatter) -> dict[str, str]:
+    at = formatter.times.short(row.begin_time or row.appoint_time)
+    return {
+        "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
+        "text": _("Already reached %(at)s by %(agent)s.")
+        % {"at": at, "agent": row.user_name or row.user_account or NOTHING},
+    }
+
+
+def _list_write_backs(
+    scope: Scope, appoint_id: str, formatter: RowFormatter
+) -> list[dict[str, str]]:
+    if not scope.can(Permission.SEE_OUTBOUND):
+        return []
+    return [
+        {
+            "url": reverse("write_back", args=[scope.vdn.pk, row.pk]),
+            "written": formatter.times.short(row.created_at),
+            "tone": WRITE_BACK_TONES[row.state],
+            "state_text": str(WriteBackState(row.state).label),
+            "by": row.created_by_name,
+            "code": row.fail_code,
+            "result": formatter.format_code(row.fail_code) if row.fail_code else "",
+        }
+        for row in write_backs.list_for_reservation(scope=scope, appoint_id=appoint_id)
+    ]

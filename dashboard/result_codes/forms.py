@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from isales_proxy.core.form_fields import SearchTextField
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
 from isales_proxy.models import CodeCategory
-from isales_proxy.reservations.forms import SearchTextField
 from isales_proxy.result_codes.guide import TEXTS
 
 LONGEST_TEXT: Final = 500

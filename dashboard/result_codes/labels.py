@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.ui.paging import format_count
-from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
-from isales_proxy.result_codes.book import CodeBook
-from isales_proxy.result_codes.guide import Explanation
+from isales_proxy.models import CodeRefresh, RefreshKind
 from isales_proxy.result_codes.tables import CodeChange, CodeText, Kind, RefreshReport
 
 KINDS: Final[dict[Kind, tuple[str | Promise, str]]] = {
@@ -32,11 +28,6 @@ _SYSTEM: Final[dict[str, str | Promise]] = {
     "system": gettext_lazy("the system"),
 }
 _PEOPLE: Final = (RefreshKind.PERSON, RefreshKind.ROLL_BACK)
-# What stands in the place of a code in an address.
-_TAKEN: Final = frozenset(
-    {".", "..", "export.csv", "export.xlsx", "history", "progress", "refresh"}
-)
-_PATH_PART: Final = re.compile(r"[^/\\\x00-\x1f\x7f]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -49,11 +40,6 @@ class ChangeRow:
     tone: str
     before: tuple[str, str]
     after: tuple[str, str]
-
-
-def get_category_label(raw: str) -> str:
-    """A `CodeCategory` in the reader's language; "" stays ""."""
-    return str(CodeCategory(raw).label) if raw in CodeCategory.values else ""
 
 
 def summarise(report: RefreshReport) -> str:
@@ -78,33 +64,6 @@ def build_change_rows(changes: Iterable[CodeChange], language: str) -> list[Chan
 def describe_actor(row: CodeRefresh) -> str:
     """Who or what brought this change about."""
     return row.by if row.kind in _PEOPLE else str(_SYSTEM.get(row.by, row.by))
-
-
-def explain(explanation: Explanation, language: str) -> dict[str, Any]:
-    """Meaning and next step of a code in the reader's language, for a panel."""
-    return {
-        "category": get_category_label(explanation.category),
-        "meaning": explanation.meaning(language),
-        "step": explanation.step(language),
-        "edited": explanation.edited,
-    }
-
-
-def build_panel_section(
-    vdn_id: int, book: CodeBook, code: str | None, language: str
-) -> dict[str, Any] | None:
-    """What a reservation's panel says of its call result; None where there is nothing to say."""
-    said = explain(book.explain(code), language)
-    if not code or not (said["meaning"] or said["step"]):
-        return None
-    return said | {"code": code, "url": get_code_url(vdn_id, code)}
-
-
-def get_code_url(vdn_id: int, code: str, name: str = "result_code") -> str:
-    """The address `name` of one code; "" for a code that no path can hold."""
-    if code in _TAKEN or not _PATH_PART.fullmatch(code):
-        return ""
-    return reverse(name, args=[vdn_id, code])
 
 
 def _line(change: CodeChange, language: str) -> ChangeRow:

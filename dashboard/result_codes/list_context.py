@@ -15,7 +15,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from dashboard.result_codes.forms import STATES, CodeFilter
-from dashboard.result_codes.labels import get_category_label, get_code_url
+from dashboard.ui.code_labels import get_category_label, get_code_url
 from dashboard.ui.list_url import with_query
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter, format_zone

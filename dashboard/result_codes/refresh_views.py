@@ -14,20 +14,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.result_codes import list_context
 from dashboard.result_codes.labels import build_change_rows, describe_actor, summarise
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import build_pager, format_count
-from dashboard.ui.parameters import notice
+from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import CodeRefresh, RefreshKind
-from isales_proxy.reservations.forms import DEFAULT_SIZE, PageFilter
 from isales_proxy.result_codes import history as code_history
 from isales_proxy.result_codes import previews
 from isales_proxy.result_codes import services as result_codes
@@ -113,7 +112,7 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "rows": [_entry(row, moments) for row in rows],
             "total": total,
             "form": form,
-            "notice": notice(form, address.at(page=1)),
+            "notice": build_parameter_notice(form, address.at(page=1)),
             "pager": build_pager(address, total=total, shown=len(rows)),
             "held": list_context.describe_hold(
                 code_history.get_active_roll_back(scope.vdn), moments

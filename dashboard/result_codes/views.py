@@ -14,12 +14,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.result_codes import list_context
 from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
-from dashboard.result_codes.labels import explain, get_category_label, get_code_url
 from dashboard.ui import exports, form_drafts
-from dashboard.ui.htmx import render_page_or_fragment
+from dashboard.ui.code_labels import explain, get_category_label, get_code_url
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.accounts.form_drafts import once
@@ -88,8 +87,8 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     story = _story(scope, code)
     if request.method == "POST":
         return _noted(request, scope, code)
-    open_form = form_drafts.opened(request)
-    away = form_drafts.led_away(request, open_form)
+    open_form = form_drafts.open_form(request)
+    away = form_drafts.redirect_to_outcome(request, open_form)
     if away is not None:
         return away
     form = NoteForm(open_form.data)
@@ -110,14 +109,14 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
 def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """Save or remove a note, once for each form; what is refused is kept for another look."""
     place = get_code_url(scope.vdn.pk, code)
-    left = form_drafts.discarded(request, leave=place)
+    left = form_drafts.discard_if_asked(request, leave=place)
     if left is not None:
         return left
-    key = form_drafts.posted_key(request)
+    key = form_drafts.get_posted_key(request)
     form = NoteForm(request.POST)
     remove = "remove" in request.POST
     if not remove and not form.is_valid():
-        return form_drafts.keep(request, key=key)
+        return form_drafts.save_and_redirect(request, key=key)
 
     def change() -> tuple[str, str]:
         if remove:

@@ -15,7 +15,12 @@ from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.list_url import with_query
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.reveal_control import RevealControl, for_datum, for_reservation, for_write_back
+from dashboard.ui.reveal_control import (
+    RevealControl,
+    create_datum_control,
+    create_reservation_control,
+    create_write_back_control,
+)
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
@@ -31,7 +36,7 @@ from isales_proxy.reveals.services import Revealed
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """The numbers of a reservation."""
     query = request.GET.urlencode()
-    control = for_reservation(scope, appoint_id, query)
+    control = create_reservation_control(scope, appoint_id, query)
     back = with_query(reverse("reservation", args=[scope.vdn.pk, appoint_id]), query)
 
     def deed(reason: str) -> Revealed:
@@ -52,7 +57,7 @@ def datum(request: ReaderRequest, scope: Scope, datum_id: int) -> HttpResponse:
     """The numbers of a row of call data."""
     return _answer(
         request,
-        for_datum(scope, datum_id),
+        create_datum_control(scope, datum_id),
         reverse("tasks", args=[scope.vdn.pk]),
         lambda reason: reveals.reveal_datum(scope=scope, datum_id=datum_id, reason=reason),
     )
@@ -64,7 +69,7 @@ def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """The number of a write-back."""
     return _answer(
         request,
-        for_write_back(scope, pk),
+        create_write_back_control(scope, pk),
         reverse("write_back", args=[scope.vdn.pk, pk]),
         lambda reason: reveals.reveal_write_back(scope=scope, pk=pk, reason=reason),
     )

@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from dashboard.ui.requests import get_last_scope, refused_zone
+from dashboard.ui.requests import get_last_scope, pop_refused_zone
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope, get_scopes
 from isales_proxy.core import health
@@ -37,7 +37,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     scope: Scope | None = getattr(request, "scope", None) or get_last_scope(request, scopes)
     zone = scope.zone if scope else timezone.get_current_timezone()
     language = get_language() or "en"
-    typed_zone, zone_error = refused_zone(request) if known else ("", "")
+    typed_zone, zone_error = pop_refused_zone(request) if known else ("", "")
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "auto")
     return {
         "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,

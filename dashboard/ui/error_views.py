@@ -1,4 +1,4 @@
-"""What cannot be answered: a page for people, problem+json for programs."""
+"""Error handlers of the site: a page for browsers, problem+json for the API."""
 
 from __future__ import annotations
 
@@ -23,19 +23,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views import defaults
 
-from dashboard.account import log_in_audit
 from dashboard.ui import form_drafts
-from dashboard.ui.unavailable import unavailable
+from dashboard.ui.middleware import render_unavailable
 from isales_proxy.core.database import is_unavailable
 from isales_proxy.problems import is_api, respond
 
 _LONGEST_ORIGIN: Final = 200
 
-
-_OPEN_TOO_LONG: Final = _lazy("This page is out of date")
-_ELSEWHERE: Final = _lazy("This form came from another address")
+_OUT_OF_DATE: Final = _lazy("This page is out of date")
+_OTHER_ORIGIN: Final = _lazy("This form came from another address")
 _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
-    # The begin of Django's reason, and what it means.
+    # (prefix of Django's reason, (title, explanation))
     (
         REASON_NO_CSRF_COOKIE,
         (
@@ -46,7 +44,7 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
     (
         REASON_BAD_ORIGIN.partition("%s")[0],
         (
-            _ELSEWHERE,
+            _OTHER_ORIGIN,
             _lazy(
                 "It was sent from %(origin)s, which this server does not trust. If that is the "
                 "address by which you open Callboard, an administrator must add it to "
@@ -57,14 +55,14 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
     (
         REASON_CSRF_TOKEN_MISSING,
         (
-            _ELSEWHERE,
+            _OTHER_ORIGIN,
             _lazy("It carries no proof that this server made it. Open the form here and send it."),
         ),
     ),
     (
         "Referer checking failed",
         (
-            _ELSEWHERE,
+            _OTHER_ORIGIN,
             _lazy("Your browser or a proxy did not say from which page of this server it came."),
         ),
     ),
@@ -72,16 +70,16 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that this server cannot take for its own: why, and the way back to what was typed."""
+    """Answer 403 for a failed CSRF check: the cause, and a link to the saved draft of the form."""
     title, text = next(
-        (found for begin, found in _CSRF if reason.startswith(begin)),
+        (found for prefix, found in _CSRF if reason.startswith(prefix)),
         (
-            _OPEN_TOO_LONG,
+            _OUT_OF_DATE,
             _lazy("Somebody has logged in here since it was opened. Open the form again."),
         ),
     )
-    # What names a person was signed by us for that person.
-    back = form_drafts.save_typed(request) and form_drafts.posted_address(request)
+    # The owner field of the form is signed, so saving is safe although the check failed.
+    back = form_drafts.save_typed(request) and form_drafts.get_posted_address(request)
     context = {
         "title": title,
         "text": str(text) % {"origin": request.headers.get("Origin", "?")[:_LONGEST_ORIGIN]},
@@ -91,7 +89,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A request that no page can be meant by; perhaps not even its host is ours."""
+    """Answer 400: an unknown host, a body that is too large, or an interrupted session."""
     if is_api(request):
         return respond(400, _("This request cannot be understood."))
     context: dict[str, Any] = {"status": 400}
@@ -111,22 +109,17 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """There is nothing here for this person."""
+    """Answer 404, also for objects of a VDN that the person has no access to."""
     if is_api(request):
         return respond(404, _("There is nothing here for you."))
     return defaults.page_not_found(request, exception)
 
 
-def too_many(request: HttpRequest) -> HttpResponse:
-    """What allauth answers when its limits are met: too many log-ins, codes or passwords."""
-    log_in_audit.record_throttled(request.user if request.user.is_authenticated else None)
-    return render(request, "429.html", status=429)
-
-
-def failed(request: HttpRequest) -> HttpResponse:
-    """Our own fault; the log has more. Django calls this while the error is being handled."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500, or 503 if the database is unavailable. Django calls it within the handling of the
+    exception."""
     if is_unavailable(sys.exc_info()[1]):
-        return unavailable(request)
+        return render_unavailable(request)
     if is_api(request):
         return respond(
             500, _("Something went wrong on our side; the log has more of this request.")

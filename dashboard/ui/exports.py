@@ -21,7 +21,7 @@ from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-from dashboard.ui.responses import make_private
+from dashboard.ui.htmx import make_private
 
 Row = Sequence[str]
 

@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
+from dashboard.ui.htmx import SeeOther
 from dashboard.ui.list_url import with_query
-from dashboard.ui.responses import SeeOther
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import form_drafts
 from isales_proxy.accounts.form_drafts import Draft
@@ -59,7 +59,7 @@ class OpenForm:
     outcome: str = ""
 
 
-def base_address(request: HttpRequest) -> str:
+def get_base_address(request: HttpRequest) -> str:
     """The address of this request without what names a draft."""
     query = request.GET.copy()
     for name in _OWN:
@@ -67,17 +67,17 @@ def base_address(request: HttpRequest) -> str:
     return with_query(request.path, query.urlencode())
 
 
-def draft_address(address: str, key: str, *, review: bool = False) -> str:
+def get_draft_address(address: str, key: str, *, review: bool = False) -> str:
     """The address of a form, naming its draft."""
     more = urlencode({FORM: key} | ({REVIEW: "1"} if review else {}))
     return f"{address}{'&' if '?' in address else '?'}{more}"
 
 
-def opened(request: HttpRequest, address: str = "") -> OpenForm:
+def open_form(request: HttpRequest, address: str = "") -> OpenForm:
     """The form at this address: with the draft that it names, else with the newest one typed here,
     else empty under a new key. `address` where it is not that of the request."""
     user = cast("User", request.user)
-    address = address or base_address(request)
+    address = address or get_base_address(request)
     wanted = request.GET.get(FORM, "")
     found: Draft | None = None
     restored = False
@@ -107,7 +107,7 @@ def opened(request: HttpRequest, address: str = "") -> OpenForm:
     )
 
 
-def led_away(request: HttpRequest, form: OpenForm) -> HttpResponse | None:
+def redirect_to_outcome(request: HttpRequest, form: OpenForm) -> HttpResponse | None:
     """To what came of a form that was carried out before; None for any other."""
     if not form.outcome:
         return None
@@ -115,13 +115,13 @@ def led_away(request: HttpRequest, form: OpenForm) -> HttpResponse | None:
     return SeeOther(form.outcome)
 
 
-def posted_key(request: HttpRequest) -> str:
+def get_posted_key(request: HttpRequest) -> str:
     """The key that the sent form bears; a new one for a form without."""
     key = request.POST.get(KEY, "")
     return key if _KEY.fullmatch(key) else uuid.uuid4().hex
 
 
-def keep(
+def save_and_redirect(
     request: HttpRequest,
     *,
     key: str,
@@ -132,7 +132,7 @@ def keep(
 ) -> HttpResponse:
     """Keep what was sent, and lead (303) to the page that judges and shows it."""
     user = cast("User", request.user)
-    address = address or base_address(request)
+    address = address or get_base_address(request)
     if form_drafts.save(
         user=user,
         key=key,
@@ -142,7 +142,7 @@ def keep(
         notice=notice,
         status=status,
     ):
-        return SeeOther(draft_address(address, key, review=review))
+        return SeeOther(get_draft_address(address, key, review=review))
     found = form_drafts.find(user=user, key=key)
     if found is not None and found.done:
         messages.info(request, _("This form was sent before. This is what came of it."))
@@ -151,15 +151,15 @@ def keep(
     return SeeOther(address)
 
 
-def discarded(request: HttpRequest, *, leave: str, address: str = "") -> HttpResponse | None:
+def discard_if_asked(request: HttpRequest, *, leave: str, address: str = "") -> HttpResponse | None:
     """After “Cancel” and “Start over”: the draft is forgotten; None where neither was pressed."""
     wanted = request.POST.get(DISCARD, "")
     if not wanted:
         return None
-    address = address or base_address(request)
+    address = address or get_base_address(request)
     user = cast("User", request.user)
-    form_drafts.discard(user=user, key=posted_key(request), address=address)
-    return SeeOther(local_address(request, leave) if wanted == _LEAVE else address)
+    form_drafts.discard(user=user, key=get_posted_key(request), address=address)
+    return SeeOther(get_local_address(request, leave) if wanted == _LEAVE else address)
 
 
 def save_typed(request: HttpRequest) -> bool:
@@ -172,10 +172,10 @@ def save_typed(request: HttpRequest) -> bool:
     return form_drafts.save(user=user, key=key, address=address, fields=request.POST)
 
 
-def posted_address(request: HttpRequest) -> str:
+def get_posted_address(request: HttpRequest) -> str:
     """The address of the sent form with its draft; "" for a form that was not made here."""
     place = _place(request.POST.get(OWNER, ""))
-    return draft_address(place[2], place[1]) if place else ""
+    return get_draft_address(place[2], place[1]) if place else ""
 
 
 def save_undone(request: HttpRequest) -> str:
@@ -189,10 +189,10 @@ def save_undone(request: HttpRequest) -> str:
         return ""
     _pk, key, address = place
     kept = form_drafts.save(user=user, key=key, address=address, fields=request.POST, undone=True)
-    return draft_address(address, key) if kept else address
+    return get_draft_address(address, key) if kept else address
 
 
-def local_address(request: HttpRequest, wanted: Any, *, default: str = "/") -> str:
+def get_local_address(request: HttpRequest, wanted: Any, *, default: str = "/") -> str:
     """`wanted` where it is an address of this server, else `default`."""
     text = str(wanted or "")
     safe = (
@@ -205,18 +205,18 @@ def local_address(request: HttpRequest, wanted: Any, *, default: str = "/") -> s
     return text if safe else default
 
 
-def referring_address(request: HttpRequest) -> str:
+def get_referring_address(request: HttpRequest) -> str:
     """The local address of the page that this request came from; "" where it is none of ours."""
     referer = request.headers.get("Referer", "")
     origin = f"{request.scheme}://{request.get_host()}"
     if not referer.startswith(f"{origin}/"):
         return ""
-    return local_address(request, referer.removeprefix(origin), default="")
+    return get_local_address(request, referer.removeprefix(origin), default="")
 
 
-def came_from(request: HttpRequest) -> str:
+def get_previous_address(request: HttpRequest) -> str:
     """Likewise, "" also where that is the page itself."""
-    address = referring_address(request)
+    address = get_referring_address(request)
     return "" if address.partition("?")[0] == request.path else address
 
 

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from isales_proxy.reservations.forms import DEFAULT_SIZE, ReservationFilter
+from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.reservations.forms import ReservationFilter
 
 Pairs = list[tuple[str, str]]
 

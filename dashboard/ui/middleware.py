@@ -1,4 +1,4 @@
-"""What happens to every request, whatever the page."""
+"""Middleware of every request, and the 503 page for an unavailable database."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
 
-from dashboard.ui.unavailable import unavailable
 from isales_proxy.audit import services as audit
-from isales_proxy.core.database import is_unavailable
-from isales_proxy.problems import is_api, respond, respond_too_large
+from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
+from isales_proxy.problems import is_api, respond, respond_database_busy, respond_too_large
 
 log = structlog.get_logger("isales")
 
@@ -38,10 +37,10 @@ ANSWERED = Histogram(
 
 
 class NoStoreMiddleware:
-    """Has no browser or proxy keep an answer that says nothing of keeping: `private, no-store`.
+    """Sets `Cache-Control: private, no-store` on responses without the header.
 
-    Any page may name the person, and some show what opens an account: the secret of an
-    authenticator app, the recovery codes.
+    Any page may name the person, and some show credentials: the secret of an authenticator app,
+    recovery codes.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -54,7 +53,7 @@ class NoStoreMiddleware:
 
 
 class UrlValidationMiddleware:
-    """Refuses addresses that no page of ours can have: not UTF-8, with NUL, or over 8 kB.
+    """Refuses addresses that are not UTF-8, contain NUL, or have a query over 8 kB (414, 422).
 
     Django would decode such bytes to replacement characters and search for those.
     """
@@ -64,34 +63,47 @@ class UrlValidationMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         query = request.META.get("QUERY_STRING", "")
-        # The log-in carries the wanted address in its own, encoded a second time.
+        # The log-in page carries the requested address as a parameter, encoded a second time.
         longest = LONGEST_ADDRESS * (2 if request.path == reverse(settings.LOGIN_URL) else 1)
         if len(query) > longest:
-            return _refused(request, 414)
+            return _refuse(request, 414)
         if query.count("&") >= MOST_PARAMETERS:
-            return _refused(request, 422)
+            return _refuse(request, 422)
         raw = unquote_to_bytes(query.replace("+", " "))
         path = request.META.get("PATH_INFO", "")
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
-            return _refused(request, 422)
+            return _refuse(request, 422)
         if b"\x00" in raw or "\x00" in path or "\ufffd" in path:
-            return _refused(request, 422)
+            return _refuse(request, 422)
         return self.get_response(request)
 
 
-def _refused(request: HttpRequest, status: int) -> HttpResponse:
+def render_unavailable(request: HttpRequest) -> HttpResponse:
+    """Render the 503 page, or problem+json for the API, with `Retry-After`. Makes no query."""
+    if is_api(request):
+        return respond_database_busy()
+    context = {
+        "title": _("Callboard is busy"),
+        "text": _("Its database cannot be written just now. Try again in a moment."),
+    }
+    response = render(request, "503.html", context, status=503)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _refuse(request: HttpRequest, status: int) -> HttpResponse:
     if is_api(request):
         return respond(status, _("Part of the address could not be read."))
     return render(request, "422.html", {"status": status}, status=status)
 
 
 class BoundedBodyMiddleware:
-    """Refuses a body over `DATA_UPLOAD_MAX_MEMORY_SIZE`, whatever its form, before it is read.
+    """Refuses a body over `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes (413) before it is read.
 
-    Django itself bounds neither files nor what a view does not look at. A body of unknown length
-    has been counted by the web server, which says how long it is; see `buffering_worker`.
+    Django limits neither uploaded files nor bodies that no view reads. The web server counts a
+    body of unknown length and sets `Content-Length`; see `buffering_worker`.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -105,7 +117,7 @@ class BoundedBodyMiddleware:
 
 
 class UnavailableDatabaseMiddleware:
-    """Answers 503 where a view fails because the database cannot do its part now."""
+    """Answers 503 when a view fails because the database is unavailable."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -116,15 +128,15 @@ class UnavailableDatabaseMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
-        """Answer in the place of the view, or None."""
+        """Render the 503 page; None for any other exception."""
         if not is_unavailable(exception):
             return None
         log.warning("database_unavailable", error=type(exception).__name__)
-        return unavailable(request)
+        return render_unavailable(request)
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """One line a request. The query stays out of it, since it may hold a called number."""
+    """Logs one line per request, without the query, which may hold a called number."""
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
@@ -132,14 +144,14 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:
-        """Name the person, if the database can say who it is: `/healthz` must answer without."""
+        """Bind the user ID, unless the database is away: `/healthz` must answer without it."""
         with suppress(DatabaseError):
             RequestMiddleware.bind_user_id(request)
 
 
 class ReaderMiddleware:
-    """Leaves no reader's time zone behind for the next request of this thread, and lets the audit
-    know the reader's address."""
+    """Resets scope and time zone, which the previous request of this thread may have set, and
+    passes the client address to the audit."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -152,18 +164,18 @@ class ReaderMiddleware:
 
 
 class MetricsMiddleware:
-    """Counts and times answers by the name of the view, never by address."""
+    """Observes the duration in seconds by view name, method and status, never by address."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        began = time.perf_counter()
+        started = time.perf_counter()
         response = self.get_response(request)
         match = request.resolver_match
         ANSWERED.labels(
             (match.view_name if match else "") or "none",
             request.method if request.method in {"GET", "POST", "HEAD"} else "other",
             response.status_code,
-        ).observe(time.perf_counter() - began)
+        ).observe(time.perf_counter() - started)
         return response

@@ -23,7 +23,7 @@ class ParameterNotice:
     cut: str
 
 
-def notice(form: Any, first_url: str) -> ParameterNotice | None:
+def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
     """The notice for a filter that was validated; None where there is nothing to tell."""
     refused = tuple(
         (name, " ".join(map(str, form.errors[name])))

@@ -1,13 +1,16 @@
-"""The reader of a page: which VDN they look at and in which time zone they read."""
+"""State of the reader between requests: last VDN, time zone, messages."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from django.conf import settings
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.messages.storage.session import SessionStorage
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dashboard.account import session_engine
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope, get_scopes
 from isales_proxy.models import User
@@ -18,7 +21,7 @@ _LONGEST_ZONE: Final = 64
 
 
 class ReaderRequest(HttpRequest):
-    """A request whose person is known; `scope` is set once a VDN was entered."""
+    """A request of a logged-in person; `scope` is None until `enter_scope` sets it."""
 
     user: User
     htmx: Any
@@ -26,15 +29,17 @@ class ReaderRequest(HttpRequest):
 
 
 def enter_scope(request: ReaderRequest, scope: Scope) -> None:
-    """Note the VDN that this page is of, and let the reader's time zone there apply."""
+    """Set the scope of the request, activate its time zone and remember its VDN in the session."""
     request.scope = scope
     if request.session.get(LAST_VDN) != scope.vdn.pk:
-        session_engine.note(request.session, LAST_VDN, scope.vdn.pk)
+        session: Any = request.session
+        # Of our session engine: a value whose loss costs nothing while the database is away.
+        session.note(LAST_VDN, scope.vdn.pk)
     timezone.activate(scope.zone)
 
 
 def get_last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
-    """Outside of a VDN a page keeps the one looked at last, else the first."""
+    """Return the scope of the VDN visited last, else the first; None without any."""
     if not scopes:
         return None
     wanted = request.session.get(LAST_VDN)
@@ -42,23 +47,35 @@ def get_last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
 
 
 def create_time_formatter(request: HttpRequest) -> TimeFormatter:
-    """The times of a page outside of a VDN, in the zone that the frame of the page tells."""
+    """Create the formatter of a page outside a VDN, in the zone of the VDN visited last."""
     scope = get_last_scope(request, get_scopes(request.user))
     return TimeFormatter(timezone.now(), scope.zone if scope else None)
 
 
 def set_time_zone(user: User, name: str) -> None:
-    """Keep the reader's choice of a zone; "" goes back to that of the VDN."""
+    """Save the person's time zone; "" means that of the VDN."""
     user.time_zone = name
     user.save(update_fields=["time_zone"])
 
 
-def refuse_zone(request: HttpRequest, name: str, message: str) -> None:
-    """Keep for the next page what was typed as a zone and why it is none."""
+def store_refused_zone(request: HttpRequest, name: str, message: str) -> None:
+    """Store a rejected time zone and its error message for the next page."""
     request.session[_REFUSED_ZONE] = [name[:_LONGEST_ZONE], message]
 
 
-def refused_zone(request: HttpRequest) -> tuple[str, str]:
-    """What was typed and why it was refused, told once; empty where nothing was."""
+def pop_refused_zone(request: HttpRequest) -> tuple[str, str]:
+    """Return and remove the rejected time zone and its message; ("", "") without one."""
     name, message = request.session.pop(_REFUSED_ZONE, ("", ""))
     return str(name), str(message)
+
+
+class NamedCookieStorage(CookieStorage):
+    """Django's, with the configured cookie name, for which Django has no setting."""
+
+    cookie_name = settings.MESSAGES_COOKIE_NAME
+
+
+class OwnCookieStorage(FallbackStorage):
+    """Messages in the cookie, and in the session when they are too long for it."""
+
+    storage_classes = (NamedCookieStorage, SessionStorage)

@@ -30,19 +30,19 @@ class RevealControl:
     numbers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
 
-def for_reservation(scope: Scope, appoint_id: str, query: str) -> RevealControl:
+def create_reservation_control(scope: Scope, appoint_id: str, query: str) -> RevealControl:
     """Of a reservation that was seen in the list of this query."""
     url = get_reservation_url("reveal_reservation", scope.vdn.pk, appoint_id)
     return RevealControl("reveal", with_query(url, query), _usual())
 
 
-def for_datum(scope: Scope, datum_id: int) -> RevealControl:
+def create_datum_control(scope: Scope, datum_id: int) -> RevealControl:
     """Of a row of call data."""
     url = reverse("reveal_datum", args=[scope.vdn.pk, datum_id])
     return RevealControl(f"reveal-d-{datum_id}", url, _usual())
 
 
-def for_write_back(scope: Scope, pk: int) -> RevealControl:
+def create_write_back_control(scope: Scope, pk: int) -> RevealControl:
     """Of a write-back."""
     return RevealControl("reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _usual())
 

@@ -51,7 +51,7 @@ class TimeFormatter:
             local = moment.astimezone(self.zone)
             offset = local.utcoffset() or timedelta()
             both = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
-            found = (offset, f" UTC{offset_text(local)}" if len(both) > 1 else "")
+            found = (offset, f" UTC{format_offset(local)}" if len(both) > 1 else "")
             self._offsets[slot] = found
         return found
 
@@ -122,7 +122,7 @@ class TimeFormatter:
         return text
 
 
-def offset_text(local: datetime) -> str:
+def format_offset(local: datetime) -> str:
     """`+08:00` of an aware time."""
     text = local.strftime("%z")
     return f"{text[:3]}:{text[3:5]}"
@@ -132,4 +132,4 @@ def format_zone(moment: datetime, zone: tzinfo) -> str:
     """`Asia/Shanghai (UTC+08:00)`, or `UTC`."""
     if str(zone) == "UTC":
         return "UTC"
-    return f"{zone} (UTC{offset_text(moment.astimezone(zone))})"
+    return f"{zone} (UTC{format_offset(moment.astimezone(zone))})"

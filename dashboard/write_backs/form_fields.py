@@ -1,4 +1,4 @@
-"""The form of a write-back, field by field, ready to lay out."""
+"""The form of a write-back, field by field, ready for the template."""
 
 from __future__ import annotations
 
@@ -15,28 +15,24 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.result_codes.labels import get_category_label
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.client.queries import MAX_TEXT
+from isales_proxy.models import CodeCategory
 from isales_proxy.outbound import tasks
 from isales_proxy.result_codes.book import CodeBook
+from isales_proxy.write_backs.fields import BY_NAME, TIMES
 from isales_proxy.write_backs.forms import (
-    DEVICE_TYPES,
-    LONGEST_STATUS,
-    LONGEST_UNIQUE_ID,
-    STATUSES,
-    TIMES,
-    TypedMoment,
+    TypedTime,
     WriteBackForm,
-    offset_text,
-    offsets,
+    format_offset,
+    list_offsets,
 )
 from isales_proxy.write_backs.prefill import Prefill
 
 Option = tuple[str, str]
 
 _GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...], tuple[str, ...]], ...]] = (
-    # Title, fields, fields that are rarely needed.
+    # Title, usual fields, rare fields.
     (
         gettext_lazy("Call"),
         ("service_id", "unique_id", "number_of", "phone_number"),
@@ -45,14 +41,16 @@ _GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...], tuple[str, ...]], ...
     (gettext_lazy("Outcome"), ("fail_code", "status"), ("device_type", "asr_result")),
     (gettext_lazy("Times"), ("write_start_time", "end_call_time"), ("fetch_time",)),
 )
-_LONGEST: Final = {"unique_id": LONGEST_UNIQUE_ID, "status": LONGEST_STATUS}
 
 
 @dataclass
 class FieldView:
-    """One field. `kind` is text, moment or select; `groups` are a select's options, `offers` what
-    may be typed. `focus` is where the reader should look first. A moment has the instant that it
-    is filled with (`exact`), and `offsets` to choose from in an hour that comes twice."""
+    """One field, ready for the template.
+
+    `kind` is text, moment or select; `groups` are a select's options, `offers` suggestions for a
+    text. `focus` marks the first field with an error. A moment has the instant that it is filled
+    with (`exact`), and `offsets` to choose from in an hour that occurs twice.
+    """
 
     name: str
     label: str
@@ -74,7 +72,7 @@ class FieldView:
 
 @dataclass
 class GroupView:
-    """Fields under one heading; those that are rarely needed are folded unless `open`."""
+    """Fields under one heading; the rare ones are folded unless `open`."""
 
     title: str
     fields: list[FieldView]
@@ -82,7 +80,7 @@ class GroupView:
 
     @property
     def open(self) -> bool:
-        """Whether a folded field holds something or is wrong."""
+        """True when a folded field has a value or an error."""
         return any(view.value or view.errors for view in self.rare)
 
 
@@ -95,12 +93,14 @@ def build_groups(
     names: dict[str, str],
     judged: bool = True,
 ) -> list[GroupView]:
-    """The fields in their groups, with what was given, else with what the draft knows. Messages
-    are shown only of a form that was `judged`."""
+    """Build the fields in their groups, with the values given, else with those of the draft.
+
+    Error messages are shown only of a form that was `judged`.
+    """
 
     def views(chosen: tuple[str, ...]) -> list[FieldView]:
         return [
-            _field(name, form, draft, book, language, names, judged=judged)
+            _build_field(name, form, draft, book, language, names, judged=judged)
             for name in chosen
             if name != "number_of" or draft.sources
         ]
@@ -113,16 +113,16 @@ def build_groups(
 
 
 def list_task_options(names: dict[str, str]) -> list[Option]:
-    """The tasks by name, for a field to offer."""
+    """The tasks, sorted by name, as suggestions."""
     return sorted(names.items(), key=lambda pair: pair[1].casefold())
 
 
 def list_given_values(form: WriteBackForm) -> list[Option]:
-    """Every field as it was given, to be handed on hidden."""
+    """Every field as it was given, for hidden inputs."""
     found = []
     for name in form.fields:
         value = form[name].value()
-        if isinstance(value, TypedMoment):
+        if isinstance(value, TypedTime):
             found += [(name, value.text), (f"{name}_exact", value.exact)]
             found.append((f"{name}_offset", value.offset))
         else:
@@ -130,7 +130,7 @@ def list_given_values(form: WriteBackForm) -> list[Option]:
     return found
 
 
-def _field(
+def _build_field(
     name: str,
     form: WriteBackForm,
     draft: Prefill,
@@ -150,15 +150,15 @@ def _field(
         errors=[str(error) for error in form.errors.get(name, [])]
         if form.is_bound and judged
         else [],
-        longest=_LONGEST.get(name, MAX_TEXT),
+        longest=BY_NAME[name].length if name in BY_NAME else MAX_TEXT,
     )
     if name in TIMES:
-        _moment(view, form, value)
+        _fill_time(view, form, value)
     elif name == "service_id":
         view.offers = list_task_options(names)
         view.hint = names.get(view.value, "")
     elif name == "unique_id":
-        _unique_id(view, form, draft)
+        _fill_unique_id(view, form, draft)
     elif name == "phone_number":
         view.mode = "tel"
         view.offers = [(each, "") for each in draft.numbers]
@@ -170,17 +170,17 @@ def _field(
         if not form.is_bound and len(draft.sources) == 1:
             view.value = draft.sources[0].key
     elif name == "status":
-        _choose(view, STATUSES)
+        _fill_select(view, BY_NAME[name].choices)
         view.hint = _("Usually 5 (failed) or 6 (succeeded). Huawei's documents list no values.")
     elif name == "device_type":
-        _choose(view, DEVICE_TYPES)
+        _fill_select(view, BY_NAME[name].choices)
     elif name == "fail_code":
-        _codes(view, book, language)
+        _fill_codes(view, book, language)
     return view
 
 
-def _choose(view: FieldView, known: Mapping[str, str | Promise]) -> None:
-    """A menu of these; what was given beside them stays there to be chosen."""
+def _fill_select(view: FieldView, known: Mapping[str, str | Promise]) -> None:
+    """Offer these values, and the given one where it is another."""
     view.kind = "select"
     options = [(each, f"{each} · {text}") for each, text in known.items()]
     if view.value and view.value not in known:
@@ -188,10 +188,10 @@ def _choose(view: FieldView, known: Mapping[str, str | Promise]) -> None:
     view.groups = [("", options)]
 
 
-def _unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> None:
-    moments = TimeFormatter(timezone.now())
+def _fill_unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> None:
+    times = TimeFormatter(timezone.now())
     view.offers = [
-        (each, _("taken %(at)s") % {"at": moments.short(at)} if at else "")
+        (each, _("taken %(at)s") % {"at": times.short(at)} if at else "")
         for each, at in draft.unique_ids.items()
     ]
     if len(draft.unique_ids) > 1:
@@ -208,41 +208,42 @@ def _unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> None:
             view.link = (address, _("Call data of this task"))
 
 
-def _moment(view: FieldView, form: WriteBackForm, value: Any) -> None:
-    """A time with the instant behind it, and with its offset where one clock time is two."""
-    moment, text = value if isinstance(value, datetime) else None, ""
-    if isinstance(value, TypedMoment):
+def _fill_time(view: FieldView, form: WriteBackForm, value: Any) -> None:
+    """Fill in a time with its instant, and with its offset where a clock time occurs twice."""
+    instant, text = value if isinstance(value, datetime) else None, ""
+    if isinstance(value, TypedTime):
         text = value.text
         try:
-            moment = form.fields[view.name].clean(value)
+            instant = form.fields[view.name].clean(value)
         except ValidationError as error:
             if error.code == "twice":
                 _offer_offsets(view, datetime.fromisoformat(text))
     view.value = text
-    if moment is not None:
-        local = moment.astimezone(timezone.get_current_timezone())
+    if instant is not None:
+        local = instant.astimezone(timezone.get_current_timezone())
         view.value = f"{local:%Y-%m-%dT%H:%M:%S}"
-        view.exact = moment.isoformat()
+        view.exact = instant.isoformat()
         _offer_offsets(view, local.replace(tzinfo=None))
-        view.offset = offset_text(local) if view.offsets else ""
+        view.offset = format_offset(local) if view.offsets else ""
 
 
 def _offer_offsets(view: FieldView, naive: datetime) -> None:
-    both = offsets(naive.replace(tzinfo=timezone.get_current_timezone()))
+    both = list_offsets(naive.replace(tzinfo=timezone.get_current_timezone()))
     labels = (_("UTC%s, before the clocks go back"), _("UTC%s, after the clocks went back"))
     view.offsets = [(each, label % each) for each, label in zip(both, labels, strict=False)]
 
 
-def _codes(view: FieldView, book: CodeBook, language: str) -> None:
-    """What the code table lists, searchable by code and by words: those that the vendor's own
-    callback table puts somewhere first, those that are gone last."""
+def _fill_codes(view: FieldView, book: CodeBook, language: str) -> None:
+    """Offer the code table, searchable by code and meaning: codes with a category first, those no
+    longer listed last."""
     if not book.codes:
         view.hint = _("The code table has not been read yet: type the bare code.")
         return
     last = (_("Other"), _("No longer listed by CC-iSales"))
     found: list[tuple[str, Option]] = []
     for meaning in book.codes.values():
-        title = get_category_label(meaning.explained.category) or last[0]
+        category = meaning.explained.category
+        title = str(CodeCategory(category).label) if category else last[0]
         if meaning.gone_at is not None:
             title = last[1]
         found.append((title, (meaning.code, f"{meaning.text(language)} · {title}")))

@@ -1,9 +1,9 @@
-"""Write-backs in words: states, attempts, and what a request says, in the reader's language."""
+"""States, attempts and requests of write-backs in the reader's language."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,136 +11,121 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.reservations.columns import NOTHING, RowFormatter
+from dashboard.ui.row_formatting import NOTHING, CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import Vdn, WriteBackAttempt, WriteBackState
+from isales_proxy.privacy.field_policies import Content
 from isales_proxy.vendor.vendor_times import parse_time
 from isales_proxy.write_backs.delivery import BROKEN, DELIVERED, UNFIT
-from isales_proxy.write_backs.forms import DEVICE_TYPES, STATUSES
+from isales_proxy.write_backs.fields import BY_VENDOR_NAME, Field
 from isales_proxy.write_backs.queries import WriteBackEntry
 
-# The tone of a badge; the words beside it say the same.
-TONES: Final[dict[str, str]] = {
-    WriteBackState.WAITING: "soon",
-    WriteBackState.DELIVERED: "answered",
-    WriteBackState.REFUSED: "late",
-    WriteBackState.GIVEN_UP: "failed",
-    WriteBackState.CANCELLED: "waiting",
-}
 _OUTCOMES: Final[dict[str, str | Promise]] = {
     "": gettext_lazy("Under way"),
     DELIVERED: gettext_lazy("Acknowledged"),
-    WriteBackAttempt.LOST: gettext_lazy("The worker ended before the answer was known"),
+    WriteBackAttempt.LOST: gettext_lazy("The worker stopped before an answer arrived"),
     "unreachable": gettext_lazy("CC-iSales could not be reached"),
     "timed_out": gettext_lazy("No answer in time"),
     "throttled": gettext_lazy("CC-iSales asked for fewer calls"),
     "credentials_refused": gettext_lazy("CC-iSales refused our keys"),
-    "token_ended": gettext_lazy("Our token had ended; there is a new one"),
+    "token_ended": gettext_lazy("Our token had expired; there is a new one"),
     "bad_answer": gettext_lazy("The answer could not be read"),
     "refused": gettext_lazy("Refused"),
     "misdirected": gettext_lazy(
         "The OBS address in the settings may be wrong: what answers there is not CC-iSales"
     ),
-    UNFIT: gettext_lazy("The stored request does not fit any more"),
-    BROKEN: gettext_lazy("A fault on our side"),
+    UNFIT: gettext_lazy("The stored request is no longer valid"),
+    BROKEN: gettext_lazy("An error on our side"),
 }
-# Where an answer came with these, it says what became of the request.
+# With these and an HTTP status, the outcome of the request is known.
 _ANSWERED: Final = frozenset(
     {DELIVERED, "refused", "misdirected", "credentials_refused", "token_ended", "throttled"}
 )
-# Of these the journal quotes what was answered.
+# Of these the journal quotes the answer.
 _QUOTED: Final = frozenset({"refused", "misdirected"})
-_LABELS: Final[dict[str, str | Promise]] = {
-    "subCCNo": gettext_lazy("Call centre ID"),
-    "vdnId": gettext_lazy("VDN"),
-    "uniqueId": gettext_lazy("Unique ID"),
-    "serviceId": gettext_lazy("Task"),
-    "status": gettext_lazy("Status"),
-    "deviceType": gettext_lazy("Device type"),
-    "phoneNumber": gettext_lazy("Called number"),
-    "failCode": gettext_lazy("Result code"),
-    "asrResult": gettext_lazy("Detected cause (ASR)"),
-    "fetchTime": gettext_lazy("Data fetched at"),
-    "writeStartTime": gettext_lazy("Call began"),
-    "endCallTime": gettext_lazy("Call ended"),
-    "callId": gettext_lazy("Call ID"),
-}
-_TIMES: Final = frozenset({"fetchTime", "writeStartTime", "endCallTime"})
 
 
 def describe_outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
-    """How an attempt ended; of a vendor that was away, as far as it is known in which way."""
+    """How an attempt ended, as precisely as its status and `maybe_sent` tell."""
     if name == "unreachable" and http_status is not None:
-        return _("CC-iSales answered with a fault")
+        return _("CC-iSales answered with an error")
     if name == "credentials_refused" and http_status is None and not maybe_sent:
         return _("Our keys for CC-iSales cannot be used")
     if name == "unreachable" and maybe_sent:
         return _("The connection ended without an answer")
     if name == "misdirected" and http_status == HTTPStatus.BAD_REQUEST:
-        return _("Called bad, without a code: a value or the OBS address may be wrong")
+        return _(
+            "Rejected as a bad request without a code; a value or the OBS address may be wrong"
+        )
     return str(_OUTCOMES.get(name, name))
 
 
-def format_wait(left: timedelta, moments: TimeFormatter) -> str:
+def format_wait(left: timedelta, times: TimeFormatter) -> str:
     """`in 9 s`, `in 4 min`, or `now`."""
     seconds = int(left.total_seconds())
-    return _("in %d s") % seconds if 0 < seconds < 60 else moments.ahead(left)
+    return _("in %d s") % seconds if 0 < seconds < 60 else times.ahead(left)
 
 
-def describe_state(entry: WriteBackEntry, moments: TimeFormatter) -> str:
-    """What stands under the state: the next attempt and the last problem, or how it ended."""
+def format_state(entry: WriteBackEntry, now: datetime) -> str:
+    """The text of the state's badge."""
+    return _("Sending") if entry.sending(now) else str(WriteBackState(entry.row.state).label)
+
+
+def describe_state(entry: WriteBackEntry, times: TimeFormatter) -> str:
+    """The text under the state: the next attempt and the last problem, or how it ended."""
     row = entry.row
     if row.state == WriteBackState.WAITING:
-        return _waiting(entry, moments)
+        return _describe_waiting(entry, times)
     if row.state == WriteBackState.REFUSED:
         return format_vendor_message(row.vendor_code, row.problem)
     if row.state == WriteBackState.GIVEN_UP:
-        return _last(entry)
-    return moments.short(row.finished_at)
+        return _describe_last(entry)
+    return times.short(row.finished_at)
 
 
-def _waiting(entry: WriteBackEntry, moments: TimeFormatter) -> str:
-    if entry.sending(moments.now):
-        return _("being sent")
+def _describe_waiting(entry: WriteBackEntry, times: TimeFormatter) -> str:
+    if entry.sending(times.now):
+        return ""
     if entry.blocked:
-        return _("after the one before it")
-    when = format_wait(entry.row.next_at - moments.now, moments)
+        return _("after an earlier result")
+    left = entry.row.next_at - times.now
+    when = format_wait(left, times)
     if not entry.outcome:
-        return _("next attempt %s") % when
-    return _("%(problem)s; again %(when)s") % {"problem": _last(entry), "when": when}
+        return _("next attempt %s") % when if left > timedelta() else _("sending now")
+    return _("%(problem)s; again %(when)s") % {"problem": _describe_last(entry), "when": when}
 
 
-def _last(entry: WriteBackEntry) -> str:
+def _describe_last(entry: WriteBackEntry) -> str:
     return describe_outcome(entry.outcome, entry.maybe_sent, entry.http_status)
 
 
-def format_vendor_message(code: str, words: str) -> str:
-    """The vendor's code and words."""
+def format_vendor_message(code: str, sentence: str) -> str:
+    """The vendor's code and sentence."""
     parts = [_("Code %(code)s.") % {"code": code}] if code else []
-    if words:
-        parts.append(_("It says: “%(text)s”") % {"text": words})
+    if sentence:
+        parts.append(_("It says: “%(text)s”") % {"text": sentence})
     return " ".join(parts)
 
 
 def build_journal(
-    attempts: tuple[WriteBackAttempt, ...], moments: TimeFormatter
+    attempts: tuple[WriteBackAttempt, ...], times: TimeFormatter
 ) -> list[dict[str, Any]]:
-    """Every attempt, ready to lay out."""
-    lines = []
+    """Every attempt, ready for the template."""
+    rows = []
     for place, attempt in enumerate(attempts):
         last = place == len(attempts) - 1
-        lines.append(
+        rows.append(
             {
                 "number": attempt.number,
-                "started": moments.clock(attempt.started_at),
-                "exact": moments.exact(attempt.started_at),
-                "seconds": _seconds(attempt),
+                "started": times.clock(attempt.started_at),
+                "exact": times.exact(attempt.started_at),
+                "seconds": _format_duration(attempt),
                 "outcome": describe_outcome(
                     attempt.outcome, attempt.maybe_sent, attempt.http_status
                 ),
                 "good": attempt.outcome == DELIVERED,
                 "open": not attempt.outcome,
-                "note": _note(attempt, last),
+                "note": _describe_doubt(attempt, last=last),
                 "said": format_vendor_message(attempt.vendor_code, attempt.problem)
                 if attempt.outcome in _QUOTED
                 else "",
@@ -149,24 +134,24 @@ def build_journal(
                 "worker": attempt.worker,
             }
         )
-    return lines
+    return rows
 
 
 def is_unanswered(attempt: WriteBackAttempt) -> bool:
-    """Whether nobody knows if the vendor has carried it out."""
+    """True when the vendor may have processed the request but did not say so."""
     answered = attempt.http_status is not None and attempt.outcome in _ANSWERED
     return attempt.maybe_sent and not answered
 
 
-def _seconds(attempt: WriteBackAttempt) -> str:
+def _format_duration(attempt: WriteBackAttempt) -> str:
     if attempt.finished_at is None or attempt.outcome == WriteBackAttempt.LOST:
         return ""
     ms = round((attempt.finished_at - attempt.started_at).total_seconds() * 1000)
     return _("%d ms") % ms if ms < 1000 else _("%s s") % f"{ms / 1000:.1f}"
 
 
-def _note(attempt: WriteBackAttempt, last: bool) -> str:
-    """What follows from an attempt whose answer nobody knows, or that never left us."""
+def _describe_doubt(attempt: WriteBackAttempt, *, last: bool) -> str:
+    """The consequence of an attempt without an answer, or that was never sent."""
     if attempt.outcome in {"", UNFIT}:
         return ""
     if not attempt.maybe_sent:
@@ -174,46 +159,45 @@ def _note(attempt: WriteBackAttempt, last: bool) -> str:
     if not is_unanswered(attempt):
         return ""
     if last:
-        return _("CC-iSales may have it nevertheless.")
-    return _("CC-iSales may have it nevertheless; it was sent again.")
+        return _("CC-iSales may still have received it.")
+    return _("CC-iSales may still have received it; it was sent again.")
 
 
 def list_details(
-    body: dict[str, Any], vdn: Vdn, read: RowFormatter, tasks: dict[str, str]
+    body: dict[str, Any], vdn: Vdn, formatter: CodeFormatter, tasks: dict[str, str]
 ) -> list[dict[str, str]]:
-    """What a request says, field by field, with the vendor's name and value beside the words."""
+    """The fields of a request with label and text, and the vendor's name and value beside them."""
     found = []
     for name, value in body.items():
-        if name in {"subCCNo", "vdnId"}:
-            continue
-        text = _in_words(name, value, vdn, read, tasks)
-        found.append(
-            {
-                "field": name,
-                "label": str(_LABELS.get(name, name)),
-                "text": text,
-                "raw": "" if text == str(value) else str(value),
-            }
-        )
+        if name in BY_VENDOR_NAME:
+            text = _format_value(BY_VENDOR_NAME[name], value, vdn, formatter, tasks)
+            found.append(
+                {
+                    "field": name,
+                    "label": str(BY_VENDOR_NAME[name].label),
+                    "text": text,
+                    "raw": "" if text == str(value) else str(value),
+                }
+            )
     return found
 
 
-def _in_words(name: str, value: Any, vdn: Vdn, read: RowFormatter, tasks: dict[str, str]) -> str:
+def _format_value(
+    field: Field, value: Any, vdn: Vdn, formatter: CodeFormatter, tasks: dict[str, str]
+) -> str:
     raw = str(value)
-    if name == "failCode":
-        return read.code(raw)
-    if name == "serviceId":
+    if field.name == "fail_code":
+        return formatter.format_code(raw)
+    if field.name == "service_id":
         return tasks.get(raw) or raw
-    if name == "status":
-        return str(STATUSES.get(raw, raw))
-    if name == "deviceType":
-        return str(DEVICE_TYPES.get(raw, raw))
-    if name in _TIMES:
-        moment = parse_time(raw, vdn)
-        return read.moments.exact(moment) if moment else raw
+    if field.choices:
+        return str(field.choices.get(raw, raw))
+    if field.content is Content.TIME:
+        instant = parse_time(raw, vdn)
+        return formatter.times.exact(instant) if instant else raw
     return raw or NOTHING
 
 
 def format_json(body: dict[str, Any]) -> str:
-    """The request as it is sent, spread over lines."""
+    """The request body, indented."""
     return json.dumps(body, ensure_ascii=False, indent=2)

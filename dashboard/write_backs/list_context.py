@@ -1,4 +1,4 @@
-"""The write-backs pages: everything that the list and one write-back show, ready to lay out."""
+"""Contexts of the write-backs list and of one write-back."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.reservations.columns import NOTHING, RowFormatter
-from dashboard.reservations.list_context import create_row_formatter
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
-from dashboard.ui.parameters import ParameterNotice, has_bad_field, notice
-from dashboard.ui.reveal_control import for_write_back
+from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
+from dashboard.ui.reveal_control import create_write_back_control
+from dashboard.ui.row_formatting import (
+    NOTHING,
+    WRITE_BACK_TONES,
+    CodeFormatter,
+    create_code_formatter,
+)
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
-from isales_proxy.reservations.forms import DEFAULT_SIZE
-from isales_proxy.write_backs.filters import FILTERS, WriteBackFilter
+from isales_proxy.write_backs.forms import FILTERS, WriteBackFilter
 from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackEntry, WriteBackPage
 
 _TABS: Final = ("", *WriteBackState.values)
@@ -71,8 +75,8 @@ class WriteBackListContext:
 
 
 def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteBackListContext:
-    """A board without rows: the question was bad, or is not answered."""
-    address = _address(scope, form)
+    """Create a context without rows: the filter is invalid, or there is no answer."""
+    address = _build_address(scope, form)
     return WriteBackListContext(
         vdn_id=scope.vdn.pk,
         zone_text=TimeFormatter(now).zone_text,
@@ -82,7 +86,7 @@ def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteB
         else "",
         clear_url=address.path,
         empty="bad-filter" if has_bad_field(form) else "",
-        notice=notice(form, address.at(page=1)),
+        notice=build_parameter_notice(form, address.at(page=1)),
     )
 
 
@@ -94,14 +98,14 @@ def fill_context(
     *,
     newer: int | None = None,
 ) -> WriteBackListContext:
-    """A board with entries. With `newer` they are those of a screen that is looked at already."""
+    """Create a context with entries. With `newer` they are those of a page that polls."""
     board = create_context(scope, form, now)
-    address = _address(scope, form)
-    read = create_row_formatter(scope, now)
+    address = _build_address(scope, form)
+    formatter = create_code_formatter(scope, now)
     names = tasks.get_known_tasks(scope=scope)
-    board.rows = [_row(scope, entry, read, names) for entry in found.entries]
+    board.rows = [_build_row(scope, entry, formatter, names) for entry in found.entries]
     board.total, board.total_text = found.total, format_count(found.total)
-    board.tabs = _tabs(address, found)
+    board.tabs = _build_tabs(address, found)
     if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
         shown = ",".join(str(row.id) for row in board.rows)
         board.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
@@ -109,7 +113,7 @@ def fill_context(
         board.newer = _("Show newer ones: %s") % format_count(newer)
     total = found.total
     if newer is not None:
-        # Rows that stay in their places may be no part of the question any more.
+        # Rows that stay on the screen may not match the filter any more.
         total = max(total, (address.page - 1) * address.size + len(found.entries))
     board.pager = build_pager(address, total=total, shown=len(found.entries))
     if not found.entries:
@@ -118,12 +122,12 @@ def fill_context(
     return board
 
 
-def build_detail(scope: Scope, story: WriteBackDetail, now: datetime) -> dict[str, Any]:
+def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[str, Any]:
     """One write-back with its journal."""
-    row = story.entry.row
-    read = create_row_formatter(scope, now)
+    row = detail.entry.row
+    formatter = create_code_formatter(scope, now)
     names = tasks.get_known_tasks(scope=scope)
-    sending = story.entry.sending(now)
+    sending = detail.entry.sending(now)
     waiting = row.state == WriteBackState.WAITING
     here = reverse("write_back", args=[scope.vdn.pk, row.pk])
     return {
@@ -131,59 +135,59 @@ def build_detail(scope: Scope, story: WriteBackDetail, now: datetime) -> dict[st
         "vdn_id": scope.vdn.pk,
         "here": here,
         "poll_url": here if waiting else "",
-        "row": _row(scope, story.entry, read, names),
-        "facts": labels.list_details(row.body, scope.vdn, read, names),
+        "row": _build_row(scope, detail.entry, formatter, names),
+        "facts": labels.list_details(row.body, scope.vdn, formatter, names),
         "json": labels.format_json(row.body),
-        "journal": labels.build_journal(story.journal, read.moments),
+        "journal": labels.build_journal(detail.journal, formatter.times),
         "reservation_url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "reservation": row.appoint_id,
         "may_cancel": scope.can(Permission.WRITE_BACK) and waiting and not sending,
         "may_retry": scope.can(Permission.WRITE_BACK)
         and not waiting
         and row.state != WriteBackState.DELIVERED,
-        "reveal": for_write_back(scope, row.pk)
+        "reveal": create_write_back_control(scope, row.pk)
         if scope.can(Permission.REVEAL_NUMBERS) and row.phone_number
         else None,
-        "maybe_there": any(map(labels.is_unanswered, story.journal)),
-        "zone_text": read.moments.zone_text,
+        "maybe_there": any(map(labels.is_unanswered, detail.journal)),
+        "zone_text": formatter.times.zone_text,
         "others": [
             {
                 "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),
-                "written": read.moments.short(other.created_at),
-                "tone": labels.TONES[other.state],
+                "written": formatter.times.short(other.created_at),
+                "tone": WRITE_BACK_TONES[other.state],
                 "state_text": WriteBackState(other.state).label,
-                "result": read.code(other.fail_code) if other.fail_code else "",
+                "result": formatter.format_code(other.fail_code) if other.fail_code else "",
                 "later": other.pk > row.pk,
             }
-            for other in story.others
+            for other in detail.others
         ],
     }
 
 
-def _row(
-    scope: Scope, entry: WriteBackEntry, read: RowFormatter, names: dict[str, str]
+def _build_row(
+    scope: Scope, entry: WriteBackEntry, formatter: CodeFormatter, names: dict[str, str]
 ) -> WriteBackRow:
     row = entry.row
     return WriteBackRow(
         id=row.pk,
         url=reverse("write_back", args=[scope.vdn.pk, row.pk]),
         state=row.state,
-        tone=labels.TONES[row.state],
-        state_text=str(WriteBackState(row.state).label),
-        remark=labels.describe_state(entry, read.moments),
-        written=read.moments.short(row.created_at),
-        written_exact=read.moments.exact(row.created_at),
+        tone=WRITE_BACK_TONES[row.state],
+        state_text=labels.format_state(entry, formatter.times.now),
+        remark=labels.describe_state(entry, formatter.times),
+        written=formatter.times.short(row.created_at),
+        written_exact=formatter.times.exact(row.created_at),
         by=row.created_by_name,
         task=names.get(row.service_id) or row.service_id,
         task_id=row.service_id if names.get(row.service_id) else "",
         unique_id=row.unique_id,
         number=row.phone_number,
         code=row.fail_code,
-        result=read.code(row.fail_code) if row.fail_code else NOTHING,
+        result=formatter.format_code(row.fail_code) if row.fail_code else NOTHING,
     )
 
 
-def _tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
+def _build_tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
     chosen = dict(address.filters).get("state", "")
     tabs = []
     for state in _TABS:
@@ -204,8 +208,8 @@ def _tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
     return tabs
 
 
-def _address(scope: Scope, form: WriteBackFilter) -> ListUrl:
-    """The question as an address, of which what is bad, empty or a default is left out."""
+def _build_address(scope: Scope, form: WriteBackFilter) -> ListUrl:
+    """The address of the filter, without what is invalid, empty or a default."""
     form.is_valid()
     found: dict[str, Any] = form.cleaned_data
     filters = tuple((name, str(found[name])) for name in FILTERS if found.get(name))

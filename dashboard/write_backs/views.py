@@ -1,4 +1,4 @@
-"""Results written back, and those waiting: the list, one with its journal, and the form."""
+"""Pages of write-backs: the list, one write-back with its journal, and the form."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.reservations.list_context import create_row_formatter
 from dashboard.ui import form_drafts
 from dashboard.ui.form_drafts import OpenForm
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.responses import SeeOther, make_private
+from dashboard.ui.row_formatting import create_code_formatter
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import form_fields, labels, list_context
 from isales_proxy import problems
@@ -28,14 +27,18 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.models import WriteBack, WriteBackState
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
+from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.write_backs import prefill, queries
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.filters import WriteBackFilter
-from isales_proxy.write_backs.forms import LONGEST_SOURCE, LONGEST_UNIQUE_ID, WriteBackForm
+from isales_proxy.write_backs.forms import (
+    LONGEST_RESERVATION,
+    LONGEST_SOURCE,
+    WriteBackFilter,
+    WriteBackForm,
+)
 from isales_proxy.write_backs.prefill import NumberSource, Prefill
 from isales_proxy.write_backs.services import NoSuchWriteBack, WrongState
 
@@ -85,16 +88,16 @@ def _build_context(
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """`/vdn/<id>/write-backs/<pk>/`: what is said, how it stands, and every attempt."""
+    """`/vdn/<id>/write-backs/<pk>/`: the request, its state, and every attempt."""
     try:
-        story = queries.get(scope=scope, pk=pk)
+        found = queries.get(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
     return render_page_or_fragment(
         request,
         page="write_backs/detail.html",
         fragment="write_backs/_detail.html",
-        context={"detail": list_context.build_detail(scope, story, timezone.now())},
+        context={"detail": list_context.build_detail(scope, found, timezone.now())},
     )
 
 
@@ -104,20 +107,22 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/new/`: the form, its review, and the refusal of either; a POST keeps
     the draft and leads there, or stores the result that was confirmed."""
     if request.method != "POST":
-        open_form = form_drafts.opened(request)
-        return form_drafts.led_away(request, open_form) or _shown(request, scope, open_form)
+        open_form = form_drafts.open_form(request)
+        return form_drafts.redirect_to_outcome(request, open_form) or _render_open_form(
+            request, scope, open_form
+        )
     outbox_url = reverse("write_backs", args=[scope.vdn.pk])
-    left = form_drafts.discarded(request, leave=request.POST.get("back") or outbox_url)
+    left = form_drafts.discard_if_asked(request, leave=request.POST.get("back") or outbox_url)
     if left is not None:
         return left
-    key = form_drafts.posted_key(request)
-    form = _form(scope, request.POST)
+    key = form_drafts.get_posted_key(request)
+    form = _create_form(scope, request.POST)
     if not form.is_valid() or "change" in request.POST:
-        return form_drafts.keep(request, key=key)
+        return form_drafts.save_and_redirect(request, key=key)
     if "confirm" not in request.POST or key != request.POST.get(form_drafts.KEY):
-        return form_drafts.keep(request, key=key, review=True)
+        return form_drafts.save_and_redirect(request, key=key, review=True)
     try:
-        row = write_backs.queue(
+        queued = write_backs.queue_once(
             scope=scope,
             result=form.result(),
             key=key,
@@ -125,70 +130,74 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
             number_of=form.cleaned_data["number_of"],
         )
     except WrongState as error:
-        return form_drafts.keep(request, key=key, notice=error.sentence, status=409)
-    answer = _to_page(scope, row.pk)
+        return form_drafts.save_and_redirect(request, key=key, notice=error.sentence, status=409)
+    answer = _redirect_to_write_back(scope, queued.row.pk)
     form_services.finish(user=request.user, key=key, outcome=answer.headers["Location"])
     return answer
 
 
-def _shown(request: ReaderRequest, scope: Scope, open_form: OpenForm) -> HttpResponse:
-    """The form at this address or its review."""
-    form = _form(scope, open_form.data)
-    draft, problem, status = _draft(request, scope, open_form)
+def _render_open_form(request: ReaderRequest, scope: Scope, open_form: OpenForm) -> HttpResponse:
+    """The form of this address, or its review."""
+    form = _create_form(scope, open_form.data)
+    draft, problem, status = _find_prefill(request, scope, open_form)
     if open_form.data is None:
-        return _page(request, scope, form, open_form, draft=draft, problem=problem, status=status)
+        return _render_form(
+            request, scope, form, open_form, draft=draft, problem=problem, status=status
+        )
     status = open_form.status
     if open_form.judged and not form.is_valid():
         status = 422
     elif form_drafts.REVIEW in request.GET and form.is_valid():
         try:
-            return _preview(request, scope, form, open_form)
+            return _render_review(request, scope, form, open_form)
         except WrongState as error:
             open_form = replace(open_form, notice=error.sentence)
             status = 409
-    return _page(request, scope, form, open_form, draft=draft, status=status)
+    return _render_form(request, scope, form, open_form, draft=draft, status=status)
 
 
 @require_POST
 @vdn_page(Permission.WRITE_BACK)
 def retry(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """Try one again that ended without being delivered."""
-    return _do(request, scope, pk, write_backs.retry)
+    """Queue a write-back again that ended without being delivered."""
+    return _change(request, scope, pk, write_backs.retry)
 
 
 @require_POST
 @vdn_page(Permission.WRITE_BACK)
 def cancel(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """Send one no more that still waits."""
-    return _do(request, scope, pk, write_backs.cancel)
+    """Cancel a write-back that still waits."""
+    return _change(request, scope, pk, write_backs.cancel)
 
 
-def _do(
-    request: ReaderRequest, scope: Scope, pk: int, deed: Callable[..., WriteBack]
+def _change(
+    request: ReaderRequest, scope: Scope, pk: int, action: Callable[..., WriteBack]
 ) -> HttpResponse:
     try:
-        deed(scope=scope, pk=pk)
+        action(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
     except WrongState as error:
         messages.error(request, error.sentence)
-    return _to_page(scope, pk)
+    return _redirect_to_write_back(scope, pk)
 
 
-def _to_page(scope: Scope, pk: int) -> HttpResponse:
+def _redirect_to_write_back(scope: Scope, pk: int) -> HttpResponse:
     return SeeOther(reverse("write_back", args=[scope.vdn.pk, pk]))
 
 
-def _form(scope: Scope, data: Any) -> WriteBackForm:
+def _create_form(scope: Scope, data: Any) -> WriteBackForm:
     book = result_codes.get_book(scope.vdn)
     return WriteBackForm(data, scope=scope, book=book, now=timezone.now())
 
 
-def _draft(
+def _find_prefill(
     request: ReaderRequest, scope: Scope, open_form: OpenForm
 ) -> tuple[Prefill, Problem | None, int]:
-    """What is known of the result, why it is not known, and the status. Of a form into which
-    something was typed only what it offers is looked up."""
+    """The prefill, the problem that kept it away, and the status.
+
+    For a form that was edited it only provides the suggestions.
+    """
     typed = open_form.data
     datum = request.GET.get("datum", "")
     if datum:
@@ -199,26 +208,30 @@ def _draft(
         return found or Prefill(), None, 200
     reservation = request.GET.get("reservation", "")
     if typed is not None:
-        reservation = typed.get("reservation", "")[:LONGEST_UNIQUE_ID]
+        reservation = typed.get("reservation", "")[:LONGEST_RESERVATION]
     if not reservation:
-        return Prefill(sources=_sources(scope, typed)), None, 200
+        return Prefill(sources=_list_sources(scope, typed)), None, 200
     try:
         found = prefill.prefill_from_reservation(scope=scope, appoint_id=reservation)
     except ISalesError as error:
         problem = problems.describe(error)
         kept = reservation if typed is not None else ""
-        return Prefill(appoint_id=kept, sources=_sources(scope, typed)), problem, problem.status
+        return (
+            Prefill(appoint_id=kept, sources=_list_sources(scope, typed)),
+            problem,
+            problem.status,
+        )
     if found is None and typed is None:
         raise Http404
-    return found or Prefill(appoint_id=reservation, sources=_sources(scope, typed)), None, 200
+    return found or Prefill(appoint_id=reservation, sources=_list_sources(scope, typed)), None, 200
 
 
-def _sources(scope: Scope, typed: QueryDict | None) -> tuple[NumberSource, ...]:
+def _list_sources(scope: Scope, typed: QueryDict | None) -> tuple[NumberSource, ...]:
     key = typed.get("number_of", "")[:LONGEST_SOURCE] if typed is not None else ""
     return prefill.list_number_sources(scope=scope, key=key)
 
 
-def _page(
+def _render_form(
     request: ReaderRequest,
     scope: Scope,
     form: WriteBackForm,
@@ -228,8 +241,8 @@ def _page(
     problem: Problem | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    # A time of which it is open which one is meant cannot be told in another zone.
-    zone = form.zone() if form.asks_which() else timezone.get_current_timezone()
+    # A time that occurs twice, still without its offset, cannot be shown in another zone.
+    zone = form.zone() if form.lacks_offset() else timezone.get_current_timezone()
     with timezone.override(zone):
         groups = form_fields.build_groups(
             form,
@@ -247,7 +260,9 @@ def _page(
         "groups": groups,
         "bad": sum(bool(view.errors) for view in views),
         "reservation": draft.appoint_id,
-        "back": typed.get("back", "") if typed is not None else form_drafts.came_from(request),
+        "back": typed.get("back", "")
+        if typed is not None
+        else form_drafts.get_previous_address(request),
         "problem": problem,
         "zone": str(zone),
         "zone_text": TimeFormatter(timezone.now(), zone).zone_text,
@@ -255,7 +270,7 @@ def _page(
     return make_private(render(request, "write_backs/form.html", context, status=status))
 
 
-def _preview(
+def _render_review(
     request: ReaderRequest, scope: Scope, form: WriteBackForm, open_form: OpenForm
 ) -> HttpResponse:
     result = form.result()
@@ -266,7 +281,7 @@ def _preview(
         "vdn_id": scope.vdn.pk,
         "form": open_form,
         "facts": labels.list_details(
-            body, scope.vdn, create_row_formatter(scope), tasks.get_known_tasks(scope=scope)
+            body, scope.vdn, create_code_formatter(scope), tasks.get_known_tasks(scope=scope)
         ),
         "json": labels.format_json(body),
         "given": [

@@ -1,4 +1,4 @@
-"""Who may see and do what in a VDN."""
+"""Permissions of people in a VDN: scopes, and the table of roles."""
 
 from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission
 from isales_proxy.access.scope import (
@@ -12,10 +12,10 @@ from isales_proxy.access.scope import (
 
 __all__ = [
     "ROLE_PERMISSIONS",
-    "PermissionMissing",
-    "VdnNotFound",
     "Permission",
+    "PermissionMissing",
     "Scope",
+    "VdnNotFound",
     "enter",
     "get_scopes",
     "list_scopes",

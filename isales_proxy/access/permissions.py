@@ -1,4 +1,4 @@
-"""What a role may do in a VDN: the one table. What it does not grant is refused."""
+"""Permissions and the one table of what each role may do in a VDN. Anything else is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from isales_proxy.models import Role
 
 @unique
 class Permission(StrEnum):
-    """One thing that a person may do in a VDN. The values are for templates and documents."""
+    """One thing that a person may do in a VDN. Templates and documents use the values."""
 
     SEE_RESERVATIONS = "see_reservations"
     SEE_ALL_AGENTS = "see_all_agents"
@@ -30,10 +30,10 @@ class Permission(StrEnum):
     EXAMINE_VENDOR = "examine_vendor"
 
 
-_EVERYBODY: Final = frozenset(
+_BASIC: Final = frozenset(
     {Permission.SEE_RESERVATIONS, Permission.SEE_NUMBERS, Permission.SEE_RESULT_CODES}
 )
-_SUPERVISORS: Final = _EVERYBODY | {
+_SUPERVISOR: Final = _BASIC | {
     Permission.SEE_ALL_AGENTS,
     Permission.REVEAL_NUMBERS,
     Permission.SEE_OUTBOUND,
@@ -44,11 +44,11 @@ _SUPERVISORS: Final = _EVERYBODY | {
 
 ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
     {
-        Role.AGENT: _EVERYBODY | {Permission.REVEAL_NUMBERS},
-        Role.SUPERVISOR: _SUPERVISORS,
-        Role.AUDITOR: _EVERYBODY
+        Role.AGENT: _BASIC | {Permission.REVEAL_NUMBERS},
+        Role.SUPERVISOR: _SUPERVISOR,
+        Role.AUDITOR: _BASIC
         | {Permission.SEE_ALL_AGENTS, Permission.SEE_OUTBOUND, Permission.SEE_AUDIT},
-        Role.ADMIN: _SUPERVISORS
+        Role.ADMIN: _SUPERVISOR
         | {
             Permission.REFRESH_RESULT_CODES,
             Permission.EDIT_RESULT_CODES,
@@ -58,17 +58,17 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
         },
     }
 )
-"""Role → what it grants. SEE_NUMBERS, and SEE_RAW_ANSWERS, since nobody can mask such an answer,
-hold only while NUMBERS_VISIBLE_TO names the role; REVEAL_NUMBERS holds only while it does not."""
+"""Role → permissions. SEE_NUMBERS, and SEE_RAW_ANSWERS (such answers cannot be masked), hold only
+while NUMBERS_VISIBLE_TO names the role; REVEAL_NUMBERS holds only while it does not."""
 
 ONLY_WITH_NUMBERS: Final = frozenset({Permission.SEE_NUMBERS, Permission.SEE_RAW_ANSWERS})
 ONLY_WITHOUT_NUMBERS: Final = frozenset({Permission.REVEAL_NUMBERS})
 
 
 def get_permissions(role: str, numbers_visible_to: frozenset[str]) -> frozenset[Permission]:
-    """Give the permissions of a role under this setting; none for a role that is not in the table.
+    """Return the permissions of a role under this setting; none for an unknown role.
 
-    >>> granted("visitor", frozenset({"visitor"}))
+    >>> get_permissions("visitor", frozenset({"visitor"}))
     frozenset()
     """
     found = ROLE_PERMISSIONS.get(role, frozenset())

@@ -1,4 +1,4 @@
-"""The one place where a person and a VDN become a `Scope`."""
+"""Scopes: one person in one VDN, made here and nowhere else."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from isales_proxy.models import Access, Role, Vdn
 
 
 class VdnNotFound(LookupError):
-    """The VDN does not exist, is switched off, or is none of this person's business: all alike."""
+    """The VDN, or a row in it, does not exist, is disabled, or is not this person's: all alike."""
 
 
 class PermissionMissing(PermissionError):
-    """The person sees the VDN but not this part of it."""
+    """The person has an access right in the VDN, but not this permission."""
 
 
 @dataclass(frozen=True)
@@ -32,35 +32,39 @@ class Scope:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone in which this person asks and reads: the chosen one, else that of the VDN."""
+        """The time zone of filters and screens: chosen by the person, else that of the VDN."""
         return ZoneInfo(self.own_zone) if self.own_zone else self.vdn.zone
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """All that the person may do in the VDN; nothing for a role that is not in the table."""
+        """The permissions of the person in the VDN; none for an unknown role."""
         return get_permissions(self.role, get_privacy_settings().numbers_visible_to)
 
     def can(self, permission: Permission) -> bool:
-        """Say whether the person may do this."""
+        """Return True if the person has this permission."""
         return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
-        """Raise NotAllowed unless the person may do this."""
+        """Raise PermissionMissing unless the person has this permission."""
         if not self.can(permission):
             raise PermissionMissing
 
 
 def list_scopes(user: Any) -> list[Scope]:
-    """List every VDN that this person may enter, by number; one query.
+    """List the scopes of this person, by VDN number; one query.
 
-    A role that grants nothing opens none.
+    A role without permissions gives none.
     """
     rows = Access.objects.filter(user_id=user.pk, vdn__enabled=True).select_related("vdn")
-    return [_scope(user, row) for row in rows.order_by("vdn_id") if ROLE_PERMISSIONS.get(row.role)]
+    return [
+        _create_scope(user, row)
+        for row in rows.order_by("vdn_id")
+        if ROLE_PERMISSIONS.get(row.role)
+    ]
 
 
 def enter(*, user: Any, vdn_id: int) -> Scope:
-    """This person's scope in one VDN. Raises NotYours."""
+    """Return this person's scope in one VDN. Raises VdnNotFound."""
     for scope in get_scopes(user):
         if scope.vdn.pk == vdn_id:
             return scope
@@ -68,7 +72,7 @@ def enter(*, user: Any, vdn_id: int) -> Scope:
 
 
 def get_scopes(user: Any) -> list[Scope]:
-    """Like `scopes`, but asked of the database once for each loaded user: once a request."""
+    """Return `list_scopes`, read once per user object and so once per request."""
     if not user.is_authenticated:
         return []
     found: list[Scope] | None = getattr(user, "_callboard_scopes", None)
@@ -78,7 +82,7 @@ def get_scopes(user: Any) -> list[Scope]:
     return found
 
 
-def _scope(user: Any, row: Access) -> Scope:
+def _create_scope(user: Any, row: Access) -> Scope:
     return Scope(
         user_id=user.pk,
         username=user.get_username(),

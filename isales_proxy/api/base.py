@@ -20,9 +20,9 @@ from rest_framework.views import APIView
 
 from isales_proxy.api.errors import InvalidRequest, invalid_value, list_messages, unknown_fields
 from isales_proxy.api.permissions import READS
+from isales_proxy.core.form_fields import PageFilter, Row, ShortListFilter
 from isales_proxy.core.input_cleaning import CleanedJson
 from isales_proxy.problems import respond
-from isales_proxy.reservations.forms import PageFilter, Row, ShortListFilter
 
 FilterForm = TypeVar("FilterForm", bound=PageFilter | ShortListFilter)
 

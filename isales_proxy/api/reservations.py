@@ -30,10 +30,12 @@ from isales_proxy.api.schema import (
 )
 from isales_proxy.client.queries import MAX_AGENTS, MAX_TEXT, ReservationQuery
 from isales_proxy.client.records import Reservation
+from isales_proxy.core.form_fields import LONGEST_NUMBER
 from isales_proxy.privacy import field_policies
 from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
+from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import FEWEST_DIGITS, LONGEST_NUMBER, ReservationFilter
+from isales_proxy.reservations.forms import ReservationFilter
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.result_codes import services as result_codes
 

@@ -30,9 +30,9 @@ from isales_proxy.api.schema import (
     page_parameters,
     problem_responses,
 )
+from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
-from isales_proxy.reservations.forms import PageFilter
 from isales_proxy.result_codes import history, occurrences, previews, tables
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeMeaning

@@ -13,8 +13,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from isales_proxy.api.idempotency import HEADER, PATTERN, REPLAYED
 from isales_proxy.api.permissions import get_needed_scope
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.problems import MEDIA_TYPE, ProblemDetails
-from isales_proxy.reservations.forms import DEFAULT_SIZE
 
 _TIME: Final = "2025-05-31T06:30:00Z"
 _REQUEST_ID: Final = "3f0f5a52-6a0e-4d47-9a37-6f2f1c1f7f10"

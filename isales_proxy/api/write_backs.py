@@ -45,18 +45,18 @@ from isales_proxy.api.schema import (
 )
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBack, WriteBackState
+from isales_proxy.privacy.field_policies import Content
 from isales_proxy.problems import respond
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.write_backs import queries
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.filters import WriteBackFilter
+from isales_proxy.write_backs.fields import FIELDS
+from isales_proxy.write_backs.fields import Field as WriteBackField
 from isales_proxy.write_backs.forms import (
-    DEVICE_TYPES,
-    LONGEST_CODE,
     LONGEST_KEY,
-    LONGEST_STATUS,
-    LONGEST_UNIQUE_ID,
+    LONGEST_RESERVATION,
+    WriteBackFilter,
     WriteBackForm,
 )
 from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, WrongState
@@ -83,54 +83,41 @@ class TimeField(TextField):
     """A time with its offset; the form parses it."""
 
 
-_OPTIONAL: Final[dict[str, Any]] = {"required": False, "allow_null": True, "allow_blank": True}
-
-
 class WriteBackRequest(RequestBody):
     """A result to be written back. What is left out is not sent."""
 
-    unique_id = TextField(
-        max_length=LONGEST_UNIQUE_ID, help_text="Unique ID of the row of call data."
-    )
-    service_id = TextField(max_length=MAX_TEXT, help_text="ID of the outbound task.")
-    fail_code = TextField(
-        **_OPTIONAL,
-        help_text="An OBS result code of the VDN's table, leading zeros kept.",
-        max_length=LONGEST_CODE,
-    )
-    status = TextField(
-        **_OPTIONAL,
-        help_text="Usually 5 (failed) or 6 (succeeded); the vendor's documents list no values.",
-        max_length=LONGEST_STATUS,
-    )
-    device_type = serializers.ChoiceField(
-        required=False,
-        allow_null=True,
-        choices=[(int(number), number) for number in DEVICE_TYPES],
-        help_text="1 intelligent IVR, 2 predictive, 3 automatic IVR, 5 preview, 6 preempted.",
-    )
-    phone_number = TextField(**_OPTIONAL, max_length=MAX_TEXT)
-    asr_result = TextField(**_OPTIONAL, max_length=MAX_TEXT)
-    fetch_time = TimeField(
-        **_OPTIONAL, help_text="When the call data was obtained. ISO 8601 with its offset."
-    )
-    write_start_time = TimeField(
-        **_OPTIONAL, help_text="When the call began. ISO 8601 with its offset."
-    )
-    end_call_time = TimeField(
-        **_OPTIONAL, help_text="When the call ended. ISO 8601 with its offset."
-    )
-    call_id = TextField(**_OPTIONAL, max_length=MAX_TEXT)
-    reservation = TextField(
-        **_OPTIONAL,
-        help_text="ID of the reservation that this is about; for our own records.",
-        max_length=LONGEST_UNIQUE_ID,
-    )
-    key = TextField(
-        **_OPTIONAL,
-        help_text="Your own name for this request: sent twice with the same key it is stored once.",
-        max_length=LONGEST_KEY,
-    )
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Create the fields of the table, then the two that are not sent."""
+        return {
+            **{field.name: _create_field(field) for field in FIELDS},
+            "reservation": TextField(
+                **_OPTIONAL,
+                max_length=LONGEST_RESERVATION,
+                help_text="ID of the reservation that this is about; for our own records.",
+            ),
+            "key": TextField(
+                **_OPTIONAL,
+                max_length=LONGEST_KEY,
+                help_text="Your own name for this request: sent twice with the same key it is "
+                "stored once.",
+            ),
+        }
+
+
+_OPTIONAL: Final[dict[str, Any]] = {"required": False, "allow_null": True, "allow_blank": True}
+
+
+def _create_field(field: WriteBackField) -> serializers.Field[Any, Any, Any, Any]:
+    options: dict[str, Any] = {} if field.required else {**_OPTIONAL}
+    if field.name == "device_type":
+        choices = [(int(number), number) for number in field.choices]
+        return serializers.ChoiceField(
+            required=False, allow_null=True, choices=choices, help_text=field.help
+        )
+    if field.content is Content.TIME:
+        help_text = f"{field.help} ISO 8601 with its offset from UTC."
+        return TimeField(**options, help_text=help_text)
+    return TextField(**options, max_length=field.length, help_text=field.help or None)
 
 
 class AttemptBody(ResponseBody):

@@ -2,7 +2,7 @@
 
 Callers hand over masked texts. What people type (a reason) may hold a number all the same, and is
 masked here; what holds one elsewhere is a mistake of ours: refused where `AUDIT_STRICT` is set (in
-tests), masked otherwise. What is taken for a number says `client.digits`.
+tests), masked otherwise. What is taken for a number says `client.number_rules`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from isales_proxy.privacy import phone_numbers
+from isales_proxy.client import number_rules
 
 # Names of facts that hold numbers of things, not of people; these may be long.
 _IDS: Final = frozenset(
@@ -30,7 +30,7 @@ class ContainsNumber(ValueError):
 
 def mask_numbers(text: str) -> str:
     """What somebody typed, without the numbers in it."""
-    return phone_numbers.mask(text, phone_numbers.TYPED)
+    return number_rules.mask(text, number_rules.TYPED)
 
 
 def clean_line(text: str, longest: int) -> str:
@@ -43,10 +43,10 @@ def clean_subject(text: str, number: str) -> str:
     told = re.sub(r"\D", "", number)
     whole = re.compile(rf"(?<!\d){told}(?!\d)")
     # A short one may well be that of a task, too.
-    if len(told) < phone_numbers.WRITTEN.fewest or not whole.search(text):
+    if len(told) < number_rules.WRITTEN.fewest or not whole.search(text):
         return text
     _refuse("subject")
-    return whole.sub(phone_numbers.keep_last_two(told), text)
+    return whole.sub(number_rules.keep_last_two(told), text)
 
 
 def clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,10 +71,10 @@ def _plain(value: Any, name: str) -> Any:
     if (
         name not in _IDS
         and not name.endswith("_id")
-        and phone_numbers.contains_number(text, phone_numbers.WRITTEN)
+        and number_rules.contains_number(text, number_rules.WRITTEN)
     ):
         _refuse(name)
-        text = phone_numbers.mask(text, phone_numbers.WRITTEN)
+        text = number_rules.mask(text, number_rules.WRITTEN)
     return clean_line(text, len(text))
 
 

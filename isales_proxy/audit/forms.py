@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.audit import services as audit
 from isales_proxy.audit.queries import AuditQuery
-from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.models import AuditAction
-from isales_proxy.reservations.forms import (
+from isales_proxy.core.form_fields import (
     CalledNumberField,
     LocalTimeField,
     PlainTextField,
     SearchTextField,
 )
+from isales_proxy.core.input_cleaning import CleanedInput
+from isales_proxy.models import AuditAction
 
 _KEYS: Final = re.compile(r"[0-9a-f]{64}(?:,[0-9a-f]{64}){0,4}")
 _END: Final = re.compile(r"[0-9]{1,2}")

@@ -18,8 +18,6 @@ from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.audit.verify import Verdict
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
-from isales_proxy.number_access import audited
-from isales_proxy.number_access import services as searches
 
 MOST_EXPORTED: Final = 50_000
 # Beyond it a reader is told “more than”: to count them all would take long.
@@ -90,18 +88,6 @@ def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
         newer = bool(query.before and events) and whole.filter(pk__gt=events[0].pk).exists()
     total = whole.order_by()[: MOST_COUNTED + 1].count()
     return AuditPage(tuple(events), total, newer, older)
-
-
-def record_search(*, scope: Scope, number: str) -> None:
-    """Somebody looks for the story of one called number: that is a part of its story.
-
-    Raises NotAllowed and SearchesSpent.
-    """
-    scope.require(Permission.SEE_AUDIT)
-    if not scope.can(Permission.SEE_NUMBERS):
-        # The story would tell which reservation is of that number.
-        searches.count_search(scope, number)
-    audited.read_of(scope, number)
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:

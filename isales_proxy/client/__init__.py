@@ -30,9 +30,9 @@ from .observer import Observer
 from .page import Page, iter_pages
 from .queries import (
     CallDataQuery,
+    IntermediateResult,
     InvalidQuery,
     Locale,
-    MidResult,
     ReservationQuery,
     ResultCodeQuery,
 )
@@ -57,7 +57,7 @@ __all__ = [
     "KeysUnreadable",
     "Locale",
     "MemoryTokenStore",
-    "MidResult",
+    "IntermediateResult",
     "Misdirected",
     "ObsAuth",
     "ObsConfig",
@@ -74,8 +74,8 @@ __all__ = [
     "TimedOut",
     "Token",
     "TokenEnded",
-    "TokenStore",
     "TokenState",
+    "TokenStore",
     "TransportConfig",
     "Unreachable",
     "iter_pages",

@@ -25,7 +25,7 @@ from .operations import (
 from .page import Page
 from .queries import (
     CallDataQuery,
-    MidResult,
+    IntermediateResult,
     ReservationQuery,
     ResultCodeQuery,
     check_cc_id,
@@ -159,7 +159,7 @@ class Client:
         return self._items(READ_CALL_DATA, rows, request_id, parse_call_datum)
 
     def push_mid_result(
-        self, *, result: MidResult, deadline: float | None = None
+        self, *, result: IntermediateResult, deadline: float | None = None
     ) -> Acknowledgement:
         """Write back an intermediate result. The request is never repeated by itself.
 

@@ -8,7 +8,9 @@
     ├── TimedOut             the answer was too slow, or the deadline is spent
     ├── Throttled            429
     ├── CredentialsRefused   401, 403, or there are no credentials to call with
-    │   └── TokenEnded       401 for a token that was good before, and there is a new one by now
+    │   ├── TokenEnded       401 for a token that was good before, and there is a new one by now
+    │   ├── KeysUnreadable   the stored keys cannot be decrypted: nothing was asked
+    │   └── KeysMissing      no keys are set: nothing was asked
     ├── BadAnswer            no JSON, the wrong shape, cut short, too large
     │   └── IncompleteSweep  the pages of one list do not add up
     └── Refused              a business error code, or another 4xx

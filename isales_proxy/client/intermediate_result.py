@@ -34,7 +34,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MidResult:
+class IntermediateResult:
     """The result of one call, for the row of call data named by ``unique_id``.
 
     Empty text and ``None`` are left out of the request. Raises `InvalidQuery` when a value is out
@@ -70,6 +70,11 @@ class MidResult:
         """The request body in the vendor's spelling, holding only what was given."""
         given = {theirs: getattr(self, ours) for ours, theirs in _NAMES.items()}
         return {name: value for name, value in given.items() if value not in (None, "")}
+
+    @classmethod
+    def vendor_names(cls) -> Mapping[str, str]:
+        """Field → the vendor's spelling, in the documented order."""
+        return _NAMES
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:

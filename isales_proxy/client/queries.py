@@ -1,7 +1,7 @@
 """What may be asked: frozen inputs with bounds, so that a bad question never reaches the vendor.
 
 Vendor pages: "Querying the List of Reserved Outbound Call Tasks", "Querying OBS Outbound Call
-Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is a `MidResult`.
+Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is a `IntermediateResult`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .bounds import (
     check_text,
     check_vdn,
 )
-from .intermediate_result import MidResult
+from .intermediate_result import IntermediateResult
 
 __all__ = [
     "CALLED_NUMBER",
@@ -43,7 +43,7 @@ __all__ = [
     "CallDataQuery",
     "InvalidQuery",
     "Locale",
-    "MidResult",
+    "IntermediateResult",
     "ReservationQuery",
     "ResultCodeQuery",
     "check_cc_id",

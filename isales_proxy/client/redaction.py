@@ -1,7 +1,7 @@
 """Making foreign text safe to show, to log, and to use as a label.
 
 Called numbers, accounts and keys are the secrets here. What looks like a number is masked by the
-rule `digits.LOGGED`.
+rule `number_rules.LOGGED`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..privacy import phone_numbers
+from . import number_rules
 
 MAX_SENTENCE = 300
 UNPRINTABLE = "(unprintable)"
@@ -21,7 +21,7 @@ _CONTROL_OR_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 def mask_numbers(text: str) -> str:
     """``text`` with every run of five or more digits replaced by ``•••``."""
-    return phone_numbers.mask(text, phone_numbers.LOGGED)
+    return number_rules.mask(text, number_rules.LOGGED)
 
 
 def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
@@ -41,12 +41,12 @@ def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
 def code(value: object) -> str:
     """A vendor code of up to 20 plain characters, 8 of them digits, or ``(unprintable)``."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    few = sum(character.isdigit() for character in text) <= phone_numbers.MOST_IN_A_CODE
+    few = sum(character.isdigit() for character in text) <= number_rules.MOST_IN_A_CODE
     return text if _CODE.fullmatch(text) and few else UNPRINTABLE
 
 
 def field_name(name: str) -> str:
     """A field name fit for a log or a metric label, or ``(unprintable)``."""
-    if _NAME.fullmatch(name) and not phone_numbers.contains_number(name, phone_numbers.LOGGED):
+    if _NAME.fullmatch(name) and not number_rules.contains_number(name, number_rules.LOGGED):
         return name
     return UNPRINTABLE

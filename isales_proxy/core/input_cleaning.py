@@ -1,11 +1,12 @@
-"""The cleaning of all that is typed or pasted, before anything is validated or compared.
+"""Cleaning of typed and pasted input, before anything is validated or compared.
 
-Pasted text brings along marks that nobody sees, full-width figures and no-break blanks. Forms and
-the serializers of the JSON API clean by these mixins; passwords stay as they were typed.
+Pasted text brings invisible marks, full-width figures and no-break spaces. Forms and the API's
+serializers clean by these mixins; passwords stay as typed.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,62 +14,71 @@ from typing import Any, Final
 from django import forms
 from django.http import QueryDict
 
-_UNSEEN: Final = "Cf"
-_BLANK: Final = "Zs"
+_FORMAT_CHARACTER: Final = "Cf"
+_SPACE: Final = "Zs"
+_NUMBER_SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 
 
 class ProseField(forms.CharField):
-    """Sentences for people: their punctuation, full-width in Chinese, stays as it was typed."""
+    """A text for people: its punctuation, full-width in Chinese, stays as typed."""
 
 
 def clean_text(text: str, *, prose: bool = False) -> str:
-    """The text in compatibility form (NFKC; prose in NFC), without format characters, every kind of
-    blank a plain one."""
+    """Normalise a text to NFKC (prose to NFC) without format characters; every kind of space
+    becomes a plain one.
+    """
     if text.isascii():
         return text
-    seen = "".join(each for each in text if unicodedata.category(each) != _UNSEEN)
-    formed = unicodedata.normalize("NFC" if prose else "NFKC", seen)
-    return "".join(" " if unicodedata.category(each) == _BLANK else each for each in formed)
+    visible = "".join(each for each in text if unicodedata.category(each) != _FORMAT_CHARACTER)
+    normalised = unicodedata.normalize("NFC" if prose else "NFKC", visible)
+    return "".join(" " if unicodedata.category(each) == _SPACE else each for each in normalised)
+
+
+def clean_number(text: str) -> str:
+    """Clean a phone number and drop the blanks, dots, dashes and brackets between its digits."""
+    return _NUMBER_SEPARATORS.sub("", clean_text(text))
 
 
 class CleanedInput:
-    """Mixin of forms, before the form's class: its data are cleaned before any field sees them."""
+    """Mixin of forms, before the form class: cleans the data before any field sees them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         form: Any = self
         if form.is_bound:
-            form.data = _cleaned_data(form)
+            form.data = _clean_form_data(form)
 
 
 class CleanedJson:
-    """Mixin of serializers for input: texts are cleaned before any field sees them."""
+    """Mixin of serializers for input: cleans texts before any field sees them."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """The validated values of cleaned texts."""
+        """Return the validated values of the cleaned data."""
         if isinstance(data, Mapping):
-            data = {name: _cleaned_value(value) for name, value in data.items()}
+            data = {name: _clean_value(value) for name, value in data.items()}
         return super().to_internal_value(data)  # type: ignore[misc]
 
 
-def _cleaned_data(form: Any) -> Any:
+def _clean_form_data(form: Any) -> Any:
     fields = {form.add_prefix(name): field for name, field in form.fields.items()}
-    kept = {name for name, field in fields.items() if isinstance(field.widget, forms.PasswordInput)}
+    unchanged = {
+        name for name, field in fields.items() if isinstance(field.widget, forms.PasswordInput)
+    }
     prose = {name for name, field in fields.items() if isinstance(field, ProseField)}
-    found = form.data
-    if isinstance(found, QueryDict):
-        data = found.copy()
-        for name, values in found.lists():
-            if name not in kept:
-                data.setlist(name, [_cleaned_value(each, prose=name in prose) for each in values])
-        return data
+    data = form.data
+    if isinstance(data, QueryDict):
+        cleaned = data.copy()
+        for name, values in data.lists():
+            if name not in unchanged:
+                cleaned.setlist(name, [_clean_value(each, prose=name in prose) for each in values])
+        return cleaned
     return {
-        name: value if name in kept else _cleaned_value(value, prose=name in prose)
-        for name, value in found.items()
+        name: value if name in unchanged else _clean_value(value, prose=name in prose)
+        for name, value in data.items()
     }
 
 
-def _cleaned_value(value: Any, *, prose: bool = False) -> Any:
+def _clean_value(value: Any, *, prose: bool = False) -> Any:
     if isinstance(value, list):
-        return [_cleaned_value(each, prose=prose) for each in value]
+        return [_clean_value(each, prose=prose) for each in value]
     return clean_text(value, prose=prose) if isinstance(value, str) else value

@@ -20,6 +20,7 @@ SENTENCES: Final = frozenset(
         gettext_noop("No trusted TLS connection could be made."),
         gettext_noop("The answer ended early."),
         gettext_noop("The answer has an unexpected status."),
+        gettext_noop("The answer holds far more rows than were asked for."),
         gettext_noop("The answer holds no data that can be read."),
         gettext_noop("The answer holds no data."),
         gettext_noop("The answer holds no list of records."),

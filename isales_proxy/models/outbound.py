@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import itertools
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.ie_data import IeData, parse_ie_data
 from isales_proxy.models.vdns import Vdn
 
 
+class TaskNameQuerySet(models.QuerySet["TaskName"]):
+    """Reads of task names."""
+
+    def for_vdn(self, vdn: Vdn) -> Self:
+        """Names of one VDN, the latest seen first."""
+        return self.filter(vdn=vdn).order_by("-seen_at", "-pk")
+
+
 class TaskName(models.Model):
-    """The name of an outbound task, learnt from reservations: the task list gives none."""
+    """Name of an outbound task, learnt from reservations because the task list has none."""
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="task_names")
     service_id = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
     seen_at = models.DateTimeField()
+
+    objects = TaskNameQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -30,7 +44,7 @@ class TaskName(models.Model):
 
 
 class BatchState(models.TextChoices):
-    """How one reading of call data went."""
+    """State of one request for call data."""
 
     ASKED = "asked", _("Under way")
     TAKEN = "taken", _("Taken")
@@ -40,12 +54,41 @@ class BatchState(models.TextChoices):
     LOST = "lost", _("Answer came, not stored")
 
 
-class CallDataBatch(models.Model):
-    """One reading of call data: written before the vendor is asked, so that none goes unseen.
+class CallDataBatchQuerySet(models.QuerySet["CallDataBatch"]):
+    """Reads of batches."""
 
-    `raw` is the vendor's answer byte for byte, kept before anything else is done with it. Of one
-    that could not be stored `answer_bytes` tells the size. `key` is that of the form, so that a
-    form sent twice takes once.
+    def for_vdn(self, vdn: Vdn) -> Self:
+        """Batches of one VDN."""
+        return self.filter(vdn=vdn)
+
+    def without_answer(self) -> Self:
+        """Leave the answers, of up to some megabytes each, in the database."""
+        return self.defer("raw")
+
+    def lost(self, now: datetime, longest: timedelta) -> Self:
+        """Batches without an answer that were requested longer ago than a call can take.
+
+        A request dated in the future counts as well: the clock was set back since.
+        """
+        overdue = Q(asked_at__lt=now - longest) | Q(asked_at__gt=now + longest)
+        return self.filter(overdue, state=BatchState.ASKED, answered_at=None)
+
+    def unparsed(self, now: datetime, grace: timedelta) -> Self:
+        """Batches whose answer was stored more than `grace` ago and has not been parsed."""
+        due = Q(answered_at__lt=now - grace) | Q(answered_at__gt=now + grace)
+        return self.filter(due, state=BatchState.ASKED)
+
+    def expired(self, before: datetime) -> Self:
+        """Finished batches requested before that time whose rows have not been deleted."""
+        return self.filter(purged_at=None, asked_at__lt=before).exclude(state=BatchState.ASKED)
+
+
+class CallDataBatch(models.Model):
+    """One request for call data, stored before the vendor is asked so that none goes unrecorded.
+
+    `raw` is the vendor's answer byte for byte, stored before it is parsed. `answer_bytes` is the
+    size of an answer that could not be stored. `key` is that of the form, so that a form sent twice
+    is one request.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.PROTECT, related_name="call_data_batches")
@@ -72,6 +115,8 @@ class CallDataBatch(models.Model):
     problem = models.CharField(max_length=400, blank=True)
     purged_at = models.DateTimeField(_("deleted after its time"), null=True)
 
+    objects = CallDataBatchQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ("-id",)
         verbose_name = _("call data batch")
@@ -82,19 +127,56 @@ class CallDataBatch(models.Model):
         return f"{self.vdn_id}:{self.service_id} #{self.pk}"
 
 
+class CallDatumQuerySet(models.QuerySet["CallDatum"]):
+    """Reads of rows of call data."""
+
+    def for_vdn(self, vdn: Vdn | int) -> Self:
+        """Rows of one VDN."""
+        return self.filter(batch__vdn=vdn)
+
+    def with_batch(self) -> Self:
+        """Rows with their batches but not the raw answers, the newest batch first."""
+        found = self.select_related("batch").defer("batch__raw")
+        return found.order_by("-batch_id", "position")
+
+    def matching(
+        self,
+        texts: Iterable[str],
+        *,
+        fields: Iterable[str],
+        digits: str = "",
+        numbers: Iterable[str] = (),
+    ) -> Self:
+        """Rows with one of the texts in one of the fields, with the digits in a number, or with
+        exactly one of the numbers."""
+        wanted = Q()
+        for name, text in itertools.product(fields, texts):
+            wanted |= Q(**{f"{name}__icontains": text})
+        if digits:
+            wanted |= Q(phone_numbers__contains=digits) | Q(caller_number__contains=digits)
+        for number in numbers:
+            wanted |= Q(caller_number=number) | Q(phone_numbers=number)
+            wanted |= Q(phone_numbers__startswith=f"{number}\n")
+            wanted |= Q(phone_numbers__endswith=f"\n{number}")
+            wanted |= Q(phone_numbers__contains=f"\n{number}\n")
+        return self.filter(wanted)
+
+
 class CallDatum(models.Model):
-    """One row of call data as it was handed out. Every field may be empty; `raw` holds it whole."""
+    """One row of call data as the vendor released it. Any field may be empty; `raw` is complete."""
 
     batch = models.ForeignKey(CallDataBatch, on_delete=models.CASCADE, related_name="rows")
     position = models.PositiveIntegerField()
     service_id = models.CharField(_("task"), max_length=64, blank=True)
     unique_id = models.CharField(_("unique ID"), max_length=128, blank=True, db_index=True)
-    # One number a line, in the vendor's order.
+    # One number per line, in the vendor's order.
     phone_numbers = models.TextField(_("called numbers"), blank=True)
     caller_number = models.CharField(_("calling number"), max_length=64, blank=True)
     call_data = models.TextField(_("call data"), blank=True)
     ie_data = models.TextField(_("IE data"), blank=True)
     raw = models.JSONField()
+
+    objects = CallDatumQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ("batch_id", "position")

@@ -1,19 +1,25 @@
-"""The outbox of write-backs: what is to reach the vendor, and every attempt to get it there."""
+"""The outbox of write-backs, and the journal of attempts to deliver them."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from isales_proxy.models.vdns import Vdn
 
+# More than the clocks of two machines may differ by.
+_SET_BACK: Final = timedelta(seconds=60)
+
 
 class WriteBackState(models.TextChoices):
-    """Where a write-back stands. All but the first are ends."""
+    """State of a write-back. All but the first are final."""
 
     WAITING = "waiting", pgettext_lazy("write-back", "Waiting")
     DELIVERED = "delivered", _("Delivered")
@@ -22,12 +28,94 @@ class WriteBackState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+class WriteBackQuerySet(models.QuerySet["WriteBack"]):
+    """Reads of the outbox."""
+
+    def for_vdn(self, vdn: Vdn | int) -> Self:
+        """Write-backs of one VDN, the newest first."""
+        return self.filter(vdn=vdn).order_by("-pk")
+
+    def matching(
+        self,
+        *,
+        tasks: Iterable[str] = (),
+        text: str = "",
+        digits: str = "",
+        numbers: Iterable[str] = (),
+    ) -> Self:
+        """Write-backs of one of the tasks, with the text in the unique ID, the digits in the called
+        number, or exactly one of the numbers. Empty values match anything."""
+        found = self
+        if tasks:
+            found = found.filter(service_id__in=tasks)
+        if text:
+            wanted = Q(unique_id__icontains=text) | Q(phone_number__in=numbers)
+            if digits:
+                wanted |= Q(phone_number__contains=digits)
+            found = found.filter(wanted)
+        return found
+
+    def waiting(self) -> Self:
+        """Write-backs that have not been delivered or ended."""
+        return self.filter(state=WriteBackState.WAITING)
+
+    def ended(self, before: datetime) -> Self:
+        """Write-backs that ended before that time."""
+        return self.exclude(state=WriteBackState.WAITING).filter(finished_at__lt=before)
+
+    def heads(self) -> Self:
+        """Waiting write-backs of enabled VDNs with no earlier waiting one of the same unique ID."""
+        enabled = Vdn.objects.filter(enabled=True)
+        return self.waiting().filter(~_earlier_waiting(), vdn__in=enabled)
+
+    def due(self, now: datetime, expired: Mapping[int, int]) -> Self:
+        """Heads that may be tried now: unleased ones whose time has come, and those whose lease has
+        expired (`expired`: write-back → attempt number).
+
+        One that was never tried since it was queued is due whatever the clock says, and so is one
+        whose last attempt lies in the future: the clock was set back since.
+        """
+        ahead = WriteBackAttempt.objects.filter(
+            write_back=OuterRef("pk"), number=OuterRef("attempts"), finished_at__gt=now + _SET_BACK
+        )
+        timely = Q(next_at__lte=now) | Q(next_at=F("queued_at")) | Exists(ahead)
+        due = Q(Q(claimed_by="") & timely)
+        for pk, attempt in expired.items():
+            # The number fences it: another worker may have taken over since it was seen.
+            due |= Q(pk=pk, attempts=attempt)
+        return self.heads().filter(due)
+
+    def asleep(self, now: datetime, outcomes: Iterable[str], since: datetime | None) -> Self:
+        """Unleased waiting write-backs whose last attempt had one of the outcomes and whose next
+        one lies ahead; without those that were tried before `since`."""
+        journal = WriteBackAttempt.objects.filter(write_back=OuterRef("pk"))
+        found = (
+            self.waiting()
+            .filter(claimed_by="", next_at__gt=now)
+            .annotate(last=Subquery(journal.order_by("-number").values("outcome")[:1]))
+            .filter(last__in=outcomes)
+        )
+        return found.exclude(Exists(journal.filter(started_at__lt=since))) if since else found
+
+    def with_last_attempt(self) -> Self:
+        """Annotate `last_outcome`, `last_status`, `last_maybe_sent`, and `comes_later`: an earlier
+        one of the same unique ID still waits."""
+        last = WriteBackAttempt.objects.filter(write_back=OuterRef("pk")).order_by("-number")
+        return self.select_related("vdn").annotate(
+            last_outcome=Subquery(last.values("outcome")[:1]),
+            last_status=Subquery(last.values("http_status")[:1]),
+            last_maybe_sent=Subquery(last.values("maybe_sent")[:1]),
+            comes_later=_earlier_waiting(),
+        )
+
+
 class WriteBack(models.Model):
     """One intermediate result on its way to the vendor.
 
-    `body` is the request as it will be sent. While `claimed_until` (UTC) lies ahead, the worker of
-    `claimed_by` is at it. `key` is that of the form, so that a form sent twice is one write-back;
-    `request_digest` is a keyed digest of what that form said, before any number was looked up.
+    `body` is the request as it will be sent. `claimed_by` is the worker that has the lease, until
+    `claimed_until` (UTC) by its own clock. `key` is that of the form, so that a form sent twice is
+    one write-back; `request_digest` is a keyed digest of the form's values, before any number was
+    looked up.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.PROTECT, related_name="write_backs")
@@ -47,7 +135,7 @@ class WriteBack(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_by_name = models.CharField(_("written by"), max_length=150)
-    # Since when it is being tried: its making, or the last time that a person asked for it again.
+    # Start of the attempts: creation, or the last retry by a person.
     queued_at = models.DateTimeField()
     next_at = models.DateTimeField(_("next attempt"), db_index=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
@@ -56,6 +144,8 @@ class WriteBack(models.Model):
     claimed_until = models.DateTimeField(null=True)
     vendor_code = models.CharField(max_length=40, blank=True)
     problem = models.CharField(max_length=400, blank=True)
+
+    objects = WriteBackQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ("-id",)
@@ -73,10 +163,10 @@ class WriteBack(models.Model):
 
 
 class WriteBackAttempt(models.Model):
-    """One attempt to deliver, written before it is made.
+    """One attempt to deliver, stored before it is made.
 
-    An empty `outcome` says that it is under way; "lost" that its worker ended before the answer
-    was known, so that the same may have reached the vendor twice.
+    An empty `outcome` means under way; "lost" that its worker stopped before an answer arrived, so
+    that the vendor may receive the result twice.
     """
 
     LOST: ClassVar[str] = "lost"
@@ -87,7 +177,7 @@ class WriteBackAttempt(models.Model):
     finished_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=64)
     outcome = models.CharField(max_length=32, blank=True)
-    # Whether the vendor may have carried it out although nobody knows.
+    # The vendor may have processed it, whatever the outcome.
     maybe_sent = models.BooleanField(default=True)
     http_status = models.PositiveSmallIntegerField(null=True)
     vendor_code = models.CharField(max_length=40, blank=True)
@@ -102,3 +192,15 @@ class WriteBackAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.write_back_id}/{self.number}"
+
+
+def _earlier_waiting() -> Exists:
+    """Condition of a write-back: an earlier one of the same unique ID still waits."""
+    return Exists(
+        WriteBack.objects.filter(
+            vdn=OuterRef("vdn"),
+            unique_id=OuterRef("unique_id"),
+            state=WriteBackState.WAITING,
+            pk__lt=OuterRef("pk"),
+        )
+    )

@@ -1,14 +1,18 @@
-"""Searches by a number: told to the audit, and counted for who sees none.
+"""Number searches and views: recorded in the audit, and limited per day without number access.
 
-Who sees half of a number could try the rest, whole number by whole number. So such a person may
-search for so many different numbers a day; the audit itself holds the count. The same number again
-costs nothing.
+Somebody who sees half of a number could try out the rest, complete number by complete number. So
+a person without SEE_NUMBERS may search for a limited count of different numbers per day, kept by
+the audit itself. The same number again costs nothing.
+
+Searching and viewing continue with SEE_NUMBERS while the audit cannot be written, since a list that
+does not open helps no customer. Revealing and exporting are stricter: not without the audit.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
+from typing import Final
 
 from django.core.cache import cache
 from django.db import transaction
@@ -18,62 +22,128 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core.database import optional_write
 from isales_proxy.core.response_cache import hash_key
 from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import AuditAction, AuditEvent, User
-from isales_proxy.number_access import audited, budgets
-from isales_proxy.number_access.budgets import DailySearchLimitExceeded
-from isales_proxy.privacy import masking
+from isales_proxy.privacy.phone_numbers import SearchedNumber
+
+RECORD_INTERVAL: Final = 10 * 60
+"""Seconds in which the same search or view is recorded once."""
+# Fewer digits are what is typed on the way to a number.
+_FEWEST_RECORDED_DIGITS: Final = 4
 
 
-def count_search(scope: Scope, number: str) -> None:
-    """The person asks for this number: told to the audit once in a while.
+class BudgetExceeded(RuntimeError):
+    """A daily budget of `limit` is used up; the next day begins in `seconds`."""
 
-    The budget is one for lists, audit, call data, write-backs and the API, and a number of any
-    length counts: some have six digits. To be called before anything is looked up. For who sees no
-    numbers: raises SearchesSpent, and what the database raises when the search cannot be counted,
-    since it must not go on uncounted.
+    def __init__(self, limit: int) -> None:
+        super().__init__("The budget of the day is spent.")
+        now = timezone.now()
+        self.limit = limit
+        self.seconds = max(1, int((_get_midnight(now, days=1) - now).total_seconds()))
+
+
+class DailySearchLimitExceeded(BudgetExceeded):
+    """A person without number access has searched for too many different numbers today."""
+
+
+def count_search(scope: Scope, number: SearchedNumber) -> None:
+    """Record a search for a number, before anything is looked up; at most once per interval.
+
+    Without SEE_NUMBERS it counts towards one daily limit for lists, audit, call data, write-backs
+    and API; a number of any length counts, since some have six digits. Raises
+    DailySearchLimitExceeded, and database errors when the search cannot be counted.
     """
     if scope.can(Permission.SEE_NUMBERS):
-        audited.record_search(scope, number)
+        if len(number.digits) >= _FEWEST_RECORDED_DIGITS:
+            _record_once(AuditAction.NUMBER_SEARCHED, scope, number=number.text)
         return
-    if not masking.get_digits(number):
+    if not number.digits:
         return
-    begin = budgets.get_start_of_day()
-    facts = (scope.vdn.pk, scope.user_id, audit.fingerprint_number(number), begin.isoformat())
+    begin = get_start_of_day()
+    facts = (scope.vdn.pk, scope.user_id, audit.fingerprint_number(number.text), begin.isoformat())
     key = f"searched:{hash_key('|'.join(map(str, facts)))}"
     if cache.get(key):
         return
-    if not _count(scope, number, begin):
+    if not _record_within_limit(scope, number.text, begin):
         raise DailySearchLimitExceeded(get_privacy_settings().number_searches_per_day)
-    # Only now: what was refused must not pass the next time.
-    cache.set(key, 1, audited.ONCE_IN_SECONDS)
+    # Not earlier: a refused number must be refused again.
+    cache.set(key, 1, RECORD_INTERVAL)
+
+
+def record_audit_search(*, scope: Scope, number: str) -> None:
+    """Record a search for a number's events in the audit, at most once per interval.
+
+    Raises PermissionMissing without SEE_AUDIT and DailySearchLimitExceeded like `count_search`.
+    """
+    scope.require(Permission.SEE_AUDIT)
+    if not scope.can(Permission.SEE_NUMBERS):
+        # The events would tell which reservation has that number.
+        count_search(scope, SearchedNumber.parse(number))
+    _record_once(AuditAction.AUDIT_READ, scope, number=number)
 
 
 def drop_disallowed_number(scope: Scope, query: ReservationQuery) -> ReservationQuery:
-    """The question in which a row is looked up, without a number that the person may search for no
-    more: whether the row is found there would tell whether it is of that number."""
+    """Return the query by which one row is looked up, without a number beyond the daily limit.
+
+    Otherwise the row being found would tell that it has that number.
+    """
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
         try:
-            count_search(scope, query.called_no)
+            count_search(scope, SearchedNumber.parse(query.called_no))
         except DailySearchLimitExceeded:
             return replace(query, called_no="")
     return query
 
 
-def _count(scope: Scope, number: str, begin: datetime) -> bool:
-    """Write the search down, if it was not just now; False for one number too many."""
+def record_view(scope: Scope, *, subject: str, number: str) -> None:
+    """Record that a person opened `subject` and saw its number; at most once per interval."""
+    if number:
+        _record_once(AuditAction.NUMBER_VIEWED, scope, number=number, subject=subject)
+
+
+def get_start_of_day() -> datetime:
+    """Return the beginning (aware) of the current day in `TIME_ZONE`.
+
+    One day for the whole installation: by the zone of a VDN, a person in two VDNs would have two.
+    """
+    return _get_midnight(timezone.now())
+
+
+def _get_midnight(now: datetime, *, days: int = 0) -> datetime:
+    zone = timezone.get_default_timezone()
+    day = now.astimezone(zone).date() + timedelta(days=days)
+    return datetime.combine(day, time(), zone)
+
+
+def _record_once(action: AuditAction, scope: Scope, *, number: str, subject: str = "") -> None:
+    facts = "|".join((action.value, str(scope.vdn.pk), str(scope.user_id), subject, number))
+    key = f"audited:{hash_key(facts)}"
+    if not cache.add(key, 1, RECORD_INTERVAL):
+        return
+    written = optional_write(
+        lambda: audit.record(action, by=scope, number=number, subject=subject),
+        "number_not_audited",
+        action=action.value,
+    )
+    if not written:
+        cache.delete(key)
+
+
+def _record_within_limit(scope: Scope, number: str, begin: datetime) -> bool:
+    """Record the search unless it was recorded just now; return False beyond the limit."""
     with transaction.atomic():
-        # The person's turn: of two requests at once the second counts what the first has spent.
+        # Lock the person: of two concurrent requests the second counts the first one's search.
         User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
         today = AuditEvent.objects.filter(actor_id=scope.user_id, at__gte=begin)
         same = Q(number_key__in=audit.fingerprint_number_with_all_keys(number))
-        # Where the person sees numbers, in another VDN, they search for as many as they like.
+        # Searches in a VDN where the person sees numbers are not limited.
         counted = today.filter(action=AuditAction.NUMBER_SEARCHED, detail__masked=True)
         found = counted.aggregate(
             numbers=Count("number_key", distinct=True),
             same=Count("pk", filter=same),
-            told=Max("at", filter=same & Q(vdn_id=scope.vdn.pk)),
+            recorded_at=Max("at", filter=same & Q(vdn_id=scope.vdn.pk)),
         )
         if not found["same"] and found["numbers"] >= (
             limit := get_privacy_settings().number_searches_per_day
@@ -81,7 +151,9 @@ def _count(scope: Scope, number: str, begin: datetime) -> bool:
             if not today.filter(action=AuditAction.SEARCHES_SPENT).exists():
                 audit.record(AuditAction.SEARCHES_SPENT, by=scope, limit=limit)
             return False
-        told = found["told"]
-        if told is None or (timezone.now() - told).total_seconds() >= audited.ONCE_IN_SECONDS:
+        recorded_at = found["recorded_at"]
+        if recorded_at is None or timezone.now() - recorded_at >= timedelta(
+            seconds=RECORD_INTERVAL
+        ):
             audit.record(AuditAction.NUMBER_SEARCHED, by=scope, number=number, masked=True)
     return True

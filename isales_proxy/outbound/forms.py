@@ -7,9 +7,9 @@ from typing import Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.core.form_fields import CountField, PageFilter, PlainTextField, SearchTextField
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.outbound.services import RowQuery
-from isales_proxy.reservations.forms import CountField, PageFilter, PlainTextField, SearchTextField
 
 # Larger numbers no column can hold.
 _LAST_BATCH: Final = 2**31 - 1

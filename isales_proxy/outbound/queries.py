@@ -19,7 +19,7 @@ from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatu
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound.recovery import settle_lost
 from isales_proxy.privacy import masked_copies
-from isales_proxy.reservations import number_search
+from isales_proxy.privacy.phone_numbers import SearchedNumber
 
 DEFAULT_SIZE: Final = 25
 _CHUNK: Final = 500
@@ -112,7 +112,7 @@ def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
 def list_rows(*, scope: Scope, question: RowQuery) -> RowPage:
     """One page of the rows. Raises NotAllowed and SearchesSpent."""
     scope.require(Permission.SEE_OUTBOUND)
-    if number := _number(question):
+    if (number := SearchedNumber.parse(question.text)).is_complete:
         searches.count_search(scope, number)
     found = _rows(scope, question)
     first = question.size * (question.page - 1)
@@ -145,8 +145,8 @@ def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
     `kind` is what they are written as. Rows that come while they are read are left out.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    number = _number(question)
-    if number and not scope.can(Permission.SEE_NUMBERS):
+    number = SearchedNumber.parse(question.text)
+    if number.is_complete and not scope.can(Permission.SEE_NUMBERS):
         searches.count_search(scope, number)
     found = _rows(scope, question)
     counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
@@ -159,7 +159,7 @@ def export_rows(*, scope: Scope, question: RowQuery, kind: str) -> Export:
         batch=question.batch_id,
         searched=bool(question.text),
         masked=not scope.can(Permission.SEE_NUMBERS),
-        number=number,
+        number=number.text if number.is_complete else "",
     )
     found = found.filter(pk__lte=counted["last"] or 0).defer("raw", "batch__raw")
     streamed = found.iterator(chunk_size=_CHUNK)
@@ -190,12 +190,6 @@ def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
 def _record_export(scope: Scope, *, subject: str, **detail: Any) -> None:
     # Of a number that was searched for the audit keeps the fingerprint; another text is left out.
     audit.record(AuditAction.CALL_DATA_EXPORTED, by=scope, subject=subject, **detail)
-
-
-def _number(question: RowQuery) -> str:
-    """The whole number that was searched for; "" where it was none."""
-    number = number_search.typed(question.text)
-    return number if number_search.is_whole(number) else ""
 
 
 def _batches(scope: Scope) -> QuerySet[CallDataBatch]:
@@ -229,9 +223,9 @@ def _holding_without_numbers(text: str) -> Q:
     numberless = not any(character.isnumeric() for character in text)
     names = ("unique_id", "call_data", "ie_data") if numberless else ("unique_id",)
     wanted = _in_any(names, text)
-    number = number_search.typed(text)
-    if number_search.is_whole(number):
-        for spelt in number_search.spellings(number):
+    number = SearchedNumber.parse(text)
+    if number.is_complete:
+        for spelt in number.spellings:
             wanted |= Q(caller_number=spelt) | Q(phone_numbers=spelt)
             wanted |= Q(phone_numbers__startswith=f"{spelt}\n")
             wanted |= Q(phone_numbers__endswith=f"\n{spelt}")
@@ -242,7 +236,7 @@ def _holding_without_numbers(text: str) -> Q:
 def _holding(text: str) -> Q:
     """A text in any field; a number also where it is written with blanks or dashes."""
     wanted = _in_any(("unique_id", "phone_numbers", "caller_number", "call_data", "ie_data"), text)
-    digits = number_search.typed(text).removeprefix("+")
+    digits = SearchedNumber.parse(text).text.removeprefix("+")
     if digits != text and digits.isdigit():
         wanted |= Q(phone_numbers__contains=digits) | Q(caller_number__contains=digits)
     return wanted

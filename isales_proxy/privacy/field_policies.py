@@ -1,8 +1,8 @@
-"""What each field of the vendor's holds: its label, its help, and whether it is personal.
+"""Field policies: content, label and help text of each vendor field, and whether it is personal.
 
-The one table for masking, for the side panel, for the JSON API and its schema, and for exports. The
-vendor's spelling of the reservations is in `client.records`; that of the other two shapes is here,
-because rows of theirs are kept as they came.
+The one table for masking, side panel, JSON API, its schema, and exports. `client.records` maps the
+vendor's spelling of reservations; rows of the other two shapes are stored as received, so their
+spelling is here.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from isales_proxy.client.records import Reservation
 
 
 class Content(StrEnum):
-    """The kinds of content, which masking tells apart."""
+    """Kinds of content that are masked differently."""
 
-    ID = "id"  # the vendor's or ours: stays, since rows are found by it
-    CODE = "code"  # a few letters and digits: stays while it is no longer than that
+    ID = "id"  # kept, since rows are found by it
+    CODE = "code"  # a few letters and digits: kept unless it is longer
     TIME = "time"
     FLAG = "flag"
-    NUMBER = "number"  # somebody can be called at it
-    TEXT = "text"  # typed by people or made by systems: may hold a number anywhere
+    NUMBER = "number"  # a phone number
+    TEXT = "text"  # may contain a number anywhere
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a reservation. `copied` is whether the panel offers to copy it."""
+    """One field of a reservation. With `copied` the side panel offers to copy it."""
 
     name: str
     vendor_name: str
@@ -42,7 +42,7 @@ class Field:
 
     @property
     def personal(self) -> bool:
-        """Whether it may tell somebody's number."""
+        """True if it may contain a phone number."""
         return self.holds in {Content.NUMBER, Content.TEXT}
 
 
@@ -100,7 +100,7 @@ CALL_DATUM: Final[Mapping[str, Content]] = {
     "callerNumber": Content.NUMBER,
     "ieData": Content.TEXT,
 }
-"""A row of call data as it came; what is not named here is text."""
+"""A row of call data as received; unlisted fields are text."""
 
 MID_RESULT: Final[Mapping[str, Content]] = {
     "subCCNo": Content.CODE,
@@ -117,4 +117,4 @@ MID_RESULT: Final[Mapping[str, Content]] = {
     "endCallTime": Content.TIME,
     "callId": Content.ID,
 }
-"""The request of a write-back; what is not named here is text."""
+"""The request body of a write-back; unlisted fields are text."""

@@ -1,4 +1,4 @@
-"""Rows of ours as those see them who may not see numbers: copies that cannot be saved."""
+"""Masked copies of our own rows; they cannot be saved."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ M = TypeVar("M", bound=models.Model)
 
 
 def mask_datum(row: CallDatum) -> CallDatum:
-    """A row of call data, its batch with it."""
+    """Copy a row of call data together with its batch, both masked."""
     own = masking.get_own_numbers((*row.numbers, row.caller_number))
-    return _twin(
+    return _copy(
         row,
         phone_numbers="\n".join(map(masking.mask_number, row.numbers)),
         caller_number=masking.mask_number(row.caller_number),
@@ -32,18 +32,18 @@ def mask_datum(row: CallDatum) -> CallDatum:
 
 
 def mask_batch(row: CallDataBatch) -> CallDataBatch:
-    """A batch: the reason was typed by somebody who may have had a number before them."""
-    return _twin(row, reason=masking.mask_text(row.reason), problem=masking.mask_text(row.problem))
+    """Copy a batch, masked: its reason was typed and may hold a number."""
+    return _copy(row, reason=masking.mask_text(row.reason), problem=masking.mask_text(row.problem))
 
 
 def mask_batch_for(scope: Scope, row: CallDataBatch) -> CallDataBatch:
-    """A batch as this person sees it."""
+    """Return the batch as this person may see it."""
     return row if scope.can(Permission.SEE_NUMBERS) else mask_batch(row)
 
 
 def mask_write_back(row: WriteBack) -> WriteBack:
-    """A write-back with its request."""
-    return _twin(
+    """Copy a write-back with its request, both masked."""
+    return _copy(
         row,
         phone_number=masking.mask_number(row.phone_number),
         body=mask_body(row.body),
@@ -52,22 +52,22 @@ def mask_write_back(row: WriteBack) -> WriteBack:
 
 
 def mask_attempt(row: WriteBackAttempt, number: str) -> WriteBackAttempt:
-    """A line in the journal of a write-back of this number, on which the vendor may be quoted."""
-    return _twin(row, problem=masking.mask_text(row.problem, masking.get_own_numbers((number,))))
+    """Copy an attempt of a write-back of this number, masked: it may quote the vendor."""
+    return _copy(row, problem=masking.mask_text(row.problem, masking.get_own_numbers((number,))))
 
 
 def mask_body(request: dict[str, Any]) -> dict[str, Any]:
-    """The request of a write-back."""
+    """Mask the request body of a write-back."""
     return masking.mask_fields(request, MID_RESULT)
 
 
-def _twin(row: M, **shown: Any) -> M:
-    twin = copy.copy(row)
-    for name, value in shown.items():
-        setattr(twin, name, value)
-    twin.save = twin.delete = _never  # type: ignore[method-assign]
-    return twin
+def _copy(row: M, **changed: Any) -> M:
+    masked = copy.copy(row)
+    for name, value in changed.items():
+        setattr(masked, name, value)
+    masked.save = masked.delete = _refuse_change  # type: ignore[method-assign]
+    return masked
 
 
-def _never(*_args: Any, **_kwargs: Any) -> NoReturn:
-    raise TypeError("A masked row is to be looked at alone.")
+def _refuse_change(*_args: Any, **_kwargs: Any) -> NoReturn:
+    raise TypeError("A masked row cannot be saved or deleted.")

@@ -1,5 +1,5 @@
-"""Reserved calls with their numbers whole: scoped by person, shared between readers, honest about
-their age. For services alone; pages and the API go through `reservations`, which masks.
+"""Reservations straight from CC-iSales, with unmasked numbers: limited to a person's scope, shared
+between readers, with their age. Only `reservations.services`, which masks, imports this module.
 
 Follows "Querying the List of Reserved Outbound Call Tasks".
 """
@@ -14,13 +14,14 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.client.errors import ISalesError
-from isales_proxy.client.page import Page
+from isales_proxy.client.errors import IncompleteSweep, ISalesError
+from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
+from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import gateway
 
@@ -28,17 +29,20 @@ KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
 ROW_FRESH: Final = timedelta(minutes=1)
 
-_answers: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
+_SEARCH_PAGES: Final = 5
+_SEARCH_PAGE_SIZE: Final = 100
+
+_responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
 
 
 @dataclass(frozen=True)
 class ReservationPage:
     """One page of rows and their provenance.
 
-    `total` counts the rows of the whole question, `as_of` is when the vendor said so (aware UTC).
-    `complete` is False when rows outside of the person's scope had to be withheld, or, with
-    `cut_short`, when there were more rows to look through than may be. `error` is what kept us from
-    a newer answer (source "stale").
+    `total` counts the rows of all pages; `as_of` (aware UTC) is when the vendor answered.
+    `complete` is False when rows outside the person's scope were withheld or, with `cut_short`,
+    when there were too many rows to look through. `error` is why there is no newer answer (source
+    "stale").
     """
 
     rows: tuple[Reservation, ...]
@@ -53,9 +57,9 @@ class ReservationPage:
 
 @dataclass(frozen=True)
 class FoundReservation:
-    """One reservation and when the vendor last said so (aware UTC).
+    """One reservation and when the vendor sent it (aware UTC).
 
-    `error` is what kept us from asking again.
+    `error` is why there is no newer answer.
     """
 
     row: Reservation
@@ -64,70 +68,101 @@ class FoundReservation:
 
 
 def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
-    """One page of the reservations that this person may see.
+    """Fetch one page of the reservations that this person may see.
 
     Raises ISalesError when there is neither an answer nor an older one to show.
     """
-    asked = narrow_to_scope(scope, query)
-    if asked is None:
+    narrowed = _narrow_to_scope(scope, query)
+    if narrowed is None:
         return ReservationPage((), 0, query, None, "none")
-    answer = fetch(scope, asked)
-    rows, complete = filter_visible(scope, answer.value.items)
+    response = _fetch(scope, narrowed)
+    rows, complete = _filter_visible(scope, response.value.items)
     # A total that counts others' rows would tell how many they have.
-    shown = asked.offset + len(rows) if rows else 0
-    total = max(answer.value.total, shown) if complete else shown
+    shown = narrowed.offset + len(rows) if rows else 0
+    total = max(response.value.total, shown) if complete else shown
     return ReservationPage(
         rows=rows,
         total=total,
-        query=asked,
-        as_of=answer.as_of,
-        source=answer.source,
+        query=narrowed,
+        as_of=response.as_of,
+        source=response.source,
         complete=complete,
-        error=answer.error,
+        error=response.error,
+    )
+
+
+def fetch_exact_number_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+    """Fetch one page of the rows with exactly `query.called_no`, for people without SEE_NUMBERS.
+
+    The vendor also matches parts of a number. Somebody who could search for parts and count the
+    matches would find a number digit by digit, so the matches are looked through and only equal
+    numbers are kept. With `cut_short` there were too many matches, or they moved meanwhile. Raises
+    ISalesError like `fetch_page`.
+    """
+    number = SearchedNumber.parse(query.called_no)
+    shown = _narrow_to_scope(scope, query)
+    asked = _narrow_to_scope(scope, replace(query, page=1, size=_SEARCH_PAGE_SIZE))
+    if shown is None or asked is None or not number.is_complete:
+        return ReservationPage((), 0, shown or query, None, "none")
+    responses: list[CachedResponse[Page[Reservation]]] = []
+
+    def fetch(page: int) -> Page[Reservation]:
+        responses.append(_fetch(scope, replace(asked, page=page)))
+        return responses[-1].value
+
+    cut_short = False
+    try:
+        iter_pages(fetch, lambda row: row.appoint_id or id(row), max_pages=_SEARCH_PAGES)
+    except IncompleteSweep:
+        cut_short = True
+    rows, complete = _filter_visible(scope, _filter_number(responses, number))
+    stale = next((each for each in responses if each.source == "stale"), None)
+    live = any(each.source == "live" for each in responses)
+    return ReservationPage(
+        rows=rows[shown.offset : shown.offset + shown.size],
+        total=len(rows),
+        query=shown,
+        as_of=min((each.as_of for each in responses), default=None),
+        source="stale" if stale else "live" if live else "cache",
+        complete=complete and not cut_short,
+        error=stale.error if stale else None,
+        cut_short=cut_short,
     )
 
 
 def fetch_one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
-    """The reservation with this ID: as seen a moment ago, else asked for again.
+    """Return the reservation with this ID: from the cache if seen in the last minute, else anew.
 
-    The vendor has no interface for a single reservation. One that was seen before is looked for by
-    its called number, another on the page of `query`. While the vendor is away the last sight
-    stands in, with the error. Raises ISalesError like `page`.
+    The vendor has no interface for a single reservation: one that was seen before is searched for
+    by its called number, any other on the page of `query`. While the vendor is away the cached row
+    is returned with the error. Raises ISalesError like `fetch_page`.
     """
-    kept: FoundReservation | None = caches["rows"].get(_row_key(scope, appoint_id))
-    if kept is None:
-        return _on_page(scope, appoint_id, query)
-    own = kept if filter_visible(scope, (kept.row,))[1] else None
-    if timezone.now() - kept.as_of < ROW_FRESH:
+    cached = _get_cached(scope, appoint_id)
+    if cached is None:
+        return _find_on_page(scope, appoint_id, query)
+    own = cached if _filter_visible(scope, (cached.row,))[1] else None
+    if timezone.now() - cached.as_of < ROW_FRESH:
         return own
-    by_number = _by_number(kept.row)
+    by_number = _query_by_number(cached.row)
     try:
-        found = _on_page(scope, appoint_id, by_number) if by_number else None
-        return found or _on_page(scope, appoint_id, query)
+        found = _find_on_page(scope, appoint_id, by_number) if by_number else None
+        return found or _find_on_page(scope, appoint_id, query)
     except AWAY as error:
         return replace(own, error=error) if own else None
 
 
 def get_last_seen(*, scope: Scope, appoint_id: str) -> Reservation | None:
-    """The reservation as it was seen last in the hours past; nobody is asked."""
-    kept: FoundReservation | None = caches["rows"].get(_row_key(scope, appoint_id))
-    return kept.row if kept and filter_visible(scope, (kept.row,))[1] else None
-
-
-def _on_page(scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
-    found = fetch_page(scope=scope, query=query)
-    match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
-    if match is None or found.as_of is None:
-        return None
-    return FoundReservation(match, found.as_of, found.error)
+    """Return the reservation as last seen within `KEEP_SECONDS`, without a vendor call."""
+    cached = _get_cached(scope, appoint_id)
+    return cached.row if cached and _filter_visible(scope, (cached.row,))[1] else None
 
 
 def fetch_same_number(*, scope: Scope, row: Reservation) -> ReservationPage:
-    """Other reservations of the same called number, among the vendor's first `RELATED_ROWS`.
+    """Fetch other reservations of the same called number, among the vendor's first `RELATED_ROWS`.
 
-    The vendor does not say whether it matches numbers whole or in part: only equal ones are kept.
+    Only equal numbers are kept: the vendor does not document whether it matches parts.
     """
-    query = _by_number(row)
+    query = _query_by_number(row)
     if query is None:
         return ReservationPage((), 0, ReservationQuery(size=RELATED_ROWS), None, "none")
     found = fetch_page(scope=scope, query=query)
@@ -139,68 +174,102 @@ def fetch_same_number(*, scope: Scope, row: Reservation) -> ReservationPage:
     return replace(found, rows=others)
 
 
-def _by_number(row: Reservation) -> ReservationQuery | None:
-    """The question for a row's number; None for a number that nobody could ask for."""
+def _find_on_page(
+    scope: Scope, appoint_id: str, query: ReservationQuery
+) -> FoundReservation | None:
+    found = fetch_page(scope=scope, query=query)
+    match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
+    if match is None or found.as_of is None:
+        return None
+    return FoundReservation(match, found.as_of, found.error)
+
+
+def _query_by_number(row: Reservation) -> ReservationQuery | None:
+    """Return the query for a row's number; None for a number that cannot be asked for."""
     if not row.called_no or not CALLED_NUMBER.fullmatch(row.called_no):
         return None
     return ReservationQuery(called_no=row.called_no, size=RELATED_ROWS)
 
 
-def narrow_to_scope(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
-    """The question narrowed to what the person may see; None when nothing can match."""
-    size = min(query.size, get_isales_settings().max_page_size)
+def _narrow_to_scope(scope: Scope, query: ReservationQuery) -> ReservationQuery | None:
+    """Limit the query to the largest page and to the person's agent account.
+
+    None when nothing can match.
+    """
+    query = replace(query, size=min(query.size, get_isales_settings().max_page_size))
     if scope.can(Permission.SEE_ALL_AGENTS):
-        return replace(query, size=size)
+        return query
     if not scope.agent_account or (query.agents and scope.agent_account not in query.agents):
         return None
-    return replace(query, size=size, agents=(scope.agent_account,))
+    return replace(query, agents=(scope.agent_account,))
 
 
-def fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reservation]]:
-    """The answer to a question that is `within` the person's scope; raises ISalesError."""
-    found = get_isales_settings()
+def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reservation]]:
+    """Fetch the response to a query that is narrowed to the scope, or share a cached one.
 
-    def fetch(left: float) -> Page[Reservation]:
-        # The client minds the deadline itself; a wait for another's turn has shortened ours.
-        deadline = left if left < found.deadline else None
+    A fresh one is remembered row by row. Raises ISalesError.
+    """
+    settings = get_isales_settings()
+
+    def call_vendor(left: float) -> Page[Reservation]:
+        # The client keeps the deadline itself; waiting for another reader's call shortens ours.
+        deadline = left if left < settings.deadline else None
         return gateway.get_client(scope.vdn).list_reservations(
             vdn=scope.vdn.pk, query=query, deadline=deadline
         )
 
-    answer = _answers.ask(
+    response = _responses.ask(
         hash_key(f"{scope.vdn.pk}|{query.key()}"),
-        fetch,
-        fresh=found.page_cache_seconds,
-        patience=found.deadline,
+        call_vendor,
+        fresh=settings.page_cache_seconds,
+        patience=settings.deadline,
     )
-    if answer.source == "live":
-        seen, _complete = filter_visible(scope, answer.value.items)
-        directory.remember_names(scope=scope, rows=seen)
-        result_codes.record_codes(scope.vdn, answer.value.items)
+    if response.source == "live":
+        visible, _complete = _filter_visible(scope, response.value.items)
+        directory.remember_names(scope=scope, rows=visible)
+        result_codes.record_codes(scope.vdn, response.value.items)
         caches["rows"].set_many(
             {
-                _row_key(scope, row.appoint_id): FoundReservation(row, answer.as_of)
-                for row in answer.value.items
+                _get_row_key(scope, row.appoint_id): FoundReservation(row, response.as_of)
+                for row in response.value.items
                 if row.appoint_id
             },
             KEEP_SECONDS,
         )
-    return answer
+    return response
 
 
-def filter_visible(
+def _filter_visible(
     scope: Scope, rows: tuple[Reservation, ...]
 ) -> tuple[tuple[Reservation, ...], bool]:
-    """Rows that the person may see, whatever the vendor sent; and whether that is all of them.
+    """Return the rows that the person may see, whatever the vendor sent, and True if that is all.
 
-    Accounts are compared exactly: two that differ by case alone are two agents.
+    Accounts are compared exactly: two that differ only in case are two agents.
     """
     if scope.can(Permission.SEE_ALL_AGENTS):
         return rows, True
-    own = scope.agent_account
-    mine = tuple(row for row in rows if own and row.user_account == own)
-    return mine, len(mine) == len(rows)
+    account = scope.agent_account
+    own = tuple(row for row in rows if account and row.user_account == account)
+    return own, len(own) == len(rows)
 
 
-def _row_key(scope: Scope, appoint_id: str) -> str:
+def _filter_number(
+    responses: list[CachedResponse[Page[Reservation]]], number: SearchedNumber
+) -> tuple[Reservation, ...]:
+    """Return each row of that number once, in the vendor's order."""
+    found = {
+        row.appoint_id or str(id(row)): row
+        for response in responses
+        for row in response.value.items
+        if get_digits(row.called_no or "") == number.digits
+    }
+    return tuple(found.values())
+
+
+def _get_cached(scope: Scope, appoint_id: str) -> FoundReservation | None:
+    cached: FoundReservation | None = caches["rows"].get(_get_row_key(scope, appoint_id))
+    return cached
+
+
+def _get_row_key(scope: Scope, appoint_id: str) -> str:
     return f"{scope.vdn.pk}:{hash_key(appoint_id)}"

@@ -1,6 +1,7 @@
-"""Reserved calls as a person may see them: the one door for pages, the JSON API and exports.
+"""Reservations as a person may see them: the only way to them for pages, API, exports and services.
 
-What comes out is within the person's scope, and masked for who may not see numbers.
+Results are limited to the person's scope and masked without SEE_NUMBERS, unless a name says
+otherwise.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from datetime import UTC, datetime
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.number_access import audited
-from isales_proxy.number_access import services as searches
+from isales_proxy.number_access import services as number_access
 from isales_proxy.privacy import masking
-from isales_proxy.reservations import live, number_search
+from isales_proxy.privacy.phone_numbers import SearchedNumber
+from isales_proxy.reservations import live
 from isales_proxy.reservations.live import FoundReservation, ReservationPage
 from isales_proxy.reservations.status import SUCCESS
 
@@ -23,6 +24,8 @@ __all__ = [
     "RelatedReservations",
     "ReservationPage",
     "get",
+    "get_last_seen_number",
+    "get_unmasked_for_service",
     "list_page",
     "list_related",
 ]
@@ -30,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RelatedReservations:
-    """Other reservations of one's called number. `number` is "" for who may not see it.
+    """Other reservations of the same called number; `number` is "" without SEE_NUMBERS.
 
     `reached` is the latest that was answered since this one was made; None for one that was
     answered itself.
@@ -42,73 +45,89 @@ class RelatedReservations:
 
 
 def list_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
-    """One page of the reservations that this person may see.
+    """Return one page of reservations; a search by number is recorded in the audit.
 
-    Who may not see numbers finds by a whole one alone. A search by number is audited, if it can be.
-    Raises ISalesError when there is neither an answer nor an older one to show, and SearchesSpent.
+    Without SEE_NUMBERS only a complete number finds rows. Raises ISalesError when there is neither
+    an answer nor an older one to show, and DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     if query.called_no:
-        searches.count_search(scope, query.called_no)
+        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
-        found = number_search.fetch_page(scope=scope, query=query)
+        found = live.fetch_exact_number_page(scope=scope, query=query)
     else:
         found = live.fetch_page(scope=scope, query=query)
-    return _shown(scope, found)
+    return _mask_page(scope, found)
 
 
 def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
-    """The reservation with this ID: as seen a moment ago, else asked for again.
+    """Return the reservation with this ID; a view of its number is recorded in the audit.
 
-    The vendor has no interface for a single reservation. One that was seen before is looked for by
-    its called number, another on the page of `query`. While the vendor is away the last sight
-    stands in, with the error. Who sees its number is audited, if that can be. Raises ISalesError
-    like `page`.
+    It may be up to a minute old, or older with an `error` while the vendor is away. `query` is the
+    list where one that was not seen before is looked for. Raises ISalesError like `list_page`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
-    query = searches.drop_disallowed_number(scope, query)
-    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=query)
+    found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
     if not scope.can(Permission.SEE_NUMBERS):
         return replace(found, row=masking.mask_reservation(found.row))
-    audited.record_view(scope, subject=appoint_id, number=found.row.called_no or "")
+    number_access.record_view(scope, subject=appoint_id, number=found.row.called_no or "")
     return found
 
 
 def list_related(
     *, scope: Scope, appoint_id: str, query: ReservationQuery
 ) -> RelatedReservations | None:
-    """Other reservations of the same called number; None where `one` finds none.
+    """Return other reservations of the same called number; None where `get` finds none.
 
-    Raises ISalesError like `page`.
+    Raises ISalesError like `list_page`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
-    query = searches.drop_disallowed_number(scope, query)
-    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=query)
+    found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
     others = live.fetch_same_number(scope=scope, row=found.row)
     number = (found.row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
-    shown = _shown(scope, others)
-    return RelatedReservations(shown, number, _reached(found.row, shown.rows))
+    shown = _mask_page(scope, others)
+    return RelatedReservations(shown, number, _find_reached(found.row, shown.rows))
 
 
-def _reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation | None:
+def get_unmasked_for_service(
+    *, scope: Scope, appoint_id: str, query: ReservationQuery | None = None
+) -> FoundReservation | None:
+    """Return the reservation with its numbers unmasked, for services that reveal or send them.
+
+    The caller checks permissions and records the use. Raises ISalesError like `list_page`.
+    """
+    asked = number_access.drop_disallowed_number(scope, query or ReservationQuery())
+    return live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked)
+
+
+def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:
+    """Return the unmasked called number of a reservation seen in the past hours, for services.
+
+    "" when it was not seen. Makes no vendor call.
+    """
+    row = live.get_last_seen(scope=scope, appoint_id=appoint_id)
+    return (row.called_no or "") if row else ""
+
+
+def _find_reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation | None:
     if row.fail_code in SUCCESS:
         return None
-    early = datetime.min.replace(tzinfo=UTC)
-    since = row.create_time or early
+    earliest = datetime.min.replace(tzinfo=UTC)
+    since = row.create_time or earliest
     answered = [
         (at, other)
         for other in others
         if other.fail_code in SUCCESS
-        and (at := other.begin_time or other.appoint_time or early) >= since
+        and (at := other.begin_time or other.appoint_time or earliest) >= since
     ]
     return max(answered, key=lambda pair: pair[0])[1] if answered else None
 
 
-def _shown(scope: Scope, found: ReservationPage) -> ReservationPage:
+def _mask_page(scope: Scope, found: ReservationPage) -> ReservationPage:
     if scope.can(Permission.SEE_NUMBERS):
         return found
     rows: tuple[Reservation, ...] = tuple(map(masking.mask_reservation, found.rows))

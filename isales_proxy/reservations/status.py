@@ -1,9 +1,9 @@
-"""What a reservation is at one moment, in the words of those who must call.
+"""The status of a reservation at a given time.
 
 Follows "Querying the List of Reserved Outbound Call Tasks": an automatic reservation is dialled
 five minutes before its time, a manual one at it; `failCode` 00000 is success, any other failure.
-An uncalled one is late only after the agreed time and the grace of its VDN. The vendor's own
-`timeout` ("expired") is a fact beside ours: where the two differ both are shown.
+An uncalled one is late only after its due time and the grace of its VDN. The vendor's own `timeout`
+("expired") is shown beside ours where the two differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUCCESS: Final = frozenset({"00000", "0"})
 
 
 class ReservationState(StrEnum):
-    """Where a reservation stands."""
+    """Progress of a reservation, from waiting to its result."""
 
     WAITING = "waiting"
     SOON = "soon"
@@ -36,8 +36,10 @@ class ReservationState(StrEnum):
 
 @dataclass(frozen=True)
 class ReservationStatus:
-    """A state, when dialling begins (aware UTC) and, for a call that has not begun, the time left
-    until the agreed one (negative once that has passed)."""
+    """A state with the start of dialling (aware UTC).
+
+    `left` is the time until the due time of a call that has not begun, negative after it.
+    """
 
     state: ReservationState
     dial_at: datetime | None = None
@@ -45,7 +47,7 @@ class ReservationStatus:
 
 
 def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> ReservationStatus:
-    """Judge one row at `now` (aware). `late_grace` is that of the row's VDN."""
+    """Return the status of a row at `now` (aware). `late_grace` is that of the row's VDN."""
     dial_at = get_dial_time(row)
     if row.fail_code is not None:
         return ReservationStatus(
@@ -67,7 +69,7 @@ def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> Res
 
 
 def get_dial_time(row: Reservation) -> datetime | None:
-    """When the call is due to be dialled."""
+    """Return when dialling begins (aware UTC): five minutes early for an automatic one."""
     if row.appoint_time is None:
         return None
     if row.call_type == AUTOMATIC:

@@ -1,6 +1,6 @@
-"""One masked number shown to one person for a short while: for a reason, audited, budgeted.
+"""Reveals: one masked number shown to one person for a short while, for a reason, within a budget.
 
-Without its line in the audit no number leaves this module.
+No number leaves this module without its event in the audit.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import AuditAction, AuditEvent, User
-from isales_proxy.number_access import budgets
-from isales_proxy.number_access import services as searches
+from isales_proxy.number_access.services import BudgetExceeded, get_start_of_day
 from isales_proxy.outbound.queries import get_unmasked_datum
 from isales_proxy.privacy import masking
-from isales_proxy.reservations import live
-from isales_proxy.write_backs import queries as outbox
+from isales_proxy.reservations import services as reservations
+from isales_proxy.write_backs import queries as write_backs
 from isales_proxy.write_backs.services import NoSuchWriteBack
 
 log = structlog.get_logger("isales")
@@ -34,13 +33,12 @@ SECONDS: Final = 30
 SHORTEST_REASON: Final = 3
 LONGEST_REASON: Final = 300
 
-
 _DAY_SECONDS: Final = 24 * 60 * 60
-_TOLD_AGAIN: Final = frozenset({10, 100, 1_000, 10_000, 100_000, 1_000_000})
+_REFUSALS_RECORDED: Final = frozenset({10, 100, 1_000, 10_000, 100_000, 1_000_000})
 
 
-class BudgetSpent(budgets.BudgetExceeded):
-    """The person had as many numbers shown today as one may."""
+class BudgetSpent(BudgetExceeded):
+    """The person has used up the reveals of the day."""
 
 
 class NotAudited(RuntimeError):
@@ -49,7 +47,7 @@ class NotAudited(RuntimeError):
 
 @dataclass(frozen=True)
 class Revealed:
-    """The numbers, whole; for how many seconds; and how many more the person may see today."""
+    """The unmasked numbers, for how many `seconds`, and how many reveals are `left` today."""
 
     called: tuple[str, ...] = field(repr=False)
     caller: str = field(repr=False)
@@ -60,48 +58,50 @@ class Revealed:
 def reveal_reservation(
     *, scope: Scope, appoint_id: str, reason: str, query: ReservationQuery | None = None
 ) -> Revealed:
-    """The numbers of a reservation; `query` is the list that it was seen in.
+    """Reveal the numbers of a reservation; `query` is the list that it was seen in.
 
-    Raises NotAllowed, NotYours, BudgetSpent, NotAudited, ISalesError, and ValueError for a reason
-    of a wrong length.
+    Raises PermissionMissing, VdnNotFound, BudgetSpent, NotAudited, ISalesError, and ValueError for
+    a reason of a wrong length.
     """
-    _may(scope, reason)
-    asked = searches.drop_disallowed_number(scope, query or ReservationQuery())
-    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked)
+    _check_request(scope, reason)
+    found = reservations.get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         raise VdnNotFound
     called = (found.row.called_no,) if found.row.called_no else ()
-    return _shown(scope, called, found.row.caller_no or "", subject=appoint_id, reason=reason)
+    return _reveal(scope, called, found.row.caller_no or "", subject=appoint_id, reason=reason)
 
 
 def reveal_datum(*, scope: Scope, datum_id: int, reason: str) -> Revealed:
-    """The numbers of a row of call data. Raises like `reservation`, but for ISalesError."""
-    _may(scope, reason)
+    """Reveal the numbers of a row of call data.
+
+    Raises like `reveal_reservation`, but for ISalesError.
+    """
+    _check_request(scope, reason)
     scope.require(Permission.SEE_OUTBOUND)
     row = get_unmasked_datum(scope, datum_id)
     subject = f"call data {row.batch_id}/{row.position}"
-    return _shown(scope, tuple(row.numbers), row.caller_number, subject=subject, reason=reason)
+    return _reveal(scope, tuple(row.numbers), row.caller_number, subject=subject, reason=reason)
 
 
 def reveal_write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
-    """The number of a write-back. Raises like `reservation`, but for ISalesError."""
-    _may(scope, reason)
+    """Reveal the number of a write-back. Raises like `reveal_reservation`, but for ISalesError."""
+    _check_request(scope, reason)
     scope.require(Permission.SEE_OUTBOUND)
     try:
-        row = outbox.get_unmasked(scope, pk)
+        row = write_backs.get_unmasked(scope, pk)
     except NoSuchWriteBack:
         raise VdnNotFound from None
     called = (row.phone_number,) if row.phone_number else ()
-    return _shown(scope, called, "", subject=f"write-back {pk}", reason=reason)
+    return _reveal(scope, called, "", subject=f"write-back {pk}", reason=reason)
 
 
-def _may(scope: Scope, reason: str) -> None:
+def _check_request(scope: Scope, reason: str) -> None:
     scope.require(Permission.REVEAL_NUMBERS)
     if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
         raise ValueError("reason")
 
 
-def _shown(
+def _reveal(
     scope: Scope, called: tuple[str, ...], caller: str, *, subject: str, reason: str
 ) -> Revealed:
     numbers = called or ((caller,) if caller else ())
@@ -118,18 +118,18 @@ def _shown(
 
 
 def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -> int:
-    """Write the audit and give how many numbers are left; less than none: they are withheld."""
+    """Record the reveals and return how many are left; with a negative result none is granted."""
     with transaction.atomic():
-        # The person's turn: of two requests at once the second counts what the first has spent.
+        # Lock the person: of two concurrent requests the second counts what the first has spent.
         User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
         today = AuditEvent.objects.filter(
             action=AuditAction.NUMBER_REVEALED,
             actor_id=scope.user_id,
-            at__gte=budgets.get_start_of_day(),
+            at__gte=get_start_of_day(),
         )
         left = get_privacy_settings().reveals_per_day - today.count() - len(numbers)
         if left < 0:
-            _refuse(scope, numbers[0], subject=subject, reason=reason)
+            _record_refusal(scope, numbers[0], subject=subject, reason=reason)
             return left
         for number in numbers:
             audit.record(
@@ -143,9 +143,9 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
     return left
 
 
-def _refuse(scope: Scope, number: str, *, subject: str, reason: str) -> None:
-    """Record the first refusal of the day; of further ones the 10th, 100th, … with their count."""
-    begin = budgets.get_start_of_day()
+def _record_refusal(scope: Scope, number: str, *, subject: str, reason: str) -> None:
+    """Record the day's first refusal, and of further ones the 10th, 100th, … with their count."""
+    begin = get_start_of_day()
     refused = AuditEvent.objects.filter(
         action=AuditAction.NUMBER_WITHHELD, actor_id=scope.user_id, at__gte=begin
     )
@@ -158,13 +158,13 @@ def _refuse(scope: Scope, number: str, *, subject: str, reason: str) -> None:
             number=number,
         )
         return
-    times = _counted(f"refused:{scope.user_id}:{begin:%Y%m%d}")
-    if times in _TOLD_AGAIN:
-        audit.record(AuditAction.NUMBER_WITHHELD, by=scope, times=times)
+    count = _count_refusal(f"refused:{scope.user_id}:{begin:%Y%m%d}")
+    if count in _REFUSALS_RECORDED:
+        audit.record(AuditAction.NUMBER_WITHHELD, by=scope, times=count)
 
 
-def _counted(key: str) -> int:
-    """Count one more refusal of today; the first was recorded before. 0 without a cache."""
+def _count_refusal(key: str) -> int:
+    """Count one more refusal of today, the first one included. Returns 0 without a cache."""
     cache.add(key, 1, _DAY_SECONDS)
     try:
         return cache.incr(key)

@@ -1,10 +1,10 @@
-"""Bringing the vendor what waits in the outbox, until it acknowledges or refuses it.
+"""Delivery of write-backs from the outbox until the vendor acknowledges or refuses them.
 
 Follows "Interface for Writing back Intermediate Results". The vendor updates by `uniqueId`, so a
-result whose answer was lost is sent again; those of one `uniqueId` go in the order in which they
-were written, one at a time. What was acknowledged is on the disk before the database hears of it
-(see `acknowledgements`), and is not sent again. While the vendor is away its VDN is left alone for
-a while, so that not every write-back has to find that out by itself.
+result whose answer was lost is sent again; results of one `uniqueId` go in the order in which they
+were stored, one at a time. An acknowledgement is on disk before the database is told (see
+`acknowledgements`), and such a result is not sent again. While the vendor is away its VDN is paused
+for a while, so that not every write-back has to find that out by itself.
 """
 
 from __future__ import annotations
@@ -27,34 +27,31 @@ from django.utils import timezone
 
 from isales_proxy.client import Acknowledgement
 from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
-from isales_proxy.client.queries import InvalidQuery, MidResult
+from isales_proxy.client.queries import IntermediateResult, InvalidQuery
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import WriteBackState
 from isales_proxy.vendor import gateway
-from isales_proxy.write_backs import acknowledgements
-from isales_proxy.write_backs import leases as claims
-from isales_proxy.write_backs.lease_watch import LeaseWatch
-from isales_proxy.write_backs.leases import SHUT_OUT, AttemptResult, Lease
-from isales_proxy.write_backs.services import Clock
+from isales_proxy.write_backs import acknowledgements, leases
+from isales_proxy.write_backs.leases import UNAVAILABLE, AttemptResult, Clock, Lease, LeaseWatch
 
 log = structlog.get_logger("isales")
 
 DELIVERED: Final = "ok"
-# Our own fault: the stored request fits no longer, or we broke while sending it.
+# Faults of our own: the stored request is no longer valid, or sending it raised an error.
 UNFIT: Final = "unfit"
 BROKEN: Final = "broken"
 
-# Seconds. A lease is longer than a call may take, so that it lapses only without its worker.
+# Seconds. A lease is longer than a call may take, so that it expires only without its worker.
 _LEASE_SLACK: Final = 10.0
 _FIRST_DELAY: Final = 5.0
 _LONGEST_DELAY: Final = 600.0
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 60.0
-_LONGEST_WISH: Final = 3600.0
-# The waits between the tries to write down how an attempt ended; two minutes of them in all.
-_WRITING_DOWN: Final = (0.1, 0.4, 1.5, *(2.0,) * 59)
-# How soon a worker looks again whether another is still at its write-back.
-_LOOK_AGAIN: Final = timedelta(seconds=5)
+_LONGEST_RETRY_AFTER: Final = 3600.0
+# Waits between the tries to store how an attempt ended; two minutes in all.
+_STORE_WAITS: Final = (0.1, 0.4, 1.5, *(2.0,) * 59)
+# How soon a worker checks another worker's lease again.
+_CHECK_AGAIN: Final = timedelta(seconds=5)
 _LONGEST_PROBLEM: Final = 400
 _LONGEST_CODE: Final = 40
 _LONGEST_REQUEST: Final = 64
@@ -62,8 +59,8 @@ _LONGEST_REQUEST: Final = 64
 
 @dataclass
 class DeliveryRun:
-    """What one drain did. `next_at` (aware UTC) is when there will be something to do again, as
-    far as is known now; `abandoned` tells that a worker is overdue whose place is not taken yet."""
+    """Counts of one run. `next_at` (aware UTC) is when something will be due again, as far as is
+    known now; `abandoned` when a worker is overdue whose lease has not been taken over yet."""
 
     delivered: int = 0
     refused: int = 0
@@ -80,7 +77,7 @@ class _Pause:
 
 
 class Pauses:
-    """The VDNs that this process leaves alone for a while. Safe for many threads.
+    """VDNs that this process does not deliver to for a while. Safe for many threads.
 
     All times are seconds of one monotonic clock.
     """
@@ -89,33 +86,33 @@ class Pauses:
         self._lock = threading.Lock()
         self._pauses: dict[int, _Pause] = {}
 
-    def begin(self, vdn_id: int, now: float, wish: float | None = None) -> None:
-        """Pause, each time twice as long, and not shorter than the vendor wishes (seconds)."""
+    def begin(self, vdn_id: int, now: float, retry_after: float | None = None) -> None:
+        """Pause a VDN, each time twice as long, and at least for the vendor's `retry_after` (s)."""
         with self._lock:
             known = self._pauses.get(vdn_id)
             times = known.times + 1 if known else 1
-            seconds = _doubled(_FIRST_PAUSE, times, _LONGEST_PAUSE)
-            seconds = max(seconds, min(wish or 0.0, _LONGEST_WISH))
+            seconds = _double(_FIRST_PAUSE, times, _LONGEST_PAUSE)
+            seconds = max(seconds, min(retry_after or 0.0, _LONGEST_RETRY_AFTER))
             self._pauses[vdn_id] = _Pause(now + seconds, times)
 
     def end(self, vdn_id: int) -> None:
-        """The vendor has answered."""
+        """End a VDN's pause: the vendor has answered."""
         with self._lock:
             self._pauses.pop(vdn_id, None)
 
-    def forget(self) -> None:
-        """No VDN has failed yet."""
+    def clear(self) -> None:
+        """End all pauses."""
         with self._lock:
             self._pauses.clear()
 
-    def left(self, vdn_id: int, now: float) -> float:
+    def get_seconds_left(self, vdn_id: int, now: float) -> float:
         """Seconds until the VDN's pause ends; 0 for one that has none."""
         with self._lock:
             found = self._pauses.get(vdn_id)
             return max(found.until - now, 0.0) if found else 0.0
 
-    def running(self, now: float) -> list[int]:
-        """The VDNs that are to be left alone."""
+    def list_paused(self, now: float) -> list[int]:
+        """The VDNs that are paused."""
         with self._lock:
             return [vdn_id for vdn_id, pause in self._pauses.items() if pause.until > now]
 
@@ -125,13 +122,13 @@ _watch = LeaseWatch()
 
 
 def clear_memory() -> None:
-    """Drop what this process remembers of vendors that were away and of other workers."""
-    _pauses.forget()
-    _watch.forget()
+    """Forget pauses and leases of other workers."""
+    _pauses.clear()
+    _watch.reset()
 
 
 def create_worker_name() -> str:
-    """A name that no other worker has: machine, process, and a number drawn by lot."""
+    """Create a unique name of a worker: host, process, and a random number."""
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
@@ -146,45 +143,45 @@ def deliver_due(
     stopped: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> DeliveryRun:
-    """Deliver what is due, one after the other, until nothing is or `stopped` says so.
+    """Deliver what is due, one after the other, until nothing is or `stopped` returns True.
 
-    Any number of workers may be at it; `worker` must be a name of its own for each of them.
-    `jitter` gives numbers from 0 to 1, so that those that failed together come back apart;
-    `sleep` takes seconds. Raises django.db.Error while the database takes nothing, and
-    SimulatorRefused before anything is claimed.
+    Any number of workers may run at once, each with a `worker` name of its own. `jitter` returns
+    numbers from 0 to 1, which spread the retries of write-backs that failed together; `sleep` takes
+    seconds. Raises django.db.Error while the database takes nothing, and SimulatorRefused before
+    anything is leased.
     """
-    drained = DeliveryRun()
+    run = DeliveryRun()
     try:
         acknowledgements.recover()
         while not stopped():
             gateway.ensure_allowed()
-            call_within = get_isales_settings().deadline
-            claim = claims.acquire(
+            deadline = get_isales_settings().deadline
+            lease = leases.acquire(
                 worker=worker,
                 clock=clock,
                 monotonic=monotonic,
-                lease=timedelta(seconds=call_within + _LEASE_SLACK),
+                length=timedelta(seconds=deadline + _LEASE_SLACK),
                 watch=watch,
                 recover=lambda row: acknowledgements.recover(row) > 0,
-                avoid=pauses.running(monotonic()),
+                avoid=pauses.list_paused(monotonic()),
             )
-            if claim is None:
+            if lease is None:
                 break
-            if monotonic() - claim.began > _LEASE_SLACK / 2:
-                # We stood still meanwhile: a call begun now could outlast the claim.
-                claims.release(claim)
+            if monotonic() - lease.began > _LEASE_SLACK / 2:
+                # This process was suspended: a call begun now could outlast the lease.
+                leases.release(lease)
                 continue
-            _deliver(claim, drained, clock, monotonic, jitter, pauses, watch, sleep)
-        _look_ahead(drained, pauses, clock(), monotonic())
+            _deliver(lease, run, clock, monotonic, jitter, pauses, watch, sleep)
+        _look_ahead(run, pauses, clock(), monotonic())
     except Error:
-        watch.forget()
+        watch.reset()
         raise
-    return drained
+    return run
 
 
 def _deliver(
-    claim: Lease,
-    drained: DeliveryRun,
+    lease: Lease,
+    run: DeliveryRun,
     clock: Clock,
     monotonic: Callable[[], float],
     jitter: Callable[[], float],
@@ -192,106 +189,106 @@ def _deliver(
     watch: LeaseWatch,
     sleep: Callable[[float], None],
 ) -> None:
-    """One attempt, from the call to the line in the journal."""
-    said = _send(claim)
-    error = None if isinstance(said, Acknowledgement) else said
+    """Make one attempt, from the call to its journal entry."""
+    answer = _send(lease)
+    error = None if isinstance(answer, Acknowledgement) else answer
     now = clock()
     if isinstance(error, CircuitOpen):
-        claims.release(claim)
-        pauses.begin(claim.row.vdn_id, monotonic(), error.retry_after)
+        leases.release(lease)
+        pauses.begin(lease.row.vdn_id, monotonic(), error.retry_after)
         return
-    ending = _ending(claim, said, now, jitter)
-    if ending.state is not WriteBackState.WAITING:
-        acknowledgements.put(claim, ending, now)
-    _write_down(claim, ending, now, watch, sleep)
-    _count(drained, ending)
-    _mind_pause(pauses, claim, error, monotonic())
+    result = _judge(lease, answer, now, jitter)
+    if result.state is not WriteBackState.WAITING:
+        acknowledgements.store(lease, result, now)
+    _store(lease, result, now, watch, sleep)
+    _count(run, result)
+    _update_pause(pauses, lease, error, monotonic())
     log.info(
         "write_back_sent",
-        write_back=claim.row.pk,
-        vdn=claim.row.vdn_id,
-        attempt=claim.number,
-        outcome=ending.outcome,
-        state=ending.state.value,
-        vendor_request=ending.vendor_request,
+        write_back=lease.row.pk,
+        vdn=lease.row.vdn_id,
+        attempt=lease.number,
+        outcome=result.outcome,
+        state=result.state.value,
+        vendor_request=result.vendor_request,
     )
 
 
-def _send(claim: Lease) -> Acknowledgement | Exception:
-    """One call, and what came of it."""
+def _send(lease: Lease) -> Acknowledgement | Exception:
+    """Call the vendor; return its acknowledgement or the error."""
     try:
-        result = MidResult.from_body(claim.row.body)
-        return gateway.get_client(claim.row.vdn).push_mid_result(result=result)
+        result = IntermediateResult.from_body(lease.row.body)
+        return gateway.get_client(lease.row.vdn).push_mid_result(result=result)
     except (ISalesError, InvalidQuery) as error:
         return error
-    # Whatever breaks us must not stop the others.
+    # An unexpected error must not stop the other write-backs.
     except Exception as error:  # noqa: BLE001
-        # Where it was, and nothing of what it says: that may quote the request.
+        # The place alone: the message may quote the request.
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.error(
             "write_back_broke",
-            write_back=claim.row.pk,
+            write_back=lease.row.pk,
             error=type(error).__name__,
             place=f"{place.filename}:{place.lineno}",
         )
         return error
 
 
-def _write_down(
-    claim: Lease,
-    ending: AttemptResult,
+def _store(
+    lease: Lease,
+    result: AttemptResult,
     now: datetime,
     watch: LeaseWatch,
     sleep: Callable[[float], None],
 ) -> None:
-    """Settle the claim, with patience: on the disk of another machine nobody sees what is on ours.
+    """Store the result, with many tries: workers of other machines cannot read this disk.
 
-    Raises django.db.Error; what was acknowledged is then on the disk for the next worker.
+    Raises django.db.Error; a final result is then on disk for the next worker.
     """
-    for wait in (*_WRITING_DOWN, None):
+    for wait in (*_STORE_WAITS, None):
         try:
-            claims.complete(claim, ending, now)
+            leases.complete(lease, result, now)
         except (OperationalError, InterfaceError) as error:
             if wait is None:
                 raise
             log.warning(
-                "write_back_not_settled", write_back=claim.row.pk, error=type(error).__name__
+                "write_back_not_settled", write_back=lease.row.pk, error=type(error).__name__
             )
-            watch.forget()
+            watch.reset()
             sleep(wait)
-            # A connection that broke would stay broken.
+            # A broken connection would stay broken.
             connection.close_if_unusable_or_obsolete()
         else:
-            acknowledgements.drop(claim)
+            acknowledgements.drop(lease)
             return
 
 
-def _ending(
-    claim: Lease, error: Acknowledgement | Exception, now: datetime, jitter: Callable[[], float]
+def _judge(
+    lease: Lease, answer: Acknowledgement | Exception, now: datetime, jitter: Callable[[], float]
 ) -> AttemptResult:
-    if isinstance(error, Acknowledgement):
+    if isinstance(answer, Acknowledgement):
         return AttemptResult(
             WriteBackState.DELIVERED,
             DELIVERED,
             maybe_sent=True,
-            http_status=error.http_status,
-            vendor_request=error.request_id,
+            http_status=answer.http_status,
+            vendor_request=answer.request_id,
         )
-    if isinstance(error, InvalidQuery):
-        return AttemptResult(WriteBackState.GIVEN_UP, UNFIT, maybe_sent=False, problem=str(error))
-    # Who is not CC-iSales cannot refuse for it.
-    if isinstance(error, Refused) and not isinstance(error, Misdirected):
-        return _told(error, WriteBackState.REFUSED, None)
-    if now - claim.row.queued_at >= timedelta(hours=get_retention_settings().give_up_hours):
-        return _told(error, WriteBackState.GIVEN_UP, None)
-    return _told(error, WriteBackState.WAITING, _retry_at(claim, error, now, jitter))
+    if isinstance(answer, InvalidQuery):
+        return AttemptResult(WriteBackState.GIVEN_UP, UNFIT, maybe_sent=False, problem=str(answer))
+    # A server that is not CC-iSales cannot refuse for it.
+    if isinstance(answer, Refused) and not isinstance(answer, Misdirected):
+        return _describe(answer, WriteBackState.REFUSED, None)
+    if now - lease.row.queued_at >= timedelta(hours=get_retention_settings().give_up_hours):
+        return _describe(answer, WriteBackState.GIVEN_UP, None)
+    return _describe(answer, WriteBackState.WAITING, _get_retry_time(lease, answer, now, jitter))
 
 
-def _told(error: Exception, state: WriteBackState, next_at: datetime | None) -> AttemptResult:
-    """The error's facts, as far as they are safe to keep."""
+def _describe(error: Exception, state: WriteBackState, next_at: datetime | None) -> AttemptResult:
+    """The facts of an error that are safe to store."""
     if not isinstance(error, ISalesError):
         return AttemptResult(state, BROKEN, next_at, problem=type(error).__name__)
-    words = error.vendor_sentence if isinstance(error, Refused) else error.sentence
+    sentence = error.vendor_sentence if isinstance(error, Refused) else error.sentence
     return AttemptResult(
         state,
         error.outcome,
@@ -299,56 +296,56 @@ def _told(error: Exception, state: WriteBackState, next_at: datetime | None) -> 
         maybe_sent=error.maybe_sent,
         http_status=error.http_status,
         vendor_code=(error.code or "")[:_LONGEST_CODE],
-        problem=words[:_LONGEST_PROBLEM],
+        problem=sentence[:_LONGEST_PROBLEM],
         vendor_request=error.request_id[:_LONGEST_REQUEST],
     )
 
 
-def _retry_at(
-    claim: Lease, error: Exception, now: datetime, jitter: Callable[[], float]
+def _get_retry_time(
+    lease: Lease, error: Exception, now: datetime, jitter: Callable[[], float]
 ) -> datetime:
-    seconds = _doubled(_FIRST_DELAY, claims.count_failures(claim.row), _LONGEST_DELAY)
+    seconds = _double(_FIRST_DELAY, leases.count_failures(lease.row), _LONGEST_DELAY)
     seconds *= 0.8 + 0.4 * jitter()
-    wish = error.retry_after if isinstance(error, ISalesError) else None
-    return now + timedelta(seconds=max(seconds, min(wish or 0.0, _LONGEST_WISH)))
+    retry_after = error.retry_after if isinstance(error, ISalesError) else None
+    return now + timedelta(seconds=max(seconds, min(retry_after or 0.0, _LONGEST_RETRY_AFTER)))
 
 
-def _doubled(first: float, times: int, longest: float) -> float:
+def _double(first: float, times: int, longest: float) -> float:
     return min(first * 2.0 ** min(max(times, 1) - 1, 32), longest)
 
 
-def _mind_pause(pauses: Pauses, claim: Lease, error: Exception | None, now: float) -> None:
-    if isinstance(error, SHUT_OUT):
-        pauses.begin(claim.row.vdn_id, now, error.retry_after)
+def _update_pause(pauses: Pauses, lease: Lease, error: Exception | None, now: float) -> None:
+    if isinstance(error, UNAVAILABLE):
+        pauses.begin(lease.row.vdn_id, now, error.retry_after)
     elif error is None or isinstance(error, ISalesError):
-        pauses.end(claim.row.vdn_id)
+        pauses.end(lease.row.vdn_id)
 
 
-def _count(drained: DeliveryRun, ending: AttemptResult) -> None:
-    match ending.state:
+def _count(run: DeliveryRun, result: AttemptResult) -> None:
+    match result.state:
         case WriteBackState.DELIVERED:
-            drained.delivered += 1
+            run.delivered += 1
         case WriteBackState.REFUSED:
-            drained.refused += 1
+            run.refused += 1
         case WriteBackState.GIVEN_UP:
-            drained.given_up += 1
+            run.given_up += 1
         case _:
-            drained.postponed += 1
+            run.postponed += 1
 
 
-def _look_ahead(drained: DeliveryRun, pauses: Pauses, now: datetime, elapsed: float) -> None:
-    """Say when a VDN that is not paused will have something due, or another worker to look at."""
-    under_way = claims.under_way()
-    found = dict.fromkeys(under_way, now + _LOOK_AGAIN)
-    for vdn_id, first in claims.get_next_due().items():
+def _look_ahead(run: DeliveryRun, pauses: Pauses, now: datetime, elapsed: float) -> None:
+    """Set when a VDN that is not paused will have something due, or a lease to check again."""
+    lease_ends = leases.get_lease_ends()
+    found = dict.fromkeys(lease_ends, now + _CHECK_AGAIN)
+    for vdn_id, first in leases.get_next_due().items():
         found[vdn_id] = min(first, found.get(vdn_id, first))
-    drained.next_at = min(
+    run.next_at = min(
         (
             max(first, now + timedelta(seconds=left))
-            if (left := pauses.left(vdn_id, elapsed))
+            if (left := pauses.get_seconds_left(vdn_id, elapsed))
             else first
             for vdn_id, first in found.items()
         ),
         default=None,
     )
-    drained.abandoned = any(until <= now for until in under_way.values())
+    run.abandoned = any(until <= now for until in lease_ends.values())

@@ -1,78 +1,95 @@
-"""The form of a result to be written back: one for the page and for its JSON twin, with a bound on
-every field.
+"""Forms of write-backs for the page and the API: the filter of the outbox, and the result itself.
 
-A page gives times in the zone in force, a program gives ISO 8601 with an offset. What the vendor
-leaves open stays open here; what contradicts itself is refused.
+A page sends times in the zone in force, a program sends ISO 8601 with an offset. What the vendor's
+documents leave open stays open here; contradictions are refused.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Scope
-from isales_proxy.client.queries import MAX_TEXT, InvalidQuery
+from isales_proxy.client.queries import IntermediateResult, InvalidQuery
+from isales_proxy.core.form_fields import (
+    CalledNumberField,
+    LocalTimeField,
+    PageFilter,
+    PlainTextField,
+    refuse_year,
+)
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.reservations.forms import CalledNumberField, LocalTimeField
+from isales_proxy.models import WriteBackState
+from isales_proxy.privacy.field_policies import Content
 from isales_proxy.reservations.status import SUCCESS
 from isales_proxy.result_codes.book import CodeBook
-from isales_proxy.write_backs.services import IntermediateResult
+from isales_proxy.write_backs.fields import (
+    BY_NAME,
+    FAILED,
+    FIELDS,
+    SUCCEEDED,
+    TIMES,
+    Field,
+    create_result,
+)
+from isales_proxy.write_backs.queries import MOST_SHOWN, WriteBackQuery
 
-LONGEST_UNIQUE_ID: Final = 128
-LONGEST_STATUS: Final = 32
-LONGEST_CODE: Final = 32
-LONGEST_SOURCE: Final = LONGEST_UNIQUE_ID + 20
+LONGEST_RESERVATION: Final = 128
+LONGEST_SOURCE: Final = LONGEST_RESERVATION + 20
 LONGEST_KEY: Final = 64
 LATEST_AHEAD: Final = timedelta(minutes=5)
-
-FAILED, SUCCEEDED = "5", "6"
-# The vendor names no values for this interface; its call results elsewhere have these two.
-STATUSES: Final[dict[str, str | Promise]] = {FAILED: _("failed"), SUCCEEDED: _("succeeded")}
-# Those of its campaigns.
-DEVICE_TYPES: Final[dict[str, str | Promise]] = {
-    "1": _("Intelligent IVR"),
-    "2": _("Predictive, skill queue"),
-    "3": _("Automatic IVR"),
-    "5": _("Preview, skill queue"),
-    "6": _("Preempted, skill queue"),
-}
-TIMES: Final = ("fetch_time", "write_start_time", "end_call_time")
-FIELDS: Final = (
-    "unique_id",
-    "service_id",
-    "fail_code",
-    "status",
-    "device_type",
-    "phone_number",
-    "asr_result",
-    *TIMES,
-    "call_id",
-)
+FILTERS: Final = ("state", "q", "task")
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _CODE_LIKE: Final = re.compile(r"[0-9A-Za-z_-]+")
-_FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
-class TextLineField(forms.CharField):
-    """One line of text without control characters."""
+class ShownIdsField(forms.Field):
+    """IDs of write-backs on the reader's screen, separated by commas."""
 
-    def clean(self, value: Any) -> str:
-        text = str(super().clean(value))
-        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-            raise ValidationError(_("Only plain text on one line, please."))
-        return text
+    def __init__(self) -> None:
+        super().__init__(required=False)
+
+    def clean(self, value: Any) -> tuple[int, ...]:
+        parts = [part for part in str(value or "").split(",") if part]
+        if len(parts) > MOST_SHOWN or any(
+            not (part.isascii() and part.isdigit() and len(part) <= 18) for part in parts
+        ):
+            raise ValidationError(_("Only numbers, parted by commas, please."))
+        return tuple(int(part) for part in parts)
+
+
+class WriteBackFilter(PageFilter):
+    """Filter of the write-backs page and of the API's list."""
+
+    fieldless = ("page", "size", "state", "shown")
+
+    state = forms.ChoiceField(
+        required=False, choices=[("", ""), *WriteBackState.choices], label=_("State")
+    )
+    q = PlainTextField(_("Unique ID or number"))
+    task = PlainTextField(_("Task"))
+    shown = ShownIdsField()
+
+    def query(self) -> WriteBackQuery:
+        """The query; only after `is_valid()`."""
+        found = self.cleaned_data
+        return WriteBackQuery(
+            state=found["state"],
+            q=found["q"],
+            task=found["task"],
+            page=found["page"],
+            size=found["size"],
+        )
 
 
 class OffsetTimeField(forms.Field):
@@ -83,23 +100,22 @@ class OffsetTimeField(forms.Field):
         if not text:
             return None
         try:
-            moment = datetime.fromisoformat(text)
+            instant = datetime.fromisoformat(text)
         except ValueError:
             raise ValidationError(_("Give ISO 8601, as 2025-05-31T14:30:00+08:00.")) from None
-        if moment.tzinfo is None or not _OFFSET.search(text):
+        if instant.tzinfo is None or not _OFFSET.search(text):
             raise ValidationError(_("Say the offset from UTC, as 2025-05-31T14:30:00+08:00."))
-        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-            raise ValidationError(
-                _("The year must be from %(first)s to %(last)s."),
-                params={"first": _FIRST_YEAR, "last": _LAST_YEAR},
-            )
-        return moment.astimezone(UTC)
+        refuse_year(instant)
+        return instant.astimezone(UTC)
 
 
 @dataclass(frozen=True)
-class TypedMoment:
-    """A time as a form sends it. `exact` is the instant (ISO 8601) that the field was filled with,
-    `offset` the chosen one of two in an hour that comes twice, `zone` the zone of the page."""
+class TypedTime:
+    """A time as a form sends it.
+
+    `exact` is the instant (ISO 8601) that the field was filled with, `offset` the chosen one of two
+    in an hour that occurs twice, `zone` the zone of the page.
+    """
 
     text: str
     exact: str = ""
@@ -107,43 +123,43 @@ class TypedMoment:
     zone: str = ""
 
 
-class TypedMomentWidget(forms.Widget):
-    """Reads a time, and the hidden fields beside it, from what was sent."""
+class TypedTimeWidget(forms.Widget):
+    """Reads a time and the hidden fields beside it."""
 
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> TypedMoment:  # noqa: ARG002 - Django's signature
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> TypedTime:  # noqa: ARG002 - Django's signature
         """The parts as they were sent."""
         names = (name, f"{name}_exact", f"{name}_offset", "zone")
-        return TypedMoment(*(str(data.get(each) or "").strip()[:64] for each in names))
+        return TypedTime(*(str(data.get(each) or "").strip()[:64] for each in names))
 
 
-class ExactMomentField(LocalTimeField):
+class ExactTimeField(LocalTimeField):
     """A local time that keeps the instant it was filled with, to the fraction of a second, unless
-    another one is typed. In an hour that comes twice the offset must be chosen."""
+    another time is typed. In an hour that occurs twice the offset must be chosen."""
 
-    widget = TypedMomentWidget  # type: ignore[assignment]
+    widget = TypedTimeWidget  # type: ignore[assignment]
 
     def clean(self, value: Any) -> datetime | None:
-        """The instant in UTC. Raises ValidationError, with the code `twice` where it is open which
-        of two is meant."""
-        if not isinstance(value, TypedMoment):
+        """Return the instant in UTC. Raises ValidationError, with the code `twice` where the offset
+        is missing."""
+        if not isinstance(value, TypedTime):
             return super().clean(value)
-        zone = _zone(value.zone)
+        zone = parse_zone(value.zone)
         with timezone.override(zone):
-            moment = super().clean(value.text)
-        if moment is None:
+            typed = super().clean(value.text)
+        if typed is None:
             return None
-        filled = _instant(value.exact)
-        local = moment.astimezone(zone)
-        both = offsets(local)
-        if filled is not None and _same_clock(filled.astimezone(zone), local):
-            fits = value.offset in {"", offset_text(filled.astimezone(zone))}
-            if fits or not both:
+        filled = _parse_instant(value.exact)
+        local = typed.astimezone(zone)
+        offsets = list_offsets(local)
+        if filled is not None and _looks_equal(filled.astimezone(zone), local):
+            fits = value.offset in {"", format_offset(filled.astimezone(zone))}
+            if fits or not offsets:
                 return filled
-        if not both:
-            return moment
+        if not offsets:
+            return typed
         for fold in (0, 1):
             meant = local.replace(fold=fold)
-            if value.offset == offset_text(meant):
+            if value.offset == format_offset(meant):
                 return meant.astimezone(UTC)
         raise ValidationError(
             _("This time comes twice, since the clocks go back: choose which one is meant."),
@@ -151,67 +167,47 @@ class ExactMomentField(LocalTimeField):
         )
 
 
-def offset_text(moment: datetime) -> str:
+def format_offset(moment: datetime) -> str:
     """`+02:00` of an aware time."""
     return moment.isoformat()[-6:] if moment.utcoffset() else "+00:00"
 
 
-def offsets(moment: datetime) -> tuple[str, ...]:
-    """Both offsets of a local time that comes twice, the earlier first; () for any other."""
-    both = tuple(offset_text(moment.replace(fold=fold)) for fold in (0, 1))
+def list_offsets(moment: datetime) -> tuple[str, ...]:
+    """Both offsets of a local time that occurs twice, the earlier first; () for any other."""
+    both = tuple(format_offset(moment.replace(fold=fold)) for fold in (0, 1))
     return both if both[0] != both[1] else ()
 
 
-def _same_clock(one: datetime, other: datetime) -> bool:
-    """Whether a clock without fractions of a second shows both alike."""
-    return one.replace(microsecond=0, tzinfo=None) == other.replace(microsecond=0, tzinfo=None)
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
-
-
-def _zone(name: str) -> Any:
+def parse_zone(name: str) -> tzinfo:
+    """The zone of that IANA name, else the one in force."""
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         return timezone.get_current_timezone()
 
 
-class WriteBackForm(CleanedInput, forms.Form):
-    """A result as a person or a program writes it. `now` (aware) is when it is judged.
+def _looks_equal(one: datetime, other: datetime) -> bool:
+    """Compare two times as a clock without fractions of a second shows them."""
+    return one.replace(microsecond=0, tzinfo=None) == other.replace(microsecond=0, tzinfo=None)
 
-    With `offsets` times are ISO 8601 with an offset, else local times in the zone in force.
+
+def _parse_instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant.astimezone(UTC) if instant.tzinfo else None
+
+
+class WriteBackForm(CleanedInput, forms.Form):
+    """A result as a person or a program writes it, with the fields of `fields.FIELDS`.
+
+    `now` (aware) bounds the times. With `offsets` times are ISO 8601 with an offset, else local
+    times in the zone in force. `number_of` is the key of a number that the writer may not see.
     """
 
-    unique_id = TextLineField(max_length=LONGEST_UNIQUE_ID, label=_("Unique ID"))
-    service_id = TextLineField(max_length=MAX_TEXT, label=_("Task"))
-    fail_code = TextLineField(required=False, max_length=LONGEST_CODE, label=_("Result code"))
-    status = TextLineField(required=False, max_length=LONGEST_STATUS, label=_("Status"))
-    device_type = forms.TypedChoiceField(
-        required=False,
-        choices=[("", ""), *DEVICE_TYPES.items()],
-        coerce=int,
-        empty_value=None,
-        label=_("Device type"),
-    )
-    phone_number = CalledNumberField()
-    # Where a number stands that the writer may not see.
-    number_of = TextLineField(
-        required=False, max_length=LONGEST_SOURCE, label=_("Number on record")
-    )
-    asr_result = TextLineField(required=False, max_length=MAX_TEXT, label=_("Detected cause (ASR)"))
-    fetch_time = ExactMomentField(_("Data fetched at"), later=False)
-    write_start_time = ExactMomentField(_("Call began"), later=False)
-    end_call_time = ExactMomentField(_("Call ended"), later=True)
-    call_id = TextLineField(required=False, max_length=MAX_TEXT, label=_("Call ID"))
-    reservation = TextLineField(
-        required=False, max_length=LONGEST_UNIQUE_ID, label=_("Reservation")
-    )
+    number_of = PlainTextField(_("Number on record"), max_length=LONGEST_SOURCE)
+    reservation = PlainTextField(_("Reservation"), max_length=LONGEST_RESERVATION)
 
     def __init__(
         self,
@@ -226,13 +222,11 @@ class WriteBackForm(CleanedInput, forms.Form):
         self.scope = scope
         self.book = book
         self.now = now
-        if offsets:
-            for name in TIMES:
-                label = self.fields[name].label
-                self.fields[name] = OffsetTimeField(required=False, label=label)
+        own = {each.name: _create_form_field(each, offsets=offsets) for each in FIELDS}
+        self.fields = own | self.fields
 
     def clean_fail_code(self) -> str:
-        """Only what the code table knows; while that was never read, whatever looks like a code."""
+        """Refuse codes that the code table lacks; while it was never read, what looks like none."""
         code = str(self.cleaned_data["fail_code"])
         if not code:
             return ""
@@ -246,8 +240,8 @@ class WriteBackForm(CleanedInput, forms.Form):
         """Refuse times that contradict each other, and what the vendor's interface cannot hold."""
         found = self.cleaned_data
         for name in TIMES:
-            moment = found.get(name)
-            if moment is not None and moment > self.now + LATEST_AHEAD:
+            instant = found.get(name)
+            if instant is not None and instant > self.now + LATEST_AHEAD:
                 self.add_error(name, _("This time lies in the future."))
         fetched, began, ended = (found.get(name) for name in TIMES)
         if fetched and began and fetched > began:
@@ -260,26 +254,43 @@ class WriteBackForm(CleanedInput, forms.Form):
             self.add_error("end_call_time", _("The call cannot end before its data was obtained."))
         if not self.errors:
             try:
-                self.result().request(self.scope.vdn)
+                self.result()
             except InvalidQuery as error:
                 place = error.field if error.field in self.fields else None
                 self.add_error(place, _("CC-iSales cannot take this value."))
         return found
 
     def result(self) -> IntermediateResult:
-        """What is to be said; only after `is_valid()`."""
-        return IntermediateResult(**{name: self.cleaned_data[name] for name in FIELDS})
+        """The vendor's request; only after `is_valid()`."""
+        return create_result(self.scope.vdn, {name: self.cleaned_data[name] for name in BY_NAME})
 
-    def asks_which(self) -> bool:
-        """Whether a time was typed that comes twice, without saying which one is meant."""
+    def lacks_offset(self) -> bool:
+        """True when a time was typed that occurs twice, without its offset."""
         return self.is_bound and any(self.has_error(name, "twice") for name in TIMES)
 
-    def zone(self) -> Any:
+    def zone(self) -> tzinfo:
         """The zone in which the page of the form showed its times."""
-        return _zone(str(self.data.get("zone", "")))
+        return parse_zone(str(self.data.get("zone", "")))
 
     def contradicts(self) -> bool:
-        """Whether code and status seem to say different things; only after `is_valid()`."""
-        said = self.result()
-        contrary = FAILED if said.fail_code in SUCCESS else SUCCEEDED
-        return bool(said.fail_code) and said.status == contrary
+        """True when code and status mean different things; only after `is_valid()`."""
+        code, status = self.cleaned_data["fail_code"], self.cleaned_data["status"]
+        return bool(code) and status == (FAILED if code in SUCCESS else SUCCEEDED)
+
+
+def _create_form_field(field: Field, *, offsets: bool) -> forms.Field:
+    if field.content is Content.TIME:
+        if offsets:
+            return OffsetTimeField(required=False, label=field.label)
+        return ExactTimeField(field.label, later=field.name == "end_call_time")
+    if field.content is Content.NUMBER:
+        return CalledNumberField()
+    if field.name == "device_type":
+        return forms.TypedChoiceField(
+            required=False,
+            choices=[("", ""), *field.choices.items()],
+            coerce=int,
+            empty_value=None,
+            label=field.label,
+        )
+    return PlainTextField(field.label, required=field.required, max_length=field.length)

@@ -1,43 +1,85 @@
-"""Which worker is at which write-back, and what it found: the bookkeeping of deliveries.
+"""Leases: which worker delivers which write-back, and the result of its attempt.
 
-A claim is a lease: it lapses by itself when its worker ends, which every other worker judges by its
-own monotonic clock (see `leases`); the number of the attempt fences it. The journal's line is
-written with the claim, before anything is sent, so that no sending goes unseen. Neither claim nor
-ending holds a transaction while the vendor is spoken to.
+A lease expires by itself when its worker ends; every other worker judges that by its own monotonic
+clock (`LeaseWatch`). The attempt number fences it. The journal entry is stored with the lease,
+before anything is sent, so that no request goes unrecorded. No transaction is open while the vendor
+is called.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, Min, QuerySet
 
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
 from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
-from isales_proxy.write_backs.lease_watch import LeaseWatch
-from isales_proxy.write_backs.services import Clock, lock_vdn, mark_lost
 
-# The vendor is away, will not have us, or is not where we look for it: the next write-back would
+Clock = Callable[[], datetime]
+
+# The vendor is away, refuses our keys, or is not at the address set: the next write-back would
 # fare no better.
-SHUT_OUT: Final = (*AWAY, CredentialsRefused, TokenEnded, Misdirected)
-_SHUT_OUT_OUTCOMES: Final = tuple(kind.outcome for kind in SHUT_OUT)
+UNAVAILABLE: Final = (*AWAY, CredentialsRefused, TokenEnded, Misdirected)
+_UNAVAILABLE_OUTCOMES: Final = tuple(kind.outcome for kind in UNAVAILABLE)
 _WAITING: Final = WriteBackState.WAITING
-# More than the clocks of two machines may differ by.
-_SET_BACK: Final = timedelta(seconds=60)
+# A part of the lease's length: longer than one call of this process, during which it sees nothing.
+_LONGEST_GAP: Final = 0.8
+
+
+@dataclass
+class _Observation:
+    attempt: int
+    first: float
+    last: float
+
+
+class LeaseWatch:
+    """Attempts of other workers as seen by this process. Safe for many threads.
+
+    A lease in the database ends by the wall clock of its worker. A wall clock can be stepped, and
+    while the database is away no worker can renew or end anything. So for this process a lease
+    expires only when the same attempt was seen unchanged for the whole length of a lease, without a
+    longer gap between two looks. All times are seconds of one monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[int, _Observation] = {}
+
+    def update(self, leased: Mapping[int, int], now: float, length: float) -> dict[int, int]:
+        """Record the attempts seen now (write-back → attempt number) and return those whose lease
+        of `length` seconds has expired. A later attempt of the same write-back is another lease."""
+        with self._lock:
+            self._seen = {
+                pk: self._observe(pk, attempt, now, length) for pk, attempt in leased.items()
+            }
+            return {
+                pk: seen.attempt for pk, seen in self._seen.items() if now - seen.first >= length
+            }
+
+    def reset(self) -> None:
+        """Forget all attempts: the database was away, and no worker could end any meanwhile."""
+        with self._lock:
+            self._seen.clear()
+
+    def _observe(self, pk: int, attempt: int, now: float, length: float) -> _Observation:
+        seen = self._seen.get(pk)
+        if seen is None or seen.attempt != attempt or now - seen.last > length * _LONGEST_GAP:
+            return _Observation(attempt, now, now)
+        seen.last = now
+        return seen
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A write-back in the hands of one worker since `began` (seconds, its monotonic clock).
-
-    `number` is that of the attempt.
-    """
+    """A worker's right to deliver one write-back, since `began` (seconds, its monotonic clock)."""
 
     row: WriteBack
     attempt: WriteBackAttempt
@@ -45,13 +87,13 @@ class Lease:
 
     @property
     def number(self) -> int:
-        """Counts up with every claim, so that an old one cannot be taken for this."""
+        """The attempt number, which grows with every lease and so fences an older one."""
         return self.attempt.number
 
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """How an attempt ended and what becomes of the write-back."""
+    """How an attempt ended, and the state of the write-back after it."""
 
     state: WriteBackState
     outcome: str
@@ -63,27 +105,36 @@ class AttemptResult:
     vendor_request: str = ""
 
 
+def lock_vdn(vdn_id: int) -> Vdn:
+    """Lock the VDN's outbox until the transaction ends.
+
+    So the IDs of write-backs rise in the order in which they become visible, and no older one is
+    queued again while a newer one of the same unique ID is being leased.
+    """
+    return Vdn.objects.select_for_update(no_key=True).get(pk=vdn_id)
+
+
 def acquire(
     *,
     worker: str,
     clock: Clock,
     monotonic: Callable[[], float],
-    lease: timedelta,
+    length: timedelta,
     watch: LeaseWatch,
     recover: Callable[[WriteBack], bool] = lambda _row: False,
     avoid: Collection[int] = (),
 ) -> Lease | None:
-    """Claim what is due first, outside of the VDNs to `avoid`; None when nothing is due.
+    """Lease the write-back that is due first, outside of the VDNs to `avoid`; None if none is due.
 
-    Before the place of a worker that seems to have ended is taken, `recover` looks for what it left
-    behind; True says that it has settled the write-back by that.
+    Before an expired lease is taken over, `recover` looks for an answer that its worker left on
+    disk and returns True when that settled the write-back.
     """
     while True:
         began = monotonic()
-        held = dict(_heads().exclude(claimed_by="").values_list("pk", "attempts"))
-        ended = watch.ended(held, began, lease.total_seconds())
+        leased = dict(_leased().values_list("pk", "attempts"))
+        expired = watch.update(leased, began, length.total_seconds())
         head = (
-            _due(clock(), ended)
+            WriteBack.objects.due(clock(), expired)
             .exclude(vdn__in=avoid)
             .order_by("next_at", "pk")
             .only("pk", "vdn_id", "key", "attempts", "claimed_by")
@@ -96,12 +147,12 @@ def acquire(
         with transaction.atomic():
             lock_vdn(head.vdn_id)
             now = clock()
-            taken = (
-                _due(now, ended)
+            acquired = (
+                WriteBack.objects.due(now, expired)
                 .filter(pk=head.pk, attempts=head.attempts, claimed_by=head.claimed_by)
-                .update(claimed_by=worker, claimed_until=now + lease, attempts=F("attempts") + 1)
+                .update(claimed_by=worker, claimed_until=now + length, attempts=F("attempts") + 1)
             )
-            if taken:
+            if acquired:
                 row = WriteBack.objects.select_related("vdn").get(pk=head.pk)
                 mark_lost(row, now)
                 attempt = row.journal.create(number=row.attempts, started_at=now, worker=worker)
@@ -109,125 +160,95 @@ def acquire(
         # Another worker was faster: look for the next one.
 
 
-def complete(claim: Lease, ending: AttemptResult, now: datetime) -> None:
-    """Write down how the attempt ended, and what it makes of the write-back if it is still ours.
+def complete(lease: Lease, result: AttemptResult, now: datetime) -> None:
+    """Store how the attempt ended, and the write-back's new state if the lease is still ours.
 
-    That the vendor has acknowledged it counts whoever holds the claim by now. An end is on the disk
+    An acknowledgement by the vendor counts whoever has the lease by now. A final state is on disk
     when this returns.
     """
-    with transaction.atomic() if ending.state is _WAITING else commit_to_disk():
-        lock_vdn(claim.row.vdn_id)
-        WriteBackAttempt.objects.filter(pk=claim.attempt.pk).update(
+    with transaction.atomic() if result.state is _WAITING else commit_to_disk():
+        lock_vdn(lease.row.vdn_id)
+        WriteBackAttempt.objects.filter(pk=lease.attempt.pk).update(
             finished_at=now,
-            outcome=ending.outcome,
-            maybe_sent=ending.maybe_sent,
-            http_status=ending.http_status,
-            vendor_code=ending.vendor_code,
-            problem=ending.problem,
-            vendor_request=ending.vendor_request,
+            outcome=result.outcome,
+            maybe_sent=result.maybe_sent,
+            http_status=result.http_status,
+            vendor_code=result.vendor_code,
+            problem=result.problem,
+            vendor_request=result.vendor_request,
         )
-        delivered = ending.state is WriteBackState.DELIVERED
+        delivered = result.state is WriteBackState.DELIVERED
         if delivered:
-            rows = WriteBack.objects.filter(pk=claim.row.pk).exclude(state=ending.state)
+            rows = WriteBack.objects.filter(pk=lease.row.pk).exclude(state=result.state)
         else:
-            rows = _held(claim)
+            rows = _still_leased(lease)
         rows.update(
-            state=ending.state,
-            next_at=ending.next_at or now,
-            finished_at=None if ending.state is _WAITING else now,
+            state=result.state,
+            next_at=result.next_at or now,
+            finished_at=None if result.state is _WAITING else now,
             claimed_by="",
             claimed_until=None,
-            vendor_code=ending.vendor_code,
-            problem=ending.problem,
+            vendor_code=result.vendor_code,
+            problem=result.problem,
         )
         if delivered:
-            _wake(claim.row, now)
+            _wake_others(lease.row, now)
 
 
-def release(claim: Lease) -> None:
-    """Give back what was not sent at all: the journal forgets it."""
+def release(lease: Lease) -> None:
+    """Give back a write-back that was not sent, and delete its journal entry."""
     with transaction.atomic():
-        lock_vdn(claim.row.vdn_id)
-        if _held(claim).update(claimed_by="", claimed_until=None, attempts=F("attempts") - 1):
-            WriteBackAttempt.objects.filter(pk=claim.attempt.pk).delete()
+        lock_vdn(lease.row.vdn_id)
+        if _still_leased(lease).update(
+            claimed_by="", claimed_until=None, attempts=F("attempts") - 1
+        ):
+            WriteBackAttempt.objects.filter(pk=lease.attempt.pk).delete()
+
+
+def mark_lost(row: WriteBack, now: datetime) -> None:
+    """Close an open attempt whose worker stopped before an answer arrived."""
+    row.journal.filter(outcome="").update(
+        outcome=WriteBackAttempt.LOST, finished_at=now, maybe_sent=True
+    )
 
 
 def get_next_due() -> dict[int, datetime]:
-    """Return by VDN when the first of its waiting ones is due that no worker is at."""
-    free = _heads().filter(claimed_by="").order_by()
+    """Return by VDN when its first unleased write-back is due."""
+    free = WriteBack.objects.heads().filter(claimed_by="").order_by()
     return dict(free.values_list("vdn_id").annotate(first=Min("next_at")))
 
 
-def under_way() -> dict[int, datetime]:
-    """Return by VDN until when (UTC, by its wall clock) a worker may be at one of its heads."""
-    held = _heads().exclude(claimed_by="").order_by()
-    return dict(held.values_list("vdn_id").annotate(last=Max("claimed_until")))
+def get_lease_ends() -> dict[int, datetime]:
+    """Return by VDN when its last lease ends (UTC, by the wall clock of its worker)."""
+    return dict(_leased().order_by().values_list("vdn_id").annotate(last=Max("claimed_until")))
 
 
 def count_failures(row: WriteBack) -> int:
-    """How often it was tried since it was put into the outbox, the last time."""
+    """Count the attempts since the write-back was queued last."""
     return row.journal.filter(started_at__gte=row.queued_at).count()
 
 
-def _heads() -> QuerySet[WriteBack]:
-    """Those that wait for no earlier one of the same unique ID."""
-    earlier = WriteBack.objects.filter(
-        vdn=OuterRef("vdn"),
-        unique_id=OuterRef("unique_id"),
-        state=_WAITING,
-        pk__lt=OuterRef("pk"),
-    )
-    return WriteBack.objects.filter(
-        ~Exists(earlier), state=_WAITING, vdn__in=Vdn.objects.filter(enabled=True)
+def _leased() -> QuerySet[WriteBack]:
+    return WriteBack.objects.heads().exclude(claimed_by="")
+
+
+def _still_leased(lease: Lease) -> QuerySet[WriteBack]:
+    return WriteBack.objects.waiting().filter(
+        pk=lease.row.pk, claimed_by=lease.attempt.worker, attempts=lease.number
     )
 
 
-def _due(now: datetime, ended: Mapping[int, int]) -> QuerySet[WriteBack]:
-    """What may be tried now: what nobody is at, and those whose attempt of that number has `ended`.
+def _wake_others(delivered: WriteBack, now: datetime) -> None:
+    """Make due at once what only waited for the vendor to come back.
 
-    What was never tried since it was queued is due whatever the clock says, and so is what was
-    tried in the future: the clock was set back since.
-    """
-    ahead = WriteBackAttempt.objects.filter(
-        write_back=OuterRef("pk"), number=OuterRef("attempts"), finished_at__gt=now + _SET_BACK
-    )
-    timely = Q(next_at__lte=now) | Q(next_at=F("queued_at")) | Exists(ahead)
-    due = Q(Q(claimed_by="") & timely)
-    for pk, attempt in ended.items():
-        # The number fences it: another worker may have taken that place since we looked.
-        due |= Q(pk=pk, attempts=attempt)
-    return _heads().filter(due)
-
-
-def _held(claim: Lease) -> QuerySet[WriteBack]:
-    return WriteBack.objects.filter(
-        pk=claim.row.pk,
-        state=_WAITING,
-        claimed_by=claim.attempt.worker,
-        attempts=claim.number,
-    )
-
-
-def _wake(delivered: WriteBack, now: datetime) -> None:
-    """The vendor is back: what only waited for that is due at once.
-
-    What had failed already when the newest other delivered one arrived fails on its own account,
+    A write-back that had failed before the previous delivery arrived fails for reasons of its own
     and keeps its pause.
     """
+    others = WriteBack.objects.for_vdn(delivered.vdn_id)
     previous = (
-        WriteBack.objects.filter(vdn=delivered.vdn_id, state=WriteBackState.DELIVERED)
+        others.filter(state=WriteBackState.DELIVERED)
         .exclude(pk=delivered.pk)
-        .order_by("-pk")
         .values_list("finished_at", flat=True)
         .first()
     )
-    journal = WriteBackAttempt.objects.filter(write_back=OuterRef("pk"))
-    asleep = (
-        WriteBack.objects.filter(claimed_by="", state=_WAITING, next_at__gt=now)
-        .filter(vdn=delivered.vdn_id)
-        .annotate(last=Subquery(journal.order_by("-number").values("outcome")[:1]))
-        .filter(last__in=_SHUT_OUT_OUTCOMES)
-    )
-    if previous is not None:
-        asleep = asleep.exclude(Exists(journal.filter(started_at__lt=previous)))
-    asleep.update(next_at=now)
+    others.asleep(now, _UNAVAILABLE_OUTCOMES, previous).update(next_at=now)

@@ -1,8 +1,7 @@
-"""What is already known of a result to be written back: from a reservation, or from a row of call
-data that was taken.
+"""Values that a new write-back's form starts with, from a reservation or a row of call data.
 
-Who may not see numbers writes them back all the same: the form names where a number stands, and it
-is looked up when the result is stored.
+People who may not see numbers write them back all the same: the form carries the key of a number,
+which is looked up when the result is stored.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from typing import Any, Final
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import CallDatum, WriteBack
 from isales_proxy.privacy import masking
-from isales_proxy.reservations import live
+from isales_proxy.reservations import services as reservations
 
 _MOST_ROWS: Final = 200
 _MOST_OFFERED: Final = 20
@@ -27,7 +25,7 @@ _LONGEST_PK: Final = 18
 
 @dataclass(frozen=True)
 class NumberSource:
-    """Where a number stands, in a word for the form, and how the number looks masked."""
+    """The key of a number on record, for the form, and the number masked."""
 
     key: str
     masked: str
@@ -35,11 +33,11 @@ class NumberSource:
 
 @dataclass(frozen=True)
 class Prefill:
-    """Field of the form → value (times are aware), and what may stand in two of them.
+    """Form field → value (times are aware), and choices for two of the fields.
 
-    More than one unique ID or number is offered only: which one is meant, a person must say;
-    `unique_ids` come with the time (aware) at which each was taken. For who may not see numbers
-    there are `sources` in place of numbers.
+    Several unique IDs or numbers are offered only, since a person must choose; `unique_ids` come
+    with the time (aware) at which each was taken. People who may not see numbers get `sources`
+    instead of numbers.
     """
 
     values: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -50,15 +48,18 @@ class Prefill:
 
 
 def prefill_from_reservation(*, scope: Scope, appoint_id: str) -> Prefill | None:
-    """From a reservation; None where this person finds none. Raises NotAllowed and ISalesError."""
+    """Prefill from a reservation; None where this person finds none.
+
+    Raises PermissionMissing and ISalesError.
+    """
     scope.require(Permission.WRITE_BACK)
-    found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=ReservationQuery())
+    found = reservations.get_unmasked_for_service(scope=scope, appoint_id=appoint_id)
     if found is None:
         return None
     row = found.row
-    ids = _unique_ids(scope, row)
+    ids = _list_unique_ids(scope, row)
     return Prefill(
-        values=_given(
+        values=_drop_empty(
             unique_id=next(iter(ids)) if len(ids) == 1 else "",
             service_id=row.task_id,
             phone_number=row.called_no if scope.can(Permission.SEE_NUMBERS) else "",
@@ -73,14 +74,14 @@ def prefill_from_reservation(*, scope: Scope, appoint_id: str) -> Prefill | None
 
 
 def prefill_from_datum(*, scope: Scope, pk: int) -> Prefill | None:
-    """From a row of call data that was taken in this VDN; None where there is no such row."""
+    """Prefill from a row of call data of this VDN; None where there is no such row."""
     scope.require(Permission.WRITE_BACK)
-    row = CallDatum.objects.filter(batch__vdn=scope.vdn, pk=pk).select_related("batch").first()
+    row = CallDatum.objects.for_vdn(scope.vdn).filter(pk=pk).select_related("batch").first()
     if row is None:
         return None
     numbers = tuple(dict.fromkeys(row.numbers))
     return Prefill(
-        values=_given(
+        values=_drop_empty(
             unique_id=row.unique_id,
             service_id=row.service_id or row.batch.service_id,
             phone_number=numbers[0]
@@ -94,11 +95,11 @@ def prefill_from_datum(*, scope: Scope, pk: int) -> Prefill | None:
 
 
 def list_number_sources(*, scope: Scope, key: str) -> tuple[NumberSource, ...]:
-    """All numbers of where this key points, for who may not see them; () where there are none."""
+    """All numbers at this key, masked, for people who may not see them; () where there are none."""
     if scope.can(Permission.SEE_NUMBERS) or not key:
         return ()
     try:
-        numbers = _numbers(scope, key)
+        numbers = _get_numbers(scope, key)
     except ISalesError:
         return ()
     return tuple(
@@ -107,54 +108,53 @@ def list_number_sources(*, scope: Scope, key: str) -> tuple[NumberSource, ...]:
 
 
 def get_number(*, scope: Scope, key: str) -> str:
-    """The number at this key, whole, for services alone; "" where there is none.
+    """The unmasked number at this key, for services only; "" where there is none.
 
     Raises ISalesError.
     """
-    return _numbers(scope, key).get(key, "")
+    return _get_numbers(scope, key).get(key, "")
 
 
 def get_implied_number(*, scope: Scope, row: WriteBack) -> str:
-    """The number that a write-back is about without saying it, whole, for services alone.
+    """The unmasked number of a write-back that holds none, for services only.
 
-    That of its reservation as it was seen last, else the first that was taken under its unique ID;
-    "" where neither is known. Nobody is asked.
+    It is that of its reservation as last seen, else the first one taken under its unique ID; ""
+    where neither is known. The vendor is not called.
     """
-    if row.appoint_id:
-        seen = live.get_last_seen(scope=scope, appoint_id=row.appoint_id)
-        if seen is not None and seen.called_no:
-            return seen.called_no
-    taken = CallDatum.objects.filter(batch__vdn=row.vdn_id, unique_id=row.unique_id)
+    if row.appoint_id and (
+        number := reservations.get_last_seen_number(scope=scope, appoint_id=row.appoint_id)
+    ):
+        return number
+    taken = CallDatum.objects.for_vdn(row.vdn_id).filter(unique_id=row.unique_id)
     datum = taken.exclude(phone_numbers="").order_by("-pk").first()
     return datum.numbers[0] if datum else ""
 
 
-def _numbers(scope: Scope, key: str) -> dict[str, str]:
-    """Key → number of the reservation, or of the row of call data, that this key is one of."""
+def _get_numbers(scope: Scope, key: str) -> dict[str, str]:
+    """Key → number of the reservation or the row of call data that this key belongs to."""
     kind, _colon, place = key.partition(":")
     if kind == _RESERVATION and place:
-        found = live.fetch_one(scope=scope, appoint_id=place, query=ReservationQuery())
+        found = reservations.get_unmasked_for_service(scope=scope, appoint_id=place)
         return {key: found.row.called_no} if found and found.row.called_no else {}
     ident = place.partition(":")[0]
     if kind != _DATUM or not (ident.isdecimal() and len(ident) <= _LONGEST_PK):
         return {}
-    row = CallDatum.objects.filter(batch__vdn=scope.vdn, pk=int(ident)).first()
+    row = CallDatum.objects.for_vdn(scope.vdn).filter(pk=int(ident)).first()
     numbers = tuple(dict.fromkeys(row.numbers))[:_MOST_OFFERED] if row else ()
     return {f"{_DATUM}:{ident}:{position}": each for position, each in enumerate(numbers)}
 
 
-def _unique_ids(scope: Scope, row: Reservation) -> dict[str, datetime | None]:
-    """Unique IDs under which the number was taken for this task, the latest first, with the time
-    of it. A leading + makes no other number."""
+def _list_unique_ids(scope: Scope, row: Reservation) -> dict[str, datetime | None]:
+    """Unique IDs under which the number was taken for this task, the latest first, with the time.
+
+    A number with and without a leading plus is the same.
+    """
     number = (row.called_no or "").removeprefix("+")
     if not number or not row.task_id:
         return {}
     taken = (
-        CallDatum.objects.filter(
-            batch__vdn=scope.vdn,
-            batch__service_id=row.task_id,
-            phone_numbers__contains=number,
-        )
+        CallDatum.objects.for_vdn(scope.vdn)
+        .filter(batch__service_id=row.task_id, phone_numbers__contains=number)
         .exclude(unique_id="")
         .select_related("batch")
         .order_by("-pk")[:_MOST_ROWS]
@@ -166,5 +166,5 @@ def _unique_ids(scope: Scope, row: Reservation) -> dict[str, datetime | None]:
     return dict(list(found.items())[:_MOST_OFFERED])
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _drop_empty(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}

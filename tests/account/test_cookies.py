@@ -20,7 +20,7 @@ NAMES = ("session", "csrf", "language", "theme", "messages")
 SHOW = """
 import json
 from django.conf import settings as s
-from dashboard.ui.message_storage import NamedCookieStorage
+from dashboard.ui.requests import NamedCookieStorage
 print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME,
                   s.THEME_COOKIE_NAME, NamedCookieStorage.cookie_name]))
 """
@@ -57,6 +57,7 @@ def test_the_cookie_of_a_neighbour_changes_nothing(as_role: Any) -> None:
         ({"HTTPS": "1", "COOKIE_PREFIX": "trial"}, "__Host-trial-"),
     ],
 )
+@pytest.mark.processes
 def test_the_names_are_a_setting(tmp_path: Path, env: dict[str, str], start: str) -> None:
     run = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v0", "-c", SHOW],

@@ -9,6 +9,8 @@ import pytest
 from isales_proxy.simulator import Simulator
 from tests.support.workers import at_scale
 
+pytestmark = pytest.mark.processes
+
 PEOPLE, ROUNDS = 6, 3
 # The list is sorted by user name, by one admin upwards, by the other downwards.
 SHUT_OUT = f"""

@@ -18,6 +18,8 @@ from tests.support.pages import form_of
 from tests.support.web import on_postgres, serving, token
 from tests.support.workers import Site, embedded
 
+pytestmark = pytest.mark.processes
+
 AT_ONCE = 6
 WISH = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
 

@@ -48,6 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(site, env)
 
 
+@pytest.mark.processes
 def test_the_curl_lines_run(place: Place) -> None:
     if shutil.which("curl") is None:
         pytest.skip("there is no curl on this machine")
@@ -60,6 +61,7 @@ def test_the_curl_lines_run(place: Place) -> None:
     assert again["id"] == stored["id"]
 
 
+@pytest.mark.processes
 def test_the_python_example_runs(place: Place) -> None:
     (example,) = boxes("python")
     said = place.run(sys.executable, "-c", example)
@@ -69,6 +71,7 @@ def test_the_python_example_runs(place: Place) -> None:
     assert f"write-back {first[1]} is" in place.run(sys.executable, "-c", example)
 
 
+@pytest.mark.processes
 def test_the_example_tells_what_was_refused(place: Place) -> None:
     (example,) = boxes("python")
     done = subprocess.run(

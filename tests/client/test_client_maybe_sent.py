@@ -16,8 +16,8 @@ from isales_proxy.client import (
     CircuitOpen,
     Client,
     CredentialsRefused,
+    IntermediateResult,
     ISalesError,
-    MidResult,
     Misdirected,
     ObsAuth,
     ObsConfig,
@@ -32,7 +32,7 @@ from tests.support.stub_vendor import obs as obs_answer
 
 from .conftest import OBS, MakeClient, Time, app_token
 
-RESULT = MidResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
+RESULT = IntermediateResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
 STATIC = ObsConfig(auth=ObsAuth.STATIC, token="fixed")
 TLS = Path(__file__).parents[2] / "support" / "tls"
 

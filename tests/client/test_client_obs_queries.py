@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import CallDataQuery, InvalidQuery, MidResult, ObsAuth, ObsConfig
+from isales_proxy.client import CallDataQuery, IntermediateResult, InvalidQuery, ObsAuth, ObsConfig
 from isales_proxy.client.queries import MAX_BATCH
 
 # The request example of the vendor page, its empty fields included.
@@ -32,20 +32,20 @@ TEXT = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=64)
 
 
 def test_the_example_of_the_page_is_read_and_written() -> None:
-    result = MidResult.from_body(EXAMPLE)
+    result = IntermediateResult.from_body(EXAMPLE)
     assert (result.vdn, result.cc_id, result.unique_id) == (88, 1, "21713676089219765504")
     assert (result.service_id, result.device_type) == ("1251250797", 2)
     assert result.to_body() == {name: value for name, value in EXAMPLE.items() if value != ""}
 
 
 def test_only_what_was_given_is_sent() -> None:
-    assert MidResult(**LEAST).to_body() == {
+    assert IntermediateResult(**LEAST).to_body() == {
         "subCCNo": 1,
         "vdnId": 88,
         "uniqueId": "u",
         "serviceId": "s",
     }
-    assert MidResult(**LEAST, device_type=0).to_body()["deviceType"] == 0
+    assert IntermediateResult(**LEAST, device_type=0).to_body()["deviceType"] == 0
 
 
 @given(
@@ -70,8 +70,8 @@ def test_only_what_was_given_is_sent() -> None:
     )
 )
 def test_a_body_brings_back_what_it_was_made_from(given: dict[str, Any]) -> None:
-    result = MidResult(**given)
-    assert MidResult.from_body(result.to_body()) == result
+    result = IntermediateResult(**given)
+    assert IntermediateResult.from_body(result.to_body()) == result
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_a_body_brings_back_what_it_was_made_from(given: dict[str, Any]) -> None
 def test_a_body_that_does_not_fit(change: dict[str, Any], field: str) -> None:
     body = {name: value for name, value in (EXAMPLE | change).items() if value is not ...}
     with pytest.raises(InvalidQuery) as caught:
-        MidResult.from_body(body)
+        IntermediateResult.from_body(body)
     assert caught.value.field == field
 
 
 def test_a_write_back_shows_no_customer() -> None:
-    shown = repr(MidResult.from_body(EXAMPLE | {"callId": "call-1"}))
+    shown = repr(IntermediateResult.from_body(EXAMPLE | {"callId": "call-1"}))
     assert "88889156" not in shown
     assert "21713676089219765504" not in shown
     assert "call-1" not in shown

@@ -12,8 +12,8 @@ from isales_proxy.client import (
     CallDataQuery,
     Client,
     CredentialsRefused,
+    IntermediateResult,
     InvalidQuery,
-    MidResult,
     Misdirected,
     ObsAuth,
     ObsConfig,
@@ -40,7 +40,7 @@ from .conftest import (
 
 QUERY = CallDataQuery(cc_id=1, service_id="1251250797", batch_count=20)
 # The page's own example, but for its empty fields.
-RESULT = MidResult(
+RESULT = IntermediateResult(
     vdn=88,
     cc_id=1,
     unique_id="21713676089219765504",

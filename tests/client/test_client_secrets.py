@@ -102,8 +102,10 @@ def test_configuration_hides_its_keys() -> None:
 def test_every_error_has_its_own_outcome_and_a_sentence() -> None:
     found = [ISalesError]
     for kind in found:
-        found.extend(kind.__subclasses__())
-    assert len({kind.outcome for kind in found}) == len(found) == 10
+        found += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
+    # Two kinds of missing credentials are counted with the refused ones.
+    named = [kind for kind in found if "outcome" in vars(kind)]
+    assert len({kind.outcome for kind in named}) == len(named) == len(found) - 2
     assert all(kind().sentence.endswith(".") for kind in found)
     drawn = errors.__doc__ or ""
     assert all(kind.__name__ in drawn for kind in found)

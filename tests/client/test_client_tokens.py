@@ -12,9 +12,9 @@ from isales_proxy.client import (
     CallDataQuery,
     Client,
     CredentialsRefused,
+    IntermediateResult,
     ISalesError,
     MemoryTokenStore,
-    MidResult,
     ObsAuth,
     ObsConfig,
     ReservationQuery,
@@ -29,7 +29,7 @@ from tests.support.stub_vendor import obs as obs_answer
 from .conftest import APP_KEY, APP_SECRET, NOW, OBS, MakeClient, Notes, Time, app_token, tokens_used
 
 STATIC = ObsConfig(auth=ObsAuth.STATIC, token="fixed")
-RESULT = MidResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
+RESULT = IntermediateResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
 REFUSED = [reply(status=401), reply(status=403)]
 
 

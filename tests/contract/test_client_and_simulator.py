@@ -13,7 +13,7 @@ from isales_proxy.client import (
     Client,
     Credentials,
     CredentialsRefused,
-    MidResult,
+    IntermediateResult,
     ObsAuth,
     ObsConfig,
     Received,
@@ -111,7 +111,7 @@ def test_all_five_interfaces_answer(vendor: Simulator, client: Client) -> None:
     assert all(row.phone_numbers for row in rows)
     assert len(kept) == 1
     (single,) = client.read_call_data(vdn=88, query=query(1), keep=kept.append)
-    result = MidResult(vdn=88, cc_id=1, unique_id=single.unique_id or "", service_id=TASK)
+    result = IntermediateResult(vdn=88, cc_id=1, unique_id=single.unique_id or "", service_id=TASK)
     client.push_mid_result(result=result)
     assert list(vendor.write_backs) == [result.to_body()]
     assert all(call.verified and call.status == 200 for call in vendor.calls)
@@ -147,7 +147,7 @@ def test_what_the_vendor_refuses_is_told(vendor: Simulator, client: Client) -> N
 
 
 def test_a_full_write_back_is_taken(vendor: Simulator, client: Client) -> None:
-    result = MidResult(
+    result = IntermediateResult(
         vdn=88,
         cc_id=1,
         unique_id="21713676089219765504",

@@ -15,7 +15,7 @@ from isales_proxy.client import (
     CallDatum,
     Client,
     Credentials,
-    MidResult,
+    IntermediateResult,
     ObsAuth,
     ObsConfig,
     OutboundTask,
@@ -61,7 +61,7 @@ def ask_call_data(client: Client) -> tuple[CallDatum, ...]:
 
 def push(client: Client) -> None:
     body = example("obs_midresult.json")["request"]["body"]
-    client.push_mid_result(result=MidResult.from_body(body))
+    client.push_mid_result(result=IntermediateResult.from_body(body))
 
 
 BUSINESS: list[tuple[str, Question]] = [

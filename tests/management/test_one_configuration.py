@@ -9,12 +9,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from isales_proxy.simulator import Simulator
 from tests.support.furnished import PASSWORD
 from tests.support.web import serving
 from tests.support.workers import Site
+
+pytestmark = pytest.mark.processes
 
 STRICT = {
     "access_key": "strict-access",

@@ -18,6 +18,8 @@ from django.core.management import CommandError, call_command
 from isales_proxy.management.commands import run_stack
 from isales_proxy.management.static import Stamp
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def var(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 # A second signal at every line that the handler of the first executes, library included.
 AT_EVERY_LINE = """

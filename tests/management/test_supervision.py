@@ -14,6 +14,8 @@ import pytest
 
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 # Each says that it is there, and who it is, before it waits for ever.
 WAITS = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"

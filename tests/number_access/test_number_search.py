@@ -187,7 +187,7 @@ def test_a_list_is_shown_even_if_the_audit_cannot_be_written(
         def refuse(*_args: Any, **_kwargs: Any) -> None:
             raise DatabaseError(f"no {NUMBER}")
 
-        broken.setattr("isales_proxy.number_access.audited.audit.record", refuse)
+        broken.setattr("isales_proxy.number_access.services.audit.record", refuse)
         assert client.get(LIST, {"called_no": NUMBER}).status_code == 200
     client.get(LIST, {"called_no": NUMBER})
     assert AuditEvent.objects.filter(action=AuditAction.NUMBER_SEARCHED).count() == 1

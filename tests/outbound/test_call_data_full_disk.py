@@ -25,6 +25,8 @@ from isales_proxy.simulator import Simulator
 from tests.support.call_data import ANSWER, NUMBER, ROW, TASK, left_behind, readings, scope_of, take
 from tests.support.workers import ROOT, Site, embedded
 
+pytestmark = pytest.mark.processes
+
 # A press of the button by the page's own view, or by the API, where no file may grow beyond LIMIT
 # bytes; if AFTER, from when the answer is there until it is found that nothing can store it.
 PRESS = """
@@ -63,7 +65,7 @@ if os.environ["API"]:
         {"batch_count": 1, "confirm": True}, content_type="application/json")
 else:
     answer = client.post(f"/vdn/88/tasks/{task}/call-data/", {
-        "key": uuid.uuid4().hex, "batch_count": "1", "confirmed": "yes"})
+        "key": uuid.uuid4().hex, "batch_count": "1", "confirmed": "yes"}, follow=True)
 print(answer.status_code)
 print(answer.content.decode())
 """

@@ -16,6 +16,8 @@ from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, readings
 from tests.support.workers import ROOT, Site, at_scale, embedded, until
 
+pytestmark = pytest.mark.processes
+
 # A press of the button, by the page's own view; the process kills itself at the wanted moment.
 PRESS = """
 import os, signal, uuid

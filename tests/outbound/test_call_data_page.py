@@ -124,7 +124,7 @@ def test_a_form_from_elsewhere_takes_nothing(vendor: Simulator, people: Any) -> 
         ("reset", "unknown", ["CC-iSales cannot be reached"]),
         ("hold", "unknown", ["CC-iSales is too slow"]),
         ("business", "refused", ["No number was handed out", "Code 31009.", "no such task"]),
-        ("unauthorized", "refused", ["refuses our keys"]),
+        ("unauthorized", "refused", ["The token of CC-iSales had ended"]),
         ("garbage", "unreadable", ["cannot be read", "byte for byte", "/raw/"]),
         ("half_body", "unreadable", ["cut short"]),
     ],

@@ -105,6 +105,8 @@ def test_each_job_is_a_command(vendor: Simulator, scope: Scope) -> None:
         "Sightings of result codes: 0",
         "API tokens: 0",
         "Sessions: 0",
+        "Attempts to log in: 0",
+        "Drafts of forms: 0",
         "Audit events: 0",
     ]
     assert readings(vendor) == 0

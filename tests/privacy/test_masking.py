@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from isales_proxy.client import number_rules
+from isales_proxy.client.number_rules import MASK, SHOWN
 from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.privacy import masking
-from isales_proxy.privacy import phone_numbers as digits_of_texts
 from isales_proxy.privacy.field_policies import CALL_DATUM, MID_RESULT, RESERVATION, Content
-from isales_proxy.privacy.phone_numbers import MASK, SHOWN
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
@@ -210,16 +210,16 @@ def test_a_part_of_the_rows_own_number_is_hidden_in_codes(part: str) -> None:
 def test_a_text_at_its_bound_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the look-ups of characters, which are the costly part: one for each different one."""
     looked_up: list[str] = []
-    kind = digits_of_texts._kind
+    kind = number_rules._classify
 
     def counted(character: str, parting: str) -> str:
         looked_up.append(character)
         return kind(character, parting)
 
-    monkeypatch.setattr(digits_of_texts, "_kind", counted)
-    digits_of_texts._scanner.cache_clear()
+    monkeypatch.setattr(number_rules, "_classify", counted)
+    number_rules._compile_scanner.cache_clear()
     text = "Kunde 4711 – bitte, ①② 1 2 3 rufen ​" * 2_000
     for _ in range(3):
         masking.mask_text(text, ("15800000001",))
     assert len(looked_up) == len(set(text))
-    digits_of_texts._scanner.cache_clear()
+    number_rules._compile_scanner.cache_clear()

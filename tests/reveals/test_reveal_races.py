@@ -10,16 +10,18 @@ import pytest
 from isales_proxy.simulator import Simulator
 from tests.support.workers import Site, at_scale, embedded
 
+pytestmark = pytest.mark.processes
+
 BUDGET, THREADS, PROCESSES = 5, 8, 2
 
 PREPARE = """
 from isales_proxy.models import User
 from isales_proxy import access
-from isales_proxy.services import write_backs
-from isales_proxy.write_backs.services import IntermediateResult
+from isales_proxy.client import IntermediateResult
+from isales_proxy.write_backs import services as write_backs
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
-write_backs.queue(scope=scope, key="one", result=IntermediateResult(
-    unique_id="u", service_id="1", phone_number="15800000001"))
+write_backs.queue_once(scope=scope, key="one", result=IntermediateResult(
+    vdn=88, cc_id=scope.vdn.cc_id, unique_id="u", service_id="1", phone_number="15800000001"))
 """
 REVEAL = f"""
 import os, threading

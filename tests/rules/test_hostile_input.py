@@ -112,7 +112,10 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "a script as a reservation": Hostile(get(f"{LIST}{SCRIPT.replace('/', '%2F')}x/"), {404}),
     "a script as a time zone": Hostile(post("/preferences/zone/", {"time_zone": SCRIPT}), {302}),
     "a script as a reason": Hostile(
-        post(TAKE, {"batch_count": "0", "reason": SCRIPT, "key": "k"}), {200, 422}
+        lambda client: client.post(
+            TAKE, {"batch_count": "0", "reason": SCRIPT, "key": "k"}, follow=True
+        ),
+        {422},
     ),
     "a script as a result": Hostile(write(result=SCRIPT), {400, 422}),
     "a script in a cookie": Hostile(with_cookie("callboard-theme", SCRIPT), {200}),
@@ -179,8 +182,9 @@ HOSTILE: Final[dict[str, Hostile]] = {
                 b"<script>alert(1)</script>\r\n--x--\r\n"
             ),
             content_type="multipart/form-data; boundary=x",
+            follow=True,
         ),
-        {200, 400, 422},
+        {422},
     ),
     # Wrong types
     "a list for an object": Hostile(send("[]"), {400, 422}),

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.privacy import masking
+from isales_proxy.privacy.phone_numbers import get_digits
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.conftest import AGENT_ACCOUNT
 from tests.rules.test_addresses import PUBLIC, VDN_ROUTES
@@ -93,7 +93,7 @@ def world(vendor: Simulator, as_role: Any, people: Any) -> World:
     for page in range(1, 8):
         answer = sees.get("/api/v1/vdns/88/reservations/", {"size": 100, "page": page}).json()
         for each in answer["results"]:
-            numbers |= {masking.get_digits(each[name] or "") for name in ("called_no", "caller_no")}
+            numbers |= {get_digits(each[name] or "") for name in ("called_no", "caller_no")}
     sees.get("/vdn/88/reservations/", {"task": "4711"})
     return World(
         {

@@ -25,7 +25,7 @@ from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, LIST_RESERV
 from tests.support import clock
 from tests.support.services import POSTGRES, REDIS, answers
 
-pytestmark = [pytest.mark.postgres, pytest.mark.redis]
+pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.redis]
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "callboard-at-scale-1"

@@ -20,6 +20,8 @@ from tests.support import web
 from tests.support.furnished import PASSWORD
 from tests.support.workers import Site, embedded
 
+pytestmark = pytest.mark.processes
+
 # A session whose last act was noted so long ago that the next one is to be noted.
 SESSION = """
 import os, time
@@ -64,7 +66,7 @@ def serving(site: Site) -> AbstractContextManager[str]:
 def session(site: Site, name: str) -> requests.Session:
     said = site.manage("shell", "-v0", "-c", SESSION, NAME=name)
     found = requests.Session()
-    found.cookies.set("sessionid", said.partition("session: ")[2].strip())
+    found.cookies.set("callboard-session", said.partition("session: ")[2].strip())
     return found
 
 
@@ -152,7 +154,7 @@ def test_programs_get_a_problem(site: Site) -> None:
     with held_by_another(site) as base:
         answer = requests.post(
             f"{base}/api/v1/vdns/88/write-backs/",
-            json={"unique_id": "1-1", "service_id": "1106025109", "status": 1},
+            json={"unique_id": "1-1", "service_id": "1106025109", "status": "6"},
             headers={"Authorization": f"Token {token}", "Idempotency-Key": "a" * 32},
             timeout=15,
         )

@@ -13,6 +13,8 @@ from isales_proxy.simulator import Simulator
 from tests.support.web import serving
 from tests.support.workers import Site, embedded
 
+pytestmark = pytest.mark.processes
+
 NUMBER = "8613800138000"
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.signed_http import SignedHttp
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[3]
 START = """
 import django

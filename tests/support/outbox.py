@@ -11,15 +11,14 @@ from django.utils import timezone
 
 from isales_proxy import access
 from isales_proxy.access import Scope
+from isales_proxy.client import IntermediateResult
 from isales_proxy.models import User, WriteBack
 from isales_proxy.simulator import Simulator
-from isales_proxy.write_backs import delivery
-from isales_proxy.write_backs import leases as claims
+from isales_proxy.write_backs import delivery, leases
 from isales_proxy.write_backs import services as write_backs
 from isales_proxy.write_backs.delivery import DeliveryRun, Pauses
-from isales_proxy.write_backs.lease_watch import LeaseWatch
-from isales_proxy.write_backs.leases import Lease
-from isales_proxy.write_backs.services import IntermediateResult
+from isales_proxy.write_backs.fields import create_result
+from isales_proxy.write_backs.leases import Lease, LeaseWatch
 
 TASK = "1106025109"
 
@@ -28,8 +27,9 @@ def scope_of(user: User, vdn: int = 88) -> Scope:
     return access.enter(user=user, vdn_id=vdn)
 
 
-def result(unique_id: str = "u-1", **more: Any) -> IntermediateResult:
-    return IntermediateResult(unique_id=unique_id, service_id=TASK, **more)
+def create(scope: Scope, unique_id: str = "u-1", **more: Any) -> IntermediateResult:
+    """Make a result with the values of a form (times are aware)."""
+    return create_result(scope.vdn, {"unique_id": unique_id, "service_id": TASK, **more})
 
 
 class Outbox:
@@ -58,12 +58,13 @@ class Outbox:
         self.now += timedelta(**span)
 
     def write(self, unique_id: str = "u-1", **more: Any) -> WriteBack:
-        return write_backs.queue(
+        queued = write_backs.queue_once(
             scope=self.scope,
-            result=result(unique_id, **more),
+            result=create(self.scope, unique_id, **more),
             key=uuid.uuid4().hex,
             clock=self.clock,
         )
+        return queued.row
 
     def deliver(self, worker: str = "one", **more: Any) -> DeliveryRun:
         return delivery.deliver_due(
@@ -78,11 +79,11 @@ class Outbox:
 
     def take(self, worker: str = "one", seconds: float = 9) -> Lease | None:
         """Let a worker claim what is due first, and do nothing more."""
-        return claims.acquire(
+        return leases.acquire(
             worker=worker,
             clock=self.clock,
             monotonic=self.monotonic,
-            lease=timedelta(seconds=seconds),
+            length=timedelta(seconds=seconds),
             watch=self.watch,
         )
 

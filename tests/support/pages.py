@@ -35,6 +35,11 @@ class _Rows(HTMLParser):
             self.rows[-1][field] += data
 
 
+def results_of(text: str) -> str:
+    """The page from its results on."""
+    return text[text.index('id="results"') :]
+
+
 def rows_of(text: str) -> list[dict[str, str]]:
     """Each row: `id`, `state`, `url`, and the text of every field by the vendor's name."""
     parser = _Rows()
@@ -51,7 +56,9 @@ def form_of(text: str) -> dict[str, str]:
             continue
         if attributes.get("name") and attributes.get("type") != "submit":
             found[attributes["name"]] = attributes.get("value", "on" if "checked" in tag else "")
-    for name, body in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', text, re.DOTALL):
+    for name, body in re.findall(
+        r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', text, re.DOTALL
+    ):
         chosen = re.search(r'value="([^"]*)" selected', body)
         if chosen:
             found[name] = chosen[1]

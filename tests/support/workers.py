@@ -35,12 +35,12 @@ WRITE = """
 import json, os, uuid
 from isales_proxy.models import User
 from isales_proxy import access
-from isales_proxy.services import write_backs
-from isales_proxy.write_backs.services import IntermediateResult
+from isales_proxy.client import IntermediateResult
+from isales_proxy.write_backs import services as write_backs
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 for unique_id, status in json.loads(os.environ["WANTED"]):
-    write_backs.queue(scope=scope, key=uuid.uuid4().hex, result=IntermediateResult(
-        unique_id=unique_id, service_id=os.environ["TASK"], status=status))
+    write_backs.queue_once(scope=scope, key=uuid.uuid4().hex, result=IntermediateResult(
+        vdn=88, cc_id=scope.vdn.cc_id, unique_id=unique_id, service_id=os.environ["TASK"], status=status))
 """
 # One process that has loaded the product and forks a worker for every line it is sent, so that a
 # test may kill many of them without waiting for each to load.

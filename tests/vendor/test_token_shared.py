@@ -31,6 +31,8 @@ from isales_proxy.vendor import gateway
 from isales_proxy.vendor.token_store import DatabaseTokenStore
 from tests.support import clock
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 THREADS, PROCESSES = 16, 3
 
@@ -149,6 +151,7 @@ def test_other_credentials_have_another_shelf(settings: Any) -> None:
     assert DatabaseTokenStore(found).read() is None
 
 
+@pytest.mark.django_db
 def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
         def __getattr__(self, name: str) -> Any:

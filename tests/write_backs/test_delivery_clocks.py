@@ -73,7 +73,7 @@ def test_a_place_that_was_taken_since_one_looked_is_not_taken_again(outbox: Outb
         assert outbox.take("slow") is None
         outbox.later(seconds=5)
     # Both have seen the dead one's lease end; one of them is faster.
-    ended = outbox.watch.ended({row.pk: 1}, outbox.elapsed, 9)
+    ended = outbox.watch.update({row.pk: 1}, outbox.elapsed, 9)
     assert ended == {row.pk: 1}
     assert outbox.take("fast")
     assert not leases._due(outbox.now, ended).exists()

@@ -11,6 +11,8 @@ import pytest
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.workers import Site, at_scale, embedded, until
 
+pytestmark = pytest.mark.processes
+
 AT_SCALE = pytest.param("at-scale", marks=[pytest.mark.postgres, pytest.mark.redis])
 
 BREAK_CONNECTIONS = (

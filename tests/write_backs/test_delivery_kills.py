@@ -16,6 +16,8 @@ from isales_proxy.models import WriteBackAttempt
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.workers import Site, at_scale, embedded, until
 
+pytestmark = pytest.mark.processes
+
 KILLS = 20
 WORKERS = 3
 

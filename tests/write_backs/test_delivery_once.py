@@ -20,16 +20,18 @@ from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from tests.support.furnished import administrator
 from tests.support.workers import Site, at_scale, embedded, until
 
+pytestmark = pytest.mark.processes
+
 # One look of a worker whose wall clock differs by so many seconds.
 LOOK = """
 import os
 from datetime import UTC, datetime, timedelta
 import time_machine
-from isales_proxy.write_backs.services import deliveries
+from isales_proxy.write_backs import delivery
 then = datetime.now(UTC) + timedelta(seconds=int(os.environ["AHEAD"]))
 with time_machine.travel(then, tick=True):
-    drained = deliveries.deliver_due(worker="another")
-print(drained.delivered, drained.abandoned)
+    run = delivery.deliver_due(worker="another")
+print(run.delivered, run.abandoned)
 """
 
 Away = Callable[[], AbstractContextManager[None]]

@@ -20,7 +20,7 @@ from isales_proxy.vendor.vendor_times import format_time, parse_time
 from isales_proxy.write_backs import services as write_backs
 from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, Overtaken, WrongState
 from tests.support.call_data import NUMBER, left_behind
-from tests.support.outbox import TASK, Outbox, reserve, result, scope_of
+from tests.support.outbox import TASK, Outbox, create, reserve, scope_of
 
 
 @pytest.fixture
@@ -73,19 +73,21 @@ def test_times_are_told_as_the_settings_say(
 
 def test_a_form_sent_twice_is_one_write_back(outbox: Outbox) -> None:
     first, second = (
-        write_backs.queue(scope=outbox.scope, result=result(), key="k") for _ in range(2)
+        write_backs.queue_once(scope=outbox.scope, result=create(outbox.scope), key="k").row
+        for _ in range(2)
     )
     assert first.pk == second.pk
     assert AuditEvent.objects.filter(action=AuditAction.WRITE_BACK_QUEUED).count() == 1
     with pytest.raises(KeyUsed):
-        write_backs.queue(scope=outbox.scope, result=result("u-2"), key="k")
+        write_backs.queue_once(scope=outbox.scope, result=create(outbox.scope, "u-2"), key="k")
 
 
 def test_nobody_meets_anothers_write_back_by_its_key(
     outbox: Outbox, people: dict[str, User]
 ) -> None:
-    mine = write_backs.queue(scope=outbox.scope, result=result(), key="k")
-    theirs = write_backs.queue(scope=scope_of(people["both"], 89), result=result(), key="k")
+    mine = write_backs.queue_once(scope=outbox.scope, result=create(outbox.scope), key="k").row
+    other = scope_of(people["both"], 89)
+    theirs = write_backs.queue_once(scope=other, result=create(other), key="k").row
     assert mine.pk != theirs.pk
 
 
@@ -103,7 +105,7 @@ def test_only_who_may_writes_retries_and_cancels(
     row = outbox.write()
     scope = scope_of(people[role])
     with pytest.raises(PermissionMissing):
-        write_backs.queue(scope=scope, result=result(), key="k")
+        write_backs.queue_once(scope=scope, result=create(scope), key="k")
     for deed in (write_backs.retry, write_backs.cancel):
         with pytest.raises(PermissionMissing):
             deed(scope=scope, pk=row.pk)
@@ -140,9 +142,9 @@ def test_the_audit_finds_a_number_that_the_result_does_not_say(
     assert reservations.get(scope=outbox.scope, appoint_id="911", query=query)
     taken = left_behind(state="taken")
     CallDatum.objects.create(batch=taken, position=1, unique_id="u-2", phone_numbers=NUMBER, raw={})
-    of_reservation = write_backs.queue(
-        scope=outbox.scope, result=result("u-1"), key="k", appoint_id="911"
-    )
+    of_reservation = write_backs.queue_once(
+        scope=outbox.scope, result=create(outbox.scope, "u-1"), key="k", appoint_id="911"
+    ).row
     # Later nobody remembers the reservation, but what was done first.
     caches["rows"].clear()
     for row, number in ((of_reservation, "990022"), (outbox.write("u-2"), NUMBER)):

@@ -71,7 +71,7 @@ def _led(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
             response.headers["Location"] += f"{separator}why=ended"
         return response
     kept = form_drafts.save_undone(request)
-    back = kept or form_drafts.referring_address(request) or request.path
+    back = kept or form_drafts.get_referring_address(request) or request.path
     address = f"{login}?{urlencode({'next': back, 'why': 'kept' if kept else 'undone'})}"
     if "HX-Request" in request.headers:
         answer = HttpResponse(
@@ -99,7 +99,7 @@ def _not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
     allowed = response.headers.get("Allow", "")
     context = {
         "read_only": "GET" in allowed,
-        "back_url": form_drafts.came_from(request) or _above(request.path),
+        "back_url": form_drafts.get_previous_address(request) or _above(request.path),
     }
     page = render(request, "405.html", context, status=405)
     page.headers["Allow"] = allowed

@@ -97,7 +97,7 @@ class SetUpForm(CleanedInput, ActivateTOTPForm):
         return code
 
 
-class OwnPasswordForm(ChangePasswordForm):
+class OwnPasswordForm(CleanedInput, ChangePasswordForm):
     """By which people change their own password: the one they have is asked for, and guesses at it
     count like those of a log-in."""
 

@@ -1,4 +1,4 @@
-"""`manage.py deliver_write_backs`: bring the vendor what waits in the outbox; the job by hand."""
+"""`manage.py deliver_write_backs`: deliver the write-backs of the outbox; the job by hand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from isales_proxy.write_backs.delivery import DeliveryRun
 
 log = structlog.get_logger("isales")
 
-_LONGEST_NAP: Final = 5.0
-_SHORTEST_NAP: Final = 0.05
+_LONGEST_WAIT: Final = 5.0
+_SHORTEST_WAIT: Final = 0.05
 
 
 class Command(BaseCommand):
-    """What is due now, or with `--watch` whatever becomes due until a signal comes."""
+    """Deliver what is due now; with `--watch` what becomes due, until a signal."""
 
     help = "Deliver the write-backs that are due, once; with --watch until a signal."
 
@@ -31,45 +31,43 @@ class Command(BaseCommand):
         parser.add_argument("--watch", action="store_true", help="go on until a signal comes")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print a line for each drain that did something; the call under way is always ended."""
-        ended = StopRequest()
+        """Print a line for each run that did something; a call under way is always finished."""
+        stop = StopRequest()
         worker = delivery.create_worker_name()
         if options["watch"]:
-            ended.on_signals()
+            stop.on_signals()
         while True:
             close_old_connections()
             try:
-                drained = delivery.deliver_due(worker=worker, stopped=ended.is_made)
+                run = delivery.deliver_due(worker=worker, stopped=stop.is_made)
             except SimulatorRefused as error:
                 raise CommandError(str(error)) from None
             except Error as error:
                 if not options["watch"]:
                     raise
-                # The database will be back, and so are we.
+                # Try again: the database will be back.
                 log.warning("deliveries_interrupted", error=type(error).__name__)
-                drained = DeliveryRun()
-            if _anything(drained) or not (options["watch"] or drained.abandoned):
-                self.stdout.write(_summary(drained))
-            # What a worker left that died can be taken over only after it was watched for a while.
-            if not (options["watch"] or drained.abandoned) or ended.wait(_nap(drained)):
+                run = DeliveryRun()
+            if _did_something(run) or not (options["watch"] or run.abandoned):
+                self.stdout.write(_format_summary(run))
+            # The lease of a dead worker expires only after it was watched for a while.
+            if not (options["watch"] or run.abandoned) or stop.wait(_get_wait(run)):
                 return
 
 
-def _nap(drained: DeliveryRun) -> float:
-    """Until the next one is due; not long, since new ones may come from elsewhere."""
-    if drained.next_at is None:
-        return _LONGEST_NAP
-    left = (drained.next_at - timezone.now()).total_seconds()
-    return min(max(left, _SHORTEST_NAP), _LONGEST_NAP)
+def _get_wait(run: DeliveryRun) -> float:
+    """Seconds until the next one is due; few, since other processes may queue new ones."""
+    if run.next_at is None:
+        return _LONGEST_WAIT
+    left = (run.next_at - timezone.now()).total_seconds()
+    return min(max(left, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
-def _anything(drained: DeliveryRun) -> bool:
-    return bool(drained.delivered or drained.refused or drained.postponed or drained.given_up)
+def _did_something(run: DeliveryRun) -> bool:
+    return bool(run.delivered or run.refused or run.postponed or run.given_up)
 
 
-def _summary(drained: DeliveryRun) -> str:
-    """`3 delivered, 0 refused, 1 postponed`, and what was given up."""
-    text = (
-        f"{drained.delivered} delivered, {drained.refused} refused, {drained.postponed} postponed"
-    )
-    return f"{text}, {drained.given_up} given up" if drained.given_up else text
+def _format_summary(run: DeliveryRun) -> str:
+    """`3 delivered, 0 refused, 1 postponed`, and how many were given up."""
+    text = f"{run.delivered} delivered, {run.refused} refused, {run.postponed} postponed"
+    return f"{text}, {run.given_up} given up" if run.given_up else text

@@ -1,1 +1,0 @@
-"""The pages of tasks and call data: `pages` puts them together from `lines`."""

@@ -1,0 +1,183 @@
+"""Form fields and list filters that several subjects share, with a bound on every field.
+
+Local times are read in the zone in force (the reader's, or that of the VDN) and returned in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, TypeVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
+from isales_proxy.core.input_cleaning import CleanedInput, ProseField, clean_number
+from isales_proxy.core.settings import get_isales_settings
+
+Row = TypeVar("Row")
+
+DEFAULT_SIZE: Final = 25
+LONGEST_NUMBER: Final = 32
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+
+_LOCAL_TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
+
+
+class PlainTextField(forms.CharField):
+    """One line of text without control characters."""
+
+    def __init__(
+        self, label: Any, *, required: bool = False, max_length: int = MAX_TEXT, **options: Any
+    ) -> None:
+        super().__init__(label=label, required=required, max_length=max_length, **options)
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value))
+        refuse_control_characters(text)
+        return text
+
+
+class SearchTextField(PlainTextField, ProseField):
+    """One line to search for in texts, which keep their punctuation; so does this."""
+
+
+class CalledNumberField(forms.CharField):
+    """A whole or partial called number; separators of a pasted one are dropped."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, max_length=200, label=_("Called number"))
+
+    def clean(self, value: Any) -> str:
+        text = clean_number(str(value or ""))
+        if len(text) > LONGEST_NUMBER:
+            raise ValidationError(
+                ngettext_lazy(
+                    "A called number has at most %d digit.",
+                    "A called number has at most %d digits.",
+                    LONGEST_NUMBER,
+                )
+                % LONGEST_NUMBER
+            )
+        if text and not CALLED_NUMBER.fullmatch(text):
+            raise ValidationError(_("A called number has only digits, and perhaps a + in front."))
+        return text
+
+
+class LocalTimeField(forms.Field):
+    """`YYYY-MM-DDTHH:MM` in the zone in force, as an aware UTC datetime.
+
+    When clocks are put back an hour occurs twice: with `later` the second one is meant, else the
+    first, so that a range loses no row. A time that clocks skip is refused.
+    """
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def __init__(self, label: Any, *, later: bool) -> None:
+        super().__init__(required=False, label=label)
+        self.fold = int(later)
+
+    def clean(self, value: Any) -> datetime | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        match = _LOCAL_TIME.fullmatch(text)
+        if match is None:
+            raise ValidationError(_("Give date and time as 2025-05-31T14:30."))
+        try:
+            naive = datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
+        except ValueError:
+            raise ValidationError(_("There is no such date or time.")) from None
+        refuse_year(naive)
+        zone = timezone.get_current_timezone()
+        instant = naive.replace(tzinfo=zone, fold=self.fold).astimezone(UTC)
+        if instant.astimezone(zone).replace(tzinfo=None) != naive:
+            raise ValidationError(_("This time does not exist: the clocks go forward past it."))
+        return instant
+
+
+class CountField(forms.Field):
+    """A whole number from 1 to `most`; empty stands for `default`.
+
+    A `bound` below `most` is named in the error message, and larger values are reduced to it, so
+    that an address made under a larger bound still works.
+    """
+
+    def __init__(
+        self,
+        label: Any,
+        *,
+        default: int,
+        most: int,
+        bound: Callable[[], int] | None = None,
+    ) -> None:
+        super().__init__(required=False, label=label)
+        self.default = default
+        self.most = most
+        self.bound = bound
+
+    def clean(self, value: Any) -> int:
+        text = str(value or "").strip()
+        if not text:
+            return self.default
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= self.most:
+            raise ValidationError(
+                _("Must be a whole number from 1 to %(most)s."), params={"most": self._largest()}
+            )
+        return min(int(text), self._largest())
+
+    def _largest(self) -> int:
+        return min(self.most, self.bound()) if self.bound else self.most
+
+
+class PageFilter(CleanedInput, forms.Form):
+    """Page number and page length of a list: parameters that have no field on the page."""
+
+    fieldless: ClassVar[tuple[str, ...]] = ("page", "size")
+
+    page = CountField(_("Page"), default=1, most=MAX_PAGE)
+    size = CountField(
+        _("Rows per page"),
+        default=DEFAULT_SIZE,
+        most=MAX_PAGE_SIZE,
+        bound=lambda: get_isales_settings().max_page_size,
+    )
+
+    @property
+    def size_cut_to(self) -> int | None:
+        """The bound that the size was reduced to; None where it was not."""
+        asked, size = str(self.data.get("size") or "").strip(), self.cleaned_data.get("size")
+        return size if size is not None and asked and int(asked) > size else None
+
+
+class ShortListFilter(CleanedInput, forms.Form):
+    """A short list of our own, whole unless the reader asks for pages."""
+
+    page = CountField(_("Page"), default=1, most=MAX_PAGE)
+    size = CountField(_("Rows per page"), default=MAX_PAGE_SIZE, most=MAX_PAGE_SIZE)
+
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows of the page; only after `is_valid()`."""
+        page, size = self.cleaned_data["page"], self.cleaned_data["size"]
+        return rows[(page - 1) * size : page * size]
+
+
+def refuse_control_characters(text: str) -> None:
+    """Raise ValidationError for text with control characters or lone surrogates."""
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValidationError(_("Only plain text on one line, please."))
+
+
+def refuse_year(moment: datetime) -> None:
+    """Raise ValidationError for a year that no call can have."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValidationError(
+            _("The year must be from %(first)s to %(last)s."),
+            params={"first": FIRST_YEAR, "last": LAST_YEAR},
+        )

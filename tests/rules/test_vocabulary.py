@@ -1,0 +1,106 @@
+"""Vocabulary rules: no private words as names, plain openings of docstrings (docs/glossary.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("isales_proxy", "dashboard", "tests")
+
+# Refused as any word of a name.
+PRIVATE_WORDS = {
+    *("board", "boards", "deed", "deeds", "moments", "sighting", "sightings", "oddity", "oddities"),
+    *("twins", "spool", "shelf", "desk", "wish", "lane"),
+}
+# Refused as a whole name; in a longer name they are plain English (`map_claims`).
+PRIVATE_NAMES = {
+    *("reading", "words", "lines", "taking", "keeping", "cast", "claims", "ending", "standing"),
+    *("held", "told", "said", "ticket", "proof"),
+}
+# Refused as the whole name of a function: it begins with a verb and tells its object.
+VAGUE_FUNCTIONS = {"page", "one", "of", "ask", "within"}
+# Names of database tables, which a rename would have to migrate.
+TABLES = {"CodeSighting"}
+VAGUE_OPENINGS = ("What", "Who", "Nobody", "Somebody", "Whether")
+
+
+def list_modules() -> dict[str, ast.Module]:
+    """Parse the modules written by hand, by path."""
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8"))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if "migrations" not in path.parts
+    }
+
+
+def is_private(name: str) -> bool:
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    lower = [word.lower() for word in words]
+    return bool(PRIVATE_WORDS & set(lower)) or "_".join(lower) in PRIVATE_NAMES
+
+
+def find_private_names(tree: ast.Module) -> list[str]:
+    """List the names of classes and functions, nested ones too, that are private words."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            vague = node.name.strip("_") in VAGUE_FUNCTIONS and not isinstance(node, ast.ClassDef)
+            if vague or (is_private(node.name) and node.name not in TABLES):
+                found.append(node.name)
+    return found
+
+
+def find_vague_docstrings(tree: ast.Module) -> list[str]:
+    """List the first lines of docstrings that begin with neither a verb nor a noun."""
+    texts = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [text.partition("\n")[0] for text in texts if text.split(" ")[0] in VAGUE_OPENINGS]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def told(): ...",
+        "class TokenDesk: ...",
+        "class A:\n    def _one(self): ...",
+        "def ask(): ...",
+    ],
+)
+def test_private_names_are_found(source: str) -> None:
+    assert len(find_private_names(ast.parse(source))) == 1
+
+
+def test_plain_names_are_accepted() -> None:
+    source = "def list_page(): ...\nclass Page: ...\ndef map_claims(): ...\nclass Keyboard: ..."
+    assert find_private_names(ast.parse(source)) == []
+
+
+def test_vague_docstrings_are_found() -> None:
+    source = '"""Who may."""\ndef read():\n    """Whether it is so."""\nclass A:\n    """A row."""'
+    assert find_vague_docstrings(ast.parse(source)) == ["Who may.", "Whether it is so."]
+
+
+def test_names_are_no_private_words() -> None:
+    found = []
+    for path, tree in list_modules().items():
+        stem = Path(path).stem.removeprefix("test_")
+        names = find_private_names(tree) + ([f"module {stem}"] if is_private(stem) else [])
+        found += [f"{path}: {name}" for name in names]
+    assert not found, "\n".join(found)
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    found = [
+        f"{path}: {line}"
+        for path, tree in list_modules().items()
+        for line in find_vague_docstrings(tree)
+    ]
+    assert not found, "\n".join(found)
