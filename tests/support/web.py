@@ -22,7 +22,7 @@ from tests.support.workers import Site, embedded
 TOKEN = """
 import os
 from isales_proxy.models import TokenScope, User
-from isales_proxy.accounts.services import tokens
+from isales_proxy.accounts import tokens
 user = User.objects.get(username=os.environ["NAME"])
 scope = TokenScope(os.environ["SCOPE"])
 print("token:", tokens.make(user=user, name="test", scope=scope, days=1)[1])
