@@ -81,6 +81,9 @@ class TimeField(TextField):
     """A time with its offset; the form parses it."""
 
 
+_OPTIONAL: Final[dict[str, Any]] = {"required": False, "allow_null": True, "allow_blank": True}
+
+
 class WriteBackRequest(RequestBody):
     """A result to be written back. What is left out is not sent."""
 
