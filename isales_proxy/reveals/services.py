@@ -28,7 +28,7 @@ from isales_proxy.write_backs.services import NoSuchWriteBack
 log = structlog.get_logger("isales")
 
 SECONDS: Final = 30
-"""How long a number stays on the screen."""
+"""Duration of a reveal on the screen."""
 
 SHORTEST_REASON: Final = 3
 LONGEST_REASON: Final = 300

@@ -30,7 +30,7 @@ def most_shown(count: int) -> int:
 
 
 def digits(text: str) -> str:
-    """What a reader could put together, in digits of ours."""
+    """Return the runs of digits that a reader could combine, as ASCII."""
     return "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
 
 

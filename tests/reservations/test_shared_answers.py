@@ -76,12 +76,12 @@ def test_simultaneous_queries_cost_one_call(answers: ResponseCache[str]) -> None
         go.wait(10)
         return "rows"
 
-    def ask(_number: int) -> str:
+    def read_rows(_number: int) -> str:
         asked.wait(10)
         return answers.ask("q", fetch, fresh=3, patience=10).value
 
     with ThreadPoolExecutor(PEOPLE) as pool:
-        waiting = pool.map(ask, range(PEOPLE))
+        waiting = pool.map(read_rows, range(PEOPLE))
         asked.wait(10)
         go.set()
         assert list(waiting) == ["rows"] * PEOPLE

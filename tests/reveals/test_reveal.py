@@ -51,7 +51,7 @@ def reveal(client: Any, ident: str = "41", data: Any = REASON, **more: Any) -> A
     return client.post(f"{LIST}{ident}/reveal/", data, headers=FRAGMENT, **more)
 
 
-def ask(client: Any, ident: str = "41", data: Any = REASON, vdn: int = 88) -> Any:
+def reveal_by_api(client: Any, ident: str = "41", data: Any = REASON, vdn: int = 88) -> Any:
     address = f"/api/v1/vdns/{vdn}/reservations/{ident}/reveal/"
     return client.post(address, data, content_type="application/json")
 
@@ -115,7 +115,7 @@ def test_reveal_needs_permission_and_scope(
     agent: Any, as_role: Any, role: str, ident: str, status: int
 ) -> None:
     client = as_role(role)
-    for answer in (reveal(client, ident), ask(client, ident)):
+    for answer in (reveal(client, ident), reveal_by_api(client, ident)):
         assert answer.status_code == status
         assert NUMBER not in text_of(answer)
     assert list_events(AuditAction.NUMBER_REVEALED) == []
@@ -123,14 +123,14 @@ def test_reveal_needs_permission_and_scope(
 
 def test_reveal_in_foreign_vdn_is_404(agent: Any) -> None:
     assert agent.post("/vdn/89/reservations/41/reveal/", REASON).status_code == 404
-    assert ask(agent, vdn=89).status_code == 404
+    assert reveal_by_api(agent, vdn=89).status_code == 404
 
 
 def test_reveal_needs_a_csrf_token(agent: Any, people: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(people["agent"])
     assert reveal(strict).status_code == 403
-    assert ask(strict).status_code == 403
+    assert reveal_by_api(strict).status_code == 403
     assert agent.get(f"{LIST}41/reveal/").status_code == 405
 
 
@@ -179,7 +179,7 @@ def test_nothing_is_revealed_while_the_audit_cannot_be_written(
     answer = reveal(agent)
     assert answer.status_code == 503
     assert NUMBER not in text_of(answer)
-    assert ask(agent).status_code == 503
+    assert reveal_by_api(agent).status_code == 503
 
 
 def test_row_without_a_number_reveals_nothing(agent: Any, vendor: Simulator) -> None:
@@ -190,15 +190,15 @@ def test_row_without_a_number_reveals_nothing(agent: Any, vendor: Simulator) -> 
 
 
 def test_api_reveals_as_json(agent: Any, settings: Any) -> None:
-    answer = ask(agent)
+    answer = reveal_by_api(agent)
     assert answer.json() == {"called_no": NUMBER, "caller_no": CALLER, "seconds": 30}
     assert "no-store" in answer.headers["Cache-Control"]
     for body in ({}, {"reason": "ab"}, {"reason": 5}, {"reason": "good", "more": 1}, []):
-        refused = ask(agent, data=body)
+        refused = reveal_by_api(agent, data=body)
         assert refused.status_code == 422, body
         assert refused.headers["Content-Type"] == "application/problem+json"
     settings.PRIVACY = replace(settings.PRIVACY, reveals_per_day=1)
-    spent = ask(agent)
+    spent = reveal_by_api(agent)
     assert spent.status_code == 429
     assert int(spent.headers["Retry-After"]) == spent.json()["retry_after"]
     assert NUMBER not in spent.content.decode()
