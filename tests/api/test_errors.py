@@ -78,7 +78,7 @@ def test_an_unforeseen_error_tells_nothing_of_itself(
         raise RuntimeError("secret of the house")
 
     client = as_role("admin")
-    monkeypatch.setattr(access, "remembered_scopes", fail)
+    monkeypatch.setattr(access, "get_scopes", fail)
     answer = client.get("/api/v1/vdns/")
     assert answer.status_code == 500
     assert answer.headers["Content-Type"] == PROBLEM

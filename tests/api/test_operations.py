@@ -37,7 +37,9 @@ def test_ready_tells_the_state_of_each_part(client: Client) -> None:
 @pytest.mark.django_db
 def test_without_its_cache_it_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "get", lambda *_args, **_more: None)
-    monkeypatch.setattr(health, "vendor", lambda: health.VendorHealth("unknown", None, None))
+    monkeypatch.setattr(
+        health, "get_vendor_health", lambda: health.VendorHealth("unknown", None, None)
+    )
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert (answer.json()["ready"], answer.json()["cache"]) == (False, "failing")

@@ -193,7 +193,7 @@ def test_it_ends_in_time(vendor: Simulator, scope: Scope) -> None:
     report = examined(probes=True, monotonic=lambda: float(next(now)))
     # The second question would begin after a minute.
     assert len(vendor.calls) == 1
-    assert fact(report, "list_result_codes", "outcome") == "CC-iSales is too slow"
+    assert fact(report, "list_result_codes", "outcome") == "CC-iSales did not answer in time"
 
 
 def test_only_one_examination_of_a_vdn_runs_at_a_time(vendor: Simulator, scope: Scope) -> None:

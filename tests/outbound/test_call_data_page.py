@@ -122,9 +122,9 @@ def test_form_without_csrf_token_takes_nothing(vendor: Simulator, people: Any) -
     [
         ("lose", "unknown", ["Up to 7 numbers may have been released", TASK, "Before you try"]),
         ("reset", "unknown", ["CC-iSales cannot be reached"]),
-        ("hold", "unknown", ["CC-iSales is too slow"]),
+        ("hold", "unknown", ["CC-iSales did not answer in time"]),
         ("business", "refused", ["No numbers were released", "Code 31009.", "no such task"]),
-        ("unauthorized", "refused", ["The token of CC-iSales had ended"]),
+        ("unauthorized", "refused", ["The CC-iSales token had expired"]),
         ("garbage", "unreadable", ["cannot be read", "stored unchanged", "/raw/"]),
         ("half_body", "unreadable", ["cut short"]),
     ],
@@ -150,7 +150,7 @@ def test_expired_token_is_not_reported_as_wrong_keys(supervisor: Any, vendor: Si
     vendor.faults.add("unauthorized", operation=READ_CALL_DATA)
     text = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()
     assert 'data-batch-state="refused"' in text
-    assert "The token of CC-iSales had ended" in text
+    assert "The CC-iSales token had expired" in text
     assert "refuses our keys" not in text
     again = supervisor.post(TAKE, filled(supervisor), follow=True).content.decode()
     assert 'data-batch-state="taken"' in again
@@ -171,9 +171,9 @@ def test_problem_is_shown_in_the_readers_language(
         batch = take(scope_of(people)).batch
     vendor.faults.clear()
     where = f"{TAKE}{batch.pk}/"
-    assert "CC-iSales is too slow" in supervisor.get(where).content.decode()
+    assert "CC-iSales did not answer in time" in supervisor.get(where).content.decode()
     chinese = supervisor.get(where, headers={"Accept-Language": "zh-hans"}).content.decode()
-    assert "CC-iSales is too slow" not in chinese
+    assert "CC-iSales did not answer in time" not in chinese
     assert "Before you try again" not in chinese
 
 

@@ -25,7 +25,7 @@ from isales_proxy.models import TokenScope, User
 from isales_proxy.accounts import tokens
 user = User.objects.get(username=os.environ["NAME"])
 scope = TokenScope(os.environ["SCOPE"])
-print("token:", tokens.make(user=user, name="test", scope=scope, days=1)[1])
+print("token:", tokens.create_token(user=user, name="test", scope=scope, days=1)[1])
 """
 
 
