@@ -137,6 +137,7 @@ def test_who_may_not_enter_is_refused_and_a_stranger_logs_in(as_role: Any) -> No
 @pytest.mark.django_db
 def test_no_list_is_narrowed_by_what_it_does_not_declare(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root", password=PASSWORD))
+    assert django_admin.site._registry
     for model, model_admin in django_admin.site._registry.items():
         meta = model._meta
         page = f"/admin/{meta.app_label}/{meta.model_name}/"

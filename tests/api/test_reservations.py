@@ -36,7 +36,9 @@ def test_a_page_is_answered_with_its_provenance(vendor: Simulator, as_role: Any)
 
 
 def test_a_row_has_the_documented_fields_and_ours(vendor: Simulator, as_role: Any) -> None:
-    for row in as_role("supervisor").get(LIST, {"size": "100"}).json()["results"]:
+    rows = as_role("supervisor").get(LIST, {"size": "100"}).json()["results"]
+    assert len(rows) == 100
+    for row in rows:
         assert list(row) == list(ReservationBody.model_fields)
         assert set(Reservation.vendor_names()) < set(row)
 

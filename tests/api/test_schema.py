@@ -87,11 +87,13 @@ def test_the_docs_are_ours_alone(as_role: Any) -> None:
 
 
 def operations(found: Any) -> list[tuple[str, Any]]:
-    return [
+    listed = [
         (f"{method} {path}", operation)
         for path, methods in found["paths"].items()
         for method, operation in methods.items()
     ]
+    assert listed
+    return listed
 
 
 def test_every_operation_is_told_in_full(as_role: Any) -> None:

@@ -133,6 +133,7 @@ def test_each_operation_wants_its_scope(
     vendor: Simulator, people: dict[str, User], method: str, path: str, needed: TokenScope
 ) -> None:
     ranked = list(TokenScope)
+    assert len(ranked) == 3
     for scope in ranked:
         client = as_program(people["admin"], scope)
         answer = getattr(client, method)(path, {}, content_type="application/json")

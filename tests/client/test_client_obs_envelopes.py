@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -120,9 +119,13 @@ def test_the_vendors_sentence_is_found_and_cleaned(name: str) -> None:
 @given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40))
 def test_no_bytes_make_anything_but_rows_or_our_errors(content: bytes) -> None:
     for dialect in (DATA, NO_DATA, AppTokenEnvelope(), LogInEnvelope()):
-        with contextlib.suppress(ISalesError):
+        try:
             dialect.decode(content)
-        dialect.refusal(content)
+        except Exception as error:  # noqa: BLE001 - any other error is the failure
+            assert isinstance(error, ISalesError), (dialect, error)
+        code, sentence = dialect.refusal(content)
+        assert code is None or isinstance(code, str)
+        assert isinstance(sentence, str)
 
 
 @pytest.mark.parametrize(

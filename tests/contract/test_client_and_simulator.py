@@ -128,7 +128,9 @@ def test_call_data_come_to_an_end(vendor: Simulator, client: Client) -> None:
 
 
 def test_every_task_on_the_list_can_be_read(vendor: Simulator, client: Client) -> None:
-    for task in client.list_outbound_tasks(vdn=88, cc_id=1):
+    tasks = client.list_outbound_tasks(vdn=88, cc_id=1)
+    assert tasks
+    for task in tasks:
         wanted = query(2, task.service_id or "")
         rows = client.read_call_data(vdn=88, query=wanted, keep=lambda _: None)
         assert [row.service_id for row in rows] == [task.service_id] * 2

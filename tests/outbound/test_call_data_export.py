@@ -158,7 +158,9 @@ def test_workbook_cells_are_text(supervisor: Any, vendor: Simulator, people: Any
 def test_csv_cells_are_no_formulas(supervisor: Any, vendor: Simulator, people: Any) -> None:
     vendor.call_data.put(88, TASK, [ROW | {"callData": text} for text in FORMULAS])
     take(scope_of(people), count=len(FORMULAS))
-    for row in read_csv(body_of(supervisor.get(f"{EXPORT}.csv")))[1:]:
+    rows = read_csv(body_of(supervisor.get(f"{EXPORT}.csv")))[1:]
+    assert len(rows) == len(FORMULAS)
+    for row in rows:
         assert row[8].lstrip().startswith("'")
         assert row[6] == f"'+{NUMBER}; 0012345"
 

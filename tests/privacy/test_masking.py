@@ -148,6 +148,7 @@ JSON = st.recursive(
 def test_no_masked_raw_row_holds_a_number(row: dict[str, Any], table: dict[str, Content]) -> None:
     shown = masking.mask_fields(row, table)
     json.dumps(shown)
+    assert len(shown) == len(row)
     plain = {Content.ID, Content.CODE, Content.TIME}
     for name, value in shown.items():
         if table.get(name) in plain:

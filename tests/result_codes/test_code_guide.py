@@ -39,6 +39,7 @@ def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str,
         assert found.category in CodeCategory.values
     for side in filter(None, row["category"].split(" | ")):
         assert found.category == SIDES[side]
+    assert len(found.texts()) > 1
     for name, text in found.texts().items():
         if name == "category":
             continue
