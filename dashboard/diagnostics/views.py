@@ -66,8 +66,8 @@ def _answer(
     moments = TimeFormatter(timezone.now())
     return render_page_or_fragment(
         request,
-        page="doctor/doctor.html",
-        fragment="doctor/_report.html",
+        page="diagnostics/page.html",
+        fragment="diagnostics/_report.html",
         context={
             "vdn_id": scope.vdn.pk,
             "further": MAX_CALLS,
