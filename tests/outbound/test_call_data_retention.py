@@ -57,7 +57,7 @@ def test_rows_go_after_their_time_and_the_batch_stays(vendor: Simulator, scope: 
 def test_the_time_of_keeping_is_a_setting(vendor: Simulator, scope: Scope, settings: Any) -> None:
     from dataclasses import replace
 
-    settings.KEEPING = replace(settings.KEEPING, call_data_days=3)
+    settings.RETENTION = replace(settings.RETENTION, call_data_days=3)
     aged(take(scope).batch, 3.1)
     assert call_data.purge(timezone.now()) == 5
 

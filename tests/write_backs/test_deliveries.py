@@ -140,7 +140,7 @@ def test_the_vendors_own_wish_is_respected(outbox: Outbox, vendor: Simulator) ->
 def test_it_is_given_up_after_the_time_that_was_set(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
-    settings.KEEPING = RetentionSettings(give_up_hours=2)
+    settings.RETENTION = RetentionSettings(give_up_hours=2)
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT, times=None)
     row = outbox.write()
     outbox.deliver()

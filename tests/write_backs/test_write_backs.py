@@ -218,7 +218,7 @@ def test_nor_while_the_newer_one_is_being_sent(outbox: Outbox) -> None:
 def test_what_ended_long_ago_is_deleted_with_its_journal(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
-    settings.KEEPING = RetentionSettings(write_back_days=10)
+    settings.RETENTION = RetentionSettings(write_back_days=10)
     done, waiting = outbox.write("a"), outbox.write("b")
     WriteBack.objects.filter(pk=waiting.pk).update(next_at=outbox.now + timedelta(days=99))
     outbox.deliver()
