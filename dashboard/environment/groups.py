@@ -148,13 +148,13 @@ def _read(
     """Read each field of a group that is not given from the variable `prefix` + its name in
     capitals. The group declares type and default, `rules` the check.
     """
+    readers: dict[type, Callable[..., Any]] = {str: env.str, int: env.int, float: env.float}
     values = dict(given)
     for each in fields(group):  # type: ignore[arg-type]
         if each.name in given:
             continue
-        read = {str: env.str, int: env.int, float: env.float}[type(each.default)]
         name = prefix + each.name.upper()
-        value = read(name, each.default, validate=rules.get(each.name))
+        value = readers[type(each.default)](name, each.default, validate=rules.get(each.name))
         # An invalid value comes back as None and is reported with all others.
         values[each.name] = each.default if value is None else value
     return group(**values)

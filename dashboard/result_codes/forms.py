@@ -13,7 +13,7 @@ from django.utils.translation import pgettext_lazy
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
 from isales_proxy.models import CodeCategory
 from isales_proxy.reservations.forms import SearchTextField
-from isales_proxy.result_codes.guide import TEXTS
+from isales_proxy.result_codes.book import TEXTS
 
 LONGEST_TEXT: Final = 500
 STATES: Final = (

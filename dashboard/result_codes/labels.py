@@ -1,4 +1,4 @@
-"""Result codes in the reader's words: categories, what a refresh did, and how two tables differ."""
+"""Texts for result codes: categories, results of a refresh, differences of two tables."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.ui.paging import format_count
 from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
-from isales_proxy.result_codes.book import CodeBook
-from isales_proxy.result_codes.guide import Explanation
-from isales_proxy.result_codes.tables import CodeChange, CodeText, Kind, RefreshReport
+from isales_proxy.result_codes.book import CodeBook, Explanation
+from isales_proxy.result_codes.history import CodeChange, CodeText, Kind, RefreshReport
 
 KINDS: Final[dict[Kind, tuple[str | Promise, str]]] = {
     "added": (gettext_lazy("Added"), "answered"),
     "removed": (gettext_lazy("No longer listed"), "failed"),
     "reworded": (gettext_lazy("Reworded"), "soon"),
 }
-# What the product itself goes by in the history.
+_ORIGINS: Final = {
+    RefreshKind.PERSON: gettext_lazy("Manual"),
+    RefreshKind.SCHEDULE: gettext_lazy("Scheduled"),
+    RefreshKind.NEED: gettext_lazy("On first use"),
+    RefreshKind.ROLL_BACK: gettext_lazy("Rolled back"),
+}
+# Parts of the product as they are named in the history.
 _SYSTEM: Final[dict[str, str | Promise]] = {
     "first need": gettext_lazy("first reader"),
     "unknown code seen": gettext_lazy("unknown code seen"),
@@ -32,8 +37,8 @@ _SYSTEM: Final[dict[str, str | Promise]] = {
     "system": gettext_lazy("the system"),
 }
 _PEOPLE: Final = (RefreshKind.PERSON, RefreshKind.ROLL_BACK)
-# What stands in the place of a code in an address.
-_TAKEN: Final = frozenset(
+# Path parts that are no codes.
+_RESERVED: Final = frozenset(
     {".", "..", "export.csv", "export.xlsx", "history", "progress", "refresh"}
 )
 _PATH_PART: Final = re.compile(r"[^/\\\x00-\x1f\x7f]{1,32}")
@@ -41,7 +46,7 @@ _PATH_PART: Final = re.compile(r"[^/\\\x00-\x1f\x7f]{1,32}")
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """One change, ready to lay out; each side is the reader's language and the other one."""
+    """One change as a row; each side is the text in the reader's language and in the other one."""
 
     code: str
     kind: str
@@ -52,12 +57,12 @@ class ChangeRow:
 
 
 def get_category_label(raw: str) -> str:
-    """A `CodeCategory` in the reader's language; "" stays ""."""
+    """Return the label of a `CodeCategory`; "" for none."""
     return str(CodeCategory(raw).label) if raw in CodeCategory.values else ""
 
 
 def summarise(report: RefreshReport) -> str:
-    """`118 kept, 2 added, 1 reworded`, and what the vendor no longer lists."""
+    """Summarise a refresh: `118 kept, 2 added, 1 reworded`."""
     parts = [
         _("%s kept") % format_count(report.kept),
         _("%s added") % format_count(report.added),
@@ -69,19 +74,24 @@ def summarise(report: RefreshReport) -> str:
 
 
 def build_change_rows(changes: Iterable[CodeChange], language: str) -> list[ChangeRow]:
-    """Changes in the order added, removed, reworded, each by code."""
+    """Build rows in the order added, removed, reworded, each by code."""
     order = list(KINDS)
     found = sorted(changes, key=lambda change: (order.index(change.kind), change.code))
-    return [_line(change, language) for change in found]
+    return [_build_row(change, language) for change in found]
+
+
+def get_origin_label(row: CodeRefresh) -> str:
+    """Return the kind of a change of the table."""
+    return str(_ORIGINS[RefreshKind(row.kind)])
 
 
 def describe_actor(row: CodeRefresh) -> str:
-    """Who or what brought this change about."""
+    """Return the person, or the part of the system, that made this change."""
     return row.by if row.kind in _PEOPLE else str(_SYSTEM.get(row.by, row.by))
 
 
 def explain(explanation: Explanation, language: str) -> dict[str, Any]:
-    """Meaning and next step of a code in the reader's language, for a panel."""
+    """Return meaning and next step of a code in the reader's language."""
     return {
         "category": get_category_label(explanation.category),
         "meaning": explanation.meaning(language),
@@ -93,33 +103,33 @@ def explain(explanation: Explanation, language: str) -> dict[str, Any]:
 def build_panel_section(
     vdn_id: int, book: CodeBook, code: str | None, language: str
 ) -> dict[str, Any] | None:
-    """What a reservation's panel says of its call result; None where there is nothing to say."""
-    said = explain(book.explain(code), language)
-    if not code or not (said["meaning"] or said["step"]):
+    """Build the section of a reservation's panel on its call result; None without a text."""
+    text = explain(book.explain(code), language)
+    if not code or not (text["meaning"] or text["step"]):
         return None
-    return said | {"code": code, "url": get_code_url(vdn_id, code)}
+    return text | {"code": code, "url": get_code_url(vdn_id, code)}
 
 
 def get_code_url(vdn_id: int, code: str, name: str = "result_code") -> str:
-    """The address `name` of one code; "" for a code that no path can hold."""
-    if code in _TAKEN or not _PATH_PART.fullmatch(code):
+    """Return the address `name` of one code; "" for a code that no path can hold."""
+    if code in _RESERVED or not _PATH_PART.fullmatch(code):
         return ""
     return reverse(name, args=[vdn_id, code])
 
 
-def _line(change: CodeChange, language: str) -> ChangeRow:
+def _build_row(change: CodeChange, language: str) -> ChangeRow:
     text, tone = KINDS[change.kind]
     return ChangeRow(
         code=change.code,
         kind=change.kind,
         kind_text=str(text),
         tone=tone,
-        before=_sides(change.before, language),
-        after=_sides(change.after, language),
+        before=_order_languages(change.before, language),
+        after=_order_languages(change.after, language),
     )
 
 
-def _sides(words: CodeText | None, language: str) -> tuple[str, str]:
-    if words is None:
+def _order_languages(text: CodeText | None, language: str) -> tuple[str, str]:
+    if text is None:
         return "", ""
-    return (words.zh, words.en) if language.startswith("zh") else (words.en, words.zh)
+    return (text.zh, text.en) if language.startswith("zh") else (text.en, text.zh)

@@ -22,8 +22,7 @@ from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, CodeRefresh
-from isales_proxy.result_codes.book import CodeBook, CodeMeaning
-from isales_proxy.result_codes.guide import Explanation
+from isales_proxy.result_codes.book import CodeBook, CodeMeaning, Explanation
 
 HEADINGS: Final[tuple[str | Promise, ...]] = (
     gettext_lazy("Code"),

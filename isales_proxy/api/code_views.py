@@ -23,10 +23,11 @@ from isales_proxy.api.views import PersonalView
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeRefresh
 from isales_proxy.reservations.forms import PageFilter
-from isales_proxy.result_codes import history, occurrences, previews, tables
+from isales_proxy.result_codes import history, occurrences
+from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeMeaning
-from isales_proxy.result_codes.tables import CodeChange, RefreshReport
+from isales_proxy.result_codes.history import CodeChange, RefreshReport
 
 
 class ResultCodes(PersonalView):
@@ -62,7 +63,7 @@ class ResultCodesRefresh(PersonalView):
         require_nothing(request, parameters=["preview"])
         preview = _flag(request, "preview")
         report = (
-            previews.create_preview(scope=scope).report
+            code_refresh.create_preview(scope=scope).report
             if preview
             else result_codes.refresh(scope=scope)
         )
@@ -141,7 +142,7 @@ def _entry(row: CodeRefresh) -> dict[str, Any]:
         "added": row.added,
         "reworded": row.reworded,
         "removed": row.removed,
-        "changes": _changes(tables.parse_change(each) for each in row.changes),
+        "changes": _changes(history.parse_change(each) for each in row.changes),
     }
 
 

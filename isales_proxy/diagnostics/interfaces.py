@@ -240,7 +240,7 @@ def _describe_rows(outcome: Outcome, differences: Iterable[tuple[str, str]]) -> 
         yield Fact("fields", _("Fields"), _("no row to compare"))
 
 
-def format_span(seconds: int) -> Text:
+def format_span(seconds: int) -> str:
     """Format a duration: `45 s`, `58 min`, `3 h`."""
     if seconds < 120:
         return fill(_("%s s"), seconds)

@@ -94,8 +94,10 @@ def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], 
         "order": _probe_order(budget, sample),
         "number": _probe_number(budget, sample),
         "range": _probe_time_range(budget, sample),
-        "page": page or _probe_page_size(budget, sample, SIZES[1:])[1],
     }
+    if page is None:
+        _last, page = _probe_page_size(budget, sample, SIZES[1:])
+    answers["page"] = page or (NO_ROWS, "warn")
     return build_section(answers, calls=budget.calls)
 
 

@@ -35,7 +35,7 @@ from isales_proxy.core import locks
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.diagnostics import probes
 from isales_proxy.diagnostics.interfaces import CallLog, Outcome, build_section, format_span
-from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Report, Section, fill
+from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Report, Section, Text, fill
 from isales_proxy.models import AuditAction, Vdn
 from isales_proxy.vendor import gateway, vdn_keys
 
@@ -189,10 +189,12 @@ def _build_token_section(token: TokenState | None, tasks: Outcome, now: datetime
     else:
         age = round(max(0.0, (now - token.issued_at).total_seconds()))
         facts = [Fact("age", _("Issued"), fill(_("%s ago"), format_span(age)))]
-        left = token.expires_at and round((token.expires_at - now).total_seconds())
-        text = _("unknown") if left is None else format_span(max(0, left))
-        tone = "bad" if left is not None and left <= 0 else ""
-        facts.append(Fact("left", _("Time left"), text, tone))
+        left: Text = _("unknown")
+        tone = ""
+        if token.expires_at is not None:
+            seconds = round((token.expires_at - now).total_seconds())
+            left, tone = format_span(max(0, seconds)), "bad" if seconds <= 0 else ""
+        facts.append(Fact("left", _("Time left"), left, tone))
     return Section("token", _("Token of the OBS interfaces"), tuple(facts))
 
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
-from isales_proxy.core.durability import commit_to_disk
+from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.write_backs.lease_watch import LeaseWatch
