@@ -12,10 +12,10 @@ from isales_proxy.access.scope import (
 
 __all__ = [
     "ROLE_PERMISSIONS",
-    "PermissionMissing",
-    "VdnNotFound",
     "Permission",
+    "PermissionMissing",
     "Scope",
+    "VdnNotFound",
     "enter",
     "get_scopes",
     "list_scopes",
