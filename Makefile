@@ -46,10 +46,13 @@ messages:
 	@.ci/bootstrap.sh dev
 	@$(BIN)/python manage.py messages
 
-# Pins the dependencies of pyproject.toml anew, with hashes.
+# Pins the dependencies of pyproject.toml for every platform, with hashes. Pins that still fit are
+# kept; for the newest releases: make lock ARGS=--upgrade
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:
 	@.ci/bootstrap.sh dev
-	@$(BIN)/python .ci/lock.py
+	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/run.txt
+	$(LOCK) $(ARGS) pyproject.toml --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/static var/metrics

@@ -6,6 +6,7 @@ the rule test that demands complete translations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -36,13 +37,19 @@ _KEYWORDS: Final = {
 }
 
 
+# The client knows no languages. These of its sentences are shown to people by the API doctor.
+_CLIENT_SENTENCE: Final = re.compile(
+    r'(?:Unreachable|BadAnswer|TimedOut|complaint =|NO_TOKEN =|BEARER:)\(?\s*"([A-Z][^"]+\.)"'
+)
+
+
 def po_path(language: str) -> Path:
     """Where the translation into `language` is kept."""
     return LOCALE / language / "LC_MESSAGES" / "django.po"
 
 
 def source() -> Catalog:
-    """Every message of the Python sources, the templates and the client's table of error codes."""
+    """Collect every message of the Python sources, the templates and the client."""
     catalog = Catalog(project="Callboard", charset="utf-8", fuzzy=False)
     for path in _sources():
         text = path.read_text("utf-8")
@@ -56,6 +63,9 @@ def source() -> Catalog:
             "python", BytesIO(text.encode()), keywords=_KEYWORDS, options={"encoding": "utf-8"}
         ):
             catalog.add(message, locations=[(name, line)], auto_comments=comments, context=context)
+        if name.startswith("isales_proxy/client/"):
+            for sentence in _CLIENT_SENTENCE.findall(text):
+                catalog.add(sentence, locations=[(name, 1)])
     for operation in OPERATIONS:
         for meaning in operation.meanings.values():
             catalog.add(meaning, locations=[("isales_proxy/client/operations.py", 1)])

@@ -8,9 +8,9 @@ from typing import Any
 
 from prometheus_client import multiprocess
 
-from dashboard import env_file
+from dashboard.environment.variables import load_env_file
 
-env_file.load()
+load_env_file()
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))

@@ -1,37 +1,60 @@
-"""Django's settings, all drawn from `environment`."""
+"""Django's settings. Each variable of the environment is read here once, typed and checked."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from environs import validate
 
-from dashboard import environment, logs
+from dashboard import logs
 from dashboard.account.sign_in import providers
+from dashboard.environment import checks, groups
+from dashboard.environment.groups import VAR_DIR
+from dashboard.environment.variables import BASE_DIR, Variables
+from isales_proxy.core.settings import MOST_LATE_GRACE
 from isales_proxy.core.signed_pickle import JobSerializer
 
-ENVIRONMENT = environment.read()
-BASE_DIR: Path = environment.BASE_DIR
-VAR_DIR: Path = environment.VAR_DIR
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-DEBUG = ENVIRONMENT.debug
-SECRET_KEY = ENVIRONMENT.secret_key
-SECRET_KEY_FALLBACKS = list(ENVIRONMENT.former_secret_keys)
-ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
-PUBLIC_HOSTS = ENVIRONMENT.allowed_hosts
-CSRF_TRUSTED_ORIGINS = list(ENVIRONMENT.csrf_trusted_origins)
-ISALES = ENVIRONMENT.isales
-KEEPING = ENVIRONMENT.keeping
-PRIVACY = ENVIRONMENT.privacy
-SIGN_IN = ENVIRONMENT.sign_in
-VARIABLES = ENVIRONMENT.variables
-SIMULATOR_URL = ENVIRONMENT.simulator_url
-LATE_GRACE_SECONDS = ENVIRONMENT.late_grace_seconds
-METRICS_TOKEN = ENVIRONMENT.metrics_token
-WEB_CONCURRENCY = ENVIRONMENT.workers
+env = Variables()
+DEBUG = env.bool("DEBUG", True)
+SECRET_KEY = env.str("SECRET_KEY", "") or (groups.load_secret_key() if DEBUG else "")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [], subcast=str.strip)
+ALLOWED_HOSTS = groups.read_list(
+    env, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], checks.hosts
+)
+PUBLIC_HOSTS = tuple(ALLOWED_HOSTS)
+CSRF_TRUSTED_ORIGINS = groups.read_list(env, "CSRF_TRUSTED_ORIGINS", [], checks.origins)
+TIME_ZONE = env.str("TIME_ZONE", "UTC", validate=checks.time_zone)
+database = groups.read_database(env)
+cache_url = env.str("CACHE_URL", "", validate=checks.redis_address)
+jobs_url = env.str("JOBS_URL", "", validate=checks.redis_address)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64))
+METRICS_TOKEN = env.str("METRICS_TOKEN", "", validate=checks.header_word)
+log_level = env.str(
+    "LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))
+)
+# A proxy that ends TLS stands in front and sets X-Forwarded-Proto and X-Forwarded-For itself.
+https = env.bool("HTTPS", False)
+cookie_prefix = env.str(
+    "COOKIE_PREFIX", "callboard", validate=validate.Regexp(r"[A-Za-z0-9-]{1,40}\Z")
+)
+hsts_subdomains = env.bool("HSTS_SUBDOMAINS", False)
+SIMULATOR_URL = env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address)
+LATE_GRACE_SECONDS = env.int(
+    "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MOST_LATE_GRACE)
+)
+ISALES = groups.read_isales(env)
+RETENTION = groups.read_retention(env)
+PRIVACY = groups.read_privacy(env)
+SIGN_IN = groups.read_sign_in(env)
+# Raises with every problem of the environment at once.
+VARIABLES = env.finish(
+    groups.find_problems(debug=DEBUG, secret_key=SECRET_KEY, isales=ISALES, sign_in=SIGN_IN)
+)
 
 INSTALLED_APPS = [
     "dashboard",
@@ -108,7 +131,7 @@ TEMPLATES = [
 # How long a statement waits for another writer, in seconds. The web server sets less than the jobs
 # and commands have, since a person waits there; see `gunicorn_conf`.
 DATABASE_WAIT = int(os.environ.get("CALLBOARD_DATABASE_WAIT_SECONDS", "20"))
-DATABASES: dict[str, Any] = {"default": {**ENVIRONMENT.database, "CONN_HEALTH_CHECKS": True}}
+DATABASES: dict[str, Any] = {"default": {**database, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -125,18 +148,18 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Raise it when a class that is kept in the cache changes its shape; a rule test says when.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 # Single rows have a room of their own: fifty of them with every page must not crowd the pages out.
 CACHES: dict[str, Any] = {
     room: {
         "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
-        "LOCATION": ENVIRONMENT.cache_url,
+        "LOCATION": cache_url,
         # Invented answers are never the last good ones of a real CC-iSales.
         "KEY_PREFIX": f"callboard-{room}{'-demo' if ISALES.demo else ''}",
         "VERSION": CACHE_VERSION,
         "OPTIONS": {"serializer": "isales_proxy.core.signed_pickle.CacheSerializer"},
     }
-    if ENVIRONMENT.cache_url
+    if cache_url
     else {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": room,
@@ -155,8 +178,8 @@ HUEY: dict[str, Any] = {
     # A person who wrote a result back watches it leave: an idle worker looks every second.
     "consumer": {"workers": 2, "worker_type": "thread", "max_delay": 1.0},
     **(
-        {"huey_class": "huey.RedisHuey", "url": ENVIRONMENT.jobs_url}
-        if ENVIRONMENT.jobs_url
+        {"huey_class": "huey.RedisHuey", "url": jobs_url}
+        if jobs_url
         else {"huey_class": "huey.SqliteHuey", "filename": str(VAR_DIR / "jobs.sqlite3")}
     ),
 }
@@ -187,7 +210,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
-# Guesses are counted in the database (`services.people.attempts`), not by allauth in the cache.
+# Guesses are counted in the database (`accounts.sign_in_attempts`), not by allauth in the cache.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
@@ -206,11 +229,11 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 SOCIALACCOUNT_ADAPTER = "dashboard.account.sign_in.provisioning.ClaimsAdapter"
 SOCIALACCOUNT_PROVIDERS = providers(SIGN_IN.single_sign_on)
 # The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if ENVIRONMENT.https else 0
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if https else 0
 
 # Cookies know no port: another product on this host must not meet ours, nor a second Callboard.
 # A browser takes __Host- from this very host alone, over HTTPS, for all of its paths.
-_COOKIE = f"{'__Host-' if ENVIRONMENT.https else ''}{ENVIRONMENT.cookie_prefix}"
+_COOKIE = f"{'__Host-' if https else ''}{cookie_prefix}"
 SESSION_COOKIE_NAME = f"{_COOKIE}-session"
 CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
 LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
@@ -225,18 +248,16 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.ui.error_views.csrf_failure"
 
-# `HTTPS=1` says that a TLS-ending proxy stands in front and sets X-Forwarded-Proto and
-# X-Forwarded-For itself.
-if ENVIRONMENT.https:
+if https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts_subdomains
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = hsts_subdomains
 # Neighbours under the same domain may still speak plain HTTP: whether they are bound for a year is
-# for the operator to say, by HSTS_SUBDOMAINS.
+# for the operator to say, by hsts_subdomains.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = ENVIRONMENT.https
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = https
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -272,7 +293,6 @@ LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = ENVIRONMENT.time_zone
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -336,7 +356,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOGGING = logs.configuration(debug=DEBUG, level=ENVIRONMENT.log_level)
+LOGGING = logs.configuration(debug=DEBUG, level=log_level)
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 # Names that strangers give to requests may be anybody's numbers: we give our own.
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False

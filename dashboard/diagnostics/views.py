@@ -1,4 +1,4 @@
-"""The API doctor: an admin examines CC-iSales and gets a report for the vendor's support."""
+"""Page of the API doctor: an admin checks CC-iSales and gets a report for the vendor's support."""
 
 from __future__ import annotations
 
@@ -18,107 +18,108 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.locks import AlreadyRunning
-from isales_proxy.diagnostics import report as doctor_report
-from isales_proxy.diagnostics import services as service
-from isales_proxy.diagnostics.environment import get_settings
-from isales_proxy.diagnostics.findings import Report
+from isales_proxy.diagnostics import services
 from isales_proxy.diagnostics.probes import MAX_CALLS
-from isales_proxy.diagnostics.report import Section
+from isales_proxy.diagnostics.report import (
+    InterfaceStatus,
+    Report,
+    Section,
+    describe_outcome,
+    render_text,
+)
 from isales_proxy.problems import describe
 
 _LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": messages.SUCCESS}
-_TONES = {"answered": "answered", "no-credentials": "failed"}
+_TONES = {InterfaceStatus.ANSWERED: "answered", InterfaceStatus.NO_CREDENTIALS: "failed"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.EXAMINE_VENDOR)
 def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/doctor/`: the last report; a POST examines anew."""
+    """Show the last report at `/vdn/<id>/doctor/`; a POST runs a new check."""
     if request.method == "POST":
-        return _examine(request, scope)
-    return _answer(request, scope, service.get_last_report(scope=scope), source="cache")
+        return _run_check(request, scope)
+    return _render(request, scope, services.get_last_report(scope=scope), source="cache")
 
 
-def _examine(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    busy = ""
+def _run_check(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    error = ""
     try:
-        report: Report | None = service.run_check(scope=scope)
+        report: Report | None = services.run_check(scope=scope)
     except AlreadyRunning:
-        busy, report = (
-            _("An examination is already under way."),
-            service.get_last_report(scope=scope),
-        )
-    except ISalesError as error:
-        # What CC-iSales does wrong is in the report: this one was raised before it was asked.
-        busy, report = describe(error).detail, service.get_last_report(scope=scope)
+        error = _("A check is already running.")
+    except ISalesError as failure:
+        # Failures of CC-iSales are in the report: this one was raised before it was called.
+        error = describe(failure).detail
+    if error:
+        report = services.get_last_report(scope=scope)
     if wants_fragment(request):
-        return _answer(request, scope, report, source="cache" if busy else "live", busy=busy)
-    if busy:
-        messages.error(request, busy)
+        return _render(request, scope, report, source="cache" if error else "live", error=error)
+    if error:
+        messages.error(request, error)
     elif report is not None:
-        messages.add_message(request, _LEVELS[_verdict(report)], doctor_report.headline(report))
+        messages.add_message(request, _LEVELS[report.verdict], describe_outcome(report))
     return redirect("doctor", vdn_id=scope.vdn.pk)
 
 
-def _answer(
-    request: ReaderRequest, scope: Scope, report: Report | None, *, source: str, busy: str = ""
+def _render(
+    request: ReaderRequest, scope: Scope, report: Report | None, *, source: str, error: str = ""
 ) -> HttpResponse:
-    moments = TimeFormatter(timezone.now())
+    times = TimeFormatter(timezone.now())
+    settings = services.build_settings_section(scope.vdn)
     return render_page_or_fragment(
         request,
-        page="doctor/doctor.html",
-        fragment="doctor/_report.html",
+        page="diagnostics/page.html",
+        fragment="diagnostics/_report.html",
         context={
             "vdn_id": scope.vdn.pk,
             "further": MAX_CALLS,
-            "report": _report(report, moments) if report else None,
+            "report": _create_report_context(report, times) if report else None,
             "source": source if report else "none",
-            "busy": busy,
-            "in_effect": _section(doctor_report.settings_section(get_settings(scope.vdn)), moments),
+            "error": error,
+            "settings": _create_section_context(settings, times),
         },
-        status=409 if busy else 200,
+        status=409 if error else 200,
     )
 
 
-def _report(report: Report, moments: TimeFormatter) -> dict[str, Any]:
+def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, Any]:
+    sections = (*report.interfaces, *report.details)
     return {
         "at_iso": report.at.isoformat(),
-        "at_text": moments.exact(report.at),
-        "zone": str(moments.zone),
+        "at_text": times.exact(report.at),
+        "zone": str(times.zone),
         "by": report.by,
-        "headline": doctor_report.headline(report),
-        "verdict": _verdict(report),
+        "headline": describe_outcome(report),
+        "verdict": report.verdict,
         "count": len(report.interfaces),
-        "sections": [
-            _section(section, moments) for section in doctor_report.sections(report, quoting=True)
-        ],
-        "text": doctor_report.text(report),
+        "sections": [_create_section_context(section, times) for section in sections],
+        "text": render_text(report),
     }
 
 
-def _verdict(report: Report) -> str:
-    """The worst of what was found, as the notice shows it: a difference is no success."""
-    if report.failed:
-        return "error"
-    answered = [each for each in report.interfaces if each.answered]
-    return "success" if answered and all(each.as_documented for each in answered) else "warning"
-
-
-def _section(section: Section, moments: TimeFormatter) -> dict[str, Any]:
-    words = {"answered": _("answered"), "failed": _("failed"), "": ""}
-    tone = _TONES.get(section.standing, "late")
-    if tone == "answered" and any(fact.tone in {"warn", "bad"} for fact in section.facts):
+def _create_section_context(section: Section, times: TimeFormatter) -> dict[str, Any]:
+    labels = {InterfaceStatus.ANSWERED: _("answered"), InterfaceStatus.FAILED: _("failed")}
+    tone = _TONES.get(section.status, "late") if section.status else "late"
+    if section.answered and any(fact.tone in {"warn", "bad"} for fact in section.facts):
         tone = "failed"
     return {
         "name": section.name,
         "title": section.title,
         "address": section.address,
-        "standing": section.standing,
-        "word": words.get(section.standing, _("not asked")),
+        "status": section.status or "",
+        "label": labels.get(section.status, _("not called")) if section.status else "",
         "tone": tone,
-        "asked_text": moments.exact(section.asked_at),
-        # The mark beside the heading says these already.
+        "asked_text": times.exact(section.asked_at),
+        # The mark beside the heading says the outcome already.
         "facts": [
-            fact for fact in section.facts if fact.name != "outcome" or section.standing == "failed"
+            {
+                "name": fact.name,
+                "label": fact.label,
+                "text": fact.text if fact.quoted is None else fact.quoted,
+                "tone": fact.tone,
+            }
+            for fact in section.facts
+            if fact.name != "outcome" or section.status is InterfaceStatus.FAILED
         ],
     }

@@ -1,4 +1,4 @@
-"""What a single variable of the environment may hold. Each check raises ValidationError."""
+"""Checks of single variables of the environment. Each raises ValidationError."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from isales_proxy.core.settings import ROLES
 
 _PORTS: Final = {"https": 443, "http": 80}
 
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")
 VDN: Final = re.compile(
     r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?"
 )
 
 
 def vdn_list(text: str) -> None:
-    """`id:Name[:IANA time zone]`, comma separated."""
+    """Accept `id:Name[:IANA time zone]`, comma separated."""
     for part in text.split(","):
         match = VDN.fullmatch(part.strip())
         if match is None or not 1 <= int(match["id"]) <= 9999:
@@ -32,7 +35,7 @@ def vdn_list(text: str) -> None:
 
 
 def time_zone(name: str) -> None:
-    """An IANA time zone."""
+    """Accept an IANA time zone."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -40,14 +43,14 @@ def time_zone(name: str) -> None:
 
 
 def web_address(text: str) -> None:
-    """An address of http or https without a query; empty is fine."""
+    """Accept an http or https address without a query, or nothing."""
     parts = _parts(text)
     if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query):
         raise ValidationError("wants https://host[:port]")
 
 
 def time_format(text: str) -> None:
-    """Refuse what names no time of day or no day, and what a request cannot hold."""
+    """Accept a format that tells the day and the time of day and fits into a request."""
     if text in {"milliseconds", "seconds"}:
         return
     trials = [
@@ -55,21 +58,23 @@ def time_format(text: str) -> None:
         datetime(2011, 12, 13, 14, 15, 16, tzinfo=UTC),
     ]
     try:
-        told = [moment.strftime(text) for moment in trials]
+        formatted = [moment.strftime(text) for moment in trials]
     except ValueError:
-        told = []
-    if len(set(told)) != 2 or any(len(each) > 64 or not each.isprintable() for each in told):
+        formatted = []
+    if len(set(formatted)) != 2 or any(
+        len(each) > 64 or not each.isprintable() for each in formatted
+    ):
         raise ValidationError("wants milliseconds, seconds, or a format like %Y-%m-%d %H:%M:%S")
 
 
 def redis_address(text: str) -> None:
-    """An address of Redis; empty is fine."""
+    """Accept an address of Redis, or nothing."""
     if text and _parts(text).scheme not in {"redis", "rediss", "unix"}:
         raise ValidationError("wants redis://host:port/number")
 
 
 def hosts(names: list[str]) -> None:
-    """Names that a `Host` header can hold, as Django compares them: without scheme and port."""
+    """Accept names that a `Host` header can hold, as Django compares them: no scheme, no port."""
     for name in filter(None, names):
         host, port = split_domain_port(name.removeprefix("."))
         if name != "*" and (not host or port or host != name.removeprefix(".").lower()):
@@ -82,13 +87,13 @@ def hosts(names: list[str]) -> None:
 
 
 def header_word(text: str) -> None:
-    """What a client can send within a header, and a server read as it was meant; empty is fine."""
+    """Accept ASCII text that can be sent within a header, or nothing."""
     if not all("!" <= character <= "~" for character in text):
         raise ValidationError("can never match: wants ASCII without blanks")
 
 
 def origins(addresses: list[str]) -> None:
-    """Origins exactly as browsers send them, or with `*.` for all subdomains."""
+    """Accept origins exactly as browsers send them, or with `*.` for all subdomains."""
     for address in filter(None, addresses):
         parts = _parts(address)
         try:
@@ -108,7 +113,7 @@ def origins(addresses: list[str]) -> None:
 
 
 def _origin(parts: SplitResult) -> str:
-    """The part of an address that a browser sends as `Origin`."""
+    """Return the part of an address that a browser sends as `Origin`."""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
@@ -120,13 +125,31 @@ def _parts(address: str) -> SplitResult:
 
 
 def certificates(text: str) -> None:
-    """A file or folder that exists; empty is fine."""
+    """Accept a file or folder that exists, or nothing."""
     if text and not Path(text).exists():
         raise ValidationError("no such file or directory")
 
 
 def roles(names: list[str]) -> None:
-    """Roles that there are; none at all is fine."""
+    """Accept existing roles, or none."""
     unknown = [name for name in names if name and name not in ROLES]
     if unknown:
         raise ValidationError(f"wants some of {', '.join(ROLES)}")
+
+
+def issuer(text: str) -> None:
+    """Accept the provider's own address: over TLS, unless it is on this machine."""
+    web_address(text)
+    parts = urlsplit(text)
+    if text and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise ValidationError("wants https://")
+
+
+def role_map(text: str) -> None:
+    """Accept `value=role@VDN`, comma separated."""
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        match = GRANT.fullmatch(part)
+        if match is None or match["role"] not in ROLES or not 1 <= int(match["vdn"]) <= 9999:
+            raise ValidationError(
+                f"wants value=role@VDN, comma separated; roles: {', '.join(ROLES)}"
+            )

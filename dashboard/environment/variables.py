@@ -1,21 +1,32 @@
-"""The reader of the environment: it collects what is wrong, and remembers what was set."""
+"""Environment variables and the file `.env`: typed reading that collects every problem.
+
+`.env` beside manage.py is read by every entry point into the environment of its process, parsed by
+python-dotenv. The environment wins over the file, also where one of them has NAME and the other
+NAME_FILE. `CALLBOARD_ENV_FILE` names another file, or none when it is empty.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
+from io import StringIO
 from os import environ
+from pathlib import Path
 from typing import Any, Final
 
-from environs import Env
+from django.core.exceptions import ImproperlyConfigured
+from dotenv.parser import parse_stream
+from environs import Env, EnvValidationError
 
-from dashboard import env_file
 from isales_proxy.core.settings import Source, Variable
 
-# Nothing else on a machine uses these prefixes for a variable of ours to be mistaken for.
+BASE_DIR: Final = Path(__file__).resolve().parents[2]
+_FILE_SUFFIX: Final = "_FILE"
+# No other program uses these prefixes, so an unknown name with one of them is a mistake.
 _OUR_PREFIXES: Final = ("ISALES_", "OIDC_")
-# Those that are read before there are settings, or beside them.
+# Variables read before there are settings, or outside them.
 _READ_ELSEWHERE: Final = (
     "VAR_DIR",
     "BIND",
@@ -23,8 +34,8 @@ _READ_ELSEWHERE: Final = (
     "CALLBOARD_ENV_FILE",
     "CALLBOARD_GRACE_SECONDS",
 )
-# How much a foreign name in `.env` may resemble one of ours before it is taken for a slip.
-_RESEMBLANCE: Final = 0.9
+# Similarity above which an unknown name in `.env` is taken for a misspelling of ours.
+_SIMILARITY: Final = 0.9
 
 _SECRET: Final = re.compile(r"SECRET|PASSWORD|TOKEN$|(ACCESS|APP)_KEY$")
 _USERINFO: Final = re.compile(r"(?<=://)[^/]*@")
@@ -32,75 +43,131 @@ _USERINFO: Final = re.compile(r"(?<=://)[^/]*@")
 _QUERY: Final = re.compile(r"(?<=://)([^?]*\?).*")
 
 
+@cache
+def load_env_file() -> frozenset[str]:
+    """Copy the variables of `.env` into `os.environ`, once for each process; return their names.
+
+    Raises ImproperlyConfigured, naming every line that cannot be read.
+    """
+    taken = {name.removesuffix(_FILE_SUFFIX) for name in environ}
+    new = {
+        name: value
+        for name, value in _parse_env_file().items()
+        if name.removesuffix(_FILE_SUFFIX) not in taken
+    }
+    environ.update(new)
+    return frozenset(new)
+
+
+def _parse_env_file() -> dict[str, str]:
+    name = environ.get("CALLBOARD_ENV_FILE", ".env")
+    path = BASE_DIR / name
+    if not name or not path.exists():
+        return {}
+    try:
+        # Windows editors write a byte order mark first.
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{path.name} cannot be read: it is not UTF-8.") from None
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path.name} cannot be read: {error.strerror}.") from None
+    found: dict[str, str] = {}
+    problems = []
+    for binding in parse_stream(StringIO(text)):
+        # A binding's text begins with the blank lines before it.
+        string = binding.original.string
+        lead = string[: len(string) - len(string.lstrip())]
+        line = binding.original.line + len(lead.splitlines())
+        key, value = binding.key, binding.value
+        if key is None and not binding.error:
+            continue
+        if key is None or value is None or not key.isidentifier() or "\0" in value:
+            problems.append(f"  - line {line}: wants NAME=value")
+            continue
+        found[key] = value
+    if problems:
+        raise ImproperlyConfigured("\n".join([f"{path.name} cannot be read:", *problems]))
+    return found
+
+
 class Variables(Env):
-    """Reads NAME or the file of NAME_FILE, and collects the files that cannot be read."""
+    """Reads NAME or the file of NAME_FILE, and remembers each value for the settings page."""
 
     def __init__(self) -> None:
         super().__init__(eager=False)
-        self.unreadable: list[str] = []
+        self._from_file = load_env_file()
+        self._unreadable: list[str] = []
         self._given: dict[str, Any] = {}
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        file = environ.get(env_key + env_file.FILE_SUFFIX)
+        file = environ.get(env_key + _FILE_SUFFIX)
         if file:
             value = default
             try:
-                # A path means the same wherever a command is started, as cron does at home.
-                value = (env_file.BASE_DIR / file).read_text("utf-8-sig").strip()
+                # Relative to the product, so that a command started elsewhere reads the same.
+                value = (BASE_DIR / file).read_text("utf-8-sig").strip()
             except (OSError, ValueError):
-                self.unreadable.append(f"{env_key}_FILE: no such readable file")
+                self._unreadable.append(f"{env_key}_FILE: no such readable file")
         else:
             value = super()._get_value(env_key, default)
         self._given[env_key] = value
         return value
 
-    def unknown(self, from_file: Iterable[str]) -> list[str]:
-        """Problems: names with a prefix of ours that were never asked for, and names
-        `from_file` that look like a slip of the pen."""
+    def finish(self, problems: Iterable[str]) -> tuple[Variable, ...]:
+        """Describe every variable read, as it is in effect and may be shown.
+
+        Raises ImproperlyConfigured with one line for each wrong value, for each unknown name, and
+        for each of `problems`.
+        """
+        found = [*self._unreadable, *self._list_unknown(), *self._list_invalid(), *problems]
+        if found:
+            raise ImproperlyConfigured(
+                "The environment does not fit:\n" + "\n".join(f"  - {line}" for line in found)
+            )
+        defaults = self.dump()
+        return tuple(
+            self._describe(name, defaults.get(name) if value is ... else value)
+            for name, value in self._given.items()
+        )
+
+    def _list_unknown(self) -> list[str]:
+        """List names with a prefix of ours that are not read, and names in `.env` that look like a
+        misspelling."""
         known = {*self._given, *_READ_ELSEWHERE}
-        told = []
+        unknown = []
         for name in sorted(environ):
-            base = name.removesuffix(env_file.FILE_SUFFIX)
+            base = name.removesuffix(_FILE_SUFFIX)
             if base in known:
                 continue
             ours = name.startswith(_OUR_PREFIXES)
-            cutoff = 0.6 if ours else _RESEMBLANCE
-            close = get_close_matches(base, known, n=1, cutoff=cutoff)
-            if ours or (close and name in from_file):
-                told.append(f"{name}: unknown" + (f"; is it {close[0]}?" if close else ""))
-        return told
+            close = get_close_matches(base, known, n=1, cutoff=0.6 if ours else _SIMILARITY)
+            if ours or (close and name in self._from_file):
+                unknown.append(f"{name}: unknown" + (f"; is it {close[0]}?" if close else ""))
+        return unknown
 
-    def described(self) -> tuple[Variable, ...]:
-        """Every variable that was asked for, as it is in effect and may be shown."""
-        defaults = self.dump()
-        return tuple(
-            _described(name, defaults.get(name) if given is ... else given)
-            for name, given in self._given.items()
-        )
+    def _list_invalid(self) -> list[str]:
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            found = error.error_messages
+            if not isinstance(found, Mapping):
+                return [str(text) for text in found]
+            return [f"{name}: {' '.join(map(str, found[name]))}" for name in sorted(found)]
+        return []
 
-
-def _described(name: str, value: Any) -> Variable:
-    """Nothing of a secret, no name or password of an address, and nothing of its query."""
-    source: Source = "default"
-    if environ.get(name + env_file.FILE_SUFFIX):
-        source = "file"
-    elif name in environ:
-        source = ".env" if name in env_file.load() else "environment"
-    secret = _SECRET.search(name) is not None
-    words = _words(value)
-    return Variable(
-        name=name,
-        shown="" if secret else _QUERY.sub(r"\1…", _USERINFO.sub("…@", words)),
-        is_set=bool(words),
-        source=source,
-        secret=secret,
-    )
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, dict):
-        # A database that nobody chose: a file.
-        return str(value.get("NAME", ""))
-    return "" if value is None else str(value)
+    def _describe(self, name: str, value: Any) -> Variable:
+        """Describe a variable without secrets, without user, password and query of an address."""
+        source: Source = "default"
+        if environ.get(name + _FILE_SUFFIX):
+            source = "file"
+        elif name in environ:
+            source = ".env" if name in self._from_file else "environment"
+        text = "" if value is None else str(value)
+        if isinstance(value, list):
+            text = ", ".join(map(str, value))
+        elif isinstance(value, dict):
+            # The default database: a file.
+            text = str(value.get("NAME", ""))
+        secret = _SECRET.search(name) is not None
+        shown = "" if secret else _QUERY.sub(r"\1…", _USERINFO.sub("…@", text))
+        return Variable(name=name, shown=shown, is_set=bool(text), source=source, secret=secret)

@@ -1,4 +1,4 @@
-"""What a reader may ask of the code table, and what an admin may say of a code."""
+"""Forms of the code table: its filter, and the override of a code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import pgettext_lazy
 from isales_proxy.core.form_fields import SearchTextField
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
 from isales_proxy.models import CodeCategory
-from isales_proxy.result_codes.guide import TEXTS
+from isales_proxy.result_codes.book import TEXTS
 
 LONGEST_TEXT: Final = 500
 STATES: Final = (
@@ -25,7 +25,7 @@ STATES: Final = (
 
 
 class CodeFilter(CleanedInput, forms.Form):
-    """The question of the code table's page and of its files."""
+    """Filter of the code table's page and of its files."""
 
     q = SearchTextField(_("Search"))
     category = forms.ChoiceField(
@@ -34,12 +34,12 @@ class CodeFilter(CleanedInput, forms.Form):
     state = forms.ChoiceField(required=False, choices=[("", ""), *STATES], label=_("State"))
 
     def asked(self) -> dict[str, str]:
-        """The parameters that ask for something; only after `is_valid()`."""
+        """Return the parameters that are set; only after `is_valid()`."""
         return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data[name]}
 
 
 class NoteTextField(ProseField):
-    """Some sentences of plain text; breaks and runs of blanks become one blank."""
+    """Plain text of some sentences; runs of white space become one blank."""
 
     def __init__(self, label: Any) -> None:
         super().__init__(required=False, label=label)
@@ -56,7 +56,7 @@ class NoteTextField(ProseField):
 
 
 class NoteForm(CleanedInput, forms.Form):
-    """What an admin says of a code."""
+    """Override of a code by an admin."""
 
     category = forms.ChoiceField(
         required=False, choices=[("", ""), *CodeCategory.choices], label=_("Category")
@@ -67,5 +67,5 @@ class NoteForm(CleanedInput, forms.Form):
     step_zh = NoteTextField(_("Next step, in Chinese"))
 
     def texts(self) -> dict[str, str]:
-        """Everything by its name; only after `is_valid()`."""
+        """Return all texts by field name; only after `is_valid()`."""
         return {name: str(self.cleaned_data[name]) for name in TEXTS}

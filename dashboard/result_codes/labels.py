@@ -1,4 +1,4 @@
-"""Result codes in the reader's words: categories, what a refresh did, and how two tables differ."""
+"""Texts for result codes: categories, results of a refresh, differences of two tables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.ui.paging import format_count
 from isales_proxy.models import CodeRefresh, RefreshKind
-from isales_proxy.result_codes.tables import CodeChange, CodeText, Kind, RefreshReport
+from isales_proxy.result_codes.history import CodeChange, CodeText, Kind, RefreshReport
 
 KINDS: Final[dict[Kind, tuple[str | Promise, str]]] = {
     "added": (gettext_lazy("Added"), "answered"),
     "removed": (gettext_lazy("No longer listed"), "failed"),
     "reworded": (gettext_lazy("Reworded"), "soon"),
 }
-# What the product itself goes by in the history.
+_ORIGINS: Final = {
+    RefreshKind.PERSON: gettext_lazy("Manual"),
+    RefreshKind.SCHEDULE: gettext_lazy("Scheduled"),
+    RefreshKind.NEED: gettext_lazy("On first use"),
+    RefreshKind.ROLL_BACK: gettext_lazy("Rolled back"),
+}
+# Parts of the product as they are named in the history.
 _SYSTEM: Final[dict[str, str | Promise]] = {
     "first need": gettext_lazy("first reader"),
     "unknown code seen": gettext_lazy("unknown code seen"),
@@ -32,7 +38,7 @@ _PEOPLE: Final = (RefreshKind.PERSON, RefreshKind.ROLL_BACK)
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """One change, ready to lay out; each side is the reader's language and the other one."""
+    """One change as a row; each side is the text in the reader's language and in the other one."""
 
     code: str
     kind: str
@@ -43,7 +49,7 @@ class ChangeRow:
 
 
 def summarise(report: RefreshReport) -> str:
-    """`118 kept, 2 added, 1 reworded`, and what the vendor no longer lists."""
+    """Summarise a refresh: `118 kept, 2 added, 1 reworded`."""
     parts = [
         _("%s kept") % format_count(report.kept),
         _("%s added") % format_count(report.added),
@@ -55,30 +61,35 @@ def summarise(report: RefreshReport) -> str:
 
 
 def build_change_rows(changes: Iterable[CodeChange], language: str) -> list[ChangeRow]:
-    """Changes in the order added, removed, reworded, each by code."""
+    """Build rows in the order added, removed, reworded, each by code."""
     order = list(KINDS)
     found = sorted(changes, key=lambda change: (order.index(change.kind), change.code))
-    return [_line(change, language) for change in found]
+    return [_build_row(change, language) for change in found]
+
+
+def get_origin_label(row: CodeRefresh) -> str:
+    """Return the kind of a change of the table."""
+    return str(_ORIGINS[RefreshKind(row.kind)])
 
 
 def describe_actor(row: CodeRefresh) -> str:
-    """Who or what brought this change about."""
+    """Return the person, or the part of the system, that made this change."""
     return row.by if row.kind in _PEOPLE else str(_SYSTEM.get(row.by, row.by))
 
 
-def _line(change: CodeChange, language: str) -> ChangeRow:
+def _build_row(change: CodeChange, language: str) -> ChangeRow:
     text, tone = KINDS[change.kind]
     return ChangeRow(
         code=change.code,
         kind=change.kind,
         kind_text=str(text),
         tone=tone,
-        before=_sides(change.before, language),
-        after=_sides(change.after, language),
+        before=_order_languages(change.before, language),
+        after=_order_languages(change.after, language),
     )
 
 
-def _sides(words: CodeText | None, language: str) -> tuple[str, str]:
-    if words is None:
+def _order_languages(text: CodeText | None, language: str) -> tuple[str, str]:
+    if text is None:
         return "", ""
-    return (words.zh, words.en) if language.startswith("zh") else (words.en, words.zh)
+    return (text.zh, text.en) if language.startswith("zh") else (text.en, text.zh)

@@ -1,4 +1,4 @@
-"""The code table as a page and as a file: which codes a question finds, and their ready texts."""
+"""Context and export of the code table: rows found by a filter, and their texts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, CodeRefresh
-from isales_proxy.result_codes.book import CodeBook, CodeMeaning
-from isales_proxy.result_codes.guide import Explanation
+from isales_proxy.result_codes.book import CodeBook, CodeMeaning, Explanation
 
 HEADINGS: Final[tuple[str | Promise, ...]] = (
     gettext_lazy("Code"),
@@ -45,10 +44,7 @@ HEADINGS: Final[tuple[str | Promise, ...]] = (
 
 @dataclass(frozen=True)
 class CodeRow:
-    """One code of the book, or one that was seen or written about and that the table lacks.
-
-    `state` is known, gone or unknown.
-    """
+    """One code of the table, or a code that occurred or has an override but is not in the table."""
 
     code: str
     row: CodeMeaning | None
@@ -57,20 +53,20 @@ class CodeRow:
 
     @property
     def state(self) -> str:
-        """Where the code stands."""
+        """State of the code: known, gone or unknown."""
         if self.row is None:
             return "unknown"
         return "known" if self.row.gone_at is None else "gone"
 
-    def bears(self, wanted: str) -> bool:
-        """Whether a cleaned and casefolded text is somewhere in it, in either language."""
+    def contains(self, wanted: str) -> bool:
+        """Whether a text, cleaned and casefolded, occurs in it in either language."""
         vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
         ours = (get_category_label(self.explained.category), *self.explained.texts().values())
         return any(wanted in clean_text(text).casefold() for text in (self.code, *vendor, *ours))
 
 
 def build_rows(book: CodeBook, seen: dict[str, int]) -> list[CodeRow]:
-    """All codes: first those that the table lacks, the most frequent first, then the table."""
+    """Build the rows: codes that the table lacks, the most frequent first, then the table."""
     lacking = (seen.keys() | book.notes.keys()) - book.codes.keys()
     unknown = [CodeRow(code, None, book.explain(code), seen.get(code, 0)) for code in lacking]
     unknown.sort(key=lambda line: (-line.seen, line.code))
@@ -80,17 +76,17 @@ def build_rows(book: CodeBook, seen: dict[str, int]) -> list[CodeRow]:
     return unknown + listed
 
 
-def filter_rows(all_lines: Iterable[CodeRow], form: CodeFilter) -> list[CodeRow]:
-    """Those that the question finds; none where it is a bad one."""
+def filter_rows(rows: Iterable[CodeRow], form: CodeFilter) -> list[CodeRow]:
+    """Return the rows that match the filter; none for an invalid filter."""
     if not form.is_valid():
         return []
     wanted = clean_text(form.cleaned_data["q"]).casefold()
-    side, state = form.cleaned_data["category"], form.cleaned_data["state"]
+    category, state = form.cleaned_data["category"], form.cleaned_data["state"]
     return [
         line
-        for line in all_lines
-        if (not wanted or line.bears(wanted))
-        and (not side or line.explained.category == side)
+        for line in rows
+        if (not wanted or line.contains(wanted))
+        and (not category or line.explained.category == category)
         and (not state or state == line.state or (state == "edited" and line.explained.edited))
     ]
 
@@ -98,7 +94,7 @@ def filter_rows(all_lines: Iterable[CodeRow], form: CodeFilter) -> list[CodeRow]
 def create_context(
     scope: Scope, book: CodeBook, form: CodeFilter, rows: list[CodeRow], held: CodeRefresh | None
 ) -> dict[str, Any]:
-    """What the page and its fragment show."""
+    """Create the context of the page and its fragment."""
     moments = TimeFormatter(timezone.now())
     language = get_language() or "en"
     query = urlencode(form.asked()) if form.is_valid() else ""
@@ -124,7 +120,7 @@ def create_context(
 
 
 def summarise_book(book: CodeBook) -> dict[str, Any]:
-    """How many codes there are and when they were read."""
+    """Return the number of codes and when they were read."""
     return {
         "as_of_text": TimeFormatter(timezone.now()).short(book.read_at),
         "as_of_iso": book.read_at.isoformat() if book.read_at else "",
@@ -134,17 +130,17 @@ def summarise_book(book: CodeBook) -> dict[str, Any]:
 
 
 def describe_hold(held: CodeRefresh | None, moments: TimeFormatter) -> str:
-    """That the vendor's table is held off since a roll-back; "" where it is not."""
+    """Describe the roll-back that keeps the vendor's table out; "" where none does."""
     if held is None:
         return ""
     return _(
-        "Rolled back by %(by)s, %(at)s. Scheduled readings leave the table so until CC-iSales "
-        "lists another one, or until an admin reads it again."
+        "Rolled back by %(by)s, %(at)s. Scheduled refreshes keep this table until CC-iSales lists "
+        "another one or an admin refreshes it."
     ) % {"by": held.by, "at": moments.short(held.at)}
 
 
 def get_export_headings(now: datetime) -> list[str]:
-    """The heads of a file's columns; those of times name the zone."""
+    """Return the column headings of a file; those of times name the zone."""
     zone = format_zone(now, timezone.get_current_timezone())
     times = len(HEADINGS) - 3
     return [
@@ -153,7 +149,7 @@ def get_export_headings(now: datetime) -> list[str]:
 
 
 def build_export_rows(rows: Iterable[CodeRow], now: datetime) -> Iterator[list[str]]:
-    """The rows of a file, all text."""
+    """Build the rows of a file, all text."""
     moments = TimeFormatter(now)
     states = {key: str(text) for key, text in STATES}
     for line in rows:

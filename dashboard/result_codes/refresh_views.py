@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.result_codes import list_context
-from dashboard.result_codes.labels import build_change_rows, describe_actor, summarise
+from dashboard.result_codes.labels import (
+    build_change_rows,
+    describe_actor,
+    get_origin_label,
+    summarise,
+)
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import build_pager, format_count
@@ -26,12 +31,12 @@ from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.core.locks import AlreadyRunning
-from isales_proxy.models import CodeRefresh, RefreshKind
+from isales_proxy.models import CodeRefresh
 from isales_proxy.result_codes import history as code_history
-from isales_proxy.result_codes import previews
+from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.previews import Preview
-from isales_proxy.result_codes.tables import TableChanged
+from isales_proxy.result_codes.history import TableChanged
+from isales_proxy.result_codes.refresh import Preview
 
 
 @require_POST
@@ -39,9 +44,9 @@ from isales_proxy.result_codes.tables import TableChanged
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Read the vendor's table and show what it would change; nothing is applied."""
     try:
-        preview = previews.create_preview(scope=scope)
+        preview = code_refresh.create_preview(scope=scope)
     except AlreadyRunning:
-        return _outcome(request, scope, _failed(_("A refresh is already under way.")), 409)
+        return _outcome(request, scope, _failed(_("A refresh is already running.")), 409)
     except ISalesError as error:
         problem = problems.describe(error)
         state = _failed(_("Nothing was changed.")) | {"problem": problem}
@@ -54,14 +59,14 @@ def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Apply what was shown, and only that."""
     try:
-        report = previews.apply_preview(scope=scope, preview_id=request.POST.get("preview", ""))
-    except previews.Expired:
+        report = code_refresh.apply_preview(scope=scope, preview_id=request.POST.get("preview", ""))
+    except code_refresh.Expired:
         text = _("What was shown is no longer kept. Nothing was changed: read the table again.")
         return _outcome(request, scope, _failed(text), 410)
     except TableChanged:
         text = _("The table has moved on since it was read, so nothing was applied. Look again.")
         return _outcome(request, scope, _failed(text), 409)
-    except previews.Outdated as error:
+    except code_refresh.Outdated as error:
         state = _shown(error.preview)
         state["warning"] = _(
             "The table was changed meanwhile, so nothing was applied. This is how things are now."
@@ -102,21 +107,19 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
         (form.cleaned_data["page"], form.cleaned_data["size"]) if good else (1, DEFAULT_SIZE)
     )
     rows, total = code_history.list_entries(scope=scope, page=page, size=size) if good else ([], 0)
-    moments = TimeFormatter(timezone.now())
+    times = TimeFormatter(timezone.now())
     address = ListUrl(reverse("result_codes_history", args=[scope.vdn.pk]), (), size, page)
     return render_page_or_fragment(
         request,
         page="result_codes/history.html",
         fragment="result_codes/_history.html",
         context={
-            "rows": [_entry(row, moments) for row in rows],
+            "rows": [_entry(row, times) for row in rows],
             "total": total,
             "form": form,
             "notice": build_parameter_notice(form, address.at(page=1)),
             "pager": build_pager(address, total=total, shown=len(rows)),
-            "held": list_context.describe_hold(
-                code_history.get_active_roll_back(scope.vdn), moments
-            ),
+            "held": list_context.describe_hold(code_history.get_active_roll_back(scope.vdn), times),
         },
         status=200 if good else 422,
     )
@@ -150,7 +153,7 @@ def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResp
 def _outcome(
     request: ReaderRequest, scope: Scope, state: dict[str, Any], status: int
 ) -> HttpResponse:
-    """What became of a refresh: beside the table, or as a page of its own."""
+    """Render the result of a refresh beside the table, or as a page of its own."""
     scope.vdn.refresh_from_db()
     context = {
         "book": list_context.summarise_book(result_codes.get_book(scope.vdn)),
@@ -175,8 +178,8 @@ def _failed(text: str) -> dict[str, Any]:
 
 
 def _shown(preview: Preview) -> dict[str, Any]:
-    moments = TimeFormatter(timezone.now())
-    read_at = moments.clock(preview.report.read_at)
+    times = TimeFormatter(timezone.now())
+    read_at = times.clock(preview.report.read_at)
     if not preview.report.changes:
         text = _("CC-iSales was read at %s. Nothing differs.") % read_at
         return {"name": "same", "summary": text}
@@ -185,7 +188,7 @@ def _shown(preview: Preview) -> dict[str, Any]:
         "id": preview.id,
         "summary": summarise(preview.report),
         "read_at": read_at,
-        "minutes": int(previews.KEPT.total_seconds() // 60),
+        "minutes": int(code_refresh.KEPT.total_seconds() // 60),
         "changes": build_change_rows(preview.report.changes, get_language() or "en"),
     }
 
@@ -215,14 +218,14 @@ def _entry_page(
     )
 
 
-def _entry(row: CodeRefresh, moments: TimeFormatter) -> dict[str, Any]:
+def _entry(row: CodeRefresh, times: TimeFormatter) -> dict[str, Any]:
     return {
         "id": row.pk,
         "url": reverse("result_codes_entry", args=[row.vdn_id, row.pk]),
-        "at": moments.short(row.at),
-        "exact": moments.exact(row.at),
+        "at": times.short(row.at),
+        "exact": times.exact(row.at),
         "kind": row.kind,
-        "kind_text": str(RefreshKind(row.kind).label),
+        "kind_text": get_origin_label(row),
         "by": describe_actor(row),
         "added": format_count(row.added) if row.added else "",
         "removed": format_count(row.removed) if row.removed else "",
@@ -231,6 +234,6 @@ def _entry(row: CodeRefresh, moments: TimeFormatter) -> dict[str, Any]:
 
 
 def _version(request: ReaderRequest) -> int:
-    """The version that the person was shown; -1 for one that cannot be."""
+    """Return the version that the person was shown; -1 for an invalid one."""
     text = request.POST.get("version", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1

@@ -1,4 +1,4 @@
-"""The code table of a VDN: the list, its files, one code, and what an admin says of it."""
+"""Pages of the code table of a VDN: list, export, one code, and its override."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FILE: Final = "result-codes"
 @require_safe
 @vdn_page(Permission.SEE_RESULT_CODES)
 def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/result-codes/`: the table, searchable and filtered, or its fragment."""
+    """Show the filtered table at `/vdn/<id>/result-codes/`, or its fragment."""
     form, context = asked(request, scope)
     return render_page_or_fragment(
         request,
@@ -49,11 +49,11 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.SEE_RESULT_CODES)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
-    """What the filter finds as a file."""
+    """Export the filtered table as a file."""
     form = CodeFilter(request.GET)
     if not form.is_valid():
         return result_code_list(request, vdn_id=scope.vdn.pk)
-    rows = _found(scope, form)
+    rows = _find_rows(scope, form)
     now = timezone.now()
     table = exports.ExportTable(
         name=_FILE,
@@ -71,22 +71,22 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 @require_safe
 @vdn_page(Permission.SEE_RESULT_CODES)
 def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
-    """`/vdn/<id>/result-codes/<code>/`: all about one code."""
+    """Show one code at `/vdn/<id>/result-codes/<code>/`."""
     return render_page_or_fragment(
         request,
         page="result_codes/detail.html",
         fragment="result_codes/_detail.html",
-        context={"detail": _detail(scope, _story(scope, code))},
+        context={"detail": _create_detail_context(scope, _get_detail(scope, code))},
     )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.EDIT_RESULT_CODES)
 def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
-    """The form with what is said of one code; posted, it is said so from now on."""
-    story = _story(scope, code)
+    """Show the form of an override; a POST saves it."""
+    detail = _get_detail(scope, code)
     if request.method == "POST":
-        return _noted(request, scope, code)
+        return _save_override(request, scope, code)
     open_form = form_drafts.open_form(request)
     away = form_drafts.redirect_to_outcome(request, open_form)
     if away is not None:
@@ -98,16 +98,16 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
         page="result_codes/note.html",
         fragment="result_codes/note.html",
         context={
-            "detail": _detail(scope, story),
-            "fields": _fields(form, story, judged=open_form.judged),
+            "detail": _create_detail_context(scope, detail),
+            "fields": _fields(form, detail, judged=open_form.judged),
             "form": open_form,
         },
         status=open_form.status if good else 422,
     )
 
 
-def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
-    """Save or remove a note, once for each form; what is refused is kept for another look."""
+def _save_override(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
+    """Save or remove an override, once for each form; an invalid one is kept as a draft."""
     place = get_code_url(scope.vdn.pk, code)
     left = form_drafts.discard_if_asked(request, leave=place)
     if left is not None:
@@ -133,7 +133,7 @@ def _noted(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
 
 
 def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
-    """The filter of this address, and all that the list shows of it."""
+    """Return the filter of this address, and the context of the list."""
     form = CodeFilter(request.GET)
     book = result_codes.get_book(scope.vdn)
     rows = list_context.filter_rows(
@@ -143,45 +143,45 @@ def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, A
     return form, list_context.create_context(scope, book, form, rows, held) | {"state": IDLE}
 
 
-def _found(scope: Scope, form: CodeFilter) -> list[list_context.CodeRow]:
+def _find_rows(scope: Scope, form: CodeFilter) -> list[list_context.CodeRow]:
     book = result_codes.get_book(scope.vdn)
     return list_context.filter_rows(
         list_context.build_rows(book, occurrences.count_recent(scope.vdn)), form
     )
 
 
-def _story(scope: Scope, code: str) -> CodeDetail:
+def _get_detail(scope: Scope, code: str) -> CodeDetail:
     try:
         return overrides.get_detail(scope=scope, code=code)
     except VdnNotFound:
         raise Http404 from None
 
 
-def _detail(scope: Scope, story: CodeDetail) -> dict[str, Any]:
-    moments = TimeFormatter(timezone.now())
-    row, written = story.row, story.note
+def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
+    times = TimeFormatter(timezone.now())
+    row, written = detail.row, detail.note
     return {
         "vdn_id": scope.vdn.pk,
-        "code": story.code,
-        "state": list_context.CodeRow(story.code, row, story.explained, story.seen).state,
+        "code": detail.code,
+        "state": list_context.CodeRow(detail.code, row, detail.explained, detail.seen).state,
         "text_en": row.text_en if row else "",
         "text_zh": row.text_zh if row else "",
-        "said": explain(story.explained, get_language() or "en"),
-        "seen": story.seen,
-        "first_seen": moments.exact(row.first_seen) if row else "",
-        "last_seen": moments.exact(row.last_seen) if row else "",
-        "gone": moments.exact(row.gone_at) if row else "",
-        "note": {"by": written.changed_by, "at": moments.exact(written.changed_at)}
+        "said": explain(detail.explained, get_language() or "en"),
+        "seen": detail.seen,
+        "first_seen": times.exact(row.first_seen) if row else "",
+        "last_seen": times.exact(row.last_seen) if row else "",
+        "gone": times.exact(row.gone_at) if row else "",
+        "note": {"by": written.changed_by, "at": times.exact(written.changed_at)}
         if written
         else None,
-        "edit_url": get_code_url(scope.vdn.pk, story.code, "result_code_note")
+        "edit_url": get_code_url(scope.vdn.pk, detail.code, "result_code_note")
         if scope.can(Permission.EDIT_RESULT_CODES)
         else "",
     }
 
 
-def _fields(form: NoteForm, story: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
-    now, shipped = story.explained.texts(), story.shipped.texts()
+def _fields(form: NoteForm, detail: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
+    now, shipped = detail.explained.texts(), detail.shipped.texts()
     return [
         {
             "name": name,

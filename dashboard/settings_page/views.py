@@ -37,7 +37,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     moments = TimeFormatter(timezone.now())
     return render(
         request,
-        "installation/installation.html",
+        "settings_page/page.html",
         {
             "people": [_person(person, moments) for person in found.people],
             "vdns": [_vdn(line) for line in found.vdns],

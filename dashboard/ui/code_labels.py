@@ -8,8 +8,7 @@ from typing import Any, Final
 from django.urls import reverse
 
 from isales_proxy.models import CodeCategory
-from isales_proxy.result_codes.book import CodeBook
-from isales_proxy.result_codes.guide import Explanation
+from isales_proxy.result_codes.book import CodeBook, Explanation
 
 # Path segments that are no codes.
 _RESERVED: Final = frozenset(

@@ -33,10 +33,11 @@ from isales_proxy.api.schema import (
 from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
-from isales_proxy.result_codes import history, occurrences, previews, tables
+from isales_proxy.result_codes import history, occurrences
+from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeMeaning
-from isales_proxy.result_codes.tables import CodeChange
+from isales_proxy.result_codes.history import CodeChange
 
 _IF_NONE_MATCH: Final = OpenApiParameter(
     "If-None-Match",
@@ -222,7 +223,7 @@ class ResultCodesRefresh(PersonalView):
         require_nothing(request, parameters=["preview"])
         preview = _get_flag(request, "preview")
         report = (
-            previews.create_preview(scope=scope).report
+            code_refresh.create_preview(scope=scope).report
             if preview
             else result_codes.refresh(scope=scope)
         )
@@ -309,7 +310,7 @@ def _build_entry(row: CodeRefresh) -> CodeHistoryEntry:
         added=row.added,
         reworded=row.reworded,
         removed=row.removed,
-        changes=_build_changes(tables.parse_change(change) for change in row.changes),
+        changes=_build_changes(history.parse_change(change) for change in row.changes),
     )
 
 

@@ -1,4 +1,4 @@
-"""Database that cannot take a write now: how it is recognized, and writes that are not needed."""
+"""Writes to the database: recognise that it takes none now, do without one, or sync to the disk."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 log = structlog.get_logger("isales")
 
 RETRY_SECONDS: Final = 2
-"""After which a client may try again, as `Retry-After` says."""
+"""Seconds after which a client may try again (`Retry-After`)."""
 
-# How long a write that is not needed waits for another writer, in ms.
+# Wait of an optional write for another writer, in ms.
 _SHORT_WAIT: Final = 100
-# Of these SQLite says that it works but not now: held by another writer, full, read-only, a file
-# or its disk that fails. The others are faults of the program, like a table that there is not.
+# Temporary states of SQLite: locked by another writer, full, read-only, a failing file or disk.
+# Other codes are faults of the program, like a missing table.
 _SQLITE_CODES: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
@@ -29,15 +29,15 @@ _PRIMARY: Final = 0xFF
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Tell whether the same request may succeed later without anything being mended here.
+    """Tell whether the same request may succeed later without a change here.
 
-    True for a lock that was waited for in vain, a deadlock, a failed serialization, a full disk,
-    too many connections, and a server that is away.
+    True for a lock timeout, a deadlock, a failed serialization, a full disk, too many connections,
+    and a server that is away.
     """
     if isinstance(error, InterfaceError):
         return True
     if isinstance(error, OperationalError) and not isinstance(error.__cause__, sqlite3.Error):
-        # PostgreSQL has this class for what is the matter with the server alone.
+        # PostgreSQL uses this class for problems of the server only.
         return True
     cause = error if isinstance(error, sqlite3.Error) else getattr(error, "__cause__", None)
     code = getattr(cause, "sqlite_errorcode", None)
@@ -45,9 +45,9 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 
 def optional_write(write: Callable[[], object], event: str, **facts: Any) -> bool:
-    """Write what a reading page can do without: one transaction, and hardly any wait for a lock.
+    """Make a write that a page can do without: one transaction, hardly any wait for a lock.
 
-    A failure of the database is logged as `event` with `facts`. Gives whether it was written.
+    A failure of the database is logged as `event` with `facts`. Return whether it was written.
     """
     try:
         with _short_wait(), transaction.atomic():
@@ -55,7 +55,7 @@ def optional_write(write: Callable[[], object], event: str, **facts: Any) -> boo
                 _set_lock_timeout(f"'{_SHORT_WAIT}ms'")
             write()
             if connection.vendor == "postgresql":
-                # Where the transaction is a part of another one.
+                # For an outer transaction.
                 _set_lock_timeout("DEFAULT")
     except Error as error:
         # The name alone: the text may quote a value.
@@ -70,7 +70,7 @@ def _set_lock_timeout(value: str) -> None:
 
 @contextmanager
 def _short_wait() -> Iterator[None]:
-    """SQLite's wait for another writer, made short; elsewhere nothing."""
+    """Shorten SQLite's wait for another writer; nothing on other databases."""
     if connection.vendor != "sqlite":
         yield
         return
@@ -82,3 +82,28 @@ def _short_wait() -> Iterator[None]:
         usual = float(connection.settings_dict["OPTIONS"].get("timeout", 5)) * 1000
         with suppress(sqlite3.Error):
             connection.connection.execute(f"PRAGMA busy_timeout = {int(usual)}")
+
+
+@contextmanager
+def commit_to_disk() -> Iterator[None]:
+    """Run one outermost transaction that is on the disk when the block is left.
+
+    SQLite is told to sync for it; with our settings it would do so only at checkpoints.
+    """
+    is_sqlite = False
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+        is_sqlite = connection.vendor == "sqlite"
+    if is_sqlite:
+        _set_synchronous("FULL")
+    try:
+        with transaction.atomic(durable=True):
+            yield
+    finally:
+        if is_sqlite:
+            _set_synchronous("NORMAL")
+
+
+def _set_synchronous(mode: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA synchronous={mode}")

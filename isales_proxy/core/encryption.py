@@ -1,7 +1,7 @@
-"""What the database keeps of secrets: sealed with a key drawn from `SECRET_KEY`.
+"""Encryption of secrets in the database, with keys derived from `SECRET_KEY`.
 
-A seal is authenticated encryption (Fernet). Each purpose has a key of its own, so that a seal of
-one kind cannot be put in the place of another. `SECRET_KEY_FALLBACKS` still open what they sealed.
+Authenticated encryption (Fernet). Each purpose has a key of its own, so that a value of one kind
+cannot be used in the place of another. `SECRET_KEY_FALLBACKS` decrypt older values.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from django.utils.encoding import force_bytes
 
 
 class DecryptionFailed(ValueError):
-    """The seal was made with another key, or was tampered with."""
+    """The value was encrypted with another key, or changed."""
 
 
 def encrypt(text: str, *, purpose: str) -> str:
-    """`text` sealed for `purpose`, as ASCII."""
-    return _box(purpose).encrypt(text.encode()).decode("ascii")
+    """Encrypt text for a purpose; return ASCII."""
+    return _create_fernet(purpose).encrypt(text.encode()).decode("ascii")
 
 
-def decrypt(sealed: str, *, purpose: str) -> str:
-    """What was sealed for `purpose`. Raises `Unopenable`."""
+def decrypt(encrypted: str, *, purpose: str) -> str:
+    """Decrypt a value of this purpose. Raises DecryptionFailed."""
     try:
-        return _box(purpose).decrypt(sealed.encode()).decode()
+        return _create_fernet(purpose).decrypt(encrypted.encode()).decode()
     except InvalidToken:
-        raise DecryptionFailed("sealed with another key") from None
+        raise DecryptionFailed("encrypted with another key") from None
 
 
 def derive_key(purpose: str) -> bytes:
-    """A key of this installation's own for `purpose`: 32 bytes."""
-    return _derived(settings.SECRET_KEY, purpose)
+    """Derive the 32-byte key of this installation for a purpose."""
+    return _derive(settings.SECRET_KEY, purpose)
 
 
 def derive_all_keys(purpose: str) -> list[bytes]:
-    """That key first, then those that the keys of `SECRET_KEY_FALLBACKS` give."""
+    """Derive that key, then those of `SECRET_KEY_FALLBACKS`."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [_derived(key, purpose) for key in keys]
+    return [_derive(key, purpose) for key in keys]
 
 
-def _box(purpose: str) -> MultiFernet:
-    boxes = (base64.urlsafe_b64encode(key) for key in derive_all_keys(purpose))
-    return MultiFernet([Fernet(box) for box in boxes])
+def _create_fernet(purpose: str) -> MultiFernet:
+    keys = map(base64.urlsafe_b64encode, derive_all_keys(purpose))
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 @lru_cache(maxsize=64)
-def _derived(key: str | bytes, purpose: str) -> bytes:
+def _derive(key: str | bytes, purpose: str) -> bytes:
     info = f"callboard.sealing.{purpose}".encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(force_bytes(key))

@@ -1,4 +1,4 @@
-"""Is it well? For the dot in the navigation, for `/readyz` and for people who watch at night."""
+"""State of the vendor, database, cache and jobs, for the top bar and `/readyz`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from huey.contrib.djhuey import HUEY
 from isales_proxy.core.metrics import LAST_CALL_KEY, LAST_GOOD_KEY, LastCall
 from isales_proxy.core.settings import get_isales_settings
 
-_JOBS_SEEN: Final = "worker-seen"
+_HEARTBEAT_KEY: Final = "worker-seen"
 _JOBS_SILENT_SECONDS: Final = 180
 
 VendorState = Literal["ok", "failing", "unknown"]
@@ -23,7 +23,7 @@ VendorState = Literal["ok", "failing", "unknown"]
 
 @dataclass(frozen=True)
 class VendorHealth:
-    """How the last call went, its duration in ms, and when the vendor last answered (aware UTC)."""
+    """Result and duration (ms) of the last call, and when the vendor last answered (aware UTC)."""
 
     state: VendorState
     ms: int | None
@@ -31,7 +31,7 @@ class VendorHealth:
 
 
 def get_vendor_health() -> VendorHealth:
-    """What is known of the vendor without calling it."""
+    """Return the state of the vendor without calling it."""
     found: dict[str, LastCall] = cache.get_many([LAST_CALL_KEY, LAST_GOOD_KEY])
     last, good = found.get(LAST_CALL_KEY), found.get(LAST_GOOD_KEY)
     return VendorHealth(
@@ -42,16 +42,16 @@ def get_vendor_health() -> VendorHealth:
 
 
 def check_readiness() -> tuple[bool, dict[str, Any]]:
-    """Whether this process can serve people, and the state of each part.
+    """Tell whether this process can serve requests, and the state of each part.
 
-    A vendor that is away does not make us unready: we serve the last good answers and say so.
+    An unreachable vendor does not make it unready: the last good answers are served and marked.
     """
-    database, store = _database(), _cache()
+    database, cache_state = _check_database(), _check_cache()
     health = get_vendor_health()
     parts = {
         "database": database,
-        "cache": store,
-        "jobs": _jobs(),
+        "cache": cache_state,
+        "jobs": _check_jobs(),
         "vendor": {
             "state": health.state,
             "mode": "demo" if get_isales_settings().demo else "live",
@@ -59,10 +59,10 @@ def check_readiness() -> tuple[bool, dict[str, Any]]:
             "last_answer": health.answered_at.isoformat() if health.answered_at else None,
         },
     }
-    return database == store == "ok", parts
+    return database == cache_state == "ok", parts
 
 
-def _database() -> str:
+def _check_database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -71,24 +71,24 @@ def _database() -> str:
     return "ok"
 
 
-def _cache() -> str:
+def _check_cache() -> str:
     try:
         cache.set("health", 1, 5)
         return "ok" if cache.get("health") == 1 else "failing"
-    except Exception:  # noqa: BLE001 - each backend has its own errors, and none may pass
+    except Exception:  # noqa: BLE001 - each backend has its own errors
         return "failing"
 
 
 def record_worker_heartbeat(clock: Callable[[], float] = time.time) -> None:
-    """Said by the worker every minute and at its start."""
-    HUEY.put(_JOBS_SEEN, clock())
+    """Record that the worker is alive: at its start and every minute."""
+    HUEY.put(_HEARTBEAT_KEY, clock())
 
 
-def _jobs(clock: Callable[[], float] = time.time) -> dict[str, Any]:
+def _check_jobs(clock: Callable[[], float] = time.time) -> dict[str, Any]:
     try:
-        seen = HUEY.get(_JOBS_SEEN, peek=True)
+        seen = HUEY.get(_HEARTBEAT_KEY, peek=True)
         waiting = HUEY.pending_count()
-    except Exception:  # noqa: BLE001 - each queue has its own errors, and none may pass
+    except Exception:  # noqa: BLE001 - each queue has its own errors
         return {"state": "failing", "waiting": None}
     silent = seen is None or clock() - seen > _JOBS_SILENT_SECONDS
     return {"state": "silent" if silent else "ok", "waiting": waiting}

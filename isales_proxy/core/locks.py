@@ -1,4 +1,4 @@
-"""One at a time, in whichever process: what must not be under way twice."""
+"""Named locks in the cache, for work that must not run twice at a time in any process."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from django.core.cache import cache
 
 
 class AlreadyRunning(RuntimeError):
-    """The same is under way elsewhere."""
+    """Another thread or process holds the lock."""
 
 
 @contextmanager
 def hold_lock(name: str, *, seconds: float) -> Iterator[None]:
-    """Hold the turn of this name until the end, or until `seconds` are over.
+    """Hold the lock of this name until the block is left, for at most `seconds`.
 
     Raises AlreadyRunning.
     """
-    mine = uuid.uuid4().hex
-    if not cache.add(name, mine, seconds):
+    token = uuid.uuid4().hex
+    if not cache.add(name, token, seconds):
         raise AlreadyRunning
     try:
         yield
     finally:
-        # A turn that ran out may be another's by now.
-        if cache.get(name) == mine:
+        # A lock that timed out may belong to another holder by now.
+        if cache.get(name) == token:
             cache.delete(name)

@@ -1,6 +1,6 @@
-"""What we remember of every call to the vendor: metrics, the last state, one log line.
+"""Metrics, last state and log line of every call to the vendor.
 
-No value of a field, no number and no secret enters here; drift is told by field name alone.
+No value of a field, no number and no secret is recorded; drift is named by its field only.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ LAST_CALL_KEY: Final = "vendor:last-call"
 LAST_GOOD_KEY: Final = "vendor:last-good"
 _KEEP_SECONDS: Final = 24 * 60 * 60
 _DRIFT_LOG_SECONDS: Final = 600
-# An outcome that is the vendor's answer, if not the wished one: the line to it works.
+# Outcomes that are an answer of the vendor, good or not: it can be reached.
 _ANSWERED: Final = frozenset({"ok", "refused", "throttled"})
 
 
 @dataclass(frozen=True)
 class LastCall:
-    """One attempt. `at` in seconds since 1970 UTC, `seconds` its duration."""
+    """One attempt: `at` in seconds since 1970 UTC, and its duration in `seconds`."""
 
     operation: str
     outcome: str
@@ -54,16 +54,16 @@ class LastCall:
 
     @property
     def answered(self) -> bool:
-        """Whether the vendor gave an answer that it could have meant."""
+        """Whether the vendor gave a valid answer, be it a refusal."""
         return self.outcome in _ANSWERED
 
 
 class Observer:
-    """Receives what the client's transport reports. Safe for many threads."""
+    """Observer of the client's transport. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._drift_told: dict[tuple[str, str, str], float] = {}
+        self._drift_logged_at: dict[tuple[str, str, str], float] = {}
 
     def called(
         self,
@@ -74,7 +74,7 @@ class Observer:
         request_id: str,
         http_status: int | None,
     ) -> None:
-        """Count one attempt and keep it as the last one known."""
+        """Count and log one attempt, and keep it as the last one."""
         CALLS.labels(operation, outcome).inc()
         SECONDS.labels(operation).observe(seconds)
         last = LastCall(operation, outcome, time.time(), seconds)
@@ -94,20 +94,20 @@ class Observer:
         )
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
-        """Nothing: what a good answer looked like is asked for by the doctor alone."""
+        """Ignore it: only the API doctor needs the vendor's time and envelope."""
 
     def drift(self, operation: str, field: str, kind: str) -> None:
-        """Count a field that was not as documented; log each kind once in ten minutes."""
+        """Count a field that is not as documented; log each kind once in ten minutes."""
         DRIFT.labels(operation, field, kind).inc()
         key = (operation, field, kind)
         now = time.monotonic()
         with self._lock:
-            if now - self._drift_told.get(key, -_DRIFT_LOG_SECONDS) < _DRIFT_LOG_SECONDS:
+            if now - self._drift_logged_at.get(key, -_DRIFT_LOG_SECONDS) < _DRIFT_LOG_SECONDS:
                 return
-            self._drift_told[key] = now
+            self._drift_logged_at[key] = now
         log.info("vendor_drift", operation=operation, field=field, kind=kind)
 
     def breaker(self, operation: str, state: str) -> None:
-        """Show the circuit's state; closed and half open count as not open."""
+        """Record the state of the circuit; half open counts as closed."""
         CIRCUIT.labels(operation).set(1 if state == "open" else 0)
         log.warning("vendor_circuit", operation=operation, state=state)

@@ -1,4 +1,4 @@
-"""The typed `ISALES` setting: where CC-iSales is, how we prove who we are, and our bounds."""
+"""Typed settings: CC-iSales, retention, privacy, log-in. Defaults are declared here alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from isales_proxy.client.transport.sessions import tls_context
 
 Source = Literal["default", "environment", ".env", "file"]
 
-# An hour: a longer one would hide every late call of a day.
+# An hour: a longer grace would hide every late call of a day.
 MOST_LATE_GRACE: Final = 3600
 
-# The names of `models.Role`, for what is read before there are models.
+# Values of `models.Role`, for settings that are read before there are models.
 ROLES: Final = ("agent", "supervisor", "auditor", "admin")
 
 
@@ -32,19 +32,19 @@ class VdnSeed:
 
 @dataclass(frozen=True)
 class ISalesSettings:
-    """All `ISALES_*` variables. Times in seconds; an empty `base_url` means demo mode."""
+    """Settings of `ISALES_<FIELD>`. Times in seconds; an empty `base_url` means demo mode."""
 
     base_url: str = ""
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
     obs_base_url: str = ""
-    obs_auth: str = ObsAuth.APP
+    obs_auth: str = ObsAuth.APP.value
     app_key: str = ""
     app_secret: str = field(default="", repr=False)
     token_url: str = ""
     token: str = field(default="", repr=False)
     obs_auth_header: str = "Authorization"
-    # The vendor leaves the format of the three times of a write-back open.
+    # The vendor's page leaves the format of the three times of a write-back open.
     time_format: str = "%Y-%m-%d %H:%M:%S"
     time_format_zone: str = "UTC"
     cc_id: int = 1
@@ -59,7 +59,7 @@ class ISalesSettings:
 
     @property
     def obs(self) -> ObsConfig:
-        """How the OBS interfaces are reached. Raises ValueError, without values."""
+        """Configuration of the OBS interfaces. Raises ValueError, whose text holds no value."""
         return ObsConfig(
             base_url=self.obs_base_url,
             auth=ObsAuth(self.obs_auth),
@@ -72,7 +72,7 @@ class ISalesSettings:
 
     @property
     def longest_call(self) -> float:
-        """Seconds that a call may be under way: nothing else is given as long as call data."""
+        """Longest duration of a call in seconds: that of call data, which has the most time."""
         return max(self.deadline, self.call_data_timeout)
 
     @property
@@ -83,7 +83,7 @@ class ISalesSettings:
 
 @dataclass(frozen=True)
 class RetentionSettings:
-    """How long we keep what is personal, in days, and how long a write-back is tried, in hours."""
+    """Retention of personal data in days, and hours after which a write-back is given up."""
 
     call_data_days: int = 30
     write_back_days: int = 180
@@ -93,8 +93,8 @@ class RetentionSettings:
 
 @dataclass(frozen=True)
 class PrivacySettings:
-    """Which roles see called numbers whole; how often a day others may have one shown, and for how
-    many different ones they may search."""
+    """Roles that see called numbers in full, and daily limits of the others: numbers revealed, and
+    different numbers searched."""
 
     numbers_visible_to: frozenset[str] = frozenset({"supervisor", "admin"})
     reveals_per_day: int = 30
@@ -102,8 +102,42 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """A value of the role claim and what it grants: this role in this VDN."""
+
+    value: str
+    role: str
+    vdn_id: int
+
+
+@dataclass(frozen=True)
+class SingleSignOn:
+    """An OpenID Connect provider. `only`: passwords are for superusers alone."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    name: str = "single sign-on"
+    role_claim: str = "roles"
+    agent_account_claim: str = ""
+    grants: tuple[Grant, ...] = ()
+    only: bool = False
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Log-in and sessions: roles that need a second factor, minutes without a request and hours
+    after which a session ends, and the provider of single sign-on."""
+
+    second_factor_for: frozenset[str] = frozenset()
+    idle_minutes: int = 120
+    hours: int = 12
+    single_sign_on: SingleSignOn | None = None
+
+
+@dataclass(frozen=True)
 class Variable:
-    """One variable of the environment as it is in effect. Of a secret nothing is `shown`."""
+    """One variable of the environment in effect. `shown` is "" for a secret."""
 
     name: str
     shown: str
@@ -113,9 +147,9 @@ class Variable:
 
 
 def find_problems(found: ISalesSettings) -> list[str]:
-    """What the client would refuse at its first call: a line for each variable, without values.
+    """List what the client would refuse at its first call: a line a variable, without values.
 
-    Nothing is asked of the network. What is not set is no problem here.
+    Sends nothing. Variables that are not set are no problem here.
     """
     keys = Credentials("-", "-")
     trials: dict[str, tuple[str, Callable[[str], object]]] = {
@@ -131,41 +165,41 @@ def find_problems(found: ISalesSettings) -> list[str]:
         "ISALES_TOKEN": (found.token, lambda text: ObsConfig(token=text)),
         "ISALES_OBS_AUTH_HEADER": (found.obs_auth_header, lambda text: ObsConfig(header=text)),
     }
-    told = []
+    problems = []
     for name, (value, trial) in trials.items():
         try:
             if value:
                 trial(value)
         except ValueError as error:
-            told.append(f"{name}: {error}")
-    return told
+            problems.append(f"{name}: {error}")
+    return problems
 
 
 def get_isales_settings() -> ISalesSettings:
-    """The setting in force."""
+    """Return the settings of CC-iSales."""
     found: ISalesSettings = settings.ISALES
     return found
 
 
 def get_retention_settings() -> RetentionSettings:
-    """How long things are kept."""
-    found: RetentionSettings = settings.KEEPING
+    """Return the retention settings."""
+    found: RetentionSettings = settings.RETENTION
     return found
 
 
 def get_privacy_settings() -> PrivacySettings:
-    """Who sees numbers whole."""
+    """Return the privacy settings."""
     found: PrivacySettings = settings.PRIVACY
     return found
 
 
 def late_grace_seconds() -> int:
-    """Seconds after its agreed time for which an uncalled reservation is not yet late."""
+    """Return the seconds after its due time for which an uncalled reservation is not yet late."""
     found: int = settings.LATE_GRACE_SECONDS
     return found
 
 
 def list_variables() -> tuple[Variable, ...]:
-    """Every variable that the product reads, in the order in which it reads them."""
+    """List every variable that the product reads, in the order of reading."""
     found: tuple[Variable, ...] = settings.VARIABLES
     return found

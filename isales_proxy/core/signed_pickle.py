@@ -1,8 +1,7 @@
-"""Pickles that bear a signature: whoever can write to Redis or to the job queue runs no code here.
+"""Signed pickles: write access to Redis or to the job queue does not allow running code here.
 
-What is cached are our own records, so pickle it stays; but nothing is unpickled that was not signed
-with a key drawn from `SECRET_KEY`. The signature does not bind a value to its name: a writer can
-still delete, repeat or exchange what we stored ourselves.
+Nothing is unpickled that was not signed with a key derived from `SECRET_KEY`. The signature does
+not bind a value to its name: a writer can still delete, repeat or exchange values that we stored.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _LENGTH: Final = hashlib.sha256().digest_size
 
 
 class Forged(ValueError):
-    """The value bears no signature of ours."""
+    """The value has no signature of ours."""
 
 
 def dumps(value: object, *, purpose: str) -> bytes:
@@ -30,7 +29,7 @@ def dumps(value: object, *, purpose: str) -> bytes:
 
 
 def loads(signed: bytes, *, purpose: str) -> Any:
-    """Unpickle what was signed for this purpose. Raises Forged."""
+    """Unpickle a value signed for this purpose. Raises Forged."""
     signature, data = signed[:_LENGTH], signed[_LENGTH:]
     if not any(
         hmac.compare_digest(signature, _signature(key, data))
@@ -45,14 +44,14 @@ def _signature(key: bytes, data: bytes) -> bytes:
 
 
 class CacheSerializer:
-    """For Django's Redis cache. Whole numbers stay bare, so that Redis itself can count them."""
+    """Serializer of Django's Redis cache. Integers stay plain, so that Redis can increment them."""
 
     def dumps(self, value: Any) -> bytes | int:
-        """What Redis keeps."""
+        """Serialize a value."""
         return value if type(value) is int else dumps(value, purpose="cache")
 
     def loads(self, data: bytes) -> Any:
-        """The value. Raises Forged."""
+        """Deserialize a value. Raises Forged."""
         try:
             return int(data)
         except ValueError:
@@ -60,7 +59,7 @@ class CacheSerializer:
 
 
 class JobSerializer(Serializer):  # type: ignore[misc]  # huey has no types
-    """For the job queue, whichever keeps it."""
+    """Serializer of the job queue."""
 
     def _serialize(self, data: Any) -> bytes:
         return dumps(data, purpose="jobs")

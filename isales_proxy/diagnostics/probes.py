@@ -1,37 +1,31 @@
-"""Finding out what "Querying the List of Reserved Outbound Call Tasks" leaves open, by asking it.
+"""Probes: learn what "Querying the List of Reserved Outbound Call Tasks" leaves open by asking it.
 
-A bounded number of further questions to the list of reservations, one after the other: no other
-interface is asked, and none that changes anything. The first failure of the line ends all of it.
+A bounded number of further queries to the list of reservations, one after the other: no other
+interface is called, and none that changes anything. The first failure of the connection ends all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final
 
-from isales_proxy.client.errors import BadAnswer, CredentialsRefused, ISalesError, Refused
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.client.errors import BadAnswer, CredentialsRefused, Refused
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import AWAY
-from isales_proxy.diagnostics.findings import (
-    Doubt,
-    EndpointInclusion,
-    Match,
-    NumberFinding,
-    OrderFinding,
-    PageFinding,
-    Probes,
-    RangeFinding,
-)
+from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.diagnostics.report import Fact, Section, Text, fill, join
 
 MAX_CALLS: Final = 10
 SIZES: Final = (50, 100, 200, 500, 1_000)
 
-_Rows = Page[Reservation]
+Rows = Page[Reservation]
+ListReservations = Callable[[ReservationQuery, float], Rows]
 
 # The likeliest first: the search ends with the first that fits.
 _COLUMNS: Final[dict[str, Callable[[Reservation], datetime | None]]] = {
@@ -43,137 +37,149 @@ _COLUMNS: Final[dict[str, Callable[[Reservation], datetime | None]]] = {
 _WIDEST: Final = timedelta(seconds=30)
 _NARROWEST: Final = timedelta(seconds=2)
 # Odd milliseconds that a row shows and the vendor's table does not hold.
-_SLACK: Final = timedelta(seconds=1)
-_MOST: Final = 0.9
+_TOLERANCE: Final = timedelta(seconds=1)
+_MIN_SHARE: Final = 0.9
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,32}")
 
+# Answers that leave a question open, or that a page size is known by.
+NO_ROWS: Final = _("Cannot tell: the list has too few rows.")
+NONE_FITS: Final = _("Cannot tell: the rows returned do not fit the query.")
+NOT_TRIED: Final = _("at least %(largest)s rows; more was not tried")
+ACCEPTED: Final = _("at least %(largest)s rows")
+_QUESTIONS: Final = {
+    "range": _("Time range filters by"),
+    "number": _("calledNo matches"),
+    "page": _("Largest page"),
+    "order": _("Order of the rows"),
+}
+Answer = tuple[Text, str]
+"""Text and tone of the answer to a question."""
 
-class Lists(Protocol):
-    """The one question that is asked here."""
 
-    def list_reservations(
-        self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
-    ) -> Page[Reservation]:
-        """One page of the reserved calls of a VDN."""
+class _Stopped(Exception):
+    """No further query may be sent."""
 
 
-class _Ended(Exception):
-    """No further question may be asked."""
+class _Budget:
+    """Counts the queries; the first failure of the connection, or of our keys, is the last one."""
 
-
-class _Asker:
-    """Counts the questions; the first failure of the line, or of our keys, is the last one."""
-
-    def __init__(self, client: Lists, vdn: int, left: Callable[[], float]) -> None:
-        self._client = client
-        self._vdn = vdn
-        self._left = left
+    def __init__(self, fetch: ListReservations, remaining: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._remaining = remaining
+        self._most = MAX_CALLS
         self.calls = 0
-        self.stopped: ISalesError | None = None
 
-    def ask(self, query: ReservationQuery) -> _Rows:
-        """One page. Raises Refused and BadAnswer, which concern this question alone, and _Ended."""
-        left = self._left()
-        if self.stopped is not None or self.calls >= MAX_CALLS or left <= 0:
-            raise _Ended
+    def fetch(self, query: ReservationQuery) -> Rows:
+        """Fetch one page. Raises Refused and BadAnswer, which concern this query alone, and
+        _Stopped."""
+        seconds = self._remaining()
+        if self.calls >= self._most or seconds <= 0:
+            raise _Stopped
         self.calls += 1
         try:
-            return self._client.list_reservations(vdn=self._vdn, query=query, deadline=left)
+            return self._fetch(query, seconds)
         except (*AWAY, CredentialsRefused) as error:
-            self.stopped = error
-            raise _Ended from error
+            self._most = self.calls
+            raise _Stopped from error
 
 
-def run_probes(client: Lists, *, vdn: int, first: _Rows, left: Callable[[], float]) -> Probes:
-    """Ask at most `MAX_CALLS` times. `first` is the page that was read before; `left` tells the
-    seconds that the next call may take."""
-    asker = _Asker(client, vdn, left)
-    sample, page = _sample(asker, first)
-    order = _order(asker, sample)
-    number = _number(asker, sample)
-    time_range = _time_range(asker, sample)
+def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], float]) -> Section:
+    """Send at most `MAX_CALLS` queries by `fetch(query, deadline in seconds)`.
+
+    `first` is a page read before; `remaining` gives the seconds that the next call may take.
+    """
+    budget = _Budget(fetch, remaining)
+    sample, page = _probe_page_size(budget, first, SIZES[:1])
+    answers = {
+        "order": _probe_order(budget, sample),
+        "number": _probe_number(budget, sample),
+        "range": _probe_time_range(budget, sample),
+    }
     if page is None:
-        page = _largest_page(asker, sample)
-    return Probes(asker.calls, order, number, time_range, page, asker.stopped)
+        _last, page = _probe_page_size(budget, sample, SIZES[1:])
+    answers["page"] = page or (NO_ROWS, "warn")
+    return build_section(answers, calls=budget.calls)
 
 
-def _sample(asker: _Asker, first: _Rows) -> tuple[_Rows, PageFinding | None]:
-    """Rows to choose questions from, and the largest page where that is known already."""
-    if not first.items:
-        return first, PageFinding(doubt=Doubt.NO_ROWS)
-    size = SIZES[0]
-    known = PageFinding(largest=first.size, asked=size, total=first.total)
-    try:
-        sample = asker.ask(ReservationQuery(size=size))
-    except _Ended:
-        return first, replace(known, ending=EndpointInclusion.STOPPED)
-    except (Refused, BadAnswer) as error:
-        return first, _ended_by(error, known)
-    return sample, _short(sample, known)
+def build_section(
+    answers: Mapping[str, Answer] | None, *, calls: int = 0, requested: bool = True
+) -> Section:
+    """Describe the answers; without any, say for each question why it was not asked."""
+    why = (_("only checked with --probe"), "")
+    if requested:
+        why = (_("Not asked: the list of reservations did not answer."), "warn")
+    facts = [
+        Fact(name, label, *(answers[name] if answers else why))
+        for name, label in _QUESTIONS.items()
+    ]
+    if answers:
+        facts.append(Fact("calls", _("Further requests"), str(calls)))
+    return Section("probes", _("What the documents leave open (reservations)"), tuple(facts))
 
 
-def _largest_page(asker: _Asker, sample: _Rows) -> PageFinding:
-    found = PageFinding(largest=SIZES[0], total=sample.total)
-    for size in SIZES[1:]:
-        found = replace(found, asked=size)
+def _probe_page_size(
+    budget: _Budget, known: Rows, sizes: Sequence[int]
+) -> tuple[Rows, Answer | None]:
+    """Request pages of these sizes, the `known` page being smaller; return the last page, and the
+    answer where a limit was met or all sizes were tried."""
+    if not known.items:
+        return known, (NO_ROWS, "warn")
+    for size in sizes:
+        facts = {"largest": known.size, "total": known.total, "asked": size}
         try:
-            page = asker.ask(ReservationQuery(size=size))
-        except _Ended:
-            return replace(found, ending=EndpointInclusion.STOPPED)
-        except (Refused, BadAnswer) as error:
-            return _ended_by(error, found)
-        cut = _short(page, found)
-        if cut is not None:
-            return cut
-        found = replace(found, largest=size, total=page.total)
-    return replace(found, ending=EndpointInclusion.TOP)
+            page = budget.fetch(ReservationQuery(size=size))
+        except _Stopped:
+            return known, _describe_page(NOT_TRIED, facts)
+        except Refused as error:
+            message = _("%(largest)s rows; %(asked)s are refused (code %(code)s)")
+            return known, _describe_page(message, facts | {"code": error.code or "–"})
+        except BadAnswer:
+            message = _("%(largest)s rows; the answer to %(asked)s cannot be read")
+            return known, _describe_page(message, facts)
+        got = len(page.items)
+        if got < min(size, page.total):
+            facts |= {"largest": max(got, known.size), "got": got, "total": page.total}
+            message = _("%(largest)s rows; only %(got)s of %(asked)s requested are returned")
+            return page, _describe_page(message, facts)
+        known = page
+    if known.size < SIZES[-1]:
+        return known, None
+    return known, _describe_page(ACCEPTED, {"largest": known.size, "total": known.total})
 
 
-def _short(page: _Rows, known: PageFinding) -> PageFinding | None:
-    """The finding where fewer rows came than were asked for and are there."""
-    got = len(page.items)
-    if got >= min(page.size, page.total):
-        return None
-    return replace(
-        known,
-        largest=max(got, known.largest),
-        ending=EndpointInclusion.CAPPED,
-        asked=page.size,
-        got=got,
-        total=page.total,
-    )
+def _describe_page(message: Text, facts: Mapping[str, Any]) -> Answer:
+    parts: list[Text] = [fill(message, facts)]
+    if facts["total"] < facts["largest"]:
+        parts += [" ", fill(_("(the list has %(total)s: a silent cap would not show)"), facts)]
+    enough = facts["largest"] >= get_isales_settings().max_page_size
+    if enough or message is NOT_TRIED or message is ACCEPTED:
+        return join("", parts), "good"
+    parts += [". ", fill(_("Lower ISALES_MAX_PAGE_SIZE to %(largest)s."), facts)]
+    return join("", parts), "warn"
 
 
-def _ended_by(error: Refused | BadAnswer, known: PageFinding) -> PageFinding:
-    ending = (
-        EndpointInclusion.REFUSED if isinstance(error, Refused) else EndpointInclusion.UNREADABLE
-    )
-    return replace(known, ending=ending, code=error.code or "")
-
-
-def _order(asker: _Asker, sample: _Rows) -> OrderFinding:
-    before = _ids(sample)
+def _probe_order(budget: _Budget, sample: Rows) -> Answer:
+    before = _list_ids(sample)
     if len(before) < 2:
-        return OrderFinding(doubt=Doubt.NO_ROWS)
+        return NO_ROWS, "warn"
     try:
-        again = asker.ask(ReservationQuery(size=sample.size))
-    except (_Ended, Refused, BadAnswer) as error:
-        return OrderFinding(doubt=_doubt(error))
-    after = _ids(again)
+        after = _list_ids(budget.fetch(ReservationQuery(size=sample.size)))
+    except (_Stopped, Refused, BadAnswer) as error:
+        return _describe_doubt(error), "warn"
     if after == before:
-        return OrderFinding(same=True)
+        return _("the same in two identical queries"), "good"
     if sorted(after) == sorted(before):
-        return OrderFinding(same=False)
+        return _("differs between identical queries: pages may repeat or skip rows"), "warn"
     # Either rows came and went meanwhile, or each page is drawn anew.
-    return OrderFinding(doubt=Doubt.CHANGED)
+    return _("Cannot tell: two identical queries returned different rows."), "warn"
 
 
-def _ids(page: _Rows) -> list[str]:
+def _list_ids(page: Rows) -> list[str]:
     return [row.appoint_id for row in page.items if row.appoint_id]
 
 
-def _number(asker: _Asker, sample: _Rows) -> NumberFinding:
-    """A number's middle is asked for; only where that finds nothing the whole of it."""
+def _probe_number(budget: _Budget, sample: Rows) -> Answer:
+    """Search for the middle of a number; only where that finds nothing, for the whole of it."""
     numbers = {row.called_no for row in sample.items if row.called_no}
     parts = {
         number: number.removeprefix("+")[2:-2] for number in numbers if _NUMBER.fullmatch(number)
@@ -186,56 +192,65 @@ def _number(asker: _Asker, sample: _Rows) -> NumberFinding:
     }
     number = min(rarity, key=rarity.__getitem__, default="")
     if not number:
-        return NumberFinding(doubt=Doubt.NO_NUMBER if sample.items else Doubt.NO_ROWS)
+        few = _("Cannot tell: no sampled row has a number long enough to cut.")
+        return few if sample.items else NO_ROWS, "warn"
     try:
-        page = asker.ask(ReservationQuery(called_no=parts[number], size=sample.size))
+        page = budget.fetch(ReservationQuery(called_no=parts[number], size=sample.size))
         if page.items:
             fits = all(parts[number] in row.called_no for row in page.items if row.called_no)
             if page.total >= sample.total:
-                return NumberFinding(doubt=_unfiltered(fits))
-            return NumberFinding(Match.PART) if fits else NumberFinding(doubt=Doubt.NONE_FITS)
-        page = asker.ask(ReservationQuery(called_no=number, size=sample.size))
-    except (_Ended, Refused, BadAnswer) as error:
-        return NumberFinding(doubt=_doubt(error))
+                return _judge_unfiltered(fits)
+            if fits:
+                return _("parts of numbers, too"), "good"
+            return NONE_FITS, "warn"
+        page = budget.fetch(ReservationQuery(called_no=number, size=sample.size))
+    except (_Stopped, Refused, BadAnswer) as error:
+        return _describe_doubt(error), "warn"
     if any(row.called_no == number for row in page.items):
-        return NumberFinding(Match.WHOLE)
-    return NumberFinding(doubt=Doubt.NOT_FOUND)
+        return _("whole numbers only: a number's middle finds nothing"), "good"
+    return _("Cannot tell: a listed number is not found even as a whole."), "warn"
 
 
-def _time_range(asker: _Asker, sample: _Rows) -> RangeFinding:
-    """For one column after the other, a narrow range around its value in a row whose other times
-    lie outside: the rows that come back show by which of their times they were found."""
+def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
+    """Query, column by column, a narrow range around its value in a row whose other times lie
+    outside: the rows returned show by which of their times they were found."""
     if not sample.items:
-        return RangeFinding(doubt=Doubt.NO_ROWS)
-    possible, not_these = set(_COLUMNS), set[str]()
+        return NO_ROWS, "warn"
+    possible = set(_COLUMNS)
+
+    def leave_open(doubt: Text) -> Answer:
+        excluded = ", ".join(name for name in _COLUMNS if name not in possible)
+        message = _("%(doubt)s It does not filter by %(columns)s.")
+        return fill(message, {"doubt": doubt, "columns": excluded}) if excluded else doubt, "warn"
+
     for column in _COLUMNS:
-        window = _window(sample.items, column) if column in possible else None
+        window = _choose_window(sample.items, column) if column in possible else None
         if window is None:
             continue
         begin, end, witness = window
         try:
-            page = asker.ask(ReservationQuery(begin=begin, end=end, size=sample.size))
-        except (_Ended, Refused, BadAnswer) as error:
-            return RangeFinding(not_these=_listed(not_these), doubt=_doubt(error))
+            page = budget.fetch(ReservationQuery(begin=begin, end=end, size=sample.size))
+        except (_Stopped, Refused, BadAnswer) as error:
+            return leave_open(_describe_doubt(error))
+        fitting = possible - {column}
         if page.items:
             fitting = {name for name in possible if _fits(page.items, name, begin, end, witness)}
             if page.total >= sample.total:
-                return RangeFinding(doubt=_unfiltered(bool(fitting)))
+                return _judge_unfiltered(bool(fitting))
             if len(fitting) == 1:
-                return RangeFinding(column=fitting.pop())
+                return fitting.pop(), "good"
             if not fitting:
-                return RangeFinding(not_these=_listed(not_these), doubt=Doubt.NONE_FITS)
-        else:
-            fitting = possible - {column}
-        not_these |= possible - fitting
+                return leave_open(NONE_FITS)
         possible = fitting
-    doubt = Doubt.NONE_FITS if not possible else Doubt.NOT_PARTED
-    return RangeFinding(not_these=_listed(not_these), doubt=doubt)
+    close = _("Cannot tell: no sampled row has times that lie far enough apart.")
+    return leave_open(close if possible else NONE_FITS)
 
 
-def _window(rows: Iterable[Reservation], column: str) -> tuple[datetime, datetime, str] | None:
-    """A range around this column's value in the row where the others are farthest from it, and
-    that row's ID."""
+def _choose_window(
+    rows: Iterable[Reservation], column: str
+) -> tuple[datetime, datetime, str] | None:
+    """Choose a range around this column's value in the row where the others are farthest from it;
+    return it with the ID of that row."""
     best: tuple[timedelta, datetime, str] | None = None
     for row in rows:
         value = _COLUMNS[column](row)
@@ -255,29 +270,29 @@ def _window(rows: Iterable[Reservation], column: str) -> tuple[datetime, datetim
 def _fits(
     rows: Sequence[Reservation], column: str, begin: datetime, end: datetime, witness: str
 ) -> bool:
-    """Whether these rows can have been found by this column: the witness, and most of the others,
-    since a few show another time than the vendor's table holds."""
+    """Tell whether these rows can have been found by this column: the witness, and most of the
+    others, since a few show another time than the vendor's table holds."""
     read = _COLUMNS[column]
 
-    def inside(row: Reservation) -> bool:
+    def is_inside(row: Reservation) -> bool:
         value = read(row)
-        return value is not None and begin - _SLACK <= value <= end + _SLACK
+        return value is not None and begin - _TOLERANCE <= value <= end + _TOLERANCE
 
-    if not all(inside(row) for row in rows if row.appoint_id == witness):
+    if not all(is_inside(row) for row in rows if row.appoint_id == witness):
         return False
-    return sum(map(inside, rows)) >= _MOST * len(rows)
+    return sum(map(is_inside, rows)) >= _MIN_SHARE * len(rows)
 
 
-def _unfiltered(fits: bool) -> Doubt:
-    """What it means that a filter let every row of the list through, which may all fit."""
-    return Doubt.NOT_TELLING if fits else Doubt.IGNORED
+def _judge_unfiltered(fits: bool) -> Answer:
+    """Judge a filter that let every row of the list through: they may all fit."""
+    if fits:
+        return _("Cannot tell: every row of the list fits the query."), "warn"
+    return _("None: the filter is ignored."), "warn"
 
 
-def _listed(names: set[str]) -> tuple[str, ...]:
-    return tuple(name for name in _COLUMNS if name in names)
-
-
-def _doubt(error: Exception) -> Doubt:
-    if isinstance(error, _Ended):
-        return Doubt.STOPPED
-    return Doubt.REFUSED if isinstance(error, Refused) else Doubt.UNREADABLE
+def _describe_doubt(error: Exception) -> Text:
+    if isinstance(error, _Stopped):
+        return _("Cannot tell: the check was stopped before.")
+    if isinstance(error, Refused):
+        return _("Cannot tell: the query is refused.")
+    return _("Cannot tell: the answer cannot be read.")

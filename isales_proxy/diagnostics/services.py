@@ -1,286 +1,246 @@
-"""The API doctor: one harmless call to each interface that only reads, and what it shows.
+"""The API doctor: call each read-only interface once, and report what differs from the documents.
 
-Call data are never read and results never written back from here: both change the vendor's data.
+Call data is never read and no result is written back: both change the vendor's data.
 """
 
 from __future__ import annotations
 
+import platform
+import ssl
 import time
+import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+import django
+from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth
 from isales_proxy.client.errors import CredentialsRefused, ISalesError
-from isales_proxy.client.operations import (
-    FETCH_TOKEN,
-    LIST_OUTBOUND_TASKS,
-    LIST_RESERVATIONS,
-    LIST_RESULT_CODES,
-    LOG_IN,
-    REFRESH_TOKEN,
-    Operation,
-)
+from isales_proxy.client.operations import OPERATIONS
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
-from isales_proxy.client.records import OutboundTask, Reservation, ResultCode
+from isales_proxy.client.records import Reservation
 from isales_proxy.client.tokens import TokenState
 from isales_proxy.core import locks
-from isales_proxy.core.metrics import Observer
 from isales_proxy.core.settings import get_isales_settings
-from isales_proxy.diagnostics import probes as doctor_probes
-from isales_proxy.diagnostics.call_log import CallLog
-from isales_proxy.diagnostics.environment import get_settings, get_versions
-from isales_proxy.diagnostics.findings import (
-    InterfaceFinding,
-    InterfaceStatus,
-    Probes,
-    Report,
-    TokenAge,
-)
+from isales_proxy.diagnostics import probes
+from isales_proxy.diagnostics.interfaces import CallLog, Outcome, build_section, format_span
+from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Report, Section, Text, fill
 from isales_proxy.models import AuditAction, Vdn
-from isales_proxy.vendor import gateway
+from isales_proxy.vendor import gateway, vdn_keys
 
-WITHIN_SECONDS: Final = 60.0
+MAX_SECONDS: Final = 60.0
 ROWS: Final = 10
-_TURN_SECONDS: Final = 90
+_LOCK_SECONDS: Final = 90
 _KEEP: Final = timedelta(days=30)
-
-Named = Operation[Any]
-_TOKEN_CALLS: Final[tuple[Named, ...]] = (FETCH_TOKEN, LOG_IN, REFRESH_TOKEN)
-_ASKED: Final[tuple[Named, ...]] = (LIST_RESERVATIONS, LIST_RESULT_CODES, LIST_OUTBOUND_TASKS)
-# The OBS pages contradict themselves, which leaves their envelope open.
-_DOCUMENTED: Final = {
-    LIST_RESERVATIONS.name: "resultCode+returnCode",
-    LIST_RESULT_CODES.name: "resultCode+returnCode",
+_CALLS: Final[dict[str, Callable[[Client, Vdn, float], Any]]] = {
+    "list_reservations": lambda client, vdn, deadline: client.list_reservations(
+        vdn=vdn.pk, query=ReservationQuery(size=ROWS), deadline=deadline
+    ),
+    "list_result_codes": lambda client, vdn, deadline: client.list_result_codes(
+        vdn=vdn.pk, query=ResultCodeQuery(size=ROWS), deadline=deadline
+    ),
+    "list_outbound_tasks": lambda client, vdn, deadline: client.list_outbound_tasks(
+        vdn=vdn.pk, cc_id=vdn.cc_id, deadline=deadline
+    ),
+}
+_TOKEN_CALLS: Final = ("fetch_token", "log_in", "refresh_token")
+_OPERATIONS: Final = {each.name: each for each in OPERATIONS}
+_OBS_AUTHS: Final = {
+    ObsAuth.APP: _("app key (tokenByAkSk)"),
+    ObsAuth.LOGIN: _("log-in (obs/auth/login)"),
+    ObsAuth.STATIC: _("fixed token"),
 }
 
 
-class ReadOnly(Protocol):
-    """All that the doctor can ask of the vendor."""
+def run_check(*, scope: Scope) -> Report:
+    """Run a check with probes for a person, and keep the report for the page.
 
-    def list_reservations(
-        self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
-    ) -> Page[Reservation]:
-        """One page of the reserved calls of a VDN."""
-
-    def list_result_codes(
-        self, *, vdn: int, query: ResultCodeQuery, deadline: float | None = None
-    ) -> Page[ResultCode]:
-        """One page of the OBS result codes of a VDN."""
-
-    def list_outbound_tasks(
-        self, *, vdn: int, cc_id: int, deadline: float | None = None
-    ) -> tuple[OutboundTask, ...]:
-        """The outbound tasks of a VDN."""
-
-    def token_state(self) -> TokenState | None:
-        """From when to when the token is good; no call."""
-
-
-def utc_now() -> datetime:
-    """The time, aware."""
-    return datetime.now(UTC)
-
-
-def run_check(
-    *,
-    scope: Scope,
-    clock: Callable[[], datetime] = utc_now,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> Report:
-    """Examine at a person's wish, probes included, and keep the report for the page.
-
-    Raises NotAllowed and `turns.AlreadyRunning`; what the vendor does wrong is in the report.
+    Raises PermissionMissing and AlreadyRunning. Failures of the vendor are in the report.
     """
     scope.require(Permission.EXAMINE_VENDOR)
-    report = run_check_unattended(
-        vdn=scope.vdn, by=scope, probes=True, clock=clock, monotonic=monotonic
-    )
+    report = run_check_unattended(vdn=scope.vdn, by=scope, with_probes=True)
     cache.set(_report_key(scope.vdn), report, _KEEP.total_seconds())
     return report
 
 
 def get_last_report(*, scope: Scope) -> Report | None:
-    """The last report of this VDN that a person asked for."""
+    """Return the last report of this VDN that a person asked for."""
     scope.require(Permission.EXAMINE_VENDOR)
-    found: Report | None = cache.get(_report_key(scope.vdn))
-    return found
+    report: Report | None = cache.get(_report_key(scope.vdn))
+    return report
 
 
 def run_check_unattended(
     *,
     vdn: Vdn,
     by: Scope | None = None,
-    probes: bool = False,
-    clock: Callable[[], datetime] = utc_now,
+    with_probes: bool = False,
+    clock: Callable[[], datetime] = timezone.now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Report:
-    """Call each read-only interface once; with `probes` ask the list of reservations further.
+    """Call each read-only interface once; with probes, query the reservations further.
 
-    No call begins after `WITHIN_SECONDS`. Raises `turns.AlreadyRunning`, and SimulatorRefused.
+    No call begins after `MAX_SECONDS`. Raises AlreadyRunning and SimulatorRefused.
     """
     gateway.ensure_allowed()
-    with locks.hold_lock(f"doctor:turn:{vdn.pk}", seconds=_TURN_SECONDS):
+    with locks.hold_lock(f"doctor:turn:{vdn.pk}", seconds=_LOCK_SECONDS):
         audit.record(
             AuditAction.VENDOR_EXAMINED,
             by=by,
             vdn_id=vdn.pk,
             subject=f"VDN {vdn.pk}",
-            probes=probes,
+            probes=with_probes,
         )
-        notes = CallLog(clock, Observer())
-        report = Report(
-            vdn_id=vdn.pk,
-            at=clock(),
-            seconds=0.0,
-            by=by.username if by else "",
-            probing=probes,
-            versions=get_versions(),
-            interfaces=(),
-            in_effect=get_settings(vdn),
-        )
+        started, log = clock(), CallLog(clock)
+        probed, token = probes.build_section(None, requested=with_probes), None
         try:
-            client = gateway.create_diagnostic_client(vdn, notes)
+            client = gateway.create_diagnostic_client(vdn, log)
         except CredentialsRefused as error:
-            closed = tuple(_examined(each, InterfaceStatus.KEYS_CLOSED, error) for each in _ASKED)
-            return replace(report, interfaces=closed)
-        started = monotonic()
-        with client:
-            left = _Left(monotonic, started + WITHIN_SECONDS)
-            report = _examined_with(client, report, vdn, notes, left, probes=probes)
-            return replace(
-                report, token=_token(client.token_state(), clock()), seconds=monotonic() - started
-            )
-
-
-@dataclass(frozen=True)
-class _Left:
-    """The seconds that the next call may take, out of those that the examination has left."""
-
-    monotonic: Callable[[], float]
-    ends: float
-
-    def __call__(self) -> float:
-        return max(0.0, min(get_isales_settings().deadline, self.ends - self.monotonic()))
-
-
-def _examined_with(
-    client: ReadOnly, report: Report, vdn: Vdn, notes: CallLog, left: _Left, *, probes: bool
-) -> Report:
-    first: Page[Reservation] | None = None
-    further: Probes | None = None
-
-    def reservations() -> _Rows:
-        nonlocal first
-        query = ReservationQuery(size=ROWS)
-        first = client.list_reservations(vdn=vdn.pk, query=query, deadline=left())
-        return _Rows(len(first.items), first.total)
-
-    def result_codes() -> _Rows:
-        query = ResultCodeQuery(size=ROWS)
-        page = client.list_result_codes(vdn=vdn.pk, query=query, deadline=left())
-        return _Rows(len(page.items), page.total)
-
-    def tasks() -> _Rows:
-        found = client.list_outbound_tasks(vdn=vdn.pk, cc_id=vdn.cc_id, deadline=left())
-        return _Rows(len(found), None)
-
-    listed = _call(LIST_RESERVATIONS, reservations, notes)
-    codes = _call(LIST_RESULT_CODES, result_codes, notes)
-    outbound = _call(LIST_OUTBOUND_TASKS, tasks, notes)
-    tokens = tuple(
-        _token_call(each, outbound.error, notes)
-        for each in _TOKEN_CALLS
-        if notes.attempts(each.name)
-    )
-    if any(not token.answered for token in tokens) and not notes.attempts(outbound.operation):
-        outbound = replace(outbound, standing=InterfaceStatus.NO_TOKEN)
-    if probes and first is not None:
-        further = doctor_probes.run_probes(client, vdn=vdn.pk, first=first, left=left)
-        # More rows show more differences.
-        listed = replace(listed, drift=notes.differences(listed.operation))
-    return replace(report, interfaces=(listed, codes, *tokens, outbound), probes=further)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    count: int
-    total: int | None
-
-
-def _call(operation: Named, ask: Callable[[], _Rows], notes: CallLog) -> InterfaceFinding:
-    """Ask one interface and say how it went."""
-    try:
-        rows = ask()
-    except ISalesError as error:
-        asked = notes.attempts(operation.name) or any(
-            notes.attempts(each.name) for each in _TOKEN_CALLS
+            outcomes = dict.fromkeys(_CALLS, Outcome(InterfaceStatus.KEYS_UNREADABLE, error))
+        else:
+            ends = monotonic() + MAX_SECONDS
+            with client:
+                outcomes, probed = _call_interfaces(
+                    client,
+                    vdn,
+                    log,
+                    lambda: max(0.0, min(get_isales_settings().deadline, ends - monotonic())),
+                    with_probes=with_probes,
+                )
+                token = client.token_state()
+        return Report(
+            vdn_id=vdn.pk,
+            at=started,
+            by=by.username if by else "",
+            versions=get_versions(),
+            interfaces=tuple(
+                build_section(_OPERATIONS[name], found, log) for name, found in outcomes.items()
+            ),
+            details=(
+                probed,
+                _build_token_section(token, outcomes["list_outbound_tasks"], clock()),
+                build_settings_section(vdn),
+            ),
         )
-        unset = isinstance(error, CredentialsRefused) and not error.maybe_sent and not asked
-        standing = InterfaceStatus.NO_CREDENTIALS if unset else InterfaceStatus.FAILED
-        return _examined(operation, standing, error, notes)
-    found = _examined(operation, InterfaceStatus.ANSWERED, None, notes)
-    return replace(found, rows=rows.count, total=rows.total)
 
 
-def _token_call(operation: Named, error: ISalesError | None, notes: CallLog) -> InterfaceFinding:
-    good = notes.attempts(operation.name)[-1].outcome == "ok"
-    if good:
-        return _examined(operation, InterfaceStatus.ANSWERED, None, notes)
-    return _examined(operation, InterfaceStatus.FAILED, error, notes)
+def _call_interfaces(
+    client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float], *, with_probes: bool
+) -> tuple[dict[str, Outcome], Section]:
+    """Call each interface, `remaining` seconds at most; return the outcomes, and the probes."""
+    outcomes = {each: _call(each, client, vdn, log, remaining()) for each in _CALLS}
+    tasks = outcomes.pop("list_outbound_tasks")
+    for each in filter(log.attempts.__getitem__, _TOKEN_CALLS):
+        if log.attempts[each][-1].outcome == "ok":
+            outcomes[each] = Outcome(InterfaceStatus.ANSWERED)
+            continue
+        outcomes[each] = Outcome(InterfaceStatus.FAILED, tasks.error)
+        if not log.attempts["list_outbound_tasks"]:
+            tasks = replace(tasks, status=InterfaceStatus.NO_TOKEN)
+    outcomes["list_outbound_tasks"] = tasks
+    first = outcomes["list_reservations"].answer
+    if not with_probes or not isinstance(first, Page):
+        return outcomes, probes.build_section(None, requested=with_probes)
+
+    def list_reservations(query: ReservationQuery, deadline: float) -> Page[Reservation]:
+        return client.list_reservations(vdn=vdn.pk, query=query, deadline=deadline)
+
+    return outcomes, probes.run_probes(list_reservations, first=first, remaining=remaining)
 
 
-def _examined(
-    operation: Named,
-    standing: InterfaceStatus,
-    error: ISalesError | None,
-    notes: CallLog | None = None,
-) -> InterfaceFinding:
-    """What is known of one interface from its attempts."""
-    found = InterfaceFinding(
-        operation=operation.name,
-        vendor_page=operation.vendor_page,
-        method=operation.method,
-        path=operation.path.replace("{vdn}", "{vdnId}"),
-        standing=standing,
-        error=error,
-        request_id=error.request_id if error else "",
-        documented=_DOCUMENTED.get(operation.name, ""),
-    )
-    attempts = notes.attempts(operation.name) if notes else []
-    if notes is None or not attempts:
-        return found
-    final = attempts[-1]
-    good = standing is InterfaceStatus.ANSWERED
-    told = notes.told_time(operation.name) if good else _told_by(error, operation)
-    return replace(
-        found,
-        calls=len(attempts),
-        asked_at=final.ended_at - timedelta(seconds=final.seconds),
-        ms=round(final.seconds * 1000),
-        http_status=final.http_status,
-        request_id=final.request_id,
-        shape=notes.shape(operation.name) if good else "",
-        clock=notes.clock(operation.name, told),
-        drift=notes.differences(operation.name),
+def _call(operation: str, client: Client, vdn: Vdn, log: CallLog, deadline: float) -> Outcome:
+    try:
+        return Outcome(InterfaceStatus.ANSWERED, answer=_CALLS[operation](client, vdn, deadline))
+    except ISalesError as error:
+        sent = any(log.attempts[each] for each in (operation, *_TOKEN_CALLS))
+        unset = isinstance(error, CredentialsRefused) and not error.maybe_sent and not sent
+        return Outcome(InterfaceStatus.NO_CREDENTIALS if unset else InterfaceStatus.FAILED, error)
+
+
+def get_versions() -> tuple[str, ...]:
+    """Return the versions of the product, Python, Django and OpenSSL."""
+    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]
+    return (
+        f"Callboard {project['version']}",
+        f"Python {platform.python_version()}",
+        f"Django {django.get_version()}",
+        " ".join(ssl.OPENSSL_VERSION.split()[:2]),
     )
 
 
-def _told_by(error: ISalesError | None, operation: Named) -> datetime | None:
-    """The vendor's time in a refusal: a wrong clock is a reason to refuse a signature."""
-    return error.vendor_time if error is not None and error.operation == operation.name else None
+def _build_token_section(token: TokenState | None, tasks: Outcome, now: datetime) -> Section:
+    """Describe the token of the OBS interfaces by its times; `tasks` is the call that needs it."""
+    if token is None:
+        fixed = _get_obs_auth() == ObsAuth.STATIC
+        fixed = fixed and tasks.status is not InterfaceStatus.NO_CREDENTIALS
+        text = _("fixed, its times are not known") if fixed else _("none")
+        facts = [Fact("token", _("Token"), text)]
+    else:
+        age = round(max(0.0, (now - token.issued_at).total_seconds()))
+        facts = [Fact("age", _("Issued"), fill(_("%s ago"), format_span(age)))]
+        left: Text = _("unknown")
+        tone = ""
+        if token.expires_at is not None:
+            seconds = round((token.expires_at - now).total_seconds())
+            left, tone = format_span(max(0, seconds)), "bad" if seconds <= 0 else ""
+        facts.append(Fact("left", _("Time left"), left, tone))
+    return Section("token", _("Token of the OBS interfaces"), tuple(facts))
 
 
-def _token(state: TokenState | None, now: datetime) -> TokenAge | None:
-    if state is None:
-        return None
-    left = None if state.expires_at is None else (state.expires_at - now).total_seconds()
-    return TokenAge(age=(now - state.issued_at).total_seconds(), left=left)
+def build_settings_section(vdn: Vdn) -> Section:
+    """Describe the settings for calls of this VDN, without an address and without a secret."""
+    found = get_isales_settings()
+    # In demo mode the simulator stands in for the OBS interfaces too, whatever is set.
+    obs, header = (
+        ("", "Authorization") if found.demo else (found.obs_base_url, found.obs_auth_header)
+    )
+    campaigns = _("built-in simulator") if found.demo else _describe_address(found.base_url)
+    own_keys = {"names": ", ".join(sorted(vdn_keys.list_own_keys(vdn)))}
+    keys = fill(_("own of this VDN: %(names)s"), own_keys)
+    timeouts = {
+        "connect": f"{found.connect_timeout:g}",
+        "read": f"{found.read_timeout:g}",
+        "whole": f"{found.deadline:g}",
+    }
+    whole = _("connect %(connect)s s, read %(read)s s, whole call %(whole)s s")
+    authorities = _("own bundle") if found.ca_bundle else _("those of the system")
+    facts = (
+        Fact("campaigns", _("Campaign address"), campaigns),
+        Fact("obs", _("OBS address"), _describe_address(obs) if obs else _("the same")),
+        Fact("auth", _("OBS authentication"), _OBS_AUTHS[_get_obs_auth()]),
+        Fact("header", _("Token header"), header),
+        Fact("keys", _("Keys in use"), keys if own_keys["names"] else _("shared by all VDNs")),
+        Fact("authorities", _("Certificate authorities"), authorities),
+        Fact("timeouts", _("Timeouts"), fill(whole, timeouts)),
+        Fact("patience", _("Time for call data"), fill(_("%s s"), f"{found.longest_call:g}")),
+        Fact("page", _("Largest page asked for"), str(found.max_page_size)),
+        Fact("cache", _("Answers kept for"), fill(_("%s s"), f"{found.page_cache_seconds:g}")),
+        Fact("cc", "subCCNo", str(vdn.cc_id)),
+        Fact("times", _("Times written back"), f"{found.time_format} ({found.time_format_zone})"),
+    )
+    return Section("settings", _("Settings in effect"), facts)
+
+
+def _get_obs_auth() -> ObsAuth:
+    found = get_isales_settings()
+    return ObsAuth.APP if found.demo else ObsAuth(found.obs_auth)
+
+
+def _describe_address(address: str) -> str:
+    parts = urlsplit(address)
+    message = _("%(scheme)s, port given") if parts.port else _("%(scheme)s, usual port")
+    return fill(message, {"scheme": parts.scheme})
 
 
 def _report_key(vdn: Vdn) -> str:

@@ -1,7 +1,8 @@
-"""The OBS result codes of each VDN: the table, its history, what we add to it, what was seen."""
+"""OBS result codes of each VDN: table, history, overrides, occurrences."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar
 
 from django.db import models
@@ -11,7 +12,7 @@ from isales_proxy.models.vdns import Vdn
 
 
 class CodeCategory(models.TextChoices):
-    """On whose side the reason of a result lies."""
+    """Side on which the reason of a result lies."""
 
     CUSTOMER = "customer", _("Customer")
     NETWORK = "network", _("Network")
@@ -19,11 +20,18 @@ class CodeCategory(models.TextChoices):
     SUCCESS = "success", _("Success")
 
 
-class ResultCode(models.Model):
-    """One OBS result code of one VDN, in the vendor's words.
+class ResultCodeQuerySet(models.QuerySet["ResultCode"]):
+    """Reads of the code table."""
 
-    A code that the vendor no longer lists stays, marked by `gone_at`, for the old rows that bear
-    it.
+    def listed(self, vdn: Vdn) -> ResultCodeQuerySet:
+        """Codes of a VDN that the vendor still lists."""
+        return self.filter(vdn=vdn, gone_at=None)
+
+
+class ResultCode(models.Model):
+    """One OBS result code of one VDN with the vendor's texts.
+
+    A code that the vendor no longer lists stays, marked by `gone_at`, for old rows with it.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="result_codes")
@@ -33,6 +41,8 @@ class ResultCode(models.Model):
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
+
+    objects = ResultCodeQuerySet.as_manager()
 
     class Meta:
         ordering = ("code",)
@@ -47,7 +57,7 @@ class ResultCode(models.Model):
 
 
 class RefreshKind(models.TextChoices):
-    """What brought a new code table about."""
+    """Origin of a new code table."""
 
     PERSON = "person", _("Asked for by a person")
     SCHEDULE = "schedule", _("By schedule")
@@ -56,11 +66,11 @@ class RefreshKind(models.TextChoices):
 
 
 class CodeRefresh(models.Model):
-    """One change of a VDN's code table: what it became, and what that changed.
+    """One change of a VDN's code table: the new table, and the changes.
 
     `table` is the whole table after it: code → [Chinese, English]. `changes` lists
     `{"code", "kind": "added" | "removed" | "reworded", "before", "after"}`, each side a pair of
-    words or null.
+    texts or null.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_refreshes")
@@ -83,9 +93,9 @@ class CodeRefresh(models.Model):
 
 
 class CodeNote(models.Model):
-    """What an admin says of one code in place of what we ship: its meaning and the next step.
+    """Override: an admin's meaning and next step of one code in place of the built-in ones.
 
-    An empty field leaves standing what we ship.
+    An empty field leaves the built-in text.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_notes")
@@ -112,16 +122,34 @@ class CodeNote(models.Model):
         return f"{self.vdn_id}:{self.code}"
 
 
-class CodeSighting(models.Model):
-    """A reservation was seen that bears this code. One row each, so that none counts twice.
+class CodeSightingQuerySet(models.QuerySet["CodeSighting"]):
+    """Reads of the occurrences."""
 
-    `row` is the fingerprint of the reservation, `day` the UTC day on which it was last seen so.
+    def after(self, day: date, *, vdn: Vdn) -> CodeSightingQuerySet:
+        """Occurrences in a VDN after a UTC day."""
+        return self.filter(vdn=vdn, day__gt=day)
+
+    def before(self, day: date) -> CodeSightingQuerySet:
+        """Occurrences before a UTC day."""
+        return self.filter(day__lt=day)
+
+    def count_by_code(self) -> dict[str, int]:
+        """Number of reservations for each code."""
+        return dict(self.order_by("code").values_list("code").annotate(models.Count("pk")))
+
+
+class CodeSighting(models.Model):
+    """Occurrence of a code: one row a reservation and code, so that none counts twice.
+
+    `row` is the fingerprint of the reservation, `day` the last UTC day on which it had the code.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_sightings")
     code = models.CharField(max_length=32)
     row = models.CharField(max_length=40)
     day = models.DateField(db_index=True)
+
+    objects = CodeSightingQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -11,7 +11,7 @@ from django.utils import timezone
 from isales_proxy.audit import services as audit
 from isales_proxy.client import Received
 from isales_proxy.core import disk_queue
-from isales_proxy.core.durability import commit_to_disk
+from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.storage import FILE_PREFIX, settle, settle_unstored, store_bytes

@@ -14,8 +14,8 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client import Received
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import disk_queue
+from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.disk_queue import ReservedFile
-from isales_proxy.core.durability import commit_to_disk
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.parsing import ParsedAnswer, parse_answer
 

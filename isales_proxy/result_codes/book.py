@@ -1,27 +1,88 @@
-"""The OBS result codes of a VDN in words, from memory.
+"""The OBS result codes of a VDN with their explanations, from memory.
 
-A process reads the table and the admins' notes once and again only when a version that the VDN
-carries has moved, so that a page of rows looks all its codes up without a query.
+A process reads the table and the overrides once, and again only when a version that the VDN carries
+has moved, so that a page of rows looks up all its codes without a query. The built-in explanations
+are shipped in `data/code-guide.csv`.
 """
 
 from __future__ import annotations
 
+import csv
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Final
 
 from isales_proxy.models import CodeNote, ResultCode, Vdn
-from isales_proxy.result_codes import guide
-from isales_proxy.result_codes.guide import TEXTS, Explanation
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Meaning of one code and next step. `category` is a `CodeCategory` or "" where none is known.
+
+    `edited` tells that an admin of the VDN has overridden something.
+    """
+
+    category: str = ""
+    meaning_en: str = ""
+    meaning_zh: str = ""
+    step_en: str = ""
+    step_zh: str = ""
+    edited: bool = False
+
+    def meaning(self, language: str) -> str:
+        """Return the meaning in the reader's language, else in the other one."""
+        return _choose_language(self.meaning_zh, self.meaning_en, language)
+
+    def step(self, language: str) -> str:
+        """Return the next step, likewise."""
+        return _choose_language(self.step_zh, self.step_en, language)
+
+    def texts(self) -> dict[str, str]:
+        """Return category, meanings and steps by field name."""
+        return {name: getattr(self, name) for name in TEXTS}
+
+    def overridden_by(self, texts: Mapping[str, str]) -> Explanation:
+        """Return this explanation with the non-empty texts of an override in place of ours."""
+        return replace(self, **{name: text for name, text in texts.items() if text}, edited=True)
+
+
+TEXTS: Final = tuple(field.name for field in fields(Explanation) if field.name != "edited")
+NOTHING: Final = Explanation()
+
+
+def get_shipped(code: str) -> Explanation:
+    """Return the built-in explanation of `code`; all empty for an unknown code."""
+    return _load_guide().get(code, NOTHING)
+
+
+def list_codes() -> frozenset[str]:
+    """List the codes that have a built-in explanation."""
+    return frozenset(_load_guide())
+
+
+@cache
+def _load_guide() -> Mapping[str, Explanation]:
+    text = files("isales_proxy").joinpath("data/code-guide.csv").read_text("utf-8")
+    return {
+        row["code"]: Explanation(
+            row["category"], row["meaning_en"], row["meaning_zh"], row["step_en"], row["step_zh"]
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+def _choose_language(zh: str, en: str, language: str) -> str:
+    return (zh or en) if language.startswith("zh") else (en or zh)
 
 
 @dataclass(frozen=True)
 class CodeMeaning:
-    """One code in the vendor's words. Times are aware UTC; `gone_at` is when the vendor dropped it.
-
-    `explained` is what it means in plain words.
-    """
+    """One code: the vendor's texts and our explanation. Times are aware UTC; `gone_at` is when the
+    vendor dropped it."""
 
     code: str
     text_en: str
@@ -32,7 +93,7 @@ class CodeMeaning:
     explained: Explanation
 
     def text(self, language: str) -> str:
-        """The words in the reader's language, else in the other one."""
+        """Return the vendor's text in the reader's language, else in the other one."""
         if language.startswith("zh"):
             return self.text_zh or self.text_en
         return self.text_en or self.text_zh
@@ -42,7 +103,7 @@ class CodeMeaning:
 class CodeBook:
     """All codes of one VDN and when they were read (aware UTC; None: never yet).
 
-    `notes` has what admins say of codes, of those that the table lacks too.
+    `notes` has the texts of overrides, also of codes that the table lacks.
     """
 
     vdn_id: int
@@ -53,12 +114,12 @@ class CodeBook:
     notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def get(self, code: str | None) -> CodeMeaning | None:
-        """The meaning of `code`, or None where the table does not know it."""
+        """Return the meaning of `code`, or None where the table lacks it."""
         return self.codes.get(code) if code else None
 
     def explain(self, code: str | None) -> Explanation:
-        """`code` in plain words, known to the table or not; all empty where nobody wrote any."""
-        return _explained(code, self.notes) if code else guide.NOTHING
+        """Explain `code`, whether or not the table has it; all empty without an explanation."""
+        return _explain(code, self.notes) if code else NOTHING
 
 
 _books: dict[int, CodeBook] = {}
@@ -66,12 +127,12 @@ _lock = threading.Lock()
 
 
 def get_book(vdn: Vdn) -> CodeBook:
-    """The book of this VDN as of the versions that `vdn` carries; queries only if one is new."""
+    """Return the book of the versions that `vdn` carries; queries only if one is new."""
     wanted = (vdn.codes_version, vdn.notes_version, vdn.codes_read_at)
     book = _books.get(vdn.pk)
     if book is not None and (book.version, book.notes_version, book.read_at) == wanted:
         return book
-    notes = _notes(vdn) if vdn.notes_version else {}
+    notes = _load_notes(vdn) if vdn.notes_version else {}
     codes = {
         row.code: CodeMeaning(
             row.code,
@@ -80,7 +141,7 @@ def get_book(vdn: Vdn) -> CodeBook:
             row.first_seen,
             row.last_seen,
             row.gone_at,
-            _explained(row.code, notes),
+            _explain(row.code, notes),
         )
         for row in ResultCode.objects.filter(vdn=vdn)
     }
@@ -91,19 +152,18 @@ def get_book(vdn: Vdn) -> CodeBook:
 
 
 def clear_memory() -> None:
-    """Drop what this process remembers; the next look reads the database."""
+    """Forget all books of this process."""
     with _lock:
         _books.clear()
 
 
-def _notes(vdn: Vdn) -> dict[str, dict[str, str]]:
+def _load_notes(vdn: Vdn) -> dict[str, dict[str, str]]:
     return {
         note.code: {name: getattr(note, name) for name in TEXTS}
         for note in CodeNote.objects.filter(vdn=vdn)
     }
 
 
-def _explained(code: str, notes: Mapping[str, Mapping[str, str]]) -> Explanation:
-    ours = guide.get_shipped(code)
-    note = notes.get(code)
-    return ours if note is None else ours.noted(note)
+def _explain(code: str, notes: Mapping[str, Mapping[str, str]]) -> Explanation:
+    shipped, note = get_shipped(code), notes.get(code)
+    return shipped if note is None else shipped.overridden_by(note)

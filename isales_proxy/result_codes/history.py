@@ -1,23 +1,232 @@
-"""The history of a VDN's code table, and the way back in it."""
+"""The code table of a VDN and its history: compare two tables, replace one, roll back.
+
+Every change of the table is one transaction, an entry of the history, and an audit event.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple
 
 import structlog
-from django.db.models import QuerySet
+from django.db import transaction
 
 from isales_proxy.access import Permission, Scope, VdnNotFound
-from isales_proxy.models import CodeRefresh, RefreshKind, Vdn
-from isales_proxy.result_codes import tables
-from isales_proxy.result_codes.tables import CodeChange, RefreshReport
+from isales_proxy.audit import services as audit
+from isales_proxy.models import AuditAction, CodeRefresh, RefreshKind, ResultCode, Vdn
 
 log = structlog.get_logger("isales")
+
+MAX_CODE_LENGTH: Final = 32
+
+
+class CodeText(NamedTuple):
+    """The vendor's texts of one code."""
+
+    zh: str
+    en: str
+
+
+Table = dict[str, CodeText]
+Kind = Literal["added", "removed", "reworded"]
+
+
+@dataclass(frozen=True)
+class CodeChange:
+    """Change of one code. `before` is None for an added code, `after` for a removed one."""
+
+    code: str
+    kind: Kind
+    before: CodeText | None
+    after: CodeText | None
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """Result of a refresh, in codes; a code that the vendor lists again counts as added.
+
+    `held` tells that nothing was taken over, because exactly this table had been rolled back.
+    """
+
+    kept: int
+    added: int
+    reworded: int
+    removed: int
+    read_at: datetime
+    changes: tuple[CodeChange, ...] = ()
+    held: bool = False
+
+    def counts(self) -> dict[str, int]:
+        """Return the four numbers."""
+        return {name: getattr(self, name) for name in ("kept", "added", "reworded", "removed")}
+
+
+class TableChanged(RuntimeError):
+    """The table has changed since it was shown."""
+
+
+@contextmanager
+def lock_table(vdn: Vdn, *, version: int | None = None) -> Iterator[Vdn]:
+    """Lock the row of the VDN in one transaction, in which its table changes here only.
+
+    Raises TableChanged when the table is not that of `version`.
+    """
+    with transaction.atomic():
+        row = Vdn.objects.select_for_update().get(pk=vdn.pk)
+        if version is not None and row.codes_version != version:
+            raise TableChanged
+        yield row
+
+
+def load_table(vdn: Vdn) -> Table:
+    """Load the current table, without the codes that are gone."""
+    found = ResultCode.objects.listed(vdn)
+    return {
+        code: CodeText(zh, en) for code, zh, en in found.values_list("code", "text_zh", "text_en")
+    }
+
+
+def compare_tables(before: Table, after: Table) -> tuple[CodeChange, ...]:
+    """List the changes from one table to the other, by code."""
+    found = []
+    for code in sorted(before.keys() | after.keys()):
+        old, new = before.get(code), after.get(code)
+        if old == new:
+            continue
+        kind: Kind = "added" if old is None else "removed" if new is None else "reworded"
+        found.append(CodeChange(code, kind, old, new))
+    return tuple(found)
+
+
+def hash_table(table: Table) -> str:
+    """Return a fingerprint: the same for equal tables only."""
+    text = json.dumps(sorted(table.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_table(kept: Mapping[str, Any]) -> Table:
+    """Parse a table as the history and the previews store it."""
+    return {code: CodeText(*words) for code, words in kept.items()}
+
+
+def parse_change(kept: Mapping[str, Any]) -> CodeChange:
+    """Parse a change as the history stores it."""
+    before, after = (CodeText(*kept[side]) if kept[side] else None for side in ("before", "after"))
+    return CodeChange(kept["code"], kept["kind"], before, after)
+
+
+def build_report(table: Table, made: tuple[CodeChange, ...], read_at: datetime) -> RefreshReport:
+    """Count the changes that lead to `table`."""
+    figures = Counter(change.kind for change in made)
+    return RefreshReport(
+        kept=len(table) - figures["added"] - figures["reworded"],
+        added=figures["added"],
+        reworded=figures["reworded"],
+        removed=figures["removed"],
+        read_at=read_at,
+        changes=made,
+    )
+
+
+def replace_table(
+    row: Vdn,
+    table: Table,
+    *,
+    kind: RefreshKind,
+    by: Scope | None,
+    name: str,
+    read_at: datetime | None,
+) -> RefreshReport:
+    """Make `table` the table of a locked VDN; without a change only record that it was read.
+
+    An action of a person is audited even if it changed nothing. `read_at` (aware UTC) is when the
+    vendor listed the table, None if it was not read. `by` None is the system; `name` is the person
+    or the part of the system.
+    """
+    now = datetime.now(UTC)
+    before = load_table(row)
+    made = compare_tables(before, table)
+    report = build_report(table, made, read_at or now)
+    more: dict[str, Any] = {}
+    if made:
+        row.codes_version += 1
+        _write_codes(row, made, now, read_at or now)
+        more["entry"] = _record_entry(row, table, made, report, kind, name, now).pk
+    if made or by is not None:
+        rolled_back = kind is RefreshKind.ROLL_BACK
+        audit.record(
+            AuditAction.CODES_ROLLED_BACK if rolled_back else AuditAction.CODES_REFRESHED,
+            by=by,
+            vdn_id=row.pk,
+            subject=name,
+            kind=kind.value,
+            **more,
+            before=hash_table(before),
+            after=hash_table(table),
+            figures=report.counts(),
+        )
+    if read_at is not None:
+        row.codes_read_at = read_at
+        ResultCode.objects.listed(row).update(last_seen=read_at)
+    row.save(update_fields=["codes_version", "codes_read_at", "codes_held"])
+    return report
+
+
+def _write_codes(
+    row: Vdn, made: tuple[CodeChange, ...], now: datetime, listed_at: datetime
+) -> None:
+    known = {code.code: code for code in row.result_codes.all()}
+    new, old = [], []
+    for change in made:
+        code = known.get(change.code)
+        if code is None:
+            code = ResultCode(vdn=row, code=change.code, first_seen=listed_at, last_seen=listed_at)
+            new.append(code)
+        else:
+            old.append(code)
+        if change.after is None:
+            code.gone_at = now
+        else:
+            code.text_zh, code.text_en = change.after
+            code.gone_at = None
+    ResultCode.objects.bulk_create(new)
+    ResultCode.objects.bulk_update(old, ["text_zh", "text_en", "gone_at"], batch_size=200)
+
+
+def _record_entry(
+    row: Vdn,
+    table: Table,
+    made: tuple[CodeChange, ...],
+    report: RefreshReport,
+    kind: RefreshKind,
+    name: str,
+    now: datetime,
+) -> CodeRefresh:
+    return CodeRefresh.objects.create(
+        vdn=row,
+        at=now,
+        kind=kind,
+        by=name,
+        table=table,
+        changes=[
+            {"code": each.code, "kind": each.kind, "before": each.before, "after": each.after}
+            for each in made
+        ],
+        added=report.added,
+        removed=report.removed,
+        reworded=report.reworded,
+    )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One change of the table. `way_back` is what going back to it would change now."""
+    """One change of the table. `way_back` lists what rolling back to it would change now."""
 
     row: CodeRefresh
     changes: tuple[CodeChange, ...]
@@ -25,40 +234,40 @@ class Entry:
 
 
 class NothingToChange(RuntimeError):
-    """The table is so already."""
+    """The table is the requested one already."""
 
 
 def list_entries(*, scope: Scope, page: int, size: int) -> tuple[list[CodeRefresh], int]:
-    """One page of the history, newest first, and how many entries there are."""
-    found = _of(scope.vdn)
+    """Return one page of the history, newest first, and the number of entries."""
+    found = scope.vdn.code_refreshes.all()
     first = (page - 1) * size
     return list(found.defer("table")[first : first + size]), found.count()
 
 
 def get_entry(*, scope: Scope, pk: int) -> Entry:
-    """One entry with its changes. Raises NotYours."""
-    row = _one(scope, pk)
-    made = tuple(tables.parse_change(each) for each in row.changes)
-    way_back = tables.compare_tables(tables.load_table(scope.vdn), tables.parse_table(row.table))
+    """Return one entry with its changes. Raises VdnNotFound."""
+    row = _get_refresh(scope, pk)
+    made = tuple(parse_change(each) for each in row.changes)
+    way_back = compare_tables(load_table(scope.vdn), parse_table(row.table))
     return Entry(row, made, way_back)
 
 
 def roll_back(*, scope: Scope, pk: int, version: int) -> RefreshReport:
-    """Make the table what it was after this entry, if it is still the one of `version`.
+    """Restore the table as of this entry, if the current one is still that of `version`.
 
-    No schedule brings the table back that was left, until the vendor lists another one or a person
-    refreshes. Raises NotAllowed, NotYours, TableMoved and NothingToDo.
+    Scheduled refreshes do not bring the replaced table back, until the vendor lists another one or
+    a person refreshes. Raises PermissionMissing, VdnNotFound, TableChanged and NothingToChange.
     """
     scope.require(Permission.EDIT_RESULT_CODES)
-    table = tables.parse_table(_one(scope, pk).table)
-    with tables.lock_table(scope.vdn, version=version) as row:
-        before = tables.load_table(row)
+    table = parse_table(_get_refresh(scope, pk).table)
+    with lock_table(scope.vdn, version=version) as row:
+        before = load_table(row)
         if before == table:
             raise NothingToChange
-        row.codes_held = _held(row, tables.hash_table(before))
-        if row.codes_held == tables.hash_table(table):
+        row.codes_held = _get_vendor_fingerprint(row, hash_table(before))
+        if row.codes_held == hash_table(table):
             row.codes_held = ""
-        report = tables.replace_table(
+        report = replace_table(
             row, table, kind=RefreshKind.ROLL_BACK, by=scope, name=scope.username, read_at=None
         )
     log.info("codes_rolled_back", vdn=scope.vdn.pk, by=scope.username, **report.counts())
@@ -66,27 +275,23 @@ def roll_back(*, scope: Scope, pk: int, version: int) -> RefreshReport:
 
 
 def get_active_roll_back(vdn: Vdn) -> CodeRefresh | None:
-    """The roll-back that holds the vendor's table off; None where none does."""
+    """Return the roll-back that keeps the vendor's table out; None where none does."""
     if not vdn.codes_held:
         return None
-    return _of(vdn).filter(kind=RefreshKind.ROLL_BACK).defer("table", "changes").first()
+    return vdn.code_refreshes.filter(kind=RefreshKind.ROLL_BACK).defer("table", "changes").first()
 
 
-def _held(row: Vdn, left: str) -> str:
-    """The fingerprint of the vendor's own table, as it was last read.
+def _get_vendor_fingerprint(row: Vdn, replaced: str) -> str:
+    """Return the fingerprint of the vendor's own table, as it was last read.
 
-    That is the one which is left now, unless it had been rolled back before.
+    That is the table replaced now, unless it had been rolled back before.
     """
-    last = _of(row).values_list("kind", flat=True).first()
-    return row.codes_held if last == RefreshKind.ROLL_BACK and row.codes_held else left
+    last = row.code_refreshes.values_list("kind", flat=True).first()
+    return row.codes_held if last == RefreshKind.ROLL_BACK and row.codes_held else replaced
 
 
-def _of(vdn: Vdn) -> QuerySet[CodeRefresh]:
-    return CodeRefresh.objects.filter(vdn=vdn)
-
-
-def _one(scope: Scope, pk: int) -> CodeRefresh:
-    row = _of(scope.vdn).filter(pk=pk).first()
+def _get_refresh(scope: Scope, pk: int) -> CodeRefresh:
+    row = scope.vdn.code_refreshes.filter(pk=pk).first()
     if row is None:
         raise VdnNotFound
     return row

@@ -1,4 +1,4 @@
-"""How often each code was seen of late: distinct reservations that bore it, whoever looked."""
+"""Count how often each code occurred lately: distinct reservations with it, over all readers."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from django.db.models import Count
 from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import CodeSighting, Vdn
 from isales_proxy.privacy import masking
-from isales_proxy.result_codes.tables import MAX_CODE_LENGTH
+from isales_proxy.result_codes.history import MAX_CODE_LENGTH
 
 DAYS: Final = 7
 _KEPT_DAYS: Final = 8
-_MOST_REMEMBERED: Final = 50_000
-_Sight = tuple[int, str, str]
+_MAX_REMEMBERED: Final = 50_000
+_Occurrence = tuple[int, str, str]
 
-# What this process wrote down, and on which day: a row that is looked at again costs no query.
-_known: dict[_Sight, date] = {}
+# Occurrences recorded by this process, and the day: a row shown again costs no query.
+_known: dict[_Occurrence, date] = {}
 _lock = threading.Lock()
 
 
 def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
-    """Note what codes these rows bear; one query, and none when nothing is new today.
+    """Record the codes of these rows in one query, or in none when nothing is new today.
 
-    A reader's page does not depend on it: a failure is logged.
+    A failure is logged: the page is shown without.
     """
-    day = _today()
+    day = _get_day()
     found = {
         (vdn.pk, row.fail_code.replace("\x00", "")[:MAX_CODE_LENGTH], _fingerprint(row.appoint_id))
         for row in rows
         if row.fail_code and row.appoint_id and _is_code(row, row.fail_code)
     }
-    # In one order everywhere, so that two pages at once do not wait for each other in a circle.
-    new = sorted(sight for sight in found if sight[1] and _known.get(sight) != day)
+    # Sorted, so that two pages at once do not deadlock.
+    new = sorted(each for each in found if each[1] and _known.get(each) != day)
     if not new:
         return
     written = optional_write(
@@ -55,40 +54,37 @@ def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     if not written:
         return
     with _lock:
-        if len(_known) + len(new) > _MOST_REMEMBERED:
+        if len(_known) + len(new) > _MAX_REMEMBERED:
             _known.clear()
         _known.update(dict.fromkeys(new, day))
 
 
 def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
-    """Code → reservations that bore it in the last `DAYS` days (UTC), today included.
-
-    Of `code` alone where one is given.
-    """
-    found = CodeSighting.objects.filter(vdn=vdn, day__gt=_today() - timedelta(days=DAYS))
+    """Return the number of reservations for each code, or for `code`, in the last `DAYS` days
+    (UTC), today included."""
+    found = CodeSighting.objects.after(_get_day() - timedelta(days=DAYS), vdn=vdn)
     if code:
         found = found.filter(code=code)
-    return dict(found.order_by("code").values_list("code").annotate(Count("pk")))
+    return found.count_by_code()
 
 
 def purge(now: datetime | None = None) -> int:
-    """Delete what counts no longer; gives the number of rows."""
-    before = _today(now) - timedelta(days=_KEPT_DAYS)
-    return CodeSighting.objects.filter(day__lt=before).delete()[0]
+    """Delete occurrences that count no longer; return the number of rows."""
+    return CodeSighting.objects.before(_get_day(now) - timedelta(days=_KEPT_DAYS)).delete()[0]
 
 
 def clear_memory() -> None:
-    """Drop what this process remembers."""
+    """Forget what this process has recorded."""
     with _lock:
         _known.clear()
 
 
-def _today(now: datetime | None = None) -> date:
+def _get_day(now: datetime | None = None) -> date:
     return (now or timezone.now()).astimezone(UTC).date()
 
 
 def _is_code(row: Reservation, text: str) -> bool:
-    """Whether everybody may read it: the code book tells all roles what codes were seen."""
+    """Tell whether all roles may read it: the code book lists the codes that occurred."""
     own = masking.get_own_numbers((row.called_no, row.caller_no))
     return masking.mask_code(text, own) == text
 

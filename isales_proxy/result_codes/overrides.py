@@ -1,4 +1,4 @@
-"""What admins of a VDN say of a code in place of what we ship."""
+"""Overrides: texts of an admin in place of the built-in explanation of a code."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from django.db.models import F
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, CodeNote, Vdn
-from isales_proxy.result_codes import guide, occurrences
+from isales_proxy.result_codes import occurrences
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.book import CodeMeaning
-from isales_proxy.result_codes.guide import TEXTS, Explanation
+from isales_proxy.result_codes.book import NOTHING, TEXTS, CodeMeaning, Explanation, get_shipped
 
 
 @dataclass(frozen=True)
 class CodeDetail:
-    """All about one code. `row` is None for one that the table lacks."""
+    """One code with its explanation. `row` is None for a code that the table lacks."""
 
     code: str
     row: CodeMeaning | None
@@ -30,32 +29,32 @@ class CodeDetail:
 
 
 def get_detail(*, scope: Scope, code: str) -> CodeDetail:
-    """What there is about a code of the table, of the reference, or of a row that was seen.
+    """Return what is known of a code of the table, of the built-in guide, or of a row shown.
 
-    Raises NotYours where there is nothing.
+    Raises VdnNotFound where there is nothing.
     """
     book = result_codes.get_book(scope.vdn)
-    row, shipped = book.get(code), guide.get_shipped(code)
+    row, shipped = book.get(code), get_shipped(code)
     seen = occurrences.count_recent(scope.vdn, code).get(code, 0)
-    note = CodeNote.objects.filter(vdn=scope.vdn, code=code).first() if book.notes else None
-    if row is None and note is None and not seen and shipped == guide.NOTHING:
+    note = scope.vdn.code_notes.filter(code=code).first() if book.notes else None
+    if row is None and note is None and not seen and shipped == NOTHING:
         raise VdnNotFound
     return CodeDetail(code, row, book.explain(code), shipped, seen, note)
 
 
 def set_override(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
-    """Say these `TEXTS` of a code; an empty one, or one that is ours, leaves ours standing.
+    """Override the texts of a code; an empty or unchanged text leaves the built-in one.
 
-    Without any of its own the note goes. Raises NotAllowed, and NotYours like `story`.
+    Without any text of its own the override is deleted. Raises PermissionMissing and VdnNotFound.
     """
     scope.require(Permission.EDIT_RESULT_CODES)
     get_detail(scope=scope, code=code)
-    shipped = guide.get_shipped(code).texts()
+    shipped = get_shipped(code).texts()
     own = {name: texts[name] if texts[name] != shipped[name] else "" for name in TEXTS}
     with transaction.atomic():
         Vdn.objects.select_for_update().get(pk=scope.vdn.pk)
-        note = CodeNote.objects.filter(vdn=scope.vdn, code=code).first()
-        before = _said(note)
+        note = scope.vdn.code_notes.filter(code=code).first()
+        before = _get_texts(note)
         if own == (before or dict.fromkeys(TEXTS, "")):
             return
         if any(own.values()):
@@ -78,9 +77,9 @@ def set_override(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
 
 
 def remove_override(*, scope: Scope, code: str) -> None:
-    """Back to what we ship. Raises like `change`."""
+    """Restore the built-in texts. Raises like `set_override`."""
     set_override(scope=scope, code=code, texts=dict.fromkeys(TEXTS, ""))
 
 
-def _said(note: CodeNote | None) -> dict[str, str] | None:
+def _get_texts(note: CodeNote | None) -> dict[str, str] | None:
     return None if note is None else {name: getattr(note, name) for name in TEXTS}

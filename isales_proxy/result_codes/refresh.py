@@ -1,55 +1,73 @@
-"""Reading the vendor's code table: all pages, in both languages, one reader of a VDN at a time.
+"""Read the vendor's code table, and preview what a refresh would change before it is applied.
 
-Follows "Querying OBS Outbound Call Result Codes".
+Follows "Querying OBS Outbound Call Result Codes": all pages, in both languages, one reader of a VDN
+at a time. The table of a preview is kept for a while under a random ID; it belongs to the person,
+the VDN and the version of the table that it was compared with. Once the vendor's table was read
+later and had changed, an older preview is not applied any more.
 """
 
 from __future__ import annotations
 
+import re
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from django.core.cache import cache
 
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import IncompleteSweep, TimedOut
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import LOCALES, Locale, ResultCodeQuery
 from isales_proxy.client.records import ResultCode as VendorCode
 from isales_proxy.core import locks
 from isales_proxy.core.settings import get_isales_settings
-from isales_proxy.models import Vdn
-from isales_proxy.result_codes.tables import MAX_CODE_LENGTH, CodeText, Table
+from isales_proxy.models import RefreshKind, Vdn
+from isales_proxy.result_codes import history
+from isales_proxy.result_codes.history import (
+    MAX_CODE_LENGTH,
+    CodeText,
+    RefreshReport,
+    Table,
+    TableChanged,
+)
 from isales_proxy.vendor import gateway
 
 PAGE_ROWS: Final = 50
 WITHIN_SECONDS: Final = 150.0
-_TURN_SECONDS: Final = 180
+_LOCK_SECONDS: Final = 180
+
+KEPT: Final = timedelta(minutes=15)
+_PREVIEW_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 Progress = Callable[[int, int], None]
-_Placed = tuple[tuple[str, int], VendorCode]
+_KeyedCode = tuple[tuple[str, int], VendorCode]
 
 
 @contextmanager
 def fetch_table(
     vdn: Vdn, *, within: float = WITHIN_SECONDS, progress: Progress | None = None
 ) -> Iterator[Table]:
-    """The vendor's whole table as it stands now; until the end nobody else reads a newer one.
+    """Read the vendor's whole table; until the block is left nobody else reads a newer one.
 
-    `within` bounds the reading in seconds; `progress` is told (codes read, codes expected). Raises
-    ISalesError when the vendor fails, IncompleteSweep for a table without a code,
-    `turns.AlreadyRunning` while somebody else reads.
+    `within` bounds the reading in seconds; `progress` gets (codes read, codes expected). Raises
+    ISalesError when the vendor fails, IncompleteSweep for an empty table, AlreadyRunning while
+    another reader is at work.
     """
 
-    def tell(read: int, expected: int) -> None:
-        cache.set(_progress_key(vdn), (read, expected), _TURN_SECONDS)
+    def report_progress(read: int, expected: int) -> None:
+        cache.set(_progress_key(vdn), (read, expected), _LOCK_SECONDS)
         if progress is not None:
             progress(read, expected)
 
-    with locks.hold_lock(f"codes:turn:{vdn.pk}", seconds=_TURN_SECONDS):
+    with locks.hold_lock(f"codes:turn:{vdn.pk}", seconds=_LOCK_SECONDS):
         try:
-            texts = _read_all(vdn, tell, within)
+            texts = _read_all(vdn, report_progress, within)
         finally:
             cache.delete(_progress_key(vdn))
         yield {
@@ -59,7 +77,7 @@ def fetch_table(
 
 
 def get_progress(vdn: Vdn) -> tuple[int, int]:
-    """(codes read, codes expected) of a reading under way; (0, 0) where there is none."""
+    """Return (codes read, codes expected) of the reader at work; (0, 0) without one."""
     read, expected = cache.get(_progress_key(vdn), (0, 0))
     return read, expected
 
@@ -68,15 +86,15 @@ def _progress_key(vdn: Vdn) -> str:
     return f"codes:progress:{vdn.pk}"
 
 
-def _read_all(vdn: Vdn, tell: Progress, within: float) -> dict[str, dict[str, str]]:
-    """Code → locale → words."""
+def _read_all(vdn: Vdn, report_progress: Progress, within: float) -> dict[str, dict[str, str]]:
+    """Return locale → text for each code."""
     give_up = time.monotonic() + within
     texts: dict[str, dict[str, str]] = {}
     read = 0
 
     for locale in LOCALES:
 
-        def fetch(number: int, locale: Locale = locale) -> Page[_Placed]:
+        def fetch(number: int, locale: Locale = locale) -> Page[_KeyedCode]:
             nonlocal read
             left = give_up - time.monotonic()
             if left <= 0:
@@ -87,11 +105,11 @@ def _read_all(vdn: Vdn, tell: Progress, within: float) -> dict[str, dict[str, st
                 deadline=left if left < get_isales_settings().deadline else None,
             )
             read += len(page.items)
-            tell(read, page.total * len(LOCALES))
-            placed = tuple(_placed(page.items, number))
+            report_progress(read, page.total * len(LOCALES))
+            placed = tuple(_add_keys(page.items, number))
             return Page(items=placed, total=page.total, page=page.page, size=page.size)
 
-        for _where, item in iter_pages(fetch, key=_place):
+        for _where, item in iter_pages(fetch, key=_get_key):
             code = item.code.replace("\x00", "")[:MAX_CODE_LENGTH]
             if code:
                 # PostgreSQL stores no NUL.
@@ -102,17 +120,134 @@ def _read_all(vdn: Vdn, tell: Progress, within: float) -> dict[str, dict[str, st
     return texts
 
 
-def _place(placed: _Placed) -> tuple[str, int]:
+def _get_key(placed: _KeyedCode) -> tuple[str, int]:
     return placed[0]
 
 
-def _placed(items: Iterable[VendorCode], page: int) -> Iterator[_Placed]:
-    """Each row with what makes it one of its own in a sweep.
+def _add_keys(items: Iterable[VendorCode], page: int) -> Iterator[_KeyedCode]:
+    """Yield each row with its key in a sweep.
 
-    That is its code; one that comes twice on a page counts twice, and one without a code counts as
-    the row that it is: the vendor's total counts them too.
+    That is its code and how often it came on the page; a row without a code is identified by its
+    place. The vendor's total counts duplicates and rows without a code, too.
     """
     seen: Counter[str] = Counter()
     for place, item in enumerate(items):
         seen[item.code] += 1
         yield (item.code, seen[item.code]) if item.code else ("", page * PAGE_ROWS + place), item
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Changes that the vendor's table would make. `id` is "" where nothing differs."""
+
+    id: str
+    report: RefreshReport
+
+
+class Expired(LookupError):
+    """There is no such preview any more, or it is another person's."""
+
+
+class Outdated(RuntimeError):
+    """Our table has changed since; nothing was applied. `preview` compares with the current one."""
+
+    def __init__(self, preview: Preview) -> None:
+        super().__init__("The table has changed since the preview.")
+        self.preview = preview
+
+
+def create_preview(*, scope: Scope) -> Preview:
+    """Read the vendor's table and list what it would change; record a table without changes.
+
+    Raises PermissionMissing, and what `fetch_table` raises.
+    """
+    scope.require(Permission.REFRESH_RESULT_CODES)
+    with fetch_table(scope.vdn) as table:
+        read_at = datetime.now(UTC)
+        latest = {"read_at": read_at.isoformat(), "table": history.hash_table(table)}
+        # For as long as an older preview may be kept.
+        cache.set(_latest_key(scope.vdn), latest, KEPT.total_seconds())
+        return _compare(scope, table, read_at)
+
+
+def apply_preview(*, scope: Scope, preview_id: str) -> RefreshReport:
+    """Apply exactly what was shown.
+
+    Raises PermissionMissing, Expired, Outdated, and TableChanged when the vendor's table was read
+    later and had changed.
+    """
+    scope.require(Permission.REFRESH_RESULT_CODES)
+    key = _preview_key(scope, preview_id)
+    kept: dict[str, Any] | None = cache.get(key) if _PREVIEW_ID.fullmatch(preview_id) else None
+    if kept is None:
+        raise Expired
+    table = history.parse_table(kept["table"])
+    read_at = datetime.fromisoformat(kept["read_at"])
+    report = None
+    with history.lock_table(scope.vdn) as row:
+        overtaken = _is_overtaken(row, table, read_at)
+        if not overtaken and row.codes_version == kept["version"]:
+            row.codes_held = ""
+            report = history.replace_table(
+                row, table, kind=RefreshKind.PERSON, by=scope, name=scope.username, read_at=read_at
+            )
+    cache.delete(key)
+    if overtaken:
+        raise TableChanged
+    if report is None:
+        raise Outdated(_compare(scope, table, read_at))
+    return report
+
+
+def _is_overtaken(row: Vdn, table: Table, read_at: datetime) -> bool:
+    """Tell whether the vendor's table was read later and may have changed by then."""
+    if row.codes_read_at is not None and row.codes_read_at > read_at:
+        # A table kept out by a roll-back is the one found then; any other was taken over.
+        return history.hash_table(table) != row.codes_held
+    latest: dict[str, str] | None = cache.get(_latest_key(row))
+    return (
+        latest is not None
+        and datetime.fromisoformat(latest["read_at"]) > read_at
+        and latest["table"] != history.hash_table(table)
+    )
+
+
+def _compare(scope: Scope, table: Table, read_at: datetime) -> Preview:
+    with history.lock_table(scope.vdn) as row:
+        found = history.compare_tables(history.load_table(row), table)
+        report = history.build_report(table, found, read_at)
+        if not found:
+            _record_unchanged(row, scope, table, read_at)
+            return Preview("", report)
+        version = row.codes_version
+    preview_id = uuid.uuid4().hex
+    # Plain values alone: what a shared cache holds outlives a release.
+    kept = {
+        "table": {code: list(words) for code, words in table.items()},
+        "read_at": read_at.isoformat(),
+        "version": version,
+    }
+    cache.set(_preview_key(scope, preview_id), kept, KEPT.total_seconds())
+    return Preview(preview_id, report)
+
+
+def _record_unchanged(row: Vdn, scope: Scope, table: Table, read_at: datetime) -> None:
+    later = row.codes_read_at is not None and row.codes_read_at >= read_at
+    if not later:
+        row.codes_held = ""
+    history.replace_table(
+        row,
+        table,
+        kind=RefreshKind.PERSON,
+        by=scope,
+        name=scope.username,
+        read_at=None if later else read_at,
+    )
+
+
+def _latest_key(vdn: Vdn) -> str:
+    return f"codes:latest-reading:{vdn.pk}"
+
+
+def _preview_key(scope: Scope, preview_id: str) -> str:
+    return f"codes:preview:{scope.vdn.pk}:{scope.user_id}:{preview_id}"

@@ -1,7 +1,7 @@
-"""The code table of a VDN: there when it is needed, minded while rows pass by, refreshed.
+"""The code table of a VDN: read on first need, refreshed, and checked against the rows shown.
 
-A refresh that fails or stops half-way changes nothing. What a person asks for at a screen is shown
-before it is applied: see `previews`.
+A refresh that fails or stops half-way changes nothing. On the screens a refresh is previewed before
+it is applied, see `refresh`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import AuditAction, RefreshKind, ResultCode, Vdn
 from isales_proxy.result_codes import book as code_book
-from isales_proxy.result_codes import occurrences, tables
-from isales_proxy.result_codes import refresh as reading
+from isales_proxy.result_codes import history, occurrences
+from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes.book import CodeBook
+from isales_proxy.result_codes.history import RefreshReport, Table
 from isales_proxy.result_codes.refresh import WITHIN_SECONDS, Progress
-from isales_proxy.result_codes.tables import RefreshReport, Table
 
 __all__ = ["RefreshReport", "get_book", "record_codes", "refresh", "refresh_unattended"]
 
@@ -37,15 +37,15 @@ UNKNOWN_CODE_PAUSE: Final = timedelta(minutes=10)
 _FIRST_NEED_SECONDS: Final = 5.0
 _FIRST_NEED_PAUSE_SECONDS: Final = 60
 
-# Listened to by the jobs, which refresh the table out of the reader's way.
+# The jobs listen and refresh the table in the background.
 unknown_code_seen = Signal()
 
 
 def get_book(vdn: Vdn) -> CodeBook:
-    """The codes of this VDN; fetched now if they never were and the vendor lets us.
+    """Return the codes of this VDN; read them from the vendor if that never happened.
 
-    The first need waits `_FIRST_NEED_SECONDS` at most and, where that fails, is tried again by the
-    first reader after a minute.
+    That takes `_FIRST_NEED_SECONDS` at most; after a failure the first reader after a minute tries
+    again.
     """
     if vdn.codes_read_at is None and cache.add(
         f"codes:first-need:{vdn.pk}", 1, _FIRST_NEED_PAUSE_SECONDS
@@ -55,41 +55,41 @@ def get_book(vdn: Vdn) -> CodeBook:
                 vdn=vdn, by="first need", kind=RefreshKind.NEED, within=_FIRST_NEED_SECONDS
             )
         except (ISalesError, AlreadyRunning, Error) as error:
-            # A reader's page does not depend on it, not even while nothing can be written.
+            # The page is shown without, also while the database takes no write.
             log.warning("codes_not_there_yet", vdn=vdn.pk, error=type(error).__name__)
         vdn.refresh_from_db(fields=["codes_version", "codes_read_at", "codes_held"])
     return code_book.get_book(vdn)
 
 
 def record_codes(vdn: Vdn, rows: Iterable[Reservation]) -> None:
-    """Note the codes that fresh rows bear; send `unknown_code_seen` when the table lacks one.
+    """Record the codes of fresh rows; send `unknown_code_seen` when the table lacks one.
 
-    At most once in ten minutes a VDN, and never before the table was first read. Who listens may
-    fail: the reader's rows do not depend on it.
+    The signal is sent at most once in ten minutes a VDN, and not before the table was first read.
+    A failing receiver is logged.
     """
-    bearing = [row for row in rows if row.fail_code]
-    occurrences.record_occurrences(vdn, bearing)
-    codes = {row.fail_code for row in bearing}
+    with_code = [row for row in rows if row.fail_code]
+    occurrences.record_occurrences(vdn, with_code)
+    codes = {row.fail_code for row in with_code}
     if vdn.codes_read_at is None or codes <= code_book.get_book(vdn).codes.keys():
         return
     pause = f"codes:unknown:{vdn.pk}"
     if not cache.add(pause, 1, UNKNOWN_CODE_PAUSE.total_seconds()):
         return
-    for _receiver, outcome in unknown_code_seen.send_robust(sender=Vdn, vdn=vdn):
-        if isinstance(outcome, Exception):
-            log.warning("unknown_code_not_minded", vdn=vdn.pk, error=type(outcome).__name__)
+    for _receiver, result in unknown_code_seen.send_robust(sender=Vdn, vdn=vdn):
+        if isinstance(result, Exception):
+            log.warning("unknown_code_not_handled", vdn=vdn.pk, error=type(result).__name__)
             cache.delete(pause)
 
 
 def refresh(*, scope: Scope) -> RefreshReport:
-    """Refresh at once at a person's wish, even to a table that was rolled back.
+    """Refresh at once for a person, even to a table that was rolled back.
 
-    Raises NotAllowed, and what `refresh_unattended` raises.
+    Raises PermissionMissing, and what `refresh_unattended` raises.
     """
     scope.require(Permission.REFRESH_RESULT_CODES)
-    with reading.fetch_table(scope.vdn) as table, tables.lock_table(scope.vdn) as row:
+    with code_refresh.fetch_table(scope.vdn) as table, history.lock_table(scope.vdn) as row:
         row.codes_held = ""
-        report = tables.replace_table(
+        report = history.replace_table(
             row,
             table,
             kind=RefreshKind.PERSON,
@@ -112,39 +112,39 @@ def refresh_unattended(
     """Read the whole code table in both languages and replace ours in one transaction.
 
     A table that was rolled back is not taken over again before the vendor lists another one. Raises
-    what `reading.reading` raises; then nothing has changed.
+    what `fetch_table` raises; then nothing has changed.
     """
     with (
-        reading.fetch_table(vdn, within=within, progress=progress) as table,
-        tables.lock_table(vdn) as row,
+        code_refresh.fetch_table(vdn, within=within, progress=progress) as table,
+        history.lock_table(vdn) as row,
     ):
         now = datetime.now(UTC)
-        if row.codes_held and row.codes_held == tables.hash_table(table):
-            report = _hold(row, table, now)
+        if row.codes_held and row.codes_held == history.hash_table(table):
+            report = _keep_table(row, table, now)
         else:
             row.codes_held = ""
-            report = tables.replace_table(row, table, kind=kind, by=None, name=by, read_at=now)
+            report = history.replace_table(row, table, kind=kind, by=None, name=by, read_at=now)
     log.info("codes_refreshed", vdn=vdn.pk, by=by, held=report.held, **report.counts())
     return report
 
 
-def _hold(row: Vdn, table: Table, now: datetime) -> RefreshReport:
-    """The vendor still lists what was rolled back: ours stays, and was looked after now."""
-    ours = tables.load_table(row)
-    listed = ResultCode.objects.filter(vdn=row, gone_at=None, code__in=ours.keys() & table.keys())
+def _keep_table(row: Vdn, table: Table, now: datetime) -> RefreshReport:
+    """Keep ours while the vendor still lists the table rolled back; record that it was read."""
+    ours = history.load_table(row)
+    listed = ResultCode.objects.listed(row).filter(code__in=ours.keys() & table.keys())
     listed.update(last_seen=now)
     row.codes_read_at = now
     row.save(update_fields=["codes_read_at"])
-    return replace(tables.build_report(ours, (), now), held=True)
+    return replace(history.build_report(ours, (), now), held=True)
 
 
 def record_export(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, str]) -> None:
-    """Note that the table left as a file; of a text that was searched for, only that it was."""
-    told = {name: True if name == "q" else text for name, text in filters.items()}
-    audit.record(AuditAction.CODES_EXPORTED, by=scope, kind=kind, rows=rows, filters=told)
+    """Record the export of the table; of a search text only that there was one."""
+    used = {name: True if name == "q" else text for name, text in filters.items()}
+    audit.record(AuditAction.CODES_EXPORTED, by=scope, kind=kind, rows=rows, filters=used)
 
 
 def get_progress(*, scope: Scope) -> tuple[int, int]:
-    """(codes read, codes expected) of a reading under way; (0, 0) where there is none."""
+    """Return (codes read, codes expected) of the reader at work; (0, 0) without one."""
     scope.require(Permission.REFRESH_RESULT_CODES)
-    return reading.get_progress(scope.vdn)
+    return code_refresh.get_progress(scope.vdn)

@@ -1,4 +1,4 @@
-"""From settings and a VDN's own keys to the `Client` of this process. Only services call it."""
+"""Clients of the vendor, made of the settings and a VDN's own keys. Only services use them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from isales_proxy.simulator import (
 from isales_proxy.vendor import vendor_use
 from isales_proxy.vendor.token_store import DatabaseTokenStore
 
-_OWN_KEYS_CLOSED: Final = "The VDN's own keys cannot be opened with this SECRET_KEY."
+_OWN_KEYS_UNREADABLE: Final = "The VDN's own keys cannot be opened with this SECRET_KEY."
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A client, and the version of the VDN's own keys that it was made with."""
+class _CachedClient:
+    """A client, and the version of the VDN's own keys that it uses."""
 
     client: Client
     version: int
@@ -38,17 +38,17 @@ class _Made:
 
 _lock = threading.Lock()
 # By VDN; None is for all that never had keys of their own.
-_clients: dict[int | None, _Made] = {}
+_clients: dict[int | None, _CachedClient] = {}
 _simulator: Simulator | None = None
-# Whether the database is known to be one of a real CC-iSales, which it then stays.
+# Whether the database is known to be used with a real CC-iSales, which never changes back.
 _in_real_use = False
 
 
 def get_client(vdn: Vdn) -> Client:
-    """The client for a VDN, shared by all threads: with its own keys where it has some.
+    """Return the client for a VDN, shared by all threads, with the VDN's own keys if it has any.
 
-    Raises KeysUnreadable when those were sealed with another `SECRET_KEY`, and SimulatorRefused
-    where the simulator would stand in on a database of a real CC-iSales.
+    Raises KeysUnreadable when those were encrypted with another `SECRET_KEY`, and SimulatorRefused
+    for the simulator on a database of a real CC-iSales.
     """
     ensure_allowed()
     key = vdn.pk if vdn.keys_version else None
@@ -57,20 +57,20 @@ def get_client(vdn: Vdn) -> Client:
         if made is None or made.version != vdn.keys_version:
             if made is not None:
                 made.client.close()
-            made = _clients[key] = _Made(_new(vdn, Observer()), vdn.keys_version)
+            made = _clients[key] = _CachedClient(_new(vdn, Observer()), vdn.keys_version)
         return made.client
 
 
 def create_diagnostic_client(vdn: Vdn, observer: ClientObserver) -> Client:
-    """A client like that of the VDN, for one examination: its circuits are closed, its calls are
-    told to `observer`, none is repeated, and the caller closes it. Raises like `client`."""
+    """Create a client like that of the VDN for one check: its circuits are closed, its calls are
+    reported to `observer`, none is repeated, and the caller closes it. Raises like `get_client`."""
     ensure_allowed()
     with _lock:
         return _new(vdn, observer, repeating=False)
 
 
 def close() -> None:
-    """Let go of the clients and of an embedded simulator; the next call starts anew."""
+    """Close the clients and an embedded simulator; the next call creates new ones."""
     global _simulator, _in_real_use
     _in_real_use = False
     with _lock:
@@ -83,8 +83,8 @@ def close() -> None:
 
 
 def ensure_allowed() -> None:
-    """Note with which vendor this database is used. A demo looks each time, since the database may
-    become a real one at any time.
+    """Record the vendor that this database is used with. A demo checks each time, since the
+    database may become a real one at any time.
 
     Raises SimulatorRefused and django.db.Error; see `vendor_use.check`.
     """
@@ -97,7 +97,7 @@ def ensure_allowed() -> None:
 
 
 def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Client:
-    # The observer tells every attempt; stamina would tell each a second time.
+    # The observer logs every attempt; stamina would log it a second time.
     stamina.instrumentation.set_on_retry_hooks(())
     found = _in_demo(get_isales_settings()) if get_isales_settings().demo else get_isales_settings()
     own = VdnCredentials.objects.filter(vdn=vdn).first() if vdn.keys_version else None
@@ -129,11 +129,11 @@ def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings
             token=own.open("token") or found.token,
         )
     except DecryptionFailed:
-        raise KeysUnreadable(_OWN_KEYS_CLOSED, maybe_sent=False) from None
+        raise KeysUnreadable(_OWN_KEYS_UNREADABLE, maybe_sent=False) from None
 
 
 def _in_demo(found: ISalesSettings) -> ISalesSettings:
-    """The settings with the simulator in the vendor's place."""
+    """Return the settings with the simulator in the vendor's place."""
     return replace(
         found,
         base_url=_simulator_address(found),
@@ -149,7 +149,7 @@ def _in_demo(found: ISalesSettings) -> ISalesSettings:
 
 
 def _simulator_address(found: ISalesSettings) -> str:
-    """Where the simulator is: started by `make run`, else one embedded in this process."""
+    """Return the address of the simulator: of `make run`, else one embedded in this process."""
     global _simulator
     if settings.SIMULATOR_URL:
         return str(settings.SIMULATOR_URL)

@@ -1,4 +1,4 @@
-"""The keys that a VDN has of its own: put in, taken away, never shown again."""
+"""Keys of a VDN of its own: stored encrypted, removed, never shown again."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from isales_proxy.client.auth import Credentials
 from isales_proxy.client.config import ObsConfig
 from isales_proxy.models import AuditAction, User, Vdn, VdnCredentials
 
-# Those that make sense together only.
+# Keys that are usable together only.
 PAIRS: Final = (("access_key", "secret_key"), ("app_key", "app_secret"))
 
 
 def list_own_keys(vdn: Vdn) -> frozenset[str]:
-    """The names of the keys that this VDN has of its own."""
+    """Return the names of the keys that this VDN has of its own."""
     row = VdnCredentials.objects.filter(vdn=vdn).first()
     return frozenset(name for name in VdnCredentials.NAMES if row and getattr(row, name))
 
 
 def validate_key(name: str, value: str) -> None:
-    """Refuse what the client could not use. Raises ValidationError, without the value."""
+    """Check that the client can use a key. Raises ValidationError, without the value."""
     trials: dict[str, Callable[[], object]] = {
         "access_key": lambda: Credentials(value, "-"),
         "secret_key": lambda: Credentials("-", value),
@@ -44,9 +44,9 @@ def validate_key(name: str, value: str) -> None:
 
 
 def change_keys(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[str]) -> None:
-    """Seal the keys of `put`, take those of `take` away, and have every process use them.
+    """Store the keys of `put` encrypted and remove those of `take`, for every process at once.
 
-    Raises ValidationError when half of a pair would be left, which could sign nothing.
+    Raises ValidationError when half of a pair would be left.
     """
     with transaction.atomic():
         row, _created = VdnCredentials.objects.select_for_update().get_or_create(vdn=vdn)

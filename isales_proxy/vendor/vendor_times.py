@@ -1,4 +1,4 @@
-"""The times of a write-back as the vendor is told them, whose format it leaves open."""
+"""Format of the times in a write-back, which the vendor's page leaves open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from isales_proxy.models import Vdn
 
 
 def format_time(moment: datetime | None, vdn: Vdn) -> str:
-    """A time as the vendor is told it: the settings say in which format and zone."""
+    """Format a time for the vendor, in the format and zone of the settings; "" for None."""
     if moment is None:
         return ""
     found = get_isales_settings()
@@ -22,7 +22,7 @@ def format_time(moment: datetime | None, vdn: Vdn) -> str:
 
 
 def parse_time(text: str, vdn: Vdn) -> datetime | None:
-    """The time that such a text tells, aware; None for one of another format than is set now."""
+    """Parse such a text to an aware time; None for a text of another format."""
     found = get_isales_settings()
     try:
         if found.time_format in {"milliseconds", "seconds"}:

@@ -1,4 +1,4 @@
-"""With which vendor this database is used: once the real CC-iSales, never the simulator again.
+"""Vendor that this database is used with: after the real CC-iSales, never the simulator again.
 
 A worker or a command without `ISALES_BASE_URL` would otherwise mark real write-backs delivered that
 only the simulator has seen, and replace the code table. The other way round, write-backs of a demo
@@ -29,7 +29,7 @@ FROM_THE_DEMO: Final = "Written for the simulator, so it is never sent to CC-iSa
 
 
 class SimulatorRefused(ISalesError):
-    """The simulator may not stand in here. Nothing was sent."""
+    """The simulator may not be used with this database. Nothing was sent."""
 
     maybe_sent = False
     outcome: ClassVar[str] = "simulator_refused"
@@ -37,7 +37,7 @@ class SimulatorRefused(ISalesError):
 
 
 def check() -> None:
-    """Note with which vendor the database is used from now on, before that vendor is asked.
+    """Record the vendor that the database is used with, before that vendor is called.
 
     Raises SimulatorRefused for the simulator on a database of a real CC-iSales, and
     django.db.Error.
@@ -53,8 +53,10 @@ def check() -> None:
 
 
 def refuses_simulator() -> bool:
-    """Whether the simulator is configured, on a database of a real CC-iSales. Writes nothing; a
-    database without tables, or out of reach, refuses nothing."""
+    """Tell whether the simulator is configured on a database of a real CC-iSales.
+
+    Writes nothing. False for a database without tables or out of reach.
+    """
     if not get_isales_settings().demo:
         return False
     try:
@@ -64,14 +66,14 @@ def refuses_simulator() -> bool:
 
 
 def see_configured() -> None:
-    """Raise CommandError where a command was started without the configuration of the server: it
-    would seal with another key what that one reads."""
+    """Raise CommandError for a command without the configuration of the server: it would encrypt
+    with another key than the server decrypts with."""
     if refuses_simulator():
         raise CommandError(REASON)
 
 
 def is_from_demo(created_at: datetime) -> bool:
-    """Whether what was written then (aware) was meant for the simulator, and is not any more."""
+    """Tell whether a write-back of this time (aware) was meant for the simulator only."""
     return VendorUse.objects.filter(
         simulated_since__lte=created_at, real_since__gt=created_at
     ).exists()

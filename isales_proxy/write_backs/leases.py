@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Max, Min
 
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
-from isales_proxy.core.durability import commit_to_disk
+from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.models.write_backs import WriteBackQuerySet

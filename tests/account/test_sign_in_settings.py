@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard import environment
 from dashboard.account.sign_in.devices import describe_device
 from dashboard.account.sign_in.single_sign_on import get_claim
-from dashboard.environment.sign_in import Grant, SignIn
+from dashboard.environment import groups
+from dashboard.environment.variables import Variables
+from isales_proxy.core.settings import Grant, ISalesSettings, SignIn
 
 WHOLE = {
     "OIDC_ISSUER": "https://id.example.org/realms/calls",
@@ -18,10 +19,19 @@ WHOLE = {
 }
 
 
+def read_sign_in() -> SignIn:
+    env = Variables()
+    found = groups.read_sign_in(env)
+    env.finish(
+        groups.find_problems(debug=True, secret_key="", isales=ISalesSettings(), sign_in=found)
+    )
+    return found
+
+
 def test_a_whole_provider_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in WHOLE.items():
         monkeypatch.setenv(name, value)
-    sso = environment.read().sign_in.single_sign_on
+    sso = read_sign_in().single_sign_on
     assert sso is not None
     assert sso.grants == (
         Grant("callboard-sup", "supervisor", 88),
@@ -31,7 +41,7 @@ def test_a_whole_provider_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_has_to_be_set() -> None:
-    found = environment.read().sign_in
+    found = read_sign_in()
     assert found == SignIn()
 
 
@@ -56,7 +66,7 @@ def test_what_does_not_fit_is_named(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured) as told:
-        environment.read()
+        read_sign_in()
     assert named in str(told.value)
     assert "very-secret-indeed" not in str(told.value)
 

@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _thirty_days(settings: Any) -> None:
-    settings.KEEPING = replace(settings.KEEPING, audit_days=30)
+    settings.RETENTION = replace(settings.RETENTION, audit_days=30)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_next_day_goes_on_where_the_last_one_ended(events: list[AuditEvent])
 
 
 def test_nothing_to_delete_is_no_event(events: list[AuditEvent], settings: Any) -> None:
-    settings.KEEPING = replace(settings.KEEPING, audit_days=41)
+    settings.RETENTION = replace(settings.RETENTION, audit_days=41)
     assert retention.purge(NOW) == 0
     assert left() == [event.pk for event in events]
 

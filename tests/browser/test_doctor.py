@@ -16,7 +16,7 @@ NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1440, "height": 900}
 
 
-def examined(seat: Seat) -> None:
+def run_check(seat: Seat) -> None:
     seat.page.locator("#examine button").click()
     seat.page.locator("[data-source=live]").wait_for()
 
@@ -50,7 +50,7 @@ def test_no_rule_of_accessibility_is_broken(
     seat.go(PAGE)
     assert violations(seat.page) == []
     vendor.faults.add("business", operation=LIST_RESULT_CODES)
-    examined(seat)
+    run_check(seat)
     assert violations(seat.page) == []
     width = seat.page.evaluate("document.documentElement.scrollWidth")
     assert width <= viewport["width"], "the page scrolls sideways"
@@ -59,7 +59,7 @@ def test_no_rule_of_accessibility_is_broken(
 def test_the_report_is_copied(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin")
     seat.go(PAGE)
-    examined(seat)
+    run_check(seat)
     seat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     seat.page.get_by_role("button", name="Copy").click()
     expect(seat.page.get_by_text("Report copied")).to_be_visible()

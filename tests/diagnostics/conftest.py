@@ -1,4 +1,4 @@
-"""What the doctor's tests stand on besides the common fixtures."""
+"""Fixtures of the API doctor's tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def scope(people: dict[str, User]) -> Scope:
 
 @pytest.fixture
 def simulated(settings: Any) -> Iterator[Callable[..., Simulator]]:
-    """A function: options of a simulator → it runs in the vendor's place."""
+    """Function that starts a simulator with options in the vendor's place."""
     running: list[Simulator] = []
 
     def start(**options: Any) -> Simulator:

@@ -1,4 +1,4 @@
-"""`check_vendor`: the doctor at the command line."""
+"""The command `check_vendor`: the API doctor at the command line."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def test_each_interface_is_called_once(vendor: Simulator, people: dict[str, User
     assert sorted(call.operation for call in vendor.calls) == sorted(
         [LIST_RESERVATIONS, LIST_RESULT_CODES, FETCH_TOKEN, LIST_OUTBOUND_TASKS]
     )
-    assert text.startswith("Callboard API doctor\nVDN 88, examined ")
+    assert text.startswith("Callboard API doctor\nVDN 88, checked ")
     assert "4 of 4 interfaces answered." in text
     assert "Fields: as documented" in text
-    assert text.count("asked with --probe only") == 4
+    assert text.count("only checked with --probe") == 4
 
 
-def test_probes_are_asked_at_wish(vendor: Simulator, people: dict[str, User]) -> None:
+def test_probes_run_on_request(vendor: Simulator, people: dict[str, User]) -> None:
     text = check("--vdn", "88", "--probe")
     assert "Time range filters by: appointTime" in text
     assert "calledNo matches: parts of numbers, too" in text
     assert "Largest page: 100 rows; 200 are refused (code 02000007)" in text
-    assert "Order of the rows: the same in two identical questions" in text
+    assert "Order of the rows: the same in two identical queries" in text
     assert "--probe only" not in text
     assert len(vendor.calls.of(LIST_RESERVATIONS)) <= 11
 
 
-def test_every_enabled_vdn_is_examined(vendor: Simulator, people: dict[str, User]) -> None:
+def test_every_enabled_vdn_is_checked(vendor: Simulator, people: dict[str, User]) -> None:
     text = check()
     assert "\nVDN 88, " in text
     assert "\nVDN 89, " in text
@@ -60,7 +60,7 @@ def test_every_enabled_vdn_is_examined(vendor: Simulator, people: dict[str, User
     ]
 
 
-def test_a_failure_is_told_at_the_end_and_by_the_exit_code(
+def test_a_failure_ends_with_a_line_and_exit_code_1(
     vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.faults.add("html", operation=LIST_RESULT_CODES)
@@ -76,17 +76,17 @@ def test_a_failure_is_told_at_the_end_and_by_the_exit_code(
     assert "\nVDN 89, " in out
 
 
-def test_a_vendor_that_is_down_fails_every_interface(
+def test_an_unreachable_vendor_fails_every_interface(
     vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.stop()
     with pytest.raises(CommandError) as told:
         call_command("check_vendor", "--vdn", "88", "--probe")
     assert len(str(told.value).splitlines()) == 4
-    assert capsys.readouterr().out.count("asked with --probe only") == 0
+    assert capsys.readouterr().out.count("only checked with --probe") == 0
 
 
-def test_without_obs_credentials_it_is_no_failure(
+def test_missing_obs_credentials_are_no_failure(
     vendor: Simulator, people: dict[str, User], settings: Any
 ) -> None:
     settings.ISALES = replace(settings.ISALES, app_key="", app_secret="")
@@ -95,14 +95,14 @@ def test_without_obs_credentials_it_is_no_failure(
     assert "2 of 2 interfaces answered." in text
 
 
-def test_one_under_way_is_not_disturbed(vendor: Simulator, people: dict[str, User]) -> None:
+def test_a_running_check_is_not_disturbed(vendor: Simulator, people: dict[str, User]) -> None:
     cache.set("doctor:turn:88", "somebody else", 60)
-    with pytest.raises(CommandError, match="VDN 88: an examination is already under way"):
+    with pytest.raises(CommandError, match="VDN 88: a check is already running"):
         check("--vdn", "88")
     assert len(vendor.calls) == 0
 
 
-def test_an_unknown_vdn_is_refused_in_a_line(people: dict[str, User]) -> None:
+def test_an_unknown_vdn_is_refused_in_one_line(people: dict[str, User]) -> None:
     with pytest.raises(CommandError) as told:
         check("--vdn", "4711")
     assert str(told.value) == "There is no VDN 4711."

@@ -1,4 +1,4 @@
-"""Nothing personal and nothing secret is in what the doctor shows, prints or hands to support."""
+"""The API doctor shows, prints and hands to support nothing personal and nothing secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from isales_proxy.diagnostics import report as doctor_report
+from isales_proxy.diagnostics.report import describe_failure, render_text
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
     DEMO_APP_KEY,
@@ -23,7 +23,7 @@ from isales_proxy.simulator import (
     LIST_RESERVATIONS,
     Simulator,
 )
-from tests.support.doctor import examined
+from tests.support.doctor import run_check
 
 PAGE = "/vdn/88/doctor/"
 # Request IDs, form tokens, fractions and microseconds hold any digits.
@@ -79,7 +79,7 @@ def test_no_number_name_account_key_or_token_is_shown(
             admin.post(PAGE, headers={"HX-Request": "true"}).content.decode(),
             admin.get(PAGE).content.decode(),
             printed("--vdn", "88", "--probe"),
-            repr(examined(probes=True)),
+            repr(run_check(with_probes=True)),
         ]
     shown += [str(record.msg) for record in caplog.records]
     for text in shown:
@@ -87,7 +87,7 @@ def test_no_number_name_account_key_or_token_is_shown(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_odd_rows_give_nothing_away(
+def test_malformed_rows_leak_no_personal_data(
     simulated: Callable[..., Simulator], as_role: Any, seed: int
 ) -> None:
     """Rows of every wrong shape, with personal data in every place that there is."""
@@ -116,11 +116,13 @@ def test_odd_rows_give_nothing_away(
         assert not re.search(r"\d{9,}", RANDOM.sub("", shown))
 
 
-def test_the_vendors_own_words_are_not_handed_on(vendor: Simulator, as_role: Any) -> None:
+def test_the_vendors_own_sentences_are_not_in_the_text_for_support(
+    vendor: Simulator, as_role: Any
+) -> None:
     words = "Ann Unlikely-Name is not reachable at 6591234567"
     vendor.faults.add("business", operation=LIST_RESERVATIONS, times=None, desc=words)
-    report = examined()
-    for text in (doctor_report.text(report), printed(), doctor_report.failure(report.failed[0])):
+    report = run_check()
+    for text in (render_text(report), printed(), describe_failure(report.failed[0])):
         assert "0200006" in text
         assert "Unlikely" not in text
         assert "6591234567" not in text

@@ -65,7 +65,7 @@ def test_old_rows_are_deleted_and_the_batch_stays(vendor: Simulator, scope: Scop
 def test_retention_time_is_a_setting(vendor: Simulator, scope: Scope, settings: Any) -> None:
     from dataclasses import replace
 
-    settings.KEEPING = replace(settings.KEEPING, call_data_days=3)
+    settings.RETENTION = replace(settings.RETENTION, call_data_days=3)
     aged(take(scope).batch, 3.1)
     assert recovery.purge(timezone.now()) == 5
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from isales_proxy.models import CodeCategory, CodeNote
-from isales_proxy.result_codes import guide
+from isales_proxy.result_codes import book
 
 SIDES = {
     "success": CodeCategory.SUCCESS,
@@ -27,12 +27,12 @@ REFERENCE = list(
 
 
 def test_every_code_of_the_reference_is_explained_and_no_other() -> None:
-    assert guide.list_codes() == {row["code"] for row in REFERENCE}
+    assert book.list_codes() == {row["code"] for row in REFERENCE}
 
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row["code"])
 def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str, str]) -> None:
-    found = guide.get_shipped(row["code"])
+    found = book.get_shipped(row["code"])
     if row["code"] in WITHOUT_A_SIDE:
         assert found.category == ""
     else:
@@ -51,4 +51,4 @@ def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str,
 
 
 def test_a_code_that_the_reference_lacks_is_not_made_up() -> None:
-    assert guide.get_shipped("90001") == guide.NOTHING
+    assert book.get_shipped("90001") == book.NOTHING

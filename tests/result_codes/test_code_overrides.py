@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from isales_proxy.models import AuditEvent, CodeNote
-from isales_proxy.result_codes import guide
+from isales_proxy.result_codes import book
 from isales_proxy.simulator import Simulator
 from tests.support.codes import PAGE
 
 CODE = f"{PAGE}00604/"
 NOTE = f"{CODE}note/"
-SHIPPED = guide.get_shipped("00604")
+SHIPPED = book.get_shipped("00604")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_back_to_what_we_ship(admin: Any) -> None:
 
 
 def test_every_change_is_audited_with_before_and_after(admin: Any) -> None:
-    empty = dict.fromkeys(guide.TEXTS, "")
+    empty = dict.fromkeys(book.TEXTS, "")
     first, second = empty | {"meaning_en": "Said no."}, empty | {"step_zh": "别再打。"}
     admin.post(NOTE, {"meaning_en": "Said no."})
     admin.post(NOTE, {"step_zh": "别再打。"})

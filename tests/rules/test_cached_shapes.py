@@ -10,7 +10,7 @@ from isales_proxy.client.page import Page
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.metrics import LastCall
 from isales_proxy.core.response_cache import _Kept
-from isales_proxy.diagnostics import findings as doctor
+from isales_proxy.diagnostics import report
 from isales_proxy.outbound.directory import Names
 from isales_proxy.reservations.live import FoundReservation
 
@@ -25,38 +25,12 @@ SHAPES = {
         "user_account user_name begin_time end_time call_flag caller_no fail_code result "
         "busi_result create_time"
     ),
-    "isales_proxy.diagnostics.findings.ClockDifference": "seconds within",
-    "isales_proxy.diagnostics.findings.InterfaceFinding": (
-        "operation vendor_page method path standing calls error asked_at ms http_status "
-        "request_id shape documented clock rows total drift"
-    ),
-    "isales_proxy.diagnostics.findings.RangeFinding": "column not_these doubt",
-    "isales_proxy.diagnostics.findings.NumberFinding": "match doubt",
-    "isales_proxy.diagnostics.findings.OrderFinding": "same doubt",
-    "isales_proxy.diagnostics.findings.PageFinding": ("largest ending asked got total code doubt"),
-    "isales_proxy.diagnostics.findings.Probes": "calls order number time_range page stopped",
-    "isales_proxy.diagnostics.findings.TokenAge": "age left",
-    "isales_proxy.diagnostics.findings.SettingsFinding": (
-        "demo campaigns obs obs_auth header own_keys own_ca connect_timeout read_timeout "
-        "deadline longest_call max_page_size page_cache_seconds cc_id time_format time_format_zone"
-    ),
-    "isales_proxy.diagnostics.findings.Report": (
-        "vdn_id at seconds by probing versions interfaces in_effect token probes"
-    ),
+    "isales_proxy.diagnostics.report.Fact": "name label text tone quoted",
+    "isales_proxy.diagnostics.report.Section": ("name title facts address status asked_at differs"),
+    "isales_proxy.diagnostics.report.Report": "vdn_id at by versions interfaces details",
 }
-OF_VERSION = 2
-DOCTOR = (
-    doctor.ClockDifference,
-    doctor.InterfaceFinding,
-    doctor.RangeFinding,
-    doctor.NumberFinding,
-    doctor.OrderFinding,
-    doctor.PageFinding,
-    doctor.Probes,
-    doctor.TokenAge,
-    doctor.SettingsFinding,
-    doctor.Report,
-)
+OF_VERSION = 3
+DOCTOR = (report.Fact, report.Section, report.Report)
 
 
 def test_a_new_shape_has_a_new_version() -> None:

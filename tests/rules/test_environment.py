@@ -179,7 +179,7 @@ def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
 
 
 def test_no_setting_shows_its_secret(tmp_path: Path) -> None:
-    code = "from django.conf import settings as s; print(s.ENVIRONMENT, s.ISALES, s.VARIABLES)"
+    code = "from django.conf import settings as s; print(s.SIGN_IN, s.ISALES, s.VARIABLES)"
     run = manage(
         tmp_path,
         "shell",
@@ -239,8 +239,8 @@ def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     var = tmp_path / "var"
     manage(tmp_path, "migrate", "-v0", VAR_DIR=str(var))
     code = (
-        "from isales_proxy import spool; from isales_proxy.services import health;"
-        "spool.put('a', {}, b'b'); health.jobs_alive()"
+        "from isales_proxy.core import disk_queue, health;"
+        "disk_queue.store('a', {}, b'b'); health.record_worker_heartbeat()"
     )
     assert manage(tmp_path, "shell", "-v0", "-c", code, VAR_DIR=str(var)).returncode == 0
     found = {path.name: path.stat().st_mode & 0o777 for path in (var, *var.rglob("*"))}

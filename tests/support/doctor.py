@@ -1,36 +1,33 @@
-"""Reading a doctor's report in tests."""
+"""Helpers for tests that read a report of the API doctor."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from isales_proxy.diagnostics import report as doctor_report
-from isales_proxy.diagnostics import services as doctor
-from isales_proxy.diagnostics.findings import InterfaceFinding, Report
+from isales_proxy.diagnostics import services
+from isales_proxy.diagnostics.report import Report, Section
 from isales_proxy.models import Vdn
 from isales_proxy.simulator import Simulator
 
 
-def examined(**options: Any) -> Report:
-    """VDN 88, as the system examines it."""
-    return doctor.run_check_unattended(vdn=Vdn.objects.get(pk=88), **options)
+def run_check(**options: Any) -> Report:
+    """Check VDN 88 as the system does."""
+    return services.run_check_unattended(vdn=Vdn.objects.get(pk=88), **options)
 
 
-def of(report: Report, operation: str) -> InterfaceFinding:
-    """One interface of the report."""
-    (found,) = [each for each in report.interfaces if each.operation == operation]
+def get_section(report: Report, name: str) -> Section:
+    """Return one section of the report."""
+    (found,) = [each for each in (*report.interfaces, *report.details) if each.name == name]
     return found
 
 
-def fact(report: Report, section: str, name: str) -> str:
-    """One fact in words, as the page shows it; "" where there is none."""
-    for each in doctor_report.sections(report):
-        if each.name == section:
-            return next((line.text for line in each.facts if line.name == name), "")
-    raise AssertionError(section)
+def get_fact(report: Report, section: str, name: str) -> str:
+    """Return one fact as the page shows it; "" where there is none."""
+    facts = get_section(report, section).facts
+    return next((str(fact.text) for fact in facts if fact.name == name), "")
 
 
-def asked(vendor: Simulator) -> Counter[str]:
-    """How often each operation was called."""
+def count_calls(vendor: Simulator) -> Counter[str]:
+    """Count the calls of each operation."""
     return Counter(call.operation for call in vendor.calls)

@@ -8,7 +8,7 @@ from typing import Any
 from django.test import Client
 
 from dashboard.account.sign_in import providers
-from dashboard.environment.sign_in import SingleSignOn
+from isales_proxy.core.settings import SingleSignOn
 from tests.support.oidc import Provider
 
 BEGIN = "/accounts/single-sign-on/"

@@ -140,7 +140,7 @@ def test_retry_after_of_the_vendor_is_respected(outbox: Outbox, vendor: Simulato
 def test_write_back_is_given_up_after_the_configured_time(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
-    settings.KEEPING = RetentionSettings(give_up_hours=2)
+    settings.RETENTION = RetentionSettings(give_up_hours=2)
     vendor.faults.add("garbage", operation=PUSH_MID_RESULT, times=None)
     row = outbox.write()
     outbox.deliver()

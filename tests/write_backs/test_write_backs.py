@@ -216,7 +216,7 @@ def test_older_result_cannot_be_retried_while_a_newer_one_is_sent(outbox: Outbox
 def test_old_write_backs_are_deleted_with_their_journal(
     outbox: Outbox, vendor: Simulator, settings: Any
 ) -> None:
-    settings.KEEPING = RetentionSettings(write_back_days=10)
+    settings.RETENTION = RetentionSettings(write_back_days=10)
     done, waiting = outbox.write("a"), outbox.write("b")
     WriteBack.objects.filter(pk=waiting.pk).update(next_at=outbox.now + timedelta(days=99))
     outbox.deliver()

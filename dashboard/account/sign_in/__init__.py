@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboard.environment.sign_in import SingleSignOn
+from isales_proxy.core.settings import SingleSignOn
 
 # The name of the one provider in allauth's tables.
 PROVIDER_ID: Final = "sso"

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from dashboard.account.sign_in import id_tokens
-from dashboard.environment.sign_in import SingleSignOn
+from isales_proxy.core.settings import SingleSignOn
 
 # Seconds for which the provider's description of itself is kept, by its address.
 _KEPT: Final = 300.0

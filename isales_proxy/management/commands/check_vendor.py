@@ -8,14 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.core.locks import AlreadyRunning
-from isales_proxy.diagnostics import report as doctor_report
-from isales_proxy.diagnostics import services as doctor
+from isales_proxy.diagnostics import services
+from isales_proxy.diagnostics.report import describe_failure, render_text
 from isales_proxy.models import Vdn
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 
 class Command(BaseCommand):
-    """Every enabled VDN, or one. What it prints may be given to the vendor's support."""
+    """Checks every enabled VDN, or one. The output may be given to the vendor's support."""
 
     help = (
         "Call each read-only interface of CC-iSales once, for every enabled VDN or for one, "
@@ -28,27 +28,27 @@ class Command(BaseCommand):
         parser.add_argument(
             "--probe",
             action="store_true",
-            help="ask the list of reservations a few times more, for what the documents leave open",
+            help="send up to 10 more reservation queries, for what the documents leave open",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print a report for each VDN; exit code 1 when an interface failed."""
         failed = []
-        for place, vdn in enumerate(_chosen(options["vdn"])):
+        for index, vdn in enumerate(_get_vdns(options["vdn"])):
             try:
-                report = doctor.run_check_unattended(vdn=vdn, probes=options["probe"])
+                report = services.run_check_unattended(vdn=vdn, with_probes=options["probe"])
             except AlreadyRunning:
-                failed.append(f"VDN {vdn.pk}: an examination is already under way.")
+                failed.append(f"VDN {vdn.pk}: a check is already running.")
                 continue
             except SimulatorRefused as error:
                 raise CommandError(str(error)) from None
-            self.stdout.write(("\n" if place else "") + doctor_report.text(report), ending="")
-            failed += [f"VDN {vdn.pk}: {doctor_report.failure(each)}" for each in report.failed]
+            self.stdout.write(("\n" if index else "") + render_text(report), ending="")
+            failed += [f"VDN {vdn.pk}: {describe_failure(each)}" for each in report.failed]
         if failed:
             raise CommandError("\n".join(failed))
 
 
-def _chosen(number: int | None) -> list[Vdn]:
+def _get_vdns(number: int | None) -> list[Vdn]:
     if number is None:
         return list(Vdn.objects.filter(enabled=True))
     found = list(Vdn.objects.filter(pk=number))

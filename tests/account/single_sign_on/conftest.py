@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.environment.sign_in import Grant, SingleSignOn
+from isales_proxy.core.settings import Grant, SingleSignOn
 from isales_proxy.models import User
 from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, Provider
 from tests.support.single_sign_on import configure

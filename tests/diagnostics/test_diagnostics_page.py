@@ -1,4 +1,4 @@
-"""The API doctor as an admin sees it."""
+"""The page of the API doctor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def facts_of(text: str, section: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_it_is_for_admins(vendor: Simulator, as_role: Any, role: str, method: str) -> None:
+def test_only_admins_may_use_it(vendor: Simulator, as_role: Any, role: str, method: str) -> None:
     assert getattr(as_role(role), method)(PAGE).status_code == 403
     assert len(vendor.calls) == 0
     assert not AuditEvent.objects.exists()
@@ -46,7 +46,7 @@ def test_a_foreign_vdn_does_not_exist(vendor: Simulator, as_role: Any) -> None:
     assert admin.post("/vdn/89/doctor/").status_code == 404
 
 
-def test_looking_asks_nothing(vendor: Simulator, as_role: Any) -> None:
+def test_opening_the_page_calls_nothing(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("admin").get(PAGE)
     text = answer.content.decode()
     assert answer.status_code == 200
@@ -59,7 +59,7 @@ def test_looking_asks_nothing(vendor: Simulator, as_role: Any) -> None:
     assert "<textarea" not in text
 
 
-def test_an_examination_shows_all_of_it(vendor: Simulator, as_role: Any) -> None:
+def test_a_check_shows_all_findings(vendor: Simulator, as_role: Any) -> None:
     text = examine(as_role("admin"))
     assert "<html" not in text
     assert 'data-source="live"' in text
@@ -83,13 +83,13 @@ def test_the_report_can_be_copied_as_text(vendor: Simulator, as_role: Any) -> No
     (button,) = re.findall(r'data-copy="(.*?)"', text, re.DOTALL)
     assert area == button
     report = html.unescape(area)
-    assert re.search(r"^VDN 88, examined \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", report, re.MULTILINE)
+    assert re.search(r"^VDN 88, checked \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", report, re.MULTILINE)
     assert re.search(r"^Callboard [\d.]+, Python [\d.]+, Django ", report, re.MULTILINE)
     assert "POST /rest/isales/v1/openapi/campaigns/{vdnId}/appoint/list" in report
     assert vendor.base_url not in text
 
 
-def test_the_last_report_stays(vendor: Simulator, as_role: Any) -> None:
+def test_the_last_report_is_kept(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     first = examine(admin)
     vendor.calls.clear()
@@ -101,7 +101,9 @@ def test_the_last_report_stays(vendor: Simulator, as_role: Any) -> None:
     assert facts_of(text, "list_reservations") == facts_of(first, "list_reservations")
 
 
-def test_without_javascript_one_comes_back_to_the_report(vendor: Simulator, as_role: Any) -> None:
+def test_without_javascript_a_check_redirects_to_the_report(
+    vendor: Simulator, as_role: Any
+) -> None:
     answer = as_role("admin").post(PAGE, follow=True)
     text = answer.content.decode()
     assert answer.redirect_chain == [(PAGE, 302)]
@@ -109,7 +111,7 @@ def test_without_javascript_one_comes_back_to_the_report(vendor: Simulator, as_r
     assert facts_of(text, "list_reservations")["status"] == "200"
 
 
-def test_what_failed_is_explained(vendor: Simulator, as_role: Any) -> None:
+def test_a_failure_is_explained(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add("business", operation=LIST_RESERVATIONS, desc="Out of order")
     text = examine(as_role("admin"))
     found = facts_of(text, "list_reservations")
@@ -120,7 +122,7 @@ def test_what_failed_is_explained(vendor: Simulator, as_role: Any) -> None:
     assert facts_of(text, "probes")["range"].startswith("Not asked: ")
 
 
-def test_a_difference_from_the_documentation_is_no_success(
+def test_a_difference_from_the_documentation_is_a_warning(
     vendor: Simulator, as_role: Any, settings: Any
 ) -> None:
     admin = as_role("admin")
@@ -142,18 +144,18 @@ def test_a_difference_from_the_documentation_is_no_success(
     assert 'data-verdict="success"' in text
 
 
-def test_one_under_way_is_not_disturbed(vendor: Simulator, as_role: Any) -> None:
+def test_a_running_check_is_not_disturbed(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     cache.set("doctor:turn:88", "somebody else", 60)
     answer = admin.post(PAGE, headers=FRAGMENT)
     assert answer.status_code == 409
-    assert "An examination is already under way." in answer.content.decode()
+    assert "A check is already running." in answer.content.decode()
     plain = admin.post(PAGE, follow=True)
-    assert "An examination is already under way." in plain.content.decode()
+    assert "A check is already running." in plain.content.decode()
     assert len(vendor.calls) == 0
 
 
-def test_an_old_form_is_refused(vendor: Simulator, people: Any) -> None:
+def test_a_post_without_csrf_token_is_refused(vendor: Simulator, people: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["admin"])
     assert client.post(PAGE).status_code == 403
@@ -165,7 +167,9 @@ def test_other_methods_are_refused(vendor: Simulator, as_role: Any) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_it_speaks_both_languages(vendor: Simulator, as_role: Any, language: str) -> None:
+def test_the_page_is_shown_in_both_languages(
+    vendor: Simulator, as_role: Any, language: str
+) -> None:
     admin = as_role("admin")
     admin.cookies["callboard-language"] = language
     examine(admin)

@@ -1,4 +1,4 @@
-"""The probes find out what the documents leave open, and never claim what they cannot know."""
+"""Probes answer what the documents leave open, and claim nothing that they cannot know."""
 
 from __future__ import annotations
 
@@ -20,12 +20,24 @@ from isales_proxy.client import (
     ReservationQuery,
     TimedOut,
 )
-from isales_proxy.diagnostics.findings import Doubt, EndpointInclusion, Match, Probes
 from isales_proxy.diagnostics.probes import MAX_CALLS, run_probes
 
 FIRST = 1_747_302_523_000
 MINUTE = 60_000
 COLUMNS = ("appointTime", "createTime", "beginTime", "endTime")
+
+
+NO_ROWS = "Cannot tell: the list has too few rows."
+TOO_CLOSE = "Cannot tell: no sampled row has times that lie far enough apart."
+ALL_FIT = "Cannot tell: every row of the list fits the query."
+IGNORED = "None: the filter is ignored."
+NONE_FITS = "Cannot tell: the rows returned do not fit the query."
+CHANGED = "Cannot tell: two identical queries returned different rows."
+NO_NUMBER = "Cannot tell: no sampled row has a number long enough to cut."
+REFUSED = "Cannot tell: the query is refused."
+STOPPED = "Cannot tell: the check was stopped before."
+PART = "parts of numbers, too"
+WHOLE = "whole numbers only: a number's middle finds nothing"
 
 
 def a_row(number: int, **fields: Any) -> dict[str, Any]:
@@ -60,10 +72,7 @@ class Vendor:
     fails: dict[int, Exception] = field(default_factory=dict)
     asked: list[ReservationQuery] = field(default_factory=list)
 
-    def list_reservations(
-        self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
-    ) -> Page[Reservation]:
-        assert vdn == 88
+    def list_reservations(self, query: ReservationQuery, deadline: float) -> Page[Reservation]:
         assert deadline
         self.asked.append(query)
         if len(self.asked) in self.fails:
@@ -85,12 +94,11 @@ class Vendor:
             return value is not None and ms(query.begin) <= value <= ms(query.end)
         return True
 
-    def examined(self, left: Callable[[], float] = lambda: 5.0) -> Probes:
-        """The findings, when ten rows were read before."""
-        first = replace(self, fails={}, asked=[]).list_reservations(
-            vdn=88, query=ReservationQuery(size=10), deadline=1.0
-        )
-        return run_probes(self, vdn=88, first=first, left=left)
+    def run_probes(self, remaining: Callable[[], float] = lambda: 5.0) -> dict[str, str]:
+        """Return the answers by question, when ten rows were read before."""
+        first = replace(self, fails={}, asked=[]).list_reservations(ReservationQuery(size=10), 1.0)
+        section = run_probes(self.list_reservations, first=first, remaining=remaining)
+        return {fact.name: str(fact.text) for fact in section.facts}
 
 
 def ms(moment: datetime) -> int:
@@ -100,8 +108,7 @@ def ms(moment: datetime) -> int:
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("count", [3, 40, 400])
 def test_the_column_of_the_time_range_is_found(column: str, count: int) -> None:
-    found = Vendor(rows(count), column=column).examined().time_range
-    assert (found.column, found.doubt) == (column, None)
+    assert Vendor(rows(count), column=column).run_probes()["range"] == column
 
 
 @given(
@@ -117,7 +124,7 @@ def test_the_column_of_the_time_range_is_found(column: str, count: int) -> None:
     ),
     step=st.sampled_from([1_000, 10_000, MINUTE]),
 )
-def test_no_wrong_column_is_ever_told(
+def test_a_wrong_column_is_never_reported(
     column: str, times: list[tuple[int | None, ...]], step: int
 ) -> None:
     """However much the times of the rows coincide."""
@@ -130,148 +137,156 @@ def test_no_wrong_column_is_ever_told(
         for number, values in enumerate(times)
     ]
     vendor = Vendor(table, column=column)
-    found = vendor.examined().time_range
-    assert found.column in {"", column}
-    assert column not in found.not_these
-    assert found.doubt is not Doubt.IGNORED
-    assert bool(found.column) != bool(found.doubt)
+    found = vendor.run_probes()["range"]
+    doubt, _filters, excluded = found.partition(" It does not filter by ")
+    assert doubt in {column, NO_ROWS, TOO_CLOSE, ALL_FIT, NONE_FITS}
+    assert column not in excluded
     assert len(vendor.asked) <= MAX_CALLS
 
 
-def test_rows_whose_times_coincide_part_nothing() -> None:
+def test_rows_with_equal_times_leave_the_question_open() -> None:
     table = [a_row(n, createTime=None, beginTime=None, endTime=None) for n in range(20)]
-    assert Vendor(table).examined().time_range.doubt is Doubt.NOT_PARTED
+    assert Vendor(table).run_probes()["range"] == TOO_CLOSE
 
 
-def test_columns_that_are_not_tested_are_told_where_the_right_one_is_not_seen() -> None:
+def test_excluded_columns_are_reported_where_the_right_one_is_not_seen() -> None:
     table = [a_row(number, beginTime=None) for number in range(20)]
-    found = Vendor(table, column="beginTime").examined().time_range
-    assert (found.column, found.doubt) == ("", Doubt.NOT_PARTED)
-    assert found.not_these == ("appointTime", "createTime", "endTime")
+    found = Vendor(table, column="beginTime").run_probes()["range"]
+    assert found == f"{TOO_CLOSE} It does not filter by appointTime, createTime, endTime."
 
 
-def test_a_range_by_something_else_is_no_column() -> None:
+def test_a_range_by_an_unknown_column_fits_no_column() -> None:
     table = [a_row(number) | {"elsewhere": FIRST + number * 7 * MINUTE} for number in range(30)]
     for number, row in enumerate(table):
         row["appointTime"] = FIRST + 1000 * MINUTE - number * 11 * MINUTE
-    found = Vendor(table, column="elsewhere").examined().time_range
-    assert (found.column, found.doubt) == ("", Doubt.NONE_FITS)
+    assert Vendor(table, column="elsewhere").run_probes()["range"].startswith(NONE_FITS)
 
 
 @pytest.mark.parametrize("count", [2, 300])
-def test_filters_that_are_ignored_are_told(count: int) -> None:
-    found = Vendor(rows(count), deaf=("range", "calledNo")).examined()
-    assert found.time_range.doubt is Doubt.IGNORED
-    assert found.number.doubt is Doubt.IGNORED
+def test_ignored_filters_are_reported(count: int) -> None:
+    found = Vendor(rows(count), deaf=("range", "calledNo")).run_probes()
+    assert found["range"] == IGNORED
+    assert found["number"] == IGNORED
 
 
-def test_a_single_row_tells_nothing_of_the_filters() -> None:
+def test_a_single_row_leaves_the_filters_open() -> None:
     for deaf in ((), ("range", "calledNo")):
-        found = Vendor(rows(1), deaf=deaf).examined()
-        assert found.time_range.doubt is Doubt.NOT_TELLING
-        assert found.number.doubt is Doubt.NOT_TELLING
-        assert found.order.doubt is Doubt.NO_ROWS
+        found = Vendor(rows(1), deaf=deaf).run_probes()
+        assert found["range"] == ALL_FIT
+        assert found["number"] == ALL_FIT
+        assert found["order"] == NO_ROWS
 
 
-@pytest.mark.parametrize(("whole", "match"), [(True, Match.WHOLE), (False, Match.PART)])
-def test_what_a_called_number_matches_is_found(whole: bool, match: Match) -> None:
+@pytest.mark.parametrize(("whole", "match"), [(True, WHOLE), (False, PART)])
+def test_matching_of_called_numbers_is_found(whole: bool, match: str) -> None:
     vendor = Vendor(rows(60), whole=whole)
-    assert vendor.examined().number.match is match
+    assert vendor.run_probes()["number"] == match
     asked = [query.called_no for query in vendor.asked if query.called_no]
     assert len(asked) == (2 if whole else 1)
     assert asked[0] in {row["calledNo"][2:-2] for row in vendor.rows}
 
 
 @pytest.mark.parametrize("number", ["12345", "138****5678", "", "sip:alice@example.org"])
-def test_numbers_that_cannot_be_cut_are_not_asked_for(number: str) -> None:
+def test_numbers_that_cannot_be_cut_are_not_searched(number: str) -> None:
     vendor = Vendor([a_row(n, calledNo=number) for n in range(5)])
-    assert vendor.examined().number.doubt is Doubt.NO_NUMBER
+    assert vendor.run_probes()["number"] == NO_NUMBER
     assert not any(query.called_no for query in vendor.asked)
 
 
 @pytest.mark.parametrize(
-    ("options", "count", "largest", "ending", "asked"),
+    ("options", "count", "answer"),
     [
-        ({"refuses_above": 20}, 300, 10, EndpointInclusion.REFUSED, 50),
-        ({"refuses_above": 50}, 300, 50, EndpointInclusion.REFUSED, 100),
-        ({"refuses_above": 100}, 300, 100, EndpointInclusion.REFUSED, 200),
-        ({"refuses_above": 500}, 30, 500, EndpointInclusion.REFUSED, 1_000),
-        ({"cap": 30}, 300, 30, EndpointInclusion.CAPPED, 50),
-        ({"cap": 100}, 300, 100, EndpointInclusion.CAPPED, 200),
-        ({"cap": 120}, 300, 120, EndpointInclusion.CAPPED, 200),
-        ({}, 3_000, 1_000, EndpointInclusion.TOP, 1_000),
-        ({"cap": 40}, 30, 1_000, EndpointInclusion.TOP, 1_000),
+        (
+            {"refuses_above": 20},
+            300,
+            "10 rows; 50 are refused (code 02000007). Lower ISALES_MAX_PAGE_SIZE to 10.",
+        ),
+        (
+            {"refuses_above": 50},
+            300,
+            "50 rows; 100 are refused (code 02000007). Lower ISALES_MAX_PAGE_SIZE to 50.",
+        ),
+        ({"refuses_above": 100}, 300, "100 rows; 200 are refused (code 02000007)"),
+        (
+            {"refuses_above": 500},
+            30,
+            (
+                "500 rows; 1000 are refused (code 02000007) "
+                "(the list has 30: a silent cap would not show)"
+            ),
+        ),
+        (
+            {"cap": 30},
+            300,
+            "30 rows; only 30 of 50 requested are returned. Lower ISALES_MAX_PAGE_SIZE to 30.",
+        ),
+        ({"cap": 100}, 300, "100 rows; only 100 of 200 requested are returned"),
+        ({"cap": 120}, 300, "120 rows; only 120 of 200 requested are returned"),
+        ({}, 3_000, "at least 1000 rows"),
+        ({"cap": 40}, 30, "at least 1000 rows (the list has 30: a silent cap would not show)"),
     ],
 )
-def test_the_largest_page_is_found(
-    options: dict[str, Any], count: int, largest: int, ending: EndpointInclusion, asked: int
-) -> None:
-    found = Vendor(rows(count), **options).examined().page
-    assert (found.largest, found.ending, found.asked) == (largest, ending, asked)
-    assert found.total == count
+def test_the_largest_page_is_found(options: dict[str, Any], count: int, answer: str) -> None:
+    assert Vendor(rows(count), **options).run_probes()["page"] == answer
 
 
 def test_a_page_that_cannot_be_read_ends_the_search() -> None:
     vendor = Vendor(rows(3_000), fails={6: BadAnswer()})
-    found = vendor.examined().page
-    assert (found.largest, found.ending, found.asked) == (100, EndpointInclusion.UNREADABLE, 200)
+    assert vendor.run_probes()["page"] == "100 rows; the answer to 200 cannot be read"
 
 
 def test_the_order_of_two_identical_pages_is_compared() -> None:
-    assert Vendor(rows(60)).examined().order.same is True
+    assert Vendor(rows(60)).run_probes()["order"] == "the same in two identical queries"
     turned = Vendor(rows(30), shuffle=lambda found, call: found[:: 1 if call % 2 else -1])
-    assert turned.examined().order.same is False
+    assert turned.run_probes()["order"].startswith("differs between identical queries")
     moving = Vendor(rows(600), shuffle=lambda found, call: found[call:])
-    assert moving.examined().order.doubt is Doubt.CHANGED
+    assert moving.run_probes()["order"] == CHANGED
 
 
-def test_an_empty_list_is_asked_nothing() -> None:
+def test_an_empty_list_is_not_queried_further() -> None:
     vendor = Vendor([])
-    found = vendor.examined()
-    assert found.calls == len(vendor.asked) == 0
-    for finding in (found.order, found.number, found.time_range, found.page):
-        assert finding.doubt is Doubt.NO_ROWS
+    found = vendor.run_probes()
+    assert vendor.asked == []
+    assert found.pop("calls") == "0"
+    assert found == dict.fromkeys(("range", "number", "page", "order"), NO_ROWS)
 
 
 @pytest.mark.parametrize("error", [TimedOut(), CredentialsRefused()])
 @pytest.mark.parametrize("at", range(1, 8))
-def test_the_first_failure_of_the_line_ends_it(error: Exception, at: int) -> None:
+def test_the_first_failure_of_the_connection_ends_the_probes(error: Exception, at: int) -> None:
     vendor = Vendor(rows(300), column="endTime", whole=True, fails={at: error})
-    found = vendor.examined()
-    assert found.calls == len(vendor.asked) == at
-    assert found.stopped is error
-    assert found.page.ending in {EndpointInclusion.STOPPED, None}
+    found = vendor.run_probes()
+    assert found["calls"] == str(len(vendor.asked)) == str(at)
+    assert found["page"].endswith("rows; more was not tried")
 
 
-def test_a_question_that_is_refused_does_not_end_the_others() -> None:
+def test_a_refused_query_does_not_end_the_others() -> None:
     for at in range(2, 6):
         vendor = Vendor(rows(300), fails={at: Refused(code="0200001")})
-        found = vendor.examined()
-        assert found.stopped is None
-        doubts = [found.order.doubt, found.number.doubt, found.time_range.doubt]
-        refused = found.page.ending is EndpointInclusion.REFUSED and found.page.code == "0200001"
-        assert doubts.count(Doubt.REFUSED) + refused == 1
+        found = vendor.run_probes()
+        refused = "are refused (code 0200001)" in found.pop("page")
+        assert list(found.values()).count(REFUSED) + refused == 1
 
 
-def test_never_more_than_ten_questions_are_asked() -> None:
+def test_at_most_ten_queries_are_sent() -> None:
     # All four columns, both numbers, and all page sizes would be twelve.
     vendor = Vendor([a_row(n) for n in range(2_000)], column="nowhere", whole=True)
-    found = vendor.examined()
-    assert found.calls == len(vendor.asked) == MAX_CALLS
-    assert (found.page.largest, found.page.ending) == (200, EndpointInclusion.STOPPED)
-    assert found.time_range.doubt is Doubt.NONE_FITS
+    found = vendor.run_probes()
+    assert found["calls"] == str(len(vendor.asked)) == str(MAX_CALLS)
+    assert found["page"] == "at least 200 rows; more was not tried"
+    assert found["range"].startswith(NONE_FITS)
 
 
-def test_nothing_is_asked_when_the_time_is_spent() -> None:
+def test_no_query_is_sent_when_the_time_is_spent() -> None:
     seconds = iter([5.0, 5.0, 5.0])
     vendor = Vendor(rows(300))
-    found = vendor.examined(left=lambda: next(seconds, 0.0))
-    assert found.calls == len(vendor.asked) == 3
-    assert found.time_range.doubt is Doubt.STOPPED
-    assert found.page.ending is EndpointInclusion.STOPPED
+    found = vendor.run_probes(remaining=lambda: next(seconds, 0.0))
+    assert found["calls"] == str(len(vendor.asked)) == "3"
+    assert found["range"] == STOPPED
+    assert found["page"].endswith("more was not tried")
 
 
-def test_a_few_odd_rows_do_not_mislead() -> None:
+def test_a_few_inconsistent_rows_do_not_mislead() -> None:
     """Rows may show another time than the vendor's table holds, or none."""
     table = [
         a_row(number, appointTime=FIRST + (number // 40) * 300 * MINUTE) for number in range(400)
@@ -281,4 +296,4 @@ def test_a_few_odd_rows_do_not_mislead() -> None:
     def shown(found: list[Any], _call: int) -> list[Any]:
         return [row | {"appointTime": None} if row["appointId"] in odd else row for row in found]
 
-    assert Vendor(table, shuffle=shown).examined().time_range.column == "appointTime"
+    assert Vendor(table, shuffle=shown).run_probes()["range"] == "appointTime"

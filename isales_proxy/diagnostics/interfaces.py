@@ -1,0 +1,256 @@
+"""Findings about one vendor interface: how the call went, and what differs from its page."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from isales_proxy import problems
+from isales_proxy.client.errors import (
+    CredentialsRefused,
+    ISalesError,
+    Misdirected,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from isales_proxy.client.operations import LIST_RESERVATIONS, LIST_RESULT_CODES, Operation
+from isales_proxy.client.page import Page
+from isales_proxy.core.metrics import Observer
+from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Section, Text, fill, join
+
+# The OBS pages contradict themselves, which leaves their envelope open.
+_ENVELOPES: Final = {
+    LIST_RESERVATIONS.name: "resultCode+returnCode",
+    LIST_RESULT_CODES.name: "resultCode+returnCode",
+}
+_CLOCK_WARNING_SECONDS: Final = 30.0
+# The Date header holds whole seconds, cut off: on average half of one is missing.
+_HALF_A_SECOND: Final = 0.5
+
+_NOT_CALLED: Final = {
+    InterfaceStatus.NO_CREDENTIALS: _("No OBS credentials are set."),
+    InterfaceStatus.NO_TOKEN: _("No token was received."),
+    InterfaceStatus.KEYS_UNREADABLE: _(
+        "The VDN's own keys were encrypted with another SECRET_KEY. Enter them again."
+    ),
+}
+_CHECK_NETWORK: Final = _("Check address, network and certificates, and whether CC-iSales is up.")
+_HINTS: Final = (
+    (CredentialsRefused, _("Check the keys and the clock of this server.")),
+    (Misdirected, _("Check the addresses that are set.")),
+    (Unreachable, _CHECK_NETWORK),
+    (TimedOut, _CHECK_NETWORK),
+)
+_DIFFERENCES: Final = {
+    "unknown": _("never documented"),
+    "missing": _("missing"),
+    "retyped": _("of another type than documented"),
+    "unreadable": _("unreadable"),
+    "oversize": _("more rows than asked for"),
+    "too_small": _("a total smaller than the rows"),
+}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request sent: when it ended (aware UTC), its duration in seconds, and its result."""
+
+    ended_at: datetime
+    seconds: float
+    outcome: str
+    request_id: str
+    http_status: int | None
+
+
+class CallLog(Observer):
+    """Observer of one check, for one thread. Calls and drift are counted in the metrics as well."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._clock = clock
+        self.attempts: dict[str, list[Attempt]] = defaultdict(list)
+        self.dates: dict[str, datetime | None] = {}
+        self.shapes: dict[str, str] = {}
+        # A dictionary keeps the order in which the differences were met.
+        self.differences: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
+
+    def called(
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        attempt: int,
+        request_id: str,
+        http_status: int | None,
+    ) -> None:
+        """Record one attempt."""
+        self.attempts[operation].append(
+            Attempt(self._clock(), seconds, outcome, request_id, http_status)
+        )
+        super().called(operation, outcome, seconds, attempt, request_id, http_status)
+
+    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
+        """Record the vendor's time and envelope of a good answer."""
+        self.dates[operation], self.shapes[operation] = date, shape
+
+    def drift(self, operation: str, field: str, kind: str) -> None:
+        """Record a field that is not as documented."""
+        self.differences[operation][field, kind] = None
+        super().drift(operation, field, kind)
+
+    def breaker(self, operation: str, state: str) -> None:
+        """Ignore it: the circuits of a check are not those of people's calls."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of calling one interface; `answer` holds its rows, if it has any."""
+
+    status: InterfaceStatus
+    error: ISalesError | None = None
+    answer: Page[Any] | tuple[Any, ...] | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether a good answer came."""
+        return self.status is InterfaceStatus.ANSWERED
+
+
+def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> Section:
+    """Describe one interface by its outcome and by what the client reported of its calls."""
+    attempts = log.attempts[operation.name]
+    last = attempts[-1] if attempts else None
+    documented = _ENVELOPES.get(operation.name, "")
+    shape = log.shapes.get(operation.name, "") if outcome.answered else ""
+    facts = list(_describe_outcome(outcome))
+    if last is not None:
+        facts.append(
+            Fact("latency", _("Answer time"), fill(_("%s ms"), round(last.seconds * 1000)))
+        )
+    if len(attempts) > 1:
+        facts.append(Fact("calls", _("Requests"), str(len(attempts)), "warn"))
+    if last is not None and last.http_status is not None:
+        facts.append(Fact("status", _("HTTP status"), str(last.http_status)))
+    if outcome.answered:
+        text, tone = shape or _("unknown"), ""
+        if shape and documented not in {"", shape}:
+            names = {"found": shape, "documented": documented}
+            text, tone = fill(_("%(found)s (documented: %(documented)s)"), names), "warn"
+        facts.append(Fact("envelope", _("Envelope"), text, tone))
+    facts += _describe_clock(operation, outcome, last, log)
+    facts += _describe_rows(outcome, log.differences[operation.name])
+    request_id = last.request_id if last else outcome.error.request_id if outcome.error else ""
+    if request_id:
+        facts.append(Fact("request", _("Our request ID"), request_id))
+    return Section(
+        name=operation.name,
+        title=operation.vendor_page,
+        facts=tuple(facts),
+        address=f"{operation.method} {operation.path.replace('{vdn}', '{vdnId}')}",
+        status=outcome.status,
+        asked_at=last.ended_at - timedelta(seconds=last.seconds) if last else None,
+        differs=bool(log.differences[operation.name]) or documented not in {"", shape},
+    )
+
+
+def _describe_outcome(outcome: Outcome) -> Iterator[Fact]:
+    error, label = outcome.error, _("Outcome")
+    tone = "warn" if outcome.status is InterfaceStatus.NO_CREDENTIALS else "bad"
+    if outcome.answered:
+        yield Fact("outcome", label, _("answered"), "good")
+    elif outcome.status in _NOT_CALLED:
+        yield Fact("outcome", label, _("not called"), tone)
+        yield Fact("explanation", _("Explanation"), _NOT_CALLED[outcome.status])
+    elif error is None:
+        yield Fact("outcome", label, _("failed"), tone)
+    else:
+        causes: list[Text] = []
+        if error.sentence != error.default_sentence:
+            causes.append(gettext_lazy(error.sentence))
+        causes += [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
+        bare = copy.copy(error)
+        if isinstance(bare, Refused):
+            bare.vendor_sentence = ""
+        plain, quoted = (
+            join(" ", [_describe_problem(each, "detail"), *causes]) for each in (bare, error)
+        )
+        yield Fact("outcome", label, _describe_problem(error, "title"), tone)
+        yield Fact("explanation", _("Explanation"), plain, quoted=quoted)
+
+
+def _describe_clock(
+    operation: Operation[Any], outcome: Outcome, last: Attempt | None, log: CallLog
+) -> Iterator[Fact]:
+    """Compare the vendor's clock with ours in the middle of the last attempt.
+
+    A refusal tells it too: a wrong clock is a reason to refuse a signature.
+    """
+    label, error, answered = _("Vendor's clock"), outcome.error, log.dates.get(operation.name)
+    if not outcome.answered:
+        answered = error.vendor_time if error and error.operation == operation.name else None
+    if answered is None or last is None:
+        if outcome.answered:
+            yield Fact("clock", label, _("The answer tells no time."))
+        return
+    middle = last.ended_at - timedelta(seconds=last.seconds / 2)
+    ahead = (answered - middle).total_seconds() + _HALF_A_SECOND
+    within = last.seconds / 2 + _HALF_A_SECOND
+    # The header tells whole seconds.
+    spans = {"span": format_span(round(abs(ahead))), "within": f"{within:.1f}"}
+    tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
+    if abs(ahead) <= within:
+        yield Fact("clock", label, fill(_("the same as ours, within %.1f s"), within), "good")
+    elif ahead > 0:
+        text = fill(_("%(span)s ahead of ours, within %(within)s s"), spans)
+        yield Fact("clock", label, text, tone)
+    else:
+        text = fill(_("%(span)s behind ours, within %(within)s s"), spans)
+        yield Fact("clock", label, text, tone)
+
+
+def _describe_rows(outcome: Outcome, differences: Iterable[tuple[str, str]]) -> Iterator[Fact]:
+    answer = outcome.answer
+    rows = len(answer.items if isinstance(answer, Page) else answer or ())
+    if isinstance(answer, Page):
+        text = fill(_("%(rows)s of %(total)s"), {"rows": rows, "total": answer.total})
+        yield Fact("rows", _("Rows"), text)
+    elif answer is not None:
+        yield Fact("rows", _("Rows"), str(rows))
+    kinds: dict[str, list[str]] = {}
+    for field, kind in differences:
+        kinds.setdefault(kind, []).append(field)
+    if kinds:
+        parts = [
+            join(": ", (_DIFFERENCES.get(kind, kind), ", ".join(dict.fromkeys(fields))))
+            for kind, fields in sorted(kinds.items())
+        ]
+        yield Fact("fields", _("Fields"), join(_("; "), parts), "warn")
+    elif rows:
+        yield Fact("fields", _("Fields"), _("as documented"), "good")
+    elif answer is not None:
+        yield Fact("fields", _("Fields"), _("no row to compare"))
+
+
+def format_span(seconds: int) -> str:
+    """Format a duration: `45 s`, `58 min`, `3 h`."""
+    if seconds < 120:
+        return fill(_("%s s"), seconds)
+    if seconds < 7200:
+        return fill(_("%s min"), seconds // 60)
+    return fill(_("%s h"), seconds // 3600)
+
+
+def _get_problem_text(error: ISalesError, part: str) -> str:
+    return str(getattr(problems.describe(error), part))
+
+
+_describe_problem = lazy(_get_problem_text, str)
