@@ -21,12 +21,10 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 DAYS_BACK: Final = 21
 DAYS_AHEAD: Final = 10
-ANOMALY_EVERY: Final = 12
-"""One row in so many carries an anomaly."""
 
+_ANOMALY_EVERY: Final = 12  # one row in so many carries an anomaly
 _NEAR_ROWS: Final = 40
 _BUSY_DAYS: Final = {-3: 0.13, 2: 0.08}
-_ANSWERED: Final = "00000"
 _MISSPELT_SHARE: Final = 0.3  # of rows that spell the customer's ID as in the vendor's example
 _TABLES: Final = json.loads(
     files("isales_proxy.simulator").joinpath("demo_data.json").read_text("utf-8")
@@ -61,7 +59,8 @@ def generate_reservations(vdn: int, rows: int, seed: int, anchor_ms: int) -> lis
     rng = random.Random(f"callboard/{seed}/{vdn}")  # noqa: S311  (demo data)
     maker = _RowMaker(rng, vdn, anchor_ms)
     near = min(_NEAR_ROWS, rows // 3)
-    times = [_near_time(rng, i, near, anchor_ms) for i in range(near)]
+    offsets = (HOUR / near * (i + 0.1 + 0.8 * rng.random()) - HOUR / 2 for i in range(near))
+    times = [int(anchor_ms + offset) // SECOND * SECOND for offset in offsets]
     times += _spread_times(rng, rows - near, anchor_ms)
     return [
         maker.make(time_ms, near=i < near, anomaly=_pick_anomaly(i, _TABLES["anomalies"]))
@@ -70,13 +69,8 @@ def generate_reservations(vdn: int, rows: int, seed: int, anchor_ms: int) -> lis
 
 
 def _pick_anomaly(index: int, table: dict[str, Any]) -> str:
-    turn, rest = divmod(index, ANOMALY_EVERY)
+    turn, rest = divmod(index, _ANOMALY_EVERY)
     return list(table)[turn % len(table)] if rest == 5 else ""
-
-
-def _near_time(rng: random.Random, index: int, near: int, anchor_ms: int) -> int:
-    offset = -HOUR / 2 + HOUR / near * (index + 0.1 + 0.8 * rng.random())
-    return int(anchor_ms + offset) // SECOND * SECOND
 
 
 def _spread_times(rng: random.Random, count: int, anchor_ms: int) -> list[int]:
@@ -115,7 +109,7 @@ class _RowMaker:
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
         fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
-        answered = fail_code == _ANSWERED
+        answered = fail_code == "00000"
         start_ms = self._draw_start(appoint_ms, call_type, near=near)
         length = rng.randint(20, 420) if answered else rng.randint(5, 45)
         end_ms = (start_ms or appoint_ms) + length * SECOND

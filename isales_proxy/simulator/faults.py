@@ -59,16 +59,11 @@ KINDS: Final = _OPTIONS.keys() | {
 }
 
 _NOISE: Final = b'\x00\xff{"resultCode":"0200000",\x80"data":[{]]}\xfe'
-_PAGE: Final = (
-    b"<!DOCTYPE html><html><head><title>Sign in</title></head>"
-    b"<body><h1>Please sign in</h1></body></html>"
-)
+_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer; Content-Length is added when it is sent."""
-
     status: int
     body: bytes
     content_type: str = "application/json;charset=UTF-8"
@@ -135,12 +130,10 @@ class Faults:
             return self._added
 
     def remove(self, number: int) -> None:
-        """Remove a rule; one that is used up already is no error."""
         with self._lock:
             self._rules = [rule for rule in self._rules if rule.number != number]
 
     def clear(self) -> None:
-        """Remove all rules and release held calls."""
         with self._lock:
             self._rules.clear()
         self.release()
@@ -176,24 +169,19 @@ class Faults:
 
 def spoil(payload: Mapping[str, object], fault: Fault) -> dict[str, object]:
     """Return the payload as the faults on the level of the envelope leave it."""
-    spoilt = dict(payload)
+    spoilt, dropped = dict(payload), set[str]()
     match fault.kind:
         case "wrong_total" if "totalCount" in spoilt:
             spoilt["totalCount"] = cast("int", spoilt["totalCount"]) + 1
         case "no_data":
-            _drop(spoilt, "data", "obsCodes", "resultData", "AccessToken")
+            dropped = {"data", "obsCodes", "resultData", "AccessToken"}
         case "no_codes" if fault.options["drop"] == "both":
-            _drop(spoilt, "resultCode", "returnCode", "result")
+            dropped = {"resultCode", "returnCode", "result"}
         case "no_codes":
-            _drop(spoilt, fault.options["drop"])
+            dropped = {fault.options["drop"]}
         case "patch":
             spoilt |= fault.options["fields"]
-    return spoilt
-
-
-def _drop(payload: dict[str, object], *names: str) -> None:
-    for name in names:
-        payload.pop(name, None)
+    return {name: value for name, value in spoilt.items() if name not in dropped}
 
 
 def replace_answer(answer: Answer, fault: Fault) -> Answer:

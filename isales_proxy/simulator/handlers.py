@@ -1,12 +1,9 @@
 """The interfaces: an HTTP request becomes an answer in the vendor's envelope.
 
-Vendor pages: those of the five operations, "C1 System Configuration Interface Authentication" and
-the log-in and refresh pages of the OBS interfaces. The campaign interfaces report failures with
-HTTP 200. Of the OBS interfaces the pages leave open: `result` is declared a string and is the
-number 0 in the examples; the tables put the fields into `resultData` itself, the examples into
-`resultData.taskData[]` (both are settings here); the codes of refusals; whether call data that were
-read are gone (they are, here); and how long a token lives without `X-Token-Expire` (as in the
-example). A refresh token serves once.
+The campaign interfaces report failures with HTTP 200. Of the OBS interfaces the pages leave open:
+`result` is declared a string and is the number 0 in the examples; the tables put the fields into
+`resultData` itself, the examples into `resultData.taskData[]` (both are options here); the codes of
+refusals; and whether call data that were read are gone (they are, here).
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from isales_proxy.simulator import operations, parameters
 from isales_proxy.simulator.demo_data import generate_reservations
 from isales_proxy.simulator.faults import PREVENTING, UNAUTHORIZED, Answer, Fault, spoil
 from isales_proxy.simulator.operations import CAMPAIGNS, METHODS, TOKENS
-from isales_proxy.simulator.parameters import ParameterError
+from isales_proxy.simulator.parameters import ParameterError, read_body
 from isales_proxy.simulator.reservations import Dataset, to_ms
 from isales_proxy.simulator.signature import Request, bearer_token, is_signed
 from isales_proxy.simulator.state import CallData, CodeTable, Recording, Tokens
@@ -35,12 +32,10 @@ DEMO_APP_KEY: Final = "DEMOAPP0001"
 DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
 
 _SUCCESS: Final = "0200000"
-_CC_ID: Final = 1
 _LOG_IN_SECONDS: Final = 300
 _REFRESH_SECONDS: Final = 3600
 _FORBIDDEN: Final = Answer(403, b"Authentication failed", "text/plain; charset=UTF-8")
 _METHOD_NOT_ALLOWED: Final = Answer(405, b"Method Not Allowed", "text/plain")
-_NOTHING_DONE: Final = Answer(200, b"")  # replaced, or never sent
 
 Payload = dict[str, object]
 Effect = Callable[[], Payload]
@@ -87,13 +82,12 @@ class Handlers:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._anchor_ms = to_ms(options.now())
         self._lock = threading.Lock()
         self._datasets: dict[int, Dataset] = {}
         self.codes = CodeTable()
         self.tokens = Tokens(options.now)
-        seed, anchor_ms = options.seed, self._anchor_ms
-        self.call_data = CallData(options.vdns, options.call_data, seed=seed, anchor_ms=anchor_ms)
+        seed, self._anchor_ms = options.seed, to_ms(options.now())
+        self.call_data = CallData(options.vdns, options.call_data, seed, self._anchor_ms)
         self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
 
     def dataset(self, vdn: int) -> Dataset:
@@ -111,12 +105,8 @@ class Handlers:
     def handle(
         self, request: Request, operation: str, path_vdn: str, fault: Fault | None
     ) -> tuple[Answer, bool]:
-        """Answer one request, and say whether its credentials held.
-
-        The effect takes place unless `fault` prevents that.
-        """
-        campaign = operation in CAMPAIGNS
-        verified, status = False, 200
+        """Answer one request, unless `fault` prevents it, and say whether its credentials held."""
+        campaign, verified, status = operation in CAMPAIGNS, False, 200
         try:
             if operation not in TOKENS:
                 self._authenticate(request, campaign=campaign)
@@ -159,17 +149,15 @@ class Handlers:
             case operations.LIST_OUTBOUND_TASKS:
                 return partial(self._list_tasks, *parameters.read_tasks_request(request))
             case operations.READ_CALL_DATA:
-                body = parameters.read_body(request, parameters.CALL_DATA)
-                return partial(self._read_call_data, body)
+                return partial(self._read_call_data, read_body(request, parameters.CALL_DATA))
             case operations.PUSH_MID_RESULT:
-                body = parameters.read_body(request, parameters.WRITE_BACK)
-                return partial(self._write_back, body)
+                return partial(self._write_back, read_body(request, parameters.WRITE_BACK))
             case operations.FETCH_TOKEN:
-                self._check_keys(parameters.read_body(request, parameters.APP_KEYS))
+                self._check_keys(read_body(request, parameters.APP_KEYS))
                 seconds = parameters.read_token_seconds(request)
                 return partial(self._fetch_token, min(seconds, self._options.token_seconds))
             case operations.LOG_IN:
-                self._check_keys(parameters.read_body(request, parameters.LOG_IN))
+                self._check_keys(read_body(request, parameters.LOG_IN))
                 return self._log_in
         return self._prepare_refresh(request)
 
@@ -224,7 +212,7 @@ class Handlers:
         return task
 
     def _check_place(self, cc_id: int, vdn: int) -> None:
-        if cc_id != _CC_ID:
+        if cc_id != 1:
             raise _Refusal("1101", "subCCNo: the call center does not exist.")
         if vdn not in self._options.vdns:
             raise _Refusal("1102", "vdnId: the VDN does not exist.")
@@ -247,22 +235,20 @@ class Handlers:
 
     def _log_in(self) -> Payload:
         seconds = min(_LOG_IN_SECONDS, self._options.token_seconds)
-        return self._success(
-            {
-                "token": self.tokens.issue(seconds),
-                "tokenExpirationTime": self._number(seconds),
-                "refreshToken": self.tokens.issue_refresh(_REFRESH_SECONDS),
-                "refreshExpirationTime": self._number(_REFRESH_SECONDS),
-            }
-        )
+        data = {
+            "token": self.tokens.issue(seconds),
+            "tokenExpirationTime": self._number(seconds),
+            "refreshToken": self.tokens.issue_refresh(_REFRESH_SECONDS),
+            "refreshExpirationTime": self._number(_REFRESH_SECONDS),
+        }
+        return self._success(data)
 
     def _prepare_refresh(self, request: Request) -> Effect:
-        body = parameters.read_body(request, parameters.REFRESH, optional=True)
+        body = read_body(request, parameters.REFRESH, optional=True)
         token = bearer_token(request.headers.get("authentication"))
         # The Chinese page has no body, the examples of both pages have one.
         if body.get("refreshToken", token) != token or not self.tokens.is_refresh(token):
             raise _HttpError(UNAUTHORIZED)
-
         return partial(self._refresh, token)
 
     def _refresh(self, token: str) -> Payload:
@@ -299,4 +285,5 @@ def _campaign_codes(code: str, sentence: str) -> Payload:
 def _prevent(fault: Fault) -> NoReturn:
     if fault.kind == "business":
         raise _Refusal(fault.options["code"], fault.options["desc"])
-    raise _HttpError(_NOTHING_DONE)
+    # The answer is replaced, or never sent.
+    raise _HttpError(UNAUTHORIZED)

@@ -1,7 +1,6 @@
 """Names, methods and paths of the operations; the names are those of `Call.operation` and faults.
 
-Basis: the URIs of the five vendor pages, of "C1 System Configuration Interface Authentication"
-(`tokenByAkSk`) and of the OBS log-in (`obs/auth/login`, `obs/auth/refresh`).
+Basis: the URIs of the five vendor pages, of the page "C1" (`tokenByAkSk`) and of the OBS log-in.
 """
 
 from __future__ import annotations

@@ -51,7 +51,6 @@ class Row:
         return row
 
     def text(self, name: str) -> str:
-        """Return a field as text; empty for a missing one."""
         value = self.fields.get(name)
         return "" if value is None else str(value)
 
@@ -92,9 +91,8 @@ class Dataset:
         self.rows = self._sorted(rows)
 
     def _sorted(self, rows: Iterable[Row]) -> tuple[Row, ...]:
-        newest_first = sorted(
-            rows, key=lambda row: (row.appoint_ms, row.text("appointId")), reverse=True
-        )
+        by_time = sorted(rows, key=lambda row: (row.appoint_ms, row.text("appointId")))
+        newest_first = by_time[::-1]
         near = [row for row in newest_first if row.appoint_ms >= self._near_ms]
         return (*reversed(near), *newest_first[len(near) :])
 
@@ -104,10 +102,7 @@ class Dataset:
         self.rows = self._sorted([*self.rows, *given])
 
     def select(self, wanted: Mapping[str, Any]) -> Sequence[Row]:
-        """Return the rows that pass every filter of an `appoint/list` body, in order.
-
-        Both ends of the time range belong to it.
-        """
+        """Return the rows that pass every filter of an `appoint/list` body, in order."""
         rows: Sequence[Row] = self.rows
         if "beginTime" in wanted:
             rows = [row for row in rows if row.appoint_ms >= wanted["beginTime"]]
@@ -119,12 +114,8 @@ class Dataset:
             accounts = frozenset(wanted["userAccountList"])
             rows = [row for row in rows if row.text("userAccount") in accounts]
         if number := wanted.get("calledNo"):
-            exact = self._exact_number
-            rows = [
-                row
-                for row in rows
-                if number in row.text("calledNo") and not (exact and number != row.text("calledNo"))
-            ]
+            matches = str.__eq__ if self._exact_number else str.__contains__
+            rows = [row for row in rows if matches(row.text("calledNo"), number)]
         return rows
 
 

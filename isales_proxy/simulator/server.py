@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -18,13 +17,10 @@ from typing import Any, Final, Self, cast
 from isales_proxy.simulator.faults import UNANSWERED, Answer, Fault, Faults, replace_answer
 from isales_proxy.simulator.handlers import Handlers, Options
 from isales_proxy.simulator.operations import route
-from isales_proxy.simulator.reservations import Dataset
 from isales_proxy.simulator.signature import Request
 from isales_proxy.simulator.state import Call, Recording
 
-MAX_BODY: Final = 64 * 1024
-IDLE_SECONDS: Final = 60
-
+_MAX_BODY: Final = 64 * 1024
 _CHUNK: Final = 64 * 1024
 _TOO_LARGE: Final = Answer(413, b"Content Too Large", "text/plain")
 _NOT_FOUND: Final = Answer(404, b"<html><body>404 Not Found</body></html>", "text/html")
@@ -32,10 +28,9 @@ _NOT_FOUND: Final = Answer(404, b"<html><body>404 Not Found</body></html>", "tex
 _log = logging.getLogger(__name__)
 
 
-class Simulator:
-    """A CC-iSales of our own on `host:port`; port 0 picks a free one.
+class Simulator(Handlers):
+    """A CC-iSales of our own on `host:port`; port 0 picks a free one. Options as in `Options`.
 
-    Takes the options of `handlers.Options`.
     `calls` and `write_backs` record what was asked, `faults` scripts what goes wrong; `codes`,
     `call_data` and `tokens` may be changed while it runs. After `stop`, `start` comes back on the
     same port, as a vendor does after an outage.
@@ -45,20 +40,13 @@ class Simulator:
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
         self.calls: Recording[Call] = Recording(lambda call: call.operation, keep=5000)
         self.faults = Faults()
-        self._handlers = Handlers(Options(**options))
-        self.codes = self._handlers.codes
-        self.tokens = self._handlers.tokens
-        self.call_data = self._handlers.call_data
-        self.write_backs = self._handlers.write_backs
-        self._host = host
-        self.port = port
-        """The port in use; the one asked for until it was started."""
+        super().__init__(Options(**options))
+        self._host, self.port = host, port
         self._server: _Server | None = None
         self._thread = threading.Thread()
 
     @property
     def base_url(self) -> str:
-        """`http://host:port`; known once it was started."""
         return f"http://{self._host}:{self.port}"
 
     def start(self) -> Self:
@@ -66,14 +54,12 @@ class Simulator:
         if self._server is None:
             self._server = _Server(self._host, self.port, self._respond)
             self.port = self._server.server_port
-            self._thread = threading.Thread(
-                target=self._server.serve, name="isales-simulator", daemon=True
-            )
+            self._thread = threading.Thread(target=self._server.serve, daemon=True)
             self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Stop listening and end every connection; harmless when it is stopped already."""
+        """Stop listening and end every connection."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -86,10 +72,6 @@ class Simulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def dataset(self, vdn: int) -> Dataset:
-        """Return the reservations of one VDN. Raises KeyError for a VDN not simulated."""
-        return self._handlers.dataset(vdn)
-
     def add_rows(self, vdn: int, rows: Iterable[Mapping[str, object]]) -> None:
         """Put rows in the vendor's spelling among those of a VDN; they are answered as given."""
         self.dataset(vdn).add(rows)
@@ -100,20 +82,13 @@ class Simulator:
             return _NOT_FOUND, None
         operation, path_vdn = routed
         fault = self.faults.take(operation)
-        answer, verified = self._handlers.handle(request, operation, path_vdn, fault)
+        answer, verified = self.handle(request, operation, path_vdn, fault)
         answer = answer if fault is None else replace_answer(answer, fault)
         status = 0 if fault and fault.kind in UNANSWERED else answer.status
-        body = _parse(request.body)
+        body = request.json()
         vdn = path_vdn or (str(body.get("vdnId", "")) if isinstance(body, dict) else "")
         self.calls.add(Call(operation, vdn, body, request.headers, verified, status))
         return answer, fault
-
-
-def _parse(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 class _Server(ThreadingHTTPServer):
@@ -158,9 +133,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "CC-iSales-simulator"
-    sys_version = ""
-    timeout = IDLE_SECONDS
+    timeout = 60  # seconds that a kept connection may idle
     disable_nagle_algorithm = True
     wbufsize = 64 * 1024
 
@@ -178,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         server = cast("_Server", self.server)
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or len(length) > 9 or int(length) > MAX_BODY:
+        if "Transfer-Encoding" in self.headers or len(length) > 9 or int(length) > _MAX_BODY:
             self.close_connection = True
             self._send(_TOO_LARGE)
             return
@@ -201,9 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault and kind == "delay":
             stopped.wait(fault.options["seconds"])
-        if fault and kind == "hold":
-            while not (stopped.is_set() or fault.released.wait(0.02)):
-                pass
+        while fault and kind == "hold" and not stopped.is_set():
+            if fault.released.wait(0.02):
+                break
         if kind == "reset":
             self._reset()
         elif kind in UNANSWERED or stopped.is_set():
@@ -222,30 +195,21 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_head(self, answer: Answer, length: int | None) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
-        if length is None:
-            self.send_header("Transfer-Encoding", "chunked")
-        else:
-            self.send_header("Content-Length", str(length))
-        for name, value in answer.headers:
+        chunked = length is None
+        framing = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(length))
+        for name, value in (framing, *answer.headers):
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
 
     def _send_huge(self, answer: Answer, size: int, *, declared: bool) -> None:
-        # Blanks before the value are legal JSON, so that only the size is at fault.
         self._send_head(answer, size if declared else None)
-        left = size - len(answer.body)
-        while left:
-            blanks = min(left, _CHUNK)
-            left -= blanks
-            self._send_part(b" " * blanks, chunked=not declared)
-        self._send_part(answer.body, chunked=not declared)
-        if not declared:
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _send_part(self, data: bytes, *, chunked: bool) -> None:
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+        # Blanks before the value are legal JSON, so that only the size is at fault.
+        whole, rest = divmod(size - len(answer.body), _CHUNK)
+        for part in (*[b" " * _CHUNK] * whole, b" " * rest + answer.body):
+            self.wfile.write(part if declared else b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"" if declared else b"0\r\n\r\n")
 
     def _reset(self) -> None:
         self.close_connection = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from isales_proxy.client.auth import verify_c2
 
@@ -20,6 +22,13 @@ class Request:
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     body: bytes
+
+    def json(self) -> Any:
+        """Parse the body; None when it is no JSON."""
+        try:
+            return json.loads(self.body.decode("utf-8"))
+        except (ValueError, RecursionError):
+            return None
 
 
 def is_signed(request: Request, *, keys: tuple[str, str], now: datetime) -> bool:

@@ -134,7 +134,7 @@ class CallData:
     `serviceId` here, so that names join), one without reservations, and those given rows by `put`.
     """
 
-    def __init__(self, vdns: Collection[int], rows: int, *, seed: int, anchor_ms: int) -> None:
+    def __init__(self, vdns: Collection[int], rows: int, seed: int, anchor_ms: int) -> None:
         self._vdns = vdns
         self._rows, self._seed, self._anchor_ms = rows, seed, anchor_ms
         self._lock = threading.Lock()
@@ -150,7 +150,7 @@ class CallData:
             task for owner, task in list(self._given) if owner == vdn and task not in tasks
         ]
 
-    def find_task(self, vdn: int, service_id: int | str) -> str | None:
+    def find_task(self, vdn: int, service_id: int | str) -> Any:
         """Return the `serviceId` of a task in any state; an integer may lack leading zeros."""
         for task in (*self.tasks(vdn), *(entry[0] for entry in roster_of(vdn)["tasks"])):
             if task == service_id or (task.isdecimal() and int(task) == service_id):
@@ -158,7 +158,6 @@ class CallData:
         return None
 
     def take(self, vdn: int, service_id: str, count: int) -> list[RawRow]:
-        """Hand out up to `count` rows, first those that were `put`."""
         with self._lock:
             given, generated = self._rows_of(vdn, service_id)
             count = min(count, len(given) + len(generated))

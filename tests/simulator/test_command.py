@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.signed_http import SignedHttp
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 START = """
 import django
 from django.conf import settings
@@ -37,8 +37,6 @@ def test_it_prints_its_address_serves_and_ends_by_signal(ending: signal.Signals)
             assert address
             with SignedHttp(address[1], datetime.now(UTC)) as http:
                 assert http.reservations().json["totalCount"] == 20
-                told = http.control("GET", "/__sim__/call-data").json["call_data"]
-                assert {task["remaining"] for task in told} == {3}
             process.send_signal(ending)
             assert process.wait(timeout=10) == 0
         finally:
