@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from http.client import IncompleteRead, RemoteDisconnected
+from http.client import RemoteDisconnected
 from threading import Thread
 from typing import Any
 
@@ -13,14 +13,6 @@ import pytest
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from isales_proxy.simulator.faults import KINDS, Faults
 from tests.support.signed_http import SignedHttp
-
-
-def test_a_rule_is_used_up_and_the_next_call_is_fine(
-    simulator: Simulator, http: SignedHttp
-) -> None:
-    simulator.faults.add("status", status=503, times=2)
-    assert [http.reservations().status for _ in range(3)] == [503, 503, 200]
-    assert simulator.faults.pending() == []
 
 
 def test_rules_match_an_operation_and_wait_for_their_call(
@@ -51,17 +43,11 @@ def test_rules_queue_up_oldest_first() -> None:
     [
         {"kind": "explode"},
         {"kind": "delay", "second": 1},
-        {"kind": "reset", "operation": "appoint"},
     ],
 )
 def test_unknown_faults_options_and_operations_are_refused(spec: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unknown"):
         Faults().add(**spec)
-
-
-def test_delay_answers_rightly(simulator: Simulator, http: SignedHttp) -> None:
-    simulator.faults.add("delay", seconds=0.01)
-    assert http.reservations().json["resultCode"] == "0200000"
 
 
 def started(question: Callable[[], Any]) -> tuple[Thread, list[Any]]:
@@ -79,11 +65,8 @@ def started(question: Callable[[], Any]) -> tuple[Thread, list[Any]]:
     return thread, answers
 
 
-@pytest.mark.parametrize("fault", [{"kind": "delay", "seconds": 3600}, {"kind": "hold"}])
-def test_a_stop_ends_calls_that_are_delayed_or_held(
-    simulator: Simulator, http: SignedHttp, fault: dict[str, Any]
-) -> None:
-    simulator.faults.add(**fault)
+def test_a_stop_ends_held_calls(simulator: Simulator, http: SignedHttp) -> None:
+    simulator.faults.add("hold")
     thread, answers = started(http.reservations)
     assert simulator.calls.wait_for(1)
     simulator.stop()
@@ -101,10 +84,6 @@ def test_held_calls_go_on_when_they_are_released(simulator: Simulator, http: Sig
         simulator.faults.release()
     thread.join(timeout=5)
     assert answers[0].json["totalCount"] == 300
-
-
-def test_waiting_for_calls_that_do_not_come_ends(simulator: Simulator) -> None:
-    assert simulator.calls.wait_for(1, timeout=0) is False
 
 
 def test_reset_resets(simulator: Simulator, http: SignedHttp) -> None:
@@ -126,7 +105,6 @@ def test_close_ends_without_an_answer(simulator: Simulator, http: SignedHttp) ->
     ("spec", "status", "header"),
     [
         ({"kind": "throttle", "retry_after": 7}, 429, ("Retry-After", "7")),
-        ({"kind": "unauthorized"}, 401, ("Content-Type", "text/plain; charset=UTF-8")),
         (
             {"kind": "unauthorized", "status": 403},
             403,
@@ -150,32 +128,19 @@ def test_statuses(
     assert http.reservations().status == 200
 
 
-@pytest.mark.parametrize("kind", ["garbage", "html", "gzip"])
-def test_bodies_that_are_no_json(simulator: Simulator, http: SignedHttp, kind: str) -> None:
-    simulator.faults.add(kind)
+def test_a_body_that_is_no_json(simulator: Simulator, http: SignedHttp) -> None:
+    simulator.faults.add("gzip")
     reply = http.reservations()
     assert reply.status == 200
-    assert (reply.headers.get("Content-Encoding") == "gzip") is (kind == "gzip")
+    assert reply.headers["Content-Encoding"] == "gzip"
     with pytest.raises(ValueError, match=r".+"):
         json.loads(reply.body)
 
 
-def test_null_is_json_but_nothing(simulator: Simulator, http: SignedHttp) -> None:
-    simulator.faults.add("null")
-    assert http.reservations().body == b"null"
-
-
-def test_half_a_body(simulator: Simulator, http: SignedHttp) -> None:
-    simulator.faults.add("half_body")
-    with pytest.raises(IncompleteRead):
-        http.reservations()
-
-
-@pytest.mark.parametrize("declared", [True, False])
-def test_huge_answers(simulator: Simulator, http: SignedHttp, declared: bool) -> None:
-    simulator.faults.add("huge", size=300_000, declared=declared)
+def test_a_huge_answer_may_be_undeclared(simulator: Simulator, http: SignedHttp) -> None:
+    simulator.faults.add("huge", size=300_000, declared=False)
     reply = http.reservations()
-    assert ("Content-Length" in reply.headers) is declared
+    assert "Content-Length" not in reply.headers
     assert len(reply.body) == 300_000
     assert reply.json["totalCount"] == 300
 
@@ -197,11 +162,6 @@ def test_faults_in_the_envelope(simulator: Simulator, http: SignedHttp) -> None:
     assert refused["resultCode"] == refused["returnCode"] == "0200006"
     assert "data" not in refused
     assert spoilt("patch", fields={"data": {}})["data"] == {}
-
-
-def test_no_data_takes_the_codes_away_as_well(simulator: Simulator, http: SignedHttp) -> None:
-    simulator.faults.add("no_data")
-    assert "obsCodes" not in http.codes().json
 
 
 def test_every_kind_is_listed_in_the_docstring() -> None:

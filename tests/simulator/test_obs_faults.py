@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http.client import HTTPException, RemoteDisconnected
+from http.client import HTTPException
 from threading import Thread
 from typing import Any
 
@@ -18,12 +18,11 @@ from isales_proxy.simulator import (
     REFRESH_TOKEN,
     Simulator,
 )
-from isales_proxy.simulator.faults import PREVENTING
 from tests.support.obs_http import ObsHttp
 
 NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)
 TASK = "1106025109"
-DONE = ["lose", "garbage", "html", "half_body", "no_data", "no_codes"]
+DONE = ["lose", "garbage"]
 
 
 def ask_anyway(simulator: Simulator, question: str, *args: Any) -> None:
@@ -36,7 +35,7 @@ def ask_anyway(simulator: Simulator, question: str, *args: Any) -> None:
             return
 
 
-@pytest.mark.parametrize("kind", sorted(PREVENTING))
+@pytest.mark.parametrize("kind", ["reset", "status", "business"])
 def test_nothing_is_done_when_the_fault_comes_first(simulator: Simulator, kind: str) -> None:
     for operation in (READ_CALL_DATA, PUSH_MID_RESULT, FETCH_TOKEN, LOG_IN):
         simulator.faults.add(kind, operation=operation)
@@ -72,16 +71,6 @@ def test_all_is_done_when_the_fault_comes_after(simulator: Simulator, kind: str)
     assert [body["uniqueId"] for body in simulator.write_backs] == ["77"]
 
 
-def test_a_lost_answer_ends_the_connection_in_order(simulator: Simulator, obs: ObsHttp) -> None:
-    simulator.faults.add("lose", operation=PUSH_MID_RESULT)
-    obs.tasks()
-    with pytest.raises(RemoteDisconnected):
-        obs.midresult("77")
-    call = simulator.calls[-1]
-    assert (call.status, call.verified) == (0, True)
-    assert obs.midresult("78").json == {"result": 0}
-
-
 def test_a_held_call_was_carried_out_before_it_waits(simulator: Simulator) -> None:
     simulator.faults.add("hold", operation=READ_CALL_DATA)
     thread = Thread(target=ask_anyway, args=(simulator, "callnos", 10))
@@ -94,16 +83,6 @@ def test_a_held_call_was_carried_out_before_it_waits(simulator: Simulator) -> No
         thread.join()
 
 
-def test_a_wrong_token_is_refused_whatever_the_fault(simulator: Simulator, obs: ObsHttp) -> None:
-    obs.token = "nonsense"
-    simulator.faults.add("lose", operation=PUSH_MID_RESULT)
-    with pytest.raises(RemoteDisconnected):
-        obs.midresult("77")
-    simulator.faults.add("business", operation=PUSH_MID_RESULT)
-    assert obs.midresult("77").status == 401
-    assert len(simulator.write_backs) == 0
-
-
 def test_faults_in_the_envelope(simulator: Simulator, obs: ObsHttp) -> None:
     def spoilt(kind: str, **options: Any) -> Any:
         simulator.faults.add(kind, operation=LIST_OUTBOUND_TASKS, **options)
@@ -114,15 +93,6 @@ def test_faults_in_the_envelope(simulator: Simulator, obs: ObsHttp) -> None:
     assert spoilt("business") == {"result": "0200006", "resultDesc": "Database error."}
     assert spoilt("business", code="17", desc="No.") == {"result": 17, "resultDesc": "No."}
     assert spoilt("patch", fields={"resultData": None})["resultData"] is None
-
-
-def test_a_token_can_be_missing_or_odd(simulator: Simulator, obs: ObsHttp) -> None:
-    simulator.faults.add("no_data", operation=FETCH_TOKEN)
-    assert "AccessToken" not in obs.fetch_token().json
-    simulator.faults.add("patch", operation=FETCH_TOKEN, fields={"Expires": "soon"})
-    assert obs.fetch_token().json["Expires"] == "soon"
-    simulator.faults.add("no_data", operation=LOG_IN)
-    assert obs.log_in().json == {"result": 0}
 
 
 def test_write_backs_are_recorded_in_order_and_by_customer(

@@ -8,7 +8,7 @@ import pytest
 
 from isales_proxy.simulator import Simulator
 from tests.support.obs_http import CALLNOS_PATH, MIDRESULT_PATH, TASKS_PATH, ObsHttp
-from tests.support.signed_http import CODES_PATH, LIST_PATH, SignedHttp
+from tests.support.signed_http import CODES_PATH, SignedHttp
 
 OBS_PATHS = (TASKS_PATH, CALLNOS_PATH, MIDRESULT_PATH)
 
@@ -17,12 +17,8 @@ OBS_PATHS = (TASKS_PATH, CALLNOS_PATH, MIDRESULT_PATH)
     ("fields", "code"),
     [
         ({"limit": None}, "02000001"),
-        ({"limit": True}, "02000006"),
         ({"offset": -10}, "02000007"),
-        ({"calledNo": ""}, "02000001"),
-        ({"taskId": "a b"}, "02000002"),
         ({"userAccountList": [116]}, "02000006"),
-        ({"userAccountList": []}, "02000001"),
         ({"beginTime": "1747302523000"}, "02000006"),
         ({"beginTime": 2000, "endTime": 1999}, "02000009"),
         ({"page": 1}, "0200001"),
@@ -37,17 +33,7 @@ def test_wrong_fields_of_the_list_are_refused(
     assert "data" not in reply.json
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [(b"", "02000001"), (b"{", "02000008"), (b"[" * 60_000, "02000008"), (b"[]", "02000008")],
-)
-def test_a_body_that_is_no_object_is_refused(http: SignedHttp, body: bytes, code: str) -> None:
-    assert http.send("POST", LIST_PATH.format(vdn=88), body=body).json["resultCode"] == code
-
-
-@pytest.mark.parametrize(
-    ("vdn", "code"), [("10000", "02000007"), ("abc", "02000006"), ("77", "0200001")]
-)
+@pytest.mark.parametrize(("vdn", "code"), [("10000", "02000007"), ("77", "0200001")])
 def test_the_vdn_is_in_range_and_known(http: SignedHttp, vdn: str, code: str) -> None:
     assert http.reservations(vdn).json["resultCode"] == code
 
@@ -55,7 +41,6 @@ def test_the_vdn_is_in_range_and_known(http: SignedHttp, vdn: str, code: str) ->
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ([("pageSize", "50"), ("pageNum", "0")], "02000007"),
         ([("pageSize", "50"), ("pageNum", "1"), ("x", "1")], "0200001"),
         ([("pageSize", "50"), ("pageSize", "50"), ("pageNum", "1")], "0200001"),
     ],
@@ -89,22 +74,7 @@ def test_codes_change_while_it_runs(simulator: Simulator, http: SignedHttp) -> N
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"vdnId": "088"}, "02000002"),
-        ({"vdnId": "10000"}, "02000007"),
-        ({"subCCNo": None}, "02000001"),
-    ],
-)
-def test_tasks_takes_strings(obs: ObsHttp, fields: dict[str, Any], code: str) -> None:
-    reply = obs.tasks(**fields)
-    assert (reply.status, reply.json["result"]) == (400, code)
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"vdnId": "88"}, "02000006"),
         ({"serviceId": "a b"}, "02000002"),
-        ({"serviceId": -1}, "02000007"),
         ({"batchCount": True}, "02000006"),
         ({"batchCount": 1001}, "02000007"),
     ],
@@ -121,10 +91,8 @@ def test_callnos_takes_integers(
     ("fields", "code"),
     [
         ({"uniqueId": "1" * 65}, "02000003"),
-        ({"serviceId": 1106025109}, "02000006"),
         ({"deviceType": None}, "02000001"),
         ({"status": None}, "02000006"),
-        ({"phoneNumber": "6666 0001"}, "02000002"),
         ({"remark": "x"}, "0200001"),
     ],
 )
@@ -146,7 +114,7 @@ def test_obs_calls_take_a_json_object_and_no_query(obs: ObsHttp) -> None:
 
 @pytest.mark.parametrize(
     ("content_type", "status"),
-    [("application/json; charset=UTF-8", 200), (None, 200), ("text/plain", 400)],
+    [("application/json; charset=UTF-8", 200), ("text/plain", 400)],
 )
 def test_the_content_type_is_json_when_it_is_given(
     simulator: Simulator, obs: ObsHttp, content_type: str | None, status: int
