@@ -1,17 +1,16 @@
 """A stand-in CC-iSales over real HTTP: for demos, training and tests.
 
-It verifies signatures, tokens and parameters strictly, answers seeded data full of the
-oddities that real systems send, and goes wrong on demand (`faults`).
+It verifies signatures, tokens and parameters strictly, answers seeded data with all that real
+systems send, and goes wrong on demand (`faults`).
 """
 
 from __future__ import annotations
 
-from isales_proxy.simulator.app import (
+from isales_proxy.simulator.handlers import (
     DEMO_ACCESS_KEY,
     DEMO_APP_KEY,
     DEMO_APP_SECRET,
     DEMO_SECRET_KEY,
-    Simulator,
 )
 from isales_proxy.simulator.operations import (
     FETCH_TOKEN,
@@ -23,6 +22,7 @@ from isales_proxy.simulator.operations import (
     READ_CALL_DATA,
     REFRESH_TOKEN,
 )
+from isales_proxy.simulator.server import Simulator
 
 __all__ = [
     "DEMO_ACCESS_KEY",

@@ -1,8 +1,6 @@
-"""Which operation a request is: the names, methods and paths of all that the simulator answers.
+"""Names, methods and paths of the operations; the names are those of `Call.operation` and faults.
 
-The names are those of `Call.operation` and of the faults. Basis: the URIs of the five vendor
-pages, of "C1 System Configuration Interface Authentication" (`tokenByAkSk`) and of the two pages
-of the OBS log-in (`obs/auth/login`, `obs/auth/refresh`).
+Basis: the URIs of the five vendor pages, of the page "C1" (`tokenByAkSk`) and of the OBS log-in.
 """
 
 from __future__ import annotations
@@ -20,28 +18,19 @@ LOG_IN: Final = "obs/auth/login"
 REFRESH_TOKEN: Final = "obs/auth/refresh"  # noqa: S105  (the name of an operation)
 
 CAMPAIGNS: Final = frozenset({LIST_RESERVATIONS, LIST_RESULT_CODES})
-BUSINESS: Final = frozenset({LIST_OUTBOUND_TASKS, READ_CALL_DATA, PUSH_MID_RESULT})
 TOKENS: Final = frozenset({FETCH_TOKEN, LOG_IN, REFRESH_TOKEN})
-OPERATIONS: Final = CAMPAIGNS | BUSINESS | TOKENS
-
+OPERATIONS: Final = CAMPAIGNS | TOKENS | {LIST_OUTBOUND_TASKS, READ_CALL_DATA, PUSH_MID_RESULT}
 METHODS: Final = dict.fromkeys(OPERATIONS, "POST") | {LIST_RESULT_CODES: "GET"}
 
 _ROOT: Final = "/rest/isales/v1/openapi/"
-_OF_A_VDN: Final = re.compile(
-    rf"{_ROOT}campaigns/(?P<vdn>[^/]*)/(?P<operation>appoint/list|queryOBSResultCode)"
-)
-_FIXED: Final = {_ROOT + name: name for name in BUSINESS | {LOG_IN, REFRESH_TOKEN}} | {
+_CAMPAIGN: Final = re.compile(rf"{_ROOT}campaigns/([^/]*)/(appoint/list|queryOBSResultCode)")
+_PATHS: Final = {_ROOT + name: name for name in OPERATIONS if name.startswith("obs/")} | {
     "/apigovernance/api/oauth/tokenByAkSk": FETCH_TOKEN
 }
 
 
 def route(path: str) -> tuple[str, str] | None:
-    """The operation and the text in the place of `vdnId`; None for a path that is not ours.
-
-    The OBS interfaces have no `vdnId` in their paths: the text is empty for them.
-    """
-    match = _OF_A_VDN.fullmatch(path)
-    if match:
-        return match["operation"], match["vdn"]
-    operation = _FIXED.get(path)
-    return None if operation is None else (operation, "")
+    """Return operation and raw `vdnId` of a path (empty for OBS); None for an unknown path."""
+    if match := _CAMPAIGN.fullmatch(path):
+        return match[2], match[1]
+    return (_PATHS[path], "") if path in _PATHS else None

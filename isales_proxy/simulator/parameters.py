@@ -1,22 +1,17 @@
-"""Strict reading of request parameters, with the vendor's generic error codes.
+"""Strict reading of request parameters, each field in the type that its vendor page declares.
 
-Basis: tables 5 and 6 of "Querying OBS Outbound Call Result Codes" and "Querying the List
-of Reserved Outbound Call Tasks". Stricter than any vendor is likely to be: what the
-documents do not allow is refused, so that a careless client is found out here.
+Stricter than any vendor is likely to be: what the documents do not allow is refused with the
+vendor's generic error codes, so that a careless client is found out here.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final
 
-from isales_proxy.simulator.data import Filter
-
-CONTENT_TYPE: Final = "application/json; charset=UTF-8"
-MAX_AGENTS: Final = 100
+from isales_proxy.simulator.signature import Request
 
 PARAMETER_ERROR: Final = "0200001"
 EMPTY: Final = "02000001"
@@ -28,200 +23,193 @@ CONVERSION: Final = "02000008"
 COMBINATION: Final = "02000009"
 TOO_MANY: Final = "02000011"
 
-_LAST_MS: Final = 253_402_300_799_999
-_NUMBER: Final = re.compile(r"[0-9+*#]+")
-_TASK: Final = re.compile(r"[0-9A-Za-z_-]+")
-_ACCOUNT: Final = re.compile(r"[^\x00-\x1f\x7f<>\"'&;\\]+")
-_BODY_FIELDS: Final = frozenset(
-    {"calledNo", "userAccountList", "beginTime", "endTime", "taskId", "offset", "limit"}
-)
+MAX_VDN: Final = 9999
+
+_MAX_CC: Final = 65_535
+_CAMPAIGN_TYPE: Final = "application/json; charset=UTF-8"
+_OBS_TYPE: Final = re.compile(r"application/json(\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
+_TYPE_NAMES: Final = {int: "integer", str: "string", list: "array"}
+_DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
+_NUMBER: Final = re.compile(r"[0-9+*#]*")
+_ACCOUNT: Final = re.compile(r"[^\x00-\x1f\x7f<>\"'&;\\]*")
+_PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f]*")
 
 
 class ParameterError(Exception):
-    """A request that is answered with a business error: `code` and a sentence."""
+    """A request that no page allows: error code and a sentence."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
+        self.code, self.sentence = code, sentence
 
 
 @dataclass(frozen=True, slots=True)
-class ListRequest:
-    """A checked `appoint/list` request; `offset` and `limit` in rows."""
+class Field:
+    """Type and bounds of a field; `high` bounds a number, or the length of a text or array.
 
-    wanted: Filter
-    offset: int
-    limit: int
+    A `blank` text may be empty; everything else has a value when it is given. A `named` integer may
+    be text where a number could not stand for it.
+    """
+
+    kind: type
+    high: int
+    low: int = 1
+    pattern: re.Pattern[str] = _PRINTABLE
+    required: bool = False
+    blank: bool = False
+    named: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CodesRequest:
-    """A checked `queryOBSResultCode` request; pages count from 1."""
+Fields = Mapping[str, Field]
 
-    page: int
-    size: int
-    locale: str
+_MILLISECONDS: Final = Field(int, 253_402_300_799_999, low=0)
+_PLACE: Final = {
+    "subCCNo": Field(int, _MAX_CC, required=True),
+    "vdnId": Field(int, MAX_VDN, required=True),
+}
+_NAMED_TASK: Final = Field(str, 64, pattern=_ID, required=True)
+_SECRET: Final = Field(str, 256, required=True)
+_TASKS: Final = dict.fromkeys(_PLACE, Field(str, 18, pattern=_DECIMAL, required=True))
+CALL_DATA: Final = {
+    **_PLACE,
+    "serviceId": Field(int, 10**18 - 1, low=0, required=True, named=True),
+    "batchCount": Field(int, 1000, required=True),
+}
+WRITE_BACK: Final = {
+    **_PLACE,
+    "uniqueId": Field(str, 64, pattern=_ID, required=True),
+    "serviceId": _NAMED_TASK,
+    "deviceType": Field(int, 9999, low=0),
+    "status": Field(str, 16, pattern=_ID, blank=True),
+    "phoneNumber": Field(str, 32, pattern=_NUMBER, blank=True),
+    "failCode": Field(str, 16, pattern=_ID, blank=True),
+    **dict.fromkeys(("asrResult", "fetchTime", "writeStartTime"), Field(str, 64, blank=True)),
+    "endCallTime": Field(str, 64, blank=True),
+    "callId": Field(str, 128, blank=True),
+}
+APP_KEYS: Final = {"app_key": _SECRET, "app_secret": _SECRET}
+LOG_IN: Final = {"user": _SECRET, "passwd": _SECRET}
+REFRESH: Final = {"refreshToken": Field(str, 4096, required=True)}
 
 
-def check_content_type(value: str | None) -> None:
-    """Demand the one documented value, letter for letter."""
-    if value != CONTENT_TYPE:
+def read_reservation_filter(request: Request, max_limit: int) -> dict[str, Any]:
+    """Check an `appoint/list` request and return its fields."""
+    _check_campaign_type(request)
+    if request.query:
+        raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
+    fields = {
+        "limit": Field(int, max_limit, required=True),
+        "offset": Field(int, 2**31 - 1, low=0, required=True),
+        "calledNo": Field(str, 32, pattern=_NUMBER),
+        "userAccountList": Field(list, 100),
+        "beginTime": _MILLISECONDS,
+        "endTime": _MILLISECONDS,
+        "taskId": Field(str, 64, pattern=_ID),
+    }
+    wanted = _read_fields(_decode_body(request), fields)
+    if wanted["offset"] % wanted["limit"]:
+        raise ParameterError(COMBINATION, "offset: must be limit x (page - 1).")
+    if wanted.get("beginTime", 0) > wanted.get("endTime", _MILLISECONDS.high):
+        raise ParameterError(COMBINATION, "beginTime: must not be later than endTime.")
+    return wanted
+
+
+def read_codes_request(request: Request) -> tuple[int, int, str]:
+    """Check a `queryOBSResultCode` request and return page (from 1), size and locale."""
+    _check_campaign_type(request)
+    if request.body:
+        raise ParameterError(PARAMETER_ERROR, "request body: none is expected.")
+    given = dict(request.query)
+    if len(given) < len(request.query) or not given.keys() <= {"pageSize", "pageNum"}:
+        raise ParameterError(PARAMETER_ERROR, "query: pageSize and pageNum are expected.")
+    locale = request.headers.get("locale", "zh_CN")
+    if locale not in ("zh_CN", "en_US"):
+        raise ParameterError(WRONG_VALUE, "locale: the value is zh_CN or en_US.")
+    page = read_number(given.get("pageNum", ""), "pageNum", 2**31 - 1)
+    return page, read_number(given.get("pageSize", ""), "pageSize", 50), locale
+
+
+def read_body(request: Request, fields: Fields, *, optional: bool = False) -> dict[str, Any]:
+    """Check the JSON body of an OBS or token call; an `optional` one may be missing."""
+    if request.query:
+        raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
+    # The pages call the header optional; a value that is given has to be right.
+    if not _OBS_TYPE.fullmatch(request.headers.get("content-type", "application/json")):
+        raise ParameterError(PARAMETER_ERROR, "Content-Type: the value is application/json.")
+    if optional and not request.body:
+        return {}
+    return _read_fields(_decode_body(request), fields)
+
+
+def read_tasks_request(request: Request) -> tuple[int, int]:
+    """Check a `tasks` body, in which both numbers are strings; return call center and VDN."""
+    body = read_body(request, _TASKS)
+    vdn = read_number(body["vdnId"], "vdnId", MAX_VDN)
+    return read_number(body["subCCNo"], "subCCNo", _MAX_CC), vdn
+
+
+def read_token_seconds(request: Request) -> int:
+    """Check the header `X-Token-Expire`; the example's 600 seconds stand in for a missing one."""
+    return read_number(request.headers.get("x-token-expire", "600"), "X-Token-Expire", 3600)
+
+
+def read_number(text: str, name: str, high: int) -> int:
+    """Read a whole number from 1 to `high` without leading zeros out of a path, query or header."""
+    if not text:
+        raise ParameterError(EMPTY, f"{name}: empty parameter.")
+    if not re.fullmatch("-?[0-9]+", text):
+        raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, integer expected.")
+    if not _DECIMAL.fullmatch(text) or not 1 <= int(text) <= high:
+        raise ParameterError(WRONG_VALUE, f"{name}: the value ranges from 1 to {high}.")
+    return int(text)
+
+
+def _check_campaign_type(request: Request) -> None:
+    if request.headers.get("content-type") != _CAMPAIGN_TYPE:
         raise ParameterError(
-            PARAMETER_ERROR, f"Content-Type: the value is fixed to {CONTENT_TYPE}."
+            PARAMETER_ERROR, f"Content-Type: the value is fixed to {_CAMPAIGN_TYPE}."
         )
 
 
-def check_vdn(text: str, known: frozenset[int]) -> int:
-    """The VDN ID of the path, 1 to 9999 and known here."""
-    if not (text.isascii() and text.isdigit()):
-        raise ParameterError(WRONG_TYPE, "vdnId: incorrect parameter type, integer expected.")
-    if len(text) > 9 or str(int(text)) != text or not 1 <= int(text) <= 9999:
-        raise ParameterError(WRONG_VALUE, "vdnId: the value ranges from 1 to 9999.")
-    if int(text) not in known:
-        raise ParameterError(PARAMETER_ERROR, "vdnId: the VDN does not exist.")
-    return int(text)
-
-
-def decode_body(body: bytes) -> dict[str, object]:
-    """The request body as a JSON object."""
-    if not body:
+def _decode_body(request: Request) -> dict[str, object]:
+    if not request.body:
         raise ParameterError(EMPTY, "request body: empty parameter.")
-    try:
-        parsed = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise ParameterError(
-            CONVERSION, "request body: parameter conversion error, not UTF-8 JSON."
-        ) from None
-    if not isinstance(parsed, dict):
-        raise ParameterError(WRONG_TYPE, "request body: incorrect parameter type.")
-    return cast("dict[str, object]", parsed)
+    parsed = request.json()
+    if isinstance(parsed, dict):
+        return parsed
+    raise ParameterError(CONVERSION, "request body: parameter conversion error, no JSON object.")
 
 
-def _no_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def read_list_request(body: Mapping[str, object], *, max_limit: int) -> ListRequest:
-    """Check every field of an `appoint/list` body, or raise ParameterError."""
-    refuse_unknown(body, _BODY_FIELDS)
-    limit = read_integer(body, "limit", low=1, high=max_limit)
-    offset = read_integer(body, "offset", low=0, high=2**31 - 1)
-    if offset % limit:
-        raise ParameterError(COMBINATION, "offset: must be limit x (page - 1).")
-    begin_ms = _time(body, "beginTime")
-    end_ms = _time(body, "endTime")
-    if begin_ms is not None and end_ms is not None and begin_ms > end_ms:
-        raise ParameterError(COMBINATION, "beginTime: must not be later than endTime.")
-    wanted = Filter(
-        called_no=_text(body, "calledNo", _NUMBER, 32),
-        accounts=_accounts(body),
-        begin_ms=begin_ms,
-        end_ms=end_ms,
-        task_id=_text(body, "taskId", _TASK, 64),
-    )
-    return ListRequest(wanted, offset, limit)
-
-
-def read_codes_request(query: list[tuple[str, str]], locale: str | None) -> CodesRequest:
-    """Check the query and the `locale` header of `queryOBSResultCode`, or raise."""
-    given: dict[str, str] = {}
-    for name, value in query:
-        if name not in ("pageSize", "pageNum"):
-            raise ParameterError(PARAMETER_ERROR, f"{name[:40]}: unknown parameter.")
-        if name in given:
-            raise ParameterError(PARAMETER_ERROR, f"{name}: given more than once.")
-        given[name] = value
-    if locale not in (None, "zh_CN", "en_US"):
-        raise ParameterError(WRONG_VALUE, "locale: the value is zh_CN or en_US.")
-    return CodesRequest(
-        page=_query_integer(given, "pageNum", high=2**31 - 1),
-        size=_query_integer(given, "pageSize", high=50),
-        locale=locale or "zh_CN",
-    )
-
-
-def refuse_unknown(body: Mapping[str, object], known: Collection[str]) -> None:
-    """Refuse a body that holds a field which no page knows."""
+def _read_fields(body: Mapping[str, object], fields: Fields) -> dict[str, Any]:
     for name in body:
-        if name not in known:
+        if name not in fields:
             raise ParameterError(PARAMETER_ERROR, f"{name[:40]}: unknown parameter.")
+    given = {name: field for name, field in fields.items() if name in body or field.required}
+    return {name: _read_value(name, body.get(name), field) for name, field in given.items()}
 
 
-def is_present(body: Mapping[str, object], name: str, *, required: bool) -> bool:
-    """Whether a field was given; one that is required, or given without a value, is refused."""
-    if name not in body and not required:
-        return False
-    if body.get(name) is None or body[name] in ("", []):
+def _read_value(name: str, given: object, field: Field) -> object:
+    value: Any = given
+    if not field.blank and value in (None, "", []):
         raise ParameterError(EMPTY, f"{name}: empty parameter.")
-    return True
-
-
-def _whole(body: Mapping[str, object], name: str) -> int:
-    value = body[name]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, integer expected.")
-    return value
-
-
-def read_integer(body: Mapping[str, object], name: str, *, low: int, high: int) -> int:
-    """A required whole number from `low` to `high`."""
-    is_present(body, name, required=True)
-    value = _whole(body, name)
-    if not low <= value <= high:
-        raise ParameterError(WRONG_VALUE, f"{name}: the value ranges from {low} to {high}.")
-    return value
-
-
-def _time(body: Mapping[str, object], name: str) -> int | None:
-    if not is_present(body, name, required=False):
-        return None
-    value = _whole(body, name)
-    if not 0 <= value <= _LAST_MS:
-        raise ParameterError(WRONG_VALUE, f"{name}: milliseconds since 1970 expected.")
-    return value
-
-
-def _text(
-    body: Mapping[str, object], name: str, pattern: re.Pattern[str], longest: int
-) -> str | None:
-    if not is_present(body, name, required=False):
-        return None
-    return read_text(body[name], name, pattern, longest)
-
-
-def read_text(value: object, name: str, pattern: re.Pattern[str], longest: int) -> str:
-    """A text that is not empty, of the characters of `pattern` alone."""
-    if not isinstance(value, str):
-        raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, string expected.")
-    if not value:
-        raise ParameterError(EMPTY, f"{name}: empty parameter.")
-    if len(value) > longest:
-        raise ParameterError(TOO_LONG, f"{name}: the length cannot exceed {longest}.")
-    if not pattern.fullmatch(value):
+    if field.named and isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        field = _NAMED_TASK
+    # Not isinstance: true is no integer here.
+    if type(given) is not field.kind:
+        expected = _TYPE_NAMES[field.kind]
+        raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, {expected} expected.")
+    if field.kind is int:
+        if not field.low <= value <= field.high:
+            bounds = f"from {field.low} to {field.high}"
+            raise ParameterError(WRONG_VALUE, f"{name}: the value ranges {bounds}.")
+    elif field.kind is list:
+        if len(value) > field.high:
+            raise ParameterError(TOO_MANY, f"{name}: no more than {field.high} values.")
+        for account in value:
+            _read_value(name, account, Field(str, 64, pattern=_ACCOUNT))
+    elif len(value) > field.high:
+        raise ParameterError(TOO_LONG, f"{name}: the length cannot exceed {field.high}.")
+    elif not field.pattern.fullmatch(value):
         raise ParameterError(INVALID_CHARACTERS, f"{name}: contains invalid characters.")
     return value
-
-
-def _accounts(body: Mapping[str, object]) -> frozenset[str] | None:
-    name = "userAccountList"
-    if not is_present(body, name, required=False):
-        return None
-    values = body[name]
-    if not isinstance(values, list):
-        raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, array expected.")
-    if len(values) > MAX_AGENTS:
-        raise ParameterError(TOO_MANY, f"{name}: no more than {MAX_AGENTS} values.")
-    return frozenset(read_text(value, name, _ACCOUNT, 64) for value in values)
-
-
-def _query_integer(given: Mapping[str, str], name: str, *, high: int) -> int:
-    text = given.get(name, "")
-    if not text:
-        raise ParameterError(EMPTY, f"{name}: empty parameter.")
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
-        raise ParameterError(WRONG_TYPE, f"{name}: incorrect parameter type, integer expected.")
-    if not 1 <= int(text) <= high:
-        raise ParameterError(WRONG_VALUE, f"{name}: the value ranges from 1 to {high}.")
-    return int(text)

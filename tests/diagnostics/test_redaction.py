@@ -37,9 +37,16 @@ def secrets_of(vendor: Simulator) -> Iterator[str]:
     yield from (DEMO_ACCESS_KEY, DEMO_SECRET_KEY, DEMO_APP_KEY, DEMO_APP_SECRET)
     yield vendor.base_url.removeprefix("http://")
     for row in vendor.dataset(88).rows:
-        yield from (row.called_no, row.caller_no, row.appoint_id, row.task.task_id, row.task.name)
-        if row.agent:
-            yield from (row.agent.name, row.account)
+        names = (
+            "calledNo",
+            "callerNo",
+            "appointId",
+            "taskId",
+            "taskName",
+            "userName",
+            "userAccount",
+        )
+        yield from map(row.text, names)
     for call in vendor.calls.of(LIST_OUTBOUND_TASKS):
         yield call.headers["authorization"].removeprefix("Bearer ")
 

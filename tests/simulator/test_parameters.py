@@ -1,4 +1,4 @@
-"""What the documents do not allow is refused with the documented code."""
+"""Requests that the documents do not allow are refused with the documented code."""
 
 from __future__ import annotations
 
@@ -6,101 +6,34 @@ from typing import Any
 
 import pytest
 
-from tests.support.signed_http import CODES_PATH, CONTENT_TYPE, LIST_PATH, SignedHttp
+from isales_proxy.simulator import Simulator
+from tests.support.obs_http import CALLNOS_PATH, MIDRESULT_PATH, TASKS_PATH, ObsHttp
+from tests.support.signed_http import CODES_PATH, SignedHttp
 
-OK = {"offset": 0, "limit": 10}
+OBS_PATHS = (TASKS_PATH, CALLNOS_PATH, MIDRESULT_PATH)
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "names"),
+    ("fields", "code"),
     [
-        ({"limit": None}, "02000001", "limit"),
-        ({"offset": None}, "02000001", "offset"),
-        ({"limit": 0}, "02000007", "limit"),
-        ({"limit": 101}, "02000007", "limit"),
-        ({"limit": True}, "02000006", "limit"),
-        ({"limit": 10.0}, "02000006", "limit"),
-        ({"limit": "10"}, "02000006", "limit"),
-        ({"offset": False}, "02000006", "offset"),
-        ({"offset": -10}, "02000007", "offset"),
-        ({"offset": 7}, "02000009", "offset"),
-        ({"calledNo": 66660001}, "02000006", "calledNo"),
-        ({"calledNo": ""}, "02000001", "calledNo"),
-        ({"calledNo": "<b>"}, "02000002", "calledNo"),
-        ({"calledNo": "٦٦٦"}, "02000002", "calledNo"),
-        ({"calledNo": "6" * 33}, "02000003", "calledNo"),
-        ({"taskId": 1106025109}, "02000006", "taskId"),
-        ({"taskId": "a b"}, "02000002", "taskId"),
-        ({"taskId": "1" * 65}, "02000003", "taskId"),
-        ({"userAccountList": "116"}, "02000006", "userAccountList"),
-        ({"userAccountList": [116]}, "02000006", "userAccountList"),
-        ({"userAccountList": []}, "02000001", "userAccountList"),
-        ({"userAccountList": [""]}, "02000001", "userAccountList"),
-        ({"userAccountList": ["1<6"]}, "02000002", "userAccountList"),
-        ({"userAccountList": ["1"] * 101}, "02000011", "userAccountList"),
-        ({"beginTime": "1747302523000"}, "02000006", "beginTime"),
-        ({"beginTime": 1747302523000.0}, "02000006", "beginTime"),
-        ({"endTime": True}, "02000006", "endTime"),
-        ({"endTime": -1}, "02000007", "endTime"),
-        ({"beginTime": 2000, "endTime": 1999}, "02000009", "beginTime"),
-        ({"page": 1}, "0200001", "page"),
+        ({"limit": None}, "02000001"),
+        ({"offset": -10}, "02000007"),
+        ({"userAccountList": [116]}, "02000006"),
+        ({"beginTime": "1747302523000"}, "02000006"),
+        ({"beginTime": 2000, "endTime": 1999}, "02000009"),
+        ({"page": 1}, "0200001"),
     ],
 )
-def test_wrong_fields_of_the_list(
-    http: SignedHttp, fields: dict[str, Any], code: str, names: str
+def test_wrong_fields_of_the_list_are_refused(
+    http: SignedHttp, fields: dict[str, Any], code: str
 ) -> None:
-    reply = http.reservations(**{**OK, **fields})
-    assert reply.status == 200
-    assert (reply.json["resultCode"], reply.json["returnCode"]) == (code, code)
-    assert reply.json["resultDesc"].startswith(f"{names}: ")
+    reply = http.reservations(**fields)
+    assert (reply.status, reply.json["resultCode"], reply.json["returnCode"]) == (200, code, code)
+    assert reply.json["resultDesc"].startswith(f"{next(iter(fields))}: ")
     assert "data" not in reply.json
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"", "02000001"),
-        (b"{", "02000008"),
-        (b'{"limit":NaN,"offset":0}', "02000008"),
-        (b'{"limit":10,"offset":0,"calledNo":"\xff"}', "02000008"),
-        (b"[" * 60_000, "02000008"),
-        (b"[]", "02000006"),
-        (b"null", "02000006"),
-    ],
-)
-def test_bodies_that_are_no_object(http: SignedHttp, body: bytes, code: str) -> None:
-    assert http.send("POST", LIST_PATH.format(vdn=88), body=body).json["resultCode"] == code
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    ["application/json", "application/json;charset=UTF-8", "application/json; charset=utf-8", ""],
-)
-def test_the_content_type_is_demanded_letter_for_letter(
-    http: SignedHttp, content_type: str
-) -> None:
-    headers = {"Content-Type": content_type} if content_type else {"Accept": "*/*"}
-    query = [("pageSize", "50"), ("pageNum", "1")]
-    for reply in (
-        http.send("POST", LIST_PATH.format(vdn=88), body=b'{"limit":1}', headers=headers),
-        http.send("GET", CODES_PATH.format(vdn=88), query=query, headers=headers),
-    ):
-        assert reply.json["resultCode"] == "0200001"
-        assert reply.json["resultDesc"].startswith("Content-Type: ")
-
-
-@pytest.mark.parametrize(
-    ("vdn", "code"),
-    [
-        ("0", "02000007"),
-        ("10000", "02000007"),
-        ("088", "02000007"),
-        ("9" * 30, "02000007"),
-        ("abc", "02000006"),
-        ("-1", "02000006"),
-        ("77", "0200001"),
-    ],
-)
+@pytest.mark.parametrize(("vdn", "code"), [("10000", "02000007"), ("77", "0200001")])
 def test_the_vdn_is_in_range_and_known(http: SignedHttp, vdn: str, code: str) -> None:
     assert http.reservations(vdn).json["resultCode"] == code
 
@@ -108,40 +41,85 @@ def test_the_vdn_is_in_range_and_known(http: SignedHttp, vdn: str, code: str) ->
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ([("pageSize", "50")], "02000001"),
-        ([("pageNum", "1")], "02000001"),
-        ([("pageSize", "50"), ("pageNum", "0")], "02000007"),
-        ([("pageSize", "0"), ("pageNum", "1")], "02000007"),
-        ([("pageSize", "51"), ("pageNum", "1")], "02000007"),
-        ([("pageSize", "-1"), ("pageNum", "1")], "02000007"),
-        ([("pageSize", "1.5"), ("pageNum", "1")], "02000006"),
         ([("pageSize", "50"), ("pageNum", "1"), ("x", "1")], "0200001"),
         ([("pageSize", "50"), ("pageSize", "50"), ("pageNum", "1")], "0200001"),
     ],
 )
-def test_wrong_queries_for_codes(http: SignedHttp, query: list[tuple[str, str]], code: str) -> None:
+def test_wrong_queries_for_codes_are_refused(
+    http: SignedHttp, query: list[tuple[str, str]], code: str
+) -> None:
     assert http.send("GET", CODES_PATH.format(vdn=88), query=query).json["resultCode"] == code
 
 
 def test_the_locale_governs_the_descriptions(http: SignedHttp) -> None:
-    def of_busy(locale: str | None) -> str:
-        codes = {code["obsCode"]: code["obsCodeDesc"] for page in (1, 2, 3)
-                 for code in http.codes(page, locale=locale).json["obsCodes"]}  # fmt: skip
-        return str(codes["00605"])
+    def text_of(code: str, locale: str | None) -> str:
+        pages = [http.codes(page, locale=locale).json["obsCodes"] for page in (1, 2, 3)]
+        return next(row["obsCodeDesc"] for page in pages for row in page if row["obsCode"] == code)
 
-    assert of_busy("en_US") == "The switch is busy."
-    assert of_busy("zh_CN") == of_busy(None) == "交换设备忙"
+    assert text_of("00605", "en_US") == "The switch is busy."
+    assert text_of("00605", "zh_CN") == text_of("00605", None) == "交换设备忙"
     assert http.codes(locale="de_DE").json["resultCode"] == "02000007"
 
 
-def test_a_query_string_on_the_list_and_a_body_on_the_codes_are_refused(http: SignedHttp) -> None:
-    listed = http.send("POST", LIST_PATH.format(vdn=88), query=[("a", "1")], body=b"{}")
-    assert listed.json["resultCode"] == "0200001"
-    coded = http.send(
-        "GET",
-        CODES_PATH.format(vdn=88),
-        query=[("pageSize", "50"), ("pageNum", "1")],
-        body=b"{}",
-        headers={"Content-Type": CONTENT_TYPE},
-    )
-    assert coded.json["resultCode"] == "0200001"
+def test_codes_change_while_it_runs(simulator: Simulator, http: SignedHttp) -> None:
+    simulator.codes.put("90099", "New.", "新")
+    simulator.codes.put("00604", "Turned down.", "拒")
+    simulator.codes.remove("00605")
+    pages = [http.codes(page, locale="en_US").json["obsCodes"] for page in (1, 2, 3)]
+    found = {row["obsCode"]: row["obsCodeDesc"] for page in pages for row in page}
+    assert (found["90099"], found["00604"]) == ("New.", "Turned down.")
+    assert "00605" not in found
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"serviceId": "a b"}, "02000002"),
+        ({"batchCount": True}, "02000006"),
+        ({"batchCount": 1001}, "02000007"),
+    ],
+)
+def test_callnos_takes_integers(
+    simulator: Simulator, obs: ObsHttp, fields: dict[str, Any], code: str
+) -> None:
+    reply = obs.callnos(**fields)
+    assert (reply.status, reply.json["result"]) == (400, code)
+    assert simulator.call_data.remaining(88, "1106025109") == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"uniqueId": "1" * 65}, "02000003"),
+        ({"deviceType": None}, "02000001"),
+        ({"status": None}, "02000006"),
+        ({"remark": "x"}, "0200001"),
+    ],
+)
+def test_midresult_takes_what_its_table_declares(
+    simulator: Simulator, obs: ObsHttp, fields: dict[str, Any], code: str
+) -> None:
+    reply = obs.midresult(**fields)
+    assert (reply.status, reply.json["result"]) == (400, code)
+    assert reply.json["resultDesc"].startswith(next(iter(fields)))
+    assert len(simulator.write_backs) == 0
+
+
+def test_obs_calls_take_a_json_object_and_no_query(obs: ObsHttp) -> None:
+    for path in OBS_PATHS:
+        assert obs.business(path, b"[]").status == 400
+        assert obs.business(path + "?a=b", {}).json["resultDesc"].startswith("query")
+        assert obs.post(path, None, {}, method="GET").status == 401
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [("application/json; charset=UTF-8", 200), ("text/plain", 400)],
+)
+def test_the_content_type_is_json_when_it_is_given(
+    simulator: Simulator, obs: ObsHttp, content_type: str | None, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {simulator.tokens.issue()}"}
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    assert obs.post(TASKS_PATH, {"subCCNo": "1", "vdnId": "88"}, headers).status == status

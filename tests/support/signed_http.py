@@ -110,10 +110,3 @@ class SignedHttp:
             query=[("pageSize", str(size)), ("pageNum", str(page))],
             headers=headers,
         )
-
-    def control(self, method: str, path: str, value: object = None) -> Reply:
-        """A request to `/__sim__/…`."""
-        body = None if value is None else json.dumps(value).encode()
-        self.connection.request(method, path, body, {"Host": self.host})
-        response = self.connection.getresponse()
-        return Reply(response.status, dict(response.getheaders()), response.read())

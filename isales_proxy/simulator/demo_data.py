@@ -1,0 +1,223 @@
+"""Demo data, made from a seed: reservations, call data and result codes.
+
+Every name and number in `demo_data.json` is invented; of the display codes of `result` 0101 alone
+is the vendor's. Names are chosen to be awkward for a table:
+other scripts, markup, quotes and one that fits no column.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from importlib.resources import files
+from typing import Any, Final
+
+from isales_proxy.simulator.reservations import RawRow, Row, apply_anomaly
+
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+DAYS_BACK: Final = 21
+DAYS_AHEAD: Final = 10
+
+_ANOMALY_EVERY: Final = 12  # one row in so many carries an anomaly
+_NEAR_ROWS: Final = 40
+_BUSY_DAYS: Final = {-3: 0.13, 2: 0.08}
+_MISSPELT_SHARE: Final = 0.3  # of rows that spell the customer's ID as in the vendor's example
+_TABLES: Final = json.loads(
+    files("isales_proxy.simulator").joinpath("demo_data.json").read_text("utf-8")
+)
+
+
+def roster_of(vdn: int) -> dict[str, Any]:
+    """Return the table of agents and tasks of a VDN; 88 has its own, all others share a second."""
+    rosters: dict[str, dict[str, Any]] = _TABLES["rosters"]
+    return rosters.get(str(vdn), rosters["default"])
+
+
+def result_codes() -> dict[str, tuple[str, str]]:
+    """Return 120 codes, ascending, with English and Chinese descriptions.
+
+    80 are the vendor's, 40 are invented in 90001 to 90040, a range without published codes.
+    """
+    text = files("isales_proxy").joinpath("data", "obs-result-codes.csv").read_text("utf-8")
+    codes = {
+        row["code"]: (row["description_en"], row["description_zh"])
+        for row in csv.DictReader(text.splitlines())
+    }
+    return dict(sorted({**codes, **{c: (en, zh) for c, en, zh in _TABLES["result_codes"]}}.items()))
+
+
+def generate_reservations(vdn: int, rows: int, seed: int, anchor_ms: int) -> list[Row]:
+    """Make `rows` reservations from 21 days before to 10 days after `anchor_ms`.
+
+    The same arguments give the same rows. About forty (fewer when `rows` is small) fall into the
+    hour around the anchor; three days before it lies a day with an eighth of all.
+    """
+    rng = random.Random(f"callboard/{seed}/{vdn}")  # noqa: S311  (demo data)
+    maker = _RowMaker(rng, vdn, anchor_ms)
+    near = min(_NEAR_ROWS, rows // 3)
+    offsets = (HOUR / near * (i + 0.1 + 0.8 * rng.random()) - HOUR / 2 for i in range(near))
+    times = [int(anchor_ms + offset) // SECOND * SECOND for offset in offsets]
+    times += _spread_times(rng, rows - near, anchor_ms)
+    return [
+        maker.make(time_ms, near=i < near, anomaly=_pick_anomaly(i, _TABLES["anomalies"]))
+        for i, time_ms in enumerate(times)
+    ]
+
+
+def _pick_anomaly(index: int, table: dict[str, Any]) -> str:
+    turn, rest = divmod(index, _ANOMALY_EVERY)
+    return list(table)[turn % len(table)] if rest == 5 else ""
+
+
+def _spread_times(rng: random.Random, count: int, anchor_ms: int) -> list[int]:
+    """Draw appointment times over all days, leaving out the hour around the anchor."""
+    midnight = anchor_ms // DAY * DAY
+    days = range(-DAYS_BACK, DAYS_AHEAD + 1)
+    plan = [day for day, share in _BUSY_DAYS.items() for _ in range(int(count * share))]
+    # 1970-01-01 was a Thursday: days 2 and 3 of each week counted from it are the week-end.
+    weights = [
+        0.25 if (midnight // DAY + day) % 7 in (2, 3) else 1.0 if day <= 0 else 0.6 for day in days
+    ]
+    plan += rng.choices(days, weights, k=count - len(plan))
+    first, last = anchor_ms - DAYS_BACK * DAY, anchor_ms + DAYS_AHEAD * DAY
+    times = []
+    for day in plan:
+        while True:
+            minute = int(rng.triangular(1 * HOUR, 12 * HOUR, 8 * HOUR)) // MINUTE * MINUTE
+            time_ms = midnight + day * DAY + minute
+            if abs(time_ms - anchor_ms) > HOUR / 2 and first <= time_ms <= last:
+                break
+            day = rng.choice(days)
+        times.append(time_ms)
+    return times
+
+
+class _RowMaker:
+    """Draws each reservation from one random source."""
+
+    def __init__(self, rng: random.Random, vdn: int, anchor_ms: int) -> None:
+        self._rng = rng
+        self._anchor_ms = anchor_ms
+        self._roster = roster_of(vdn)
+        self._made = 0
+
+    def make(self, appoint_ms: int, *, near: bool, anomaly: str) -> Row:
+        rng = self._rng
+        call_type = "2" if rng.random() < 0.55 else "1"
+        fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
+        answered = fail_code == "00000"
+        start_ms = self._draw_start(appoint_ms, call_type, near=near)
+        length = rng.randint(20, 420) if answered else rng.randint(5, 45)
+        end_ms = (start_ms or appoint_ms) + length * SECOND
+        lead = rng.randint(30 * MINUTE, 4 * DAY)
+        created_ms = min(appoint_ms - lead, self._anchor_ms - rng.randint(HOUR, 2 * DAY))
+        if anomaly == "called_before_created" and start_ms and end_ms < self._anchor_ms - HOUR:
+            created_ms = end_ms + 13 * SECOND + rng.randint(0, 999)
+        busi_result = None
+        if answered or rng.random() < 0.15:
+            busi_result = rng.choice(_TABLES["business_results"])
+        account, name, _ = _draw_weighted(rng, self._roster["agents"])
+        self._made += 1
+        # 13 digits of creation time and 17 more; the running part keeps it unique.
+        appoint_id = f"{created_ms:013d}{rng.randrange(10**10):010d}{self._made:07d}"
+        called_no = _draw_called_number(rng)
+        task_id, task_name, task_status, _ = _draw_weighted(rng, self._roster["tasks"])
+        fields = {
+            "appointId": appoint_id,
+            "callType": call_type,
+            "appointTime": appoint_ms,
+            "calledNo": called_no,
+            "taskId": task_id,
+            "taskName": task_name,
+            "taskStatus": task_status,
+            "timeout": False,
+            "userAccount": None if anomaly == "no_agent" else account,
+            "userName": name,
+            "beginTime": start_ms,
+            "endTime": end_ms,
+            "callFlag": "0",
+            "callerNo": rng.choice(_TABLES["caller_numbers"]),
+            "failCode": fail_code,
+            "result": result,
+            "busiResult": busi_result,
+            "createTime": created_ms // SECOND * SECOND,
+        }
+        return Row(fields, appoint_ms, start_ms, end_ms, _TABLES["anomalies"].get(anomaly, {}))
+
+    def _draw_start(self, appoint_ms: int, call_type: str, *, near: bool) -> int | None:
+        """Draw when the call begins; None for the few that are forgotten."""
+        rng = self._rng
+        chance = rng.random()
+        if near and appoint_ms <= self._anchor_ms and chance < 0.55:
+            # The rows that are late when a demo opens: a third stays late for good.
+            if chance < 0.18:
+                return None
+            return self._anchor_ms + rng.randint(60, 1500) * SECOND
+        if chance > 0.97:
+            return None
+        if call_type == "2":
+            # Automatic reservations are dialled five minutes before their time.
+            return appoint_ms - 5 * MINUTE + rng.randint(0, 90) * SECOND
+        if chance > 0.85:
+            return appoint_ms + rng.randint(5, 40) * MINUTE
+        if chance > 0.81:
+            return appoint_ms + rng.randint(1, 20) * HOUR
+        return appoint_ms + rng.randint(-60, 240) * SECOND
+
+
+def _draw_weighted(rng: random.Random, table: list[list[Any]]) -> list[Any]:
+    return rng.choices(table, [entry[-1] for entry in table])[0]
+
+
+def _draw_called_number(rng: random.Random) -> str:
+    """Draw a number from a pool small enough that numbers come back in several rows."""
+    kind = rng.random()
+    if kind < 0.6:
+        return f"6666{rng.randint(1, 2400):04d}"
+    if kind < 0.8:
+        return f"+658000{rng.randint(1, 900):04d}"
+    if kind < 0.92:
+        return f"0205550{rng.randint(1, 600):04d}"
+    return f"0086555{rng.randint(1, 400):08d}"
+
+
+def generate_call_data(
+    task: tuple[int, str], *, rows: int, seed: int, anchor_ms: int
+) -> list[RawRow]:
+    """Make `rows` rows for VDN and task, imported some days before `anchor_ms`.
+
+    The same arguments give the same rows. The page's table says `uniqueId`, its example `uiqueId`:
+    both occur here. Digits 2 to 14 of a uniqueId look like the time of the import in ms, as in
+    the example of the write-back page.
+    """
+    vdn, service_id = task
+    rng = random.Random(f"callboard/{seed}/{vdn}/call-data/{service_id}")  # noqa: S311  (demo data)
+    imported_ms = anchor_ms - int(rng.uniform(1, 9) * DAY)
+    made: list[RawRow] = []
+    for i in range(rows):
+        imported_ms += rng.randint(1, 40)
+        unique_id = f"2{imported_ms:013d}{rng.randrange(10**6):06d}"
+        caller = rng.choice(_TABLES["caller_numbers"])
+        wanted = rng.choices((1, 2, 3), (70, 20, 10))[0]
+        numbers: list[str] = []
+        while len(numbers) < wanted:
+            number = _draw_called_number(rng)
+            if number not in numbers:
+                numbers.append(number)
+        row: RawRow = {
+            "version": "311",
+            "seviceId": service_id,
+            "uiqueId" if rng.random() < _MISSPELT_SHARE else "uniqueId": unique_id,
+            "phoneNumber": numbers,
+            "callData": rng.choice(_TABLES["notes"]),
+            "callerNumber": caller,
+            "ieData": rng.choice(_TABLES["ie_data"]).replace("{caller}", caller),
+        }
+        anomalies = _TABLES["call_data_anomalies"]
+        apply_anomaly(row, anomalies.get(_pick_anomaly(i, anomalies), {}))
+        made.append(row)
+    return made

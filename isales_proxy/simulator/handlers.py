@@ -1,0 +1,289 @@
+"""The interfaces: an HTTP request becomes an answer in the vendor's envelope.
+
+The campaign interfaces report failures with HTTP 200. Of the OBS interfaces the pages leave open:
+`result` is declared a string and is the number 0 in the examples; the tables put the fields into
+`resultData` itself, the examples into `resultData.taskData[]` (both are options here); the codes of
+refusals; and whether call data that were read are gone (they are, here).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, NoReturn
+
+from isales_proxy.simulator import operations, parameters
+from isales_proxy.simulator.demo_data import generate_reservations
+from isales_proxy.simulator.faults import PREVENTING, UNAUTHORIZED, Answer, Fault, spoil
+from isales_proxy.simulator.operations import CAMPAIGNS, METHODS, TOKENS
+from isales_proxy.simulator.parameters import ParameterError, read_body
+from isales_proxy.simulator.reservations import Dataset, to_ms
+from isales_proxy.simulator.signature import Request, bearer_token, is_signed
+from isales_proxy.simulator.state import CallData, CodeTable, Recording, Tokens
+
+DEMO_ACCESS_KEY: Final = "DEMOAK0001"
+DEMO_SECRET_KEY: Final = "demo-secret-key-of-the-simulator"  # noqa: S105  (opens nothing real)
+DEMO_APP_KEY: Final = "DEMOAPP0001"
+DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
+
+_SUCCESS: Final = "0200000"
+_LOG_IN_SECONDS: Final = 300
+_REFRESH_SECONDS: Final = 3600
+_FORBIDDEN: Final = Answer(403, b"Authentication failed", "text/plain; charset=UTF-8")
+_METHOD_NOT_ALLOWED: Final = Answer(405, b"Method Not Allowed", "text/plain")
+
+Payload = dict[str, object]
+Effect = Callable[[], Payload]
+"""Carries a checked request out and returns what the envelope holds."""
+
+
+class _HttpError(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class _Refusal(ParameterError):
+    """A well-formed request that is refused as business."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a simulator.
+
+    `rows` reservations are made per VDN from `seed`, around `now()` at construction; with a
+    frozen `now` every answer is the same each time. `exact_number` lets `calledNo` match whole
+    numbers only, since the vendor does not say which it does; `max_limit` bounds a page. An OBS
+    token is sent in the header `auth_header` and lives at most `token_seconds` by the clock
+    `now`. Each task has `call_data` rows to hand out. `result_as_text` and `flat` give the OBS
+    envelope the form of the vendor's tables instead of that of the examples.
+    """
+
+    vdns: Collection[int] = (88, 89)
+    rows: int = 12_000
+    seed: int = 1
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    max_limit: int = 100
+    exact_number: bool = False
+    token_seconds: int = 3600
+    auth_header: str = "Authorization"
+    call_data: int = 400
+    result_as_text: bool = False
+    flat: bool = False
+
+
+class Handlers:
+    """Answers all operations; holds what the vendor would keep."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._datasets: dict[int, Dataset] = {}
+        self.codes = CodeTable()
+        self.tokens = Tokens(options.now)
+        seed, self._anchor_ms = options.seed, to_ms(options.now())
+        self.call_data = CallData(options.vdns, options.call_data, seed, self._anchor_ms)
+        self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
+
+    def dataset(self, vdn: int) -> Dataset:
+        """Return the reservations of one VDN, made at its first use. Raises KeyError."""
+        options, anchor_ms = self._options, self._anchor_ms
+        if vdn not in options.vdns:
+            raise KeyError(vdn)
+        with self._lock:
+            if vdn not in self._datasets:
+                rows = generate_reservations(vdn, options.rows, options.seed, anchor_ms)
+                exact = options.exact_number
+                self._datasets[vdn] = Dataset(rows, anchor_ms=anchor_ms, exact_number=exact)
+            return self._datasets[vdn]
+
+    def handle(
+        self, request: Request, operation: str, path_vdn: str, fault: Fault | None
+    ) -> tuple[Answer, bool]:
+        """Answer one request, unless `fault` prevents it, and say whether its credentials held."""
+        campaign, verified, status = operation in CAMPAIGNS, False, 200
+        try:
+            if operation not in TOKENS:
+                self._authenticate(request, campaign=campaign)
+                verified = True
+            if request.method != METHODS[operation]:
+                raise _HttpError(_METHOD_NOT_ALLOWED)
+            effect = self._prepare(request, operation, path_vdn)
+            verified = True
+            if fault is not None and fault.kind in PREVENTING:
+                _prevent(fault)
+            payload = effect()
+            if fault is not None:
+                payload = spoil(payload, fault)
+        except _HttpError as error:
+            return error.answer, verified
+        except ParameterError as error:
+            payload = self._refusal(error.code, error.sentence, campaign=campaign)
+            status = 200 if campaign or isinstance(error, _Refusal) else 400
+        return Answer(status, json.dumps(payload, ensure_ascii=False).encode()), verified
+
+    def _authenticate(self, request: Request, *, campaign: bool) -> None:
+        if campaign:
+            keys = (DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
+            known = is_signed(request, keys=keys, now=self._options.now())
+        else:
+            header = request.headers.get(self._options.auth_header.lower())
+            known = self.tokens.is_valid(bearer_token(header))
+        if not known:
+            raise _HttpError(UNAUTHORIZED)
+
+    def _prepare(self, request: Request, operation: str, path_vdn: str) -> Effect:
+        """Check parameters, and the credentials of a call for a token."""
+        match operation:
+            case operations.LIST_RESERVATIONS:
+                wanted = parameters.read_reservation_filter(request, self._options.max_limit)
+                return partial(self._list_reservations, self._check_vdn(path_vdn), wanted)
+            case operations.LIST_RESULT_CODES:
+                self._check_vdn(path_vdn)
+                return partial(self._list_result_codes, *parameters.read_codes_request(request))
+            case operations.LIST_OUTBOUND_TASKS:
+                return partial(self._list_tasks, *parameters.read_tasks_request(request))
+            case operations.READ_CALL_DATA:
+                return partial(self._read_call_data, read_body(request, parameters.CALL_DATA))
+            case operations.PUSH_MID_RESULT:
+                return partial(self._write_back, read_body(request, parameters.WRITE_BACK))
+            case operations.FETCH_TOKEN:
+                self._check_keys(read_body(request, parameters.APP_KEYS))
+                seconds = parameters.read_token_seconds(request)
+                return partial(self._fetch_token, min(seconds, self._options.token_seconds))
+            case operations.LOG_IN:
+                self._check_keys(read_body(request, parameters.LOG_IN))
+                return self._log_in
+        return self._prepare_refresh(request)
+
+    def _check_vdn(self, text: str) -> int:
+        vdn = parameters.read_number(text, "vdnId", parameters.MAX_VDN)
+        if vdn not in self._options.vdns:
+            raise ParameterError(parameters.PARAMETER_ERROR, "vdnId: the VDN does not exist.")
+        return vdn
+
+    def _list_reservations(self, vdn: int, wanted: Mapping[str, Any]) -> Payload:
+        found = self.dataset(vdn).select(wanted)
+        page = found[wanted["offset"] : wanted["offset"] + wanted["limit"]]
+        now_ms = to_ms(self._options.now())
+        return {
+            **_campaign_codes(_SUCCESS, "success"),
+            "totalCount": len(found),
+            "data": [row.shown_at(now_ms) for row in page],
+        }
+
+    def _list_result_codes(self, page: int, size: int, locale: str) -> Payload:
+        codes = list(self.codes.codes.items())
+        return {
+            **_campaign_codes(_SUCCESS, "query queryOBSResultCode Success!"),
+            "totalCount": len(codes),
+            "obsCodes": [
+                {"obsCodeDesc": en if locale == "en_US" else zh, "obsCode": code}
+                for code, (en, zh) in codes[size * (page - 1) : size * page]
+            ],
+        }
+
+    def _list_tasks(self, cc_id: int, vdn: int) -> Payload:
+        self._check_place(cc_id, vdn)
+        return self._success_with([{"serviceId": task} for task in self.call_data.tasks(vdn)])
+
+    def _read_call_data(self, body: Mapping[str, Any]) -> Payload:
+        vdn = body["vdnId"]
+        task = self._find_task(body)
+        if task not in self.call_data.tasks(vdn):
+            raise _Refusal("1104", "serviceId: the task is not being executed.")
+        return self._success_with(self.call_data.take(vdn, task, body["batchCount"]))
+
+    def _write_back(self, body: dict[str, Any]) -> Payload:
+        self._find_task(body)
+        self.write_backs.add(body)
+        return self._success()
+
+    def _find_task(self, body: Mapping[str, Any]) -> str:
+        self._check_place(body["subCCNo"], body["vdnId"])
+        task = self.call_data.find_task(body["vdnId"], body["serviceId"])
+        if task is None:
+            raise _Refusal("1103", "serviceId: the task does not exist.")
+        return task
+
+    def _check_place(self, cc_id: int, vdn: int) -> None:
+        if cc_id != 1:
+            raise _Refusal("1101", "subCCNo: the call center does not exist.")
+        if vdn not in self._options.vdns:
+            raise _Refusal("1102", "vdnId: the VDN does not exist.")
+
+    def _check_keys(self, body: Mapping[str, str]) -> None:
+        given, right = "\0".join(body.values()), f"{DEMO_APP_KEY}\0{DEMO_APP_SECRET}"
+        if not hmac.compare_digest(given.encode(), right.encode()):
+            raise _HttpError(_FORBIDDEN)
+
+    def _fetch_token(self, seconds: int) -> Payload:
+        return {
+            "AccessToken": self.tokens.issue(seconds),
+            "ApplyType": "Bearer",
+            "CreateTime": str(int(self._options.now().timestamp())),
+            "Expires": str(seconds),
+            "Scope": "0" * 32,
+            "AppKey": DEMO_APP_KEY,
+            "UserID": "Anonymous",
+        }
+
+    def _log_in(self) -> Payload:
+        seconds = min(_LOG_IN_SECONDS, self._options.token_seconds)
+        data = {
+            "token": self.tokens.issue(seconds),
+            "tokenExpirationTime": self._number(seconds),
+            "refreshToken": self.tokens.issue_refresh(_REFRESH_SECONDS),
+            "refreshExpirationTime": self._number(_REFRESH_SECONDS),
+        }
+        return self._success(data)
+
+    def _prepare_refresh(self, request: Request) -> Effect:
+        body = read_body(request, parameters.REFRESH, optional=True)
+        token = bearer_token(request.headers.get("authentication"))
+        # The Chinese page has no body, the examples of both pages have one.
+        if body.get("refreshToken", token) != token or not self.tokens.is_refresh(token):
+            raise _HttpError(UNAUTHORIZED)
+        return partial(self._refresh, token)
+
+    def _refresh(self, token: str) -> Payload:
+        if not self.tokens.redeem(token):
+            raise _HttpError(UNAUTHORIZED)
+        return self._log_in()
+
+    def _success(self, data: object = None) -> Payload:
+        return {"result": self._number(0), **({} if data is None else {"resultData": data})}
+
+    def _success_with(self, records: Sequence[Payload]) -> Payload:
+        """Wrap records; flat, one stands alone, and none leaves `resultData` empty."""
+        if not self._options.flat:
+            return self._success({"taskData": records})
+        return self._success(records[0] if len(records) == 1 else records or {})
+
+    def _refusal(self, code: str, sentence: str, *, campaign: bool) -> Payload:
+        if campaign:
+            return _campaign_codes(code, sentence)
+        # A number, unless that would lose leading zeros or letters.
+        plain = code.isdecimal() and code[0] != "0"
+        return {"result": self._number(int(code)) if plain else code, "resultDesc": sentence}
+
+    def _number(self, value: int) -> int | str:
+        """Write a number that is declared a string."""
+        return str(value) if self._options.result_as_text else value
+
+
+def _campaign_codes(code: str, sentence: str) -> Payload:
+    codes = {"resultCode": code, "resultDesc": sentence}
+    return {**codes, "returnCode": code, "returnDesc": sentence}
+
+
+def _prevent(fault: Fault) -> NoReturn:
+    if fault.kind == "business":
+        raise _Refusal(fault.options["code"], fault.options["desc"])
+    # The answer is replaced, or never sent.
+    raise _HttpError(UNAUTHORIZED)
