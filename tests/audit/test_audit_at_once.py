@@ -22,7 +22,7 @@ import threading
 from django.db import connection, transaction
 from django.db.models import F
 from isales_proxy.models import AuditAction, Vdn
-from isales_proxy.services import audit
+from isales_proxy.audit import services as audit
 failed = []
 def deeds(name):
     try:
