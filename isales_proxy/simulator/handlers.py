@@ -206,7 +206,7 @@ class Handlers:
 
     def _find_task(self, body: Mapping[str, Any]) -> str:
         self._check_place(body["subCCNo"], body["vdnId"])
-        task = self.call_data.find_task(body["vdnId"], body["serviceId"])
+        task: str | None = self.call_data.find_task(body["vdnId"], body["serviceId"])
         if task is None:
             raise _Refusal("1103", "serviceId: the task does not exist.")
         return task

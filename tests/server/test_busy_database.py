@@ -28,7 +28,7 @@ import os, time
 from django.conf import settings
 from dashboard.account.session_engine import SessionStore
 from isales_proxy.models import User
-from isales_proxy.accounts.services import sessions
+from isales_proxy.accounts import sessions
 user = User.objects.get(username=os.environ["NAME"])
 found = SessionStore()
 found["_auth_user_id"] = str(user.pk)
@@ -36,7 +36,7 @@ found["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
 found["_auth_user_hash"] = user.get_session_auth_hash()
 found["began"] = found["seen"] = int(time.time()) - 600
 found.save()
-sessions.begun(user=user, key=found.session_key, address="127.0.0.1", user_agent="")
+sessions.record_start(user=user, key=found.session_key, address="127.0.0.1", user_agent="")
 print("session:", found.session_key)
 """
 LIST = "/vdn/88/reservations/"
