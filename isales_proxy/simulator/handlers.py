@@ -56,12 +56,9 @@ class _Refusal(ParameterError):
 class Options:
     """The options of a simulator.
 
-    `rows` reservations are made per VDN from `seed`, around `now()` at construction; with a
-    frozen `now` every answer is the same each time. `exact_number` lets `calledNo` match whole
-    numbers only, since the vendor does not say which it does; `max_limit` bounds a page. An OBS
-    token is sent in the header `auth_header` and lives at most `token_seconds` by the clock
-    `now`. Each task has `call_data` rows to hand out. `result_as_text` and `flat` give the OBS
-    envelope the form of the vendor's tables instead of that of the examples.
+    `rows` reservations per VDN from `seed`, around `now()` at construction. `exact_number`: match
+    whole numbers only. `max_limit` bounds a page. A token lives `token_seconds` by `now`. Each task
+    has `call_data` rows. `result_as_text`, `flat`: the envelope of the tables, not of the examples.
     """
 
     vdns: Collection[int] = (88, 89)
@@ -73,6 +70,10 @@ class Options:
     token_seconds: int = 3600
     auth_header: str = "Authorization"
     call_data: int = 400
+    access_key: str = DEMO_ACCESS_KEY
+    secret_key: str = DEMO_SECRET_KEY
+    app_key: str = DEMO_APP_KEY
+    app_secret: str = DEMO_APP_SECRET
     result_as_text: bool = False
     flat: bool = False
 
@@ -129,8 +130,9 @@ class Handlers:
 
     def _authenticate(self, request: Request, *, campaign: bool) -> None:
         if campaign:
-            keys = (DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
-            known = is_signed(request, keys=keys, now=self._options.now())
+            options = self._options
+            keys = (options.access_key, options.secret_key)
+            known = is_signed(request, keys=keys, now=options.now())
         else:
             header = request.headers.get(self._options.auth_header.lower())
             known = self.tokens.is_valid(bearer_token(header))
@@ -218,7 +220,10 @@ class Handlers:
             raise _Refusal("1102", "vdnId: the VDN does not exist.")
 
     def _check_keys(self, body: Mapping[str, str]) -> None:
-        given, right = "\0".join(body.values()), f"{DEMO_APP_KEY}\0{DEMO_APP_SECRET}"
+        given, right = (
+            "\0".join(body.values()),
+            f"{self._options.app_key}\0{self._options.app_secret}",
+        )
         if not hmac.compare_digest(given.encode(), right.encode()):
             raise _HttpError(_FORBIDDEN)
 
@@ -229,7 +234,7 @@ class Handlers:
             "CreateTime": str(int(self._options.now().timestamp())),
             "Expires": str(seconds),
             "Scope": "0" * 32,
-            "AppKey": DEMO_APP_KEY,
+            "AppKey": self._options.app_key,
             "UserID": "Anonymous",
         }
 

@@ -57,7 +57,7 @@ def test_a_task_that_there_is_not_leaves_the_rows(sit: Sit) -> None:
     field.press_sequentially("no such thing", delay=10)
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(seat.page.locator("#task-error")).to_be_visible()
-    expect(seat.page.locator("#announce")).to_contain_text("No task of this name")
+    expect(seat.page.locator("#announce")).to_contain_text("Unknown task name")
     assert seat.rows().count() == rows
     assert seat.page.url == before
     expect(field).to_be_focused()

@@ -30,7 +30,7 @@ from tests.support.stub_vendor import StubVendor, drip, envelope, hold, raw, rep
 from .conftest import MakeClient, Notes, Time
 
 QUERY = ReservationQuery()
-TLS = Path(__file__).parents[2] / "support" / "tls"
+TLS = Path(__file__).parents[1] / "support" / "tls"
 HEAD = b"HTTP/1.1 200 X\r\nContent-Length: 1000000\r\n\r\n"
 
 

@@ -34,7 +34,7 @@ from .conftest import OBS, MakeClient, Time, app_token
 
 RESULT = IntermediateResult(vdn=88, cc_id=1, unique_id="u", service_id="1")
 STATIC = ObsConfig(auth=ObsAuth.STATIC, token="fixed")
-TLS = Path(__file__).parents[2] / "support" / "tls"
+TLS = Path(__file__).parents[1] / "support" / "tls"
 
 
 def push(client: Client, deadline: float | None = None) -> ISalesError:

@@ -146,7 +146,7 @@ def test_the_write_back_is_acknowledged_in_both_forms(form: str) -> None:
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(example("obs_midresult.json")[form]["body"]))
         push(client)
-        assert len(stub.requests) == 1
+        assert len(stub.received) == 1
 
 
 def test_the_token_of_the_app_is_asked_and_used() -> None:

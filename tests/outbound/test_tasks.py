@@ -197,7 +197,7 @@ def test_task_can_be_given_by_name(scope: Scope, typed: str, expected: str) -> N
 def test_unknown_task_name_is_refused_without_a_call(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(RESERVATIONS, {"task": "Nobody's"})
     assert answer.status_code == 422
-    assert "No task of this name" in answer.content.decode()
+    assert "Unknown task name" in answer.content.decode()
     assert asked(vendor) == 0
 
 

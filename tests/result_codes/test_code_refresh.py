@@ -274,7 +274,7 @@ def test_one_reading_at_a_time(vendor: Simulator, admin: Any) -> None:
     cache.set("codes:turn:88", "somebody else", 60)
     answer = admin.post(REFRESH, headers=FRAGMENT)
     assert answer.status_code == 409
-    assert "already under way" in answer.content.decode()
+    assert "already running" in answer.content.decode()
 
 
 @pytest.mark.parametrize(("kind", "status"), [("business", 502), ("reset", 503), ("html", 502)])

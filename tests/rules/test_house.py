@@ -27,6 +27,19 @@ SUBJECT_PACKAGES = {"models", "admin"}
 # Shorter than SHORTEST_MODULE with one importer, and why it is a module nevertheless.
 SHORT_MODULES: dict[str, str] = {
     "dashboard.static_files": "named by STORAGES; imports nothing that the settings need",
+    "dashboard.account.sign_in.backend": "named by AUTHENTICATION_BACKENDS",
+    "dashboard.account.sign_in.hashers": "named by PASSWORD_HASHERS",
+    "dashboard.account.sign_in.devices": "names browsers; the views know no header",
+    "dashboard.account.sign_in.security_keys": "a view of allauth's with a rule of ours",
+    "dashboard.audit.forms": "forms.py of its subject",
+    "dashboard.audit.links": "addresses of other subjects, apart from the list",
+    "dashboard.audit.verification": "the result of a verification in the session",
+    "dashboard.home.forms": "forms.py of its subject",
+    "isales_proxy.accounts.granted_access": "access that claims grant, apart from that given by hand",
+    "isales_proxy.api.vdns": "one file a subject of the API",
+    "isales_proxy.client.observer": "the protocol that the client offers; used within it relatively",
+    "isales_proxy.client.redaction": "used within the client by relative imports",
+    "isales_proxy.management.static": "the stamp of collected files, apart from the processes",
 }
 
 

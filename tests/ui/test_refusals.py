@@ -112,4 +112,4 @@ def test_what_is_too_large_is_told_so(browser: Client) -> None:
     browser.handler.enforce_csrf_checks = False
     answer = browser.post(NEW, WISH | {"unique_id": "x" * 300_000})
     assert answer.status_code == 413
-    assert "Too much was sent" in text_of(answer)
+    assert "The request is too large" in text_of(answer)

@@ -39,7 +39,7 @@ THREADS, PROCESSES = 16, 3
 ASK = f"""
 import sys, threading, django
 django.setup()
-from isales_proxy import gateway
+from isales_proxy.vendor import gateway
 from isales_proxy.models import Vdn
 vdn = Vdn.objects.get(pk=88)
 print("ready", flush=True)
@@ -47,7 +47,7 @@ sys.stdin.readline()
 failures = []
 def ask():
     try:
-        gateway.client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
+        gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
     except Exception as error:
         failures.append(repr(error))
 threads = [threading.Thread(target=ask) for _ in range({THREADS})]

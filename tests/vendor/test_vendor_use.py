@@ -146,7 +146,7 @@ def test_what_a_demo_wrote_never_reaches_the_real_vendor(
     assert outbox.deliver().delivered == 0
     row.refresh_from_db()
     assert (row.state, row.problem) == (WriteBackState.CANCELLED, vendor_use.FROM_THE_DEMO)
-    with pytest.raises(write_backs.WrongState, match="written in the demo"):
+    with pytest.raises(write_backs.WrongState, match="created in the demo"):
         write_backs.retry(scope=scope, pk=row.pk)
     assert list(vendor.write_backs) == []
     outbox.now = VendorUse.objects.get().real_since

@@ -307,6 +307,6 @@ def test_no_transaction_is_open_during_the_call(
         seen.append(connection.in_atomic_block)
         return real(vdn)
 
-    monkeypatch.setattr(gateway, "client", client)
+    monkeypatch.setattr(gateway, "get_client", client)
     outbox.deliver()
     assert seen == [False]
