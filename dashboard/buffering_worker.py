@@ -129,11 +129,11 @@ class Channel(HTTPChannel):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a whole request or a part of its answer is still here."""
+        """Tell whether a whole request or a part of its answer is still here."""
         return self._state()[0] in {"work", "answer"}
 
     def _state(self) -> tuple[str, object]:
-        """What the connection waits for, and of which request or at which byte."""
+        """Return what the connection waits for, and of which request or at which byte."""
         if self._draining:
             return "refused", None
         if self.requests:
@@ -149,7 +149,7 @@ class Channel(HTTPChannel):
         return ("idle" if self._answered else "header"), None
 
     def readable(self) -> bool:
-        """Whether bytes are wanted, those of a refused body included."""
+        """Tell whether bytes are wanted, those of a refused body included."""
         return self._draining or bool(super().readable())
 
     def handle_read(self) -> None:
@@ -173,7 +173,7 @@ class Channel(HTTPChannel):
 
 
 class _Listening:
-    """What both kinds of server have in common."""
+    """Listening that both kinds of server share."""
 
     channel_class = Channel
     stopping = False

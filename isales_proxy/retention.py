@@ -1,4 +1,4 @@
-"""What is kept no longer than it may be: every kind after its own time."""
+"""Retention: each kind of data is deleted after its own time."""
 
 from __future__ import annotations
 

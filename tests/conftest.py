@@ -1,4 +1,4 @@
-"""What most tests stand on: a running simulator behind the product, and people with roles."""
+"""Fixtures: a running simulator behind the product, and people with roles."""
 
 from __future__ import annotations
 

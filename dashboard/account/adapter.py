@@ -46,14 +46,15 @@ class ClosedAdapter(DefaultAccountAdapter):
         return bool(time.time() - latest >= app_settings.REAUTHENTICATION_TIMEOUT)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Whose log-ins are counted together; without an address allauth would refuse them."""
+        """Return the address whose log-ins are counted together; without an address allauth would
+        refuse them."""
         try:
             return str(super().get_client_ip(request))
         except PermissionDenied:
             return _forwarded(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Who guesses too much is told so; that goes into the audit."""
+        """Refuse whoever guesses too often, recorded in the audit."""
         name = str(credentials.get("username", ""))
         try:
             # `authenticate` takes it back when the password is right.

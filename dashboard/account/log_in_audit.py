@@ -59,7 +59,7 @@ def _failed_by_factor(user: User, **_more: object) -> None:
 
 
 def record_failed(name: str, *, reason: str = "") -> None:
-    """Somebody who calls themselves `name` could not prove it; `reason` if not by a password."""
+    """Record a failed log-in as `name`; `reason` if it was not the password."""
     FAILED.inc()
     there = _lately(AuditAction.LOG_IN_FAILED, _MINUTE).count()
     if there < MOST_A_MINUTE:
@@ -69,7 +69,7 @@ def record_failed(name: str, *, reason: str = "") -> None:
 
 
 def record_locked_out(name: str) -> None:
-    """Somebody tries on although they failed too often; told once for each address and person."""
+    """Record a log-in that is locked out, once for each address and person."""
     FAILED.inc()
     person = User.objects.named(name) if name else None
     told = _lately(AuditAction.LOG_IN_LOCKED, _LOCKED)
@@ -110,7 +110,7 @@ def _record(action: AuditAction, name: str, *, reason: str = "") -> None:
 
 
 def _unknown(name: str) -> str:
-    """What is kept of a user name that nobody has, such as `m… (qkzvhdwa)`.
+    """Return what is kept of a user name that nobody has, such as `m… (qkzvhdwa)`.
 
     It may be a password typed into the wrong field. The fingerprint, in letters alone lest it look
     like a number, is keyed with this installation's secret: equal names are seen to be equal.

@@ -135,7 +135,7 @@ class Change:
 
 
 def describe_action(event: AuditEvent) -> str:
-    """What was done; a kind that this version does not know stands under its own name."""
+    """Return what was done; a kind that this version does not know stands under its own name."""
     if event.action in AuditAction.values:
         return str(AuditAction(event.action).label)
     return event.action
@@ -162,7 +162,7 @@ def list_details(event: AuditEvent) -> list[tuple[str, str]]:
 
 
 def list_changes(event: AuditEvent) -> list[Change]:
-    """What was changed, field by field."""
+    """Return what was changed, field by field."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     before, after = detail.get("before"), detail.get("after")
     if not isinstance(before, dict) and not isinstance(after, dict):

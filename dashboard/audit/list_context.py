@@ -59,7 +59,7 @@ class AuditUrl:
     pairs: Pairs
 
     @classmethod
-    def of(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
+    def from_form(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
         """From a form, of which what is bad or empty is left out."""
         form.is_valid()
         found = form.cleaned_data
@@ -141,7 +141,7 @@ def create_context(
     scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None
 ) -> AuditListContext:
     """A board without events."""
-    address = AuditUrl.of(scope, form)
+    address = AuditUrl.from_form(scope, form)
     board = AuditListContext(
         vdn_id=scope.vdn.pk,
         path=address.path,
@@ -164,7 +164,7 @@ def fill_context(
 ) -> AuditListContext:
     """A board with a page of events."""
     board = create_context(scope, form, now, head)
-    address = AuditUrl.of(scope, form)
+    address = AuditUrl.from_form(scope, form)
     moments = TimeFormatter(now)
     board.events = [_line(event, moments, scope.vdn.pk) for event in found.events]
     board.total = found.total

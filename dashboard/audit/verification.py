@@ -1,4 +1,4 @@
-"""What a verification of the audit found, for its page; kept in the session of who asked."""
+"""The result of an audit verification, stored in the session that requested it."""
 
 from __future__ import annotations
 

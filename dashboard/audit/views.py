@@ -43,10 +43,10 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     except DailySearchLimitExceeded as error:
         return _refused(request, scope, form, error)
     if searched and not wants_fragment(request):
-        return redirect(list_context.AuditUrl.of(scope, form).at())
-    response = _page(request, scope, form)
+        return redirect(list_context.AuditUrl.from_form(scope, form).at())
+    response = _render_list(request, scope, form)
     if searched:
-        response.headers["HX-Push-Url"] = list_context.AuditUrl.of(scope, form).at()
+        response.headers["HX-Push-Url"] = list_context.AuditUrl.from_form(scope, form).at()
     return response
 
 
@@ -76,7 +76,7 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
     """All events of the filter as a file."""
     form = AuditFilter(request.GET)
     if not form.is_valid():
-        return _page(request, scope, form)
+        return _render_list(request, scope, form)
     try:
         _searched(scope, form)
     except DailySearchLimitExceeded as error:
@@ -89,7 +89,7 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
             _("%(total)s events are too many for one file, which holds %(most)s: filter them.")
             % {"total": format_count(refused.total), "most": format_count(queries.MOST_EXPORTED)},
         )
-        return _page(request, scope, form, status=422)
+        return _render_list(request, scope, form, status=422)
     moments = TimeFormatter(timezone.now())
     table = exports.ExportTable(
         name=_FILE,
@@ -98,11 +98,11 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         total=found.total,
     )
     file = exports.render_file(request, kind, table)
-    return _page(request, scope, form, status=422) if file is None else file
+    return _render_list(request, scope, form, status=422) if file is None else file
 
 
 def _searched(scope: Scope, form: AuditFilter) -> bool:
-    """Whether the form asks for a called number, which is then told. Raises SearchesSpent."""
+    """Tell whether the form asks for a called number, which is then told. Raises SearchesSpent."""
     number = form.cleaned_data["number"] if form.is_valid() else ""
     if number:
         number_access.record_audit_search(scope=scope, number=number)
@@ -121,7 +121,7 @@ def _refused(
     return _answer(request, scope, form, board, board.limit.status)
 
 
-def _page(
+def _render_list(
     request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int = 200
 ) -> HttpResponse:
     now = timezone.now()

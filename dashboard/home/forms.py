@@ -1,4 +1,4 @@
-"""What a reader may tell us beside a filter."""
+"""Forms of a reader's preferences."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class CodeRow:
         return "known" if self.row.gone_at is None else "gone"
 
     def contains(self, wanted: str) -> bool:
-        """Whether a text, cleaned and casefolded, occurs in it in either language."""
+        """Tell whether a text, cleaned and casefolded, occurs in it in either language."""
         vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
         ours = (get_category_label(self.explained.category), *self.explained.texts().values())
         return any(wanted in clean_text(text).casefold() for text in (self.code, *vendor, *ours))

@@ -1,4 +1,4 @@
-"""What became of people while something was done to them, as events of the audit.
+"""Audit events for changes of people, found by comparing before and after.
 
 Looked at before and after, so that no way of changing a person (a form, a command, what follows
 from a role) goes unseen; told last in the transaction, as the audit wants it.
@@ -63,7 +63,7 @@ def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[in
 
 @receiver(post_save, sender=User, dispatch_uid="isales_proxy.people_watch")
 def _unwatched(instance: User, *, created: bool, raw: bool = False, **_more: object) -> None:
-    """What Django's own commands do: `createsuperuser` and `changepassword`."""
+    """Return what Django's own commands do: `createsuperuser` and `changepassword`."""
     if raw or _watching.get():
         return
     if created and instance.is_superuser:

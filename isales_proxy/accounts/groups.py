@@ -1,4 +1,4 @@
-"""What becomes of groups, whose permissions their members have, as events of the audit.
+"""Audit events for changes of groups, whose members have their permissions.
 
 Whichever way a group is changed it is seen; who did it is known within `changed_by`.
 """
@@ -27,7 +27,7 @@ _MOVED: Final = {"post_add": "put", "post_remove": "taken", "pre_clear": "taken"
 
 @contextmanager
 def attribute_changes_to(person: User) -> Iterator[None]:
-    """What is done to groups inside is this person's deed."""
+    """Return what is done to groups inside is this person's deed."""
     token = _by.set(person)
     try:
         yield

@@ -29,13 +29,13 @@ WORDS: Final[dict[str, str | Promise]] = {
 
 
 def has_second_factor(user: User, *, but: int | None = None) -> bool:
-    """Whether the person has a second factor, beside the one with the number `but`."""
+    """Tell whether the person has a second factor, beside the one with the number `but`."""
     found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
     return bool(found.exclude(pk=but).exists())
 
 
 def is_required_of(user: Any) -> bool:
-    """Whether `SECOND_FACTOR_FOR` demands a second factor of any role that this person has.
+    """Tell whether `SECOND_FACTOR_FOR` demands a second factor of any role that this person has.
 
     Whoever enters Django's admin counts as an admin.
     """

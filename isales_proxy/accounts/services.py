@@ -113,7 +113,8 @@ def get_managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
 
 
 def get_managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
-    """Whom this person may change: those with no access beyond the VDNs that they manage.
+    """Return the people whom this person may change: those with no access beyond the VDNs that
+    they manage.
 
     Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
     """

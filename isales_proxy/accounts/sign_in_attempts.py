@@ -41,7 +41,7 @@ class TooManyAttempts(Exception):
 
 @dataclass(frozen=True)
 class Attempts:
-    """What was counted for one attempt, by row."""
+    """The counters of one attempt, by row."""
 
     rows: tuple[int, ...]
 
@@ -68,7 +68,8 @@ def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
 
 
 def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
-    """Whether this is the first use within `seconds`, which is noted. Of two at once neither is."""
+    """Tell whether this is the first use within `seconds`, which is noted. Of two at once neither
+    is."""
     try:
         count((Limit(kind, 1, seconds), whom))
     except TooManyAttempts:

@@ -35,7 +35,7 @@ class TooManyTokens(RuntimeError):
 
 
 def includes_scope(token: ApiToken, needed: TokenScope) -> bool:
-    """Whether the token's scope is this one, or one that holds it."""
+    """Tell whether the token's scope is this one, or one that holds it."""
     return _RANK[TokenScope(token.scope)] >= _RANK[needed]
 
 
@@ -127,7 +127,8 @@ def authenticate(text: str) -> ApiToken | None:
 
 
 def is_without_second_factor(token: ApiToken) -> bool:
-    """Whether a second factor is required of the token's person, but it was made without one."""
+    """Tell whether a second factor is required of the token's person, but it was made without
+    one."""
     return not token.second_factor and second_factors.is_required_of(token.user)
 
 

@@ -1,4 +1,4 @@
-"""What an address of the admin may ask of a list."""
+"""Lookups that an address of the admin may use on a list."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OwnFiltersOnly(CleanedSearch, admin.ModelAdmin):  # type: ignore[type-arg]
     """
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Whether one of the list's filters, or its dates, asks so."""
+        """Tell whether one of the list's filters, or its dates, asks so."""
         filters: Any = self.get_list_filter(request)
         names = [each[0] if isinstance(each, tuple | list) else each for each in filters]
         declared = {f"{name}{how}" for name in names for how in _BY_FILTER}

@@ -44,7 +44,7 @@ class NewPersonForm(CleanedInput, AdminUserCreationForm):  # type: ignore[type-a
 
 
 class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
-    """What is done to people by these pages is recorded, in the transaction that does it."""
+    """Recording of all changes by these pages, in the transaction that makes them."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Add or change."""
@@ -224,5 +224,5 @@ class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly):
         request: HttpRequest,  # noqa: ARG002 - Django's signature
         obj: Access | None = None,
     ) -> tuple[str, ...]:
-        """Whose and where it is stays as it was; another one is another row."""
+        """Keep person and VDN of an existing row: another pair is another row."""
         return () if obj is None else ("user", "vdn")

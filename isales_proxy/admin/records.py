@@ -1,4 +1,4 @@
-"""What came from the vendor and what people did: to look at, never to change by hand."""
+"""Read-only lists of the vendor's data and of the audit."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ResultCodeAdmin(_ToLookAt):
 
 @admin.register(AuditEvent)
 class AuditAdmin(_ToLookAt):
-    """Who did what, when and from where."""
+    """The audit: person, action, time and address."""
 
     list_display = ("at", "action", "actor", "address", "vdn_id", "subject", "reason")
     list_filter = ("action",)
@@ -63,7 +63,7 @@ class AuditAdmin(_ToLookAt):
 
 
 class _Kept(_ToLookAt):
-    """What came in and went out: how it went, without the numbers that it was about."""
+    """Call data and write-backs: their states, without numbers."""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002
         """Those of the list and `more_fields`."""
@@ -88,7 +88,7 @@ class BatchAdmin(_Kept):
 
     @admin.display(description=_("reason"))
     def masked_reason(self, row: CallDataBatch) -> str:
-        """Who typed it may have had a number before them."""
+        """Return the reason masked: its writer may have copied a number into it."""
         return masking.mask_text(row.reason)
 
 

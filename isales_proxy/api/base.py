@@ -1,4 +1,4 @@
-"""What the subjects of the API share: the base view, the shapes of bodies, and paging."""
+"""Shared parts of the API: the base view, the shapes of bodies, and paging."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class CodeChangeBody(ResponseBody):
 
 
 class RefreshBody(ResponseBody):
-    """What a refresh did or, with `preview`, would do, in codes."""
+    """The changes of a refresh, made or, with `preview`, pending; counted in codes."""
 
     kept: int
     added: int = Field(examples=[1])

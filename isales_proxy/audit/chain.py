@@ -64,7 +64,7 @@ def compute_fingerprint(event: Any, key: bytes | None = None) -> str:
 
 
 def is_intact(event: Any, keys: Sequence[bytes]) -> bool:
-    """Whether the event is as it was written, by any of these keys."""
+    """Tell whether the event is as it was written, by any of these keys."""
     text = to_canonical(event)
     return any(hmac.compare_digest(_mac(key, text), event.hash) for key in keys)
 
@@ -89,7 +89,7 @@ def seal_head(head: AuditHead) -> None:
 
 
 def is_head_intact(head: AuditHead) -> bool:
-    """Whether nobody but us wrote where the chain begins and ends."""
+    """Tell whether nobody but us wrote where the chain begins and ends."""
     text = _of_head(head.last, head.last_id, head.first_previous)
     return any(
         hmac.compare_digest(_mac(key, text), head.seal) for key in encryption.derive_all_keys(_HEAD)

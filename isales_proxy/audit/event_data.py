@@ -1,4 +1,4 @@
-"""What may stand in an event: plain JSON that every database gives back alike, and no number.
+"""Data of an event: plain JSON that every database gives back alike, and no number.
 
 Callers hand over masked texts. What people type (a reason) may hold a number all the same, and is
 masked here; what holds one elsewhere is a mistake of ours: refused where `AUDIT_STRICT` is set (in
@@ -29,12 +29,12 @@ class ContainsNumber(ValueError):
 
 
 def mask_numbers(text: str) -> str:
-    """What somebody typed, without the numbers in it."""
+    """Return what somebody typed, without the numbers in it."""
     return number_rules.mask(text, number_rules.TYPED)
 
 
 def clean_line(text: str, longest: int) -> str:
-    """What every database can hold of it, at most so many characters."""
+    """Return what every database can hold of it, at most so many characters."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:longest]
 
 

@@ -27,7 +27,7 @@ _SHORTEST_NUMBER: Final = 3
 
 
 class _PatternField(forms.Field):
-    """What our own links carry; anything else is refused."""
+    """A value that our own links carry; anything else is refused."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         super().__init__(required=False)

@@ -36,8 +36,8 @@ class TooManyEvents(ValueError):
 
 @dataclass(frozen=True)
 class AuditQuery:
-    """What is asked. `numbers` are fingerprints of one called number (`audit.number_keys`);
-    `before` and `after` are numbers of events, between which a page lies."""
+    """A question of the audit. `numbers` are fingerprints of one called number
+    (`audit.number_keys`); `before` and `after` are numbers of events, between which a page lies."""
 
     actions: tuple[str, ...] = ()
     person: str = ""
@@ -108,7 +108,7 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
         fingerprint=query.numbers[0] if query.numbers else "",
         kind=kind,
         count=total,
-        **_said(query),
+        **_describe_filter(query),
     )
     return AuditExport(found.iterator(chunk_size=_CHUNK), total)
 
@@ -177,7 +177,7 @@ def _holding(text: str) -> Q:
     return wanted
 
 
-def _said(query: AuditQuery) -> dict[str, Any]:
+def _describe_filter(query: AuditQuery) -> dict[str, Any]:
     said = {
         "actions": list(query.actions),
         "person": mask_numbers(query.person),

@@ -25,7 +25,7 @@ _address: ContextVar[str] = ContextVar("callboard_audit_address", default="")
 
 @contextmanager
 def use_address(address: str) -> Iterator[None]:
-    """What is recorded inside comes from this network address."""
+    """Return what is recorded inside comes from this network address."""
     token = _address.set(address[:_LONGEST_ADDRESS])
     try:
         yield

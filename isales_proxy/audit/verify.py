@@ -21,7 +21,7 @@ _MOST_WALKS: Final = 3
 
 
 class Fault(StrEnum):
-    """What is wrong with the chain at one place; each an English sentence for logs and commands."""
+    """A fault of the chain at one event; each an English sentence for logs and commands."""
 
     CHANGED = "event {at} is not as it was written, or was put in by somebody else"
     MISSING = "an event before event {at} is missing"
@@ -33,7 +33,8 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a walk found: how many events from when to when, the last one's number and fingerprint
+    """The result of a walk: how many events from when to when, the last one's number and
+    fingerprint
     for noting elsewhere, and the first fault with the number of the event, if there is one."""
 
     count: int
@@ -99,7 +100,7 @@ class _Walk:
         while batch := self._next():
             for event in batch:
                 if fault := self._fault(event):
-                    return self._said(fault, event.pk)
+                    return self._conclude(fault, event.pk)
         return self._end()
 
     def _next(self) -> list[AuditEvent]:
@@ -129,25 +130,25 @@ class _Walk:
             while batch := self._next():
                 for event in batch:
                     if fault := self._fault(event):
-                        return self._said(fault, event.pk)
+                        return self._conclude(fault, event.pk)
             if head is None:
-                return self._said(Fault.HEAD if self._last else None)
+                return self._conclude(Fault.HEAD if self._last else None)
             if not chain.is_head_intact(head):
-                return self._said(Fault.HEAD)
+                return self._conclude(Fault.HEAD)
             if self._last is None and head.last == head.first_previous:
                 pass
             elif self._last is None or head.last != self._last.hash:
-                return self._said(Fault.CUT, head.last_id)
+                return self._conclude(Fault.CUT, head.last_id)
             if not self._anchored and self._anchor and not self._purged(head):
-                return self._said(Fault.ANCHOR, self._anchor[0])
-        return self._said(None)
+                return self._conclude(Fault.ANCHOR, self._anchor[0])
+        return self._conclude(None)
 
     def _purged(self, head: AuditHead) -> bool:
-        """Whether the anchor was deleted after its time, as older events are."""
+        """Tell whether the anchor was deleted after its time, as older events are."""
         oldest = self._first.pk if self._first else head.last_id + 1
         return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
 
-    def _said(self, fault: Fault | None, event_id: int = 0) -> Verdict:
+    def _conclude(self, fault: Fault | None, event_id: int = 0) -> Verdict:
         return Verdict(
             count=self._count,
             first_at=self._first.at if self._first else None,

@@ -123,7 +123,7 @@ def verify_c2(
     now: datetime,
     max_skew: timedelta = MAX_SKEW,
 ) -> bool:
-    """Whether ``authorization`` signs exactly this request with these keys, at about ``now``.
+    """Tell whether ``authorization`` signs exactly this request with these keys, at about ``now``.
 
     The server's side of `c2_header`; ``host`` must be signed. Never raises for a bad header.
     """

@@ -1,4 +1,4 @@
-"""What every question is held to, and the error that says which value is out of bounds."""
+"""Bounds of every query, and the error that says which value is out of bounds."""
 
 from __future__ import annotations
 

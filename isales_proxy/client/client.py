@@ -100,7 +100,7 @@ class Client:
         answer = self._transport.call(
             LIST_RESERVATIONS, vdn=check_vdn(vdn), body=query.to_body(), deadline=deadline
         )
-        return self._page(LIST_RESERVATIONS, answer, parse_reservation, query.page, query.size)
+        return self._page_of(LIST_RESERVATIONS, answer, parse_reservation, query.page, query.size)
 
     def list_result_codes(
         self, *, vdn: int, query: ResultCodeQuery, deadline: float | None = None
@@ -116,7 +116,7 @@ class Client:
             headers={"locale": query.locale} if query.locale else None,
             deadline=deadline,
         )
-        return self._page(LIST_RESULT_CODES, answer, parse_result_code, query.page, query.size)
+        return self._page_of(LIST_RESULT_CODES, answer, parse_result_code, query.page, query.size)
 
     def list_outbound_tasks(
         self, *, vdn: int, cc_id: int, deadline: float | None = None
@@ -187,7 +187,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _page(
+    def _page_of(
         self,
         operation: Operation[Payload],
         answer: Answer[Payload],

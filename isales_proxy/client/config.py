@@ -24,7 +24,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9\-]{0,63}")
 
 
 class Endpoint(StrEnum):
-    """What stands behind an address of its own."""
+    """A service with an address of its own."""
 
     CAMPAIGNS = "campaigns"
     OBS = "obs"
@@ -94,7 +94,7 @@ class ObsConfig:
 
     @property
     def configured(self) -> bool:
-        """Whether there is what the chosen ``auth`` needs."""
+        """Tell whether there is what the chosen ``auth`` needs."""
         if self.auth == ObsAuth.STATIC:
             return bool(self.token)
         return bool(self.key and self.secret)
@@ -167,7 +167,7 @@ class TransportConfig:
 
     @property
     def path_prefix(self) -> str:
-        """What stands before the vendor's paths; mostly nothing."""
+        """Return what stands before the vendor's paths; mostly nothing."""
         return self.origin_of(Endpoint.CAMPAIGNS).prefix
 
     def origin_of(self, place: Endpoint) -> Origin:

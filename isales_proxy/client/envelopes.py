@@ -24,7 +24,7 @@ _COUNT = re.compile(r"[0-9]{1,12}")
 
 
 class Shaped(Protocol):
-    """What every payload can tell of the envelope it came in."""
+    """The shape of the envelope that a payload came in."""
 
     @property
     def shape(self) -> str:

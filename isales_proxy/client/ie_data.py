@@ -73,7 +73,7 @@ def _fields(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _pair(separator: re.Pattern[str], text: str) -> tuple[str, str, str]:
-    """What stands before and after the first separator, and that separator."""
+    """Return what stands before and after the first separator, and that separator."""
     found = separator.search(text)
     if found is None:
         return text.strip(), "", ""

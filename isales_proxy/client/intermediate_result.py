@@ -78,7 +78,7 @@ class IntermediateResult:
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """What `to_body` was made from. Raises `InvalidQuery` when it cannot have been."""
+        """Return what `to_body` was made from. Raises `InvalidQuery` when it cannot have been."""
         ours = {theirs: name for name, theirs in _NAMES.items()}
         if any(name not in ours for name in body):
             raise InvalidQuery("body", "must hold the documented fields alone")

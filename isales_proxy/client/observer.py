@@ -1,4 +1,4 @@
-"""Who is told what happens to the calls: metrics, logs, a health page."""
+"""The protocol by which metrics, logs and health follow calls."""
 
 from __future__ import annotations
 

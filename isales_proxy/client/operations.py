@@ -69,8 +69,8 @@ class Operation(Generic[P]):
 
     @property
     def fresh_connection(self) -> bool:
-        """Whether a call opens a connection for itself: on a kept one, which a firewall may have
-        reset unseen, a request can get lost that may not be sent again."""
+        """Tell whether a call opens a connection for itself: on a kept one, which a firewall may
+        have reset unseen, a request can get lost that may not be sent again."""
         return not self.repeatable
 
     def path_for(self, *, vdn: int | None = None) -> str:

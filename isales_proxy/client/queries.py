@@ -1,4 +1,4 @@
-"""What may be asked: frozen inputs with bounds, so that a bad question never reaches the vendor.
+"""Queries: frozen inputs with bounds, so that a bad question never reaches the vendor.
 
 Vendor pages: "Querying the List of Reserved Outbound Call Tasks", "Querying OBS Outbound Call
 Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is an

@@ -30,7 +30,7 @@ _MAX_UNKNOWN_NAMES = 20
 
 
 class Record(BaseModel):
-    """What all answers share: frozen, read by the vendor's names, unknown fields kept.
+    """Base of all answers: frozen, read by the vendor's names, unknown fields kept.
 
     The unknown fields are in ``model_extra``. The repr shows no values, since they are personal.
     """
@@ -126,7 +126,7 @@ def parse_call_datum(row: object) -> tuple[CallDatum, Drift]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What the vendor page says about a record; every field not named here is text."""
+    """The vendor page's description of a record; every field not named here is text."""
 
     fields: Mapping[str, str]  # the vendor's name → ours
     numbers: frozenset[str] = frozenset()
@@ -136,7 +136,7 @@ class _Shape:
     optional: frozenset[str] = frozenset()  # a sound row may leave these out
 
     def documents(self, name: str, value: object) -> bool:
-        """Whether ``value`` has the JSON type that the page gives to the field."""
+        """Tell whether ``value`` has the JSON type that the page gives to the field."""
         if isinstance(value, list):
             return name in self.lists
         if isinstance(value, bool):

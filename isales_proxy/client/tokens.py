@@ -41,11 +41,11 @@ class Token:
     refresh_expires_at: datetime | None = None
 
     def alive(self, now: datetime) -> bool:
-        """Whether it has not ended yet."""
+        """Tell whether it has not ended yet."""
         return self.expires_at is None or now < self.expires_at
 
     def fresh(self, now: datetime) -> bool:
-        """Whether it may be used without thinking of the next one yet.
+        """Tell whether it may be used without thinking of the next one yet.
 
         One that was issued in the future is not: the clock was set back, so its end is not known.
         """
@@ -67,7 +67,7 @@ class TokenStore(Protocol):
     """Where the processes that call with the same credentials share their token."""
 
     def read(self) -> Token | None:
-        """What was written last, if anything is there."""
+        """Return what was written last, if anything is there."""
 
     def write(self, token: Token) -> None:
         """Put a token there for all."""
@@ -90,7 +90,7 @@ class MemoryTokenStore:
         self._lapses = 0.0
 
     def read(self) -> Token | None:
-        """What was written last, if anything is there."""
+        """Return what was written last, if anything is there."""
         return self._token
 
     def write(self, token: Token) -> None:
@@ -193,7 +193,7 @@ class TokenSource:
             self._renewing.release()
 
     def _shared(self, refused: Token | None, left: Callable[[], float]) -> Token:
-        """What the shelf holds by now, or else a new token by our own turn."""
+        """Return what the shelf holds by now, or else a new token by our own turn."""
         while True:
             if (found := self._serving(self._shelf.read(), refused)) is not None:
                 return found

@@ -90,7 +90,7 @@ def reserve(name: str, size: int) -> ReservedFile:
 
 
 def fetch(name: str) -> StoredFile | None:
-    """What is kept under this name; None where there is nothing, or nothing whole."""
+    """Return what is kept under this name; None where there is nothing, or nothing whole."""
     try:
         head, _newline, body = _path(name).read_bytes().partition(b"\n")
         facts = json.loads(head)

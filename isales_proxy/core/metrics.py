@@ -54,7 +54,7 @@ class LastCall:
 
     @property
     def answered(self) -> bool:
-        """Whether the vendor gave a valid answer, be it a refusal."""
+        """Tell whether the vendor gave a valid answer, be it a refusal."""
         return self.outcome in _ANSWERED
 
 

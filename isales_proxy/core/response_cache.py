@@ -81,7 +81,9 @@ class ResponseCache(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
-    def ask(self, key: str, fetch: Fetch[T], *, fresh: float, patience: float) -> CachedResponse[T]:
+    def get_or_fetch(
+        self, key: str, fetch: Fetch[T], *, fresh: float, patience: float
+    ) -> CachedResponse[T]:
         """The answer to `key`, from the cache or by `fetch`.
 
         Raises what `fetch` raised, unless the vendor is away and an older answer is kept.

@@ -77,7 +77,7 @@ class ISalesSettings:
 
     @property
     def demo(self) -> bool:
-        """Whether the simulator stands in for CC-iSales."""
+        """Tell whether the simulator stands in for CC-iSales."""
         return not self.base_url
 
 

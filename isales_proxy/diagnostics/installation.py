@@ -1,4 +1,4 @@
-"""Who and what this installation knows, as far as an admin of it reaches: one look at all."""
+"""People, VDNs, tokens and settings of this installation, as far as an admin reaches."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TokenSummary:
 
 @dataclass(frozen=True)
 class Installation:
-    """What the page shows."""
+    """The content of the settings page."""
 
     people: tuple[Person, ...]
     vdns: tuple[VdnSummary, ...]

@@ -121,7 +121,7 @@ class Outcome:
 
     @property
     def answered(self) -> bool:
-        """Whether a good answer came."""
+        """Tell whether a good answer came."""
         return self.status is InterfaceStatus.ANSWERED
 
 

@@ -60,12 +60,12 @@ class Section:
 
     @property
     def answered(self) -> bool:
-        """Whether a good answer came."""
+        """Tell whether a good answer came."""
         return self.status is InterfaceStatus.ANSWERED
 
     @property
     def failed(self) -> bool:
-        """Whether it should have answered and did not. Missing credentials are no failure."""
+        """Tell whether it should have answered and did not. Missing credentials are no failure."""
         return not self.answered and self.status is not InterfaceStatus.NO_CREDENTIALS
 
 

@@ -1,4 +1,4 @@
-"""Whether the static files must be gathered: to compress them takes longer than all the rest."""
+"""Collection of static files, skipped when nothing changed: compressing them is slow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.contrib.staticfiles.finders import get_finders
 
 @dataclass(frozen=True)
 class Stamp:
-    """What was gathered: a digest of names, sizes, times and the way of storing them."""
+    """The collected files: a digest of names, sizes, times and the way of storing them."""
 
     path: Path
     digest: str
@@ -29,7 +29,7 @@ class Stamp:
         return cls(Path(settings.STATIC_ROOT).parent / "static-gathered", digest.hexdigest())
 
     def is_there(self) -> bool:
-        """Whether this very state was gathered to its end."""
+        """Tell whether this very state was gathered to its end."""
         served = Path(settings.STATIC_ROOT).is_dir()
         return served and self.path.is_file() and self.path.read_text("ascii") == self.digest
 

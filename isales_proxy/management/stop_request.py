@@ -36,7 +36,7 @@ class StopRequest:
             os.write(self._writer, b"\0")
 
     def is_made(self) -> bool:
-        """Whether the end was asked for."""
+        """Tell whether the end was asked for."""
         return self._made
 
     def wait(self, seconds: float | None = None) -> bool:

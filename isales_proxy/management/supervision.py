@@ -25,7 +25,7 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
-    """Somebody asked for the end while we were at work."""
+    """A request to stop arrived while a step was running."""
 
 
 class ChildFailed(Exception):
@@ -192,15 +192,16 @@ class Supervisor:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What a child of ours does first on Linux: ask for SIGTERM at our death, however it comes."""
+    """Return what a child of ours does first on Linux: ask for SIGTERM at our death, however it
+    comes."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
     parent = os.getpid()
 
-    def ask() -> None:
+    def request_signal() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
 
-    return ask
+    return request_signal

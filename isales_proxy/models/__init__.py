@@ -1,4 +1,4 @@
-"""What we keep: people, VDNs, codes, call data taken, results to write back, and the audit."""
+"""The tables: people, VDNs, codes, call data taken, results to write back, and the audit."""
 
 from __future__ import annotations
 

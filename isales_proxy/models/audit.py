@@ -1,4 +1,4 @@
-"""What was done, by whom, when and from where: written once, never changed."""
+"""Audit events: action, person, time and address; written once, never changed."""
 
 from __future__ import annotations
 

@@ -122,14 +122,14 @@ class CodeNote(models.Model):
         return f"{self.vdn_id}:{self.code}"
 
 
-class CodeSightingQuerySet(models.QuerySet["CodeSighting"]):
+class CodeOccurrenceQuerySet(models.QuerySet["CodeSighting"]):
     """Reads of the occurrences."""
 
-    def after(self, day: date, *, vdn: Vdn) -> CodeSightingQuerySet:
+    def after(self, day: date, *, vdn: Vdn) -> CodeOccurrenceQuerySet:
         """Occurrences in a VDN after a UTC day."""
         return self.filter(vdn=vdn, day__gt=day)
 
-    def before(self, day: date) -> CodeSightingQuerySet:
+    def before(self, day: date) -> CodeOccurrenceQuerySet:
         """Occurrences before a UTC day."""
         return self.filter(day__lt=day)
 
@@ -149,7 +149,7 @@ class CodeSighting(models.Model):
     row = models.CharField(max_length=40)
     day = models.DateField(db_index=True)
 
-    objects = CodeSightingQuerySet.as_manager()
+    objects = CodeOccurrenceQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -54,7 +54,8 @@ class PeopleManager(UserManager["User"]):
         return found[0] if len(found) == 1 else None
 
     def is_taken(self, name: str, *, but: int | None = None) -> bool:
-        """Whether a person other than the one of the key `but` has this user name in any case."""
+        """Tell whether a person other than the one of the key `but` has this user name in any
+        case."""
         key = comparable_username(name)
         alike = models.Q(username_key=key) | models.Q(username_key__startswith=key + _SHARED)
         found = self.filter(alike)
@@ -123,14 +124,14 @@ class User(AbstractUser):
         super().save(*args, **kwargs)
 
     def _has_new_key(self) -> bool:
-        """Whether the name is another one than that which `username_key` was drawn from."""
+        """Tell whether the name is another one than that which `username_key` was drawn from."""
         kept = self.username_key.partition(_SHARED)[0]
         # A form whose user name was refused leaves None here.
         return kept != comparable_username(self.username or "")
 
 
 class Role(models.TextChoices):
-    """What a person is in one VDN."""
+    """The role of a person in one VDN."""
 
     AGENT = "agent", _("Agent")
     SUPERVISOR = "supervisor", _("Supervisor")

@@ -11,7 +11,7 @@ from knox.models import AbstractAuthToken
 
 
 class TokenScope(models.TextChoices):
-    """What a token may do, within what its person may. Each holds those before it."""
+    """The scope of a token within its person's permissions. Each includes those before it."""
 
     READ = "read", pgettext_lazy("token", "Read")
     WRITE = "write", pgettext_lazy("token", "Read and write")

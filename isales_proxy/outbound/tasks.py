@@ -62,7 +62,7 @@ def list_tasks(*, scope: Scope) -> TaskList:
         )
         return tuple(dict.fromkeys(task.service_id for task in tasks if task.service_id))
 
-    answer = _answers.ask(
+    answer = _answers.get_or_fetch(
         _get_cache_key(scope), fetch, fresh=FRESH_SECONDS, patience=settings.deadline
     )
     names = directory.get_known_names(scope=scope).tasks

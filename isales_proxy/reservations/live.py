@@ -218,7 +218,7 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
             vdn=scope.vdn.pk, query=query, deadline=deadline
         )
 
-    response = _responses.ask(
+    response = _responses.get_or_fetch(
         hash_key(f"{scope.vdn.pk}|{query.key()}"),
         call_vendor,
         fresh=settings.page_cache_seconds,

@@ -1,4 +1,4 @@
-"""What a running simulator keeps: calls and write-backs, tokens, result codes, call data."""
+"""State of a running simulator: calls and write-backs, tokens, result codes, call data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Recording(Generic[T]):
         with self._changed:
             return self._changed.wait_for(lambda: len(self._records) >= count, timeout)
 
-    def of(self, key: object) -> list[T]:
+    def filter(self, key: object) -> list[T]:
         """Return the calls of one operation, or the write-backs of one `uniqueId`."""
         return [record for record in self if self._key(record) == key]
 

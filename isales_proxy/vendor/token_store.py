@@ -62,7 +62,7 @@ class DatabaseTokenStore:
         )
 
     def take_turn(self, seconds: float) -> bool:
-        """Whether it is ours to renew, and nobody else's for so many seconds."""
+        """Tell whether it is ours to renew, and nobody else's for so many seconds."""
         now = self._now()
         taken: list[int] = []
 
@@ -97,7 +97,7 @@ class DatabaseTokenStore:
 
 
 def _fingerprint(found: ISalesSettings) -> str:
-    """What the token belongs to. The credentials enter as a keyed digest, never in clear."""
+    """Return what the token belongs to. The credentials enter as a keyed digest, never in clear."""
     parts = (
         found.base_url,
         found.obs_base_url,

@@ -20,7 +20,7 @@ FRAGMENT = {"HX-Request": "true"}
 def test_agent_sees_only_own_reservations(vendor: Simulator, as_role: Any, query: str) -> None:
     text = as_role("agent").get(LIST + query).content.decode()
     assert {row["userAccount"] for row in rows_of(text)} == {AGENT_ACCOUNT}
-    for call in vendor.calls.of(LIST_RESERVATIONS):
+    for call in vendor.calls.filter(LIST_RESERVATIONS):
         assert call.body["userAccountList"] == [AGENT_ACCOUNT]
 
 
@@ -116,7 +116,7 @@ def test_person_has_a_role_per_vdn(vendor: Simulator, people: Any) -> None:
     client.force_login(people["both"])
     assert client.get("/vdn/88/reservations/").status_code == 200
     assert client.get("/vdn/89/reservations/").status_code == 200
-    assert {call.vdn for call in vendor.calls.of(LIST_RESERVATIONS)} == {"88", "89"}
+    assert {call.vdn for call in vendor.calls.filter(LIST_RESERVATIONS)} == {"88", "89"}
 
 
 def test_same_query_in_two_vdns_has_two_responses(vendor: Simulator, people: Any) -> None:

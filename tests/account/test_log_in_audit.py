@@ -30,7 +30,7 @@ def attempt(name: str, password: str = WRONG, address: str = "192.0.2.1") -> Cli
     return client
 
 
-def told(action: AuditAction) -> list[AuditEvent]:
+def list_messages(action: AuditAction) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(action=action).order_by("pk"))
 
 
@@ -44,12 +44,12 @@ def test_who_comes_and_who_leaves(people: dict[str, User]) -> None:
 
 def test_who_fails_is_only_claimed_to_be_the_person(people: dict[str, User]) -> None:
     attempt("agent")
-    (event,) = told(AuditAction.LOG_IN_FAILED)
+    (event,) = list_messages(AuditAction.LOG_IN_FAILED)
     assert (event.actor, event.actor_id, event.person_id) == ("agent", None, people["agent"].pk)
     assert event.address == "192.0.2.1"
     stored = str(list(AuditEvent.objects.values()))
     assert WRONG not in stored
-    assert told(AuditAction.LOGGED_IN) == []
+    assert list_messages(AuditAction.LOGGED_IN) == []
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_name_without_end_fills_nothing(db: None) -> None:
 def test_a_lock_out_is_told_once_however_often_one_tries_on(people: dict[str, User]) -> None:
     for _ in range(12):
         attempt("agent")
-    assert len(told(AuditAction.LOG_IN_FAILED)) == 6
-    (event,) = told(AuditAction.LOG_IN_LOCKED)
+    assert len(list_messages(AuditAction.LOG_IN_FAILED)) == 6
+    (event,) = list_messages(AuditAction.LOG_IN_LOCKED)
     assert (event.actor, event.person_id, event.address) == (
         "agent",
         people["agent"].pk,
@@ -97,8 +97,8 @@ def test_a_lock_out_is_told_once_however_often_one_tries_on(people: dict[str, Us
 def test_guessing_names_from_one_address_is_bounded(people: dict[str, User]) -> None:
     for number in range(40):
         attempt(f"nobody{number}")
-    assert len(told(AuditAction.LOG_IN_FAILED)) == 20
-    assert len(told(AuditAction.LOG_IN_LOCKED)) == 1
+    assert len(list_messages(AuditAction.LOG_IN_FAILED)) == 20
+    assert len(list_messages(AuditAction.LOG_IN_LOCKED)) == 1
 
 
 def test_more_log_ins_than_are_answered_are_told_once_a_minute(db: None, settings: Any) -> None:
@@ -114,7 +114,7 @@ def test_more_log_ins_than_are_answered_are_told_once_a_minute(db: None, setting
                 # Also where the cache is away.
                 cache.delete_many([f"too-many:{hash_key(address)}"])
                 assert b"Too many attempts" in client.post(LOG_IN, wrong).content
-    events = told(AuditAction.LOG_IN_LOCKED)
+    events = list_messages(AuditAction.LOG_IN_LOCKED)
     assert [event.address for event in events] == ["192.0.2.1", "192.0.2.2"] * 2
     assert {(event.actor, event.person_id, event.reason) for event in events} == {
         ("?", None, "too many requests")
@@ -130,16 +130,16 @@ def test_guessing_from_many_addresses_is_bounded_and_counted(
     with time_machine.travel(now, tick=False):
         for number in range(15):
             attempt(f"nobody{number}", address=f"192.0.2.{number}")
-        events = told(AuditAction.LOG_IN_FAILED)
+        events = list_messages(AuditAction.LOG_IN_FAILED)
         assert [event.detail for event in events] == [{}] * 5 + [{"more_than": 5}]
     with time_machine.travel(now + timedelta(seconds=61), tick=False):
         attempt("nobody", address="192.0.2.99")
-    assert len(told(AuditAction.LOG_IN_FAILED)) == 7
+    assert len(list_messages(AuditAction.LOG_IN_FAILED)) == 7
     assert REGISTRY.get_sample_value("callboard_log_ins_failed_total") == before + 16
     assert verify().fault is None
 
 
 def test_a_wrong_password_when_asked_again_is_a_failure(as_role: Any, people: Any) -> None:
     as_role("agent").post("/accounts/reauthenticate/", {"password": WRONG})
-    (event,) = told(AuditAction.LOG_IN_FAILED)
+    (event,) = list_messages(AuditAction.LOG_IN_FAILED)
     assert event.person_id == people["agent"].pk

@@ -1,4 +1,4 @@
-"""What the environment may say of logging in, and what it is told when that does not fit."""
+"""Settings of the sign-in, and the messages for wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What protects a log-in holds also where the cache is away."""
+"""Limits of a log-in hold while the cache is away."""
 
 from __future__ import annotations
 
@@ -108,12 +108,12 @@ def test_a_second_factor_that_is_required_binds_tokens_of_before(
         user=supervisor, name="new", scope=TokenScope.READ, days=1, second_factor=True
     )
 
-    def ask(text: str) -> int:
+    def send_request(text: str) -> int:
         return Client().get("/api/v1/vdns/", HTTP_AUTHORIZATION=f"Token {text}").status_code
 
-    assert (ask(text), ask(bound)) == (200, 200)
+    assert (send_request(text), send_request(bound)) == (200, 200)
     settings.SIGN_IN = replace(settings.SIGN_IN, second_factor_for=frozenset({"supervisor"}))
-    assert (ask(text), ask(bound)) == (403, 200)
+    assert (send_request(text), send_request(bound)) == (403, 200)
 
 
 def test_sessions_of_one_person_have_a_bound(people: dict[str, User], clock: Any) -> None:

@@ -20,7 +20,7 @@ PASSWORD = "pass-word-1"
 
 
 def stale(clock: Any, name: str = "admin") -> Client:
-    """Somebody at a browser that was left open."""
+    """Return a client whose log-in is too old to count as a proof."""
     client = log_in(name)
     clock.shift(600)
     return client

@@ -1,4 +1,4 @@
-"""What becomes of people is recorded, whichever way: Django's admin, commands, their own hand."""
+"""Changes of people are recorded, by Django's admin, commands or themselves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def change(client: Client, address: str, **values: str) -> None:
     assert client.post(address, form | values).status_code == 302
 
 
-def told() -> list[tuple[str, str, str, int | None, dict[str, Any], dict[str, Any]]]:
+def list_messages() -> list[tuple[str, str, str, int | None, dict[str, Any], dict[str, Any]]]:
     return [
         (
             event.action,
@@ -63,7 +63,7 @@ def test_a_changed_person_is_told_before_and_after(admin: Client, people: dict[s
         first_name="Wei",
         **{"accesses-0-agent_account": "117"},
     )
-    assert told() == [
+    assert list_messages() == [
         ("person.changed", "admin", "agent", None, {"first_name": ""}, {"first_name": "Wei"}),
         ("person.access", "admin", "agent", 88, {"agent_account": "116"}, {"agent_account": "117"}),
     ]
@@ -72,7 +72,7 @@ def test_a_changed_person_is_told_before_and_after(admin: Client, people: dict[s
 
 def test_what_was_not_changed_is_not_told(admin: Client, people: dict[str, User]) -> None:
     change(admin, f"{ADMIN}user/{people['agent'].pk}/change/")
-    assert told() == []
+    assert list_messages() == []
 
 
 def test_a_new_person_and_their_role(admin: Client) -> None:
@@ -84,7 +84,7 @@ def test_a_new_person_and_their_role(admin: Client) -> None:
         "accesses-0-agent_account": "",
     }  # fmt: skip
     assert admin.post(address, form).status_code == 302
-    assert told() == [
+    assert list_messages() == [
         ("person.changed", "admin", "wei", None, {}, {"username": "wei", "is_active": True}),
         ("person.access", "admin", "wei", 88, {}, {"role": "auditor"}),
     ]
@@ -95,7 +95,7 @@ def test_a_password_set_by_an_admin(admin: Client, people: dict[str, User]) -> N
     new = {"usable_password": "true", "set-password": "", "password1": SECRET, "password2": SECRET}
     address = f"{ADMIN}user/{people['agent'].pk}/password/"
     assert admin.post(address, new).status_code == 302
-    assert told() == [("person.password", "admin", "agent", None, {}, {})]
+    assert list_messages() == [("person.password", "admin", "agent", None, {}, {})]
     stored = str(list(AuditEvent.objects.values()))
     assert SECRET not in stored
     assert User.objects.get(username="agent").password not in stored
@@ -117,7 +117,7 @@ def test_access_given_and_taken_away_on_its_own_page(root: Client, people: dict[
     change(root, f"{ADMIN}access/{key}/change/", role="admin")
     assert root.post(f"{ADMIN}access/{key}/delete/", {"post": "yes"}).status_code == 302
     assert [
-        (vdn, before.get("role"), after.get("role")) for *_who, vdn, before, after in told()
+        (vdn, before.get("role"), after.get("role")) for *_, vdn, before, after in list_messages()
     ] == [
         (89, None, "auditor"),
         (89, "auditor", "admin"),
@@ -142,7 +142,7 @@ def test_people_deleted_together(root: Client, people: dict[str, User], across: 
 
 def test_more_rights_of_a_superuser_are_told(root: Client, people: dict[str, User]) -> None:
     change(root, f"{ADMIN}user/{people['auditor'].pk}/change/", is_superuser="on")
-    assert told() == [
+    assert list_messages() == [
         ("person.changed", "root", "auditor", None, {"is_superuser": False}, {"is_superuser": True})
     ]
 
@@ -151,7 +151,7 @@ def test_a_change_that_is_refused_is_not_told(admin: Client, people: dict[str, U
     address = f"{ADMIN}user/{people['agent'].pk}/change/"
     form = form_of(admin.get(address).content.decode())
     assert admin.post(address, form | {"username": "admin"}).status_code == 200
-    assert told() == []
+    assert list_messages() == []
 
 
 def test_people_made_and_changed_by_commands(people: dict[str, User], monkeypatch: Any) -> None:
@@ -160,7 +160,7 @@ def test_people_made_and_changed_by_commands(people: dict[str, User], monkeypatc
     call_command(*new, "--role", "auditor", stdout=io.StringIO())
     call_command(*new, "--role", "supervisor", stdout=io.StringIO())
     service.remove_known_passwords(["wei"], known_password=SECRET)
-    assert told() == [
+    assert list_messages() == [
         ("person.changed", "system", "wei", None, {}, {"username": "wei", "is_active": True}),
         ("person.access", "system", "wei", 88, {}, {"role": "auditor"}),
         ("person.access", "system", "wei", 88, {"role": "auditor"}, {"role": "supervisor"}),
@@ -175,18 +175,18 @@ def test_djangos_own_commands(db: None, monkeypatch: Any) -> None:
         "createsuperuser", "--noinput", username="chief", email="chief@example.org",
         stdout=io.StringIO(),
     )  # fmt: skip
-    ((action, actor, subject, _vdn, _before, after),) = told()
+    ((action, actor, subject, _vdn, _before, after),) = list_messages()
     assert (action, actor, subject) == ("person.changed", "system", "chief")
     assert after["is_superuser"] is True
     chief = User.objects.get()
     chief.set_password("Another-secret-8")
     chief.save()
-    assert told()[-1][0] == "person.password"
+    assert list_messages()[-1][0] == "person.password"
 
 
 def test_a_number_in_a_name_or_address_is_masked(admin: Client, people: dict[str, User]) -> None:
     change(admin, f"{ADMIN}user/{people['agent'].pk}/change/", email="13800001234@example.org")
-    assert told()[0][5] == {"email": "•••34@example.org"}
+    assert list_messages()[0][5] == {"email": "•••34@example.org"}
 
 
 def test_a_role_given_by_an_admin_of_another_vdn_is_of_that_vdn(

@@ -52,7 +52,7 @@ def test_one_key_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
         # While the first is under way the others are told to wait for it.
         assert sorted({answer.status_code for answer in taken} - {200, 409}) == [201]
         assert [answer.status_code for answer in taken].count(201) == 1
-        assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+        assert len(vendor.calls.filter(READ_CALL_DATA)) == 1
 
 
 PASSWORD = "pass-word-1"

@@ -181,7 +181,7 @@ def test_a_misspelt_parameter_is_not_done_as_if_it_were_not_there(
     ("path", "role"), [("result-codes/refresh/", "admin"), ("write-backs/1/cancel/", "supervisor")]
 )
 @pytest.mark.parametrize("kind", [{"content_type": "application/json"}, {}])
-def test_a_wish_where_nobody_looks_is_refused(
+def test_preference_in_an_unknown_place_is_refused(
     vendor: Simulator, as_role: Any, path: str, role: str, kind: dict[str, Any]
 ) -> None:
     answer = as_role(role).post(f"/api/v1/vdns/88/{path}", {"preview": True}, **kind)

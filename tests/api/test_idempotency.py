@@ -108,14 +108,14 @@ def test_call_data_is_taken_once(client: Client, vendor: Simulator) -> None:
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
     assert second.headers["Idempotency-Replayed"] == "true"
-    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    assert len(vendor.calls.filter(READ_CALL_DATA)) == 1
     other = post(client, "k", {"batch_count": 3, "confirm": True}, TAKE)
     assert (other.status_code, other.headers["Content-Type"]) == (422, PROBLEM)
     assert (
         post(client, str(uuid.uuid4()), {"batch_count": 2, "confirm": True}, TAKE).status_code
         == 201
     )
-    assert len(vendor.calls.of(READ_CALL_DATA)) == 2
+    assert len(vendor.calls.filter(READ_CALL_DATA)) == 2
 
 
 def test_call_data_that_is_being_taken_is_not_taken_again(
@@ -127,7 +127,7 @@ def test_call_data_that_is_being_taken_is_not_taken_again(
     assert answer.status_code == 409
     assert answer.json()["batch"] == CallDataBatch.objects.get().pk
     assert int(answer.headers["Retry-After"]) >= 1
-    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    assert len(vendor.calls.filter(READ_CALL_DATA)) == 1
 
 
 def test_a_taking_is_answered_masked_and_known_again(

@@ -124,7 +124,7 @@ def test_the_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
         ("1", "non_field_errors"),
     ],
 )
-def test_a_wish_out_of_bounds_reaches_nobody(
+def test_request_out_of_bounds_reaches_no_vendor(
     vendor: Simulator, as_role: Any, data: Any, field: str
 ) -> None:
     answer = take(as_role("supervisor"), data)

@@ -101,7 +101,7 @@ def test_the_vendor_is_asked_what_the_page_asks(
     supervisor = as_role("supervisor")
     supervisor.get(f"{PAGE}?{query}")
     supervisor.get(f"{LIST}?{query}")
-    by_page, by_api = vendor.calls.of(LIST_RESERVATIONS)
+    by_page, by_api = vendor.calls.filter(LIST_RESERVATIONS)
     assert by_api.body == by_page.body
 
 
@@ -110,7 +110,7 @@ def test_times_are_read_in_the_zone_that_the_reader_chose(vendor: Simulator, as_
     supervisor.get(LIST, {"begin": "2025-05-31T14:30"})
     supervisor.post("/preferences/zone/", {"time_zone": "Europe/Berlin"})
     supervisor.get(LIST, {"begin": "2025-05-31T14:30"})
-    shanghai, berlin = (call.body["beginTime"] for call in vendor.calls.of(LIST_RESERVATIONS))
+    shanghai, berlin = (call.body["beginTime"] for call in vendor.calls.filter(LIST_RESERVATIONS))
     assert berlin - shanghai == 6 * 60 * 60 * 1000
 
 
@@ -121,7 +121,7 @@ def test_an_agent_gets_their_own_rows_and_count(
     body = as_role("agent").get(LIST + query).json()
     assert {row["user_account"] for row in body["results"]} <= {AGENT_ACCOUNT}
     assert 0 < body["count"] < 600
-    for call in vendor.calls.of(LIST_RESERVATIONS):
+    for call in vendor.calls.filter(LIST_RESERVATIONS):
         assert call.body["userAccountList"] == [AGENT_ACCOUNT]
 
 

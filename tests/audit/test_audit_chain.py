@@ -21,7 +21,7 @@ from tests.support.audit import alter, put_in, sql, unguard, write
 pytestmark = pytest.mark.django_db
 
 
-def told(*arguments: str) -> str:
+def list_messages(*arguments: str) -> str:
     out = io.StringIO()
     call_command("verify_audit", *arguments, stdout=out)
     return out.getvalue()
@@ -29,7 +29,7 @@ def told(*arguments: str) -> str:
 
 def test_an_audit_without_events_is_whole() -> None:
     assert verify().fault is None
-    assert "Events: 0" in told()
+    assert "Events: 0" in list_messages()
 
 
 def test_what_nobody_touched_is_whole() -> None:
@@ -38,7 +38,7 @@ def test_what_nobody_touched_is_whole() -> None:
     assert (found.fault, found.count) == (None, 5)
     assert (found.first_at, found.last_at) == (events[0].at, events[-1].at)
     assert [event.previous for event in events] == ["", *(event.hash for event in events[:-1])]
-    text = told()
+    text = list_messages()
     assert "Events: 5, from " in text
     assert f"Last: {events[-1].pk}:{events[-1].hash}" in text
 
@@ -177,13 +177,13 @@ def test_an_older_copy_put_back_is_noticed_by_what_was_noted_elsewhere() -> None
     events = write(3)
     head = AuditHead.objects.get()
     noted = f"{write(1)[0].pk}:{AuditEvent.objects.order_by('pk').last().hash}"  # type: ignore[union-attr]
-    assert "unbroken" in told("--anchor", noted)
+    assert "unbroken" in list_messages("--anchor", noted)
     unguard()
     sql("DELETE FROM {table} WHERE id > %s", events[2].pk)
     sql("UPDATE {head} SET last = %s, last_id = %s, seal = %s", head.last, head.last_id, head.seal)
     assert verify().fault is None
     with pytest.raises(CommandError, match="noted elsewhere"):
-        told("--anchor", noted)
+        list_messages("--anchor", noted)
 
 
 def test_the_command_names_the_first_that_is_broken_and_fails() -> None:
@@ -192,7 +192,7 @@ def test_the_command_names_the_first_that_is_broken_and_fails() -> None:
     for event in events[1:3]:
         sql("UPDATE {table} SET actor = 'x' WHERE id = %s", event.pk)
     with pytest.raises(CommandError, match=f"event {events[1].pk} is not as it was") as raised:
-        told()
+        list_messages()
     assert raised.value.returncode == 1
 
 
@@ -206,7 +206,7 @@ def test_another_secret_does_not_fit_unless_it_is_known_from_before(settings: An
     assert (verify().fault, verify().count) == (None, 4)
 
 
-def test_the_deed_that_is_undone_leaves_no_event() -> None:
+def test_rolled_back_change_leaves_no_event() -> None:
     write(1)
     with transaction.atomic():
         write(1)

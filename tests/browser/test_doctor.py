@@ -36,7 +36,7 @@ def test_it_is_pressed_once_and_says_what_it_does(sit: Sit, vendor: Simulator) -
     expect(button).to_be_enabled()
     expect(button).to_have_text("Run check", use_inner_text=True)
     expect(seat.page.locator("#announce")).to_contain_text("interfaces answered")
-    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 1
+    assert len(vendor.calls.filter(LIST_RESULT_CODES)) == 1
     assert seat.page.url.endswith(PAGE)
 
 

@@ -1,4 +1,4 @@
-"""What a changed page keeps for the keyboard: the focus, what is read aloud, and what was typed."""
+"""Focus, announcements and typed text survive a change of the page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_filter_typed_again_is_asked_again(sit: Sit, vendor: Simulator, way: s
     field.fill("6666")
     expect(seat.page).to_have_url(re.compile("called_no=6666"))
     expect(seat.page.locator("#results")).to_have_attribute("data-total-count", total or "")
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 1
 
 
 def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:

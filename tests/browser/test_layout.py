@@ -1,4 +1,4 @@
-"""What stays whole: on paper, with wider letters, and behind an ellipsis."""
+"""Layout on paper, with wider letters, and of cut texts."""
 
 from __future__ import annotations
 

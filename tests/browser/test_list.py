@@ -49,7 +49,7 @@ def test_a_typed_number_filters_after_a_pause(sit: Sit, vendor: Simulator) -> No
     seat.page.get_by_label("Called number", exact=True).press_sequentially("990011", delay=20)
     expect(seat.rows()).to_have_count(1)
     expect(seat.page).to_have_url(re.compile(r"called_no=990011$"))
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 1
     expect(seat.page.get_by_label("Called number", exact=True)).to_be_focused()
 
 

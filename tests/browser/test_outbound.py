@@ -40,20 +40,20 @@ def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator
     seat.page.locator("form[action$='/call-data/'] button[type=submit]").click()
     seat.page.wait_for_url(re.compile(r"/call-data/\d+/"))
     assert seat.page.evaluate("sessionStorage.getItem('left')") == "true,true"
-    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    assert len(vendor.calls.filter(READ_CALL_DATA)) == 1
     seat.page.reload()
-    assert len(vendor.calls.of(READ_CALL_DATA)) == 1
+    assert len(vendor.calls.filter(READ_CALL_DATA)) == 1
     seat.page.locator("a[href*='write-backs/new/?datum=']").first.click()
     unique_id = seat.page.locator("[name=unique_id]").input_value()
     assert unique_id
     seat.page.locator("input[name=fail_code]").fill("00000")
     seat.page.locator("main form button[type=submit]").first.click()
     expect(seat.page.locator("main")).to_contain_text('"uniqueId"')
-    assert vendor.write_backs.of(unique_id) == []
+    assert vendor.write_backs.filter(unique_id) == []
     seat.page.get_by_role("button", name="Store and send").click()
     seat.page.wait_for_url(re.compile(r"/write-backs/\d+/"))
     assert vendor.write_backs.wait_for(1, timeout=20)
-    (sent,) = vendor.write_backs.of(unique_id)
+    (sent,) = vendor.write_backs.filter(unique_id)
     assert sent["failCode"] == "00000"
 
 

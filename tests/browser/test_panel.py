@@ -89,7 +89,7 @@ def test_it_shows_the_numbers_other_reservations(sit: Sit, vendor: Simulator) ->
     expect(related.get_by_text("Bo", exact=True)).to_be_visible()
     expect(related.get_by_text("The call is rejected.")).to_be_visible()
     # Two calls: the list beside the panel, and the number's own.
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) <= 3
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) <= 3
 
 
 def test_a_field_is_copied(sit: Sit) -> None:

@@ -29,7 +29,7 @@ def open_panel(seat: Seat) -> None:
     expect(seat.page.locator("#panel-title")).to_have_text("65•••••567")
 
 
-def ask(seat: Seat, reason: str = "The customer asked") -> None:
+def send_request(seat: Seat, reason: str = "The customer asked") -> None:
     seat.page.get_by_text("Show number", exact=True).click()
     seat.page.get_by_label("Reason (recorded in the audit)").fill(reason)
     seat.page.get_by_role("button", name="Show for 30 seconds").click()
@@ -39,7 +39,7 @@ def test_it_shows_and_hides_itself(sit: Sit) -> None:
     seat = sit("agent")
     seat.page.clock.install()
     open_panel(seat)
-    ask(seat)
+    send_request(seat)
     shown = seat.page.locator(".revealed-number")
     expect(shown).to_have_text(NUMBER)
     expect(seat.page.locator("[data-hide-after]")).to_be_focused()
@@ -64,7 +64,7 @@ def test_who_asks_for_a_number_stands_in_the_field_of_the_reason(sit: Sit) -> No
 def test_back_does_not_bring_it_up_again(sit: Sit) -> None:
     seat = sit("agent")
     open_panel(seat)
-    ask(seat)
+    send_request(seat)
     expect(seat.page.locator(".revealed-number")).to_have_text(NUMBER)
     seat.go("/vdn/88/result-codes/")
     seat.page.go_back()
@@ -75,7 +75,7 @@ def test_back_does_not_bring_it_up_again(sit: Sit) -> None:
 def test_a_reason_that_is_too_short_is_told_at_the_field(sit: Sit) -> None:
     seat = sit("agent", expected=("422",))
     open_panel(seat)
-    ask(seat, "   a   ")
+    send_request(seat, "   a   ")
     expect(seat.page.locator("#reveal .field-error")).to_be_visible()
     expect(seat.page.get_by_label("Reason (recorded in the audit)")).to_be_focused()
     assert NUMBER not in seat.page.content()
@@ -85,7 +85,7 @@ def test_it_works_without_scripts(sit: Sit) -> None:
     seat = sit("agent", java_script_enabled=False)
     seat.go(f"{LIST}?task=4711")
     seat.rows().first.locator("a").first.click()
-    ask(seat)
+    send_request(seat)
     expect(seat.page.locator(".revealed-number")).to_have_text(NUMBER)
     seat.page.get_by_role("link", name="Back", exact=True).click()
     expect(seat.page.locator("#panel-title")).to_have_text("65•••••567")

@@ -73,7 +73,7 @@ def remove_first_key(seat: Seat) -> None:
 
 @pytest.fixture
 def holder(sit: Sit) -> Seat:
-    """Somebody who logged in and has a virtual key plugged in."""
+    """Return a seat that is logged in, with a virtual security key."""
     seat = seated(sit)
     plug_in(seat)
     give_password(seat)

@@ -17,7 +17,7 @@ PAUSE_MS = 900
 
 
 def asked(vendor: Simulator) -> int:
-    return len(vendor.calls.of(LIST_RESERVATIONS))
+    return len(vendor.calls.filter(LIST_RESERVATIONS))
 
 
 @pytest.mark.parametrize("field", ["#f-task", "#f-called-no"])

@@ -190,7 +190,7 @@ def test_the_sip_part_keeps_its_commas_semicolons_and_colons(before: str) -> Non
         ("x;sipdatahead:a:b#$#$y", (), (("a", "b"),), "x;y"),
     ],
 )
-def test_oddities(
+def test_unusual_fields(
     text: str,
     elements: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
     sip: tuple[tuple[str, str], ...],

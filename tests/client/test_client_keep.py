@@ -40,7 +40,7 @@ HEAD_OF_GOOD = b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n" % len(GOOD)
 CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class Shelf:
+class Recorder:
     """Keeps what it is given."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Shelf:
         self.kept.append(received)
 
 
-def read(client: Client, shelf: Shelf, deadline: float | None = None) -> tuple[Any, ...]:
+def read(client: Client, shelf: Recorder, deadline: float | None = None) -> tuple[Any, ...]:
     return client.read_call_data(vdn=88, query=QUERY, keep=shelf, deadline=deadline)
 
 
@@ -92,7 +92,7 @@ def test_everything_that_came_is_kept_and_nothing_is_asked_twice(
     complete: bool,
 ) -> None:
     stub.at("callnos", step)
-    shelf = Shelf()
+    shelf = Recorder()
     raised: ISalesError | None = None
     try:
         read(obs, shelf)
@@ -122,7 +122,7 @@ def test_what_came_before_the_time_was_up_is_kept(
 ) -> None:
     stub.at("tokenByAkSk", app_token())
     stub.at("callnos", drip(sent, [b""] * 9999, stub.done))
-    shelf = Shelf()
+    shelf = Recorder()
     with pytest.raises(TimedOut) as caught:
         read(make_client(real_time=True, read_timeout=0.5, patient_timeout=0.5, obs=OBS), shelf)
     assert [(each.body, each.complete) for each in shelf.kept] == [(came, False)]
@@ -140,7 +140,7 @@ def test_of_an_answer_too_large_what_was_read_is_kept(
     body = bytes(range(250)) * 1000
     length = b"Content-Length: %d\r\n\r\n" % len(body)
     stub.at("callnos", raw(b"HTTP/1.1 200 X\r\n" + (length if declared else b"\r\n") + body))
-    shelf = Shelf()
+    shelf = Recorder()
     with pytest.raises(BadAnswer, match="larger"):
         read(obs, shelf)
     (received,) = shelf.kept
@@ -158,7 +158,7 @@ def test_where_nothing_came_there_is_nothing_to_keep(
     obs: Client, stub: StubVendor, step: Step
 ) -> None:
     stub.at("callnos", step)
-    shelf = Shelf()
+    shelf = Recorder()
     with pytest.raises(Unreachable) as caught:
         read(obs, shelf)
     assert shelf.kept == []
@@ -169,7 +169,7 @@ def test_where_nothing_came_there_is_nothing_to_keep(
 def test_no_answer_in_time_is_nothing_to_keep(make_client: MakeClient, stub: StubVendor) -> None:
     stub.at("tokenByAkSk", app_token())
     stub.at("callnos", hold(stub.done, reply(GOOD)))
-    shelf = Shelf()
+    shelf = Recorder()
     with pytest.raises(TimedOut) as caught:
         read(make_client(real_time=True, read_timeout=0.1, patient_timeout=0.1, obs=OBS), shelf)
     assert shelf.kept == []
@@ -239,12 +239,12 @@ def test_a_write_back_is_never_sent_twice_by_itself(
 def test_one_thread_after_another_may_read_while_a_first_one_waits(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    """What one call kept is its own: the bytes of another never get between."""
+    """Return what one call kept is its own: the bytes of another never get between."""
     stub.at("tokenByAkSk", app_token())
     release = threading.Event()
     stub.at("callnos", hold(release, reply(b"first")), reply(b"second"))
     client = make_client(real_time=True, obs=OBS)
-    shelves = [Shelf(), Shelf()]
+    shelves = [Recorder(), Recorder()]
 
     def patient() -> None:
         with pytest.raises(BadAnswer):
@@ -273,7 +273,7 @@ def test_call_data_may_come_later_than_anything_else(
     )
     with pytest.raises(TimedOut):
         client.list_outbound_tasks(vdn=88, cc_id=1)
-    assert [datum.unique_id for datum in read(client, Shelf())] == ["u"]
+    assert [datum.unique_id for datum in read(client, Recorder())] == ["u"]
 
 
 def test_the_time_for_call_data_is_never_shorter_than_the_ordinary_one(
@@ -284,7 +284,7 @@ def test_the_time_for_call_data_is_never_shorter_than_the_ordinary_one(
     client = make_client(
         real_time=True, read_timeout=30.0, deadline=30.0, patient_timeout=0.01, obs=OBS
     )
-    assert [datum.unique_id for datum in read(client, Shelf())] == ["u"]
+    assert [datum.unique_id for datum in read(client, Recorder())] == ["u"]
 
 
 def test_a_token_for_call_data_is_got_in_the_ordinary_time(
@@ -293,6 +293,6 @@ def test_a_token_for_call_data_is_got_in_the_ordinary_time(
     stub.at("tokenByAkSk", hold(stub.done, app_token()))
     client = make_client(real_time=True, read_timeout=0.05, deadline=0.1, obs=OBS)
     with pytest.raises(TimedOut) as caught:
-        read(client, Shelf())
+        read(client, Recorder())
     assert not caught.value.maybe_sent
     assert stub.sent_to("callnos") == []

@@ -30,7 +30,7 @@ def _answered(stub: StubVendor) -> None:
     stub.default = reply(obs_answer({"taskData": []}))
 
 
-def ask(client: Client) -> None:
+def send_request(client: Client) -> None:
     client.list_outbound_tasks(vdn=88, cc_id=1)
 
 
@@ -52,7 +52,7 @@ def test_a_log_in_is_refreshed_while_its_refresh_token_lives(
     client = make_client(obs=LOGIN)
     for passed in (0.0, 250.0, 500.0, 750.0, 750.0 + 3601.0):
         time.passed = passed
-        ask(client)
+        send_request(client)
     assert tokens_used(stub) == ["token-1", "token-2", "token-3", "token-4", "token-9"]
     first, last = stub.sent_to("auth/login")
     assert first.target == last.target == LOG_IN_PATH
@@ -90,9 +90,9 @@ def test_a_refused_refresh_is_a_new_log_in(
     stub.at("auth/login", logged_in(1), logged_in(2))
     stub.at("auth/refresh", step)
     client = make_client(obs=LOGIN)
-    ask(client)
+    send_request(client)
     time.passed = 299.0
-    ask(client)
+    send_request(client)
     assert tokens_used(stub) == ["token-1", "token-2"]
     assert len(stub.sent_to("auth/refresh")) == 1
 
@@ -100,7 +100,7 @@ def test_a_refused_refresh_is_a_new_log_in(
 def test_a_refused_log_in_ends_there(make_client: MakeClient, stub: StubVendor) -> None:
     stub.at("auth/login", reply(obs_answer(result=7)))
     with pytest.raises(CredentialsRefused) as caught:
-        ask(make_client(obs=LOGIN))
+        send_request(make_client(obs=LOGIN))
     assert (caught.value.operation, caught.value.code) == ("log_in", "7")
     assert not caught.value.maybe_sent
     assert len(stub.received) == 1
@@ -113,8 +113,8 @@ def test_a_log_in_that_says_no_times_has_those_of_the_page(
     stub.at("auth/login", logged_in(1, **bare))
     stub.at("auth/refresh", logged_in(2))
     client = make_client(obs=LOGIN)
-    ask(client)
+    send_request(client)
     assert client.token_state() == TokenState(NOW, NOW + timedelta(seconds=300))
     time.passed = 3599.0
-    ask(client)
+    send_request(client)
     assert tokens_used(stub) == ["token-1", "token-2"]

@@ -1,4 +1,4 @@
-"""Whether the request may have reached the vendor: no only where that is certain."""
+"""`maybe_sent` is false only where the request certainly did not reach the vendor."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_answer_that_does_not_come_may_mean_anything(
 
 
 class IdleReset:
-    """What a firewall makes of a vendor: a connection that was used before is reset, unseen."""
+    """A vendor behind a firewall that resets connections which were used before."""
 
     def __init__(self, then: Step) -> None:
         self.then = then

@@ -1,4 +1,4 @@
-"""What goes over the wire to the OBS interfaces: typed as each page declares it, to its place."""
+"""Requests to the OBS interfaces: types, bodies and addresses."""
 
 from __future__ import annotations
 

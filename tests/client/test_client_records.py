@@ -1,4 +1,4 @@
-"""What the vendor really sends, read without ever failing."""
+"""Records: the vendor's real answers are read without ever failing."""
 
 from __future__ import annotations
 

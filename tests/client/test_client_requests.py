@@ -1,4 +1,4 @@
-"""What goes over the wire, and what comes back as a page."""
+"""Requests of the campaign interfaces, and the pages they return."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUERY = ReservationQuery(
 
 
 def signed(received: Received, **changes: Any) -> bool:
-    """Whether the request is signed as it was received."""
+    """Tell whether the request is signed as it was received."""
     target = urlsplit(received.target)
     return verify_c2(
         received.header("Authorization"),

@@ -1,4 +1,4 @@
-"""What is tried again, when, and when not."""
+"""Retries: which calls, when, and when not."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ THREADS = 16
 LATER = NOW + timedelta(hours=1)
 
 
-def ask(client: Client) -> None:
+def send_request(client: Client) -> None:
     client.list_outbound_tasks(vdn=88, cc_id=1)
 
 
@@ -39,7 +39,7 @@ def all_at_once(clients: list[Client]) -> None:
 
     def work(client: Client) -> None:
         barrier.wait(10)
-        ask(client)
+        send_request(client)
 
     with ThreadPoolExecutor(len(clients)) as pool:
         list(pool.map(work, clients))
@@ -63,7 +63,7 @@ def test_sixteen_threads_at_the_end_of_a_token_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     client = make_client(real_time=True, obs=OBS)
-    ask(client)
+    send_request(client)
     time.passed = 3541.0
     all_at_once([client] * THREADS)
     assert len(stub.sent_to("tokenByAkSk")) == 2
@@ -83,7 +83,7 @@ def test_sixteen_threads_whose_token_is_refused_cause_one_token_call(
     assert len(stub.sent_to("tokenByAkSk")) == 2
 
 
-def test_processes_that_share_a_shelf_cause_one_token_call(
+def test_processes_that_share_a_store_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     shelf = MemoryTokenStore()

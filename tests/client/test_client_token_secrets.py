@@ -46,7 +46,7 @@ FAULTS = [
 
 
 def shown(error: BaseException) -> list[str]:
-    """What a log or a report of the error could show."""
+    """Return what a log or a report of the error could show."""
     # What requests raised would hold the request, token and all.
     assert (error.__cause__, error.__context__) == (None, None)
     words = [str(error), repr(error), repr(error.args), repr(vars(error))]
@@ -54,7 +54,7 @@ def shown(error: BaseException) -> list[str]:
 
 
 def shown_in_frames(error: BaseException) -> list[str]:
-    """What a report that prints the locals of every frame of ours would add."""
+    """Return what a report that prints the locals of every frame of ours would add."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [frame for frame in frames if "/isales_proxy/client/t" in frame.f_code.co_filename]
     assert ours

@@ -38,7 +38,7 @@ def _answered(stub: StubVendor) -> None:
     stub.default = reply(obs_answer({"taskData": []}))
 
 
-def ask(client: Client) -> None:
+def send_request(client: Client) -> None:
     client.list_outbound_tasks(vdn=88, cc_id=1)
 
 
@@ -50,7 +50,7 @@ def test_a_token_serves_many_calls_and_is_renewed_a_minute_before_its_end(
 ) -> None:
     for passed in (0.0, 1800.0, 3539.0, 3540.0, 3541.0):
         time.passed = passed
-        ask(obs)
+        send_request(obs)
     assert tokens_used(stub) == ["token-1", "token-1", "token-1", "token-2", "token-2"]
 
 
@@ -61,7 +61,7 @@ def test_a_short_lived_token_is_renewed_when_a_fifth_is_left(
     client = make_client(obs=OBS)
     for passed in (0.0, 7.9, 8.0):
         time.passed = passed
-        ask(client)
+        send_request(client)
     assert tokens_used(stub) == ["token-1", "token-1", "token-2"]
 
 
@@ -71,7 +71,7 @@ def test_a_lifetime_that_cannot_be_read_is_the_one_asked_for(
 ) -> None:
     stub.at("tokenByAkSk", app_token(Expires=expires))
     client = make_client(obs=ObsConfig(key=APP_KEY, secret=APP_SECRET, token_seconds=600))
-    ask(client)
+    send_request(client)
     assert client.token_state() == TokenState(NOW, NOW + timedelta(seconds=600))
 
 
@@ -85,21 +85,21 @@ def test_the_lifetime_counts_from_before_the_request(
         return app_token()(sock, received)
 
     stub.at("tokenByAkSk", slow)
-    ask(obs)
+    send_request(obs)
     assert obs.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
 
 
 def test_a_renewal_that_fails_in_time_leaves_the_token_that_is_still_good(
     obs: Client, stub: StubVendor, time: Time
 ) -> None:
-    ask(obs)
+    send_request(obs)
     stub.at("tokenByAkSk", reply(status=503))
     time.passed = 3550.0
-    ask(obs)
+    send_request(obs)
     assert tokens_used(stub) == ["token-1", "token-1"]
     time.passed = 3601.0
     with pytest.raises(Unreachable) as caught:
-        ask(obs)
+        send_request(obs)
     assert caught.value.operation == "fetch_token"
     assert not caught.value.maybe_sent
     assert len(tokens_used(stub)) == 2
@@ -108,7 +108,7 @@ def test_a_renewal_that_fails_in_time_leaves_the_token_that_is_still_good(
 def test_the_times_are_told_without_a_call(obs: Client, stub: StubVendor) -> None:
     assert obs.token_state() is None
     assert stub.connections == 0
-    ask(obs)
+    send_request(obs)
     assert obs.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
 
 
@@ -120,7 +120,7 @@ def test_a_refused_token_is_renewed_and_the_read_repeated(
     obs: Client, stub: StubVendor, time: Time, notes: Notes, step: Step
 ) -> None:
     stub.at("business/tasks", step, reply(obs_answer([])))
-    ask(obs)
+    send_request(obs)
     assert tokens_used(stub) == ["token-1", "token-2"]
     assert time.sleeps == []
     attempts = [(outcome, number) for name, outcome, number, _ in notes.calls if "list" in name]
@@ -133,7 +133,7 @@ def test_a_token_that_stays_refused_is_renewed_once(
 ) -> None:
     stub.at("business/tasks", step)
     with pytest.raises(CredentialsRefused, match="token") as caught:
-        ask(obs)
+        send_request(obs)
     assert tokens_used(stub) == ["token-1", "token-2"]
     assert len(stub.sent_to("tokenByAkSk")) == 2
     assert caught.value.operation == "list_outbound_tasks"
@@ -173,7 +173,7 @@ def test_a_token_that_another_process_used_has_ended(
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     shelf = MemoryTokenStore()
-    ask(make_client(obs=OBS, shelf=shelf))
+    send_request(make_client(obs=OBS, shelf=shelf))
     time.passed = 100.0
     stub.at("callnos", reply(status=401))
     with pytest.raises(TokenEnded):
@@ -198,9 +198,9 @@ def test_a_clock_that_was_set_back_prolongs_no_token(
     obs: Client, stub: StubVendor, time: Time
 ) -> None:
     time.passed = 7200.0
-    ask(obs)
+    send_request(obs)
     time.passed = 3600.0
-    ask(obs)
+    send_request(obs)
     assert tokens_used(stub) == ["token-1", "token-2"]
 
 
@@ -217,20 +217,20 @@ def test_a_renewal_that_fails_does_not_hide_the_refusal_of_what_is_not_repeated(
 def test_the_repetition_is_on_top_of_the_ordinary_attempts(obs: Client, stub: StubVendor) -> None:
     down = reply(status=503)
     stub.at("business/tasks", down, down, reply(status=401), reply(obs_answer([])))
-    ask(obs)
+    send_request(obs)
     assert tokens_used(stub) == ["token-1"] * 3 + ["token-2"]
     stub.at("business/tasks", down, down, reply(status=401), down)
     with pytest.raises(Unreachable):
-        ask(obs)
+        send_request(obs)
     assert tokens_used(stub)[4:] == ["token-2"] * 3 + ["token-3"]
 
 
 def test_a_static_token_is_never_renewed(make_client: MakeClient, stub: StubVendor) -> None:
     client = make_client(obs=STATIC)
-    ask(client)
+    send_request(client)
     stub.at("business/tasks", reply(status=401))
     with pytest.raises(CredentialsRefused):
-        ask(client)
+        send_request(client)
     assert tokens_used(stub) == ["fixed", "fixed"]
     assert {sent.target for sent in stub.received} == {stub.received[0].target}
     assert client.token_state() is None
@@ -267,7 +267,7 @@ def test_a_token_call_that_fails_is_tried_by_its_own_rule_and_fails_the_call(
     stub.at("tokenByAkSk", step)
     for _ in range(3):
         with pytest.raises(kind):
-            ask(obs)
+            send_request(obs)
     # Its own circuit opened on the way, that of the tasks never heard of it.
     assert tokens_used(stub) == []
     assert {name for name, _, _, _ in notes.calls} == {"fetch_token"}
@@ -278,31 +278,31 @@ def test_a_token_call_that_fails_is_tried_by_its_own_rule_and_fails_the_call(
 # The shelf
 
 
-def test_what_another_process_left_on_the_shelf_is_used(
+def test_what_another_process_left_in_the_store_is_used(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     shelf = MemoryTokenStore()
     shelf.write(Token("left-there", NOW, NOW + timedelta(hours=1)))
     client = make_client(obs=OBS, shelf=shelf)
     assert client.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
-    ask(client)
+    send_request(client)
     assert tokens_used(stub) == ["left-there"]
     assert stub.sent_to("tokenByAkSk") == []
 
 
-def test_a_new_token_is_put_on_the_shelf_for_the_others(
+def test_a_new_token_is_put_in_the_store_for_the_others(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     shelf = MemoryTokenStore()
     first, second = (make_client(obs=OBS, shelf=shelf) for _ in range(2))
-    ask(first)
-    ask(second)
+    send_request(first)
+    send_request(second)
     # The vendor forgets the token: one of the two renews it, the other finds it on the shelf.
     ok = reply(obs_answer([]))
     stub.at("business/tasks", reply(status=401), ok, reply(status=401), ok)
-    ask(first)
-    ask(second)
+    send_request(first)
+    send_request(second)
     assert tokens_used(stub)[2:] == ["token-1", "token-2", "token-1", "token-2"]
     assert len(stub.sent_to("tokenByAkSk")) == 2
 

@@ -165,7 +165,7 @@ def test_a_full_write_back_is_taken(vendor: Simulator, client: Client) -> None:
         call_id="1748851200-7",
     )
     client.push_mid_result(result=result)
-    assert vendor.write_backs.of(result.unique_id) == [result.to_body()]
+    assert vendor.write_backs.filter(result.unique_id) == [result.to_body()]
 
 
 @pytest.mark.parametrize("auth", [ObsAuth.APP, ObsAuth.LOGIN])
@@ -180,7 +180,7 @@ def test_a_token_is_renewed_as_time_passes(clock: Clock, auth: ObsAuth) -> None:
         assert all(call.status == 200 for call in vendor.calls)
         assert vendor.tokens.issued == 3
         wanted = [3, 0, 0] if auth == ObsAuth.APP else [0, 1, 2]
-        found = [len(vendor.calls.of(name)) for name in (FETCH_TOKEN, LOG_IN, REFRESH_TOKEN)]
+        found = [len(vendor.calls.filter(name)) for name in (FETCH_TOKEN, LOG_IN, REFRESH_TOKEN)]
         assert found == wanted
 
 
@@ -195,13 +195,13 @@ def test_revoked_tokens_are_replaced_and_only_questions_are_repeated(
         client.list_outbound_tasks(vdn=88, cc_id=1)
         vendor.tokens.revoke_all()
         client.list_outbound_tasks(vdn=88, cc_id=1)
-        assert [call.status for call in vendor.calls.of(LIST_OUTBOUND_TASKS)] == [200, 401, 200]
+        assert [call.status for call in vendor.calls.filter(LIST_OUTBOUND_TASKS)] == [200, 401, 200]
         vendor.tokens.revoke_all()
         with pytest.raises(CredentialsRefused):
             client.read_call_data(vdn=88, query=query(5), keep=lambda _: None)
         assert vendor.call_data.remaining(88, TASK) == 400
         client.read_call_data(vdn=88, query=query(5), keep=lambda _: None)
-        assert [call.status for call in vendor.calls.of(READ_CALL_DATA)] == [401, 200]
+        assert [call.status for call in vendor.calls.filter(READ_CALL_DATA)] == [401, 200]
         assert vendor.call_data.remaining(88, TASK) == 395
 
 

@@ -1,4 +1,4 @@
-"""Who can write to Redis or to the job queue runs no code in the product."""
+"""Pickles in Redis and in the job queue are signed: writing there runs no code."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_pages_and_programs_get_their_rows(vendor: Simulator, as_role: Any) -> N
     rows = rows_of(answer.content.decode())
     assert len(rows) == 25
     assert client.get("/api/v1/vdns/88/reservations/").status_code == 200
-    assert vendor.calls.of(LIST_RESERVATIONS)
+    assert vendor.calls.filter(LIST_RESERVATIONS)
 
 
 @pytest.mark.usefixtures("no_redis")

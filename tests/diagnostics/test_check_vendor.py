@@ -44,7 +44,7 @@ def test_probes_run_on_request(vendor: Simulator, people: dict[str, User]) -> No
     assert "Largest page: 100 rows; 200 are refused (code 02000007)" in text
     assert "Order of the rows: the same in two identical queries" in text
     assert "--probe only" not in text
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) <= 11
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) <= 11
 
 
 def test_every_enabled_vdn_is_checked(vendor: Simulator, people: dict[str, User]) -> None:

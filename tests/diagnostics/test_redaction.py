@@ -33,7 +33,8 @@ RANDOM = re.compile(
 
 
 def secrets_of(vendor: Simulator) -> Iterator[str]:
-    """What must stay unseen. Agents' bare numbers are too short to tell them from a duration."""
+    """Return what must stay unseen. Agents' bare numbers are too short to tell them from a
+    duration."""
     yield from (DEMO_ACCESS_KEY, DEMO_SECRET_KEY, DEMO_APP_KEY, DEMO_APP_SECRET)
     yield vendor.base_url.removeprefix("http://")
     for row in vendor.dataset(88).rows:
@@ -47,7 +48,7 @@ def secrets_of(vendor: Simulator) -> Iterator[str]:
             "userAccount",
         )
         yield from map(row.text, names)
-    for call in vendor.calls.of(LIST_OUTBOUND_TASKS):
+    for call in vendor.calls.filter(LIST_OUTBOUND_TASKS):
         yield call.headers["authorization"].removeprefix("Bearer ")
 
 

@@ -39,7 +39,7 @@ def supervisor() -> Iterator[Supervisor]:
 
 
 def ended(pid: int) -> bool:
-    """Whether the process is gone, or a zombie that nobody has buried yet."""
+    """Tell whether the process is gone, or a zombie that nobody has buried yet."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -77,7 +77,7 @@ def test_partial_number_finds_nothing_without_number_access(
     assert page.status_code == told.status_code == 422
     assert rows_of(text_of(page)) == []
     assert list(told.json()["errors"]) == ["called_no"]
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 0
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 0
 
 
 def test_seven_digits_match_only_equal_numbers(vendor: Simulator, rows: None, as_role: Any) -> None:
@@ -92,7 +92,7 @@ def test_too_many_matches_are_reported(vendor: Simulator, as_role: Any) -> None:
     text = text_of(client.get(LIST, {"called_no": "7654321"}))
     assert "data-cut-short" in text
     assert client.get(API, {"called_no": "7654321"}).json()["complete"] is False
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 5
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 5
 
 
 def test_agent_search_finds_no_foreign_rows(vendor: Simulator, as_role: Any) -> None:
@@ -200,7 +200,7 @@ def test_daily_search_limit_spans_all_searches(
         client = as_role("auditor")
         assert client.get(LIST, {"called_no": first}).status_code == 200
         assert client.get(outbox, {"q": second}).status_code == 200
-        asked = len(vendor.calls.of(LIST_RESERVATIONS))
+        asked = len(vendor.calls.filter(LIST_RESERVATIONS))
         for address, question in (
             (LIST, {"called_no": third}),
             (outbox, {"q": third}),
@@ -221,7 +221,7 @@ def test_daily_search_limit_spans_all_searches(
         assert refused.headers["Content-Type"] == "application/problem+json"
         assert refused.json()["retry_after"] == int(refused.headers["Retry-After"])
         assert client.get("/api/v1/vdns/88/write-backs/", {"q": third}).status_code == 429
-        assert len(vendor.calls.of(LIST_RESERVATIONS)) == asked
+        assert len(vendor.calls.filter(LIST_RESERVATIONS)) == asked
         # What was searched for costs nothing more; other filters are free.
         assert client.get(task, {"q": f"+{first}"}).status_code == 200
         assert client.get(API, {"called_no": second}).status_code == 200
@@ -294,7 +294,7 @@ def test_search_is_refused_when_it_cannot_be_counted(
     monkeypatch.setattr("isales_proxy.number_access.services.audit.record", refuse)
     answer = as_role("agent").get(API, {"called_no": NUMBER})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
-    assert vendor.calls.of(LIST_RESERVATIONS) == []
+    assert vendor.calls.filter(LIST_RESERVATIONS) == []
     assert NUMBER not in caplog.text
 
 

@@ -85,7 +85,7 @@ def test_filters_reach_the_vendor_in_its_format(supervisor: Any, vendor: Simulat
         f"{LIST}?called_no=%2B65+8123-4567&agent=116&agent=121,104&task=1106025109"
         "&begin=2025-05-15T00:00&end=2025-05-16T00:00&page=3&size=10"
     )
-    (call,) = vendor.calls.of(LIST_RESERVATIONS)
+    (call,) = vendor.calls.filter(LIST_RESERVATIONS)
     assert call.body == {
         "calledNo": "+6581234567",
         "userAccountList": ["116", "121", "104"],
@@ -232,7 +232,7 @@ def test_panel_fetches_a_row_again_after_a_minute(
     clock.shift(timedelta(minutes=5))
     vendor.calls.clear()
     assert supervisor.get(f"{LIST}71/", headers=FRAGMENT).status_code == 200
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 1
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 1
     clock.shift(timedelta(minutes=5))
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
     old = supervisor.get(f"{LIST}71/", headers=FRAGMENT)
@@ -306,9 +306,9 @@ def test_related_reservations_have_exactly_the_same_number(
 def test_code_table_is_fetched_once_when_first_needed(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     client.get(LIST)
-    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 6
+    assert len(vendor.calls.filter(LIST_RESULT_CODES)) == 6
     client.get(LIST, {"page": "2"})
-    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 6
+    assert len(vendor.calls.filter(LIST_RESULT_CODES)) == 6
 
 
 def test_page_beyond_the_last_links_to_the_first(supervisor: Any) -> None:

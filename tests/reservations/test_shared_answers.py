@@ -52,18 +52,18 @@ def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
 
 def test_fresh_response_serves_identical_queries(answers: ResponseCache[str], clock: Clock) -> None:
     fetch, calls = counted()
-    assert answers.ask("q", fetch, fresh=3, patience=5).source == "live"
+    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).source == "live"
     clock.now += 2.9
-    assert answers.ask("q", fetch, fresh=3, patience=5).source == "cache"
+    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).source == "cache"
     clock.now += 0.2
-    assert answers.ask("q", fetch, fresh=3, patience=5).source == "live"
+    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).source == "live"
     assert len(calls) == 2
 
 
 def test_different_queries_do_not_share_a_response(answers: ResponseCache[str]) -> None:
     fetch, calls = counted()
-    answers.ask("q", fetch, fresh=3, patience=5)
-    answers.ask("r", fetch, fresh=3, patience=5)
+    answers.get_or_fetch("q", fetch, fresh=3, patience=5)
+    answers.get_or_fetch("r", fetch, fresh=3, patience=5)
     assert len(calls) == 2
 
 
@@ -78,7 +78,7 @@ def test_simultaneous_queries_cost_one_call(answers: ResponseCache[str]) -> None
 
     def read_rows(_number: int) -> str:
         asked.wait(10)
-        return answers.ask("q", fetch, fresh=3, patience=10).value
+        return answers.get_or_fetch("q", fetch, fresh=3, patience=10).value
 
     with ThreadPoolExecutor(PEOPLE) as pool:
         waiting = pool.map(read_rows, range(PEOPLE))
@@ -120,13 +120,13 @@ def test_last_response_is_used_while_the_vendor_is_away(
     answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
-    first = answers.ask("q", fetch, fresh=3, patience=5)
+    first = answers.get_or_fetch("q", fetch, fresh=3, patience=5)
 
     def fail(_left: float) -> str:
         raise error
 
     clock.now += 600
-    found = answers.ask("q", fail, fresh=3, patience=5)
+    found = answers.get_or_fetch("q", fail, fresh=3, patience=5)
     assert (found.value, found.source) == ("rows", "stale")
     assert found.as_of == first.as_of
     assert isinstance(found.error, error)
@@ -137,14 +137,14 @@ def test_vendor_errors_are_not_replaced_by_old_responses(
     answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
-    answers.ask("q", fetch, fresh=3, patience=5)
+    answers.get_or_fetch("q", fetch, fresh=3, patience=5)
 
     def fail(_left: float) -> str:
         raise error
 
     clock.now += 600
     with pytest.raises(error):
-        answers.ask("q", fail, fresh=3, patience=5)
+        answers.get_or_fetch("q", fail, fresh=3, patience=5)
 
 
 class Watched(ResponseCache[str]):
@@ -190,7 +190,7 @@ def test_waiting_ends_after_the_patience(store: None) -> None:
         first = pool.submit(answers.ask, "q", slow, fresh=3, patience=10)
         assert began.wait(10)
         with pytest.raises(TimedOut):
-            answers.ask("q", slow, fresh=3, patience=0.01)
+            answers.get_or_fetch("q", slow, fresh=3, patience=0.01)
         go.set()
         assert first.result(10).value == "rows"
 
@@ -200,6 +200,6 @@ def test_failure_is_not_cached(answers: ResponseCache[str]) -> None:
         raise Unreachable
 
     with pytest.raises(Unreachable):
-        answers.ask("q", fail, fresh=3, patience=5)
+        answers.get_or_fetch("q", fail, fresh=3, patience=5)
     fetch, _calls = counted()
-    assert answers.ask("q", fetch, fresh=3, patience=5).value == "rows"
+    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).value == "rows"

@@ -94,7 +94,7 @@ def test_single_connection_failure_is_retried(supervisor: Any, vendor: Simulator
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=1)
     answer = supervisor.get(LIST, {"page": "7"})
     assert answer.status_code == 200
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 2
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 2
 
 
 @pytest.mark.parametrize("kind", ["reset", "throttle", "status", "delay"])

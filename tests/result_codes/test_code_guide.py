@@ -1,4 +1,4 @@
-"""What we ship of the codes: something for each one of the reference, in both languages."""
+"""Built-in explanations: one for each code of the reference, in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an admin says of a code in place of what we ship."""
+"""Overrides: an admin's words in place of the built-in explanation."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def admin(vendor: Simulator, as_role: Any) -> Any:
     return client
 
 
-def said(client: Any, path: str = CODE) -> str:
+def get_explanation(client: Any, path: str = CODE) -> str:
     return str(client.get(path).content.decode())
 
 
 def test_an_admins_words_stand_in_the_place_of_ours(admin: Any, as_role: Any) -> None:
     answer = admin.post(NOTE, {"meaning_en": "Said no.", "category": "network"})
     assert (answer.status_code, answer.headers["Location"]) == (303, CODE)
-    text = said(as_role("agent"))
+    text = get_explanation(as_role("agent"))
     assert "Said no." in text
     assert "Network" in text
     # What the admin left empty is ours.
@@ -39,9 +39,9 @@ def test_an_admins_words_stand_in_the_place_of_ours(admin: Any, as_role: Any) ->
 
 
 def test_the_form_offers_what_is_said_now_and_what_we_ship(admin: Any) -> None:
-    assert SHIPPED.meaning_en in said(admin, NOTE)
+    assert SHIPPED.meaning_en in get_explanation(admin, NOTE)
     admin.post(NOTE, {"meaning_en": "Said no."})
-    text = said(admin, NOTE)
+    text = get_explanation(admin, NOTE)
     assert ">Said no.</textarea>" in text
     assert SHIPPED.meaning_en in text
     assert f">{SHIPPED.step_zh}</textarea>" in text
@@ -103,10 +103,10 @@ def test_the_longest_text_fits_and_breaks_become_blanks(admin: Any) -> None:
 def test_markup_in_a_note_is_text(admin: Any) -> None:
     admin.post(NOTE, {"meaning_en": "<script>x()</script>", "step_en": "</textarea><b>"})
     for path in (CODE, NOTE, PAGE):
-        text = said(admin, path)
+        text = get_explanation(admin, path)
         assert "<script>x()" not in text
         assert "</textarea><b>" not in text
-    assert "&lt;script&gt;x()" in said(admin)
+    assert "&lt;script&gt;x()" in get_explanation(admin)
 
 
 @pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "both"])
@@ -114,13 +114,13 @@ def test_only_admins_edit(vendor: Simulator, admin: Any, as_role: Any, role: str
     client = as_role(role)
     assert client.get(NOTE).status_code == 403
     assert client.post(NOTE, {"meaning_en": "Mine"}).status_code == 403
-    assert "note/" not in said(client)
+    assert "note/" not in get_explanation(client)
     assert not CodeNote.objects.exists()
 
 
 def test_a_note_is_of_one_vdn_alone(vendor: Simulator, admin: Any, as_role: Any) -> None:
     admin.post(NOTE, {"meaning_en": "Said no."})
-    assert "Said no." not in said(as_role("both"), "/vdn/89/result-codes/00604/")
+    assert "Said no." not in get_explanation(as_role("both"), "/vdn/89/result-codes/00604/")
 
 
 def test_a_code_that_nobody_knows_has_no_note(admin: Any) -> None:
@@ -137,5 +137,5 @@ def test_an_unknown_code_that_was_seen_can_be_explained(
     panel = "/vdn/88/reservations/7/"
     supervisor.get("/vdn/88/reservations/", {"called_no": "700007"})
     assert admin.post(f"{PAGE}98765/note/", {"step_en": "Ask Maria."}).status_code == 303
-    assert "Ask Maria." in said(supervisor, f"{panel}?called_no=700007")
-    assert "Ask Maria." in said(supervisor, f"{PAGE}?q=maria")
+    assert "Ask Maria." in get_explanation(supervisor, f"{panel}?called_no=700007")
+    assert "Ask Maria." in get_explanation(supervisor, f"{PAGE}?q=maria")

@@ -232,4 +232,4 @@ def test_the_first_need_is_not_asked_again_at_once_where_it_failed(
     vendor.faults.add("business", operation=LIST_RESULT_CODES, times=None)
     result_codes.get_book(vdn)
     result_codes.get_book(vdn)
-    assert len(vendor.calls.of(LIST_RESULT_CODES)) == 1
+    assert len(vendor.calls.filter(LIST_RESULT_CODES)) == 1

@@ -1,4 +1,4 @@
-"""What is pickled into a shared cache outlives a release: a new shape needs a new version."""
+"""Cached shapes outlive a release: a new shape needs a new version."""
 
 from __future__ import annotations
 

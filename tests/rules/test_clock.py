@@ -18,7 +18,7 @@ PARTS = {
 
 
 def is_now(node: ast.AST) -> bool:
-    """Whether the expression is the present moment, or one at a distance from it."""
+    """Tell whether the expression is the present moment, or one at a distance from it."""
     if isinstance(node, ast.BinOp):
         return is_now(node.left) or is_now(node.right)
     if not isinstance(node, ast.Call):

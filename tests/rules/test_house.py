@@ -35,9 +35,9 @@ SHORT_MODULES: dict[str, str] = {
     "dashboard.audit.links": "addresses of other subjects, apart from the list",
     "dashboard.audit.verification": "the result of a verification in the session",
     "dashboard.home.forms": "forms.py of its subject",
-    "isales_proxy.accounts.granted_access": "access that claims grant, apart from that given by hand",
+    "isales_proxy.accounts.granted_access": "access by claims, apart from access given by hand",
     "isales_proxy.api.vdns": "one file a subject of the API",
-    "isales_proxy.client.observer": "the protocol that the client offers; used within it relatively",
+    "isales_proxy.client.observer": "the protocol of the client; used within it relatively",
     "isales_proxy.client.redaction": "used within the client by relative imports",
     "isales_proxy.management.static": "the stamp of collected files, apart from the processes",
 }

@@ -36,7 +36,7 @@ QUERIES = ("", "?size=100", "?task=4711", f"?called_no={CALLED}&page=2", "?q=not
 
 @dataclass
 class World:
-    """What there is to be shown: IDs for the addresses, and every number that must not be."""
+    """Data of the walk: IDs for the addresses, and every number that must not be."""
 
     examples: dict[str, str]
     numbers: set[str]
@@ -164,7 +164,7 @@ def test_no_address_tells_a_number(
 
 
 def test_the_walk_would_notice_a_number(world: World, as_role: Any) -> None:
-    """Who sees numbers meets those of every place on the same addresses."""
+    """A person who sees numbers finds those of every place on the same addresses."""
     client = as_role("supervisor")
     found: set[str] = set()
     for path in walk(world):

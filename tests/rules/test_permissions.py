@@ -59,13 +59,13 @@ class Line:
         return f"{self.method} {self.address}"
 
     def says(self) -> dict[str, str]:
-        """Who gets what, the roles in a foreign VDN, too."""
+        """Return the documented answer for each role, in a foreign VDN too."""
         abroad = {} if self.foreign == "–" else {f"foreign {role}": self.foreign for role in ROLES}
         return {"stranger": self.stranger} | abroad | self.roles
 
 
-def lines() -> Iterator[Line]:
-    for text in TABLES.read_text("utf-8").splitlines():
+def read_table() -> Iterator[Line]:
+    for text in TABLES.read_text("utf-8").splitread_table():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
         if len(cells) == 8 and cells[0] in {"GET", "POST", "DELETE"}:
             method, address, stranger, *roles, foreign = cells
@@ -74,12 +74,12 @@ def lines() -> Iterator[Line]:
             )
 
 
-LINES = tuple(lines())
+LINES = tuple(read_table())
 
 
 @pytest.fixture
 def known(vendor: Simulator, people: dict[str, User], as_role: Any) -> dict[str, str]:
-    """What the addresses name: each exists, and the reservation is the agent's own."""
+    """Return what the addresses name: each exists, and the reservation is the agent's own."""
     row = as_role("agent").get("/api/v1/vdns/88/reservations/").json()["results"][0]
     batch = CallDataBatch.objects.create(
         vdn_id=88,
@@ -112,7 +112,7 @@ EXAMPLES = dict.fromkeys(
 )
 
 
-def ask(client: Client, line: Line, known: dict[str, str], vdn: str = "88") -> Any:
+def send_request(client: Client, line: Line, known: dict[str, str], vdn: str = "88") -> Any:
     path = re.sub(r"<(\w+)>", lambda found: known[found[1]], line.address)
     path = path.replace("/88/", f"/{vdn}/")
     if line.method == "POST" and "/api/" in path:
@@ -121,7 +121,7 @@ def ask(client: Client, line: Line, known: dict[str, str], vdn: str = "88") -> A
 
 
 def verdict(answer: Any) -> str:
-    """What the answer says of the right, whatever it says of the question."""
+    """Return what the answer says of the right, whatever it says of the question."""
     # A download holds a file until it is closed.
     answer.close()
     location = answer.headers.get("Location", "")
@@ -148,13 +148,13 @@ def test_everybody_gets_what_the_tables_say(
 
 
 def answers(line: Line, known: dict[str, str], as_role: Any) -> dict[str, str]:
-    """What `line` says, as the product has it."""
+    """Return what `line` says, as the product has it."""
     clients = {role: as_role(role) for role in ROLES}
-    given = {"stranger": verdict(ask(Client(), line, known))}
+    given = {"stranger": verdict(send_request(Client(), line, known))}
     if line.foreign != "–":
         for role in ROLES:
-            given[f"foreign {role}"] = verdict(ask(clients[role], line, known, vdn="89"))
-    return given | {role: verdict(ask(clients[role], line, known)) for role in ROLES}
+            given[f"foreign {role}"] = verdict(send_request(clients[role], line, known, vdn="89"))
+    return given | {role: verdict(send_request(clients[role], line, known)) for role in ROLES}
 
 
 TOLD = {(line.method, resolve(re.sub(r"<\w+>", "1", line.address)).route) for line in LINES}
@@ -168,7 +168,7 @@ def test_every_address_is_in_a_table() -> None:
 
 
 def needed(line: Line) -> frozenset[Permission] | None:
-    """What the view declares for this address and method; None for one that is of no VDN."""
+    """Return what the view declares for this address and method; None for one that is of no VDN."""
     match = resolve(re.sub(r"<\w+>", "1", line.address))
     view: Any = getattr(match.func, "cls", None)
     if view is not None:
@@ -201,7 +201,7 @@ def test_the_tables_say_what_the_roles_are_granted() -> None:
 
 def test_the_document_lists_what_each_role_is_granted() -> None:
     listed = {}
-    for text in TABLES.read_text("utf-8").splitlines():
+    for text in TABLES.read_text("utf-8").splitread_table():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
         if len(cells) == 6 and cells[0].startswith("`"):
             listed[cells[0].strip("`")] = tuple(cell == "yes" for cell in cells[1:5])
@@ -219,7 +219,7 @@ def test_a_role_that_is_not_in_the_table_opens_nothing(
     client, answered = as_role("supervisor"), {}
     for line in LINES:
         if line.foreign != "–":
-            status = ask(client, line, EXAMPLES).status_code
+            status = send_request(client, line, EXAMPLES).status_code
             if status != 404:
                 answered[str(line)] = status
     assert answered == {}

@@ -157,19 +157,19 @@ def test_identical_questions_to_two_processes_cost_one_vendor_call(site: Site) -
     site.vendor.calls.clear()
     rule = site.vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)
 
-    def ask(_number: int) -> int:
+    def send_request(_number: int) -> int:
         cookies: Any = session.cookies
         return requests.get(
             f"{site.base}/vdn/88/reservations/?task=1106025109", cookies=cookies, timeout=30
         ).status_code
 
     with ThreadPoolExecutor(READERS) as pool:
-        waiting = pool.map(ask, range(READERS))
+        waiting = pool.map(send_request, range(READERS))
         assert site.vendor.calls.wait_for(1)
         site.vendor.faults.remove(rule)
         site.vendor.faults.release()
         assert list(waiting) == [200] * READERS
-    assert len(site.vendor.calls.of(LIST_RESERVATIONS)) == 1
+    assert len(site.vendor.calls.filter(LIST_RESERVATIONS)) == 1
 
 
 def test_a_refresh_is_seen_by_every_process(site: Site) -> None:

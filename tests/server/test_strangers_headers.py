@@ -1,4 +1,4 @@
-"""What a stranger writes into a header moves no address, and leaves no number in the log."""
+"""Headers of strangers move no address and leave no number in the log."""
 
 from __future__ import annotations
 

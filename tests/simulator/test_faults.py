@@ -54,13 +54,13 @@ def started(question: Callable[[], Any]) -> tuple[Thread, list[Any]]:
     """Ask in a thread; the list gets the answer, or the error."""
     answers: list[Any] = []
 
-    def ask() -> None:
+    def send_request() -> None:
         try:
             answers.append(question())
         except OSError as error:
             answers.append(error)
 
-    thread = Thread(target=ask)
+    thread = Thread(target=send_request)
     thread.start()
     return thread, answers
 

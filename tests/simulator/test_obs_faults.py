@@ -102,7 +102,7 @@ def test_write_backs_are_recorded_in_order_and_by_customer(
         assert obs.midresult(customer, status=status).json == {"result": 0}
     recorded = simulator.write_backs
     assert [body["uniqueId"] for body in recorded] == ["77", "78", "77"]
-    assert [body["status"] for body in recorded.of("77")] == ["5", "6"]
+    assert [body["status"] for body in recorded.filter("77")] == ["5", "6"]
     assert recorded.wait_for(3)
     assert not recorded.wait_for(4, timeout=0)
     recorded.clear()

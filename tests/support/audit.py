@@ -1,4 +1,4 @@
-"""What somebody does to the audit who can write to the database but is not Callboard."""
+"""Manipulations of the audit by somebody who can write to the database."""
 
 from __future__ import annotations
 

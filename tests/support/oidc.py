@@ -79,7 +79,8 @@ class Provider:
         self._thread.join()
 
     def log_in(self, address: str) -> str:
-        """What the provider does when its person logs in at `address`: where it sends them back."""
+        """Return what the provider does when its person logs in at `address`: where it sends them
+        back."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         self.asked.append(query)
         assert query["code_challenge_method"] == "S256"

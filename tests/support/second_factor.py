@@ -17,7 +17,7 @@ PASSWORD = "pass-word-1"
 
 
 def code(secret: str) -> str:
-    """What the app shows for this secret now."""
+    """Return what the app shows for this secret now."""
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 

@@ -12,7 +12,7 @@ POSTGRES = ("127.0.0.1", 5432)
 
 
 def answers(address: tuple[str, int]) -> bool:
-    """Whether something listens there."""
+    """Tell whether something listens there."""
     try:
         with socket.create_connection(address, timeout=1):
             return True

@@ -25,7 +25,7 @@ CODES_PATH = "/rest/isales/v1/openapi/campaigns/{vdn}/queryOBSResultCode"
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back; `json` fails when the body is none."""
+    """The response; `json` fails when the body is none."""
 
     status: int
     headers: Mapping[str, str]

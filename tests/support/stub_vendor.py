@@ -149,11 +149,11 @@ class StubVendor:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def script(self, *steps: Step) -> None:
-        """What the next requests get."""
+        """Return what the next requests get."""
         self._steps.extend(steps)
 
     def at(self, path: str, *steps: Step) -> None:
-        """What requests whose path ends so get from now on; the last step stays."""
+        """Return what requests whose path ends so get from now on; the last step stays."""
         self._paths = {path: deque(steps), **{p: s for p, s in self._paths.items() if p != path}}
 
     def sent_to(self, path: str) -> list[Received]:

@@ -1,4 +1,4 @@
-"""What is typed or pasted finds what it means: cleaned, by name, and refused by name."""
+"""Typed and pasted text: cleaned, found by name, refused by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def supervisor(as_role: Any, vendor: Simulator) -> Any:
 
 
 def last(vendor: Simulator) -> Any:
-    return vendor.calls.of(LIST_RESERVATIONS)[-1].body
+    return vendor.calls.filter(LIST_RESERVATIONS)[-1].body
 
 
 @pytest.mark.parametrize("path", [LIST, API])
@@ -79,7 +79,7 @@ def test_several_candidates_are_offered_at_the_field(
     api = supervisor.get(API, {field: text})
     assert api.status_code == 422
     assert all(ident in api.json()["errors"][field][0] for ident in idents)
-    assert vendor.calls.of(LIST_RESERVATIONS) == []
+    assert vendor.calls.filter(LIST_RESERVATIONS) == []
 
 
 def test_the_address_says_what_a_name_means(supervisor: Any) -> None:
@@ -205,7 +205,7 @@ def test_a_task_that_is_not_listed_offers_no_call_data(supervisor: Any, vendor: 
     page = supervisor.get("/vdn/88/tasks/999/").content.decode()
     assert "data-not-listed" in page
     assert "take-form" not in page
-    assert len(vendor.calls.of(LIST_OUTBOUND_TASKS)) == 1
+    assert len(vendor.calls.filter(LIST_OUTBOUND_TASKS)) == 1
     listed = supervisor.get("/vdn/88/tasks/1106025109/").content.decode()
     assert "take-form" in listed
     assert "data-not-listed" not in listed

@@ -45,12 +45,12 @@ vdn = Vdn.objects.get(pk=88)
 print("ready", flush=True)
 sys.stdin.readline()
 failures = []
-def ask():
+def send_request():
     try:
         gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
     except Exception as error:
         failures.append(repr(error))
-threads = [threading.Thread(target=ask) for _ in range({THREADS})]
+threads = [threading.Thread(target=send_request) for _ in range({THREADS})]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(len(failures), failures[:1], flush=True)
@@ -99,8 +99,8 @@ def test_sixteen_threads_of_three_processes_cause_one_token_call(tmp_path: Path)
             child.stdin.flush()
         told = [child.communicate(timeout=60)[0].strip() for child in children]
         assert told == ["0 []"] * PROCESSES
-        assert len(vendor.calls.of(FETCH_TOKEN)) == 1
-        assert len(vendor.calls.of(LIST_OUTBOUND_TASKS)) == THREADS * PROCESSES
+        assert len(vendor.calls.filter(FETCH_TOKEN)) == 1
+        assert len(vendor.calls.filter(LIST_OUTBOUND_TASKS)) == THREADS * PROCESSES
 
 
 @pytest.mark.django_db(transaction=True)
@@ -112,7 +112,7 @@ def test_a_token_is_kept_sealed_and_outlives_the_process(vendor: Simulator, peop
     assert kept.value not in BearerToken.objects.get().sealed
     gateway.close()
     gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
-    assert len(vendor.calls.of(FETCH_TOKEN)) == 1
+    assert len(vendor.calls.filter(FETCH_TOKEN)) == 1
 
 
 @pytest.mark.django_db
@@ -141,7 +141,7 @@ def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_other_credentials_have_another_shelf(settings: Any) -> None:
+def test_other_credentials_have_another_store(settings: Any) -> None:
     found = replace(get_isales_settings(), app_key="one", app_secret="secret-one")
     token = Token(value="v", issued_at=timezone.now(), expires_at=None)
     DatabaseTokenStore(found).write(token)
@@ -180,7 +180,7 @@ def test_a_token_that_the_vendor_forgot_is_renewed_once(
     gate = Barrier(8)
     failures: list[BaseException] = []
 
-    def ask() -> None:
+    def send_request() -> None:
         gate.wait()
         try:
             gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
@@ -191,10 +191,10 @@ def test_a_token_that_the_vendor_forgot_is_renewed_once(
 
             connection.close()
 
-    threads = [Thread(target=ask) for _ in range(8)]
+    threads = [Thread(target=send_request) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
-    assert len(vendor.calls.of(FETCH_TOKEN)) == 2
+    assert len(vendor.calls.filter(FETCH_TOKEN)) == 2

@@ -31,7 +31,7 @@ def submit(client: Client, **changes: Any) -> Any:
     return client.post(CHANGE, {**form, **changes})
 
 
-def ask(number: int) -> None:
+def send_request(number: int) -> None:
     vdn = Vdn.objects.get(pk=number)
     gateway.get_client(vdn).list_reservations(vdn=number, query=ReservationQuery(size=10))
 
@@ -41,15 +41,15 @@ def test_its_calls_are_signed_with_its_own_keys(
 ) -> None:
     settings.ISALES = replace(settings.ISALES, access_key="SHARED", secret_key="shared-secret")
     with pytest.raises(CredentialsRefused):
-        ask(88)
+        send_request(88)
     answer = submit(admin, access_key=DEMO_ACCESS_KEY, secret_key=DEMO_SECRET_KEY)
     assert answer.status_code == 302
-    ask(88)
+    send_request(88)
     with pytest.raises(CredentialsRefused):
-        ask(89)
+        send_request(89)
     assert submit(admin, take=["access_key", "secret_key"]).status_code == 302
     with pytest.raises(CredentialsRefused):
-        ask(88)
+        send_request(88)
 
 
 @pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_keys_sealed_with_another_secret_key_are_told_as_such(
     submit(admin, access_key=DEMO_ACCESS_KEY, secret_key=DEMO_SECRET_KEY)
     settings.SECRET_KEY = "another-secret-key-altogether"
     with pytest.raises(CredentialsRefused, match="own keys"):
-        ask(88)
+        send_request(88)
     answer = as_role("supervisor").get("/vdn/88/reservations/")
     assert answer.status_code == 502
     text = answer.content.decode()

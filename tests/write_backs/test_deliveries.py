@@ -109,7 +109,7 @@ def test_lost_answer_is_marked_maybe_sent(outbox: Outbox, vendor: Simulator) -> 
     assert row.journal.get().maybe_sent
     outbox.later(seconds=10)
     outbox.deliver()
-    assert len(vendor.write_backs.of("u-1")) == 2
+    assert len(vendor.write_backs.filter("u-1")) == 2
 
 
 def test_retry_delay_doubles_up_to_ten_minutes(outbox: Outbox, vendor: Simulator) -> None:
@@ -212,7 +212,7 @@ def test_results_of_one_unique_id_go_in_order_without_blocking_others(
     assert not second.journal.exists()
     outbox.later(seconds=6)
     outbox.deliver()
-    assert [body["status"] for body in vendor.write_backs.of("a")][-2:] == ["1", "2"]
+    assert [body["status"] for body in vendor.write_backs.filter("a")][-2:] == ["1", "2"]
 
 
 def test_refused_result_does_not_block_the_next(outbox: Outbox, vendor: Simulator) -> None:

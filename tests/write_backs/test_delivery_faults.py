@@ -70,7 +70,7 @@ def test_two_workers_deliver_once_and_in_order(site: Site, vendor_process: Simul
     assert len({name.split("-")[-2] for name in site.workers()}) == 2
     assert len(vendor_process.write_backs) == 200
     for name in range(40):
-        bodies = vendor_process.write_backs.of(f"u-{name:02}")
+        bodies = vendor_process.write_backs.filter(f"u-{name:02}")
         assert [body["status"] for body in bodies] == ["0", "1", "2", "3", "4"]
 
 
@@ -86,7 +86,7 @@ def test_lost_answer_is_sent_again_and_recorded(site: Site, vendor_process: Simu
     lost = [name for name in names if journal[name] != [("ok", True)]]
     assert len(lost) == 3
     for name in names:
-        there = len(vendor_process.write_backs.of(name))
+        there = len(vendor_process.write_backs.filter(name))
         if name in lost:
             assert journal[name] == [("unreachable", True), ("ok", True)]
         assert there == len(journal[name])

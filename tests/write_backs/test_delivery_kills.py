@@ -76,7 +76,7 @@ def test_killed_workers_lose_no_result(site: Site, vendor_process: Simulator) ->
         assert outcomes.count("ok") == 1
         assert outcomes[-1] == "ok"
         assert set(outcomes[:-1]) <= {WriteBackAttempt.LOST}
-        there = len(vendor_process.write_backs.of(name))
+        there = len(vendor_process.write_backs.filter(name))
         assert 1 <= there <= len(outcomes)
         repeated += there > 1
     assert repeated

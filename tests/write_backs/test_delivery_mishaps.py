@@ -43,7 +43,7 @@ def test_acknowledgement_survives_a_short_database_error(outbox: Outbox, vendor:
     ended = iter([True])
 
     def blink(execute: Any, sql: str, *rest: Any) -> Any:
-        late = sql.startswith("UPDATE") and vendor.write_backs.of("u-1")
+        late = sql.startswith("UPDATE") and vendor.write_backs.filter("u-1")
         if late and next(ended, False):
             raise OperationalError("the connection was lost")
         return execute(sql, *rest)
@@ -53,7 +53,7 @@ def test_acknowledgement_survives_a_short_database_error(outbox: Outbox, vendor:
     assert next(ended, None) is None
     assert state(row) == DELIVERED
     assert outbox.outcomes(row) == ["ok"]
-    assert len(vendor.write_backs.of("u-1")) == 1
+    assert len(vendor.write_backs.filter("u-1")) == 1
 
 
 def test_logs_contain_no_personal_data(

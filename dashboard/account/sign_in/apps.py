@@ -4,7 +4,8 @@ from django.apps import AppConfig
 
 
 class SignInConfig(AppConfig):
-    """What we add to allauth. It stands behind allauth's apps, whose admin pages it takes away."""
+    """Additions to allauth. The app is listed after allauth's apps, whose admin pages it takes
+    away."""
 
     name = "dashboard.account.sign_in"
     label = "sign_in"

@@ -127,7 +127,7 @@ class OwnPasswordForm(CleanedInput, ChangePasswordForm):
 
 
 def _is_first_use(user: Any, code: str) -> bool:
-    """Whether an app's code is new, and note it as used.
+    """Tell whether an app's code is new, and note it as used.
 
     allauth notes it for one step, and in the cache alone; by the tolerance a code is good for
     longer than that.

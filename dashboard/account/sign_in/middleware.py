@@ -1,4 +1,4 @@
-"""What must be done first: a new password for a temporary one, and a second factor where it is
+"""Steps before anything else: a new password for a temporary one, and a second factor where it is
 required. Until then nothing else is reached."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who comes by single sign-on: with a mapped role they get in, without one they do not.
+"""Accounts of single sign-on: created for mapped roles, refused without one.
 
 A person of single sign-on is known by the provider's own number alone. Whoever bears the user name
 of somebody who is here already becomes a person of another name.

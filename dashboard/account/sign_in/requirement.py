@@ -1,4 +1,4 @@
-"""Whether a session has passed a second factor."""
+"""The second factor of a session: passed or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PASSED: Final = "second_factor"
 
 
 def has_passed_second_factor(session: Any, user: Any) -> bool:
-    """Whether this person gave, or set up, a second factor in this session."""
+    """Tell whether this person gave, or set up, a second factor in this session."""
     return bool(session.get(_PASSED) == user.pk)
 
 

@@ -29,7 +29,7 @@ class SealedAdapter(DefaultMFAAdapter):
         return encryption.encrypt(text, purpose=_PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """What was sealed; if it cannot be opened, a secret that no code fits."""
+        """Return what was sealed; if it cannot be opened, a secret that no code fits."""
         try:
             return encryption.decrypt(encrypted_text, purpose=_PURPOSE)
         except encryption.DecryptionFailed:
@@ -57,14 +57,15 @@ class SealedAdapter(DefaultMFAAdapter):
         return _("Security key %(number)s") % {"number": number}
 
     def send_notification_mail(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nobody here has an e-mail address."""
+        """Send nothing: accounts have no e-mail address."""
 
     def _get_user_identifier(self, user: Any) -> str:
         return str(user.get_username())
 
 
 def is_unreadable(user: Any) -> bool:
-    """Whether a secret of the person's second factor was sealed with a key that is not known."""
+    """Tell whether a secret of the person's second factor was sealed with a key that is not
+    known."""
     for kept in Authenticator.objects.filter(user=user).values_list("data", flat=True):
         for name in ("secret", "seed"):
             try:

@@ -1,4 +1,4 @@
-"""What follows from logging in and from changes of a second factor or password."""
+"""Receivers for log-ins and for changes of a second factor or password."""
 
 from __future__ import annotations
 

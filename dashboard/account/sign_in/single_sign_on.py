@@ -111,7 +111,7 @@ class Provider(OpenIDConnectProvider):
         return str(data["sub"])
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
-        """What granting needs of the claims, and nothing else of the person."""
+        """Return what granting needs of the claims, and nothing else of the person."""
         sso = _configured()
         return {
             "roles": get_claim(data, sso.role_claim),
@@ -150,7 +150,8 @@ def forget() -> None:
 
 
 def _description(address: str) -> dict[str, Any]:
-    """What the provider says of itself: each log-in begins with it, so it is kept for a while."""
+    """Return what the provider says of itself: each log-in begins with it, so it is kept for a
+    while."""
     kept = _descriptions.get(address)
     if kept is None or kept[0] <= time.monotonic():
         kept = (time.monotonic() + _KEPT, _json(address))
@@ -166,7 +167,7 @@ def _configured() -> SingleSignOn:
 
 
 def _json(address: str, *, bearer: str = "") -> dict[str, Any]:
-    """What the provider answers there. Raises OAuth2Error, whatever goes wrong."""
+    """Return what the provider answers there. Raises OAuth2Error, whatever goes wrong."""
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     try:
         with get_adapter().get_requests_session() as session:

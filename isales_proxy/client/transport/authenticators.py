@@ -38,7 +38,7 @@ Left = Callable[[], float]
 class Authenticator(Protocol):
     """Where the proofs of the operations of one scheme come from."""
 
-    def proof(self, left: Left) -> Proof:
+    def get_proof(self, left: Left) -> Proof:
         """The proof for a call, which may take calls of its own. Raises an `ISalesError`."""
 
     def renewed(self, refused: Proof, left: Left) -> Proof | None:
@@ -48,7 +48,7 @@ class Authenticator(Protocol):
         """Take note that CC-iSales took this proof."""
 
     def ended(self, refused: Proof) -> bool:
-        """Whether the refused proof was good before, so that its time is over."""
+        """Tell whether the refused proof was good before, so that its time is over."""
 
 
 class C2Signer:
@@ -58,7 +58,7 @@ class C2Signer:
         self._credentials = credentials
         self._clock = clock
 
-    def proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every authenticator has it
+    def get_proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every authenticator has it
         """The signature, which costs no call."""
         return self._sign
 
@@ -89,7 +89,7 @@ class C2Signer:
 class Open:
     """Adds nothing: the token calls say in their body who asks."""
 
-    def proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every authenticator has it
+    def get_proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every authenticator has it
         """No header at all."""
         return lambda _: {}
 
@@ -137,7 +137,7 @@ class Bearer:
             calls = TokenCalls(config, call, clock)
             self._source = TokenSource(shelf, obtain=calls.obtain, clock=clock, sleep=sleep)
 
-    def proof(self, left: Left) -> Proof:
+    def get_proof(self, left: Left) -> Proof:
         """A token. Raises `KeysMissing` where none is set and none can be got."""
         if self._source is None:
             raise KeysMissing("No OBS credentials are set.", maybe_sent=False)
@@ -155,7 +155,7 @@ class Bearer:
         self._accepted = proof
 
     def ended(self, refused: Proof) -> bool:
-        """Whether the refused token was taken before, here or by its age elsewhere."""
+        """Tell whether the refused token was taken before, here or by its age elsewhere."""
         if not isinstance(refused, _TokenProof):
             return False
         aged = self._clock() - refused.token.issued_at >= _AGED

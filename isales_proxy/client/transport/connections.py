@@ -32,7 +32,7 @@ class Budget:
         self._ends = self._clock() + seconds
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
+    def limit_to(self, seconds: float) -> Iterator[None]:
         """Likewise for a call made in the midst of another, whose time goes on afterwards."""
         outer = self._ends
         self.start(seconds)
@@ -47,7 +47,7 @@ class Budget:
 
 
 class Trace:
-    """What the attempt that its thread is making did on the wire."""
+    """Network activity of the attempt that its thread is making."""
 
     def __init__(self) -> None:
         self.sent = False
@@ -64,7 +64,7 @@ class Trace:
             self._recorded += data
 
     def end(self) -> bytes:
-        """What was recorded; no more is."""
+        """Return what was recorded; no more is."""
         recorded, self._recorded = self._recorded, None
         return bytes(recorded or b"")
 
@@ -100,7 +100,8 @@ class _BudgetReader(io.RawIOBase):
 
 
 def _connect(connection: HTTPConnection, budget: Budget) -> socket.socket:
-    """What ``HTTPConnection._new_conn`` does, with one timeout for all addresses of the name."""
+    """Return what ``HTTPConnection._new_conn`` does, with one timeout for all addresses of the
+    name."""
     limit = min(connection.timeout or budget.left(), budget.left())
     ends = budget.left() - limit
     try:

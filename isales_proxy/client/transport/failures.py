@@ -1,4 +1,4 @@
-"""What requests and urllib3 raise, as our errors.
+"""Exceptions of requests and urllib3 as our errors.
 
 The new errors carry nothing of the old ones, whose attributes hold the signed request.
 """
@@ -21,7 +21,7 @@ HTTP_ERRORS = (
 
 
 def sending_failure(error: Exception, *, spent: bool) -> ISalesError:
-    """What went wrong until the head of the answer was read."""
+    """Return what went wrong until the head of the answer was read."""
     cause = _cause(error)
     if isinstance(error, requests.exceptions.SSLError):
         return Unreachable("No trusted TLS connection could be made.", retryable=False)
@@ -36,7 +36,7 @@ def sending_failure(error: Exception, *, spent: bool) -> ISalesError:
 
 
 def reading_failure(error: Exception) -> ISalesError:
-    """What went wrong while the body was read."""
+    """Return what went wrong while the body was read."""
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return TimedOut()
     if isinstance(error, http.client.IncompleteRead):

@@ -38,8 +38,8 @@ _REFUSAL = {
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[P]):
-    """What an operation's envelope held, the request id of the call that fetched it, and the status
-    that it came with."""
+    """The content of an operation's envelope, the request id of the call that fetched it, and the
+    status that it came with."""
 
     payload: P
     request_id: str
@@ -63,7 +63,7 @@ class Received:
 def read_body(
     response: requests.Response, limit: int, *, whatever: bool = False
 ) -> tuple[bytes, ISalesError | None]:
-    """What came of the body, as sent, and what went wrong if that is not all of it.
+    """Return what came of the body, as sent, and what went wrong if that is not all of it.
 
     A body that declares itself too large is not read, unless ``whatever`` comes is wanted.
     """
@@ -134,7 +134,8 @@ def read_date(value: str | None) -> datetime | None:
 def _refusal(
     operation: Operation[P], read: Callable[[], bytes], *, only: type[ISalesError] = ISalesError
 ) -> tuple[str | None, str]:
-    """What the body of a failure says; what it says nothing by is raised unless of ``only``."""
+    """Return what the body of a failure says; what it says nothing by is raised unless of
+    ``only``."""
     try:
         body = read()
     except only:

@@ -21,7 +21,7 @@ from .connections import Budget, Trace, pool_classes
 
 @dataclass(frozen=True, slots=True)
 class PooledSession:
-    """What one thread calls with: a session of its own, the time its call has left, its trace.
+    """The resources of one thread: a session of its own, the time its call has left, its trace.
 
     ``new_session`` makes another one, for a call that must not use a kept connection.
     """

@@ -140,7 +140,7 @@ class Transport:
         lane = self._lanes.mine()
         course = _Course()
         usual = self._config.deadline_of(patient=operation.patient)
-        with lane.budget.within(_first(deadline, usual)):
+        with lane.budget.limit_to(_first(deadline, usual)):
             try:
                 payload = self._proved(call, lane, course)
                 return Answer(payload, call.request_id, course.status)
@@ -174,7 +174,7 @@ class Transport:
         authenticator = self._authenticators[call.operation.auth]
         # A token is got in the ordinary time, within a patient call too: others wait for it.
         spare = max(lane.budget.left() - self._config.deadline, 0.0)
-        proof = authenticator.proof(lambda: lane.budget.left() - spare)
+        proof = authenticator.get_proof(lambda: lane.budget.left() - spare)
         most = self._config.attempts if repeatable else 1
         try:
             payload = self._attempts(call, proof, lane, course, most)

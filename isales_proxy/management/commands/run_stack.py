@@ -246,7 +246,7 @@ def _in_use(port: int, *, production: bool) -> str:
 
 
 def _answers(bind: str) -> bool:
-    """Whether the web server gives any answer yet."""
+    """Tell whether the web server gives any answer yet."""
     address = _address(bind)
     if address is None:
         return Path(bind.removeprefix("unix:")).exists()

@@ -1,4 +1,4 @@
-"""What a provider, or somebody in its place, may say that is not believed."""
+"""Claims of a provider, or of somebody in its place, that are not believed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in by single sign-on, as whom, and with which roles."""
+"""Single sign-on: accounts and roles."""
 
 from __future__ import annotations
 

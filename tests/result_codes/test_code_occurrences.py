@@ -159,7 +159,7 @@ def test_a_fresh_page_costs_one_query_more_and_a_known_one_none(
     assert counts() == {"00604": 50}
     with django_assert_max_num_queries(5):
         supervisor.get(LIST, {"agent": "900", "size": "25", "page": "2"})
-    assert len(vendor.calls.of(LIST_RESERVATIONS)) == 3
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 3
     assert counts() == {"00604": 50}
 
 
