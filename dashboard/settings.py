@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.sign_in.ended.EndedSessionMiddleware",
+    "dashboard.sign_in.refused_forms.RefusedFormMiddleware",
     "dashboard.middleware.ReaderMiddleware",
     "dashboard.middleware.BoundedBodyMiddleware",
     "dashboard.sign_in.limits.SessionLimitsMiddleware",
@@ -176,7 +177,10 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "dashboard.people.ClosedAdapter"
-ACCOUNT_FORMS = {"login": "dashboard.sign_in.forms.NameForm"}
+ACCOUNT_FORMS = {
+    "login": "dashboard.sign_in.forms.NameForm",
+    "change_password": "dashboard.sign_in.forms.OwnPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -186,7 +190,6 @@ ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 # Guesses are counted in the database (`services.people.attempts`), not by allauth in the cache.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
-ACCOUNT_FORMS = {"change_password": "dashboard.sign_in.forms.OwnPasswordForm"}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "dashboard.sign_in.second_factor.SealedAdapter"
@@ -214,6 +217,8 @@ CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
 LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
 THEME_COOKIE_NAME = f"{_COOKIE}-theme"
 MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
+UNDONE_COOKIE_NAME = f"{_COOKIE}-undone"
+REFUSED_FORM_COOKIE_NAME = f"{_COOKIE}-refused-form"
 MESSAGE_STORAGE = "dashboard.message_storage.OwnCookieStorage"
 SESSION_ENGINE = "dashboard.sessions"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
