@@ -13,7 +13,6 @@ from django.conf import settings
 from django.core import signing
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BaseForm
-from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
@@ -122,7 +121,8 @@ def _kept(form: BaseForm) -> dict[str, Any]:
 
 def _tell(form: BaseForm, refused: dict[str, Any]) -> None:
     form.initial = {**form.initial, **refused["values"]}
-    form._errors = ErrorDict(renderer=form.renderer)  # noqa: SLF001 - none before it is bound
+    # Of a form without data this makes room for errors and judges nothing.
+    form.full_clean()
     form.cleaned_data = {}
     for name, texts in refused["errors"].items():
         field = name if name in form.fields else None

@@ -43,7 +43,9 @@ def test_what_was_refused_is_shown_on_its_own_page_alone(people: dict[str, User]
     )
     assert (refused.status_code, refused.headers["Location"]) == (303, change)
     assert 'class="field-error"' not in text_of(client.get("/accounts/reauthenticate/"))
-    assert 'class="field-error"' in text_of(client.get(change))
+    page = text_of(client.get(change))
+    assert 'id="id_oldpassword_error"' in page
+    assert re.search(r'name="oldpassword"[^>]*aria-describedby="id_oldpassword_error"', page)
 
 
 @pytest.mark.django_db
