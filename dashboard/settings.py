@@ -33,6 +33,7 @@ database = groups.read_database(env)
 cache_url = env.str("CACHE_URL", "", validate=checks.redis_address)
 jobs_url = env.str("JOBS_URL", "", validate=checks.redis_address)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64))
+WEB_THREADS = env.int("WEB_THREADS", 8, validate=validate.Range(min=1, max=256))
 METRICS_TOKEN = env.str("METRICS_TOKEN", "", validate=checks.header_word)
 log_level = env.str(
     "LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -100,6 +101,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.account.sign_in.ended_sessions.EndedSessionMiddleware",
+    "dashboard.account.sign_in.refused_forms.RefusedFormMiddleware",
     "dashboard.ui.middleware.ReaderMiddleware",
     "dashboard.ui.middleware.BoundedBodyMiddleware",
     "dashboard.account.sign_in.session_limits.SessionLimitsMiddleware",
@@ -239,6 +241,8 @@ CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
 LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
 THEME_COOKIE_NAME = f"{_COOKIE}-theme"
 MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
+UNDONE_COOKIE_NAME = f"{_COOKIE}-undone"
+REFUSED_FORM_COOKIE_NAME = f"{_COOKIE}-refused-form"
 MESSAGE_STORAGE = "dashboard.ui.requests.OwnCookieStorage"
 SESSION_ENGINE = "dashboard.account.session_engine"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60

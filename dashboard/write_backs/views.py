@@ -31,8 +31,10 @@ from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
 from isales_proxy.result_codes import services as result_codes
+from isales_proxy.vendor import vendor_times
 from isales_proxy.write_backs import prefill, queries
 from isales_proxy.write_backs import services as write_backs
+from isales_proxy.write_backs.fields import TIMES
 from isales_proxy.write_backs.forms import (
     LONGEST_RESERVATION,
     LONGEST_SOURCE,
@@ -188,7 +190,13 @@ def _redirect_to_write_back(scope: Scope, pk: int) -> HttpResponse:
 
 def _create_form(scope: Scope, data: Any) -> WriteBackForm:
     book = result_codes.get_book(scope.vdn)
-    return WriteBackForm(data, scope=scope, book=book, now=timezone.now())
+    return WriteBackForm(
+        data,
+        scope=scope,
+        book=book,
+        now=timezone.now(),
+        tasks=tasks.get_known_tasks(scope=scope),
+    )
 
 
 def _find_prefill(
@@ -289,6 +297,9 @@ def _render_review(
             *((name, typed.get(name, "")) for name in ("zone", "back")),
         ],
         "contradicts": form.contradicts(),
+        "ambiguous": any(
+            vendor_times.is_ambiguous(form.cleaned_data[name], scope.vdn) for name in TIMES
+        ),
         "waiting": earlier.count(WriteBackState.WAITING),
         "delivered": WriteBackState.DELIVERED in earlier,
         "zone_text": TimeFormatter(timezone.now()).zone_text,

@@ -21,9 +21,18 @@ def format_time(moment: datetime | None, vdn: Vdn) -> str:
     return moment.astimezone(zone).strftime(found.time_format)
 
 
-def parse_time(text: str, vdn: Vdn) -> datetime | None:
-    """Parse such a text to an aware time; None for a text of another format."""
+def is_ambiguous(instant: datetime | None, vdn: Vdn) -> bool:
+    """Tell whether the text of this time fits a second one, since the VDN's clocks go back."""
     found = get_isales_settings()
+    if instant is None or found.time_format_zone != "VDN" or "%z" in found.time_format:
+        return False
+    if found.time_format in {"milliseconds", "seconds"}:
+        return False
+    local = instant.astimezone(vdn.zone)
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
+def parse_time(text: str, vdn: Vdn) -> datetime | None:
     try:
         if found.time_format in {"milliseconds", "seconds"}:
             return datetime.fromtimestamp(

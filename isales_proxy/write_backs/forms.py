@@ -29,6 +29,8 @@ from isales_proxy.core.form_fields import (
 )
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import WriteBackState
+from isales_proxy.outbound import directory
+from isales_proxy.outbound.forms import get_only_match
 from isales_proxy.privacy.field_policies import Content
 from isales_proxy.reservations.status import SUCCESS
 from isales_proxy.result_codes.book import CodeBook
@@ -207,7 +209,8 @@ class WriteBackForm(CleanedInput, forms.Form):
     """A result as a person or a program writes it, with the fields of `fields.FIELDS`.
 
     `now` (aware) bounds the times. With `offsets` times are ISO 8601 with an offset, else local
-    times in the zone in force. `number_of` is the key of a number that the writer may not see.
+    times in the zone in force. With `tasks` (ID → name) a task may be given by its name, else by
+    its ID alone. `number_of` is the key of a number that the writer may not see.
     """
 
     number_of = PlainTextField(_("Number on record"), max_length=LONGEST_SOURCE)
@@ -221,13 +224,22 @@ class WriteBackForm(CleanedInput, forms.Form):
         book: CodeBook,
         now: datetime,
         offsets: bool = False,
+        tasks: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(data)
+        self.tasks = tasks or {}
         self.scope = scope
         self.book = book
         self.now = now
         own = {each.name: _create_form_field(each, offsets=offsets) for each in FIELDS}
         self.fields = own | self.fields
+
+    def clean_service_id(self) -> str:
+        """Resolve the name of a known task to its ID. Raises ValidationError for several."""
+        text = str(self.cleaned_data["service_id"])
+        if not self.tasks or text.isdigit():
+            return text
+        return get_only_match(directory.match(self.tasks, text), text) or text
 
     def clean_fail_code(self) -> str:
         """Refuse codes that the code table lacks; while it was never read, what looks like none."""
