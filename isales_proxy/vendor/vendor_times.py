@@ -33,6 +33,8 @@ def is_ambiguous(instant: datetime | None, vdn: Vdn) -> bool:
 
 
 def parse_time(text: str, vdn: Vdn) -> datetime | None:
+    """Parse such a text to an aware time; None for a text of another format."""
+    found = get_isales_settings()
     try:
         if found.time_format in {"milliseconds", "seconds"}:
             return datetime.fromtimestamp(
