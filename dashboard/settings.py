@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.sign_in.ended.EndedSessionMiddleware",
+    "dashboard.sign_in.refused_forms.RefusedFormMiddleware",
     "dashboard.middleware.ReaderMiddleware",
     "dashboard.middleware.BoundedBodyMiddleware",
     "dashboard.sign_in.limits.SessionLimitsMiddleware",
@@ -216,6 +217,8 @@ CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
 LANGUAGE_COOKIE_NAME = f"{_COOKIE}-language"
 THEME_COOKIE_NAME = f"{_COOKIE}-theme"
 MESSAGES_COOKIE_NAME = f"{_COOKIE}-messages"
+UNDONE_COOKIE_NAME = f"{_COOKIE}-undone"
+REFUSED_FORM_COOKIE_NAME = f"{_COOKIE}-refused-form"
 MESSAGE_STORAGE = "dashboard.message_storage.OwnCookieStorage"
 SESSION_ENGINE = "dashboard.sessions"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60

@@ -25,9 +25,11 @@ from isales_proxy.access import Scope
 from isales_proxy.client.queries import MAX_TEXT, InvalidQuery
 from isales_proxy.filters import CalledNumberField, LocalMomentField
 from isales_proxy.input_cleaning import CleanedInput
+from isales_proxy.services import names
 from isales_proxy.services.result_codes.code_book import CodeBook
 from isales_proxy.services.states import SUCCESS
 from isales_proxy.services.write_backs import IntermediateResult
+from isales_proxy.typed_names import only
 
 LONGEST_UNIQUE_ID: Final = 128
 LONGEST_STATUS: Final = 32
@@ -62,6 +64,7 @@ FIELDS: Final = (
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _CODE_LIKE: Final = re.compile(r"[0-9A-Za-z_-]+")
+_ID_LIKE: Final = re.compile(r"[0-9]+")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
@@ -185,6 +188,7 @@ def _zone(name: str) -> Any:
 class WriteBackForm(CleanedInput, forms.Form):
     """A result as a person or a program writes it. `now` (aware) is when it is judged.
 
+    With `tasks` (ID → name) a task may be given by its name, else by its ID alone.
     With `offsets` times are ISO 8601 with an offset, else local times in the zone in force.
     """
 
@@ -217,15 +221,24 @@ class WriteBackForm(CleanedInput, forms.Form):
         book: CodeBook,
         now: datetime,
         offsets: bool = False,
+        tasks: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(data)
         self.scope = scope
         self.book = book
         self.now = now
+        self.tasks = tasks or {}
         if offsets:
             for name in TIMES:
                 label = self.fields[name].label
                 self.fields[name] = OffsetMomentField(required=False, label=label)
+
+    def clean_service_id(self) -> str:
+        """The ID of the task; of a task known by a name that was typed, its own."""
+        text = str(self.cleaned_data["service_id"])
+        if not self.tasks or _ID_LIKE.fullmatch(text):
+            return text
+        return only(names.match(self.tasks, text), text) or text
 
     def clean_fail_code(self) -> str:
         """Only what the code table knows; while that was never read, whatever looks like a code."""

@@ -63,6 +63,7 @@ class Environment:
     cache_url: str
     jobs_url: str
     workers: int
+    threads: int
     metrics_token: str
     log_level: str
     https: bool
@@ -103,6 +104,7 @@ def read() -> Environment:
         cache_url=env.str("CACHE_URL", "", validate=checks.redis_address),
         jobs_url=env.str("JOBS_URL", "", validate=checks.redis_address),
         workers=env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1, max=64)),
+        threads=env.int("WEB_THREADS", 8, validate=validate.Range(min=1, max=256)),
         metrics_token=env.str("METRICS_TOKEN", "", validate=checks.header_word),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(_LEVELS)),
         https=env.bool("HTTPS", False),

@@ -17,8 +17,6 @@ from dashboard import form_drafts
 from dashboard.middleware import GetResponse
 from isales_proxy.api.errors import is_api
 
-# Says after the log-in that a POST without a draft was not carried out.
-_COOKIE: Final = "callboard_undone"
 _COOKIE_SECONDS: Final = 1800
 _FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
 
@@ -36,7 +34,7 @@ class EndedSessionMiddleware:
         told = _tell(request)
         response = self.get_response(request)
         if told:
-            response.delete_cookie(_COOKIE, samesite="Lax")
+            response.delete_cookie(settings.UNDONE_COOKIE_NAME, samesite="Lax")
         if response.status_code == 405:
             return _not_allowed(request, response)
         if response.status_code == 302 and not request.user.is_authenticated:
@@ -47,7 +45,7 @@ class EndedSessionMiddleware:
 def _tell(request: HttpRequest) -> bool:
     """Say once, on the first whole page after the log-in, that nothing was done."""
     if (
-        not request.COOKIES.get(_COOKIE)
+        not request.COOKIES.get(settings.UNDONE_COOKIE_NAME)
         or request.method != "GET"
         or "HX-Request" in request.headers
         or not request.user.is_authenticated
@@ -84,7 +82,7 @@ def _led(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         answer = HttpResponse(status=302, headers={"Location": address})
     if not kept:
         answer.set_cookie(
-            _COOKIE,
+            settings.UNDONE_COOKIE_NAME,
             "1",
             max_age=_COOKIE_SECONDS,
             httponly=True,

@@ -14,6 +14,7 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.core.exceptions import ValidationError
@@ -22,6 +23,7 @@ from django.utils.translation import gettext as _
 from dashboard import log_ins
 from dashboard.people import count_password
 from dashboard.sign_in import second_factor
+from dashboard.sign_in.refused_forms import was_refused
 from isales_proxy.input_cleaning import CleanedInput
 from isales_proxy.services.people import attempts
 
@@ -81,6 +83,13 @@ class KeyForm(CleanedInput, AddWebAuthnForm):
 
 class SetUpForm(CleanedInput, ActivateTOTPForm):
     """By which an app is set up: its code is used then, and no log-in takes it again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        secret = context.request.session.get(SECRET_SESSION_KEY)
+        super().__init__(*args, **kwargs)
+        if secret and was_refused(context.request):
+            # The app has this one by now: after a mistyped code it stays.
+            self.secret = context.request.session[SECRET_SESSION_KEY] = secret
 
     def clean_code(self) -> str:
         """The code, if it is right and was not used."""

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.contrib import auth
+from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
+from dashboard import form_drafts
 from dashboard.middleware import GetResponse
 from dashboard.sign_in.requirement import has_passed
 from isales_proxy.api.errors import is_api, problem
@@ -83,12 +84,15 @@ def _lead(request: HttpRequest, name: str, words: str, *, back: bool = False) ->
     if is_api(request):
         return problem(403, words, slug="sign-in-incomplete")
     address = reverse(name)
+    wanted = request.get_full_path() if request.method == "GET" else "/"
+    if request.method == "POST":
+        wanted = form_drafts.save_undone(request) or form_drafts.came_from(request) or wanted
+        messages.warning(request, _("Nothing was done with what you sent.") + f" {words}")
     if "HX-Request" in request.headers:
         answer = HttpResponse(words, status=403, content_type="text/plain; charset=utf-8")
         answer.headers["HX-Redirect"] = address
         add_never_cache_headers(answer)
         return answer
     if back:
-        wanted = request.get_full_path() if request.method == "GET" else "/"
         address += "?" + urlencode({"next": wanted})
     return HttpResponseRedirect(address)

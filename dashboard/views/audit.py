@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
@@ -28,6 +29,8 @@ from isales_proxy.services.audit import reading
 from isales_proxy.services.numbers.budgets import SearchesSpent
 
 _FILE: Final = "audit"
+# Of what is no anchor, this much goes into the address of the page that says so.
+_MOST_TYPED: Final = 200
 
 
 @require_safe
@@ -54,12 +57,17 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.SEE_AUDIT)
 def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/audit/verify/`: the last result; a POST verifies anew, an anchor too."""
-    form = VerifyForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
+    address = reverse("audit_verify", args=[scope.vdn.pk])
+    sent = request.method == "POST"
+    form = VerifyForm(request.POST if sent else request.GET or None)
+    if sent and not form.is_valid():
+        typed = request.POST.get("anchor", "")[:_MOST_TYPED]
+        return SeeOther(f"{address}?{urlencode({'anchor': typed})}")
+    if sent:
         anchor = form.cleaned_data["anchor"]
         found = reading.verify(scope=scope, anchor=anchor)
         verification.keep(request.session, found, now=timezone.now(), anchored=bool(anchor))
-        return SeeOther(reverse("audit_verify", args=[scope.vdn.pk]))
+        return SeeOther(address)
     moments = Moments(timezone.now())
     context = {
         "form": form,

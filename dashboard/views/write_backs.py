@@ -31,11 +31,13 @@ from isales_proxy.services import form_drafts as form_services
 from isales_proxy.services import problems, result_codes, tasks, write_backs
 from isales_proxy.services.numbers.budgets import SearchesSpent
 from isales_proxy.services.problems import Problem
+from isales_proxy.services.vendor_times import is_twofold
 from isales_proxy.services.write_backs import NoSuchWriteBack, NotAsItStands, drafts, outbox
 from isales_proxy.services.write_backs.drafts import Draft, Source
 from isales_proxy.write_back_form import (
     LONGEST_SOURCE,
     LONGEST_UNIQUE_ID,
+    TIMES,
     WriteBackForm,
 )
 
@@ -179,7 +181,9 @@ def _to_page(scope: Scope, pk: int) -> HttpResponse:
 
 def _form(scope: Scope, data: Any) -> WriteBackForm:
     book = result_codes.book(scope.vdn)
-    return WriteBackForm(data, scope=scope, book=book, now=timezone.now())
+    return WriteBackForm(
+        data, scope=scope, book=book, now=timezone.now(), tasks=tasks.known(scope=scope)
+    )
 
 
 def _draft(
@@ -270,6 +274,7 @@ def _preview(
             *((name, typed.get(name, "")) for name in ("zone", "back")),
         ],
         "contradicts": form.contradicts(),
+        "twofold": any(is_twofold(form.cleaned_data[name], scope.vdn) for name in TIMES),
         "waiting": earlier.count(WriteBackState.WAITING),
         "delivered": WriteBackState.DELIVERED in earlier,
         "zone_text": Moments(timezone.now()).zone_text,

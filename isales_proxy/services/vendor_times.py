@@ -21,6 +21,17 @@ def time_text(moment: datetime | None, vdn: Vdn) -> str:
     return moment.astimezone(zone).strftime(found.time_format)
 
 
+def is_twofold(moment: datetime | None, vdn: Vdn) -> bool:
+    """Whether the text of this time fits a second one, since the clocks of the VDN go back."""
+    found = isales()
+    if moment is None or found.time_format_zone != "VDN" or "%z" in found.time_format:
+        return False
+    if found.time_format in {"milliseconds", "seconds"}:
+        return False
+    local = moment.astimezone(vdn.zone)
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
 def read_time(text: str, vdn: Vdn) -> datetime | None:
     """The time that such a text tells, aware; None for one of another format than is set now."""
     found = isales()

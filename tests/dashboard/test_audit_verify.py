@@ -58,7 +58,9 @@ def test_an_anchor_is_checked(auditor: Client) -> None:
 
 @pytest.mark.parametrize("anchor", ["1", "1:abc", "x:" + "0" * 64, "1:" + "g" * 64, "1" * 200])
 def test_what_is_no_anchor_is_refused_at_its_field(auditor: Client, anchor: str) -> None:
-    answer = auditor.post(VERIFY, {"anchor": anchor})
+    sent = auditor.post(VERIFY, {"anchor": anchor})
+    assert sent.status_code == 303
+    answer = auditor.get(sent.headers["Location"])
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.content.decode()
     assert not AuditHead.objects.exclude(checked_at=None).exists()

@@ -142,3 +142,18 @@ def test_every_405_is_a_page(vendor: Simulator, as_role: Any, method: str, path:
 def test_a_405_leads_to_the_nearest_page(vendor: Simulator, as_role: Any) -> None:
     text = text_of(as_role("supervisor").get("/vdn/88/write-backs/1/cancel/"))
     assert 'href="/vdn/88/write-backs/1/"' in text
+
+
+def test_what_a_new_password_comes_before_is_told_and_kept(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
+    client = as_role("supervisor")
+    form = form_of(text_of(client.get(NEW))) | WISH
+    User.objects.filter(username="supervisor").update(password_is_temporary=True)
+    led = client.post(NEW, form, follow=True)
+    assert led.redirect_chain[-1][0].startswith("/accounts/password/change/?next=")
+    assert "Nothing was done with what you sent." in text_of(led)
+    assert not WriteBack.objects.exists()
+    new = {"oldpassword": PASSWORD, "password1": "New-secret-77", "password2": "New-secret-77"}
+    page = client.post(led.redirect_chain[-1][0], form_of(text_of(led)) | new, follow=True)
+    assert form_of(text_of(page))["phone_number"] == "99002233"

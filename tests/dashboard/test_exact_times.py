@@ -142,3 +142,24 @@ def test_the_same_clock_time_is_told_apart_where_it_comes_twice() -> None:
 def test_list_and_panel_tell_them_apart(client: Any, vendor: Simulator) -> None:
     panel = text_of(client.get("/vdn/88/reservations/911/?called_no=990022"))
     assert "25 Oct 2026 02:30:00 UTC+01:00" in panel
+
+
+@pytest.mark.parametrize(
+    ("time_format", "warned"), [("%Y-%m-%d %H:%M:%S", True), ("%Y-%m-%d %H:%M:%S%z", False)]
+)
+def test_the_review_says_where_the_vendor_cannot_tell_two_times_apart(
+    client: Any, settings: Any, time_format: str, warned: bool
+) -> None:
+    settings.ISALES = replace(settings.ISALES, time_format=time_format, time_format_zone="VDN")
+    review = client.post(NEW, form_from_reservation(client), follow=True)
+    assert ('data-warning="twofold"' in text_of(review)) is warned
+    assert client.get(NEW).status_code == 200
+
+
+def test_a_task_typed_by_its_name_is_sent_by_its_id(client: Any) -> None:
+    # Names are learnt from reservations.
+    client.get("/vdn/88/reservations/?size=100")
+    rows = client.get("/api/v1/vdns/88/tasks/").json()["results"]
+    named = {row["name"]: row["service_id"] for row in rows if row["name"]}
+    name = next(iter(named))
+    assert stored(client, TYPED | {"service_id": name})["serviceId"] == named[name]

@@ -89,7 +89,7 @@ def test_a_password_is_not_changed_to_itself(people: dict[str, User]) -> None:
     asked = client.get(page.headers["Location"]).content.decode()
     assert "An admin set your password" in asked
     form = {"oldpassword": PASSWORD, "password1": PASSWORD, "password2": PASSWORD}
-    refused = client.post(page.headers["Location"], form)
+    refused = client.post(page.headers["Location"], form, follow=True)
     assert "not the current one" in refused.content.decode()
     assert User.objects.get(username="agent").password_is_temporary
     new = form | {"password1": NEW, "password2": NEW, "next": "/vdn/88/reservations/?size=10"}

@@ -44,6 +44,7 @@ def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
         ISALES_CA_BUNDLE="/no/such/file",
         CACHE_URL="memcached://x",
         LATE_GRACE_SECONDS="3601",
+        WEB_THREADS="0",
         ISALES_SECRET_KEY_FILE="/no/such/secret",
     )
     assert run.returncode == 1
@@ -56,6 +57,7 @@ def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
         "ISALES_CA_BUNDLE",
         "CACHE_URL",
         "LATE_GRACE_SECONDS",
+        "WEB_THREADS",
         "ISALES_SECRET_KEY_FILE",
     ):
         assert name in run.stderr

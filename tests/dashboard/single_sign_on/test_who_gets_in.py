@@ -170,8 +170,8 @@ def test_where_it_is_the_only_way_passwords_are_for_superusers(
 ) -> None:
     configure(settings, replace(settings.SIGN_IN.single_sign_on, only=True))
     User.objects.create_superuser("root", "", "pass-word-1")
-    wrong = Client().post(LOG_IN, {"login": "supervisor", "password": "wrong"})
-    right = Client().post(LOG_IN, {"login": "supervisor", "password": "pass-word-1"})
+    wrong = Client().post(LOG_IN, {"login": "supervisor", "password": "wrong"}, follow=True)
+    right = Client().post(LOG_IN, {"login": "supervisor", "password": "pass-word-1"}, follow=True)
     assert (wrong.status_code, right.status_code) == (200, 200)
     assert wrong.context["form"].errors == right.context["form"].errors
     assert Client().login(username="supervisor", password="pass-word-1") is False

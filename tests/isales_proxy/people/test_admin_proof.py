@@ -112,7 +112,7 @@ def test_guesses_at_the_old_password_count_like_those_of_a_log_in(
     for number in range(6):
         client.post(change, new | {"oldpassword": f"no-{number}"})
         clock.shift(15)
-    assert client.post(change, new | {"oldpassword": PASSWORD}).status_code == 200
+    assert client.post(change, new | {"oldpassword": PASSWORD}).status_code == 303
     assert Client().login(username="admin", password=PASSWORD)
     assert "_auth_user_id" not in log_in("admin").session
     assert AuditEvent.objects.filter(action=AuditAction.LOG_IN_FAILED).count() == 6
