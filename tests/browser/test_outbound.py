@@ -68,7 +68,10 @@ def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
     page.locator("[data-theme-form] button[value=dark]").click()
     expect(page.locator("[data-restored]")).to_be_visible()
     expect(page.locator("[name=unique_id]")).to_have_value("u-77")
-    page.locator("[name=call_id]").evaluate("field => { field.value = 'c-1'; }")
+    page.get_by_text("More fields").first.click()
+    page.locator("[name=call_id]").fill("c-1")
+    with page.expect_response(lambda answer: "draft" in answer.url):
+        page.locator("[name=call_id]").blur()
     page.locator(".back a").click()
     page.wait_for_url("**/write-backs/")
     page.go_back()
@@ -83,6 +86,14 @@ def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
     for _ in range(2):
         page.go_back()
         expect(page.locator("[name=unique_id]")).to_have_value("u-77")
+
+
+def test_the_theme_changes_on_the_page_of_an_untouched_form(sit: Sit) -> None:
+    seat = sit("supervisor")
+    seat.go("/vdn/88/write-backs/new/")
+    seat.page.locator("[data-theme-form]").locator("..").locator("summary").click()
+    seat.page.locator("[data-theme-form] button[value=dark]").click()
+    expect(seat.page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
 @pytest.mark.parametrize("path", [TASKS, "/vdn/88/write-backs/", "/vdn/88/result-codes/"])

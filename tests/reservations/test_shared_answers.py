@@ -107,9 +107,9 @@ def test_processes_with_one_cache_share_the_call(settings: Any, clock: Clock) ->
 
     one, two = (ResponseCache[str]("test", keep=60, clock=clock) for _ in range(2))
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(one.ask, "q", slow, fresh=3, patience=10)
+        first = pool.submit(one.get_or_fetch, "q", slow, fresh=3, patience=10)
         assert began.wait(10)
-        second = pool.submit(two.ask, "q", never, fresh=3, patience=10)
+        second = pool.submit(two.get_or_fetch, "q", never, fresh=3, patience=10)
         go.set()
         assert first.result(10).value == second.result(10).value == "rows"
     assert calls == ["first"]
@@ -169,9 +169,9 @@ def test_waiting_readers_get_the_error_of_the_shared_call(store: None) -> None:
 
     never, calls = counted()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(answers.ask, "q", fail, fresh=3, patience=10)
+        first = pool.submit(answers.get_or_fetch, "q", fail, fresh=3, patience=10)
         assert began.wait(10)
-        second = pool.submit(answers.ask, "q", never, fresh=3, patience=10)
+        second = pool.submit(answers.get_or_fetch, "q", never, fresh=3, patience=10)
         for asked in (first, second):
             with pytest.raises(Unreachable):
                 asked.result(10)
@@ -187,7 +187,7 @@ def test_waiting_ends_after_the_patience(store: None) -> None:
         return "rows"
 
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(answers.ask, "q", slow, fresh=3, patience=10)
+        first = pool.submit(answers.get_or_fetch, "q", slow, fresh=3, patience=10)
         assert began.wait(10)
         with pytest.raises(TimedOut):
             answers.get_or_fetch("q", slow, fresh=3, patience=0.01)

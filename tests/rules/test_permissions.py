@@ -65,7 +65,7 @@ class Line:
 
 
 def read_table() -> Iterator[Line]:
-    for text in TABLES.read_text("utf-8").splitread_table():
+    for text in TABLES.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
         if len(cells) == 8 and cells[0] in {"GET", "POST", "DELETE"}:
             method, address, stranger, *roles, foreign = cells
@@ -201,7 +201,7 @@ def test_the_tables_say_what_the_roles_are_granted() -> None:
 
 def test_the_document_lists_what_each_role_is_granted() -> None:
     listed = {}
-    for text in TABLES.read_text("utf-8").splitread_table():
+    for text in TABLES.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
         if len(cells) == 6 and cells[0].startswith("`"):
             listed[cells[0].strip("`")] = tuple(cell == "yes" for cell in cells[1:5])
