@@ -166,13 +166,19 @@ def discard_if_asked(request: HttpRequest, *, leave: str, address: str = "") -> 
 
 
 def save_typed(request: HttpRequest) -> bool:
-    """Save the fields of an unfinished form; False unless the form was made for this person."""
+    """Save the fields of an unfinished form; those of a form that was submitted are dropped.
+
+    False if they are too long or the form was not made for this person.
+    """
     origin = _read_owner(request.POST.get(OWNER, ""))
     user = cast("User", request.user)
     if origin is None or not user.is_authenticated or origin[0] != user.pk:
         return False
     _pk, key, address = origin
-    return form_drafts.save(user=user, key=key, address=address, fields=request.POST)
+    if form_drafts.save(user=user, key=key, address=address, fields=request.POST):
+        return True
+    found = form_drafts.find(user=user, key=key)
+    return found is not None and found.done
 
 
 def get_posted_address(request: HttpRequest) -> str:

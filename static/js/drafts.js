@@ -4,41 +4,52 @@
 (() => {
   const form = document.querySelector("form[data-draft]");
   if (!form) return;
+  const LONGEST_WAIT = 2000; // ms
   const typed = () => new URLSearchParams(new FormData(form)).toString();
   let kept = typed();
   let leaving = false;
-  let saving = Promise.resolve();
+  let saving = null;
 
   const keep = () => {
     const now = typed();
-    if (leaving || now === kept) return saving;
+    if (leaving || now === kept) return;
     kept = now;
-    saving = fetch(form.dataset.draft, {
+    const request = fetch(form.dataset.draft, {
       method: "POST",
       body: new URLSearchParams(now),
       credentials: "same-origin",
       keepalive: true,
-    }).catch(() => { kept = ""; });
-    return saving;
+    }).catch(() => { kept = ""; }).finally(() => { if (saving === request) saving = null; });
+    saving = request;
   };
+  // A saving that hangs holds nothing up for long.
+  const settle = () => Promise.race([saving, new Promise((done) => setTimeout(done, LONGEST_WAIT))]);
 
   form.addEventListener("change", keep);
-  form.addEventListener("submit", () => { leaving = true; });
   window.addEventListener("pagehide", keep);
-  window.addEventListener("pageshow", () => { leaving = false; });
+  window.addEventListener("pageshow", () => { leaving = false; sent = null; });
   document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
 
-  // The page that follows is made with the draft, so the draft must be there first.
+  // The button that sends or discards the form also leaves its field: a draft that arrived after it
+  // would bring the form back. And the page after the top bar is made with the draft.
   let sent = null;
   document.addEventListener("submit", (event) => {
     const other = event.target;
-    if (!other.closest(".topbar") || other === sent) return;
+    const own = other === form;
+    if (!own && !other.closest(".topbar")) return;
+    if (!own) keep();
+    if (other === sent || !saving) {
+      leaving ||= own;
+      return;
+    }
     event.preventDefault();
     event.stopImmediatePropagation();
     const submitter = event.submitter;
     // Not within this event: a form whose submit event is under way ignores requestSubmit().
-    keep().finally(() => setTimeout(() => {
+    settle().finally(() => setTimeout(() => {
+      if (sent) return;
       sent = other;
+      leaving = own;
       other.requestSubmit(submitter);
     }));
   }, true);

@@ -169,6 +169,9 @@ def test_a_form_sent_twice_has_one_result(admin: Client, page: str) -> None:
     assert first.status_code == again.status_code == 303
     assert first.headers["Location"] == again.headers["Location"]
     assert ApiToken.objects.count() + CodeNote.objects.count() == 1
+    # A draft that arrives after its form brings nothing back, and is no error.
+    assert admin.post("/preferences/draft/", form).status_code == 204
+    assert "data-restored" not in text_of(admin.get(page))
 
 
 def test_a_secret_is_handed_out_once(people: dict[str, User]) -> None:
