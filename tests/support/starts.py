@@ -1,5 +1,5 @@
-"""Many starts of `manage.py` for the price of one: a process that has loaded Django, but none of the
-product's settings, forks one for each start."""
+"""Many starts of `manage.py` for the price of one: a process that has loaded the libraries, but none
+of the product's settings, forks one for each start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests.support.furnished import ROOT
 # Reads the starts from stdin. In the fork, what was set before is not set.
 FORKS = """
 import json, os, runpy, sys, tempfile
-import django.core.management, environs, structlog
+import csp.constants, django.core.management, django.http.request, environs
+import dashboard.logs, isales_proxy.core.signed_pickle
+assert "dashboard.settings" not in sys.modules and "dashboard.environment" not in sys.modules
 answers = []
 for arguments, env in json.load(sys.stdin):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
