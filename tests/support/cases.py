@@ -44,9 +44,9 @@ def cases(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[[Test
             given = {name: value for name, value in fixtures.items() if name in parameters}
             for value in listed:
                 case = dict(zip(keys, value, strict=True))
-                with subtests.test(**{name: repr(each)[:80] for name, each in case.items()}):
-                    with _undone(request):
-                        test(**given, **case)
+                shown = {name: repr(each)[:80] for name, each in case.items()}
+                with subtests.test(**shown), _undone(request):
+                    test(**given, **case)
 
         merged.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         return merged
@@ -59,7 +59,10 @@ def _undone(request: pytest.FixtureRequest) -> ExitStack:
     stack = ExitStack()
     names = request.fixturenames
     if "db" in names or request.node.get_closest_marker("django_db"):
-        stack.enter_context(transaction.atomic())
+        around = transaction.atomic()
+        # Durable blocks are allowed in it, as in the transaction around a whole test.
+        around._from_testcase = True  # type: ignore[attr-defined]
+        stack.enter_context(around)
         stack.callback(transaction.set_rollback, True)
     if "caplog" in names:
         stack.callback(request.getfixturevalue("caplog").clear)

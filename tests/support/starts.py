@@ -1,5 +1,5 @@
-"""Many starts of `manage.py` for the price of one: a process that has loaded the libraries, but none
-of the product's settings, forks one for each start."""
+"""Many starts of `manage.py` for the price of one: a process that has loaded the libraries, and
+none of the product's settings, forks one for each start."""
 
 from __future__ import annotations
 
