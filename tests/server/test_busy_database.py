@@ -95,8 +95,8 @@ def file_of(site: Site) -> Path:
 
 
 @contextmanager
-def held(site: Site) -> Iterator[None]:
-    """Somebody else is writing to the database."""
+def other_writer(site: Site) -> Iterator[None]:
+    """Hold the write lock of the database from another connection."""
     with closing(sqlite3.connect(file_of(site))) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -123,7 +123,7 @@ def test_pages_are_read_and_what_was_not_noted_is_noted_later(site: Site, base: 
     (reader,) = sessions(site, "maria")
     seen = "SELECT last_seen_at FROM usersessions_usersession ORDER BY id DESC LIMIT 1"
     before = site.query(seen)
-    with held(site):
+    with other_writer(site):
         assert_pages_are_read(reader, base)
     assert site.query(seen) == before
     assert reader.get(base + LIST, timeout=15).status_code == 200
@@ -131,7 +131,7 @@ def test_pages_are_read_and_what_was_not_noted_is_noted_later(site: Site, base: 
 
 
 def test_a_write_is_told_to_come_again(site: Site, base: str) -> None:
-    with held(site):
+    with other_writer(site):
         for fragment in (False, True):
             answer = log_in(base, fragment=fragment)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
@@ -151,7 +151,7 @@ def test_a_full_database_is_read_and_told_like_a_held_one(site: Site) -> None:
 
 def test_programs_get_a_problem(site: Site, base: str) -> None:
     token = web.token(site, "maria", "write")
-    with held(site):
+    with other_writer(site):
         answer = requests.post(
             f"{base}/api/v1/vdns/88/write-backs/",
             json={"unique_id": "1-1", "service_id": "1106025109", "status": "6"},
@@ -165,7 +165,7 @@ def test_programs_get_a_problem(site: Site, base: str) -> None:
 
 def test_writers_who_wait_keep_no_reader_waiting_for_long(site: Site, base: str) -> None:
     (reader,) = sessions(site, "maria")
-    with held(site):
+    with other_writer(site):
         writers = [threading.Thread(target=log_in, args=(base,)) for _ in range(8)]
         for writer in writers:
             writer.start()
@@ -177,7 +177,7 @@ def test_writers_who_wait_keep_no_reader_waiting_for_long(site: Site, base: str)
 
 def test_a_search_that_must_be_counted_is_not_made_uncounted(site: Site, base: str) -> None:
     agent, supervisor = sessions(site, "ann", "maria")
-    with held(site):
+    with other_writer(site):
         address = f"{base}{LIST}?called_no=66660000001"
         assert agent.get(address, timeout=15).status_code == 503
         assert supervisor.get(address, timeout=15).status_code == 200
