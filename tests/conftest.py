@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,12 @@ def _fresh_memory() -> Iterator[None]:
     _forget()
     yield
     _forget()
+
+
+@pytest.fixture
+def forget() -> Callable[[], None]:
+    """A function after which the product remembers nothing of what was before."""
+    return _forget
 
 
 def _forget() -> None:

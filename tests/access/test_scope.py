@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from django.test import Client
 
 from isales_proxy.models import Access, Role, User
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.conftest import AGENT_ACCOUNT
+from tests.support.cases import cases
 from tests.support.pages import rows_of
 
 LIST = "/vdn/88/reservations/"
 FRAGMENT = {"HX-Request": "true"}
 
 
-@pytest.mark.parametrize("query", ["", "?agent=121", "?agent=121&agent=116", "?agent=", "?page=2"])
+@cases("query", ["", "?agent=121", "?agent=121&agent=116", "?agent=", "?page=2"])
 def test_agent_sees_only_own_reservations(vendor: Simulator, as_role: Any, query: str) -> None:
     text = as_role("agent").get(LIST + query).content.decode()
     assert {row["userAccount"] for row in rows_of(text)} == {AGENT_ACCOUNT}
@@ -143,7 +143,7 @@ def test_disabled_vdn_is_404(vendor: Simulator, people: Any, as_role: Any) -> No
     assert client.get(LIST).status_code == 404
 
 
-@pytest.mark.parametrize("role", [role.value for role in Role])
+@cases("role", [role.value for role in Role])
 def test_only_admin_may_refresh_result_codes(vendor: Simulator, as_role: Any, role: str) -> None:
     answer = as_role(role).post("/vdn/88/result-codes/refresh/")
     assert answer.status_code == (200 if role == "admin" else 403)

@@ -12,13 +12,14 @@ from django.test import Client
 
 from isales_proxy.models import User
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 API = "/api/v1/vdns/"
 PAGE = "/accounts/"
 
 
-@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=2)])
+@cases("back", [timedelta(hours=1), timedelta(days=2)])
 def test_an_idle_session_ends_as_soon_as_ever(people: dict[str, User], back: timedelta) -> None:
     client = Client()
     with time_machine.travel(NOON, tick=False) as clock:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from isales_proxy.models import User, WriteBack
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.outbox import TASK, outbox_of, text_of
 from tests.support.pages import form_of
 from tests.support.second_factor import PASSWORD
@@ -119,7 +120,7 @@ def test_the_log_in_page_says_why_it_is_there(vendor: Simulator, as_role: Any) -
     assert "Your session has ended." in text_of(client.get(led))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path"),
     [
         ("get", "/vdn/88/write-backs/1/cancel/"),

@@ -16,6 +16,7 @@ from dashboard.account import log_in_audit
 from isales_proxy.audit.verify import verify
 from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import AuditAction, AuditEvent, SignInAttempt, User
+from tests.support.cases import cases
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +53,8 @@ def test_who_fails_is_only_claimed_to_be_the_person(people: dict[str, User]) -> 
     assert list_messages(AuditAction.LOGGED_IN) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["Correct-Horse-9!", "<script>alert(1)</script>", "名字", "n" * 140]
-)
-@pytest.mark.parametrize("times", [1, 8])
+@cases("name", ["Correct-Horse-9!", "<script>alert(1)</script>", "名字", "n" * 140])
+@cases("times", [1, 8])
 def test_of_an_unknown_name_a_fingerprint_and_the_first_letter_are_kept(
     db: None, name: str, times: int
 ) -> None:

@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 
 from dashboard.account.adapter import ClosedAdapter
 from isales_proxy.models import User
+from tests.support.cases import cases
 
 PROXY = "10.0.0.1"
 LOG_IN = "/accounts/login/"
@@ -52,7 +53,7 @@ def test_behind_a_proxy_who_guesses_shuts_out_nobody_else(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("address", [LOG_IN, "/admin/login/"])
+@cases("address", [LOG_IN, "/admin/login/"])
 def test_one_account_is_guessed_at_only_so_often_from_anywhere(
     people: dict[str, User], address: str
 ) -> None:

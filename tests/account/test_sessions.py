@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from isales_proxy.models import AuditAction, AuditEvent, TokenScope, User
+from tests.support.cases import cases
 from tests.support.second_factor import LOG_IN, PASSWORD, log_in
 from tests.support.tokens import as_program
 
@@ -85,7 +86,7 @@ def test_nobody_ends_the_session_of_somebody_else(people: dict[str, User]) -> No
     assert is_in(other)
 
 
-@pytest.mark.parametrize("wrong", ["x", "-1", "1;2", "9" * 30, "²"])
+@cases("wrong", ["x", "-1", "1;2", "9" * 30, "²"])
 def test_a_number_that_is_none_is_refused(people: dict[str, User], wrong: str) -> None:
     assert log_in("supervisor").post(SESSIONS, {"session": wrong}).status_code == 404
 
@@ -107,7 +108,7 @@ def test_an_admin_ends_the_sessions_of_their_people(people: dict[str, User]) -> 
     assert (event.actor, event.subject) == ("admin", "supervisor")
 
 
-@pytest.mark.parametrize("deed", ["end_sessions", "reset_second_factor"])
+@cases("deed", ["end_sessions", "reset_second_factor"])
 def test_with_the_sessions_the_tokens_end(people: dict[str, User], deed: str) -> None:
     theirs, client = as_program(people["supervisor"], TokenScope.READ), log_in("supervisor")
     beyond = as_program(people["both"], TokenScope.READ)

@@ -10,6 +10,7 @@ from dashboard.account.sign_in.single_sign_on import get_claim
 from dashboard.environment import groups
 from dashboard.environment.variables import Variables
 from isales_proxy.core.settings import Grant, ISalesSettings, SignIn
+from tests.support.cases import cases
 
 WHOLE = {
     "OIDC_ISSUER": "https://id.example.org/realms/calls",
@@ -71,7 +72,7 @@ def test_what_does_not_fit_is_named(
     assert "very-secret-indeed" not in str(told.value)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("header", "words"),
     [
         (

@@ -16,6 +16,7 @@ from time_machine import Traveller
 from isales_proxy.accounts import tokens
 from isales_proxy.jobs import apply_retention
 from isales_proxy.models import Access, ApiToken, AuditAction, AuditEvent, Role, TokenScope, User
+from tests.support.cases import cases
 from tests.support.pages import form_of
 from tests.support.tokens import program, token_of
 
@@ -87,7 +88,7 @@ def test_making_one_wants_a_fresh_password(as_role: Any) -> None:
     assert not ApiToken.objects.exists()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("role", "offered"),
     [
         ("supervisor", ["read", "write"]),
@@ -106,7 +107,7 @@ def test_only_usable_scopes_are_offered(
     assert not ApiToken.objects.exists()
 
 
-@pytest.mark.parametrize(
+@cases(
     "bad",
     [
         {"name": ""},

@@ -13,6 +13,7 @@ from django.test import Client
 from isales_proxy.accounts import services as service
 from isales_proxy.audit.verify import verify
 from isales_proxy.models import Access, AuditAction, AuditEvent, Role, User
+from tests.support.cases import cases
 from tests.support.pages import form_of
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +126,7 @@ def test_access_given_and_taken_away_on_its_own_page(root: Client, people: dict[
     ]
 
 
-@pytest.mark.parametrize("across", ["0", "1"])
+@cases("across", ["0", "1"])
 def test_people_deleted_together(root: Client, people: dict[str, User], across: str) -> None:
     marked = [str(people[name].pk) for name in ("agent", "auditor")]
     form = {"action": "delete_selected", "post": "yes", "_selected_action": marked[:1]}

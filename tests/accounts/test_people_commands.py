@@ -14,6 +14,7 @@ from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.management.commands.demo import KNOWN_PASSWORD
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 
 PASSWORD = "A-longer-secret-7"
 
@@ -96,7 +97,7 @@ def test_what_cannot_be_is_said_and_nothing_is_made(
     assert PASSWORD not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("account", "words"),
     [
         ("1" * 65, "at most 64 characters"),

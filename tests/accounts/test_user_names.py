@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from isales_proxy.models import User
+from tests.support.cases import cases
 from tests.support.pages import form_of
 
 ADMIN = "/admin/isales_proxy/user/"
@@ -27,9 +28,7 @@ def gets_in(name: str) -> str:
     return User.objects.get(pk=key).username if key else ""
 
 
-@pytest.mark.parametrize(
-    ("here", "new"), [("maria", "Maria"), ("ömer", "ÖMER"), ("Ivan", "ｉｖａｎ")]
-)
+@cases(("here", "new"), [("maria", "Maria"), ("ömer", "ÖMER"), ("Ivan", "ｉｖａｎ")])
 @pytest.mark.django_db
 def test_the_database_takes_one_person_for_a_user_name(here: str, new: str) -> None:
     User.objects.create_user(here, password=PASSWORD)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from django.core.cache import cache
 
 from isales_proxy.models import ResultCode, Vdn
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 
 CODES = "/api/v1/vdns/88/result-codes/"
 REFRESH = f"{CODES}refresh/"
@@ -27,7 +27,7 @@ def test_the_table_is_read_on_first_need(vendor: Simulator, as_role: Any) -> Non
     assert first["gone_at"] is None
 
 
-@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+@cases("language", ["en", "zh-Hans"])
 def test_both_languages_are_there_whatever_the_readers_is(
     vendor: Simulator, as_role: Any, language: str
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_refresh_says_what_changed(vendor: Simulator, as_role: Any) -> None:
     assert [row["code"] for row in gone] == ["90098"]
 
 
-@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "both"])
+@cases("role", ["agent", "supervisor", "auditor", "both"])
 def test_only_admins_refresh(vendor: Simulator, as_role: Any, role: str) -> None:
     assert as_role(role).post(REFRESH).status_code == 403
     assert len(vendor.calls) == 0
@@ -136,7 +136,7 @@ def test_a_preview_changes_nothing(vendor: Simulator, as_role: Any) -> None:
     assert (applied["changes"], applied["applied"]) == (body["changes"], True)
 
 
-@pytest.mark.parametrize("flag", ["", "1", "yes", "TRUE", "x" * 500])
+@cases("flag", ["", "1", "yes", "TRUE", "x" * 500])
 def test_a_flag_is_true_or_false(vendor: Simulator, as_role: Any, flag: str) -> None:
     answer = as_role("admin").post(f"{REFRESH}?preview={flag}")
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["preview"])
@@ -175,7 +175,7 @@ def test_the_history_tells_who_changed_what(vendor: Simulator, as_role: Any) -> 
     assert second["results"] == [first]
 
 
-@pytest.mark.parametrize("query", [{"page": "0"}, {"size": "x"}, {"size": "1000000"}])
+@cases("query", [{"page": "0"}, {"size": "x"}, {"size": "1000000"}])
 def test_a_history_page_out_of_bounds_is_refused(
     vendor: Simulator, as_role: Any, query: dict[str, str]
 ) -> None:
@@ -197,7 +197,7 @@ def test_who_has_the_table_is_told_that_it_still_holds(vendor: Simulator, as_rol
         assert agent.get(CODES, headers={"If-None-Match": other}).content == first.content
 
 
-@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+@cases("language", ["en", "zh-Hans"])
 def test_a_tag_does_not_depend_on_the_reader(
     vendor: Simulator, as_role: Any, language: str
 ) -> None:

@@ -11,6 +11,7 @@ from isales_proxy import access
 from isales_proxy.api.errors import handle_exception
 from isales_proxy.models import CallDataBatch, User, WriteBack
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 
 PROBLEM = "application/problem+json"
 ADDRESSES = [
@@ -23,7 +24,7 @@ ADDRESSES = [
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ADDRESSES)
+@cases("path", ADDRESSES)
 def test_a_stranger_gets_401_with_the_scheme(path: str) -> None:
     answer = Client().get(path)
     body = answer.json()
@@ -40,7 +41,7 @@ def test_the_docs_lead_a_stranger_to_the_log_in() -> None:
     assert answer.headers["Location"] == "/accounts/login/?next=/api/docs/"
 
 
-@pytest.mark.parametrize("method", ["get", "post", "put", "delete", "options"])
+@cases("method", ["get", "post", "put", "delete", "options"])
 def test_an_unknown_address_is_a_problem(as_role: Any, method: str) -> None:
     answer = getattr(as_role("admin"), method)("/api/v1/vdns/88/nothing/")
     assert answer.status_code == 404
@@ -108,7 +109,7 @@ def test_validation_errors_of_the_framework_are_422_by_field() -> None:
     assert b'"errors": {"name": ["too long"]}' in answer.content
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "not allowed"), ("zh-Hans", "不被允许")])
+@cases(("language", "words"), [("en", "not allowed"), ("zh-Hans", "不被允许")])
 def test_details_are_in_the_language_of_the_request(
     as_role: Any, language: str, words: str
 ) -> None:
@@ -130,7 +131,7 @@ def test_too_many_requests_are_told_when_to_come_back(
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
     [
         '{"unique_id": "u", "service_id": "1", "key": "\\ud800"}',
@@ -146,7 +147,7 @@ def test_too_many_requests_are_told_when_to_come_back(
         '{"reason": ' + "[" * 50_000 + "]" * 50_000 + "}",
     ],
 )
-@pytest.mark.parametrize("path", ["write-backs/", "tasks/1/call-data/"])
+@cases("path", ["write-backs/", "tasks/1/call-data/"])
 def test_json_that_nothing_could_hold_is_told_so(
     vendor: Simulator,
     as_role: Any,
@@ -162,7 +163,7 @@ def test_json_that_nothing_could_hold_is_told_so(
     assert not CallDataBatch.objects.exists()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "role"),
     [
         ("result-codes/refresh/?preveiw=true", "admin"),
@@ -177,10 +178,10 @@ def test_a_misspelt_parameter_is_not_done_as_if_it_were_not_there(
     assert list(vendor.calls) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "role"), [("result-codes/refresh/", "admin"), ("write-backs/1/cancel/", "supervisor")]
 )
-@pytest.mark.parametrize("kind", [{"content_type": "application/json"}, {}])
+@cases("kind", [{"content_type": "application/json"}, {}])
 def test_preference_in_an_unknown_place_is_refused(
     vendor: Simulator, as_role: Any, path: str, role: str, kind: dict[str, Any]
 ) -> None:

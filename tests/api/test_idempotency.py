@@ -20,6 +20,7 @@ from isales_proxy.models import (
     WriteBackState,
 )
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
+from tests.support.cases import cases
 from tests.support.outbox import TASK
 from tests.support.tokens import as_program
 
@@ -56,7 +57,7 @@ def test_a_repetition_tells_how_it_stands_by_now(client: Client) -> None:
     assert post(client, "k").json()["state"] == "delivered"
 
 
-@pytest.mark.parametrize("change", [{"fail_code": "00605"}, {"reservation": "1747"}])
+@cases("change", [{"fail_code": "00605"}, {"reservation": "1747"}])
 def test_a_key_that_said_something_else_is_refused(client: Client, change: dict[str, str]) -> None:
     post(client, "k")
     answer = post(client, "k", WISH | change)
@@ -85,8 +86,8 @@ def test_a_key_is_its_persons_own_in_one_vdn(client: Client, people: dict[str, U
     assert post(again, "k").headers["Idempotency-Replayed"] == "true"
 
 
-@pytest.mark.parametrize("key", ["", "x" * 129, "a\tb", "\x7f", "sch\xf6n", "a\x00b"])
-@pytest.mark.parametrize("address", [ADDRESS, TAKE])
+@cases("key", ["", "x" * 129, "a\tb", "\x7f", "sch\xf6n", "a\x00b"])
+@cases("address", [ADDRESS, TAKE])
 def test_a_key_out_of_bounds_is_refused(client: Client, key: str, address: str) -> None:
     data = WISH if address == ADDRESS else {"batch_count": 1, "confirm": True}
     answer = client.post(address, data, content_type="application/json", HTTP_IDEMPOTENCY_KEY=key)

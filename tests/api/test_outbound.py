@@ -11,6 +11,7 @@ from isales_proxy.models import CallDataBatch
 from isales_proxy.outbound import tasks as task_service
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, READ_CALL_DATA, Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests
+from tests.support.cases import cases
 
 API = "/api/v1/vdns/88"
 TAKE = f"{API}/tasks/{TASK}/call-data/"
@@ -77,7 +78,7 @@ def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any)
     assert set(row) == set(known["CallDatumBody"]["properties"])
 
 
-@pytest.mark.parametrize(
+@cases(
     ("data", "missing"),
     [
         ({}, ["batch_count", "confirm"]),
@@ -109,7 +110,7 @@ def test_the_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
     assert count_requests(vendor) == 1
 
 
-@pytest.mark.parametrize(
+@cases(
     ("data", "field"),
     [
         ({"batch_count": 0}, "batch_count"),
@@ -134,7 +135,7 @@ def test_request_out_of_bounds_reaches_no_vendor(
     assert not CallDataBatch.objects.exists()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "status", "slug", "state", "retry"),
     [
         ("business", 502, "upstream-refused", "refused", False),
@@ -191,12 +192,12 @@ def test_the_batches(vendor: Simulator, as_role: Any) -> None:
     assert set(body["results"][0]) == set(known["BatchBody"]["properties"])
 
 
-@pytest.mark.parametrize("question", ["page=0", "size=x", "task=%01"])
+@cases("question", ["page=0", "size=x", "task=%01"])
 def test_a_bad_question_for_batches(vendor: Simulator, as_role: Any, question: str) -> None:
     assert as_role("auditor").get(f"{API}/call-data/?{question}").status_code == 422
 
 
-@pytest.mark.parametrize(
+@cases(
     ("role", "seen", "taken"),
     [("agent", 403, 403), ("auditor", 200, 403), ("supervisor", 200, 201), ("admin", 200, 201)],
 )
@@ -226,7 +227,7 @@ def test_another_vdn_and_its_batches_do_not_exist(vendor: Simulator, as_role: An
     assert count_requests(vendor) == 0
 
 
-@pytest.mark.parametrize("task", ["x" * 65, "%20", "a%5Cb", "a%00b"])
+@cases("task", ["x" * 65, "%20", "a%5Cb", "a%00b"])
 def test_what_no_task_is_called_does_not_exist(vendor: Simulator, as_role: Any, task: str) -> None:
     answer = take(as_role("supervisor"), None, f"{API}/tasks/{task}/call-data/")
     assert answer.status_code in {404, 422}

@@ -17,6 +17,7 @@ from isales_proxy.api.permissions import get_needed_scope
 from isales_proxy.api.urls import _v1, urlpatterns
 from isales_proxy.models import Access, ApiToken, Role, TokenScope, User
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.tokens import as_program, program, token_of
 
 PROBLEM = "application/problem+json"
@@ -38,7 +39,7 @@ def test_a_token_opens_what_its_person_sees(vendor: Simulator, people: dict[str,
     assert client.get("/api/schema/").status_code == 200
 
 
-@pytest.mark.parametrize(
+@cases(
     "header",
     [
         f"Token {GOOD}",
@@ -116,7 +117,7 @@ def test_a_token_needs_no_csrf_and_a_session_still_does(people: dict[str, User])
     assert client.post(WRITE, {}, content_type="application/json").status_code == 403
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path", "needed"),
     [
         ("get", ROWS, READ),
@@ -226,7 +227,7 @@ def test_there_are_views_to_walk() -> None:
     assert len(views()) > 12
 
 
-@pytest.mark.parametrize(("name", "view"), views())
+@cases(("name", "view"), views())
 def test_every_view_declares_the_scope_of_each_of_its_methods(name: str, view: Any) -> None:
     methods = {
         method.upper()

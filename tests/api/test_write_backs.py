@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from isales_proxy.models import User, WriteBack, WriteBackState
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
+from tests.support.cases import cases
 from tests.support.outbox import TASK, Outbox, scope_of
 
 ADDRESS = "/api/v1/vdns/88/write-backs/"
@@ -59,7 +58,7 @@ def test_the_same_key_is_the_same_write_back(vendor: Simulator, as_role: Any) ->
     assert len({post(client, data=WISH).json()["id"] for _ in range(2)} | ids) == 3
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"unique_id": ""}, "unique_id"),
@@ -94,7 +93,7 @@ def test_what_does_not_fit_is_told_at_its_field(
     assert not WriteBack.objects.exists()
 
 
-@pytest.mark.parametrize("data", [[], '"text"', [1, 2], None])
+@cases("data", [[], '"text"', [1, 2], None])
 def test_something_else_than_an_object_is_refused(
     vendor: Simulator, as_role: Any, data: Any
 ) -> None:
@@ -167,7 +166,7 @@ def test_retry_and_cancel(vendor: Simulator, as_role: Any, people: dict[str, Use
     assert row.state == WriteBackState.WAITING
 
 
-@pytest.mark.parametrize("role", ["agent", "auditor"])
+@cases("role", ["agent", "auditor"])
 def test_who_may_not_is_refused(
     vendor: Simulator, as_role: Any, people: dict[str, User], role: str
 ) -> None:

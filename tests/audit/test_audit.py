@@ -14,6 +14,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.audit.event_data import ContainsNumber
 from isales_proxy.models import AuditAction, AuditEvent, Vdn
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 
 LIST = "/admin/isales_proxy/auditevent/"
 
@@ -53,7 +54,7 @@ def test_an_admin_sees_that_of_their_vdns(event: AuditEvent, as_role: Any) -> No
     assert as_role("supervisor").get(LIST).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["add/", "1/delete/"])
+@cases("path", ["add/", "1/delete/"])
 def test_nobody_writes_it_by_hand(event: AuditEvent, as_role: Any, path: str) -> None:
     assert as_role("admin").get(f"{LIST}{path}").status_code == 403
 
@@ -107,8 +108,8 @@ NUMBERS = (
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("text", ["{}", "ring {} again", "客户{}要求", "{}.", "a{}b"])
+@cases("number", NUMBERS)
+@cases("text", ["{}", "ring {} again", "客户{}要求", "{}.", "a{}b"])
 def test_a_number_that_somebody_types_as_a_reason_is_masked(number: str, text: str) -> None:
     event = audit.record(AuditAction.NUMBER_REVEALED, by=None, reason=text.format(number))
     assert "•••" in event.reason
@@ -116,7 +117,7 @@ def test_a_number_that_somebody_types_as_a_reason_is_masked(number: str, text: s
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", ["since 2026-11-21", "at 2026-11-21 10:30", "ticket 123456", ""])
+@cases("text", ["since 2026-11-21", "at 2026-11-21 10:30", "ticket 123456", ""])
 def test_days_and_short_figures_stay(text: str) -> None:
     assert audit.record(AuditAction.NUMBER_REVEALED, by=None, reason=text).reason == text
 

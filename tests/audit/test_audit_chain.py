@@ -17,6 +17,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.audit.verify import Fault, verify
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from tests.support.audit import alter, put_in, sql, unguard, write
+from tests.support.cases import cases
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +86,7 @@ def test_there_is_a_change_for_every_field() -> None:
     assert names - {"id"} == set(CHANGES)
 
 
-@pytest.mark.parametrize("name", sorted(CHANGES))
+@cases("name", sorted(CHANGES))
 def test_a_changed_field_is_noticed(name: str) -> None:
     middle = write(3, calls=3)[1]
     unguard()
@@ -101,7 +102,7 @@ def test_even_a_microsecond_is_noticed() -> None:
     assert verify().fault is Fault.CHANGED
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@cases("place", [0, 1])
 def test_a_missing_event_is_noticed(place: int) -> None:
     events = write(3)
     unguard()
@@ -164,7 +165,7 @@ def test_swapped_events_are_noticed() -> None:
 
 
 # A copy has a good fingerprint, a new one none.
-@pytest.mark.parametrize("fingerprint", ["hash", "'0'"])
+@cases("fingerprint", ["hash", "'0'"])
 def test_an_event_that_was_put_in_is_noticed(fingerprint: str) -> None:
     events = write(2)
     put_in(events[0].pk, fingerprint)

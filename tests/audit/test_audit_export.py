@@ -15,6 +15,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, AuditEvent, User
 from tests.support.audit import write
 from tests.support.audit_page import PATH
+from tests.support.cases import cases
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +56,7 @@ def test_every_event_of_the_filter_is_in_it(auditor: Client, people: dict[str, U
     assert len(rows(auditor, before=asked.pk)) > 120
 
 
-@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@cases("kind", ["csv", "xlsx"])
 def test_that_it_was_exported_is_recorded(auditor: Client, kind: str) -> None:
     write(3, vdn_id=88)
     asked = {"kind": "vendor.examined", "q": "call 13800001234", "begin": "2020-01-01T00:00"}

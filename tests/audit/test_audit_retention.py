@@ -18,6 +18,7 @@ from isales_proxy.audit import retention
 from isales_proxy.audit.verify import verify
 from isales_proxy.models import AuditAction, AuditEvent
 from tests.support.audit import alter, sql, unguard, write
+from tests.support.cases import cases
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +109,7 @@ def test_cutting_the_front_by_hand_is_noticed_after_a_purge_too(events: list[Aud
     assert verify().event_id == events[3].pk
 
 
-@pytest.mark.parametrize("purged_before", [False, True])
+@cases("purged_before", [False, True])
 def test_nobody_but_the_purge_deletes(events: list[AuditEvent], purged_before: bool) -> None:
     if purged_before:
         retention.purge(NOW)

@@ -13,6 +13,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from tests.support.audit import write
 from tests.support.audit_page import PATH
+from tests.support.cases import cases
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +57,7 @@ def test_an_anchor_is_checked(auditor: Client) -> None:
     assert AuditHead.objects.get().problem == ""
 
 
-@pytest.mark.parametrize("anchor", ["1", "1:abc", "x:" + "0" * 64, "1:" + "g" * 64, "1" * 200])
+@cases("anchor", ["1", "1:abc", "x:" + "0" * 64, "1:" + "g" * 64, "1" * 200])
 def test_what_is_no_anchor_is_refused_at_its_field(auditor: Client, anchor: str) -> None:
     sent = auditor.post(VERIFY, {"anchor": anchor})
     assert sent.status_code == 303
@@ -77,7 +78,7 @@ def test_a_verification_by_hand_stands_on_the_page(auditor: Client) -> None:
         call_command("verify_audit", "--anchor", f"1:{'0' * 64}", verbosity=0)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("action", "subject", "address"),
     [
         (AuditAction.NUMBER_REVEALED, "17953168", "/vdn/88/reservations/17953168/"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from isales_proxy.client import BadAnswer, CallDataQuery, Client, IeElement, parse_ie_data
 from isales_proxy.client.records import parse_call_datum, parse_outbound_task
+from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -36,7 +37,7 @@ def test_the_example_of_the_page_is_read_without_drift() -> None:
     assert (datum.ie_data, datum.ie.rest) == ("xxx", "xxx")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("row", "service_id", "unique_id"),
     [
         ({"seviceId": "1", "uniqueId": "u"}, "1", "u"),
@@ -52,7 +53,7 @@ def test_both_spellings(row: dict[str, Any], service_id: str | None, unique_id: 
     assert (datum.service_id, datum.unique_id) == (service_id, unique_id)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("sent", "numbers", "kind"),
     [
         (["10086", "+65 8123 4567"], ("10086", "+65 8123 4567"), None),
@@ -75,7 +76,7 @@ def test_phone_numbers(sent: object, numbers: tuple[str, ...], kind: str | None)
     assert drift == ((("phoneNumber", kind),) if kind else ())
 
 
-@pytest.mark.parametrize(
+@cases(
     ("sent", "text"),
     [({"name": "李"}, '{"name":"李"}'), (["a", 1], '["a",1]'), (5, "5"), ('{"a":1}', '{"a":1}')],
 )
@@ -104,7 +105,7 @@ def test_a_record_shows_no_value() -> None:
     assert "bob" not in shown
 
 
-@pytest.mark.parametrize("row", [None, [], "x", 1])
+@cases("row", [None, [], "x", 1])
 def test_a_row_that_is_no_object(row: object) -> None:
     with pytest.raises(BadAnswer):
         parse_outbound_task(row)
@@ -165,7 +166,7 @@ def test_the_example_of_the_page_in_its_parts() -> None:
 SIP = r"sipdatahead:x-charge:Bob sip:bob@biloxi.com;tag=a\6c,85cf#%#%x-vdf:vender name#$#$"
 
 
-@pytest.mark.parametrize("before", ["callerno:callernumber=12345;", "callerno:callernumber=12345"])
+@cases("before", ["callerno:callernumber=12345;", "callerno:callernumber=12345"])
 def test_the_sip_part_keeps_its_commas_semicolons_and_colons(before: str) -> None:
     found = parse_ie_data(before + SIP)
     assert found.elements == (IeElement("callerno", (("callernumber", "12345"),)),)
@@ -176,7 +177,7 @@ def test_the_sip_part_keeps_its_commas_semicolons_and_colons(before: str) -> Non
     assert found.rest == ""
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "elements", "sip", "rest"),
     [
         ("", (), (), ""),

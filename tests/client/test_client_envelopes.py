@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from isales_proxy.client import BadAnswer, ISalesError, Refused
 from isales_proxy.client.envelopes import Envelope, Payload, read_refusal
+from tests.support.cases import cases
 
 ENVELOPE = Envelope(rows="data")
 OK = "0200000"
@@ -25,7 +26,7 @@ def good(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if value is not ...}
 
 
-@pytest.mark.parametrize(
+@cases(
     "changes",
     [
         {},
@@ -47,7 +48,7 @@ def test_a_byte_order_mark_and_doubled_keys_are_tolerated() -> None:
     assert decode(json.dumps(good()).replace('"data"', '"data":[],"data"').encode()).total == 4
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
     [
         b"",
@@ -67,7 +68,6 @@ def test_a_byte_order_mark_and_doubled_keys_are_tolerated() -> None:
         b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
         b"{} {}",
     ],
-    ids=lambda body: repr(body[:12]),
 )
 def test_what_is_no_json_object(body: bytes) -> None:
     with pytest.raises(BadAnswer) as caught:
@@ -76,7 +76,7 @@ def test_what_is_no_json_object(body: bytes) -> None:
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize(
+@cases(
     "changes",
     [
         {"resultCode": ..., "returnCode": ...},
@@ -105,7 +105,7 @@ def test_the_wrong_shape(changes: dict[str, Any]) -> None:
         decode(good(**changes))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("changes", "code"),
     [
         ({"resultCode": "0200001", "returnCode": "0200001"}, "0200001"),
@@ -138,7 +138,7 @@ def test_the_vendors_sentence_is_cleaned_and_belongs_to_the_code() -> None:
     assert "1234" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", [None, 5, ["x"], {}])
+@cases("text", [None, 5, ["x"], {}])
 def test_a_sentence_that_is_no_text_is_none(text: object) -> None:
     with pytest.raises(Refused) as caught:
         decode(good(resultCode="0200001", resultDesc=text))
@@ -151,7 +151,7 @@ def test_no_bytes_make_anything_but_our_errors(body: bytes) -> None:
         decode(body)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "expected"),
     [
         (b'{"resultCode":"02000002","resultDesc":"bad"}', ("02000002", "bad")),

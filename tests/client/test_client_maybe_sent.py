@@ -27,6 +27,7 @@ from isales_proxy.client import (
 )
 from isales_proxy.client.observer import SilentObserver
 from isales_proxy.client.operations import OPERATIONS, PUSH_MID_RESULT, READ_CALL_DATA
+from tests.support.cases import cases
 from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -264,7 +265,7 @@ def test_a_read_whose_token_could_not_be_renewed_was_sent(obs: Client, stub: Stu
     assert caught.value.maybe_sent
 
 
-@pytest.mark.parametrize(("said", "expected"), [(None, True), (True, True), (False, False)])
+@cases(("said", "expected"), [(None, True), (True, True), (False, False)])
 def test_an_error_may_have_been_sent_unless_it_says_so(said: bool | None, expected: bool) -> None:
     everything: list[Any] = [ISalesError, Unreachable, TimedOut, Refused, BadAnswer]
     for kind in everything:

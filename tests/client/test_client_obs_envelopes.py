@@ -18,6 +18,7 @@ from isales_proxy.client.obs_envelopes import (
     ObsPayload,
     TokenPayload,
 )
+from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, envelope, reply
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -41,11 +42,11 @@ def body(**answer: Any) -> bytes:
     return json.dumps(answer).encode()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("result", "word"),
     [(0, "number"), (0.0, "number"), ("0", "text"), (" 0 ", "text")],
 )
-@pytest.mark.parametrize(
+@cases(
     ("data", "rows", "found"),
     [
         ({"serviceId": "1"}, ({"serviceId": "1"},), "flat"),
@@ -69,7 +70,7 @@ def test_every_shape_of_success(
     assert payload.shape == f"result {word}, {found}"
 
 
-@pytest.mark.parametrize("data", ["", "[]", 0, True, {"taskData": "x"}, {"taskData": 1}])
+@cases("data", ["", "[]", 0, True, {"taskData": "x"}, {"taskData": 1}])
 def test_data_of_another_shape_is_a_bad_answer(data: object) -> None:
     with pytest.raises(BadAnswer):
         DATA.decode(body(result=0, resultData=data))
@@ -82,14 +83,14 @@ def test_data_that_is_missing_altogether_is_a_bad_answer_where_there_should_be_s
     assert NO_DATA.decode(body(result="0", resultData=7)).shape == "result text"
 
 
-@pytest.mark.parametrize("result", [..., None, "", " "])
+@cases("result", [..., None, "", " "])
 def test_an_answer_without_a_result_is_a_bad_one(result: object) -> None:
     answer = {"resultData": []} | ({} if result is ... else {"result": result})
     with pytest.raises(BadAnswer):
         DATA.decode(json.dumps(answer).encode())
 
 
-@pytest.mark.parametrize(
+@cases(
     ("result", "code"),
     [
         (1, "1"),
@@ -109,7 +110,7 @@ def test_any_other_result_is_a_refusal(result: object, code: str) -> None:
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("name", ["resultDesc", "resultMsg", "message", "msg", "error"])
+@cases("name", ["resultDesc", "resultMsg", "message", "msg", "error"])
 def test_the_vendors_sentence_is_found_and_cleaned(name: str) -> None:
     with pytest.raises(Refused) as caught:
         NO_DATA.decode(body(result=5, resultDescription=1, **{name: "no\n138 1234 5678"}))
@@ -129,7 +130,7 @@ def test_no_bytes_make_anything_but_rows_or_our_errors(content: bytes) -> None:
         assert isinstance(sentence, str)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("expires", "seconds"),
     [
         ("600", 600),
@@ -150,9 +151,7 @@ def test_a_lifetime_that_is_none_is_not_believed(expires: object, seconds: float
     assert found == TokenPayload("abc", seconds)
 
 
-@pytest.mark.parametrize(
-    "token", [None, "", " ", 5, ["abc"], "a b", "a\r\nX-Evil: 1", "令牌", "x" * 9000]
-)
+@cases("token", [None, "", " ", 5, ["abc"], "a b", "a\r\nX-Evil: 1", "令牌", "x" * 9000])
 def test_a_token_that_cannot_be_sent_is_a_bad_answer(token: object) -> None:
     with pytest.raises(BadAnswer):
         AppTokenEnvelope().decode(body(AccessToken=token))
@@ -180,7 +179,7 @@ def test_a_log_in_may_leave_out_the_result_but_not_deny() -> None:
         LogInEnvelope().decode(body(result="1", resultData=data))
 
 
-@pytest.mark.parametrize("data", [None, [], "abc", {}])
+@cases("data", [None, [], "abc", {}])
 def test_a_log_in_without_a_token_is_a_bad_answer(data: object) -> None:
     with pytest.raises(BadAnswer):
         LogInEnvelope().decode(body(result=0, resultData=data))

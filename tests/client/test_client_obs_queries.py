@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from isales_proxy.client import CallDataQuery, IntermediateResult, InvalidQuery, ObsAuth, ObsConfig
 from isales_proxy.client.queries import MAX_BATCH
+from tests.support.cases import cases
 
 # The request example of the vendor page, its empty fields included.
 EXAMPLE: dict[str, Any] = {
@@ -74,7 +75,7 @@ def test_a_body_brings_back_what_it_was_made_from(given: dict[str, Any]) -> None
     assert IntermediateResult.from_body(result.to_body()) == result
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"vdnId": 0}, "vdn"),
@@ -109,7 +110,7 @@ def test_a_write_back_shows_no_customer() -> None:
     assert "call-1" not in shown
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"cc_id": 0}, "cc_id"),
@@ -134,7 +135,7 @@ def test_a_batch_of_a_foreign_vdn() -> None:
         CallDataQuery(cc_id=1, service_id="1", batch_count=1).to_body(vdn=0)
 
 
-@pytest.mark.parametrize(
+@cases(
     "setting",
     [
         {"base_url": "topsecret"},
@@ -151,7 +152,6 @@ def test_a_batch_of_a_foreign_vdn() -> None:
         {"token_seconds": 0},
         {"token_seconds": 3601},
     ],
-    ids=str,
 )
 def test_obs_settings_that_cannot_be(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))) as caught:
@@ -159,7 +159,7 @@ def test_obs_settings_that_cannot_be(setting: dict[str, Any]) -> None:
     assert "topsecret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("config", "configured"),
     [
         (ObsConfig(), False),

@@ -22,6 +22,7 @@ from isales_proxy.client import (
     Unreachable,
 )
 from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
+from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -101,7 +102,7 @@ def test_each_page_gets_its_own_types(
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("service_id", "sent"),
     [
         ("1251250797", 1251250797),

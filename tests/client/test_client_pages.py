@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isales_proxy.client import BadAnswer, IncompleteSweep, Page, iter_pages
+from tests.support.cases import cases
 
 
 class Source:
@@ -42,7 +43,7 @@ def test_a_repeated_key_counts_once_and_the_first_stays() -> None:
     assert sweep(Source("ab", "Bc", totals=3)) == "abc"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("source", "asked"),
     [
         (Source("ab", "cd", totals=(4, 5)), [1, 2]),
@@ -54,7 +55,6 @@ def test_a_repeated_key_counts_once_and_the_first_stays() -> None:
         (Source("ab", totals=0), [1]),
         (Source(*"abcdefghijkl", totals=12), list(range(1, 11))),
     ],
-    ids=["total", "gap", "nothing", "repeat", "shift", "more", "zero", "endless"],
 )
 def test_what_does_not_add_up_is_an_error(source: Source, asked: list[int]) -> None:
     with pytest.raises(IncompleteSweep) as caught:
@@ -71,6 +71,6 @@ def test_errors_of_a_page_pass() -> None:
         iter_pages(fetch, str)
 
 
-@pytest.mark.parametrize(("total", "pages"), [(0, 1), (1, 1), (25, 1), (26, 2), (120, 5)])
+@cases(("total", "pages"), [(0, 1), (1, 1), (25, 1), (26, 2), (120, 5)])
 def test_how_many_pages(total: int, pages: int) -> None:
     assert Page(items=(), total=total, page=1, size=25).pages == pages

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from isales_proxy.client import InvalidQuery, ReservationQuery, ResultCodeQuery
 from isales_proxy.client.queries import check_vdn
+from tests.support.cases import cases
 
 NOON = datetime(2025, 5, 15, 12, 0, tzinfo=UTC)
 
@@ -46,7 +47,7 @@ def test_the_offset_is_a_multiple_of_the_limit(page: int, size: int) -> None:
     assert query.offset == size * (page - 1)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("field", "value"),
     [
         ("page", 0),
@@ -114,7 +115,7 @@ def test_result_codes() -> None:
     assert query.to_query() == [("pageSize", "50"), ("pageNum", "2")]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("field", "value"),
     [("page", 0), ("size", 0), ("size", 51), ("locale", "fr_FR"), ("locale", "en_US\r\nX: y")],
 )
@@ -123,7 +124,7 @@ def test_result_codes_out_of_bounds(field: str, value: Any) -> None:
         ResultCodeQuery(**{field: value})
 
 
-@pytest.mark.parametrize("vdn", [0, 10_000, -1, "88", True, 88.0])
+@cases("vdn", [0, 10_000, -1, "88", True, 88.0])
 def test_a_vdn_is_a_whole_number_from_1_to_9999(vdn: Any) -> None:
     with pytest.raises(InvalidQuery, match="vdn"):
         check_vdn(vdn)

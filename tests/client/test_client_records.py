@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from isales_proxy.client import BadAnswer, Reservation, ResultCode
 from isales_proxy.client.records import parse_reservation, parse_result_code
+from tests.support.cases import cases
 
 ROW: dict[str, Any] = {
     "appointId": "174730253678826340158055543045",
@@ -81,7 +82,7 @@ def test_the_vendor_names_are_the_documented_ones_in_their_order() -> None:
     assert ResultCode.vendor_names() == {"code": "obsCode", "description": "obsCodeDesc"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("sent", "read_as", "kind"),
     [
         ("00604", "00604", None),
@@ -109,7 +110,7 @@ def test_text(sent: object, read_as: str | None, kind: str | None) -> None:
     assert drift == ((("failCode", kind),) if kind else ())
 
 
-@pytest.mark.parametrize(
+@cases(
     ("sent", "read_as", "kind"),
     [
         (True, True, None),
@@ -132,7 +133,7 @@ def test_flags(sent: object, read_as: bool | None, kind: str | None) -> None:
     assert drift == ((("timeout", kind),) if kind else ())
 
 
-@pytest.mark.parametrize(
+@cases(
     ("sent", "read_as", "kind"),
     [
         (1747302523000, MOMENT, None),
@@ -212,7 +213,7 @@ def test_records_are_frozen_and_their_repr_is_silent() -> None:
         assert shown == "<Reservation>"
 
 
-@pytest.mark.parametrize("row", [None, [], "x", 1, True, [ROW]])
+@cases("row", [None, [], "x", 1, True, [ROW]])
 def test_a_row_must_be_an_object(row: object) -> None:
     with pytest.raises(BadAnswer):
         parse_reservation(row)
@@ -245,7 +246,7 @@ def test_result_codes() -> None:
     assert (code.code, code.description, drift) == ("00605", "The switch is busy.", ())
 
 
-@pytest.mark.parametrize(
+@cases(
     ("row", "code", "drift"),
     [
         ({"obsCode": 605, "obsCodeDesc": ""}, "605", (("obsCode", "retyped"),)),

@@ -21,6 +21,7 @@ from isales_proxy.client import (
     TransportConfig,
 )
 from isales_proxy.client.auth import verify_c2
+from tests.support.cases import cases
 from tests.support.stub_vendor import Received, StubVendor, envelope, raw, reply
 
 from .conftest import ACCESS_KEY, NOW, SECRET_KEY, MakeClient, Notes
@@ -262,7 +263,7 @@ def test_after_closing_calls_connect_anew(client: Client, stub: StubVendor) -> N
     assert stub.connections == 2
 
 
-@pytest.mark.parametrize(
+@cases(
     "base_url",
     [
         "",
@@ -288,7 +289,7 @@ def test_a_base_url_that_is_none(base_url: str) -> None:
     assert "isales.example.com" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("base_url", "host", "prefix"),
     [
         ("https://10.0.0.1:28443", "10.0.0.1:28443", ""),
@@ -303,7 +304,7 @@ def test_the_parts_of_a_base_url(base_url: str, host: str, prefix: str) -> None:
     assert config.origin == base_url.partition("://")[0] + "://" + host
 
 
-@pytest.mark.parametrize(
+@cases(
     "setting",
     [
         {"connect_timeout": 0},
@@ -318,14 +319,13 @@ def test_the_parts_of_a_base_url(base_url: str, host: str, prefix: str) -> None:
         {"breaker_threshold": 0},
         {"breaker_cooldown": -0.1},
     ],
-    ids=str,
 )
 def test_settings_that_cannot_be(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         TransportConfig(base_url="https://a", credentials=Credentials("AK", "SK"), **setting)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("access_key", "secret_key"),
     [
         ("", "s"),

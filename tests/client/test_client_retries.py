@@ -24,6 +24,7 @@ from isales_proxy.client import (
 )
 from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
 from isales_proxy.client.transport.retry import RetryPolicy, read_retry_after
+from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, raw, reply, reset
 
 from .conftest import NOW, MakeClient, Notes, Time
@@ -197,7 +198,7 @@ def test_without_time_there_is_no_call(client: Client, stub: StubVendor, deadlin
     assert stub.received == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("header", "seconds"),
     [
         ("0", 0.0),
@@ -220,7 +221,7 @@ def test_reading_retry_after(header: str | None, seconds: float | None) -> None:
     assert read_retry_after(header, datetime(2025, 6, 1, 8, 0, tzinfo=UTC)) == seconds
 
 
-@pytest.mark.parametrize(("chance", "first"), [(0.0, 0.05), (1.0, 0.15)])
+@cases(("chance", "first"), [(0.0, 0.05), (1.0, 0.15)])
 def test_half_of_the_wait_is_chance(chance: float, first: float) -> None:
     policy = RetryPolicy(left=lambda: 9.0, allowed=lambda: True, rng=lambda: chance, longest=5.0)
     waits = []

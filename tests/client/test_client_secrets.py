@@ -21,6 +21,7 @@ from isales_proxy.client import (
     errors,
     redaction,
 )
+from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, envelope, raw, reply, reset
 
 from .conftest import ACCESS_KEY, SECRET_KEY, Notes
@@ -119,7 +120,7 @@ def test_errors_say_what_is_known() -> None:
     assert str(BadAnswer("No.")) == "No."
 
 
-@pytest.mark.parametrize(
+@cases(
     "error",
     [
         CircuitOpen(retry_after=2.5, operation="x"),
@@ -133,7 +134,7 @@ def test_errors_survive_pickling(error: ISalesError) -> None:
     assert str(twin) == str(error)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "masked"),
     [
         ("call 6581234567 now", "call ••• now"),
@@ -153,7 +154,7 @@ def test_numbers_are_masked(text: str, masked: str) -> None:
     assert redaction.mask_numbers(text) == masked
 
 
-@pytest.mark.parametrize(
+@cases(
     ("name", "safe"),
     [
         ("failCode", "failCode"),
@@ -169,13 +170,11 @@ def test_names_are_fit_for_labels(name: str, safe: str) -> None:
     assert redaction.field_name(name) == safe
 
 
-@pytest.mark.parametrize(
-    "value", [None, 1.5, True, "x" * 21, "9" * 9, "a b", "", ["0200001"], "\n"]
-)
+@cases("value", [None, 1.5, True, "x" * 21, "9" * 9, "a b", "", ["0200001"], "\n"])
 def test_odd_codes_are_not_shown(value: object) -> None:
     assert redaction.code(value) == "(unprintable)"
 
 
-@pytest.mark.parametrize("value", ["0200001", "02000011", "CC-ISALES.00001"])
+@cases("value", ["0200001", "02000011", "CC-ISALES.00001"])
 def test_plain_codes_are(value: str) -> None:
     assert redaction.code(value) == value

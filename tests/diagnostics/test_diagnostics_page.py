@@ -7,12 +7,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from isales_proxy.models import AuditEvent
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.cases import cases
 
 PAGE = "/vdn/88/doctor/"
 FRAGMENT = {"HX-Request": "true"}
@@ -32,8 +32,8 @@ def facts_of(text: str, section: str) -> dict[str, str]:
     return {name: html.unescape(words) for name, words in found}
 
 
-@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
-@pytest.mark.parametrize("method", ["get", "post"])
+@cases("role", ["agent", "supervisor", "auditor"])
+@cases("method", ["get", "post"])
 def test_only_admins_may_use_it(vendor: Simulator, as_role: Any, role: str, method: str) -> None:
     assert getattr(as_role(role), method)(PAGE).status_code == 403
     assert len(vendor.calls) == 0
@@ -166,7 +166,7 @@ def test_other_methods_are_refused(vendor: Simulator, as_role: Any) -> None:
     assert as_role("admin").delete(PAGE).status_code == 405
 
 
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@cases("language", ["en", "zh-hans"])
 def test_the_page_is_shown_in_both_languages(
     vendor: Simulator, as_role: Any, language: str
 ) -> None:

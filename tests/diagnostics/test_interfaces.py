@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dashboard import catalog
 from isales_proxy import client
 from isales_proxy.access import Scope
 from isales_proxy.diagnostics.report import describe_outcome
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 from tests.support.doctor import count_calls, get_fact, run_check
 
 
@@ -57,7 +56,7 @@ def test_the_envelope_of_the_parameter_tables_is_recognised(scope: Scope, simula
     assert get_fact(run_check(), "list_outbound_tasks", "envelope").startswith("result text, ")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("shift", "words"),
     [
         (0, r"the same as ours, within 0\.[5-9] s"),
@@ -86,7 +85,7 @@ def shifted(seconds: int) -> Callable[[], datetime]:
     return lambda: datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("exact", "match"),
     [
         (True, "whole numbers only: a number's middle finds nothing"),
@@ -104,7 +103,7 @@ def test_probes_find_out_how_the_simulator_filters(
     assert get_fact(report, "probes", "page").startswith("100 rows; 200 are refused")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("limit", "rows", "answer"),
     [
         (20, 600, "10 rows; 50 are refused"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from isales_proxy.client import (
     TimedOut,
 )
 from isales_proxy.diagnostics.probes import MAX_CALLS, run_probes
+from tests.support.cases import cases
 
 FIRST = 1_747_302_523_000
 MINUTE = 60_000
@@ -105,8 +105,8 @@ def ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-@pytest.mark.parametrize("column", COLUMNS)
-@pytest.mark.parametrize("count", [3, 40, 400])
+@cases("column", COLUMNS)
+@cases("count", [3, 40, 400])
 def test_the_column_of_the_time_range_is_found(column: str, count: int) -> None:
     assert Vendor(rows(count), column=column).run_probes()["range"] == column
 
@@ -162,7 +162,7 @@ def test_a_range_by_an_unknown_column_fits_no_column() -> None:
     assert Vendor(table, column="elsewhere").run_probes()["range"].startswith(NONE_FITS)
 
 
-@pytest.mark.parametrize("count", [2, 300])
+@cases("count", [2, 300])
 def test_ignored_filters_are_reported(count: int) -> None:
     found = Vendor(rows(count), deaf=("range", "calledNo")).run_probes()
     assert found["range"] == IGNORED
@@ -177,7 +177,7 @@ def test_a_single_row_leaves_the_filters_open() -> None:
         assert found["order"] == NO_ROWS
 
 
-@pytest.mark.parametrize(("whole", "match"), [(True, WHOLE), (False, PART)])
+@cases(("whole", "match"), [(True, WHOLE), (False, PART)])
 def test_matching_of_called_numbers_is_found(whole: bool, match: str) -> None:
     vendor = Vendor(rows(60), whole=whole)
     assert vendor.run_probes()["number"] == match
@@ -186,14 +186,14 @@ def test_matching_of_called_numbers_is_found(whole: bool, match: str) -> None:
     assert asked[0] in {row["calledNo"][2:-2] for row in vendor.rows}
 
 
-@pytest.mark.parametrize("number", ["12345", "138****5678", "", "sip:alice@example.org"])
+@cases("number", ["12345", "138****5678", "", "sip:alice@example.org"])
 def test_numbers_that_cannot_be_cut_are_not_searched(number: str) -> None:
     vendor = Vendor([a_row(n, calledNo=number) for n in range(5)])
     assert vendor.run_probes()["number"] == NO_NUMBER
     assert not any(query.called_no for query in vendor.asked)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("options", "count", "answer"),
     [
         (
@@ -251,8 +251,8 @@ def test_an_empty_list_is_not_queried_further() -> None:
     assert found == dict.fromkeys(("range", "number", "page", "order"), NO_ROWS)
 
 
-@pytest.mark.parametrize("error", [TimedOut(), CredentialsRefused()])
-@pytest.mark.parametrize("at", range(1, 8))
+@cases("error", [TimedOut(), CredentialsRefused()])
+@cases("at", range(1, 8))
 def test_the_first_failure_of_the_connection_ends_the_probes(error: Exception, at: int) -> None:
     vendor = Vendor(rows(300), column="endTime", whole=True, fails={at: error})
     found = vendor.run_probes()

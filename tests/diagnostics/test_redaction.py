@@ -23,6 +23,7 @@ from isales_proxy.simulator import (
     LIST_RESERVATIONS,
     Simulator,
 )
+from tests.support.cases import cases
 from tests.support.doctor import run_check
 
 PAGE = "/vdn/88/doctor/"
@@ -68,10 +69,10 @@ def printed(*arguments: str) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
+@cases(
     "kind", [None, "reset", "garbage", "unauthorized", "throttle", "no_data", "wrong_total", "huge"]
 )
-@pytest.mark.parametrize("operation", [LIST_RESERVATIONS, LIST_OUTBOUND_TASKS, None])
+@cases("operation", [LIST_RESERVATIONS, LIST_OUTBOUND_TASKS, None])
 def test_no_number_name_account_key_or_token_is_shown(
     vendor: Simulator,
     as_role: Any,
@@ -94,7 +95,7 @@ def test_no_number_name_account_key_or_token_is_shown(
         assert_silent(text, vendor)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@cases("seed", range(12))
 def test_malformed_rows_leak_no_personal_data(
     simulated: Callable[..., Simulator], as_role: Any, seed: int
 ) -> None:

@@ -27,6 +27,7 @@ from isales_proxy.simulator import (
     Simulator,
 )
 from isales_proxy.vendor import vdn_keys
+from tests.support.cases import cases
 from tests.support.doctor import count_calls, get_fact, get_section, run_check
 
 HARMLESS = {LIST_RESERVATIONS, LIST_RESULT_CODES, LIST_OUTBOUND_TASKS, FETCH_TOKEN, LOG_IN}
@@ -80,7 +81,7 @@ def test_sources_do_not_name_interfaces_that_change_data() -> None:
         assert found == [], path
 
 
-@pytest.mark.parametrize("kind", ["reset", "html", "status", "business", "half_body", "throttle"])
+@cases("kind", ["reset", "html", "status", "business", "half_body", "throttle"])
 def test_a_failing_vendor_is_called_once_for_each_interface(
     vendor: Simulator, scope: Scope, kind: str
 ) -> None:

@@ -20,6 +20,7 @@ from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.conftest import AGENT_ACCOUNT
 from tests.privacy.test_privacy import lines_formatter
 from tests.support.call_data import ROW, TASK, scope_of, take
+from tests.support.cases import cases
 from tests.support.outbox import outbox_of, text_of
 from tests.support.pages import rows_of
 
@@ -43,8 +44,8 @@ def rows(vendor: Simulator) -> None:
     )
 
 
-@pytest.mark.parametrize("role", ["agent", "auditor"])
-@pytest.mark.parametrize("typed", [NUMBER, f"+{NUMBER}", "65 9123-4567"])
+@cases("role", ["agent", "auditor"])
+@cases("typed", [NUMBER, f"+{NUMBER}", "65 9123-4567"])
 def test_complete_number_finds_and_counts_only_equal_rows(
     vendor: Simulator, rows: None, as_role: Any, role: str, typed: str
 ) -> None:
@@ -64,7 +65,7 @@ def test_complete_number_finds_and_counts_only_equal_rows(
     assert second["complete"]
 
 
-@pytest.mark.parametrize("typed", ["6", "659123", "659123*", "#659123456", "1580000"])
+@cases("typed", ["6", "659123", "659123*", "#659123456", "1580000"])
 def test_partial_number_finds_nothing_without_number_access(
     vendor: Simulator, rows: None, as_role: Any, typed: str
 ) -> None:
@@ -137,7 +138,7 @@ def test_number_search_is_audited_once_per_interval(
     assert {event.number_key for event in events} == {audit.fingerprint_number(NUMBER)}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("address", "question"),
     [
         (LIST, {"called_no": NUMBER, "page": "2", "size": "1"}),

@@ -19,6 +19,7 @@ from isales_proxy.outbound.queries import RowQuery
 from isales_proxy.simulator import FETCH_TOKEN, READ_CALL_DATA, Simulator
 from tests.privacy.test_privacy import lines_formatter
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
+from tests.support.cases import cases
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_request_within_a_transaction_is_refused(vendor: Simulator, people: Any)
     assert count_requests(vendor) == 0
 
 
-@pytest.mark.parametrize("role", ["agent", "auditor"])
+@cases("role", ["agent", "auditor"])
 def test_permission_is_required_to_take_call_data(
     vendor: Simulator, people: Any, role: str
 ) -> None:
@@ -116,7 +117,7 @@ def test_permission_is_required_to_take_call_data(
     assert not CallDataBatch.objects.exists()
 
 
-@pytest.mark.parametrize(("count", "task"), [(0, TASK), (501, TASK), (5, ""), (5, "x" * 65)])
+@cases(("count", "task"), [(0, TASK), (501, TASK), (5, ""), (5, "x" * 65)])
 def test_request_out_of_bounds_is_not_sent(
     vendor: Simulator, scope: Scope, count: int, task: str
 ) -> None:
@@ -162,7 +163,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("kind", LOST)
+@cases("kind", LOST)
 def test_batch_without_an_answer_is_unknown(vendor: Simulator, scope: Scope, kind: str) -> None:
     LOST[kind](vendor)
     taking = take(scope, count=8)
@@ -174,7 +175,7 @@ def test_batch_without_an_answer_is_unknown(vendor: Simulator, scope: Scope, kin
     assert actions()[-1] == AuditAction.CALL_DATA_UNKNOWN
 
 
-@pytest.mark.parametrize("kind", NO)
+@cases("kind", NO)
 def test_refusal_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: str) -> None:
     left = vendor.call_data.remaining(88, TASK)
     NO[kind](vendor)
@@ -192,7 +193,7 @@ def test_refusal_stores_the_vendors_sentence(vendor: Simulator, scope: Scope) ->
     assert (batch.vendor_code, batch.problem) == ("31009", "no such task")
 
 
-@pytest.mark.parametrize("kind", ODD)
+@cases("kind", ODD)
 def test_unreadable_answer_is_stored(vendor: Simulator, scope: Scope, kind: str) -> None:
     ODD[kind](vendor)
     batch = take(scope).batch
@@ -210,7 +211,7 @@ def test_truncated_answer_is_stored(vendor: Simulator, scope: Scope) -> None:
     assert b"seviceId" in bytes(CallDataBatch.objects.get(pk=batch.pk).raw or b"")
 
 
-@pytest.mark.parametrize("kind", ["reset", "unauthorized", "hold"])
+@cases("kind", ["reset", "unauthorized", "hold"])
 def test_failed_log_in_is_recorded_as_refused(vendor: Simulator, scope: Scope, kind: str) -> None:
     vendor.faults.add(kind, operation=FETCH_TOKEN, times=None)
     batch = take(scope).batch
@@ -244,7 +245,7 @@ def test_more_rows_than_requested_are_stored(vendor: Simulator, scope: Scope) ->
     assert [row.unique_id for row in CallDatum.objects.all()] == list("012345")
 
 
-@pytest.mark.parametrize(
+@cases(
     "row",
     [
         {},

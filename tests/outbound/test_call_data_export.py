@@ -16,6 +16,7 @@ from dashboard.ui import exports
 from isales_proxy.models import AuditEvent, CallDataBatch
 from isales_proxy.simulator import Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, scope_of, take
+from tests.support.cases import cases
 
 PAGE = f"/vdn/88/tasks/{TASK}/"
 EXPORT = f"{PAGE}call-data/export"
@@ -56,7 +57,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
     return as_role("supervisor")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_file_contains_the_rows(supervisor: Any, vendor: Simulator, people: Any, kind: str) -> None:
     vendor.call_data.put(88, TASK, [ROW | {"callData": 'two\nlines, "quoted", 预约'}])
     batch = take(scope_of(people), count=1).batch
@@ -78,7 +79,7 @@ def test_file_contains_the_rows(supervisor: Any, vendor: Simulator, people: Any,
     ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_file_contains_all_rows_of_the_filter(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
@@ -94,7 +95,7 @@ def test_file_contains_all_rows_of_the_filter(
         assert len(READERS[kind](body_of(answer))) == count + 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_page_links_to_the_file_of_its_filter(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
@@ -108,7 +109,7 @@ def test_page_links_to_the_file_of_its_filter(
         assert [row[5] for row in rows[1:]] == [UNIQUE_ID]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_file_name_contains_no_number(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
@@ -119,7 +120,7 @@ def test_file_name_contains_no_number(
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_export_is_recorded_in_the_audit(
     supervisor: Any, vendor: Simulator, people: Any, kind: str
 ) -> None:
@@ -179,10 +180,8 @@ def test_text_too_long_for_a_workbook_is_refused(
     assert len(rows[1][0]) == 40_000
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)]
-)
+@cases("kind", KINDS)
+@cases(("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)])
 def test_role_decides_who_may_export(
     vendor: Simulator, as_role: Any, kind: str, role: str, status: int
 ) -> None:
@@ -192,7 +191,7 @@ def test_role_decides_who_may_export(
     assert as_role(role).get(f"/vdn/89/tasks/{TASK}/call-data/export.{kind}").status_code == 404
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_invalid_filter_gives_no_file(supervisor: Any, kind: str) -> None:
     answer = supervisor.get(f"{EXPORT}.{kind}?batch=x")
     assert answer.status_code == 422

@@ -12,6 +12,7 @@ from isales_proxy.outbound import labels
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from isales_proxy.write_backs import prefill
 from tests.support.call_data import ROW, TASK, scope_of, take
+from tests.support.cases import cases
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def answer(vendor: Simulator, **fields: object) -> None:
     vendor.faults.add("patch", operation=READ_CALL_DATA, fields=fields)
 
 
-@pytest.mark.parametrize("odd", [None, "x", 7, ["y"]])
+@cases("odd", [None, "x", 7, ["y"]])
 def test_row_that_is_no_object_does_not_affect_others(
     vendor: Simulator, scope: Scope, as_role: Any, odd: object
 ) -> None:
@@ -40,8 +41,8 @@ def test_row_that_is_no_object_does_not_affect_others(
     assert reader.get(f"/vdn/88/tasks/{TASK}/").status_code == 200
 
 
-@pytest.mark.parametrize("row", [{"uiqueId": "7"}, {"phoneNumber": ["10086"]}])
-@pytest.mark.parametrize("flat", [True, False])
+@cases("row", [{"uiqueId": "7"}, {"phoneNumber": ["10086"]}])
+@cases("flat", [True, False])
 def test_refusal_with_numbers_is_unreadable(
     vendor: Simulator, scope: Scope, row: dict[str, object], flat: bool
 ) -> None:
@@ -58,7 +59,7 @@ def test_refusal_with_numbers_is_unreadable(
     assert CallDataBatch.objects.get(pk=batch.pk).raw
 
 
-@pytest.mark.parametrize("data", [None, {}, {"taskData": []}, {"reason": "closed"}, [None], "x"])
+@cases("data", [None, {}, {"taskData": []}, {"reason": "closed"}, [None], "x"])
 def test_refusal_without_numbers_is_refused(vendor: Simulator, scope: Scope, data: object) -> None:
     answer(vendor, result=12, resultData=data)
     assert take(scope).batch.state == BatchState.REFUSED

@@ -15,6 +15,7 @@ from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import recovery
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
+from tests.support.cases import cases
 from tests.support.pages import form_of
 
 PAGE = f"/vdn/88/tasks/{TASK}/"
@@ -75,7 +76,7 @@ def test_each_page_has_its_own_form_key(supervisor: Any) -> None:
     assert filled(supervisor)["key"] != filled(supervisor)["key"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "changes",
     [
         {"batch_count": "0"},
@@ -117,7 +118,7 @@ def test_form_without_csrf_token_takes_nothing(vendor: Simulator, people: Any) -
     assert count_requests(vendor) == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "state", "words"),
     [
         ("lose", "unknown", ["Up to 7 numbers may have been released", TASK, "Before you try"]),
@@ -234,7 +235,7 @@ def test_rows_are_paged_newest_batch_first(supervisor: Any, vendor: Simulator, p
     assert 'data-empty="past-end"' in past
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "batches"),
     [("page=0", 422), ("size=x", 422), ("batch=x", 200), ("q=%01", 200), ("q=" + "x" * 65, 200)],
 )
@@ -282,7 +283,7 @@ def test_reading_pages_takes_nothing(supervisor: Any, vendor: Simulator, people:
     assert list(vendor.calls) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("role", "seen", "taken"),
     [("agent", 403, 403), ("auditor", 200, 403), ("supervisor", 200, 303), ("admin", 200, 303)],
 )
@@ -321,7 +322,7 @@ def test_batch_of_another_vdn_or_task_is_not_found(
     assert units(supervisor.get(f"/vdn/88/tasks/{task}/").content.decode()) == []
 
 
-@pytest.mark.parametrize("task", ["x" * 65, "%20", "a%5Cb", "a%0Ab"])
+@cases("task", ["x" * 65, "%20", "a%5Cb", "a%0Ab"])
 def test_invalid_task_id_is_not_found(supervisor: Any, vendor: Simulator, task: str) -> None:
     where = f"/vdn/88/tasks/{task}/"
     assert supervisor.get(where).status_code in {404, 422}

@@ -32,6 +32,7 @@ from tests.support.call_data import (
     scope_of,
     take,
 )
+from tests.support.cases import cases
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def test_stored_answer_is_parsed_later() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
+@cases(
     ("body", "status", "complete", "expected"),
     [
         (b"<html>", 200, True, "unreadable"),
@@ -233,7 +234,7 @@ def test_incomplete_file_is_deleted_in_time(var: Path) -> None:
     assert not draft.exists()
 
 
-@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "a/b", "x" * 101])
+@cases("name", ["", "../x", "A", "a b", "a/b", "x" * 101])
 def test_file_name_must_be_plain(name: str) -> None:
     with pytest.raises(ValueError, match="no name"):
         disk_queue.store(name, {}, b"")

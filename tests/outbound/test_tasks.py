@@ -17,6 +17,7 @@ from isales_proxy.models import TaskName
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.reservations.forms import ReservationFilter
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, LIST_RESERVATIONS, Simulator
+from tests.support.cases import cases
 
 RESERVATIONS = "/vdn/88/reservations/"
 NAMED = "1106025109"
@@ -169,7 +170,7 @@ def test_filter_offers_all_known_tasks(vendor: Simulator, as_role: Any, scope: S
     assert asked(vendor) == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("typed", "expected"),
     [
         (NAME, NAMED),
@@ -211,11 +212,11 @@ def test_task_name_is_sent_as_its_id(vendor: Simulator, as_role: Any) -> None:
     assert call.body["taskId"] == NAMED
 
 
-@pytest.mark.parametrize("ident", ["", ".", "..", "a/b", "a\\b", "a\nb", " a", "x" * 65, "a\u200b"])
+@cases("ident", ["", ".", "..", "a/b", "a\\b", "a\nb", " a", "x" * 65, "a\u200b"])
 def test_text_is_no_task_id(ident: str) -> None:
     assert not tasks.is_task_id(ident)
 
 
-@pytest.mark.parametrize("ident", ["1251250797", "0000451207", "fadsfa", "任务 1", "a.b"])
+@cases("ident", ["1251250797", "0000451207", "fadsfa", "任务 1", "a.b"])
 def test_text_is_a_task_id(ident: str) -> None:
     assert tasks.is_task_id(ident)

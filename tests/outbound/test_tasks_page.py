@@ -10,6 +10,7 @@ import pytest
 from isales_proxy.outbound import tasks
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, READ_CALL_DATA, Simulator
 from tests.support.call_data import TASK, scope_of, take
+from tests.support.cases import cases
 
 PAGE = "/vdn/88/tasks/"
 FRAGMENT = {"HX-Request": "true"}
@@ -41,7 +42,7 @@ def test_page_lists_the_tasks(supervisor: Any, vendor: Simulator) -> None:
     ]
 
 
-@pytest.mark.parametrize("wanted", ["preempted", NAMED, NAMED[2:]])
+@cases("wanted", ["preempted", NAMED, NAMED[2:]])
 def test_list_can_be_searched_by_name_and_id(supervisor: Any, wanted: str) -> None:
     answer = supervisor.get(PAGE, {"q": wanted}, headers=FRAGMENT)
     text = answer.content.decode()
@@ -98,7 +99,7 @@ def test_old_list_is_marked_as_old(
     assert "last good answer" in text
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "status", "slug"),
     [
         ("reset", 503, "upstream-unavailable"),
@@ -123,9 +124,7 @@ def test_page_without_a_list(
     assert "not in the list" not in text, "nobody knows the list"
 
 
-@pytest.mark.parametrize(
-    ("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)]
-)
+@cases(("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)])
 def test_roles_that_see_the_list(vendor: Simulator, as_role: Any, role: str, status: int) -> None:
     assert as_role(role).get(PAGE).status_code == status
 

@@ -16,6 +16,7 @@ from isales_proxy.client.records import Reservation, parse_reservation
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.field_policies import CALL_DATUM, RESERVATION, Content
 from isales_proxy.write_backs.fields import POLICIES
+from tests.support.cases import cases
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
@@ -53,7 +54,7 @@ def numbers(draw: Any) -> str:
     return str(draw(st.sampled_from(["", "+", "＋", "00", "("])) + "".join(parts))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("number", "shown"),
     [
         ("15800000001", "158••••0001"),
@@ -98,7 +99,7 @@ def test_masked_text_keeps_no_run_of_six_digits(before: str, number: str, after:
         assert told not in digits(shown)
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
     ["", "in 5 days, 3 tries", "desk 12", "等待 30 分钟", "RedInd=1,OldRes=1", "amount 12.50"],
 )
@@ -181,7 +182,7 @@ def test_field_policies_have_every_documented_field_in_order() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["customer", "customerId", "cust_no", "CustID"])
+@cases("name", ["customer", "customerId", "cust_no", "CustID"])
 def test_customer_id_is_kept(name: str) -> None:
     told = json.dumps({name: "C-0012345", "note": "ring 15800000002"})
     shown = masking.mask_text(told, ("15800000001",))
@@ -190,20 +191,18 @@ def test_customer_id_is_kept(name: str) -> None:
     assert "C-0012345" in masking.mask_fields(row, CALL_DATUM)["callData"]
 
 
-@pytest.mark.parametrize(
-    "ident", ["15800000001", "C-15800000001", "C-0000001", "C-8000000", "C-123456789"]
-)
+@cases("ident", ["15800000001", "C-15800000001", "C-0000001", "C-8000000", "C-123456789"])
 def test_possible_number_is_no_customer_id(ident: str) -> None:
     told = json.dumps({"customer": ident})
     assert ident not in masking.mask_text(told, ("15800000001",))
 
 
-@pytest.mark.parametrize("part", ["15800", "5800", "0001", "00000"])
+@cases("part", ["15800", "5800", "0001", "00000"])
 def test_part_of_the_own_number_is_masked_in_text(part: str) -> None:
     assert part not in masking.mask_text(f"the one with {part}, please", ("15800000001",))
 
 
-@pytest.mark.parametrize("part", ["15800", "00001", "8000000"])
+@cases("part", ["15800", "00001", "8000000"])
 def test_part_of_the_own_number_is_masked_in_codes(part: str) -> None:
     assert part not in masking.mask_code(part, ("15800000001",))
     assert masking.mask_code(part, ("6591234567",)) == part

@@ -10,6 +10,7 @@ import structlog
 
 from isales_proxy.models import User
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.cases import cases
 from tests.support.second_factor import SET_UP, log_in, set_up_app
 
 RECOVERY_CODES = "/accounts/second-factor/recovery-codes/"
@@ -62,7 +63,7 @@ def test_no_number_is_logged(
         assert secret not in told
 
 
-@pytest.mark.parametrize("path", [f"{LIST}{NUMBER}/", f"/{NUMBER}/", f"/api/v1/vdns/88/{NUMBER}/"])
+@cases("path", [f"{LIST}{NUMBER}/", f"/{NUMBER}/", f"/api/v1/vdns/88/{NUMBER}/"])
 def test_a_number_in_an_address_is_not_logged(
     vendor: Simulator, as_role: Any, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
@@ -94,7 +95,7 @@ def test_response_headers_protect_pages(vendor: Simulator, as_role: Any) -> None
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("address", "status"),
     [
         ("/accounts/", 200),
@@ -117,7 +118,7 @@ def test_no_response_may_be_stored(
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "target",
     ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "\n/x"],
 )

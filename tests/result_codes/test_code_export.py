@@ -7,10 +7,9 @@ import io
 import zipfile
 from typing import Any
 
-import pytest
-
 from isales_proxy.models import AuditEvent
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.codes import PAGE
 
 CSV, XLSX = f"{PAGE}export.csv", f"{PAGE}export.xlsx"
@@ -60,7 +59,7 @@ def test_a_workbook_holds_the_same(vendor: Simulator, as_role: Any) -> None:
     assert "<f>" not in text
 
 
-@pytest.mark.parametrize("start", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3"])
+@cases("start", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3"])
 def test_words_of_the_vendor_are_never_a_formula(
     vendor: Simulator, as_role: Any, start: str
 ) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from importlib.resources import files
 
-import pytest
-
 from isales_proxy.models import CodeCategory, CodeNote
 from isales_proxy.result_codes import book
+from tests.support.cases import cases
 
 SIDES = {
     "success": CodeCategory.SUCCESS,
@@ -30,7 +29,7 @@ def test_every_code_of_the_reference_is_explained_and_no_other() -> None:
     assert book.list_codes() == {row["code"] for row in REFERENCE}
 
 
-@pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row["code"])
+@cases("row", REFERENCE)
 def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str, str]) -> None:
     found = book.get_shipped(row["code"])
     if row["code"] in WITHOUT_A_SIDE:

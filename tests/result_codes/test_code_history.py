@@ -11,6 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from isales_proxy.models import AuditEvent, CodeRefresh, ResultCode, Vdn
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.codes import (
     APPLY,
     FRAGMENT,
@@ -180,7 +181,7 @@ def test_a_table_that_moved_is_not_rolled_back_unseen(vendor: Simulator, admin: 
     assert words_of("70002") == ("第三", "Third")
 
 
-@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 40, "١"])
+@cases("version", ["", "x", "-1", "9" * 40, "١"])
 def test_a_form_without_a_good_version_changes_nothing(
     vendor: Simulator, admin: Any, version: str
 ) -> None:
@@ -209,7 +210,7 @@ def test_an_entry_of_another_vdn_does_not_exist(vendor: Simulator, admin: Any) -
         assert admin.post(f"{HISTORY}{pk}/roll-back/", {"version": "1"}).status_code == 404
 
 
-@pytest.mark.parametrize("query", [{"page": "0"}, {"page": "x"}, {"size": "0"}])
+@cases("query", [{"page": "0"}, {"page": "x"}, {"size": "0"}])
 def test_a_bad_page_of_the_history_is_refused(
     vendor: Simulator, admin: Any, query: dict[str, str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from isales_proxy.models import AuditEvent, CodeNote
 from isales_proxy.result_codes import book
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.codes import PAGE
 
 CODE = f"{PAGE}00604/"
@@ -77,7 +78,7 @@ def test_every_change_is_audited_with_before_and_after(admin: Any) -> None:
     assert {(each.actor, each.vdn_id, each.subject) for each in events} == {("admin", 88, "00604")}
 
 
-@pytest.mark.parametrize(
+@cases(
     "data",
     [
         {"meaning_en": "x" * 501},
@@ -109,7 +110,7 @@ def test_markup_in_a_note_is_text(admin: Any) -> None:
     assert "&lt;script&gt;x()" in get_explanation(admin)
 
 
-@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "both"])
+@cases("role", ["agent", "supervisor", "auditor", "both"])
 def test_only_admins_edit(vendor: Simulator, admin: Any, as_role: Any, role: str) -> None:
     client = as_role(role)
     assert client.get(NOTE).status_code == 403

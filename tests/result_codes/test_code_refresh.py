@@ -11,6 +11,7 @@ from time_machine import Traveller
 
 from isales_proxy.models import AuditEvent, CodeRefresh, ResultCode, User, Vdn
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 from tests.support.codes import (
     APPLY,
     FRAGMENT,
@@ -206,7 +207,7 @@ def test_what_one_person_was_shown_is_no_others(vendor: Simulator, admin: Any, s
     assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 200
 
 
-@pytest.mark.parametrize("preview", ["", "0" * 32, "../x", "é" * 32, "f" * 5000])
+@cases("preview", ["", "0" * 32, "../x", "é" * 32, "f" * 5000])
 def test_a_made_up_number_applies_nothing(vendor: Simulator, admin: Any, preview: str) -> None:
     reword(vendor)
     previewed(admin)
@@ -228,7 +229,7 @@ def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(
     assert admin.post(APPLY, {"preview": early}, headers=FRAGMENT).status_code == 200
 
 
-@pytest.mark.parametrize("address", [REFRESH, "/api/v1/vdns/88/result-codes/refresh/"])
+@cases("address", [REFRESH, "/api/v1/vdns/88/result-codes/refresh/"])
 def test_a_refresh_that_changes_nothing_is_audited(
     vendor: Simulator, admin: Any, address: str
 ) -> None:
@@ -261,7 +262,7 @@ def test_applied_twice_is_applied_once(vendor: Simulator, admin: Any) -> None:
     assert CodeRefresh.objects.count() == 2
 
 
-@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "both"])
+@cases("role", ["agent", "supervisor", "auditor", "both"])
 def test_only_admins_read_anew_and_apply(vendor: Simulator, as_role: Any, role: str) -> None:
     client = as_role(role)
     for path in (REFRESH, APPLY, f"{HISTORY}1/roll-back/"):
@@ -277,7 +278,7 @@ def test_one_reading_at_a_time(vendor: Simulator, admin: Any) -> None:
     assert "already running" in answer.content.decode()
 
 
-@pytest.mark.parametrize(("kind", "status"), [("business", 502), ("reset", 503), ("html", 502)])
+@cases(("kind", "status"), [("business", 502), ("reset", 503), ("html", 502)])
 def test_a_reading_that_fails_says_why_and_that_nothing_changed(
     vendor: Simulator, admin: Any, kind: str, status: int
 ) -> None:

@@ -17,6 +17,7 @@ from isales_proxy.models import ResultCode, Vdn
 from isales_proxy.result_codes import book as code_book
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 
 LIST = "/vdn/88/reservations/"
 
@@ -78,8 +79,8 @@ def test_a_code_that_disappears_stays_for_old_rows_and_may_come_back(
     assert again.first_seen == first.first_seen
 
 
-@pytest.mark.parametrize("from_call", [1, 2, 3, 4, 5, 6])
-@pytest.mark.parametrize("kind", ["status", "garbage", "no_data", "business", "wrong_total"])
+@cases("from_call", [1, 2, 3, 4, 5, 6])
+@cases("kind", ["status", "garbage", "no_data", "business", "wrong_total"])
 def test_a_refresh_that_stops_half_way_changes_nothing(
     vendor: Simulator, vdn: Vdn, from_call: int, kind: str
 ) -> None:
@@ -108,14 +109,13 @@ def test_an_empty_table_is_no_table(vendor: Simulator, vdn: Vdn) -> None:
     assert table(vdn) == before
 
 
-@pytest.mark.parametrize(
+@cases(
     "odd",
     [
         [{"obsCode": None, "obsCodeDesc": "x"}, {"obsCode": None, "obsCodeDesc": "y"}],
         [{"obsCodeDesc": "x"}],
         [{"obsCode": "00604", "obsCodeDesc": "again"}],
     ],
-    ids=["null", "missing", "twice"],
 )
 def test_an_odd_row_does_not_stop_refreshing_for_good(
     vendor: Simulator, vdn: Vdn, odd: list[dict[str, Any]]

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 from tests.support.codes import FRAGMENT, HISTORY, PAGE, REFRESH, scheduled
 
 
-@pytest.mark.parametrize(
+@cases(
     ("wanted", "found", "absent"),
     [
         ("00604", "The call is rejected.", "00605"),
@@ -72,9 +73,7 @@ def test_the_table_is_filtered_by_category_and_state(
     assert absent not in listed
 
 
-@pytest.mark.parametrize(
-    "query", [{"category": "weather"}, {"state": "odd"}, {"q": "x" * 200}, {"q": "a\x01b"}]
-)
+@cases("query", [{"category": "weather"}, {"state": "odd"}, {"q": "x" * 200}, {"q": "a\x01b"}])
 def test_a_bad_filter_is_said_at_the_field(
     vendor: Simulator, as_role: Any, query: dict[str, str]
 ) -> None:
@@ -101,7 +100,7 @@ def test_words_of_the_vendor_are_never_markup(vendor: Simulator, as_role: Any) -
         assert "<b>other" not in text
 
 
-@pytest.mark.parametrize("code", ["a/b", "..", ".", "history", "refresh", "export.csv", "a\\b"])
+@cases("code", ["a/b", "..", ".", "history", "refresh", "export.csv", "a\\b"])
 def test_a_code_that_no_address_can_hold_stands_in_the_table_all_the_same(
     vendor: Simulator, as_role: Any, code: str
 ) -> None:

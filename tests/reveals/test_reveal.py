@@ -17,6 +17,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, AuditEvent
 from isales_proxy.simulator import Simulator
 from tests.conftest import AGENT_ACCOUNT
+from tests.support.cases import cases
 from tests.support.outbox import outbox_of, text_of
 
 LIST = "/vdn/88/reservations/"
@@ -98,7 +99,7 @@ def test_reveal_without_javascript_is_a_page_that_leaves_by_itself(agent: Any) -
     assert answer.headers["Refresh"] == f"30;url={LIST}41/?task=4711"
 
 
-@pytest.mark.parametrize("reason", ["", "ab", "  a  ", "x" * 301, "two\nlines", "a\x00bc"])
+@cases("reason", ["", "ab", "  a  ", "x" * 301, "two\nlines", "a\x00bc"])
 def test_reason_out_of_bounds_reveals_nothing(agent: Any, reason: str) -> None:
     answer = reveal(agent, data={"reason": reason})
     assert answer.status_code == 422
@@ -107,7 +108,7 @@ def test_reason_out_of_bounds_reveals_nothing(agent: Any, reason: str) -> None:
     assert AuditEvent.objects.filter(action__startswith="number.re").count() == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("role", "ident", "status"),
     [("auditor", "41", 403), ("supervisor", "41", 403), ("agent", "42", 404), ("agent", "1", 404)],
 )

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from tests.support.addresses import filled, routes
+from tests.support.cases import cases
 
 PUBLIC = {
     "accounts/login/",
@@ -32,7 +33,7 @@ def test_there_are_addresses_to_walk() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("method", ["get", "post"])
+@cases("method", ["get", "post"])
 def test_a_stranger_is_refused(method: str) -> None:
     let_in = {}
     for route in ROUTES:
@@ -53,7 +54,7 @@ def refused(route: str, answer: Any) -> bool:
 VDN_ROUTES = [route for route in ROUTES if "vdn_id" in route]
 
 
-@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor", "admin"])
+@cases("role", ["agent", "supervisor", "auditor", "admin"])
 def test_a_foreign_vdn_does_not_exist(as_role: Any, role: str) -> None:
     client, found = as_role(role), {}
     for route in VDN_ROUTES:

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.support.starts import Start, run_starts
 
 pytestmark = pytest.mark.processes
 
@@ -21,8 +24,31 @@ SHOW = (
 )
 
 
+Text = str | bytes
+
+
+def run_all(
+    tmp_path: Path, texts: Sequence[Text], *arguments: str
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run a command once with each of these `.env`."""
+    starts = []
+    for number, text in enumerate(texts):
+        file = tmp_path / f"dot-env-{number}"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        starts.append(Start(arguments, environment(tmp_path, file)))
+    return run_starts(starts)
+
+
+def environment(tmp_path: Path, file: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "VAR_DIR": str(tmp_path / "var"),
+        "CALLBOARD_ENV_FILE": str(file),
+    }
+
+
 def run(
-    tmp_path: Path, text: str | bytes, *arguments: str, cwd: Path = ROOT, **env: str
+    tmp_path: Path, text: Text, *arguments: str, cwd: Path = ROOT, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with this `.env`."""
     file = tmp_path / "dot-env"
@@ -30,12 +56,7 @@ def run(
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
         cwd=cwd,
-        env={
-            "PATH": os.environ["PATH"],
-            "VAR_DIR": str(tmp_path / "var"),
-            "CALLBOARD_ENV_FILE": str(file),
-            **env,
-        },
+        env=environment(tmp_path, file) | env,
         capture_output=True,
         text=True,
         check=False,
@@ -82,23 +103,21 @@ def test_a_relative_path_is_the_same_wherever_a_command_is_started(tmp_path: Pat
     assert json.loads(found.stdout)[4] == str(ROOT / "data" / "callboard.sqlite3")
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("TIME_ZONE=UTC\n\n\nSECRET_KEY\n", "line 4"),
-        ("TIME_ZONE=UTC\nSECRET_KEY='open\n", "line 2"),
-        ("SECRET_KEY: yaml\n", "line 1"),
-        ("ALLOWED-HOSTS=example.org\n", "line 1"),
-        ("TIME_ZONE=UTC\n".encode("utf-16"), "not UTF-8"),
-    ],
-)
-def test_a_line_that_cannot_be_read_stops_the_start(
-    tmp_path: Path, text: str | bytes, told: str
-) -> None:
-    found = run(tmp_path, text, "check")
-    assert found.returncode == 1
-    assert told in found.stderr
-    assert "Traceback" not in found.stderr
+UNREADABLE: dict[Text, str] = {
+    "TIME_ZONE=UTC\n\n\nSECRET_KEY\n": "line 4",
+    "TIME_ZONE=UTC\nSECRET_KEY='open\n": "line 2",
+    "SECRET_KEY: yaml\n": "line 1",
+    "ALLOWED-HOSTS=example.org\n": "line 1",
+    "TIME_ZONE=UTC\n".encode("utf-16"): "not UTF-8",
+}
+
+
+def test_a_line_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    runs = run_all(tmp_path, [*UNREADABLE], "check")
+    for (text, told), found in zip(UNREADABLE.items(), runs, strict=True):
+        assert found.returncode == 1, text
+        assert told in found.stderr, text
+        assert "Traceback" not in found.stderr
 
 
 def test_unknown_names_stop_the_start_by_name(tmp_path: Path) -> None:
@@ -125,34 +144,28 @@ def test_a_name_with_file_is_known(tmp_path: Path) -> None:
     assert run(tmp_path, f"ISALES_ACCESS_KEY_FILE={key}\n", "check").returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(
-            ("ALLOWED_HOSTS", value)
-            for value in ("host:8443", "https://host", "host/", "*.host", "::1", "host.", "")
-        ),
-        ("METRICS_TOKEN", "ü"),
-        ("METRICS_TOKEN", "two words"),
-        *(
-            ("CSRF_TRUSTED_ORIGINS", value)
-            for value in (
-                "host",
-                "https://host/",
-                "https://host/path",
-                "https://host:443",
-                "https://Host",
-                "https://*",
-                "ftp://host",
-                "https://user@host",
-            )
-        ),
-    ],
-)
-def test_what_can_never_match_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
-    found = run(tmp_path, f"{name}={value}\n", "check")
-    assert found.returncode == 1
-    assert f"- {name}: " in found.stderr
+MATCHLESS = {
+    "ALLOWED_HOSTS": ("host:8443", "https://host", "host/", "*.host", "::1", "host.", ""),
+    "METRICS_TOKEN": ("ü", "two words"),
+    "CSRF_TRUSTED_ORIGINS": (
+        "host",
+        "https://host/",
+        "https://host/path",
+        "https://host:443",
+        "https://Host",
+        "https://*",
+        "ftp://host",
+        "https://user@host",
+    ),
+}
+
+
+def test_what_can_never_match_stops_the_start(tmp_path: Path) -> None:
+    lines = [(name, f"{name}={value}\n") for name, values in MATCHLESS.items() for value in values]
+    runs = run_all(tmp_path, [line for _name, line in lines], "check")
+    for (name, line), found in zip(lines, runs, strict=True):
+        assert found.returncode == 1, line
+        assert f"- {name}: " in found.stderr, line
 
 
 def test_what_can_match_is_taken(tmp_path: Path) -> None:

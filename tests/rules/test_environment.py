@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.processes
+from tests.support.starts import Start, run_starts
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.processes
 
 
 def manage(tmp_path: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "VAR_DIR": str(tmp_path),
-            "CALLBOARD_ENV_FILE": "",
-            **env,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run a command with these variables alone."""
+    return manage_each(tmp_path, [env], *arguments)[0]
+
+
+def manage_each(
+    tmp_path: Path, environments: Sequence[dict[str, str]], *arguments: str
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run a command once with each of these environments."""
+    ours = {
+        "PATH": os.environ["PATH"],
+        "VAR_DIR": str(tmp_path),
+        "CALLBOARD_ENV_FILE": "",
+    }
+    return run_starts([Start(arguments, ours | env) for env in environments])
 
 
 def test_nothing_has_to_be_set(tmp_path: Path) -> None:
@@ -77,60 +78,64 @@ VENDOR = {
 }
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {
-            "ISALES_BASE_URL": "https://user@10.0.0.1",
-            "ISALES_ACCESS_KEY": "A K",
-            "ISALES_SECRET_KEY": "S\x07K",
-            "ISALES_CA_BUNDLE": str(Path(__file__)),
-            "ISALES_OBS_BASE_URL": "https://user@10.0.0.2",
-            "ISALES_OBS_AUTH_HEADER": "Au thorization",
-            "ISALES_TOKEN_URL": "ftp://10.0.0.2/token",
-            "ISALES_TOKEN": "to ken",
-            "ISALES_TIME_FORMAT": "never",
-            "ISALES_TIME_FORMAT_ZONE": "Mars",
-        },
-        {
-            "ISALES_BASE_URL": "https://10.0.0.1:99999",
-            "ISALES_ACCESS_KEY": "A\tK",
-            "CACHE_URL": "redis://[::1",
-            "CALL_DATA_RETENTION_DAYS": "0",
-            "WRITE_BACK_GIVE_UP_HOURS": "soon",
-        },
-        {"ISALES_BASE_URL": "https://[::1", "ISALES_OBS_AUTH": "magic"},
-    ],
-    ids=["first", "second", "third"],
+WRONG = (
+    {
+        "ISALES_BASE_URL": "https://user@10.0.0.1",
+        "ISALES_ACCESS_KEY": "A K",
+        "ISALES_SECRET_KEY": "S\x07K",
+        "ISALES_CA_BUNDLE": str(Path(__file__)),
+        "ISALES_OBS_BASE_URL": "https://user@10.0.0.2",
+        "ISALES_OBS_AUTH_HEADER": "Au thorization",
+        "ISALES_TOKEN_URL": "ftp://10.0.0.2/token",
+        "ISALES_TOKEN": "to ken",
+        "ISALES_TIME_FORMAT": "never",
+        "ISALES_TIME_FORMAT_ZONE": "Mars",
+    },
+    {
+        "ISALES_BASE_URL": "https://10.0.0.1:99999",
+        "ISALES_ACCESS_KEY": "A\tK",
+        "CACHE_URL": "redis://[::1",
+        "CALL_DATA_RETENTION_DAYS": "0",
+        "WRITE_BACK_GIVE_UP_HOURS": "soon",
+    },
+    {"ISALES_BASE_URL": "https://[::1", "ISALES_OBS_AUTH": "magic"},
 )
-def test_what_the_client_would_refuse_is_told_at_the_start(
-    tmp_path: Path, wrong: dict[str, str]
+
+
+def test_what_the_client_would_refuse_is_told_at_the_start(tmp_path: Path) -> None:
+    environments = [VENDOR | wrong | {"TIME_ZONE": "Mars/Olympus"} for wrong in WRONG]
+    runs = manage_each(tmp_path, environments, "check")
+    for wrong, run in zip(WRONG, runs, strict=True):
+        assert run.returncode == 1
+        assert "Traceback" not in run.stderr
+        told = [line.split(":")[0] for line in run.stderr.splitlines() if line.startswith("  - ")]
+        assert sorted(told) == sorted(f"  - {name}" for name in (*wrong, "TIME_ZONE"))
+
+
+HALVES = (
+    ({"ISALES_APP_KEY": "key"}, "ISALES_APP_KEY, ISALES_APP_SECRET"),
+    ({"ISALES_OBS_AUTH": "login", "ISALES_APP_SECRET": "x"}, "ISALES_APP_KEY"),
+    ({"ISALES_OBS_AUTH": "static"}, "ISALES_TOKEN"),
+)
+
+
+def test_obs_keys_are_whole_or_left_out(tmp_path: Path) -> None:
+    runs = manage_each(tmp_path, [VENDOR | env for env, _told in HALVES], "check")
+    for (_env, told), run in zip(HALVES, runs, strict=True):
+        assert run.returncode == 1
+        assert told in run.stderr
+
+
+def test_the_format_of_times_and_the_place_of_certificates_are_free_within_reason(
+    tmp_path: Path,
 ) -> None:
-    run = manage(tmp_path, "check", **VENDOR | wrong | {"TIME_ZONE": "Mars/Olympus"})
-    assert run.returncode == 1
-    assert "Traceback" not in run.stderr
-    told = [line.split(":")[0] for line in run.stderr.splitlines() if line.startswith("  - ")]
-    assert sorted(told) == sorted(f"  - {name}" for name in (*wrong, "TIME_ZONE"))
-
-
-@pytest.mark.parametrize(
-    ("env", "told"),
-    [
-        ({"ISALES_APP_KEY": "key"}, "ISALES_APP_KEY, ISALES_APP_SECRET"),
-        ({"ISALES_OBS_AUTH": "login", "ISALES_APP_SECRET": "x"}, "ISALES_APP_KEY"),
-        ({"ISALES_OBS_AUTH": "static"}, "ISALES_TOKEN"),
-    ],
-)
-def test_obs_keys_are_whole_or_left_out(tmp_path: Path, env: dict[str, str], told: str) -> None:
-    run = manage(tmp_path, "check", **VENDOR | env)
-    assert run.returncode == 1
-    assert told in run.stderr
-
-
-@pytest.mark.parametrize("text", ["milliseconds", "%d/%m/%Y %H:%M"])
-def test_the_format_of_times_is_free_within_reason(tmp_path: Path, text: str) -> None:
-    run = manage(tmp_path, "check", **VENDOR, ISALES_TIME_FORMAT=text)
-    assert run.returncode == 0, run.stderr
+    free = (
+        {"ISALES_TIME_FORMAT": "milliseconds"},
+        {"ISALES_TIME_FORMAT": "%d/%m/%Y %H:%M"},
+        {"ISALES_CA_BUNDLE": str(tmp_path)},
+    )
+    for run in manage_each(tmp_path, [VENDOR | env for env in free], "check"):
+        assert run.returncode == 0, run.stderr
 
 
 def test_a_line_that_is_not_encrypted_is_told(tmp_path: Path) -> None:
@@ -139,37 +144,29 @@ def test_a_line_that_is_not_encrypted_is_told(tmp_path: Path) -> None:
     assert "ISALES_BASE_URL is not encrypted" not in run.stderr
 
 
-def test_certificates_may_be_in_a_directory(tmp_path: Path) -> None:
-    run = manage(tmp_path, "check", **VENDOR, ISALES_CA_BUNDLE=str(tmp_path))
-    assert run.returncode == 0, run.stderr
-
-
-@pytest.mark.parametrize(
-    ("env", "expected"),
-    [
-        ({}, "0 None"),
-        ({"HTTPS": "1"}, "1 False"),
-        ({"HTTPS": "1", "HSTS_SUBDOMAINS": "1"}, "1 True"),
-    ],
+PROXIES = (
+    ({}, "0 None"),
+    ({"HTTPS": "1"}, "1 False"),
+    ({"HTTPS": "1", "HSTS_SUBDOMAINS": "1"}, "1 True"),
 )
-def test_what_a_proxy_in_front_changes(tmp_path: Path, env: dict[str, str], expected: str) -> None:
+
+
+def test_what_a_proxy_in_front_changes(tmp_path: Path) -> None:
     code = (
         "from dashboard import settings as s;"
         "print(s.ALLAUTH_TRUSTED_PROXY_COUNT, getattr(s, 'SECURE_HSTS_INCLUDE_SUBDOMAINS', None))"
     )
-    run = manage(tmp_path, "shell", "-v0", "-c", code, **env)
-    assert run.stdout.strip() == expected, run.stderr
+    runs = manage_each(tmp_path, [env for env, _said in PROXIES], "shell", "-v0", "-c", code)
+    assert [run.stdout.strip() for run in runs] == [said for _env, said in PROXIES]
 
 
-def test_production_without_a_key_is_refused(tmp_path: Path) -> None:
-    assert "SECRET_KEY: required" in manage(tmp_path, "check", DEBUG="0").stderr
-
-
-@pytest.mark.parametrize("key", ["a", "secret", "a" * 60])
-def test_production_with_a_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) -> None:
-    run = manage(tmp_path, "check", DEBUG="0", SECRET_KEY=key)
-    assert run.returncode == 1
-    assert "SECRET_KEY: too easily guessed" in run.stderr
+def test_production_without_a_key_that_nobody_guesses_is_refused(tmp_path: Path) -> None:
+    keys = ({}, *({"SECRET_KEY": key} for key in ("a", "secret", "a" * 60)))
+    without, *guessed = manage_each(tmp_path, [{"DEBUG": "0"} | key for key in keys], "check")
+    assert "SECRET_KEY: required" in without.stderr
+    for run in guessed:
+        assert run.returncode == 1
+        assert "SECRET_KEY: too easily guessed" in run.stderr
 
 
 def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
@@ -218,23 +215,20 @@ def test_the_deployment_check_is_clean(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "88:Support:Asia/Shanghai,89:Sales",
-            "[(88, 'Support', 'Asia/Shanghai'), (89, 'Sales', '')]",
-        ),
-        ("1:A", "[(1, 'A', '')]"),
-    ],
-)
-def test_vdns_are_read(tmp_path: Path, text: str, expected: str) -> None:
+NAMED = {
+    "88:Support:Asia/Shanghai,89:Sales": "[(88, 'Support', 'Asia/Shanghai'), (89, 'Sales', '')]",
+    "1:A": "[(1, 'A', '')]",
+}
+
+
+def test_vdns_are_read(tmp_path: Path) -> None:
     code = (
         "from django.conf import settings;"
         "print([(v.id, v.name, v.time_zone) for v in settings.ISALES.vdns])"
     )
-    run = manage(tmp_path, "shell", "-v0", "-c", code, ISALES_VDNS=text)
-    assert run.stdout.strip() == expected
+    environments = [{"ISALES_VDNS": text} for text in NAMED]
+    runs = manage_each(tmp_path, environments, "shell", "-v0", "-c", code)
+    assert [run.stdout.strip() for run in runs] == [*NAMED.values()]
 
 
 def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:

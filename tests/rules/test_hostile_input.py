@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import pytest
 from django.test import Client
 
 from isales_proxy.models import AuditEvent, CallDataBatch, User, WriteBack
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 
 SCRIPT: Final = "<script>alert(1)</script>"
 LIST: Final = "/vdn/88/reservations/"
@@ -241,7 +241,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@cases("name", HOSTILE)
 def test_hostile_input_is_refused_cleanly(
     name: str, vendor: Simulator, people: dict[str, User], as_role: Any
 ) -> None:

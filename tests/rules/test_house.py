@@ -10,10 +10,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
 from django.core.management import call_command
 
 from dashboard import catalog
+from tests.support.cases import cases
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKUP = sorted((ROOT / "templates").rglob("*.html"))
@@ -81,7 +81,7 @@ def test_no_migration_is_missing(db: None) -> None:
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-@pytest.mark.parametrize("folder", [ROOT / "static", ROOT / "tests" / "support"])
+@cases("folder", [ROOT / "static", ROOT / "tests" / "support"])
 def test_vendored_files_are_what_they_claim(folder: Path) -> None:
     listed = tomllib.loads((folder / "vendor" / "VENDOR.toml").read_text("utf-8"))["file"]
     assert {entry["path"] for entry in listed} >= {
@@ -103,7 +103,7 @@ def test_the_sprite_holds_the_icons_in_use_and_no_other() -> None:
     assert set(re.findall(r'<symbol id="tabler-([a-z0-9-]+)"', sprite)) == used
 
 
-@pytest.mark.parametrize("path", MARKUP, ids=lambda path: path.relative_to(ROOT).as_posix())
+@cases("path", MARKUP)
 def test_markup_holds_no_script_and_no_style(path: Path) -> None:
     text = path.read_text("utf-8")
     assert not re.search(r"<script(?![^>]*\ssrc=)", text), "inline script"
@@ -114,17 +114,17 @@ def test_markup_holds_no_script_and_no_style(path: Path) -> None:
     assert 'href="#"' not in text, "a link that leads nowhere"
 
 
-@pytest.mark.parametrize("language", catalog.TRANSLATIONS)
+@cases("language", catalog.TRANSLATIONS)
 def test_every_text_is_translated(language: str) -> None:
     assert catalog.missing(language) == []
 
 
-@pytest.mark.parametrize("language", catalog.TRANSLATIONS)
+@cases("language", catalog.TRANSLATIONS)
 def test_the_compiled_translation_is_that_of_the_text(language: str) -> None:
     assert catalog.po_path(language).with_suffix(".mo").read_bytes() == catalog.compiled(language)
 
 
-@pytest.mark.parametrize("language", catalog.TRANSLATIONS)
+@cases("language", catalog.TRANSLATIONS)
 def test_placeholders_survive_translation(language: str) -> None:
     placeholder = re.compile(r"%\(\w+\)[sd]|%[sd]")
     messages = list(catalog.translated(language))
@@ -221,7 +221,7 @@ def test_the_client_exports_what_it_says() -> None:
         assert hasattr(client, name)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *sorted(
+@cases("document", ["README.md", "CONTRIBUTING.md", *sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))])  # fmt: skip
 def test_documents_name_files_that_exist(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")

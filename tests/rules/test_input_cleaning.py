@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from allauth.account.forms import LoginForm
 from django import forms
 from django.conf import settings
@@ -22,6 +21,7 @@ import dashboard
 import isales_proxy
 from isales_proxy.core.input_cleaning import CleanedInput, CleanedJson, ProseField, clean_text
 from isales_proxy.models import Access, User, Vdn
+from tests.support.cases import cases
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("isales_proxy.", "dashboard.")
@@ -66,7 +66,7 @@ def test_every_serializer_that_reads_a_body_is_cleaned() -> None:
     assert {name for name, found in made.items() if found} == {"base.py"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("typed", "expected"),
     [
         ("１５８００００", "1580000"),
@@ -89,7 +89,7 @@ class Probe(CleanedInput, forms.Form):
     password = forms.CharField(widget=forms.PasswordInput, required=False)
 
 
-@pytest.mark.parametrize("prefix", [None, "p"])
+@cases("prefix", [None, "p"])
 def test_a_form_cleans_all_but_passwords(prefix: str | None) -> None:
     at = f"{prefix}-" if prefix else ""
     given = QueryDict(mutable=True)

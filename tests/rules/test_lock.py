@@ -6,9 +6,10 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
 from pip._vendor.packaging.requirements import Requirement
 from pip._vendor.packaging.utils import canonicalize_name
+
+from tests.support.cases import cases
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -25,7 +26,7 @@ def read_pins(kind: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version, _hashes in PIN.findall(text)}
 
 
-@pytest.mark.parametrize("kind", WANTED)
+@cases("kind", WANTED)
 def test_pins_satisfy_every_declared_dependency(kind: str) -> None:
     pins = read_pins(kind)
     for wanted in map(Requirement, WANTED[kind]):

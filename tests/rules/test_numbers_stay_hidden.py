@@ -31,7 +31,7 @@ BLIND = [("agent", False), ("auditor", False), ("supervisor", True), ("admin", T
 # What minds a question: a list, a file of one, and a reservation that it is opened from.
 LIST = re.compile('id="results"|"results":')
 MINDS = re.compile("reservations|export")
-QUERIES = ("", "?size=100", "?task=4711", f"?called_no={CALLED}&page=2", "?q=note", "?q=138001")
+QUERIES = ("", "?size=100&task=4711", f"?called_no={CALLED}&page=2", "?q=138001")
 
 
 @dataclass
@@ -155,7 +155,7 @@ def test_no_address_tells_a_number(
             ):
                 break
         if "logout" not in path:
-            for headers in ({}, {"HX-Request": "true"}):
+            for headers in ({}, {"HX-Request": "true"}) if "/vdn/" in path else ({},):
                 answer = client.post(path, {}, headers=headers)
                 if found := found_in(texts_of(answer), world.numbers):
                     told[f"POST {path}"] = found

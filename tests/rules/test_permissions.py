@@ -33,6 +33,7 @@ from isales_proxy.reservations import services as reservations
 from isales_proxy.simulator import Simulator
 from tests.support.addresses import filled, routes
 from tests.support.call_data import TASK
+from tests.support.cases import cases
 from tests.support.outbox import outbox_of
 from tests.support.tokens import token_of
 
@@ -134,7 +135,7 @@ def verdict(answer: Any) -> str:
     return "yes"
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@cases("method", ["GET", "POST", "DELETE"])
 def test_everybody_gets_what_the_tables_say(
     method: str, known: dict[str, str], as_role: Any
 ) -> None:

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
+from tests.support.cases import cases
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("isales_proxy", "dashboard", "tests")
@@ -65,7 +65,7 @@ def find_vague_docstrings(tree: ast.Module) -> list[str]:
     return [text.partition("\n")[0] for text in texts if text.split(" ")[0] in VAGUE_OPENINGS]
 
 
-@pytest.mark.parametrize(
+@cases(
     "source",
     [
         "def told(): ...",

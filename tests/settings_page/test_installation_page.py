@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings as django_settings
 from django.test import Client
@@ -13,6 +12,7 @@ from django.test import Client
 from isales_proxy.core.settings import Variable
 from isales_proxy.models import Access, ApiToken, Role, User, Vdn
 from isales_proxy.vendor import vdn_keys
+from tests.support.cases import cases
 
 ADDRESS = "/vdn/88/settings/"
 
@@ -24,7 +24,7 @@ def text_of(client: Client) -> str:
     return answer.content.decode()
 
 
-@pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
+@cases("role", ["agent", "supervisor", "auditor"])
 def test_only_admins_see_it(as_role: Any, role: str) -> None:
     assert as_role(role).get(ADDRESS).status_code == 403
 

@@ -20,6 +20,7 @@ from isales_proxy.simulator.demo_data import (
     result_codes,
 )
 from isales_proxy.simulator.reservations import NEAR_MS, Dataset, Row
+from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 
 NOW = datetime(2025, 6, 4, 8, 0, tzinfo=UTC)
@@ -113,7 +114,7 @@ def test_rows_get_called_as_time_passes(rows: list[Row]) -> None:
     assert len(after) > len(due) * 0.8
 
 
-@pytest.mark.parametrize(
+@cases(
     "wanted",
     [
         {},

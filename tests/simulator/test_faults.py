@@ -12,6 +12,7 @@ import pytest
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from isales_proxy.simulator.faults import KINDS, Faults
+from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 
 
@@ -38,7 +39,7 @@ def test_rules_queue_up_oldest_first() -> None:
     assert faults.take(LIST_RESERVATIONS) is None
 
 
-@pytest.mark.parametrize(
+@cases(
     "spec",
     [
         {"kind": "explode"},

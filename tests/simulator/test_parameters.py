@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.obs_http import CALLNOS_PATH, MIDRESULT_PATH, TASKS_PATH, ObsHttp
 from tests.support.signed_http import CODES_PATH, SignedHttp
 
 OBS_PATHS = (TASKS_PATH, CALLNOS_PATH, MIDRESULT_PATH)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("fields", "code"),
     [
         ({"limit": None}, "02000001"),
@@ -33,12 +32,12 @@ def test_wrong_fields_of_the_list_are_refused(
     assert "data" not in reply.json
 
 
-@pytest.mark.parametrize(("vdn", "code"), [("10000", "02000007"), ("77", "0200001")])
+@cases(("vdn", "code"), [("10000", "02000007"), ("77", "0200001")])
 def test_the_vdn_is_in_range_and_known(http: SignedHttp, vdn: str, code: str) -> None:
     assert http.reservations(vdn).json["resultCode"] == code
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "code"),
     [
         ([("pageSize", "50"), ("pageNum", "1"), ("x", "1")], "0200001"),
@@ -71,7 +70,7 @@ def test_codes_change_while_it_runs(simulator: Simulator, http: SignedHttp) -> N
     assert "00605" not in found
 
 
-@pytest.mark.parametrize(
+@cases(
     ("fields", "code"),
     [
         ({"serviceId": "a b"}, "02000002"),
@@ -87,7 +86,7 @@ def test_callnos_takes_integers(
     assert simulator.call_data.remaining(88, "1106025109") == 400
 
 
-@pytest.mark.parametrize(
+@cases(
     ("fields", "code"),
     [
         ({"uniqueId": "1" * 65}, "02000003"),
@@ -112,7 +111,7 @@ def test_obs_calls_take_a_json_object_and_no_query(obs: ObsHttp) -> None:
         assert obs.post(path, None, {}, method="GET").status == 401
 
 
-@pytest.mark.parametrize(
+@cases(
     ("content_type", "status"),
     [("application/json; charset=UTF-8", 200), ("text/plain", 400)],
 )

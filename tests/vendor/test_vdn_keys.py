@@ -14,6 +14,7 @@ from isales_proxy.core import encryption
 from isales_proxy.models import AuditEvent, Vdn, VdnCredentials
 from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator
 from isales_proxy.vendor import gateway, vdn_keys
+from tests.support.cases import cases
 from tests.support.pages import form_of
 
 CHANGE = "/admin/isales_proxy/vdn/88/change/"
@@ -79,7 +80,7 @@ def test_an_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
     assert vdn_keys.list_own_keys(Vdn.objects.get(pk=88)) == {"access_key", "secret_key"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("changes", "words"),
     [
         ({"access_key": OWN_KEY}, "Both are needed"),

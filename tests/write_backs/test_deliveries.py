@@ -14,6 +14,7 @@ from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from isales_proxy.vendor import gateway
 from isales_proxy.write_backs import leases
 from isales_proxy.write_backs.leases import AttemptResult
+from tests.support.cases import cases
 from tests.support.outbox import Outbox, scope_of
 
 WAITING, DELIVERED = WriteBackState.WAITING, WriteBackState.DELIVERED
@@ -55,7 +56,7 @@ def test_refusal_stores_the_vendors_sentence(outbox: Outbox, vendor: Simulator) 
     assert attempt.vendor_request
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "outcome"),
     [
         ("reset", "unreachable"),

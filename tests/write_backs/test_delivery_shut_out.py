@@ -8,6 +8,7 @@ import pytest
 
 from isales_proxy.models import User, WriteBack, WriteBackState
 from isales_proxy.simulator import FETCH_TOKEN, PUSH_MID_RESULT, Simulator
+from tests.support.cases import cases
 from tests.support.outbox import Outbox, scope_of
 
 WAITING, DELIVERED = WriteBackState.WAITING, WriteBackState.DELIVERED
@@ -35,7 +36,7 @@ def test_refused_credentials_keep_results_waiting(outbox: Outbox, vendor: Simula
     assert state(row) == DELIVERED
 
 
-@pytest.mark.parametrize(
+@cases(
     ("operation", "fault"),
     [
         (PUSH_MID_RESULT, {"status": 404, "body": "<html>"}),

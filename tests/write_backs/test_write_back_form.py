@@ -6,12 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from django.test import Client
 from time_machine import Traveller
 
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum, User, Vdn, WriteBack
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.cases import cases
 from tests.support.clock import NOON
 from tests.support.outbox import TASK, outbox_of, reserve, text_of
 from tests.support.pages import form_of
@@ -106,7 +106,7 @@ def test_edit_keeps_the_values(vendor: Simulator, as_role: Any) -> None:
     assert not WriteBack.objects.exists()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "message"),
     [
         ({"unique_id": ""}, "This field is required."),
@@ -235,7 +235,7 @@ def test_form_is_prefilled_from_a_call_datum(vendor: Simulator, as_role: Any) ->
     assert '<option value="2">' in several
 
 
-@pytest.mark.parametrize("ident", ["4711", "x", "9" * 30, "-1"])
+@cases("ident", ["4711", "x", "9" * 30, "-1"])
 def test_unknown_datum_is_not_found(vendor: Simulator, as_role: Any, ident: str) -> None:
     assert as_role("supervisor").get(NEW, {"datum": ident}).status_code == 404
 

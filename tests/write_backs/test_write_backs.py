@@ -20,6 +20,7 @@ from isales_proxy.vendor.vendor_times import format_time, parse_time
 from isales_proxy.write_backs import services as write_backs
 from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, Overtaken, WrongState
 from tests.support.call_data import NUMBER, left_behind
+from tests.support.cases import cases
 from tests.support.outbox import TASK, Outbox, create, reserve, scope_of
 
 
@@ -89,14 +90,14 @@ def test_key_of_another_person_is_independent(outbox: Outbox, people: dict[str, 
     assert mine.pk != theirs.pk
 
 
-@pytest.mark.parametrize("unique_id", ["u\x00", "", "u" * 129])
+@cases("unique_id", ["u\x00", "", "u" * 129])
 def test_value_out_of_bounds_is_not_stored(outbox: Outbox, unique_id: str) -> None:
     with pytest.raises(InvalidQuery):
         outbox.write(unique_id)
     assert not WriteBack.objects.exists()
 
 
-@pytest.mark.parametrize("role", ["agent", "auditor"])
+@cases("role", ["agent", "auditor"])
 def test_permission_is_required_to_queue_retry_and_cancel(
     outbox: Outbox, people: dict[str, User], role: str
 ) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from isales_proxy.models import User, WriteBackState
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
+from tests.support.cases import cases
 from tests.support.outbox import TASK, outbox_of, reserve, text_of
 
 LIST = "/vdn/88/write-backs/"
@@ -176,7 +175,7 @@ def test_write_back_is_cancelled_and_retried(
     assert row.state == WriteBackState.WAITING
 
 
-@pytest.mark.parametrize("action", ["cancel", "retry"])
+@cases("action", ["cancel", "retry"])
 def test_get_does_not_change_a_write_back(
     vendor: Simulator, as_role: Any, people: dict[str, User], action: str
 ) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 
 from dashboard.account.log_in_audit import MOST_A_MINUTE
 from isales_proxy.models import AuditAction, AuditEvent, User
+from tests.support.cases import cases
 from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, KEY, OTHER_KEY, Provider
 from tests.support.single_sign_on import BEGIN, come, is_in
 
@@ -57,13 +58,13 @@ LIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
+@cases("lie", LIES)
 def test_a_token_that_does_not_fit_is_refused(provider: Provider, lie: str) -> None:
     provider.token = LIES[lie]
     refused(provider)
 
 
-@pytest.mark.parametrize(
+@cases(
     "sign",
     [
         by_none,
@@ -85,7 +86,7 @@ def test_userinfo_of_somebody_else_is_refused(provider: Provider) -> None:
     refused(provider)
 
 
-@pytest.mark.parametrize("path", ["/token", "/keys", "/userinfo"])
+@cases("path", ["/token", "/keys", "/userinfo"])
 def test_a_provider_that_fails_halfway_lets_nobody_in(provider: Provider, path: str) -> None:
     provider.failing = {path}
     refused(provider)
@@ -101,7 +102,7 @@ def refused(provider: Provider) -> None:
     assert event is not None
 
 
-@pytest.mark.parametrize(
+@cases(
     "description",
     [{"issuer": "https://evil.example"}, {"issuer": None}, {"token_endpoint": None}],
 )

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from isales_proxy.models import Access, AuditAction, AuditEvent, Role, User
+from tests.support.cases import cases
 from tests.support.oidc import Provider
 from tests.support.second_factor import GIVE, LOG_IN, log_in, set_up_app
 from tests.support.single_sign_on import BEGIN, come, configure, is_in
@@ -62,9 +63,7 @@ def test_where_to_go_afterwards_is_ours(provider: Provider) -> None:
     assert answer.headers["Location"] == "/"
 
 
-@pytest.mark.parametrize(
-    "roles", [[], ["other"], None, "callboard", {"a": 1}, [["callboard-sup"]], 7]
-)
+@cases("roles", [[], ["other"], None, "callboard", {"a": 1}, [["callboard-sup"]], 7])
 def test_without_a_mapped_role_nobody_gets_in(provider: Provider, roles: Any) -> None:
     provider.claims["roles"] = roles
     client, answer = come(provider)
@@ -132,7 +131,7 @@ def test_roles_may_come_by_userinfo_and_lie_deep(provider: Provider, settings: A
     assert is_in(client)
 
 
-@pytest.mark.parametrize("name", ["supervisor", "SUPERVISOR", "admin", "root"])
+@cases("name", ["supervisor", "SUPERVISOR", "admin", "root"])
 def test_the_name_of_somebody_else_gives_nothing(provider: Provider, name: str) -> None:
     User.objects.create_superuser("root", "root@example.org", "pass-word-1")
     before = set(User.objects.values_list("pk", "password"))
@@ -151,7 +150,7 @@ def test_the_name_of_somebody_else_gives_nothing(provider: Provider, name: str) 
     assert before <= set(User.objects.values_list("pk", "password"))
 
 
-@pytest.mark.parametrize("name", [None, "", "a b;<script>", "x" * 400, 7, "管理"])
+@cases("name", [None, "", "a b;<script>", "x" * 400, 7, "管理"])
 def test_a_name_that_cannot_be_one_is_replaced(provider: Provider, name: Any) -> None:
     provider.claims["preferred_username"] = name
     client, _answer = come(provider)
