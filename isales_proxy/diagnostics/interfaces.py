@@ -36,13 +36,6 @@ _CLOCK_WARNING_SECONDS: Final = 30.0
 # The Date header holds whole seconds, cut off: on average half of one is missing.
 _HALF_A_SECOND: Final = 0.5
 
-_NOT_CALLED: Final = {
-    InterfaceStatus.NO_CREDENTIALS: _("No OBS credentials are set."),
-    InterfaceStatus.NO_TOKEN: _("No token was received."),
-    InterfaceStatus.KEYS_UNREADABLE: _(
-        "The VDN's own keys were encrypted with another SECRET_KEY. Enter them again."
-    ),
-}
 _CHECK_NETWORK: Final = _("Check address, network and certificates, and whether CC-iSales is up.")
 _HINTS: Final = (
     (CredentialsRefused, _("Check the keys and the clock of this server.")),
@@ -115,7 +108,7 @@ class CallLog(Observer):
 class Outcome:
     """Result of calling one interface; `answer` holds its rows, if it has any."""
 
-    status: InterfaceStatus
+    status: InterfaceStatus = InterfaceStatus.ANSWERED
     error: ISalesError | None = None
     answer: Page[Any] | tuple[Any, ...] | None = None
 
@@ -164,27 +157,23 @@ def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> 
 
 def _describe_outcome(outcome: Outcome) -> Iterator[Fact]:
     error, label = outcome.error, _("Outcome")
-    tone = "warn" if outcome.status is InterfaceStatus.NO_CREDENTIALS else "bad"
-    if outcome.answered:
-        yield Fact("outcome", label, _("answered"), "good")
-    elif outcome.status in _NOT_CALLED:
-        yield Fact("outcome", label, _("not called"), tone)
-        yield Fact("explanation", _("Explanation"), _NOT_CALLED[outcome.status])
-    elif error is None:
-        yield Fact("outcome", label, _("failed"), tone)
-    else:
-        causes: list[Text] = []
-        if error.sentence != error.default_sentence:
-            causes.append(gettext_lazy(error.sentence))
-        causes += [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
-        bare = copy.copy(error)
-        if isinstance(bare, Refused):
-            bare.vendor_sentence = ""
-        plain, quoted = (
-            join(" ", [_describe_problem(each, "detail"), *causes]) for each in (bare, error)
-        )
-        yield Fact("outcome", label, _describe_problem(error, "title"), tone)
-        yield Fact("explanation", _("Explanation"), plain, quoted=quoted)
+    if error is None:
+        answered = (_("answered"), "good") if outcome.answered else (_("failed"), "bad")
+        yield Fact("outcome", label, *answered)
+        return
+    causes: list[Text] = []
+    if error.sentence != error.default_sentence:
+        causes.append(gettext_lazy(error.sentence))
+    causes += [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
+    bare = copy.copy(error)
+    if isinstance(bare, Refused):
+        bare.vendor_sentence = ""
+    plain, quoted = (
+        join(" ", [_describe_problem(each, "detail"), *causes]) for each in (bare, error)
+    )
+    tone = "bad" if outcome.status is InterfaceStatus.FAILED else "warn"
+    yield Fact("outcome", label, _describe_problem(error, "title"), tone)
+    yield Fact("explanation", _("Explanation"), plain, quoted=quoted)
 
 
 def _describe_clock(
@@ -198,23 +187,19 @@ def _describe_clock(
     if not outcome.answered:
         answered = error.vendor_time if error and error.operation == operation.name else None
     if answered is None or last is None:
-        if outcome.answered:
-            yield Fact("clock", label, _("The answer tells no time."))
         return
     middle = last.ended_at - timedelta(seconds=last.seconds / 2)
     ahead = (answered - middle).total_seconds() + _HALF_A_SECOND
     within = last.seconds / 2 + _HALF_A_SECOND
-    # The header tells whole seconds.
     spans = {"span": format_span(round(abs(ahead))), "within": f"{within:.1f}"}
-    tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
     if abs(ahead) <= within:
         yield Fact("clock", label, fill(_("the same as ours, within %.1f s"), within), "good")
-    elif ahead > 0:
-        text = fill(_("%(span)s ahead of ours, within %(within)s s"), spans)
-        yield Fact("clock", label, text, tone)
-    else:
-        text = fill(_("%(span)s behind ours, within %(within)s s"), spans)
-        yield Fact("clock", label, text, tone)
+        return
+    text = _("%(span)s behind ours, within %(within)s s")
+    if ahead > 0:
+        text = _("%(span)s ahead of ours, within %(within)s s")
+    tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
+    yield Fact("clock", label, fill(text, spans), tone)
 
 
 def _describe_rows(outcome: Outcome, differences: Iterable[tuple[str, str]]) -> Iterator[Fact]:
