@@ -126,7 +126,7 @@ def run_check_unattended(
             ),
             details=(
                 probed,
-                _build_token_section(token, outcomes["list_outbound_tasks"], clock()),
+                *([_build_token_section(token, clock())] if token else []),
                 build_settings_section(vdn),
             ),
         )
@@ -171,23 +171,17 @@ def _get_versions() -> tuple[str, ...]:
     )
 
 
-def _build_token_section(token: TokenState | None, tasks: Outcome, now: datetime) -> Section:
-    """Describe the token of the OBS interfaces by its times; `tasks` is the call that needs it."""
-    facts: tuple[Fact, ...]
-    if token is None:
-        # A fixed token is in the settings alone.
-        text = _("fixed, its times are not known") if tasks.answered else _("none")
-        facts = (Fact("token", _("Token"), text),)
-    else:
-        age = round(max(0.0, (now - token.issued_at).total_seconds()))
-        left, tone = None, ""
-        if token.expires_at is not None:
-            left = round(max(0.0, (token.expires_at - now).total_seconds()))
-            tone = "" if left else "bad"
-        facts = (
-            Fact("age", _("Issued"), fill(_("%s ago"), format_span(age))),
-            Fact("left", _("Time left"), _("unknown") if left is None else format_span(left), tone),
-        )
+def _build_token_section(token: TokenState, now: datetime) -> Section:
+    """Describe the token of the OBS interfaces by its times."""
+    age = round(max(0.0, (now - token.issued_at).total_seconds()))
+    left, tone = None, ""
+    if token.expires_at is not None:
+        left = round(max(0.0, (token.expires_at - now).total_seconds()))
+        tone = "" if left else "bad"
+    facts = (
+        Fact("age", _("Issued"), fill(_("%s ago"), format_span(age))),
+        Fact("left", _("Time left"), _("unknown") if left is None else format_span(left), tone),
+    )
     return Section("token", _("Token of the OBS interfaces"), facts)
 
 
