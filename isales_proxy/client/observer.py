@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request sent: its duration in seconds, its number within the call, and its result.
+
+    ``outcome`` is ``"ok"`` or the error's ``outcome``; ``http_status`` is None without an answer.
+    """
+
+    operation: str
+    outcome: str
+    seconds: float
+    number: int
+    request_id: str
+    http_status: int | None
 
 
 class Observer(Protocol):
     """Is told what happens, from whichever thread it happens in. Gets no value of any field."""
 
-    def called(
-        self,
-        operation: str,
-        outcome: str,
-        seconds: float,
-        attempt: int,
-        request_id: str,
-        http_status: int | None,
-    ) -> None:
-        """One attempt was sent. ``outcome`` is ``"ok"`` or the error's ``outcome``."""
+    def called(self, attempt: Attempt) -> None:
+        """One attempt was sent."""
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
         """A good answer came.
@@ -37,15 +45,7 @@ class Observer(Protocol):
 class SilentObserver:
     """Takes notice of nothing."""
 
-    def called(
-        self,
-        operation: str,
-        outcome: str,
-        seconds: float,
-        attempt: int,
-        request_id: str,
-        http_status: int | None,
-    ) -> None:
+    def called(self, attempt: Attempt) -> None:
         """Nothing."""
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:

@@ -15,6 +15,8 @@ import structlog
 from django.core.cache import cache
 from prometheus_client import Counter, Gauge, Histogram
 
+from isales_proxy.client.observer import Attempt
+
 log = structlog.get_logger("isales")
 
 CALLS = Counter(
@@ -65,32 +67,24 @@ class Observer:
         self._lock = threading.Lock()
         self._drift_logged_at: dict[tuple[str, str, str], float] = {}
 
-    def called(
-        self,
-        operation: str,
-        outcome: str,
-        seconds: float,
-        attempt: int,
-        request_id: str,
-        http_status: int | None,
-    ) -> None:
+    def called(self, attempt: Attempt) -> None:
         """Count and log one attempt, and keep it as the last one."""
-        CALLS.labels(operation, outcome).inc()
-        SECONDS.labels(operation).observe(seconds)
-        last = LastCall(operation, outcome, time.time(), seconds)
+        CALLS.labels(attempt.operation, attempt.outcome).inc()
+        SECONDS.labels(attempt.operation).observe(attempt.seconds)
+        last = LastCall(attempt.operation, attempt.outcome, time.time(), attempt.seconds)
         entries = {LAST_CALL_KEY: last}
         if last.answered:
             entries[LAST_GOOD_KEY] = last
         cache.set_many(entries, _KEEP_SECONDS)
         log.log(
-            20 if outcome == "ok" else 30,
+            20 if attempt.outcome == "ok" else 30,
             "vendor_called",
-            operation=operation,
-            outcome=outcome,
-            ms=round(seconds * 1000),
-            attempt=attempt,
-            vendor_request=request_id,
-            http_status=http_status,
+            operation=attempt.operation,
+            outcome=attempt.outcome,
+            ms=round(attempt.seconds * 1000),
+            attempt=attempt.number,
+            vendor_request=attempt.request_id,
+            http_status=attempt.http_status,
         )
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:

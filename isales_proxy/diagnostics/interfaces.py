@@ -22,6 +22,7 @@ from isales_proxy.client.errors import (
     TimedOut,
     Unreachable,
 )
+from isales_proxy.client.observer import Attempt
 from isales_proxy.client.operations import LIST_RESERVATIONS, LIST_RESULT_CODES, Operation
 from isales_proxy.client.page import Page
 from isales_proxy.core.metrics import Observer
@@ -36,13 +37,6 @@ _CLOCK_WARNING_SECONDS: Final = 30.0
 # The Date header holds whole seconds, cut off: on average half of one is missing.
 _HALF_A_SECOND: Final = 0.5
 
-_NOT_CALLED: Final = {
-    InterfaceStatus.NO_CREDENTIALS: _("No OBS credentials are set."),
-    InterfaceStatus.NO_TOKEN: _("No token was received."),
-    InterfaceStatus.KEYS_UNREADABLE: _(
-        "The VDN's own keys were encrypted with another SECRET_KEY. Enter them again."
-    ),
-}
 _CHECK_NETWORK: Final = _("Check address, network and certificates, and whether CC-iSales is up.")
 _HINTS: Final = (
     (CredentialsRefused, _("Check the keys and the clock of this server.")),
@@ -60,17 +54,6 @@ _DIFFERENCES: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One request sent: when it ended (aware UTC), its duration in seconds, and its result."""
-
-    ended_at: datetime
-    seconds: float
-    outcome: str
-    request_id: str
-    http_status: int | None
-
-
 class CallLog(Observer):
     """Observer of one check, for one thread. Calls and drift are counted in the metrics as well."""
 
@@ -78,25 +61,17 @@ class CallLog(Observer):
         super().__init__()
         self._clock = clock
         self.attempts: dict[str, list[Attempt]] = defaultdict(list)
+        self.ended_at: dict[str, datetime] = {}
         self.dates: dict[str, datetime | None] = {}
         self.shapes: dict[str, str] = {}
         # A dictionary keeps the order in which the differences were met.
         self.differences: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
 
-    def called(
-        self,
-        operation: str,
-        outcome: str,
-        seconds: float,
-        attempt: int,
-        request_id: str,
-        http_status: int | None,
-    ) -> None:
-        """Record one attempt."""
-        self.attempts[operation].append(
-            Attempt(self._clock(), seconds, outcome, request_id, http_status)
-        )
-        super().called(operation, outcome, seconds, attempt, request_id, http_status)
+    def called(self, attempt: Attempt) -> None:
+        """Record one attempt, and when the last one ended."""
+        self.attempts[attempt.operation].append(attempt)
+        self.ended_at[attempt.operation] = self._clock()
+        super().called(attempt)
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
         """Record the vendor's time and envelope of a good answer."""
@@ -115,7 +90,7 @@ class CallLog(Observer):
 class Outcome:
     """Result of calling one interface; `answer` holds its rows, if it has any."""
 
-    status: InterfaceStatus
+    status: InterfaceStatus = InterfaceStatus.ANSWERED
     error: ISalesError | None = None
     answer: Page[Any] | tuple[Any, ...] | None = None
 
@@ -127,94 +102,83 @@ class Outcome:
 
 def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> Section:
     """Describe one interface by its outcome and by what the client reported of its calls."""
-    attempts = log.attempts[operation.name]
-    last = attempts[-1] if attempts else None
-    documented = _ENVELOPES.get(operation.name, "")
-    shape = log.shapes.get(operation.name, "") if outcome.answered else ""
+    name, error = operation.name, outcome.error
+    attempts, differences = log.attempts[name], log.differences[name]
+    documented = _ENVELOPES.get(name, "")
+    shape = log.shapes.get(name, "") if outcome.answered else ""
     facts = list(_describe_outcome(outcome))
-    if last is not None:
-        facts.append(
-            Fact("latency", _("Answer time"), fill(_("%s ms"), round(last.seconds * 1000)))
-        )
-    if len(attempts) > 1:
-        facts.append(Fact("calls", _("Requests"), str(len(attempts)), "warn"))
-    if last is not None and last.http_status is not None:
-        facts.append(Fact("status", _("HTTP status"), str(last.http_status)))
+    asked_at, request_id = None, error.request_id if error else ""
+    if attempts:
+        last, ended_at = attempts[-1], log.ended_at[name]
+        asked_at, request_id = ended_at - timedelta(seconds=last.seconds), last.request_id
+        latency = fill(_("%s ms"), round(last.seconds * 1000))
+        tone = "warn" if len(attempts) > 1 else ""
+        facts += [
+            Fact("latency", _("Answer time"), latency),
+            Fact("calls", _("Requests"), str(len(attempts)), tone),
+            Fact("status", _("HTTP status"), str(last.http_status or "–")),
+        ]
+        told = error.vendor_time if error and error.operation == name else log.dates.get(name)
+        if told is not None:
+            facts.append(_compare_clocks(told, asked_at, last.seconds))
     if outcome.answered:
         text, tone = shape or _("unknown"), ""
         if shape and documented not in {"", shape}:
             names = {"found": shape, "documented": documented}
             text, tone = fill(_("%(found)s (documented: %(documented)s)"), names), "warn"
         facts.append(Fact("envelope", _("Envelope"), text, tone))
-    facts += _describe_clock(operation, outcome, last, log)
-    facts += _describe_rows(outcome, log.differences[operation.name])
-    request_id = last.request_id if last else outcome.error.request_id if outcome.error else ""
+    facts += _describe_rows(outcome, differences)
     if request_id:
         facts.append(Fact("request", _("Our request ID"), request_id))
     return Section(
-        name=operation.name,
+        name=name,
         title=operation.vendor_page,
         facts=tuple(facts),
         address=f"{operation.method} {operation.path.replace('{vdn}', '{vdnId}')}",
         status=outcome.status,
-        asked_at=last.ended_at - timedelta(seconds=last.seconds) if last else None,
-        differs=bool(log.differences[operation.name]) or documented not in {"", shape},
+        asked_at=asked_at,
+        differs=bool(differences) or documented not in {"", shape},
     )
 
 
 def _describe_outcome(outcome: Outcome) -> Iterator[Fact]:
     error, label = outcome.error, _("Outcome")
-    tone = "warn" if outcome.status is InterfaceStatus.NO_CREDENTIALS else "bad"
-    if outcome.answered:
-        yield Fact("outcome", label, _("answered"), "good")
-    elif outcome.status in _NOT_CALLED:
-        yield Fact("outcome", label, _("not called"), tone)
-        yield Fact("explanation", _("Explanation"), _NOT_CALLED[outcome.status])
-    elif error is None:
-        yield Fact("outcome", label, _("failed"), tone)
-    else:
-        causes: list[Text] = []
-        if error.sentence != error.default_sentence:
-            causes.append(gettext_lazy(error.sentence))
-        causes += [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
-        bare = copy.copy(error)
-        if isinstance(bare, Refused):
-            bare.vendor_sentence = ""
-        plain, quoted = (
-            join(" ", [_describe_problem(each, "detail"), *causes]) for each in (bare, error)
-        )
-        yield Fact("outcome", label, _describe_problem(error, "title"), tone)
-        yield Fact("explanation", _("Explanation"), plain, quoted=quoted)
+    if error is None:
+        answered = (_("answered"), "good") if outcome.answered else (_("failed"), "bad")
+        yield Fact("outcome", label, *answered)
+        return
+    causes: list[Text] = []
+    if error.sentence != error.default_sentence:
+        causes.append(gettext_lazy(error.sentence))
+    causes += [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
+    bare = copy.copy(error)
+    if isinstance(bare, Refused):
+        bare.vendor_sentence = ""
+    plain, quoted = (
+        join(" ", [_describe_problem(each, "detail"), *causes]) for each in (bare, error)
+    )
+    tone = "bad" if outcome.status is InterfaceStatus.FAILED else "warn"
+    yield Fact("outcome", label, _describe_problem(error, "title"), tone)
+    yield Fact("explanation", _("Explanation"), plain, quoted=quoted)
 
 
-def _describe_clock(
-    operation: Operation[Any], outcome: Outcome, last: Attempt | None, log: CallLog
-) -> Iterator[Fact]:
+def _compare_clocks(told: datetime, asked_at: datetime, seconds: float) -> Fact:
     """Compare the vendor's clock with ours in the middle of the last attempt.
 
     A refusal tells it too: a wrong clock is a reason to refuse a signature.
     """
-    label, error, answered = _("Vendor's clock"), outcome.error, log.dates.get(operation.name)
-    if not outcome.answered:
-        answered = error.vendor_time if error and error.operation == operation.name else None
-    if answered is None or last is None:
-        if outcome.answered:
-            yield Fact("clock", label, _("The answer tells no time."))
-        return
-    middle = last.ended_at - timedelta(seconds=last.seconds / 2)
-    ahead = (answered - middle).total_seconds() + _HALF_A_SECOND
-    within = last.seconds / 2 + _HALF_A_SECOND
-    # The header tells whole seconds.
-    spans = {"span": format_span(round(abs(ahead))), "within": f"{within:.1f}"}
-    tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
+    name, label = "clock", _("Vendor's clock")
+    ahead = (told - asked_at).total_seconds() - seconds / 2 + _HALF_A_SECOND
+    within = seconds / 2 + _HALF_A_SECOND
     if abs(ahead) <= within:
-        yield Fact("clock", label, fill(_("the same as ours, within %.1f s"), within), "good")
-    elif ahead > 0:
-        text = fill(_("%(span)s ahead of ours, within %(within)s s"), spans)
-        yield Fact("clock", label, text, tone)
-    else:
-        text = fill(_("%(span)s behind ours, within %(within)s s"), spans)
-        yield Fact("clock", label, text, tone)
+        return Fact(name, label, fill(_("the same as ours, within %.1f s"), within), "good")
+    text = _("%(span)s behind ours, within %(within)s s")
+    if ahead > 0:
+        text = _("%(span)s ahead of ours, within %(within)s s")
+    spans = {"span": format_span(round(abs(ahead))), "within": f"{within:.1f}"}
+    return Fact(
+        name, label, fill(text, spans), "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
+    )
 
 
 def _describe_rows(outcome: Outcome, differences: Iterable[tuple[str, str]]) -> Iterator[Fact]:

@@ -60,18 +60,18 @@ class _Stopped(Exception):
     """No further query may be sent."""
 
 
+_FAILURES: Final = (_Stopped, Refused, BadAnswer)
+
+
 class _Budget:
     """Counts the queries; the first failure of the connection, or of our keys, is the last one."""
 
     def __init__(self, fetch: ListReservations, remaining: Callable[[], float]) -> None:
-        self._fetch = fetch
-        self._remaining = remaining
-        self._most = MAX_CALLS
-        self.calls = 0
+        self._fetch, self._remaining = fetch, remaining
+        self._most, self.calls = MAX_CALLS, 0
 
     def fetch(self, query: ReservationQuery) -> Rows:
-        """Fetch one page. Raises Refused and BadAnswer, which concern this query alone, and
-        _Stopped."""
+        """Fetch one page. Raises Refused and BadAnswer for this query alone, and _Stopped."""
         seconds = self._remaining()
         if self.calls >= self._most or seconds <= 0:
             raise _Stopped
@@ -89,16 +89,19 @@ def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], 
     `first` is a page read before; `remaining` gives the seconds that the next call may take.
     """
     budget = _Budget(fetch, remaining)
+    if not first.items:
+        return build_section(dict.fromkeys(_QUESTIONS, (NO_ROWS, "warn")))
     sample, page = _probe_page_size(budget, first, SIZES[:1])
-    answers = {
-        "order": _probe_order(budget, sample),
-        "number": _probe_number(budget, sample),
-        "range": _probe_time_range(budget, sample),
-    }
+    answers = {}
+    probes = {"order": _probe_order, "number": _probe_number, "range": _probe_time_range}
+    for name, probe in probes.items():
+        try:
+            answers[name] = probe(budget, sample)
+        except _FAILURES as error:
+            answers[name] = _describe_doubt(error), "warn"
     if page is None:
         _last, page = _probe_page_size(budget, sample, SIZES[1:])
-    answers["page"] = page or (NO_ROWS, "warn")
-    return build_section(answers, calls=budget.calls)
+    return build_section({**answers, "page": page or (NO_ROWS, "warn")}, calls=budget.calls)
 
 
 def build_section(
@@ -122,8 +125,6 @@ def _probe_page_size(
 ) -> tuple[Rows, Answer | None]:
     """Request pages of these sizes, the `known` page being smaller; return the last page, and the
     answer where a limit was met or all sizes were tried."""
-    if not known.items:
-        return known, (NO_ROWS, "warn")
     for size in sizes:
         facts = {"largest": known.size, "total": known.total, "asked": size}
         try:
@@ -162,10 +163,7 @@ def _probe_order(budget: _Budget, sample: Rows) -> Answer:
     before = _list_ids(sample)
     if len(before) < 2:
         return NO_ROWS, "warn"
-    try:
-        after = _list_ids(budget.fetch(ReservationQuery(size=sample.size)))
-    except (_Stopped, Refused, BadAnswer) as error:
-        return _describe_doubt(error), "warn"
+    after = _list_ids(budget.fetch(ReservationQuery(size=sample.size)))
     if after == before:
         return _("the same in two identical queries"), "good"
     if sorted(after) == sorted(before):
@@ -184,28 +182,21 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
     parts = {
         number: number.removeprefix("+")[2:-2] for number in numbers if _NUMBER.fullmatch(number)
     }
-    # The rarest part tells most. Not every vendor takes a plus sign.
-    rarity = {
-        number: (sum(part in other for other in numbers), number.startswith("+"), number)
-        for number, part in parts.items()
-        if part not in numbers
-    }
-    number = min(rarity, key=rarity.__getitem__, default="")
-    if not number:
-        few = _("Cannot tell: no sampled row has a number long enough to cut.")
-        return few if sample.items else NO_ROWS, "warn"
-    try:
-        page = budget.fetch(ReservationQuery(called_no=parts[number], size=sample.size))
-        if page.items:
-            fits = all(parts[number] in row.called_no for row in page.items if row.called_no)
-            if page.total >= sample.total:
-                return _judge_unfiltered(fits)
-            if fits:
-                return _("parts of numbers, too"), "good"
-            return NONE_FITS, "warn"
-        page = budget.fetch(ReservationQuery(called_no=number, size=sample.size))
-    except (_Stopped, Refused, BadAnswer) as error:
-        return _describe_doubt(error), "warn"
+    if not parts:
+        return _("Cannot tell: no sampled row has a number long enough to cut."), "warn"
+
+    def rank(number: str) -> tuple[int, bool, str]:
+        """Prefer the rarest part, which tells most. Not every vendor takes a plus sign."""
+        return sum(parts[number] in other for other in numbers), number.startswith("+"), number
+
+    number = min(parts, key=rank)
+    page = budget.fetch(ReservationQuery(called_no=parts[number], size=sample.size))
+    if page.items:
+        fits = all(parts[number] in row.called_no for row in page.items if row.called_no)
+        if page.total >= sample.total:
+            return _judge_unfiltered(fits)
+        return (_("parts of numbers, too"), "good") if fits else (NONE_FITS, "warn")
+    page = budget.fetch(ReservationQuery(called_no=number, size=sample.size))
     if any(row.called_no == number for row in page.items):
         return _("whole numbers only: a number's middle finds nothing"), "good"
     return _("Cannot tell: a listed number is not found even as a whole."), "warn"
@@ -214,8 +205,6 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
 def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
     """Query, column by column, a narrow range around its value in a row whose other times lie
     outside: the rows returned show by which of their times they were found."""
-    if not sample.items:
-        return NO_ROWS, "warn"
     possible = set(_COLUMNS)
 
     def leave_open(doubt: Text) -> Answer:
@@ -230,7 +219,7 @@ def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
         begin, end, witness = window
         try:
             page = budget.fetch(ReservationQuery(begin=begin, end=end, size=sample.size))
-        except (_Stopped, Refused, BadAnswer) as error:
+        except _FAILURES as error:
             return leave_open(_describe_doubt(error))
         fitting = possible - {column}
         if page.items:

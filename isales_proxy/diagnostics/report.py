@@ -25,8 +25,6 @@ class InterfaceStatus(StrEnum):
     ANSWERED = "answered"
     FAILED = "failed"
     NO_CREDENTIALS = "no-credentials"
-    NO_TOKEN = "no-token"  # noqa: S105 - a state, no secret
-    KEYS_UNREADABLE = "keys-closed"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Section:
     @property
     def failed(self) -> bool:
         """Tell whether it should have answered and did not. Missing credentials are no failure."""
-        return not self.answered and self.status is not InterfaceStatus.NO_CREDENTIALS
+        return self.status is InterfaceStatus.FAILED
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import ssl
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,8 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.client.client import Client
-from isales_proxy.client.config import ObsAuth
-from isales_proxy.client.errors import CredentialsRefused, ISalesError
+from isales_proxy.client.errors import ISalesError, KeysMissing, KeysUnreadable
 from isales_proxy.client.operations import OPERATIONS
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
@@ -43,7 +41,8 @@ MAX_SECONDS: Final = 60.0
 ROWS: Final = 10
 _LOCK_SECONDS: Final = 90
 _KEEP: Final = timedelta(days=30)
-_CALLS: Final[dict[str, Callable[[Client, Vdn, float], Any]]] = {
+_Call = Callable[[Client, Vdn, float], Any]
+_CALLS: Final[dict[str, _Call]] = {
     "list_reservations": lambda client, vdn, deadline: client.list_reservations(
         vdn=vdn.pk, query=ReservationQuery(size=ROWS), deadline=deadline
     ),
@@ -56,11 +55,9 @@ _CALLS: Final[dict[str, Callable[[Client, Vdn, float], Any]]] = {
 }
 _TOKEN_CALLS: Final = ("fetch_token", "log_in", "refresh_token")
 _OPERATIONS: Final = {each.name: each for each in OPERATIONS}
-_OBS_AUTHS: Final = {
-    ObsAuth.APP: _("app key (tokenByAkSk)"),
-    ObsAuth.LOGIN: _("log-in (obs/auth/login)"),
-    ObsAuth.STATIC: _("fixed token"),
-}
+# VDNs and call centre are those of the database; the environment only seeds them.
+_SEEDS: Final = {"cc_id", "vdns"}
+_CONCEALED: Final = {"access_key", "secret_key", "app_key", "app_secret", "token", "ca_bundle"}
 
 
 def run_check(*, scope: Scope) -> Report:
@@ -106,8 +103,8 @@ def run_check_unattended(
         probed, token = probes.build_section(None, requested=with_probes), None
         try:
             client = gateway.create_diagnostic_client(vdn, log)
-        except CredentialsRefused as error:
-            outcomes = dict.fromkeys(_CALLS, Outcome(InterfaceStatus.KEYS_UNREADABLE, error))
+        except KeysUnreadable as error:
+            outcomes = dict.fromkeys(_CALLS, Outcome(InterfaceStatus.FAILED, error))
         else:
             ends = monotonic() + MAX_SECONDS
             with client:
@@ -123,13 +120,13 @@ def run_check_unattended(
             vdn_id=vdn.pk,
             at=started,
             by=by.username if by else "",
-            versions=get_versions(),
+            versions=_get_versions(),
             interfaces=tuple(
                 build_section(_OPERATIONS[name], found, log) for name, found in outcomes.items()
             ),
             details=(
                 probed,
-                _build_token_section(token, outcomes["list_outbound_tasks"], clock()),
+                *([_build_token_section(token, clock())] if token else []),
                 build_settings_section(vdn),
             ),
         )
@@ -139,15 +136,11 @@ def _call_interfaces(
     client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float], *, with_probes: bool
 ) -> tuple[dict[str, Outcome], Section]:
     """Call each interface, `remaining` seconds at most; return the outcomes, and the probes."""
-    outcomes = {each: _call(each, client, vdn, log, remaining()) for each in _CALLS}
+    outcomes = {name: _call(call, client, vdn, remaining()) for name, call in _CALLS.items()}
     tasks = outcomes.pop("list_outbound_tasks")
     for each in filter(log.attempts.__getitem__, _TOKEN_CALLS):
-        if log.attempts[each][-1].outcome == "ok":
-            outcomes[each] = Outcome(InterfaceStatus.ANSWERED)
-            continue
-        outcomes[each] = Outcome(InterfaceStatus.FAILED, tasks.error)
-        if not log.attempts["list_outbound_tasks"]:
-            tasks = replace(tasks, status=InterfaceStatus.NO_TOKEN)
+        received = log.attempts[each][-1].outcome == "ok"
+        outcomes[each] = Outcome() if received else Outcome(InterfaceStatus.FAILED, tasks.error)
     outcomes["list_outbound_tasks"] = tasks
     first = outcomes["list_reservations"].answer
     if not with_probes or not isinstance(first, Page):
@@ -159,17 +152,16 @@ def _call_interfaces(
     return outcomes, probes.run_probes(list_reservations, first=first, remaining=remaining)
 
 
-def _call(operation: str, client: Client, vdn: Vdn, log: CallLog, deadline: float) -> Outcome:
+def _call(call: _Call, client: Client, vdn: Vdn, deadline: float) -> Outcome:
     try:
-        return Outcome(InterfaceStatus.ANSWERED, answer=_CALLS[operation](client, vdn, deadline))
+        return Outcome(answer=call(client, vdn, deadline))
+    except KeysMissing as error:
+        return Outcome(InterfaceStatus.NO_CREDENTIALS, error)
     except ISalesError as error:
-        sent = any(log.attempts[each] for each in (operation, *_TOKEN_CALLS))
-        unset = isinstance(error, CredentialsRefused) and not error.maybe_sent and not sent
-        return Outcome(InterfaceStatus.NO_CREDENTIALS if unset else InterfaceStatus.FAILED, error)
+        return Outcome(InterfaceStatus.FAILED, error)
 
 
-def get_versions() -> tuple[str, ...]:
-    """Return the versions of the product, Python, Django and OpenSSL."""
+def _get_versions() -> tuple[str, ...]:
     project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]
     return (
         f"Callboard {project['version']}",
@@ -179,68 +171,41 @@ def get_versions() -> tuple[str, ...]:
     )
 
 
-def _build_token_section(token: TokenState | None, tasks: Outcome, now: datetime) -> Section:
-    """Describe the token of the OBS interfaces by its times; `tasks` is the call that needs it."""
-    if token is None:
-        fixed = _get_obs_auth() == ObsAuth.STATIC
-        fixed = fixed and tasks.status is not InterfaceStatus.NO_CREDENTIALS
-        text = _("fixed, its times are not known") if fixed else _("none")
-        facts = [Fact("token", _("Token"), text)]
-    else:
-        age = round(max(0.0, (now - token.issued_at).total_seconds()))
-        facts = [Fact("age", _("Issued"), fill(_("%s ago"), format_span(age)))]
-        left: Text = _("unknown")
-        tone = ""
-        if token.expires_at is not None:
-            seconds = round((token.expires_at - now).total_seconds())
-            left, tone = format_span(max(0, seconds)), "bad" if seconds <= 0 else ""
-        facts.append(Fact("left", _("Time left"), left, tone))
-    return Section("token", _("Token of the OBS interfaces"), tuple(facts))
+def _build_token_section(token: TokenState, now: datetime) -> Section:
+    """Describe the token of the OBS interfaces by its times."""
+    age = round(max(0.0, (now - token.issued_at).total_seconds()))
+    left, tone = None, ""
+    if token.expires_at is not None:
+        left = round(max(0.0, (token.expires_at - now).total_seconds()))
+        tone = "" if left else "bad"
+    facts = (
+        Fact("age", _("Issued"), fill(_("%s ago"), format_span(age))),
+        Fact("left", _("Time left"), _("unknown") if left is None else format_span(left), tone),
+    )
+    return Section("token", _("Token of the OBS interfaces"), facts)
 
 
 def build_settings_section(vdn: Vdn) -> Section:
     """Describe the settings for calls of this VDN, without an address and without a secret."""
-    found = get_isales_settings()
-    # In demo mode the simulator stands in for the OBS interfaces too, whatever is set.
-    obs, header = (
-        ("", "Authorization") if found.demo else (found.obs_base_url, found.obs_auth_header)
-    )
-    campaigns = _("built-in simulator") if found.demo else _describe_address(found.base_url)
-    own_keys = {"names": ", ".join(sorted(vdn_keys.list_own_keys(vdn)))}
-    keys = fill(_("own of this VDN: %(names)s"), own_keys)
-    timeouts = {
-        "connect": f"{found.connect_timeout:g}",
-        "read": f"{found.read_timeout:g}",
-        "whole": f"{found.deadline:g}",
-    }
-    whole = _("connect %(connect)s s, read %(read)s s, whole call %(whole)s s")
-    authorities = _("own bundle") if found.ca_bundle else _("those of the system")
-    facts = (
-        Fact("campaigns", _("Campaign address"), campaigns),
-        Fact("obs", _("OBS address"), _describe_address(obs) if obs else _("the same")),
-        Fact("auth", _("OBS authentication"), _OBS_AUTHS[_get_obs_auth()]),
-        Fact("header", _("Token header"), header),
-        Fact("keys", _("Keys in use"), keys if own_keys["names"] else _("shared by all VDNs")),
-        Fact("authorities", _("Certificate authorities"), authorities),
-        Fact("timeouts", _("Timeouts"), fill(whole, timeouts)),
-        Fact("patience", _("Time for call data"), fill(_("%s s"), f"{found.longest_call:g}")),
-        Fact("page", _("Largest page asked for"), str(found.max_page_size)),
-        Fact("cache", _("Answers kept for"), fill(_("%s s"), f"{found.page_cache_seconds:g}")),
+    own_keys = ", ".join(sorted(vdn_keys.list_own_keys(vdn)))
+    facts = [
+        Fact("keys", _("Own keys of this VDN"), own_keys or _("none")),
         Fact("cc", "subCCNo", str(vdn.cc_id)),
-        Fact("times", _("Times written back"), f"{found.time_format} ({found.time_format_zone})"),
-    )
-    return Section("settings", _("Settings in effect"), facts)
+    ]
+    for name, value in vars(get_isales_settings()).items():
+        if name not in _SEEDS:
+            facts.append(Fact(name, f"ISALES_{name.upper()}", _describe_setting(name, value)))
+    return Section("settings", _("Settings in effect"), tuple(facts))
 
 
-def _get_obs_auth() -> ObsAuth:
-    found = get_isales_settings()
-    return ObsAuth.APP if found.demo else ObsAuth(found.obs_auth)
-
-
-def _describe_address(address: str) -> str:
-    parts = urlsplit(address)
-    message = _("%(scheme)s, port given") if parts.port else _("%(scheme)s, usual port")
-    return fill(message, {"scheme": parts.scheme})
+def _describe_setting(name: str, value: str | float) -> Text:
+    if value == "":
+        return _("not set")
+    if name in _CONCEALED:
+        return _("set")
+    if name.endswith("_url"):
+        return f"{urlsplit(str(value)).scheme}://…"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _report_key(vdn: Vdn) -> str:

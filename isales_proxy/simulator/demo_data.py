@@ -203,16 +203,14 @@ def generate_call_data(
         unique_id = f"2{imported_ms:013d}{rng.randrange(10**6):06d}"
         caller = rng.choice(_TABLES["caller_numbers"])
         wanted = rng.choices((1, 2, 3), (70, 20, 10))[0]
-        numbers: list[str] = []
+        numbers: dict[str, None] = {}
         while len(numbers) < wanted:
-            number = _draw_called_number(rng)
-            if number not in numbers:
-                numbers.append(number)
+            numbers[_draw_called_number(rng)] = None
         row: RawRow = {
             "version": "311",
             "seviceId": service_id,
             "uiqueId" if rng.random() < _MISSPELT_SHARE else "uniqueId": unique_id,
-            "phoneNumber": numbers,
+            "phoneNumber": list(numbers),
             "callData": rng.choice(_TABLES["notes"]),
             "callerNumber": caller,
             "ieData": rng.choice(_TABLES["ie_data"]).replace("{caller}", caller),

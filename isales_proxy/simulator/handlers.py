@@ -220,11 +220,8 @@ class Handlers:
             raise _Refusal("1102", "vdnId: the VDN does not exist.")
 
     def _check_keys(self, body: Mapping[str, str]) -> None:
-        given, right = (
-            "\0".join(body.values()),
-            f"{self._options.app_key}\0{self._options.app_secret}",
-        )
-        if not hmac.compare_digest(given.encode(), right.encode()):
+        right = f"{self._options.app_key}\0{self._options.app_secret}"
+        if not hmac.compare_digest("\0".join(body.values()).encode(), right.encode()):
             raise _HttpError(_FORBIDDEN)
 
     def _fetch_token(self, seconds: int) -> Payload:

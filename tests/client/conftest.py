@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.client import Client, Credentials, ObsConfig, TokenStore, TransportConfig
+from isales_proxy.client.observer import Attempt
 from tests.support.stub_vendor import Step, StubVendor, reply
 
 ACCESS_KEY = "EXAMPLEAK0001"
@@ -43,19 +44,13 @@ class Notes:
     def outcomes(self) -> list[str]:
         return [outcome for _, outcome, _, _ in self.calls]
 
-    def called(
-        self,
-        operation: str,
-        outcome: str,
-        seconds: float,
-        attempt: int,
-        request_id: str,
-        http_status: int | None,
-    ) -> None:
-        assert seconds >= 0
+    def called(self, attempt: Attempt) -> None:
+        assert attempt.seconds >= 0
         with self._lock:
-            self.calls.append((operation, outcome, attempt, http_status))
-            self.request_ids.append(request_id)
+            self.calls.append(
+                (attempt.operation, attempt.outcome, attempt.number, attempt.http_status)
+            )
+            self.request_ids.append(attempt.request_id)
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
         self.answers.append((operation, date, shape))

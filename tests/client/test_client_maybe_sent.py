@@ -25,7 +25,7 @@ from isales_proxy.client import (
     TimedOut,
     Unreachable,
 )
-from isales_proxy.client.observer import SilentObserver
+from isales_proxy.client.observer import Attempt, SilentObserver
 from isales_proxy.client.operations import OPERATIONS, PUSH_MID_RESULT, READ_CALL_DATA
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
@@ -276,4 +276,5 @@ def test_an_error_may_have_been_sent_unless_it_says_so(said: bool | None, expect
 def test_the_silent_observer_takes_it_all() -> None:
     silent = SilentObserver()
     assert silent.answered("x", date=None, shape="y") is None  # type: ignore[func-returns-value]
-    assert silent.called("x", "ok", 0.1, 1, "r", 200) is None  # type: ignore[func-returns-value]
+    attempt = Attempt("x", "ok", 0.1, 1, "r", 200)
+    assert silent.called(attempt) is None  # type: ignore[func-returns-value]

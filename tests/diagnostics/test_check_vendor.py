@@ -91,7 +91,7 @@ def test_missing_obs_credentials_are_no_failure(
 ) -> None:
     settings.ISALES = replace(settings.ISALES, app_key="", app_secret="")
     text = check("--vdn", "88")
-    assert "Explanation: No OBS credentials are set." in text
+    assert "No OBS credentials are set." in text
     assert "2 of 2 interfaces answered." in text
 
 

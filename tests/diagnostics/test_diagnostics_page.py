@@ -54,8 +54,8 @@ def test_opening_the_page_calls_nothing(vendor: Simulator, as_role: Any) -> None
     assert len(vendor.calls) == 0
     assert 'data-source="none"' in text
     assert "up to 10 more reservation queries" in text
-    assert facts_of(text, "settings")["timeouts"] == "connect 1 s, read 1 s, whole call 2 s"
-    assert facts_of(text, "settings")["patience"] == "2 s"
+    assert facts_of(text, "settings")["deadline"] == "2"
+    assert facts_of(text, "settings")["secret_key"] in {"set", "not set"}
     assert "<textarea" not in text
 
 
@@ -74,7 +74,7 @@ def test_a_check_shows_all_findings(vendor: Simulator, as_role: Any) -> None:
         assert re.fullmatch("[0-9a-f]{32}", found["request"])
     assert facts_of(text, "probes")["range"] == "appointTime"
     assert facts_of(text, "token")["left"] == "60 min"
-    assert facts_of(text, "settings")["header"] == "Authorization"
+    assert facts_of(text, "settings")["obs_auth_header"] == "Authorization"
 
 
 def test_the_report_can_be_copied_as_text(vendor: Simulator, as_role: Any) -> None:

@@ -33,7 +33,7 @@ from ..errors import (
     TokenEnded,
     Unreachable,
 )
-from ..observer import Observer, SilentObserver
+from ..observer import Attempt, Observer, SilentObserver
 from ..operations import OPERATIONS, AuthScheme, Operation
 from ..tokens import MemoryTokenStore, TokenState, TokenStore
 from .authenticators import Authenticator, Bearer, C2Signer, Open, Outgoing, Proof
@@ -255,7 +255,9 @@ class Transport:
             return payload
         finally:
             seconds = self._monotonic() - started
-            self.observer.called(name, outcome, seconds, course.attempts, call.request_id, status)
+            self.observer.called(
+                Attempt(name, outcome, seconds, course.attempts, call.request_id, status)
+            )
 
     def _exchange(
         self, call: _Call[P], proof: Proof, lane: PooledSession
