@@ -355,15 +355,13 @@ def _iterate_pages(
             raise ListChanged
 
 
-def _submit(
-    fetch: Callable[[int], Page[Reservation]], number: int
-) -> Future[Page[Reservation]]:
+def _submit(fetch: Callable[[int], Page[Reservation]], number: int) -> Future[Page[Reservation]]:
     return _get_pool().submit(copy_context().run, fetch, number)
 
 
 @cache
 def _get_pool() -> ThreadPoolExecutor:
-    """Return the threads of all exports. They call the vendor alone: no database, no cache."""
+    """Return the threads of all exports. They call the vendor and use no database."""
     return ThreadPoolExecutor(PAGES_AHEAD, thread_name_prefix="pages-ahead")
 
 
