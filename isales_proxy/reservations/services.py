@@ -28,6 +28,7 @@ from isales_proxy.reservations.live import (
 from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
+    "PAGES_AHEAD",
     "AllRows",
     "FoundReservation",
     "ListChanged",
