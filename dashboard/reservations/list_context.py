@@ -56,6 +56,7 @@ class ListContext:
     age_text: str = ""
     complete: bool = True
     cut_short: bool = False
+    exports: list[dict[str, str]] = field(default_factory=list)
     problem: Problem | None = None
     since_text: str = ""
     empty: str = ""
@@ -88,6 +89,8 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
         notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_build_candidates(address, form),
     )
+    if scope.can(Permission.EXPORT) and form.is_valid():
+        context.exports = context.page.list_exports()
     if form.refused_agent:
         context.agent_text = form.refused_agent
         context.agents = [each for each in context.agents if each != form.refused_agent]

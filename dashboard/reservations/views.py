@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.reservations import list_context
+from dashboard.reservations.export_file import RefusedFile, create_file_response
 from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
 from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
@@ -56,6 +57,39 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         # A name in an address could mean another agent later.
         response.headers["HX-Push-Url"] = context["list"].refresh_url
     return response
+
+
+@require_safe
+@vdn_page(Permission.SEE_RESERVATIONS, Permission.EXPORT)
+def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
+    """Send all rows of the list as a file: at once, or over `MOST_AT_ONCE` rows by a job.
+
+    A list that could not be read as a whole is answered by a page that tells why.
+    """
+    form = ReservationFilter(request.GET, scope=scope)
+    now = timezone.now()
+    found, status, problem = list_context.create_context(scope, form, now), 422, None
+    if form.is_valid():
+        try:
+            return create_file_response(
+                scope, form.query(), kind, bom=request.GET.get("bom") != "0"
+            )
+        except RefusedFile as refused:
+            problem, status = refused.problem, refused.problem.status
+            found = list_context.create_failed_context(scope, form, now, problem)
+    return render_page_or_fragment(
+        request,
+        page=_LIST,
+        fragment="reservations/_fragment.html",
+        context={
+            "form": form,
+            "list": found,
+            "options": list_context.list_options(scope),
+            "panel": None,
+        },
+        status=status,
+        problem=problem,
+    )
 
 
 @require_safe

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     SEE_ALL_AGENTS = "see_all_agents"
     SEE_NUMBERS = "see_numbers"
     REVEAL_NUMBERS = "reveal_numbers"
+    EXPORT = "export"
     SEE_RESULT_CODES = "see_result_codes"
     REFRESH_RESULT_CODES = "refresh_result_codes"
     EDIT_RESULT_CODES = "edit_result_codes"
@@ -36,6 +37,7 @@ _BASIC: Final = frozenset(
 _SUPERVISOR: Final = _BASIC | {
     Permission.SEE_ALL_AGENTS,
     Permission.REVEAL_NUMBERS,
+    Permission.EXPORT,
     Permission.SEE_OUTBOUND,
     Permission.TAKE_CALL_DATA,
     Permission.SEE_RAW_ANSWERS,
@@ -47,7 +49,12 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
         Role.AGENT: _BASIC | {Permission.REVEAL_NUMBERS},
         Role.SUPERVISOR: _SUPERVISOR,
         Role.AUDITOR: _BASIC
-        | {Permission.SEE_ALL_AGENTS, Permission.SEE_OUTBOUND, Permission.SEE_AUDIT},
+        | {
+            Permission.SEE_ALL_AGENTS,
+            Permission.EXPORT,
+            Permission.SEE_OUTBOUND,
+            Permission.SEE_AUDIT,
+        },
         Role.ADMIN: _SUPERVISOR
         | {
             Permission.REFRESH_RESULT_CODES,

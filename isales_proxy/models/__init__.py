@@ -11,6 +11,7 @@ from isales_proxy.models.codes import (
     RefreshKind,
     ResultCode,
 )
+from isales_proxy.models.exports import ExportJob, ExportState
 from isales_proxy.models.form_drafts import FormDraft
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
 from isales_proxy.models.people import (
@@ -39,6 +40,8 @@ __all__ = [
     "CodeNote",
     "CodeRefresh",
     "CodeSighting",
+    "ExportJob",
+    "ExportState",
     "FormDraft",
     "RefreshKind",
     "ResultCode",

@@ -26,6 +26,8 @@ class AuditAction(models.TextChoices):
     NUMBER_VIEWED = "number.viewed", _("Reservation of a number viewed")
     NUMBER_REVEALED = "number.revealed", _("Called number revealed")
     NUMBER_WITHHELD = "number.withheld", _("Called number not revealed")
+    RESERVATIONS_EXPORTED = "reservations.exported", _("Reservations exported")
+    RESERVATIONS_DOWNLOADED = "reservations.downloaded", _("File of reservations downloaded")
     CODES_REFRESHED = "codes.refreshed", _("Code table refreshed")
     CODES_ROLLED_BACK = "codes.rolled_back", _("Code table rolled back")
     CODE_NOTE_CHANGED = "codes.note", _("Meaning of a code changed")

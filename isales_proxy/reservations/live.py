@@ -6,8 +6,15 @@ Follows "Querying the List of Reserved Outbound Call Tasks".
 
 from __future__ import annotations
 
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice, pairwise
 from typing import Final, Literal
 
 from django.core.cache import caches
@@ -16,7 +23,7 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import IncompleteSweep, ISalesError
 from isales_proxy.client.page import Page, iter_pages
-from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
+from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
 from isales_proxy.core.settings import get_isales_settings
@@ -28,6 +35,9 @@ from isales_proxy.vendor import gateway
 KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
 ROW_FRESH: Final = timedelta(minutes=1)
+
+# The calls that all exports of a process make at the same time.
+PAGES_AHEAD: Final = 8
 
 _SEARCH_PAGES: Final = 5
 _SEARCH_PAGE_SIZE: Final = 100
@@ -65,6 +75,24 @@ class FoundReservation:
     row: Reservation
     as_of: datetime
     error: ISalesError | None = None
+
+
+class ListChanged(RuntimeError):
+    """The list changed while its pages were read, or has too many rows to check."""
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """Every row of a query: their number when the first page was answered, at `as_of` (aware UTC),
+    and the pages in the vendor's order.
+
+    Iterating `pages` raises ISalesError, and ListChanged unless exactly `total` different rows
+    came; the rows before that are of no use then.
+    """
+
+    total: int
+    as_of: datetime
+    pages: Iterator[tuple[Reservation, ...]]
 
 
 def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
@@ -128,6 +156,50 @@ def fetch_exact_number_page(*, scope: Scope, query: ReservationQuery) -> Reserva
         error=stale.error if stale else None,
         cut_short=cut_short,
     )
+
+
+def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_AHEAD) -> AllRows:
+    """Read every row of a query, whatever its page, with up to `pages_ahead` calls at a time.
+
+    Nothing is taken from the cache, nor put there. Raises ISalesError when the first page fails.
+    """
+    asked = _narrow_to_scope(scope, replace(query, page=1, size=MAX_PAGE_SIZE))
+    if asked is None:
+        return AllRows(0, timezone.now(), iter(()))
+    client = gateway.get_client(scope.vdn)
+
+    def fetch(number: int) -> Page[Reservation]:
+        page = client.list_reservations(vdn=scope.vdn.pk, query=replace(asked, page=number))
+        if not _filter_visible(scope, page.items)[1]:
+            raise ListChanged
+        return page
+
+    first = fetch(1)
+    if first.pages > MAX_PAGE:
+        raise ListChanged
+    return AllRows(first.total, timezone.now(), _iterate_pages(first, fetch, pages_ahead))
+
+
+def read_exact_number(*, scope: Scope, query: ReservationQuery) -> AllRows:
+    """Read every row of an exact number, for people without SEE_NUMBERS.
+
+    Raises ISalesError, and ListChanged where `fetch_exact_number_page` would cut the list short.
+    """
+    size = get_isales_settings().max_page_size
+    pages: list[tuple[Reservation, ...]] = []
+    while True:
+        asked = replace(query, page=len(pages) + 1, size=size)
+        found = fetch_exact_number_page(scope=scope, query=asked)
+        if found.error is not None:
+            raise found.error
+        if not found.complete:
+            raise ListChanged
+        pages.append(found.rows)
+        if size * len(pages) >= found.total:
+            break
+    if sum(map(len, pages)) != found.total:
+        raise ListChanged
+    return AllRows(found.total, found.as_of or timezone.now(), iter(pages))
 
 
 def fetch_one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
@@ -251,6 +323,51 @@ def _filter_visible(
     account = scope.agent_account
     own = tuple(row for row in rows if account and row.user_account == account)
     return own, len(own) == len(rows)
+
+
+def _iterate_pages(
+    first: Page[Reservation], fetch: Callable[[int], Page[Reservation]], pages_ahead: int
+) -> Iterator[tuple[Reservation, ...]]:
+    """Yield the rows of all pages in order; see `AllRows`."""
+    begins_with, keys, count = _list_keys(first), array("q", _list_keys(first)), len(first.items)
+    yield first.items
+    numbers = iter(range(2, first.pages + 1))
+    waiting: deque[Future[Page[Reservation]]] = deque()
+    try:
+        waiting.extend(_submit(fetch, number) for number in islice(numbers, pages_ahead))
+        while waiting:
+            page = waiting.popleft().result()
+            waiting.extend(_submit(fetch, number) for number in islice(numbers, 1))
+            if page.total != first.total:
+                raise ListChanged
+            keys.extend(_list_keys(page))
+            count += len(page.items)
+            yield page.items
+    finally:
+        for future in waiting:
+            future.cancel()
+    if count != first.total or any(one == other for one, other in pairwise(sorted(keys))):
+        raise ListChanged
+    if first.pages > 1:
+        # One row may have come for another that went: then the same number of rows is left.
+        again = fetch(1)
+        if again.total != first.total or _list_keys(again) != begins_with:
+            raise ListChanged
+
+
+def _submit(fetch: Callable[[int], Page[Reservation]], number: int) -> Future[Page[Reservation]]:
+    return _get_pool().submit(copy_context().run, fetch, number)
+
+
+@cache
+def _get_pool() -> ThreadPoolExecutor:
+    """Return the threads of all exports. They call the vendor and use no database."""
+    return ThreadPoolExecutor(PAGES_AHEAD, thread_name_prefix="pages-ahead")
+
+
+def _list_keys(page: Page[Reservation]) -> list[int]:
+    """List the hashes of the IDs of a page: 8 bytes a row. A row without an ID is never equal."""
+    return [hash(row.appoint_id) for row in page.items if row.appoint_id]
 
 
 def _filter_number(

@@ -10,17 +10,28 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from isales_proxy.access import Permission, Scope
+from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
+from isales_proxy.models import AuditAction
 from isales_proxy.number_access import services as number_access
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import live
-from isales_proxy.reservations.live import FoundReservation, ReservationPage
+from isales_proxy.reservations.live import (
+    PAGES_AHEAD,
+    AllRows,
+    FoundReservation,
+    ListChanged,
+    ReservationPage,
+)
 from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
+    "PAGES_AHEAD",
+    "AllRows",
     "FoundReservation",
+    "ListChanged",
     "RelatedReservations",
     "ReservationPage",
     "get",
@@ -28,6 +39,9 @@ __all__ = [
     "get_unmasked_for_service",
     "list_page",
     "list_related",
+    "read_all",
+    "record_download",
+    "record_export",
 ]
 
 
@@ -58,6 +72,64 @@ def list_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     else:
         found = live.fetch_page(scope=scope, query=query)
     return _mask_page(scope, found)
+
+
+def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_AHEAD) -> AllRows:
+    """Read every row that `list_page` would show page by page, in the same order and as masked.
+
+    `pages_ahead` is the most vendor calls at a time. Raises PermissionMissing without EXPORT, else
+    like `list_page` when the first page fails; ListChanged when the number of a masked list cannot
+    be checked. For errors of the later pages see `AllRows`.
+    """
+    scope.require(Permission.SEE_RESERVATIONS)
+    scope.require(Permission.EXPORT)
+    sees_numbers = scope.can(Permission.SEE_NUMBERS)
+    if query.called_no:
+        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
+    if query.called_no and not sees_numbers:
+        found = live.read_exact_number(scope=scope, query=query)
+    else:
+        found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
+    if sees_numbers:
+        return found
+    masked = (tuple(map(masking.mask_reservation, page)) for page in found.pages)
+    return replace(found, pages=masked)
+
+
+def record_export(*, scope: Scope, query: ReservationQuery, kind: str, rows: int) -> None:
+    """Record a finished file of `rows` rows in the audit; without that it must not be sent."""
+    number = SearchedNumber.parse(query.called_no)
+    audit.record(
+        AuditAction.RESERVATIONS_EXPORTED,
+        by=scope,
+        kind=kind,
+        rows=rows,
+        masked=not scope.can(Permission.SEE_NUMBERS),
+        number=number.text if number.is_complete else "",
+        filter=_describe_filter(query),
+    )
+
+
+def record_download(*, scope: Scope, export_id: int, kind: str, rows: int) -> None:
+    """Record in the audit that a file that was kept for its person was fetched."""
+    audit.record(
+        AuditAction.RESERVATIONS_DOWNLOADED,
+        by=scope,
+        subject=f"export {export_id}",
+        kind=kind,
+        rows=rows,
+    )
+
+
+def _describe_filter(query: ReservationQuery) -> dict[str, object]:
+    found = {
+        "agents": len(query.agents),
+        "task": query.task_id,
+        "begin": query.begin,
+        "end": query.end,
+        "by_number": bool(query.called_no),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
