@@ -12,16 +12,16 @@ from django.utils.translation import gettext as _
 
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
-    Column,
-    RowView,
-    build_rows,
+    RowFormatter,
     create_row_formatter,
 )
+from dashboard.ui.columns import filter_columns
+from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
-from dashboard.ui.paging import Pager, build_pager, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
+from isales_proxy.client.records import Reservation
 from isales_proxy.core import health
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
@@ -44,14 +44,11 @@ class ListContext:
     zone_text: str
     refresh_url: str
     clear_url: str
-    columns: tuple[Column, ...]
+    page: ListPage[Reservation, RowFormatter]
     ranges: list[dict[str, Any]]
     chips: list[dict[str, str]] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     """Values of the form's hidden inputs: one account each, or many in one."""
-    rows: list[RowView] = field(default_factory=list)
-    total: int | None = None
-    total_text: str = ""
     as_of_iso: str = ""
     as_of_text: str = ""
     source: str = "none"
@@ -62,7 +59,6 @@ class ListContext:
     problem: Problem | None = None
     since_text: str = ""
     empty: str = ""
-    pager: Pager | None = None
     notice: ParameterNotice | None = None
     agent_text: str = ""
     """Content of the field that adds agents: a text that was refused."""
@@ -74,13 +70,19 @@ class ListContext:
 def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
     """Create a context without rows."""
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
+    title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
     context = ListContext(
-        title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
+        title=title,
         vdn_id=scope.vdn.pk,
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
-        columns=RESERVATION_COLUMNS,
+        page=ListPage(
+            filter_columns(RESERVATION_COLUMNS, scope),
+            address,
+            title,
+            order_note=_("CC-iSales delivers this list in its own order; it cannot be sorted."),
+        ),
         ranges=_build_ranges(address, now),
         agents=form.list_asked_agents(),
         notice=build_parameter_notice(form, address.at(page=1)),
@@ -125,19 +127,23 @@ def fill_context(
 ) -> ListContext:
     """Create a context with the rows of a page. `problem` tells why they are not newer."""
     context = create_context(scope, form, now)
-    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = context.page.address
     formatter = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
-    context.rows = build_rows(
+    context.page.fill(
         found.rows,
-        columns=context.columns,
-        formatter=formatter,
-        get_url=lambda appoint_id: with_query(
-            get_reservation_url("reservation", scope.vdn.pk, appoint_id), row_query
+        formatter,
+        total=found.total,
+        get_id=lambda row: f"r-{row.appoint_id}" if row.appoint_id else "",
+        get_url=lambda row: with_query(
+            get_reservation_url("reservation", scope.vdn.pk, row.appoint_id), row_query
+        ),
+        get_attributes=lambda row: (
+            ("data-appoint-id", row.appoint_id or ""),
+            ("data-state", formatter.get_status(row).state.value),
         ),
     )
-    context.total, context.total_text = found.total, format_count(found.total)
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.cut_short = found.cut_short
     context.source_text = _format_source(found.source)
@@ -147,7 +153,6 @@ def fill_context(
         if found.source == "stale":
             context.age_text = formatter.times.behind(now - found.as_of)
             context.since_text = _format_last_answer(formatter.times)
-    context.pager = build_pager(address, total=found.total, shown=len(found.rows))
     if not found.total:
         context.unknown = form.find_unknown()
         if context.unknown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,6 +27,8 @@ class ListUrl:
     filters: tuple[tuple[str, str], ...]
     size: int
     page: int
+    sort: str = ""
+    """Column key, with `-` before it for descending order; "" is the list's own order."""
 
     @classmethod
     def from_form(cls, path: str, form: ReservationFilter) -> ListUrl:
@@ -54,6 +56,15 @@ class ListUrl:
         """Return the address, optionally with another page or size."""
         return with_query(self.path, self.query(page=page, size=size))
 
+    def beside(self, name: str) -> str:
+        """Return the address of all rows of this question at `name` under the path of the list."""
+        pairs = [*self.filters, *([("sort", self.sort)] if self.sort else [])]
+        return with_query(f"{self.path}{name}", _encode(pairs))
+
+    def sorted_by(self, sort: str) -> str:
+        """Return the first page in another order."""
+        return replace(self, sort=sort, page=1).at()
+
     def without(self, name: str, value: str | None = None) -> str:
         """Return the first page without one filter, or without all filters of that name."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
@@ -75,6 +86,8 @@ class ListUrl:
             pairs.append(("page", str(page)))
         if size != DEFAULT_SIZE:
             pairs.append(("size", str(size)))
+        if self.sort:
+            pairs.append(("sort", self.sort))
         return pairs
 
 
