@@ -148,6 +148,8 @@ urlpatterns = [
                     name="call_data_raw",
                 ),
                 path("write-backs/", write_backs.write_back_list, name="write_backs"),
+                path("write-backs/export.csv", write_backs.export, {"kind": "csv"}),
+                path("write-backs/export.xlsx", write_backs.export, {"kind": "xlsx"}),
                 path("write-backs/new/", write_backs.write_back_new, name="write_back_new"),
                 path("write-backs/<int:pk>/", write_backs.write_back, name="write_back"),
                 path("write-backs/<int:pk>/reveal/", reveals.write_back, name="reveal_write_back"),

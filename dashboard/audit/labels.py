@@ -15,7 +15,7 @@ from isales_proxy.models import AuditAction, AuditEvent, RefreshKind, Role, Toke
 # The kinds as the filter offers them, by the first part of their names.
 GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
     (gettext_lazy("Called numbers"), ("number", "reservations")),
-    (gettext_lazy("Call data"), ("call_data",)),
+    (gettext_lazy("Call data"), ("call_data", "task")),
     (gettext_lazy("Write-backs"), ("write_back",)),
     (gettext_lazy("Result codes"), ("codes",)),
     (gettext_lazy("Log-ins"), ("session",)),

@@ -34,8 +34,9 @@ class CodeFilter(CleanedInput, forms.Form):
     state = forms.ChoiceField(required=False, choices=[("", ""), *STATES], label=_("State"))
 
     def asked(self) -> dict[str, str]:
-        """Return the parameters that are set; only after `is_valid()`."""
-        return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data[name]}
+        """Return the filters that are set; only after `is_valid()`."""
+        found = self.cleaned_data
+        return {name: found[name] for name in self.base_fields if found[name]}
 
 
 class NoteTextField(ProseField):

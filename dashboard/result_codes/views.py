@@ -12,11 +12,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.result_codes import list_context
+from dashboard.result_codes import columns, list_context
 from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
-from dashboard.ui import exports, form_drafts
+from dashboard.ui import form_drafts
 from dashboard.ui.code_labels import explain, get_category_label, get_code_url
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
+from dashboard.ui.list_page import SORT, add_sort_field
+from dashboard.ui.local_lists import render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
@@ -50,18 +52,19 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.SEE_RESULT_CODES)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """Export the filtered table as a file."""
-    form = CodeFilter(request.GET)
+    form = create_filter(request)
     if not form.is_valid():
         return result_code_list(request, vdn_id=scope.vdn.pk)
     rows = _find_rows(scope, form)
-    now = timezone.now()
-    table = exports.ExportTable(
+    file = render_export(
+        request,
+        kind,
+        columns=columns.CODE_COLUMNS,
+        rows=rows,
+        formatter=columns.CodeRowFormatter(scope.vdn.pk),
         name=_FILE,
-        headings=list_context.get_export_headings(now),
-        rows=list_context.build_export_rows(rows, now),
         total=len(rows),
     )
-    file = exports.render_file(request, kind, table)
     if file is None:
         return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
     result_codes.record_export(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
@@ -132,22 +135,25 @@ def _save_override(request: ReaderRequest, scope: Scope, code: str) -> HttpRespo
     return SeeOther(place)
 
 
+def create_filter(request: ReaderRequest) -> CodeFilter:
+    """Create the filter and order of this address."""
+    return add_sort_field(CodeFilter(request.GET), columns.CODE_COLUMNS)
+
+
 def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
     """Return the filter of this address, and the context of the list."""
-    form = CodeFilter(request.GET)
+    form = create_filter(request)
     book = result_codes.get_book(scope.vdn)
-    rows = list_context.filter_rows(
-        list_context.build_rows(book, occurrences.count_recent(scope.vdn)), form
-    )
     held = history.get_active_roll_back(scope.vdn)
+    rows = _find_rows(scope, form)
     return form, list_context.create_context(scope, book, form, rows, held) | {"state": IDLE}
 
 
-def _find_rows(scope: Scope, form: CodeFilter) -> list[list_context.CodeRow]:
+def _find_rows(scope: Scope, form: CodeFilter) -> list[columns.CodeRow]:
     book = result_codes.get_book(scope.vdn)
-    return list_context.filter_rows(
-        list_context.build_rows(book, occurrences.count_recent(scope.vdn)), form
-    )
+    rows = columns.build_rows(book, occurrences.count_recent(scope.vdn))
+    sort = form.cleaned_data[SORT] if form.is_valid() else ""
+    return sort_rows(columns.filter_rows(rows, form), columns.CODE_COLUMNS, sort)
 
 
 def _get_detail(scope: Scope, code: str) -> CodeDetail:
@@ -163,7 +169,7 @@ def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
     return {
         "vdn_id": scope.vdn.pk,
         "code": detail.code,
-        "state": list_context.CodeRow(detail.code, row, detail.explained, detail.seen).state,
+        "state": columns.CodeRow(detail.code, row, detail.explained, detail.seen).state,
         "text_en": row.text_en if row else "",
         "text_zh": row.text_zh if row else "",
         "said": explain(detail.explained, get_language() or "en"),

@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.ui.columns import NOTHING
+from dashboard.ui.list_page import SORT, ListPage
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
-from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
+from dashboard.ui.paging import explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.reveal_control import create_write_back_control
-from dashboard.ui.row_formatting import (
-    WRITE_BACK_TONES,
-    CodeFormatter,
-    create_code_formatter,
-)
+from dashboard.ui.row_formatting import WRITE_BACK_TONES
 from dashboard.ui.times import TimeFormatter, format_zone
 from dashboard.write_backs import labels
+from dashboard.write_backs.columns import WriteBackFormatter, list_columns
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
-from isales_proxy.outbound import tasks
 from isales_proxy.problems import Problem
 from isales_proxy.write_backs.forms import FILTERS, WriteBackFilter
 from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackEntry, WriteBackPage
 
 _TABS: Final = ("", *WriteBackState.values)
-
-
-@dataclass(slots=True)
-class WriteBackRow:
-    """One write-back of the list."""
-
-    id: int
-    url: str
-    state: str
-    tone: str
-    state_text: str
-    remark: str
-    written: str
-    written_exact: str
-    by: str
-    task: str
-    task_id: str
-    unique_id: str
-    number: str
-    code: str
-    result: str
 
 
 @dataclass
@@ -61,16 +36,13 @@ class WriteBackListContext:
     zone_text: str
     here: str
     new_url: str
+    page: ListPage[WriteBackEntry, WriteBackFormatter]
     tabs: list[dict[str, Any]] = field(default_factory=list)
-    rows: list[WriteBackRow] = field(default_factory=list)
-    total: int = 0
-    total_text: str = ""
     poll_url: str = ""
     newer: str = ""
     problem: Problem | None = None
     empty: str = ""
     clear_url: str = ""
-    pager: Pager | None = None
     notice: ParameterNotice | None = None
 
 
@@ -84,6 +56,7 @@ def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteB
         new_url=reverse("write_back_new", args=[scope.vdn.pk])
         if scope.can(Permission.WRITE_BACK)
         else "",
+        page=ListPage(list_columns(scope), address, _("Write-backs"), css="write-backs"),
         clear_url=address.path,
         empty="bad-filter" if has_bad_field(form) else "",
         notice=build_parameter_notice(form, address.at(page=1)),
@@ -101,21 +74,27 @@ def fill_context(
     """Create a context with entries. With `newer` they are those of a page that polls."""
     listing = create_context(scope, form, now)
     address = _build_address(scope, form)
-    formatter = create_code_formatter(scope, now)
-    names = tasks.get_known_tasks(scope=scope)
-    listing.rows = [_build_row(scope, entry, formatter, names) for entry in found.entries]
-    listing.total, listing.total_text = found.total, format_count(found.total)
-    listing.tabs = _build_tabs(address, found)
-    if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
-        shown = ",".join(str(row.id) for row in listing.rows)
-        listing.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
-    if newer:
-        listing.newer = _("Show newer ones: %s") % format_count(newer)
     total = found.total
     if newer is not None:
         # Rows that stay on the screen may not match the filter any more.
         total = max(total, (address.page - 1) * address.size + len(found.entries))
-    listing.pager = build_pager(address, total=total, shown=len(found.entries))
+    listing.page.fill(
+        found.entries,
+        WriteBackFormatter(scope, now),
+        total=total,
+        get_id=lambda entry: f"w-{entry.row.pk}",
+        get_attributes=lambda entry: (
+            ("data-write-back", str(entry.row.pk)),
+            ("data-state", entry.row.state),
+        ),
+    )
+    listing.page.total = found.total
+    listing.tabs = _build_tabs(address, found)
+    if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
+        shown = ",".join(str(entry.row.pk) for entry in found.entries)
+        listing.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
+    if newer:
+        listing.newer = _("Show newer ones: %s") % format_count(newer)
     if not found.entries:
         past = bool(found.total) and address.page > 1
         listing.empty = explain_empty(past=past, filtered=bool(address.filters))
@@ -125,8 +104,7 @@ def fill_context(
 def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[str, Any]:
     """One write-back with its journal."""
     row = detail.entry.row
-    formatter = create_code_formatter(scope, now)
-    names = tasks.get_known_tasks(scope=scope)
+    formatter = WriteBackFormatter(scope, now)
     sending = detail.entry.is_sending(now)
     waiting = row.state == WriteBackState.WAITING
     here = reverse("write_back", args=[scope.vdn.pk, row.pk])
@@ -135,8 +113,15 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
         "vdn_id": scope.vdn.pk,
         "here": here,
         "poll_url": here if waiting else "",
-        "row": _build_row(scope, detail.entry, formatter, names),
-        "facts": labels.list_details(row.body, scope.vdn, formatter, names),
+        "row": {
+            "by": row.created_by_name,
+            "state": row.state,
+            "state_text": labels.format_state(detail.entry, now),
+            "remark": labels.describe_state(detail.entry, formatter.times),
+            "tone": WRITE_BACK_TONES[row.state],
+            "written_exact": formatter.times.exact(row.created_at),
+        },
+        "facts": labels.list_details(row.body, scope.vdn, formatter, formatter.names),
         "json": labels.format_json(row.body),
         "journal": labels.build_journal(detail.journal, formatter.times),
         "reservation_url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
@@ -165,29 +150,6 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
     }
 
 
-def _build_row(
-    scope: Scope, entry: WriteBackEntry, formatter: CodeFormatter, names: dict[str, str]
-) -> WriteBackRow:
-    row = entry.row
-    return WriteBackRow(
-        id=row.pk,
-        url=reverse("write_back", args=[scope.vdn.pk, row.pk]),
-        state=row.state,
-        tone=WRITE_BACK_TONES[row.state],
-        state_text=labels.format_state(entry, formatter.times.now),
-        remark=labels.describe_state(entry, formatter.times),
-        written=formatter.times.short(row.created_at),
-        written_exact=formatter.times.exact(row.created_at),
-        by=row.created_by_name,
-        task=names.get(row.service_id) or row.service_id,
-        task_id=row.service_id if names.get(row.service_id) else "",
-        unique_id=row.unique_id,
-        number=row.phone_number,
-        code=row.fail_code,
-        result=formatter.format_code(row.fail_code) if row.fail_code else NOTHING,
-    )
-
-
 def _build_tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
     chosen = dict(address.filters).get("state", "")
     tabs = []
@@ -195,7 +157,7 @@ def _build_tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
         kept = [pair for pair in address.filters if pair[0] != "state"]
         if state:
             kept.append(("state", state))
-        there = ListUrl(address.path, tuple(kept), address.size, 1)
+        there = replace(address, filters=tuple(kept), page=1)
         number = found.counts[state] if state else sum(found.counts.values())
         tabs.append(
             {
@@ -215,4 +177,6 @@ def _build_address(scope: Scope, form: WriteBackFilter) -> ListUrl:
     found: dict[str, Any] = form.cleaned_data
     filters = tuple((name, str(found[name])) for name in FILTERS if found.get(name))
     path = reverse("write_backs", args=[scope.vdn.pk])
-    return ListUrl(path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1))
+    return ListUrl(
+        path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1), found.get(SORT, "")
+    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,11 +17,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.ui import form_drafts
 from dashboard.ui.form_drafts import OpenForm
 from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment, wants_fragment
+from dashboard.ui.list_page import SORT, add_sort_field, get_order
+from dashboard.ui.local_lists import render_export
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.row_formatting import create_code_formatter
 from dashboard.ui.times import TimeFormatter
-from dashboard.write_backs import form_fields, labels, list_context
+from dashboard.write_backs import columns, form_fields, labels, list_context
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
@@ -51,8 +53,48 @@ _LONGEST_NUMBER = 18
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
-    form = WriteBackFilter(request.GET)
-    listing, status = _build_context(request, scope, form)
+    form = _create_filter(request, scope)
+    return _render_list(request, scope, form, *_build_context(request, scope, form))
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
+def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
+    """`/vdn/<id>/write-backs/export.<kind>`: all rows of the filter, in the order of the page."""
+    form = _create_filter(request, scope)
+    if not form.is_valid():
+        return _render_list(request, scope, form, *_build_context(request, scope, form))
+    shown = columns.list_columns(scope)
+    query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
+    try:
+        rows, total = queries.export(scope=scope, query=query, kind=kind)
+    except DailySearchLimitExceeded:
+        # The page shows the limit in place of its rows.
+        return _render_list(request, scope, form, *_build_context(request, scope, form))
+    formatter = columns.WriteBackFormatter(scope, timezone.now())
+    file = render_export(
+        request,
+        kind,
+        columns=shown,
+        rows=rows,
+        formatter=formatter,
+        name="write-backs",
+        total=total,
+    )
+    return file or SeeOther(reverse("write_backs", args=[scope.vdn.pk]))
+
+
+def _create_filter(request: ReaderRequest, scope: Scope) -> WriteBackFilter:
+    return add_sort_field(WriteBackFilter(request.GET), columns.list_columns(scope))
+
+
+def _render_list(
+    request: ReaderRequest,
+    scope: Scope,
+    form: WriteBackFilter,
+    listing: list_context.WriteBackListContext,
+    status: int,
+) -> HttpResponse:
     return render_page_or_fragment(
         request,
         page="write_backs/list.html",
@@ -75,11 +117,13 @@ def _build_context(
         return list_context.create_context(scope, form, now), 422
     shown = form.cleaned_data["shown"] if wants_fragment(request) else ()
     newer = None
+    order = get_order(columns.list_columns(scope), form.cleaned_data[SORT])
+    query = replace(form.query(), order=order)
     try:
         if shown:
-            found, newer = queries.list_shown(scope=scope, query=form.query(), shown=shown)
+            found, newer = queries.list_shown(scope=scope, query=query, shown=shown)
         else:
-            found = queries.list_page(scope=scope, query=form.query())
+            found = queries.list_page(scope=scope, query=query)
     except DailySearchLimitExceeded as error:
         listing = list_context.create_context(scope, form, now)
         listing.problem = problems.describe_search_limit(error)

@@ -55,6 +55,10 @@ class WriteBackQuerySet(models.QuerySet["WriteBack"]):
             found = found.filter(wanted)
         return found
 
+    def sorted_by(self, order: Iterable[str]) -> Self:
+        """Sort by these expressions, the newest first among equals; empty ones change nothing."""
+        return self.order_by(*order) if order else self
+
     def waiting(self) -> Self:
         """Write-backs that have not been delivered or ended."""
         return self.filter(state=WriteBackState.WAITING)

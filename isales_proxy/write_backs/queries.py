@@ -5,15 +5,16 @@ Rows are masked for people who may not see numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Count
+from django.db.models import Count, Max
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.models import WriteBack, WriteBackAttempt, WriteBackState
+from isales_proxy.audit import services as audit
+from isales_proxy.models import AuditAction, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.models.write_backs import WriteBackQuerySet
 from isales_proxy.number_access import services as searches
 from isales_proxy.outbound import tasks
@@ -23,20 +24,24 @@ from isales_proxy.write_backs.fields import POLICIES
 from isales_proxy.write_backs.services import NoSuchWriteBack
 
 MOST_SHOWN: Final = 200
+# Rows of an outbox up to which it may be sorted by columns without an index.
+MOST_SORTED: Final = 20_000
 _MOST_OTHERS: Final = 10
 _MOST_STATES: Final = 50
+_CHUNK: Final = 500
 
 
 @dataclass(frozen=True)
 class WriteBackQuery:
     """Filter and page of the outbox, newest first; empty text matches any. `q` is searched for in
-    unique IDs and called numbers."""
+    unique IDs and called numbers. `order` are expressions of `order_by`."""
 
     state: str = ""
     q: str = ""
     task: str = ""
     page: int = 1
     size: int = 25
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,45 @@ def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
     )
 
 
+def is_short(*, scope: Scope) -> bool:
+    """Tell whether this VDN's outbox may be sorted by any column. Raises PermissionMissing."""
+    scope.require(Permission.SEE_OUTBOUND)
+    return _outbox(scope).order_by()[: MOST_SORTED + 1].count() <= MOST_SORTED
+
+
+def export(
+    *, scope: Scope, query: WriteBackQuery, kind: str
+) -> tuple[Iterator[WriteBackEntry], int]:
+    """Read all entries of the query, whatever its page, and their number; audited.
+
+    `kind` is the file format. Entries that arrive meanwhile are left out. Raises PermissionMissing
+    and DailySearchLimitExceeded.
+    """
+    scope.require(Permission.SEE_OUTBOUND)
+    scope.require(Permission.EXPORT)
+    number = SearchedNumber.parse(query.q)
+    if number.is_complete:
+        searches.count_search(scope, number)
+    found = _filter(scope, query)
+    if query.state:
+        found = found.filter(state=query.state)
+    counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
+    total = int(counted["total"])
+    audit.record(
+        AuditAction.WRITE_BACKS_EXPORTED,
+        by=scope,
+        kind=kind,
+        rows=total,
+        state=query.state,
+        searched=bool(query.q),
+        masked=not scope.can(Permission.SEE_NUMBERS),
+        number=number.text if number.is_complete else "",
+    )
+    found = found.filter(pk__lte=counted["last"] or 0).with_last_attempt()
+    rows = found.iterator(chunk_size=_CHUNK)
+    return (_create_entry(scope, row) for row in rows), total
+
+
 def list_shown(
     *, scope: Scope, query: WriteBackQuery, shown: Iterable[int]
 ) -> tuple[WriteBackPage, int]:
@@ -110,7 +154,8 @@ def list_shown(
     scope.require(Permission.SEE_OUTBOUND)
     ids = list(dict.fromkeys(shown))[:MOST_SHOWN]
     page = list_page(scope=scope, query=replace(query, page=1, size=1))
-    entries = _entries(scope, _outbox(scope).filter(pk__in=ids), 0, MOST_SHOWN)
+    shown_rows = _outbox(scope).filter(pk__in=ids).sorted_by(query.order)
+    entries = _entries(scope, shown_rows, 0, MOST_SHOWN)
     newer = _filter(scope, query).filter(pk__gt=max(ids, default=0))
     if query.state:
         newer = newer.filter(state=query.state)
@@ -176,24 +221,30 @@ def _filter(scope: Scope, query: WriteBackQuery) -> WriteBackQuerySet:
     number = SearchedNumber.parse(query.q)
     sees_numbers = scope.can(Permission.SEE_NUMBERS)
     known = tasks.match(scope=scope, text=query.task).idents if query.task else ()
-    return _outbox(scope).matching(
-        tasks=[query.task, *known] if query.task else (),
-        text=query.q,
-        digits=number.text.removeprefix("+") if sees_numbers else "",
-        numbers=number.spellings if number.is_complete and not sees_numbers else (),
+    return (
+        _outbox(scope)
+        .matching(
+            tasks=[query.task, *known] if query.task else (),
+            text=query.q,
+            digits=number.text.removeprefix("+") if sees_numbers else "",
+            numbers=number.spellings if number.is_complete and not sees_numbers else (),
+        )
+        .sorted_by(query.order)
     )
 
 
 def _entries(
     scope: Scope, found: WriteBackQuerySet, first: int, size: int
 ) -> tuple[WriteBackEntry, ...]:
-    return tuple(
-        WriteBackEntry(
-            row=_mask_for(scope, row),
-            outcome=row.last_outcome or "",
-            maybe_sent=bool(row.last_maybe_sent),
-            http_status=row.last_status,
-            blocked=row.comes_later and row.state == WriteBackState.WAITING,
-        )
-        for row in found.with_last_attempt()[first : first + size]
+    rows = found.with_last_attempt()[first : first + size]
+    return tuple(_create_entry(scope, row) for row in rows)
+
+
+def _create_entry(scope: Scope, row: WriteBack) -> WriteBackEntry:
+    return WriteBackEntry(
+        row=_mask_for(scope, row),
+        outcome=row.last_outcome or "",
+        maybe_sent=bool(row.last_maybe_sent),
+        http_status=row.last_status,
+        blocked=row.comes_later and row.state == WriteBackState.WAITING,
     )

@@ -1,0 +1,158 @@
+"""Columns of the outbox, and the formatter of its rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.urls import reverse
+from django.utils.translation import get_language, gettext_lazy
+
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.local_lists import without_sort
+from dashboard.ui.row_formatting import WRITE_BACK_TONES, CodeFormatter
+from dashboard.ui.times import TimeFormatter
+from dashboard.write_backs import labels
+from isales_proxy.access import Permission, Scope
+from isales_proxy.outbound import tasks
+from isales_proxy.result_codes import services as result_codes
+from isales_proxy.write_backs import queries
+from isales_proxy.write_backs.queries import WriteBackEntry
+
+
+class WriteBackFormatter(CodeFormatter):
+    """The facts that all rows of a page share. `now` is aware."""
+
+    def __init__(self, scope: Scope, now: datetime) -> None:
+        super().__init__(
+            times=TimeFormatter(now),
+            book=result_codes.get_book(scope.vdn),
+            language=get_language() or "en",
+        )
+        self.vdn_id = scope.vdn.pk
+        self.names = tasks.get_known_tasks(scope=scope)
+
+    def get_task(self, entry: WriteBackEntry) -> tuple[str, str]:
+        """Return the name of the task and its ID, or the ID alone and ""."""
+        ident = entry.row.service_id
+        name = self.names.get(ident)
+        return (name, ident) if name else (ident, "")
+
+
+def _build_written(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
+    created = entry.row.created_at
+    return Cell(
+        "written",
+        formatter.times.short(created),
+        title=formatter.times.exact(created),
+        sub=entry.row.created_by_name,
+    )
+
+
+def _build_task(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
+    name, ident = formatter.get_task(entry)
+    return Cell("serviceId", name, title=name, sub=ident)
+
+
+def _build_unique(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
+    row = entry.row
+    url = reverse("write_back", args=[formatter.vdn_id, row.pk])
+    return Cell("uniqueId", row.unique_id, title=row.unique_id, url=url)
+
+
+def _build_result(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
+    code = entry.row.fail_code
+    if not code:
+        return Cell("failCode")
+    text = formatter.format_code(code)
+    return Cell("failCode", text, code=code, title=text)
+
+
+def _build_state(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
+    remark = labels.describe_state(entry, formatter.times)
+    return Cell(
+        "state",
+        labels.format_state(entry, formatter.times.now),
+        tone=WRITE_BACK_TONES[entry.row.state],
+        sub=remark,
+        sub_title=remark,
+    )
+
+
+_COLUMNS: Final[tuple[Column[WriteBackEntry, WriteBackFormatter], ...]] = (
+    Column(
+        "created",
+        gettext_lazy("Created"),
+        "c-written",
+        _build_written,
+        exports=(
+            ExportColumn(
+                gettext_lazy("Created"), lambda entry, _: entry.row.created_at, zoned=True
+            ),
+            ExportColumn(gettext_lazy("By"), lambda entry, _: entry.row.created_by_name),
+        ),
+        sort="pk",
+        hideable=False,
+    ),
+    Column(
+        "task",
+        gettext_lazy("Task"),
+        "c-wb-task",
+        _build_task,
+        exports=(
+            ExportColumn(
+                gettext_lazy("Task"), lambda entry, each: each.names.get(entry.row.service_id, "")
+            ),
+            ExportColumn(gettext_lazy("Task ID"), lambda entry, _: entry.row.service_id),
+        ),
+        sort="service_id",
+    ),
+    Column("unique", gettext_lazy("Unique ID"), "c-unique", _build_unique, sort="unique_id"),
+    Column(
+        "number",
+        gettext_lazy("Called number"),
+        "c-wb-number",
+        lambda entry, _: Cell("phoneNumber", entry.row.phone_number or NOTHING),
+        sort="phone_number",
+    ),
+    Column(
+        "result",
+        gettext_lazy("Result"),
+        "c-wb-result",
+        _build_result,
+        exports=(
+            ExportColumn(gettext_lazy("Result code"), lambda entry, _: entry.row.fail_code),
+            ExportColumn(
+                gettext_lazy("Result"),
+                lambda entry, each: (
+                    each.format_code(entry.row.fail_code) if entry.row.fail_code else ""
+                ),
+            ),
+        ),
+        sort="fail_code",
+    ),
+    Column(
+        "state",
+        gettext_lazy("State"),
+        "c-state",
+        _build_state,
+        exports=(
+            ExportColumn(
+                gettext_lazy("State"),
+                lambda entry, each: labels.format_state(entry, each.times.now),
+            ),
+            ExportColumn(
+                gettext_lazy("Remark"), lambda entry, each: labels.describe_state(entry, each.times)
+            ),
+        ),
+        sort="state",
+    ),
+)
+# Their order would need the whole table sorted.
+_WITHOUT_INDEX: Final = ("task", "number", "result")
+
+
+def list_columns(scope: Scope) -> tuple[Column[WriteBackEntry, WriteBackFormatter], ...]:
+    """List the columns for this person; the order of masked numbers would tell their digits."""
+    columns = _COLUMNS if scope.can(Permission.SEE_NUMBERS) else without_sort(_COLUMNS, ("number",))
+    return columns if queries.is_short(scope=scope) else without_sort(columns, _WITHOUT_INDEX)
