@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 _PATIENCE: Final = 120.0
@@ -30,25 +31,31 @@ class Answer:
 class Browser:
     """One kept connection to a server; `headers` go with every request."""
 
-    def __init__(self, address: str, **headers: str) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         self._line = HTTPConnection(address, timeout=_PATIENCE)
-        self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._headers = headers
 
     def ask(
-        self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
         """Send one request and read the whole answer."""
-        more = {name.replace("_", "-"): value for name, value in headers.items()}
         began = time.perf_counter()
-        self._line.request(method, path, body, self._headers | more)
+        self._line.request(method, path, body, {**self._headers, **headers})
         answer = self._line.getresponse()
         content = answer.read()
         seconds = time.perf_counter() - began
         return Answer(answer.status, _lower(answer), content, seconds)
 
-    def get(self, path: str, *, status: int = 200, **headers: str) -> Answer:
+    def get(
+        self, path: str, *, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Answer:
         """Get an answer of this status. Raises NotAvailable for any other."""
-        answer = self.ask(path, **headers)
+        answer = self.ask(path, headers=headers)
         if answer.status != status:
             raise NotAvailable(f"{path.partition('?')[0]} answers {answer.status}")
         return answer

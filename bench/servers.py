@@ -18,6 +18,7 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO, Final
@@ -55,6 +56,7 @@ class Stack:
         line.close()
 
 
+@cache
 def list_cores() -> tuple[int, int]:
     """Return the core of what is measured and that of stub and clients; equal where one is all."""
     cores = sorted(os.sched_getaffinity(0))
@@ -100,9 +102,10 @@ def find_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()[0])
 
 
-def run_module(name: str, env: dict[str, str]) -> str:
-    """Run a module of the bench to its end and return its output."""
-    return _run(["-m", name], env)
+def run_module(arguments: list[str], env: dict[str, str]) -> str:
+    """Run a module of the bench on the measured core and return its output."""
+    command = _pin([sys.executable, "-m", *arguments], list_cores()[0])
+    return _run(command, env)
 
 
 def _start_vendor(stack: ExitStack, log: IO[bytes]) -> str:
@@ -137,11 +140,12 @@ def _product_env(vendor: str) -> dict[str, str]:
 
 def _prepare(env: dict[str, str]) -> None:
     """Make database, static files, a supervisor and the table of result codes."""
-    _run(["manage.py", "migrate", "--verbosity=0"], env)
-    _run(["-c", _COLLECT], env)
+    manage = [sys.executable, "manage.py"]
+    _run([*manage, "migrate", "--verbosity=0"], env)
+    _run([sys.executable, "-c", _COLLECT], env)
     person = ["adduser", _PERSON, "--role", "supervisor", "--vdn", "88"]
-    _run(["manage.py", *person, "--password-env", "BENCH_PASSWORD"], env)
-    _run(["manage.py", "refresh_result_codes", "--vdn", "88"], env)
+    _run([*manage, *person, "--password-env", "BENCH_PASSWORD"], env)
+    _run([*manage, "refresh_result_codes", "--vdn", "88"], env)
 
 
 _COLLECT: Final = """
@@ -184,7 +188,7 @@ def _start_peers(stack: ExitStack, log: IO[bytes], vendor: str) -> tuple[str, st
         "BENCH_VENDOR": f"http://{vendor}",
         "DJANGO_SETTINGS_MODULE": "bench.peers.settings",
     }
-    session = run_module("bench.peers", env).strip()
+    session = run_module(["bench.peers"], env).strip()
     address = _free_address()
     options = ["--workers=1", "--worker-class=gthread", "--threads=8", "--keep-alive=30"]
     command = [sys.executable, "-m", "gunicorn", *options, f"--bind={address}"]
@@ -226,9 +230,9 @@ def _base_env() -> dict[str, str]:
     } | {"PYTHONPATH": str(ROOT)}
 
 
-def _run(arguments: list[str], env: dict[str, str]) -> str:
+def _run(command: list[str], env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, *arguments],
+        command,
         cwd=ROOT,
         env=env,
         capture_output=True,
@@ -236,7 +240,7 @@ def _run(arguments: list[str], env: dict[str, str]) -> str:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{arguments[:2]} failed:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from isales_proxy.simulator.demo_data import generate_reservations, result_codes
 
 VDN: Final = 88
+VENDOR_PATH: Final = "/rest/isales/v1/openapi/campaigns/88/appoint/list"
 POOL: Final = 12_000
 _ID: Final = "appointId"
 

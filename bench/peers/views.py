@@ -17,9 +17,9 @@ from django.shortcuts import render
 from rest_framework import generics, serializers
 
 from bench.peers.models import CallFlag, CallType, Reservation, ResultCode, TaskStatus
+from bench.vendor_rows import VENDOR_PATH
 
 ROWS: Final = 50
-LIST_PATH: Final = "/rest/isales/v1/openapi/campaigns/88/appoint/list"
 _TIMES: Final = ("appointTime", "beginTime")
 
 
@@ -28,7 +28,7 @@ def naive(request: HttpRequest) -> HttpResponse:
     """A page as it is first written: `requests.post`, codes from the database, `|date`."""
     page = int(request.GET.get("page", "1"))
     body = {"offset": (page - 1) * ROWS, "limit": ROWS}
-    answer = requests.post(os.environ["BENCH_VENDOR"] + LIST_PATH, json=body, timeout=10).json()
+    answer = requests.post(os.environ["BENCH_VENDOR"] + VENDOR_PATH, json=body, timeout=10).json()
     codes = {each.code: each.description for each in ResultCode.objects.all()}
     for row in answer["data"]:
         for name in _TIMES:
