@@ -69,7 +69,7 @@ def running() -> Iterator[Stack]:
     VAR.mkdir(parents=True, exist_ok=True)
     for path in VAR.glob("*"):
         # Compressing the static files is slow: those of the last run stay if they still fit.
-        if path.name not in {"static", "static-gathered"}:
+        if not path.name.startswith("static"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     (VAR / "metrics").mkdir()
     with ExitStack() as stack, (VAR / "servers.log").open("wb") as log:
@@ -240,7 +240,7 @@ def _run(command: list[str], env: dict[str, str]) -> str:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"{command} failed: {done.stderr[-2000:]}")
     return done.stdout
 
 
