@@ -1,0 +1,95 @@
+"""Measurements inside a process of the product: the work of a fragment, reading all rows.
+
+Run by `bench.exports` and `bench.pages` as `python -m bench.work fragment|reading ROUNDS`; prints
+JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+import django
+
+LIST_PATH: Final = "/vdn/88/reservations/"
+
+
+def main() -> None:
+    """Do what the first argument says."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+    django.setup()
+    found = count_work() if sys.argv[1] == "fragment" else time_reading(int(sys.argv[2]))
+    print(json.dumps(found))
+
+
+def count_work() -> dict[str, float]:
+    """Count the queries and the Python function calls of a fragment of 50 rows."""
+    from django.db import connection
+    from django.test import Client
+
+    from isales_proxy.models import User
+    from isales_proxy.vendor import gateway
+
+    browser = Client(headers={"HX-Request": "true"}, HTTP_HOST="127.0.0.1")
+    browser.force_login(User.objects.get(username="bench"))
+
+    def get(page: int) -> None:
+        answer = browser.get(LIST_PATH, {"page": page, "size": 50})
+        if answer.status_code != 200:
+            raise RuntimeError(f"the list answered {answer.status_code}")
+
+    # What is made once for each process is not counted.
+    for page in range(3):
+        get(100 + page)
+    queries: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        queries.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        get(110)
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    get(111)
+    sys.setprofile(None)
+    gateway.close()
+    return {"queries": len(queries), "calls": calls}
+
+
+def time_reading(rounds: int) -> dict[str, Any]:
+    """Time the reading of all rows with 8 pages ahead and with one, in turn, in seconds."""
+    from isales_proxy import access
+    from isales_proxy.client.queries import ReservationQuery
+    from isales_proxy.models import User
+    from isales_proxy.reservations import services
+    from isales_proxy.vendor import gateway
+
+    read_all = getattr(services, "read_all", None)
+    if read_all is None:
+        return {"missing": "reservations.services.read_all is not there"}
+    scope = access.enter(user=User.objects.get(username="bench"), vdn_id=88)
+    taken: dict[str, list[float]] = {"ahead": [], "sequential": []}
+    rows = 0
+    for _ in range(rounds):
+        for name, pages_ahead in (("ahead", 8), ("sequential", 1)):
+            began = time.perf_counter()
+            found = read_all(scope=scope, query=ReservationQuery(), pages_ahead=pages_ahead)
+            rows = sum(len(page) for page in found.pages)
+            taken[name].append(time.perf_counter() - began)
+    gateway.close()
+    return {**taken, "rows": rows}
+
+
+if __name__ == "__main__":
+    main()
