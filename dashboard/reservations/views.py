@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -172,7 +173,8 @@ def _fetch_list(request: ReaderRequest, scope: Scope) -> tuple[dict[str, Any], i
     context = {
         "form": form,
         "list": found,
-        "options": list_context.list_options(scope),
+        # A fragment shows none.
+        "options": SimpleLazyObject(lambda: list_context.list_options(scope)),
         "panel": None,
     }
     return context, status, problem
