@@ -364,7 +364,8 @@ def _iterate_pages(
     numbers = iter(range(2, first.pages + 1))
     waiting: deque[Future[Page[Reservation]]] = deque()
     try:
-        waiting.extend(_submit(fetch, number) for number in islice(numbers, pages_ahead))
+        # Twice as many are queued, so that no thread waits for a slow page to be handed on.
+        waiting.extend(_submit(fetch, number) for number in islice(numbers, 2 * pages_ahead - 1))
         while waiting:
             page = waiting.popleft().result()
             waiting.extend(_submit(fetch, number) for number in islice(numbers, 1))
