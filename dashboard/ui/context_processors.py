@@ -92,7 +92,7 @@ def _build_navigation(request: HttpRequest, scope: Scope) -> list[dict[str, Any]
         (
             _("My reservations") if own else _("Reservations"),
             "reservations",
-            ("reservation",),
+            ("reservation", "export_job"),
             scope.can(Permission.SEE_RESERVATIONS),
         ),
         (_("Tasks"), "tasks", ("task", "call_data_batch"), outbound),
