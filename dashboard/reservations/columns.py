@@ -183,7 +183,13 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
         # The distance to it would be wrong by the time somebody opens the file.
         exports=(ExportColumn(_DUE, lambda row, _formatter: row.appoint_time, zoned=True),),
     ),
-    Column("number", _NUMBER, "c-number", _build_number),
+    Column(
+        "number",
+        _NUMBER,
+        "c-number",
+        _build_number,
+        exports=(ExportColumn(_NUMBER, lambda row, _formatter: row.called_no),),
+    ),
     Column(
         "agent",
         _AGENT,

@@ -37,6 +37,8 @@ _FORMULA: Final = "=+@\uff0b\uff1d\uff0d\uff20-"
 _CELL_START: Final = re.compile(rf'(^|[,;"])(\s*)(?=[{_FORMULA}])')
 _LINE_BREAK: Final = re.compile(r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Text without any of these needs no escape, and most texts have none.
+_UNSAFE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_FORMULA}]|;$")
 _NUMBERS: Final = re.compile(r"\+?[0-9]+(?:; \+?[0-9]+)*", re.ASCII)
 _MOST_XLSX_ROWS: Final = 1_048_576
 _LONGEST_XLSX_TEXT: Final = 32_767
@@ -159,6 +161,8 @@ def escape_formula(text: str) -> str:
 
     A line break becomes "↵" and any other control character a blank, since a row is one line.
     """
+    if _UNSAFE.search(text) is None:
+        return text
     flat = _CONTROL.sub(" ", _LINE_BREAK.sub("↵", text))
     escaped = _CELL_START.sub(r"\1\2'", flat)
     # After a semicolon the closing quote would begin a cell that includes the end of the line.
@@ -180,11 +184,14 @@ def _iterate_lines(table: ExportTable) -> Iterator[str]:
 
 
 def _format_value(value: ExportValue, table: ExportTable) -> str | int:
+    if isinstance(value, str):
+        return escape_formula(value)
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return table.format_time(value)
     # A negative count would begin like a formula.
-    if isinstance(value, int) and value >= 0:
-        return value
-    text = table.format_time(value) if isinstance(value, datetime) else str(value or "")
-    return escape_formula(text)
+    return value if value >= 0 else escape_formula(str(value))
 
 
 def _write_rows(workbook: Any, table: ExportTable) -> None:

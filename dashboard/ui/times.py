@@ -1,8 +1,8 @@
 """Formats of times in the active zone, cheaper than Django's filters for pages of many times.
 
 Offsets of a zone change at quarters of an hour, so a process computes the offset once per quarter
-of an hour, and a page the text of a date once. Times of an hour that occurs twice, when clocks go back,
-are followed by their offset from UTC.
+of an hour, and a page the text of a date once. Times of an hour that occurs twice, when clocks
+go back, are followed by their offset from UTC.
 """
 
 from __future__ import annotations
