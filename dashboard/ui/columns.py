@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
 from dashboard.ui.exports import ExportTable
-from dashboard.ui.times import TimeFormatter, format_zone
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 
 NOTHING = "—"
@@ -116,7 +116,7 @@ def build_export(
 ) -> ExportTable:
     """Build the file of these columns: `name` without suffix, `total` rows."""
     parts = [part for column in columns for part in column.list_exports()]
-    suffix = f" ({format_zone(formatter.times.now, formatter.times.zone)})"
+    suffix = f" ({formatter.times.zone})"
     return ExportTable(
         name=name,
         headings=[f"{part.heading}{suffix if part.zoned else ''}" for part in parts],
