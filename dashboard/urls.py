@@ -102,6 +102,8 @@ urlpatterns = [
                 ),
                 path("call-data/<int:datum_id>/reveal/", reveals.datum, name="reveal_datum"),
                 path("tasks/", outbound.task_list, name="tasks"),
+                path("tasks/export.csv", outbound.export_tasks, {"kind": "csv"}),
+                path("tasks/export.xlsx", outbound.export_tasks, {"kind": "xlsx"}),
                 path("tasks/<str:service_id>/", outbound.task, name="task"),
                 path(
                     "tasks/<str:service_id>/call-data/",
