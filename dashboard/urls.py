@@ -143,6 +143,15 @@ urlpatterns = [
                 path("result-codes/", include(_result_codes)),
                 path("doctor/", doctor.doctor, name="doctor"),
                 path("settings/", installation.installation, name="settings"),
+                *[
+                    path(
+                        f"settings/{part}/export.{kind}",
+                        installation.export,
+                        {"part": part, "kind": kind},
+                    )
+                    for part in ("people", "tokens")
+                    for kind in ("csv", "xlsx")
+                ],
                 path("audit/", audit.audit_list, name="audit"),
                 path("audit/verify/", audit.audit_verify, name="audit_verify"),
                 path("audit/export.csv", audit.audit_export, {"kind": "csv"}, name="audit_export"),

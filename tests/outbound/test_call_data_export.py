@@ -208,6 +208,7 @@ def test_export_reads_rows_in_one_query(
         take(scope, count=20)
     assert CallDataBatch.objects.count() == 3
     supervisor.get(PAGE)
-    # Person, access rights, the length of the table, the count, the audit event in a transaction with its head, the rows.
+    # Person, access rights, the length of the table, the count, the audit event in a transaction
+    # with its head, the rows.
     with django_assert_max_num_queries(10):
         body_of(supervisor.get(f"{EXPORT}.csv"))
