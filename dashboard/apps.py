@@ -12,8 +12,8 @@ class DashboardConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # Importing registers the signal receivers.
-        pass
+        # Importing registers the renderer of the exports.
+        from dashboard.reservations import export_file  # noqa: F401
 
 
 class AdministrationConfig(admin.AdminConfig):

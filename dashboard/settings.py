@@ -182,9 +182,9 @@ HUEY: dict[str, Any] = {
     "immediate": False,
     # A quiet hour is one of `TIME_ZONE`, to which Django sets the process's clock.
     "utc": False,
-    # Two, so that a delivery need not wait for a code table that is being read.
+    # Three, so that a delivery waits neither for a code table that is being read nor for an export.
     # A person who wrote a result back watches it leave: an idle worker looks every second.
-    "consumer": {"workers": 2, "worker_type": "thread", "max_delay": 1.0},
+    "consumer": {"workers": 3, "worker_type": "thread", "max_delay": 1.0},
     **(
         {"huey_class": "huey.RedisHuey", "url": jobs_url}
         if jobs_url

@@ -12,6 +12,7 @@ from dashboard.account import views as own_account
 from dashboard.account.sign_in import security_keys
 from dashboard.audit import views as audit
 from dashboard.diagnostics import views as doctor
+from dashboard.exports import views as exports
 from dashboard.home import views as home
 from dashboard.outbound import views as outbound
 from dashboard.reservations import views as reservations
@@ -76,6 +77,10 @@ urlpatterns = [
     path("accounts/tokens/new/", token_views.token_new, name="token_new"),
     path("accounts/tokens/made/", token_views.token_made, name="token_made"),
     path("accounts/tokens/<str:token_key>/revoke/", token_views.token_revoke, name="token_revoke"),
+    path("exports/<int:export_id>/", exports.export_job, name="export_job"),
+    path("exports/<int:export_id>/file/", exports.download, name="export_file"),
+    path("exports/<int:export_id>/cancel/", exports.cancel, name="cancel_export"),
+    path("exports/<int:export_id>/restart/", exports.restart, name="restart_export"),
     path("preferences/language/", set_language, name="set_language"),
     path("preferences/theme/", home.set_theme, name="set_theme"),
     path("preferences/zone/", home.set_zone, name="set_zone"),
@@ -85,6 +90,18 @@ urlpatterns = [
         include(
             [
                 path("reservations/", reservations.reservation_list, name="reservations"),
+                path(
+                    "reservations/export.csv",
+                    reservations.export,
+                    {"kind": "csv"},
+                    name="reservations_export",
+                ),
+                path(
+                    "reservations/export.xlsx",
+                    reservations.export,
+                    {"kind": "xlsx"},
+                    name="reservations_export",
+                ),
                 path(
                     "reservations/<str:appoint_id>/",
                     reservations.reservation,

@@ -16,6 +16,7 @@ from isales_proxy.audit import retention as upkeep
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import health
 from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.exports import services as exports
 from isales_proxy.models import RefreshKind, Vdn
 from isales_proxy.outbound import recovery
 from isales_proxy.result_codes import services as result_codes
@@ -114,6 +115,30 @@ def deliver_every_minute() -> None:
 def recover_call_data() -> None:
     """Every minute: see to what a process left undone while call data was being taken."""
     recovery.settle_lost(timezone.now())
+
+
+@db_task()
+def run_exports() -> None:
+    """Run the exports that are queued."""
+    exports.run_queued()
+
+
+@receiver(exports.queued, dispatch_uid="isales_proxy.jobs")
+def run_queued_export(**_more: object) -> None:
+    """An export was queued."""
+    run_exports()
+
+
+@db_periodic_task(crontab())
+def run_exports_every_minute() -> None:
+    """Queued exports whose message was lost; those of a worker that died are marked."""
+    exports.run_queued()
+
+
+@db_periodic_task(crontab(minute="23"))
+def remove_exports() -> None:
+    """Every hour: delete the files whose day is over."""
+    exports.purge(timezone.now())
 
 
 @db_periodic_task(crontab(hour="4", minute="7"))

@@ -300,6 +300,18 @@ def describe_search_limit(error: DailySearchLimitExceeded) -> Problem:
     )
 
 
+def describe_changed_list() -> Problem:
+    """Describe a list that could not be read as a whole, in the active language."""
+    return Problem(
+        status=409,
+        slug="list-changed",
+        title=gettext("The list changed while it was read"),
+        detail=gettext("A file of it would lack rows or repeat some, so there is none."),
+        next_step=gettext("Try again; a shorter period is read faster."),
+        reference="",
+    )
+
+
 def respond(
     status: int,
     detail: str,

@@ -8,6 +8,7 @@ from typing import Final
 
 from isales_proxy.accounts import form_drafts, sessions, sign_in_attempts, tokens
 from isales_proxy.audit import retention
+from isales_proxy.exports import services as exports
 from isales_proxy.outbound import recovery
 from isales_proxy.result_codes import occurrences
 from isales_proxy.write_backs import services as write_backs
@@ -19,6 +20,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
     ("API tokens", tokens.purge),
     ("Sessions", sessions.purge),
     ("Attempts to log in", sign_in_attempts.purge),
+    ("Exports", exports.purge),
     ("Drafts of forms", form_drafts.purge),
     # The last one, since the others may be recorded there.
     ("Audit events", retention.purge),

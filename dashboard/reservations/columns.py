@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from dashboard.ui.columns import NOTHING, Cell, Column
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
 from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
@@ -159,19 +159,76 @@ def _build_business(row: Reservation, formatter: RowFormatter) -> Cell:
     return Cell("busiResult", row.busi_result, label=formatter.business)
 
 
+def _export_result(row: Reservation, formatter: RowFormatter) -> str:
+    return formatter.format_code(row.fail_code) if row.fail_code else ""
+
+
 def get_label(raw: str | None, labels: dict[str, str]) -> str:
     """Return the label of a vendor value, or the value itself where there is none."""
     return labels.get(raw, raw) if raw else NOTHING
 
 
+_DUE: Final = gettext_lazy("Due")
+_NUMBER: Final = gettext_lazy("Called number")
+_AGENT: Final = gettext_lazy("Agent")
+_TASK: Final = gettext_lazy("Task")
+_RESULT: Final = gettext_lazy("Call result")
+
 RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
-    Column("due", gettext_lazy("Due"), "c-due", _build_due),
-    Column("number", gettext_lazy("Called number"), "c-number", _build_number),
-    Column("agent", gettext_lazy("Agent"), "c-agent", _build_agent),
-    Column("task", gettext_lazy("Task"), "c-task", _build_task),
+    Column(
+        "due",
+        _DUE,
+        "c-due",
+        _build_due,
+        # The distance to it would be wrong by the time somebody opens the file.
+        exports=(ExportColumn(_DUE, lambda row, _formatter: row.appoint_time, zoned=True),),
+    ),
+    Column(
+        "number",
+        _NUMBER,
+        "c-number",
+        _build_number,
+        exports=(ExportColumn(_NUMBER, lambda row, _formatter: row.called_no),),
+    ),
+    Column(
+        "agent",
+        _AGENT,
+        "c-agent",
+        _build_agent,
+        exports=(
+            ExportColumn(_AGENT, lambda row, _formatter: row.user_name),
+            ExportColumn(gettext_lazy("Agent account"), lambda row, _formatter: row.user_account),
+        ),
+    ),
+    Column(
+        "task",
+        _TASK,
+        "c-task",
+        _build_task,
+        exports=(
+            ExportColumn(_TASK, lambda row, _formatter: row.task_name),
+            ExportColumn(gettext_lazy("Task ID"), lambda row, _formatter: row.task_id),
+        ),
+    ),
     Column("type", gettext_lazy("Type"), "c-type", _build_type),
     Column("task-status", gettext_lazy("Task status"), "c-status", _build_task_status),
     Column("call", gettext_lazy("Call status"), "c-call", _build_call),
-    Column("result", gettext_lazy("Call result"), "c-result", _build_result),
-    Column("business", BUSINESS_RESULT, "c-business", _build_business),
+    Column(
+        "result",
+        _RESULT,
+        "c-result",
+        _build_result,
+        exports=(
+            ExportColumn(gettext_lazy("Result code"), lambda row, _formatter: row.fail_code),
+            ExportColumn(_RESULT, _export_result),
+            ExportColumn(gettext_lazy("Cause"), lambda row, _formatter: row.result),
+        ),
+    ),
+    Column(
+        "business",
+        BUSINESS_RESULT,
+        "c-business",
+        _build_business,
+        exports=(ExportColumn(BUSINESS_RESULT, lambda row, _formatter: row.busi_result),),
+    ),
 )

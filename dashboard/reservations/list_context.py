@@ -16,6 +16,7 @@ from dashboard.reservations.columns import (
     create_row_formatter,
 )
 from dashboard.ui.columns import filter_columns
+from dashboard.ui.htmx import Answered
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
@@ -23,6 +24,7 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.core import health
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations.forms import ReservationFilter
@@ -56,6 +58,7 @@ class ListContext:
     age_text: str = ""
     complete: bool = True
     cut_short: bool = False
+    exports: list[dict[str, str]] = field(default_factory=list)
     problem: Problem | None = None
     since_text: str = ""
     empty: str = ""
@@ -88,6 +91,8 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
         notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_build_candidates(address, form),
     )
+    if scope.can(Permission.EXPORT) and form.is_valid():
+        context.exports = context.page.list_exports()
     if form.refused_agent:
         context.agent_text = form.refused_agent
         context.agents = [each for each in context.agents if each != form.refused_agent]
@@ -149,7 +154,7 @@ def fill_context(
     context.source_text = _format_source(found.source)
     if found.as_of is not None:
         context.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
-        context.as_of_text = formatter.times.clock(found.as_of)
+        context.as_of_text = _format_as_of(formatter.times, found.as_of)
         if found.source == "stale":
             context.age_text = formatter.times.behind(now - found.as_of)
             context.since_text = _format_last_answer(formatter.times)
@@ -160,6 +165,25 @@ def fill_context(
     if not found.rows:
         context.empty = "past-end" if found.total and address.page > 1 else "no-match"
     return context
+
+
+def describe_answer(scope: Scope, found: ReservationPage, as_of: datetime) -> Answered:
+    """Describe all that the markup of this page is made of, for its `ETag`."""
+    vdn = scope.vdn
+    return Answered(
+        shows=(
+            [list(row.__dict__.values()) for row in found.rows],
+            *(found.total, found.query.key(), found.complete, found.cut_short),
+            *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
+        ),
+        as_of=as_of,
+        text=_format_as_of(TimeFormatter(timezone.now()), as_of),
+        shared=get_isales_settings().page_cache_seconds if found.source == "cache" else 0,
+    )
+
+
+def _format_as_of(times: TimeFormatter, as_of: datetime) -> str:
+    return _("as of %(time)s") % {"time": times.clock(as_of)}
 
 
 def _build_candidates(address: ListUrl, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:

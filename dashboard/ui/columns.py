@@ -6,22 +6,19 @@ A cell holds ready texts, and the template only lays them out. Facts that all ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
-from dashboard.ui.exports import ExportTable
+from dashboard.ui.exports import ExportTable, ExportValue
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 
 NOTHING = "—"
 """Text of a cell without content."""
-
-ExportValue = str | int | datetime | None
 
 
 class Formatter(Protocol):
@@ -112,27 +109,26 @@ def filter_columns(
 
 
 def build_export(
-    columns: Sequence[Column[R, F]], rows: Iterable[R], formatter: F, *, name: str, total: int
+    columns: Sequence[Column[R, F]],
+    rows: Iterable[R],
+    formatter: F,
+    *,
+    name: str,
+    total: int,
+    facts: Sequence[tuple[str, str]] = (),
+    bom: bool = True,
 ) -> ExportTable:
-    """Build the file of these columns: `name` without suffix, `total` rows."""
+    """Build the file of these columns: `name` without suffix, `total` rows; see `ExportTable`."""
     parts = [part for column in columns for part in column.list_exports()]
-    suffix = f" ({formatter.times.zone})"
+    zone = formatter.times.zone
     return ExportTable(
         name=name,
-        headings=[f"{part.heading}{suffix if part.zoned else ''}" for part in parts],
-        rows=_iterate_values(parts, rows, formatter),
+        headings=[
+            f"{part.heading} ({zone})" if part.zoned else str(part.heading) for part in parts
+        ],
+        rows=([part.value(row, formatter) for part in parts] for row in rows),
         total=total,
+        times=formatter.times,
+        facts=facts,
+        bom=bom,
     )
-
-
-def _iterate_values(
-    parts: Sequence[ExportColumn[R, F]], rows: Iterable[R], formatter: F
-) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        yield tuple(_format_value(part.value(row, formatter), formatter.times) for part in parts)
-
-
-def _format_value(value: ExportValue, times: TimeFormatter) -> str:
-    if value is None:
-        return ""
-    return times.stamp(value) if isinstance(value, datetime) else str(value)

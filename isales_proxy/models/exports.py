@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
 from django.conf import settings
 from django.db import models

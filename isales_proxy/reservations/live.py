@@ -6,6 +6,7 @@ Follows "Querying the List of Reserved Outbound Call Tasks".
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -42,6 +43,10 @@ PAGES_AHEAD: Final = 8
 _SEARCH_PAGES: Final = 5
 _SEARCH_PAGE_SIZE: Final = 100
 
+# A row that a list shows every few seconds is stored anew only after this time.
+_STORED_AGAIN: Final = timedelta(seconds=30)
+_MOST_STORED: Final = 5000
+
 _responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
 
 
@@ -75,6 +80,10 @@ class FoundReservation:
     row: Reservation
     as_of: datetime
     error: ISalesError | None = None
+
+
+_stored: dict[str, FoundReservation] = {}
+_lock = threading.Lock()
 
 
 class ListChanged(RuntimeError):
@@ -300,15 +309,36 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
         visible, _complete = _filter_visible(scope, response.value.items)
         directory.remember_names(scope=scope, rows=visible)
         result_codes.record_codes(scope.vdn, response.value.items)
-        caches["rows"].set_many(
-            {
-                _get_row_key(scope, row.appoint_id): FoundReservation(row, response.as_of)
-                for row in response.value.items
-                if row.appoint_id
-            },
-            KEEP_SECONDS,
-        )
+        _store_rows(scope, response)
     return response
+
+
+def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
+    """Store each row by its ID, unless this process stored the very same one just before."""
+    new = {}
+    for row in response.value.items:
+        if row.appoint_id:
+            key = _get_row_key(scope, row.appoint_id)
+            last = _stored.get(key)
+            if (
+                last is None
+                or not timedelta() <= response.as_of - last.as_of < _STORED_AGAIN
+                or last.row.__dict__ != row.__dict__
+            ):
+                new[key] = FoundReservation(row, response.as_of)
+    if not new:
+        return
+    caches["rows"].set_many(new, KEEP_SECONDS)
+    with _lock:
+        if len(_stored) + len(new) > _MOST_STORED:
+            _stored.clear()
+        _stored.update(new)
+
+
+def clear_memory() -> None:
+    """Forget which rows this process has stored."""
+    with _lock:
+        _stored.clear()
 
 
 def _filter_visible(
@@ -334,7 +364,8 @@ def _iterate_pages(
     numbers = iter(range(2, first.pages + 1))
     waiting: deque[Future[Page[Reservation]]] = deque()
     try:
-        waiting.extend(_submit(fetch, number) for number in islice(numbers, pages_ahead))
+        # Twice as many are queued, so that no thread waits for a slow page to be handed on.
+        waiting.extend(_submit(fetch, number) for number in islice(numbers, 2 * pages_ahead - 1))
         while waiting:
             page = waiting.popleft().result()
             waiting.extend(_submit(fetch, number) for number in islice(numbers, 1))
@@ -355,15 +386,13 @@ def _iterate_pages(
             raise ListChanged
 
 
-def _submit(
-    fetch: Callable[[int], Page[Reservation]], number: int
-) -> Future[Page[Reservation]]:
+def _submit(fetch: Callable[[int], Page[Reservation]], number: int) -> Future[Page[Reservation]]:
     return _get_pool().submit(copy_context().run, fetch, number)
 
 
 @cache
 def _get_pool() -> ThreadPoolExecutor:
-    """Return the threads of all exports. They call the vendor alone: no database, no cache."""
+    """Return the threads of all exports. They call the vendor and use no database."""
     return ThreadPoolExecutor(PAGES_AHEAD, thread_name_prefix="pages-ahead")
 
 

@@ -28,6 +28,7 @@ from isales_proxy.reservations.live import (
 from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
+    "PAGES_AHEAD",
     "AllRows",
     "FoundReservation",
     "ListChanged",
@@ -97,13 +98,14 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
 
 def record_export(*, scope: Scope, query: ReservationQuery, kind: str, rows: int) -> None:
     """Record a finished file of `rows` rows in the audit; without that it must not be sent."""
+    number = SearchedNumber.parse(query.called_no)
     audit.record(
         AuditAction.RESERVATIONS_EXPORTED,
         by=scope,
         kind=kind,
         rows=rows,
         masked=not scope.can(Permission.SEE_NUMBERS),
-        number=query.called_no,
+        number=number.text if number.is_complete else "",
         filter=_describe_filter(query),
     )
 

@@ -114,6 +114,7 @@ def test_jobs_are_commands(vendor: Simulator, scope: Scope) -> None:
         "API tokens: 0",
         "Sessions: 0",
         "Attempts to log in: 0",
+        "Exports: 0",
         "Drafts of forms: 0",
         "Audit events: 0",
     ]

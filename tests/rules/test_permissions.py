@@ -18,12 +18,14 @@ from isales_proxy.access.permissions import get_permissions
 from isales_proxy.api.reservations import Reservations
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core.settings import PrivacySettings
+from isales_proxy.exports import services as exports
 from isales_proxy.models import (
     Access,
     BatchState,
     CallDataBatch,
     CallDatum,
     CodeRefresh,
+    ExportJob,
     Role,
     TokenScope,
     User,
@@ -102,13 +104,21 @@ def known(vendor: Simulator, people: dict[str, User], as_role: Any) -> dict[str,
         "code": "00604",
         # The table was read when the first row was shown.
         "refresh": str(CodeRefresh.objects.get(vdn_id=88).pk),
+        "export_id": str(export_of(people["supervisor"]).pk),
         "token_key": token_of(people["agent"], TokenScope.READ)[0].token_key,
     }
 
 
+def export_of(user: User) -> ExportJob:
+    """Return a queued export of this person in VDN 88."""
+    return exports.request_export(
+        scope=enter(user=user, vdn_id=88), source="reservations", kind="csv", question={}, total=1
+    )
+
+
 # Addresses without anything behind them: enough where nothing is reached.
 EXAMPLES = dict.fromkeys(
-    ("service_id", "batch_id", "datum_id", "pk", "code", "refresh", "appoint_id"), "1"
+    ("service_id", "batch_id", "datum_id", "pk", "code", "refresh", "appoint_id", "export_id"), "1"
 )
 
 
