@@ -72,7 +72,12 @@ def test_file_of_write_backs_equals_the_list(
         outbox.write(name)
     client, path = as_role(role), "/vdn/88/write-backs/"
     query = {"q": q, "sort": f"{sign}{key}", "size": "100"}
-    text = client.get(path, query).content.decode()
+    page = client.get(path, query)
+    if page.status_code == 422:
+        # The order of masked numbers, in both.
+        assert client.get(f"{path}export.csv", query).status_code == 422
+        return
+    text = page.content.decode()
     shown = re.findall(r'data-field="uniqueId"[^>]*><a [^>]*>([^<]*)</a>', text)
     rows = read_file(client, path, query)
     assert shown
