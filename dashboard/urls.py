@@ -119,6 +119,8 @@ urlpatterns = [
                 ),
                 path("call-data/<int:datum_id>/reveal/", reveals.datum, name="reveal_datum"),
                 path("tasks/", outbound.task_list, name="tasks"),
+                path("tasks/export.csv", outbound.export_tasks, {"kind": "csv"}),
+                path("tasks/export.xlsx", outbound.export_tasks, {"kind": "xlsx"}),
                 path("tasks/<str:service_id>/", outbound.task, name="task"),
                 path(
                     "tasks/<str:service_id>/call-data/",
@@ -158,6 +160,15 @@ urlpatterns = [
                 path("result-codes/", include(_result_codes)),
                 path("doctor/", doctor.doctor, name="doctor"),
                 path("settings/", installation.installation, name="settings"),
+                *[
+                    path(
+                        f"settings/{part}/export.{kind}",
+                        installation.export,
+                        {"part": part, "kind": kind},
+                    )
+                    for part in ("people", "tokens")
+                    for kind in ("csv", "xlsx")
+                ],
                 path("audit/", audit.audit_list, name="audit"),
                 path("audit/verify/", audit.audit_verify, name="audit_verify"),
                 path("audit/export.csv", audit.audit_export, {"kind": "csv"}, name="audit_export"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,33 +13,22 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.audit import labels, links
-from dashboard.ui import exports
-from dashboard.ui.list_url import with_query
+from dashboard.audit import labels
+from dashboard.audit.columns import AUDIT_COLUMNS, EventFormatter
+from dashboard.ui.list_page import SORT, ListPage
+from dashboard.ui.list_url import ListUrl, with_query
 from dashboard.ui.paging import explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Scope
 from isales_proxy.audit.forms import FILTERS, AuditFilter
 from isales_proxy.audit.queries import MOST_COUNTED, AuditPage
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from isales_proxy.problems import Problem
 
 Pairs = tuple[tuple[str, str], ...]
 
-EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
-    gettext_lazy("Event"),
-    gettext_lazy("At"),
-    gettext_lazy("Kind"),
-    gettext_lazy("Kind (short)"),
-    gettext_lazy("By"),
-    gettext_lazy("Network address"),
-    gettext_lazy("VDN"),
-    gettext_lazy("Subject"),
-    gettext_lazy("Reason"),
-    gettext_lazy("Detail"),
-    gettext_lazy("Fingerprint"),
-)
 _FAULTS: Final[dict[str, str | Promise]] = {
     "CHANGED": gettext_lazy("Event %(at)s is not as it was written."),
     "MISSING": gettext_lazy("An event before event %(at)s is missing."),
@@ -57,6 +45,7 @@ class AuditUrl:
 
     path: str
     pairs: Pairs
+    sort: str = ""
 
     @classmethod
     def from_form(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
@@ -71,7 +60,8 @@ class AuditUrl:
                 pairs.append((name, str(form.data[name]).strip()))
             elif found.get(name):
                 pairs.append((name, str(found[name])))
-        return cls(reverse("audit", args=[scope.vdn.pk]), tuple(pairs))
+        path = reverse("audit", args=[scope.vdn.pk])
+        return cls(path, tuple(pairs), found.get(SORT, ""))
 
     def at(self, **more: int) -> str:
         """This question, on the page `before` or `after` an event."""
@@ -81,32 +71,14 @@ class AuditUrl:
         """This question without these filters."""
         return self._with(tuple(pair for pair in self.pairs if pair[0] not in names))
 
-    def elsewhere(self, path: str) -> str:
-        """This question at another address."""
-        return with_query(path, urlencode(self.pairs, safe=",:"))
+    @property
+    def listed(self) -> ListUrl:
+        """This question for the links of the list."""
+        return ListUrl(self.path, self.pairs, DEFAULT_SIZE, 1, self.sort)
 
     def _with(self, pairs: Pairs) -> str:
-        return with_query(self.path, urlencode(pairs, safe=",:"))
-
-
-@dataclass(frozen=True)
-class EventRow:
-    """One event of the list."""
-
-    id: int
-    kind: str
-    tone: str
-    at: str
-    at_exact: str
-    by: str
-    address: str
-    subject: str
-    subject_url: str
-    reason: str
-    facts: list[tuple[str, str]]
-    changes: list[labels.Change]
-    fingerprint: str
-    of_no_vdn: bool
+        order = ((SORT, self.sort),) if self.sort else ()
+        return with_query(self.path, urlencode((*pairs, *order), safe=",:"))
 
 
 @dataclass
@@ -118,17 +90,14 @@ class AuditListContext:
     zone_text: str
     here: str
     clear_url: str
-    events: list[EventRow] = field(default_factory=list)
-    total: int = 0
+    page: ListPage[AuditEvent, EventFormatter]
     total_text: str = ""
     groups: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
     chosen: int = 0
     chips: list[dict[str, str]] = field(default_factory=list)
     kept: list[tuple[str, str]] = field(default_factory=list)
-    newest_url: str = ""
-    newer_url: str = ""
-    older_url: str = ""
-    exports: list[dict[str, str]] = field(default_factory=list)
+    pages: list[dict[str, str]] = field(default_factory=list)
+    """Links to the first, previous and next page, as far as there are such."""
     empty: str = ""
     verified: str = ""
     problem: str = ""
@@ -147,6 +116,7 @@ def create_context(
         path=address.path,
         zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
         here=address.at(),
+        page=ListPage(AUDIT_COLUMNS, address.listed, _("Events of the audit"), css="audit"),
         clear_url=address.path if address.pairs or not form.is_valid() else "",
         groups=_groups(form),
         kept=[pair for pair in address.pairs if pair[0] in {"number_key", "number_end"}],
@@ -165,77 +135,37 @@ def fill_context(
     """A board with a page of events."""
     board = create_context(scope, form, now, head)
     address = AuditUrl.from_form(scope, form)
-    moments = TimeFormatter(now)
-    board.events = [_line(event, moments, scope.vdn.pk) for event in found.events]
-    board.total = found.total
+    board.page.fill(
+        found.events,
+        EventFormatter(scope.vdn.pk, TimeFormatter(now)),
+        total=found.total,
+        get_id=lambda event: f"e-{event.pk}",
+        get_attributes=lambda event: (("data-event", str(event.pk)),),
+    )
     board.total_text = _total(found.total)
-    if found.newer:
-        board.newest_url = address.at()
-        board.newer_url = address.at(after=found.events[0].pk)
-    if found.older:
-        board.older_url = address.at(before=found.events[-1].pk)
+    board.pages = _build_pages(address, found, oldest_first=form.query().oldest_first)
     if not found.events:
         paged = bool(form.cleaned_data["before"] or form.cleaned_data["after"])
         board.empty = explain_empty(past=paged and bool(found.total), filtered=bool(address.pairs))
-    board.exports = [
-        {"label": kind.upper(), "url": address.elsewhere(_export_path(scope, kind))}
-        for kind in exports.WRITERS
-    ]
     return board
 
 
-def export_rows(events: Iterable[AuditEvent], moments: TimeFormatter) -> Iterator[tuple[str, ...]]:
-    """The cells of an export in the order of `EXPORT_HEADINGS`."""
-    for event in events:
-        changes = [
-            f"{each.label}: {each.before} → {each.after}" for each in labels.list_changes(event)
-        ]
-        facts = [f"{label}: {text}" for label, text in labels.list_details(event)]
-        yield (
-            str(event.pk),
-            moments.stamp(event.at),
-            labels.describe_action(event),
-            event.action,
-            event.actor,
-            event.address,
-            "" if event.vdn_id is None else str(event.vdn_id),
-            event.subject,
-            event.reason,
-            "; ".join(facts + changes),
-            event.hash,
-        )
-
-
-def export_headings(moments: TimeFormatter) -> list[str]:
-    """The headings in the reader's language; the zone of the times is named."""
-    zone: Any = moments.zone
+def _build_pages(
+    address: AuditUrl, found: AuditPage, *, oldest_first: bool
+) -> list[dict[str, str]]:
+    if not found.events:
+        return []
+    numbers = [event.pk for event in found.events]
+    newer = _("Newer"), address.at(after=max(numbers)), found.newer
+    older = _("Older"), address.at(before=min(numbers)), found.older
+    back, onward = (older, newer) if oldest_first else (newer, older)
+    first = _("Oldest") if oldest_first else _("Newest"), address.at(), back[2]
+    named = (("first", "", first), ("prev", "prev", back), ("next", "next", onward))
     return [
-        f"{heading} ({zone})" if place == 1 else str(heading)
-        for place, heading in enumerate(EXPORT_HEADINGS)
+        {"id": f"pg-{name}", "rel": rel, "label": label, "url": url}
+        for name, rel, (label, url, there) in named
+        if there
     ]
-
-
-def _line(event: AuditEvent, moments: TimeFormatter, vdn_id: int) -> EventRow:
-    return EventRow(
-        id=event.pk,
-        kind=labels.describe_action(event),
-        tone=labels.get_tone(event),
-        at=moments.clock(event.at),
-        at_exact=moments.exact(event.at),
-        by=event.actor,
-        address=event.address,
-        subject=event.subject,
-        subject_url=links.of_subject(event, vdn_id),
-        reason=event.reason,
-        facts=labels.list_details(event),
-        changes=labels.list_changes(event),
-        fingerprint=event.hash,
-        of_no_vdn=event.vdn_id is None,
-    )
-
-
-def _export_path(scope: Scope, kind: str) -> str:
-    return reverse("audit_export", kwargs={"vdn_id": scope.vdn.pk, "kind": kind})
 
 
 def _total(total: int) -> str:
@@ -264,7 +194,7 @@ def _chips(address: AuditUrl) -> list[dict[str, str]]:
     kinds = [value for name, value in address.pairs if name == "kind"]
     for kind in kinds:
         left = tuple(pair for pair in address.pairs if pair != ("kind", kind))
-        url = AuditUrl(address.path, left).at()
+        url = replace(address, pairs=left).at()
         chips.append(
             {
                 "name": "kind",

@@ -14,9 +14,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.audit import list_context, verification
+from dashboard.audit.columns import AUDIT_COLUMNS, EventFormatter
 from dashboard.audit.forms import VerifyForm
-from dashboard.ui import exports
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
+from dashboard.ui.list_page import add_sort_field
+from dashboard.ui.local_lists import render_export
 from dashboard.ui.paging import format_count
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
@@ -40,7 +42,7 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
     An address with a called number is left at once for one with its fingerprint.
     """
-    form = AuditFilter(request.GET)
+    form = _create_filter(request)
     try:
         searched = _searched(scope, form)
     except DailySearchLimitExceeded as error:
@@ -79,10 +81,10 @@ def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 @require_safe
-@vdn_page(Permission.SEE_AUDIT)
+@vdn_page(Permission.SEE_AUDIT, Permission.EXPORT)
 def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """All events of the filter as a file."""
-    form = AuditFilter(request.GET)
+    form = _create_filter(request)
     if not form.is_valid():
         return _render_list(request, scope, form)
     try:
@@ -98,15 +100,20 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
             % {"total": format_count(refused.total), "most": format_count(queries.MOST_EXPORTED)},
         )
         return _render_list(request, scope, form, status=422)
-    moments = TimeFormatter(timezone.now())
-    table = exports.ExportTable(
+    file = render_export(
+        request,
+        kind,
+        columns=AUDIT_COLUMNS,
+        rows=found.events,
+        formatter=EventFormatter(scope.vdn.pk, TimeFormatter(timezone.now())),
         name=_FILE,
-        headings=list_context.export_headings(moments),
-        rows=list_context.export_rows(found.events, moments),
         total=found.total,
     )
-    file = exports.render_file(request, kind, table)
     return _render_list(request, scope, form, status=422) if file is None else file
+
+
+def _create_filter(request: ReaderRequest) -> AuditFilter:
+    return add_sort_field(AuditFilter(request.GET), AUDIT_COLUMNS)
 
 
 def _searched(scope: Scope, form: AuditFilter) -> bool:

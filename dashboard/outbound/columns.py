@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
+from django.template import Context
+from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.local_lists import render_badge, without_sort
 from dashboard.ui.paging import format_count
-from dashboard.ui.reveal_control import RevealControl, create_datum_control
+from dashboard.ui.reveal_control import create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import labels, tasks
+from isales_proxy.outbound import labels, queries, tasks
 from isales_proxy.outbound.queries import TaskFigures
 from isales_proxy.outbound.tasks import Task
 
@@ -31,18 +37,6 @@ _TONES: Final = {
     BatchState.UNKNOWN: "late",
     BatchState.LOST: "failed",
 }
-EXPORT_HEADINGS: Final[tuple[str | Promise, ...]] = (
-    gettext_lazy("Batch"),
-    gettext_lazy("Taken at"),
-    gettext_lazy("Task ID"),
-    gettext_lazy("Task"),
-    gettext_lazy("Row"),
-    gettext_lazy("Unique ID"),
-    gettext_lazy("Called numbers"),
-    gettext_lazy("Calling number"),
-    gettext_lazy("Call data"),
-    gettext_lazy("IE data"),
-)
 
 
 @dataclass(frozen=True)
@@ -51,59 +45,127 @@ class TaskRow:
 
     service_id: str
     name: str
-    url: str
     gone: bool
-    batches: str
-    rows: str
-    last: str
-    last_ago: str
+    taken: TaskFigures | None
+
+    @property
+    def batches(self) -> int | None:
+        """Number of batches; None without any."""
+        return self.taken.batches if self.taken else None
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows taken; None without a batch."""
+        return self.taken.rows if self.taken else None
+
+    @property
+    def last_at(self) -> datetime | None:
+        """Time of the last request."""
+        return self.taken.last_at if self.taken else None
+
+
+class OutboundFormatter:
+    """The facts that all rows of a page share. `names` are those of the tasks known."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.vdn_id = scope.vdn.pk
+        self.times = TimeFormatter(timezone.now())
+        self.names = tasks.get_known_tasks(scope=scope)
 
 
 def build_task_rows(
-    scope: Scope,
-    listed: Iterable[Task] | None,
-    taken: dict[str, TaskFigures],
-    names: dict[str, str],
+    listed: Iterable[Task] | None, taken: dict[str, TaskFigures], names: dict[str, str]
 ) -> list[TaskRow]:
     """The vendor's tasks in its order, then other tasks with call data.
 
     Without the vendor's list (None) no task is marked as gone.
     """
-    times = TimeFormatter(timezone.now())
     known = {task.service_id: task.name for task in listed or ()}
     others = {ident: names.get(ident, "") for ident in sorted(taken) if ident not in known}
     return [
-        _build_task_row(
-            scope,
-            ident,
-            name,
+        TaskRow(
+            service_id=ident,
+            name=name,
             gone=listed is not None and ident not in known,
             taken=taken.get(ident),
-            times=times,
         )
         for ident, name in [*known.items(), *others.items()]
     ]
 
 
-def _build_task_row(
-    scope: Scope,
-    ident: str,
-    name: str,
-    *,
-    gone: bool,
-    taken: TaskFigures | None,
-    times: TimeFormatter,
-) -> TaskRow:
-    return TaskRow(
-        service_id=ident,
-        name=name,
-        url=reverse("task", args=[scope.vdn.pk, ident]) if tasks.is_task_id(ident) else "",
-        gone=gone,
-        batches=format_count(taken.batches) if taken else "",
-        rows=format_count(taken.rows) if taken else "",
-        last=times.short(taken.last_at) if taken else "",
-        last_ago=times.relative(taken.last_at) if taken else "",
+def _build_task(row: TaskRow, formatter: OutboundFormatter) -> Cell:
+    markup = format_html("{}", row.name)
+    if tasks.is_task_id(row.service_id):
+        url = reverse("task", args=[formatter.vdn_id, row.service_id])
+        name = row.name or _("Unnamed task")
+        markup = format_html('<a class="task-link" href="{}">{}</a>', url, name)
+    badge = render_badge(_("not in the list"), "unknown") if row.gone else ""
+    return Cell("taskName", html=format_html("{}{}", markup, badge))
+
+
+def _build_last(row: TaskRow, formatter: OutboundFormatter) -> Cell:
+    if row.last_at is None:
+        return Cell("last", label=_("Last taken"))
+    times = formatter.times
+    return Cell(
+        "last", times.short(row.last_at), label=_("Last taken"), sub=times.relative(row.last_at)
     )
+
+
+def _build_figure(field: str, label: str, count: int | None) -> Cell:
+    return Cell(field, NOTHING if count is None else format_count(count), label=label)
+
+
+TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
+    Column(
+        "task",
+        gettext_lazy("Task"),
+        "c-name",
+        _build_task,
+        exports=(
+            ExportColumn(gettext_lazy("Task"), lambda row, _each: row.name),
+            ExportColumn(
+                gettext_lazy("In the list of CC-iSales"),
+                lambda row, _each: _("No") if row.gone else _("Yes"),
+            ),
+        ),
+        sort="name",
+        hideable=False,
+    ),
+    Column(
+        "id",
+        gettext_lazy("Task ID"),
+        "c-service",
+        lambda row, _each: Cell("serviceId", row.service_id),
+        sort="service_id",
+    ),
+    Column(
+        "batches",
+        gettext_lazy("Batches"),
+        "c-figure",
+        lambda row, _each: _build_figure("batches", _("Batches"), row.batches),
+        exports=(ExportColumn(gettext_lazy("Batches"), lambda row, _each: row.batches),),
+        sort="batches",
+    ),
+    Column(
+        "rows",
+        gettext_lazy("Rows taken"),
+        "c-figure",
+        lambda row, _each: _build_figure("rows", _("Rows taken"), row.rows),
+        exports=(ExportColumn(gettext_lazy("Rows taken"), lambda row, _each: row.rows),),
+        sort="rows",
+    ),
+    Column(
+        "last",
+        gettext_lazy("Last taken"),
+        "c-last",
+        _build_last,
+        exports=(
+            ExportColumn(gettext_lazy("Last taken"), lambda row, _each: row.last_at, zoned=True),
+        ),
+        sort="last_at",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -189,89 +251,111 @@ def list_batch_details(batch: CallDataBatch, times: TimeFormatter) -> list[tuple
     return [(label, text) for label, text in facts if text]
 
 
-@dataclass(frozen=True)
-class DatumRow:
-    """One row of call data."""
-
-    id: int
-    position: int
-    unique_id: str
-    numbers: list[str]
-    caller: str
-    call_data: str
-    batch_id: int
-    batch_url: str
-    taken_at: str
-    elements: list[tuple[str, tuple[tuple[str, str], ...]]]
-    sip_headers: tuple[tuple[str, str], ...]
-    ie_rest: str
-    ie_data: str
-    raw: str
-    write_back_url: str
-    reveal: RevealControl | None
-
-
-def build_datum_rows(scope: Scope, rows: Iterable[CallDatum]) -> list[DatumRow]:
-    """Build the rows of a page; their batches must be loaded."""
-    times = TimeFormatter(timezone.now())
-    write_back = (
-        reverse("write_back_new", args=[scope.vdn.pk]) if scope.can(Permission.WRITE_BACK) else ""
+def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:
+    numbers = ((number,) for number in row.numbers)
+    return Cell(
+        "phoneNumber", html=format_html_join(" ", '<span class="number">{}</span>', numbers)
     )
-    found = []
-    for row in rows:
-        ie = row.ie
-        batch = row.batch
-        found.append(
-            DatumRow(
-                id=row.pk,
-                position=row.position,
-                unique_id=row.unique_id,
-                numbers=row.numbers,
-                caller=row.caller_number,
-                call_data=row.call_data,
-                batch_id=batch.pk,
-                batch_url=reverse(
-                    "call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk]
-                ),
-                taken_at=times.short(batch.asked_at),
-                elements=[(element.name, element.fields) for element in ie.elements],
-                sip_headers=ie.sip_headers,
-                ie_rest=ie.rest,
-                ie_data=row.ie_data,
-                raw=json.dumps(row.raw, ensure_ascii=False, indent=2),
-                write_back_url=f"{write_back}?datum={row.pk}" if write_back else "",
-                reveal=create_datum_control(scope, row.pk)
-                if scope.can(Permission.REVEAL_NUMBERS) and (row.phone_numbers or row.caller_number)
-                else None,
-            )
-        )
-    return found
 
 
-def build_export_rows(
-    rows: Iterable[CallDatum], names: dict[str, str], times: TimeFormatter
-) -> Iterator[tuple[str, ...]]:
-    """Cells of an export in the order of `EXPORT_HEADINGS`."""
-    for row in rows:
-        task = row.service_id or row.batch.service_id
-        yield (
-            str(row.batch_id),
-            times.stamp(row.batch.asked_at),
-            task,
-            names.get(task, ""),
-            str(row.position),
-            row.unique_id,
-            "; ".join(row.numbers),
-            row.caller_number,
-            row.call_data,
-            row.ie_data,
-        )
+def _build_batch(row: CallDatum, formatter: OutboundFormatter) -> Cell:
+    batch = row.batch
+    url = reverse("call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk])
+    markup = format_html('<a class="task-link" href="{}">{}</a>', url, str(batch.pk))
+    return Cell("batch", label=_("Batch"), html=markup, sub=formatter.times.short(batch.asked_at))
 
 
-def get_export_headings(times: TimeFormatter) -> list[str]:
-    """The headings in the reader's language, with the zone of the times."""
-    zone: Any = times.zone
-    return [
-        f"{heading} ({zone})" if place == 1 else str(heading)
-        for place, heading in enumerate(EXPORT_HEADINGS)
-    ]
+def _get_task_id(row: CallDatum) -> str:
+    return row.service_id or row.batch.service_id
+
+
+_DATUM_COLUMNS: Final[tuple[Column[CallDatum, OutboundFormatter], ...]] = (
+    Column(
+        "numbers",
+        gettext_lazy("Called numbers"),
+        "c-numbers",
+        _build_numbers,
+        exports=(
+            ExportColumn(gettext_lazy("Called numbers"), lambda row, _each: "; ".join(row.numbers)),
+        ),
+        sort="phone_numbers",
+        hideable=False,
+    ),
+    Column(
+        "unique",
+        gettext_lazy("Unique ID"),
+        "c-unique",
+        lambda row, _each: Cell("uniqueId", row.unique_id or NOTHING),
+        sort="unique_id",
+    ),
+    Column(
+        "caller",
+        gettext_lazy("Calling number"),
+        "c-caller",
+        lambda row, _each: Cell(
+            "callerNumber", row.caller_number or NOTHING, label=_("Calling number")
+        ),
+        sort="caller_number",
+    ),
+    Column(
+        "data",
+        gettext_lazy("Call data"),
+        "c-data",
+        lambda row, _each: Cell("callData", row.call_data or NOTHING),
+        exports=(
+            ExportColumn(gettext_lazy("Call data"), lambda row, _each: row.call_data),
+            ExportColumn(gettext_lazy("IE data"), lambda row, _each: row.ie_data),
+        ),
+        sort="call_data",
+    ),
+    Column(
+        "batch",
+        gettext_lazy("Batch"),
+        "c-batch",
+        _build_batch,
+        exports=(
+            ExportColumn(gettext_lazy("Batch"), lambda row, _each: row.batch_id),
+            ExportColumn(
+                gettext_lazy("Taken at"), lambda row, _each: row.batch.asked_at, zoned=True
+            ),
+            ExportColumn(gettext_lazy("Row"), lambda row, _each: row.position),
+            ExportColumn(gettext_lazy("Task ID"), lambda row, _each: _get_task_id(row)),
+            ExportColumn(
+                gettext_lazy("Task"), lambda row, each: each.names.get(_get_task_id(row), "")
+            ),
+        ),
+        sort="batch_id",
+    ),
+)
+# The order of what is masked would tell the digits.
+_MASKED: Final = ("numbers", "caller", "data")
+
+
+def list_datum_columns(scope: Scope) -> tuple[Column[CallDatum, OutboundFormatter], ...]:
+    """List the columns of call data for this person, sortable while the table is short."""
+    masked = not scope.can(Permission.SEE_NUMBERS)
+    if masked or not queries.is_short(scope=scope):
+        return without_sort(_DATUM_COLUMNS, _MASKED)
+    return _DATUM_COLUMNS
+
+
+def render_datum_details(scope: Scope, row: CallDatum, csrf_token: str) -> SafeString:
+    """Render the second line of a row: its IE data, the raw row, and what can be done with it."""
+    ie = row.ie
+    write_back = reverse("write_back_new", args=[scope.vdn.pk])
+    reveal = scope.can(Permission.REVEAL_NUMBERS) and (row.phone_numbers or row.caller_number)
+    details = {
+        "elements": [(element.name, element.fields) for element in ie.elements],
+        "sip_headers": ie.sip_headers,
+        "ie_rest": ie.rest,
+        "ie_data": row.ie_data,
+        "raw": json.dumps(row.raw, ensure_ascii=False, indent=2),
+        "write_back_url": f"{write_back}?datum={row.pk}"
+        if scope.can(Permission.WRITE_BACK)
+        else "",
+        "reveal": create_datum_control(scope, row.pk) if reveal else None,
+    }
+    template: Any = get_template("outbound/_datum.html")
+    # Without the context processors of a page, which would run for each row.
+    context = Context({"row": details, "csrf_token": csrf_token})
+    return SafeString(template.template.render(context))

@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 from django.http import HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from dashboard.outbound import columns
-from dashboard.ui import exports, form_drafts
+from dashboard.ui import form_drafts
 from dashboard.ui.htmx import make_private, render_page_or_fragment
-from dashboard.ui.list_url import ListUrl, with_query
+from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
+from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import build_pager, format_count
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
@@ -135,18 +139,24 @@ def render_rows(
     status: int = 200,
 ) -> HttpResponse:
     """Render a page with the rows of its filter, or the rows alone as a fragment."""
-    form = CallDataFilter(request.GET)
+    shown = columns.list_datum_columns(scope)
+    form = add_sort_field(CallDataFilter(request.GET), shown)
     listing: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
     listing["days"] = get_retention_settings().call_data_days
-    listing |= {"rows": [], "total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
+    listing |= {"total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
     problem = None
     if form.is_valid():
-        query = form.query(service_id=service_id, batch_id=batch_id)
+        sort = form.cleaned_data[SORT]
+        query = replace(
+            form.query(service_id=service_id, batch_id=batch_id), order=get_order(shown, sort)
+        )
         own = query.batch_id if batch_id is None else None
         pairs = (("q", query.text), ("batch", str(own or "")))
         filters = tuple((name, value) for name, value in pairs if value)
-        address = ListUrl(path, filters, query.size, query.page)
+        address = ListUrl(path, filters, query.size, query.page, sort)
+        rows_page = ListPage(shown, address, _("Rows of call data"), css="data-rows")
         listing |= {
+            "page_of_rows": rows_page,
             "batch": own or "",
             "page": query.page,
             "batch_clear_url": address.without("batch"),
@@ -159,12 +169,20 @@ def render_rows(
             problem = listing["problem"] = problems.describe_search_limit(error)
             status = problem.status
         else:
+            token = get_token(request)
+            rows_page.fill(
+                found.rows,
+                columns.OutboundFormatter(scope),
+                total=found.total,
+                get_id=lambda row: f"d-{row.pk}",
+                get_attributes=lambda row: (("class", "datum"), ("data-datum", str(row.pk))),
+                get_more=lambda row: columns.render_datum_details(scope, row, token),
+            )
             listing |= {
-                "rows": columns.build_datum_rows(scope, found.rows),
                 "total": found.total,
                 "total_text": format_count(found.total),
-                "pager": build_pager(address, total=found.total, shown=len(found.rows)),
-                "exports": _list_exports(scope, service_id, query),
+                "pager": rows_page.pager,
+                "files": _list_files(scope, service_id, query, sort),
             }
     else:
         status = 422
@@ -219,24 +237,14 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     )
 
 
-def _list_exports(scope: Scope, service_id: str, query: queries.RowQuery) -> list[dict[str, str]]:
+def _list_files(
+    scope: Scope, service_id: str, query: queries.RowQuery, sort: str
+) -> ListPage[Any, Any]:
+    """The list at whose address the files are: that of the task, also for one batch."""
     pairs = (("q", query.text), ("batch", str(query.batch_id or "")))
-    parameters = ListUrl(
-        "", tuple((name, value) for name, value in pairs if value), DEFAULT_SIZE, 1
-    ).query()
-    return [
-        {
-            "label": kind.upper(),
-            "url": with_query(
-                reverse(
-                    "call_data_export",
-                    kwargs={"vdn_id": scope.vdn.pk, "service_id": service_id, "kind": kind},
-                ),
-                parameters,
-            ),
-        }
-        for kind in exports.WRITERS
-    ]
+    path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
+    filters = tuple((name, value) for name, value in pairs if value)
+    return ListPage((), ListUrl(path, filters, DEFAULT_SIZE, 1, sort), "")
 
 
 def get_task_context(scope: Scope, service_id: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from django.contrib import messages
@@ -12,17 +13,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.outbound import columns
-from dashboard.outbound.columns import TaskRow
+from dashboard.outbound.columns import TASK_COLUMNS, TaskRow
 from dashboard.outbound.list_context import (
     render_batch,
     render_batches,
     render_task,
     render_unstored,
 )
-from dashboard.ui import exports, form_drafts
+from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment
-from dashboard.ui.list_url import with_query
-from dashboard.ui.paging import format_count
+from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
+from dashboard.ui.list_url import ListUrl, with_query
+from dashboard.ui.local_lists import render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
@@ -31,6 +33,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core import health
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CallDataBatch
 from isales_proxy.number_access.services import DailySearchLimitExceeded
@@ -45,39 +48,92 @@ _FILE: Final = "call-data"
 @vdn_page(Permission.SEE_OUTBOUND)
 def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID, with the figures of each."""
-    form = TaskFilter(request.GET)
-    good = form.is_valid()
-    wanted = clean_text(form.cleaned_data["q"]).casefold() if good else ""
-    found: TaskList | None = None
-    problem = None
+    return _render_tasks(request, scope)
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
+def export_tasks(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
+    """`/vdn/<id>/tasks/export.<kind>`: the tasks of the search, if CC-iSales answers for them."""
+    form, found, problem = _find_tasks(request, scope)
+    if problem or not form.is_valid():
+        return _render_tasks(request, scope)
+    rows = _sort_tasks(scope, form, found)
+    file = render_export(
+        request,
+        kind,
+        columns=TASK_COLUMNS,
+        rows=rows,
+        formatter=columns.OutboundFormatter(scope),
+        name="tasks",
+        total=len(rows),
+    )
+    if file is None:
+        return SeeOther(reverse("tasks", args=[scope.vdn.pk]))
+    queries.record_task_export(
+        scope=scope, kind=kind, rows=len(rows), searched=bool(form.cleaned_data["q"])
+    )
+    return file
+
+
+def _find_tasks(
+    request: ReaderRequest, scope: Scope
+) -> tuple[TaskFilter, TaskList | None, problems.Problem | None]:
+    form = add_sort_field(TaskFilter(request.GET), TASK_COLUMNS)
     try:
         found = tasks.list_tasks(scope=scope)
     except ISalesError as error:
-        problem = problems.describe(error)
-    if found is not None and found.error is not None:
-        problem = problems.describe(found.error)
-    rows = columns.build_task_rows(
-        scope,
+        return form, None, problems.describe(error)
+    return form, found, problems.describe(found.error) if found.error is not None else None
+
+
+def _list_task_rows(scope: Scope, found: TaskList | None) -> list[TaskRow]:
+    return columns.build_task_rows(
         found.rows if found else None,
         queries.get_figures(scope=scope),
         tasks.get_known_tasks(scope=scope),
     )
+
+
+def _sort_tasks(scope: Scope, form: TaskFilter, found: TaskList | None) -> list[TaskRow]:
+    """The rows of a valid search, in its order."""
+    wanted = clean_text(form.cleaned_data["q"]).casefold()
+    rows = [row for row in _list_task_rows(scope, found) if _matches(row, wanted)]
+    return sort_rows(rows, TASK_COLUMNS, form.cleaned_data[SORT])
+
+
+def _render_tasks(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    form, found, problem = _find_tasks(request, scope)
+    good = form.is_valid()
     path = reverse("tasks", args=[scope.vdn.pk])
+    typed = form.cleaned_data.get("q", "")
+    filters = (("q", typed),) if typed else ()
+    sort = form.cleaned_data.get(SORT, "")
+    page = ListPage(
+        TASK_COLUMNS,
+        ListUrl(path, filters, DEFAULT_SIZE, 1, sort),
+        _("Outbound tasks"),
+        css="tasks",
+    )
+    rows = _sort_tasks(scope, form, found) if good else []
+    page.fill(
+        rows,
+        columns.OutboundFormatter(scope),
+        total=len(rows),
+        get_id=lambda row: f"t-{row.service_id}",
+        get_attributes=lambda row: (("data-service-id", row.service_id),),
+    )
     listing = _describe_provenance(found) | {
-        "rows": [row for row in rows if good and _matches(row, wanted)],
-        "known": len(rows),
+        "page": page,
+        "known": len(rows) or len(_list_task_rows(scope, found)),
         "q": form["q"].value() or "",
         "refresh_url": with_query(path, request.GET.urlencode()),
         "path": path,
         "clear_url": path,
         "kept": (),
-        "errors": " ".join(map(str, form.errors.get("q", ()))),
+        "errors": " ".join(str(text) for texts in form.errors.values() for text in texts),
         "problem": problem,
     }
-    listing["total"], listing["total_text"] = (
-        len(listing["rows"]),
-        format_count(len(listing["rows"])),
-    )
     return render_page_or_fragment(
         request,
         page="outbound/list.html",
@@ -153,27 +209,30 @@ def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) 
 
 
 @require_safe
-@vdn_page(Permission.SEE_OUTBOUND)
+@vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
 def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> HttpResponseBase:
     """All rows of the filter as a file, whose name contains no number."""
     _require_task_id(service_id)
-    form = CallDataFilter(request.GET)
+    shown = columns.list_datum_columns(scope)
+    form = add_sort_field(CallDataFilter(request.GET), shown)
     if not form.is_valid():
         return render_task(request, scope, service_id)
-    query = form.query(service_id=service_id)
+    order = get_order(shown, form.cleaned_data[SORT])
+    query = replace(form.query(service_id=service_id), order=order)
     try:
         found = queries.export_rows(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
         return render_task(request, scope, service_id)
-    times = TimeFormatter(timezone.now())
-    table = exports.ExportTable(
+    file = render_export(
+        request,
+        kind,
+        columns=shown,
+        rows=found.rows,
+        formatter=columns.OutboundFormatter(scope),
         name=_FILE,
-        headings=columns.get_export_headings(times),
-        rows=columns.build_export_rows(found.rows, tasks.get_known_tasks(scope=scope), times),
         total=found.total,
     )
-    file = exports.render_file(request, kind, table)
     return render_task(request, scope, service_id) if file is None else file
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from django.http import HttpResponse
+from django import forms
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS, SettingsFormatter
+from dashboard.ui.columns import Column, R
+from dashboard.ui.htmx import SeeOther
+from dashboard.ui.list_page import SORT, ListPage, add_sort_field
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.local_lists import render_export, sort_rows
+from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
-from isales_proxy.accounts import second_factors
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.settings import Variable
 from isales_proxy.diagnostics import installation as service
-from isales_proxy.diagnostics.installation import Person, TokenSummary, VdnSummary
+from isales_proxy.diagnostics.installation import VdnSummary
 
 _GROUPS = (
     ("ISALES_", "CC-iSales"),
@@ -33,36 +40,94 @@ _GROUPS = (
 @vdn_page(Permission.SEE_SETTINGS)
 def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/settings/`: everything in effect, secrets hidden."""
+    form = _create_form(request)
+    good = form.is_valid()
+    sort = form.cleaned_data.get(SORT, "")
     found = service.get_installation(scope=scope, by=request.user)
-    moments = TimeFormatter(timezone.now())
+    formatter = SettingsFormatter()
     return render(
         request,
         "settings_page/page.html",
         {
-            "people": [_person(person, moments) for person in found.people],
+            "people": _fill_page(
+                scope, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter, sort
+            ),
             "vdns": [_vdn(line) for line in found.vdns],
-            "tokens": [_token(line, moments) for line in found.tokens],
+            "tokens": _fill_page(
+                scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
+            ),
             "groups": _grouped(found.variables),
+            "notice": build_parameter_notice(form, reverse("settings", args=[scope.vdn.pk])),
         },
+        status=200 if good else 422,
     )
 
 
-def _person(person: Person, moments: TimeFormatter) -> dict[str, Any]:
-    return {
-        "name": person.full_name or person.username,
-        "username": person.username if person.full_name else "",
-        "url": reverse("admin:isales_proxy_user_change", args=[person.id])
-        if person.in_reach
-        else "",
-        "active": person.active,
-        "superuser": person.superuser,
-        "last_login": _when(person.last_login, moments),
-        "second_factors": [str(second_factors.WORDS[kind]) for kind in person.second_factors],
-        "accesses": [
-            {"vdn": row.vdn_id, "role": row.get_role_display(), "agent_account": row.agent_account}
-            for row in person.accesses
-        ],
-    }
+@require_safe
+@never_cache
+@vdn_page(Permission.SEE_SETTINGS, Permission.EXPORT)
+def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpResponseBase:
+    """`/vdn/<id>/settings/<part>/export.<kind>`: the people or the tokens, in the page's order."""
+    form = _create_form(request)
+    if not form.is_valid():
+        return installation(request, vdn_id=scope.vdn.pk)
+    sort = form.cleaned_data[SORT]
+    found = service.get_installation(scope=scope, by=request.user)
+    file = (
+        _render_file(request, kind, part, PEOPLE_COLUMNS, found.people, sort)
+        if part == "people"
+        else _render_file(request, kind, part, TOKEN_COLUMNS, found.tokens, sort)
+    )
+    if file is None:
+        return SeeOther(reverse("settings", args=[scope.vdn.pk]))
+    service.record_export(scope=scope, part=part, kind=kind, rows=int(file["X-Row-Count"]))
+    return file
+
+
+def _create_form(request: ReaderRequest) -> forms.Form:
+    """The order of either list, which have no column in common."""
+    columns: tuple[Column[Any, Any], ...] = (*PEOPLE_COLUMNS, *TOKEN_COLUMNS)
+    return add_sort_field(forms.Form(request.GET), columns)
+
+
+def _render_file(
+    request: ReaderRequest,
+    kind: str,
+    name: str,
+    columns: tuple[Column[R, SettingsFormatter], ...],
+    rows: Sequence[R],
+    sort: str,
+) -> HttpResponseBase | None:
+    return render_export(
+        request,
+        kind,
+        columns=columns,
+        rows=sort_rows(rows, columns, sort),
+        formatter=SettingsFormatter(),
+        name=name,
+        total=len(rows),
+    )
+
+
+def _fill_page(
+    scope: Scope,
+    part: str,
+    title: str,
+    columns: tuple[Column[R, SettingsFormatter], ...],
+    rows: Sequence[R],
+    formatter: SettingsFormatter,
+    sort: str,
+) -> dict[str, Any]:
+    """The list, and the page at whose address its files are."""
+    ours = sort if sort.removeprefix("-") in {column.key for column in columns} else ""
+    path = reverse("settings", args=[scope.vdn.pk])
+    address = ListUrl(path, (), DEFAULT_SIZE, 1, ours)
+    page = ListPage(columns, address, title, css="installation-rows")
+    page.fill(sort_rows(rows, columns, ours), formatter, total=len(rows), get_id=lambda _row: "")
+    for position, row in enumerate(page.rows):
+        row.id = f"{part}-{position}"
+    files: ListPage[Any, Any] = ListPage((), replace(address, path=f"{path}{part}/"), title)
+    return {"page": page, "files": files}
 
 
 def _vdn(line: VdnSummary) -> dict[str, Any]:
@@ -76,22 +141,6 @@ def _vdn(line: VdnSummary) -> dict[str, Any]:
         "people": line.people,
         "own_keys": ", ".join(name.replace("_", " ") for name in line.own_keys),
     }
-
-
-def _token(line: TokenSummary, moments: TimeFormatter) -> dict[str, Any]:
-    return {
-        "name": line.name,
-        "owner": line.owner,
-        "prefix": line.prefix,
-        "scope": line.scope.label,
-        "made": _when(line.made_at, moments),
-        "ends": _when(line.ends_at, moments),
-        "used": _when(line.last_used_at, moments),
-    }
-
-
-def _when(moment: datetime | None, moments: TimeFormatter) -> dict[str, str] | None:
-    return {"text": moments.short(moment), "exact": moments.exact(moment)} if moment else None
 
 
 def _grouped(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:

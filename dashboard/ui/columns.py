@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
 from dashboard.ui.exports import ExportTable, ExportValue
-from dashboard.ui.times import TimeFormatter, format_zone
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 
 NOTHING = "—"
@@ -120,7 +120,7 @@ def build_export(
 ) -> ExportTable:
     """Build the file of these columns: `name` without suffix, `total` rows; see `ExportTable`."""
     parts = [part for column in columns for part in column.list_exports()]
-    zone = format_zone(formatter.times.now, formatter.times.zone)
+    zone = formatter.times.zone
     return ExportTable(
         name=name,
         headings=[

@@ -26,12 +26,16 @@ SORT: Final = "sort"
 
 @dataclass(slots=True)
 class RowView:
-    """One row: DOM ID, address of its panel or "", attributes of its `<tr>`, and cells."""
+    """One row: DOM ID, address of its panel or "", attributes of its `<tr>`, and cells.
+
+    `more` is the markup of a further table row that belongs to it.
+    """
 
     id: str
     url: str
     attributes: tuple[tuple[str, str], ...]
     cells: list[Cell]
+    more: SafeString | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class ListPage(Generic[R, F]):
         get_id: Callable[[R], str],
         get_url: Callable[[R], str] | None = None,
         get_attributes: Callable[[R], tuple[tuple[str, str], ...]] | None = None,
+        get_more: Callable[[R], SafeString] | None = None,
     ) -> None:
         """Build the rows and the pager. `total` counts the rows of all pages; `get_id` returns a
         row's DOM ID, or "" for one without."""
@@ -88,6 +93,7 @@ class ListPage(Generic[R, F]):
                 url=get_url(row) if get_url else "",
                 attributes=get_attributes(row) if get_attributes else (),
                 cells=[make(row, formatter) for make in makers],
+                more=get_more(row) if get_more else None,
             )
             for position, row in enumerate(rows)
         ]

@@ -102,6 +102,7 @@ class AuditFilter(CleanedInput, forms.Form):
             end=found["end"],
             before=int(found["before"]) if found["before"] else None,
             after=int(found["after"]) if found["after"] else None,
+            oldest_first=found.get("sort") == "at",
         )
 
 

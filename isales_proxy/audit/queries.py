@@ -37,7 +37,8 @@ class TooManyEvents(ValueError):
 @dataclass(frozen=True)
 class AuditQuery:
     """A question of the audit. `numbers` are fingerprints of one called number
-    (`audit.number_keys`); `before` and `after` are numbers of events, between which a page lies."""
+    (`audit.number_keys`); `before` and `after` are numbers of events, between which a page lies.
+    """
 
     actions: tuple[str, ...] = ()
     person: str = ""
@@ -48,6 +49,7 @@ class AuditQuery:
     end: datetime | None = None
     before: int | None = None
     after: int | None = None
+    oldest_first: bool = False
 
     @property
     def whole(self) -> AuditQuery:
@@ -67,7 +69,7 @@ class AuditPage:
 
 @dataclass(frozen=True)
 class AuditExport:
-    """All events of a question, newest first."""
+    """All events of a question, in its order."""
 
     events: Iterator[AuditEvent]
     total: int
@@ -77,17 +79,29 @@ def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
     """One page of the answer. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
     whole = _matching(scope, query)
-    if query.after is not None:
-        rows = list(whole.filter(pk__gt=query.after).order_by("pk")[: SIZE + 1])
-        further, events = len(rows) > SIZE, rows[:SIZE][::-1]
-        newer, older = further, bool(events) and whole.filter(pk__lt=events[-1].pk).exists()
+    up = query.oldest_first
+    onward, back = (query.after, query.before) if up else (query.before, query.after)
+    if back is not None:
+        rows = _read(_beyond(whole, back, later=not up), up=not up)
+        previous, events = len(rows) > SIZE, rows[:SIZE][::-1]
+        following = bool(events) and _beyond(whole, events[-1].pk, later=up).exists()
     else:
-        part = whole if query.before is None else whole.filter(pk__lt=query.before)
-        rows = list(part.order_by("-pk")[: SIZE + 1])
-        older, events = len(rows) > SIZE, rows[:SIZE]
-        newer = bool(query.before and events) and whole.filter(pk__gt=events[0].pk).exists()
+        rows = _read(whole if onward is None else _beyond(whole, onward, later=up), up=up)
+        following, events = len(rows) > SIZE, rows[:SIZE]
+        previous = bool(onward and events) and _beyond(whole, events[0].pk, later=not up).exists()
+    newer, older = (following, previous) if up else (previous, following)
     total = whole.order_by()[: MOST_COUNTED + 1].count()
     return AuditPage(tuple(events), total, newer, older)
+
+
+def _beyond(whole: QuerySet[AuditEvent], event: int, *, later: bool) -> QuerySet[AuditEvent]:
+    """Events after this one, or before it."""
+    return whole.filter(pk__gt=event) if later else whole.filter(pk__lt=event)
+
+
+def _read(part: QuerySet[AuditEvent], *, up: bool) -> list[AuditEvent]:
+    """One page of these events and one more, the oldest first or the newest."""
+    return list(part.order_by("pk" if up else "-pk")[: SIZE + 1])
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
@@ -96,9 +110,10 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
     Raises NotAllowed and TooMany.
     """
     scope.require(Permission.SEE_AUDIT)
+    scope.require(Permission.EXPORT)
     found = _matching(scope, query)
     newest = found.order_by().aggregate(newest=Max("pk"))["newest"] or 0
-    found = found.filter(pk__lte=newest).order_by("-pk")
+    found = found.filter(pk__lte=newest).order_by("pk" if query.oldest_first else "-pk")
     total = found.count()
     if total > MOST_EXPORTED:
         raise TooManyEvents(total)

@@ -10,9 +10,10 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import second_factors, tokens
 from isales_proxy.accounts import services as people_service
+from isales_proxy.audit import services as audit
 from isales_proxy.core import settings
 from isales_proxy.core.settings import Variable
-from isales_proxy.models import Access, TokenScope, User, Vdn, VdnCredentials
+from isales_proxy.models import Access, AuditAction, TokenScope, User, Vdn, VdnCredentials
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ def get_installation(*, scope: Scope, by: User) -> Installation:
         tokens=_tokens(by),
         variables=settings.list_variables(),
     )
+
+
+def record_export(*, scope: Scope, part: str, kind: str, rows: int) -> None:
+    """Record an export of the people or the tokens (`part`) in the audit. Raises NotAllowed."""
+    scope.require(Permission.SEE_SETTINGS)
+    scope.require(Permission.EXPORT)
+    action = AuditAction.PEOPLE_EXPORTED if part == "people" else AuditAction.TOKENS_EXPORTED
+    audit.record(action, by=scope, kind=kind, rows=rows)
 
 
 def _people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:

@@ -23,18 +23,22 @@ from isales_proxy.outbound.recovery import settle_lost
 from isales_proxy.privacy import masked_copies
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 
+# Rows of call data up to which they may be sorted by columns without an index.
+MOST_SORTED: Final = 20_000
 _CHUNK: Final = 500
 
 
 @dataclass(frozen=True)
 class RowQuery:
-    """Filter and page of the rows; empty values match anything."""
+    """Filter, page and order of the rows; empty values match anything. `order` are expressions of
+    `order_by`."""
 
     service_id: str = ""
     batch_id: int | None = None
     text: str = ""
     page: int = 1
     size: int = DEFAULT_SIZE
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,20 @@ def list_rows(*, scope: Scope, query: RowQuery) -> RowPage:
     return RowPage(_mask_for(scope, found[first : first + query.size]), found.count())
 
 
+def is_short(*, scope: Scope) -> bool:
+    """Tell whether this VDN's rows may be sorted by any column. Raises PermissionMissing."""
+    scope.require(Permission.SEE_OUTBOUND)
+    rows = CallDatum.objects.for_vdn(scope.vdn).order_by()
+    return rows[: MOST_SORTED + 1].count() <= MOST_SORTED
+
+
+def record_task_export(*, scope: Scope, kind: str, rows: int, searched: bool) -> None:
+    """Record an export of the list of tasks in the audit. Raises PermissionMissing."""
+    scope.require(Permission.SEE_OUTBOUND)
+    scope.require(Permission.EXPORT)
+    audit.record(AuditAction.TASKS_EXPORTED, by=scope, kind=kind, rows=rows, searched=searched)
+
+
 def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     """List every row of one batch, in the vendor's order. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
@@ -147,6 +165,7 @@ def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> Export:
     DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_OUTBOUND)
+    scope.require(Permission.EXPORT)
     number = SearchedNumber.parse(query.text)
     if number.is_complete and not scope.can(Permission.SEE_NUMBERS):
         searches.count_search(scope, number)
@@ -205,6 +224,8 @@ def _rows(scope: Scope, query: RowQuery) -> CallDatumQuerySet:
         found = found.filter(batch__service_id=query.service_id)
     if query.batch_id is not None:
         found = found.filter(batch=query.batch_id)
+    if query.order:
+        found = found.order_by(*query.order)
     return _search(found, query.text, scope) if query.text else found
 
 

@@ -286,3 +286,17 @@ def test_an_event_of_last_year_says_so(clock: Traveller, as_role: Any) -> None:
     record()
     clock.move_to(NOON + timedelta(days=365))
     assert str(NOON.year) in as_role("auditor").get(PATH).content.decode()
+
+
+def test_the_oldest_come_first_in_pages_if_asked(auditor: Client) -> None:
+    write(120, vdn_id=88)
+    numbers = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
+    text = auditor.get(PATH, {"sort": "at"}).content.decode()
+    assert 'aria-sort="ascending"' in text
+    first = ids(text)
+    assert first == numbers[:50]
+    second = ids(auditor.get(PATH, {"sort": "at", "after": first[-1]}).content.decode())
+    assert second == numbers[50:100]
+    back = auditor.get(PATH, {"sort": "at", "before": second[0]}).content.decode()
+    assert ids(back) == first
+    assert auditor.get(PATH, {"sort": "kind"}).status_code == 422

@@ -360,7 +360,7 @@ def test_pages_need_few_queries(
         take(scope, count=10)
     supervisor.get(PAGE)
     # Person, access rights, draft, two checks for lost batches, batches and rows with counts.
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         supervisor.get(PAGE)
     with django_assert_max_num_queries(8):
         supervisor.get(f"{TAKE}{batch.pk}/")

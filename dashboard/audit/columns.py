@@ -1,0 +1,102 @@
+"""Columns of the audit, and the formatter of its rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.utils.translation import gettext_lazy
+
+from dashboard.audit import labels, links
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.jinja2 import render_fragment
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.models import AuditEvent
+
+
+class EventFormatter:
+    """The facts that all rows of a page share."""
+
+    def __init__(self, vdn_id: int, times: TimeFormatter) -> None:
+        self.vdn_id = vdn_id
+        self.times = times
+
+
+def _build_at(event: AuditEvent, formatter: EventFormatter) -> Cell:
+    return Cell("at", formatter.times.clock(event.at), title=formatter.times.exact(event.at))
+
+
+def _build_kind(event: AuditEvent, _formatter: EventFormatter) -> Cell:
+    # A badge without a tone is grey.
+    return Cell("action", labels.describe_action(event), tone=labels.get_tone(event) or "calm")
+
+
+def _build_actor(event: AuditEvent, _formatter: EventFormatter) -> Cell:
+    return Cell("actor", event.actor or NOTHING, title=event.actor, sub=event.address)
+
+
+def _build_about(event: AuditEvent, formatter: EventFormatter) -> Cell:
+    markup = render_fragment(
+        "audit/about.jinja",
+        event=event,
+        url=links.of_subject(event, formatter.vdn_id),
+        facts=labels.list_details(event),
+        changes=labels.list_changes(event),
+        at=formatter.times.exact(event.at),
+    )
+    return Cell("about", html=markup)
+
+
+def _describe_detail(event: AuditEvent) -> str:
+    facts = [f"{label}: {text}" for label, text in labels.list_details(event)]
+    changes = [f"{each.label}: {each.before} → {each.after}" for each in labels.list_changes(event)]
+    return "; ".join(facts + changes)
+
+
+AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
+    Column(
+        "at",
+        gettext_lazy("At"),
+        "c-at",
+        _build_at,
+        exports=(
+            ExportColumn(gettext_lazy("Event"), lambda event, _: event.pk),
+            ExportColumn(gettext_lazy("At"), lambda event, _: event.at, zoned=True),
+        ),
+        # The audit is read in pages between events, in the order of the chain alone.
+        sort="pk",
+        hideable=False,
+    ),
+    Column(
+        "kind",
+        gettext_lazy("What"),
+        "c-kind",
+        _build_kind,
+        exports=(
+            ExportColumn(gettext_lazy("Kind"), lambda event, _: labels.describe_action(event)),
+            ExportColumn(gettext_lazy("Kind (short)"), lambda event, _: event.action),
+        ),
+    ),
+    Column(
+        "actor",
+        gettext_lazy("By"),
+        "c-by",
+        _build_actor,
+        exports=(
+            ExportColumn(gettext_lazy("By"), lambda event, _: event.actor),
+            ExportColumn(gettext_lazy("Network address"), lambda event, _: event.address),
+        ),
+    ),
+    Column(
+        "about",
+        gettext_lazy("About"),
+        "c-about",
+        _build_about,
+        exports=(
+            ExportColumn(gettext_lazy("VDN"), lambda event, _: event.vdn_id),
+            ExportColumn(gettext_lazy("Subject"), lambda event, _: event.subject),
+            ExportColumn(gettext_lazy("Reason"), lambda event, _: event.reason),
+            ExportColumn(gettext_lazy("Detail"), lambda event, _: _describe_detail(event)),
+            ExportColumn(gettext_lazy("Fingerprint"), lambda event, _: event.hash),
+        ),
+    ),
+)

@@ -1,0 +1,191 @@
+"""Columns of the people and of the API tokens on the settings page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.ui.columns import Cell, Column, ExportColumn
+from dashboard.ui.local_lists import render_badge
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.accounts import second_factors
+from isales_proxy.diagnostics.installation import Person, TokenSummary
+from isales_proxy.models import Access
+
+
+class SettingsFormatter:
+    """The facts that all rows of the page share."""
+
+    def __init__(self) -> None:
+        self.times = TimeFormatter(timezone.now())
+
+
+def _build_person(person: Person, _formatter: SettingsFormatter) -> Cell:
+    name = format_html("{}", person.full_name or person.username)
+    if person.in_reach:
+        url = reverse("admin:isales_proxy_user_change", args=[person.id])
+        name = format_html('<a class="task-link" href="{}">{}</a>', url, name)
+    if person.full_name:
+        name = format_html("{}<small>{}</small>", name, person.username)
+    if not person.active:
+        name = format_html("{}{}", name, render_badge(_("switched off"), "unknown"))
+    if person.superuser:
+        name = format_html("{}{}", name, render_badge(_("superuser"), "waiting"))
+    return Cell("person", html=name)
+
+
+def _describe_access(access: Access) -> str:
+    parts = [f"VDN {access.vdn_id}", access.get_role_display()]
+    if access.agent_account:
+        parts.append(_("agent account %(account)s") % {"account": access.agent_account})
+    return " · ".join(parts)
+
+
+def _list_factors(person: Person) -> list[str]:
+    return [str(second_factors.WORDS[kind]) for kind in person.second_factors]
+
+
+def _render_items(texts: list[str]) -> SafeString:
+    items = ((text,) for text in texts)
+    return format_html_join("", '<span class="access">{}</span>', items) or SafeString(_("none"))
+
+
+def _build_access(person: Person, _formatter: SettingsFormatter) -> Cell:
+    texts = [_describe_access(access) for access in person.accesses]
+    return Cell("access", label=_("Access"), html=_render_items(texts))
+
+
+def _build_factors(person: Person, _formatter: SettingsFormatter) -> Cell:
+    return Cell(
+        "second_factor", label=_("Second factor"), html=_render_items(_list_factors(person))
+    )
+
+
+def _build_time(
+    field: str, label: str, moment: datetime | None, formatter: SettingsFormatter
+) -> Cell:
+    if moment is None:
+        return Cell(field, _("never"), label=label)
+    times = formatter.times
+    return Cell(field, times.short(moment), label=label, title=times.exact(moment))
+
+
+PEOPLE_COLUMNS: Final[tuple[Column[Person, SettingsFormatter], ...]] = (
+    Column(
+        "person",
+        gettext_lazy("Person"),
+        "c-person",
+        _build_person,
+        exports=(
+            ExportColumn(gettext_lazy("Name"), lambda person, _each: person.full_name),
+            ExportColumn(gettext_lazy("User name"), lambda person, _each: person.username),
+            ExportColumn(
+                gettext_lazy("May log in"),
+                lambda person, _each: _("Yes") if person.active else _("No"),
+            ),
+            ExportColumn(
+                gettext_lazy("Superuser"),
+                lambda person, _each: _("Yes") if person.superuser else _("No"),
+            ),
+        ),
+        sort="username",
+        hideable=False,
+    ),
+    Column(
+        "access",
+        gettext_lazy("Access"),
+        "c-access",
+        _build_access,
+        exports=(
+            ExportColumn(
+                gettext_lazy("Access"),
+                lambda person, _each: "; ".join(map(_describe_access, person.accesses)),
+            ),
+        ),
+    ),
+    Column(
+        "factors",
+        gettext_lazy("Second factor"),
+        "c-factors",
+        _build_factors,
+        exports=(
+            ExportColumn(
+                gettext_lazy("Second factor"),
+                lambda person, _each: "; ".join(_list_factors(person)),
+            ),
+        ),
+    ),
+    Column(
+        "log-in",
+        gettext_lazy("Last log-in"),
+        "c-log-in",
+        lambda person, each: _build_time("last_login", _("Last log-in"), person.last_login, each),
+        exports=(
+            ExportColumn(
+                gettext_lazy("Last log-in"), lambda person, _each: person.last_login, zoned=True
+            ),
+        ),
+        sort="last_login",
+    ),
+)
+
+TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, SettingsFormatter], ...]] = (
+    Column(
+        "token",
+        gettext_lazy("Token"),
+        "c-token",
+        lambda token, _each: Cell(
+            "token",
+            html=format_html("{}<small><code>{}…</code></small>", token.name, token.prefix),
+        ),
+        exports=(
+            ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
+            ExportColumn(gettext_lazy("Beginning"), lambda token, _each: token.prefix),
+        ),
+        sort="name",
+        hideable=False,
+    ),
+    Column(
+        "owner",
+        gettext_lazy("Person"),
+        "c-owner",
+        lambda token, _each: Cell("owner", token.owner, label=_("Person")),
+        sort="owner",
+    ),
+    Column(
+        "scope",
+        gettext_lazy("Scope"),
+        "c-scope",
+        lambda token, _each: Cell("scope", str(token.scope.label), label=_("Scope")),
+        sort="scope",
+    ),
+    Column(
+        "ends",
+        gettext_lazy("Ends"),
+        "c-ends",
+        lambda token, each: _build_time("ends", _("Ends"), token.ends_at, each),
+        exports=(
+            ExportColumn(gettext_lazy("Ends"), lambda token, _each: token.ends_at, zoned=True),
+        ),
+        sort="ends_at",
+    ),
+    Column(
+        "used",
+        gettext_lazy("Last used"),
+        "c-used",
+        lambda token, each: _build_time("used", _("Last used"), token.last_used_at, each),
+        exports=(
+            ExportColumn(
+                gettext_lazy("Last used"), lambda token, _each: token.last_used_at, zoned=True
+            ),
+        ),
+        sort="last_used_at",
+    ),
+)
