@@ -195,6 +195,7 @@ def _start_peers(stack: ExitStack, log: IO[bytes], vendor: str) -> tuple[str, st
     session = run_module(["bench.peers"], env).strip()
     address = _free_address()
     options = ["--workers=1", "--worker-class=gthread", "--threads=8", "--keep-alive=30"]
+    options.append("--no-control-socket")
     command = [sys.executable, "-m", "gunicorn", *options, f"--bind={address}"]
     server = _start(stack, [*command, "django.core.wsgi:get_wsgi_application()"], env, log)
     return address, f"sessionid={session}", server.pid
