@@ -37,9 +37,10 @@ lint:
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/lint-imports
 
+# What a list costs beside other ways to show it; bench/README.md. In a minute: make bench ARGS=--quick
 bench:
 	@.ci/bootstrap.sh dev
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ARGS)
 
 # Extracts the texts into the catalogues and compiles them.
 messages:

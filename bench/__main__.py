@@ -24,6 +24,8 @@ def main() -> None:
         report.remarks.append("there is no taskset: nothing is bound to a core")
     elif measured == other:
         report.remarks.append("one core for all: vendor and clients compete with what is measured")
+    # As for the product: other users of the machine must not read what it writes.
+    os.umask(0o077)
     # Ours is the client: it must not compete with what is measured.
     os.sched_setaffinity(0, {other})
     with running() as stack:
@@ -39,7 +41,11 @@ def main() -> None:
             report.figures.append(exports.measure_memory(stack, kind, rows=rows))
         report.figures += pages.measure_weight(stack)
         report.figures += pages.measure_work(stack)
-    report.remarks.append(f"{time.monotonic() - began:.0f} s in all")
+    load = os.getloadavg()[0]
+    report.remarks.append(
+        f"{time.monotonic() - began:.0f} s in all; load average of the last minute {load:.1f}, "
+        "of which this run makes about 1.5"
+    )
     report.print()
 
 

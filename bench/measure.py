@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
+from dataclasses import dataclass, field
+from http.client import BadStatusLine, HTTPConnection, HTTPResponse
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -43,7 +42,16 @@ class Browser:
         body: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
-        """Send one request and read the whole answer."""
+        """Send one request and read the whole answer; again where the kept connection was ended."""
+        try:
+            return self._ask(path, method, body, headers)
+        except (ConnectionError, BadStatusLine):
+            self._line.close()
+            return self._ask(path, method, body, headers)
+
+    def _ask(
+        self, path: str, method: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
         began = time.perf_counter()
         self._line.request(method, path, body, {**self._headers, **headers})
         answer = self._line.getresponse()
@@ -52,10 +60,16 @@ class Browser:
         return Answer(answer.status, _lower(answer), content, seconds)
 
     def get(
-        self, path: str, *, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        path: str,
+        *,
+        status: int = 200,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
         """Get an answer of this status. Raises NotAvailable for any other."""
-        answer = self.ask(path, headers=headers)
+        answer = self.ask(path, method=method, body=body, headers=headers)
         if answer.status != status:
             raise NotAvailable(f"{path.partition('?')[0]} answers {answer.status}")
         return answer
@@ -65,32 +79,53 @@ def _lower(answer: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.getheaders()}
 
 
-Way = Callable[[], float]
-"""Does one request and returns what it took, in seconds."""
+@dataclass(frozen=True)
+class Way:
+    """One way to get rows: `ask` is measured, `prepare` before it is not. `pid` is the server."""
+
+    ask: Callable[[], Answer]
+    pid: int
+    prepare: Callable[[], None] = lambda: None
 
 
-def take_rounds(
-    ways: Mapping[str, Way], *, rounds: int, batch: int
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Take the ways in turn, A B C A B C …, so that a machine that drifts slows all alike.
+@dataclass
+class Taken:
+    """What one way took in each round, in seconds: on the wire, and of CPU in the server.
 
-    Returns the median seconds of each round's batch for every way, and why some are missing.
+    Each is that of the fastest request of the round, since what else runs on the machine only ever
+    adds. `missing` says why there is none.
     """
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    missing: dict[str, str] = {}
+
+    wire: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    missing: str = ""
+
+
+def take_rounds(ways: Mapping[str, Way], *, rounds: int, batch: int) -> dict[str, Taken]:
+    """Take the ways in turn, A B C A B C …, so that a machine that drifts slows all alike."""
+    found = {name: Taken() for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            if name in missing:
+            taken = found[name]
+            if taken.missing:
                 continue
             try:
-                median = statistics.median(way() for _ in range(batch))
+                samples = [_take(way) for _ in range(batch)]
             except NotAvailable as error:
-                missing[name] = str(error)
+                found[name] = Taken(missing=str(error))
                 continue
             # The first round warms up.
             if number:
-                taken[name].append(median)
-    return taken, missing
+                taken.wire.append(min(wire for wire, _cpu in samples))
+                taken.cpu.append(min(cpu for _wire, cpu in samples))
+    return found
+
+
+def _take(way: Way) -> tuple[float, float]:
+    way.prepare()
+    before = read_cpu(way.pid)
+    wire = way.ask().seconds
+    return wire, read_cpu(way.pid) - before
 
 
 def divide(above: Sequence[float], below: Sequence[float]) -> list[float]:
@@ -98,7 +133,7 @@ def divide(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [first / second for first, second in zip(above, below, strict=True)]
 
 
-def cpu_seconds(pid: int) -> float:
+def read_cpu(pid: int) -> float:
     """Return the CPU time of all threads of a process so far, in seconds."""
     nanoseconds = 0
     for thread in Path(f"/proc/{pid}/task").iterdir():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-_COLUMNS: Final = ("figure", "median", "min to max", "gate", "met")
+_COLUMNS: Final = ("figure", "median", "min to max", "by CPU", "gate", "met")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Figure:
     unit: str = ""
     digits: int = 2
     note: str = ""
+    by_cpu: float | None = None
+    """The same ratio of the server's CPU time, which other work on the machine changes less."""
 
     @property
     def median(self) -> float | None:
@@ -49,11 +51,12 @@ class Figure:
         """Return the texts of the columns."""
         gate = f"{self.gate.sign} {self.gate.bound:g}{self.unit}" if self.gate else ""
         if self.median is None:
-            return self.name, "not available", "", gate, self.met
+            return self.name, "not available", "", "", gate, self.met
         spread = ""
         if len(self.values) > 1:
             spread = f"{self._format(min(self.values))} to {self._format(max(self.values))}"
-        return self.name, f"{self._format(self.median)}{self.unit}", spread, gate, self.met
+        cpu = "" if self.by_cpu is None else self._format(self.by_cpu)
+        return self.name, f"{self._format(self.median)}{self.unit}", spread, cpu, gate, self.met
 
     def _format(self, value: float) -> str:
         return f"{value:.{self.digits}f}"

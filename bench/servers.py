@@ -45,7 +45,9 @@ class Stack:
     jobs: int
     peers: str
     peers_cookie: str
+    peers_worker: int
     nginx: str
+    nginx_worker: int
     env: dict[str, str]
 
     def set_vendor(self, **fields: float) -> None:
@@ -80,8 +82,8 @@ def running() -> Iterator[Stack]:
         command = [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py"]
         server = _start(stack, [*command, "dashboard.wsgi"], env | {"BIND": address}, log)
         jobs = _start(stack, [sys.executable, "manage.py", "run_huey", "--quiet"], env, log)
-        peers, peers_cookie = _start_peers(stack, log, vendor)
-        nginx = _start_nginx(stack, log, vendor)
+        peers, peers_cookie, peers_pid = _start_peers(stack, log, vendor)
+        nginx, nginx_pid = _start_nginx(stack, log, vendor)
         _wait_for(address, "/healthz")
         _wait_for(peers, "/api/")
         yield Stack(
@@ -92,7 +94,9 @@ def running() -> Iterator[Stack]:
             jobs=jobs.pid,
             peers=peers,
             peers_cookie=peers_cookie,
+            peers_worker=find_child(peers_pid),
             nginx=nginx,
+            nginx_worker=find_child(nginx_pid) if nginx else 0,
             env=env,
         )
 
@@ -182,7 +186,7 @@ def _log_in(address: str) -> str:
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
-def _start_peers(stack: ExitStack, log: IO[bytes], vendor: str) -> tuple[str, str]:
+def _start_peers(stack: ExitStack, log: IO[bytes], vendor: str) -> tuple[str, str, int]:
     env = _base_env() | {
         "BENCH_PEERS_DIR": str(VAR),
         "BENCH_VENDOR": f"http://{vendor}",
@@ -191,16 +195,17 @@ def _start_peers(stack: ExitStack, log: IO[bytes], vendor: str) -> tuple[str, st
     session = run_module(["bench.peers"], env).strip()
     address = _free_address()
     options = ["--workers=1", "--worker-class=gthread", "--threads=8", "--keep-alive=30"]
+    options.append("--no-control-socket")
     command = [sys.executable, "-m", "gunicorn", *options, f"--bind={address}"]
-    _start(stack, [*command, "django.core.wsgi:get_wsgi_application()"], env, log)
-    return address, f"sessionid={session}"
+    server = _start(stack, [*command, "django.core.wsgi:get_wsgi_application()"], env, log)
+    return address, f"sessionid={session}", server.pid
 
 
-def _start_nginx(stack: ExitStack, log: IO[bytes], vendor: str) -> str:
+def _start_nginx(stack: ExitStack, log: IO[bytes], vendor: str) -> tuple[str, int]:
     """Start nginx as a bare proxy of the vendor stub; "" where there is no nginx."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
-        return ""
+        return "", 0
     address = _free_address()
     folder = VAR / "nginx"
     folder.mkdir()
@@ -219,9 +224,9 @@ def _start_nginx(stack: ExitStack, log: IO[bytes], vendor: str) -> str:
         "utf-8",
     )
     options = ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-    _start(stack, [program, *options], _base_env(), log)
+    server = _start(stack, [program, *options], _base_env(), log)
     _wait_for(address, "/control")
-    return address
+    return address, server.pid
 
 
 def _base_env() -> dict[str, str]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
 
 
 class CallType(models.TextChoices):
@@ -76,3 +81,24 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return self.appoint_id
+
+    def format_due(self) -> SafeString:
+        """Format the due time over the distance to it."""
+        time = self.appoint_time
+        if time is None:
+            return format_html("{}", "-")
+        ahead = time > timezone.now()
+        distance = f"in {timeuntil(time)}" if ahead else f"{timesince(time)} ago"
+        return format_html("{}<br><small>{}</small>", date_format(time, "j M H:i"), distance)
+
+    def format_agent(self) -> SafeString:
+        """Format the agent's name over the account."""
+        return format_html("{}<br><small>{}</small>", self.user_name, self.user_account)
+
+    def format_task(self) -> SafeString:
+        """Format the task's name over its ID."""
+        return format_html("{}<br><small>{}</small>", self.task_name, self.task_id)
+
+    def format_result(self) -> SafeString:
+        """Format the result code over the cause."""
+        return format_html("{}<br><small>{}</small>", self.fail_code, self.result)

@@ -14,6 +14,8 @@ import requests
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.safestring import SafeString
 from rest_framework import generics, serializers
 
 from bench.peers.models import CallFlag, CallType, Reservation, ResultCode, TaskStatus
@@ -37,7 +39,12 @@ def naive(request: HttpRequest) -> HttpResponse:
         row["status"] = dict(TaskStatus.choices).get(row.get("taskStatus"), "")
         row["call"] = dict(CallFlag.choices).get(row.get("callFlag"), "")
         row["description"] = codes.get(row.get("failCode"), "")
-    context = {"rows": answer["data"], "total": answer["totalCount"], "page": page}
+    context = {
+        "rows": answer["data"],
+        "total": answer["totalCount"],
+        "page": page,
+        "now": timezone.now(),
+    }
     return render(request, "peers/naive.html", context)
 
 
@@ -48,7 +55,23 @@ def read_time(value: object) -> datetime | None:
 
 
 class ReservationTable(tables.Table):  # type: ignore[misc]
-    """The columns of the page by django-tables2."""
+    """The columns of the page by django-tables2, each cell with the two lines of the product's."""
+
+    def render_appoint_time(self, record: Reservation) -> SafeString:
+        """Render the due time and the distance to it."""
+        return record.format_due()
+
+    def render_user_name(self, record: Reservation) -> SafeString:
+        """Render the agent's name over the account."""
+        return record.format_agent()
+
+    def render_task_name(self, record: Reservation) -> SafeString:
+        """Render the task's name over its ID."""
+        return record.format_task()
+
+    def render_fail_code(self, record: Reservation) -> SafeString:
+        """Render the result code over the cause."""
+        return record.format_result()
 
     class Meta:
         model = Reservation
