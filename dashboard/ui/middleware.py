@@ -13,6 +13,7 @@ from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -30,10 +31,28 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 LONGEST_ADDRESS: Final = 8 * 1024
 MOST_PARAMETERS: Final = 1000
+# A spreadsheet is compressed by its format.
+_COMPRESSIBLE: Final = ("text/", "application/json", "application/problem+json")
 
 ANSWERED = Histogram(
     "callboard_http_seconds", "Seconds to answer a request.", ["view", "method", "status"]
 )
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses texts by gzip, with up to 99 random bytes in each answer against BREACH.
+
+    Answers under 200 bytes stay as they are. A streamed export is compressed as one stream, without
+    a flush at each line. A strong `ETag` becomes a weak one. See docs/adr/0018.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Compress the answer if its type gains by it."""
+        if not response.headers.get("Content-Type", "").startswith(_COMPRESSIBLE):
+            return response
+        return super().process_response(request, response)
 
 
 class NoStoreMiddleware:
