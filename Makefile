@@ -1,5 +1,5 @@
 # Each target does its own set-up; see .ci/bootstrap.sh.
-.PHONY: run serve test test-quick test-clock lint bench messages lock clean
+.PHONY: run serve test test-quick test-clock lint bench messages styles lock clean
 BIN := .venv/bin
 
 # The product on http://127.0.0.1:8000 (PORT=8001 for another port), with demo people.
@@ -46,6 +46,11 @@ bench:
 messages:
 	@.ci/bootstrap.sh dev
 	@$(BIN)/python manage.py messages
+
+# Writes to static/vendor what our pages use of Tabler's style sheet in .ci/vendor.
+styles:
+	@.ci/bootstrap.sh dev
+	@$(BIN)/python .ci/subset_styles.py
 
 # Pins the dependencies of pyproject.toml for every platform, with hashes. Pins that still fit are
 # kept; for the newest releases: make lock ARGS=--upgrade

@@ -48,6 +48,14 @@ _CHUNK: Final = 64 * 1024
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+# Requests that wait for a thread, for each thread; beyond that one is refused at once. At eight
+# threads and 20 pages a second the last of them waits five seconds.
+_WAITING_PER_THREAD: Final = 12
+# Answered by a thread of its own: who watches the server must not take a queue for a failure.
+_URGENT: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+QUEUE_FULL: Final = "callboard.queue_full"
+
+
 class RequestParser(HTTPRequestParser):
     """Waitress's parser, which besides refuses what two servers may read in two ways."""
 
@@ -73,6 +81,7 @@ class ApplicationTask(WSGITask):
     def get_environment(self) -> dict[str, Any]:
         """The WSGI environment, with no address for a connection by a socket in the file system."""
         environ: dict[str, Any] = super().get_environment()
+        environ[QUEUE_FULL] = self.channel.queue_full
         if self.channel.server.family not in {socket.AF_INET, socket.AF_INET6}:
             environ["REMOTE_ADDR"] = ""
         return environ
@@ -113,6 +122,8 @@ class Channel(HTTPChannel):
     parser_class = RequestParser
 
     refused = False
+    # The request that is next is to be answered by a 503.
+    queue_full = False
     _draining = False
     _answered = False
     _waiting: tuple[object, ...] = ()
@@ -172,6 +183,50 @@ class Channel(HTTPChannel):
         super().handle_close()
 
 
+class _Threads(ThreadedTaskDispatcher):
+    """Threads with a queue; does not log its length."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.set_thread_count(count)
+
+    def add_task(self, task: Channel) -> None:
+        """Queue a connection whose first request is whole."""
+        with self.lock:
+            self.queue.append(task)
+            self.queue_cv.notify()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing waits and nothing is under way."""
+        return not self.queue and not self.active_count
+
+
+class Dispatcher:
+    """Threads for pages, whose queue is bounded, and one for refusals and for who watches us."""
+
+    def __init__(self, count: int) -> None:
+        self._pages = _Threads(count)
+        self._prompt = _Threads(1)
+        self._most = count * _WAITING_PER_THREAD
+
+    def add_task(self, task: Channel) -> None:
+        """Queue a connection, or have its request refused where too many wait."""
+        task.queue_full = False
+        if task.requests[0].path in _URGENT:
+            self._prompt.add_task(task)
+        elif len(self._pages.queue) < self._most:
+            self._pages.add_task(task)
+        else:
+            task.queue_full = True
+            self._prompt.add_task(task)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing waits and nothing is under way."""
+        return self._pages.is_idle and self._prompt.is_idle
+
+
 class _Listening:
     """Listening that both kinds of server share."""
 
@@ -198,8 +253,7 @@ class BufferingWorker(Worker):
     def run(self) -> None:
         """Serve until the end is asked for, then until what was begun is answered."""
         connections: dict[int, Any] = {}
-        threads = ThreadedTaskDispatcher()
-        threads.set_thread_count(self.cfg.threads)
+        threads = Dispatcher(self.cfg.threads)
         servers = [self._listen(each.sock, connections, threads) for each in self.sockets]
         while self.alive and self.ppid == os.getppid():
             self._turn(servers, connections)
@@ -211,14 +265,14 @@ class BufferingWorker(Worker):
         while (waited := time.monotonic() - began) < self.cfg.graceful_timeout:
             channels = [channel for server in servers for channel in _channels(server)]
             # A client that went away does not end the work that it asked for.
-            if not channels and not threads.queue and not threads.active_count:
+            if not channels and threads.is_idle:
                 break
             if waited >= _LINGER:
                 _close(channel for channel in channels if not channel.is_busy)
             self._turn(servers, connections)
 
     def _listen(
-        self, listener: socket.socket, connections: dict[int, Any], threads: ThreadedTaskDispatcher
+        self, listener: socket.socket, connections: dict[int, Any], threads: Dispatcher
     ) -> Any:
         most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         adjustments = Adjustments(

@@ -387,9 +387,14 @@ def respond_to(error: Exception) -> HttpResponse | None:
 
 def respond_database_busy() -> HttpResponse:
     """Build the 503 of a database that cannot be written now, with the time to try again."""
+    return respond_busy(gettext("Its database cannot be written just now. Try again in a moment."))
+
+
+def respond_busy(detail: str) -> HttpResponse:
+    """Build a 503 with the time to try again."""
     return respond(
         503,
-        gettext("Its database cannot be written just now. Try again in a moment."),
+        detail,
         title=gettext("Callboard is busy"),
         slug="busy",
         headers={"Retry-After": str(RETRY_SECONDS)},

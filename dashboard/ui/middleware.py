@@ -13,16 +13,24 @@ from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 from prometheus_client import Histogram
 
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
-from isales_proxy.problems import is_api, respond, respond_database_busy, respond_too_large
+from isales_proxy.problems import (
+    is_api,
+    respond,
+    respond_busy,
+    respond_database_busy,
+    respond_too_large,
+)
 
 log = structlog.get_logger("isales")
 
@@ -30,10 +38,53 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 LONGEST_ADDRESS: Final = 8 * 1024
 MOST_PARAMETERS: Final = 1000
+# A spreadsheet is compressed by its format.
+_QUEUE_FULL: Final = "callboard.queue_full"
+_COMPRESSIBLE: Final = ("text/", "application/json", "application/problem+json")
 
 ANSWERED = Histogram(
     "callboard_http_seconds", "Seconds to answer a request.", ["view", "method", "status"]
 )
+
+
+class QueueFullMiddleware:
+    """Answers 503 with `Retry-After`, and without a query, where too many requests wait.
+
+    The web server decides that; see `buffering_worker` and docs/adr/0019. First of all middleware,
+    because a refusal must cost next to nothing.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.META.get(_QUEUE_FULL):
+            return self.get_response(request)
+        with translation.override(translation.get_language_from_request(request)):
+            text = _("Too many requests are waiting. Try again in a moment.")
+            if is_api(request):
+                return respond_busy(text)
+            context = {"title": _("Callboard is busy"), "text": text}
+            response = HttpResponse(render_to_string("503.html", context), status=503)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses texts by gzip, with up to 99 random bytes in each answer against BREACH.
+
+    Answers under 200 bytes stay as they are. A streamed export is compressed as one stream, without
+    a flush at each line. A strong `ETag` becomes a weak one. See docs/adr/0018.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Compress the answer if its type gains by it."""
+        if not response.headers.get("Content-Type", "").startswith(_COMPRESSIBLE):
+            return response
+        return super().process_response(request, response)
 
 
 class NoStoreMiddleware:

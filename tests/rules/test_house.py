@@ -81,7 +81,7 @@ def test_no_migration_is_missing(db: None) -> None:
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-@cases("folder", [ROOT / "static", ROOT / "tests" / "support"])
+@cases("folder", [ROOT / "static", ROOT / ".ci", ROOT / "tests" / "support"])
 def test_vendored_files_are_what_they_claim(folder: Path) -> None:
     listed = tomllib.loads((folder / "vendor" / "VENDOR.toml").read_text("utf-8"))["file"]
     assert {entry["path"] for entry in listed} >= {

@@ -24,7 +24,11 @@ pytestmark = pytest.mark.processes
 HOST = b"Host: 127.0.0.1\r\n"
 FORM = b"POST /accounts/login/ HTTP/1.1\r\n" + HOST + b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n"
 URL_ENCODED = b"Content-Type: application/x-www-form-urlencoded\r\n"
-LARGE_FILE = b"GET /static/vendor/tabler.min.css HTTP/1.1\r\n" + HOST + b"\r\n"
+LARGE_FILE = (
+    b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\n"
+    + HOST
+    + b"\r\n"
+)
 MULTIPART = b"Content-Type: multipart/form-data; boundary=x\r\n"
 FILE = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
 SLOW = {
