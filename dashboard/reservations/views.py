@@ -51,8 +51,8 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if keeps_rows:
         # The rows that stay belong to the address that stays.
         response.headers["HX-Push-Url"] = "false"
-    elif wants_fragment(request) and context["form"].has_resolved_names():
-        # A name in an address could mean another agent later.
+    elif wants_fragment(request) and context["form"].is_ambiguous():
+        # A name in an address could mean another agent later, a time without offset another one.
         response.headers["HX-Push-Url"] = context["list"].refresh_url
     return response
 
@@ -116,7 +116,7 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
 def _fetch_list(request: ReaderRequest, scope: Scope) -> tuple[dict[str, Any], int, Problem | None]:
     """Return context, status and problem of the list that this address asks for."""
     now = timezone.now()
-    form = ReservationFilter(request.GET, scope=scope)
+    form = ReservationFilter(request.GET, scope=scope, now=now)
     status, problem = 200, None
     if not form.is_valid():
         found, status = list_context.create_context(scope, form, now), 422
