@@ -23,7 +23,7 @@ from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Scope
 from isales_proxy.audit.forms import FILTERS, AuditFilter
 from isales_proxy.audit.queries import MOST_COUNTED, AuditPage
-from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.core.form_fields import DEFAULT_SIZE, format_local_time
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 from isales_proxy.problems import Problem
 
@@ -57,7 +57,7 @@ class AuditUrl:
             if name == "kind":
                 pairs += [(name, kind) for kind in dict.fromkeys(found.get(name, ()))]
             elif name in {"begin", "end"} and found.get(name):
-                pairs.append((name, str(form.data[name]).strip()))
+                pairs.append((name, format_local_time(found[name])))
             elif found.get(name):
                 pairs.append((name, str(found[name])))
         path = reverse("audit", args=[scope.vdn.pk])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.urls import reverse
@@ -27,14 +27,12 @@ from isales_proxy.core import health
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
-from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.reservations.forms import NamedRange, ReservationFilter
 from isales_proxy.reservations.services import ReservationPage
 
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
 # small; the panel then finds the row by its ID alone.
-_LONGEST_ROW_QUERY: Final = 60
-# Minutes in which a quick range that moves with the time stays marked as chosen.
-_RANGE_MARKED_MINUTES: Final = 5
+_LONGEST_ROW_QUERY: Final = 70
 
 
 @dataclass
@@ -86,7 +84,7 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
             title,
             order_note=_("CC-iSales delivers this list in its own order; it cannot be sorted."),
         ),
-        ranges=_build_ranges(address, now),
+        ranges=_build_ranges(address),
         agents=form.list_asked_agents(),
         notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_build_candidates(address, form),
@@ -96,7 +94,7 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
     if form.refused_agent:
         context.agent_text = form.refused_agent
         context.agents = [each for each in context.agents if each != form.refused_agent]
-    context.chips = _build_chips(address, scope, context.agents)
+    context.chips = _build_chips(address, scope, context.agents, TimeFormatter(now))
     if len(context.agents) > MANY_AGENTS:
         context.agents = [",".join(context.agents)]
     if has_bad_field(form):
@@ -215,14 +213,22 @@ def _format_source(source: str) -> str:
     }[source]
 
 
-def _build_chips(address: ListUrl, scope: Scope, agents: list[str]) -> list[dict[str, str]]:
+def _build_chips(
+    address: ListUrl, scope: Scope, agents: list[str], times: TimeFormatter
+) -> list[dict[str, str]]:
     """Build one chip per filter, with the URL without it; many agents share one chip."""
     known = directory.get_known_names(scope=scope)
     chips = []
     for name, value in address.filters:
         if name == "agent":
             continue
-        text = known.tasks.get(value) or value if name == "task" else value.replace("T", " ")
+        text = value
+        if name == "task":
+            text = known.tasks.get(value) or value
+        elif name == "range":
+            text = str(NamedRange(value).label)
+        elif name in {"begin", "end"}:
+            text = times.minute(datetime.fromisoformat(value))
         chips.append(_build_chip(name, value, text, address.without(name, value)))
     if len(agents) > MANY_AGENTS:
         text = f"{len(agents)}: {', '.join(agents[:MANY_AGENTS])} …"
@@ -243,6 +249,7 @@ def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, 
         "task": (_("Task"), _("Any task")),
         "begin": (_("From"), _("Any start time")),
         "end": (_("To"), _("Any end time")),
+        "range": (_("Due"), _("Any time")),
     }[name]
     return {
         "name": name,
@@ -254,47 +261,16 @@ def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, 
     }
 
 
-def _build_ranges(address: ListUrl, now: datetime) -> list[dict[str, Any]]:
-    """Build the quick ranges. A day ends at the next midnight, so its last minute is included."""
-    local = now.astimezone(timezone.get_current_timezone())
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    minute = local.replace(second=0, microsecond=0)
-    day = timedelta(days=1)
-    # Added in UTC, since local clocks may change within the hour.
-    in_an_hour = (minute.astimezone(UTC) + timedelta(hours=1)).astimezone(local.tzinfo)
-    spans = (
-        (_("Next hour"), minute.replace(tzinfo=None), in_an_hour.replace(tzinfo=None)),
-        (_("Today"), midnight, midnight + day),
-        (_("Yesterday"), midnight - day, midnight),
-        (_("Last 7 days"), midnight - 6 * day, midnight + day),
-    )
+def _build_ranges(address: ListUrl) -> list[dict[str, Any]]:
+    """Build the quick ranges, each a link to the named range."""
     return [
         {
-            "label": label,
-            "url": address.ranged(_format_existing(begin), _format_existing(end)),
-            "current": _is_chosen(address, begin, end),
+            "label": each.label,
+            "url": address.ranged(each.value),
+            "current": ("range", each.value) in address.filters,
         }
-        for label, begin, end in spans
+        for each in NamedRange
     ]
-
-
-def _is_chosen(address: ListUrl, begin: datetime, end: datetime) -> bool:
-    """Return True if the URL has this range, or the one of the same name some minutes ago.
-
-    "Next hour" moves with every minute and stays marked while it is read.
-    """
-    return any(
-        ("begin", _format_existing(begin - ago)) in address.filters
-        and ("end", _format_existing(end - ago)) in address.filters
-        for ago in (timedelta(minutes=minutes) for minutes in range(_RANGE_MARKED_MINUTES))
-    )
-
-
-def _format_existing(naive: datetime) -> str:
-    """Format a local time for the filter; one that clocks skip becomes the first after it."""
-    zone = timezone.get_current_timezone()
-    existing = naive.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
-    return f"{existing:%Y-%m-%dT%H:%M}"
 
 
 def list_options(scope: Scope) -> dict[str, list[dict[str, str]]]:

@@ -47,14 +47,14 @@ _TYPING_HEADER: Final = "X-Callboard-Typing"
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
-    asked = _ask(request, scope)
+    asked = _fetch_answer(request, scope)
     if (
         wants_fragment(request)
         and asked.page is not None
         and asked.page.as_of is not None
         and asked.problem is None
         and _TYPING_HEADER not in request.headers
-        and not asked.form.has_resolved_names()
+        and not asked.form.is_ambiguous()
     ):
         return render_repeatable_fragment(
             request,
@@ -80,8 +80,8 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if keeps_rows:
         # The rows that stay belong to the address that stays.
         response.headers["HX-Push-Url"] = "false"
-    elif wants_fragment(request) and context["form"].has_resolved_names():
-        # A name in an address could mean another agent later.
+    elif wants_fragment(request) and context["form"].is_ambiguous():
+        # A name in an address could mean another agent later, a time without offset another one.
         response.headers["HX-Push-Url"] = context["list"].refresh_url
     return response
 
@@ -124,7 +124,7 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
     fragment = wants_fragment(request)
-    asked = None if fragment else _ask(request, scope)
+    asked = None if fragment else _fetch_answer(request, scope)
     context = asked.build_context() if asked else {}
     status, problem = (asked.status, asked.problem) if asked else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
@@ -178,7 +178,7 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
 
 
 @dataclass
-class _Asked:
+class _ListAnswer:
     """The list that an address asks for, and the answer; `build_list` makes its context."""
 
     scope: Scope
@@ -199,18 +199,18 @@ class _Asked:
         }
 
 
-def _ask(request: ReaderRequest, scope: Scope) -> _Asked:
+def _fetch_answer(request: ReaderRequest, scope: Scope) -> _ListAnswer:
     """Fetch the list that this address asks for."""
     now = timezone.now()
-    form = ReservationFilter(request.GET, scope=scope)
+    form = ReservationFilter(request.GET, scope=scope, now=now)
     add_sort_field(form, RESERVATION_COLUMNS)
     if not form.is_valid():
-        return _Asked(scope, form, lambda: list_context.create_context(scope, form, now), 422)
+        return _ListAnswer(scope, form, lambda: list_context.create_context(scope, form, now), 422)
     try:
         page = reservations.list_page(scope=scope, query=form.query())
     except DailySearchLimitExceeded as error:
         limit = problems.describe_search_limit(error)
-        return _Asked(
+        return _ListAnswer(
             scope,
             form,
             lambda: list_context.create_refused_context(scope, form, now, limit),
@@ -219,7 +219,7 @@ def _ask(request: ReaderRequest, scope: Scope) -> _Asked:
         )
     except ISalesError as error:
         failure = problems.describe(error)
-        return _Asked(
+        return _ListAnswer(
             scope,
             form,
             lambda: list_context.create_failed_context(scope, form, now, failure),
@@ -228,7 +228,7 @@ def _ask(request: ReaderRequest, scope: Scope) -> _Asked:
         )
     problem = problems.describe(page.error) if page.error is not None else None
     shown_at = timezone.now() if page.source == "live" else now
-    return _Asked(
+    return _ListAnswer(
         scope,
         form,
         lambda: list_context.fill_context(scope, form, shown_at, page, problem),

@@ -44,9 +44,7 @@ class ListUrl:
         filters += [("agent", account) for account in found.get("agent", ())]
         if found.get("task"):
             filters.append(("task", found["task"]))
-        filters += [
-            (name, str(form.data[name]).strip()) for name in ("begin", "end") if found.get(name)
-        ]
+        filters += form.list_times()
         return cls(path, tuple(filters), found.get("size", DEFAULT_SIZE), found.get("page", 1))
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
@@ -73,10 +71,10 @@ class ListUrl:
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
         return with_query(self.path, _encode([*kept, *self._list_view_parameters(1, self.size)]))
 
-    def ranged(self, begin: str, end: str) -> str:
-        """Return the first page with another time range."""
-        kept = [pair for pair in self.filters if pair[0] not in {"begin", "end"}]
-        pairs = [*kept, ("begin", begin), ("end", end), *self._list_view_parameters(1, self.size)]
+    def ranged(self, name: str) -> str:
+        """Return the first page with another named time range."""
+        kept = [pair for pair in self.filters if pair[0] not in {"begin", "end", "range"}]
+        pairs = [*kept, ("range", name), *self._list_view_parameters(1, self.size)]
         return with_query(self.path, _encode(pairs))
 
     def cleared(self) -> str:

@@ -72,6 +72,12 @@ class TimeFormatter:
         """`2025-05-15 14:12:43`, as files hold it."""
         return f"{self.local(moment):%Y-%m-%d %H:%M:%S}{self._get_offset(moment)[1]}"
 
+    def minute(self, moment: datetime) -> str:
+        """`2025-05-15 14:12`, as a filter shows it; with its seconds if there are any."""
+        local = self.local(moment)
+        style = "%Y-%m-%d %H:%M:%S" if local.second else "%Y-%m-%d %H:%M"
+        return f"{local:{style}}{self._get_offset(moment)[1]}"
+
     def ahead(self, left: timedelta) -> str:
         """`in 9 min`."""
         return self._format_span(left, self._in, self._now)

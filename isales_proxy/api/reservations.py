@@ -35,13 +35,14 @@ from isales_proxy.privacy import field_policies
 from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.reservations.forms import NamedRange, ReservationFilter
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.result_codes import services as result_codes
 
 _TIME: Final = (
     r"^(20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+    r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?$"
 )
 _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 _FILTERS: Final = [
@@ -66,11 +67,20 @@ _FILTERS: Final = [
     ),
     text_parameter(
         "begin",
-        "Due from, in your time zone, which is that of the VDN until you choose another.",
+        "Due from; without an offset in your time zone, which is that of the VDN until you choose "
+        "another.",
         pattern=_TIME,
-        examples=["2025-05-31T14:30"],
+        examples=["2025-05-31T14:30", "2025-10-26T02:30+02:00"],
     ),
     text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
+    OpenApiParameter(
+        "range",
+        str,
+        OpenApiParameter.QUERY,
+        enum=NamedRange.values,
+        description="Due in a time range that moves with the time, in your time zone. Ignored "
+        "beside `begin` or `end`.",
+    ),
     text_parameter(
         "task",
         "ID of the outbound task, or a name or a part of one that is one task's alone.",

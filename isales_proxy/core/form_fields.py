@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
 from typing import Any, ClassVar, Final, TypeVar
 
 from django import forms
@@ -27,7 +28,10 @@ DEFAULT_SIZE: Final = 25
 LONGEST_NUMBER: Final = 32
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 
-_LOCAL_TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
+# A + that was not encoded arrives as a space.
+_LOCAL_TIME: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?(?:([ +-])(\d\d):?(\d\d)|Z)?", re.ASCII
+)
 
 
 class PlainTextField(forms.CharField):
@@ -71,10 +75,10 @@ class CalledNumberField(forms.CharField):
 
 
 class LocalTimeField(forms.Field):
-    """`YYYY-MM-DDTHH:MM` in the zone in force, as an aware UTC datetime.
+    """`YYYY-MM-DDTHH:MM`, in the zone in force unless an offset follows, as an aware UTC datetime.
 
-    When clocks are put back an hour occurs twice: with `later` the second one is meant, else the
-    first, so that a range loses no row. A time that clocks skip is refused.
+    When clocks are put back an hour occurs twice: without an offset and with `later` the second one
+    is meant, else the first, so that a range loses no row. A time that clocks skip is refused.
     """
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
@@ -90,16 +94,35 @@ class LocalTimeField(forms.Field):
         match = _LOCAL_TIME.fullmatch(text)
         if match is None:
             raise ValidationError(_("Give date and time as 2025-05-31T14:30."))
+        sign, hours, minutes = match.groups()[6:]
         try:
-            naive = datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
+            naive = datetime(*(int(part or 0) for part in match.groups()[:6]))  # type: ignore[arg-type]  # noqa: DTZ001
+            offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+            fixed = fixed_zone(-offset if sign == "-" else offset)
         except ValueError:
             raise ValidationError(_("There is no such date or time.")) from None
         refuse_year(naive)
+        if hours or text.endswith("Z"):
+            return naive.replace(tzinfo=fixed).astimezone(UTC)
         zone = timezone.get_current_timezone()
         instant = naive.replace(tzinfo=zone, fold=self.fold).astimezone(UTC)
         if instant.astimezone(zone).replace(tzinfo=None) != naive:
             raise ValidationError(_("This time does not exist: the clocks go forward past it."))
         return instant
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the value that the field on the page can hold: a local time without an offset."""
+        try:
+            instant = self.clean(value) if isinstance(value, str) else None
+        except ValidationError:
+            return value
+        return format_local_time(instant)[:-6] if instant else value
+
+
+def format_local_time(instant: datetime) -> str:
+    """Format an aware time for an address: `2025-05-31T14:30+08:00` in the zone in force."""
+    local = instant.astimezone(timezone.get_current_timezone())
+    return local.isoformat(timespec="seconds" if local.second else "minutes")
 
 
 class CountField(forms.Field):

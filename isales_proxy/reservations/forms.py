@@ -1,15 +1,21 @@
 """The filter of the reservations list, for its page and the API: bounds on every field, a frozen
 query out. Times are read in the zone in force and returned in UTC.
+
+A named range moves with the time and the reader's day, so that its address never grows old. Typed
+times win over it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import TextChoices
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Permission, Scope
@@ -19,6 +25,7 @@ from isales_proxy.core.form_fields import (
     LocalTimeField,
     PageFilter,
     PlainTextField,
+    format_local_time,
     refuse_control_characters,
 )
 from isales_proxy.outbound import directory, tasks
@@ -32,7 +39,36 @@ from isales_proxy.outbound.forms import (
 )
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS, SearchedNumber
 
+_TIMES: Final = ("begin", "end", "range")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
+
+
+class NamedRange(TextChoices):
+    """Time ranges by name, relative to now and the zone in force."""
+
+    NEXT_HOUR = "next-hour", _("Next hour")
+    TODAY = "today", _("Today")
+    YESTERDAY = "yesterday", _("Yesterday")
+    LAST_7_DAYS = "last-7-days", _("Last 7 days")
+
+    def get_span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return the first and the last millisecond of the range (UTC) at the aware time `now`."""
+        zone = timezone.get_current_timezone()
+        last = timedelta(milliseconds=1)
+        if self is NamedRange.NEXT_HOUR:
+            minute = now.astimezone(UTC).replace(second=0, microsecond=0)
+            return minute, minute + timedelta(hours=1) - last
+        first_day, next_day = {
+            NamedRange.TODAY: (0, 1),
+            NamedRange.YESTERDAY: (-1, 0),
+            NamedRange.LAST_7_DAYS: (-6, 1),
+        }[self]
+        today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        # Days are added to the local date: one of them may have 23 or 25 hours.
+        begin, end = (
+            (today + timedelta(days=days)).astimezone(UTC) for days in (first_day, next_day)
+        )
+        return begin, end - last
 
 
 class AgentsField(forms.Field):
@@ -59,12 +95,19 @@ class ReservationFilter(PageFilter):
     task = PlainTextField(_("Task"))
     begin = LocalTimeField(_("From"), later=False)
     end = LocalTimeField(_("To"), later=True)
+    range = forms.ChoiceField(
+        required=False,
+        choices=NamedRange.choices,
+        error_messages={"invalid_choice": _("Must be next-hour, today, yesterday or last-7-days.")},
+    )
 
+    fieldless: ClassVar = (*PageFilter.fieldless, "range")
     data: QueryDict
 
-    def __init__(self, data: QueryDict, *, scope: Scope) -> None:
+    def __init__(self, data: QueryDict, *, scope: Scope, now: datetime | None = None) -> None:
         super().__init__(data)
         self.scope = scope
+        self.now = now or timezone.now()
         self.candidates: dict[str, list[Candidate]] = {}
         self.refused_agent = ""
         if not scope.can(Permission.SEE_ALL_AGENTS):
@@ -120,12 +163,34 @@ class ReservationFilter(PageFilter):
             self.candidates[name] = error.candidates
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a range that ends before it begins."""
+        """Refuse a range that ends before it begins; typed times replace a named range."""
         found = self.cleaned_data
         begin, end = found.get("begin"), found.get("end")
         if begin and end and begin > end:
             self.add_error("end", _("“To” is earlier than “From”."))
+        if begin or end:
+            found["range"] = ""
+        self.span = (begin, end)
+        if name := found.get("range"):
+            self.span = NamedRange(name).get_span(self.now)
         return found
+
+    @property
+    def named_range(self) -> str:
+        """The named range in force; "" without one."""
+        return str(self.cleaned_data.get("range", "")) if self.is_bound else ""
+
+    def list_times(self) -> list[tuple[str, str]]:
+        """List the parameters of the time range in force, typed times with their offset.
+
+        Only after `is_valid()`.
+        """
+        found = self.cleaned_data
+        return [
+            (name, found[name] if name == "range" else format_local_time(found[name]))
+            for name in _TIMES
+            if found.get(name)
+        ]
 
     def list_asked_agents(self) -> list[str]:
         """List the agents as asked for, valid or not, so that a page can show and remove them."""
@@ -136,14 +201,19 @@ class ReservationFilter(PageFilter):
             return list(self.cleaned_data["agent"])
         return split_agents(self.data.getlist("agent"))
 
-    def has_resolved_names(self) -> bool:
-        """Return True if the query holds IDs where names or parts of them were typed."""
+    def is_ambiguous(self) -> bool:
+        """Return True if what was typed could mean something else later or to somebody else: names
+        instead of IDs, times without an offset, or times beside a named range.
+        """
         if not self.is_valid():
             return False
         typed = split_agents(self.data.getlist("agent")) if "agent" in self.fields else []
         found = self.cleaned_data
-        return set(typed) != set(found.get("agent", ())) or (
-            str(self.data.get("task", "")).strip() != found["task"]
+        times = [(name, self.data[name]) for name in _TIMES if self.data.get(name)]
+        return (
+            set(typed) != set(found.get("agent", ()))
+            or str(self.data.get("task", "")).strip() != found["task"]
+            or times != self.list_times()
         )
 
     def find_unknown(self) -> dict[str, str]:
@@ -166,8 +236,8 @@ class ReservationFilter(PageFilter):
         return ReservationQuery(
             called_no=found["called_no"],
             agents=found.get("agent", ()),
-            begin=found["begin"],
-            end=found["end"],
+            begin=self.span[0],
+            end=self.span[1],
             task_id=found["task"],
             page=found["page"],
             size=found["size"],

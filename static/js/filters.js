@@ -17,6 +17,14 @@
     for (const [name, value] of data) if (String(value).trim()) kept.append(name, value);
     return kept;
   };
+  // A field for local times cannot hold the offset that the address gives; an untouched one keeps it.
+  const keepOffsets = (form, data) => {
+    const asked = new URLSearchParams(window.location.search);
+    for (const input of form.querySelectorAll("input[type=datetime-local]")) {
+      const whole = asked.get(input.name);
+      if (whole && data.has(input.name) && input.value === input.defaultValue) data.set(input.name, whole);
+    }
+  };
   const dateIsHalfTyped = (form) =>
     [...form.querySelectorAll("input[type=datetime-local]")].some((input) => !input.validity.valid);
 
@@ -40,6 +48,7 @@
       return;
     }
     ctx.request.body = withoutEmpties(ctx.request.body);
+    keepOffsets(form, ctx.request.body);
     const query = new URLSearchParams(ctx.request.body).toString();
     const address = query ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
     const search = address.includes("?") ? address.slice(address.indexOf("?")) : "";

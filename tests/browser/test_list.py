@@ -82,20 +82,33 @@ def test_a_time_range_filters_and_is_sent_in_utc(sit: Sit, vendor: Simulator) ->
     seat = sit()
     seat.page.get_by_label("From", exact=True).fill("2025-05-15T00:00")
     seat.page.get_by_label("From", exact=True).press("Enter")
-    expect(seat.page).to_have_url(re.compile(r"begin=2025-05-15T00%3A00"))
+    expect(seat.page).to_have_url(re.compile(r"begin=2025-05-15T00%3A00%2B08%3A00$"))
     seat.settled()
     assert vendor.calls[-1].body["beginTime"] == 1747238400000
 
 
+def test_a_typed_time_replaces_the_quick_range_and_keeps_its_offset(sit: Sit) -> None:
+    seat = sit()
+    # Of another zone and in another hour than the reader's clock shows.
+    seat.go("/vdn/88/reservations/?range=today")
+    seat.page.get_by_label("From", exact=True).fill("2025-05-15T00:00")
+    seat.page.get_by_label("From", exact=True).press("Enter")
+    expect(seat.page).to_have_url(re.compile(r"\?begin=2025-05-15T00%3A00%2B08%3A00$"))
+    seat.go("/vdn/88/reservations/?begin=2025-05-15T00%3A00%2B02%3A00")
+    expect(seat.page.get_by_label("From", exact=True)).to_have_value("2025-05-15T06:00")
+    seat.page.get_by_label("Called number", exact=True).fill("6666")
+    expect(seat.page).to_have_url(re.compile(r"called_no=6666&begin=2025-05-15T0.%3A00%2B0"))
+
+
 @pytest.mark.parametrize("name", ["Next hour", "Today", "Yesterday", "Last 7 days"])
-def test_a_quick_range_fills_the_fields(sit: Sit, name: str) -> None:
+def test_a_quick_range_is_one_filter_by_its_name(sit: Sit, name: str) -> None:
     seat = sit()
     seat.page.get_by_role("link", name=name).click()
-    expect(seat.page).to_have_url(re.compile(r"begin=.*end="))
-    expect(seat.page.get_by_label("From", exact=True)).not_to_have_value("")
+    expect(seat.page).to_have_url(re.compile(rf"\?range={name.lower().replace(' ', '-')}$"))
+    expect(seat.page.locator(".chips .chip")).to_have_text([f"Due {name}"])
     expect(seat.page.get_by_role("link", name=name)).to_have_attribute("aria-current", "true")
-    seat.page.get_by_role("link", name="Clear", exact=True).click()
-    expect(seat.page.get_by_label("From", exact=True)).to_have_value("")
+    seat.page.get_by_role("link", name=f"Remove Due {name}").click()
+    expect(seat.page.locator(".chips")).to_have_count(0)
     assert addresses(seat) == "/vdn/88/reservations/"
 
 

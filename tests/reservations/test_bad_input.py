@@ -25,6 +25,7 @@ BAD = {
     "no such hour": ("end=2025-02-20T25:00", "There is no such date or time."),
     "no date at all": ("begin=tomorrow", "Give date and time as"),
     "a year of the far future": ("begin=9999-12-31T23:59", "The year must be from"),
+    "no such range": ("range=tomorrow", "Must be next-hour, today"),
     "letters for a number": ("called_no=Bob", "only digits"),
     "markup for a number": ("called_no=%3Cscript%3Ealert(1)%3C/script%3E", "digits"),
     "SQL for a number": ("called_no=1%27%20OR%20%271%27=%271", "only digits"),

@@ -99,6 +99,20 @@ def test_filters_reach_the_vendor_in_its_format(supervisor: Any, vendor: Simulat
     assert call.verified
 
 
+def test_a_bookmark_of_today_is_never_of_yesterday(
+    clock: Traveller, vendor: Simulator, as_role: Any
+) -> None:
+    clock.move_to(datetime(2026, 3, 9, 15, 30, tzinfo=UTC))
+    supervisor = as_role("supervisor")
+    begins = []
+    for _hour in range(2):
+        assert supervisor.get(f"{LIST}?range=today").status_code == 200
+        begins.append(vendor.calls.filter(LIST_RESERVATIONS)[-1].body["beginTime"])
+        clock.shift(timedelta(hours=1))
+    # Before and after midnight in Shanghai.
+    assert begins[1] - begins[0] == 24 * 3600 * 1000
+
+
 def test_unknown_parameters_are_ignored(supervisor: Any, vendor: Simulator) -> None:
     answer = supervisor.get(LIST, {"colour": "blue", "page": "2"})
     assert answer.status_code == 200

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from django.http import QueryDict
 from django.utils import timezone, translation
 
+from dashboard.ui.list_url import ListUrl
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import Role, Vdn
-from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.reservations.forms import NamedRange, ReservationFilter
 from isales_proxy.reservations.status import ReservationState, get_status
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -54,74 +55,68 @@ def test_an_hour_that_does_not_exist_is_told() -> None:
     assert "does not exist" in form.errors["begin"][0]
 
 
-@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2025-10-26T02:30%2B02:00", datetime(2025, 10, 26, 0, 30, tzinfo=UTC)),
+        ("2025-10-26T02:30%2B01:00", datetime(2025, 10, 26, 1, 30, tzinfo=UTC)),
+        # A plus that was not encoded, a colleague's offset, a time that Berlin's clocks skip.
+        ("2025-10-26T02:30+01:00", datetime(2025, 10, 26, 1, 30, tzinfo=UTC)),
+        ("2025-05-15T00:00-03:00", datetime(2025, 5, 15, 3, tzinfo=UTC)),
+        ("2025-03-30T02:30Z", datetime(2025, 3, 30, 2, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_with_an_offset_is_exact(text: str, utc: datetime) -> None:
+    query = asked(f"begin={text}&end={text}", BERLIN).query()
+    assert query.begin == query.end == utc
+
+
+def test_an_exact_time_reads_as_a_local_one_and_keeps_its_offset_in_links() -> None:
+    with timezone.override(BERLIN):
+        form = ReservationFilter(QueryDict("end=2025-10-26T01:30Z"), scope=SCOPE)
+        assert form["end"].value() == "2025-10-26T02:30"
+        assert ListUrl.from_form("/", form).at() == "/?end=2025-10-26T02%3A30%2B01%3A00"
+
+
+@pytest.mark.parametrize("text", ["2025-05-15T00:00+25:00", "1999-12-31T23:00-08:00"])
+def test_an_offset_out_of_bounds_is_refused(text: str) -> None:
+    assert asked(f"begin={text}", BERLIN).errors.keys() == {"begin"}
+
+
 @pytest.mark.parametrize(
     ("now", "begin", "end"),
     [
         # An ordinary day, the day of 23 hours, the day of 25 hours.
-        ("2025-05-15T10:00Z", "2025-05-15T00:00", "2025-05-16T00:00"),
-        ("2025-03-30T10:00Z", "2025-03-30T00:00", "2025-03-31T00:00"),
-        ("2025-10-26T10:00Z", "2025-10-26T00:00", "2025-10-27T00:00"),
+        ("2025-05-15T10:00Z", "2025-05-14T22:00Z", "2025-05-15T22:00Z"),
+        ("2025-03-30T10:00Z", "2025-03-29T23:00Z", "2025-03-30T22:00Z"),
+        ("2025-10-26T00:30Z", "2025-10-25T22:00Z", "2025-10-26T23:00Z"),
         # Late in the evening in UTC it is tomorrow in Berlin already.
-        ("2025-05-15T23:30Z", "2025-05-16T00:00", "2025-05-17T00:00"),
+        ("2025-05-15T23:30Z", "2025-05-15T22:00Z", "2025-05-16T22:00Z"),
     ],
 )
 def test_today_is_the_readers_today(now: str, begin: str, end: str) -> None:
-    from dashboard.reservations import list_context
-
-    moment = datetime.fromisoformat(now)
-    with timezone.override(BERLIN), translation.override("en"):
-        form = ReservationFilter(QueryDict(""), scope=SCOPE)
-        board = list_context.create_context(SCOPE, form, moment)
-    today = next(entry for entry in board.ranges if entry["label"] == "Today")
-    asked_for = QueryDict(today["url"].partition("?")[2])
-    assert (asked_for["begin"], asked_for["end"]) == (begin, end)
+    moment, first, next_day = map(datetime.fromisoformat, (now, begin, end))
+    with timezone.override(BERLIN):
+        form = ReservationFilter(QueryDict("range=today"), scope=SCOPE, now=moment)
+        assert form.is_valid()
+    query = form.query()
+    assert (query.begin, query.end) == (first, next_day - timedelta(milliseconds=1))
 
 
-def zones_without_a_midnight() -> list[tuple[str, datetime]]:
-    """Days of this and the next years on which a zone skips midnight."""
-    found = []
-    for name in sorted(available_timezones()):
-        zone = ZoneInfo(name)
-        day = datetime(2025, 1, 1)  # noqa: DTZ001 - a wall clock
-        while day.year < 2027:
-            there = day.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
-            if there.replace(tzinfo=None) != day:
-                found.append((name, there.astimezone(UTC)))
-            day += timedelta(days=1)
-    return found
+@pytest.mark.parametrize("zone", ["Africa/Cairo", "America/Asuncion", "Asia/Beirut"])
+def test_days_meet_where_clocks_skip_midnight(zone: str) -> None:
+    with timezone.override(ZoneInfo(zone)):
+        for day in range(366):
+            now = datetime(2024, 1, 1, 15, tzinfo=UTC) + timedelta(days=day)
+            ended = NamedRange.YESTERDAY.get_span(now)[1]
+            assert ended + timedelta(milliseconds=1) == NamedRange.TODAY.get_span(now)[0]
 
 
-@pytest.mark.django_db
-def test_every_quick_range_is_one_that_the_filter_takes() -> None:
-    from dashboard.reservations import list_context
-
-    days = zones_without_a_midnight()
-    assert days
-    for name, midnight in days:
-        zone = ZoneInfo(name)
-        for hours in (-30, -6, 6, 30):
-            moment = midnight + timedelta(hours=hours)
-            with timezone.override(zone), translation.override("en"):
-                form = ReservationFilter(QueryDict(""), scope=SCOPE)
-                for entry in list_context.create_context(SCOPE, form, moment).ranges:
-                    asked_for = QueryDict(entry["url"].partition("?")[2])
-                    assert ReservationFilter(asked_for, scope=SCOPE).is_valid(), (name, entry)
-
-
-@pytest.mark.django_db
 def test_the_next_hour_across_a_change_of_clocks_is_an_hour() -> None:
-    from dashboard.reservations import list_context
-
-    moment = datetime(2025, 3, 30, 0, 30, tzinfo=UTC)
-    with timezone.override(BERLIN), translation.override("en"):
-        board = list_context.create_context(
-            SCOPE, ReservationFilter(QueryDict(""), scope=SCOPE), moment
-        )
-        url = next(entry["url"] for entry in board.ranges if entry["label"] == "Next hour")
-        query = ReservationFilter(QueryDict(url.partition("?")[2]), scope=SCOPE)
-        assert query.is_valid()
-        assert (query.query().end - query.query().begin).total_seconds() == 3600  # type: ignore[operator]
+    with timezone.override(BERLIN):
+        begin, end = NamedRange.NEXT_HOUR.get_span(datetime(2025, 3, 30, 0, 30, 7, tzinfo=UTC))
+    assert begin == datetime(2025, 3, 30, 0, 30, tzinfo=UTC)
+    assert end - begin == timedelta(minutes=60, milliseconds=-1)
 
 
 def test_the_readers_zone_wins_over_that_of_the_vdn(vendor: Any, as_role: Any) -> None:
