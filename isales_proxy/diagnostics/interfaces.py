@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,12 +37,13 @@ _CLOCK_WARNING_SECONDS: Final = 30.0
 # The Date header holds whole seconds, cut off: on average half of one is missing.
 _HALF_A_SECOND: Final = 0.5
 
-_CHECK_NETWORK: Final = _("Check address, network and certificates, and whether CC-iSales is up.")
 _HINTS: Final = (
     (CredentialsRefused, _("Check the keys and the clock of this server.")),
     (Misdirected, _("Check the addresses that are set.")),
-    (Unreachable, _CHECK_NETWORK),
-    (TimedOut, _CHECK_NETWORK),
+    (
+        (Unreachable, TimedOut),
+        _("Check address, network and certificates, and whether CC-iSales is up."),
+    ),
 )
 _DIFFERENCES: Final = {
     "unknown": _("never documented"),
@@ -94,18 +95,14 @@ class Outcome:
     error: ISalesError | None = None
     answer: Page[Any] | tuple[Any, ...] | None = None
 
-    @property
-    def answered(self) -> bool:
-        """Tell whether a good answer came."""
-        return self.status is InterfaceStatus.ANSWERED
-
 
 def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> Section:
     """Describe one interface by its outcome and by what the client reported of its calls."""
     name, error = operation.name, outcome.error
+    answered = outcome.status is InterfaceStatus.ANSWERED
     attempts, differences = log.attempts[name], log.differences[name]
     documented = _ENVELOPES.get(name, "")
-    shape = log.shapes.get(name, "") if outcome.answered else ""
+    shape = log.shapes.get(name, "") if answered else ""
     facts = list(_describe_outcome(outcome))
     asked_at, request_id = None, error.request_id if error else ""
     if attempts:
@@ -121,7 +118,7 @@ def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> 
         told = error.vendor_time if error and error.operation == name else log.dates.get(name)
         if told is not None:
             facts.append(_compare_clocks(told, asked_at, last.seconds))
-    if outcome.answered:
+    if answered:
         text, tone = shape or _("unknown"), ""
         if shape and documented not in {"", shape}:
             names = {"found": shape, "documented": documented}
@@ -144,8 +141,8 @@ def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> 
 def _describe_outcome(outcome: Outcome) -> Iterator[Fact]:
     error, label = outcome.error, _("Outcome")
     if error is None:
-        answered = (_("answered"), "good") if outcome.answered else (_("failed"), "bad")
-        yield Fact("outcome", label, *answered)
+        answered = outcome.status is InterfaceStatus.ANSWERED
+        yield Fact("outcome", label, _("answered") if answered else _("failed"))
         return
     causes: list[Text] = []
     if error.sentence != error.default_sentence:
@@ -176,27 +173,24 @@ def _compare_clocks(told: datetime, asked_at: datetime, seconds: float) -> Fact:
     if ahead > 0:
         text = _("%(span)s ahead of ours, within %(within)s s")
     spans = {"span": format_span(round(abs(ahead))), "within": f"{within:.1f}"}
-    return Fact(
-        name, label, fill(text, spans), "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
-    )
+    tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
+    return Fact(name, label, fill(text, spans), tone)
 
 
-def _describe_rows(outcome: Outcome, differences: Iterable[tuple[str, str]]) -> Iterator[Fact]:
+def _describe_rows(outcome: Outcome, differences: Collection[tuple[str, str]]) -> Iterator[Fact]:
     answer = outcome.answer
     rows = len(answer.items if isinstance(answer, Page) else answer or ())
-    if isinstance(answer, Page):
-        text = fill(_("%(rows)s of %(total)s"), {"rows": rows, "total": answer.total})
+    if answer is not None:
+        total = answer.total if isinstance(answer, Page) else rows
+        text = fill(_("%(rows)s of %(total)s"), {"rows": rows, "total": total})
         yield Fact("rows", _("Rows"), text)
-    elif answer is not None:
-        yield Fact("rows", _("Rows"), str(rows))
-    kinds: dict[str, list[str]] = {}
-    for field, kind in differences:
-        kinds.setdefault(kind, []).append(field)
-    if kinds:
-        parts = [
-            join(": ", (_DIFFERENCES.get(kind, kind), ", ".join(dict.fromkeys(fields))))
-            for kind, fields in sorted(kinds.items())
-        ]
+    parts = [
+        join(
+            ": ", (_DIFFERENCES.get(kind, kind), ", ".join(f for f, k in differences if k == kind))
+        )
+        for kind in sorted({kind for _field, kind in differences})
+    ]
+    if parts:
         yield Fact("fields", _("Fields"), join(_("; "), parts), "warn")
     elif rows:
         yield Fact("fields", _("Fields"), _("as documented"), "good")

@@ -100,8 +100,10 @@ def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], 
         except _FAILURES as error:
             answers[name] = _describe_doubt(error), "warn"
     if page is None:
-        _last, page = _probe_page_size(budget, sample, SIZES[1:])
-    return build_section({**answers, "page": page or (NO_ROWS, "warn")}, calls=budget.calls)
+        sample, page = _probe_page_size(budget, sample, SIZES[1:])
+    accepted = {"largest": sample.size, "total": sample.total}
+    answers["page"] = page or _describe_page(ACCEPTED, accepted)
+    return build_section(answers, calls=budget.calls)
 
 
 def build_section(
@@ -124,7 +126,7 @@ def _probe_page_size(
     budget: _Budget, known: Rows, sizes: Sequence[int]
 ) -> tuple[Rows, Answer | None]:
     """Request pages of these sizes, the `known` page being smaller; return the last page, and the
-    answer where a limit was met or all sizes were tried."""
+    answer where a limit was met."""
     for size in sizes:
         facts = {"largest": known.size, "total": known.total, "asked": size}
         try:
@@ -143,9 +145,7 @@ def _probe_page_size(
             message = _("%(largest)s rows; only %(got)s of %(asked)s requested are returned")
             return page, _describe_page(message, facts)
         known = page
-    if known.size < SIZES[-1]:
-        return known, None
-    return known, _describe_page(ACCEPTED, {"largest": known.size, "total": known.total})
+    return known, None
 
 
 def _describe_page(message: Text, facts: Mapping[str, Any]) -> Answer:

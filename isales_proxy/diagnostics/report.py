@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from django.utils.functional import Promise, lazy
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 Text = str | Promise
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 class InterfaceStatus(StrEnum):
@@ -61,11 +62,6 @@ class Section:
         """Tell whether a good answer came."""
         return self.status is InterfaceStatus.ANSWERED
 
-    @property
-    def failed(self) -> bool:
-        """Tell whether it should have answered and did not. Missing credentials are no failure."""
-        return self.status is InterfaceStatus.FAILED
-
 
 @dataclass(frozen=True)
 class Report:
@@ -80,8 +76,8 @@ class Report:
 
     @property
     def failed(self) -> tuple[Section, ...]:
-        """Interfaces that should have answered and did not."""
-        return tuple(each for each in self.interfaces if each.failed)
+        """Interfaces that should have answered. Missing credentials are no failure."""
+        return tuple(each for each in self.interfaces if each.status is InterfaceStatus.FAILED)
 
     @property
     def verdict(self) -> str:
@@ -108,13 +104,13 @@ join = lazy(_join, str)
 
 def describe_outcome(report: Report) -> str:
     """Summarise the report in a sentence or two."""
-    called = [each for each in report.interfaces if each.answered or each.failed]
-    good = [each for each in called if each.answered]
+    good = [each for each in report.interfaces if each.answered]
+    count = len(good) + len(report.failed)
     text = ngettext(
         "%(good)s of %(all)s interface answered.",
         "%(good)s of %(all)s interfaces answered.",
-        len(called),
-    ) % {"good": len(good), "all": len(called)}
+        count,
+    ) % {"good": len(good), "all": count}
     different = [str(each.title) for each in good if each.differs]
     if different:
         pages = _("; ").join(different)
@@ -134,7 +130,8 @@ def render_text(report: Report) -> str:
     """Render the report as plain text to be copied, without anything personal or secret."""
     lines = [
         _("Callboard API doctor"),
-        _("VDN %(vdn)s, checked %(time)s UTC") % {"vdn": report.vdn_id, "time": _utc(report.at)},
+        _("VDN %(vdn)s, checked %(time)s UTC")
+        % {"vdn": report.vdn_id, "time": f"{report.at:{_TIME}}"},
         ", ".join(report.versions),
         describe_outcome(report),
     ]
@@ -143,10 +140,6 @@ def render_text(report: Report) -> str:
         if section.address:
             lines.append(f"  {section.address}")
         if section.asked_at:
-            lines.append("  " + _("called at %s UTC") % _utc(section.asked_at))
+            lines.append("  " + _("called at %s UTC") % f"{section.asked_at:{_TIME}}")
         lines += [f"  {fact.label}: {fact.text}" for fact in section.facts]
     return "\n".join(lines) + "\n"
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -40,6 +40,7 @@ from isales_proxy.vendor import gateway, vdn_keys
 MAX_SECONDS: Final = 60.0
 ROWS: Final = 10
 _LOCK_SECONDS: Final = 90
+_REPORT_KEY: Final = "doctor:report:%d"
 _KEEP: Final = timedelta(days=30)
 _Call = Callable[[Client, Vdn, float], Any]
 _CALLS: Final[dict[str, _Call]] = {
@@ -67,14 +68,14 @@ def run_check(*, scope: Scope) -> Report:
     """
     scope.require(Permission.EXAMINE_VENDOR)
     report = run_check_unattended(vdn=scope.vdn, by=scope, with_probes=True)
-    cache.set(_report_key(scope.vdn), report, _KEEP.total_seconds())
+    cache.set(_REPORT_KEY % scope.vdn.pk, report, _KEEP.total_seconds())
     return report
 
 
 def get_last_report(*, scope: Scope) -> Report | None:
     """Return the last report of this VDN that a person asked for."""
     scope.require(Permission.EXAMINE_VENDOR)
-    report: Report | None = cache.get(_report_key(scope.vdn))
+    report: Report | None = cache.get(_REPORT_KEY % scope.vdn.pk)
     return report
 
 
@@ -99,8 +100,7 @@ def run_check_unattended(
             subject=f"VDN {vdn.pk}",
             probes=with_probes,
         )
-        started, log = clock(), CallLog(clock)
-        probed, token = probes.build_section(None, requested=with_probes), None
+        started, log, probed, token = clock(), CallLog(clock), None, None
         try:
             client = gateway.create_diagnostic_client(vdn, log)
         except KeysUnreadable as error:
@@ -125,7 +125,7 @@ def run_check_unattended(
                 build_section(_OPERATIONS[name], found, log) for name, found in outcomes.items()
             ),
             details=(
-                probed,
+                probed or probes.build_section(None, requested=with_probes),
                 *([_build_token_section(token, clock())] if token else []),
                 build_settings_section(vdn),
             ),
@@ -134,7 +134,7 @@ def run_check_unattended(
 
 def _call_interfaces(
     client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float], *, with_probes: bool
-) -> tuple[dict[str, Outcome], Section]:
+) -> tuple[dict[str, Outcome], Section | None]:
     """Call each interface, `remaining` seconds at most; return the outcomes, and the probes."""
     outcomes = {name: _call(call, client, vdn, remaining()) for name, call in _CALLS.items()}
     tasks = outcomes.pop("list_outbound_tasks")
@@ -144,7 +144,7 @@ def _call_interfaces(
     outcomes["list_outbound_tasks"] = tasks
     first = outcomes["list_reservations"].answer
     if not with_probes or not isinstance(first, Page):
-        return outcomes, probes.build_section(None, requested=with_probes)
+        return outcomes, None
 
     def list_reservations(query: ReservationQuery, deadline: float) -> Page[Reservation]:
         return client.list_reservations(vdn=vdn.pk, query=query, deadline=deadline)
@@ -174,15 +174,12 @@ def _get_versions() -> tuple[str, ...]:
 def _build_token_section(token: TokenState, now: datetime) -> Section:
     """Describe the token of the OBS interfaces by its times."""
     age = round(max(0.0, (now - token.issued_at).total_seconds()))
-    left, tone = None, ""
+    left: Text = _("unknown")
     if token.expires_at is not None:
-        left = round(max(0.0, (token.expires_at - now).total_seconds()))
-        tone = "" if left else "bad"
-    facts = (
-        Fact("age", _("Issued"), fill(_("%s ago"), format_span(age))),
-        Fact("left", _("Time left"), _("unknown") if left is None else format_span(left), tone),
-    )
-    return Section("token", _("Token of the OBS interfaces"), facts)
+        left = format_span(round(max(0.0, (token.expires_at - now).total_seconds())))
+    issued = Fact("age", _("Issued"), fill(_("%s ago"), format_span(age)))
+    title = _("Token of the OBS interfaces")
+    return Section("token", title, (issued, Fact("left", _("Time left"), left)))
 
 
 def build_settings_section(vdn: Vdn) -> Section:
@@ -206,7 +203,3 @@ def _describe_setting(name: str, value: str | float) -> Text:
     if name.endswith("_url"):
         return f"{urlsplit(str(value)).scheme}://…"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _report_key(vdn: Vdn) -> str:
-    return f"doctor:report:{vdn.pk}"
