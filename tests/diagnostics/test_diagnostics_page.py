@@ -55,7 +55,7 @@ def test_opening_the_page_calls_nothing(vendor: Simulator, as_role: Any) -> None
     assert 'data-source="none"' in text
     assert "up to 10 more reservation queries" in text
     assert facts_of(text, "settings")["timeouts"] == "connect 10 s, read 10 s, whole call 10 s"
-    assert facts_of(text, "settings")["patience"] == "2 s"
+    assert facts_of(text, "settings")["patience"] == "10 s"
     assert "<textarea" not in text
 
 
