@@ -32,6 +32,8 @@ from tests.support import furnished
 from tests.support.clock import NOON
 
 AGENT_ACCOUNT = "116"
+# Faults after which a client waits for its timeout.
+SLOW = frozenset({"hold", "delay"})
 
 
 def pytest_sessionfinish() -> None:
@@ -94,7 +96,11 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 @pytest.fixture
 def vendor(settings: Any, tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator over real HTTP, and settings that point to it with short timeouts (seconds)."""
+    """A simulator over real HTTP, and settings that point to it.
+
+    A busy machine is no slow vendor: timeouts (seconds) are long, but for a test that makes the
+    vendor slow.
+    """
     # What a worker leaves on disk is no other test's.
     settings.VAR_DIR = tmp_path
     with Simulator(rows=600) as simulator:
@@ -105,11 +111,23 @@ def vendor(settings: Any, tmp_path: Path) -> Iterator[Simulator]:
             secret_key=DEMO_SECRET_KEY,
             app_key=DEMO_APP_KEY,
             app_secret=DEMO_APP_SECRET,
-            connect_timeout=1.0,
-            read_timeout=1.0,
-            deadline=2.0,
-            call_data_timeout=2.0,
+            connect_timeout=10.0,
+            read_timeout=10.0,
+            deadline=10.0,
+            call_data_timeout=10.0,
         )
+        add = simulator.faults.add
+
+        def add_fault(kind: str, **options: Any) -> Any:
+            if kind in SLOW:
+                settings.ISALES = replace(
+                    settings.ISALES, read_timeout=1.0, deadline=2.0, call_data_timeout=2.0
+                )
+                # The next call has a client with these timeouts.
+                gateway.close()
+            return add(kind, **options)
+
+        simulator.faults.add = add_fault  # type: ignore[method-assign]
         yield simulator
 
 

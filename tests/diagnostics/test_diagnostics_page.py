@@ -54,7 +54,7 @@ def test_opening_the_page_calls_nothing(vendor: Simulator, as_role: Any) -> None
     assert len(vendor.calls) == 0
     assert 'data-source="none"' in text
     assert "up to 10 more reservation queries" in text
-    assert facts_of(text, "settings")["deadline"] == "2"
+    assert facts_of(text, "settings")["deadline"] == "10"
     assert facts_of(text, "settings")["secret_key"] in {"set", "not set"}
     assert "<textarea" not in text
 

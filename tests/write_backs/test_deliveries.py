@@ -257,7 +257,7 @@ def test_invalid_stored_request_is_given_up(outbox: Outbox) -> None:
 def test_expired_lease_leaves_a_lost_attempt(outbox: Outbox) -> None:
     row = outbox.write()
     assert outbox.take("dead")
-    for _ in range(3):
+    for _ in range(4):
         assert outbox.deliver("alive").next_at == outbox.now + timedelta(seconds=5)
         assert outbox.outcomes(row) == [""]
         outbox.later(seconds=5)

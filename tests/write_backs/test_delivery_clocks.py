@@ -53,7 +53,7 @@ def test_lease_of_a_dead_worker_is_taken_over(outbox: Outbox) -> None:
     row = outbox.write()
     assert outbox.take("dead")
     outbox.step(hours=-1)
-    for _ in range(3):
+    for _ in range(4):
         assert outbox.deliver("alive").delivered == 0
         outbox.later(seconds=5)
     assert outbox.deliver("alive").delivered == 1
