@@ -46,23 +46,23 @@ _TYPING_HEADER: Final = "X-Callboard-Typing"
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
-    asked = _ask(request, scope)
+    answer = _fetch_list(request, scope)
     if (
         wants_fragment(request)
-        and asked.page is not None
-        and asked.page.as_of is not None
-        and asked.problem is None
+        and answer.page is not None
+        and answer.page.as_of is not None
+        and answer.problem is None
         and _TYPING_HEADER not in request.headers
-        and not asked.form.has_resolved_names()
+        and not answer.form.has_resolved_names()
     ):
         return render_repeatable_fragment(
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=list_context.describe_answer(scope, asked.page, asked.page.as_of),
-            build=asked.build_context,
+            answered=list_context.describe_answer(scope, answer.page, answer.page.as_of),
+            build=answer.build_context,
         )
-    context, status, problem = asked.build_context(), asked.status, asked.problem
+    context, status, problem = answer.build_context(), answer.status, answer.problem
     keeps_rows = (
         _TYPING_HEADER in request.headers
         and wants_fragment(request)
@@ -90,9 +90,9 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
     fragment = wants_fragment(request)
-    asked = None if fragment else _ask(request, scope)
-    context = asked.build_context() if asked else {}
-    status, problem = (asked.status, asked.problem) if asked else (200, None)
+    answer = None if fragment else _fetch_list(request, scope)
+    context = answer.build_context() if answer else {}
+    status, problem = (answer.status, answer.problem) if answer else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
     return render_page_or_fragment(
         request,
@@ -144,7 +144,7 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
 
 
 @dataclass
-class _Asked:
+class _ListAnswer:
     """The list that an address asks for, and the answer; `build_list` makes its context."""
 
     scope: Scope
@@ -165,18 +165,18 @@ class _Asked:
         }
 
 
-def _ask(request: ReaderRequest, scope: Scope) -> _Asked:
+def _fetch_list(request: ReaderRequest, scope: Scope) -> _ListAnswer:
     """Fetch the list that this address asks for."""
     now = timezone.now()
     form = ReservationFilter(request.GET, scope=scope)
     add_sort_field(form, RESERVATION_COLUMNS)
     if not form.is_valid():
-        return _Asked(scope, form, lambda: list_context.create_context(scope, form, now), 422)
+        return _ListAnswer(scope, form, lambda: list_context.create_context(scope, form, now), 422)
     try:
         page = reservations.list_page(scope=scope, query=form.query())
     except DailySearchLimitExceeded as error:
         limit = problems.describe_search_limit(error)
-        return _Asked(
+        return _ListAnswer(
             scope,
             form,
             lambda: list_context.create_refused_context(scope, form, now, limit),
@@ -185,7 +185,7 @@ def _ask(request: ReaderRequest, scope: Scope) -> _Asked:
         )
     except ISalesError as error:
         failure = problems.describe(error)
-        return _Asked(
+        return _ListAnswer(
             scope,
             form,
             lambda: list_context.create_failed_context(scope, form, now, failure),
@@ -194,7 +194,7 @@ def _ask(request: ReaderRequest, scope: Scope) -> _Asked:
         )
     problem = problems.describe(page.error) if page.error is not None else None
     shown_at = timezone.now() if page.source == "live" else now
-    return _Asked(
+    return _ListAnswer(
         scope,
         form,
         lambda: list_context.fill_context(scope, form, shown_at, page, problem),
