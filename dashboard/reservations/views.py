@@ -47,23 +47,23 @@ _TYPING_HEADER: Final = "X-Callboard-Typing"
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
-    asked = _fetch_answer(request, scope)
+    answer = _fetch_list(request, scope)
     if (
         wants_fragment(request)
-        and asked.page is not None
-        and asked.page.as_of is not None
-        and asked.problem is None
+        and answer.page is not None
+        and answer.page.as_of is not None
+        and answer.problem is None
         and _TYPING_HEADER not in request.headers
-        and not asked.form.is_ambiguous()
+        and not answer.form.is_ambiguous()
     ):
         return render_repeatable_fragment(
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=list_context.describe_answer(scope, asked.page, asked.page.as_of),
-            build=asked.build_context,
+            answered=list_context.describe_answer(scope, answer.page, answer.page.as_of),
+            build=answer.build_context,
         )
-    context, status, problem = asked.build_context(), asked.status, asked.problem
+    context, status, problem = answer.build_context(), answer.status, answer.problem
     keeps_rows = (
         _TYPING_HEADER in request.headers
         and wants_fragment(request)
@@ -124,9 +124,9 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
     fragment = wants_fragment(request)
-    asked = None if fragment else _fetch_answer(request, scope)
-    context = asked.build_context() if asked else {}
-    status, problem = (asked.status, asked.problem) if asked else (200, None)
+    answer = None if fragment else _fetch_list(request, scope)
+    context = answer.build_context() if answer else {}
+    status, problem = (answer.status, answer.problem) if answer else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
     return render_page_or_fragment(
         request,
@@ -199,7 +199,7 @@ class _ListAnswer:
         }
 
 
-def _fetch_answer(request: ReaderRequest, scope: Scope) -> _ListAnswer:
+def _fetch_list(request: ReaderRequest, scope: Scope) -> _ListAnswer:
     """Fetch the list that this address asks for."""
     now = timezone.now()
     form = ReservationFilter(request.GET, scope=scope, now=now)
