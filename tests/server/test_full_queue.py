@@ -24,15 +24,18 @@ THREADS, WAITING = 1, 12
 def test_request_beyond_the_queue_is_refused_at_once_and_the_others_are_answered(
     tmp_path: Path,
 ) -> None:
-    with Simulator(rows=50) as vendor, embedded(vendor, tmp_path) as site, ExitStack() as lines:
-        site.env["WEB_THREADS"] = str(THREADS)
+    with Simulator(rows=50) as vendor, embedded(vendor, tmp_path) as site:
+        # Static files from where they are.
+        site.env |= {"WEB_THREADS": str(THREADS), "DEBUG": "1"}
         token = web.token(site, "maria", "read")
         rule = vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)
         request = (
             "GET /api/v1/vdns/88/reservations/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Authorization: Token {token}\r\nConnection: close\r\n\r\n"
         ).encode()
-        with web.serving(site) as base:
+        with web.serving(site) as base, ExitStack() as lines:
+            lines.callback(vendor.faults.release)
+            lines.callback(vendor.faults.remove, rule)
             address = urlsplit(base)
             open_lines: list[socket.socket] = []
             for number in range(THREADS + WAITING + 1):
