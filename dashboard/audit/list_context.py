@@ -225,7 +225,7 @@ def _line(event: AuditEvent, moments: TimeFormatter, vdn_id: int) -> EventRow:
         by=event.actor,
         address=event.address,
         subject=event.subject,
-        subject_url=links.of_subject(event, vdn_id),
+        subject_url=links.get_subject_url(event, vdn_id),
         reason=event.reason,
         facts=labels.list_details(event),
         changes=labels.list_changes(event),

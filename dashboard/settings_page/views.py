@@ -34,20 +34,20 @@ _GROUPS = (
 def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/settings/`: everything in effect, secrets hidden."""
     found = service.get_installation(scope=scope, by=request.user)
-    moments = TimeFormatter(timezone.now())
+    times = TimeFormatter(timezone.now())
     return render(
         request,
         "settings_page/page.html",
         {
-            "people": [_person(person, moments) for person in found.people],
-            "vdns": [_vdn(line) for line in found.vdns],
-            "tokens": [_token(line, moments) for line in found.tokens],
-            "groups": _grouped(found.variables),
+            "people": [_create_person_context(person, times) for person in found.people],
+            "vdns": [_create_vdn_context(row) for row in found.vdns],
+            "tokens": [_create_token_context(row, times) for row in found.tokens],
+            "groups": _group_variables(found.variables),
         },
     )
 
 
-def _person(person: Person, moments: TimeFormatter) -> dict[str, Any]:
+def _create_person_context(person: Person, times: TimeFormatter) -> dict[str, Any]:
     return {
         "name": person.full_name or person.username,
         "username": person.username if person.full_name else "",
@@ -56,7 +56,7 @@ def _person(person: Person, moments: TimeFormatter) -> dict[str, Any]:
         else "",
         "active": person.active,
         "superuser": person.superuser,
-        "last_login": _when(person.last_login, moments),
+        "last_login": _create_time_context(person.last_login, times),
         "second_factors": [str(second_factors.WORDS[kind]) for kind in person.second_factors],
         "accesses": [
             {"vdn": row.vdn_id, "role": row.get_role_display(), "agent_account": row.agent_account}
@@ -65,36 +65,36 @@ def _person(person: Person, moments: TimeFormatter) -> dict[str, Any]:
     }
 
 
-def _vdn(line: VdnSummary) -> dict[str, Any]:
+def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
     return {
-        "id": line.vdn.pk,
-        "name": line.vdn.name,
-        "url": reverse("admin:isales_proxy_vdn_change", args=[line.vdn.pk]),
-        "time_zone": line.vdn.time_zone,
-        "cc_id": line.vdn.cc_id,
-        "enabled": line.vdn.enabled,
-        "people": line.people,
-        "own_keys": ", ".join(name.replace("_", " ") for name in line.own_keys),
+        "id": row.vdn.pk,
+        "name": row.vdn.name,
+        "url": reverse("admin:isales_proxy_vdn_change", args=[row.vdn.pk]),
+        "time_zone": row.vdn.time_zone,
+        "cc_id": row.vdn.cc_id,
+        "enabled": row.vdn.enabled,
+        "people": row.people,
+        "own_keys": ", ".join(name.replace("_", " ") for name in row.own_keys),
     }
 
 
-def _token(line: TokenSummary, moments: TimeFormatter) -> dict[str, Any]:
+def _create_token_context(row: TokenSummary, times: TimeFormatter) -> dict[str, Any]:
     return {
-        "name": line.name,
-        "owner": line.owner,
-        "prefix": line.prefix,
-        "scope": line.scope.label,
-        "made": _when(line.made_at, moments),
-        "ends": _when(line.ends_at, moments),
-        "used": _when(line.last_used_at, moments),
+        "name": row.name,
+        "owner": row.owner,
+        "prefix": row.prefix,
+        "scope": row.scope.label,
+        "made": _create_time_context(row.made_at, times),
+        "ends": _create_time_context(row.ends_at, times),
+        "used": _create_time_context(row.last_used_at, times),
     }
 
 
-def _when(moment: datetime | None, moments: TimeFormatter) -> dict[str, str] | None:
-    return {"text": moments.short(moment), "exact": moments.exact(moment)} if moment else None
+def _create_time_context(moment: datetime | None, times: TimeFormatter) -> dict[str, str] | None:
+    return {"text": times.short(moment), "exact": times.exact(moment)} if moment else None
 
 
-def _grouped(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:
+def _group_variables(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:
     """The variables of this product first, then those of each neighbour, all by name."""
     groups: dict[str, list[Variable]] = {_("This installation"): []}
     for variable in sorted(variables, key=lambda each: each.name):
