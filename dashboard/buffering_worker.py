@@ -138,6 +138,11 @@ class Channel(HTTPChannel):
         if longest is not None and now - self.since >= longest:
             self.will_close = True
 
+    def note_request(self) -> None:
+        """Note that a whole request is here: its deadline begins anew, however short it is."""
+        self.queue_full = False
+        self._answered, self._waiting = True, ()
+
     @property
     def is_busy(self) -> bool:
         """Tell whether a whole request or a part of its answer is still here."""
@@ -148,7 +153,6 @@ class Channel(HTTPChannel):
         if self._draining:
             return "refused", None
         if self.requests:
-            self._answered = True
             if self.total_outbufs_len > self.adj.outbuf_high_watermark:
                 # The thread waits for the client, too.
                 return "answer", self.total_outbufs_len
@@ -212,8 +216,10 @@ class Dispatcher:
 
     def add_task(self, task: Channel) -> None:
         """Queue a connection, or have its request refused where too many wait."""
-        task.queue_full = False
-        if task.requests[0].path in _URGENT:
+        task.note_request()
+        request = task.requests[0]
+        # One that could not be parsed has no path.
+        if request.error is not None or request.path in _URGENT:
             self._prompt.add_task(task)
         elif len(self._pages.queue) < self._most:
             self._pages.add_task(task)

@@ -1,4 +1,4 @@
-"""API tokens of a person: the list, a new one shown once, and taking one back."""
+"""API tokens of a person: list, creation, the new token shown once, revocation."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from isales_proxy.models import ApiToken, TokenScope
 @login_required
 @never_cache
 def token_list(request: ReaderRequest) -> HttpResponse:
-    """`/accounts/tokens/`: the reader's own."""
-    moments = create_time_formatter(request)
-    rows = [_row(token, moments) for token in tokens.get_own(request.user)]
+    """`/accounts/tokens/`: tokens of the reader."""
+    times = create_time_formatter(request)
+    rows = [_create_row_context(token, times) for token in tokens.get_own(request.user)]
     return render(request, "tokens/list.html", {"rows": rows, "most": tokens.MOST})
 
 
@@ -42,10 +42,10 @@ def token_list(request: ReaderRequest) -> HttpResponse:
 @reauthentication_required
 @never_cache
 def token_new(request: ReaderRequest) -> HttpResponse:
-    """`/accounts/tokens/new/`: the form; posted, the token is made and shown elsewhere, once."""
+    """`/accounts/tokens/new/`: the form; a POST creates the token, shown once elsewhere."""
     scopes = tokens.get_usable_scopes(request.user)
     if request.method == "POST":
-        return _made(request, scopes)
+        return _create(request, scopes)
     open_form = form_drafts.open_form(request)
     away = form_drafts.redirect_to_outcome(request, open_form)
     if away is not None:
@@ -61,8 +61,8 @@ def token_new(request: ReaderRequest) -> HttpResponse:
     return render(request, "tokens/new.html", context, status=status)
 
 
-def _made(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpResponse:
-    """To the page that shows the new token once; the same form sent again makes no second one."""
+def _create(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpResponse:
+    """Create a token and redirect to the page that shows it; a repeated form creates no second."""
     left = form_drafts.discard_if_asked(request, leave=reverse("tokens"))
     if left is not None:
         return left
@@ -103,7 +103,7 @@ def token_made(request: ReaderRequest) -> HttpResponse:
     if token is None:
         return render(request, "tokens/made.html", {"text": ""}, status=410)
     context = {
-        "row": _row(token, create_time_formatter(request)),
+        "row": _create_row_context(token, create_time_formatter(request)),
         "text": text,
         "address": request.build_absolute_uri("/api/v1/vdns/"),
     }
@@ -123,22 +123,24 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
         messages.success(request, _("The token was revoked. It opens nothing any more."))
         return redirect("tokens")
     return render(
-        request, "tokens/revoke.html", {"row": _row(token, create_time_formatter(request))}
+        request,
+        "tokens/revoke.html",
+        {"row": _create_row_context(token, create_time_formatter(request))},
     )
 
 
-def _row(token: ApiToken, moments: TimeFormatter) -> dict[str, Any]:
+def _create_row_context(token: ApiToken, times: TimeFormatter) -> dict[str, Any]:
     return {
         "key": token.token_key,
         "name": token.name,
         "scope": TokenScope(token.scope).label,
-        "made": _when(token.created, moments),
-        "ends": _when(token.expiry, moments),
+        "made": _format_time(token.created, times),
+        "ends": _format_time(token.expiry, times),
         "ended": token.expiry is None or token.expiry <= timezone.now(),
-        "used": _when(token.last_used_at, moments),
+        "used": _format_time(token.last_used_at, times),
         "used_from": token.last_used_from,
     }
 
 
-def _when(moment: datetime | None, moments: TimeFormatter) -> str:
-    return moments.exact(moment) if moment else ""
+def _format_time(moment: datetime | None, times: TimeFormatter) -> str:
+    return times.exact(moment) if moment else ""

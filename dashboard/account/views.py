@@ -1,4 +1,4 @@
-"""One's own account: where everything is found, and the sessions one has open."""
+"""Account of the person logged in: overview, log-in and active sessions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
-    """`/accounts/login/`. The form counts also where somebody else is logged in in this browser:
-    who types their own password must not go on in the session of another person."""
+    """`/accounts/login/`. A POST is treated as anonymous even if somebody else is logged in
+    in this browser, so that nobody continues in the session of another person."""
     if request.method == "POST":
         request.user = AnonymousUser()
     answer: HttpResponse = allauth_log_in(request)
@@ -54,7 +54,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def no_password(_request: HttpRequest) -> HttpResponse:
-    """Nothing is set here: the account says why."""
+    """Redirect to the account page, which explains why there is no password to set."""
     return redirect("account_home")
 
 
@@ -62,30 +62,30 @@ def no_password(_request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def session_list(request: HttpRequest) -> HttpResponse:
-    """Where one is logged in; POST ends one session by its number, or all others."""
+    """List the active sessions; a POST ends one by its number, or all others."""
     user = cast("User", request.user)
     if request.method == "POST":
-        return _end(request, user)
-    moments = create_time_formatter(request)
+        return _end_sessions(request, user)
+    times = create_time_formatter(request)
     rows = [
         {
             "number": session.pk,
             "device": describe_device(session.user_agent),
             "address": session.ip,
-            "began": moments.short(session.created_at),
-            "began_exact": moments.exact(session.created_at),
-            "seen": moments.short(session.last_seen_at),
-            "seen_exact": moments.exact(session.last_seen_at),
+            "began": times.short(session.created_at),
+            "began_exact": times.exact(session.created_at),
+            "seen": times.short(session.last_seen_at),
+            "seen_exact": times.exact(session.last_seen_at),
             "current": session.session_key == request.session.session_key,
         }
         for session in sessions.get_active(user)
     ]
     rows.sort(key=lambda row: not row["current"])
-    context = {"sessions": rows, "zone_text": moments.zone_text}
+    context = {"sessions": rows, "zone_text": times.zone_text}
     return render(request, "account/sessions.html", context)
 
 
-def _end(request: HttpRequest, user: User) -> HttpResponse:
+def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
     number = request.POST.get("session", "")
     if number:
         if not (number.isascii() and number.isdigit() and len(number) < 19):

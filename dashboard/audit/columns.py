@@ -38,7 +38,7 @@ def _build_about(event: AuditEvent, formatter: EventFormatter) -> Cell:
     markup = render_fragment(
         "audit/about.jinja",
         event=event,
-        url=links.of_subject(event, formatter.vdn_id),
+        url=links.get_subject_url(event, formatter.vdn_id),
         facts=labels.list_details(event),
         changes=labels.list_changes(event),
         at=formatter.times.exact(event.at),

@@ -1,4 +1,4 @@
-"""The form that an auditor verifies the audit with."""
+"""Form of the audit verification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST: int = 18 + 1 + 64
 
 
 class VerifyForm(CleanedInput, forms.Form):
-    """An anchor that was noted elsewhere, or nothing: then the chain alone is verified."""
+    """An anchor that was noted elsewhere; without one, the chain alone is verified."""
 
     anchor = forms.CharField(
         required=False,
@@ -23,7 +23,7 @@ class VerifyForm(CleanedInput, forms.Form):
     )
 
     def clean_anchor(self) -> tuple[int, str] | None:
-        """Give the number and the fingerprint of the event; None where none was given."""
+        """Return number and fingerprint of the event, or None."""
         text = self.cleaned_data["anchor"]
         found = verify.anchor_of(text)
         if text and found is None:

@@ -1,4 +1,4 @@
-"""Where the subject of an event of the audit is shown."""
+"""Addresses of the subjects of audit events."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PAGES: Final = {
 }
 
 
-def of_subject(event: AuditEvent, vdn_id: int) -> str:
-    """Give the address of the page about the subject in this VDN; "" where there is none."""
+def get_subject_url(event: AuditEvent, vdn_id: int) -> str:
+    """Return the address of the subject's page in this VDN; "" if it has none."""
     subject = event.subject
     if event.vdn_id != vdn_id or not subject:
         return ""

@@ -109,9 +109,9 @@ class AuditListContext:
 def create_context(
     scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None
 ) -> AuditListContext:
-    """A board without events."""
+    """Create a context without events."""
     address = AuditUrl.from_form(scope, form)
-    board = AuditListContext(
+    context = AuditListContext(
         vdn_id=scope.vdn.pk,
         path=address.path,
         zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
@@ -123,31 +123,33 @@ def create_context(
         empty="bad-filter" if has_bad_field(form) else "",
         notice=build_parameter_notice(form, address.at()),
     )
-    board.chosen = sum(name == "kind" for name, _value in address.pairs)
-    board.chips = _chips(address)
-    _say_state(board, head, now)
-    return board
+    context.chosen = sum(name == "kind" for name, _value in address.pairs)
+    context.chips = _chips(address)
+    _say_state(context, head, now)
+    return context
 
 
 def fill_context(
     scope: Scope, form: AuditFilter, found: AuditPage, now: datetime, head: AuditHead | None
 ) -> AuditListContext:
-    """A board with a page of events."""
-    board = create_context(scope, form, now, head)
+    """Create a context with a page of events."""
+    context = create_context(scope, form, now, head)
     address = AuditUrl.from_form(scope, form)
-    board.page.fill(
+    context.page.fill(
         found.events,
         EventFormatter(scope.vdn.pk, TimeFormatter(now)),
         total=found.total,
         get_id=lambda event: f"e-{event.pk}",
         get_attributes=lambda event: (("data-event", str(event.pk)),),
     )
-    board.total_text = _total(found.total)
-    board.pages = _build_pages(address, found, oldest_first=form.query().oldest_first)
+    context.total_text = _total(found.total)
+    context.pages = _build_pages(address, found, oldest_first=form.query().oldest_first)
     if not found.events:
         paged = bool(form.cleaned_data["before"] or form.cleaned_data["after"])
-        board.empty = explain_empty(past=paged and bool(found.total), filtered=bool(address.pairs))
-    return board
+        context.empty = explain_empty(
+            past=paged and bool(found.total), filtered=bool(address.pairs)
+        )
+    return context
 
 
 def _build_pages(
@@ -218,16 +220,16 @@ def _chips(address: AuditUrl) -> list[dict[str, str]]:
     return chips
 
 
-def _say_state(board: AuditListContext, head: AuditHead | None, now: datetime) -> None:
+def _say_state(context: AuditListContext, head: AuditHead | None, now: datetime) -> None:
     if head is None or head.checked_at is None:
-        board.verified = _("not verified yet")
+        context.verified = _("not verified yet")
         return
     when = TimeFormatter(now).relative(head.checked_at)
     if not head.problem:
-        board.verified = _("verified %(when)s: unbroken") % {"when": when}
+        context.verified = _("verified %(when)s: unbroken") % {"when": when}
         return
-    board.verified = _("verified %(when)s: broken") % {"when": when}
-    board.problem = fault_text(head.problem)
+    context.verified = _("verified %(when)s: broken") % {"when": when}
+    context.problem = fault_text(head.problem)
 
 
 def fault_text(short: str) -> str:

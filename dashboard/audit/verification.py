@@ -16,8 +16,8 @@ from isales_proxy.audit.verify import Verdict
 _KEY = "audit_verification"
 
 
-def keep(session: SessionBase, found: Verdict, *, now: datetime, anchored: bool) -> None:
-    """Keep the result of a verification until the next one."""
+def store_result(session: SessionBase, found: Verdict, *, now: datetime, anchored: bool) -> None:
+    """Store the result of a verification until the next one."""
     session[_KEY] = {
         "at": now.isoformat(),
         "count": found.count,
@@ -29,23 +29,23 @@ def keep(session: SessionBase, found: Verdict, *, now: datetime, anchored: bool)
     }
 
 
-def shown(session: SessionBase, moments: TimeFormatter) -> dict[str, Any] | None:
-    """Give the last result, ready to lay out; None where nothing was verified in this session."""
-    kept = session.get(_KEY)
-    if not isinstance(kept, dict):
+def create_result_context(session: SessionBase, times: TimeFormatter) -> dict[str, Any] | None:
+    """Return the last result for the template; None if nothing was verified in this session."""
+    stored = session.get(_KEY)
+    if not isinstance(stored, dict):
         return None
 
-    def exact(name: str) -> str:
-        return moments.exact(datetime.fromisoformat(kept[name])) if kept[name] else "–"
+    def format_time(name: str) -> str:
+        return times.exact(datetime.fromisoformat(stored[name])) if stored[name] else "–"
 
     return {
-        "problem": fault_text(kept["problem"]),
-        "anchored": kept["anchored"] and not kept["problem"],
-        "at": exact("at"),
-        "anchor": kept["anchor"],
+        "problem": fault_text(stored["problem"]),
+        "anchored": stored["anchored"] and not stored["problem"],
+        "at": format_time("at"),
+        "anchor": stored["anchor"],
         "facts": [
-            ("events", _("Events"), format_count(kept["count"])),
-            ("from", _("From"), exact("first_at")),
-            ("to", _("To"), exact("last_at")),
+            ("events", _("Events"), format_count(stored["count"])),
+            ("from", _("From"), format_time("first_at")),
+            ("to", _("To"), format_time("last_at")),
         ],
     }

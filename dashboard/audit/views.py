@@ -1,4 +1,4 @@
-"""The audit of a VDN: searched by those who may, and as a file."""
+"""Audit of a VDN: the list, its verification and its export."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from isales_proxy.number_access import services as number_access
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 
 _FILE: Final = "audit"
-# Of what is no anchor, this much goes into the address of the page that says so.
+# Characters of an invalid anchor that are kept in the address of the page that refuses it.
 _MOST_TYPED: Final = 200
 
 
@@ -44,9 +44,9 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """
     form = _create_filter(request)
     try:
-        searched = _searched(scope, form)
+        searched = _record_search(scope, form)
     except DailySearchLimitExceeded as error:
-        return _refused(request, scope, form, error)
+        return _render_search_limit(request, scope, form, error)
     if searched and not wants_fragment(request):
         return redirect(list_context.AuditUrl.from_form(scope, form).at())
     response = _render_list(request, scope, form)
@@ -58,7 +58,7 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.SEE_AUDIT)
 def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/audit/verify/`: the last result; a POST verifies anew, an anchor too."""
+    """`/vdn/<id>/audit/verify/`: the last result; a POST verifies again, by an anchor if given."""
     address = reverse("audit_verify", args=[scope.vdn.pk])
     sent = request.method == "POST"
     form = VerifyForm(request.POST if sent else request.GET or None)
@@ -68,14 +68,14 @@ def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if sent:
         anchor = form.cleaned_data["anchor"]
         found = queries.verify(scope=scope, anchor=anchor)
-        verification.keep(request.session, found, now=timezone.now(), anchored=bool(anchor))
+        verification.store_result(request.session, found, now=timezone.now(), anchored=bool(anchor))
         return SeeOther(address)
-    moments = TimeFormatter(timezone.now())
+    times = TimeFormatter(timezone.now())
     context = {
         "form": form,
         "vdn_id": scope.vdn.pk,
-        "result": verification.shown(request.session, moments),
-        "zone_text": moments.zone_text,
+        "result": verification.create_result_context(request.session, times),
+        "zone_text": times.zone_text,
     }
     return render(request, "audit/verify.html", context, status=422 if form.errors else 200)
 
@@ -83,14 +83,14 @@ def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.SEE_AUDIT, Permission.EXPORT)
 def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
-    """All events of the filter as a file."""
+    """Export all events of the filter."""
     form = _create_filter(request)
     if not form.is_valid():
         return _render_list(request, scope, form)
     try:
-        _searched(scope, form)
+        _record_search(scope, form)
     except DailySearchLimitExceeded as error:
-        return _refused(request, scope, form, error)
+        return _render_search_limit(request, scope, form, error)
     try:
         found = queries.export(scope=scope, query=form.query().whole, kind=kind)
     except queries.TooManyEvents as refused:
@@ -116,24 +116,25 @@ def _create_filter(request: ReaderRequest) -> AuditFilter:
     return add_sort_field(AuditFilter(request.GET), AUDIT_COLUMNS)
 
 
-def _searched(scope: Scope, form: AuditFilter) -> bool:
-    """Tell whether the form asks for a called number, which is then told. Raises SearchesSpent."""
+def _record_search(scope: Scope, form: AuditFilter) -> bool:
+    """Record a search by called number; return whether there is one. Raises
+    DailySearchLimitExceeded."""
     number = form.cleaned_data["number"] if form.is_valid() else ""
     if number:
         number_access.record_audit_search(scope=scope, number=number)
     return bool(number)
 
 
-def _refused(
+def _render_search_limit(
     request: ReaderRequest, scope: Scope, form: AuditFilter, error: DailySearchLimitExceeded
 ) -> HttpResponse:
     # Its fingerprint in the links of the page would be as good as the number.
     form.forget_number()
-    board = list_context.create_context(
+    found_list = list_context.create_context(
         scope, form, timezone.now(), queries.get_verification_state(scope=scope)
     )
-    board.limit = problems.describe_search_limit(error)
-    return _answer(request, scope, form, board, board.limit.status)
+    found_list.limit = problems.describe_search_limit(error)
+    return _render(request, scope, form, found_list, found_list.limit.status)
 
 
 def _render_list(
@@ -143,24 +144,24 @@ def _render_list(
     head = queries.get_verification_state(scope=scope)
     if form.is_valid():
         found = queries.list_events(scope=scope, query=form.query())
-        board = list_context.fill_context(scope, form, found, now, head)
+        found_list = list_context.fill_context(scope, form, found, now, head)
     else:
-        board, status = list_context.create_context(scope, form, now, head), 422
-    return _answer(request, scope, form, board, status)
+        found_list, status = list_context.create_context(scope, form, now, head), 422
+    return _render(request, scope, form, found_list, status)
 
 
-def _answer(
+def _render(
     request: ReaderRequest,
     scope: Scope,
     form: AuditFilter,
-    board: list_context.AuditListContext,
+    found_list: list_context.AuditListContext,
     status: int,
 ) -> HttpResponse:
     return render_page_or_fragment(
         request,
         page="audit/list.html",
         fragment="audit/_fragment.html",
-        context={"form": form, "board": board, "people": queries.list_actors(scope=scope)},
+        context={"form": form, "list": found_list, "people": queries.list_actors(scope=scope)},
         status=status,
-        problem=board.limit,
+        problem=found_list.limit,
     )

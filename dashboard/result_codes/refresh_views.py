@@ -181,7 +181,7 @@ def _shown(preview: Preview) -> dict[str, Any]:
     times = TimeFormatter(timezone.now())
     read_at = times.clock(preview.report.read_at)
     if not preview.report.changes:
-        text = _("CC-iSales was read at %s. Nothing differs.") % read_at
+        text = _("CC-iSales was read at %s. No changes.") % read_at
         return {"name": "same", "summary": text}
     return {
         "name": "diff",

@@ -52,11 +52,11 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "people": _fill_page(
                 scope, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter, sort
             ),
-            "vdns": [_vdn(line) for line in found.vdns],
+            "vdns": [_create_vdn_context(row) for row in found.vdns],
             "tokens": _fill_page(
                 scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
             ),
-            "groups": _grouped(found.variables),
+            "groups": _group_variables(found.variables),
             "notice": build_parameter_notice(form, reverse("settings", args=[scope.vdn.pk])),
         },
         status=200 if good else 422,
@@ -130,20 +130,20 @@ def _fill_page(
     return {"page": page, "files": files}
 
 
-def _vdn(line: VdnSummary) -> dict[str, Any]:
+def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
     return {
-        "id": line.vdn.pk,
-        "name": line.vdn.name,
-        "url": reverse("admin:isales_proxy_vdn_change", args=[line.vdn.pk]),
-        "time_zone": line.vdn.time_zone,
-        "cc_id": line.vdn.cc_id,
-        "enabled": line.vdn.enabled,
-        "people": line.people,
-        "own_keys": ", ".join(name.replace("_", " ") for name in line.own_keys),
+        "id": row.vdn.pk,
+        "name": row.vdn.name,
+        "url": reverse("admin:isales_proxy_vdn_change", args=[row.vdn.pk]),
+        "time_zone": row.vdn.time_zone,
+        "cc_id": row.vdn.cc_id,
+        "enabled": row.vdn.enabled,
+        "people": row.people,
+        "own_keys": ", ".join(name.replace("_", " ") for name in row.own_keys),
     }
 
 
-def _grouped(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:
+def _group_variables(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:
     """The variables of this product first, then those of each neighbour, all by name."""
     groups: dict[str, list[Variable]] = {_("This installation"): []}
     for variable in sorted(variables, key=lambda each: each.name):

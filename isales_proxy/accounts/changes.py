@@ -24,7 +24,7 @@ from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.models import Access, AuditAction, User
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
-# A name or an address that somebody typed may hold a number.
+# Free text, which may hold a called number.
 _TYPED: Final = frozenset({"first_name", "last_name", "email"})
 
 
@@ -32,7 +32,7 @@ _watching: ContextVar[bool] = ContextVar("callboard_people_watched", default=Fal
 
 
 @dataclass
-class _Person:
+class _Snapshot:
     user: User
     facts: dict[str, Any]
     password: str
@@ -41,38 +41,37 @@ class _Person:
 
 @contextmanager
 def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
-    """One transaction whose changes of these people, by their keys, are recorded at its end.
+    """Record the changes of these people, by primary key, at the end of one transaction.
 
-    The people are held from its beginning on.
-
-    Gives the set of keys: people who are new are put into it.
+    The people are locked from its start. Yields the set of keys, to which the caller adds new
+    people.
     """
     with transaction.atomic():
         touched = set(people)
         lock_people(touched)
-        before = _seen(touched)
+        before = _snapshot(touched)
         token = _watching.set(True)
         try:
             yield touched
         finally:
             _watching.reset(token)
-        after = _seen(touched)
+        after = _snapshot(touched)
         for key in sorted(touched):
-            _tell(by, before.get(key), after.get(key))
+            _record_person(by, before.get(key), after.get(key))
 
 
 @receiver(post_save, sender=User, dispatch_uid="isales_proxy.people_watch")
-def _unwatched(instance: User, *, created: bool, raw: bool = False, **_more: object) -> None:
-    """Return what Django's own commands do: `createsuperuser` and `changepassword`."""
+def _record_command(instance: User, *, created: bool, raw: bool = False, **_more: object) -> None:
+    """Record changes by Django's own commands: `createsuperuser` and `changepassword`."""
     if raw or _watching.get():
         return
     if created and instance.is_superuser:
-        _tell(None, None, _seen({instance.pk})[instance.pk])
+        _record_person(None, None, _snapshot({instance.pk})[instance.pk])
     elif not created and getattr(instance, "_password", None) is not None:
-        _tell_password(None, instance)
+        _record_password(None, instance)
 
 
-def _seen(keys: set[int]) -> dict[int, _Person]:
+def _snapshot(keys: set[int]) -> dict[int, _Snapshot]:
     found = {}
     for user in User.objects.filter(pk__in=keys).prefetch_related("groups", "user_permissions"):
         facts = {
@@ -80,10 +79,10 @@ def _seen(keys: set[int]) -> dict[int, _Person]:
             for name in _FIELDS
             if (value := getattr(user, name)) is not None
         }
-        # Membership of that group follows from the roles, which are told as such.
+        # Membership of that group follows from the roles, which are recorded themselves.
         facts["groups"] = sorted(group.name for group in user.groups.all() if group.name != ADMINS)
         facts["permissions"] = sorted(each.codename for each in user.user_permissions.all())
-        found[user.pk] = _Person(user, facts, user.password)
+        found[user.pk] = _Snapshot(user, facts, user.password)
     for row in Access.objects.filter(user__in=list(found)):
         found[row.user_id].access[row.vdn_id] = {
             "role": row.role,
@@ -92,7 +91,7 @@ def _seen(keys: set[int]) -> dict[int, _Person]:
     return found
 
 
-def _tell(by: User | None, before: _Person | None, after: _Person | None) -> None:
+def _record_person(by: User | None, before: _Snapshot | None, after: _Snapshot | None) -> None:
     person = after or before
     if person is None:
         return
@@ -102,28 +101,28 @@ def _tell(by: User | None, before: _Person | None, after: _Person | None) -> Non
             AuditAction.PERSON_CHANGED, before=person.facts, after={}, deleted=True, **about
         )
     elif not before:
-        audit.record(AuditAction.PERSON_CHANGED, before={}, after=_set(after.facts), **about)
+        audit.record(AuditAction.PERSON_CHANGED, before={}, after=_omit_empty(after.facts), **about)
     else:
-        _tell_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
+        _record_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
         if before.password != after.password:
-            _tell_password(by, after.user)
+            _record_password(by, after.user)
     old = before.access if before else {}
     new = after.access if after else {}
     for vdn_id in sorted(old.keys() | new.keys()):
-        _tell_difference(
+        _record_difference(
             AuditAction.ACCESS_CHANGED, old.get(vdn_id, {}), new.get(vdn_id, {}),
             vdn_id=vdn_id, **about,
         )  # fmt: skip
 
 
-def _tell_password(by: User | None, person: User) -> None:
+def _record_password(by: User | None, person: User) -> None:
     audit.record(AuditAction.PASSWORD_CHANGED, by=by, person=person, subject=person.get_username())
     if by != person:
-        # Whoever sets somebody else's password wants the old one's holder out, programs too.
+        # The former password may be known to others: end their sessions and tokens.
         sessions.end_sessions_and_tokens(person=person, by=by, reason="password")
 
 
-def _tell_difference(
+def _record_difference(
     action: AuditAction, before: dict[str, Any], after: dict[str, Any], **about: Any
 ) -> None:
     names = [
@@ -138,6 +137,6 @@ def _tell_difference(
         )
 
 
-def _set(facts: dict[str, Any]) -> dict[str, Any]:
-    """Without what is empty: a new person has no more than what was said."""
+def _omit_empty(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts without empty values."""
     return {name: value for name, value in facts.items() if value not in ("", [], False)}

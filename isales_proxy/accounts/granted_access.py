@@ -1,4 +1,4 @@
-"""Access that single sign-on grants: made, changed and taken away again with each log-in."""
+"""Access granted by single sign-on: created, changed and deleted at each log-in."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ class GrantedAccess:
 
 
 def synchronise_access(*, person: User, granted: Mapping[int, GrantedAccess]) -> None:
-    """Let the person's access be what is `granted` by VDN, beside what people gave by hand.
+    """Set the person's access to `granted`, by VDN ID, beside access given by an admin.
 
-    A row that somebody made by hand is neither changed nor deleted: it says more than the claims.
-    VDNs that do not exist are passed over.
+    Access given by an admin is neither changed nor deleted. Unknown VDNs are ignored.
     """
     with changes.record_changes(by=None, people=[person.pk]):
         rows = {row.vdn_id: row for row in Access.objects.filter(user=person)}
@@ -31,15 +30,15 @@ def synchronise_access(*, person: User, granted: Mapping[int, GrantedAccess]) ->
         for number, row in rows.items():
             if row.from_claims and number not in granted:
                 row.delete()
-        for number, wish in granted.items():
+        for number, access in granted.items():
             row = rows.get(number) or Access(user=person, vdn_id=number, from_claims=True)
             if row.from_claims and number in known:
-                row.role, row.agent_account = wish.role, wish.agent_account
+                row.role, row.agent_account = access.role, access.agent_account
                 row.save()
 
 
 def clean_agent_account(account: str) -> str:
-    """The agent account as it is kept; "" for one that nobody could filter by."""
+    """Return the agent account as it is stored; "" for an invalid one."""
     longest = Access._meta.get_field("agent_account").max_length or 0  # noqa: SLF001 - public name
     found = account.strip()
     try:

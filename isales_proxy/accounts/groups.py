@@ -1,6 +1,6 @@
-"""Audit events for changes of groups, whose members have their permissions.
+"""Audit events for changes of groups, which give their members permissions.
 
-Whichever way a group is changed it is seen; who did it is known within `changed_by`.
+Every change is recorded, however it is made; the actor is known within `attribute_changes_to`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from isales_proxy.models import AuditAction, User
 
 _by: ContextVar[User | None] = ContextVar("callboard_groups_by", default=None)
 _BEFORE: Final = "_callboard_before"
-# The fact under which the permissions stand that came or went.
-_MOVED: Final = {"post_add": "put", "post_remove": "taken", "pre_clear": "taken"}
+# Name of the audited fact that lists the permissions added or removed.
+_PERMISSION_FACTS: Final = {"post_add": "put", "post_remove": "taken", "pre_clear": "taken"}
 
 
 @contextmanager
 def attribute_changes_to(person: User) -> Iterator[None]:
-    """Return what is done to groups inside is this person's deed."""
+    """Attribute the changes of groups within the block to this person."""
     token = _by.set(person)
     try:
         yield
@@ -36,56 +36,56 @@ def attribute_changes_to(person: User) -> Iterator[None]:
 
 
 @receiver(pre_save, sender=Group, dispatch_uid="isales_proxy.groups")
-def _before_save(instance: Group, **_more: object) -> None:
+def _remember_before_save(instance: Group, **_more: object) -> None:
     name = Group.objects.filter(pk=instance.pk).values_list("name", flat=True).first()
     setattr(instance, _BEFORE, {"name": mask_numbers(name)} if name is not None else {})
 
 
 @receiver(post_save, sender=Group, dispatch_uid="isales_proxy.groups")
-def _saved(instance: Group, **_more: object) -> None:
+def _record_save(instance: Group, **_more: object) -> None:
     before, after = getattr(instance, _BEFORE), {"name": mask_numbers(instance.name)}
     if before != after:
-        _tell(instance, before=before, after=after)
+        _record(instance, before=before, after=after)
 
 
 @receiver(pre_delete, sender=Group, dispatch_uid="isales_proxy.groups")
-def _before_delete(instance: Group, **_more: object) -> None:
+def _remember_before_delete(instance: Group, **_more: object) -> None:
     facts = {
         "name": mask_numbers(instance.name),
-        "permissions": _codes(instance.permissions.all()),
+        "permissions": _list_codenames(instance.permissions.all()),
         "members": User.objects.filter(groups=instance).count(),
     }
     setattr(instance, _BEFORE, facts)
 
 
 @receiver(post_delete, sender=Group, dispatch_uid="isales_proxy.groups")
-def _deleted(instance: Group, **_more: object) -> None:
-    _tell(instance, before=getattr(instance, _BEFORE), after={}, deleted=True)
+def _record_deletion(instance: Group, **_more: object) -> None:
+    _record(instance, before=getattr(instance, _BEFORE), after={}, deleted=True)
 
 
 @receiver(m2m_changed, sender=Group.permissions.through, dispatch_uid="isales_proxy.groups")
-def _moved(
+def _record_permissions(
     instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_more: object
 ) -> None:
-    fact = _MOVED.get(action)
+    fact = _PERMISSION_FACTS.get(action)
     if fact is None or pk_set == set():
         return
     chosen = {} if pk_set is None else {"pk__in": pk_set}
     if reverse:
         for group in Group.objects.filter(**chosen) if chosen else instance.group_set.all():
-            _tell(group, **{fact: _codes([instance])})
+            _record(group, **{fact: _list_codenames([instance])})
         return
     moved = Permission.objects.filter(**chosen) if chosen else instance.permissions.all()
-    if codes := _codes(moved):
-        _tell(instance, **{fact: codes})
+    if codes := _list_codenames(moved):
+        _record(instance, **{fact: codes})
 
 
-def _codes(permissions: Iterable[Permission]) -> list[str]:
+def _list_codenames(permissions: Iterable[Permission]) -> list[str]:
     return sorted(permission.codename for permission in permissions)
 
 
-def _tell(group: Group, **facts: Any) -> None:
-    # What follows from a migrate is nobody's deed, and the audit may not be there yet.
+def _record(group: Group, **facts: Any) -> None:
+    # Changes made by `migrate` have no actor, and the audit table may not exist yet.
     if not seeding.under_way.get():
         subject = f"group {mask_numbers(group.name)}"
         audit.record(AuditAction.GROUP_CHANGED, by=_by.get(), subject=subject, **facts)

@@ -1,6 +1,4 @@
-"""Second factors of people: of whom one is required, who has one, and the reset by an admin.
-
-Setting up is allauth's."""
+"""Second factors of people: requirement, presence, and reset by an admin. Set-up is allauth's."""
 
 from __future__ import annotations
 
@@ -29,15 +27,15 @@ WORDS: Final[dict[str, str | Promise]] = {
 
 
 def has_second_factor(user: User, *, but: int | None = None) -> bool:
-    """Tell whether the person has a second factor, beside the one with the number `but`."""
+    """Tell whether the person has a second factor other than number `but`."""
     found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
     return bool(found.exclude(pk=but).exists())
 
 
 def is_required_of(user: Any) -> bool:
-    """Tell whether `SECOND_FACTOR_FOR` demands a second factor of any role that this person has.
+    """Tell whether `SECOND_FACTOR_FOR` requires a second factor for any role of this person.
 
-    Whoever enters Django's admin counts as an admin.
+    Staff of Django's admin counts as admin.
     """
     wanted: frozenset[str] = settings.SIGN_IN.second_factor_for
     if not wanted or not user.is_authenticated:
@@ -48,21 +46,21 @@ def is_required_of(user: Any) -> bool:
 
 
 def prefetch_kinds(people: QuerySet[User]) -> QuerySet[User]:
-    """The same people, for `kinds_of` without another query."""
+    """Annotate people with what `list_kinds` reads."""
     factors = Authenticator.objects.filter(user_id=OuterRef("pk"))
     return people.annotate(**{f"has_{kind}": Exists(factors.filter(type=kind)) for kind in FACTORS})
 
 
 def list_kinds(person: User) -> list[str]:
-    """The kinds of second factor that a person out of `with_kinds` has."""
+    """Return the kinds of second factor of a person annotated by `prefetch_kinds`."""
     return [kind for kind in FACTORS if getattr(person, f"has_{kind}", False)]
 
 
 def reset_second_factors(*, person: User, by: User) -> int:
-    """Take away all second factors and recovery codes and end the person's sessions and API tokens,
-    also of somebody who has none: who presses this wants them out.
+    """Delete all second factors and recovery codes, and end the person's sessions and API tokens,
+    even without a second factor.
 
-    Gives how many second factors there were; without any that part is not recorded.
+    Return how many second factors there were; only a deletion is recorded.
     """
     with transaction.atomic():
         lock_people([person.pk])
@@ -76,7 +74,7 @@ def reset_second_factors(*, person: User, by: User) -> int:
 
 
 def record_change(*, person: User, by: User, change: str, kinds: list[str]) -> None:
-    """Record what became of a person's second factors: `added`, `removed`, `renewed`, `reset`."""
+    """Record a change of a person's second factors: `added`, `removed`, `renewed`, `reset`."""
     audit.record(
         AuditAction.SECOND_FACTOR_CHANGED,
         by=by,

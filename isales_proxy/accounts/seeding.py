@@ -1,4 +1,4 @@
-"""After each migrate: the VDNs of `ISALES_VDNS`, and the group of those who use Django's admin."""
+"""VDNs of `ISALES_VDNS` and the group for Django's admin, created after each migrate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from isales_proxy.core.settings import get_isales_settings
 
 ADMINS = "Callboard admins"
 under_way: Final[ContextVar[bool]] = ContextVar("callboard_seeding", default=False)
-"""Whether what happens follows from a migrate."""
+"""Whether changes are made by a migrate."""
 
 _MANAGED = ("user", "vdn", "access")
 

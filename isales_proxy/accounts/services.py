@@ -1,4 +1,4 @@
-"""People: who they are made by, who may enter Django's admin, and whom an admin reaches there."""
+"""People: creation by commands, entry to Django's admin, and the people an admin manages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from isales_proxy.models import Access, Role, User, Vdn
 
 
 class InvalidUser(ValueError):
-    """The wish cannot be fulfilled; `reasons` are English sentences without the password."""
+    """The person cannot be saved; `reasons` are English sentences without the password."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__(" ".join(reasons))
@@ -26,12 +26,12 @@ class InvalidUser(ValueError):
 
 
 class NotADemoUser(InvalidUser):
-    """The name belongs to a person whom the demo did not make."""
+    """The name belongs to a person whom the demo did not create."""
 
 
 @dataclass(frozen=True)
 class UserSpec:
-    """A person as wanted: this role in these VDNs. An empty password keeps the one there is."""
+    """A person to create or update: this role in these VDNs. An empty password changes none."""
 
     name: str
     role: Role
@@ -42,39 +42,39 @@ class UserSpec:
     superuser: bool = False
 
     def __repr__(self) -> str:
-        return f"Wish({self.name!r}, {self.role.value}, {self.vdns})"
+        return f"UserSpec({self.name!r}, {self.role.value}, {self.vdns})"
 
 
-def create_or_update_user(wish: UserSpec) -> bool:
-    """Create the person, or bring them to the wish; True when they are new. Raises Unfit.
+def create_or_update_user(spec: UserSpec) -> bool:
+    """Create the person, or update them; return whether they are new. Raises InvalidUser.
 
-    Access to VDNs that the wish does not name stays as it is, and who is switched off stays so.
+    Access to other VDNs stays as it is, and an inactive person stays inactive.
     """
-    vdns = _vdns(wish.vdns)
-    user = User.objects.filter(username=wish.name).first()
+    vdns = _find_vdns(spec.vdns)
+    user = User.objects.filter(username=spec.name).first()
     with changes.record_changes(by=None, people=[user.pk] if user else []) as touched:
         new = user is None
         if user is None:
-            if not wish.password:
+            if not spec.password:
                 raise InvalidUser("A new person needs a password.")
-            user = User(username=wish.name)
-        elif wish.demo and not user.is_demo:
-            raise NotADemoUser(f"{wish.name} was not made by the demo.")
-        # A demo person who is then wanted in earnest is none any more.
-        user.is_demo = wish.demo
-        if wish.superuser:
+            user = User(username=spec.name)
+        elif spec.demo and not user.is_demo:
+            raise NotADemoUser(f"{spec.name} was not made by the demo.")
+        # A demo person whom `adduser` updates is an ordinary person from then on.
+        user.is_demo = spec.demo
+        if spec.superuser:
             user.is_superuser = user.is_staff = True
-        if wish.password:
-            _set_password(user, wish.password)
+        if spec.password:
+            _set_password(user, spec.password)
         _save(user)
         touched.add(user.pk)
         for vdn in vdns:
-            _give_access(user, vdn, wish)
+            _give_access(user, vdn, spec)
     return new
 
 
 def remove_known_passwords(names: Iterable[str], *, known_password: str) -> list[str]:
-    """Take the password from those of them who still have the known one; gives their names."""
+    """Remove the password of those who still have the known one; return their names."""
     closed = []
     for user in User.objects.filter(username__in=list(names)):
         if user.check_password(known_password):
@@ -86,7 +86,7 @@ def remove_known_passwords(names: Iterable[str], *, known_password: str) -> list
 
 
 def sync_staff(user: User) -> None:
-    """Let in Django's admin who is admin of any VDN, and nobody else but superusers."""
+    """Give access to Django's admin to admins of any VDN and superusers, and to no others."""
     group, _created = Group.objects.get_or_create(name=ADMINS)
     is_admin = user.accesses.filter(role=Role.ADMIN).exists()
     if is_admin:
@@ -94,19 +94,19 @@ def sync_staff(user: User) -> None:
     else:
         user.groups.remove(group)
     user.is_staff = is_admin or user.is_superuser
-    # Of a person who is just being deleted nothing may be written anew, as `save` would.
+    # `save` would insert a person who is being deleted.
     User.objects.filter(pk=user.pk).update(is_staff=user.is_staff)
 
 
 @receiver((post_save, post_delete), sender=Access, dispatch_uid="isales_proxy.people")
 def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> None:
-    # Rows that `loaddata` brings may come before those that they point to.
+    # `loaddata` may load rows before those that they refer to.
     if not raw:
         sync_staff(instance.user)
 
 
 def get_managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
-    """The VDNs whose people and access this person manages."""
+    """Return the VDNs whose people and access this person manages."""
     if by.is_superuser:
         return Vdn.objects.all()
     return Vdn.objects.filter(accesses__user=by.pk, accesses__role=Role.ADMIN)
@@ -126,7 +126,7 @@ def get_managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
     return User.objects.filter(~models.Exists(elsewhere), is_superuser=False)
 
 
-def _vdns(wanted: tuple[int, ...]) -> list[Vdn]:
+def _find_vdns(wanted: tuple[int, ...]) -> list[Vdn]:
     if not wanted:
         raise InvalidUser("At least one VDN is needed.")
     found = {vdn.pk: vdn for vdn in Vdn.objects.all()}
@@ -137,10 +137,10 @@ def _vdns(wanted: tuple[int, ...]) -> list[Vdn]:
     return [found[number] for number in dict.fromkeys(wanted)]
 
 
-def _give_access(user: User, vdn: Vdn, wish: UserSpec) -> None:
+def _give_access(user: User, vdn: Vdn, spec: UserSpec) -> None:
     access = Access.objects.filter(user=user, vdn=vdn).first() or Access(user=user, vdn=vdn)
-    access.role = wish.role
-    access.agent_account = wish.agent_account.strip()
+    access.role = spec.role
+    access.agent_account = spec.agent_account.strip()
     _save(access)
 
 
@@ -148,12 +148,12 @@ def _save(row: User | Access) -> None:
     try:
         row.full_clean()
     except ValidationError as error:
-        raise InvalidUser(*_reasons(error)) from None
+        raise InvalidUser(*_list_reasons(error)) from None
     row.save()
 
 
-def _reasons(error: ValidationError) -> list[str]:
-    """Each message with the name of its field, since nobody sees the field beside it."""
+def _list_reasons(error: ValidationError) -> list[str]:
+    """Return each message with the name of its field; a command shows no field beside it."""
     return [
         text if name == NON_FIELD_ERRORS else f"{name.replace('_', ' ')}: {text}"
         for name, texts in error.message_dict.items()

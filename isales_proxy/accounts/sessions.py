@@ -1,7 +1,7 @@
-"""Sessions of people: which there are, and how they are ended from elsewhere.
+"""Active sessions of people, and how they are ended.
 
-Ending deletes the session in the database and in the cache: the browser's next request is one of a
-stranger.
+Ending deletes the session in the database and in the cache: the browser's next request is
+anonymous.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, User
 
 MOST: Final = 20
-"""How many sessions a person may have open at once."""
+"""Sessions that a person may have at once."""
 
 
 def record_start(*, user: User, key: str, address: str, user_agent: str) -> None:
-    """Note a session that has just begun. Where it is one too many the oldest end."""
+    """Record a session that has begun. Beyond `MOST`, the oldest end."""
     longest = UserSession._meta.get_field("user_agent").max_length  # noqa: SLF001 - Django's public name
     UserSession.objects.update_or_create(
         session_key=key,
@@ -37,33 +37,33 @@ def record_start(*, user: User, key: str, address: str, user_agent: str) -> None
 
 
 def record_activity(*, key: str, address: str, now: datetime) -> bool:
-    """Note that a person acted in the session; False if it was never noted to have begun."""
+    """Record activity in the session; return False if its start was not recorded."""
     return bool(UserSession.objects.filter(session_key=key).update(last_seen_at=now, ip=address))
 
 
 def get_active(user: User) -> list[Any]:
-    """The sessions that are still good, the youngest first: `pk`, `ip`, `user_agent` and times."""
-    # Those that are over are deleted by `purge`: a page that is only read writes nothing.
+    """Return the valid sessions, newest first: `pk`, `ip`, `user_agent` and times."""
+    # Ended ones are deleted by `purge`: a GET writes nothing.
     found = [each for each in UserSession.objects.filter(user=user) if each.exists()]
     return sorted(found, key=lambda session: session.created_at, reverse=True)
 
 
 def end_session(*, person: User, number: int, by: User) -> bool:
-    """End one session of the person; False if they have none of that number."""
+    """End one session of the person; return False if they have none with that number."""
     found = UserSession.objects.filter(user_id=person.pk, pk=number)
     return bool(_end(found, person=person, by=by, reason="one"))
 
 
 def end_all(*, person: User, by: User | None, but: str = "", reason: str = "all") -> int:
-    """End all sessions of the person but the one of that key; gives how many."""
+    """End all sessions of the person except the one with key `but`; return how many."""
     found = UserSession.objects.filter(user_id=person.pk).exclude(session_key=but)
     return _end(found, person=person, by=by, reason=reason)
 
 
 def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all") -> int:
-    """End all sessions and API tokens of the person, who may be somebody else by now; how many.
+    """End all sessions and API tokens of a person whose password may be known; return how many.
 
-    `by` None is the system itself: a command of the operator's.
+    `by` None is the system: a command of the operator.
     """
     with transaction.atomic():
         lock_people([person.pk])
@@ -72,7 +72,7 @@ def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all
 
 
 def purge(now: datetime) -> int:
-    """Delete those that are over at `now`, with the addresses they came from; gives how many."""
+    """Delete sessions that have ended at `now`, with their IP addresses; return how many."""
     Session.objects.filter(expire_date__lt=now).delete()
     longest = timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return int(UserSession.objects.filter(created_at__lt=now - longest).delete()[0])
@@ -100,7 +100,7 @@ def _end_oldest(user: User) -> None:
 def _end(found: Iterable[Any], *, person: User, by: User | None, reason: str) -> int:
     ended = 0
     for session in found:
-        # What ran out long ago was no session any more.
+        # An expired session is not counted.
         ended += bool(session.exists())
         session.end()
     if ended:

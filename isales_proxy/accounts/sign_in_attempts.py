@@ -1,7 +1,7 @@
-"""Limits on attempts to prove who one is: passwords, codes, single sign-on.
+"""Limits on attempts to sign in: passwords, codes, single sign-on.
 
-Counted in the database: a cache that is away, full or emptied would let guesses through. Where the
-database cannot count, the attempt fails with it.
+Counted in the database: a cache that is unavailable, full or emptied would let guesses through.
+If the database cannot count, the attempt fails.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ SINGLE_SIGN_ON_BY_ADDRESS: Final = Limit("single-sign-on", 300, 60)
 
 
 class TooManyAttempts(Exception):
-    """The limit is met; the attempt was not counted."""
+    """The limit is reached; the attempt was not counted."""
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """The counters of one attempt, by row."""
+    """Primary keys of the rows that count one attempt."""
 
     rows: tuple[int, ...]
 
     def rollback(self) -> None:
-        """Count them no longer: the attempt succeeded."""
+        """Remove the rows: the attempt succeeded."""
         SignInAttempt.objects.filter(pk__in=self.rows).delete()
 
 
 def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
-    """Count one attempt for each limit and whom it counts for. Raises TooManyAttempts.
+    """Count one attempt for each limit and subject (account, address). Raises TooManyAttempts.
 
-    Written first and counted then, so that of attempts made at once none goes unseen.
+    Rows are written before they are counted, so that simultaneous attempts count each other.
     """
     now = now or timezone.now()
     rows: list[int] = []
@@ -68,8 +68,7 @@ def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
 
 
 def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
-    """Tell whether this is the first use within `seconds`, which is noted. Of two at once neither
-    is."""
+    """Record a use; tell whether it is the first within `seconds`. Of two at once, neither is."""
     try:
         count((Limit(kind, 1, seconds), whom))
     except TooManyAttempts:
@@ -78,12 +77,12 @@ def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
 
 
 def purge(now: datetime) -> int:
-    """Delete the attempts that count no longer; gives how many."""
+    """Delete attempts that no longer count; return how many."""
     deleted: int = SignInAttempt.objects.filter(at__lt=now - _KEPT).delete()[0]
     return deleted
 
 
 def _key(limit: Limit, whom: str) -> str:
-    # A password that was typed into the field of the user name must not be readable here.
+    # A password typed into the user name field must not be readable here.
     text = f"{limit.kind}\0{whom}".encode()
     return hmac.new(encryption.derive_key("sign-in-attempts"), text, sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""API tokens: made by the person in whose name they act, kept as hashes, ended by time or hand."""
+"""API tokens: created by their owner, stored as hashes, ended by expiry or revocation."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
 MOST: Final = 20
 DAYS: Final = (1, 7, 30, 90, 365)
 
-# What knox makes of our prefix and 32 random bytes.
+# Our prefix and knox's 32 random bytes.
 _TOKEN: Final = re.compile(r"cb_[0-9a-f]{64}")
-_USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+_USE_RECORDED_EVERY: Final = timedelta(minutes=1)
 _RANK: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 
 class TooManyTokens(RuntimeError):
-    """The person has as many tokens as one may have."""
+    """The person has `MOST` tokens."""
 
 
 def includes_scope(token: ApiToken, needed: TokenScope) -> bool:
-    """Tell whether the token's scope is this one, or one that holds it."""
+    """Tell whether the token's scope is this one, or one that includes it."""
     return _RANK[TokenScope(token.scope)] >= _RANK[needed]
 
 
 def get_usable_scopes(user: User) -> tuple[TokenScope, ...]:
-    """The scopes that add anything to what this person may do by token; always `read`."""
+    """Return the scopes that this person can use: `read`, and those that their roles allow."""
     scopes = access.get_scopes(user)
     found = [TokenScope.READ]
     if any(
@@ -59,13 +59,13 @@ def get_usable_scopes(user: User) -> tuple[TokenScope, ...]:
 
 
 def get_own(user: User) -> models.QuerySet[ApiToken]:
-    """The person's own tokens, the newest first, those that ended included."""
+    """Return the tokens of a person, newest first, expired ones included."""
     found: models.QuerySet[ApiToken] = ApiToken.objects.filter(user=user)
     return found
 
 
 def get_managed(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
-    """The tokens of the people whom this person manages."""
+    """Return the tokens of the people whom this person manages."""
     found: models.QuerySet[ApiToken] = ApiToken.objects.filter(
         user__in=people.get_managed_people(by)
     )
@@ -75,16 +75,16 @@ def get_managed(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
 def create_token(
     *, user: User, name: str, scope: TokenScope, days: int, second_factor: bool = False
 ) -> tuple[ApiToken, str]:
-    """A new token and its text, which is kept nowhere.
+    """Create a token; return it with its text, which is not stored.
 
-    `second_factor` says that the person gave one in the session in which they make it.
+    `second_factor` says that the person passed one in the session that creates it.
 
-    Raises TooMany, and NotAllowed for a scope that the person cannot use.
+    Raises TooManyTokens, and PermissionMissing for a scope that the person cannot use.
     """
     if scope not in get_usable_scopes(user):
         raise access.PermissionMissing
     with transaction.atomic():
-        # Whoever makes two at once waits here, so that the bound holds.
+        # Serialises simultaneous creations, so that the limit holds.
         lock_people([user.pk])
         if get_own(user).filter(expiry__gt=timezone.now()).count() >= MOST:
             raise TooManyTokens
@@ -100,7 +100,7 @@ def create_token(
 
 
 def revoke(*, by: User | None, token: ApiToken) -> None:
-    """End a token at once; the caller has it from `of` or `in_reach`, which say that one may."""
+    """Revoke a token that the caller has from `get_own` or `get_managed`."""
     with transaction.atomic():
         lock_people([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
@@ -109,7 +109,7 @@ def revoke(*, by: User | None, token: ApiToken) -> None:
 
 
 def revoke_all(*, person: User, by: User | None) -> int:
-    """End every token of the person, when nobody is to act in their name; gives how many."""
+    """Revoke all tokens of a person; return how many."""
     found = list(get_own(person))
     for token in found:
         revoke(by=by, token=token)
@@ -138,7 +138,7 @@ def record_use(token: ApiToken, now: datetime | None = None) -> None:
     A database that cannot take it just now keeps nobody from reading.
     """
     now = now or timezone.now()
-    before = now - _USE_IS_NOTED_EVERY
+    before = now - _USE_RECORDED_EVERY
     if token.last_used_at is not None and token.last_used_at > before:
         return
     due = Q(last_used_at=None) | Q(last_used_at__lte=before)

@@ -1,4 +1,4 @@
-"""Deeds on people that the admin page asks to confirm: they take effect at once and are audited."""
+"""Actions on people that ask for confirmation, take effect at once and are audited."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from isales_proxy.models import User
     permissions=["change"], description=gettext_lazy("Reset the second factor of the chosen people")
 )
 def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-    """Whoever lost phone and recovery codes sets up a second factor anew."""
+    """Reset the second factors of people who lost phone and recovery codes."""
     if any(person == request.user for person in queryset):
         messages.error(
             request,
             _("Nothing was done. You change your own second factor under Your account."),
         )
         return None
-    if not _confirmed(request):
+    if not _is_confirmed(request):
         question = gettext_lazy(
             "Their authenticator apps, security keys and recovery codes stop working, and they"
             " are logged out everywhere; their API tokens end. Until they set up a new one, their"
             " password lets them in."
         )
-        return _asked(modeladmin, request, queryset, "reset_second_factor", question)
-    done = _done(
+        return _ask_to_confirm(modeladmin, request, queryset, "reset_second_factor", question)
+    done = _apply(
         request,
         queryset,
         lambda person, by: second_factors.reset_second_factors(person=person, by=by),
@@ -54,14 +54,14 @@ def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySe
     permissions=["change"], description=gettext_lazy("End all sessions of the chosen people")
 )
 def end_sessions(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-    """A lost device, or somebody who must be out now."""
-    if not _confirmed(request):
+    """End the sessions and tokens of people, for example after the loss of a device."""
+    if not _is_confirmed(request):
         question = gettext_lazy(
             "They are logged out everywhere at once, and their API tokens end. They may log in"
             " again."
         )
-        return _asked(modeladmin, request, queryset, "end_sessions", question)
-    done = _done(
+        return _ask_to_confirm(modeladmin, request, queryset, "end_sessions", question)
+    done = _apply(
         request, queryset, lambda person, by: sessions.end_sessions_and_tokens(person=person, by=by)
     )
     text = ngettext(
@@ -71,18 +71,20 @@ def end_sessions(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]
     return None
 
 
-def _confirmed(request: HttpRequest) -> bool:
+def _is_confirmed(request: HttpRequest) -> bool:
     return request.POST.get("confirmed") == "yes"
 
 
-def _done(request: HttpRequest, queryset: QuerySet[User], deed: Callable[[User, User], int]) -> int:
+def _apply(
+    request: HttpRequest, queryset: QuerySet[User], change: Callable[[User, User], int]
+) -> int:
     by = request.user
-    # `permissions` has seen to it.
+    # Checked by `permissions` of the action.
     assert isinstance(by, User)  # noqa: S101
-    return sum(bool(deed(person, by)) for person in queryset)
+    return sum(bool(change(person, by)) for person in queryset)
 
 
-def _asked(
+def _ask_to_confirm(
     modeladmin: Any,
     request: HttpRequest,
     queryset: QuerySet[User],
@@ -95,7 +97,7 @@ def _asked(
         "opts": modeladmin.model._meta,  # noqa: SLF001 - Django's public name
         "people": queryset,
         "question": question,
-        "deed": action,
+        "chosen_action": action,
         "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
     }
-    return TemplateResponse(request, "admin/isales_proxy/user/deed.html", context)
+    return TemplateResponse(request, "admin/isales_proxy/user/confirm_action.html", context)

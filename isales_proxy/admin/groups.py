@@ -18,19 +18,19 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class AuditedGroupAdmin(OwnFiltersOnly, GroupAdmin):
-    """Says whose deed it is."""
+    """Django's page of groups; changes are audited under the name of the person logged in."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Add or change."""
+        """Add or change a group."""
         with groups.attribute_changes_to(cast("User", request.user)):
             return super().changeform_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Delete one."""
+        """Delete a group."""
         with groups.attribute_changes_to(cast("User", request.user)):
             return super().delete_view(request, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The list, by whose action several are deleted."""
+        """Show the list, whose action deletes several groups."""
         with groups.attribute_changes_to(cast("User", request.user)):
             return super().changelist_view(request, *args, **kwargs)

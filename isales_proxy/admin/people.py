@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from isales_proxy.accounts import changes, second_factors
 from isales_proxy.accounts import services as people
-from isales_proxy.admin import actions as deeds
+from isales_proxy.admin import actions as people_actions
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import Access, User
@@ -143,7 +143,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
         "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
     )  # fmt: skip
     change_user_password_template = "admin/isales_proxy/user/change_password.html"  # noqa: S105 - a template
-    actions = (deeds.reset_second_factor, deeds.end_sessions)
+    actions = (people_actions.reset_second_factor, people_actions.end_sessions)
     list_filter = (
         "is_staff",
         "is_active",

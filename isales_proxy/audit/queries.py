@@ -129,7 +129,7 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
 
 
 def list_actors(*, scope: Scope) -> list[str]:
-    """The names of those whose deeds may be asked for. Raises NotAllowed."""
+    """Return the user names to filter by. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
     return list(
         User.objects.filter(accesses__vdn=scope.vdn)

@@ -54,7 +54,7 @@ def record(
     """Write one event at the end of the chain. Do it last in a transaction: see `chain`.
 
     `by` None is the system itself, or with `claimed` somebody who gave that name and could not
-    prove it; a scope brings its VDN along. `person` is who of our own people the deed is about,
+    prove it; a scope brings its VDN along. `person` is the user whom the event is about,
     where that is not the actor. `number` is the called number that it is about, of which only the
     `fingerprint` is kept, or that where no more is known. `detail` holds facts: never a called
     number, a customer's name, or a secret. Raises HoldsNumber where `AUDIT_STRICT` is set and there

@@ -65,13 +65,13 @@ class Installation:
 
 
 def get_installation(*, scope: Scope, by: User) -> Installation:
-    """All of it, for an admin. Raises NotAllowed."""
+    """Return people, VDNs, tokens and settings in reach of an admin. Raises PermissionMissing."""
     scope.require(Permission.SEE_SETTINGS)
     vdns = tuple(people_service.get_managed_vdns(by).order_by("pk"))
     return Installation(
-        people=_people(vdns, by),
-        vdns=_vdns(vdns),
-        tokens=_tokens(by),
+        people=_list_people(vdns, by),
+        vdns=_summarise_vdns(vdns),
+        tokens=_summarise_tokens(by),
         variables=settings.list_variables(),
     )
 
@@ -84,7 +84,7 @@ def record_export(*, scope: Scope, part: str, kind: str, rows: int) -> None:
     audit.record(action, by=scope, kind=kind, rows=rows)
 
 
-def _people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
+def _list_people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
     accesses: dict[int, list[Access]] = {}
     rows = Access.objects.filter(vdn__in=vdns).select_related("vdn").order_by("vdn_id")
     for row in rows:
@@ -109,7 +109,7 @@ def _people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
     )
 
 
-def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
+def _summarise_vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
     counts: dict[int, int] = {}
     for vdn_id in Access.objects.filter(vdn__in=vdns).values_list("vdn_id", flat=True):
         counts[vdn_id] = counts.get(vdn_id, 0) + 1
@@ -127,7 +127,7 @@ def _vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
     )
 
 
-def _tokens(by: User) -> tuple[TokenSummary, ...]:
+def _summarise_tokens(by: User) -> tuple[TokenSummary, ...]:
     rows = tokens.get_managed(by).filter(expiry__gt=timezone.now())
     return tuple(
         TokenSummary(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditAction(models.TextChoices):
-    """The kinds of deeds that are kept."""
+    """Kinds of audit events."""
 
     CALL_DATA_ASKED = "call_data.asked", _("Call data asked for")
     CALL_DATA_TAKEN = "call_data.taken", _("Call data taken")
@@ -74,10 +74,10 @@ class _WrittenOnce(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """One deed. It points to nothing by foreign key, so that it outlives what it tells of.
+    """One audit event. It has no foreign keys, so that it outlives what it describes.
 
     `detail` holds facts, never a called number, a name of a customer, or a secret. `number_key`
-    is the fingerprint of the called number that the deed is about, by which its story is found;
+    is the fingerprint of the called number that the event is about, by which its history is found;
     `person_id` says which of our own people it is about, where that is another one than the actor.
     `hash` covers the event and the hash of the one before, `previous`.
     """

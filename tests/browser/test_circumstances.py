@@ -139,7 +139,7 @@ def test_an_admin_refreshes_the_codes_without_javascript(sit: Sit, vendor: Simul
     seat = sit("admin", java_script_enabled=False)
     seat.go("/vdn/88/result-codes/")
     seat.page.locator("#code-refresh button, form[action*=refresh] button").first.click()
-    expect(seat.page.get_by_text("Nothing differs.")).to_be_visible()
+    expect(seat.page.get_by_text("No changes.")).to_be_visible()
 
 
 def test_an_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Simulator) -> None:

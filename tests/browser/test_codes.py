@@ -35,7 +35,7 @@ def test_from_a_refresh_to_its_roll_back(sit: Sit, vendor: Simulator, new_code: 
     row = page.locator(f"tr[data-code='{new_code}'][data-state=known]")
 
     def read_again() -> Any:
-        page.get_by_role("button", name="Read again from CC-iSales").click()
+        page.get_by_role("button", name="Refresh from CC-iSales").click()
         return page.locator("#code-refresh")
 
     # Another test may have left any table behind.
@@ -136,7 +136,7 @@ def test_a_reading_that_finds_nothing_new_shows_the_table_again(sit: Sit) -> Non
     page = seat.page
     seat.go(CODES)
     shown = page.locator("#code-refresh")
-    button = page.get_by_role("button", name="Read again from CC-iSales")
+    button = page.get_by_role("button", name="Refresh from CC-iSales")
     button.click()
     expect(shown).to_have_attribute("data-state", re.compile("diff|same"))
     if shown.get_attribute("data-state") == "diff":

@@ -104,7 +104,7 @@ def test_without_a_difference_that_is_said_and_the_time_moves(
 ) -> None:
     before = Vdn.objects.get(pk=88)
     text = admin.post(REFRESH, headers=FRAGMENT).content.decode()
-    assert "Nothing differs." in text
+    assert "No changes." in text
     assert preview_of(text) == ""
     after = Vdn.objects.get(pk=88)
     assert after.codes_read_at is not None
@@ -195,7 +195,7 @@ def test_of_two_who_look_at_once_the_second_is_told(
     assert admin.post(APPLY, {"preview": one}, headers=FRAGMENT).status_code == 200
     answer = second.post(APPLY, {"preview": two}, headers=FRAGMENT)
     assert answer.status_code == 409
-    assert "Nothing differs." in answer.content.decode()
+    assert "No changes." in answer.content.decode()
     assert CodeRefresh.objects.count() == 2
 
 

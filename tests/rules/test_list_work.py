@@ -15,7 +15,7 @@ from isales_proxy.simulator import Simulator
 LIST = "/vdn/88/reservations/"
 MOST_QUERIES = 5
 # Counted with a whole vendor call; markup in Django's template language took 80,000.
-MOST_CALLS = 32_000
+MOST_CALLS = 34_000
 MOST_CALLS_UNCHANGED = 12_000
 
 
