@@ -53,14 +53,15 @@ def source() -> Catalog:
     catalog = Catalog(project="Callboard", charset="utf-8", fuzzy=False)
     for path in _sources():
         text = path.read_text("utf-8")
-        if path.suffix != ".py":
+        method = "jinja2" if path.suffix == ".jinja" else "python"
+        if path.suffix in {".html", ".txt"}:
             # What is left of the markup is no Python, so its indentation must not count.
             text = "\n".join(
                 line.lstrip() for line in templatize(text, origin=str(path)).splitlines()
             )
         name = path.relative_to(ROOT).as_posix()
         for line, message, comments, context in extract(
-            "python", BytesIO(text.encode()), keywords=_KEYWORDS, options={"encoding": "utf-8"}
+            method, BytesIO(text.encode()), keywords=_KEYWORDS, options={"encoding": "utf-8"}
         ):
             catalog.add(message, locations=[(name, line)], auto_comments=comments, context=context)
         if name.startswith("isales_proxy/client/"):
@@ -120,5 +121,6 @@ def _sources() -> Iterator[Path]:
         ("isales_proxy", "*.py"),
         ("templates", "*.html"),
         ("templates", "*.txt"),
+        ("templates", "*.jinja"),
     ):
         yield from sorted((ROOT / folder).rglob(pattern))

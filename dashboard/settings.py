@@ -127,7 +127,13 @@ TEMPLATES = [
                 "dashboard.ui.context_processors.frame",
             ],
         },
-    }
+    },
+    {
+        # Lists alone; a folder of its own, since Django's engine would read any other file first.
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates" / "jinja2"],
+        "OPTIONS": {"environment": "dashboard.ui.jinja2.create_environment"},
+    },
 ]
 
 # How long a statement waits for another writer, in seconds. The web server sets less than the jobs

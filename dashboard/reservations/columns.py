@@ -1,9 +1,7 @@
-"""Columns of the reservations list. Cells hold ready texts; the template only lays them out."""
+"""Columns of the reservations list, and the formatter of its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from dashboard.ui.row_formatting import NOTHING, CodeFormatter
+from dashboard.ui.columns import NOTHING, Cell, Column
+from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
@@ -30,6 +29,7 @@ TASK_STATUSES: Final[dict[str, str | Promise]] = {
     "3": gettext_lazy("Paused"),
     "4": gettext_lazy("Completed"),
 }
+BUSINESS_RESULT: Final = gettext_lazy("Business result")
 STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.WAITING: gettext_lazy("Waiting"),
     ReservationState.SOON: gettext_lazy("Due soon"),
@@ -40,32 +40,6 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.CALLED: gettext_lazy("Called"),
     ReservationState.UNKNOWN: gettext_lazy("Unknown"),
 }
-
-
-@dataclass(slots=True)
-class Cell:
-    """One cell. `field` and `sub_field` are vendor names; `tone` makes a badge of `main`."""
-
-    field: str
-    main: str
-    css: str = ""
-    label: str = ""
-    code: str = ""
-    sub: str = ""
-    sub_field: str = ""
-    tone: str = ""
-    link: bool = False
-
-
-@dataclass(slots=True)
-class RowView:
-    """One row, ready for the template."""
-
-    id: str
-    dom_id: str
-    url: str
-    state: str
-    cells: list[Cell]
 
 
 class RowFormatter(CodeFormatter):
@@ -82,10 +56,14 @@ class RowFormatter(CodeFormatter):
         self.expired = _("expired")
         self.not_expired = _("not expired")
         self.cause = _("Cause %s")
+        self.business = str(BUSINESS_RESULT)
+        self._status: tuple[Reservation, ReservationStatus] | None = None
 
     def get_status(self, row: Reservation) -> ReservationStatus:
-        """Return the status of a row at the time of this page."""
-        return get_status(row, self.times.now, late_grace=self.late_grace)
+        """Return the status of a row at the time of this page; several cells of it ask in turn."""
+        if self._status is None or self._status[0] is not row:
+            self._status = row, get_status(row, self.times.now, late_grace=self.late_grace)
+        return self._status[1]
 
     def format_distance(self, row: Reservation, status: ReservationStatus) -> str:
         """Return the distance to the due time: `in 9 min`, `18 min late`, `43 min ago`."""
@@ -104,33 +82,23 @@ def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormat
     )
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column: key, heading, CSS class, and the function that makes a row's cell."""
-
-    key: str
-    label: str | Promise
-    css: str
-    cell: Callable[[Reservation, ReservationStatus, RowFormatter], Cell]
-
-
-def _build_due(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> Cell:
+def _build_due(row: Reservation, formatter: RowFormatter) -> Cell:
     return Cell(
         "appointTime",
         formatter.times.short(row.appoint_time) or NOTHING,
-        sub=formatter.format_distance(row, status),
+        sub=formatter.format_distance(row, formatter.get_status(row)),
     )
 
 
-def _build_number(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
+def _build_number(row: Reservation, _formatter: RowFormatter) -> Cell:
     return Cell("calledNo", row.called_no or NOTHING, link=True)
 
 
-def _build_agent(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
+def _build_agent(row: Reservation, _formatter: RowFormatter) -> Cell:
     return _build_named("userName", row.user_name, "userAccount", row.user_account)
 
 
-def _build_task(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
+def _build_task(row: Reservation, _formatter: RowFormatter) -> Cell:
     return _build_named("taskName", row.task_name, "taskId", row.task_id)
 
 
@@ -141,17 +109,16 @@ def _build_named(name_field: str, name: str | None, id_field: str, ident: str | 
     return Cell(name_field, name, sub=ident or "", sub_field=id_field)
 
 
-def _build_type(row: Reservation, _status: ReservationStatus, formatter: RowFormatter) -> Cell:
+def _build_type(row: Reservation, formatter: RowFormatter) -> Cell:
     return Cell("callType", get_label(row.call_type, formatter.types))
 
 
-def _build_task_status(
-    row: Reservation, _status: ReservationStatus, formatter: RowFormatter
-) -> Cell:
+def _build_task_status(row: Reservation, formatter: RowFormatter) -> Cell:
     return Cell("taskStatus", get_label(row.task_status, formatter.statuses))
 
 
-def _build_call(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> Cell:
+def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
+    status = formatter.get_status(row)
     expiry = _format_expiry(row, status, formatter)
     return Cell(
         "callFlag",
@@ -175,7 +142,7 @@ def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFo
     return formatter.expired if row.timeout and still_open else ""
 
 
-def _build_result(row: Reservation, _status: ReservationStatus, formatter: RowFormatter) -> Cell:
+def _build_result(row: Reservation, formatter: RowFormatter) -> Cell:
     text = formatter.format_code(row.fail_code)
     return Cell(
         "failCode",
@@ -186,8 +153,10 @@ def _build_result(row: Reservation, _status: ReservationStatus, formatter: RowFo
     )
 
 
-def _build_business(row: Reservation, _status: ReservationStatus, _formatter: RowFormatter) -> Cell:
-    return Cell("busiResult", row.busi_result or NOTHING)
+def _build_business(row: Reservation, formatter: RowFormatter) -> Cell:
+    if not row.busi_result:
+        return Cell("busiResult")
+    return Cell("busiResult", row.busi_result, label=formatter.business)
 
 
 def get_label(raw: str | None, labels: dict[str, str]) -> str:
@@ -195,7 +164,7 @@ def get_label(raw: str | None, labels: dict[str, str]) -> str:
     return labels.get(raw, raw) if raw else NOTHING
 
 
-RESERVATION_COLUMNS: Final = (
+RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
     Column("due", gettext_lazy("Due"), "c-due", _build_due),
     Column("number", gettext_lazy("Called number"), "c-number", _build_number),
     Column("agent", gettext_lazy("Agent"), "c-agent", _build_agent),
@@ -204,36 +173,5 @@ RESERVATION_COLUMNS: Final = (
     Column("task-status", gettext_lazy("Task status"), "c-status", _build_task_status),
     Column("call", gettext_lazy("Call status"), "c-call", _build_call),
     Column("result", gettext_lazy("Call result"), "c-result", _build_result),
-    Column("business", gettext_lazy("Business result"), "c-business", _build_business),
+    Column("business", BUSINESS_RESULT, "c-business", _build_business),
 )
-
-
-def build_rows(
-    rows: tuple[Reservation, ...],
-    *,
-    columns: tuple[Column, ...],
-    formatter: RowFormatter,
-    get_url: Callable[[str], str],
-) -> list[RowView]:
-    """Build all rows of a page. `get_url` returns the panel's URL for an `appointId`."""
-    labels = [str(column.label) for column in columns]
-    views = []
-    for position, row in enumerate(rows):
-        status = formatter.get_status(row)
-        cells = []
-        for column, label in zip(columns, labels, strict=True):
-            cell = column.cell(row, status, formatter)
-            cell.css, cell.label = column.css, label
-            cells.append(cell)
-        appoint_id = row.appoint_id or ""
-        views.append(
-            RowView(
-                id=appoint_id,
-                # A row without an ID still needs a unique id in the document.
-                dom_id=f"r-{appoint_id}" if appoint_id else f"r-at-{position}",
-                url=get_url(appoint_id),
-                state=status.state.value,
-                cells=cells,
-            )
-        )
-    return views

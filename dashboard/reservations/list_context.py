@@ -7,21 +7,24 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
-    Column,
-    RowView,
-    build_rows,
+    RowFormatter,
     create_row_formatter,
 )
+from dashboard.ui.columns import filter_columns
+from dashboard.ui.htmx import Answered
+from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
-from dashboard.ui.paging import Pager, build_pager, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
+from isales_proxy.client.records import Reservation
 from isales_proxy.core import health
+from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations.forms import NamedRange, ReservationFilter
@@ -41,14 +44,11 @@ class ListContext:
     zone_text: str
     refresh_url: str
     clear_url: str
-    columns: tuple[Column, ...]
+    page: ListPage[Reservation, RowFormatter]
     ranges: list[dict[str, Any]]
     chips: list[dict[str, str]] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     """Values of the form's hidden inputs: one account each, or many in one."""
-    rows: list[RowView] = field(default_factory=list)
-    total: int | None = None
-    total_text: str = ""
     as_of_iso: str = ""
     as_of_text: str = ""
     source: str = "none"
@@ -59,7 +59,6 @@ class ListContext:
     problem: Problem | None = None
     since_text: str = ""
     empty: str = ""
-    pager: Pager | None = None
     notice: ParameterNotice | None = None
     agent_text: str = ""
     """Content of the field that adds agents: a text that was refused."""
@@ -71,13 +70,19 @@ class ListContext:
 def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
     """Create a context without rows."""
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
+    title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
     context = ListContext(
-        title=_("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations"),
+        title=title,
         vdn_id=scope.vdn.pk,
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
-        columns=RESERVATION_COLUMNS,
+        page=ListPage(
+            filter_columns(RESERVATION_COLUMNS, scope),
+            address,
+            title,
+            order_note=_("CC-iSales delivers this list in its own order; it cannot be sorted."),
+        ),
         ranges=_build_ranges(address),
         agents=form.list_asked_agents(),
         notice=build_parameter_notice(form, address.at(page=1)),
@@ -122,29 +127,32 @@ def fill_context(
 ) -> ListContext:
     """Create a context with the rows of a page. `problem` tells why they are not newer."""
     context = create_context(scope, form, now)
-    address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
+    address = context.page.address
     formatter = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
-    context.rows = build_rows(
+    context.page.fill(
         found.rows,
-        columns=context.columns,
-        formatter=formatter,
-        get_url=lambda appoint_id: with_query(
-            get_reservation_url("reservation", scope.vdn.pk, appoint_id), row_query
+        formatter,
+        total=found.total,
+        get_id=lambda row: f"r-{row.appoint_id}" if row.appoint_id else "",
+        get_url=lambda row: with_query(
+            get_reservation_url("reservation", scope.vdn.pk, row.appoint_id), row_query
+        ),
+        get_attributes=lambda row: (
+            ("data-appoint-id", row.appoint_id or ""),
+            ("data-state", formatter.get_status(row).state.value),
         ),
     )
-    context.total, context.total_text = found.total, format_count(found.total)
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.cut_short = found.cut_short
     context.source_text = _format_source(found.source)
     if found.as_of is not None:
         context.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
-        context.as_of_text = formatter.times.clock(found.as_of)
+        context.as_of_text = _format_as_of(formatter.times, found.as_of)
         if found.source == "stale":
             context.age_text = formatter.times.behind(now - found.as_of)
             context.since_text = _format_last_answer(formatter.times)
-    context.pager = build_pager(address, total=found.total, shown=len(found.rows))
     if not found.total:
         context.unknown = form.find_unknown()
         if context.unknown:
@@ -152,6 +160,25 @@ def fill_context(
     if not found.rows:
         context.empty = "past-end" if found.total and address.page > 1 else "no-match"
     return context
+
+
+def describe_answer(scope: Scope, found: ReservationPage, as_of: datetime) -> Answered:
+    """Describe all that the markup of this page is made of, for its `ETag`."""
+    vdn = scope.vdn
+    return Answered(
+        shows=(
+            [list(row.__dict__.values()) for row in found.rows],
+            *(found.total, found.query.key(), found.complete, found.cut_short),
+            *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
+        ),
+        as_of=as_of,
+        text=_format_as_of(TimeFormatter(timezone.now()), as_of),
+        shared=get_isales_settings().page_cache_seconds if found.source == "cache" else 0,
+    )
+
+
+def _format_as_of(times: TimeFormatter, as_of: datetime) -> str:
+    return _("as of %(time)s") % {"time": times.clock(as_of)}
 
 
 def _build_candidates(address: ListUrl, form: ReservationFilter) -> dict[str, list[dict[str, str]]]:

@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.reservations.columns import RowFormatter, create_row_formatter, get_label
 from dashboard.ui.code_labels import explain_result
+from dashboard.ui.columns import NOTHING
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.reveal_control import create_reservation_control
-from dashboard.ui.row_formatting import NOTHING, WRITE_BACK_TONES
+from dashboard.ui.row_formatting import WRITE_BACK_TONES
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import WriteBackState

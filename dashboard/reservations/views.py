@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.reservations import list_context
+from dashboard.reservations.columns import RESERVATION_COLUMNS
+from dashboard.reservations.list_context import ListContext
 from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import (
+    render_page_or_fragment,
+    render_repeatable_fragment,
+    wants_fragment,
+)
+from dashboard.ui.list_page import add_sort_field
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy import problems
@@ -24,8 +34,10 @@ from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import ReservationFilter
+from isales_proxy.reservations.services import ReservationPage
 
 _LIST: Final = "reservations/list.html"
+_FRAGMENT: Final = "reservations/_fragment.html"
 # Sent by the filters while somebody types.
 _TYPING_HEADER: Final = "X-Callboard-Typing"
 
@@ -34,7 +46,23 @@ _TYPING_HEADER: Final = "X-Callboard-Typing"
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
-    context, status, problem = _fetch_list(request, scope)
+    answer = _fetch_list(request, scope)
+    if (
+        wants_fragment(request)
+        and answer.page is not None
+        and answer.page.as_of is not None
+        and answer.problem is None
+        and _TYPING_HEADER not in request.headers
+        and not answer.form.is_ambiguous()
+    ):
+        return render_repeatable_fragment(
+            request,
+            scope,
+            fragment=_FRAGMENT,
+            answered=list_context.describe_answer(scope, answer.page, answer.page.as_of),
+            build=answer.build_context,
+        )
+    context, status, problem = answer.build_context(), answer.status, answer.problem
     keeps_rows = (
         _TYPING_HEADER in request.headers
         and wants_fragment(request)
@@ -43,7 +71,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     response = render_page_or_fragment(
         request,
         page=_LIST,
-        fragment="reservations/_kept.html" if keeps_rows else "reservations/_fragment.html",
+        fragment="reservations/_kept.html" if keeps_rows else _FRAGMENT,
         context=context,
         status=status,
         problem=problem,
@@ -62,7 +90,9 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
     fragment = wants_fragment(request)
-    context, status, problem = ({}, 200, None) if fragment else _fetch_list(request, scope)
+    answer = None if fragment else _fetch_list(request, scope)
+    context = answer.build_context() if answer else {}
+    status, problem = (answer.status, answer.problem) if answer else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
     return render_page_or_fragment(
         request,
@@ -113,35 +143,65 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
     return bool(form.errors) and form.errors.keys() <= {"agent", "task"}
 
 
-def _fetch_list(request: ReaderRequest, scope: Scope) -> tuple[dict[str, Any], int, Problem | None]:
-    """Return context, status and problem of the list that this address asks for."""
+@dataclass
+class _ListAnswer:
+    """The list that an address asks for, and the answer; `build_list` makes its context."""
+
+    scope: Scope
+    form: ReservationFilter
+    build_list: Callable[[], ListContext]
+    status: int = 200
+    problem: Problem | None = None
+    page: ReservationPage | None = None
+
+    def build_context(self) -> dict[str, Any]:
+        """Return the context of the list's templates."""
+        return {
+            "form": self.form,
+            "list": self.build_list(),
+            # A fragment shows none.
+            "options": SimpleLazyObject(lambda: list_context.list_options(self.scope)),
+            "panel": None,
+        }
+
+
+def _fetch_list(request: ReaderRequest, scope: Scope) -> _ListAnswer:
+    """Fetch the list that this address asks for."""
     now = timezone.now()
     form = ReservationFilter(request.GET, scope=scope, now=now)
-    status, problem = 200, None
+    add_sort_field(form, RESERVATION_COLUMNS)
     if not form.is_valid():
-        found, status = list_context.create_context(scope, form, now), 422
-    else:
-        try:
-            page = reservations.list_page(scope=scope, query=form.query())
-        except DailySearchLimitExceeded as error:
-            problem = problems.describe_search_limit(error)
-            found = list_context.create_refused_context(scope, form, now, problem)
-        except ISalesError as error:
-            problem = problems.describe(error)
-            found = list_context.create_failed_context(scope, form, now, problem)
-        else:
-            problem = problems.describe(page.error) if page.error is not None else None
-            if page.source == "live":
-                now = timezone.now()
-            found = list_context.fill_context(scope, form, now, page, problem)
-        status = problem.status if problem else 200
-    context = {
-        "form": form,
-        "list": found,
-        "options": list_context.list_options(scope),
-        "panel": None,
-    }
-    return context, status, problem
+        return _ListAnswer(scope, form, lambda: list_context.create_context(scope, form, now), 422)
+    try:
+        page = reservations.list_page(scope=scope, query=form.query())
+    except DailySearchLimitExceeded as error:
+        limit = problems.describe_search_limit(error)
+        return _ListAnswer(
+            scope,
+            form,
+            lambda: list_context.create_refused_context(scope, form, now, limit),
+            limit.status,
+            limit,
+        )
+    except ISalesError as error:
+        failure = problems.describe(error)
+        return _ListAnswer(
+            scope,
+            form,
+            lambda: list_context.create_failed_context(scope, form, now, failure),
+            failure.status,
+            failure,
+        )
+    problem = problems.describe(page.error) if page.error is not None else None
+    shown_at = timezone.now() if page.source == "live" else now
+    return _ListAnswer(
+        scope,
+        form,
+        lambda: list_context.fill_context(scope, form, shown_at, page, problem),
+        problem.status if problem else 200,
+        problem,
+        page,
+    )
 
 
 def _get_query(request: ReaderRequest, scope: Scope) -> ReservationQuery:

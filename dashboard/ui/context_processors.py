@@ -26,8 +26,19 @@ _LANGUAGES: Final = (("en", "English", "EN"), ("zh-hans", "简体中文", "中")
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Provide `frame`, evaluated only by templates that use it (fragments do not)."""
-    return {"frame": SimpleLazyObject(lambda: _build_frame(request))}
+    """Provide `frame` and `vendor_health`, evaluated only by templates that use them: fragments
+    show the latter alone."""
+    return {
+        "frame": SimpleLazyObject(lambda: _build_frame(request)),
+        "vendor_health": SimpleLazyObject(lambda: _build_health(_get_zone(request))),
+    }
+
+
+def _get_zone(request: HttpRequest) -> tzinfo:
+    scope: Scope | None = getattr(request, "scope", None) or get_last_scope(
+        request, get_scopes(request.user)
+    )
+    return scope.zone if scope else timezone.get_current_timezone()
 
 
 def _build_frame(request: HttpRequest) -> dict[str, Any]:
@@ -44,7 +55,6 @@ def _build_frame(request: HttpRequest) -> dict[str, Any]:
         "vdns": [_build_vdn_item(request, each, scope) for each in scopes],
         "nav": _build_navigation(request, scope) if scope else [],
         "demo": get_isales_settings().demo,
-        "health": _build_health(zone) if known else None,
         "languages": [
             {"code": code, "label": label, "short": short, "current": code == language}
             for code, label, short in _LANGUAGES

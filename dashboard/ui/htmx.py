@@ -1,17 +1,35 @@
-"""Responses of pages: the page or its fragment, redirects after a POST, and private caching."""
+"""Responses of pages: page or fragment, repeated fragments, redirects after a POST, caching."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
-from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.core.cache import cache
+from django.http import (
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotModified,
+    HttpResponseRedirect,
+)
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
+from django.utils.translation import get_language
 
 from dashboard.ui.requests import ReaderRequest
+from isales_proxy.access import Scope
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.problems import Problem
 
 R = TypeVar("R", bound=HttpResponseBase)
+
+_MINUTE: Final = 60
 
 
 class SeeOther(HttpResponseRedirect):
@@ -31,6 +49,61 @@ def wants_fragment(request: ReaderRequest) -> bool:
     need the whole page."""
     htmx = request.htmx
     return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer that a list shows: `as_of` (aware UTC) and its text for the headline.
+
+    `shows` is all that the rows are made of; where it is equal, so is the markup within a minute.
+    `shared` is for how many seconds the markup serves the same question of others.
+    """
+
+    shows: tuple[object, ...]
+    as_of: datetime
+    text: str
+    shared: float = 0
+
+
+def render_repeatable_fragment(
+    request: ReaderRequest,
+    scope: Scope,
+    *,
+    fragment: str,
+    answered: Answered,
+    build: Callable[[], dict[str, Any]],
+) -> HttpResponse:
+    """Render a fragment with a weak `ETag`; 304 without rendering for `If-None-Match` of it.
+
+    A 304 carries the time of the new answer, by which a page refreshes its age. Markup is shared
+    only between readers with the same VDN, permissions, agent account, zone and language.
+    """
+    shown = (
+        request.get_full_path(),
+        scope.vdn.pk,
+        sorted(scope.permissions),
+        scope.agent_account,
+        str(scope.zone),
+        get_language(),
+        int(time.time()) // _MINUTE,
+        *answered.shows,
+    )
+    etag = f'W/"{hash_key(repr(shown))}"'
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        response: HttpResponse = HttpResponseNotModified()
+    else:
+        key = f"fragment:{hash_key(f'{etag}|{answered.as_of.isoformat()}')}"
+        content = cache.get(key) if answered.shared else None
+        if content is None:
+            content = str(render_to_string(fragment, build(), request))
+            if answered.shared:
+                cache.set(key, content, answered.shared)
+        response = HttpResponse(content)
+    response.headers["ETag"] = etag
+    response.headers["X-As-Of"] = answered.as_of.isoformat(timespec="milliseconds")
+    response.headers["X-As-Of-Text"] = quote(answered.text)
+    patch_vary_headers(response, ["HX-Request", "Cookie"])
+    return make_private(response)
 
 
 def render_page_or_fragment(

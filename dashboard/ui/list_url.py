@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.urls import reverse
 
@@ -16,6 +17,8 @@ Pairs = list[tuple[str, str]]
 
 MANY_AGENTS: Final = 8
 
+# As `reverse` quotes.
+_PATH_SAFE: Final = "/~:@!$&'()*+,;="
 _PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
 
@@ -27,6 +30,8 @@ class ListUrl:
     filters: tuple[tuple[str, str], ...]
     size: int
     page: int
+    sort: str = ""
+    """Column key, with `-` before it for descending order; "" is the list's own order."""
 
     @classmethod
     def from_form(cls, path: str, form: ReservationFilter) -> ListUrl:
@@ -52,6 +57,15 @@ class ListUrl:
         """Return the address, optionally with another page or size."""
         return with_query(self.path, self.query(page=page, size=size))
 
+    def beside(self, name: str) -> str:
+        """Return the address of all rows of this question at `name` under the path of the list."""
+        pairs = [*self.filters, *([("sort", self.sort)] if self.sort else [])]
+        return with_query(f"{self.path}{name}", _encode(pairs))
+
+    def sorted_by(self, sort: str) -> str:
+        """Return the first page in another order."""
+        return replace(self, sort=sort, page=1).at()
+
     def without(self, name: str, value: str | None = None) -> str:
         """Return the first page without one filter, or without all filters of that name."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
@@ -73,6 +87,8 @@ class ListUrl:
             pairs.append(("page", str(page)))
         if size != DEFAULT_SIZE:
             pairs.append(("size", str(size)))
+        if self.sort:
+            pairs.append(("sort", self.sort))
         return pairs
 
 
@@ -93,7 +109,15 @@ def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
     """Return the address `name` of a reservation; "" for an ID that a path cannot hold."""
     if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
         return ""
-    return reverse(name, args=[vdn_id, appoint_id])
+    before, after = _split_reservation_url(name, vdn_id)
+    return f"{before}{quote(appoint_id, safe=_PATH_SAFE)}{after}"
+
+
+@cache
+def _split_reservation_url(name: str, vdn_id: int) -> tuple[str, str]:
+    """Return the address around the ID, since `reverse` would cost a page one call per row."""
+    before, _mark, after = reverse(name, args=[vdn_id, "0-0"]).partition("0-0")
+    return before, after
 
 
 def with_query(path: str, query: str) -> str:

@@ -63,7 +63,11 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
             if each <= get_isales_settings().max_page_size
         ],
         goto_action=address.path,
-        goto_hidden=[*join_agents(list(address.filters)), ("size", str(size))],
+        goto_hidden=[
+            *join_agents(list(address.filters)),
+            ("size", str(size)),
+            *([("sort", address.sort)] if address.sort else []),
+        ],
     )
 
 

@@ -9,13 +9,12 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from dashboard.ui.columns import NOTHING
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.models import WriteBackState
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
-
-NOTHING: Final = "—"
 
 # Tones of a badge; the text beside it says the same.
 WRITE_BACK_TONES: Final[dict[str, str]] = {

@@ -1,13 +1,14 @@
 """Formats of times in the active zone, cheaper than Django's filters for pages of many times.
 
-Offsets of a zone change at quarters of an hour, so the offset is computed once per quarter of an
-hour, and the text of a date once per date. Times of an hour that occurs twice, when clocks go back,
-are followed by their offset from UTC.
+Offsets of a zone change at quarters of an hour, so a process computes the offset once per quarter
+of an hour, and a page the text of a date once. Times of an hour that occurs twice, when clocks
+go back, are followed by their offset from UTC.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from django.utils import timezone
@@ -25,7 +26,6 @@ class TimeFormatter:
     def __init__(self, now: datetime, zone: tzinfo | None = None) -> None:
         self.now = now
         self.zone = zone or timezone.get_current_timezone()
-        self._offsets: dict[int, tuple[timedelta, str]] = {}
         self._days: dict[date, str] = {}
         self.today = now.astimezone(self.zone).date()
         self._in = (_("in %d min"), _("in %d h"), _("in %d d"))
@@ -44,16 +44,7 @@ class TimeFormatter:
         return moment.astimezone(UTC).replace(tzinfo=None) + self._get_offset(moment)[0]
 
     def _get_offset(self, moment: datetime) -> tuple[timedelta, str]:
-        """Return the offset from UTC, and ` UTC+02:00` for clock times that occur twice or ""."""
-        slot = int(moment.timestamp()) // _QUARTER
-        found = self._offsets.get(slot)
-        if found is None:
-            local = moment.astimezone(self.zone)
-            offset = local.utcoffset() or timedelta()
-            both = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
-            found = (offset, f" UTC{format_offset(local)}" if len(both) > 1 else "")
-            self._offsets[slot] = found
-        return found
+        return _find_offset(self.zone, int(moment.timestamp()) // _QUARTER)
 
     def short(self, moment: datetime | None) -> str:
         """`14:12` today, `15 May 14:12` on another day."""
@@ -126,6 +117,16 @@ class TimeFormatter:
             )
             text = self._days[day] = date_format(day, style)
         return text
+
+
+@lru_cache(maxsize=50_000)
+def _find_offset(zone: tzinfo, quarter: int) -> tuple[timedelta, str]:
+    """Return the offset from UTC in that quarter of an hour since 1970, and ` UTC+02:00` for clock
+    times that occur twice or ""."""
+    local = datetime.fromtimestamp(quarter * _QUARTER, zone)
+    offset = local.utcoffset() or timedelta()
+    both = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
+    return offset, f" UTC{format_offset(local)}" if len(both) > 1 else ""
 
 
 def format_offset(local: datetime) -> str:

@@ -11,7 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.ui.row_formatting import NOTHING, CodeFormatter
+from dashboard.ui.columns import NOTHING
+from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import Vdn, WriteBackAttempt, WriteBackState
 from isales_proxy.privacy.field_policies import Content

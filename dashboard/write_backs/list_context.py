@@ -9,12 +9,12 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.ui.columns import NOTHING
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import Pager, build_pager, explain_empty, format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.reveal_control import create_write_back_control
 from dashboard.ui.row_formatting import (
-    NOTHING,
     WRITE_BACK_TONES,
     CodeFormatter,
     create_code_formatter,

@@ -134,20 +134,21 @@ class _Shape:
     lists: frozenset[str] = frozenset()
     spellings: Mapping[str, str] = field(default_factory=dict)  # another one of the page → ours
     optional: frozenset[str] = frozenset()  # a sound row may leave these out
+    types: Mapping[str, type] = field(init=False)  # the vendor's name → Python's type
+
+    def __post_init__(self) -> None:
+        kinds = ((self.numbers, int), (self.booleans, bool), (self.lists, list))
+        types = {name: kind for names, kind in kinds for name in names}
+        object.__setattr__(self, "types", {name: types.get(name, str) for name in self.fields})
 
     def documents(self, name: str, value: object) -> bool:
         """Tell whether ``value`` has the JSON type that the page gives to the field."""
-        if isinstance(value, list):
-            return name in self.lists
-        if isinstance(value, bool):
-            return name in self.booleans
-        if isinstance(value, int):
-            return name in self.numbers
-        typed = self.numbers | self.booleans | self.lists
-        return isinstance(value, str) and name not in typed
+        return type(value) is self.types[name]
 
     def respelt(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The row under one spelling. The one that holds something wins, first the table's."""
+        if not self.spellings:
+            return row
         named = dict(row)
         for other, name in self.spellings.items():
             if other in named and _blank(named.get(name)):
@@ -184,15 +185,21 @@ def _parse(kind: type[R], shape: _Shape, row: object) -> tuple[R, Drift]:
     if not isinstance(row, dict):
         raise BadAnswer("A row of the answer is not an object.")
     row = shape.respelt(row)
-    known = {name: value for name, value in row.items() if name in shape.fields}
+    known = row
     unknown = [name for name in row if name not in shape.fields]
     if unknown:
         # Known names win, also over unknown ones that only become alike by cleaning.
-        known = {storable(str(name)): plain(row[name]) for name in unknown} | known
+        known = {storable(str(name)): plain(row[name]) for name in unknown} | {
+            name: value for name, value in row.items() if name in shape.fields
+        }
     record = kind.model_validate(known)
 
     drift = [(field_name(str(name)), "unknown") for name in unknown[:_MAX_UNKNOWN_NAMES]]
+    values = record.__dict__
     for theirs, ours in shape.fields.items():
+        if values[ours] and shape.documents(theirs, row.get(theirs)):
+            # Read, and of the documented type: most fields of most rows.
+            continue
         if theirs not in row:
             if theirs not in shape.optional:
                 drift.append((theirs, "missing"))
@@ -200,7 +207,7 @@ def _parse(kind: type[R], shape: _Shape, row: object) -> tuple[R, Drift]:
         value = row[theirs]
         if _blank(value) or (value == [] and theirs in shape.lists):
             continue
-        if getattr(record, ours) in (None, "", ()):
+        if values[ours] in (None, "", ()):
             drift.append((theirs, "unreadable"))
         elif not shape.documents(theirs, value):
             drift.append((theirs, "retyped"))

@@ -4,6 +4,7 @@ and the last good one while the vendor is away.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import time
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Generic, Literal, TypeVar
 
+from django.conf import settings
 from django.core.cache import cache, caches
 from django.core.cache.backends.locmem import LocMemCache
-from django.utils.crypto import salted_hmac
 
 from isales_proxy.client.errors import ISalesError, Throttled, TimedOut, Unreachable
 
@@ -32,7 +33,8 @@ _STILL_UNDER_WAY: Final = "An identical question is still under way."
 
 def hash_key(text: str) -> str:
     """`text` as part of a cache key: keys are seen by operators, and questions hold numbers."""
-    return salted_hmac("isales_proxy.answers", text, algorithm="sha256").hexdigest()[:40]
+    secret = hashlib.sha256(settings.SECRET_KEY.encode()).digest()
+    return hashlib.blake2b(text.encode("utf-8", "replace"), key=secret, digest_size=20).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Follows "Querying the List of Reserved Outbound Call Tasks".
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -31,6 +32,10 @@ ROW_FRESH: Final = timedelta(minutes=1)
 
 _SEARCH_PAGES: Final = 5
 _SEARCH_PAGE_SIZE: Final = 100
+
+# A row that a list shows every few seconds is stored anew only after this time.
+_STORED_AGAIN: Final = timedelta(seconds=30)
+_MOST_STORED: Final = 5000
 
 _responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
 
@@ -65,6 +70,10 @@ class FoundReservation:
     row: Reservation
     as_of: datetime
     error: ISalesError | None = None
+
+
+_stored: dict[str, FoundReservation] = {}
+_lock = threading.Lock()
 
 
 def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
@@ -228,15 +237,36 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
         visible, _complete = _filter_visible(scope, response.value.items)
         directory.remember_names(scope=scope, rows=visible)
         result_codes.record_codes(scope.vdn, response.value.items)
-        caches["rows"].set_many(
-            {
-                _get_row_key(scope, row.appoint_id): FoundReservation(row, response.as_of)
-                for row in response.value.items
-                if row.appoint_id
-            },
-            KEEP_SECONDS,
-        )
+        _store_rows(scope, response)
     return response
+
+
+def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
+    """Store each row by its ID, unless this process stored the very same one just before."""
+    new = {}
+    for row in response.value.items:
+        if row.appoint_id:
+            key = _get_row_key(scope, row.appoint_id)
+            last = _stored.get(key)
+            if (
+                last is None
+                or not timedelta() <= response.as_of - last.as_of < _STORED_AGAIN
+                or last.row.__dict__ != row.__dict__
+            ):
+                new[key] = FoundReservation(row, response.as_of)
+    if not new:
+        return
+    caches["rows"].set_many(new, KEEP_SECONDS)
+    with _lock:
+        if len(_stored) + len(new) > _MOST_STORED:
+            _stored.clear()
+        _stored.update(new)
+
+
+def clear_memory() -> None:
+    """Forget which rows this process has stored."""
+    with _lock:
+        _stored.clear()
 
 
 def _filter_visible(

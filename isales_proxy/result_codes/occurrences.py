@@ -32,13 +32,16 @@ def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     A failure is logged: the page is shown without.
     """
     day = _get_day()
-    found = {
-        (vdn.pk, row.fail_code.replace("\x00", "")[:MAX_CODE_LENGTH], _fingerprint(row.appoint_id))
-        for row in rows
-        if row.fail_code and row.appoint_id and _is_code(row, row.fail_code)
-    }
+    fresh = set()
+    for row in rows:
+        if row.fail_code and row.appoint_id:
+            # Most rows were recorded before, which costs less to find out than anything else.
+            code = row.fail_code.replace("\x00", "")[:MAX_CODE_LENGTH]
+            key = (vdn.pk, code, _fingerprint(row.appoint_id))
+            if _known.get(key) != day and _is_code(row, row.fail_code):
+                fresh.add(key)
     # Sorted, so that two pages at once do not deadlock.
-    new = sorted(each for each in found if each[1] and _known.get(each) != day)
+    new = sorted(fresh)
     if not new:
         return
     written = optional_write(

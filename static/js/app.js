@@ -54,7 +54,7 @@ window.callboard = (() => {
 })();
 
 (() => {
-  const { announce, toast, clearFailures, byId, isOwn } = window.callboard;
+  const { announce, toast, clearFailures, byId, isOwn, isQuiet } = window.callboard;
   const say = document.body.dataset;
 
   // --- the progress line: only for what takes longer than 150 ms ------------------------------
@@ -74,6 +74,34 @@ window.callboard = (() => {
     if (!running.delete(ctx) || running.size) return;
     window.clearTimeout(timer);
     showProgress();
+  });
+
+  // --- a refresh that brings nothing new ---------------------------------------------------------
+  // The server answers 304 for the ETag of the shown rows; only the time of the answer moves then.
+  let shown = { action: "", etag: "" };
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (isQuiet(ctx) && shown.etag && ctx.request.action === shown.action) {
+      ctx.request.headers["If-None-Match"] = shown.etag;
+    }
+  });
+  document.addEventListener("htmx:before:response", (event) => {
+    const { headers, status } = event.detail.ctx.response;
+    if (status !== 304) return;
+    event.preventDefault();
+    clearFailures();
+    const results = byId("results");
+    for (const element of [results, byId("as-of")]) {
+      if (element && headers.has("X-As-Of")) element.dataset.asOf = headers.get("X-As-Of");
+    }
+    const text = document.querySelector("#as-of [data-as-of-text]");
+    if (text) text.textContent = decodeURIComponent(headers.get("X-As-Of-Text") ?? "");
+    results?.setAttribute("aria-busy", "false");
+    announce(results?.dataset.announce);
+    document.dispatchEvent(new Event("callboard:unchanged"));
+  });
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.target?.id !== "results") return;
+    shown = { action: ctx.request.action, etag: ctx.response?.headers.get("ETag") ?? "" };
   });
 
   // --- answers that are no fragment -------------------------------------------------------------

@@ -35,5 +35,6 @@
   tick();
   window.setInterval(tick, 5_000);
   document.addEventListener("htmx:after:swap", tick);
+  document.addEventListener("callboard:unchanged", tick);
   document.addEventListener("visibilitychange", tick);
 })();

@@ -1,0 +1,138 @@
+"""Columns of lists. One tuple of columns makes the table, the sort links and the export of a list.
+
+A cell holds ready texts, and the template only lays them out. Facts that all rows of a page share
+(time zone, language, code table) belong to the formatter, which is created once per page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+
+from dashboard.ui.exports import ExportTable
+from dashboard.ui.times import TimeFormatter, format_zone
+from isales_proxy.access import Permission, Scope
+
+NOTHING = "—"
+"""Text of a cell without content."""
+
+ExportValue = str | int | datetime | None
+
+
+class Formatter(Protocol):
+    """Facts shared by all rows of a page, at least the times."""
+
+    times: TimeFormatter
+
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Formatter)
+
+
+@dataclass(slots=True)
+class Cell:
+    """One cell: `code` in bold before `main`, and `sub` on a line of its own.
+
+    `field` and `sub_field` are the vendor's names. `tone` makes a badge of `main`; `url` makes it a
+    link, and `link` one to the row's panel. `title` is a tooltip, `label` the heading again where
+    the layout shows a value without its column. `html` is markup from a template, in place of the
+    texts.
+    """
+
+    field: str
+    main: str = NOTHING
+    label: str = ""
+    code: str = ""
+    sub: str = ""
+    sub_field: str = ""
+    sub_title: str = ""
+    tone: str = ""
+    link: bool = False
+    url: str = ""
+    title: str = ""
+    html: SafeString | None = None
+
+    def export(self) -> str:
+        """Return the texts of the cell in one line; "" without content."""
+        main = "" if self.main == NOTHING else self.main
+        texts = (f"{self.code} {main}".strip(), self.sub)
+        return " · ".join(text for text in texts if text)
+
+
+@dataclass(frozen=True)
+class ExportColumn(Generic[R, F]):
+    """One column of an exported file. `zoned` adds the time zone to the heading."""
+
+    heading: str | Promise
+    value: Callable[[R, F], ExportValue]
+    zoned: bool = False
+
+
+@dataclass(frozen=True)
+class Column(Generic[R, F]):
+    """One column of a list.
+
+    `key` names it in addresses. `css` is its width class. `exports` are the columns it becomes in a
+    file, by default one with the cell's texts. `sort` is an expression for `order_by` where the
+    source can sort. Without `permission` the column is left out.
+    """
+
+    key: str
+    heading: str | Promise
+    css: str
+    cell: Callable[[R, F], Cell]
+    exports: tuple[ExportColumn[R, F], ...] = ()
+    sort: str = ""
+    permission: Permission | None = None
+    hideable: bool = True
+
+    def list_exports(self) -> tuple[ExportColumn[R, F], ...]:
+        """List the columns of a file."""
+        return self.exports or (
+            ExportColumn(self.heading, lambda row, formatter: self.cell(row, formatter).export()),
+        )
+
+
+def filter_columns(
+    columns: Sequence[Column[R, F]], scope: Scope, hidden: Iterable[str] = ()
+) -> tuple[Column[R, F], ...]:
+    """Return the columns that this person may see, without those in `hidden` (keys)."""
+    keys = frozenset(hidden)
+    return tuple(
+        column
+        for column in columns
+        if (column.permission is None or scope.can(column.permission))
+        and not (column.hideable and column.key in keys)
+    )
+
+
+def build_export(
+    columns: Sequence[Column[R, F]], rows: Iterable[R], formatter: F, *, name: str, total: int
+) -> ExportTable:
+    """Build the file of these columns: `name` without suffix, `total` rows."""
+    parts = [part for column in columns for part in column.list_exports()]
+    suffix = f" ({format_zone(formatter.times.now, formatter.times.zone)})"
+    return ExportTable(
+        name=name,
+        headings=[f"{part.heading}{suffix if part.zoned else ''}" for part in parts],
+        rows=_iterate_values(parts, rows, formatter),
+        total=total,
+    )
+
+
+def _iterate_values(
+    parts: Sequence[ExportColumn[R, F]], rows: Iterable[R], formatter: F
+) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        yield tuple(_format_value(part.value(row, formatter), formatter.times) for part in parts)
+
+
+def _format_value(value: ExportValue, times: TimeFormatter) -> str:
+    if value is None:
+        return ""
+    return times.stamp(value) if isinstance(value, datetime) else str(value)

@@ -1,0 +1,150 @@
+"""One page of a list: visible columns, rows, pager, links that sort and export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.ui.columns import Cell, Column, F, R
+from dashboard.ui.exports import WRITERS
+from dashboard.ui.jinja2 import render_fragment
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.paging import Pager, build_pager, format_count
+
+FilterForm = TypeVar("FilterForm", bound=forms.Form)
+
+SORT: Final = "sort"
+"""Query parameter: the key of a column, with `-` before it for descending order."""
+
+
+@dataclass(slots=True)
+class RowView:
+    """One row: DOM ID, address of its panel or "", attributes of its `<tr>`, and cells."""
+
+    id: str
+    url: str
+    attributes: tuple[tuple[str, str], ...]
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Heading of a column. `url` sorts by it, "" where the list cannot be sorted by it; `order` is
+    the value of `aria-sort`, "" where the list is not sorted by it."""
+
+    key: str
+    text: str
+    css: str
+    url: str = ""
+    order: str = ""
+
+
+@dataclass
+class ListPage(Generic[R, F]):
+    """Context of `lists/table.jinja` and of the pager. `address` is that of the shown page."""
+
+    columns: tuple[Column[R, F], ...]
+    address: ListUrl
+    title: str
+    css: str = ""
+    order_note: str = ""
+    """Why the list cannot be sorted."""
+    headings: list[Heading] = field(init=False)
+    rows: list[RowView] = field(default_factory=list)
+    total: int | None = None
+    pager: Pager | None = None
+
+    def __post_init__(self) -> None:
+        self.headings = [_build_heading(column, self.address) for column in self.columns]
+
+    @property
+    def total_text(self) -> str:
+        """The number of rows of all pages, or "" while it is not known."""
+        return "" if self.total is None else format_count(self.total)
+
+    def fill(
+        self,
+        rows: Sequence[R],
+        formatter: F,
+        *,
+        total: int,
+        get_id: Callable[[R], str],
+        get_url: Callable[[R], str] | None = None,
+        get_attributes: Callable[[R], tuple[tuple[str, str], ...]] | None = None,
+    ) -> None:
+        """Build the rows and the pager. `total` counts the rows of all pages; `get_id` returns a
+        row's DOM ID, or "" for one without."""
+        makers = [column.cell for column in self.columns]
+        self.rows = [
+            RowView(
+                id=get_id(row) or f"row-{position}",
+                url=get_url(row) if get_url else "",
+                attributes=get_attributes(row) if get_attributes else (),
+                cells=[make(row, formatter) for make in makers],
+            )
+            for position, row in enumerate(rows)
+        ]
+        self.total = total
+        self.pager = build_pager(self.address, total=total, shown=len(rows))
+
+    @property
+    def table(self) -> SafeString:
+        """The markup of the table."""
+        return render_fragment("lists/table.jinja", page=self)
+
+    def list_exports(self) -> list[dict[str, str]]:
+        """List the files of this question: label and address, with its filters and its order."""
+        return [
+            {"label": kind.upper(), "url": self.address.beside(f"export.{kind}")}
+            for kind in WRITERS
+        ]
+
+
+class SortField(forms.Field):
+    """A column key with an optional `-` before it; only keys of sortable columns are valid."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        super().__init__(required=False, label=gettext_lazy("Order"))
+        self.keys = frozenset(keys)
+
+    def clean(self, value: Any) -> str:
+        text = str(value or "").strip()
+        if text and text.removeprefix("-") not in self.keys:
+            raise ValidationError(_("This list cannot be sorted by that."))
+        return text
+
+
+def add_sort_field(form: FilterForm, columns: Sequence[Column[Any, Any]]) -> FilterForm:
+    """Add the parameter `sort` to a filter form that is not validated yet; returns the form."""
+    form.fields[SORT] = SortField(column.key for column in columns if column.sort)
+    unbound: Any = form
+    unbound.fieldless = (*getattr(form, "fieldless", ()), SORT)
+    return form
+
+
+def get_order(columns: Sequence[Column[Any, Any]], sort: str) -> tuple[str, ...]:
+    """Return the expressions of `order_by` for a valid `sort`, the ID last; () for ""."""
+    key = sort.removeprefix("-")
+    found = next((column.sort for column in columns if column.sort and column.key == key), "")
+    if not found:
+        return ()
+    sign = "-" if sort.startswith("-") else ""
+    return f"{sign}{found}", f"{sign}pk"
+
+
+def _build_heading(column: Column[Any, Any], address: ListUrl) -> Heading:
+    text = str(column.heading)
+    if not column.sort:
+        return Heading(column.key, text, column.css)
+    descending = f"-{column.key}"
+    order = {column.key: "ascending", descending: "descending"}.get(address.sort, "")
+    # A second click reverses the order.
+    url = address.sorted_by(descending if order == "ascending" else column.key)
+    return Heading(column.key, text, column.css, url, order)
