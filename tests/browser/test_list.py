@@ -89,7 +89,6 @@ def test_a_time_range_filters_and_is_sent_in_utc(sit: Sit, vendor: Simulator) ->
 
 def test_a_typed_time_replaces_the_quick_range_and_keeps_its_offset(sit: Sit) -> None:
     seat = sit()
-    # Of another zone and in another hour than the reader's clock shows.
     seat.go("/vdn/88/reservations/?range=today")
     seat.page.get_by_label("From", exact=True).fill("2025-05-15T00:00")
     seat.page.get_by_label("From", exact=True).press("Enter")
