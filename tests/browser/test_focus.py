@@ -99,8 +99,8 @@ def test_a_filter_that_is_removed_leaves_the_focus_in_its_field(
 
 def test_a_quick_range_that_is_cleared_leaves_the_focus_in_the_filters(sit: Sit) -> None:
     seat = sit()
-    press(seat.page.get_by_role("link", name="Last 7 days"))
-    expect(seat.page.get_by_role("link", name="Last 7 days")).to_be_focused()
+    press(seat.page.get_by_role("link", name="Last 7 days", exact=True))
+    expect(seat.page.get_by_role("link", name="Last 7 days", exact=True)).to_be_focused()
     press(seat.page.get_by_role("link", name="Remove Due Last 7 days"))
     expect(seat.page.get_by_label(NUMBER, exact=True)).to_be_focused()
 
