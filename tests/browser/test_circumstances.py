@@ -124,7 +124,7 @@ def test_without_javascript_everything_is_a_form_or_a_link(sit: Sit) -> None:
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_url(re.compile(r"called_no=6666.*agent=116"))
     assert set(page.locator("td small[data-field=userAccount]").all_inner_texts()) == {"116"}
-    page.get_by_role("link", name="Today").click()
+    page.get_by_role("link", name="Today", exact=True).click()
     expect(page).to_have_url(re.compile(r"called_no=6666.*range=today"))
     seat.go("/vdn/88/reservations/")
     seat.rows().first.locator("a").click()
