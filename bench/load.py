@@ -35,7 +35,7 @@ _PROBE_SECONDS: Final = 0.2
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load: answers that are not errors, refusals (4xx, 5xx), broken connections."""
+    """Counts of a load: answers that are not errors, refusals (4xx, 5xx), broken connections."""
 
     answered: int
     refused: int

@@ -14,7 +14,7 @@ _PATIENCE: Final = 120.0
 
 
 class NotAvailable(Exception):
-    """What is to be measured is not there; the text says why."""
+    """Raised where there is nothing to measure; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Way:
 
 @dataclass
 class Taken:
-    """What one way took in each round, in seconds: on the wire, and of CPU in the server.
+    """Times of one way in each round, in seconds: on the wire, and of CPU in the server.
 
     Each is that of the fastest request of the round, since what else runs on the machine only ever
     adds. `missing` says why there is none.

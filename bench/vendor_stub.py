@@ -19,7 +19,7 @@ _LENGTH: Final = b"content-length:"
 
 
 class Vendor:
-    """What the stub answers now."""
+    """Settings of the answers of the stub."""
 
     def __init__(self) -> None:
         self.answers = Answers()

@@ -16,7 +16,7 @@ from isales_proxy.core.settings import get_isales_settings
 
 ADMINS = "Callboard admins"
 under_way: Final[ContextVar[bool]] = ContextVar("callboard_seeding", default=False)
-"""Whether changes are made by a migrate."""
+"""True while a migration makes the changes."""
 
 _MANAGED = ("user", "vdn", "access")
 
