@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.account.sign_in import session_limits
+from dashboard.account import session_limits
 
 # The pages with a form, whose answer changes something. They want the proof before anything is
 # typed into them.

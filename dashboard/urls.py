@@ -9,7 +9,6 @@ from django.views.i18n import set_language
 
 from dashboard.account import single_sign_on_views, token_views
 from dashboard.account import views as own_account
-from dashboard.account.sign_in import security_keys
 from dashboard.audit import views as audit
 from dashboard.diagnostics import views as doctor
 from dashboard.exports import views as exports
@@ -58,7 +57,7 @@ urlpatterns = [
     path("accounts/sessions/", own_account.session_list, name="usersessions_list"),
     path(
         "accounts/second-factor/webauthn/keys/<int:pk>/remove/",
-        security_keys.remove_key,
+        own_account.remove_key,
         name="mfa_remove_webauthn",
     ),
     path("accounts/second-factor/", include("allauth.mfa.urls")),

@@ -14,7 +14,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
 
-from dashboard.account.sign_in import provider_calls, single_sign_on
+from dashboard.account import provider_calls, single_sign_on
 from isales_proxy.audit import retention
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.reservations import live

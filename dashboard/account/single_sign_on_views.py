@@ -17,9 +17,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboard.account.sign_in import PROVIDER_ID
-from dashboard.account.sign_in.single_sign_on import Adapter
+from dashboard.account.single_sign_on import Adapter
 from dashboard.account.views import too_many_requests
+from dashboard.environment.groups import PROVIDER_ID
 from isales_proxy.accounts import sign_in_attempts
 
 _ATTEMPT_SECONDS: Final = 600

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.account.sign_in.requirement import has_passed_second_factor
+from dashboard.account.second_factor import has_passed_second_factor
 from dashboard.account.token_forms import TokenForm
 from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther

@@ -1,10 +1,11 @@
-"""Account of the person logged in: overview, log-in and active sessions."""
+"""Account of the person logged in: overview, log-in, active sessions, security keys."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, Final, cast
 
 from allauth.account.views import login as allauth_log_in
+from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
@@ -16,10 +17,33 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.account import log_in_audit
-from dashboard.account.sign_in.devices import describe_device
+from dashboard.account.second_factor import SealedAdapter
 from dashboard.ui.requests import create_time_formatter
 from isales_proxy.accounts import second_factors, sessions
 from isales_proxy.models import User
+
+# The first that occurs: others name themselves after those below them.
+_BROWSERS: Final = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Chromium/", "Chromium"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("python-requests/", "Python"),
+)
+_SYSTEMS: Final = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
@@ -101,3 +125,28 @@ def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
         text = ngettext("%(n)s other session is ended.", "%(n)s other sessions are ended.", ended)
         messages.success(request, text % {"n": ended})
     return redirect("usersessions_list")
+
+
+def describe_device(user_agent: str) -> str:
+    """`Firefox · Windows`, as far as the header tells."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return " · ".join(filter(None, (browser, system))) or _("Unknown device")
+
+
+class RemoveKeyView(RemoveWebAuthnView):
+    """allauth's; but the last second factor of a person who must have one stays."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With a word on whether the key may go."""
+        may = SealedAdapter().can_delete_authenticator(self.object)
+        return {**super().get_context_data(**kwargs), "may_remove": may}
+
+    def form_valid(self, form: Any) -> Any:
+        """Remove it, or say why not."""
+        if not SealedAdapter().can_delete_authenticator(self.object):
+            return self.render_to_response(self.get_context_data(form=form), status=409)
+        return super().form_valid(form)
+
+
+remove_key = RemoveKeyView.as_view()

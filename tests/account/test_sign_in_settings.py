@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard.account.sign_in.devices import describe_device
-from dashboard.account.sign_in.single_sign_on import get_claim
+from dashboard.account.single_sign_on import get_claim
+from dashboard.account.views import describe_device
 from dashboard.environment import groups
 from dashboard.environment.variables import Variables
 from isales_proxy.core.settings import Grant, ISalesSettings, SignIn

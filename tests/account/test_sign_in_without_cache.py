@@ -160,7 +160,7 @@ def test_a_second_factor_is_asked_for_over_the_session_of_somebody_else(
 def test_a_hash_by_other_parameters_is_made_anew_at_the_log_in(
     people: dict[str, User], settings: Any
 ) -> None:
-    settings.PASSWORD_HASHERS = ["dashboard.account.sign_in.hashers.PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["dashboard.account.passwords.PasswordHasher"]
     agent = people["agent"]
     agent.password = Argon2PasswordHasher().encode(PASSWORD, "a-salt-of-before")
     agent.save(update_fields=["password"])

@@ -27,10 +27,7 @@ SUBJECT_PACKAGES = {"models", "admin"}
 # Shorter than SHORTEST_MODULE with one importer, and why it is a module nevertheless.
 SHORT_MODULES: dict[str, str] = {
     "dashboard.static_files": "named by STORAGES; imports nothing that the settings need",
-    "dashboard.account.sign_in.backend": "named by AUTHENTICATION_BACKENDS",
-    "dashboard.account.sign_in.hashers": "named by PASSWORD_HASHERS",
-    "dashboard.account.sign_in.devices": "names browsers; the views know no header",
-    "dashboard.account.sign_in.security_keys": "a view of allauth's with a rule of ours",
+    "dashboard.account.passwords": "named by AUTHENTICATION_BACKENDS and PASSWORD_HASHERS",
     "dashboard.audit.forms": "forms.py of its subject",
     "dashboard.audit.links": "addresses of other subjects, apart from the list",
     "dashboard.audit.verification": "the result of a verification in the session",

@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from dashboard.account.sign_in import provider_calls
+from dashboard.account import provider_calls
 from isales_proxy.accounts import sign_in_attempts
 from isales_proxy.models import AuditAction, AuditEvent
 from tests.support.oidc import Provider

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from dashboard.account.sign_in import id_tokens
+from dashboard.account import id_tokens
 from isales_proxy.core.settings import SingleSignOn
 
 # Seconds for which the provider's description of itself is kept, by its address.

@@ -20,10 +20,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from dashboard.account import log_in_audit
+from dashboard.account import log_in_audit, second_factor
 from dashboard.account.adapter import count_password
-from dashboard.account.sign_in import second_factor
-from dashboard.account.sign_in.refused_forms import was_refused
+from dashboard.account.refused_forms import was_refused
 from isales_proxy.accounts import sign_in_attempts
 from isales_proxy.core.input_cleaning import CleanedInput
 

@@ -19,6 +19,8 @@ log = structlog.get_logger("isales")
 
 _PURPOSE: Final = "mfa"
 _PRODUCT: Final = "Callboard"
+# In the session: the number of the person who passed a second factor in it.
+_PASSED: Final = "second_factor"
 
 
 class SealedAdapter(DefaultMFAAdapter):
@@ -74,3 +76,18 @@ def is_unreadable(user: Any) -> bool:
             except encryption.DecryptionFailed:
                 return True
     return False
+
+
+def has_passed_second_factor(session: Any, user: Any) -> bool:
+    """Tell whether this person gave, or set up, a second factor in this session."""
+    return bool(session.get(_PASSED) == user.pk)
+
+
+def mark_passed(session: Any, user: Any) -> None:
+    """Remember that they did."""
+    session[_PASSED] = user.pk
+
+
+def clear_passed(session: Any) -> None:
+    """There is none left that could have been passed."""
+    session.pop(_PASSED, None)

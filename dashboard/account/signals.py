@@ -12,7 +12,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from dashboard.account.sign_in import requirement, session_limits
+from dashboard.account import second_factor, session_limits
 from isales_proxy.accounts import second_factors, sessions
 from isales_proxy.models import User
 
@@ -30,7 +30,7 @@ def _begun(request: HttpRequest, user: Any, **_more: object) -> None:
 
 @receiver(mfa.authenticator_used, dispatch_uid="sign_in.used")
 def _used(request: HttpRequest, user: Any, **_more: object) -> None:
-    requirement.mark_passed(request.session, user)
+    second_factor.mark_passed(request.session, user)
 
 
 @receiver(mfa.authenticator_added, dispatch_uid="sign_in.added")
@@ -38,7 +38,7 @@ def _added(request: HttpRequest, user: Any, authenticator: Any, **_more: object)
     second_factors.record_change(person=user, by=user, change="added", kinds=[authenticator.type])
     if authenticator.type not in second_factors.FACTORS:
         return
-    requirement.mark_passed(request.session, user)
+    second_factor.mark_passed(request.session, user)
     if not second_factors.has_second_factor(user, but=authenticator.pk):
         # Sessions that began with a password alone may be those of whoever stole it.
         _end_others(request, user)
@@ -48,7 +48,7 @@ def _added(request: HttpRequest, user: Any, authenticator: Any, **_more: object)
 def _removed(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
     second_factors.record_change(person=user, by=user, change="removed", kinds=[authenticator.type])
     if authenticator.type in second_factors.FACTORS and not second_factors.has_second_factor(user):
-        requirement.clear_passed(request.session)
+        second_factor.clear_passed(request.session)
         _end_others(request, user)
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
-from dashboard.account.sign_in.requirement import has_passed_second_factor
+from dashboard.account.second_factor import has_passed_second_factor
 from dashboard.ui import form_drafts
 from dashboard.ui.middleware import GetResponse
 from isales_proxy.accounts import second_factors

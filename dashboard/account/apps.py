@@ -7,9 +7,9 @@ class SignInConfig(AppConfig):
     """Additions to allauth. The app is listed after allauth's apps, whose admin pages it takes
     away."""
 
-    name = "dashboard.account.sign_in"
+    name = "dashboard.account"
     label = "sign_in"
 
     def ready(self) -> None:
         # Importing connects the signal receivers.
-        from dashboard.account.sign_in import signals  # noqa: F401
+        from dashboard.account import signals  # noqa: F401

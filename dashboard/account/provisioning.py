@@ -15,8 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
 
-from dashboard.account import log_in_audit
-from dashboard.account.sign_in import provider_calls
+from dashboard.account import log_in_audit, provider_calls
 from isales_proxy.accounts import changes, granted_access, sessions
 from isales_proxy.accounts.granted_access import GrantedAccess
 from isales_proxy.models import Role
