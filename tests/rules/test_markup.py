@@ -41,8 +41,8 @@ OF_ELEMENTS = {
     "form": "action method novalidate autocomplete enctype name target rel",
     "html": "",
     "img": "src alt width height loading decoding",
-    "input": "type name value required maxlength minlength min max step pattern placeholder readonly"
-    " disabled checked list autocomplete form size multiple accept",
+    "input": "type name value required maxlength minlength min max step pattern placeholder"
+    " readonly disabled checked list autocomplete form size multiple accept",
     "label": "for",
     "li": "value",
     "link": "rel href type sizes media as crossorigin integrity",
@@ -56,8 +56,8 @@ OF_ELEMENTS = {
     "select": "name required multiple size disabled form autocomplete",
     "td": "colspan rowspan headers",
     "template": "shadowrootmode",
-    "textarea": "name rows cols maxlength minlength required placeholder readonly disabled wrap form"
-    " autocomplete",
+    "textarea": "name rows cols maxlength minlength required placeholder readonly disabled wrap"
+    " form autocomplete",
     "th": "colspan rowspan headers scope abbr",
     "time": "datetime",
 }
