@@ -27,6 +27,8 @@ OFFERED: Final = timedelta(hours=2)
 # For so long a secret waits for the page that shows it once.
 SHOWN_WITHIN: Final = timedelta(minutes=10)
 _PURPOSE: Final = "form-draft"
+# Django's choice whether a new person has a password.
+_CHOICE: Final = "usable_password"
 _LONGEST_NOTICE: Final = 400
 
 
@@ -67,7 +69,7 @@ def save(
     """
     kept = fields.copy()
     for name in [*kept]:
-        if name == "csrfmiddlewaretoken" or "password" in name:
+        if name == "csrfmiddlewaretoken" or ("password" in name and name != _CHOICE):
             del kept[name]
     text = kept.urlencode()
     if len(text) > LONGEST_BODY or len(address) > LONGEST_ADDRESS or len(key) > LONGEST_KEY:

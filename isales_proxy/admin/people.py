@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from isales_proxy.accounts import changes, second_factors
 from isales_proxy.accounts import services as people
 from isales_proxy.admin import actions as people_actions
+from isales_proxy.admin.drafts import DraftAdmin
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import Access, User
@@ -132,7 +133,7 @@ class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-ar
 
 
 @admin.register(User)
-class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg]
+class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ignore[type-arg]
     """People. Who may enter here follows from their roles; groups and single permissions are for
     superusers."""
 
@@ -142,6 +143,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
     list_display = (
         "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
     )  # fmt: skip
+    add_form_template = "admin/isales_proxy/user/add_form.html"
     change_user_password_template = "admin/isales_proxy/user/change_password.html"  # noqa: S105 - a template
     actions = (people_actions.reset_second_factor, people_actions.end_sessions)
     list_filter = (
@@ -210,7 +212,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
 
 
 @admin.register(Access)
-class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly):
+class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly, DraftAdmin):
     """All access at a glance."""
 
     form = AccessForm

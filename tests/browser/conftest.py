@@ -244,6 +244,8 @@ def sit(
         options.setdefault("locale", "en-US")
         context = browser.new_context(**options)
         context.set_default_timeout(15_000)
+        if script := clock.page_script():
+            context.add_init_script(script)
         contexts.append(context)
         seat = Seat(context.new_page(), product, expected=expected)
         seats.append(seat)
