@@ -51,7 +51,7 @@ def append(event: AuditEvent) -> None:
 
 def lock_head() -> AuditHead:
     """The head, for this transaction alone; made where there was none."""
-    head = AuditHead.objects.select_for_update().filter(pk=1).first()
+    head = AuditHead.objects.select_for_update().current()
     if head is None:
         AuditHead.objects.get_or_create(pk=1, defaults={"seal": _seal_of("", 0, "")})
         head = AuditHead.objects.select_for_update().get(pk=1)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Max, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Max
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import retention
 from isales_proxy.audit import services as audit
 from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.audit.verify import Verdict
-from isales_proxy.core.input_cleaning import clean_text
-from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
+from isales_proxy.models import AuditAction, AuditEvent, AuditHead, User
+from isales_proxy.models.audit import AuditEventQuerySet
 
 MOST_EXPORTED: Final = 50_000
 # Beyond it a reader is told “more than”: to count them all would take long.
@@ -94,12 +92,11 @@ def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
     return AuditPage(tuple(events), total, newer, older)
 
 
-def _beyond(whole: QuerySet[AuditEvent], event: int, *, later: bool) -> QuerySet[AuditEvent]:
-    """Events after this one, or before it."""
-    return whole.filter(pk__gt=event) if later else whole.filter(pk__lt=event)
+def _beyond(whole: AuditEventQuerySet, event: int, *, later: bool) -> AuditEventQuerySet:
+    return whole.after(event) if later else whole.before(event)
 
 
-def _read(part: QuerySet[AuditEvent], *, up: bool) -> list[AuditEvent]:
+def _read(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
     """One page of these events and one more, the oldest first or the newest."""
     return list(part.order_by("pk" if up else "-pk")[: SIZE + 1])
 
@@ -131,17 +128,14 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
 def list_actors(*, scope: Scope) -> list[str]:
     """Return the user names to filter by. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    return list(
-        User.objects.filter(accesses__vdn=scope.vdn)
-        .order_by("username")
-        .values_list("username", flat=True)
-    )
+    found = User.objects.with_access_to(scope.vdn.pk)
+    return list(found.order_by("username").values_list("username", flat=True))
 
 
 def get_verification_state(*, scope: Scope) -> AuditHead | None:
     """When the chain was verified last, and what was wrong. Raises NotAllowed."""
     scope.require(Permission.SEE_AUDIT)
-    return AuditHead.objects.filter(pk=1).first()
+    return AuditHead.objects.current()
 
 
 def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
@@ -153,43 +147,16 @@ def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
     return retention.verify_and_store(anchor=anchor)
 
 
-def _visible(scope: Scope) -> Q:
-    """This VDN's events; and of those that belong to no VDN (a log-in, a changed password) the ones
-    about its people, or by them about nobody, and the installation's own."""
-    people = Access.objects.filter(vdn=scope.vdn).values("user_id")
-    nobody = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=people))
-    return Q(vdn_id=scope.vdn.pk) | (Q(vdn_id=None) & (Q(person_id__in=people) | nobody))
-
-
-def _matching(scope: Scope, query: AuditQuery) -> QuerySet[AuditEvent]:
-    found = AuditEvent.objects.filter(_visible(scope))
-    if query.actions:
-        found = found.filter(action__in=query.actions)
-    if query.person:
-        named = User.objects.filter(accesses__vdn=scope.vdn, username__icontains=query.person)
-        found = found.filter(Q(actor__icontains=query.person) | Q(person_id__in=named.values("pk")))
-    if query.text:
-        found = found.annotate(facts=Cast("detail", TextField())).filter(_holding(query.text))
-    if query.numbers:
-        found = found.filter(number_key__in=query.numbers)
-    if query.address:
-        found = found.filter(address__istartswith=query.address)
-    if query.begin:
-        found = found.filter(at__gte=query.begin)
-    if query.end:
-        found = found.filter(at__lte=query.end)
-    return found
-
-
-def _holding(text: str) -> Q:
-    """The text as it was typed, or in its compatibility form."""
-    wanted = Q()
-    for spelt in {text, clean_text(text)}:
-        wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
-        # SQLite keeps the detail in ASCII.
-        for written in {spelt, json.dumps(spelt)[1:-1]}:
-            wanted |= Q(facts__icontains=written)
-    return wanted
+def _matching(scope: Scope, query: AuditQuery) -> AuditEventQuerySet:
+    found = AuditEvent.objects.visible_in(scope.vdn.pk).matching(
+        actions=query.actions,
+        text=query.text,
+        numbers=query.numbers,
+        address=query.address,
+        begin=query.begin,
+        end=query.end,
+    )
+    return found.concerning(query.person, vdn_id=scope.vdn.pk) if query.person else found
 
 
 def _describe_filter(query: AuditQuery) -> dict[str, Any]:
