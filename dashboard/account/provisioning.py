@@ -73,7 +73,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         """A session whose Authorization no `.netrc` overwrites."""
         session = super().get_requests_session()
         session.trust_env = False
-        return provider_calls.bounded(session)
+        return provider_calls.limit_session(session)
 
 
 def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
@@ -84,7 +84,7 @@ def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
     sso = settings.SIGN_IN.single_sign_on
     if sso is None:
         return {}
-    values = _values(claims.get("roles"))
+    values = _list_values(claims.get("roles"))
     account = claims.get("agent_account")
     said = str(account) if isinstance(account, str | int) else ""
     agent_account = granted_access.clean_agent_account(said)
@@ -99,7 +99,7 @@ def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
     return found
 
 
-def _values(said: Any) -> set[str]:
+def _list_values(said: Any) -> set[str]:
     """One role may come alone, several as a list; anything else is none."""
     if isinstance(said, str):
         return {said}

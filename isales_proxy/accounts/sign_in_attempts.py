@@ -58,7 +58,7 @@ def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
     now = now or timezone.now()
     rows: list[int] = []
     for limit, whom in wanted:
-        key = _key(limit, whom)
+        key = _compute_key(limit, whom)
         rows.append(SignInAttempt.objects.create(key=key, at=now).pk)
         since = now - timedelta(seconds=limit.seconds)
         if SignInAttempt.objects.counted(key, since=since).count() > limit.amount:
@@ -82,7 +82,7 @@ def purge(now: datetime) -> int:
     return deleted
 
 
-def _key(limit: Limit, whom: str) -> str:
+def _compute_key(limit: Limit, whom: str) -> str:
     # A password typed into the user name field must not be readable here.
     text = f"{limit.kind}\0{whom}".encode()
     return hmac.new(encryption.derive_key("sign-in-attempts"), text, sha256).hexdigest()

@@ -170,7 +170,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
     def second_factor(self, person: User) -> str:
         """`authenticator app, security key`; empty for somebody who has none."""
         return ", ".join(
-            str(second_factors.WORDS[kind]) for kind in second_factors.list_kinds(person)
+            str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person)
         )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

@@ -35,7 +35,8 @@ class TooManyEvents(ValueError):
 @dataclass(frozen=True)
 class AuditQuery:
     """A question of the audit. `numbers` are fingerprints of one called number
-    (`audit.number_keys`); `before` and `after` are numbers of events, between which a page lies.
+    (`fingerprint_number_with_all_keys`); `before` and `after` are numbers of events, between which
+    a page lies.
     """
 
     actions: tuple[str, ...] = ()
@@ -74,29 +75,33 @@ class AuditExport:
 
 
 def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
-    """One page of the answer. Raises NotAllowed."""
+    """One page of the answer. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    whole = _matching(scope, query)
+    whole = _select_matching(scope, query)
     up = query.oldest_first
     onward, back = (query.after, query.before) if up else (query.before, query.after)
     if back is not None:
-        rows = _read(_beyond(whole, back, later=not up), up=not up)
+        rows = _fetch_rows(_select_beyond(whole, back, later=not up), up=not up)
         previous, events = len(rows) > SIZE, rows[:SIZE][::-1]
-        following = bool(events) and _beyond(whole, events[-1].pk, later=up).exists()
+        following = bool(events) and _select_beyond(whole, events[-1].pk, later=up).exists()
     else:
-        rows = _read(whole if onward is None else _beyond(whole, onward, later=up), up=up)
+        rows = _fetch_rows(
+            whole if onward is None else _select_beyond(whole, onward, later=up), up=up
+        )
         following, events = len(rows) > SIZE, rows[:SIZE]
-        previous = bool(onward and events) and _beyond(whole, events[0].pk, later=not up).exists()
+        previous = (
+            bool(onward and events) and _select_beyond(whole, events[0].pk, later=not up).exists()
+        )
     newer, older = (following, previous) if up else (previous, following)
     total = whole.order_by()[: MOST_COUNTED + 1].count()
     return AuditPage(tuple(events), total, newer, older)
 
 
-def _beyond(whole: AuditEventQuerySet, event: int, *, later: bool) -> AuditEventQuerySet:
+def _select_beyond(whole: AuditEventQuerySet, event: int, *, later: bool) -> AuditEventQuerySet:
     return whole.after(event) if later else whole.before(event)
 
 
-def _read(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
+def _fetch_rows(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
     """One page of these events and one more, the oldest first or the newest."""
     return list(part.order_by("pk" if up else "-pk")[: SIZE + 1])
 
@@ -104,11 +109,11 @@ def _read(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
     """Every event that matches, recorded as an export, of the number too that was asked for.
 
-    Raises NotAllowed and TooMany.
+    Raises PermissionMissing and TooManyEvents.
     """
     scope.require(Permission.SEE_AUDIT)
     scope.require(Permission.EXPORT)
-    found = _matching(scope, query)
+    found = _select_matching(scope, query)
     newest = found.order_by().aggregate(newest=Max("pk"))["newest"] or 0
     found = found.filter(pk__lte=newest).order_by("pk" if query.oldest_first else "-pk")
     total = found.count()
@@ -133,21 +138,21 @@ def list_actors(*, scope: Scope) -> list[str]:
 
 
 def get_verification_state(*, scope: Scope) -> AuditHead | None:
-    """When the chain was verified last, and what was wrong. Raises NotAllowed."""
+    """When the chain was verified last, and what was wrong. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
     return AuditHead.objects.current()
 
 
 def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
-    """Verify the chain at a person's wish, against an anchor too if there is one.
+    """Verify the chain for a person, against an anchor too if there is one.
 
-    Raises NotAllowed.
+    Raises PermissionMissing.
     """
     scope.require(Permission.SEE_AUDIT)
     return retention.verify_and_store(anchor=anchor)
 
 
-def _matching(scope: Scope, query: AuditQuery) -> AuditEventQuerySet:
+def _select_matching(scope: Scope, query: AuditQuery) -> AuditEventQuerySet:
     found = AuditEvent.objects.visible_in(scope.vdn.pk).matching(
         actions=query.actions,
         text=query.text,
