@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -30,8 +27,9 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from tests.support import clock, furnished
-from tests.support.furnished import PASSWORD, ROOT
+from tests.support import clock, furnished, starts
+from tests.support.furnished import PASSWORD
+from tests.support.starts import Process
 
 PEOPLE = (
     ("supervisor", "--role", "supervisor", "--vdn", "88", "--vdn", "89"),
@@ -110,24 +108,14 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
 
 
 @contextmanager
-def running(
-    var: Path, env: dict[str, str], name: str, *arguments: str
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(var: Path, env: dict[str, str], name: str, *arguments: str) -> Iterator[Process]:
     """A process of the product, its output in a file of that name; ended afterwards."""
     with (var / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=env,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = Process(arguments, env, stdout=log, stderr=log)
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(15)
+        process.end_group()
 
 
 def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) -> None:
@@ -154,18 +142,11 @@ def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) 
 
 
 def _manage(env: dict[str, str], *arguments: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = starts.run(["manage.py", *arguments], env)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_alive(port: int, server: Process) -> None:
     for _ in range(300):
         assert server.poll() is None, "the server ended"
         with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:

@@ -8,8 +8,6 @@ import os
 import secrets
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,9 +18,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support import starts
 from tests.support.services import POSTGRES, answers
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "callboard-people-1"
 
 Env = dict[str, str]
@@ -88,6 +86,7 @@ def postgres(env: Env) -> Iterator[tuple[str, Callable[[str], list[tuple[Any, ..
 
 def discard() -> None:
     """Leave nothing behind: for the end of a process of tests."""
+    starts.discard()
     shutil.rmtree(_folder(), ignore_errors=True)
     if _templates:
         with administrator() as admin:
@@ -96,13 +95,9 @@ def discard() -> None:
 
 
 def _furnish(env: Env, people: People) -> None:
-    run = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v0", "-c", FURNISH],
-        cwd=ROOT,
-        env=env | {"TO_ADD": json.dumps(people), "PASSWORD_OF_ALL": PASSWORD},
-        capture_output=True,
-        text=True,
-        check=False,
+    run = starts.run(
+        ["manage.py", "shell", "-v0", "-c", FURNISH],
+        env | {"TO_ADD": json.dumps(people), "PASSWORD_OF_ALL": PASSWORD},
     )
     assert run.returncode == 0, run.stdout + run.stderr
 
