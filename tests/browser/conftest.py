@@ -27,9 +27,10 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from tests.support import clock, furnished, starts
+from tests.support import clock, furnished
 from tests.support.furnished import PASSWORD
 from tests.support.starts import Process
+from tests.support.web import collect_static_files
 
 PEOPLE = (
     ("supervisor", "--role", "supervisor", "--vdn", "88", "--vdn", "89"),
@@ -99,7 +100,7 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         "PYTHONWARNINGS": "ignore",
         "BIND": f"127.0.0.1:{port}",
     }
-    _collected(var, env, tmp_path_factory)
+    collect_static_files(var, env)
     furnished.sqlite(env, var / "callboard.sqlite3", PEOPLE)
     gunicorn = ["-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"]
     with running(var, env, "server", *gunicorn) as server, running(var, env, "worker", *WORKER):
@@ -116,34 +117,6 @@ def running(var: Path, env: dict[str, str], name: str, *arguments: str) -> Itera
         yield process
     finally:
         process.end_group()
-
-
-def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) -> None:
-    """Collect the static files once for all workers of this run; the others wait and copy."""
-    mine = factory.getbasetemp()
-    # Above a worker's folder lies that of its run; above that of a lone run lie those of others.
-    shared = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "static-files"
-    turn = shared.with_suffix(".turn")
-    try:
-        turn.mkdir()
-    except FileExistsError:
-        for _ in range(1200):
-            if shared.exists():
-                break
-            time.sleep(0.1)
-    else:
-        _manage(env, "collectstatic", "--noinput", "--verbosity=0")
-        ready = shared.with_suffix(".ready")
-        shutil.copytree(var / "static", ready / "static")
-        shutil.copy2(var / "static-manifest.json", ready)
-        ready.rename(shared)
-        return
-    shutil.copytree(shared, var, dirs_exist_ok=True)
-
-
-def _manage(env: dict[str, str], *arguments: str) -> None:
-    run = starts.run(["manage.py", *arguments], env)
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def _wait_until_alive(port: int, server: Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import requests
 
 from isales_proxy.simulator import Simulator
-from tests.support import furnished
+from tests.support import furnished, shared, starts
 from tests.support.starts import Process
 from tests.support.workers import Site, embedded
 
@@ -31,6 +32,20 @@ def on_postgres(vendor: Simulator, var: Path) -> Iterator[Site]:
     with embedded(vendor, var) as site, furnished.postgres(site.env) as (address, _query):
         site.env["DATABASE_URL"] = address
         yield site
+
+
+def collect_static_files(var: Path, env: dict[str, str]) -> None:
+    """Put the collected static files into `VAR_DIR`. They are compressed once in a run."""
+
+    def make(draft: Path) -> None:
+        run = starts.run(
+            ["manage.py", "collectstatic", "--noinput", "-v0"], env | {"VAR_DIR": str(draft)}
+        )
+        assert run.returncode == 0, run.stderr
+
+    made = shared.make_once("static-files", make)
+    shutil.copytree(made / "static", var / "static", dirs_exist_ok=True)
+    shutil.copy2(made / "static-manifest.json", var)
 
 
 def token(site: Site, name: str, scope: str) -> str:
