@@ -17,7 +17,7 @@ from isales_proxy.access import ROLE_PERMISSIONS, Permission, PermissionMissing,
 from isales_proxy.access.permissions import get_permissions
 from isales_proxy.api.reservations import Reservations
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.core.settings import ROLES as known_roles
+from isales_proxy.core import settings as typed_settings
 from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.exports import services as exports
 from isales_proxy.models import (
@@ -147,7 +147,7 @@ def verdict(answer: Any) -> str:
 
 
 def test_settings_name_the_roles_that_there_are() -> None:
-    assert known_roles == ROLES
+    assert typed_settings.ROLES == ROLES
 
 
 @cases("method", ["GET", "POST", "DELETE"])
