@@ -77,7 +77,10 @@ def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
         if not name.endswith(_FORMS) or (name.endswith("_change") and not may_change(request)):
             return False
     # A log-in that has just been completed is one.
-    if time.time() - session_limits.began(request.session) < app_settings.REAUTHENTICATION_TIMEOUT:
+    if (
+        time.time() - session_limits.get_start(request.session)
+        < app_settings.REAUTHENTICATION_TIMEOUT
+    ):
         return False
     return bool(reauthentication.is_reauthentication_required(request, app="account"))
 

@@ -51,7 +51,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         try:
             return str(super().get_client_ip(request))
         except PermissionDenied:
-            return _forwarded(request)
+            return _get_forwarded_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse whoever guesses too often, recorded in the audit."""
@@ -111,7 +111,7 @@ def count_password(request: HttpRequest, name: str) -> sign_in_attempts.Attempts
     )
 
 
-def _forwarded(request: HttpRequest) -> str:
+def _get_forwarded_address(request: HttpRequest) -> str:
     """For whom the proxy at the other end of a unix socket, which has no address, says it asks."""
     # The last address is the proxy's own word; those before it may come from the browser.
     said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()

@@ -31,18 +31,18 @@ class EndedSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path in _FOR_MACHINES or is_api(request):
             return self.get_response(request)
-        told = _tell(request)
+        told = _announce_lost_post(request)
         response = self.get_response(request)
         if told:
             response.delete_cookie(settings.UNDONE_COOKIE_NAME, samesite="Lax")
         if response.status_code == 405:
-            return _not_allowed(request, response)
+            return _render_not_allowed(request, response)
         if response.status_code == 302 and not request.user.is_authenticated:
-            return _led(request, response)
+            return _redirect_to_log_in(request, response)
         return response
 
 
-def _tell(request: HttpRequest) -> bool:
+def _announce_lost_post(request: HttpRequest) -> bool:
     """Say once, on the first whole page after the log-in, that nothing was done."""
     if (
         not request.COOKIES.get(settings.UNDONE_COOKIE_NAME)
@@ -57,7 +57,7 @@ def _tell(request: HttpRequest) -> bool:
     return True
 
 
-def _led(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _redirect_to_log_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """A redirect to the log-in, with the reason; any other redirect as it is."""
     path = response.headers["Location"].partition("?")[0]
     login = reverse(settings.LOGIN_URL)
@@ -92,19 +92,19 @@ def _led(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     return answer
 
 
-def _not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+def _render_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
     """The page of a 405, with a way back."""
     allowed = response.headers.get("Allow", "")
     context = {
         "read_only": "GET" in allowed,
-        "back_url": form_drafts.get_previous_address(request) or _above(request.path),
+        "back_url": form_drafts.get_previous_address(request) or _find_parent(request.path),
     }
     page = render(request, "405.html", context, status=405)
     page.headers["Allow"] = allowed
     return page
 
 
-def _above(path: str) -> str:
+def _find_parent(path: str) -> str:
     """The nearest address above this one that there is."""
     while path.count("/") > 2:
         path = path.rstrip("/").rpartition("/")[0] + "/"

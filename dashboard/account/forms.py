@@ -30,7 +30,7 @@ _LONGEST_KEY_NAME: Final = 80
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 
 
-class _Watched(CleanedInput):
+class _LimitedCodeForm(CleanedInput):
     user: Any
     authenticator: Authenticator
 
@@ -66,11 +66,11 @@ class NameForm(CleanedInput, LoginForm):
     """Asked for at the log-in: a name, which is cleaned, and a password, which is not."""
 
 
-class CodeForm(_Watched, AuthenticateForm):
+class CodeForm(_LimitedCodeForm, AuthenticateForm):
     """Asked for at the log-in."""
 
 
-class CodeAgainForm(_Watched, ReauthenticateForm):
+class CodeAgainForm(_LimitedCodeForm, ReauthenticateForm):
     """Asked for when somebody confirms who they are."""
 
 

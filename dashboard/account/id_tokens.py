@@ -46,12 +46,12 @@ def verify_id_token(
     raw: str, *, keys: Mapping[str, Any], issuer: str, client_id: str, nonce: str
 ) -> dict[str, Any]:
     """The claims of a token that is signed by one of `keys` (a JWK set), of this issuer, for us,
-    of this attempt, and not expired. Raises `Unfit`."""
+    of this attempt, and not expired. Raises InvalidIdToken."""
     try:
         header = jwt.get_unverified_header(raw)
         found: dict[str, Any] = jwt.decode(
             raw,
-            key=_key(keys, header),
+            key=_find_key(keys, header),
             algorithms=list(ALGORITHMS),
             audience=client_id,
             issuer=issuer,
@@ -70,7 +70,7 @@ def verify_id_token(
     return found
 
 
-def _key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> jwt.PyJWK:
+def _find_key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> jwt.PyJWK:
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise InvalidIdToken("algorithm")

@@ -58,14 +58,14 @@ class GateMiddleware:
             return None
         if auth.SESSION_KEY not in request.session or not request.user.is_authenticated:
             return None
-        return self._first(request, name)
+        return self._require_steps(request, name)
 
-    def _first(self, request: HttpRequest, name: str) -> HttpResponseBase | None:
+    def _require_steps(self, request: HttpRequest, name: str) -> HttpResponseBase | None:
         user: Any = request.user
         if user.password_is_temporary:
             if name == "account_change_password":
                 return None
-            return _lead(
+            return _redirect(
                 request, "account_change_password", _("Change your password first."), back=True
             )
         if not second_factors.is_required_of(user) or has_passed_second_factor(
@@ -74,15 +74,17 @@ class GateMiddleware:
             return None
         if second_factors.has_second_factor(user):
             # Set up in another session: here it has still to be given.
-            return _lead(
+            return _redirect(
                 request, "mfa_reauthenticate", _("Give your second factor first."), back=True
             )
         if name in _SETTING_UP:
             return None
-        return _lead(request, "mfa_index", _("Set up a second factor first."))
+        return _redirect(request, "mfa_index", _("Set up a second factor first."))
 
 
-def _lead(request: HttpRequest, name: str, words: str, *, back: bool = False) -> HttpResponseBase:
+def _redirect(
+    request: HttpRequest, name: str, words: str, *, back: bool = False
+) -> HttpResponseBase:
     if is_api(request):
         return respond(403, words, slug="sign-in-incomplete")
     address = reverse(name)

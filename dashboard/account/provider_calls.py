@@ -38,10 +38,10 @@ def forget() -> None:
     _breakers.clear()
 
 
-def bounded(session: Any) -> Any:
-    """The session of `requests`, each of whose requests keeps these bounds.
+def limit_session(session: Any) -> Any:
+    """Return the session of `requests` with these bounds on each request.
 
-    They raise OAuth2Error where the provider is not asked or does not answer in time.
+    Requests raise OAuth2Error where the provider is not asked or does not answer in time.
     """
     plain = session.request
 
@@ -59,11 +59,11 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
         address, Breaker(clock=time.monotonic, threshold=_FAILURES, cooldown=_COOLDOWN)
     )
     try:
-        ticket = breaker.before()
+        permit = breaker.before()
     except CircuitOpen:
         raise OAuth2Error("The provider failed just now and is left alone for a moment.") from None
     if not slots.acquire(timeout=_PATIENCE):
-        breaker.neutral(ticket)
+        breaker.neutral(permit)
         raise OAuth2Error("The provider is slow: other calls to it are under way.")
     found: list[Any] = []
 
@@ -81,12 +81,12 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
     worker.join(DEADLINE)
     answer = found[0] if found else TimeoutError("deadline")
     if isinstance(answer, Exception):
-        breaker.failure(ticket)
+        breaker.failure(permit)
         raise OAuth2Error(f"The provider did not answer: {type(answer).__name__}")
     if answer.status_code >= 500:
-        breaker.failure(ticket)
+        breaker.failure(permit)
     else:
-        breaker.success(ticket)
+        breaker.success(permit)
     return answer
 
 

@@ -6,7 +6,7 @@ of somebody who is here already becomes a person of another name.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -16,13 +16,12 @@ from django.http import HttpRequest
 from django.shortcuts import render
 
 from dashboard.account import log_in_audit, provider_calls
+from isales_proxy.access import ROLE_PERMISSIONS
 from isales_proxy.accounts import changes, granted_access, sessions
 from isales_proxy.accounts.granted_access import GrantedAccess
 from isales_proxy.models import Role
 
 log = structlog.get_logger("isales")
-
-_STRENGTH: Final = (Role.AGENT, Role.AUDITOR, Role.SUPERVISOR, Role.ADMIN)
 
 
 class ClaimsAdapter(DefaultSocialAccountAdapter):
@@ -73,18 +72,18 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         """A session whose Authorization no `.netrc` overwrites."""
         session = super().get_requests_session()
         session.trust_env = False
-        return provider_calls.bounded(session)
+        return provider_calls.limit_session(session)
 
 
 def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
-    """VDN → what these claims grant there; of several roles the one that may most.
+    """Return VDN → what these claims grant there; of several roles the one with most permissions.
 
     A role of agent without an agent account is none.
     """
     sso = settings.SIGN_IN.single_sign_on
     if sso is None:
         return {}
-    values = _values(claims.get("roles"))
+    values = _list_values(claims.get("roles"))
     account = claims.get("agent_account")
     said = str(account) if isinstance(account, str | int) else ""
     agent_account = granted_access.clean_agent_account(said)
@@ -94,12 +93,16 @@ def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
         if grant.value not in values or (role is Role.AGENT and not agent_account):
             continue
         known = found.get(grant.vdn_id)
-        if known is None or _STRENGTH.index(role) > _STRENGTH.index(known.role):
+        if known is None or _count_permissions(role) > _count_permissions(known.role):
             found[grant.vdn_id] = GrantedAccess(role, agent_account)
     return found
 
 
-def _values(said: Any) -> set[str]:
+def _count_permissions(role: Role) -> int:
+    return len(ROLE_PERMISSIONS[role])
+
+
+def _list_values(said: Any) -> set[str]:
     """One role may come alone, several as a list; anything else is none."""
     if isinstance(said, str):
         return {said}

@@ -35,10 +35,10 @@ _SECONDS: Final = 60
 _SALT: Final = "callboard.refused-form"
 
 
-class _Led(SeeOther):
+class _Redirect(SeeOther):
     """A redirect in the place of a page that was not rendered yet."""
 
-    def render(self) -> _Led:
+    def render(self) -> _Redirect:
         """Be rendered, as Django asks of every answer of a template."""
         return self
 
@@ -51,13 +51,13 @@ class RefusedFormMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if _found(request):
+        if _load_refused(request):
             response.delete_cookie(settings.REFUSED_FORM_COOKIE_NAME, samesite="Lax")
         return response
 
     def process_template_response(
         self, request: HttpRequest, response: SimpleTemplateResponse
-    ) -> SimpleTemplateResponse | _Led:
+    ) -> SimpleTemplateResponse | _Redirect:
         """Lead away from the answer to a POST; on the page that follows, put the errors back."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         if name not in _PAGES:
@@ -65,24 +65,24 @@ class RefusedFormMiddleware:
         shown = response.context_data or {}
         forms = {name: shown[name] for name in _FORMS if isinstance(shown.get(name), BaseForm)}
         if request.method != "POST":
-            for name, refused in _found(request).items():
+            for name, refused in _load_refused(request).items():
                 if name in forms:
-                    _tell(forms[name], refused)
+                    _restore(forms[name], refused)
             return response
-        refused = {name: _kept(form) for name, form in forms.items() if form.errors}
-        return _led(request, refused) if refused else response
+        refused = {name: _serialize(form) for name, form in forms.items() if form.errors}
+        return _redirect(request, refused) if refused else response
 
 
 def was_refused(request: HttpRequest) -> bool:
     """Tell whether this page follows a form of its own that was refused."""
-    return bool(_found(request))
+    return bool(_load_refused(request))
 
 
-def _led(request: HttpRequest, refused: dict[str, Any]) -> _Led:
+def _redirect(request: HttpRequest, refused: dict[str, Any]) -> _Redirect:
     query = request.GET.copy()
     if "next" in request.POST:
         query["next"] = request.POST["next"][:_MOST_QUERY]
-    answer = _Led(request.path + (f"?{query.urlencode()}" if query else ""))
+    answer = _Redirect(request.path + (f"?{query.urlencode()}" if query else ""))
     answer.set_cookie(
         settings.REFUSED_FORM_COOKIE_NAME,
         signing.dumps([request.path, refused], salt=_SALT, compress=True),
@@ -94,7 +94,7 @@ def _led(request: HttpRequest, refused: dict[str, Any]) -> _Led:
     return answer
 
 
-def _found(request: HttpRequest) -> dict[str, Any]:
+def _load_refused(request: HttpRequest) -> dict[str, Any]:
     """Return the errors of the refused forms that led to this page, by the name of the form."""
     text = request.COOKIES.get(settings.REFUSED_FORM_COOKIE_NAME, "")
     if not text or request.method != "GET":
@@ -106,7 +106,7 @@ def _found(request: HttpRequest) -> dict[str, Any]:
     return dict(refused) if path == request.path else {}
 
 
-def _kept(form: BaseForm) -> dict[str, Any]:
+def _serialize(form: BaseForm) -> dict[str, Any]:
     errors = {
         name: [str(error["message"]) for error in found]
         for name, found in form.errors.get_json_data().items()
@@ -119,7 +119,7 @@ def _kept(form: BaseForm) -> dict[str, Any]:
     return {"errors": errors, "values": values}
 
 
-def _tell(form: BaseForm, refused: dict[str, Any]) -> None:
+def _restore(form: BaseForm, refused: dict[str, Any]) -> None:
     form.initial = {**form.initial, **refused["values"]}
     # Of a form without data this makes room for errors and judges nothing.
     form.full_clean()

@@ -38,8 +38,8 @@ def start_session(session: Any, *, now: float) -> None:
     session[_BEGAN] = session[_SEEN] = int(now)
 
 
-def began(session: Any) -> float:
-    """When the person logged in, in seconds since the epoch; 0 where that is not known."""
+def get_start(session: Any) -> float:
+    """Return when the person logged in, in seconds since the epoch; 0 where that is not known."""
     return float(session.get(_BEGAN, 0))
 
 
@@ -57,26 +57,26 @@ class SessionLimitsMiddleware:
             and auth.SESSION_KEY in request.session
             and request.user.is_authenticated
         ):
-            self._look(request, now=time.time())
+            self._check(request, now=time.time())
         return self.get_response(request)
 
-    def _look(self, request: HttpRequest, *, now: float) -> None:
+    def _check(self, request: HttpRequest, *, now: float) -> None:
         session = request.session
         limits = settings.SIGN_IN
         # Noted in the future: the clock was set back, and the session would last as much longer.
         if _BEGAN not in session or session[_SEEN] > now + _EVERY:
             start_session(session, now=now)
-            self._note(request, now)
+            self._record(request, now)
             return
         if now - session[_BEGAN] > limits.hours * _HOUR:
-            _end(request, _("You were logged out: a session ends after some hours."))
+            _end_session(request, _("You were logged out: a session ends after some hours."))
         elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
-            _end(request, _("You were logged out, since nothing was done for a while."))
+            _end_session(request, _("You were logged out, since nothing was done for a while."))
         elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
             note(session, _SEEN, int(now))
-            optional_write(lambda: self._note(request, now), "session_not_noted")
+            optional_write(lambda: self._record(request, now), "session_not_noted")
 
-    def _note(self, request: HttpRequest, now: float) -> None:
+    def _record(self, request: HttpRequest, now: float) -> None:
         key = request.session.session_key or ""
         address = get_adapter(request).get_client_ip(request)
         if not sessions.record_activity(
@@ -90,7 +90,7 @@ class SessionLimitsMiddleware:
             )
 
 
-def _end(request: HttpRequest, words: str) -> None:
+def _end_session(request: HttpRequest, words: str) -> None:
     auth.logout(request)
     if request.method == "GET" and not is_api(request) and "HX-Request" not in request.headers:
         messages.info(request, words)

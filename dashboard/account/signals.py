@@ -18,7 +18,7 @@ from isales_proxy.models import User
 
 
 @receiver(user_logged_in, dispatch_uid="sign_in.begun")
-def _begun(request: HttpRequest, user: Any, **_more: object) -> None:
+def _start_session(request: HttpRequest, user: Any, **_more: object) -> None:
     session_limits.start_session(request.session, now=time.time())
     sessions.record_start(
         user=user,
@@ -29,40 +29,44 @@ def _begun(request: HttpRequest, user: Any, **_more: object) -> None:
 
 
 @receiver(mfa.authenticator_used, dispatch_uid="sign_in.used")
-def _used(request: HttpRequest, user: Any, **_more: object) -> None:
+def _mark_passed(request: HttpRequest, user: Any, **_more: object) -> None:
     second_factor.mark_passed(request.session, user)
 
 
 @receiver(mfa.authenticator_added, dispatch_uid="sign_in.added")
-def _added(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
+def _record_added_factor(
+    request: HttpRequest, user: Any, authenticator: Any, **_more: object
+) -> None:
     second_factors.record_change(person=user, by=user, change="added", kinds=[authenticator.type])
     if authenticator.type not in second_factors.FACTORS:
         return
     second_factor.mark_passed(request.session, user)
     if not second_factors.has_second_factor(user, but=authenticator.pk):
         # Sessions that began with a password alone may be those of whoever stole it.
-        _end_others(request, user)
+        _end_other_sessions(request, user)
 
 
 @receiver(mfa.authenticator_removed, dispatch_uid="sign_in.removed")
-def _removed(request: HttpRequest, user: Any, authenticator: Any, **_more: object) -> None:
+def _record_removed_factor(
+    request: HttpRequest, user: Any, authenticator: Any, **_more: object
+) -> None:
     second_factors.record_change(person=user, by=user, change="removed", kinds=[authenticator.type])
     if authenticator.type in second_factors.FACTORS and not second_factors.has_second_factor(user):
         second_factor.clear_passed(request.session)
-        _end_others(request, user)
+        _end_other_sessions(request, user)
 
 
 @receiver(mfa.authenticator_reset, dispatch_uid="sign_in.reset")
-def _reset(user: Any, authenticator: Any, **_more: object) -> None:
+def _record_renewed_factor(user: Any, authenticator: Any, **_more: object) -> None:
     second_factors.record_change(person=user, by=user, change="renewed", kinds=[authenticator.type])
 
 
 @receiver(account.password_changed, dispatch_uid="sign_in.password")
-def _password(request: HttpRequest, user: Any, **_more: object) -> None:
+def _follow_password_change(request: HttpRequest, user: Any, **_more: object) -> None:
     User.objects.filter(pk=user.pk, password_is_temporary=True).update(password_is_temporary=False)
     # Their passwords fit no longer; the list of sessions and the cache are told, too.
-    _end_others(request, user)
+    _end_other_sessions(request, user)
 
 
-def _end_others(request: HttpRequest, user: Any) -> None:
+def _end_other_sessions(request: HttpRequest, user: Any) -> None:
     sessions.end_all(person=user, by=user, but=request.session.session_key or "", reason="others")

@@ -38,10 +38,10 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         """The provider's description of itself, if it is that of the configured issuer."""
         found: dict[str, Any] | None = getattr(self, "_openid_config", None)
         if found is None:
-            found = _description(self.get_provider().server_url)
+            found = _fetch_description(self.get_provider().server_url)
             if not all(isinstance(found.get(name), str) for name in _NEEDED):
                 raise OAuth2Error("The provider's description is incomplete.")
-            if found["issuer"].rstrip("/") != _configured().issuer:
+            if found["issuer"].rstrip("/") != _get_settings().issuer:
                 raise OAuth2Error("The provider's description is that of another issuer.")
             self._openid_config = found
         return found
@@ -69,7 +69,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         try:
             claims = id_tokens.verify_id_token(
                 raw,
-                keys=_json(self.openid_config["jwks_uri"]),
+                keys=_fetch_json(self.openid_config["jwks_uri"]),
                 issuer=self.openid_config["issuer"],
                 client_id=app.client_id,
                 nonce=id_tokens.compute_nonce(self._verifier),
@@ -77,7 +77,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         except id_tokens.InvalidIdToken as error:
             raise OAuth2Error(f"ID token: {error}") from None
         if isinstance(self.openid_config.get("userinfo_endpoint"), str):
-            more = _json(self.openid_config["userinfo_endpoint"], bearer=token.token)
+            more = _fetch_json(self.openid_config["userinfo_endpoint"], bearer=token.token)
             if more.get("sub") != claims["sub"]:
                 raise OAuth2Error("Userinfo is that of somebody else.")
             claims = {**more, **claims}
@@ -112,7 +112,7 @@ class Provider(OpenIDConnectProvider):
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return what granting needs of the claims, and nothing else of the person."""
-        sso = _configured()
+        sso = _get_settings()
         return {
             "roles": get_claim(data, sso.role_claim),
             "agent_account": get_claim(data, sso.agent_account_claim),
@@ -149,24 +149,24 @@ def forget() -> None:
     _descriptions.clear()
 
 
-def _description(address: str) -> dict[str, Any]:
+def _fetch_description(address: str) -> dict[str, Any]:
     """Return what the provider says of itself: each log-in begins with it, so it is kept for a
     while."""
     kept = _descriptions.get(address)
     if kept is None or kept[0] <= time.monotonic():
-        kept = (time.monotonic() + _KEPT, _json(address))
+        kept = (time.monotonic() + _KEPT, _fetch_json(address))
         _descriptions[address] = kept
     return kept[1]
 
 
-def _configured() -> SingleSignOn:
+def _get_settings() -> SingleSignOn:
     found: SingleSignOn | None = settings.SIGN_IN.single_sign_on
     if found is None:
         raise OAuth2Error("Single sign-on is not configured.")
     return found
 
 
-def _json(address: str, *, bearer: str = "") -> dict[str, Any]:
+def _fetch_json(address: str, *, bearer: str = "") -> dict[str, Any]:
     """Return what the provider answers there. Raises OAuth2Error, whatever goes wrong."""
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     try:

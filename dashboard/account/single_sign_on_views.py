@@ -33,7 +33,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
     By GET: our policy lets forms go nowhere else, not even by a redirect. What comes back counts
     only with the state that this browser's session holds.
     """
-    _require()
+    _require_single_sign_on()
     try:
         sign_in_attempts.count((sign_in_attempts.SINGLE_SIGN_ON_BY_ADDRESS, get_ip(request)))
     except sign_in_attempts.TooManyAttempts:
@@ -55,7 +55,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def callback(request: HttpRequest) -> HttpResponseBase:
     """Back from there, with the code for a token."""
-    _require()
+    _require_single_sign_on()
     view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER_ID))
     answer: HttpResponseBase = view(request)
     return answer
@@ -64,10 +64,10 @@ def callback(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def cancelled(request: HttpRequest) -> HttpResponse:
     """The person turned back at the provider."""
-    _require()
+    _require_single_sign_on()
     return render(request, "socialaccount/login_cancelled.html")
 
 
-def _require() -> None:
+def _require_single_sign_on() -> None:
     if settings.SIGN_IN.single_sign_on is None:
         raise Http404

@@ -33,7 +33,8 @@ from isales_proxy.models import ApiToken, TokenScope
 def token_list(request: ReaderRequest) -> HttpResponse:
     """`/accounts/tokens/`: tokens of the reader."""
     times = create_time_formatter(request)
-    rows = [_create_row_context(token, times) for token in tokens.get_own(request.user)]
+    own = ApiToken.objects.for_person(request.user)
+    rows = [_create_row_context(token, times) for token in own]
     return render(request, "tokens/list.html", {"rows": rows, "most": tokens.MOST})
 
 
@@ -115,7 +116,7 @@ def token_made(request: ReaderRequest) -> HttpResponse:
 @never_cache
 def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
     """`/accounts/tokens/<prefix>/revoke/`: asks, then ends the token."""
-    token = tokens.get_own(request.user).filter(token_key=token_key).first()
+    token = ApiToken.objects.for_person(request.user).filter(token_key=token_key).first()
     if token is None:
         raise Http404
     if request.method == "POST":

@@ -49,7 +49,7 @@ def _describe_access(access: Access) -> str:
 
 
 def _list_factors(person: Person) -> list[str]:
-    return [str(second_factors.WORDS[kind]) for kind in person.second_factors]
+    return [str(second_factors.LABELS[kind]) for kind in person.second_factors]
 
 
 def _render_items(texts: list[str]) -> SafeString:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from isales_proxy.accounts import changes
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.models import Access, Role, User, Vdn
+from isales_proxy.models.people import PeopleQuerySet
+from isales_proxy.models.vdns import VdnQuerySet
 
 
 class InvalidUser(ValueError):
@@ -105,25 +106,15 @@ def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> N
         sync_staff(instance.user)
 
 
-def get_managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
+def get_managed_vdns(by: User | AnonymousUser) -> VdnQuerySet:
     """Return the VDNs whose people and access this person manages."""
-    if by.is_superuser:
-        return Vdn.objects.all()
-    return Vdn.objects.filter(accesses__user=by.pk, accesses__role=Role.ADMIN)
+    return Vdn.objects.managed_by(by)
 
 
-def get_managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
-    """Return the people whom this person may change: those with no access beyond the VDNs that
-    they manage.
-
-    Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
-    """
-    if by.is_superuser:
-        return User.objects.all()
-    elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(
-        vdn__in=get_managed_vdns(by)
-    )
-    return User.objects.filter(~models.Exists(elsewhere), is_superuser=False)
+def get_managed_people(by: User | AnonymousUser) -> PeopleQuerySet:
+    """Return the people whom this person may change."""
+    found: PeopleQuerySet = User.objects.managed_by(by)
+    return found
 
 
 def _find_vdns(wanted: tuple[int, ...]) -> list[Vdn]:

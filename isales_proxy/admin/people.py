@@ -24,7 +24,7 @@ from isales_proxy.admin import actions as people_actions
 from isales_proxy.admin.drafts import DraftAdmin
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.models import Access, User
+from isales_proxy.models import Access, User, Vdn
 
 
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
@@ -95,13 +95,13 @@ class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
         """Those rows."""
-        return super().get_queryset(request).filter(vdn__in=people.get_managed_vdns(request.user))
+        return super().get_queryset(request).filter(vdn__in=Vdn.objects.managed_by(request.user))
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         """Those choices."""
-        choices = {"vdn": people.get_managed_vdns, "user": people.get_managed_people}
+        choices = {"vdn": Vdn.objects.managed_by, "user": User.objects.managed_by}
         kwargs["queryset"] = choices[db_field.name](request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -165,14 +165,14 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Those within reach."""
         found = super().get_queryset(request)
-        reach = found.filter(pk__in=people.get_managed_people(request.user))
+        reach = found.filter(pk__in=User.objects.managed_by(request.user))
         return second_factors.prefetch_kinds(reach)
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
         """`authenticator app, security key`; empty for somebody who has none."""
         return ", ".join(
-            str(second_factors.WORDS[kind]) for kind in second_factors.list_kinds(person)
+            str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person)
         )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

@@ -51,10 +51,10 @@ def clean_subject(text: str, number: str) -> str:
 
 def clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
     """The detail as JSON that comes back as it went in."""
-    return {clean_line(str(key), 100): _plain(value, str(key)) for key, value in detail.items()}
+    return {clean_line(str(key), 100): _convert(value, str(key)) for key, value in detail.items()}
 
 
-def _plain(value: Any, name: str) -> Any:
+def _convert(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -64,9 +64,9 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return clean_detail(value)
     if isinstance(value, list | tuple):
-        return [_plain(each, name) for each in value]
+        return [_convert(each, name) for each in value]
     if isinstance(value, set | frozenset):
-        return sorted(str(_plain(each, name)) for each in value)
+        return sorted(str(_convert(each, name)) for each in value)
     text = str(value)
     if (
         name not in _IDS

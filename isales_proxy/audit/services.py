@@ -25,7 +25,7 @@ _address: ContextVar[str] = ContextVar("callboard_audit_address", default="")
 
 @contextmanager
 def use_address(address: str) -> Iterator[None]:
-    """Return what is recorded inside comes from this network address."""
+    """Attribute what is recorded inside the block to this network address."""
     token = _address.set(address[:_LONGEST_ADDRESS])
     try:
         yield
@@ -60,7 +60,7 @@ def record(
     number, a customer's name, or a secret. Raises HoldsNumber where `AUDIT_STRICT` is set and there
     is a number in it all the same.
     """
-    actor_id, actor = _who(by, claimed if person else event_data.mask_numbers(claimed))
+    actor_id, actor = _identify_actor(by, claimed if person else event_data.mask_numbers(claimed))
     event = AuditEvent(
         action=action,
         actor_id=actor_id,
@@ -100,7 +100,7 @@ def get_last_number_fingerprint(action: AuditAction, *, vdn_id: int, subject: st
     return found.order_by("-pk").values_list("number_key", flat=True).first() or ""
 
 
-def _who(by: Scope | User | None, claimed: str) -> tuple[int | None, str]:
+def _identify_actor(by: Scope | User | None, claimed: str) -> tuple[int | None, str]:
     if by is None:
         return None, claimed or SYSTEM
     if isinstance(by, Scope):

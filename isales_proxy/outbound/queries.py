@@ -144,12 +144,6 @@ def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     return _mask_for(scope, _rows(scope, RowQuery(batch_id=batch_id)))
 
 
-def get_datum(*, scope: Scope, datum_id: int) -> CallDatum:
-    """Get one row of the VDN with its batch. Raises PermissionMissing and VdnNotFound."""
-    scope.require(Permission.SEE_OUTBOUND)
-    return _mask_for(scope, [get_unmasked_datum(scope, datum_id)])[0]
-
-
 def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
     """Get one row unmasked, for services only. Raises VdnNotFound."""
     found = _rows(scope, RowQuery()).filter(pk=datum_id).first()

@@ -17,6 +17,7 @@ from isales_proxy.access import ROLE_PERMISSIONS, Permission, PermissionMissing,
 from isales_proxy.access.permissions import get_permissions
 from isales_proxy.api.reservations import Reservations
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core import settings as typed_settings
 from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.exports import services as exports
 from isales_proxy.models import (
@@ -40,7 +41,7 @@ from tests.support.outbox import outbox_of
 from tests.support.tokens import token_of
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
-ROLES = ("agent", "supervisor", "auditor", "admin")
+ROLES = tuple(role.value for role in Role)
 # Everybody's, or held by tests of their own: Django's admin, what answers machines, second factors.
 ELSEWHERE = re.compile(
     r"admin/|favicon|healthz|readyz|metrics|\^api/|accounts/(login|logout|inactive)/"
@@ -143,6 +144,10 @@ def verdict(answer: Any) -> str:
     assert answer.status_code < 500, answer.status_code
     assert answer.status_code != 405
     return "yes"
+
+
+def test_settings_name_the_roles_that_there_are() -> None:
+    assert typed_settings.ROLES == ROLES
 
 
 @cases("method", ["GET", "POST", "DELETE"])
