@@ -122,6 +122,15 @@ urlpatterns = [
                 path("tasks/export.csv", outbound.export_tasks, {"kind": "csv"}),
                 path("tasks/export.xlsx", outbound.export_tasks, {"kind": "xlsx"}),
                 path("tasks/<str:service_id>/", outbound.task, name="task"),
+                path("tasks/<str:service_id>/batches/", outbound.batch_list, name="batches"),
+                *[
+                    path(
+                        f"tasks/<str:service_id>/batches/export.{kind}",
+                        outbound.export_batches,
+                        {"kind": kind},
+                    )
+                    for kind in ("csv", "xlsx")
+                ],
                 path(
                     "tasks/<str:service_id>/call-data/",
                     outbound.take_call_data,
