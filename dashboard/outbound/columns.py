@@ -348,9 +348,10 @@ def build_batch_page(
     columns: tuple[Column[CallDataBatch, LocalFormatter], ...],
     address: ListUrl,
     found: queries.BatchPage,
+    title: str,
 ) -> ListPage[CallDataBatch, LocalFormatter]:
     """Build one page of batches."""
-    page = ListPage(columns, address, _("Batches"), css="batches")
+    page = ListPage(columns, address, title, css="batches")
     page.fill(
         found.rows,
         LocalFormatter(),
@@ -369,7 +370,7 @@ def build_newest_batches(
 ) -> ListPage[CallDataBatch, LocalFormatter]:
     """Build the table of the newest batches, which is always in that order."""
     fixed = without_sort(_BATCH_COLUMNS, [column.key for column in _BATCH_COLUMNS])
-    return build_batch_page(fixed, address, found)
+    return build_batch_page(fixed, address, found, _("Batches, the newest first"))
 
 
 def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:

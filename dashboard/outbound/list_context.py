@@ -229,7 +229,7 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
         fragment="outbound/_batches.html",
         context={
             "task": get_task_context(scope, service_id),
-            "list": columns.build_batch_page(shown, address, found),
+            "list": columns.build_batch_page(shown, address, found, _("Batches")),
             "number": page,
             "notice": build_parameter_notice(form, address.at(page=1)),
             "refused": not good,
