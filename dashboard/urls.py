@@ -74,6 +74,8 @@ urlpatterns = [
         name="socialaccount_login_cancelled",
     ),
     path("accounts/tokens/", token_views.token_list, name="tokens"),
+    path("accounts/tokens/export.csv", token_views.token_export, {"kind": "csv"}),
+    path("accounts/tokens/export.xlsx", token_views.token_export, {"kind": "xlsx"}),
     path("accounts/tokens/new/", token_views.token_new, name="token_new"),
     path("accounts/tokens/made/", token_views.token_made, name="token_made"),
     path("accounts/tokens/<str:token_key>/revoke/", token_views.token_revoke, name="token_revoke"),
