@@ -73,6 +73,8 @@ urlpatterns = [
         name="socialaccount_login_cancelled",
     ),
     path("accounts/tokens/", token_views.token_list, name="tokens"),
+    path("accounts/tokens/export.csv", token_views.token_export, {"kind": "csv"}),
+    path("accounts/tokens/export.xlsx", token_views.token_export, {"kind": "xlsx"}),
     path("accounts/tokens/new/", token_views.token_new, name="token_new"),
     path("accounts/tokens/made/", token_views.token_made, name="token_made"),
     path("accounts/tokens/<str:token_key>/revoke/", token_views.token_revoke, name="token_revoke"),
@@ -121,6 +123,15 @@ urlpatterns = [
                 path("tasks/export.csv", outbound.export_tasks, {"kind": "csv"}),
                 path("tasks/export.xlsx", outbound.export_tasks, {"kind": "xlsx"}),
                 path("tasks/<str:service_id>/", outbound.task, name="task"),
+                path("tasks/<str:service_id>/batches/", outbound.batch_list, name="batches"),
+                *[
+                    path(
+                        f"tasks/<str:service_id>/batches/export.{kind}",
+                        outbound.export_batches,
+                        {"kind": kind},
+                    )
+                    for kind in ("csv", "xlsx")
+                ],
                 path(
                     "tasks/<str:service_id>/call-data/",
                     outbound.take_call_data,

@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS, SettingsFormatter
+from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS
 from dashboard.ui.columns import Column, R
 from dashboard.ui.htmx import SeeOther
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.local_lists import render_export, sort_rows
+from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
@@ -44,7 +44,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     good = form.is_valid()
     sort = form.cleaned_data.get(SORT, "")
     found = service.get_installation(scope=scope, by=request.user)
-    formatter = SettingsFormatter()
+    formatter = LocalFormatter()
     return render(
         request,
         "settings_page/page.html",
@@ -94,7 +94,7 @@ def _render_file(
     request: ReaderRequest,
     kind: str,
     name: str,
-    columns: tuple[Column[R, SettingsFormatter], ...],
+    columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
     sort: str,
 ) -> HttpResponseBase | None:
@@ -103,7 +103,7 @@ def _render_file(
         kind,
         columns=columns,
         rows=sort_rows(rows, columns, sort),
-        formatter=SettingsFormatter(),
+        formatter=LocalFormatter(),
         name=name,
         total=len(rows),
     )
@@ -113,9 +113,9 @@ def _fill_page(
     scope: Scope,
     part: str,
     title: str,
-    columns: tuple[Column[R, SettingsFormatter], ...],
+    columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
-    formatter: SettingsFormatter,
+    formatter: LocalFormatter,
     sort: str,
 ) -> dict[str, Any]:
     """The list, and the page at whose address its files are."""

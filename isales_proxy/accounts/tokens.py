@@ -64,6 +64,11 @@ def get_managed(by: User | AnonymousUser) -> ApiTokenQuerySet:
     return found
 
 
+def record_own_export(*, user: User, kind: str, rows: int) -> None:
+    """Record an export of a person's own tokens in the audit; `kind` is the file format."""
+    audit.record(AuditAction.TOKENS_EXPORTED, by=user, person=user, kind=kind, rows=rows)
+
+
 def create_token(
     *, user: User, name: str, scope: TokenScope, days: int, second_factor: bool = False
 ) -> tuple[ApiToken, str]:
