@@ -212,6 +212,7 @@ ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
 ACCOUNT_FORMS = {
     "login": "dashboard.account.sign_in.forms.NameForm",
     "change_password": "dashboard.account.sign_in.forms.OwnPasswordForm",
+    "reauthenticate": "dashboard.account.sign_in.forms.OwnPasswordAgainForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
