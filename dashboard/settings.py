@@ -211,6 +211,7 @@ ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
 ACCOUNT_FORMS = {
     "login": "dashboard.account.forms.NameForm",
     "change_password": "dashboard.account.forms.OwnPasswordForm",
+    "reauthenticate": "dashboard.account.forms.OwnPasswordAgainForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.account.forms import ReauthenticateForm as PasswordAgainForm
 from allauth.core import context
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
@@ -105,9 +106,29 @@ class SetUpForm(CleanedInput, ActivateTOTPForm):
         return code
 
 
-class OwnPasswordForm(CleanedInput, ChangePasswordForm):
+class _PlainFields:
+    """Fields without placeholders: their labels stand above them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        form: Any = self
+        for each in form.fields.values():
+            each.widget.attrs.pop("placeholder", None)
+
+
+class OwnPasswordAgainForm(_PlainFields, PasswordAgainForm):
+    """Asked for when somebody confirms who they are, and has no second factor."""
+
+
+class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
     """By which people change their own password: the one they have is asked for, and guesses at it
     count like those of a log-in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = _("Current password")
+        self.fields["password1"].label = _("New password")
+        self.fields["password2"].label = _("New password, again")
 
     def clean_oldpassword(self) -> str:
         """The password, if it is right."""

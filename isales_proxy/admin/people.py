@@ -115,7 +115,7 @@ class _AccessRights(BaseInlineFormSet):  # type: ignore[type-arg]
     }
 
 
-class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-arg]
+class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-arg]
     """A person's roles, beside the person."""
 
     model = Access
