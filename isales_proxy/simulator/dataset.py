@@ -86,6 +86,13 @@ class Dataset:
         """Give a row to another agent, or to none."""
         self.change(key, {"userAccount": account, "userName": name})
 
+    def plan_call(self, key: RowKey, start_ms: int | None, end_ms: int = 0) -> None:
+        """Let a generated row be called from `start_ms` to `end_ms`, with the result drawn for it.
+
+        Without a start it is never called.
+        """
+        self._replace(key, lambda row: row.planned(start_ms, end_ms))
+
     def begin(self, key: RowKey, begin_ms: int) -> None:
         """Let the call of a row begin."""
         self.change(key, {"beginTime": begin_ms, "callFlag": "1", "timeout": False})
