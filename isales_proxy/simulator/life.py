@@ -69,7 +69,7 @@ class Life:
 
 
 class _Habits:
-    """What happens in one VDN."""
+    """Changes of the rows of one VDN, drawn from one random source."""
 
     def __init__(self, dataset: Dataset, vdn: int, seed: int) -> None:
         self._dataset = dataset

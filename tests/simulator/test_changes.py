@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from isales_proxy.simulator import Simulator
 from isales_proxy.simulator.life import Life
-from tests.simulator.conftest import NOW
 from tests.support.signed_http import SignedHttp
 
+NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)  # of the fixtures
 MINUTE = 60_000
 NOW_MS = int(NOW.timestamp() * 1000)
 

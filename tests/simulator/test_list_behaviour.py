@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from isales_proxy.simulator import ListBehaviour, ListCall, Simulator
-from tests.simulator.conftest import NOW
 from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 
+NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)  # of the fixtures
 MINUTE = 60_000
 START = int(NOW.timestamp() * 1000)
 # Six rows a minute apart, the later one the earlier created and, by its ID, first.
