@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from isales_proxy.simulator import Simulator
+from isales_proxy.simulator import ListBehaviour, Simulator
+from isales_proxy.simulator.dataset import Dataset
 from isales_proxy.simulator.life import Life
 from tests.support.signed_http import SignedHttp
 
@@ -64,6 +66,42 @@ def test_removed_rows_come_back_as_they_were(simulator: Simulator, http: SignedH
         rows.move(first["appointId"], NOW_MS)
     rows.put_back(first["appointId"])
     assert http.reservations(limit=1).json["data"] == [first]
+
+
+def test_after_many_changes_every_filter_finds_what_a_plain_search_finds() -> None:
+    rng = random.Random(7)
+    rows, removed = Dataset(anchor_ms=NOW_MS), list[int]()
+    present = rows.add({"appointId": str(i), "userAccount": "1"} for i in range(30))
+    for _ in range(400):
+        key = rng.choice(present)
+        match rng.randrange(5):
+            case 0:
+                rows.move(key, rng.choice([None, NOW_MS + rng.randrange(9)]))
+            case 1:
+                rows.hand_over(key, rng.choice(["1", "2", None]), None)
+            case 2:
+                rows.change(key, {"calledNo": str(rng.randrange(20)), "createTime": NOW_MS})
+            case 3 if len(present) > 9:
+                rows.remove(key)
+                present.remove(key)
+                removed.append(key)
+            case 4 if removed:
+                present.append(removed.pop())
+                rows.put_back(present[-1])
+        begin = NOW_MS + rng.randrange(9)
+        wanted = {"userAccountList": [rng.choice("12")], "beginTime": begin, "endTime": begin + 4}
+        fitting = [
+            (row["appointTime"], row["appointId"])
+            for row in rows.shown(NOW_MS)
+            if row["userAccount"] in wanted["userAccountList"]
+            and begin <= (row.get("appointTime") or 0) <= begin + 4
+        ]
+        by_time = ListBehaviour(order="appointTime")
+        found = [(row.appoint_ms, row.text("appointId")) for row in rows.select(wanted, by_time)]
+        assert found == sorted(fitting)
+        number = [row for row in rows.shown(NOW_MS) if "1" in row.get("calledNo", "")]
+        assert len(rows.select({"calledNo": "1"})) == len(number)
+        assert len(rows.select({}, by_time)) == len(rows) == len(present)
 
 
 def test_a_planned_call_moves_with_its_row() -> None:
