@@ -122,7 +122,9 @@ def lock_state(vdn_id: int, epoch: int) -> MirrorState | None:
 
     SQLite has locked the whole database already: its transactions are immediate ones.
     """
-    found = MirrorState.objects.select_for_update().only("epoch", "revision", "revised_at", "column")
+    found = MirrorState.objects.select_for_update().only(
+        "epoch", "revision", "revised_at", "column"
+    )
     state = found.filter(pk=vdn_id).first()
     return state if state is not None and state.epoch == epoch else None
 
@@ -135,9 +137,7 @@ def get_known_from(state: MirrorState, now: datetime) -> datetime:
 
 def commit_revision(state: MirrorState, known_from: datetime) -> None:
     """Store the next revision; the caller has locked the state."""
-    MirrorState.objects.filter(pk=state.pk).update(
-        revision=state.revision, revised_at=known_from
-    )
+    MirrorState.objects.filter(pk=state.pk).update(revision=state.revision, revised_at=known_from)
 
 
 @dataclass(frozen=True)

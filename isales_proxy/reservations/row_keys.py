@@ -79,9 +79,7 @@ def _stamp(moment: datetime | None) -> str:
     return "" if moment is None else repr(moment.timestamp())
 
 
-def _key_without_id(
-    vdn_id: int, entries: list[KeyedRecord], keyed: dict[str, KeyedRecord]
-) -> None:
+def _key_without_id(vdn_id: int, entries: list[KeyedRecord], keyed: dict[str, KeyedRecord]) -> None:
     """Give keys to rows that have none: stable fields and a counter. A row that is stored already
     as it is keeps its key, then one of the same time; the rest take what is free."""
     groups: dict[str, list[KeyedRecord]] = {}
@@ -93,9 +91,7 @@ def _key_without_id(
         digest = blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
         groups.setdefault(f"{_MADE}{digest}:", []).append(entry)
     for prefix, group in groups.items():
-        rows = MirrorRow.objects.for_vdn(vdn_id).filter(
-            key__gte=prefix, key__lt=f"{prefix[:-1]};"
-        )
+        rows = MirrorRow.objects.for_vdn(vdn_id).filter(key__gte=prefix, key__lt=f"{prefix[:-1]};")
         stored = list(rows.values_list("key", "fingerprint", "appoint_time"))
         taken = {key for key, _fingerprint, _time in stored}
         rest = group
@@ -131,6 +127,7 @@ def _differ(one: Reservation, other: Reservation) -> bool:
 
 def _is_later(one: Reservation, other: Reservation) -> bool:
     """Tell which was created later; whatever the order of arrival, the same one has the ID."""
+
     def rank(record: Reservation) -> tuple[float, str]:
         created = record.create_time
         return (created.timestamp() if created else 0.0), record.called_no or ""

@@ -38,7 +38,14 @@ def mirror_rows(
     dated = [row for row in records if row.appoint_time is not None]
     undated = [row for row in records if row.appoint_time is None]
     outcome = _read(state, LeafKind.TIME, (FIRST_TIME, LAST_TIME), dated, now)
-    _read(state, LeafKind.UNDATED, (None, None), undated, now)
+    others = _read(state, LeafKind.UNDATED, (None, None), undated, now)
+    guard.settle_gone(
+        vdn_id=vdn_id,
+        epoch=state.epoch,
+        row_ids=[row.pk for row in (*outcome.missing, *others.missing)],
+        t0=now,
+        now=now,
+    )
     MirrorState.objects.filter(pk=vdn_id).update(
         round_began_at=now,
         round_ended_at=now,
@@ -73,14 +80,6 @@ def _read(
     )
     leaf.due_at = now + timedelta(seconds=INTERVAL)
     answer = LeafAnswer(tuple(records), len(records), complete=True)
-    outcome = apply_reading(
+    return apply_reading(
         vdn_id=state.pk, epoch=state.epoch, leaf=leaf, answer=answer, t0=now, now=now
     )
-    guard.settle_gone(
-        vdn_id=state.pk,
-        epoch=state.epoch,
-        row_ids=[row.pk for row in outcome.missing],
-        t0=now,
-        now=now,
-    )
-    return outcome
