@@ -335,6 +335,24 @@ class MirrorLeaf(models.Model):
         return f"leaf {self.pk}"
 
 
+class VendorCalls(models.Model):
+    """Calls to the list of a VDN in one minute: by people, and by the mirror. One budget for all
+    processes; kept for an hour."""
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
+    minute = models.DateTimeField()
+    by_people = models.PositiveIntegerField(default=0)
+    by_mirror = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["vdn", "minute"], name="one_count_a_minute")
+        ]
+
+    def __str__(self) -> str:
+        return f"calls of VDN {self.vdn_id}"
+
+
 class MirrorSuppression(models.Model):
     """A number that was forgotten: its keyed hash, so that no later sweep brings it back."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from isales_proxy.client.errors import Refused
@@ -32,6 +33,8 @@ _FILL: Final = 0.6
 _MOST_PARTS: Final = 64
 _MOST_ACCOUNTS: Final = 60
 _SHOWN_OFF: Final = timedelta(seconds=1)
+# In a row, until no total is believed any more.
+_WRONG_TOTALS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class LeafReader:
         self._ask, self._clock = ask, clock
         # By leaf: when its rows were last read whose total is not believed, and which.
         self._seen: dict[int, tuple[datetime, frozenset[str]]] = {}
+        self._wrong_totals = 0
 
     def read(self, leaf: MirrorLeaf) -> LeafReading:
         """Read a leaf once. Raises ISalesError."""
@@ -81,18 +85,35 @@ class LeafReader:
         rows, cap = page.items, self.facts.page_cap
         if leaf.begin is not None and not self._is_in_range(leaf, rows):
             return Doubtful(t0, (), "rows outside the range that was asked for")
-        distinct = count_distinct(page)
         if self.facts.totals_wrong:
             return self._judge_without_total(leaf, t0, rows)
-        if page.total > cap or len(rows) >= cap:
+        distinct = count_distinct(page)
+        if distinct > page.total or len(rows) < min(cap, page.total):
+            return self._examine_total(query, page, t0)
+        if len(rows) >= cap:
             if leaf.kind == LeafKind.AGENT or is_narrowest(leaf):
-                return self._read_crowd(leaf, query, page, t0)
+                return self._read_crowd(query, page, t0)
             return TooMany(t0, rows, page.total)
-        if distinct == page.total:
-            return Whole(t0, LeafAnswer(rows, page.total, complete=True))
-        if distinct < len(rows):
+        if distinct < page.total:
             return Doubtful(t0, rows, "a row twice in one answer, and another one missing")
-        return Doubtful(t0, rows, "a total that is not that of the rows", again_after=None)
+        self._wrong_totals = 0
+        return Whole(t0, LeafAnswer(rows, page.total, complete=True))
+
+    def _examine_total(
+        self, query: ReservationQuery, page: Page[Reservation], t0: datetime
+    ) -> LeafReading:
+        """Tell a cap that is applied silently from a total that is wrong, by the second page."""
+        rows = page.items
+        if rows and len(rows) < page.total:
+            known = {row.appoint_id for row in rows}
+            more = self._ask(replace(query, page=2, size=len(rows))).items
+            if any(row.appoint_id not in known for row in more):
+                self.facts = replace(self.facts, page_cap=len(rows))
+                return TooMany(t0, rows, page.total)
+        self._wrong_totals += 1
+        if self._wrong_totals >= _WRONG_TOTALS:
+            self.facts = replace(self.facts, totals_wrong=True)
+        return Doubtful(t0, rows, "a total that is not that of the rows", AGAIN_AFTER)
 
     def _build_query(self, leaf: MirrorLeaf) -> ReservationQuery:
         query = ReservationQuery(size=self.facts.page_cap)
@@ -128,7 +149,7 @@ class LeafReader:
         return Doubtful(t0, rows, "wrong totals: read once as yet", again_after=AGAIN_AFTER)
 
     def _read_crowd(
-        self, leaf: MirrorLeaf, query: ReservationQuery, first: Page[Reservation], t0: datetime
+        self, query: ReservationQuery, first: Page[Reservation], t0: datetime
     ) -> LeafReading:
         """Read a second with more rows than a page: by agent, by task, then in two passes."""
         crowd = _Crowd(self._ask, query, first)
@@ -229,7 +250,7 @@ def plan_leaves(vdn_id: int, now: datetime, days_back: int) -> list[MirrorLeaf]:
     return [
         *(
             MirrorLeaf(vdn_id=vdn_id, kind=LeafKind.TIME, begin=begin, end=end, due_at=now)
-            for begin, end in zip(cuts, cuts[1:], strict=False)
+            for begin, end in pairwise(cuts)
         ),
         MirrorLeaf(vdn_id=vdn_id, kind=LeafKind.UNDATED, due_at=now),
     ]
@@ -260,8 +281,8 @@ def find_cuts(leaf: MirrorLeaf, total: int, cap: int, times: Sequence[datetime])
         middle = leaf.begin + (leaf.end - leaf.begin) / 2
         kept = [middle.replace(microsecond=0)]
         if kept[0] <= leaf.begin:
-            kept = [leaf.begin.replace(microsecond=0) + _SECOND]
-    return [cut for cut in kept if FIRST_TIME < cut and leaf.begin < cut < leaf.end]
+            kept = [leaf.begin + _SECOND]
+    return [cut for cut in kept if leaf.begin < cut < leaf.end]
 
 
 def cut_leaf(leaf: MirrorLeaf, cuts: Sequence[datetime], now: datetime) -> list[MirrorLeaf]:
@@ -278,7 +299,7 @@ def cut_leaf(leaf: MirrorLeaf, cuts: Sequence[datetime], now: datetime) -> list[
             interval=leaf.interval,
             due_at=now,
         )
-        for begin, end in zip(edges, edges[1:], strict=False)
+        for begin, end in pairwise(edges)
     ]
 
 
