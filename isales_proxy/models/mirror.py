@@ -71,6 +71,7 @@ class MirrorState(models.Model):
     totals_wrong = models.BooleanField(default=False)
 
     # Of the last round over everything, and of the one that runs.
+    round_requested = models.BooleanField(default=False)
     round_began_at = models.DateTimeField(null=True)
     round_ended_at = models.DateTimeField(null=True)
     round_complete = models.BooleanField(default=False)

@@ -74,9 +74,7 @@ class Leadership:
         # No lease is so long: the clock was set back since, and its holder may be gone.
         free |= Q(lease_until__gt=now + 2 * LEASE)
         found = MirrorState.objects.filter(free, pk=self._vdn_id, enabled=True)
-        if not found.update(
-            holder=self.holder, lease_until=now + LEASE, epoch=F("epoch") + 1
-        ):
+        if not found.update(holder=self.holder, lease_until=now + LEASE, epoch=F("epoch") + 1):
             return False
         held = MirrorState.objects.filter(pk=self._vdn_id, holder=self.holder)
         self.epoch = held.values_list("epoch", flat=True).first()
