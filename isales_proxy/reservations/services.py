@@ -24,6 +24,7 @@ from isales_proxy.reservations.live import (
     FoundReservation,
     ListChanged,
     ReservationPage,
+    clear_caches,
 )
 from isales_proxy.reservations.status import SUCCESS
 
@@ -34,6 +35,7 @@ __all__ = [
     "ListChanged",
     "RelatedReservations",
     "ReservationPage",
+    "clear_caches",
     "get",
     "get_last_seen_number",
     "get_unmasked_for_service",
