@@ -112,7 +112,10 @@ def mask_fields(
 
 
 def mask_reservation(row: Reservation) -> Reservation:
-    """Copy a reservation with its numbers masked, without the vendor's undocumented fields."""
+    """Copy a reservation with its numbers masked, without the vendor's undocumented fields.
+
+    The fields that a subclass adds hold no texts and stay.
+    """
     own = get_own_numbers((row.called_no, row.caller_no))
     masked: dict[str, Any] = {}
     for field in RESERVATION:
@@ -122,7 +125,7 @@ def mask_reservation(row: Reservation) -> Reservation:
             if value and field.holds in _MASK_BY_CONTENT
             else value
         )
-    return Reservation.model_construct(**masked)
+    return type(row).model_construct(**(row.__dict__ | masked))
 
 
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:

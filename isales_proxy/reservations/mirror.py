@@ -4,156 +4,156 @@ Only `reservations.services`, which masks, reads rows here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Final
+from dataclasses import replace
+from datetime import datetime
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import (
+    F,
+)
 
-from isales_proxy.models import MirrorLeaf, MirrorState, Vdn
+from isales_proxy.access import Scope
+from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.models import (
+    MirrorLeaf,
+    MirrorRow,
+    MirrorState,
+    Vdn,
+)
 from isales_proxy.models.mirror import LeafKind
-from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
+from isales_proxy.reservations.coverage import Coverage, Gap, get_coverage, measure_coverage
+from isales_proxy.reservations.mirror_reader import MirrorReader
+from isales_proxy.reservations.mirrored import (
+    MirroredReservation,
+    to_reservation,
+)
+from isales_proxy.reservations.pages import (
+    AllRows,
+    MirrorFacts,
+    ReservationPage,
+    TabCounts,
+)
+from isales_proxy.reservations.query import (
+    DEEPEST_OFFSET,
+    ListQuery,
+)
+from isales_proxy.reservations.row_filters import (
+    create_filter,
+)
 
-__all__ = ["Coverage", "Gap", "MirroredReservation", "get_coverage", "to_reservation"]
+__all__ = [
+    "Coverage",
+    "Gap",
+    "MirroredReservation",
+    "count_tabs",
+    "get_coverage",
+    "get_row",
+    "get_row_time",
+    "get_state",
+    "list_same_number",
+    "measure_coverage",
+    "read_all",
+    "read_page",
+    "to_reservation",
+]
 
-_INTERVALS_UNTIL_STALE: Final = 3
-_HOT_INTERVAL: Final = 60  # seconds
+
+def get_state(vdn: Vdn) -> MirrorState | None:
+    """Return the state of a VDN's mirror; None where there is none or it is switched off."""
+    state = MirrorState.objects.filter(vdn=vdn.pk).first()
+    return state if state is not None and state.enabled else None
 
 
-class Gap(StrEnum):
-    """Why the mirror is not complete for a question."""
-
-    OFF = "off"
-    FIRST_ROUND = "first-round"
-    OUTSIDE = "outside"
-    UNREAD = "unread"
-    STALE = "stale"
-    UNCONFIRMED = "unconfirmed"
+def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
+    """Count the rows of every tab. The counts of a revision are shared for `SAME_TIME_SECONDS`."""
+    return MirrorReader(scope, query, now).count(revision)
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """How old and how complete the mirror is for a question.
+def read_page(
+    *, scope: Scope, query: ListQuery, coverage: Coverage, now: datetime, seen: int | None = None
+) -> ReservationPage:
+    """Read one page. `seen` is the revision since which changed rows are counted."""
+    asked = replace(query, size=min(query.size, get_isales_settings().max_page_size))
+    reader = MirrorReader(scope, asked, now)
+    counts, rows = reader.read_consistently(coverage.revision)
+    tab = reader.tab
+    total = counts.get(tab)
+    order = reader.choose_order(total)
+    first, last = (rows[0], rows[-1]) if rows else (None, None)
+    backwards, jumped = asked.before is not None, asked.after or asked.before or asked.jump
+    past = asked.offset + len(rows)
+    deep = order.key == "due" and (bool(jumped) or past + asked.size > DEEPEST_OFFSET)
+    placed = not (jumped and asked.page == 1)
+    facts = MirrorFacts(
+        tab=tab,
+        sort=order.text,
+        counts=counts,
+        sortable=reader.list_sortable(total),
+        refused_sort=order.refused,
+        after=last.cursor if deep and last else None,
+        before=first.cursor if jumped and first else None,
+        placed=placed,
+        has_next=(past < total) if placed else backwards or len(rows) == asked.size,
+        has_previous=asked.page > 1 if placed else bool(rows),
+        seen=seen,
+        changed=reader.count_changed(seen) if seen is not None else 0,
+    )
+    return ReservationPage(
+        rows=tuple(each.row for each in rows),
+        total=total,
+        query=replace(asked, tab=tab),
+        as_of=query.as_of or coverage.oldest,
+        source="mirror",
+        complete=coverage.complete and query.as_of is None,
+        coverage=coverage,
+        mirror=facts,
+    )
 
-    `oldest` and `newest` are the times (aware UTC) of the leaves that the question touches, and
-    `hot_oldest` that of those read every minute; None where none was read. `reason` is "" when it
-    is complete. `rows_read` of `rows_expected` were read by the round that runs, or the last one.
-    `outside` counts the rows that no range of the mirror holds.
+
+def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:
+    """Read every row of a question as it was when this was called, in the order of its page.
+
+    Iterating the pages raises ListChanged where a row was purged meanwhile.
     """
-
-    oldest: datetime | None = None
-    newest: datetime | None = None
-    complete: bool = False
-    reason: Gap | None = Gap.OFF
-    rows_read: int = 0
-    rows_expected: int | None = None
-    revision: int = 0
-    hot_oldest: datetime | None = None
-    outside: int = 0
-
-
-def get_coverage(
-    vdn: Vdn | int, begin: datetime | None, end: datetime | None, now: datetime
-) -> Coverage:
-    """Return the coverage of the rows due from `begin` to `end` (aware; None: without bound)."""
-    vdn_id = vdn.pk if isinstance(vdn, Vdn) else vdn
-    state = MirrorState.objects.filter(vdn=vdn_id).first()
-    return measure_coverage(state, begin, end, now)
-
-
-def measure_coverage(
-    state: MirrorState | None, begin: datetime | None, end: datetime | None, now: datetime
-) -> Coverage:
-    """Return the coverage as `get_coverage` does, for a state that was read already."""
-    if state is None or not state.enabled:
-        return Coverage()
-    tiers, horizon = _read_tiers(state, begin, end)
-    oldest = min((tier["oldest"] for tier in tiers if tier["oldest"]), default=None)
-    newest = max((tier["newest"] for tier in tiers if tier["newest"]), default=None)
-    hot = [tier["oldest"] for tier in tiers if tier["interval"] <= _HOT_INTERVAL and tier["oldest"]]
-    outside = _count_outside(state, begin, end, horizon)
-    reason = _find_gap(state, tiers, outside, now)
-    return Coverage(
-        oldest=oldest,
-        newest=newest,
-        complete=reason is None,
-        reason=reason,
-        rows_read=state.rows_read,
-        rows_expected=state.rows_expected,
-        revision=state.revision,
-        hot_oldest=min(hot, default=None),
-        outside=outside,
+    reader = MirrorReader(scope, query, now)
+    ids, revision = reader.list_ids()
+    return AllRows(
+        len(ids), query.as_of or reader.moment.now, reader.iterate(ids, revision), mirrored=True
     )
 
 
-def _read_tiers(
-    state: MirrorState, begin: datetime | None, end: datetime | None
-) -> tuple[list[dict[str, Any]], tuple[datetime | None, datetime | None]]:
-    """Read the leaves that a range touches, by interval and completeness, and the horizon."""
-    touched = Q(kind=LeafKind.AGENT)
-    if begin is None and end is None:
-        touched |= Q(kind__in=(LeafKind.TIME, LeafKind.UNDATED))
-    elif state.column == "createTime":
-        # The leaves then say nothing of the time at which a row is due.
-        touched |= Q(kind=LeafKind.TIME)
+def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
+    """Return the row with this ID that the person may see, also a gone one."""
+    rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
+    found: MirrorRow | None = rows.filter(key=appoint_id).first()
+    return found
+
+
+def get_row_time(row: MirrorRow, *, column: str) -> datetime:
+    """Return when a row was last read (aware UTC): with the leaf that it lies in."""
+    at = row.create_time if column == "createTime" else row.appoint_time
+    leaves = MirrorLeaf.objects.filter(vdn=row.vdn_id, as_of__isnull=False)
+    if at is None:
+        leaves = leaves.filter(kind=LeafKind.UNDATED)
     else:
-        inside = Q(kind=LeafKind.TIME)
-        if begin is not None:
-            inside &= Q(end__gt=begin)
-        if end is not None:
-            inside &= Q(begin__lte=end)
-        touched |= inside
+        leaves = leaves.filter(kind=LeafKind.TIME, begin__lte=at, end__gt=at)
+    newest = leaves.order_by("-as_of").values_list("as_of", flat=True).first()
+    return max(newest, row.observed_at) if newest else row.observed_at
+
+
+def list_same_number(
+    *, scope: Scope, row: MirrorRow, size: int
+) -> tuple[tuple[MirroredReservation, ...], int]:
+    """List other rows of the same called number, the latest first, and count them all."""
+    if not row.called_no:
+        return (), 0
     rows = (
-        MirrorLeaf.objects.filter(vdn=state.vdn_id)
-        .exclude(kind__in=(LeafKind.BEFORE, LeafKind.AFTER))
-        .values("interval", "complete")
-        .annotate(
-            leaves=Count("pk", filter=touched),
-            unread=Count("pk", filter=touched & Q(as_of=None)),
-            oldest=Min("as_of", filter=touched),
-            newest=Max("as_of", filter=touched),
-            first=Min("begin", filter=Q(kind=LeafKind.TIME)),
-            last=Max("end", filter=Q(kind=LeafKind.TIME)),
-        )
-        .order_by()
+        create_filter(scope, ListQuery())
+        .select()
+        .filter(called_no=row.called_no)
+        .exclude(pk=row.pk)
     )
-    tiers: list[dict[str, Any]] = [dict(row) for row in rows]
-    first = min((tier["first"] for tier in tiers if tier["first"]), default=None)
-    last = max((tier["last"] for tier in tiers if tier["last"]), default=None)
-    return [tier for tier in tiers if tier["leaves"]], (first, last)
-
-
-def _count_outside(
-    state: MirrorState,
-    begin: datetime | None,
-    end: datetime | None,
-    horizon: tuple[datetime | None, datetime | None],
-) -> int:
-    """Count the rows before and after the horizon that the range could hold."""
-    first, last = horizon
-    if first is None or last is None or state.column == "createTime":
-        return 0
-    count = 0
-    if begin is None or begin < first:
-        count += max(state.count_before or 0, 0)
-    if end is None or end >= last:
-        count += max(state.count_after or 0, 0)
-    return count
-
-
-def _find_gap(
-    state: MirrorState, tiers: list[dict[str, Any]], outside: int, now: datetime
-) -> Gap | None:
-    if state.round_ended_at is None or not tiers:
-        return Gap.FIRST_ROUND
-    if outside:
-        return Gap.OUTSIDE
-    if any(tier["unread"] or not tier["complete"] for tier in tiers):
-        return Gap.UNREAD
-    if any(
-        now - tier["oldest"] > timedelta(seconds=_INTERVALS_UNTIL_STALE * tier["interval"])
-        for tier in tiers
-    ):
-        return Gap.STALE
-    return Gap.UNCONFIRMED if state.guard_rows else None
+    shown = rows.select_related("agent", "task").order_by(
+        F("appoint_time").desc(nulls_last=True), "-pk"
+    )
+    found = tuple(map(to_reservation, shown[:size]))
+    return found, len(found) if len(found) < size else rows.count()
