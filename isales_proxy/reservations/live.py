@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice, pairwise
-from typing import Final, Literal
+from typing import Final
 
 from django.core.cache import caches
 from django.utils import timezone
@@ -32,6 +32,7 @@ from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
 from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
 from isales_proxy.reservations import forgetting
+from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import gateway
 
@@ -53,26 +54,6 @@ _responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_S
 
 
 @dataclass(frozen=True)
-class ReservationPage:
-    """One page of rows and their provenance.
-
-    `total` counts the rows of all pages; `as_of` (aware UTC) is when the vendor answered.
-    `complete` is False when rows outside the person's scope were withheld or, with `cut_short`,
-    when there were too many rows to look through. `error` is why there is no newer answer (source
-    "stale").
-    """
-
-    rows: tuple[Reservation, ...]
-    total: int
-    query: ReservationQuery
-    as_of: datetime | None
-    source: Literal["live", "cache", "stale", "none"]
-    complete: bool = True
-    error: ISalesError | None = None
-    cut_short: bool = False
-
-
-@dataclass(frozen=True)
 class FoundReservation:
     """One reservation and when the vendor sent it (aware UTC).
 
@@ -86,24 +67,6 @@ class FoundReservation:
 
 _stored: dict[str, FoundReservation] = {}
 _lock = threading.Lock()
-
-
-class ListChanged(RuntimeError):
-    """The list changed while its pages were read, or has too many rows to check."""
-
-
-@dataclass(frozen=True)
-class AllRows:
-    """Every row of a query: their number when the first page was answered, at `as_of` (aware UTC),
-    and the pages in the vendor's order.
-
-    Iterating `pages` raises ISalesError, and ListChanged unless exactly `total` different rows
-    came; the rows before that are of no use then.
-    """
-
-    total: int
-    as_of: datetime
-    pages: Iterator[tuple[Reservation, ...]]
 
 
 def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +17,12 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 from isales_proxy.simulator import operations, parameters
-from isales_proxy.simulator.demo_data import generate_reservations
 from isales_proxy.simulator.faults import PREVENTING, UNAUTHORIZED, Answer, Fault, spoil
+from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import CAMPAIGNS, METHODS, TOKENS
 from isales_proxy.simulator.parameters import ParameterError, read_body
-from isales_proxy.simulator.reservations import Dataset, to_ms
+from isales_proxy.simulator.reservation_list import ReservationList
+from isales_proxy.simulator.reservations import to_ms
 from isales_proxy.simulator.signature import Request, bearer_token, is_signed
 from isales_proxy.simulator.state import CallData, CodeTable, Recording, Tokens
 
@@ -57,7 +57,8 @@ class Options:
     """The options of a simulator.
 
     `rows` reservations per VDN from `seed`, around `now()` at construction. `exact_number`: match
-    whole numbers only. `max_limit` bounds a page. A token lives `token_seconds` by `now`. Each task
+    whole numbers only. `max_limit` bounds a page. `list_behaviour`: how the list of reservations
+    behaves at first, instead of `exact_number`. A token lives `token_seconds` by `now`. Each task
     has `call_data` rows. `result_as_text`, `flat`: the envelope of the tables, not of the examples.
     """
 
@@ -67,6 +68,7 @@ class Options:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     max_limit: int = 100
     exact_number: bool = False
+    list_behaviour: ListBehaviour | None = None
     token_seconds: int = 3600
     auth_header: str = "Authorization"
     call_data: int = 400
@@ -83,25 +85,34 @@ class Handlers:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._lock = threading.Lock()
-        self._datasets: dict[int, Dataset] = {}
+        behaviour = options.list_behaviour or ListBehaviour(
+            number_filter="exact" if options.exact_number else "partial"
+        )
+        self.reservations = ReservationList(
+            options.vdns,
+            rows=options.rows,
+            seed=options.seed,
+            now=options.now,
+            behaviour=behaviour,
+        )
         self.codes = CodeTable()
         self.tokens = Tokens(options.now)
-        seed, self._anchor_ms = options.seed, to_ms(options.now())
-        self.call_data = CallData(options.vdns, options.call_data, seed, self._anchor_ms)
+        seed, anchor_ms = options.seed, to_ms(options.now())
+        self.call_data = CallData(options.vdns, options.call_data, seed, anchor_ms)
         self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
 
-    def dataset(self, vdn: int) -> Dataset:
-        """Return the reservations of one VDN, made at its first use. Raises KeyError."""
-        options, anchor_ms = self._options, self._anchor_ms
-        if vdn not in options.vdns:
-            raise KeyError(vdn)
-        with self._lock:
-            if vdn not in self._datasets:
-                rows = generate_reservations(vdn, options.rows, options.seed, anchor_ms)
-                exact = options.exact_number
-                self._datasets[vdn] = Dataset(rows, anchor_ms=anchor_ms, exact_number=exact)
-            return self._datasets[vdn]
+    def answer_list(self, vdn: int, body: Mapping[str, object]) -> Payload:
+        """Answer an `appoint/list` body without HTTP: checked, recorded and answered like a call.
+
+        Returns the envelope, also of a refusal. Scripted faults do not apply. Raises KeyError for
+        an unknown VDN.
+        """
+        self.reservations.dataset(vdn)
+        try:
+            wanted = parameters.check_reservation_filter(body, self._max_limit())
+            return self._list_reservations(vdn, wanted)
+        except ParameterError as error:
+            return _campaign_codes(error.code, error.sentence)
 
     def handle(
         self, request: Request, operation: str, path_vdn: str, fault: Fault | None
@@ -132,7 +143,7 @@ class Handlers:
         if campaign:
             options = self._options
             keys = (options.access_key, options.secret_key)
-            known = is_signed(request, keys=keys, now=options.now())
+            known = is_signed(request, keys=keys, now=self.reservations.now())
         else:
             header = request.headers.get(self._options.auth_header.lower())
             known = self.tokens.is_valid(bearer_token(header))
@@ -143,7 +154,7 @@ class Handlers:
         """Check parameters, and the credentials of a call for a token."""
         match operation:
             case operations.LIST_RESERVATIONS:
-                wanted = parameters.read_reservation_filter(request, self._options.max_limit)
+                wanted = parameters.read_reservation_filter(request, self._max_limit())
                 return partial(self._list_reservations, self._check_vdn(path_vdn), wanted)
             case operations.LIST_RESULT_CODES:
                 self._check_vdn(path_vdn)
@@ -170,14 +181,10 @@ class Handlers:
         return vdn
 
     def _list_reservations(self, vdn: int, wanted: Mapping[str, Any]) -> Payload:
-        found = self.dataset(vdn).select(wanted)
-        page = found[wanted["offset"] : wanted["offset"] + wanted["limit"]]
-        now_ms = to_ms(self._options.now())
-        return {
-            **_campaign_codes(_SUCCESS, "success"),
-            "totalCount": len(found),
-            "data": [row.shown_at(now_ms) for row in page],
-        }
+        return {**_campaign_codes(_SUCCESS, "success"), **self.reservations.answer(vdn, wanted)}
+
+    def _max_limit(self) -> int:
+        return self.reservations.behaviour.limit_of_pages(self._options.max_limit)
 
     def _list_result_codes(self, page: int, size: int, locale: str) -> Payload:
         codes = list(self.codes.codes.items())

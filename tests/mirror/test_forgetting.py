@@ -90,9 +90,7 @@ def test_forgotten_number_is_nowhere_and_stays_away(
         user=people["supervisor"], key="k", address="/", fields=QueryDict(f"n=%2B{NUMBER}")
     )
     told = forget(f"65 9123-{NUMBER[-4:]}", "--vdn", "88", "--yes", "--reason", f"asked by {plus}")
-    assert told == (
-        "Forgotten: 1 reservations, 1 call data, 2 write backs, 1 exports, 1 drafts."
-    )
+    assert told == ("Forgotten: 1 reservations, 1 call data, 2 write backs, 1 exports, 1 drafts.")
     assert NUMBER not in stored()
     assert not ExportJob.objects.exists()
     assert not CallDatum.objects.exists()

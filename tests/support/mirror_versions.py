@@ -10,6 +10,7 @@ from isales_proxy.models import (
     ChangeKind,
     MirrorAgent,
     MirrorCount,
+    MirroredFields,
     MirrorRow,
     MirrorState,
     MirrorTask,
@@ -19,6 +20,9 @@ from isales_proxy.models import (
 
 START = datetime(2026, 5, 15, 6, 0, tzinfo=UTC)
 """14:00 in the zone of VDN 88."""
+
+
+_SHARED = tuple(field.name for field in MirroredFields._meta.local_fields)
 
 
 def minute(count: float) -> datetime:
@@ -75,8 +79,7 @@ def write_version(
     if row.phase in CLOSED_PHASES:
         _count(row, 1)
     MirrorVersion.objects.filter(row=row, known_until__gt=by).update(known_until=by)
-    shared = {field.name: getattr(row, field.name) for field in MirrorVersion._meta.fields  # noqa: SLF001
-              if field.name in _SHARED}  # fmt: skip
+    shared = {name: getattr(row, name) for name in _SHARED}
     MirrorVersion.objects.create(
         row=row,
         vdn_id=vdn_id,
@@ -88,13 +91,6 @@ def write_version(
         **shared,
     )
     return row
-
-
-_SHARED = {
-    field.name
-    for field in MirrorRow._meta.fields  # noqa: SLF001
-    if field.name not in {"id", "vdn", "revision"}
-}
 
 
 def _count(row: MirrorRow, difference: int) -> None:
