@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from isales_proxy.client import number_rules
 from isales_proxy.client.records import Reservation
@@ -130,7 +130,7 @@ def mask_reservation(row: R) -> R:
             if value and field.holds in _MASK_BY_CONTENT
             else value
         )
-    return type(row).model_construct(**(row.__dict__ | masked))
+    return cast("R", type(row).model_construct(**(row.__dict__ | masked)))
 
 
 def remove_number(value: Any, digits: str) -> Any:

@@ -94,13 +94,14 @@ class RelatedReservations:
 
     `reached` is the latest that was answered since this one was made; None for one that was
     answered itself. `open_rows` counts those of the mirror that were not called yet, this one
-    included; None where the vendor was asked, whose answer is a part.
+    included; None where the vendor was asked, whose answer is a part. `task_id` is this one's task.
     """
 
     others: ReservationPage
     number: str
     reached: Reservation | None = None
     open_rows: int | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -313,7 +314,8 @@ def list_related(
         return _list_mirrored_related(scope, appoint_id, found)
     shown = _mask_page(scope, live.fetch_same_number(scope=scope, row=found.row))
     number = _get_shown_number(scope, found.row)
-    return RelatedReservations(shown, number, _find_reached(found.row, shown.rows))
+    reached = _find_reached(found.row, shown.rows)
+    return RelatedReservations(shown, number, reached, task_id=found.row.task_id)
 
 
 def get_unmasked_for_service(
@@ -373,7 +375,11 @@ def _list_mirrored_related(
     if reached is not None and not scope.can(Permission.SEE_NUMBERS):
         reached = masking.mask_reservation(reached)
     return RelatedReservations(
-        _mask_page(scope, page), _get_shown_number(scope, found.row), reached, same.open_rows
+        _mask_page(scope, page),
+        _get_shown_number(scope, found.row),
+        reached,
+        same.open_rows,
+        found.row.task_id,
     )
 
 

@@ -28,10 +28,10 @@ from isales_proxy.models import (
     WriteBackState,
 )
 from isales_proxy.reservations.forgetting import is_suppressed
-from isales_proxy.simulator import READ_CALL_DATA, Simulator
+from isales_proxy.simulator import Simulator
 from isales_proxy.write_backs import services as write_backs
 from tests.support import outbox
-from tests.support.call_data import ANSWER, NUMBER, scope_of, take
+from tests.support.call_data import ANSWER, NUMBER, answered, left_behind, scope_of
 from tests.support.mirror_versions import minute, write_version
 from tests.support.pages import rows_of
 
@@ -75,8 +75,7 @@ def test_forgotten_number_is_nowhere_and_stays_away(
     )
     write_version(other, "changed", after=minute(1), by=minute(2), called_no="70009")
     scope = scope_of(people)
-    vendor.faults.add("body", operation=READ_CALL_DATA, body=ANSWER.decode())
-    take(scope)
+    left_behind(**answered(ANSWER))
     for key in ("a", "b"):
         result = outbox.create(scope, key, phone_number=plus, asr_result=f"call {NUMBER} back")
         write_backs.queue_once(scope=scope, result=result, key=key)
