@@ -86,6 +86,7 @@ __all__ = [
     "User",
     "Vdn",
     "VdnCredentials",
+    "VendorCalls",
     "VendorUse",
     "WriteBack",
     "WriteBackAttempt",
