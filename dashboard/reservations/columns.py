@@ -38,6 +38,7 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.ANSWERED: gettext_lazy("Answered"),
     ReservationState.FAILED: gettext_lazy("Failed"),
     ReservationState.CALLED: gettext_lazy("Called"),
+    ReservationState.GONE: gettext_lazy("Gone"),
     ReservationState.UNKNOWN: gettext_lazy("Unknown"),
 }
 
