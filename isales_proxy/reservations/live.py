@@ -26,10 +26,12 @@ from isales_proxy.client.errors import IncompleteSweep, ISalesError
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, ReservationQuery
 from isales_proxy.client.records import Reservation
+from isales_proxy.core.redis_cache import ForgivingRedisCache
 from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
 from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
+from isales_proxy.reservations import forgetting
 from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import gateway
@@ -149,7 +151,11 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
     first = fetch(1)
     if first.pages > MAX_PAGE:
         raise ListChanged
-    return AllRows(first.total, timezone.now(), _iterate_pages(first, fetch, pages_ahead))
+    # Counted as the vendor does, and left out afterwards.
+    pages = (
+        _drop_forgotten_rows(scope, rows) for rows in _iterate_pages(first, fetch, pages_ahead)
+    )
+    return AllRows(first.total, timezone.now(), pages)
 
 
 def read_exact_number(*, scope: Scope, query: ReservationQuery) -> AllRows:
@@ -268,12 +274,28 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
         fresh=settings.page_cache_seconds,
         patience=settings.deadline,
     )
+    page = _drop_forgotten(scope, response.value)
+    if page is not response.value:
+        response = replace(response, value=page)
     if response.source == "live":
         visible, _complete = _filter_visible(scope, response.value.items)
         directory.remember_names(scope=scope, rows=visible)
         result_codes.record_codes(scope.vdn, response.value.items)
         _store_rows(scope, response)
     return response
+
+
+def _drop_forgotten_rows(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[Reservation, ...]:
+    is_forgotten = forgetting.get_filter(scope.vdn.pk)
+    return tuple(row for row in rows if not (row.called_no and is_forgotten(row.called_no)))
+
+
+def _drop_forgotten(scope: Scope, page: Page[Reservation]) -> Page[Reservation]:
+    """Return the page without the rows of forgotten numbers, which CC-iSales may still list."""
+    kept = _drop_forgotten_rows(scope, page.items)
+    if len(kept) == len(page.items):
+        return page
+    return replace(page, items=kept, total=max(0, page.total - len(page.items) + len(kept)))
 
 
 def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
@@ -302,6 +324,17 @@ def clear_memory() -> None:
     """Forget which rows this process has stored."""
     with _lock:
         _stored.clear()
+
+
+def clear_caches() -> None:
+    """Delete every cached page and row, in the memory of this process or in Redis."""
+    clear_memory()
+    for room, prefix in (("default", "page:"), ("rows", "")):
+        kept = caches[room]
+        if isinstance(kept, ForgivingRedisCache):
+            kept.delete_prefix(prefix)
+        else:
+            kept.clear()
 
 
 def _filter_visible(
@@ -379,7 +412,8 @@ def _filter_number(
 
 def _get_cached(scope: Scope, appoint_id: str) -> FoundReservation | None:
     cached: FoundReservation | None = caches["rows"].get(_get_row_key(scope, appoint_id))
-    return cached
+    number = cached.row.called_no if cached else None
+    return None if number and forgetting.get_filter(scope.vdn.pk)(number) else cached
 
 
 def _get_row_key(scope: Scope, appoint_id: str) -> str:

@@ -23,7 +23,7 @@ from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import live, mirror
 from isales_proxy.reservations.coverage import Coverage, Gap
-from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation
+from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
 from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
 from isales_proxy.reservations.pages import (
     AllRows,
@@ -50,6 +50,7 @@ __all__ = [
     "SourceRefused",
     "TabCounts",
     "choose_source",
+    "clear_caches",
     "count_tabs",
     "get",
     "get_last_seen_number",
