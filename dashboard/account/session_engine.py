@@ -13,13 +13,26 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseBase
 
-from isales_proxy.core.database import optional_write
+from isales_proxy.core.database import is_unavailable, optional_write
 
 
 class SessionStore(cached_db.SessionStore):
     """Django's, which besides knows of changes that need not be stored."""
 
     noted = False
+
+    def save(self, must_create: bool = False) -> None:
+        """Save like Django. Raises the database's own error where it takes no write just now.
+
+        That is answered with 503; `UpdateError` would say that the session has ended.
+        """
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            reason = error.__context__
+            if reason is not None and is_unavailable(reason):
+                raise reason from reason.__cause__
+            raise
 
     def note(self, key: str, value: Any) -> None:
         """Set a value that may be lost."""

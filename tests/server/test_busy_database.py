@@ -77,13 +77,16 @@ def sessions(site: Site, *names: str) -> list[requests.Session]:
     return found
 
 
+def read_token(page: str) -> str:
+    return re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]  # type: ignore[index]
+
+
 def log_in(base: str, *, fragment: bool = False) -> requests.Response:
     found = requests.Session()
     form = found.get(f"{base}/accounts/login/", timeout=15).text
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
     return found.post(
         f"{base}/accounts/login/",
-        {"login": "maria", "password": PASSWORD, "csrfmiddlewaretoken": token},
+        {"login": "maria", "password": PASSWORD, "csrfmiddlewaretoken": read_token(form)},
         headers={"HX-Request": "true"} if fragment else {},
         allow_redirects=False,
         timeout=15,
@@ -147,6 +150,17 @@ def test_a_full_database_is_read_and_told_like_a_held_one(site: Site) -> None:
         answers = [log_in(base).status_code for _ in range(25)]
     assert set(answers) <= {302, 503}
     assert answers[-1] == 503
+
+
+def test_a_session_that_cannot_be_saved_has_not_ended(site: Site, base: str) -> None:
+    (reader,) = sessions(site, "maria")
+    page = reader.get(f"{base}/accounts/tokens/new/", timeout=15).text
+    form = {"csrfmiddlewaretoken": read_token(page), "time_zone": "Nowhere/Land"}
+    with other_writer(site):
+        # The refused zone is kept in the session for the next page.
+        answer = reader.post(f"{base}/preferences/zone/", form, timeout=15)
+        assert answer.status_code == 503
+    assert reader.get(base + LIST, timeout=15).status_code == 200
 
 
 def test_programs_get_a_problem(site: Site, base: str) -> None:
