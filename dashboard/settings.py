@@ -140,7 +140,11 @@ TEMPLATES = [
 # How long a statement waits for another writer, in seconds. The web server sets less than the jobs
 # and commands have, since a person waits there; see `gunicorn_conf`.
 DATABASE_WAIT = int(os.environ.get("CALLBOARD_DATABASE_WAIT_SECONDS", "20"))
-DATABASES: dict[str, Any] = {"default": {**database, "CONN_HEALTH_CHECKS": True}}
+# A connection of SQLite that is made anew for each request costs 5 ms: the last one that is closed
+# writes the log back into the file.
+DATABASES: dict[str, Any] = {
+    "default": {**database, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
+}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -148,7 +152,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
         "options": f"-c lock_timeout={DATABASE_WAIT}s",
@@ -158,7 +161,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Raise it when a class that is kept in the cache changes its shape; a rule test says when.
 CACHE_VERSION = 3
-# Single rows have a room of their own: fifty of them with every page must not crowd the pages out.
+# Answers and single rows have rooms of their own: fifty rows with every page must not crowd the
+# pages out.
 CACHES: dict[str, Any] = {
     room: {
         "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
@@ -170,11 +174,15 @@ CACHES: dict[str, Any] = {
     }
     if cache_url
     else {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "BACKEND": backend,
         "LOCATION": room,
-        "OPTIONS": {"MAX_ENTRIES": 5000},
+        "OPTIONS": {"MAX_ENTRIES": most},
     }
-    for room in ("default", "rows")
+    for room, backend, most in (
+        ("default", "django.core.cache.backends.locmem.LocMemCache", 5000),
+        ("answers", "isales_proxy.core.memory_cache.ObjectCache", 1000),
+        ("rows", "isales_proxy.core.memory_cache.ObjectCache", 5000),
+    )
 }
 
 HUEY: dict[str, Any] = {

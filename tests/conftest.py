@@ -84,7 +84,7 @@ def forget() -> Callable[[], None]:
 def _forget() -> None:
     # A request leaves its reader's language switched on in this thread.
     translation.deactivate()
-    for room in ("default", "rows"):
+    for room in ("default", "answers", "rows"):
         caches[room].clear()
     book.clear_memory()
     occurrences.clear_memory()

@@ -37,7 +37,7 @@ def _away(settings: Any) -> None:
         "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
         "LOCATION": "redis://127.0.0.1:1/0",
     }
-    settings.CACHES = {"default": away, "rows": away}
+    settings.CACHES = {"default": away, "answers": away, "rows": away}
     assert caches["default"].get("anything") is None
 
 
