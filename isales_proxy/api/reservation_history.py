@@ -68,8 +68,8 @@ class ReservationHistoryView(PersonalView):
         operation_id="reservation_history",
         summary="History of a reservation",
         description=(
-            "What the mirror saw of a reservation: created, moved, handed over, its result, gone, "
-            "returned, each with the interval in which it happened. CC-iSales is not asked. Earlier "
+            "What the mirror saw of a reservation: created, moved, handed over, its result, "
+            "gone, returned, each with its interval of time. CC-iSales is not asked. Earlier "
             "versions are kept for a time that the operator sets."
         ),
         responses={

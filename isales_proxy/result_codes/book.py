@@ -59,6 +59,11 @@ def get_shipped(code: str) -> Explanation:
     return _load_guide().get(code, NOTHING)
 
 
+def list_codes() -> frozenset[str]:
+    """List the codes that have a built-in explanation."""
+    return frozenset(_load_guide())
+
+
 @cache
 def _load_guide() -> Mapping[str, Explanation]:
     text = files("isales_proxy").joinpath("data/code-guide.csv").read_text("utf-8")
