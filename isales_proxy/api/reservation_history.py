@@ -69,8 +69,8 @@ class ReservationHistoryView(PersonalView):
         summary="History of a reservation",
         description=(
             "What the mirror saw of a reservation: created, moved, handed over, its result, "
-            "gone, returned, each with its interval of time. CC-iSales is not asked. Earlier "
-            "versions are kept for a time that the operator sets."
+            "gone, returned, each with its interval of time. Nothing is asked of CC-iSales. "
+            "Earlier versions are kept for a time that the operator sets."
         ),
         responses={
             200: ReservationHistory,
