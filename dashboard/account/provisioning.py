@@ -17,8 +17,9 @@ from django.shortcuts import render
 
 from dashboard.account import log_in_audit, provider_calls
 from isales_proxy.access import ROLE_PERMISSIONS
-from isales_proxy.accounts import changes, granted_access, sessions
-from isales_proxy.accounts.granted_access import GrantedAccess
+from isales_proxy.accounts import changes, sessions
+from isales_proxy.accounts import services as people
+from isales_proxy.accounts.services import GrantedAccess
 from isales_proxy.models import Role
 
 log = structlog.get_logger("isales")
@@ -36,7 +37,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         granted = map_claims(sociallogin.account.extra_data)
         person = sociallogin.user if sociallogin.is_existing else None
         if person is not None:
-            granted_access.synchronise_access(person=person, granted=granted)
+            people.synchronise_access(person=person, granted=granted)
         if granted:
             return
         if person is not None:
@@ -52,7 +53,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         with changes.record_changes(by=None, people=[]) as touched:
             person = super().save_user(request, sociallogin, form)
             touched.add(person.pk)
-        granted_access.synchronise_access(person=person, granted=granted)
+        people.synchronise_access(person=person, granted=granted)
         return person
 
     def on_authentication_error(
@@ -86,7 +87,7 @@ def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
     values = _list_values(claims.get("roles"))
     account = claims.get("agent_account")
     said = str(account) if isinstance(account, str | int) else ""
-    agent_account = granted_access.clean_agent_account(said)
+    agent_account = people.clean_agent_account(said)
     found: dict[int, GrantedAccess] = {}
     for grant in sso.grants:
         role = Role(grant.role)
