@@ -131,9 +131,9 @@ def _wait_until_alive(port: int, server: Process) -> None:
     raise AssertionError("the server did not come up")
 
 
-# For a module at a time: while Playwright runs it keeps an event loop in this thread, in which
-# Django refuses to ask the database, and other tests of this worker have to.
-@pytest.fixture(scope="module")
+# Until the last browser test in a row: while Playwright runs it keeps an event loop in this thread,
+# in which Django refuses to ask the database, and other tests of this worker have to.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert found, "Chromium is missing: apt-get install chromium"
