@@ -26,10 +26,10 @@ log = structlog.get_logger("isales")
 
 
 class ClaimsAdapter(DefaultSocialAccountAdapter):
-    """allauth's, with roles from claims."""
+    """allauth's adapter, with roles from claims."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002
-        """Whoever got past `pre_social_login` has a role here."""
+        """Return True: `pre_social_login` refuses people without a role."""
         return True
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
@@ -70,7 +70,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         log_in_audit.record_failed("", reason="single sign-on")
 
     def get_requests_session(self) -> Any:
-        """A session whose Authorization no `.netrc` overwrites."""
+        """Return a session whose Authorization no `.netrc` overwrites."""
         session = super().get_requests_session()
         session.trust_env = False
         return provider_calls.limit_session(session)
@@ -104,7 +104,7 @@ def _count_permissions(role: Role) -> int:
 
 
 def _list_values(said: Any) -> set[str]:
-    """One role may come alone, several as a list; anything else is none."""
+    """List the roles of a claim: one as text, several as a list; none in any other type."""
     if isinstance(said, str):
         return {said}
     return {each for each in said if isinstance(each, str)} if isinstance(said, list) else set()
