@@ -1,7 +1,7 @@
-"""allauth's tables in Django's admin: away with them.
+"""Removal of allauth's tables from Django's admin.
 
-They would let somebody make second factors, sessions and links to single sign-on by hand, past the
-audit and past an admin's reach.
+There second factors, sessions and links to single sign-on could be created past the audit and past
+the limits of an admin.
 """
 
 from __future__ import annotations

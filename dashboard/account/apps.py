@@ -4,8 +4,7 @@ from django.apps import AppConfig
 
 
 class SignInConfig(AppConfig):
-    """Additions to allauth. The app is listed after allauth's apps, whose admin pages it takes
-    away."""
+    """Additions to allauth. Listed after allauth's apps, whose admin pages it removes."""
 
     name = "dashboard.account"
     label = "sign_in"

@@ -22,8 +22,8 @@ _FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
 
 
 class EndedSessionMiddleware:
-    """Leads a POST of an ended session to the log-in and from there to its form, with what was
-    typed; makes a page of every 405."""
+    """Redirects a POST of an ended session to the log-in and from there to its form, with what
+    was typed; renders a page for every 405."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -58,7 +58,7 @@ def _announce_lost_post(request: HttpRequest) -> bool:
 
 
 def _redirect_to_log_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """A redirect to the log-in, with the reason; any other redirect as it is."""
+    """Add the reason to a redirect to the log-in; return any other redirect as it is."""
     path = response.headers["Location"].partition("?")[0]
     login = reverse(settings.LOGIN_URL)
     if path not in {login, reverse("admin:login")} or request.path in {login, path}:
@@ -93,7 +93,7 @@ def _redirect_to_log_in(request: HttpRequest, response: HttpResponseBase) -> Htt
 
 
 def _render_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
-    """The page of a 405, with a way back."""
+    """Render the page of a 405, with a link back."""
     allowed = response.headers.get("Allow", "")
     context = {
         "read_only": "GET" in allowed,
@@ -105,7 +105,7 @@ def _render_not_allowed(request: HttpRequest, response: HttpResponseBase) -> Htt
 
 
 def _find_parent(path: str) -> str:
-    """The nearest address above this one that there is."""
+    """Find the nearest existing address above this one."""
     while path.count("/") > 2:
         path = path.rstrip("/").rpartition("/")[0] + "/"
         try:

@@ -36,7 +36,7 @@ class _LimitedCodeForm(CleanedInput):
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        """The code, if it is right."""
+        """Return the right code. Raises ValidationError."""
         try:
             attempt = sign_in_attempts.count((sign_in_attempts.CODES_BY_PERSON, str(self.user.pk)))
         except sign_in_attempts.TooManyAttempts:
@@ -64,25 +64,25 @@ class _LimitedCodeForm(CleanedInput):
 
 
 class NameForm(CleanedInput, LoginForm):
-    """Asked for at the log-in: a name, which is cleaned, and a password, which is not."""
+    """Form of the log-in: a user name, which is cleaned, and a password, which is not."""
 
 
 class CodeForm(_LimitedCodeForm, AuthenticateForm):
-    """Asked for at the log-in."""
+    """Form of the second factor at the log-in."""
 
 
 class CodeAgainForm(_LimitedCodeForm, ReauthenticateForm):
-    """Asked for when somebody confirms who they are."""
+    """Form of the second factor at a reauthentication."""
 
 
 class KeyForm(CleanedInput, AddWebAuthnForm):
-    """By which a security key is added."""
+    """Form that adds a security key."""
 
     name = forms.CharField(required=False, max_length=_LONGEST_KEY_NAME)
 
 
 class SetUpForm(CleanedInput, ActivateTOTPForm):
-    """By which an app is set up: its code is used then, and no log-in takes it again."""
+    """Form that sets up an authenticator app; no log-in accepts its code again."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         secret = context.request.session.get(SECRET_SESSION_KEY)
@@ -92,7 +92,7 @@ class SetUpForm(CleanedInput, ActivateTOTPForm):
             self.secret = context.request.session[SECRET_SESSION_KEY] = secret
 
     def clean_code(self) -> str:
-        """The code, if it is right and was not used."""
+        """Return the right code, unless it was used before. Raises ValidationError."""
         code = str(super().clean_code())
         adapter = get_adapter()
         # Of a log-in allauth notes the code as used, of a set-up it does not. Never saved.
@@ -117,12 +117,12 @@ class _PlainFields:
 
 
 class OwnPasswordAgainForm(_PlainFields, PasswordAgainForm):
-    """Asked for when somebody confirms who they are, and has no second factor."""
+    """Form that asks for the password again of somebody without a second factor."""
 
 
 class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
-    """By which people change their own password: the one they have is asked for, and guesses at it
-    count like those of a log-in."""
+    """Form that changes one's own password. It asks for the current one; wrong ones count like
+    those of a log-in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -131,7 +131,7 @@ class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
         self.fields["password2"].label = _("New password, again")
 
     def clean_oldpassword(self) -> str:
-        """The password, if it is right."""
+        """Return the right password. Raises ValidationError."""
         name = self.user.get_username()
         try:
             attempt = count_password(context.request, name)

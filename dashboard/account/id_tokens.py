@@ -31,11 +31,11 @@ _LONGEST_SUBJECT: Final = 191
 
 
 class InvalidIdToken(ValueError):
-    """The token proves nothing; the message has no part of it."""
+    """Refusal of a token; the message contains no part of it."""
 
 
 def compute_nonce(verifier: str) -> str:
-    """The nonce of the attempt that this PKCE verifier belongs to.
+    """Compute the nonce of the attempt that this PKCE verifier belongs to.
 
     Drawn from it, so that the two cannot come from different attempts.
     """
@@ -45,8 +45,8 @@ def compute_nonce(verifier: str) -> str:
 def verify_id_token(
     raw: str, *, keys: Mapping[str, Any], issuer: str, client_id: str, nonce: str
 ) -> dict[str, Any]:
-    """The claims of a token that is signed by one of `keys` (a JWK set), of this issuer, for us,
-    of this attempt, and not expired. Raises InvalidIdToken."""
+    """Return the claims of a token that is signed by one of `keys` (a JWK set), of this issuer,
+    for us, of this attempt, and not expired. Raises InvalidIdToken."""
     try:
         header = jwt.get_unverified_header(raw)
         found: dict[str, Any] = jwt.decode(

@@ -1,4 +1,4 @@
-"""Log-ins in the audit: those that came in, those that failed, who was locked out, who left.
+"""Log-ins in the audit: successful, failed, locked out, ended.
 
 A stranger can fail as often as they like, so what they can write is bounded: failures one by one up
 to so many a minute in all, of the rest that there were more; a lock-out once in five minutes for
@@ -79,7 +79,7 @@ def record_locked_out(name: str) -> None:
 
 
 def record_throttled(person: User | None) -> None:
-    """An address or a person sends more than is answered; told once a minute for each address."""
+    """Record that an address or person sends too many requests, once a minute for each address."""
     FAILED.inc()
     if not cache.add(f"too-many:{hash_key(audit.current_address())}", 1, _MINUTE.seconds):
         return

@@ -35,8 +35,8 @@ _SETTING_UP: Final = frozenset(
 
 
 class GateMiddleware:
-    """Leads to what must be done first: pages by a redirect, fragments by `HX-Redirect`, programs
-    by a problem 403."""
+    """Redirects to the step that is due: pages by a redirect, fragments by `HX-Redirect`, API
+    clients by a problem 403."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -13,14 +13,14 @@ from isales_proxy.models import User
 
 
 class PasswordBackend(AuthenticationBackend):
-    """allauth's; where single sign-on is the only way in, for superusers alone.
+    """allauth's backend; for superusers alone where single sign-on is the only way in.
 
     The password of everybody else is worked out all the same, so that the answer takes as long and
     reads as with a wrong one.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
-        """The person, or None."""
+        """Return the person, or None."""
         user = super().authenticate(request, **credentials)
         sso = settings.SIGN_IN.single_sign_on
         if user is not None and sso is not None and sso.only and not user.is_superuser:
@@ -28,7 +28,7 @@ class PasswordBackend(AuthenticationBackend):
         return user
 
     def _authenticate_by_username(self, username: str, password: str) -> Any:
-        """Looked up in any case; refused where several people could be meant."""
+        """Check the password of the one person of this user name, in upper or lower case."""
         return self._check_password(User.objects.named(username), password)
 
 

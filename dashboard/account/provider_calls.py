@@ -91,7 +91,7 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
 
 
 def _read(answer: Any) -> Any:
-    """The answer with its body, which has a bound."""
+    """Read the body of the answer. Raises ValueError beyond a bound."""
     body = bytearray()
     for piece in answer.iter_content(_PIECE):
         body += piece

@@ -17,18 +17,19 @@ from django.shortcuts import render
 
 from dashboard.account import log_in_audit, provider_calls
 from isales_proxy.access import ROLE_PERMISSIONS
-from isales_proxy.accounts import changes, granted_access, sessions
-from isales_proxy.accounts.granted_access import GrantedAccess
+from isales_proxy.accounts import changes, sessions
+from isales_proxy.accounts import services as people
+from isales_proxy.accounts.services import GrantedAccess
 from isales_proxy.models import Role
 
 log = structlog.get_logger("isales")
 
 
 class ClaimsAdapter(DefaultSocialAccountAdapter):
-    """allauth's, with roles from claims."""
+    """allauth's adapter, with roles from claims."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002
-        """Whoever got past `pre_social_login` has a role here."""
+        """Return True: `pre_social_login` refuses people without a role."""
         return True
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
@@ -36,7 +37,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         granted = map_claims(sociallogin.account.extra_data)
         person = sociallogin.user if sociallogin.is_existing else None
         if person is not None:
-            granted_access.synchronise_access(person=person, granted=granted)
+            people.synchronise_access(person=person, granted=granted)
         if granted:
             return
         if person is not None:
@@ -52,7 +53,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         with changes.record_changes(by=None, people=[]) as touched:
             person = super().save_user(request, sociallogin, form)
             touched.add(person.pk)
-        granted_access.synchronise_access(person=person, granted=granted)
+        people.synchronise_access(person=person, granted=granted)
         return person
 
     def on_authentication_error(
@@ -69,7 +70,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         log_in_audit.record_failed("", reason="single sign-on")
 
     def get_requests_session(self) -> Any:
-        """A session whose Authorization no `.netrc` overwrites."""
+        """Return a session whose Authorization no `.netrc` overwrites."""
         session = super().get_requests_session()
         session.trust_env = False
         return provider_calls.limit_session(session)
@@ -86,7 +87,7 @@ def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
     values = _list_values(claims.get("roles"))
     account = claims.get("agent_account")
     said = str(account) if isinstance(account, str | int) else ""
-    agent_account = granted_access.clean_agent_account(said)
+    agent_account = people.clean_agent_account(said)
     found: dict[int, GrantedAccess] = {}
     for grant in sso.grants:
         role = Role(grant.role)
@@ -103,7 +104,7 @@ def _count_permissions(role: Role) -> int:
 
 
 def _list_values(said: Any) -> set[str]:
-    """One role may come alone, several as a list; anything else is none."""
+    """List the roles of a claim: one as text, several as a list; none in any other type."""
     if isinstance(said, str):
         return {said}
     return {each for each in said if isinstance(each, str)} if isinstance(said, list) else set()

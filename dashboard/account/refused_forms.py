@@ -39,12 +39,12 @@ class _Redirect(SeeOther):
     """A redirect in the place of a page that was not rendered yet."""
 
     def render(self) -> _Redirect:
-        """Be rendered, as Django asks of every answer of a template."""
+        """Return itself: Django renders every answer of a template."""
         return self
 
 
 class RefusedFormMiddleware:
-    """Leads a refused form to its page, and tells that page what was wrong."""
+    """Redirects a refused form to its page, and passes the errors on to that page."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -58,7 +58,7 @@ class RefusedFormMiddleware:
     def process_template_response(
         self, request: HttpRequest, response: SimpleTemplateResponse
     ) -> SimpleTemplateResponse | _Redirect:
-        """Lead away from the answer to a POST; on the page that follows, put the errors back."""
+        """Redirect from the answer to a POST; restore the errors on the page that follows."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         if name not in _PAGES:
             return response

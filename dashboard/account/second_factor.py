@@ -1,4 +1,4 @@
-"""allauth's second factor as we want it: sealed, without e-mail, and not to be given up."""
+"""Second factor by allauth: sealed, without e-mail, the last one kept where it is required."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SealedAdapter(DefaultMFAAdapter):
         return encryption.encrypt(text, purpose=_PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return what was sealed; if it cannot be opened, a secret that no code fits."""
+        """Open a sealed secret; return one that no code fits if it cannot be opened."""
         try:
             return encryption.decrypt(encrypted_text, purpose=_PURPOSE)
         except encryption.DecryptionFailed:
@@ -40,21 +40,21 @@ class SealedAdapter(DefaultMFAAdapter):
             return base64.b32encode(secrets.token_bytes(20)).decode("ascii")
 
     def can_delete_authenticator(self, authenticator: Any) -> bool:
-        """Not the last one of a person who must have one."""
+        """Return False for the last second factor of a person who must have one."""
         if not second_factors.is_required_of(authenticator.user):
             return True
         return second_factors.has_second_factor(authenticator.user, but=authenticator.pk)
 
     def get_totp_issuer(self) -> str:
-        """The product's name, for which the app lists the code."""
+        """Return the product's name, under which the app lists the code."""
         return _PRODUCT
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """The host by which the browser came, without its port."""
+        """Return the host of the request without its port, and the product's name."""
         return {"id": context.request.get_host().partition(":")[0], "name": _PRODUCT}
 
     def generate_authenticator_name(self, user: Any, type: Any) -> str:  # noqa: A002 - allauth's signature
-        """`Security key 2`."""
+        """Return a name such as `Security key 2`."""
         number = Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1
         return _("Security key %(number)s") % {"number": number}
 
@@ -84,10 +84,10 @@ def has_passed_second_factor(session: Any, user: Any) -> bool:
 
 
 def mark_passed(session: Any, user: Any) -> None:
-    """Remember that they did."""
+    """Mark the session as one with a second factor."""
     session[_PASSED] = user.pk
 
 
 def clear_passed(session: Any) -> None:
-    """There is none left that could have been passed."""
+    """Remove the mark, after the last second factor."""
     session.pop(_PASSED, None)

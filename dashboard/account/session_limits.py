@@ -1,7 +1,7 @@
-"""How long a session lasts: so long after its begin, and so long after a person's last act.
+"""Limits of a session: a time after its start, and a time after the person's last activity.
 
-A page that looks after itself says so by `X-Poll`; such a request neither counts as an act nor
-brings an ended session back.
+A page that polls says so by `X-Poll`; such a request neither counts as activity nor brings an ended
+session back.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MINUTE: Final = 60
 
 
 def start_session(session: Any, *, now: float) -> None:
-    """Let the session begin now."""
+    """Start the session's clock."""
     session[_BEGAN] = session[_SEEN] = int(now)
 
 
@@ -44,7 +44,7 @@ def get_start(session: Any) -> float:
 
 
 class SessionLimitsMiddleware:
-    """Ends sessions that are over, and notes acts."""
+    """Ends sessions that are over, and records activity."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -35,7 +35,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """The provider's description of itself, if it is that of the configured issuer."""
+        """Return the provider's description of itself. Raises OAuth2Error for another issuer."""
         found: dict[str, Any] | None = getattr(self, "_openid_config", None)
         if found is None:
             found = _fetch_description(self.get_provider().server_url)
@@ -47,22 +47,22 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         return found
 
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002 - allauth's signature
-        """Where the provider sends people back to."""
+        """Return the address to which the provider sends people back."""
         return str(build_absolute_uri(request, reverse("single_sign_on_callback")))
 
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
     ) -> Any:
-        """The token endpoint's answer; keeps the verifier of the attempt."""
+        """Return the token endpoint's answer; keep the verifier of the attempt."""
         self._verifier = pkce_code_verifier or ""
         return super().get_access_token_data(request, app, client, pkce_code_verifier)
 
     def parse_token(self, data: Any) -> SocialToken:
-        """The access token, which is used once and kept nowhere."""
+        """Return the access token, which is used once and never stored."""
         return SocialToken(token=str(data["access_token"]))
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> Any:
-        """The log-in that the ID token proves; other claims are filled up from `userinfo`."""
+        """Return the log-in of a valid ID token; other claims come from `userinfo`."""
         raw = kwargs["response"].get("id_token")
         if not self._verifier or not isinstance(raw, str):
             raise OAuth2Error("No ID token.")
@@ -90,28 +90,28 @@ class Provider(OpenIDConnectProvider):
     oauth2_adapter_class = Adapter
 
     def get_login_url(self, request: HttpRequest, **_more: Any) -> str:  # noqa: ARG002 - allauth's signature
-        """Where an attempt begins."""
+        """Return the address at which an attempt begins."""
         return reverse("single_sign_on")
 
     def get_callback_url(self) -> str:
-        """Where the provider sends people back to."""
+        """Return the address to which the provider sends people back."""
         return reverse("single_sign_on_callback")
 
     def get_default_scope(self) -> list[str]:
-        """No e-mail address: nobody is found or written to by one."""
+        """Return the scopes, without `email`: accounts have no e-mail address."""
         return ["openid", "profile"]
 
     def get_pkce_params(self) -> dict[str, Any]:
-        """PKCE, and the nonce that belongs to it."""
+        """Return PKCE and the nonce that belongs to it."""
         found: dict[str, Any] = super().get_pkce_params()
         return {**found, "nonce": id_tokens.compute_nonce(found["code_verifier"])}
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        """The provider's own number of the person, which never changes hands."""
+        """Return the provider's own ID of the person, which is never given to another one."""
         return str(data["sub"])
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return what granting needs of the claims, and nothing else of the person."""
+        """Return the claims that access is granted by, and nothing else of the person."""
         sso = _get_settings()
         return {
             "roles": get_claim(data, sso.role_claim),
@@ -119,7 +119,7 @@ class Provider(OpenIDConnectProvider):
         }
 
     def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Names for people to read."""
+        """Return user name and names, cut to 150 characters."""
         fields = {
             "username": data.get("preferred_username"),
             "first_name": data.get("given_name"),
@@ -129,12 +129,12 @@ class Provider(OpenIDConnectProvider):
         return {name: text[:150] for name, text in fields.items() if isinstance(text, str)}
 
     def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:  # noqa: ARG002 - allauth's signature
-        """None."""
+        """Return no addresses."""
         return []
 
 
 def get_claim(claims: Any, name: str) -> Any:
-    """A claim by its name, or by the dotted path to it, such as `realm_access.roles`; else None."""
+    """Return a claim by its name or its dotted path, such as `realm_access.roles`; else None."""
     if isinstance(claims, dict) and name in claims:
         return claims[name]
     for part in name.split("."):
@@ -150,8 +150,7 @@ def forget() -> None:
 
 
 def _fetch_description(address: str) -> dict[str, Any]:
-    """Return what the provider says of itself: each log-in begins with it, so it is kept for a
-    while."""
+    """Return the provider's description of itself, which is kept for some minutes."""
     kept = _descriptions.get(address)
     if kept is None or kept[0] <= time.monotonic():
         kept = (time.monotonic() + _KEPT, _fetch_json(address))
@@ -167,7 +166,7 @@ def _get_settings() -> SingleSignOn:
 
 
 def _fetch_json(address: str, *, bearer: str = "") -> dict[str, Any]:
-    """Return what the provider answers there. Raises OAuth2Error, whatever goes wrong."""
+    """Return the provider's answer at this address. Raises OAuth2Error for any failure."""
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     try:
         with get_adapter().get_requests_session() as session:

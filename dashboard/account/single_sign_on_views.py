@@ -28,7 +28,7 @@ _ATTEMPT_SECONDS: Final = 600
 @never_cache
 @require_safe
 def begin(request: HttpRequest) -> HttpResponseBase:
-    """To the provider's log-in page.
+    """Redirect to the provider's log-in page.
 
     By GET: our policy lets forms go nowhere else, not even by a redirect. What comes back counts
     only with the state that this browser's session holds.
@@ -54,7 +54,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @require_safe
 def callback(request: HttpRequest) -> HttpResponseBase:
-    """Back from there, with the code for a token."""
+    """Complete the log-in with the code that the provider gave."""
     _require_single_sign_on()
     view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER_ID))
     answer: HttpResponseBase = view(request)
@@ -63,7 +63,7 @@ def callback(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def cancelled(request: HttpRequest) -> HttpResponse:
-    """The person turned back at the provider."""
+    """Render the page for who cancelled at the provider."""
     _require_single_sign_on()
     return render(request, "socialaccount/login_cancelled.html")
 

@@ -100,14 +100,14 @@ def save(
 
 
 def find(*, user: User, key: str, now: datetime | None = None) -> Draft | None:
-    """The draft of this key, or what came of its form; None where nothing is kept any more."""
+    """Find the draft of this key, or the outcome of its form; None once it is over."""
     since = (now or timezone.now()) - KEPT
     row = FormDraft.objects.for_person(user).saved(since=since).filter(key=key).first()
     return None if row is None else _create_draft(row)
 
 
 def find_latest(*, user: User, address: str, now: datetime | None = None) -> Draft | None:
-    """The newest draft of the form at this address that was not carried out."""
+    """Find the newest draft of the form at this address that was not carried out."""
     since = (now or timezone.now()) - OFFERED
     rows = FormDraft.objects.for_person(user).pending().saved(since=since)
     row = rows.filter(address=address).first()
@@ -145,7 +145,7 @@ def once(
 
 
 def take_secret(*, user: User, key: str, now: datetime | None = None) -> str:
-    """The secret that a form made, at the first call only; "" afterwards."""
+    """Return the secret that a form made, at the first call only; "" afterwards."""
     since = (now or timezone.now()) - SHOWN_WITHIN
     with transaction.atomic():
         own = FormDraft.objects.select_for_update().filter(user=user, key=key)

@@ -114,7 +114,7 @@ def revoke_all(*, person: User, by: User | None) -> int:
 
 
 def authenticate(text: str) -> ApiToken | None:
-    """The token of this text, with its person; None when there is none that may act now."""
+    """Return the valid token of this text with its active person, or None."""
     if not _TOKEN.fullmatch(text):
         return None
     found: ApiTokenQuerySet = ApiToken.objects.valid(timezone.now()).select_related("user")

@@ -50,7 +50,7 @@ def append(event: AuditEvent) -> None:
 
 
 def lock_head() -> AuditHead:
-    """The head, for this transaction alone; made where there was none."""
+    """Lock the head for this transaction; create it where there is none."""
     head = AuditHead.objects.select_for_update().current()
     if head is None:
         AuditHead.objects.get_or_create(pk=1, defaults={"seal": _compute_seal("", 0, "")})
@@ -59,7 +59,7 @@ def lock_head() -> AuditHead:
 
 
 def compute_fingerprint(event: Any, key: bytes | None = None) -> str:
-    """Hexadecimal, over every field but the number, which the database gives."""
+    """Compute the fingerprint, hexadecimal, of every field but the number given by the database."""
     return _compute_mac(key or encryption.derive_key(_EVENTS), to_canonical(event))
 
 
@@ -70,12 +70,12 @@ def is_intact(event: Any, keys: Sequence[bytes]) -> bool:
 
 
 def get_keys() -> list[bytes]:
-    """The keys that events may have been written with, today's first."""
+    """Return the keys that events may have been written with, the current one first."""
     return encryption.derive_all_keys(_EVENTS)
 
 
 def to_canonical(event: Any) -> bytes:
-    """One form for one content, whichever database it went through."""
+    """Encode the event as JSON that is the same for every database."""
     facts = {name: getattr(event, name) for name in _FIELDS}
     facts["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
     facts["detail"] = _normalise_numbers(event.detail)
@@ -110,7 +110,7 @@ def _compute_mac(key: bytes, text: bytes) -> str:
 
 
 def _normalise_numbers(value: Any) -> Any:
-    """PostgreSQL gives a whole float back as an integer, and no zero has a sign there."""
+    """Turn whole floats into integers, as PostgreSQL gives them back."""
     if isinstance(value, dict):
         return {key: _normalise_numbers(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -25,7 +25,7 @@ _IDS: Final = frozenset(
 
 
 class ContainsNumber(ValueError):
-    """A text of the audit holds what looks like somebody's number; the message says where alone."""
+    """Text of the audit that looks like a number; the message names the field only."""
 
 
 def mask_numbers(text: str) -> str:
@@ -39,7 +39,7 @@ def clean_line(text: str, longest: int) -> str:
 
 
 def clean_subject(text: str, number: str) -> str:
-    """The subject is an ID or a name, both of which may be long; never the number itself."""
+    """Return the subject (an ID or a name, which may be long) without the number itself."""
     told = re.sub(r"\D", "", number)
     whole = re.compile(rf"(?<!\d){told}(?!\d)")
     # A short one may well be that of a task, too.
@@ -50,7 +50,7 @@ def clean_subject(text: str, number: str) -> str:
 
 
 def clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The detail as JSON that comes back as it went in."""
+    """Return the detail as JSON that every database gives back alike."""
     return {clean_line(str(key), 100): _convert(value, str(key)) for key, value in detail.items()}
 
 

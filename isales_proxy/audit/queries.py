@@ -25,7 +25,7 @@ _CHUNK: Final = 500
 
 
 class TooManyEvents(ValueError):
-    """An export would have this many events, which is more than one file may hold."""
+    """Refusal of an export: more events (`total`) than a file may hold."""
 
     def __init__(self, total: int) -> None:
         super().__init__(f"{total} events")
@@ -75,7 +75,7 @@ class AuditExport:
 
 
 def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
-    """One page of the answer. Raises PermissionMissing."""
+    """List one page of events. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
     whole = _select_matching(scope, query)
     up = query.oldest_first
@@ -102,12 +102,12 @@ def _select_beyond(whole: AuditEventQuerySet, event: int, *, later: bool) -> Aud
 
 
 def _fetch_rows(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
-    """One page of these events and one more, the oldest first or the newest."""
+    """Fetch one page of these events and one more, the oldest first or the newest."""
     return list(part.order_by("pk" if up else "-pk")[: SIZE + 1])
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
-    """Every event that matches, recorded as an export, of the number too that was asked for.
+    """Export every matching event, recorded with the number that was searched for.
 
     Raises PermissionMissing and TooManyEvents.
     """
@@ -138,7 +138,7 @@ def list_actors(*, scope: Scope) -> list[str]:
 
 
 def get_verification_state(*, scope: Scope) -> AuditHead | None:
-    """When the chain was verified last, and what was wrong. Raises PermissionMissing."""
+    """Return the head: time and result of the last verification. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
     return AuditHead.objects.current()
 

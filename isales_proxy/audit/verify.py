@@ -1,4 +1,4 @@
-"""Walking the chain of the audit from its beginning to its head."""
+"""Verification of the audit chain, from its beginning to its head."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class _Walk:
         return None
 
     def _check_head(self) -> Verdict:
-        """With the head held nobody adds: what is there now must end where it says."""
+        """Check the end of the chain while the head is locked, so that nobody adds events."""
         with transaction.atomic():
             head = AuditHead.objects.select_for_update().current()
             while batch := self._fetch_batch():
@@ -160,7 +160,7 @@ class _Walk:
 
 
 def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
-    """The oldest events that are from before that time, at most so many, each checked.
+    """Yield the oldest events from before that time, at most `most`, each checked.
 
     Raises Broken at the first that is not as it was written.
     """
@@ -176,4 +176,4 @@ def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
 
 
 class Broken(ValueError):
-    """The chain is broken at this event, so nothing of it is deleted."""
+    """Break of the chain at this event; nothing of it is deleted."""

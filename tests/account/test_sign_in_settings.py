@@ -61,7 +61,7 @@ def test_nothing_has_to_be_set() -> None:
         ({"SESSION_IDLE_MINUTES": "soon"}, "SESSION_IDLE_MINUTES"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_unsuitable_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], named: str
 ) -> None:
     for name, value in env.items():

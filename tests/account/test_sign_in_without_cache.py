@@ -74,7 +74,7 @@ def test_a_code_logs_in_once_and_codes_are_guessed_only_so_often(
     assert not is_in(again)
 
 
-def test_what_counts_no_longer_is_deleted(people: dict[str, User], clock: Any) -> None:
+def test_expired_attempts_are_deleted(people: dict[str, User], clock: Any) -> None:
     log_in("agent", "wrong")
     assert SignInAttempt.objects.exists()
     clock.shift(7200)
@@ -129,7 +129,7 @@ def test_sessions_of_one_person_have_a_bound(people: dict[str, User], clock: Any
     assert [event.detail["which"] for event in ended] == ["oldest"] * 3
 
 
-def test_a_log_in_over_the_session_of_somebody_else_is_ones_own(people: dict[str, User]) -> None:
+def test_log_in_replaces_the_session_of_another_person(people: dict[str, User]) -> None:
     client = log_in("agent")
     before = client.session.session_key
     client.post(LOG_IN, {"login": "supervisor", "password": "wrong"})

@@ -82,7 +82,7 @@ def test_a_token_is_made_shown_once_and_works(
     assert text not in str(client.session.items())
 
 
-def test_making_one_wants_a_fresh_password(as_role: Any) -> None:
+def test_creating_a_token_requires_reauthentication(as_role: Any) -> None:
     client = as_role("admin")
     assert client.post(NEW, WISH).headers["Location"].startswith("/accounts/reauthenticate/")
     assert not ApiToken.objects.exists()
@@ -157,7 +157,7 @@ def test_revoking_asks_first_and_is_told(as_role: Any, people: dict[str, User]) 
     assert client.get(address).status_code == 404
 
 
-def test_anothers_token_is_not_there(as_role: Any, people: dict[str, User]) -> None:
+def test_foreign_token_is_not_found(as_role: Any, people: dict[str, User]) -> None:
     token, text = token_of(people["agent"], TokenScope.READ)
     client = as_role("admin")
     assert token.token_key not in client.get(LIST).content.decode()
@@ -191,9 +191,7 @@ def test_ended_tokens_are_deleted_in_time(
 ADMIN = "/admin/isales_proxy/apitoken/"
 
 
-def test_an_admin_revokes_tokens_of_people_in_reach_and_of_nobody_else(
-    as_role: Any, people: dict[str, User]
-) -> None:
+def test_admin_revokes_tokens_of_managed_people_only(as_role: Any, people: dict[str, User]) -> None:
     near, near_text = token_of(people["agent"], TokenScope.READ)
     stranger = User.objects.create_user("stranger", password="pass-word-1")
     Access.objects.create(user=stranger, vdn_id=89, role=Role.AUDITOR)

@@ -43,12 +43,14 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_its_pages_need_nothing_that_the_policy_forbids(admin: Client, page: str) -> None:
+def test_admin_pages_need_nothing_that_the_policy_forbids(admin: Client, page: str) -> None:
     _see_fit(admin.get(f"/admin/isales_proxy/{page}"))
 
 
 @pytest.mark.parametrize("page", [*PAGES, "vdn/add/"])
-def test_nor_do_those_of_a_superuser(people: Any, root: Client, page: str) -> None:
+def test_superusers_pages_need_nothing_that_the_policy_forbids(
+    people: Any, root: Client, page: str
+) -> None:
     _see_fit(root.get(f"/admin/isales_proxy/{page}"))
 
 
@@ -137,7 +139,7 @@ def test_result_codes_are_looked_at_only(admin: Client, vendor: Simulator) -> No
     assert admin.post(f"{address}delete/", {"post": "yes"}).status_code == 403
 
 
-def test_it_has_our_header_and_ways_back(admin: Client) -> None:
+def test_admin_has_our_header_and_ways_back(admin: Client) -> None:
     for page in ("/admin/", "/admin/isales_proxy/user/add/"):
         text = admin.get(page).content.decode()
         for address in ("/", "/accounts/", "/admin/isales_proxy/user/", "/vdn/88/settings/"):

@@ -40,6 +40,7 @@ PEOPLE = (
     # Whose second factor comes and goes, so that nobody else's log-in changes.
     ("keyholder", "--role", "auditor", "--vdn", "88"),
 )
+LIST = "/vdn/88/reservations/"
 WORKER = ("manage.py", "run_huey", "--quiet")
 # The shell first: it is the same engine without the windows that nobody sees here, and they take
 # most of the time.
@@ -130,9 +131,9 @@ def _wait_until_alive(port: int, server: Process) -> None:
     raise AssertionError("the server did not come up")
 
 
-# For a module at a time: while Playwright runs it keeps an event loop in this thread, in which
-# Django refuses to ask the database, and other tests of this worker have to.
-@pytest.fixture(scope="module")
+# Until the last browser test in a row: while Playwright runs it keeps an event loop in this thread,
+# in which Django refuses to ask the database, and other tests of this worker have to.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert found, "Chromium is missing: apt-get install chromium"
@@ -185,14 +186,18 @@ def sit(
 ) -> Iterator[Sit]:
     """A function that lets a person in and gives their seat; afterwards nobody may have complained.
 
-    Options are those of a browser context (viewport, color_scheme, java_script_enabled …) and
-    `expected`: parts of console messages that a test provokes.
+    The page is that of `at`. Options are those of a browser context (viewport, color_scheme,
+    java_script_enabled …) and `expected`: parts of console messages that a test provokes.
     """
     contexts: list[BrowserContext] = []
     seats: list[Seat] = []
 
     def take(
-        role: str | None = "supervisor", *, expected: tuple[str, ...] = (), **options: Any
+        role: str | None = "supervisor",
+        *,
+        at: str = LIST,
+        expected: tuple[str, ...] = (),
+        **options: Any,
     ) -> Seat:
         options.setdefault("viewport", {"width": 1440, "height": 900})
         options.setdefault("locale", "en-US")
@@ -205,12 +210,16 @@ def sit(
         seats.append(seat)
         seat.page.on("console", seat.heard)
         seat.page.on("pageerror", lambda error: seat.complaints.append(str(error)))
+        if role is None:
+            return seat
         if role in tickets:
             context.add_cookies(tickets[role])
-            seat.go("/vdn/88/reservations/")
-        if role is not None and not seat.page.url.endswith("/reservations/"):
+            seat.go(at)
+        if role not in tickets or "/accounts/login/" in seat.page.url:
             log_in(seat, role)
             tickets[role] = context.cookies()
+            if at != LIST:
+                seat.go(at)
         return seat
 
     yield take

@@ -17,7 +17,7 @@ from tests.support.single_sign_on import BEGIN, come, configure, is_in
 pytestmark = pytest.mark.django_db
 
 
-def test_a_mapped_role_gets_in(provider: Provider) -> None:
+def test_person_with_a_mapped_role_is_let_in(provider: Provider) -> None:
     client, answer = come(provider, to="/vdn/88/tasks/")
     assert answer.headers["Location"] == "/vdn/88/tasks/"
     assert is_in(client)

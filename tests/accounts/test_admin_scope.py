@@ -68,7 +68,9 @@ def test_who_is_made_an_admin_may_enter_and_who_is_none_any_more_may_not(
     assert enters(person) == (False, False, 403)
 
 
-def test_the_same_holds_beside_the_person(admin: Client, people: dict[str, User]) -> None:
+def test_access_given_beside_the_person_opens_the_admin(
+    admin: Client, people: dict[str, User]
+) -> None:
     person = people["auditor"]
     address = f"{ADMIN}user/{person.pk}/change/"
     assert change(admin, address, **{"accesses-0-role": "admin"}).status_code == 302
@@ -105,7 +107,7 @@ def test_who_is_made_a_superuser_may_enter(root: Client, people: dict[str, User]
     assert enters(people["auditor"])[0::2] == (True, 200)
 
 
-def test_an_admin_is_deleted_with_all_that_is_theirs(root: Client, people: dict[str, User]) -> None:
+def test_deleting_an_admin_deletes_their_rows(root: Client, people: dict[str, User]) -> None:
     address = f"{ADMIN}user/{people['admin'].pk}/delete/"
     assert root.post(address, {"post": "yes"}).status_code == 302
     assert not User.objects.filter(username="admin").exists()

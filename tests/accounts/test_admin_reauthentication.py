@@ -86,7 +86,9 @@ def test_a_typed_secret_is_never_left_in_the_session(
 
 
 @pytest.mark.parametrize("action", ["reset_second_factor", "end_sessions", "delete_selected"])
-def test_actions_of_the_list_want_it_too(people: dict[str, User], clock: Any, action: str) -> None:
+def test_list_actions_require_reauthentication(
+    people: dict[str, User], clock: Any, action: str
+) -> None:
     client = stale(clock)
     form = {"action": action, "_selected_action": str(people["agent"].pk)}
     form |= {"confirmed": "yes", "post": "yes"}
@@ -120,7 +122,7 @@ def test_guesses_at_the_old_password_count_like_those_of_a_log_in(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ones_own_second_factor_is_not_reset_there(people: dict[str, User]) -> None:
+def test_own_second_factor_cannot_be_reset_in_the_admin(people: dict[str, User]) -> None:
     client = log_in("admin")
     set_up_app(client)
     form = {"action": "reset_second_factor", "_selected_action": str(people["admin"].pk)}
