@@ -47,7 +47,7 @@ class ShownRow:
 
 
 class _Table(HTMLParser):
-    """Reads the rows of the table whose `<table>` has the class."""
+    """Reads the rows of the first table whose `<table>` has the class."""
 
     def __init__(self, css: str) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Table(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
-        if tag == "table":
+        if tag == "table" and not self.rows:
             self._inside = self._css in found.get("class", "").split()
         if not self._inside:
             return
@@ -87,8 +87,9 @@ class _Table(HTMLParser):
         self.rows[-1].cells[-1] += f" {text} "
 
 
-def read_table(text: str, css: str) -> list[list[str]]:
-    """Return the cells of each row of the table with this class, in one line each."""
+def read_table(text: str, css: str, section: str = "") -> list[list[str]]:
+    """Return the cells of each row of the first table with this class, in one line each; of the
+    first after the element with the ID `section`."""
     parser = _Table(css)
-    parser.feed(text)
+    parser.feed(text[text.index(f'id="{section}"') :] if section else text)
     return [[" ".join(cell.split()) for cell in row.cells] for row in parser.rows if row.cells]
