@@ -203,7 +203,8 @@ def test_file_has_the_rows_and_cells_of_its_list(
     _headings, *rows = read(content)
     shown = read_table(page.content.decode(), asked.listed.css, asked.listed.section)
     assert len(rows) == int(answer.headers["X-Row-Count"])
-    assert len(shown) == min(len(rows), 100)
+    # Lists of our own that have no pages show all.
+    assert len(shown) in {len(rows), 100}
     with translation.override(asked.language):
         times = TimeFormatter(timezone.now(), ZoneInfo(asked.zone))
         for cells, row in zip(shown, rows, strict=False):
@@ -214,12 +215,12 @@ def compare(asked: Asked, cells: list[str], row: list[str], times: TimeFormatter
     """Compare one row of the list with one of the file."""
     filled = set()
     for place, value in zip(asked.listed.cells, row, strict=True):
-        text = value.removeprefix("'").strip()
+        text = value.strip()
         if place is None or not text or text == "0":
             continue
         filled.add(place)
-        for part in re.split("; |↵", text):
-            shown = spell(part, times)
+        for part in re.split("; | · |↵", text):
+            shown = spell(part.removeprefix("'"), times)
             assert any(each in cells[place] for each in shown), (asked, shown, cells)
     for place, cell in enumerate(cells):
         if place in asked.listed.cells and place not in filled:
