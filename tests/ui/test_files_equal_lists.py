@@ -94,7 +94,7 @@ LISTS = {
     "audit": Listed(
         f"{VDN}audit/",
         "audit",
-        (None, 0, 1, None, 2, 2, None, 3, 3, None, None),
+        (3, 0, 1, None, 2, 2, None, 3, 3, None, None),
         roles=("auditor", "admin"),
         # Not the exports themselves, which are events as well.
         filters={"kind": ("call_data.taken", "session.begun", "write_back.queued")},
