@@ -166,6 +166,19 @@ def test_foreign_token_is_not_found(as_role: Any, people: dict[str, User]) -> No
     assert program(text).get("/api/v1/vdns/").status_code == 200
 
 
+def test_own_tokens_have_an_order_pages_and_a_file(as_role: Any, people: dict[str, User]) -> None:
+    token_of(people["admin"], TokenScope.READ)
+    made = [token_of(people["agent"], TokenScope.READ, days=days)[0] for days in (7, 1, 30)]
+    ends = [made[index].token_key for index in (2, 0, 1)]
+    client = as_role("agent")
+    first = client.get(LIST, {"sort": "-ends", "size": "2"}).content.decode()
+    assert re.findall(r'data-token="([^"]+)"', first) == ends[:2]
+    second = client.get(LIST, {"sort": "-ends", "size": "2", "page": "2"}).content.decode()
+    assert re.findall(r'data-token="([^"]+)"', second) == ends[2:]
+    file = client.get(f"{LIST}export.csv", {"sort": "-ends"})
+    assert re.findall(r"cb_\w+", file.getvalue().decode()) == ends
+
+
 def test_what_was_made_is_in_the_audit_without_its_text(sure: Callable[[str], Client]) -> None:
     text = text_of(make(sure("admin"), scope="admin"))
     event = AuditEvent.objects.get(action=AuditAction.TOKEN_CREATED)
