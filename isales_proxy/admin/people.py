@@ -30,6 +30,11 @@ from isales_proxy.models import Access, User, Vdn
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "vdn" in self.fields:
+            self.fields["vdn"].label = "VDN"
+
     def save(self, commit: bool = True) -> Any:
         """Save it as such."""
         self.instance.from_claims = False

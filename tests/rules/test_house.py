@@ -114,6 +114,17 @@ def test_every_text_is_translated(language: str) -> None:
     assert catalog.missing(language) == []
 
 
+def test_texts_are_marked_by_names_that_are_gathered() -> None:
+    # By another name a text is found in no source, and stays English.
+    names = set()
+    for folder in ("dashboard", "isales_proxy"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+                    names |= {(path.name, each.asname) for each in node.names if each.asname}
+    assert {name for _file, name in names} == {"_"}, names
+
+
 @cases("language", catalog.TRANSLATIONS)
 def test_the_compiled_translation_is_that_of_the_text(language: str) -> None:
     assert catalog.po_path(language).with_suffix(".mo").read_bytes() == catalog.compiled(language)
