@@ -1,4 +1,4 @@
-"""What a vendor's list may do that the documents leave open, each as a knob, over real HTTP."""
+"""Knobs of the list: what the documents of the vendor leave open, over real HTTP."""
 
 from __future__ import annotations
 
