@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -31,6 +31,31 @@ from isales_proxy.reservations.sweeps import Clocks, Sweeper, request_whole_roun
 from isales_proxy.simulator import ListBehaviour, Simulator
 
 INTERVAL = 60  # seconds
+AT = datetime(2026, 3, 4, 9, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return the vendor's milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def make_row(number: int, **fields: Any) -> dict[str, Any]:
+    """Make an uncalled reservation in the vendor's spelling, due `number` minutes after `AT`."""
+    return {
+        "appointId": f"{number:030d}",
+        "callType": "1",
+        "appointTime": to_ms(AT + number * MINUTE),
+        "calledNo": f"6666{number:04d}",
+        "taskId": "11",
+        "taskName": "Renewals",
+        "taskStatus": "2",
+        "timeout": False,
+        "userAccount": "116",
+        "userName": "Wei",
+        "createTime": to_ms(AT - timedelta(days=2) - number * MINUTE),
+        **fields,
+    }
 
 
 def mirror_rows(
@@ -150,7 +175,7 @@ class SweptVendor:
         self.clock.advance(self.CALL_SECONDS / 2)
         self.before_call(query)
         answer = self.simulator.answer_list(self.vdn.pk, query.to_body())
-        payload = LIST_RESERVATIONS.dialect.decode(json.dumps(answer).encode())
+        payload = LIST_RESERVATIONS.envelope.decode(json.dumps(answer).encode())
         self.clock.advance(self.CALL_SECONDS / 2)
         items = tuple(parse_reservation(row)[0] for row in payload.rows)
         return Page(items=items, total=payload.total, page=query.page, size=query.size)
