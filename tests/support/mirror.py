@@ -188,6 +188,7 @@ class SweptVendor:
 
     def run_round(self, sweeper: Sweeper | None = None, *, limit: float = 3600) -> MirrorState:
         """Let a sweeper make a whole round, and return the state after it."""
+        self.clock.advance(1)
         began = self.clock.now
         request_whole_round(self.vdn)
         end = self.clock.monotonic + limit
