@@ -23,6 +23,7 @@ from isales_proxy.models.mirror import (
 from isales_proxy.reservations.readings import LeafAnswer, apply_reading
 from tests.support.mirror import AT, MINUTE, make_row, mirror_rows, to_ms
 
+
 @pytest.fixture
 def vdn(db: None) -> Vdn:
     return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]

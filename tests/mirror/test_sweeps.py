@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from isales_proxy.models import Vdn
-from isales_proxy.models.mirror import MirrorRow, MirrorState, MirrorVersion, Phase
-from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
+from isales_proxy.models.mirror import MirrorRow, Phase
+from tests.support.mirror import AT, SweptVendor, make_row, to_ms
 
 
 @pytest.fixture

@@ -146,8 +146,8 @@ class ManualClock:
 class SweptVendor:
     """A simulated vendor without HTTP, and sweepers of its list.
 
-    Each call takes `CALL_SECONDS` of the clock. `before_call` is called before each answer, `faults`
-    are errors to raise in their place.
+    Each call takes `CALL_SECONDS` of the clock. `before_call` is called before each answer; what it
+    raises comes in its place.
     """
 
     CALL_SECONDS = 0.1
@@ -201,7 +201,7 @@ class SweptVendor:
         raise AssertionError("the round has not ended")
 
     def compare(self) -> tuple[set[str], set[str]]:
-        """Return rows that the mirror lacks or shows otherwise, and those that it shows too many."""
+        """Return rows that the mirror lacks or shows otherwise, and those it shows in vain."""
         now_ms = round(self.clock.now.timestamp() * 1000)
         truth = Counter(_describe(parse_reservation(row)[0]) for row in self.data.shown(now_ms))
         rows = MirrorRow.objects.for_vdn(self.vdn).present().select_related("agent", "task")
