@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from dashboard.reservations.columns import RowFormatter
 from dashboard.ui.times import TimeFormatter
@@ -19,15 +17,6 @@ from isales_proxy.reservations.services import HistoryEntry, MirroredReservation
 
 FormatValue = Callable[[Reservation, str, RowFormatter], str]
 
-_LABELS: Final[dict[ChangeKind, str | Promise]] = {
-    ChangeKind.APPEARED: gettext_lazy("Appeared"),
-    ChangeKind.MOVED: gettext_lazy("Moved"),
-    ChangeKind.HANDED_OVER: gettext_lazy("Handed over"),
-    ChangeKind.RESULT: gettext_lazy("Result arrived"),
-    ChangeKind.CHANGED: gettext_lazy("Changed"),
-    ChangeKind.GONE: gettext_lazy("Gone from CC-iSales"),
-    ChangeKind.RETURNED: gettext_lazy("Back in CC-iSales"),
-}
 # What was known of a reservation before it went or came back.
 _KNOWN: Final = ("appoint_time", "user_name", "fail_code")
 # Names are shown in the place of accounts and IDs.
@@ -41,7 +30,7 @@ def build_history(
     return [
         {
             "change": entry.change.value,
-            "label": str(_LABELS[entry.change]),
+            "label": str(entry.change.label),
             "when": format_interval(entry.after, entry.by, formatter.times),
             "by": entry.by.isoformat(),
             "after": entry.after.isoformat() if entry.after else "",

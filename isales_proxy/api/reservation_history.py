@@ -69,8 +69,8 @@ class ReservationHistoryView(PersonalView):
         summary="History of a reservation",
         description=(
             "What the mirror saw of a reservation: created, moved, handed over, its result, gone, "
-            "returned, each with the interval in which it happened. CC-iSales is not asked. Earlier "
-            "versions are kept for a time that the operator sets."
+            "returned, each with the interval in which it happened. CC-iSales is not asked. "
+            "Earlier versions are kept for a time that the operator sets."
         ),
         responses={
             200: ReservationHistory,
