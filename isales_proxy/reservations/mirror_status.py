@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Count, Max, Min, Q
@@ -98,11 +98,19 @@ def list_statuses(
     states = MirrorState.objects.in_bulk(wanted)
     tiers: dict[int, list[Tier]] = {}
     leaves = MirrorLeaf.objects.filter(vdn__in=wanted).exclude(kind__in=_COUNTED)
-    grouped = leaves.order_by("interval").values_list("vdn_id", "interval")
-    for vdn_id, interval, count, unread, oldest, newest in grouped.annotate(
-        Count("pk"), Count("pk", filter=Q(as_of=None)), Min("as_of"), Max("as_of")
-    ):
-        tiers.setdefault(vdn_id, []).append(Tier(interval, count, unread, oldest, newest))
+    grouped = (
+        leaves.order_by("interval")
+        .values("vdn_id", "interval")
+        .annotate(
+            leaves=Count("pk"),
+            unread=Count("pk", filter=Q(as_of=None)),
+            oldest=Min("as_of"),
+            newest=Max("as_of"),
+        )
+    )
+    for found in grouped:
+        facts: dict[str, Any] = {**found}
+        tiers.setdefault(facts.pop("vdn_id"), []).append(Tier(**facts))
     return [
         MirrorStatus(
             vdn_id=vdn_id,
