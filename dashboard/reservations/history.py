@@ -31,7 +31,7 @@ def build_history(
         {
             "change": entry.change.value,
             "label": str(entry.change.label),
-            "when": format_interval(entry.after, entry.by, formatter.times),
+            "when": _format_when(entry, formatter.times),
             "by": entry.by.isoformat(),
             "after": entry.after.isoformat() if entry.after else "",
             "lines": _build_lines(entry, formatter, format_value),
@@ -102,6 +102,18 @@ def _build_lines(
         old = read(before, shown) if before is not None and getattr(before, name) else ""
         lines.append(build(shown, old, read(row, shown), code))
     return lines
+
+
+def _format_when(entry: HistoryEntry, times: TimeFormatter) -> str:
+    created = _get_creation(entry)
+    return times.short(created) if created else format_interval(entry.after, entry.by, times)
+
+
+def _get_creation(entry: HistoryEntry) -> datetime | None:
+    """Return when the vendor says that a row was created, if it had appeared by then."""
+    created = entry.row.create_time if entry.row is not None else None
+    is_appearance = entry.change is ChangeKind.APPEARED
+    return created if is_appearance and created and created <= entry.by else None
 
 
 def _name_agent(row: Reservation) -> str:

@@ -103,12 +103,12 @@ def _describe_tier(tier: Tier, status: MirrorStatus) -> tuple[Text, str]:
     if tier.oldest is None or tier.newest is None:
         return text, ""
     ages = [max(0, round((status.now - at).total_seconds())) for at in (tier.newest, tier.oldest)]
-    newest, oldest = map(format_span, ages)
-    text = _("%(parts)s, %(newest)s to %(oldest)s old") % {
-        "parts": text,
-        "newest": newest,
-        "oldest": oldest,
-    }
+    newest, oldest = (str(format_span(age)) for age in ages)
+    if newest == oldest:
+        text = _("%(parts)s, %(oldest)s old") % {"parts": text, "oldest": oldest}
+    else:
+        values = {"parts": text, "newest": newest, "oldest": oldest}
+        text = _("%(parts)s, %(newest)s to %(oldest)s old") % values
     is_late = ages[1] > _STALE_INTERVALS * tier.interval and status.state.enabled
     return text, "warn" if is_late else "good"
 

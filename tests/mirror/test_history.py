@@ -81,7 +81,7 @@ def test_panel_tells_what_changed_between_which_times(story: Simulator, as_role:
         "appeared", "moved", "handed-over", "result", "gone",
     ]  # fmt: skip
     appeared, moved, handed_over, result, gone = (text for _change, text in found)
-    assert "before 14:02" in appeared
+    assert appeared == "Created 13:30 First seen before 14:02"
     assert "between 14:02 and 14:03" in moved
     assert re.search(r"15:00:00 → then .*15:30:00", moved)
     assert "Li Wei (117) → then Maria Silva (116)" in handed_over
