@@ -25,6 +25,11 @@ _v1 = [
         name="api-reservations",
     ),
     path(
+        "vdns/<int:vdn_id>/reservations/counts/",
+        reservations.ReservationCounts.as_view(),
+        name="api-reservation-counts",
+    ),
+    path(
         "vdns/<int:vdn_id>/reservations/<str:appoint_id>/reveal/",
         reveals.ReservationReveal.as_view(),
         name="api-reservation-reveal",
