@@ -102,6 +102,7 @@ urlpatterns = [
                     {"kind": "xlsx"},
                     name="reservations_export",
                 ),
+                path("reservations/seen/", reservations.mark_seen, name="reservations_seen"),
                 path(
                     "reservations/<str:appoint_id>/",
                     reservations.reservation,

@@ -16,7 +16,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import AuditAction
+from isales_proxy.models import AuditAction, User
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
@@ -33,7 +33,7 @@ from isales_proxy.reservations.pages import (
     ReservationPage,
     TabCounts,
 )
-from isales_proxy.reservations.query import ListQuery, Source
+from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
 from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
@@ -62,22 +62,11 @@ __all__ = [
     "get_with_history",
     "list_page",
     "list_related",
+    "mark_seen",
     "read_all",
     "record_download",
     "record_export",
 ]
-
-
-class SourceRefused(ValueError):
-    """The source cannot answer the question; `fields` names what it cannot do.
-
-    `source` is the one that was asked for, or MIRROR where the VDN has none.
-    """
-
-    def __init__(self, source: Source, fields: list[str]) -> None:
-        super().__init__(", ".join(fields))
-        self.source = source
-        self.fields = fields
 
 
 @dataclass(frozen=True)
@@ -86,6 +75,8 @@ class ChosenSource:
 
     from_mirror: bool
     coverage: Coverage | None = None
+    seen: int | None = None
+    """The revision that the person has seen."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +116,7 @@ def choose_source(
     scope.require(Permission.SEE_RESERVATIONS)
     asked = ListQuery.extend(query)
     needs_mirror = asked.list_mirror_fields()
-    state = mirror.get_state(scope.vdn)
+    state, seen = mirror.get_state(scope)
     if asked.source is Source.LIVE and needs_mirror:
         raise SourceRefused(Source.LIVE, needs_mirror)
     if state is None:
@@ -136,7 +127,7 @@ def choose_source(
     from_mirror = asked.source is not Source.LIVE and (
         asked.source is Source.MIRROR or coverage.complete or bool(needs_mirror)
     )
-    return ChosenSource(from_mirror, coverage)
+    return ChosenSource(from_mirror, coverage, seen)
 
 
 def list_page(
@@ -145,14 +136,12 @@ def list_page(
     query: ReservationQuery,
     now: datetime | None = None,
     chosen: ChosenSource | None = None,
-    seen: int | None = None,
 ) -> ReservationPage:
     """Return one page of reservations; a search by number is recorded in the audit.
 
-    `chosen` is the source if it was chosen already; `seen` is the revision since which changed rows
-    of the mirror are counted. Without SEE_NUMBERS only a complete number finds rows. Raises
-    ISalesError when there is neither an answer nor an older one to show, DailySearchLimitExceeded,
-    and SourceRefused.
+    `chosen` is the source if it was chosen already. Without SEE_NUMBERS only a complete number
+    finds rows. Raises ISalesError when there is neither an answer nor an older one to show,
+    DailySearchLimitExceeded, and SourceRefused.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     chosen = chosen or choose_source(scope=scope, query=query, now=now)
@@ -164,7 +153,7 @@ def list_page(
             query=ListQuery.extend(query),
             coverage=chosen.coverage,
             now=now or timezone.now(),
-            seen=seen,
+            seen=chosen.seen,
         )
         directory.remember_names(scope=scope, rows=found.rows)
     elif query.called_no and not scope.can(Permission.SEE_NUMBERS):
@@ -174,6 +163,13 @@ def list_page(
     if found.coverage is None:
         found = replace(found, coverage=chosen.coverage)
     return _mask_page(scope, found)
+
+
+def mark_seen(*, scope: Scope, revision: int) -> None:
+    """Record that the person has seen the rows of the VDN's mirror as of this revision."""
+    scope.require(Permission.SEE_RESERVATIONS)
+    user = User.objects.get(pk=scope.user_id)
+    history.mark_seen(user, scope.vdn, revision)
 
 
 def count_tabs(
@@ -351,7 +347,7 @@ def _prefers_mirror(scope: Scope, query: ReservationQuery) -> bool:
 
 
 def _find_mirrored(scope: Scope, appoint_id: str) -> FoundReservation | None:
-    state = mirror.get_state(scope.vdn)
+    state, _seen = mirror.get_state(scope)
     row = mirror.get_row(scope=scope, appoint_id=appoint_id) if state else None
     if state is None or row is None:
         return None
