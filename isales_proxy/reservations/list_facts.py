@@ -87,11 +87,11 @@ def _learn_page(
                 raise
             continue
         break
-    got = len(first.items)
+    got = min(len(first.items), size)
     facts = replace(known, page_cap=size, totals_wrong=False)
     if count_distinct(first) > first.total:
         return first, replace(facts, totals_wrong=True)
-    if got == 0 or (got == size and first.total > got):
+    if got == 0 or (got >= size and first.total > size):
         return first, replace(facts, totals_wrong=got == 0 and first.total > 0)
     # Fewer rows than were asked for: all of them, or a cap that is applied silently?
     try:
@@ -103,7 +103,7 @@ def _learn_page(
     if got < min(size, first.total):
         # Offsets may be ignored: then the same rows come again.
         if second.items:
-            return first, replace(facts, page_cap=max(got - 1, 1) if got > size else got)
+            return first, replace(facts, page_cap=got)
         return first, replace(facts, totals_wrong=True)
     if more and ask(ReservationQuery(size=size)).total == first.total:
         return first, replace(facts, page_cap=got, totals_wrong=True)

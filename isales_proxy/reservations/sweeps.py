@@ -46,7 +46,14 @@ from isales_proxy.reservations.sweep_rounds import SweepRounds
 from isales_proxy.vendor import gateway
 from isales_proxy.vendor.call_budget import MirrorBudget
 
-__all__ = ["Sweeper", "compare_live_page", "confirm_guard", "request_whole_round"]
+__all__ = [
+    "Clocks",
+    "Sweeper",
+    "compare_live_page",
+    "confirm_guard",
+    "request_whole_round",
+    "run_whole_round",
+]
 
 log = structlog.get_logger("isales")
 
@@ -301,6 +308,37 @@ class Sweeper:
     def _list_reservations(self, query: ReservationQuery) -> Page[Reservation]:
         client = gateway.get_client(self.vdn)
         return client.list_reservations(vdn=self.vdn.pk, query=query)
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """Result of a whole round: how many rows there are, and why it is not complete."""
+
+    complete: bool
+    rows: int
+    reason: str
+
+
+def run_whole_round(vdn: Vdn, *, clocks: Clocks | None = None) -> RoundResult:
+    """Make one whole round and return its result. Where another process leads, it is asked to, and
+    its end is waited for."""
+    clocks = clocks or Clocks()
+    sweeper = Sweeper(vdn, clocks=clocks)
+    asked_at = clocks.now()
+    request_whole_round(vdn)
+    try:
+        while True:
+            seconds = sweeper.step()
+            state = MirrorState.objects.get(pk=vdn.pk)
+            began, ended = state.round_began_at, state.round_ended_at
+            if not state.enabled:
+                return RoundResult(False, 0, "the mirror of this VDN is switched off")
+            if began and ended and asked_at <= began <= ended and not state.round_requested:
+                return RoundResult(state.round_complete, state.rows_read, state.round_reason)
+            if clocks.wait(seconds):
+                return RoundResult(False, state.rows_read, "interrupted")
+    finally:
+        sweeper.close()
 
 
 def request_whole_round(vdn: Vdn | int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -31,6 +31,31 @@ from isales_proxy.reservations.sweeps import Clocks, Sweeper, request_whole_roun
 from isales_proxy.simulator import ListBehaviour, Simulator
 
 INTERVAL = 60  # seconds
+AT = datetime(2026, 3, 4, 9, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return the vendor's milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def make_row(number: int, **fields: Any) -> dict[str, Any]:
+    """Make an uncalled reservation in the vendor's spelling, due `number` minutes after `AT`."""
+    return {
+        "appointId": f"{number:030d}",
+        "callType": "1",
+        "appointTime": to_ms(AT + number * MINUTE),
+        "calledNo": f"6666{number:04d}",
+        "taskId": "11",
+        "taskName": "Renewals",
+        "taskStatus": "2",
+        "timeout": False,
+        "userAccount": "116",
+        "userName": "Wei",
+        "createTime": to_ms(AT - timedelta(days=2) - number * MINUTE),
+        **fields,
+    }
 
 
 def mirror_rows(
@@ -121,8 +146,8 @@ class ManualClock:
 class SweptVendor:
     """A simulated vendor without HTTP, and sweepers of its list.
 
-    Each call takes `CALL_SECONDS` of the clock. `before_call` is called before each answer, `faults`
-    are errors to raise in their place.
+    Each call takes `CALL_SECONDS` of the clock. `before_call` is called before each answer; what it
+    raises comes in its place.
     """
 
     CALL_SECONDS = 0.1
@@ -150,7 +175,7 @@ class SweptVendor:
         self.clock.advance(self.CALL_SECONDS / 2)
         self.before_call(query)
         answer = self.simulator.answer_list(self.vdn.pk, query.to_body())
-        payload = LIST_RESERVATIONS.dialect.decode(json.dumps(answer).encode())
+        payload = LIST_RESERVATIONS.envelope.decode(json.dumps(answer).encode())
         self.clock.advance(self.CALL_SECONDS / 2)
         items = tuple(parse_reservation(row)[0] for row in payload.rows)
         return Page(items=items, total=payload.total, page=query.page, size=query.size)
@@ -163,6 +188,7 @@ class SweptVendor:
 
     def run_round(self, sweeper: Sweeper | None = None, *, limit: float = 3600) -> MirrorState:
         """Let a sweeper make a whole round, and return the state after it."""
+        self.clock.advance(1)
         began = self.clock.now
         request_whole_round(self.vdn)
         end = self.clock.monotonic + limit
@@ -175,7 +201,7 @@ class SweptVendor:
         raise AssertionError("the round has not ended")
 
     def compare(self) -> tuple[set[str], set[str]]:
-        """Return rows that the mirror lacks or shows otherwise, and those that it shows too many."""
+        """Return rows that the mirror lacks or shows otherwise, and those it shows in vain."""
         now_ms = round(self.clock.now.timestamp() * 1000)
         truth = Counter(_describe(parse_reservation(row)[0]) for row in self.data.shown(now_ms))
         rows = MirrorRow.objects.for_vdn(self.vdn).present().select_related("agent", "task")
