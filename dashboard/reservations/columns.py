@@ -32,7 +32,6 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.CALLED: gettext_lazy("Called"),
     ReservationState.GONE: gettext_lazy("Gone"),
     ReservationState.UNKNOWN: gettext_lazy("Unknown"),
-    ReservationState.GONE: gettext_lazy("Gone"),
 }
 
 
