@@ -70,7 +70,7 @@ def get_filter(vdn_id: int) -> Callable[[str], bool] | None:
     now = time.monotonic()
     with _lock:
         kept = _filters.get(vdn_id)
-    if kept is None or now - kept[0] >= _FILTER_SECONDS:
+    if kept is None or not 0 <= now - kept[0] < _FILTER_SECONDS:
         has_any = MirrorSuppression.objects.filter(vdn_id=vdn_id).exists()
         kept = now, is_suppressed(vdn_id) if has_any else None
         with _lock:
