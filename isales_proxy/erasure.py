@@ -30,8 +30,8 @@ class NoNumber(ValueError):
 
 @dataclass
 class Removed:
-    """What was removed: reservations of the mirror, rows of call data, write-backs that lost their
-    number, exports, drafts of forms."""
+    """Counts of what was removed: reservations of the mirror, rows of call data, write-backs that
+    lost their number, exports, drafts of forms."""
 
     reservations: int = 0
     call_data: int = 0

@@ -27,6 +27,7 @@ from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.settings import Variable
 from isales_proxy.diagnostics import installation as service
 from isales_proxy.diagnostics.installation import VdnSummary
@@ -87,7 +88,7 @@ def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpRe
     return file
 
 
-class SwitchMirrorForm(forms.Form):
+class SwitchMirrorForm(CleanedInput, forms.Form):
     """A VDN in reach, and whether its mirror is to be on."""
 
     vdn = forms.IntegerField(min_value=1, max_value=2**31 - 1)
