@@ -90,7 +90,10 @@ def test_forgotten_number_is_nowhere_and_stays_away(
         user=people["supervisor"], key="k", address="/", fields=QueryDict(f"n=%2B{NUMBER}")
     )
     told = forget(f"65 9123-{NUMBER[-4:]}", "--vdn", "88", "--yes", "--reason", f"asked by {plus}")
-    assert told == ("Forgotten: 1 reservations, 1 call data, 2 write backs, 1 exports, 1 drafts.")
+    assert told == (
+        "Forgotten. Removed: reservations: 1, rows of call data: 1, write-backs: 2, exports: 1,"
+        " drafts: 1."
+    )
     assert NUMBER not in stored()
     assert not ExportJob.objects.exists()
     assert not CallDatum.objects.exists()
@@ -130,7 +133,7 @@ def test_forgetting_asks_first_and_reads_the_number_from_standard_input(
             forget(*arguments)
     assert MirrorRow.objects.count() == 1
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{NUMBER}\n"))
-    assert "1 reservations" in forget("--yes")
+    assert "reservations: 1," in forget("--yes")
     assert not MirrorRow.objects.exists()
 
 
