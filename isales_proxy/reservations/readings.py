@@ -301,8 +301,8 @@ class _Reading:
         if row.gone_by is not None:
             return row.gone_by
         position = getattr(row, self._position)
-        if self._former is not None and self._is_in_core(position):
-            read = self._former
+        if self._is_in_core(position):
+            read = self._former or row.observed_at
         else:
             if self._leaf_times is None:
                 self._leaf_times = LeafTimes.load(self._state.pk)

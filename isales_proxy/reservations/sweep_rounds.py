@@ -60,6 +60,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
 _TRIALS: Final = 3
 _MOST_AGENTS: Final = 200
+_PASSES: Final = 3
 _LONGEST_PAUSE: Final = timedelta(minutes=2)
 
 
@@ -320,14 +321,18 @@ class SweepRounds:
     ) -> bool:
         """Page through the whole list, from both ends, until `count` rows without a time came."""
         size, wanted = facts.page_cap, None if count is None else len(rows) + count
-        first = self._ask(ReservationQuery(size=size))
-        pages = min(first.pages, _MOST_PAGES) if wanted is not None else _MOST_PAGES
-        # Rows without a time are mostly the first or the last of an order by time.
-        numbers = [1, pages, *range(2, pages)] if wanted is not None else range(1, pages + 1)
+        total = self._ask(ReservationQuery(size=1)).total
+        pages = min(max(1, -(-total // size)) if wanted is not None else _MOST_PAGES, _MOST_PAGES)
+        # Rows without a time are mostly the first or the last of an order by time; where the order
+        # is another one at each call, a second look finds others.
+        if wanted is not None:
+            numbers = [1, *({pages} - {1}), *range(2, pages)] * _PASSES
+        else:
+            numbers = list(range(1, pages + 1))
         seen: set[object] = set()
         for number in numbers:
             try:
-                page = first if number == 1 else self._ask(ReservationQuery(page=number, size=size))
+                page = self._ask(ReservationQuery(page=number, size=size))
             except (Refused, BadAnswer):
                 return False
             keys = {row.appoint_id or id(row) for row in page.items}
