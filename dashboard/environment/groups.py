@@ -60,6 +60,7 @@ _ISALES_CHECKS: Final[dict[str, Check]] = {
     "call_data_timeout": _SECONDS,
     "page_cache_seconds": validate.Range(min=0, max=3600),
     "max_page_size": validate.Range(min=1, max=1000),
+    "calls_per_minute": validate.Range(min=1, max=6000),
 }
 _DAYS: Final = validate.Range(min=1, max=3650)
 _RETENTION: Final[dict[str, tuple[str, Check]]] = {

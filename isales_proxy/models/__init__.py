@@ -30,6 +30,7 @@ from isales_proxy.models.mirror import (
     MirrorTask,
     MirrorVersion,
     Phase,
+    VendorCalls,
 )
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
 from isales_proxy.models.people import (
@@ -86,6 +87,7 @@ __all__ = [
     "User",
     "Vdn",
     "VdnCredentials",
+    "VendorCalls",
     "VendorUse",
     "WriteBack",
     "WriteBackAttempt",

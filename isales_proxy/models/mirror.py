@@ -71,6 +71,7 @@ class MirrorState(models.Model):
     totals_wrong = models.BooleanField(default=False)
 
     # Of the last round over everything, and of the one that runs.
+    round_requested = models.BooleanField(default=False)
     round_began_at = models.DateTimeField(null=True)
     round_ended_at = models.DateTimeField(null=True)
     round_complete = models.BooleanField(default=False)
@@ -333,6 +334,24 @@ class MirrorLeaf(models.Model):
 
     def __str__(self) -> str:
         return f"leaf {self.pk}"
+
+
+class VendorCalls(models.Model):
+    """Calls to the list of a VDN in one minute: by people, and by the mirror. One budget for all
+    processes; kept for an hour."""
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
+    minute = models.DateTimeField()
+    by_people = models.PositiveIntegerField(default=0)
+    by_mirror = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["vdn", "minute"], name="one_count_a_minute")
+        ]
+
+    def __str__(self) -> str:
+        return f"calls of VDN {self.vdn_id}"
 
 
 class MirrorSuppression(models.Model):

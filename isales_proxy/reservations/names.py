@@ -1,5 +1,5 @@
-"""Agents and tasks that mirrored rows name: kept apart, so that a renamed task of 10,000 rows writes
-no version of a row. The leader of a VDN's mirror is the only writer.
+"""Agents and tasks that mirrored rows name: kept apart, so that a task of 10,000 rows is renamed
+without a version of any row. The leader of a VDN's mirror is the only writer.
 """
 
 from __future__ import annotations

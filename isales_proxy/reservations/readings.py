@@ -1,5 +1,5 @@
-"""One reading of a leaf, applied to the mirror in one transaction: the one place where rows, versions,
-counts and the revision are written.
+"""One reading of a leaf, applied to the mirror in one transaction: the one place where rows,
+versions, counts and the revision are written.
 
 `t0` is our clock before the question was sent: an answer may tell what was so later, but nothing
 older. A change therefore lies between the last reading that knew better and the transaction.
@@ -301,7 +301,7 @@ class _Reading:
         if row.gone_by is not None:
             return row.gone_by
         position = getattr(row, self._position)
-        if self._former is not None and self._is_in_core(row, position):
+        if self._former is not None and self._is_in_core(position):
             read = self._former
         else:
             if self._leaf_times is None:
@@ -312,7 +312,7 @@ class _Reading:
             read = min(read, row.gone_after)
         return max(row.observed_at, read) if row.observed_at <= self._now else read
 
-    def _is_in_core(self, row: MirrorRow, position: datetime | None) -> bool:
+    def _is_in_core(self, position: datetime | None) -> bool:
         leaf = self._leaf
         if leaf is None or leaf.begin is None or leaf.end is None or position is None:
             return False

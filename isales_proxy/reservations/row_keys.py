@@ -92,7 +92,10 @@ def _key_without_id(vdn_id: int, entries: list[KeyedRecord], keyed: dict[str, Ke
         groups.setdefault(f"{_MADE}{digest}:", []).append(entry)
     for prefix, group in groups.items():
         rows = MirrorRow.objects.for_vdn(vdn_id).filter(key__gte=prefix, key__lt=f"{prefix[:-1]};")
-        stored = list(rows.values_list("key", "fingerprint", "appoint_time"))
+        stored = [
+            (key, bytes(fingerprint), time)
+            for key, fingerprint, time in rows.values_list("key", "fingerprint", "appoint_time")
+        ]
         taken = {key for key, _fingerprint, _time in stored}
         rest = group
         for same in (_is_same, _is_at_same_time):
@@ -114,7 +117,7 @@ def _key_without_id(vdn_id: int, entries: list[KeyedRecord], keyed: dict[str, Ke
 
 
 def _is_same(stored: tuple[str, bytes, datetime | None], entry: KeyedRecord) -> bool:
-    return bytes(stored[1]) == entry.fingerprint
+    return stored[1] == entry.fingerprint
 
 
 def _is_at_same_time(stored: tuple[str, bytes, datetime | None], entry: KeyedRecord) -> bool:

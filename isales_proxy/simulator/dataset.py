@@ -16,6 +16,9 @@ RowKey = int | str
 
 NEAR_MS: Final = 30 * 60 * 1000
 
+_INDEXED: Final = ("appointId", "calledNo", "userAccount", "taskId")
+_SORTED_SHARE: Final = 8
+
 
 class Dataset:
     """The rows of one VDN. Thread-safe: a change is whole, a selection is one snapshot.
@@ -31,10 +34,12 @@ class Dataset:
         self._added = 0
         self._rows: dict[int, Row] = {}
         self._removed: dict[int, Row] = {}
-        self._keys: dict[str, list[int]] = {}
+        # Field → value → keys of the rows that have it, in the order in which they came.
+        self._with: dict[str, dict[str, dict[int, None]]] = {name: {} for name in _INDEXED}
         # Column or order → sorted entries, the key of the row last; made when first asked for.
         self._by_time: dict[str, list[tuple[int, int]]] = {}
         self._ordered: dict[str, list[tuple[Any, ...]]] = {}
+        self._orders: dict[str, list[int]] = {}  # the keys alone, until the next change
         for row in rows:
             self._put(row)
 
@@ -47,7 +52,7 @@ class Dataset:
         return len(self._rows)
 
     def __contains__(self, appoint_id: str) -> bool:
-        return appoint_id in self._keys
+        return appoint_id in self._with["appointId"]
 
     def shown(self, now_ms: int) -> list[RawRow]:
         """Return all rows in the vendor's spelling at `now_ms`: what a copy must equal."""
@@ -80,6 +85,13 @@ class Dataset:
     def hand_over(self, key: RowKey, account: str | None, name: str | None) -> None:
         """Give a row to another agent, or to none."""
         self.change(key, {"userAccount": account, "userName": name})
+
+    def plan_call(self, key: RowKey, start_ms: int | None, end_ms: int = 0) -> None:
+        """Let a generated row be called from `start_ms` to `end_ms`, with the result drawn for it.
+
+        Without a start it is never called.
+        """
+        self._replace(key, lambda row: row.planned(start_ms, end_ms))
 
     def begin(self, key: RowKey, begin_ms: int) -> None:
         """Let the call of a row begin."""
@@ -131,37 +143,71 @@ class Dataset:
 
     def select(
         self, wanted: Mapping[str, Any], behaviour: ListBehaviour | None = None
-    ) -> Sequence[Row]:
+    ) -> list[Row]:
         """Return the rows that pass every filter of an `appoint/list` body, in order."""
-        behaviour = behaviour or ListBehaviour()
         with self._lock:
-            rows = [self._rows[key] for key in self._select_keys(wanted, behaviour)]
-        if "taskId" in wanted:
-            rows = [row for row in rows if row.text("taskId") == wanted["taskId"]]
-        for accounts in (wanted.get("userAccountList"), behaviour.only_agents):
-            if accounts is not None:
-                allowed = frozenset(accounts)
-                rows = [row for row in rows if row.text("userAccount") in allowed]
-        if (number := wanted.get("calledNo")) and behaviour.number_filter != "ignored":
-            matches = _NUMBER_FILTERS.get(behaviour.number_filter, str.__contains__)
-            rows = [row for row in rows if matches(row.text("calledNo"), number)]
-        return rows
+            return [self._rows[key] for key in self._find_keys(wanted, behaviour)]
 
-    def _select_keys(self, wanted: Mapping[str, Any], behaviour: ListBehaviour) -> list[int]:
-        bounds = behaviour.range_of(wanted)
-        order, found = behaviour.order, list(self._rows)
+    def select_page(
+        self, wanted: Mapping[str, Any], behaviour: ListBehaviour
+    ) -> tuple[list[Row], int]:
+        """Return the page of `select` that is answered, and how many rows `select` finds."""
+        with self._lock:
+            found = self._find_keys(wanted, behaviour)
+            return [self._rows[key] for key in behaviour.page_of(found, wanted)], len(found)
+
+    def _find_keys(
+        self, wanted: Mapping[str, Any], behaviour: ListBehaviour | None
+    ) -> Sequence[int]:
+        behaviour = behaviour or ListBehaviour()
+        order, bounds = behaviour.order, behaviour.range_of(wanted)
+        filters = self._filter(wanted, behaviour)
         if bounds is not None:
             times = self._times(behaviour.range_column)
             low, high = (bisect_left(times, (bound, -1)) for bound in bounds)
             found = [key for _, key in times[low:high]]
+        elif filters:
+            smallest = min(filters, key=len)
+            found = list(smallest)
+        else:
+            found = list(self._rows) if order == "random" else self._in_order(order)
+        for keys in filters:
+            found = [key for key in found if key in keys]
         if order == "random":
             self._random.shuffle(found)
-        elif bounds is None:
-            found = [entry[-1] for entry in self._entries(order)]
-        else:
-            rows = self._rows
-            found.sort(key=lambda key: self._order_entry(order, rows[key], key))
+        elif bounds is not None or filters:
+            found = self._sort(found, order)
         return found[::-1] if behaviour.reverse else found
+
+    def _filter(self, wanted: Mapping[str, Any], behaviour: ListBehaviour) -> list[set[int]]:
+        """Return, for each filter but the range, the keys that pass."""
+        accounts = [wanted.get("userAccountList"), behaviour.only_agents]
+        filters = [self._keys_with("userAccount", given) for given in accounts if given is not None]
+        if "taskId" in wanted:
+            filters.append(self._keys_with("taskId", [wanted["taskId"]]))
+        number, mode = wanted.get("calledNo"), behaviour.number_filter
+        if number and mode != "ignored":
+            numbers = self._with["calledNo"] if mode == "partial" else (number,)
+            held = [one for one in numbers if number in one] if mode != "none" else []
+            filters.append(self._keys_with("calledNo", held))
+        return filters
+
+    def _keys_with(self, field: str, values: Iterable[str]) -> set[int]:
+        known = self._with[field]
+        return set().union(*(known[value] for value in set(values) if value in known))
+
+    def _sort(self, found: list[int], order: str) -> list[int]:
+        # Most of the rows: to pick them out of the sorted ones is faster than to sort.
+        if len(found) * _SORTED_SHARE > len(self._rows):
+            wanted = set(found)
+            return [key for key in self._in_order(order) if key in wanted]
+        rows = self._rows
+        return sorted(found, key=lambda key: self._order_entry(order, rows[key], key))
+
+    def _in_order(self, order: str) -> list[int]:
+        if order not in self._orders:
+            self._orders[order] = [entry[-1] for entry in self._entries(order)]
+        return self._orders[order]
 
     def _times(self, column: Column) -> list[tuple[int, int]]:
         if column not in self._by_time:
@@ -195,7 +241,9 @@ class Dataset:
 
     def _insert(self, key: int, row: Row) -> None:
         self._rows[key] = row
-        self._keys.setdefault(row.text("appointId"), []).append(key)
+        self._orders.clear()
+        for field, known in self._with.items():
+            known.setdefault(row.text(field), {})[key] = None
         for column, times in self._by_time.items():
             if (ms := row.ms_of(column)) is not None:
                 insort(times, (ms, key))
@@ -204,10 +252,12 @@ class Dataset:
 
     def _take(self, key: int) -> Row:
         row = self._rows.pop(key)
-        keys = self._keys[row.text("appointId")]
-        keys.remove(key)
-        if not keys:
-            del self._keys[row.text("appointId")]
+        self._orders.clear()
+        for field, known in self._with.items():
+            keys = known[row.text(field)]
+            del keys[key]
+            if not keys:
+                del known[row.text(field)]
         for column, times in self._by_time.items():
             if (ms := row.ms_of(column)) is not None:
                 del times[bisect_left(times, (ms, key))]
@@ -216,7 +266,7 @@ class Dataset:
         return row
 
     def _find(self, key: RowKey) -> list[int]:
-        known = [key] if isinstance(key, int) else list(self._keys.get(key, ()))
+        known = [key] if isinstance(key, int) else list(self._with["appointId"].get(key, ()))
         if not known or known[0] not in self._rows:
             raise KeyError(key)
         return known
@@ -225,13 +275,3 @@ class Dataset:
         with self._lock:
             for found in self._find(key):
                 self._insert(found, change(self._take(found)))
-
-
-def _find_none(text: str, number: str) -> bool:  # noqa: ARG001  (takes the arguments of its kin)
-    return False
-
-
-_NUMBER_FILTERS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "exact": str.__eq__,
-    "none": _find_none,
-}

@@ -58,8 +58,9 @@ class Options:
 
     `rows` reservations per VDN from `seed`, around `now()` at construction. `exact_number`: match
     whole numbers only. `max_limit` bounds a page. `list_behaviour`: how the list of reservations
-    behaves at first, instead of `exact_number`. A token lives `token_seconds` by `now`. Each task
-    has `call_data` rows. `result_as_text`, `flat`: the envelope of the tables, not of the examples.
+    behaves at first, instead of `exact_number`. `life`: reservations come, change and vanish while
+    it runs. A token lives `token_seconds` by `now`. Each task has `call_data` rows.
+    `result_as_text`, `flat`: the envelope of the tables, not of the examples.
     """
 
     vdns: Collection[int] = (88, 89)
@@ -69,6 +70,7 @@ class Options:
     max_limit: int = 100
     exact_number: bool = False
     list_behaviour: ListBehaviour | None = None
+    life: bool = False
     token_seconds: int = 3600
     auth_header: str = "Authorization"
     call_data: int = 400
@@ -84,7 +86,7 @@ class Handlers:
     """Answers all operations; holds what the vendor would keep."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
+        self.options = options
         behaviour = options.list_behaviour or ListBehaviour(
             number_filter="exact" if options.exact_number else "partial"
         )
@@ -141,11 +143,11 @@ class Handlers:
 
     def _authenticate(self, request: Request, *, campaign: bool) -> None:
         if campaign:
-            options = self._options
+            options = self.options
             keys = (options.access_key, options.secret_key)
             known = is_signed(request, keys=keys, now=self.reservations.now())
         else:
-            header = request.headers.get(self._options.auth_header.lower())
+            header = request.headers.get(self.options.auth_header.lower())
             known = self.tokens.is_valid(bearer_token(header))
         if not known:
             raise _HttpError(UNAUTHORIZED)
@@ -168,7 +170,7 @@ class Handlers:
             case operations.FETCH_TOKEN:
                 self._check_keys(read_body(request, parameters.APP_KEYS))
                 seconds = parameters.read_token_seconds(request)
-                return partial(self._fetch_token, min(seconds, self._options.token_seconds))
+                return partial(self._fetch_token, min(seconds, self.options.token_seconds))
             case operations.LOG_IN:
                 self._check_keys(read_body(request, parameters.LOG_IN))
                 return self._log_in
@@ -176,7 +178,7 @@ class Handlers:
 
     def _check_vdn(self, text: str) -> int:
         vdn = parameters.read_number(text, "vdnId", parameters.MAX_VDN)
-        if vdn not in self._options.vdns:
+        if vdn not in self.options.vdns:
             raise ParameterError(parameters.PARAMETER_ERROR, "vdnId: the VDN does not exist.")
         return vdn
 
@@ -184,7 +186,7 @@ class Handlers:
         return {**_campaign_codes(_SUCCESS, "success"), **self.reservations.answer(vdn, wanted)}
 
     def _max_limit(self) -> int:
-        return self.reservations.behaviour.limit_of_pages(self._options.max_limit)
+        return self.reservations.behaviour.limit_of_pages(self.options.max_limit)
 
     def _list_result_codes(self, page: int, size: int, locale: str) -> Payload:
         codes = list(self.codes.codes.items())
@@ -223,11 +225,11 @@ class Handlers:
     def _check_place(self, cc_id: int, vdn: int) -> None:
         if cc_id != 1:
             raise _Refusal("1101", "subCCNo: the call center does not exist.")
-        if vdn not in self._options.vdns:
+        if vdn not in self.options.vdns:
             raise _Refusal("1102", "vdnId: the VDN does not exist.")
 
     def _check_keys(self, body: Mapping[str, str]) -> None:
-        right = f"{self._options.app_key}\0{self._options.app_secret}"
+        right = f"{self.options.app_key}\0{self.options.app_secret}"
         if not hmac.compare_digest("\0".join(body.values()).encode(), right.encode()):
             raise _HttpError(_FORBIDDEN)
 
@@ -235,15 +237,15 @@ class Handlers:
         return {
             "AccessToken": self.tokens.issue(seconds),
             "ApplyType": "Bearer",
-            "CreateTime": str(int(self._options.now().timestamp())),
+            "CreateTime": str(int(self.options.now().timestamp())),
             "Expires": str(seconds),
             "Scope": "0" * 32,
-            "AppKey": self._options.app_key,
+            "AppKey": self.options.app_key,
             "UserID": "Anonymous",
         }
 
     def _log_in(self) -> Payload:
-        seconds = min(_LOG_IN_SECONDS, self._options.token_seconds)
+        seconds = min(_LOG_IN_SECONDS, self.options.token_seconds)
         data = {
             "token": self.tokens.issue(seconds),
             "tokenExpirationTime": self._number(seconds),
@@ -270,7 +272,7 @@ class Handlers:
 
     def _success_with(self, records: Sequence[Payload]) -> Payload:
         """Wrap records; flat, one stands alone, and none leaves `resultData` empty."""
-        if not self._options.flat:
+        if not self.options.flat:
             return self._success({"taskData": records})
         return self._success(records[0] if len(records) == 1 else records or {})
 
@@ -283,7 +285,7 @@ class Handlers:
 
     def _number(self, value: int) -> int | str:
         """Write a number that is declared a string."""
-        return str(value) if self._options.result_as_text else value
+        return str(value) if self.options.result_as_text else value
 
 
 def _campaign_codes(code: str, sentence: str) -> Payload:

@@ -91,8 +91,7 @@ class ReservationList:
             listener(call)
         behaviour = self.behaviour
         behaviour.check(wanted)
-        found = self.dataset(vdn).select(wanted, behaviour)
-        page = behaviour.page_of(found, wanted)
+        page, found = self.dataset(vdn).select_page(wanted, behaviour)
         now_ms = to_ms(self.now())
         rows: list[RawRow] = [row.shown_at(now_ms) for row in page]
-        return {"totalCount": behaviour.total_of(len(found), len(page)), "data": rows}
+        return {"totalCount": behaviour.total_of(found, len(page)), "data": rows}

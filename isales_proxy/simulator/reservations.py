@@ -62,9 +62,15 @@ class Row:
         if self.start_ms is None or now_ms is None or self.start_ms <= now_ms:
             return row
         if appoint_ms is None or self.appoint_ms is None:
-            return replace(row, start_ms=None)
+            return row.planned(None)
         shift = appoint_ms - self.appoint_ms
-        return replace(row, start_ms=self.start_ms + shift, end_ms=self.end_ms + shift)
+        return row.planned(self.start_ms + shift, self.end_ms + shift)
+
+    def planned(self, start_ms: int | None, end_ms: int = 0) -> Self:
+        """Return the row with another plan of its call; without a start it is never called."""
+        times = {"beginTime": start_ms, "endTime": end_ms if start_ms is not None else None}
+        fields = {**self.fields, **times}
+        return replace(self, fields=fields, start_ms=start_ms, end_ms=end_ms)
 
     def shown_at(self, now_ms: int) -> RawRow:
         """Return the row in the vendor's spelling as it stands at `now_ms`."""

@@ -17,6 +17,7 @@ from typing import Any, Final, Self, cast
 from isales_proxy.simulator.dataset import Dataset
 from isales_proxy.simulator.faults import UNANSWERED, Answer, Fault, Faults, replace_answer
 from isales_proxy.simulator.handlers import Handlers, Options
+from isales_proxy.simulator.life import Life
 from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import route
 from isales_proxy.simulator.reservation_list import ListCall
@@ -49,17 +50,24 @@ class Simulator(Handlers):
         self._host, self.port = host, port
         self._server: _Server | None = None
         self._thread = threading.Thread()
+        self._life: Life | None = None
 
     @property
     def base_url(self) -> str:
         return f"http://{self._host}:{self.port}"
 
     def start(self) -> Self:
-        """Listen and serve in the background. Raises OSError when the port is taken."""
+        """Listen and serve in the background. Raises OSError when the port is taken.
+
+        With the option `life` the rows of every VDN are made now, else at their first use.
+        """
         if self._server is None:
             clock = self.reservations.now_on_the_wire
             self._server = _Server(self._host, self.port, self._respond, clock)
             self.port = self._server.server_port
+            if self.options.life:
+                self._life = Life(self.reservations, self.options.vdns, seed=self.options.seed)
+                self._life.start()
             self._thread = threading.Thread(target=self._server.serve, daemon=True)
             self._thread.start()
         return self
@@ -67,6 +75,9 @@ class Simulator(Handlers):
     def stop(self) -> None:
         """Stop listening and end every connection."""
         server, self._server = self._server, None
+        life, self._life = self._life, None
+        if life is not None:
+            life.stop()
         if server is not None:
             server.stop()
             self._thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,31 +21,7 @@ from isales_proxy.models.mirror import (
     Phase,
 )
 from isales_proxy.reservations.readings import LeafAnswer, apply_reading
-from tests.support.mirror import mirror_rows
-
-AT = datetime(2026, 3, 4, 9, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-def to_ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def make_row(number: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "appointId": f"{number:030d}",
-        "callType": "1",
-        "appointTime": to_ms(AT + number * MINUTE),
-        "calledNo": f"6666{number:04d}",
-        "taskId": "11",
-        "taskName": "Renewals",
-        "taskStatus": "2",
-        "timeout": False,
-        "userAccount": "116",
-        "userName": "Wei",
-        "createTime": to_ms(AT - number * MINUTE),
-        **fields,
-    }
+from tests.support.mirror import AT, MINUTE, make_row, mirror_rows, to_ms
 
 
 @pytest.fixture
