@@ -30,8 +30,8 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.ANSWERED: gettext_lazy("Answered"),
     ReservationState.FAILED: gettext_lazy("Failed"),
     ReservationState.CALLED: gettext_lazy("Called"),
-    ReservationState.UNKNOWN: gettext_lazy("Unknown"),
     ReservationState.GONE: gettext_lazy("Gone"),
+    ReservationState.UNKNOWN: gettext_lazy("Unknown"),
 }
 
 

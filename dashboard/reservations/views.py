@@ -303,6 +303,7 @@ def _fetch_panel(
     else:
         if found is None:
             return panel | {"missing": True}, 404, None
-        panel = fill_panel(scope, found, query)
+        entries = reservations.get_history(scope=scope, appoint_id=appoint_id)
+        panel = fill_panel(scope, found, query, entries)
         problem = problems.describe(found.error) if found.error is not None else None
     return panel | {"problem": problem}, problem.status if problem else 200, problem

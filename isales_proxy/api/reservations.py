@@ -168,14 +168,15 @@ def _declare(field: field_policies.Field) -> Any:
     )
 
 
-_VendorFields: Any = create_model(
-    "_VendorFields",
+VendorFields: Any = create_model(
+    "VendorFields",
     __base__=ResponseBody,
+    __doc__="The vendor's eighteen fields, each of which it may leave out.",
     **{field.name: _declare(field) for field in RESERVATION},
 )
 
 
-class ReservationBody(_VendorFields):
+class ReservationBody(VendorFields):
     """The vendor's eighteen fields, each of which it may leave out, and our judgement of them."""
 
     fail_code_text: str = Field(

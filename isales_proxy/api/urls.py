@@ -10,6 +10,7 @@ from isales_proxy.api import (
     base,
     health,
     outbound,
+    reservation_history,
     reservations,
     result_codes,
     reveals,
@@ -28,6 +29,11 @@ _v1 = [
         "vdns/<int:vdn_id>/reservations/counts/",
         reservations.ReservationCounts.as_view(),
         name="api-reservation-counts",
+    ),
+    path(
+        "vdns/<int:vdn_id>/reservations/<str:appoint_id>/history/",
+        reservation_history.ReservationHistoryView.as_view(),
+        name="api-reservation-history",
     ),
     path(
         "vdns/<int:vdn_id>/reservations/<str:appoint_id>/reveal/",

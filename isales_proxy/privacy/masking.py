@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from isales_proxy.client import number_rules
 from isales_proxy.client.records import Reservation
@@ -28,6 +28,7 @@ _CUSTOMER_ID: Final = re.compile(
 _REMOVED: Final = number_rules.MASK * 3
 _BETWEEN: Final = r"[ ().\-]{0,2}"
 
+R = TypeVar("R", bound=Reservation)
 OwnNumbers = tuple[str, ...]
 """The digits of a row's own numbers."""
 
@@ -115,7 +116,7 @@ def mask_fields(
     }
 
 
-def mask_reservation(row: Reservation) -> Reservation:
+def mask_reservation(row: R) -> R:
     """Copy a reservation with its numbers masked, without the vendor's undocumented fields.
 
     The fields that a subclass adds hold no texts and stay.
@@ -129,7 +130,7 @@ def mask_reservation(row: Reservation) -> Reservation:
             if value and field.holds in _MASK_BY_CONTENT
             else value
         )
-    return type(row).model_construct(**(row.__dict__ | masked))
+    return cast("R", type(row).model_construct(**(row.__dict__ | masked)))
 
 
 def remove_number(value: Any, digits: str) -> Any:

@@ -7,10 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import (
-    F,
-    Subquery,
-)
+from django.db.models import Subquery
 
 from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
@@ -50,7 +47,6 @@ __all__ = [
     "get_row",
     "get_row_time",
     "get_state",
-    "list_same_number",
     "measure_coverage",
     "read_all",
     "read_page",
@@ -145,22 +141,3 @@ def get_row_time(row: MirrorRow, *, column: str) -> datetime:
         leaves = leaves.filter(kind=LeafKind.TIME, begin__lte=at, end__gt=at)
     newest = leaves.order_by("-as_of").values_list("as_of", flat=True).first()
     return max(newest, row.observed_at) if newest else row.observed_at
-
-
-def list_same_number(
-    *, scope: Scope, row: MirrorRow, size: int
-) -> tuple[tuple[MirroredReservation, ...], int]:
-    """List other rows of the same called number, the latest first, and count them all."""
-    if not row.called_no:
-        return (), 0
-    rows = (
-        create_filter(scope, ListQuery())
-        .select()
-        .filter(called_no=row.called_no)
-        .exclude(pk=row.pk)
-    )
-    shown = rows.select_related("agent", "task").order_by(
-        F("appoint_time").desc(nulls_last=True), "-pk"
-    )
-    found = tuple(map(to_reservation, shown[:size]))
-    return found, len(found) if len(found) < size else rows.count()

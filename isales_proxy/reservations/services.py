@@ -16,13 +16,14 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import AuditAction, MirrorRow, User
+from isales_proxy.models import AuditAction, User
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import history, live, mirror
 from isales_proxy.reservations.coverage import Coverage, Gap
+from isales_proxy.reservations.history import HistoryEntry, get_history
 from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
 from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
 from isales_proxy.reservations.pages import (
@@ -42,10 +43,12 @@ __all__ = [
     "Coverage",
     "FoundReservation",
     "Gap",
+    "HistoryEntry",
     "ListChanged",
     "MirrorFacts",
     "MirroredReservation",
     "RelatedReservations",
+    "ReservationHistory",
     "ReservationPage",
     "SourceRefused",
     "TabCounts",
@@ -53,8 +56,10 @@ __all__ = [
     "clear_caches",
     "count_tabs",
     "get",
+    "get_history",
     "get_last_seen_number",
     "get_unmasked_for_service",
+    "get_with_history",
     "list_page",
     "list_related",
     "mark_seen",
@@ -79,12 +84,25 @@ class RelatedReservations:
     """Other reservations of the same called number; `number` is "" without SEE_NUMBERS.
 
     `reached` is the latest that was answered since this one was made; None for one that was
-    answered itself.
+    answered itself. `open_rows` counts those of the mirror that were not called yet, this one
+    included; None where the vendor was asked, whose answer is a part. `task_id` is this one's task.
     """
 
     others: ReservationPage
     number: str
     reached: Reservation | None = None
+    open_rows: int | None = None
+    task_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ReservationHistory:
+    """A reservation of the mirror, when it was last read (aware UTC), and its changes, the oldest
+    first."""
+
+    row: MirroredReservation
+    as_of: datetime
+    entries: tuple[HistoryEntry, ...]
 
 
 def choose_source(
@@ -260,6 +278,23 @@ def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReser
     return found
 
 
+def get_with_history(*, scope: Scope, appoint_id: str) -> ReservationHistory | None:
+    """Return the history of a reservation of the mirror, also of one that is gone; None where the
+    mirror has none of this ID in the scope. A view of its number is recorded in the audit.
+    """
+    scope.require(Permission.SEE_RESERVATIONS)
+    found = _find_mirrored(scope, appoint_id)
+    if found is None or not isinstance(found.row, MirroredReservation):
+        return None
+    row = found.row
+    if scope.can(Permission.SEE_NUMBERS):
+        number_access.record_view(scope, subject=appoint_id, number=row.called_no or "")
+    else:
+        row = masking.mask_reservation(row)
+    entries = history.get_history(scope=scope, appoint_id=appoint_id)
+    return ReservationHistory(row, found.as_of, tuple(entries))
+
+
 def list_related(
     *, scope: Scope, appoint_id: str, query: ReservationQuery
 ) -> RelatedReservations | None:
@@ -272,12 +307,11 @@ def list_related(
     if found is None:
         return None
     if isinstance(found.row, MirroredReservation):
-        others = _list_mirrored_same_number(scope, appoint_id, found)
-    else:
-        others = live.fetch_same_number(scope=scope, row=found.row)
-    number = (found.row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
-    shown = _mask_page(scope, others)
-    return RelatedReservations(shown, number, _find_reached(found.row, shown.rows))
+        return _list_mirrored_related(scope, appoint_id, found)
+    shown = _mask_page(scope, live.fetch_same_number(scope=scope, row=found.row))
+    number = _get_shown_number(scope, found.row)
+    reached = _find_reached(found.row, shown.rows)
+    return RelatedReservations(shown, number, reached, task_id=found.row.task_id)
 
 
 def get_unmasked_for_service(
@@ -321,14 +355,32 @@ def _find_mirrored(scope: Scope, appoint_id: str) -> FoundReservation | None:
     return FoundReservation(to_reservation(row), as_of)
 
 
-def _list_mirrored_same_number(
+def _list_mirrored_related(
     scope: Scope, appoint_id: str, found: FoundReservation
-) -> ReservationPage:
-    size = live.RELATED_ROWS
-    row: MirrorRow | None = mirror.get_row(scope=scope, appoint_id=appoint_id)
-    rows, total = mirror.list_same_number(scope=scope, row=row, size=size) if row else ((), 0)
-    query = ReservationQuery(size=size)
-    return ReservationPage(rows, total, query, found.as_of, "mirror")
+) -> RelatedReservations:
+    """List all reservations of the number from the mirror."""
+    row = mirror.get_row(scope=scope, appoint_id=appoint_id)
+    same = (
+        history.list_same_number(scope=scope, row=row, size=live.RELATED_ROWS)
+        if row
+        else history.SameNumber((), 0, 0)
+    )
+    query = ReservationQuery(size=live.RELATED_ROWS)
+    page = ReservationPage(same.others, same.total, query, found.as_of, "mirror")
+    reached = same.reached
+    if reached is not None and not scope.can(Permission.SEE_NUMBERS):
+        reached = masking.mask_reservation(reached)
+    return RelatedReservations(
+        _mask_page(scope, page),
+        _get_shown_number(scope, found.row),
+        reached,
+        same.open_rows,
+        found.row.task_id,
+    )
+
+
+def _get_shown_number(scope: Scope, row: Reservation) -> str:
+    return (row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
 
 
 def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:

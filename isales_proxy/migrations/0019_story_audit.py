@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('isales_proxy', '0017_mirror'),
+        ('isales_proxy', '0018_engine_calls'),
     ]
 
     operations = [
