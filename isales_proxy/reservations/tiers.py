@@ -55,13 +55,19 @@ def get_day(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def stretch_intervals(intervals: Sequence[int], calls_per_minute: float) -> list[int]:
-    """Return intervals that the budget can bear: all but the shortest are lengthened alike."""
+    """Return intervals that the budget can bear: those of minutes are lengthened alike, the shortest
+    and the long ones cost little."""
+
+    def is_stretched(interval: int) -> bool:
+        return _HOT < interval < HOURLY
+
     allowed = calls_per_minute * _SHARE
-    hot = sum(60 / each for each in intervals if each <= _HOT)
-    rest = sum(60 / each for each in intervals if each > _HOT)
-    room = max(allowed - hot, allowed / 4)
-    factor = max(1.0, rest / room)
-    return [each if each <= _HOT else round(each * factor) for each in intervals]
+    rest = sum(60 / each for each in intervals if is_stretched(each))
+    kept = sum(60 / each for each in intervals if not is_stretched(each))
+    factor = max(1.0, rest / max(allowed - kept, allowed / 4))
+    return [
+        min(round(each * factor), HOURLY) if is_stretched(each) else each for each in intervals
+    ]
 
 
 def get_next_night(now: datetime, zone: ZoneInfo) -> datetime:
