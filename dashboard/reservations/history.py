@@ -84,9 +84,10 @@ def _build_lines(
         return format_value(found, name, formatter) if found is not None else ""
 
     if entry.change is ChangeKind.APPEARED:
-        return (
-            [build("create_time", "", read(row, "create_time"))] if row and row.create_time else []
-        )
+        # The heading has the vendor's own time where there is one.
+        seen = format_interval(entry.after, entry.by, formatter.times)
+        line = {"field": "", "label": _("First seen"), "from": "", "to": seen, "code": ""}
+        return [line] if _get_creation(entry) else []
     if entry.change is ChangeKind.HANDED_OVER:
         another = _("another agent")
         old = _name_agent(before) if before is not None else another

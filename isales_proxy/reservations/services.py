@@ -98,10 +98,9 @@ class RelatedReservations:
 
 @dataclass(frozen=True)
 class ReservationHistory:
-    """A reservation of the mirror, when it was last read (aware UTC), and its changes, the oldest
-    first."""
+    """A reservation, when it was last read (aware UTC), and its changes, the oldest first."""
 
-    row: MirroredReservation
+    row: Reservation
     as_of: datetime
     entries: tuple[HistoryEntry, ...]
 
@@ -289,20 +288,21 @@ def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReser
 
 
 def get_with_history(*, scope: Scope, appoint_id: str) -> ReservationHistory | None:
-    """Return the history of a reservation of the mirror, also of one that is gone; None where the
-    mirror has none of this ID in the scope. A view of its number is recorded in the audit.
+    """Return a reservation with its history, also one that is gone; None where `get` finds none.
+
+    One that is not in the mirror has no history. A view of its number is recorded in the audit.
+    Raises ISalesError like `list_page`.
     """
-    scope.require(Permission.SEE_RESERVATIONS)
-    found = _find_mirrored(scope, appoint_id)
-    if found is None or not isinstance(found.row, MirroredReservation):
+    query = ReservationQuery()
+    if mirror.get_row(scope=scope, appoint_id=appoint_id) is not None:
+        query = ListQuery(source=Source.MIRROR)
+    found = get(scope=scope, appoint_id=appoint_id, query=query)
+    if found is None:
         return None
-    row = found.row
-    if scope.can(Permission.SEE_NUMBERS):
-        number_access.record_view(scope, subject=appoint_id, number=row.called_no or "")
-    else:
-        row = masking.mask_reservation(row)
+    if found.error is not None and not isinstance(found.row, MirroredReservation):
+        raise found.error
     entries = history.get_history(scope=scope, appoint_id=appoint_id)
-    return ReservationHistory(row, found.as_of, tuple(entries))
+    return ReservationHistory(found.row, found.as_of, tuple(entries))
 
 
 def list_related(

@@ -32,6 +32,7 @@ from isales_proxy.simulator import Simulator
 from isales_proxy.write_backs import services as write_backs
 from tests.support import outbox
 from tests.support.call_data import ANSWER, NUMBER, answered, left_behind, scope_of
+from tests.support.mirror import mirror_rows
 from tests.support.mirror_versions import minute, write_version
 from tests.support.pages import rows_of
 
@@ -102,6 +103,10 @@ def test_forgotten_number_is_nowhere_and_stays_away(
     assert (find(plus), find(NUMBER), find("70009"), is_suppressed(89)(plus)) == (
         True, True, False, False,
     )  # fmt: skip
+    # The next sweep does not bring it back.
+    mirror_rows(88, [common | {"appointId": "x"}, {**common, "appointId": "y", "calledNo": "7"}])
+    assert MirrorRow.objects.filter(key__in=("x", "y")).get().key == "y"
+    assert NUMBER not in stored()
     # CC-iSales lists it still; nobody sees it, neither from the cache nor anew.
     assert rows_of(supervisor.get(LIST, query).content.decode()) == []
     assert supervisor.get(f"{LIST}seen/").status_code == 404

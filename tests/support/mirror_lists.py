@@ -87,8 +87,8 @@ def list_page(scope: Scope, now: datetime, **question: Any) -> ReservationPage:
 def walk(seed: int = 1) -> None:
     """Print the IDs of every tab, filter and order as JSON, for another database to compare."""
     rows = make_rows(seed, 260)
-    mirror_rows(88, rows, at=NOON - timedelta(minutes=2))
-    mirror_rows(88, rows[:-20], at=NOON - timedelta(minutes=1))
+    mirror_rows(88, [*rows], at=NOON - timedelta(minutes=2))
+    mirror_rows(88, [*rows[:-20]], at=NOON - timedelta(minutes=1))
     shown: dict[str, Any] = {}
     for role, account in ((Role.SUPERVISOR, ""), (Role.AGENT, "117")):
         scope = create_scope(role, account)
@@ -108,7 +108,7 @@ def count_while_swept(seconds: float = 2.0) -> None:
     """Check that a count is the number of rows that it opens while a sweeper commits."""
     stop = threading.Event()
     rows = make_rows(2, 120)
-    mirror_rows(88, rows, at=NOON)
+    mirror_rows(88, [*rows], at=NOON)
     scope, drawn = create_scope(Role.SUPERVISOR), random.Random(3)
     revisions, wrong = set(), []
 
