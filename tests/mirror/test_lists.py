@@ -20,13 +20,13 @@ from django.test.utils import CaptureQueriesContext
 
 from isales_proxy.models import MirrorState, Role
 from isales_proxy.reservations import mirror, mirror_reader
-from isales_proxy.reservations.query import ListQuery, Tab
+from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.simulator import Simulator
 from tests.support import furnished
 from tests.support.clock import variables
 from tests.support.mirror import mirror_rows
-from tests.support.mirror_lists import FILTERS, NOON, create_scope, list_page, make_rows
+from tests.support.mirror_lists import NOON, create_scope, list_page, make_rows
 from tests.support.pages import results_of, rows_of
 from tests.support.workers import ROOT, embedded
 
@@ -337,9 +337,3 @@ def run(env: dict[str, str], work: str) -> str:
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def test_filters_of_the_question_are_all_in_its_facts() -> None:
-    """Counts are shared by these facts: one that lacks would share wrong ones."""
-    facts = {ListQuery(**filters).get_facts() for filters in FILTERS}
-    assert len(facts) == len(FILTERS)
