@@ -56,7 +56,7 @@ from isales_proxy.reservations.services import (
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
 # small; the panel then finds the row by its ID alone.
 _LONGEST_ROW_QUERY: Final = 70
-_MORE: Final = ("q", "code", "category", "type", "status", "as_of")
+_MORE: Final = ("q", "code", "category", "type", "status", "as_of", "jump")
 _CHOICES: Final[dict[str, Any]] = {
     "category": CodeCategory.choices,
     "type": CALL_TYPES,
@@ -103,7 +103,6 @@ class ListContext:
     more_open: bool = False
     hidden: list[tuple[str, str]] = field(default_factory=list)
     """Parameters that the filters keep."""
-    jump_hidden: list[tuple[str, str]] = field(default_factory=list)
 
 
 def create_context(
@@ -298,10 +297,6 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
         items = [each for each in pager.items if each["gap"] or int(each["number"]) in kept]
         pager = replace(pager, items=items)
     context.page.pager = pager
-    if facts.sort.removeprefix("-") == "due" and found.total > len(found.rows):
-        context.jump_hidden = [
-            pair for pair in pager.goto_hidden if pair[0] not in {"page", "jump"}
-        ]
 
 
 def _format_as_of(times: TimeFormatter, as_of: datetime) -> str:

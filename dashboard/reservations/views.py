@@ -32,6 +32,7 @@ from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core.database import optional_write
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
@@ -268,6 +269,12 @@ def _fetch_list(
             lambda: list_context.create_failed_context(scope, form, now, failure),
             failure.status,
             failure,
+        )
+    if page.mirror is not None and chosen.seen is None:
+        # The first look; later ones are told by the person, so that a reload takes no mark away.
+        revision = page.mirror.counts.revision
+        optional_write(
+            lambda: reservations.mark_seen(scope=scope, revision=revision), "look_not_recorded"
         )
     problem = problems.describe(page.error) if page.error is not None else None
     shown_at = timezone.now() if page.source == "live" else now

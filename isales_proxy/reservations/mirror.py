@@ -37,6 +37,7 @@ from isales_proxy.reservations.query import (
 from isales_proxy.reservations.row_filters import (
     create_filter,
 )
+from isales_proxy.reservations.row_keys import shorten_key
 
 __all__ = [
     "Coverage",
@@ -127,7 +128,7 @@ def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:
 def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
     """Return the row with this ID that the person may see, also a gone one."""
     rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
-    found: MirrorRow | None = rows.filter(key=appoint_id).first()
+    found: MirrorRow | None = rows.filter(key=shorten_key(appoint_id)).first()
     return found
 
 

@@ -131,11 +131,11 @@ class MirrorReader:
 
     def count(self, revision: int) -> TabCounts:
         """Count every tab, or share the counts of the same revision and a few seconds ago."""
+        # All that is asked of the tables, with the IDs that were found for it.
         facts = (
-            *(self.query.get_facts(), self.scope.can(Permission.SEE_NUMBERS)),
-            *(self.scope.agent_account if self.own else None, self.moment.late_grace),
-            *(self.moment.day_begin, int(self.moment.now.timestamp()) // SAME_TIME_SECONDS),
-            *(self.scope.vdn.codes_version, self.scope.vdn.notes_version),
+            *(self.filter.model.__name__, self.filter.where, self.filter.empty),
+            *(self.moment.late_grace, self.moment.day_begin),
+            int(self.moment.now.timestamp()) // SAME_TIME_SECONDS,
         )
         key = f"tabs:{self.scope.vdn.pk}:{revision}:{hash_key(repr(facts))}"
         shared = cache.get(key)

@@ -142,14 +142,6 @@ class ListQuery(ReservationQuery):
         """List the fields that only the mirror can answer."""
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]
 
-    def get_facts(self) -> tuple[Any, ...]:
-        """Return all that decides which rows the question finds, whatever tab, order and page."""
-        return (
-            *(self.called_no, tuple(sorted(set(self.agents))), self.begin, self.end, self.task_id),
-            *(self.text, tuple(sorted(set(self.codes))), self.category),
-            *(self.call_type, self.task_status, self.as_of),
-        )
-
     @property
     def counts_by_agent_and_task(self) -> bool:
         """Whether nothing but agents and tasks limits the rows."""

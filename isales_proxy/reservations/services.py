@@ -14,6 +14,7 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import AuditAction, User
@@ -21,7 +22,7 @@ from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations import history, live, mirror
+from isales_proxy.reservations import history, live, mirror, sweeps
 from isales_proxy.reservations.coverage import Coverage, Gap
 from isales_proxy.reservations.history import HistoryEntry, get_history
 from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
@@ -159,9 +160,18 @@ def list_page(
         found = live.fetch_exact_number_page(scope=scope, query=query)
     else:
         found = live.fetch_page(scope=scope, query=query)
-    if found.coverage is None:
+    if found.coverage is None and chosen.coverage is not None:
         found = replace(found, coverage=chosen.coverage)
+        _compare_with_mirror(scope, found)
     return _mask_page(scope, found)
+
+
+def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
+    """Compare a page that was read just now with the mirror: a proof that costs no call."""
+    if found.source != "live" or found.as_of is None:
+        return
+    page = Page(found.rows, found.total, found.query.page, found.query.size)
+    sweeps.compare_live_page(scope.vdn, found.query, page, found.as_of)
 
 
 def mark_seen(*, scope: Scope, revision: int) -> None:
