@@ -7,7 +7,7 @@ number by a keyed fingerprint alone.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -30,8 +30,8 @@ class NoNumber(ValueError):
 
 @dataclass
 class Removed:
-    """What was removed: reservations of the mirror, rows of call data, write-backs that lost their
-    number, exports, drafts of forms."""
+    """Counts of what was removed: reservations of the mirror, rows of call data, write-backs that
+    lost their number, exports, drafts of forms."""
 
     reservations: int = 0
     call_data: int = 0
@@ -42,8 +42,9 @@ class Removed:
     @property
     def text(self) -> str:
         """One English line."""
-        return ", ".join(
-            f"{getattr(self, field.name)} {field.name.replace('_', ' ')}" for field in fields(self)
+        return (
+            f"reservations: {self.reservations}, rows of call data: {self.call_data}, "
+            f"write-backs: {self.write_backs}, exports: {self.exports}, drafts: {self.drafts}"
         )
 
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from dashboard.reservations.columns import RowFormatter
 from dashboard.ui.times import TimeFormatter
@@ -19,15 +17,6 @@ from isales_proxy.reservations.services import HistoryEntry, MirroredReservation
 
 FormatValue = Callable[[Reservation, str, RowFormatter], str]
 
-_LABELS: Final[dict[ChangeKind, str | Promise]] = {
-    ChangeKind.APPEARED: gettext_lazy("Appeared"),
-    ChangeKind.MOVED: gettext_lazy("Moved"),
-    ChangeKind.HANDED_OVER: gettext_lazy("Handed over"),
-    ChangeKind.RESULT: gettext_lazy("Result arrived"),
-    ChangeKind.CHANGED: gettext_lazy("Changed"),
-    ChangeKind.GONE: gettext_lazy("Gone from CC-iSales"),
-    ChangeKind.RETURNED: gettext_lazy("Back in CC-iSales"),
-}
 # What was known of a reservation before it went or came back.
 _KNOWN: Final = ("appoint_time", "user_name", "fail_code")
 # Names are shown in the place of accounts and IDs.
@@ -41,8 +30,8 @@ def build_history(
     return [
         {
             "change": entry.change.value,
-            "label": str(_LABELS[entry.change]),
-            "when": format_interval(entry.after, entry.by, formatter.times),
+            "label": str(entry.change.label),
+            "when": _format_when(entry, formatter.times),
             "by": entry.by.isoformat(),
             "after": entry.after.isoformat() if entry.after else "",
             "lines": _build_lines(entry, formatter, format_value),
@@ -95,9 +84,10 @@ def _build_lines(
         return format_value(found, name, formatter) if found is not None else ""
 
     if entry.change is ChangeKind.APPEARED:
-        return (
-            [build("create_time", "", read(row, "create_time"))] if row and row.create_time else []
-        )
+        # The heading has the vendor's own time where there is one.
+        seen = format_interval(entry.after, entry.by, formatter.times)
+        line = {"field": "", "label": _("First seen"), "from": "", "to": seen, "code": ""}
+        return [line] if _get_creation(entry) else []
     if entry.change is ChangeKind.HANDED_OVER:
         another = _("another agent")
         old = _name_agent(before) if before is not None else another
@@ -113,6 +103,18 @@ def _build_lines(
         old = read(before, shown) if before is not None and getattr(before, name) else ""
         lines.append(build(shown, old, read(row, shown), code))
     return lines
+
+
+def _format_when(entry: HistoryEntry, times: TimeFormatter) -> str:
+    created = _get_creation(entry)
+    return times.short(created) if created else format_interval(entry.after, entry.by, times)
+
+
+def _get_creation(entry: HistoryEntry) -> datetime | None:
+    """Return when the vendor says that a row was created, if it had appeared by then."""
+    created = entry.row.create_time if entry.row is not None else None
+    is_appearance = entry.change is ChangeKind.APPEARED
+    return created if is_appearance and created and created <= entry.by else None
 
 
 def _name_agent(row: Reservation) -> str:

@@ -15,10 +15,16 @@ from isales_proxy.access import Permission
 from isales_proxy.api.base import PersonalView, ResponseBody, require_nothing
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.api.reservations import VendorFields
-from isales_proxy.api.schema import problem_responses
+from isales_proxy.api.schema import (
+    RETRY_AFTER,
+    UNAVAILABLE_EXAMPLE,
+    VENDOR_FAILS,
+    problem_responses,
+)
 from isales_proxy.models import ChangeKind
 from isales_proxy.problems import respond
 from isales_proxy.reservations import services as reservations
+from isales_proxy.reservations.services import MirroredReservation
 
 _BEGIN, _END = "2025-05-31T06:02:10Z", "2025-05-31T06:03:10Z"
 
@@ -44,7 +50,7 @@ class ReservationChange(ResponseBody):
 
 
 class ReservationHistory(ResponseBody):
-    """A reservation of the mirror and its changes, the oldest first."""
+    """A reservation and its changes, the oldest first."""
 
     reservation: VendorFields = Field(description="As it is now, or was when it went.")
     as_of: datetime = Field(description="When it was last read.", examples=[_END])
@@ -68,16 +74,18 @@ class ReservationHistoryView(PersonalView):
         operation_id="reservation_history",
         summary="History of a reservation",
         description=(
-            "What the mirror saw of a reservation: created, moved, handed over, its result, "
-            "gone, returned, each with its interval of time. Nothing is asked of CC-iSales. "
-            "Earlier versions are kept for a time that the operator sets."
+            "What the mirror saw of a reservation: created, moved, handed over, its result, gone, "
+            "returned, each with the interval in which it happened. Earlier versions are kept for "
+            "a time that the operator sets. A reservation that is not in the mirror, which "
+            "CC-iSales is asked for, has no history."
         ),
+        parameters=[RETRY_AFTER],
         responses={
             200: ReservationHistory,
-            **problem_responses(
-                {404: "No such VDN or reservation, or none of yours, or the VDN has no mirror."}
-            ),
+            **problem_responses({404: "No such VDN or reservation, or none of yours."}),
+            **VENDOR_FAILS,
         },
+        examples=[UNAVAILABLE_EXAMPLE],
     )
     def get(self, request: Request, vdn_id: int, appoint_id: str) -> Any:
         """Return the history of a reservation; a view of its number is audited."""
@@ -85,15 +93,17 @@ class ReservationHistoryView(PersonalView):
         require_nothing(request)
         found = reservations.get_with_history(scope=scope, appoint_id=appoint_id)
         if found is None:
-            return respond(404, _("The mirror has no such reservation, or it is not yours."))
+            return respond(404, _("There is no such reservation, or it is not yours."))
         row = found.row
+        mirrored = row if isinstance(row, MirroredReservation) else None
+        is_gone = mirrored is not None and mirrored.gone
         return ReservationHistory(
             reservation=VendorFields.model_validate(row),
             as_of=found.as_of,
-            gone=row.gone,
-            gone_after=row.gone_after if row.gone else None,
-            gone_by=row.gone_by if row.gone else None,
-            unconfirmed=row.unconfirmed,
+            gone=is_gone,
+            gone_after=mirrored.gone_after if mirrored and is_gone else None,
+            gone_by=mirrored.gone_by if mirrored and is_gone else None,
+            unconfirmed=mirrored is not None and mirrored.unconfirmed,
             results=tuple(
                 ReservationChange(
                     change=entry.change,

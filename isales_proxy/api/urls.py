@@ -26,6 +26,11 @@ _v1 = [
         name="api-reservations",
     ),
     path(
+        "vdns/<int:vdn_id>/reservations/counts/",
+        reservations.ReservationCounts.as_view(),
+        name="api-reservation-counts",
+    ),
+    path(
         "vdns/<int:vdn_id>/reservations/<str:appoint_id>/history/",
         reservation_history.ReservationHistoryView.as_view(),
         name="api-reservation-history",

@@ -34,7 +34,8 @@ class Coverage:
     `oldest` and `newest` are the times (aware UTC) of the leaves that the question touches, and
     `hot_oldest` that of those read every minute; None where none was read. `reason` is "" when it
     is complete. `rows_read` of `rows_expected` were read by the round that runs, or the last one.
-    `outside` counts the rows that no range of the mirror holds.
+    `outside` counts the rows that no range of the mirror holds. Of `compared` rows that were read
+    live, `agreed` were the same in the mirror.
     """
 
     oldest: datetime | None = None
@@ -46,6 +47,8 @@ class Coverage:
     revision: int = 0
     hot_oldest: datetime | None = None
     outside: int = 0
+    compared: int = 0
+    agreed: int = 0
 
 
 def get_coverage(
@@ -79,6 +82,8 @@ def measure_coverage(
         revision=state.revision,
         hot_oldest=min(hot, default=None),
         outside=outside,
+        compared=state.compared_rows,
+        agreed=state.agreed_rows,
     )
 
 

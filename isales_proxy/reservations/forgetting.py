@@ -38,7 +38,7 @@ _FILTER_SECONDS: Final = 10.0
 _PART: Final = 500
 _ENDED: Final = (Phase.CALLED, Phase.ANSWERED, Phase.FAILED)
 
-_filters: dict[int, tuple[float, Callable[[str], bool]]] = {}
+_filters: dict[int, tuple[float, Callable[[str], bool] | None]] = {}
 _lock = threading.Lock()
 
 
@@ -64,13 +64,15 @@ def _hash(key: bytes, digits: str) -> str:
     return hmac.new(key, digits.encode(), sha256).hexdigest()
 
 
-def get_filter(vdn_id: int) -> Callable[[str], bool]:
-    """Return `is_suppressed` as this process read it at most `_FILTER_SECONDS` ago."""
+def get_filter(vdn_id: int) -> Callable[[str], bool] | None:
+    """Return `is_suppressed` as this process read it at most `_FILTER_SECONDS` ago; None where no
+    number was forgotten."""
     now = time.monotonic()
     with _lock:
         kept = _filters.get(vdn_id)
-    if kept is None or now - kept[0] >= _FILTER_SECONDS:
-        kept = now, is_suppressed(vdn_id)
+    if kept is None or not 0 <= now - kept[0] < _FILTER_SECONDS:
+        has_any = MirrorSuppression.objects.filter(vdn_id=vdn_id).exists()
+        kept = now, is_suppressed(vdn_id) if has_any else None
         with _lock:
             _filters[vdn_id] = kept
     return kept[1]

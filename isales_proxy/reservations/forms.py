@@ -28,6 +28,7 @@ from isales_proxy.core.form_fields import (
     format_local_time,
     refuse_control_characters,
 )
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import CodeCategory
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.outbound.forms import (
@@ -39,13 +40,27 @@ from isales_proxy.outbound.forms import (
     split_agents,
 )
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS, SearchedNumber
-from isales_proxy.reservations.query import SORT_KEYS, Cursor, ListQuery, Source, Tab, get_days
+from isales_proxy.reservations.query import (
+    SORT_KEYS,
+    Cursor,
+    ListQuery,
+    Source,
+    SourceRefused,
+    Tab,
+    get_days,
+)
 
 _TIMES: Final = ("begin", "end", "range")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _MOST_CODES: Final = 20
 _LONGEST_CODES: Final = 400
+_PARAMETERS: Final = {
+    "text": "q",
+    "codes": "code",
+    "call_type": "type",
+    "task_status": "status",
+}
 _MIRROR_FILTERS: Final = ("tab", "source", "q", "code", "category", "type", "status")
 
 
@@ -315,6 +330,23 @@ class ReservationFilter(PageFilter):
             pairs.append(("as_of", format_local_time(found["as_of"])))
         return pairs
 
+    def list_cursor(self) -> list[tuple[str, str]]:
+        """List the parameters that place the page beside a row or at a time."""
+        found = self.cleaned_data
+        pairs = [(name, str(found[name])) for name in ("after", "before") if found.get(name)]
+        if found.get("jump"):
+            pairs.append(("jump", format_local_time(found["jump"])))
+        return pairs
+
+    def refuse(self, refused: SourceRefused) -> None:
+        """Add errors for what the source of the address cannot answer."""
+        if refused.source is Source.LIVE:
+            text = _("CC-iSales cannot answer this; only the complete list can.")
+        else:
+            text = _("This VDN has no complete list.")
+        for name in refused.fields:
+            self.add_error(_PARAMETERS.get(name, name), text)
+
     def query(self) -> ListQuery:
         """Return the frozen query; only after `is_valid()`."""
         found = self.cleaned_data
@@ -339,3 +371,10 @@ class ReservationFilter(PageFilter):
             before=found["before"],
             jump=found["jump"],
         )
+
+
+class SeenForm(CleanedInput, forms.Form):
+    """The revision that a person has seen, and the query string of the list to return to."""
+
+    revision = forms.IntegerField(min_value=0, max_value=2**62)
+    query = PlainTextField(_("Filters"), max_length=8_000)

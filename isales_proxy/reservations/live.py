@@ -287,6 +287,8 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
 
 def _drop_forgotten_rows(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[Reservation, ...]:
     is_forgotten = forgetting.get_filter(scope.vdn.pk)
+    if is_forgotten is None:
+        return rows
     return tuple(row for row in rows if not (row.called_no and is_forgotten(row.called_no)))
 
 
@@ -412,8 +414,9 @@ def _filter_number(
 
 def _get_cached(scope: Scope, appoint_id: str) -> FoundReservation | None:
     cached: FoundReservation | None = caches["rows"].get(_get_row_key(scope, appoint_id))
-    number = cached.row.called_no if cached else None
-    return None if number and forgetting.get_filter(scope.vdn.pk)(number) else cached
+    if cached is None or not _drop_forgotten_rows(scope, (cached.row,)):
+        return None
+    return cached
 
 
 def _get_row_key(scope: Scope, appoint_id: str) -> str:

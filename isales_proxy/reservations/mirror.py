@@ -7,13 +7,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from django.db.models import Subquery
+
 from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import (
     MirrorLeaf,
+    MirrorLook,
     MirrorRow,
     MirrorState,
-    Vdn,
 )
 from isales_proxy.models.mirror import LeafKind
 from isales_proxy.reservations.coverage import Coverage, Gap, get_coverage, measure_coverage
@@ -35,6 +37,7 @@ from isales_proxy.reservations.query import (
 from isales_proxy.reservations.row_filters import (
     create_filter,
 )
+from isales_proxy.reservations.row_keys import shorten_key
 
 __all__ = [
     "Coverage",
@@ -52,10 +55,16 @@ __all__ = [
 ]
 
 
-def get_state(vdn: Vdn) -> MirrorState | None:
-    """Return the state of a VDN's mirror; None where there is none or it is switched off."""
-    state = MirrorState.objects.filter(vdn=vdn.pk).first()
-    return state if state is not None and state.enabled else None
+def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
+    """Return the state of the VDN's mirror, and the revision that the person has seen.
+
+    None where there is none or it is switched off; None for a person who never looked.
+    """
+    looks = MirrorLook.objects.filter(user=scope.user_id, vdn=scope.vdn.pk).values("revision")
+    state = MirrorState.objects.filter(vdn=scope.vdn.pk).annotate(seen=Subquery(looks[:1])).first()
+    if state is None or not state.enabled:
+        return None, None
+    return state, state.seen
 
 
 def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
@@ -119,7 +128,7 @@ def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:
 def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
     """Return the row with this ID that the person may see, also a gone one."""
     rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
-    found: MirrorRow | None = rows.filter(key=appoint_id).first()
+    found: MirrorRow | None = rows.filter(key=shorten_key(appoint_id)).first()
     return found
 
 

@@ -71,6 +71,7 @@ SAME_TIME_SECONDS: Final = 15
 _COUNTS_KEPT: Final = 60  # seconds
 _ATTEMPTS: Final = 3
 _CHUNK: Final = 1_000  # rows
+_BLANK: Final = Value("", output_field=TextField())
 _URGENT: Final = "urgent"
 _CLOSED: Final = {
     "called": Phase.CALLED,
@@ -130,11 +131,11 @@ class MirrorReader:
 
     def count(self, revision: int) -> TabCounts:
         """Count every tab, or share the counts of the same revision and a few seconds ago."""
+        # All that is asked of the tables, with the IDs that were found for it.
         facts = (
-            *(self.query.get_facts(), self.scope.can(Permission.SEE_NUMBERS)),
-            *(self.scope.agent_account if self.own else None, self.moment.late_grace),
-            *(self.moment.day_begin, int(self.moment.now.timestamp()) // SAME_TIME_SECONDS),
-            *(self.scope.vdn.codes_version, self.scope.vdn.notes_version),
+            *(self.filter.model.__name__, self.filter.where, self.filter.empty),
+            *(self.moment.late_grace, self.moment.day_begin),
+            int(self.moment.now.timestamp()) // SAME_TIME_SECONDS,
         )
         key = f"tabs:{self.scope.vdn.pk}:{revision}:{hash_key(repr(facts))}"
         shared = cache.get(key)
@@ -315,11 +316,11 @@ class MirrorReader:
         if key == "call":
             return rank_states(self.moment)
         if key == "agent":
-            return _collate(Coalesce(NullIf(self._name("agent"), Value("")), F("agent__account")))
+            return _collate(Coalesce(NullIf(self._name("agent"), _BLANK), F("agent__account")))
         if key == "task":
-            return _collate(Coalesce(NullIf(self._name("task"), Value("")), F("task__task_id")))
+            return _collate(Coalesce(NullIf(self._name("task"), _BLANK), F("task__task_id")))
         if key == "task-status":
-            return _collate(NullIf(self._name("task", "status"), Value("")))
+            return _collate(NullIf(self._name("task", "status"), _BLANK))
         return _collate(F(plain.get(key, "busi_result")))
 
     def _name(self, kind: str, field: str = "name") -> Any:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.query import Cursor, Tab
+
+STATES: Final = (
+    *("overdue", "dialling", "soon", "later", "undated", "called", "answered", "failed", "gone"),
+)
+"""The states of a row of the mirror, of which it has one."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ mirror can answer.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Self
@@ -44,6 +45,18 @@ class Source(TextChoices):
 
     LIVE = "live", _("live")
     MIRROR = "mirror", _("complete list")
+
+
+class SourceRefused(ValueError):
+    """The source cannot answer the question; `fields` names what it cannot do.
+
+    `source` is the one that was asked for, or MIRROR where the VDN has none.
+    """
+
+    def __init__(self, source: Source, fields: list[str]) -> None:
+        super().__init__(", ".join(fields))
+        self.source = source
+        self.fields = fields
 
 
 SORT_KEYS: Final = (
@@ -104,17 +117,30 @@ class ListQuery(ReservationQuery):
             return query
         return cls(**{each.name: getattr(query, each.name) for each in fields(ReservationQuery)})
 
+    def serialize(self) -> dict[str, Any]:
+        """Return the question without page, as JSON values."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("page", "size", "after", "before", "jump"):
+            del found[name]
+        for name in ("begin", "end", "as_of"):
+            found[name] = found[name].isoformat() if found[name] else None
+        return found | {"agents": list(self.agents), "codes": list(self.codes)}
+
+    @classmethod
+    def deserialize(cls, found: Mapping[str, Any]) -> ListQuery:
+        """Return the question of `serialize`; parts that an earlier release left out are empty."""
+        values = {each.name: found[each.name] for each in fields(cls) if each.name in found}
+        for name in ("begin", "end", "as_of"):
+            values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
+        for name in ("agents", "codes"):
+            values[name] = tuple(values.get(name, ()))
+        values["tab"] = Tab(values["tab"]) if values.get("tab") else None
+        values["source"] = Source(values["source"]) if values.get("source") else None
+        return cls(**values)
+
     def list_mirror_fields(self) -> list[str]:
         """List the fields that only the mirror can answer."""
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]
-
-    def get_facts(self) -> tuple[Any, ...]:
-        """Return all that decides which rows the question finds, whatever tab, order and page."""
-        return (
-            *(self.called_no, tuple(sorted(set(self.agents))), self.begin, self.end, self.task_id),
-            *(self.text, tuple(sorted(set(self.codes))), self.category),
-            *(self.call_type, self.task_status, self.as_of),
-        )
 
     @property
     def counts_by_agent_and_task(self) -> bool:

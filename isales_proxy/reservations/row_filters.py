@@ -23,6 +23,8 @@ from isales_proxy.result_codes import book as code_book
 
 Model = type[MirrorRow] | type[MirrorVersion]
 
+_MOST_IDS: Final = 1_000
+
 _OPEN: Final = Q(phase=Phase.OPEN)
 _CLOSED_TABS: Final = {Tab.FAILED: Phase.FAILED, Tab.DONE: Phase.ANSWERED, Tab.GONE: Phase.GONE}
 
@@ -95,7 +97,7 @@ def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
         where &= Q(fail_code=codes[0]) if len(codes) == 1 else Q(fail_code__in=codes)
     empty = () in {agents, tasks, codes} or named == ((), ())
     if query.called_no:
-        number = _match_number(scope, query.called_no)
+        number = _match_number(scope, query.called_no, past=query.as_of is not None)
         empty = empty or number is None
         where &= number or Q()
     return RowFilter(model, where, agents, tasks, named, empty)
@@ -159,8 +161,11 @@ def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
     return tuple(sorted(found.intersection(query.codes) if query.codes else found))
 
 
-def _match_number(scope: Scope, text: str) -> Q | None:
-    """Match a number: a whole one through the index, else a part for who may see numbers."""
+def _match_number(scope: Scope, text: str, *, past: bool) -> Q | None:
+    """Match a number: a whole one through the index, else a part for who may see numbers.
+
+    A part is looked for once, in the index, and not again by each count. None: nothing matches.
+    """
     number = SearchedNumber.parse(text)
     if number.is_complete:
         whole = Q(called_no__in=(*number.spellings, number.text))
@@ -170,7 +175,14 @@ def _match_number(scope: Scope, text: str) -> Q | None:
             return whole
     if not scope.can(Permission.SEE_NUMBERS):
         return None
-    return Q(called_no__contains=number.text)
+    part = Q(called_no__contains=number.text)
+    if past:
+        return part
+    ids = MirrorRow.objects.filter(part, vdn=scope.vdn.pk).order_by().values_list("pk", flat=True)
+    found = sorted(ids[: _MOST_IDS + 1])
+    if len(found) > _MOST_IDS:
+        return part
+    return Q(pk__in=found) if found else None
 
 
 def match_tab(tab: Tab, moment: Moment) -> Q:

@@ -14,14 +14,15 @@ from django.utils import timezone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import AuditAction
+from isales_proxy.models import AuditAction, User
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations import history, live, mirror
+from isales_proxy.reservations import history, live, mirror, sweeps
 from isales_proxy.reservations.coverage import Coverage, Gap
 from isales_proxy.reservations.history import HistoryEntry, get_history
 from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
@@ -33,7 +34,7 @@ from isales_proxy.reservations.pages import (
     ReservationPage,
     TabCounts,
 )
-from isales_proxy.reservations.query import ListQuery, Source
+from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
 from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
@@ -62,22 +63,11 @@ __all__ = [
     "get_with_history",
     "list_page",
     "list_related",
+    "mark_seen",
     "read_all",
     "record_download",
     "record_export",
 ]
-
-
-class SourceRefused(ValueError):
-    """The source cannot answer the question; `fields` names what it cannot do.
-
-    `source` is the one that was asked for, or MIRROR where the VDN has none.
-    """
-
-    def __init__(self, source: Source, fields: list[str]) -> None:
-        super().__init__(", ".join(fields))
-        self.source = source
-        self.fields = fields
 
 
 @dataclass(frozen=True)
@@ -86,6 +76,8 @@ class ChosenSource:
 
     from_mirror: bool
     coverage: Coverage | None = None
+    seen: int | None = None
+    """The revision that the person has seen."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +98,9 @@ class RelatedReservations:
 
 @dataclass(frozen=True)
 class ReservationHistory:
-    """A reservation of the mirror, when it was last read (aware UTC), and its changes, the oldest
-    first."""
+    """A reservation, when it was last read (aware UTC), and its changes, the oldest first."""
 
-    row: MirroredReservation
+    row: Reservation
     as_of: datetime
     entries: tuple[HistoryEntry, ...]
 
@@ -125,7 +116,7 @@ def choose_source(
     scope.require(Permission.SEE_RESERVATIONS)
     asked = ListQuery.extend(query)
     needs_mirror = asked.list_mirror_fields()
-    state = mirror.get_state(scope.vdn)
+    state, seen = mirror.get_state(scope)
     if asked.source is Source.LIVE and needs_mirror:
         raise SourceRefused(Source.LIVE, needs_mirror)
     if state is None:
@@ -136,7 +127,7 @@ def choose_source(
     from_mirror = asked.source is not Source.LIVE and (
         asked.source is Source.MIRROR or coverage.complete or bool(needs_mirror)
     )
-    return ChosenSource(from_mirror, coverage)
+    return ChosenSource(from_mirror, coverage, seen)
 
 
 def list_page(
@@ -145,14 +136,12 @@ def list_page(
     query: ReservationQuery,
     now: datetime | None = None,
     chosen: ChosenSource | None = None,
-    seen: int | None = None,
 ) -> ReservationPage:
     """Return one page of reservations; a search by number is recorded in the audit.
 
-    `chosen` is the source if it was chosen already; `seen` is the revision since which changed rows
-    of the mirror are counted. Without SEE_NUMBERS only a complete number finds rows. Raises
-    ISalesError when there is neither an answer nor an older one to show, DailySearchLimitExceeded,
-    and SourceRefused.
+    `chosen` is the source if it was chosen already. Without SEE_NUMBERS only a complete number
+    finds rows. Raises ISalesError when there is neither an answer nor an older one to show,
+    DailySearchLimitExceeded, and SourceRefused.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     chosen = chosen or choose_source(scope=scope, query=query, now=now)
@@ -164,16 +153,32 @@ def list_page(
             query=ListQuery.extend(query),
             coverage=chosen.coverage,
             now=now or timezone.now(),
-            seen=seen,
+            seen=chosen.seen,
         )
         directory.remember_names(scope=scope, rows=found.rows)
     elif query.called_no and not scope.can(Permission.SEE_NUMBERS):
         found = live.fetch_exact_number_page(scope=scope, query=query)
     else:
         found = live.fetch_page(scope=scope, query=query)
-    if found.coverage is None:
+    if found.coverage is None and chosen.coverage is not None:
         found = replace(found, coverage=chosen.coverage)
+        _compare_with_mirror(scope, found)
     return _mask_page(scope, found)
+
+
+def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
+    """Compare a page that was read just now with the mirror: a proof that costs no call."""
+    if found.source != "live" or found.as_of is None:
+        return
+    page = Page(found.rows, found.total, found.query.page, found.query.size)
+    sweeps.compare_live_page(scope.vdn, found.query, page, found.as_of)
+
+
+def mark_seen(*, scope: Scope, revision: int) -> None:
+    """Record that the person has seen the rows of the VDN's mirror as of this revision."""
+    scope.require(Permission.SEE_RESERVATIONS)
+    user = User.objects.get(pk=scope.user_id)
+    history.mark_seen(user, scope.vdn, revision)
 
 
 def count_tabs(
@@ -283,20 +288,21 @@ def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReser
 
 
 def get_with_history(*, scope: Scope, appoint_id: str) -> ReservationHistory | None:
-    """Return the history of a reservation of the mirror, also of one that is gone; None where the
-    mirror has none of this ID in the scope. A view of its number is recorded in the audit.
+    """Return a reservation with its history, also one that is gone; None where `get` finds none.
+
+    One that is not in the mirror has no history. A view of its number is recorded in the audit.
+    Raises ISalesError like `list_page`.
     """
-    scope.require(Permission.SEE_RESERVATIONS)
-    found = _find_mirrored(scope, appoint_id)
-    if found is None or not isinstance(found.row, MirroredReservation):
+    query = ReservationQuery()
+    if mirror.get_row(scope=scope, appoint_id=appoint_id) is not None:
+        query = ListQuery(source=Source.MIRROR)
+    found = get(scope=scope, appoint_id=appoint_id, query=query)
+    if found is None:
         return None
-    row = found.row
-    if scope.can(Permission.SEE_NUMBERS):
-        number_access.record_view(scope, subject=appoint_id, number=row.called_no or "")
-    else:
-        row = masking.mask_reservation(row)
+    if found.error is not None and not isinstance(found.row, MirroredReservation):
+        raise found.error
     entries = history.get_history(scope=scope, appoint_id=appoint_id)
-    return ReservationHistory(row, found.as_of, tuple(entries))
+    return ReservationHistory(found.row, found.as_of, tuple(entries))
 
 
 def list_related(
@@ -351,7 +357,7 @@ def _prefers_mirror(scope: Scope, query: ReservationQuery) -> bool:
 
 
 def _find_mirrored(scope: Scope, appoint_id: str) -> FoundReservation | None:
-    state = mirror.get_state(scope.vdn)
+    state, _seen = mirror.get_state(scope)
     row = mirror.get_row(scope=scope, appoint_id=appoint_id) if state else None
     if state is None or row is None:
         return None

@@ -32,6 +32,7 @@ from isales_proxy.simulator import Simulator
 from isales_proxy.write_backs import services as write_backs
 from tests.support import outbox
 from tests.support.call_data import ANSWER, NUMBER, answered, left_behind, scope_of
+from tests.support.mirror import mirror_rows
 from tests.support.mirror_versions import minute, write_version
 from tests.support.pages import rows_of
 
@@ -89,7 +90,10 @@ def test_forgotten_number_is_nowhere_and_stays_away(
         user=people["supervisor"], key="k", address="/", fields=QueryDict(f"n=%2B{NUMBER}")
     )
     told = forget(f"65 9123-{NUMBER[-4:]}", "--vdn", "88", "--yes", "--reason", f"asked by {plus}")
-    assert told == ("Forgotten: 1 reservations, 1 call data, 2 write backs, 1 exports, 1 drafts.")
+    assert told == (
+        "Forgotten. Removed: reservations: 1, rows of call data: 1, write-backs: 2, exports: 1,"
+        " drafts: 1."
+    )
     assert NUMBER not in stored()
     assert not ExportJob.objects.exists()
     assert not CallDatum.objects.exists()
@@ -102,6 +106,10 @@ def test_forgotten_number_is_nowhere_and_stays_away(
     assert (find(plus), find(NUMBER), find("70009"), is_suppressed(89)(plus)) == (
         True, True, False, False,
     )  # fmt: skip
+    # The next sweep does not bring it back.
+    mirror_rows(88, [common | {"appointId": "x"}, {**common, "appointId": "y", "calledNo": "7"}])
+    assert MirrorRow.objects.filter(key__in=("x", "y")).get().key == "y"
+    assert NUMBER not in stored()
     # CC-iSales lists it still; nobody sees it, neither from the cache nor anew.
     assert rows_of(supervisor.get(LIST, query).content.decode()) == []
     assert supervisor.get(f"{LIST}seen/").status_code == 404
@@ -125,7 +133,7 @@ def test_forgetting_asks_first_and_reads_the_number_from_standard_input(
             forget(*arguments)
     assert MirrorRow.objects.count() == 1
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{NUMBER}\n"))
-    assert "1 reservations" in forget("--yes")
+    assert "reservations: 1," in forget("--yes")
     assert not MirrorRow.objects.exists()
 
 

@@ -65,7 +65,7 @@ class Command(BaseCommand):
                 f"A number has {erasure.FEWEST_DIGITS} digits or more and nothing else"
                 " but a plus in front."
             ) from None
-        self.stdout.write(f"Forgotten: {removed.text}.")
+        self.stdout.write(f"Forgotten. Removed: {removed.text}.")
 
 
 def _read_line(prompt: str) -> str:
