@@ -174,7 +174,7 @@ def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
     }
 
 
-def _create_mirror_context(row: VdnSummary, formatter: SettingsFormatter) -> dict[str, Any]:
+def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[str, Any]:
     status, times = row.mirror, formatter.times
     state = status.state
     oldest = status.oldest
