@@ -103,6 +103,7 @@ def render_export(
             (_("Rows"), format_count(total)),
             (_("Exported by"), request.user.get_username()),
         ],
+        bom=request.GET.get("bom") != "0",
     )
     return exports.render_file(request, kind, table)
 
@@ -114,10 +115,10 @@ def _describe_filter(form: forms.Form, scope: Scope | None, times: TimeFormatter
         value = form.cleaned_data.get(name)
         if name in _UNTOLD or not asked.label or not value:
             continue
-        text = ", ".join(_format_choice(asked, each, times) for each in _list_values(value))
-        if scope and not scope.can(Permission.SEE_NUMBERS):
-            text = masking.mask_text(text)
-        texts.append(f"{asked.label} {text}")
+        shown = [_format_choice(asked, each, times) for each in _list_values(value)]
+        if isinstance(value, str) and scope and not scope.can(Permission.SEE_NUMBERS):
+            shown = [masking.mask_text(text) for text in shown]
+        texts.append(f"{asked.label} {', '.join(shown)}")
     return " · ".join(texts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF8
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -59,6 +60,13 @@ def test_files_of_our_own_tables_are_recorded(
     rows = read_file(as_role("admin"), path, {})
     event = AuditEvent.objects.filter(action__endswith=".exported").get()
     assert event.detail == {"kind": "csv", counted: len(rows)}
+
+
+def test_a_file_is_without_byte_order_mark_on_request(vendor: Simulator, as_role: Any) -> None:
+    client, path = as_role("admin"), "/vdn/88/result-codes/export.csv"
+    marked = client.get(path).getvalue()
+    assert marked.startswith(BOM_UTF8)
+    assert client.get(path, {"bom": "0"}).getvalue() == marked.removeprefix(BOM_UTF8)
 
 
 def test_a_file_tells_what_is_in_it(vendor: Simulator, as_role: Any) -> None:
