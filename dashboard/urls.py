@@ -102,6 +102,7 @@ urlpatterns = [
                     {"kind": "xlsx"},
                     name="reservations_export",
                 ),
+                path("reservations/seen/", reservations.mark_seen, name="reservations_seen"),
                 path(
                     "reservations/<str:appoint_id>/",
                     reservations.reservation,
@@ -159,7 +160,11 @@ urlpatterns = [
                 path("write-backs/<int:pk>/cancel/", write_backs.cancel, name="cancel_write_back"),
                 path("result-codes/", include(_result_codes)),
                 path("doctor/", doctor.doctor, name="doctor"),
+                path(
+                    "doctor/confirm-missing/", doctor.confirm_missing, name="doctor_confirm_missing"
+                ),
                 path("settings/", installation.installation, name="settings"),
+                path("settings/mirror/", installation.switch_mirror, name="settings_mirror"),
                 *[
                     path(
                         f"settings/{part}/export.{kind}",

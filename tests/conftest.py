@@ -17,7 +17,7 @@ from django.utils import translation
 from dashboard.account.sign_in import provider_calls, single_sign_on
 from isales_proxy.audit import retention
 from isales_proxy.models import Access, Role, User, Vdn
-from isales_proxy.reservations import live
+from isales_proxy.reservations import forgetting, live
 from isales_proxy.result_codes import book, occurrences
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
@@ -78,6 +78,7 @@ def _forget() -> None:
     book.clear_memory()
     occurrences.clear_memory()
     live.clear_memory()
+    forgetting.clear_memory()
     delivery.clear_memory()
     gateway.close()
     provider_calls.forget()

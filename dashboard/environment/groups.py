@@ -68,6 +68,8 @@ _RETENTION: Final[dict[str, tuple[str, Check]]] = {
     "write_back_days": ("WRITE_BACK_RETENTION_DAYS", _DAYS),
     "give_up_hours": ("WRITE_BACK_GIVE_UP_HOURS", validate.Range(min=1, max=8760)),
     "audit_days": ("AUDIT_RETENTION_DAYS", validate.Range(min=1, max=36500)),
+    "mirror_version_days": ("MIRROR_VERSION_RETENTION_DAYS", _DAYS),
+    "mirror_row_days": ("MIRROR_ROW_RETENTION_DAYS", _DAYS),
 }
 _PER_DAY: Final = validate.Range(min=0, max=10_000)
 

@@ -36,6 +36,8 @@ class RowView:
     attributes: tuple[tuple[str, str], ...]
     cells: list[Cell]
     more: SafeString | None = None
+    mark: str = ""
+    """A word before the first cell: what is new about the row."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,16 @@ class ListPage(Generic[R, F]):
     css: str = ""
     order_note: str = ""
     """Why the list cannot be sorted."""
+    order: str | None = None
+    """The order in force, where it is not that of the address."""
     headings: list[Heading] = field(init=False)
     rows: list[RowView] = field(default_factory=list)
     total: int | None = None
     pager: Pager | None = None
 
     def __post_init__(self) -> None:
-        self.headings = [_build_heading(column, self.address) for column in self.columns]
+        order = self.address.sort if self.order is None else self.order
+        self.headings = [_build_heading(column, self.address, order) for column in self.columns]
 
     @property
     def total_text(self) -> str:
@@ -83,6 +88,7 @@ class ListPage(Generic[R, F]):
         get_url: Callable[[R], str] | None = None,
         get_attributes: Callable[[R], tuple[tuple[str, str], ...]] | None = None,
         get_more: Callable[[R], SafeString] | None = None,
+        get_mark: Callable[[R], str] | None = None,
     ) -> None:
         """Build the rows and the pager. `total` counts the rows of all pages; `get_id` returns a
         row's DOM ID, or "" for one without."""
@@ -94,6 +100,7 @@ class ListPage(Generic[R, F]):
                 attributes=get_attributes(row) if get_attributes else (),
                 cells=[make(row, formatter) for make in makers],
                 more=get_more(row) if get_more else None,
+                mark=get_mark(row) if get_mark else "",
             )
             for position, row in enumerate(rows)
         ]
@@ -145,12 +152,12 @@ def get_order(columns: Sequence[Column[Any, Any]], sort: str) -> tuple[str, ...]
     return f"{sign}{found}", f"{sign}pk"
 
 
-def _build_heading(column: Column[Any, Any], address: ListUrl) -> Heading:
+def _build_heading(column: Column[Any, Any], address: ListUrl, in_force: str) -> Heading:
     text = str(column.heading)
     if not column.sort:
         return Heading(column.key, text, column.css)
     descending = f"-{column.key}"
-    order = {column.key: "ascending", descending: "descending"}.get(address.sort, "")
+    order = {column.key: "ascending", descending: "descending"}.get(in_force, "")
     # A second click reverses the order.
     url = address.sorted_by(descending if order == "ascending" else column.key)
     return Heading(column.key, text, column.css, url, order)

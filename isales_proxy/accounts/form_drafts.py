@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import unquote_plus
 
 from django.db import transaction
 from django.http import QueryDict
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from isales_proxy.core import encryption
 from isales_proxy.models import FormDraft, User
+from isales_proxy.privacy import masking
 
 MOST: Final = 20
 # Characters of the encoded fields, and of a form's key and address.
@@ -172,6 +174,16 @@ def purge(now: datetime) -> int:
     """Delete the drafts that are over, and secrets that nobody came for; gives how many drafts."""
     FormDraft.objects.filter(done_at__lte=now - SHOWN_WITHIN).exclude(body="").update(body="")
     return FormDraft.objects.filter(saved_at__lte=now - KEPT).delete()[0]
+
+
+def forget_number(digits: str) -> int:
+    """Delete the drafts in which a number, given by its digits, was typed; return how many."""
+    removed = 0
+    for row in FormDraft.objects.iterator(chunk_size=100):
+        texts = (unquote_plus(_open(row.body)), unquote_plus(row.address), row.notice)
+        if any(masking.remove_number(text, digits) != text for text in texts):
+            removed += FormDraft.objects.filter(pk=row.pk).delete()[0]
+    return removed
 
 
 def _finish(row: FormDraft, outcome: str, now: datetime, secret: str = "") -> None:

@@ -91,6 +91,8 @@ class RetentionSettings:
     write_back_days: int = 180
     give_up_hours: int = 48
     audit_days: int = 730
+    mirror_version_days: int = 90
+    mirror_row_days: int = 180
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.encryption import DecryptionFailed
 from isales_proxy.models import ExportJob, ExportState, User
 from isales_proxy.models.exports import OPEN_STATES
+from isales_proxy.privacy import masking
 
 log = structlog.get_logger("isales")
 
@@ -42,6 +44,7 @@ _DRAFT_KEPT: Final = timedelta(minutes=10)
 _REPORT_SECONDS: Final = 1.0
 _LONGEST_REASON: Final = 400
 _FILE_MODE: Final = 0o600
+_READ_BYTES: Final = 1 << 20
 
 queued = Signal()
 """Sent after an export was queued: a worker should look."""
@@ -203,6 +206,51 @@ def purge(now: datetime) -> int:
             if path.name not in kept and path.stat().st_mtime < begun:
                 path.unlink()
     return removed
+
+
+def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
+    """Delete the exports of a VDN whose question or file contains a number, given by its digits;
+    return how many. Those that run begin anew."""
+    jobs = ExportJob.objects.filter(vdn=vdn_id)
+    again = jobs.filter(state=ExportState.RUNNING).update(
+        state=ExportState.QUEUED, rows=0, reported_at=now
+    )
+    removed = 0
+    for job in jobs:
+        try:
+            question = job.get_question()
+        except DecryptionFailed:
+            question = ""
+        is_written = job.state == ExportState.DONE and _contains(job, digits)
+        if is_written or masking.remove_number(question, digits) != question:
+            _get_path(job).unlink(missing_ok=True)
+            removed += jobs.filter(pk=job.pk).delete()[0]
+    if again:
+        queued.send(ExportJob)
+    return removed
+
+
+def _contains(job: ExportJob, digits: str) -> bool:
+    """Tell whether the file of a job contains the number; a file that cannot be read counts."""
+    try:
+        with _get_path(job).open("rb") as file:
+            if job.kind != "xlsx":
+                return _find_in(file, digits)
+            with zipfile.ZipFile(file) as parts:
+                return any(_find_in(parts.open(name), digits) for name in parts.namelist())
+    except FileNotFoundError:
+        return False
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
+def _find_in(file: IO[bytes], digits: str) -> bool:
+    wanted, tail = digits.encode(), b""
+    while part := file.read(_READ_BYTES):
+        if wanted in tail + part:
+            return True
+        tail = part[-len(wanted) :]
+    return False
 
 
 def _claim(job: ExportJob) -> bool:

@@ -55,6 +55,10 @@ class AuditAction(models.TextChoices):
     VENDOR_EXAMINED = "vendor.examined", _("Vendor examined")
     CREDENTIALS_CHANGED = "vdn.credentials", _("Credentials of a VDN changed")
     VDN_CHANGED = "vdn.changed", _("VDN changed")
+    MIRROR_SWITCHED = "mirror.switched", _("Mirror of a VDN switched on or off")
+    MIRROR_CONFIRMED = "mirror.confirmed", _("Missing reservations confirmed as gone")
+    MIRROR_PURGED = "mirror.purged", _("Reservations of the mirror deleted after their time")
+    NUMBER_FORGOTTEN = "number.forgotten", _("Called number forgotten")
 
 
 class _WrittenOnce(models.QuerySet["AuditEvent"]):

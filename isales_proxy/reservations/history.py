@@ -10,33 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import User, Vdn
-from isales_proxy.models.mirror import (
-    ChangeKind,
-    MirroredFields,
-    MirrorLook,
-    MirrorRow,
-    MirrorVersion,
-    Phase,
-)
+from isales_proxy.models import ChangeKind, MirrorLook, MirrorRow, MirrorVersion, Phase, User, Vdn
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
+from isales_proxy.reservations.mirrored import ROW_FIELDS, MirroredReservation, to_reservation
 from isales_proxy.reservations.status import SUCCESS
 
 MOST_ENTRIES: Final = 200
 MOST_RELATED: Final = 500
-# Columns of a version that are fields of the reservation as they are.
-_PLAIN: Final = tuple(
-    name
-    for name in Reservation.model_fields
-    if name not in {"user_account", "user_name", "task_id", "task_name", "task_status"}
-)
-_COMPARED: Final = (*_PLAIN, "user_account", "task_id")
+_COMPARED: Final = (*ROW_FIELDS, "user_account", "task_id")
 # Those that a kind of change speaks of.
 _SPOKEN_OF: Final = {
     ChangeKind.MOVED: frozenset({"appoint_time"}),
@@ -67,29 +54,19 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True)
-class MirroredReservation:
-    """A reservation of the mirror. `gone_by` is set for one that the vendor no longer lists."""
-
-    row: Reservation
-    observed_at: datetime
-    phase: Phase
-    gone_after: datetime | None = None
-    gone_by: datetime | None = None
-    unconfirmed: bool = False
-
-
-@dataclass(frozen=True)
 class SameNumber:
-    """The other reservations of a called number over all tasks, newest first.
+    """The other reservations of a called number over all tasks, unmasked, the latest first, with
+    those that are gone.
 
-    `open_rows` counts the ones that wait, this one included. `reached` is the latest that was
-    answered since this one was made; None for one that was answered itself.
+    `total` counts them all, `open_rows` the ones that were not called yet, that of the question
+    included. `reached` is the latest that was answered since that one was made; None where that one
+    was answered itself.
     """
 
     others: tuple[MirroredReservation, ...]
     total: int
     open_rows: int
-    reached: Reservation | None = None
+    reached: MirroredReservation | None = None
 
 
 def get_new_since(user: User, vdn: Vdn) -> int | None:
@@ -109,20 +86,10 @@ def mark_seen(user: User, vdn: Vdn, revision: int, *, now: datetime | None = Non
         older.update(revision=revision, at=at)
 
 
-def get_mirrored(*, scope: Scope, appoint_id: str) -> MirroredReservation | None:
-    """Return the reservation of this ID as the mirror has it, also one that is gone.
-
-    The caller records the view of its number.
-    """
-    scope.require(Permission.SEE_RESERVATIONS)
-    row = _find(scope, appoint_id)
-    return _describe(scope, row) if row else None
-
-
 def get_history(*, scope: Scope, appoint_id: str) -> list[HistoryEntry]:
     """List the changes of a reservation, the oldest first; [] where there is none in the scope."""
     scope.require(Permission.SEE_RESERVATIONS)
-    row = _find(scope, appoint_id)
+    row = _select(scope).filter(key=appoint_id).first()
     if row is None:
         return []
     versions = list(
@@ -139,24 +106,23 @@ def get_history(*, scope: Scope, appoint_id: str) -> list[HistoryEntry]:
     return entries[-MOST_ENTRIES:]
 
 
-def list_same_number(*, scope: Scope, row: Reservation) -> SameNumber:
-    """List the other reservations of the called number of an unmasked `row`, within the scope.
+def list_same_number(*, scope: Scope, row: MirrorRow, size: int) -> SameNumber:
+    """List at most `size` other reservations of the called number of a row, within the scope.
 
-    Those that are gone are among them.
+    Unmasked: for `reservations.services` alone.
     """
-    scope.require(Permission.SEE_RESERVATIONS)
     if not row.called_no:
         return SameNumber((), 0, 0)
     spellings = {row.called_no, *SearchedNumber.parse(row.called_no).spellings}
-    found = _select(scope).filter(called_no__in=spellings)
-    rows = list(found.order_by("-appoint_time", "-pk")[: MOST_RELATED + 1])
-    others = [each for each in rows if each.appoint_id != row.appoint_id]
+    order = (F("appoint_time").desc(nulls_last=True), "-pk")
+    rows = list(_select(scope).filter(called_no__in=spellings).order_by(*order)[:MOST_RELATED])
+    others = [each for each in rows if each.pk != row.pk]
     reached = None if row.fail_code in SUCCESS else _find_reached(row, others)
     return SameNumber(
-        others=tuple(_describe(scope, each) for each in others[:MOST_RELATED]),
+        others=tuple(map(to_reservation, others[:size])),
         total=len(others),
         open_rows=sum(each.phase == Phase.OPEN for each in rows),
-        reached=_mask(scope, _convert(reached)) if reached else None,
+        reached=to_reservation(reached) if reached else None,
     )
 
 
@@ -166,22 +132,6 @@ def _select(scope: Scope) -> QuerySet[MirrorRow]:
     if scope.can(Permission.SEE_ALL_AGENTS):
         return found
     return found.filter(agent__account=scope.agent_account) if scope.agent_account else found.none()
-
-
-def _find(scope: Scope, appoint_id: str) -> MirrorRow | None:
-    return _select(scope).filter(key=appoint_id).first()
-
-
-def _describe(scope: Scope, row: MirrorRow) -> MirroredReservation:
-    is_gone = row.phase == Phase.GONE
-    return MirroredReservation(
-        row=_mask(scope, _convert(row)),
-        observed_at=row.observed_at,
-        phase=Phase(row.phase),
-        gone_after=row.gone_after if is_gone else None,
-        gone_by=row.gone_by if is_gone else None,
-        unconfirmed=row.unconfirmed,
-    )
 
 
 def _list_entries(
@@ -226,7 +176,7 @@ def _show(scope: Scope, version: MirrorVersion | None) -> Reservation | None:
         return None
     account = version.agent.account if version.agent else None
     if scope.can(Permission.SEE_ALL_AGENTS) or (account and account == scope.agent_account):
-        return _convert(version)
+        return to_reservation(version)
     return None
 
 
@@ -234,19 +184,7 @@ def _mask(scope: Scope, row: Reservation) -> Reservation:
     return row if scope.can(Permission.SEE_NUMBERS) else masking.mask_reservation(row)
 
 
-def _convert(found: MirroredFields) -> Reservation:
-    agent, task = found.agent, found.task
-    return Reservation.model_construct(
-        **{name: getattr(found, name) for name in _PLAIN},
-        user_account=agent.account if agent else None,
-        user_name=(agent.name or None) if agent else None,
-        task_id=task.task_id if task else None,
-        task_name=(task.name or None) if task else None,
-        task_status=(task.status or None) if task else None,
-    )
-
-
-def _find_reached(row: Reservation, others: list[MirrorRow]) -> MirrorRow | None:
+def _find_reached(row: MirrorRow, others: list[MirrorRow]) -> MirrorRow | None:
     """Return the latest of the others that was answered since this one was made."""
     since = row.create_time or _EARLIEST
     answered = [
