@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,22 @@ def test_long_list_is_sorted_by_its_due_time_only(
     assert 'class="c-due" aria-sort="descending"' in text
     assert 'aria-sort="none"' not in text
     assert "can be sorted by their due time only" in text
+
+
+def test_today_has_every_hour_of_a_day_of_twenty_five(db: None) -> None:
+    """M31: Berlin puts its clocks back on 25 October 2026."""
+    noon = datetime(2026, 10, 25, 11, tzinfo=UTC)
+    scope = create_scope(Role.SUPERVISOR)
+    scope.vdn.time_zone = "Europe/Berlin"
+    begin = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    times = [begin + n * timedelta(minutes=30) for n in range(60)]
+    rows = [{"appointId": f"{at}", "appointTime": round(at.timestamp() * 1000)} for at in times]
+    mirror_rows(88, rows, at=noon)
+    page = list_page(scope, noon, tab=Tab.TODAY)
+    assert page.total == len(page.rows) == 50
+    first, last = page.rows[0].appoint_time, page.rows[-1].appoint_time
+    assert first == datetime(2026, 10, 24, 22, tzinfo=UTC)
+    assert last == datetime(2026, 10, 25, 22, 30, tzinfo=UTC)
 
 
 def test_masked_readers_learn_no_number_from_order_or_filter(now: Any, db: None) -> None:
