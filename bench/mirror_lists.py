@@ -46,6 +46,7 @@ def fill(rows: int) -> None:
     from django.db import connection
 
     from isales_proxy import models
+    from isales_proxy.core.database import refresh_statistics
     from isales_proxy.models.mirror import LeafKind
 
     models.Vdn.objects.update_or_create(pk=88, defaults={"name": "Bench"})
@@ -100,7 +101,9 @@ def fill(rows: int) -> None:
             "SELECT 88, agent_id, task_id, phase, count(*) FROM isales_proxy_mirrorrow "
             "WHERE phase <> 0 GROUP BY agent_id, task_id, phase"
         )
-        cursor.execute("VACUUM ANALYZE" if on_postgres else "ANALYZE")
+        if on_postgres:
+            cursor.execute("VACUUM ANALYZE")
+    refresh_statistics()
 
 
 def list_questions() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task, on_startup, periodic_
 from isales_proxy import retention
 from isales_proxy.audit import retention as upkeep
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.core import health
+from isales_proxy.core import database, health
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.exports import services as exports
 from isales_proxy.models import RefreshKind, Vdn
@@ -139,6 +139,12 @@ def run_exports_every_minute() -> None:
 def remove_exports() -> None:
     """Every hour: delete the files whose day is over."""
     exports.purge(timezone.now())
+
+
+@db_periodic_task(crontab(minute="41"))
+def refresh_statistics() -> None:
+    """Refresh what the planner knows of the tables; see `core.database`."""
+    database.refresh_statistics()
 
 
 @db_periodic_task(crontab(hour="4", minute="7"))

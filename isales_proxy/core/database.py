@@ -107,3 +107,12 @@ def commit_to_disk() -> Iterator[None]:
 def _set_synchronous(mode: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA synchronous={mode}")
+
+
+def refresh_statistics() -> None:
+    """Tell SQLite how its tables are filled, by a sample: without that, or with figures of before
+    an index, it may search by the wrong one. PostgreSQL does so by itself."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA analysis_limit = 400")
+            cursor.execute("ANALYZE")

@@ -163,27 +163,30 @@ def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
 
 
 def _match_number(scope: Scope, text: str, *, past: bool) -> Q | None:
-    """Match a number: a whole one through the index, else a part for who may see numbers.
+    """Match a number: a whole one, else a part for who may see numbers. None: nothing matches.
 
-    A part is looked for once, in the index, and not again by each count. None: nothing matches.
+    The rows are looked for once, in the index of numbers, and not again by each count.
     """
     number = SearchedNumber.parse(text)
-    if number.is_complete:
-        whole = Q(called_no__in=(*number.spellings, number.text))
-        if not scope.can(Permission.SEE_NUMBERS):
-            return whole
-        if MirrorRow.objects.filter(whole, vdn=scope.vdn.pk).exists():
-            return whole
-    if not scope.can(Permission.SEE_NUMBERS):
-        return None
+    whole = Q(called_no__in=sorted({*number.spellings, number.text}))
     part = Q(called_no__contains=number.text)
+    sees_numbers = scope.can(Permission.SEE_NUMBERS)
+    if not number.is_complete and not sees_numbers:
+        return None
     if past:
-        return part
-    ids = MirrorRow.objects.filter(part, vdn=scope.vdn.pk).order_by().values_list("pk", flat=True)
-    found = sorted(ids[: _MOST_IDS + 1])
+        return whole if number.is_complete else part
+    found = _find_rows(scope, whole) if number.is_complete else []
+    if not found and sees_numbers:
+        whole, found = part, _find_rows(scope, part)
     if len(found) > _MOST_IDS:
-        return part
+        return whole
     return Q(pk__in=found) if found else None
+
+
+def _find_rows(scope: Scope, condition: Q) -> list[int]:
+    """Find the IDs of the rows of a condition, at most one more than `_MOST_IDS`."""
+    ids = MirrorRow.objects.filter(condition, vdn=scope.vdn.pk).order_by()
+    return sorted(ids.values_list("pk", flat=True)[: _MOST_IDS + 1])
 
 
 def match_tab(tab: Tab, moment: Moment) -> Q:
