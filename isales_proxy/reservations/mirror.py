@@ -82,8 +82,10 @@ def read_page(
     tab = reader.tab
     total = counts.get(tab)
     order = reader.choose_order(total)
-    first, last = (rows[0], rows[-1]) if rows else (None, None)
     backwards, jumped = asked.before is not None, asked.after or asked.before or asked.jump
+    goes_on = len(rows) > asked.size
+    rows = rows[-asked.size :] if backwards else rows[: asked.size]
+    first, last = (rows[0], rows[-1]) if rows else (None, None)
     past = asked.offset + len(rows)
     deep = order.key == "due" and (bool(jumped) or past + asked.size > DEEPEST_OFFSET)
     placed = not (jumped and asked.page == 1)
@@ -96,8 +98,8 @@ def read_page(
         after=last.cursor if deep and last else None,
         before=first.cursor if jumped and first else None,
         placed=placed,
-        has_next=(past < total) if placed else backwards or len(rows) == asked.size,
-        has_previous=asked.page > 1 if placed else bool(rows),
+        has_next=(past < total) if placed else backwards or goes_on,
+        has_previous=asked.page > 1 if placed else goes_on if backwards else bool(rows),
         seen=seen,
         changed=reader.count_changed(),
     )

@@ -175,7 +175,10 @@ class MirrorReader:
         return Order("due", descending=latest_first, refused=key)
 
     def _read_rows(self, total: int) -> tuple[list[FoundRow], set[int]]:
-        """Read the rows of the page, and the revisions that the statements saw."""
+        """Read the rows of the page, and the revisions that the statements saw.
+
+        Beside a row one more is read, which tells whether the list goes on.
+        """
         query, order = self.query, self.choose_order(total)
         if self.filter.empty:
             return [], set()
@@ -191,7 +194,7 @@ class MirrorReader:
                     if segment is not None
                 ],
                 0,
-                query.size,
+                query.size + 1,
                 order.reverse(),
             )
             return rows[::-1], revisions
@@ -201,7 +204,7 @@ class MirrorReader:
                 segment.filter(self._match_beyond(start, order.descending, nulls))
                 for segment, nulls in self._split(order.descending)
             ]
-            return self._read_segments(segments, 0, query.size, order)
+            return self._read_segments(segments, 0, query.size + 1, order)
         left = total - query.offset
         if query.offset > DEEPEST_OFFSET and 0 < left < query.offset:
             # The end is nearer.
