@@ -84,7 +84,7 @@ def fill_panel(scope: Scope, found: FoundReservation, query: str) -> dict[str, A
     return create_panel(scope, appoint_id, query) | {
         "called_no": row.called_no or "",
         "state": status.state.value,
-        "state_text": formatter.states[status.state],
+        "state_text": formatter.states[status.state.value],
         "when_text": formatter.format_distance(row, status),
         "dial_text": _("Automatic: dialled from %s, five minutes early.")
         % formatter.times.short(status.dial_at)
@@ -192,7 +192,7 @@ def _build_related_row(scope: Scope, row: Reservation, formatter: RowFormatter) 
         "due": formatter.times.short(row.appoint_time) or NOTHING,
         "agent": row.user_name or row.user_account or NOTHING,
         "state": status.state.value,
-        "state_text": formatter.states[status.state],
+        "state_text": formatter.states[status.state.value],
         "code": row.fail_code or "",
         "result": formatter.format_code(row.fail_code) if row.fail_code else "",
     }

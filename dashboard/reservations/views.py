@@ -20,6 +20,7 @@ from dashboard.reservations.export_file import RefusedFile, create_file_response
 from dashboard.reservations.list_context import ListContext
 from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
 from dashboard.ui.htmx import (
+    find_rendered_fragment,
     render_page_or_fragment,
     render_repeatable_fragment,
     wants_fragment,
@@ -38,7 +39,7 @@ from isales_proxy.reservations.forms import ReservationFilter
 from isales_proxy.reservations.services import ReservationPage
 
 _LIST: Final = "reservations/list.html"
-_FRAGMENT: Final = "reservations/_fragment.html"
+_FRAGMENT: Final = "reservations/fragment.jinja"
 # Sent by the filters while somebody types.
 _TYPING_HEADER: Final = "X-Callboard-Typing"
 
@@ -47,20 +48,27 @@ _TYPING_HEADER: Final = "X-Callboard-Typing"
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
+    is_repeatable = wants_fragment(request) and _TYPING_HEADER not in request.headers
+    # Each search for a number is counted.
+    if (
+        is_repeatable
+        and "called_no" not in request.GET
+        and (rendered := find_rendered_fragment(request, scope)) is not None
+    ):
+        return rendered
     answer = _fetch_list(request, scope)
     if (
-        wants_fragment(request)
+        is_repeatable
         and answer.page is not None
         and answer.page.as_of is not None
         and answer.problem is None
-        and _TYPING_HEADER not in request.headers
         and not answer.form.is_ambiguous()
     ):
         return render_repeatable_fragment(
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=list_context.describe_answer(scope, answer.page, answer.page.as_of),
+            answered=list_context.describe_answer(answer.page, answer.page.as_of),
             build=answer.build_context,
         )
     context, status, problem = answer.build_context(), answer.status, answer.problem
@@ -72,7 +80,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     response = render_page_or_fragment(
         request,
         page=_LIST,
-        fragment="reservations/_kept.html" if keeps_rows else _FRAGMENT,
+        fragment="reservations/kept.jinja" if keeps_rows else _FRAGMENT,
         context=context,
         status=status,
         problem=problem,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, cast
 
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -121,6 +121,9 @@ _VendorFields: Any = create_model(
 )
 
 
+_TIMES: Final = tuple(field.name for field in RESERVATION if field.holds is Content.TIME)
+
+
 class ReservationBody(_VendorFields):
     """The vendor's eighteen fields, each of which it may leave out, and our judgement of them."""
 
@@ -186,15 +189,16 @@ class Reservations(PersonalView):
         found = reservations.list_page(scope=scope, query=_get_query(request, scope))
         if found.error is not None:
             raise OnlyStaleAnswer(found.error, found.as_of)
-        return ReservationPage(
+        page = ReservationPage.model_construct(
             count=found.total,
             page=found.query.page,
             size=found.query.size,
             as_of=found.as_of,
-            source=found.source,
+            source=cast("Literal['live', 'cache', 'none']", found.source),
             complete=found.complete,
-            results=_build_rows(found.rows, scope),
-        ).respond()
+            results=[],
+        ).model_dump(mode="json")
+        return Response(page | {"results": _build_rows(found.rows, scope)})
 
 
 def _get_query(request: Request, scope: Scope) -> ReservationQuery:
@@ -203,17 +207,20 @@ def _get_query(request: Request, scope: Scope) -> ReservationQuery:
         return validate(ReservationFilter(request.query_params, scope=scope)).query()
 
 
-def _build_rows(rows: tuple[Reservation, ...], scope: Scope) -> list[ReservationBody]:
+def _build_rows(rows: tuple[Reservation, ...], scope: Scope) -> list[dict[str, Any]]:
+    """Build the bodies as `ReservationBody` describes them; a model for each takes 50 times as
+    long.
+    """
     book, late_grace = result_codes.get_book(scope.vdn), scope.vdn.late_grace
     now, language = timezone.now(), get_language() or "en"
     built = []
     for row in rows:
+        body: dict[str, Any] = {name: getattr(row, name) for name in RESERVATION_FIELDS}
+        for name in _TIMES:
+            if (moment := body[name]) is not None:
+                body[name] = f"{moment.isoformat()[:-6]}Z"
         meaning = book.get(row.fail_code)
-        built.append(
-            ReservationBody(
-                **{name: getattr(row, name) for name in RESERVATION_FIELDS},
-                fail_code_text=meaning.text(language) if meaning else "",
-                state=get_status(row, now, late_grace=late_grace).state,
-            )
-        )
+        body["fail_code_text"] = meaning.text(language) if meaning else ""
+        body["state"] = get_status(row, now, late_grace=late_grace).state.value
+        built.append(body)
     return built

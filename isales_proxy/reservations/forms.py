@@ -25,6 +25,7 @@ from isales_proxy.core.form_fields import (
     LocalTimeField,
     PageFilter,
     PlainTextField,
+    SharedFields,
     format_local_time,
     refuse_control_characters,
 )
@@ -242,3 +243,7 @@ class ReservationFilter(PageFilter):
             page=found["page"],
             size=found["size"],
         )
+
+
+# Whether a person may choose agents is said by leaving the field out, never by changing it.
+ReservationFilter.base_fields = SharedFields(ReservationFilter.base_fields)

@@ -57,7 +57,7 @@ class ReservationPage:
     `total` counts the rows of all pages; `as_of` (aware UTC) is when the vendor answered.
     `complete` is False when rows outside the person's scope were withheld or, with `cut_short`,
     when there were too many rows to look through. `error` is why there is no newer answer (source
-    "stale").
+    "stale"). `digest` is equal for equal rows of the vendor, "" where there is none.
     """
 
     rows: tuple[Reservation, ...]
@@ -68,6 +68,7 @@ class ReservationPage:
     complete: bool = True
     error: ISalesError | None = None
     cut_short: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
         source=response.source,
         complete=complete,
         error=response.error,
+        digest=response.value.digest,
     )
 
 

@@ -8,6 +8,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from django.conf import settings
 from django.http import HttpRequest
 
+from isales_proxy import access
 from isales_proxy.models import User
 
 
@@ -25,6 +26,11 @@ class PasswordBackend(AuthenticationBackend):
         if user is not None and sso is not None and sso.only and not user.is_superuser:
             return None
         return user
+
+    def get_user(self, user_id: int) -> User | None:
+        """The person of a session with their scopes, by one query; None for an inactive one."""
+        user = access.load_user(user_id)
+        return user if user is not None and self.user_can_authenticate(user) else None
 
     def _authenticate_by_username(self, username: str, password: str) -> Any:
         """Looked up in any case; refused where several people could be meant."""
