@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from environs import validate
 
 from dashboard import logs
-from dashboard.account.sign_in import providers
 from dashboard.environment import checks, groups
 from dashboard.environment.groups import VAR_DIR
 from dashboard.environment.variables import BASE_DIR, Variables
@@ -74,7 +73,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
-    "dashboard.account.sign_in",
+    "dashboard.account",
     "csp",
     "django_htmx",
     "django_structlog",
@@ -103,12 +102,12 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.account.sign_in.ended_sessions.EndedSessionMiddleware",
-    "dashboard.account.sign_in.refused_forms.RefusedFormMiddleware",
+    "dashboard.account.ended_sessions.EndedSessionMiddleware",
+    "dashboard.account.refused_forms.RefusedFormMiddleware",
     "dashboard.ui.middleware.ReaderMiddleware",
     "dashboard.ui.middleware.BoundedBodyMiddleware",
-    "dashboard.account.sign_in.session_limits.SessionLimitsMiddleware",
-    "dashboard.account.sign_in.middleware.GateMiddleware",
+    "dashboard.account.session_limits.SessionLimitsMiddleware",
+    "dashboard.account.middleware.GateMiddleware",
     "dashboard.ui.middleware.UrlValidationMiddleware",
     "dashboard.ui.middleware.MetricsMiddleware",
     "dashboard.ui.middleware.UnavailableDatabaseMiddleware",
@@ -204,8 +203,8 @@ HUEY: dict[str, Any] = {
 }
 
 AUTH_USER_MODEL = "isales_proxy.User"
-AUTHENTICATION_BACKENDS = ["dashboard.account.sign_in.backend.PasswordBackend"]
-PASSWORD_HASHERS = ["dashboard.account.sign_in.hashers.PasswordHasher"]
+AUTHENTICATION_BACKENDS = ["dashboard.account.passwords.PasswordBackend"]
+PASSWORD_HASHERS = ["dashboard.account.passwords.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -219,8 +218,9 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
 ACCOUNT_FORMS = {
-    "login": "dashboard.account.sign_in.forms.NameForm",
-    "change_password": "dashboard.account.sign_in.forms.OwnPasswordForm",
+    "login": "dashboard.account.forms.NameForm",
+    "change_password": "dashboard.account.forms.OwnPasswordForm",
+    "reauthenticate": "dashboard.account.forms.OwnPasswordAgainForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
@@ -233,20 +233,20 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-MFA_ADAPTER = "dashboard.account.sign_in.second_factor.SealedAdapter"
+MFA_ADAPTER = "dashboard.account.second_factor.SealedAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
-    "activate_totp": "dashboard.account.sign_in.forms.SetUpForm",
-    "add_webauthn": "dashboard.account.sign_in.forms.KeyForm",
-    "authenticate": "dashboard.account.sign_in.forms.CodeForm",
-    "reauthenticate": "dashboard.account.sign_in.forms.CodeAgainForm",
+    "activate_totp": "dashboard.account.forms.SetUpForm",
+    "add_webauthn": "dashboard.account.forms.KeyForm",
+    "authenticate": "dashboard.account.forms.CodeForm",
+    "reauthenticate": "dashboard.account.forms.CodeAgainForm",
 }
 # One step of 30 s more each way: a code typed at the end of its time, or a clock that is off.
 MFA_TOTP_TOLERANCE = 1
 # Nobody here has an e-mail address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
-SOCIALACCOUNT_ADAPTER = "dashboard.account.sign_in.provisioning.ClaimsAdapter"
-SOCIALACCOUNT_PROVIDERS = providers(SIGN_IN.single_sign_on)
+SOCIALACCOUNT_ADAPTER = "dashboard.account.provisioning.ClaimsAdapter"
+SOCIALACCOUNT_PROVIDERS = groups.list_providers(SIGN_IN.single_sign_on)
 # The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if https else 0
 

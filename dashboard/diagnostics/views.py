@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
@@ -17,8 +19,11 @@ from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.form_fields import PlainTextField
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.diagnostics import services
+from isales_proxy.diagnostics.mirror import build_mirror_section
 from isales_proxy.diagnostics.probes import MAX_CALLS
 from isales_proxy.diagnostics.report import (
     InterfaceStatus,
@@ -28,9 +33,24 @@ from isales_proxy.diagnostics.report import (
     render_text,
 )
 from isales_proxy.problems import describe
+from isales_proxy.reservations import mirror_status
 
 _LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": messages.SUCCESS}
 _TONES = {InterfaceStatus.ANSWERED: "answered", InterfaceStatus.NO_CREDENTIALS: "failed"}
+
+_SHORTEST_REASON, _LONGEST_REASON = 5, 300
+
+
+class ConfirmMissingForm(CleanedInput, forms.Form):
+    """Why many reservations at once are really gone."""
+
+    reason = PlainTextField(
+        gettext_lazy("Why they are gone"),
+        required=True,
+        min_length=_SHORTEST_REASON,
+        max_length=_LONGEST_REASON,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -40,6 +60,30 @@ def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if request.method == "POST":
         return _run_check(request, scope)
     return _render(request, scope, services.get_last_report(scope=scope), source="cache")
+
+
+@require_POST
+@vdn_page(Permission.EXAMINE_VENDOR)
+def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/doctor/confirm-missing/`: let the reservations go that the guard holds back."""
+    form = ConfirmMissingForm(request.POST)
+    if not form.is_valid():
+        return _render(
+            request, scope, services.get_last_report(scope=scope), source="cache", form=form
+        )
+    rows = mirror_status.confirm_missing(
+        scope=scope, reason=form.cleaned_data["reason"], now=timezone.now()
+    )
+    if rows:
+        text = ngettext(
+            "Confirmed: %(count)s reservation goes at the next reading that misses it.",
+            "Confirmed: %(count)s reservations go at the next reading that misses them.",
+            rows,
+        )
+        messages.success(request, text % {"count": rows})
+    else:
+        messages.warning(request, _("No reservations are held back any more."))
+    return redirect("doctor", vdn_id=scope.vdn.pk)
 
 
 def _run_check(request: ReaderRequest, scope: Scope) -> HttpResponse:
@@ -63,9 +107,17 @@ def _run_check(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 def _render(
-    request: ReaderRequest, scope: Scope, report: Report | None, *, source: str, error: str = ""
+    request: ReaderRequest,
+    scope: Scope,
+    report: Report | None,
+    *,
+    source: str,
+    error: str = "",
+    form: ConfirmMissingForm | None = None,
 ) -> HttpResponse:
-    times = TimeFormatter(timezone.now())
+    now = timezone.now()
+    times = TimeFormatter(now)
+    status = mirror_status.get_status(scope=scope, now=now)
     settings = services.build_settings_section(scope.vdn)
     return render_page_or_fragment(
         request,
@@ -78,8 +130,10 @@ def _render(
             "source": source if report else "none",
             "error": error,
             "settings": _create_section_context(settings, times),
+            "mirror": _create_section_context(build_mirror_section(status, times.clock), times),
+            "confirm": (form or ConfirmMissingForm()) if status.needs_confirmation else None,
         },
-        status=409 if error else 200,
+        status=409 if error else 422 if form else 200,
     )
 
 

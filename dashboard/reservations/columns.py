@@ -15,20 +15,12 @@ from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
+from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES
+from isales_proxy.reservations.services import MirroredReservation
 from isales_proxy.reservations.status import ReservationState, ReservationStatus, get_status
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 
-CALL_TYPES: Final[dict[str, str | Promise]] = {
-    "1": gettext_lazy("Manual"),
-    "2": gettext_lazy("Auto"),
-}
-TASK_STATUSES: Final[dict[str, str | Promise]] = {
-    "1": gettext_lazy("Draft"),
-    "2": gettext_lazy("Running"),
-    "3": gettext_lazy("Paused"),
-    "4": gettext_lazy("Completed"),
-}
 BUSINESS_RESULT: Final = gettext_lazy("Business result")
 STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.WAITING: gettext_lazy("Waiting"),
@@ -38,6 +30,7 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
     ReservationState.ANSWERED: gettext_lazy("Answered"),
     ReservationState.FAILED: gettext_lazy("Failed"),
     ReservationState.CALLED: gettext_lazy("Called"),
+    ReservationState.GONE: gettext_lazy("Gone"),
     ReservationState.UNKNOWN: gettext_lazy("Unknown"),
 }
 
@@ -60,8 +53,8 @@ class RowFormatter(CodeFormatter):
     ) -> None:
         super().__init__(times=times, book=book, language=language)
         self.late_grace = late_grace
-        self.types = {key: str(value) for key, value in CALL_TYPES.items()}
-        self.statuses = {key: str(value) for key, value in TASK_STATUSES.items()}
+        self.types = {key: str(value) for key, value in CALL_TYPES}
+        self.statuses = {key: str(value) for key, value in TASK_STATUSES}
         self.states = {key.value: str(value) for key, value in STATES.items()}
         self.expired = _("expired")
         self.not_expired = _("not expired")
@@ -131,12 +124,26 @@ def _build_task_status(row: Reservation, formatter: RowFormatter) -> Cell:
 
 def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
     status = formatter.get_status(row)
+    if isinstance(row, MirroredReservation) and (row.gone or row.unconfirmed):
+        return _build_missing(row, status, formatter)
     expiry = _format_expiry(row, status, formatter)
     sub_field = "timeout" if expiry else ""
     tone = status.state.value
     return make_repeated_cell(
         "callFlag", formatter.states[tone], "", "", expiry, sub_field, "", tone
     )
+
+
+def _build_missing(
+    row: MirroredReservation, status: ReservationStatus, formatter: RowFormatter
+) -> Cell:
+    """Build the state of a row that the vendor no longer lists, with when it went."""
+    text = formatter.states[status.state]
+    if not row.gone:
+        return Cell("callFlag", text, tone=status.state.value, sub=_("missing, not confirmed"))
+    after, by = formatter.times.short(row.gone_after), formatter.times.short(row.gone_by)
+    sub = _("between %(after)s and %(by)s") % {"after": after, "by": by} if after and by else by
+    return Cell("callFlag", text, tone=status.state.value, sub=sub)
 
 
 def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> str:

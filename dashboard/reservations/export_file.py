@@ -5,13 +5,13 @@ refused; never an error within it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from django.http import HttpResponseBase
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from dashboard.reservations.columns import RESERVATION_COLUMNS, create_row_formatter
@@ -38,11 +38,14 @@ from isales_proxy.exports.services import (
     FinishedFile,
     TooManyExports,
 )
+from isales_proxy.models import CodeCategory
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
+from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES
+from isales_proxy.reservations.query import ListQuery
 from isales_proxy.reservations.services import AllRows, ListChanged
 
 MOST_AT_ONCE: Final = 5_000
@@ -73,7 +76,7 @@ def create_file_response(
                 scope=scope,
                 source=_SOURCE,
                 kind=kind,
-                question=_serialize(query, bom=bom),
+                question=ListQuery.extend(query).serialize() | {"bom": bom},
                 total=found.total,
             )
             return SeeOther(reverse("export_job", args=[job.pk]))
@@ -171,6 +174,7 @@ def _list_facts(
         (_("Filter"), _describe_filter(scope, query, times) or _("No filters")),
         (_("Time zone"), format_zone(found.as_of, times.zone)),
         (_("As of"), times.stamp(found.as_of)),
+        (_("Source"), _("Complete list") if found.mirrored else _("Live from CC-iSales")),
         (_("Rows"), format_count(found.total)),
         (_("Exported by"), scope.username),
     ]
@@ -194,8 +198,23 @@ def _describe_filter(scope: Scope, query: ReservationQuery, times: TimeFormatter
         (_("Task"), f"{known.tasks.get(query.task_id, '')} {query.task_id}".strip()),
         (_("From"), times.stamp(query.begin) if query.begin else ""),
         (_("To"), times.stamp(query.end) if query.end else ""),
+        *_describe_mirror_filter(ListQuery.extend(query), times),
     )
     return " · ".join(f"{label} {text}" for label, text in found if text)
+
+
+def _describe_mirror_filter(
+    query: ListQuery, times: TimeFormatter
+) -> Iterator[tuple[str | Promise, str]]:
+    """Yield what only the complete list can be asked."""
+    yield _("Name"), query.text
+    yield _("Result code"), ", ".join(query.codes)
+    yield _("Side"), str(dict(CodeCategory.choices).get(query.category, ""))
+    yield _("Type"), str(dict(CALL_TYPES).get(query.call_type, ""))
+    yield _("Task status"), str(dict(TASK_STATUSES).get(query.task_status, ""))
+    yield _("Tab"), str(query.tab.label) if query.tab else ""
+    yield _("Order"), query.sort
+    yield _("As it was at"), times.stamp(query.as_of) if query.as_of else ""
 
 
 def _describe(status: int, slug: str, detail: str) -> Problem:
@@ -203,31 +222,9 @@ def _describe(status: int, slug: str, detail: str) -> Problem:
     return Problem(HTTPStatus(status), slug, title, detail, next_step="", reference="")
 
 
-def _serialize(query: ReservationQuery, *, bom: bool) -> dict[str, Any]:
-    return {
-        "called_no": query.called_no,
-        "agents": list(query.agents),
-        "begin": query.begin.isoformat() if query.begin else None,
-        "end": query.end.isoformat() if query.end else None,
-        "task_id": query.task_id,
-        "bom": bom,
-    }
-
-
-def _deserialize(question: Mapping[str, Any]) -> ReservationQuery:
-    begin, end = question["begin"], question["end"]
-    return ReservationQuery(
-        called_no=question["called_no"],
-        agents=tuple(question["agents"]),
-        begin=datetime.fromisoformat(begin) if begin else None,
-        end=datetime.fromisoformat(end) if end else None,
-        task_id=question["task_id"],
-    )
-
-
 def _render(request: ExportRequest) -> FinishedFile:
     """Write the file of a job. Raises ISalesError and ExportRefused."""
-    query = _deserialize(request.question)
+    query = ListQuery.deserialize(request.question)
     try:
         table = write_file(
             request.scope,
@@ -245,7 +242,7 @@ def _render(request: ExportRequest) -> FinishedFile:
         raise ExportRefused(problems.describe_search_limit(error).title) from None
     except TooManyRows:
         raise ExportRefused(explain_too_many_rows()) from None
-    return FinishedFile(f"{table.name}.{request.kind}", table.total)
+    return FinishedFile(f"{table.name}.{request.kind}", table.total, table.facts)
 
 
 exports.register_renderer(_SOURCE, _render)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from dashboard.reservations.columns import (
@@ -17,26 +18,53 @@ from dashboard.reservations.columns import (
     RowFormatter,
     create_row_formatter,
 )
+from dashboard.reservations.source_bar import (
+    SourceBar,
+    TabLink,
+    build_bar,
+    build_tabs,
+    explain_order,
+)
 from dashboard.ui.columns import filter_columns
 from dashboard.ui.context_processors import HealthView, build_health
 from dashboard.ui.htmx import Answered
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
+from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.core import health
 from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.models import CodeCategory
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
-from isales_proxy.reservations.forms import NamedRange, ReservationFilter
-from isales_proxy.reservations.services import ReservationPage
+from isales_proxy.reservations.forms import (
+    CALL_TYPES,
+    TASK_STATUSES,
+    NamedRange,
+    ReservationFilter,
+)
+from isales_proxy.reservations.query import DEEPEST_OFFSET
+from isales_proxy.reservations.services import (
+    ChosenSource,
+    Coverage,
+    MirroredReservation,
+    MirrorFacts,
+    ReservationPage,
+)
 
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
 # small; the panel then finds the row by its ID alone.
 _LONGEST_ROW_QUERY: Final = 70
+_MORE: Final = ("q", "code", "category", "type", "status", "as_of", "jump")
+_CHOICES: Final[dict[str, Any]] = {
+    "category": CodeCategory.choices,
+    "type": CALL_TYPES,
+    "status": TASK_STATUSES,
+}
 
 
 # Markup of filter forms without a filter.
@@ -76,6 +104,14 @@ class ListContext:
     candidates: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     """Field → value that no row had so far."""
+    tabs: list[TabLink] = field(default_factory=list)
+    bar: SourceBar | None = None
+    revision: str = ""
+    more: bool = False
+    """Whether the filters that only the complete list answers are offered."""
+    more_open: bool = False
+    hidden: list[tuple[str, str]] = field(default_factory=list)
+    """Parameters that the filters keep."""
 
     @property
     def headline(self) -> SafeString:
@@ -89,7 +125,7 @@ class ListContext:
             return render_fragment("reservations/filters.jinja", list=self)
         size = self.form.data.get("size", "")
         permissions = self.form.scope.permissions
-        key = (get_language(), self.page.address.path, size, self.zone_text, permissions)
+        key = (get_language(), self.page.address.path, size, self.zone_text, permissions, self.more)
         markup = _filters.get(key)
         if markup is None:
             markup = render_fragment("reservations/filters.jinja", list=self)
@@ -114,8 +150,10 @@ class ListContext:
         return build_health(timezone.get_current_timezone())
 
 
-def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> ListContext:
-    """Create a context without rows."""
+def create_context(
+    scope: Scope, form: ReservationFilter, now: datetime, facts: MirrorFacts | None = None
+) -> ListContext:
+    """Create a context without rows; `facts` are those of a page of the mirror."""
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
     context = ListContext(
@@ -125,18 +163,18 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
-        page=ListPage(
-            filter_columns(RESERVATION_COLUMNS, scope),
-            address,
-            title,
-            order_note=_("CC-iSales delivers this list in its own order; it cannot be sorted."),
-        ),
+        page=_create_page(scope, address, title, facts),
         agents=form.list_asked_agents(),
         notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_build_candidates(address, form),
     )
     if scope.can(Permission.EXPORT) and form.is_valid():
         context.exports = context.page.list_exports()
+    context.more_open = any(form[name].value() for name in _MORE if name in form.fields)
+    context.more = context.more_open
+    context.hidden = [pair for pair in address.view if pair[0] != "as_of"]
+    if address.sort:
+        context.hidden.append(("sort", address.sort))
     if form.refused_agent:
         context.agent_text = form.refused_agent
         context.agents = [each for each in context.agents if each != form.refused_agent]
@@ -146,6 +184,22 @@ def create_context(scope: Scope, form: ReservationFilter, now: datetime) -> List
     if has_bad_field(form):
         context.empty = "bad-filter"
     return context
+
+
+def _create_page(
+    scope: Scope, address: ListUrl, title: str, facts: MirrorFacts | None
+) -> ListPage[Reservation, RowFormatter]:
+    """Create the page; by its columns the mirror alone can be sorted."""
+    columns = filter_columns(RESERVATION_COLUMNS, scope)
+    if facts is None:
+        note = _("CC-iSales delivers this list in its own order; it cannot be sorted.")
+        return ListPage(columns, address, title, order_note=note)
+    sortable = tuple(
+        replace(column, sort=column.key) if column.key in facts.sortable else column
+        for column in columns
+    )
+    note = explain_order() if facts.sortable == {"due"} else ""
+    return ListPage(sortable, address, title, order_note=note, order=facts.sort)
 
 
 def create_failed_context(
@@ -175,7 +229,11 @@ def fill_context(
     problem: Problem | None,
 ) -> ListContext:
     """Create a context with the rows of a page. `problem` tells why they are not newer."""
-    context = create_context(scope, form, now)
+    facts = found.mirror
+    if facts is not None:
+        # The tabs were counted then.
+        now = facts.counts.now
+    context = create_context(scope, form, now, facts)
     address = context.page.address
     formatter = create_row_formatter(scope, now)
     query = address.query()
@@ -192,8 +250,16 @@ def fill_context(
             ("data-appoint-id", row.appoint_id or ""),
             ("data-state", formatter.get_status(row).state.value),
         ),
+        get_mark=_create_marker(facts) if facts is not None and facts.seen is not None else None,
     )
     context.source, context.complete, context.problem = found.source, found.complete, problem
+    context.bar = build_bar(scope, address, found, formatter.times)
+    if facts is not None:
+        context.tabs = build_tabs(address, facts)
+        context.revision = str(facts.counts.revision)
+        _place(context, found, facts)
+    pinned_live = ("source", "live") in address.view
+    context.more = context.more_open or (found.coverage is not None and not pinned_live)
     context.cut_short = found.cut_short
     context.source_text = _format_source(found.source)
     if found.as_of is not None:
@@ -202,7 +268,7 @@ def fill_context(
         if found.source == "stale":
             context.age_text = formatter.times.behind(now - found.as_of)
             context.since_text = _format_last_answer(formatter.times)
-    if not found.total:
+    if not found.total and facts is None:
         context.unknown = form.find_unknown()
         if context.unknown:
             context.source_text = ""
@@ -224,6 +290,58 @@ def describe_answer(found: ReservationPage, as_of: datetime) -> Answered:
         text=_format_as_of(TimeFormatter(now), as_of),
         fresh=fresh if found.source in {"live", "cache"} else 0,
     )
+
+
+def describe_mirror(scope: Scope, chosen: ChosenSource, coverage: Coverage) -> Answered:
+    """Describe a page of the mirror for its `ETag`, before any row is read."""
+    vdn, now = scope.vdn, timezone.now()
+    as_of = coverage.oldest or now
+    return Answered(
+        shows=(
+            *("mirror", coverage.revision, coverage.complete, coverage.reason, chosen.seen),
+            *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
+        ),
+        as_of=as_of,
+        text=_format_as_of(TimeFormatter(now), as_of),
+    )
+
+
+def _create_marker(facts: MirrorFacts) -> Callable[[Reservation], str]:
+    """Create the function that says whether a row is new or changed since the person looked."""
+    seen, new, changed = facts.seen or 0, _("new"), pgettext("row", "changed")
+
+    def mark(row: Reservation) -> str:
+        if not isinstance(row, MirroredReservation) or row.revision <= seen:
+            return ""
+        return new if row.first_revision > seen else changed
+
+    return mark
+
+
+def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> None:
+    """Set the pager's links to the neighbours that no page number finds."""
+    pager, address = context.page.pager, context.page.address
+    if pager is None:
+        return
+    page = address.page
+    if facts.after is not None and facts.has_next:
+        url = address.placed(page + 1 if facts.placed else 1, "after", str(facts.after))
+        pager = replace(pager, next_url=url)
+    if facts.before is not None and facts.has_previous:
+        previous = page - 1 if facts.placed else 1
+        counted = facts.placed and previous * address.size <= DEEPEST_OFFSET
+        url = address.placed(previous, "before", str(facts.before))
+        pager = replace(pager, prev_url=address.at(page=previous) if counted else url)
+    if not facts.placed:
+        text = ngettext("%(shown)s of %(total)s row", "%(shown)s of %(total)s rows", found.total)
+        shown = {"shown": format_count(len(found.rows)), "total": format_count(found.total)}
+        next_url = pager.next_url if facts.has_next else ""
+        pager = replace(pager, text=text % shown, items=[], next_url=next_url)
+    elif page * address.size > DEEPEST_OFFSET:
+        kept = {1, pager.pages, page}
+        items = [each for each in pager.items if each["gap"] or int(each["number"]) in kept]
+        pager = replace(pager, items=items)
+    context.page.pager = pager
 
 
 def _format_as_of(times: TimeFormatter, as_of: datetime) -> str:
@@ -255,6 +373,7 @@ def _format_source(source: str) -> str:
         "live": _("from CC-iSales"),
         "cache": _("from CC-iSales"),
         "stale": _("last good answer"),
+        "mirror": "",
         "none": "",
     }[source]
 
@@ -275,6 +394,8 @@ def _build_chips(
             text = str(NamedRange(value).label)
         elif name in {"begin", "end"}:
             text = times.minute(datetime.fromisoformat(value))
+        elif name in _CHOICES:
+            text = str(dict(_CHOICES[name]).get(value, value))
         chips.append(_build_chip(name, value, text, address.without(name, value)))
     if len(agents) > MANY_AGENTS:
         text = f"{len(agents)}: {', '.join(agents[:MANY_AGENTS])} …"
@@ -296,6 +417,11 @@ def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, 
         "begin": (_("From"), _("Any start time")),
         "end": (_("To"), _("Any end time")),
         "range": (_("Due"), _("Any time")),
+        "q": (_("Name"), _("Any name")),
+        "code": (_("Result code"), _("Any result code")),
+        "category": (_("Side"), _("Any side")),
+        "type": (_("Type"), _("Any type")),
+        "status": (_("Task status"), _("Any task status")),
     }[name]
     return {
         "name": name,

@@ -4,6 +4,7 @@ identifiers), its write-backs, and other reservations of the same number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.http import QueryDict
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.reservations.columns import RowFormatter, create_row_formatter, get_label
+from dashboard.reservations.history import build_history, describe_absence
 from dashboard.ui.code_labels import explain_result
 from dashboard.ui.columns import NOTHING
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
@@ -23,7 +25,11 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.models import WriteBackState
 from isales_proxy.privacy.field_policies import RESERVATION_FIELDS, Content
 from isales_proxy.reservations.forms import ReservationFilter
-from isales_proxy.reservations.services import FoundReservation, RelatedReservations
+from isales_proxy.reservations.services import (
+    FoundReservation,
+    HistoryEntry,
+    RelatedReservations,
+)
 from isales_proxy.write_backs import queries as write_backs
 
 _AGREED: Final = (
@@ -62,6 +68,8 @@ def create_panel(scope: Scope, appoint_id: str, query: str) -> dict[str, Any]:
         "content": None,
         "write_backs": [],
         "explanation": None,
+        "absence": "",
+        "history": [],
         "as_of_text": "",
         "missing": False,
         "reveal": None,
@@ -74,8 +82,10 @@ def create_panel(scope: Scope, appoint_id: str, query: str) -> dict[str, Any]:
     }
 
 
-def fill_panel(scope: Scope, found: FoundReservation, query: str) -> dict[str, Any]:
-    """Create the context of `reservations/_panel.html` for a reservation."""
+def fill_panel(
+    scope: Scope, found: FoundReservation, query: str, entries: Sequence[HistoryEntry] = ()
+) -> dict[str, Any]:
+    """Create the context of `reservations/_panel.html` for a reservation and its history."""
     row = found.row
     appoint_id = row.appoint_id or ""
     formatter = create_row_formatter(scope)
@@ -95,6 +105,8 @@ def fill_panel(scope: Scope, found: FoundReservation, query: str) -> dict[str, A
         "explanation": explain_result(
             scope.vdn.pk, formatter.book, row.fail_code, formatter.language
         ),
+        "absence": describe_absence(row, formatter.times),
+        "history": build_history(entries, formatter, _format_value),
         "as_of_text": formatter.times.clock(found.as_of),
         "reveal": create_reservation_control(scope, appoint_id, query)
         if scope.can(Permission.REVEAL_NUMBERS) and (row.called_no or row.caller_no)
@@ -104,17 +116,31 @@ def fill_panel(scope: Scope, found: FoundReservation, query: str) -> dict[str, A
 
 def create_related() -> dict[str, Any]:
     """Create the context of `reservations/_related.html` without rows."""
-    return {"rows": [], "problem": None, "truncated": False, "list_url": "", "reached": None}
+    return {
+        "rows": [],
+        "problem": None,
+        "truncated": False,
+        "list_url": "",
+        "reached": None,
+        "open_text": "",
+    }
 
 
 def fill_related(scope: Scope, found: RelatedReservations) -> dict[str, Any]:
     """Create the context of `reservations/_related.html` with rows."""
     formatter = create_row_formatter(scope)
     return create_related() | {
-        "rows": [_build_related_row(scope, row, formatter) for row in found.others.rows],
+        "rows": [
+            _build_related_row(scope, row, formatter, found.task_id) for row in found.others.rows
+        ],
         "truncated": found.others.total > found.others.query.size,
         "list_url": get_number_url(scope, found.number),
-        "reached": _build_reached(scope, found.reached, formatter) if found.reached else None,
+        "reached": _build_reached(scope, found.reached, formatter, found.task_id)
+        if found.reached
+        else None,
+        "open_text": _("%d open for this number") % found.open_rows
+        if found.open_rows and found.open_rows > 1
+        else "",
     }
 
 
@@ -185,12 +211,16 @@ def _format_value(row: Reservation, name: str, formatter: RowFormatter) -> str:
     return getattr(row, name) or ""
 
 
-def _build_related_row(scope: Scope, row: Reservation, formatter: RowFormatter) -> dict[str, str]:
+def _build_related_row(
+    scope: Scope, row: Reservation, formatter: RowFormatter, task_id: str | None
+) -> dict[str, str]:
     status = formatter.get_status(row)
     return {
         "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "due": formatter.times.short(row.appoint_time) or NOTHING,
         "agent": row.user_name or row.user_account or NOTHING,
+        # Of another task alone.
+        "task": (row.task_name or row.task_id or "") if row.task_id != task_id else "",
         "state": status.state.value,
         "state_text": formatter.states[status.state.value],
         "code": row.fail_code or "",
@@ -198,12 +228,18 @@ def _build_related_row(scope: Scope, row: Reservation, formatter: RowFormatter) 
     }
 
 
-def _build_reached(scope: Scope, row: Reservation, formatter: RowFormatter) -> dict[str, str]:
+def _build_reached(
+    scope: Scope, row: Reservation, formatter: RowFormatter, task_id: str | None
+) -> dict[str, str]:
     at = formatter.times.short(row.begin_time or row.appoint_time)
+    text = (
+        _("Already reached %(at)s by %(agent)s.")
+        if row.task_id == task_id
+        else _("Already reached %(at)s by %(agent)s in another task.")
+    )
     return {
         "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
-        "text": _("Already reached %(at)s by %(agent)s.")
-        % {"at": at, "agent": row.user_name or row.user_account or NOTHING},
+        "text": text % {"at": at, "agent": row.user_name or row.user_account or NOTHING},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse, HttpResponseBase
@@ -12,31 +13,33 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.reservations import list_context
-from dashboard.reservations.columns import RESERVATION_COLUMNS
 from dashboard.reservations.export_file import RefusedFile, create_file_response
 from dashboard.reservations.list_context import ListContext
 from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
 from dashboard.ui.htmx import (
+    SeeOther,
     find_rendered_fragment,
     render_page_or_fragment,
     render_repeatable_fragment,
     wants_fragment,
 )
-from dashboard.ui.list_page import add_sort_field
+from dashboard.ui.list_url import with_query
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core.database import optional_write
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import ReservationFilter
-from isales_proxy.reservations.services import ReservationPage
+from isales_proxy.reservations.forms import ReservationFilter, SeenForm
+from isales_proxy.reservations.query import SourceRefused
+from isales_proxy.reservations.services import ChosenSource, ReservationPage
 
 _LIST: Final = "reservations/list.html"
 _FRAGMENT: Final = "reservations/fragment.jinja"
@@ -56,11 +59,30 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         and (rendered := find_rendered_fragment(request, scope)) is not None
     ):
         return rendered
-    answer = _fetch_list(request, scope)
+    now = timezone.now()
+    form, chosen = _open_list(request, scope, now)
+    # The revision of the mirror decides without the rows.
+    if (
+        is_repeatable
+        and chosen is not None
+        and chosen.from_mirror
+        and chosen.coverage is not None
+        and not form.is_ambiguous()
+        and not form.cleaned_data["called_no"]
+    ):
+        return render_repeatable_fragment(
+            request,
+            scope,
+            fragment=_FRAGMENT,
+            answered=list_context.describe_mirror(scope, chosen, chosen.coverage),
+            build=lambda: _fetch_list(scope, form, chosen, now).build_context(),
+        )
+    answer = _fetch_list(scope, form, chosen, now)
     if (
         is_repeatable
         and answer.page is not None
         and answer.page.as_of is not None
+        and answer.page.mirror is None
         and answer.problem is None
         and not answer.form.is_ambiguous()
     ):
@@ -101,10 +123,10 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 
     A list that could not be read as a whole is answered by a page that tells why.
     """
-    form = add_sort_field(ReservationFilter(request.GET, scope=scope), RESERVATION_COLUMNS)
     now = timezone.now()
+    form, chosen = _open_list(request, scope, now)
     found, status, problem = list_context.create_context(scope, form, now), 422, None
-    if form.is_valid():
+    if chosen is not None:
         try:
             return create_file_response(
                 scope, form.query(), kind, bom=request.GET.get("bom") != "0"
@@ -132,7 +154,10 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
     fragment = wants_fragment(request)
-    answer = None if fragment else _fetch_list(request, scope)
+    answer = None
+    if not fragment:
+        now = timezone.now()
+        answer = _fetch_list(scope, *_open_list(request, scope, now), now)
     context = answer.build_context() if answer else {}
     status, problem = (answer.status, answer.problem) if answer else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
@@ -185,6 +210,17 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
     return bool(form.errors) and form.errors.keys() <= {"agent", "task"}
 
 
+@require_POST
+@vdn_page(Permission.SEE_RESERVATIONS)
+def mark_seen(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/reservations/seen/`: the person has seen the complete list as of a revision."""
+    form = SeenForm(request.POST)
+    if form.is_valid():
+        reservations.mark_seen(scope=scope, revision=form.cleaned_data["revision"])
+    back = form.cleaned_data.get("query") or ""
+    return SeeOther(with_query(reverse("reservations", args=[scope.vdn.pk]), back))
+
+
 @dataclass
 class _ListAnswer:
     """The list that an address asks for, and the answer; `build_list` makes its context."""
@@ -207,15 +243,28 @@ class _ListAnswer:
         }
 
 
-def _fetch_list(request: ReaderRequest, scope: Scope) -> _ListAnswer:
-    """Fetch the list that this address asks for."""
-    now = timezone.now()
+def _open_list(
+    request: ReaderRequest, scope: Scope, now: datetime
+) -> tuple[ReservationFilter, ChosenSource | None]:
+    """Return the filter of this address and its source; None where the filter is not valid."""
     form = ReservationFilter(request.GET, scope=scope, now=now)
-    add_sort_field(form, RESERVATION_COLUMNS)
     if not form.is_valid():
+        return form, None
+    try:
+        return form, reservations.choose_source(scope=scope, query=form.query(), now=now)
+    except SourceRefused as refused:
+        form.refuse(refused)
+        return form, None
+
+
+def _fetch_list(
+    scope: Scope, form: ReservationFilter, chosen: ChosenSource | None, now: datetime
+) -> _ListAnswer:
+    """Fetch the list that a filter asks for from the chosen source."""
+    if chosen is None:
         return _ListAnswer(scope, form, lambda: list_context.create_context(scope, form, now), 422)
     try:
-        page = reservations.list_page(scope=scope, query=form.query())
+        page = reservations.list_page(scope=scope, query=form.query(), now=now, chosen=chosen)
     except DailySearchLimitExceeded as error:
         limit = problems.describe_search_limit(error)
         return _ListAnswer(
@@ -233,6 +282,12 @@ def _fetch_list(request: ReaderRequest, scope: Scope) -> _ListAnswer:
             lambda: list_context.create_failed_context(scope, form, now, failure),
             failure.status,
             failure,
+        )
+    if page.mirror is not None and chosen.seen is None:
+        # The first look; later ones are told by the person, so that a reload takes no mark away.
+        revision = page.mirror.counts.revision
+        optional_write(
+            lambda: reservations.mark_seen(scope=scope, revision=revision), "look_not_recorded"
         )
     problem = problems.describe(page.error) if page.error is not None else None
     shown_at = timezone.now() if page.source == "live" else now
@@ -268,6 +323,7 @@ def _fetch_panel(
     else:
         if found is None:
             return panel | {"missing": True}, 404, None
-        panel = fill_panel(scope, found, query)
+        entries = reservations.get_history(scope=scope, appoint_id=appoint_id)
+        panel = fill_panel(scope, found, query, entries)
         problem = problems.describe(found.error) if found.error is not None else None
     return panel | {"problem": problem}, problem.status if problem else 200, problem

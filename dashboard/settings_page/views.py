@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS, SettingsFormatter
+from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS
 from dashboard.ui.columns import Column, R
 from dashboard.ui.htmx import SeeOther
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.local_lists import render_export, sort_rows
+from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.settings import Variable
 from isales_proxy.diagnostics import installation as service
 from isales_proxy.diagnostics.installation import VdnSummary
@@ -44,7 +47,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     good = form.is_valid()
     sort = form.cleaned_data.get(SORT, "")
     found = service.get_installation(scope=scope, by=request.user)
-    formatter = SettingsFormatter()
+    formatter = LocalFormatter()
     return render(
         request,
         "settings_page/page.html",
@@ -53,6 +56,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
                 scope, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter, sort
             ),
             "vdns": [_create_vdn_context(row) for row in found.vdns],
+            "mirrors": [_create_mirror_context(row, formatter) for row in found.vdns],
             "tokens": _fill_page(
                 scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
             ),
@@ -84,6 +88,33 @@ def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpRe
     return file
 
 
+class SwitchMirrorForm(CleanedInput, forms.Form):
+    """A VDN in reach, and whether its mirror is to be on."""
+
+    vdn = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    enabled = forms.TypedChoiceField(
+        choices=[("yes", ""), ("no", "")], coerce=lambda value: value == "yes"
+    )
+
+
+@require_POST
+@never_cache
+@vdn_page(Permission.SEE_SETTINGS, Permission.EXAMINE_VENDOR)
+def switch_mirror(request: ReaderRequest, scope: Scope) -> HttpResponse:
+    """`/vdn/<id>/settings/mirror/`: switch the mirror of a VDN on or off."""
+    form = SwitchMirrorForm(request.POST)
+    page = reverse("settings", args=[scope.vdn.pk])
+    if not form.is_valid():
+        messages.error(request, _("This VDN cannot be switched."))
+        return redirect(page)
+    vdn_id, enabled = form.cleaned_data["vdn"], form.cleaned_data["enabled"]
+    if not service.switch_mirror(scope=scope, by=request.user, vdn_id=vdn_id, enabled=enabled):
+        raise Http404
+    text = _("The mirror of VDN %s is on.") if enabled else _("The mirror of VDN %s is off.")
+    messages.success(request, text % vdn_id)
+    return redirect(f"{page}#mirrors")
+
+
 def _create_form(request: ReaderRequest) -> forms.Form:
     """The order of either list, which have no column in common."""
     columns: tuple[Column[Any, Any], ...] = (*PEOPLE_COLUMNS, *TOKEN_COLUMNS)
@@ -94,7 +125,7 @@ def _render_file(
     request: ReaderRequest,
     kind: str,
     name: str,
-    columns: tuple[Column[R, SettingsFormatter], ...],
+    columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
     sort: str,
 ) -> HttpResponseBase | None:
@@ -103,7 +134,7 @@ def _render_file(
         kind,
         columns=columns,
         rows=sort_rows(rows, columns, sort),
-        formatter=SettingsFormatter(),
+        formatter=LocalFormatter(),
         name=name,
         total=len(rows),
     )
@@ -113,9 +144,9 @@ def _fill_page(
     scope: Scope,
     part: str,
     title: str,
-    columns: tuple[Column[R, SettingsFormatter], ...],
+    columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
-    formatter: SettingsFormatter,
+    formatter: LocalFormatter,
     sort: str,
 ) -> dict[str, Any]:
     """The list, and the page at whose address its files are."""
@@ -140,6 +171,27 @@ def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
         "enabled": row.vdn.enabled,
         "people": row.people,
         "own_keys": ", ".join(name.replace("_", " ") for name in row.own_keys),
+    }
+
+
+def _create_mirror_context(row: VdnSummary, formatter: SettingsFormatter) -> dict[str, Any]:
+    status, times = row.mirror, formatter.times
+    state = status.state
+    oldest = status.oldest
+    return {
+        "id": row.vdn.pk,
+        "name": row.vdn.name,
+        "url": reverse("doctor", args=[row.vdn.pk]),
+        "enabled": state.enabled,
+        "led": status.is_led,
+        "round": times.clock(state.round_ended_at) if state.round_ended_at else "",
+        "complete": state.round_complete,
+        "reason": state.round_reason,
+        "rows": state.rows_read,
+        "oldest": times.behind(max(status.now - oldest, timedelta())) if oldest else "",
+        "calls": f"{status.calls_a_minute:.1f} / {status.budget}",
+        "held": state.guard_rows,
+        "proof": f"{state.agreed_rows} / {state.compared_rows}" if state.compared_rows else "",
     }
 
 

@@ -17,6 +17,9 @@ Pairs = list[tuple[str, str]]
 
 MANY_AGENTS: Final = 8
 
+_VIEW: Final = ("source", "tab", "as_of")
+_VENDOR_FILTERS: Final = frozenset({"called_no", "agent", "task", "begin", "end", "range"})
+
 # As `reverse` quotes.
 _PATH_SAFE: Final = "/~:@!$&'()*+,;="
 _PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
@@ -32,6 +35,10 @@ class ListUrl:
     page: int
     sort: str = ""
     """Column key, with `-` before it for descending order; "" is the list's own order."""
+    view: tuple[tuple[str, str], ...] = ()
+    """Parameters that stay when filters are cleared: source, tab, time of the list."""
+    cursor: tuple[tuple[str, str], ...] = ()
+    """Parameters that place the page where no page number does."""
 
     @classmethod
     def from_form(cls, path: str, form: ReservationFilter) -> ListUrl:
@@ -45,13 +52,26 @@ class ListUrl:
         if found.get("task"):
             filters.append(("task", found["task"]))
         filters += form.list_times()
-        return cls(path, tuple(filters), found.get("size", DEFAULT_SIZE), found.get("page", 1))
+        more = form.list_mirror_filters()
+        filters += [pair for pair in more if pair[0] not in _VIEW]
+        return cls(
+            path,
+            tuple(filters),
+            found.get("size", DEFAULT_SIZE),
+            found.get("page", 1),
+            found.get("sort", ""),
+            view=tuple(pair for pair in more if pair[0] in _VIEW),
+            cursor=tuple(form.list_cursor()),
+        )
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the query string, optionally with another page or size."""
+        cursor = self.cursor if page is None and size is None else ()
+        parameters = self._list_view_parameters(page or self.page, size or self.size)
+        if self.view or cursor:
+            return _encode([*self.filters, *parameters, *cursor])
         # A pager asks a dozen times; what is added is numbers and a key.
-        view = self._list_view_parameters(page or self.page, size or self.size)
-        parts = [f"{name}={value}" for name, value in view]
+        parts = [f"{name}={value}" for name, value in parameters]
         return "&".join([_encode_filters(self.filters), *parts] if self.filters else parts)
 
     def at(self, *, page: int | None = None, size: int | None = None) -> str:
@@ -60,12 +80,28 @@ class ListUrl:
 
     def beside(self, name: str) -> str:
         """Return the address of all rows of this question at `name` under the path of the list."""
-        pairs = [*self.filters, *([("sort", self.sort)] if self.sort else [])]
+        pairs = [*self.filters, *self.view, *([("sort", self.sort)] if self.sort else [])]
         return with_query(f"{self.path}{name}", _encode(pairs))
 
     def sorted_by(self, sort: str) -> str:
         """Return the first page in another order."""
-        return replace(self, sort=sort, page=1).at()
+        return replace(self, sort=sort, cursor=()).at(page=1)
+
+    def viewed(self, **view: str) -> str:
+        """Return the first page with other values of `view`; "" removes one."""
+        pairs = {**dict(self.view), **view}
+        kept = tuple((name, pairs[name]) for name in _VIEW if pairs.get(name))
+        return replace(self, view=kept).at(page=1)
+
+    def placed(self, page: int, name: str, cursor: str) -> str:
+        """Return the page beside a row, `page` being its number or 1 for an unknown one."""
+        return replace(self, page=page, cursor=((name, cursor),)).at()
+
+    def from_vendor(self) -> str:
+        """Return the same question to the vendor, without what it cannot answer."""
+        kept = tuple(pair for pair in self.filters if pair[0] in _VENDOR_FILTERS)
+        vendor = replace(self, filters=kept, sort="", view=(("source", "live"),))
+        return vendor.at(page=1)
 
     def without(self, name: str, value: str | None = None) -> str:
         """Return the first page without one filter, or without all filters of that name."""
@@ -83,7 +119,7 @@ class ListUrl:
         return with_query(self.path, _encode(self._list_view_parameters(1, self.size)))
 
     def _list_view_parameters(self, page: int, size: int) -> Pairs:
-        pairs: Pairs = []
+        pairs: Pairs = list(self.view)
         if page != 1:
             pairs.append(("page", str(page)))
         if size != DEFAULT_SIZE:

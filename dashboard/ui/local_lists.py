@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dashboard.ui import exports
 from dashboard.ui.columns import Column, F, R, build_export
 from dashboard.ui.list_page import get_order
+from dashboard.ui.times import TimeFormatter
 
 MOST_SORTED: Final = 20_000
 """Rows of a table up to which it is sorted by columns without an index."""
+
+
+@dataclass
+class LocalFormatter:
+    """The facts that all rows of a page share: the times alone."""
+
+    times: TimeFormatter = field(default_factory=lambda: TimeFormatter(timezone.now()))
 
 
 def sort_rows(rows: Iterable[R], columns: Sequence[Column[R, F]], sort: str) -> list[R]:

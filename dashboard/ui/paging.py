@@ -72,6 +72,7 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
         goto_action=address.path,
         goto_hidden=[
             *join_agents(list(address.filters)),
+            *address.view,
             ("size", str(size)),
             *([("sort", address.sort)] if address.sort else []),
         ],

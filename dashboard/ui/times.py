@@ -54,6 +54,11 @@ class TimeFormatter:
         clock = f"{local.hour:02}:{local.minute:02}{suffix}"
         return clock if local.date() == self.today else f"{self._format_day(local.date())} {clock}"
 
+    def time_of_day(self, moment: datetime) -> str:
+        """`14:12`, whatever the day."""
+        local, suffix = self.local(moment), self._get_offset(moment)[1]
+        return f"{local.hour:02}:{local.minute:02}{suffix}"
+
     def exact(self, moment: datetime | None) -> str:
         """`15 May 2025 14:12:43`."""
         if moment is None:

@@ -136,7 +136,7 @@ def _build_sql(_vendor: str) -> str:
         for field in model._meta.concrete_fields  # noqa: SLF001 - Django's public name
     ]
     found = User.objects.filter(pk=0).order_by("accesses__vdn_id").values_list(*names)
-    return found.query.sql_with_params()[0]
+    return str(found.query.sql_with_params()[0])
 
 
 M = TypeVar("M", User, Vdn)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from isales_proxy.core import health
+from isales_proxy.reservations import mirror_status
+from isales_proxy.reservations.mirror_status import MirrorStatus
 
 _FORWARDED: Final = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP")
 _FORWARDED_PREFIX: Final = "HTTP_X_FORWARDED_"
@@ -32,8 +38,19 @@ def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's si
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """Report the state of database, cache, jobs and vendor; 503 when we cannot serve people."""
+    """Report the state of database, cache, jobs, vendor and mirrors; 503 when we cannot serve
+    people. A mirror that is old or that nobody reads does not make us unready: its age is shown."""
     ready, parts = health.check_readiness()
+    parts["mirrors"] = {
+        str(status.vdn_id): {
+            "enabled": status.state.enabled,
+            "led": status.is_led,
+            "age_seconds": _get_age(status),
+            "round_complete": status.state.round_complete,
+            "unconfirmed_rows": status.state.guard_rows,
+        }
+        for status in _list_mirrors()
+    }
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
 
@@ -47,7 +64,52 @@ def metrics(request: HttpRequest) -> HttpResponse:
             return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     elif not _is_from_this_machine(request):
         raise Http404
-    return HttpResponse(generate_latest(_get_registry()), content_type=CONTENT_TYPE_LATEST)
+    content = generate_latest(_get_registry()) + generate_latest(_MirrorCollector())
+    return HttpResponse(content, content_type=CONTENT_TYPE_LATEST)
+
+
+class _MirrorCollector:
+    """The mirrors as the database has them now, whichever process sweeps."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield a gauge for each fact, labelled by VDN."""
+        statuses = _list_mirrors()
+        for name, text, get in _MIRROR_GAUGES:
+            gauge = GaugeMetricFamily(f"callboard_mirror_{name}", text, labels=["vdn"])
+            for status in statuses:
+                if (value := get(status)) is not None:
+                    gauge.add_metric([str(status.vdn_id)], value)
+            yield gauge
+
+
+def _list_mirrors() -> list[MirrorStatus]:
+    try:
+        return mirror_status.list_enabled_statuses(timezone.now())
+    except DatabaseError:
+        return []
+
+
+def _get_age(status: MirrorStatus) -> float | None:
+    """Return the age of the oldest part in seconds; None while a part was never read."""
+    oldest = status.oldest
+    return None if oldest is None else max(0.0, (status.now - oldest).total_seconds())
+
+
+_MIRROR_GAUGES: Final[tuple[tuple[str, str, Callable[[MirrorStatus], float | None]], ...]] = (
+    ("enabled", "1 while the mirror is switched on.", lambda each: float(each.state.enabled)),
+    ("led", "1 while a sweeper has the lease.", lambda each: float(each.is_led)),
+    ("age_seconds", "Age of the oldest part; absent before the first round.", _get_age),
+    (
+        "round_complete",
+        "1 when the last round over everything was complete.",
+        lambda each: float(each.state.round_complete),
+    ),
+    (
+        "unconfirmed_rows",
+        "Rows that are missing and not called gone.",
+        lambda each: float(each.state.guard_rows),
+    ),
+)
 
 
 def _is_from_this_machine(request: HttpRequest) -> bool:

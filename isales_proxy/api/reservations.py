@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
 from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, validate
-from isales_proxy.api.errors import OnlyStaleAnswer
+from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, list_messages
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.api.schema import (
     FOREIGN_VDN,
@@ -28,14 +28,18 @@ from isales_proxy.api.schema import (
     problem_responses,
     text_parameter,
 )
-from isales_proxy.client.queries import MAX_AGENTS, MAX_TEXT, ReservationQuery
+from isales_proxy.client.queries import MAX_AGENTS, MAX_TEXT
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.form_fields import LONGEST_NUMBER
+from isales_proxy.models import CodeCategory
 from isales_proxy.privacy import field_policies
 from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import NamedRange, ReservationFilter
+from isales_proxy.reservations.pages import STATES
+from isales_proxy.reservations.query import SORT_KEYS, Source, SourceRefused, Tab
+from isales_proxy.reservations.services import Gap
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.result_codes import services as result_codes
 
@@ -45,6 +49,55 @@ _TIME: Final = (
     r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?$"
 )
 _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
+
+
+def _choice(name: str, description: str, values: list[str]) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.QUERY, enum=values, description=description)
+
+
+_MIRROR_FILTERS: Final = [
+    text_parameter(
+        "q",
+        "Part of an agent's or a task's name. This and the following filters are answered by the "
+        "complete list alone.",
+        maxLength=MAX_TEXT,
+        pattern=LINE,
+    ),
+    text_parameter(
+        "code",
+        "Result codes, comma-separated, with their leading zeros.",
+        pattern=r"^([0-9A-Za-z_-]{1,32}(,[0-9A-Za-z_-]{1,32}){0,9})?$",
+        examples=["00604"],
+    ),
+    _choice("category", "Side on which the reason of the result lies.", CodeCategory.values),
+    _choice("type", "1: manual, 2: automatic.", ["1", "2"]),
+    _choice("status", "Task status: 1 draft, 2 running, 3 paused, 4 completed.", list("1234")),
+    text_parameter(
+        "as_of", "The list as it was known at this time, which has come already.", pattern=_TIME
+    ),
+    _choice(
+        "tab",
+        "Part of the complete list; without it `open`, for an agent all of their own.",
+        Tab.values,
+    ),
+    _choice(
+        "sort",
+        "Column, with `-` before it for descending order. Over 20,000 rows only `due` is sorted "
+        "by; the answer tells the order in force.",
+        [f"{sign}{key}" for key in SORT_KEYS for sign in ("", "-")],
+    ),
+    _choice(
+        "source",
+        "`live`: CC-iSales, as it delivers. `mirror`: our complete list. Without it the complete "
+        "list where it is complete, or alone can answer.",
+        Source.values,
+    ),
+    text_parameter(
+        "after",
+        "`next` of the page before: pages beyond row 10,000 in the order of the due time.",
+        pattern=r"^((none|[0-9]{1,17})-[0-9]{1,18})?$",
+    ),
+]
 _FILTERS: Final = [
     text_parameter(
         "called_no",
@@ -87,6 +140,7 @@ _FILTERS: Final = [
         maxLength=MAX_TEXT,
         pattern=LINE,
     ),
+    *_MIRROR_FILTERS,
     *page_parameters(
         "Rows a page. More than the server allows is cut down; the answer says to what."
     ),
@@ -114,9 +168,10 @@ def _declare(field: field_policies.Field) -> Any:
     )
 
 
-_VendorFields: Any = create_model(
-    "_VendorFields",
+VendorFields: Any = create_model(
+    "VendorFields",
     __base__=ResponseBody,
+    __doc__="The vendor's eighteen fields, each of which it may leave out.",
     **{field.name: _declare(field) for field in RESERVATION},
 )
 
@@ -124,7 +179,7 @@ _VendorFields: Any = create_model(
 _TIMES: Final = tuple(field.name for field in RESERVATION if field.holds is Content.TIME)
 
 
-class ReservationBody(_VendorFields):
+class ReservationBody(VendorFields):
     """The vendor's eighteen fields, each of which it may leave out, and our judgement of them."""
 
     fail_code_text: str = Field(
@@ -141,13 +196,29 @@ class ReservationPage(PageBody):
     as_of: datetime | None = Field(
         description="When the vendor gave this answer.", examples=["2025-05-31T06:30:00Z"]
     )
-    source: Literal["live", "cache", "none"] = Field(
-        description="Asked just now, answered a moment ago to the same question, or never asked."
+    source: Literal["live", "cache", "none", "mirror"] = Field(
+        description="Asked just now, answered a moment ago to the same question, never asked, or "
+        "our complete list."
     )
     complete: bool = Field(
         description="false: rows of other agents had to be left out of this page, or a whole "
-        "number was looked for among more rows than may be looked through.",
+        "number was looked for among more rows than may be looked through; of the complete list: "
+        "it is not known to be all, see `reason`.",
         examples=[True],
+    )
+    age: float | None = Field(
+        description="Seconds since `as_of`; of the complete list since the oldest answer that the "
+        "page rests on.",
+        examples=[14.2],
+    )
+    reason: Gap | None = Field(description="Why the complete list is not complete for this.")
+    revision: int | None = Field(
+        description="Grows with each change of the complete list.", examples=[4711]
+    )
+    tab: Tab | None = Field(description="Part of the complete list.")
+    sort: str = Field(description="Order in force; empty: the source's own.", examples=["due"])
+    next: str = Field(
+        description="Value of `after` for the next page where no page number serves; else empty."
     )
     results: list[ReservationBody]
 
@@ -186,9 +257,19 @@ class Reservations(PersonalView):
     def get(self, request: Request, vdn_id: int) -> Response:
         """List one page of reservations. Raises InvalidRequest and OnlyStaleAnswer."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        found = reservations.list_page(scope=scope, query=_get_query(request, scope))
+        now = timezone.now()
+        form = _get_form(request, scope)
+        query = form.query()
+        try:
+            chosen = reservations.choose_source(scope=scope, query=query, now=now)
+        except SourceRefused as refused:
+            raise _refuse(form, refused) from None
+        found = reservations.list_page(scope=scope, query=query, now=now, chosen=chosen)
         if found.error is not None:
             raise OnlyStaleAnswer(found.error, found.as_of)
+        facts, shown_at = found.mirror, timezone.now()
+        if facts is not None:
+            shown_at = facts.counts.now
         page = ReservationPage.model_construct(
             count=found.total,
             page=found.query.page,
@@ -196,23 +277,99 @@ class Reservations(PersonalView):
             as_of=found.as_of,
             source=cast("Literal['live', 'cache', 'none']", found.source),
             complete=found.complete,
+            age=get_age(found.as_of, now),
+            reason=found.coverage.reason if facts and found.coverage else None,
+            revision=facts.counts.revision if facts else None,
+            tab=facts.tab if facts else None,
+            sort=facts.sort if facts else "",
+            next=str(facts.after) if facts and facts.after and facts.has_next else "",
             results=[],
         ).model_dump(mode="json")
-        return Response(page | {"results": _build_rows(found.rows, scope)})
+        return Response(page | {"results": _build_rows(found.rows, scope, shown_at)})
 
 
-def _get_query(request: Request, scope: Scope) -> ReservationQuery:
-    """Read the query, its times in the reader's zone. Raises InvalidRequest."""
+class CountsBody(ResponseBody):
+    """Rows of each tab of the complete list for a question, at one time and revision."""
+
+    as_of: datetime | None = Field(
+        description="The oldest answer of CC-iSales that the counts rest on.",
+        examples=["2025-05-31T06:30:00Z"],
+    )
+    age: float | None = Field(description="Seconds since `as_of`.", examples=[14.2])
+    complete: bool = Field(examples=[True])
+    reason: Gap | None = Field(description="Why it is not complete.")
+    revision: int = Field(examples=[4711])
+    tabs: dict[Tab, int] = Field(
+        description="Rows of each tab. `today` cuts across the others; `all` is the sum of "
+        "`states`.",
+        examples=[{"open": 12, "overdue": 3, "all": 40}],
+    )
+    states: dict[str, int] = Field(
+        description="Rows of each state, every row in one.", examples=[{"overdue": 3, "gone": 1}]
+    )
+
+
+class ReservationCounts(PersonalView):
+    """`vdns/<id>/reservations/counts/`"""
+
+    needs = READS
+    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
+
+    @extend_schema(
+        operation_id="reservation_counts",
+        summary="Rows of every tab of the complete list",
+        description="The filters of the list; tab, order and page do not matter.",
+        parameters=_FILTERS,
+        responses={
+            200: CountsBody,
+            **FOREIGN_VDN,
+            **problem_responses(
+                {422: "A parameter is out of bounds, or the VDN has no complete list."}
+            ),
+        },
+    )
+    def get(self, request: Request, vdn_id: int) -> Response:
+        """Count the rows of every tab. Raises InvalidRequest."""
+        scope = access.enter(user=request.user, vdn_id=vdn_id)
+        now = timezone.now()
+        form = _get_form(request, scope)
+        try:
+            counts, coverage = reservations.count_tabs(scope=scope, query=form.query(), now=now)
+        except SourceRefused as refused:
+            raise _refuse(form, refused) from None
+        return CountsBody(
+            as_of=coverage.oldest,
+            age=get_age(coverage.oldest, now),
+            complete=coverage.complete,
+            reason=coverage.reason,
+            revision=counts.revision,
+            tabs={tab: counts.get(tab) for tab in Tab},
+            states={name: getattr(counts, name) for name in STATES},
+        ).respond()
+
+
+def get_age(as_of: datetime | None, now: datetime) -> float | None:
+    """Return the seconds since `as_of`, not below 0."""
+    return max((now - as_of).total_seconds(), 0.0) if as_of else None
+
+
+def _get_form(request: Request, scope: Scope) -> ReservationFilter:
+    """Read the filter, its times in the reader's zone. Raises InvalidRequest."""
     with timezone.override(scope.zone):
-        return validate(ReservationFilter(request.query_params, scope=scope)).query()
+        return validate(ReservationFilter(request.query_params, scope=scope))
 
 
-def _build_rows(rows: tuple[Reservation, ...], scope: Scope) -> list[dict[str, Any]]:
+def _refuse(form: ReservationFilter, refused: SourceRefused) -> InvalidRequest:
+    form.refuse(refused)
+    return InvalidRequest(list_messages(form.errors))
+
+
+def _build_rows(rows: tuple[Reservation, ...], scope: Scope, now: datetime) -> list[dict[str, Any]]:
     """Build the bodies as `ReservationBody` describes them; a model for each takes 50 times as
     long.
     """
     book, late_grace = result_codes.get_book(scope.vdn), scope.vdn.late_grace
-    now, language = timezone.now(), get_language() or "en"
+    language = get_language() or "en"
     built = []
     for row in rows:
         body: dict[str, Any] = {name: getattr(row, name) for name in RESERVATION_FIELDS}

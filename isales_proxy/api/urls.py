@@ -10,6 +10,7 @@ from isales_proxy.api import (
     base,
     health,
     outbound,
+    reservation_history,
     reservations,
     result_codes,
     reveals,
@@ -23,6 +24,16 @@ _v1 = [
         "vdns/<int:vdn_id>/reservations/",
         reservations.Reservations.as_view(),
         name="api-reservations",
+    ),
+    path(
+        "vdns/<int:vdn_id>/reservations/counts/",
+        reservations.ReservationCounts.as_view(),
+        name="api-reservation-counts",
+    ),
+    path(
+        "vdns/<int:vdn_id>/reservations/<str:appoint_id>/history/",
+        reservation_history.ReservationHistoryView.as_view(),
+        name="api-reservation-history",
     ),
     path(
         "vdns/<int:vdn_id>/reservations/<str:appoint_id>/reveal/",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,7 +34,6 @@ from .values import (
     storable,
 )
 
-DriftKind = Literal["unknown", "missing", "unreadable", "retyped"]
 Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind)."""
 

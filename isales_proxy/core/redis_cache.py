@@ -6,8 +6,9 @@ value pickled by an older release in another shape is a miss too. `/readyz` repo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -16,6 +17,7 @@ from django.core.cache.backends.redis import RedisCache
 log = structlog.get_logger("isales")
 
 T = TypeVar("T")
+_GLOB: Final = re.compile(r"[*?\[\]\\^]")
 
 
 class ForgivingRedisCache(RedisCache):
@@ -73,6 +75,17 @@ class ForgivingRedisCache(RedisCache):
     def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
         """Delete the values."""
         _try(lambda: super(ForgivingRedisCache, self).delete_many(keys, version), None)
+
+    def delete_prefix(self, prefix: str, version: int | None = None) -> None:
+        """Delete the values whose keys begin with `prefix`."""
+
+        def delete() -> None:
+            client = self._cache.get_client(None, write=True)
+            pattern = _GLOB.sub(r"\\\g<0>", self.make_key(prefix, version)) + "*"
+            for key in client.scan_iter(match=pattern, count=1000):
+                client.delete(key)
+
+        _try(delete, None)
 
 
 def _try(act: Callable[[], T], otherwise: T) -> T:

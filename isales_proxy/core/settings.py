@@ -56,6 +56,8 @@ class ISalesSettings:
     call_data_timeout: float = 60.0
     page_cache_seconds: float = 3.0
     max_page_size: int = 100
+    # Of the list of one VDN, by people and the mirror together; the mirror waits.
+    calls_per_minute: int = 60
 
     @property
     def obs(self) -> ObsConfig:
@@ -89,6 +91,8 @@ class RetentionSettings:
     write_back_days: int = 180
     give_up_hours: int = 48
     audit_days: int = 730
+    mirror_version_days: int = 90
+    mirror_row_days: int = 180
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from isales_proxy.audit import services as audit
 from isales_proxy.core import settings
 from isales_proxy.core.settings import Variable
 from isales_proxy.models import Access, AuditAction, TokenScope, User, Vdn, VdnCredentials
+from isales_proxy.reservations import mirror_status
+from isales_proxy.reservations.mirror_status import MirrorStatus
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ class Person:
 
 @dataclass(frozen=True)
 class VdnSummary:
-    """One VDN, how many have access to it, and which keys of its own it has, by name."""
+    """One VDN: how many have access, which keys of its own it has, by name, and its mirror."""
 
     vdn: Vdn
     people: int
     own_keys: tuple[str, ...]
+    mirror: MirrorStatus
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,15 @@ def get_installation(*, scope: Scope, by: User) -> Installation:
         tokens=_summarise_tokens(by),
         variables=settings.list_variables(),
     )
+
+
+def switch_mirror(*, scope: Scope, by: User, vdn_id: int, enabled: bool) -> bool:
+    """Switch the mirror of a VDN in reach on or off; return False for any other VDN. Raises
+    PermissionMissing."""
+    if not people_service.get_managed_vdns(by).filter(pk=vdn_id).exists():
+        return False
+    mirror_status.switch_mirror(scope=scope, vdn_id=vdn_id, enabled=enabled)
+    return True
 
 
 def record_export(*, scope: Scope, part: str, kind: str, rows: int) -> None:
@@ -117,11 +129,16 @@ def _summarise_vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
         row.pk: {name for name in VdnCredentials.NAMES if getattr(row, name)}
         for row in VdnCredentials.objects.filter(vdn__in=vdns)
     }
+    statuses = mirror_status.list_statuses(
+        [vdn.pk for vdn in vdns], timezone.now(), with_calls=True
+    )
+    mirrors = {status.vdn_id: status for status in statuses}
     return tuple(
         VdnSummary(
             vdn=vdn,
             people=counts.get(vdn.pk, 0),
             own_keys=tuple(name for name in VdnCredentials.NAMES if name in held.get(vdn.pk, ())),
+            mirror=mirrors[vdn.pk],
         )
         for vdn in vdns
     )

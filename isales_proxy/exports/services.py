@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.encryption import DecryptionFailed
 from isales_proxy.models import ExportJob, ExportState, User
 from isales_proxy.models.exports import OPEN_STATES
+from isales_proxy.privacy import masking
 
 log = structlog.get_logger("isales")
 
@@ -42,6 +44,8 @@ _DRAFT_KEPT: Final = timedelta(minutes=10)
 _REPORT_SECONDS: Final = 1.0
 _LONGEST_REASON: Final = 400
 _FILE_MODE: Final = 0o600
+_READ_BYTES: Final = 1 << 20
+_FACTS: Final = "facts"
 
 queued = Signal()
 """Sent after an export was queued: a worker should look."""
@@ -61,10 +65,11 @@ class _Stopped(RuntimeError):
 
 @dataclass(frozen=True)
 class FinishedFile:
-    """The name of a finished file for its person, and its rows."""
+    """The name of a finished file for its person, its rows, and labels and texts about it."""
 
     name: str
     rows: int
+    facts: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,15 @@ def open_file(*, scope: Scope, job: ExportJob) -> IO[bytes] | None:
         return None
 
 
+def get_facts(*, job: ExportJob) -> list[tuple[str, str]]:
+    """Return label and text of what is to be known about the file of a finished export."""
+    try:
+        question = json.loads(job.get_question())
+    except DecryptionFailed:
+        return []
+    return [(label, text) for label, text in question.get(_FACTS, ())]
+
+
 def run_queued() -> None:
     """Run what is queued, one after another; return at once while another thread does."""
     mark_abandoned(timezone.now())
@@ -203,6 +217,51 @@ def purge(now: datetime) -> int:
             if path.name not in kept and path.stat().st_mtime < begun:
                 path.unlink()
     return removed
+
+
+def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
+    """Delete the exports of a VDN whose question or file contains a number, given by its digits;
+    return how many. Those that run begin anew."""
+    jobs = ExportJob.objects.filter(vdn=vdn_id)
+    again = jobs.filter(state=ExportState.RUNNING).update(
+        state=ExportState.QUEUED, rows=0, reported_at=now
+    )
+    removed = 0
+    for job in jobs:
+        try:
+            question = job.get_question()
+        except DecryptionFailed:
+            question = ""
+        is_written = job.state == ExportState.DONE and _contains(job, digits)
+        if is_written or masking.remove_number(question, digits) != question:
+            _get_path(job).unlink(missing_ok=True)
+            removed += jobs.filter(pk=job.pk).delete()[0]
+    if again:
+        queued.send(ExportJob)
+    return removed
+
+
+def _contains(job: ExportJob, digits: str) -> bool:
+    """Tell whether the file of a job contains the number; a file that cannot be read counts."""
+    try:
+        with _get_path(job).open("rb") as file:
+            if job.kind != "xlsx":
+                return _find_in(file, digits)
+            with zipfile.ZipFile(file) as parts:
+                return any(_find_in(parts.open(name), digits) for name in parts.namelist())
+    except FileNotFoundError:
+        return False
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
+def _find_in(file: IO[bytes], digits: str) -> bool:
+    wanted, tail = digits.encode(), b""
+    while part := file.read(_READ_BYTES):
+        if wanted in tail + part:
+            return True
+        tail = part[-len(wanted) :]
+    return False
 
 
 def _claim(job: ExportJob) -> bool:
@@ -238,11 +297,12 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         if not job.user.is_active:
             raise access.VdnNotFound
         scope.require(Permission.EXPORT)
+        question = json.loads(job.get_question())
         with _create_file(_get_path(job)) as file:
             finished = _renderers[job.source](
                 ExportRequest(
                     scope=scope,
-                    question=json.loads(job.get_question()),
+                    question=question,
                     kind=job.kind,
                     file=file,
                     report=_Reporter(job),
@@ -265,8 +325,10 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         return _fail(_("Internal error; the log has the details of this request."))
     seen = {"masked": not scope.can(Permission.SEE_NUMBERS)}
     seen["all_agents"] = scope.can(Permission.SEE_ALL_AGENTS)
+    # The facts name the filter, so they are kept as its question is.
+    job.set_question(json.dumps({**question, _FACTS: [*finished.facts]}))
     facts = {"file_name": finished.name, "rows": finished.rows, "total": finished.rows}
-    return ExportState.DONE, facts | seen
+    return ExportState.DONE, facts | seen | {"question": job.question}
 
 
 def _fail(reason: str) -> tuple[ExportState, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The tables: people, VDNs, codes, call data taken, results to write back, and the audit."""
+"""The tables: people, VDNs, codes, call data, results to write back, the mirror, the audit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,25 @@ from isales_proxy.models.codes import (
 )
 from isales_proxy.models.exports import ExportJob, ExportState
 from isales_proxy.models.form_drafts import FormDraft
+from isales_proxy.models.mirror import (
+    CLOSED_PHASES,
+    OPEN_END,
+    ChangeKind,
+    LeafKind,
+    MirrorAgent,
+    MirrorCount,
+    MirroredFields,
+    MirrorLeaf,
+    MirrorLook,
+    MirrorName,
+    MirrorRow,
+    MirrorState,
+    MirrorSuppression,
+    MirrorTask,
+    MirrorVersion,
+    Phase,
+    VendorCalls,
+)
 from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
 from isales_proxy.models.people import (
     Access,
@@ -27,6 +46,8 @@ from isales_proxy.models.vdns import BearerToken, Vdn, VdnCredentials, VendorUse
 from isales_proxy.models.write_backs import WriteBack, WriteBackAttempt, WriteBackState
 
 __all__ = [
+    "CLOSED_PHASES",
+    "OPEN_END",
     "Access",
     "ApiToken",
     "AuditAction",
@@ -36,6 +57,7 @@ __all__ = [
     "BearerToken",
     "CallDataBatch",
     "CallDatum",
+    "ChangeKind",
     "CodeCategory",
     "CodeNote",
     "CodeRefresh",
@@ -43,6 +65,19 @@ __all__ = [
     "ExportJob",
     "ExportState",
     "FormDraft",
+    "LeafKind",
+    "MirrorAgent",
+    "MirrorCount",
+    "MirrorLeaf",
+    "MirrorLook",
+    "MirrorName",
+    "MirrorRow",
+    "MirrorState",
+    "MirrorSuppression",
+    "MirrorTask",
+    "MirrorVersion",
+    "MirroredFields",
+    "Phase",
     "RefreshKind",
     "ResultCode",
     "Role",
@@ -52,6 +87,7 @@ __all__ = [
     "User",
     "Vdn",
     "VdnCredentials",
+    "VendorCalls",
     "VendorUse",
     "WriteBack",
     "WriteBackAttempt",

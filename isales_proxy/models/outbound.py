@@ -57,7 +57,7 @@ class BatchState(models.TextChoices):
 class CallDataBatchQuerySet(models.QuerySet["CallDataBatch"]):
     """Reads of batches."""
 
-    def for_vdn(self, vdn: Vdn) -> Self:
+    def for_vdn(self, vdn: Vdn | int) -> Self:
         """Batches of one VDN."""
         return self.filter(vdn=vdn)
 

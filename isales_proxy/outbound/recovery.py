@@ -15,6 +15,8 @@ from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.storage import FILE_PREFIX, settle, settle_unstored, store_bytes
+from isales_proxy.privacy import masking
+from isales_proxy.privacy.phone_numbers import get_digits
 
 log = structlog.get_logger("isales")
 
@@ -69,6 +71,28 @@ def purge(now: datetime | None = None) -> int:
         ):
             total += _delete_rows(vdn_id, batches, now)
     return total
+
+
+def forget_number(*, vdn_id: int, digits: str) -> int:
+    """Delete the rows of call data of a called number, given by its digits, and take it out of the
+    other rows and the answers of a VDN; return how many rows were deleted."""
+    deleted = 0
+    for row in CallDatum.objects.for_vdn(vdn_id).defer("batch__raw").iterator(chunk_size=500):
+        if any(get_digits(number) == digits for number in row.numbers):
+            row.delete()
+            deleted += 1
+            continue
+        names = ("call_data", "ie_data", "raw")
+        without = {name: masking.remove_number(getattr(row, name), digits) for name in names}
+        if any(without[name] != getattr(row, name) for name in names):
+            CallDatum.objects.filter(pk=row.pk).update(**without)
+    batches = CallDataBatch.objects.for_vdn(vdn_id)
+    for key in list(batches.exclude(raw=None).values_list("pk", flat=True)):
+        # One at a time: an answer has up to some megabytes.
+        raw = bytes(batches.values_list("raw", flat=True).get(pk=key) or b"")
+        if (without_number := masking.remove_number(raw, digits)) != raw:
+            batches.filter(pk=key).update(raw=without_number)
+    return deleted
 
 
 def _recover_file(name: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from isales_proxy.client import number_rules
 from isales_proxy.client.records import Reservation, create_reservation
@@ -27,6 +27,10 @@ _CUSTOMER_ID: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_REMOVED: Final = number_rules.MASK * 3
+_BETWEEN: Final = r"[ ().\-]{0,2}"
+
+R = TypeVar("R", bound=Reservation)
 OwnNumbers = tuple[str, ...]
 """The digits of a row's own numbers."""
 
@@ -123,8 +127,11 @@ def mask_fields(
     }
 
 
-def mask_reservation(row: Reservation) -> Reservation:
-    """Copy a reservation with its numbers masked, without the vendor's undocumented fields."""
+def mask_reservation(row: R) -> R:
+    """Copy a reservation with its numbers masked, without the vendor's undocumented fields.
+
+    The fields that a subclass adds hold no texts and stay.
+    """
     own = get_own_numbers((row.called_no, row.caller_no))
     masked = row.__dict__.copy()
     for name, mask in _MASKED_FIELDS:
@@ -133,10 +140,44 @@ def mask_reservation(row: Reservation) -> Reservation:
     return create_reservation(type(row), masked)
 
 
+def remove_number(value: Any, digits: str) -> Any:
+    """Return a JSON value or bytes without one number, given by its ASCII digits, in texts, keys
+    and figures; nothing of it stays readable. Up to two other characters may part its digits."""
+    pattern = _compile_number(digits)
+    match value:
+        case str():
+            return pattern.sub(_REMOVED, value)
+        case bytes():
+            return _compile_number_in_bytes(digits).sub(b"***", value)
+        case bool() | None:
+            return value
+        case int() | float():
+            removed = pattern.sub(_REMOVED, str(value))
+            return value if removed == str(value) else removed
+        case dict():
+            return {
+                pattern.sub(_REMOVED, str(name)): remove_number(inner, digits)
+                for name, inner in value.items()
+            }
+        case list() | tuple():
+            return [remove_number(inner, digits) for inner in value]
+    return value
+
+
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:
     """Return the digits of a row's numbers, without those too short to mask by."""
     found = (get_digits(str(each or "")) for each in numbers)
     return tuple(digits for digits in found if len(digits) >= _FEWEST_OF_AN_OWN)
+
+
+@lru_cache(maxsize=8)
+def _compile_number(digits: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\d){_BETWEEN.join(digits)}(?!\d)", re.ASCII)
+
+
+@lru_cache(maxsize=8)
+def _compile_number_in_bytes(digits: str) -> re.Pattern[bytes]:
+    return re.compile(rf"(?<!\d){_BETWEEN.join(digits)}(?!\d)".encode("ascii"))
 
 
 _MASK_BY_CONTENT: Final[Mapping[Content, Callable[[str, OwnNumbers], str]]] = {

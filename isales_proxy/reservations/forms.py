@@ -8,6 +8,7 @@ times win over it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -19,7 +20,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core.form_fields import (
     CalledNumberField,
     LocalTimeField,
@@ -29,6 +29,8 @@ from isales_proxy.core.form_fields import (
     format_local_time,
     refuse_control_characters,
 )
+from isales_proxy.core.input_cleaning import CleanedInput
+from isales_proxy.models import CodeCategory
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.outbound.forms import (
     Ambiguous,
@@ -39,9 +41,28 @@ from isales_proxy.outbound.forms import (
     split_agents,
 )
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS, SearchedNumber
+from isales_proxy.reservations.query import (
+    SORT_KEYS,
+    Cursor,
+    ListQuery,
+    Source,
+    SourceRefused,
+    Tab,
+    get_days,
+)
 
 _TIMES: Final = ("begin", "end", "range")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
+_CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,32}")
+_MOST_CODES: Final = 20
+_LONGEST_CODES: Final = 400
+_PARAMETERS: Final = {
+    "text": "q",
+    "codes": "code",
+    "call_type": "type",
+    "task_status": "status",
+}
+_MIRROR_FILTERS: Final = ("tab", "source", "q", "code", "category", "type", "status")
 
 
 class NamedRange(TextChoices):
@@ -64,11 +85,7 @@ class NamedRange(TextChoices):
             NamedRange.YESTERDAY: (-1, 0),
             NamedRange.LAST_7_DAYS: (-6, 1),
         }[self]
-        today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        # Days are added to the local date: one of them may have 23 or 25 hours.
-        begin, end = (
-            (today + timedelta(days=days)).astimezone(UTC) for days in (first_day, next_day)
-        )
+        begin, end = get_days(now, zone, first_day, next_day)
         return begin, end - last
 
 
@@ -88,6 +105,64 @@ class AgentsField(forms.Field):
         return texts
 
 
+class CodesField(PlainTextField):
+    """Result codes, comma-separated; leading zeros count."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Result code"), max_length=_LONGEST_CODES)
+
+    def clean(self, value: Any) -> Any:
+        codes = [text.strip() for text in super().clean(value).split(",") if text.strip()]
+        if len(codes) > _MOST_CODES or not all(map(_CODE.fullmatch, codes)):
+            raise ValidationError(
+                _("Enter result codes of digits, at most %(most)s, with commas between them."),
+                params={"most": _MOST_CODES},
+            )
+        return ",".join(dict.fromkeys(codes))
+
+
+class SortField(forms.Field):
+    """A column key with an optional `-` before it."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, label=_("Order"))
+
+    def clean(self, value: Any) -> str:
+        text = str(value or "").strip()
+        if text and text.removeprefix("-") not in SORT_KEYS:
+            raise ValidationError(_("This list cannot be sorted by that."))
+        return text
+
+
+class CursorField(forms.Field):
+    """The row beside a page, as the links of the list name it."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, label=_("Page"))
+
+    def clean(self, value: Any) -> Cursor | None:
+        text = str(value or "").strip()
+        try:
+            return Cursor.parse(text) if text else None
+        except (ValueError, OverflowError):
+            raise ValidationError(_("This link to a page is not valid.")) from None
+
+
+def _choose(label: Any, choices: Iterable[tuple[str, Any]]) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        required=False,
+        label=label,
+        choices=[("", _("Any")), *choices],
+        error_messages={"invalid_choice": _("This is none of the values to choose from.")},
+    )
+
+
+CALL_TYPES: Final = (("1", _("Manual")), ("2", _("Auto")))
+TASK_STATUSES: Final = (
+    *(("1", _("Draft")), ("2", _("Running")), ("3", _("Paused")), ("4", _("Completed"))),
+)
+
+
 class ReservationFilter(PageFilter):
     """Filter of the reservations list. `candidates` are the choices for an ambiguous name."""
 
@@ -101,8 +176,22 @@ class ReservationFilter(PageFilter):
         choices=NamedRange.choices,
         error_messages={"invalid_choice": _("Must be next-hour, today, yesterday or last-7-days.")},
     )
+    q = PlainTextField(_("Agent or task name"))
+    code = CodesField()
+    category = _choose(_("Side"), CodeCategory.choices)
+    type = _choose(_("Type"), CALL_TYPES)
+    status = _choose(_("Task status"), TASK_STATUSES)
+    as_of = LocalTimeField(_("As it was at"), later=True)
+    jump = LocalTimeField(_("Jump to time"), later=False)
+    tab = _choose(_("Tab"), Tab.choices)
+    sort = SortField()
+    source = _choose(_("Source"), Source.choices)
+    after = CursorField()
+    before = CursorField()
 
-    fieldless: ClassVar = (*PageFilter.fieldless, "range")
+    fieldless: ClassVar = (
+        *(*PageFilter.fieldless, "range", "tab", "sort", "source", "after", "before"),
+    )
     data: QueryDict
 
     def __init__(self, data: QueryDict, *, scope: Scope, now: datetime | None = None) -> None:
@@ -171,6 +260,9 @@ class ReservationFilter(PageFilter):
             self.add_error("end", _("“To” is earlier than “From”."))
         if begin or end:
             found["range"] = ""
+        as_of = found.get("as_of")
+        if as_of and as_of > self.now:
+            self.add_error("as_of", _("This time has not come yet."))
         self.span = (begin, end)
         if name := found.get("range"):
             self.span = NamedRange(name).get_span(self.now)
@@ -231,10 +323,35 @@ class ReservationFilter(PageFilter):
             found["task"] = task
         return found
 
-    def query(self) -> ReservationQuery:
+    def list_mirror_filters(self) -> list[tuple[str, str]]:
+        """List the parameters that only the complete list can answer, and the source."""
+        found = self.cleaned_data
+        pairs = [(name, found[name]) for name in _MIRROR_FILTERS if found.get(name)]
+        if found.get("as_of"):
+            pairs.append(("as_of", format_local_time(found["as_of"])))
+        return pairs
+
+    def list_cursor(self) -> list[tuple[str, str]]:
+        """List the parameters that place the page beside a row or at a time."""
+        found = self.cleaned_data
+        pairs = [(name, str(found[name])) for name in ("after", "before") if found.get(name)]
+        if found.get("jump"):
+            pairs.append(("jump", format_local_time(found["jump"])))
+        return pairs
+
+    def refuse(self, refused: SourceRefused) -> None:
+        """Add errors for what the source of the address cannot answer."""
+        if refused.source is Source.LIVE:
+            text = _("CC-iSales cannot answer this; only the complete list can.")
+        else:
+            text = _("This VDN has no complete list.")
+        for name in refused.fields:
+            self.add_error(_PARAMETERS.get(name, name), text)
+
+    def query(self) -> ListQuery:
         """Return the frozen query; only after `is_valid()`."""
         found = self.cleaned_data
-        return ReservationQuery(
+        return ListQuery(
             called_no=found["called_no"],
             agents=found.get("agent", ()),
             begin=self.span[0],
@@ -242,8 +359,27 @@ class ReservationFilter(PageFilter):
             task_id=found["task"],
             page=found["page"],
             size=found["size"],
+            tab=Tab(found["tab"]) if found["tab"] else None,
+            sort=found["sort"],
+            source=Source(found["source"]) if found["source"] else None,
+            text=found["q"],
+            codes=tuple(found["code"].split(",")) if found["code"] else (),
+            category=found["category"],
+            call_type=found["type"],
+            task_status=found["status"],
+            as_of=found["as_of"],
+            after=found["after"],
+            before=found["before"],
+            jump=found["jump"],
         )
 
 
 # Whether a person may choose agents is said by leaving the field out, never by changing it.
 ReservationFilter.base_fields = SharedFields(ReservationFilter.base_fields)
+
+
+class SeenForm(CleanedInput, forms.Form):
+    """The revision that a person has seen, and the query string of the list to return to."""
+
+    revision = forms.IntegerField(min_value=0, max_value=2**62)
+    query = PlainTextField(_("Filters"), max_length=8_000)

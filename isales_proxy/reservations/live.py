@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice, pairwise
-from typing import Final, Literal
+from typing import Final
 
 from django.core.cache import caches
 from django.utils import timezone
@@ -26,10 +26,13 @@ from isales_proxy.client.errors import IncompleteSweep, ISalesError
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, ReservationQuery
 from isales_proxy.client.records import Reservation
+from isales_proxy.core.redis_cache import ForgivingRedisCache
 from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
 from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
+from isales_proxy.reservations import forgetting
+from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import gateway
 
@@ -51,27 +54,6 @@ _responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_S
 
 
 @dataclass(frozen=True)
-class ReservationPage:
-    """One page of rows and their provenance.
-
-    `total` counts the rows of all pages; `as_of` (aware UTC) is when the vendor answered.
-    `complete` is False when rows outside the person's scope were withheld or, with `cut_short`,
-    when there were too many rows to look through. `error` is why there is no newer answer (source
-    "stale"). `digest` is equal for equal rows of the vendor, "" where there is none.
-    """
-
-    rows: tuple[Reservation, ...]
-    total: int
-    query: ReservationQuery
-    as_of: datetime | None
-    source: Literal["live", "cache", "stale", "none"]
-    complete: bool = True
-    error: ISalesError | None = None
-    cut_short: bool = False
-    digest: str = ""
-
-
-@dataclass(frozen=True)
 class FoundReservation:
     """One reservation and when the vendor sent it (aware UTC).
 
@@ -85,24 +67,6 @@ class FoundReservation:
 
 _stored: dict[str, FoundReservation] = {}
 _lock = threading.Lock()
-
-
-class ListChanged(RuntimeError):
-    """The list changed while its pages were read, or has too many rows to check."""
-
-
-@dataclass(frozen=True)
-class AllRows:
-    """Every row of a query: their number when the first page was answered, at `as_of` (aware UTC),
-    and the pages in the vendor's order.
-
-    Iterating `pages` raises ISalesError, and ListChanged unless exactly `total` different rows
-    came; the rows before that are of no use then.
-    """
-
-    total: int
-    as_of: datetime
-    pages: Iterator[tuple[Reservation, ...]]
 
 
 def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
@@ -188,7 +152,11 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
     first = fetch(1)
     if first.pages > MAX_PAGE:
         raise ListChanged
-    return AllRows(first.total, timezone.now(), _iterate_pages(first, fetch, pages_ahead))
+    # Counted as the vendor does, and left out afterwards.
+    pages = (
+        _drop_forgotten_rows(scope, rows) for rows in _iterate_pages(first, fetch, pages_ahead)
+    )
+    return AllRows(first.total, timezone.now(), pages)
 
 
 def read_exact_number(*, scope: Scope, query: ReservationQuery) -> AllRows:
@@ -307,12 +275,30 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
         fresh=settings.page_cache_seconds,
         patience=settings.deadline,
     )
+    page = _drop_forgotten(scope, response.value)
+    if page is not response.value:
+        response = replace(response, value=page)
     if response.source == "live":
         visible, _complete = _filter_visible(scope, response.value.items)
         directory.remember_names(scope=scope, rows=visible)
         result_codes.record_codes(scope.vdn, response.value.items)
         _store_rows(scope, response)
     return response
+
+
+def _drop_forgotten_rows(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[Reservation, ...]:
+    is_forgotten = forgetting.get_filter(scope.vdn.pk)
+    if is_forgotten is None:
+        return rows
+    return tuple(row for row in rows if not (row.called_no and is_forgotten(row.called_no)))
+
+
+def _drop_forgotten(scope: Scope, page: Page[Reservation]) -> Page[Reservation]:
+    """Return the page without the rows of forgotten numbers, which CC-iSales may still list."""
+    kept = _drop_forgotten_rows(scope, page.items)
+    if len(kept) == len(page.items):
+        return page
+    return replace(page, items=kept, total=max(0, page.total - len(page.items) + len(kept)))
 
 
 def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
@@ -341,6 +327,17 @@ def clear_memory() -> None:
     """Forget which rows this process has stored."""
     with _lock:
         _stored.clear()
+
+
+def clear_caches() -> None:
+    """Delete every cached page and row, in the memory of this process or in Redis."""
+    clear_memory()
+    for room, prefix in (("default", "page:"), ("rows", "")):
+        kept = caches[room]
+        if isinstance(kept, ForgivingRedisCache):
+            kept.delete_prefix(prefix)
+        else:
+            kept.clear()
 
 
 def _filter_visible(
@@ -418,6 +415,8 @@ def _filter_number(
 
 def _get_cached(scope: Scope, appoint_id: str) -> FoundReservation | None:
     cached: FoundReservation | None = caches["rows"].get(_get_row_key(scope, appoint_id))
+    if cached is None or not _drop_forgotten_rows(scope, (cached.row,)):
+        return None
     return cached
 
 

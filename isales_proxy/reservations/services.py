@@ -9,36 +9,61 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from django.utils import timezone
+
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.models import AuditAction
+from isales_proxy.models import AuditAction, User
 from isales_proxy.number_access import services as number_access
+from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations import live
-from isales_proxy.reservations.live import (
-    PAGES_AHEAD,
+from isales_proxy.reservations import history, live, mirror, sweeps
+from isales_proxy.reservations.coverage import Coverage, Gap
+from isales_proxy.reservations.history import HistoryEntry, get_history
+from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
+from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
+from isales_proxy.reservations.pages import (
     AllRows,
-    FoundReservation,
     ListChanged,
+    MirrorFacts,
     ReservationPage,
+    TabCounts,
 )
+from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
 from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
     "PAGES_AHEAD",
     "AllRows",
+    "ChosenSource",
+    "Coverage",
     "FoundReservation",
+    "Gap",
+    "HistoryEntry",
     "ListChanged",
+    "MirrorFacts",
+    "MirroredReservation",
     "RelatedReservations",
+    "ReservationHistory",
     "ReservationPage",
+    "SourceRefused",
+    "TabCounts",
+    "choose_source",
+    "clear_caches",
+    "count_tabs",
     "get",
+    "get_history",
     "get_last_seen_number",
     "get_unmasked_for_service",
+    "get_with_history",
     "list_page",
     "list_related",
+    "mark_seen",
     "read_all",
     "record_download",
     "record_export",
@@ -46,47 +71,151 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class ChosenSource:
+    """The one source of an answer; `coverage` is that of the VDN's mirror, None without one."""
+
+    from_mirror: bool
+    coverage: Coverage | None = None
+    seen: int | None = None
+    """The revision that the person has seen."""
+
+
+@dataclass(frozen=True)
 class RelatedReservations:
     """Other reservations of the same called number; `number` is "" without SEE_NUMBERS.
 
     `reached` is the latest that was answered since this one was made; None for one that was
-    answered itself.
+    answered itself. `open_rows` counts those of the mirror that were not called yet, this one
+    included; None where the vendor was asked, whose answer is a part. `task_id` is this one's task.
     """
 
     others: ReservationPage
     number: str
     reached: Reservation | None = None
+    open_rows: int | None = None
+    task_id: str | None = None
 
 
-def list_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
-    """Return one page of reservations; a search by number is recorded in the audit.
+@dataclass(frozen=True)
+class ReservationHistory:
+    """A reservation, when it was last read (aware UTC), and its changes, the oldest first."""
 
-    Without SEE_NUMBERS only a complete number finds rows. Raises ISalesError when there is neither
-    an answer nor an older one to show, and DailySearchLimitExceeded.
+    row: Reservation
+    as_of: datetime
+    entries: tuple[HistoryEntry, ...]
+
+
+def choose_source(
+    *, scope: Scope, query: ReservationQuery, now: datetime | None = None
+) -> ChosenSource:
+    """Choose the source of an answer; makes no vendor call.
+
+    That asked for; else the mirror where it is complete for the question, or alone can answer it;
+    else the vendor. Raises SourceRefused.
     """
     scope.require(Permission.SEE_RESERVATIONS)
+    asked = ListQuery.extend(query)
+    needs_mirror = asked.list_mirror_fields()
+    state, seen = mirror.get_state(scope)
+    if asked.source is Source.LIVE and needs_mirror:
+        raise SourceRefused(Source.LIVE, needs_mirror)
+    if state is None:
+        if needs_mirror or asked.source is Source.MIRROR:
+            raise SourceRefused(Source.MIRROR, needs_mirror or ["source"])
+        return ChosenSource(from_mirror=False)
+    coverage = mirror.measure_coverage(state, asked.begin, asked.end, now or timezone.now())
+    from_mirror = asked.source is not Source.LIVE and (
+        asked.source is Source.MIRROR or coverage.complete or bool(needs_mirror)
+    )
+    return ChosenSource(from_mirror, coverage, seen)
+
+
+def list_page(
+    *,
+    scope: Scope,
+    query: ReservationQuery,
+    now: datetime | None = None,
+    chosen: ChosenSource | None = None,
+) -> ReservationPage:
+    """Return one page of reservations; a search by number is recorded in the audit.
+
+    `chosen` is the source if it was chosen already. Without SEE_NUMBERS only a complete number
+    finds rows. Raises ISalesError when there is neither an answer nor an older one to show,
+    DailySearchLimitExceeded, and SourceRefused.
+    """
+    scope.require(Permission.SEE_RESERVATIONS)
+    chosen = chosen or choose_source(scope=scope, query=query, now=now)
     if query.called_no:
         number_access.count_search(scope, SearchedNumber.parse(query.called_no))
-    if query.called_no and not scope.can(Permission.SEE_NUMBERS):
+    if chosen.from_mirror and chosen.coverage is not None:
+        found = mirror.read_page(
+            scope=scope,
+            query=ListQuery.extend(query),
+            coverage=chosen.coverage,
+            now=now or timezone.now(),
+            seen=chosen.seen,
+        )
+        directory.remember_names(scope=scope, rows=found.rows)
+    elif query.called_no and not scope.can(Permission.SEE_NUMBERS):
         found = live.fetch_exact_number_page(scope=scope, query=query)
     else:
         found = live.fetch_page(scope=scope, query=query)
+    if found.coverage is None and chosen.coverage is not None:
+        found = replace(found, coverage=chosen.coverage)
+        _compare_with_mirror(scope, found)
     return _mask_page(scope, found)
+
+
+def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
+    """Compare a page that was read just now with the mirror: a proof that costs no call."""
+    if found.source != "live" or found.as_of is None:
+        return
+    page = Page(found.rows, found.total, found.query.page, found.query.size)
+    sweeps.compare_live_page(scope.vdn, found.query, page, found.as_of)
+
+
+def mark_seen(*, scope: Scope, revision: int) -> None:
+    """Record that the person has seen the rows of the VDN's mirror as of this revision."""
+    scope.require(Permission.SEE_RESERVATIONS)
+    user = User.objects.get(pk=scope.user_id)
+    history.mark_seen(user, scope.vdn, revision)
+
+
+def count_tabs(
+    *, scope: Scope, query: ListQuery, now: datetime | None = None
+) -> tuple[TabCounts, Coverage]:
+    """Count the rows of every tab of the mirror; a search by number is recorded in the audit.
+
+    Raises DailySearchLimitExceeded, and SourceRefused without a mirror.
+    """
+    at = now or timezone.now()
+    asked = replace(query, source=Source.MIRROR)
+    coverage = choose_source(scope=scope, query=asked, now=at).coverage
+    if coverage is None:
+        raise SourceRefused(Source.MIRROR, ["source"])
+    if query.called_no:
+        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
+    counts = mirror.count_tabs(scope=scope, query=asked, revision=coverage.revision, now=at)
+    return counts, coverage
 
 
 def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_AHEAD) -> AllRows:
     """Read every row that `list_page` would show page by page, in the same order and as masked.
 
-    `pages_ahead` is the most vendor calls at a time. Raises PermissionMissing without EXPORT, else
-    like `list_page` when the first page fails; ListChanged when the number of a masked list cannot
-    be checked. For errors of the later pages see `AllRows`.
+    The source is that of the page. `pages_ahead` is the most vendor calls at a time. Raises
+    PermissionMissing without EXPORT, else like `list_page` when the first page fails; ListChanged
+    when the number of a masked list cannot be checked. For errors of the later pages see `AllRows`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     scope.require(Permission.EXPORT)
     sees_numbers = scope.can(Permission.SEE_NUMBERS)
+    now = timezone.now()
+    chosen = choose_source(scope=scope, query=query, now=now)
     if query.called_no:
         number_access.count_search(scope, SearchedNumber.parse(query.called_no))
-    if query.called_no and not sees_numbers:
+    if chosen.from_mirror:
+        found = mirror.read_all(scope=scope, query=ListQuery.extend(query), now=now)
+    elif query.called_no and not sees_numbers:
         found = live.read_exact_number(scope=scope, query=query)
     else:
         found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
@@ -129,6 +258,16 @@ def _describe_filter(query: ReservationQuery) -> dict[str, object]:
         "end": query.end,
         "by_number": bool(query.called_no),
     }
+    if isinstance(query, ListQuery):
+        found |= {
+            "tab": str(query.tab or ""),
+            "by_text": bool(query.text),
+            "codes": ",".join(query.codes),
+            "category": query.category,
+            "type": query.call_type,
+            "status": query.task_status,
+            "as_of": query.as_of,
+        }
     return {name: value for name, value in found.items() if value}
 
 
@@ -148,6 +287,24 @@ def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReser
     return found
 
 
+def get_with_history(*, scope: Scope, appoint_id: str) -> ReservationHistory | None:
+    """Return a reservation with its history, also one that is gone; None where `get` finds none.
+
+    One that is not in the mirror has no history. A view of its number is recorded in the audit.
+    Raises ISalesError like `list_page`.
+    """
+    query = ReservationQuery()
+    if mirror.get_row(scope=scope, appoint_id=appoint_id) is not None:
+        query = ListQuery(source=Source.MIRROR)
+    found = get(scope=scope, appoint_id=appoint_id, query=query)
+    if found is None:
+        return None
+    if found.error is not None and not isinstance(found.row, MirroredReservation):
+        raise found.error
+    entries = history.get_history(scope=scope, appoint_id=appoint_id)
+    return ReservationHistory(found.row, found.as_of, tuple(entries))
+
+
 def list_related(
     *, scope: Scope, appoint_id: str, query: ReservationQuery
 ) -> RelatedReservations | None:
@@ -159,10 +316,12 @@ def list_related(
     found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
-    others = live.fetch_same_number(scope=scope, row=found.row)
-    number = (found.row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
-    shown = _mask_page(scope, others)
-    return RelatedReservations(shown, number, _find_reached(found.row, shown.rows))
+    if isinstance(found.row, MirroredReservation):
+        return _list_mirrored_related(scope, appoint_id, found)
+    shown = _mask_page(scope, live.fetch_same_number(scope=scope, row=found.row))
+    number = _get_shown_number(scope, found.row)
+    reached = _find_reached(found.row, shown.rows)
+    return RelatedReservations(shown, number, reached, task_id=found.row.task_id)
 
 
 def get_unmasked_for_service(
@@ -170,10 +329,68 @@ def get_unmasked_for_service(
 ) -> FoundReservation | None:
     """Return the reservation with its numbers unmasked, for services that reveal or send them.
 
-    The caller checks permissions and records the use. Raises ISalesError like `list_page`.
+    From the mirror where the list of `query` is, and where the vendor has no answer. The caller
+    checks permissions and records the use. Raises ISalesError like `list_page`.
     """
     asked = number_access.drop_disallowed_number(scope, query or ReservationQuery())
-    return live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked)
+    prefers_mirror = _prefers_mirror(scope, asked)
+    mirrored = _find_mirrored(scope, appoint_id) if prefers_mirror else None
+    if mirrored is not None:
+        return mirrored
+    try:
+        found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked)
+    except ISalesError as error:
+        mirrored = _find_mirrored(scope, appoint_id)
+        if mirrored is None:
+            raise
+        return replace(mirrored, error=error)
+    if found is None and not prefers_mirror:
+        return _find_mirrored(scope, appoint_id)
+    return found
+
+
+def _prefers_mirror(scope: Scope, query: ReservationQuery) -> bool:
+    try:
+        return choose_source(scope=scope, query=query).from_mirror
+    except SourceRefused:
+        return False
+
+
+def _find_mirrored(scope: Scope, appoint_id: str) -> FoundReservation | None:
+    state, _seen = mirror.get_state(scope)
+    row = mirror.get_row(scope=scope, appoint_id=appoint_id) if state else None
+    if state is None or row is None:
+        return None
+    as_of = mirror.get_row_time(row, column=state.column)
+    return FoundReservation(to_reservation(row), as_of)
+
+
+def _list_mirrored_related(
+    scope: Scope, appoint_id: str, found: FoundReservation
+) -> RelatedReservations:
+    """List all reservations of the number from the mirror."""
+    row = mirror.get_row(scope=scope, appoint_id=appoint_id)
+    same = (
+        history.list_same_number(scope=scope, row=row, size=live.RELATED_ROWS)
+        if row
+        else history.SameNumber((), 0, 0)
+    )
+    query = ReservationQuery(size=live.RELATED_ROWS)
+    page = ReservationPage(same.others, same.total, query, found.as_of, "mirror")
+    reached = same.reached
+    if reached is not None and not scope.can(Permission.SEE_NUMBERS):
+        reached = masking.mask_reservation(reached)
+    return RelatedReservations(
+        _mask_page(scope, page),
+        _get_shown_number(scope, found.row),
+        reached,
+        same.open_rows,
+        found.row.task_id,
+    )
+
+
+def _get_shown_number(scope: Scope, row: Reservation) -> str:
+    return (row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
 
 
 def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:
@@ -182,6 +399,8 @@ def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:
     "" when it was not seen. Makes no vendor call.
     """
     row = live.get_last_seen(scope=scope, appoint_id=appoint_id)
+    if row is None and (mirrored := _find_mirrored(scope, appoint_id)) is not None:
+        row = mirrored.row
     return (row.called_no or "") if row else ""
 
 

@@ -2,8 +2,9 @@
 
 Follows "Querying the List of Reserved Outbound Call Tasks": an automatic reservation is dialled
 five minutes before its time, a manual one at it; `failCode` 00000 is success, any other failure.
-An uncalled one is late only after its due time and the grace of its VDN. The vendor's own `timeout`
-("expired") is shown beside ours where the two differ.
+An uncalled one is late only after its due time and the grace of its VDN, whatever its type; one
+that the vendor no longer lists is gone. `row_filters` has the same bounds in SQL. The vendor's own
+`timeout` ("expired") is shown beside ours where the two differ.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from isales_proxy.client.records import Reservation
+from isales_proxy.reservations.mirrored import MirroredReservation
 
 AUTOMATIC: Final = "2"
 DIALLED_EARLIER: Final = timedelta(minutes=5)
@@ -32,6 +34,7 @@ class ReservationState(StrEnum):
     FAILED = "failed"
     CALLED = "called"
     UNKNOWN = "unknown"
+    GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class ReservationStatus:
 def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> ReservationStatus:
     """Return the status of a row at `now` (aware). `late_grace` is that of the row's VDN."""
     dial_at = get_dial_time(row)
+    if isinstance(row, MirroredReservation) and row.gone:
+        return ReservationStatus(ReservationState.GONE, dial_at)
     if row.fail_code is not None:
         return ReservationStatus(
             ReservationState.ANSWERED if row.fail_code in SUCCESS else ReservationState.FAILED,

@@ -1,7 +1,8 @@
 """A stand-in CC-iSales over real HTTP: for demos, training and tests.
 
 It verifies signatures, tokens and parameters strictly, answers seeded data with all that real
-systems send, and goes wrong on demand (`faults`).
+systems send, changes its rows on demand (`dataset`), behaves as differently as vendors do
+(`list_behaviour`), and goes wrong on demand (`faults`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from isales_proxy.simulator.handlers import (
     DEMO_APP_SECRET,
     DEMO_SECRET_KEY,
 )
+from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import (
     FETCH_TOKEN,
     LIST_OUTBOUND_TASKS,
@@ -22,6 +24,7 @@ from isales_proxy.simulator.operations import (
     READ_CALL_DATA,
     REFRESH_TOKEN,
 )
+from isales_proxy.simulator.reservation_list import ListCall
 from isales_proxy.simulator.server import Simulator
 
 __all__ = [
@@ -37,5 +40,7 @@ __all__ = [
     "PUSH_MID_RESULT",
     "READ_CALL_DATA",
     "REFRESH_TOKEN",
+    "ListBehaviour",
+    "ListCall",
     "Simulator",
 ]

@@ -19,6 +19,7 @@ SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+DIAL_AHEAD: Final = 5 * MINUTE  # automatic reservations are dialled that long before their time
 DAYS_BACK: Final = 21
 DAYS_AHEAD: Final = 10
 
@@ -57,7 +58,7 @@ def generate_reservations(vdn: int, rows: int, seed: int, anchor_ms: int) -> lis
     hour around the anchor; three days before it lies a day with an eighth of all.
     """
     rng = random.Random(f"callboard/{seed}/{vdn}")  # noqa: S311  (demo data)
-    maker = _RowMaker(rng, vdn, anchor_ms)
+    maker = RowMaker(rng, vdn, anchor_ms)
     near = min(_NEAR_ROWS, rows // 3)
     offsets = (HOUR / near * (i + 0.1 + 0.8 * rng.random()) - HOUR / 2 for i in range(near))
     times = [int(anchor_ms + offset) // SECOND * SECOND for offset in offsets]
@@ -96,8 +97,8 @@ def _spread_times(rng: random.Random, count: int, anchor_ms: int) -> list[int]:
     return times
 
 
-class _RowMaker:
-    """Draws each reservation from one random source."""
+class RowMaker:
+    """Draws each reservation of a VDN from one random source; `anchor_ms` as in the data made."""
 
     def __init__(self, rng: random.Random, vdn: int, anchor_ms: int) -> None:
         self._rng = rng
@@ -105,16 +106,31 @@ class _RowMaker:
         self._roster = roster_of(vdn)
         self._made = 0
 
-    def make(self, appoint_ms: int, *, near: bool, anomaly: str) -> Row:
+    def make(
+        self,
+        appoint_ms: int,
+        *,
+        near: bool = False,
+        anomaly: str = "",
+        created_ms: int | None = None,
+    ) -> Row:
+        """Make a row due at `appoint_ms`; created some time before it unless a time is given.
+
+        A `near` row may be late, or dialled at this moment.
+        """
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
         fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
         answered = fail_code == "00000"
         start_ms = self._draw_start(appoint_ms, call_type, near=near)
+        if near and MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
+            # When a demo opens, some are being dialled, and are so for a while.
+            call_type, start_ms = "2", appoint_ms - 20 * SECOND
         length = rng.randint(20, 420) if answered else rng.randint(5, 45)
         end_ms = (start_ms or appoint_ms) + length * SECOND
         lead = rng.randint(30 * MINUTE, 4 * DAY)
-        created_ms = min(appoint_ms - lead, self._anchor_ms - rng.randint(HOUR, 2 * DAY))
+        drawn_ms = min(appoint_ms - lead, self._anchor_ms - rng.randint(HOUR, 2 * DAY))
+        created_ms = drawn_ms if created_ms is None else created_ms
         if anomaly == "called_before_created" and start_ms and end_ms < self._anchor_ms - HOUR:
             created_ms = end_ms + 13 * SECOND + rng.randint(0, 999)
         busi_result = None
@@ -160,8 +176,7 @@ class _RowMaker:
         if chance > 0.97:
             return None
         if call_type == "2":
-            # Automatic reservations are dialled five minutes before their time.
-            return appoint_ms - 5 * MINUTE + rng.randint(0, 90) * SECOND
+            return appoint_ms - DIAL_AHEAD + rng.randint(0, 90) * SECOND
         if chance > 0.85:
             return appoint_ms + rng.randint(5, 40) * MINUTE
         if chance > 0.81:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +17,12 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 from isales_proxy.simulator import operations, parameters
-from isales_proxy.simulator.demo_data import generate_reservations
 from isales_proxy.simulator.faults import PREVENTING, UNAUTHORIZED, Answer, Fault, spoil
+from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import CAMPAIGNS, METHODS, TOKENS
 from isales_proxy.simulator.parameters import ParameterError, read_body
-from isales_proxy.simulator.reservations import Dataset, to_ms
+from isales_proxy.simulator.reservation_list import ReservationList
+from isales_proxy.simulator.reservations import to_ms
 from isales_proxy.simulator.signature import Request, bearer_token, is_signed
 from isales_proxy.simulator.state import CallData, CodeTable, Recording, Tokens
 
@@ -57,8 +57,10 @@ class Options:
     """The options of a simulator.
 
     `rows` reservations per VDN from `seed`, around `now()` at construction. `exact_number`: match
-    whole numbers only. `max_limit` bounds a page. A token lives `token_seconds` by `now`. Each task
-    has `call_data` rows. `result_as_text`, `flat`: the envelope of the tables, not of the examples.
+    whole numbers only. `max_limit` bounds a page. `list_behaviour`: how the list of reservations
+    behaves at first, instead of `exact_number`. `life`: reservations come, change and vanish while
+    it runs. A token lives `token_seconds` by `now`. Each task has `call_data` rows.
+    `result_as_text`, `flat`: the envelope of the tables, not of the examples.
     """
 
     vdns: Collection[int] = (88, 89)
@@ -67,6 +69,8 @@ class Options:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     max_limit: int = 100
     exact_number: bool = False
+    list_behaviour: ListBehaviour | None = None
+    life: bool = False
     token_seconds: int = 3600
     auth_header: str = "Authorization"
     call_data: int = 400
@@ -82,26 +86,35 @@ class Handlers:
     """Answers all operations; holds what the vendor would keep."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
-        self._lock = threading.Lock()
-        self._datasets: dict[int, Dataset] = {}
+        self.options = options
+        behaviour = options.list_behaviour or ListBehaviour(
+            number_filter="exact" if options.exact_number else "partial"
+        )
+        self.reservations = ReservationList(
+            options.vdns,
+            rows=options.rows,
+            seed=options.seed,
+            now=options.now,
+            behaviour=behaviour,
+        )
         self.codes = CodeTable()
         self.tokens = Tokens(options.now)
-        seed, self._anchor_ms = options.seed, to_ms(options.now())
-        self.call_data = CallData(options.vdns, options.call_data, seed, self._anchor_ms)
+        seed, anchor_ms = options.seed, to_ms(options.now())
+        self.call_data = CallData(options.vdns, options.call_data, seed, anchor_ms)
         self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
 
-    def dataset(self, vdn: int) -> Dataset:
-        """Return the reservations of one VDN, made at its first use. Raises KeyError."""
-        options, anchor_ms = self._options, self._anchor_ms
-        if vdn not in options.vdns:
-            raise KeyError(vdn)
-        with self._lock:
-            if vdn not in self._datasets:
-                rows = generate_reservations(vdn, options.rows, options.seed, anchor_ms)
-                exact = options.exact_number
-                self._datasets[vdn] = Dataset(rows, anchor_ms=anchor_ms, exact_number=exact)
-            return self._datasets[vdn]
+    def answer_list(self, vdn: int, body: Mapping[str, object]) -> Payload:
+        """Answer an `appoint/list` body without HTTP: checked, recorded and answered like a call.
+
+        Returns the envelope, also of a refusal. Scripted faults do not apply. Raises KeyError for
+        an unknown VDN.
+        """
+        self.reservations.dataset(vdn)
+        try:
+            wanted = parameters.check_reservation_filter(body, self._max_limit())
+            return self._list_reservations(vdn, wanted)
+        except ParameterError as error:
+            return _campaign_codes(error.code, error.sentence)
 
     def handle(
         self, request: Request, operation: str, path_vdn: str, fault: Fault | None
@@ -130,11 +143,11 @@ class Handlers:
 
     def _authenticate(self, request: Request, *, campaign: bool) -> None:
         if campaign:
-            options = self._options
+            options = self.options
             keys = (options.access_key, options.secret_key)
-            known = is_signed(request, keys=keys, now=options.now())
+            known = is_signed(request, keys=keys, now=self.reservations.now())
         else:
-            header = request.headers.get(self._options.auth_header.lower())
+            header = request.headers.get(self.options.auth_header.lower())
             known = self.tokens.is_valid(bearer_token(header))
         if not known:
             raise _HttpError(UNAUTHORIZED)
@@ -143,7 +156,7 @@ class Handlers:
         """Check parameters, and the credentials of a call for a token."""
         match operation:
             case operations.LIST_RESERVATIONS:
-                wanted = parameters.read_reservation_filter(request, self._options.max_limit)
+                wanted = parameters.read_reservation_filter(request, self._max_limit())
                 return partial(self._list_reservations, self._check_vdn(path_vdn), wanted)
             case operations.LIST_RESULT_CODES:
                 self._check_vdn(path_vdn)
@@ -157,7 +170,7 @@ class Handlers:
             case operations.FETCH_TOKEN:
                 self._check_keys(read_body(request, parameters.APP_KEYS))
                 seconds = parameters.read_token_seconds(request)
-                return partial(self._fetch_token, min(seconds, self._options.token_seconds))
+                return partial(self._fetch_token, min(seconds, self.options.token_seconds))
             case operations.LOG_IN:
                 self._check_keys(read_body(request, parameters.LOG_IN))
                 return self._log_in
@@ -165,19 +178,15 @@ class Handlers:
 
     def _check_vdn(self, text: str) -> int:
         vdn = parameters.read_number(text, "vdnId", parameters.MAX_VDN)
-        if vdn not in self._options.vdns:
+        if vdn not in self.options.vdns:
             raise ParameterError(parameters.PARAMETER_ERROR, "vdnId: the VDN does not exist.")
         return vdn
 
     def _list_reservations(self, vdn: int, wanted: Mapping[str, Any]) -> Payload:
-        found = self.dataset(vdn).select(wanted)
-        page = found[wanted["offset"] : wanted["offset"] + wanted["limit"]]
-        now_ms = to_ms(self._options.now())
-        return {
-            **_campaign_codes(_SUCCESS, "success"),
-            "totalCount": len(found),
-            "data": [row.shown_at(now_ms) for row in page],
-        }
+        return {**_campaign_codes(_SUCCESS, "success"), **self.reservations.answer(vdn, wanted)}
+
+    def _max_limit(self) -> int:
+        return self.reservations.behaviour.limit_of_pages(self.options.max_limit)
 
     def _list_result_codes(self, page: int, size: int, locale: str) -> Payload:
         codes = list(self.codes.codes.items())
@@ -216,11 +225,11 @@ class Handlers:
     def _check_place(self, cc_id: int, vdn: int) -> None:
         if cc_id != 1:
             raise _Refusal("1101", "subCCNo: the call center does not exist.")
-        if vdn not in self._options.vdns:
+        if vdn not in self.options.vdns:
             raise _Refusal("1102", "vdnId: the VDN does not exist.")
 
     def _check_keys(self, body: Mapping[str, str]) -> None:
-        right = f"{self._options.app_key}\0{self._options.app_secret}"
+        right = f"{self.options.app_key}\0{self.options.app_secret}"
         if not hmac.compare_digest("\0".join(body.values()).encode(), right.encode()):
             raise _HttpError(_FORBIDDEN)
 
@@ -228,15 +237,15 @@ class Handlers:
         return {
             "AccessToken": self.tokens.issue(seconds),
             "ApplyType": "Bearer",
-            "CreateTime": str(int(self._options.now().timestamp())),
+            "CreateTime": str(int(self.options.now().timestamp())),
             "Expires": str(seconds),
             "Scope": "0" * 32,
-            "AppKey": self._options.app_key,
+            "AppKey": self.options.app_key,
             "UserID": "Anonymous",
         }
 
     def _log_in(self) -> Payload:
-        seconds = min(_LOG_IN_SECONDS, self._options.token_seconds)
+        seconds = min(_LOG_IN_SECONDS, self.options.token_seconds)
         data = {
             "token": self.tokens.issue(seconds),
             "tokenExpirationTime": self._number(seconds),
@@ -263,7 +272,7 @@ class Handlers:
 
     def _success_with(self, records: Sequence[Payload]) -> Payload:
         """Wrap records; flat, one stands alone, and none leaves `resultData` empty."""
-        if not self._options.flat:
+        if not self.options.flat:
             return self._success({"taskData": records})
         return self._success(records[0] if len(records) == 1 else records or {})
 
@@ -276,7 +285,7 @@ class Handlers:
 
     def _number(self, value: int) -> int | str:
         """Write a number that is declared a string."""
-        return str(value) if self._options.result_as_text else value
+        return str(value) if self.options.result_as_text else value
 
 
 def _campaign_codes(code: str, sentence: str) -> Payload:

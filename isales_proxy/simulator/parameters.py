@@ -64,6 +64,14 @@ class Field:
 Fields = Mapping[str, Field]
 
 _MILLISECONDS: Final = Field(int, 253_402_300_799_999, low=0)
+_RESERVATION_FILTER: Final = {
+    "offset": Field(int, 2**31 - 1, low=0, required=True),
+    "calledNo": Field(str, 32, pattern=_NUMBER),
+    "userAccountList": Field(list, 100),
+    "beginTime": _MILLISECONDS,
+    "endTime": _MILLISECONDS,
+    "taskId": Field(str, 64, pattern=_ID),
+}
 _PLACE: Final = {
     "subCCNo": Field(int, _MAX_CC, required=True),
     "vdnId": Field(int, MAX_VDN, required=True),
@@ -98,16 +106,13 @@ def read_reservation_filter(request: Request, max_limit: int) -> dict[str, Any]:
     _check_campaign_type(request)
     if request.query:
         raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
-    fields = {
-        "limit": Field(int, max_limit, required=True),
-        "offset": Field(int, 2**31 - 1, low=0, required=True),
-        "calledNo": Field(str, 32, pattern=_NUMBER),
-        "userAccountList": Field(list, 100),
-        "beginTime": _MILLISECONDS,
-        "endTime": _MILLISECONDS,
-        "taskId": Field(str, 64, pattern=_ID),
-    }
-    wanted = _read_fields(_decode_body(request), fields)
+    return check_reservation_filter(_decode_body(request), max_limit)
+
+
+def check_reservation_filter(body: Mapping[str, object], max_limit: int) -> dict[str, Any]:
+    """Check the fields of an `appoint/list` body and return those that are given."""
+    fields = {**_RESERVATION_FILTER, "limit": Field(int, max_limit, required=True)}
+    wanted = _read_fields(body, fields)
     if wanted["offset"] % wanted["limit"]:
         raise ParameterError(COMBINATION, "offset: must be limit x (page - 1).")
     if wanted.get("beginTime", 0) > wanted.get("endTime", _MILLISECONDS.high):

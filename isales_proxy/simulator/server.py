@@ -14,9 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final, Self, cast
 
+from isales_proxy.simulator.dataset import Dataset
 from isales_proxy.simulator.faults import UNANSWERED, Answer, Fault, Faults, replace_answer
 from isales_proxy.simulator.handlers import Handlers, Options
+from isales_proxy.simulator.life import Life
+from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import route
+from isales_proxy.simulator.reservation_list import ListCall
+from isales_proxy.simulator.reservations import RawRow, to_ms
 from isales_proxy.simulator.signature import Request
 from isales_proxy.simulator.state import Call, Recording
 
@@ -32,8 +37,9 @@ class Simulator(Handlers):
     """A CC-iSales of our own on `host:port`; port 0 picks a free one. Options as in `Options`.
 
     `calls` and `write_backs` record what was asked, `faults` scripts what goes wrong; `codes`,
-    `call_data` and `tokens` may be changed while it runs. After `stop`, `start` comes back on the
-    same port, as a vendor does after an outage.
+    `call_data`, `tokens`, the rows of `dataset` and the `behaviour` of the list may be changed
+    while it runs. `answer_list` answers questions to the list without HTTP. After `stop`, `start`
+    comes back on the same port, as a vendor does after an outage.
     """
 
     # Any: the fields of `Options`.
@@ -44,16 +50,24 @@ class Simulator(Handlers):
         self._host, self.port = host, port
         self._server: _Server | None = None
         self._thread = threading.Thread()
+        self._life: Life | None = None
 
     @property
     def base_url(self) -> str:
         return f"http://{self._host}:{self.port}"
 
     def start(self) -> Self:
-        """Listen and serve in the background. Raises OSError when the port is taken."""
+        """Listen and serve in the background. Raises OSError when the port is taken.
+
+        With the option `life` the rows of every VDN are made now, else at their first use.
+        """
         if self._server is None:
-            self._server = _Server(self._host, self.port, self._respond)
+            clock = self.reservations.now_on_the_wire
+            self._server = _Server(self._host, self.port, self._respond, clock)
             self.port = self._server.server_port
+            if self.options.life:
+                self._life = Life(self.reservations, self.options.vdns, seed=self.options.seed)
+                self._life.start()
             self._thread = threading.Thread(target=self._server.serve, daemon=True)
             self._thread.start()
         return self
@@ -61,6 +75,9 @@ class Simulator(Handlers):
     def stop(self) -> None:
         """Stop listening and end every connection."""
         server, self._server = self._server, None
+        life, self._life = self._life, None
+        if life is not None:
+            life.stop()
         if server is not None:
             server.stop()
             self._thread.join()
@@ -75,6 +92,35 @@ class Simulator(Handlers):
     def add_rows(self, vdn: int, rows: Iterable[Mapping[str, object]]) -> None:
         """Put rows in the vendor's spelling among those of a VDN; they are answered as given."""
         self.dataset(vdn).add(rows)
+
+    def dataset(self, vdn: int) -> Dataset:
+        """Return the reservations of a VDN, which may be changed. Raises KeyError."""
+        return self.reservations.dataset(vdn)
+
+    def shown(self, vdn: int) -> list[RawRow]:
+        """Return every row of a VDN as it stands now: the truth that a copy must equal."""
+        return self.dataset(vdn).shown(to_ms(self.reservations.now()))
+
+    @property
+    def behaviour(self) -> ListBehaviour:
+        """How the list of reservations behaves; its fields may be set, or all of it."""
+        return self.reservations.behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: ListBehaviour) -> None:
+        self.reservations.behaviour = behaviour
+
+    @property
+    def list_calls(self) -> Recording[ListCall]:
+        """The well-formed questions to the list, by HTTP and by `answer_list`."""
+        return self.reservations.calls
+
+    def on_list(self, listener: Callable[[ListCall], object]) -> Callable[[], None]:
+        """Call `listener` before each answer of the list, in the thread that answers.
+
+        It may change rows and behaviour, and the answer shows that. Returns what removes it.
+        """
+        return self.reservations.on_list(listener)
 
     def _respond(self, request: Request) -> tuple[Answer, Fault | None]:
         routed = route(request.path)
@@ -98,9 +144,13 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, host: str, port: int, respond: Callable[[Request], tuple[Answer, Fault | None]]
+        self,
+        host: str,
+        port: int,
+        respond: Callable[[Request], tuple[Answer, Fault | None]],
+        clock: Callable[[], float],
     ) -> None:
-        self.respond = respond
+        self.respond, self.clock = respond, clock
         self.stopped = threading.Event()
         self.connections: set[socket.socket] = set()
         super().__init__((host, port), _Handler)
@@ -202,6 +252,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Write the header `Date` by the vendor's clock."""
+        return super().date_time_string(timestamp or cast("_Server", self.server).clock())
 
     def _send_huge(self, answer: Answer, size: int, *, declared: bool) -> None:
         self._send_head(answer, size if declared else None)

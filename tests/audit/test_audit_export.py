@@ -57,7 +57,7 @@ def test_every_event_of_the_filter_is_in_it(auditor: Client, people: dict[str, U
 
 
 @cases("kind", ["csv", "xlsx"])
-def test_that_it_was_exported_is_recorded(auditor: Client, kind: str) -> None:
+def test_export_is_recorded(auditor: Client, kind: str) -> None:
     write(3, vdn_id=88)
     asked = {"kind": "vendor.examined", "q": "call 13800001234", "begin": "2020-01-01T00:00"}
     answer = auditor.get(f"{PATH}export.{kind}", asked)

@@ -27,8 +27,7 @@ def test_a_composition_is_no_question_before_it_ends(
     number, name = ("990031", "回访") if field == "#f-task" else ("990032", "外呼")
     row = {"appointId": number, "calledNo": number, "taskId": f"93{number}", "taskName": name}
     vendor.add_rows(88, [row])
-    seat = sit(expected=("422",))
-    seat.go(f"/vdn/88/reservations/?called_no={number}")
+    seat = sit(expected=("422",), at=f"/vdn/88/reservations/?called_no={number}")
     seat.go("/vdn/88/reservations/")
     rows = seat.rows().count()
     seat.page.locator(field).focus()
@@ -87,8 +86,7 @@ def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> Non
             },
         ],
     )
-    seat = sit(expected=("422",))
-    seat.go("/vdn/88/reservations/?called_no=990041")
+    seat = sit(expected=("422",), at="/vdn/88/reservations/?called_no=990041")
     field = seat.page.locator("#f-agent")
     field.fill("Ada Lark")
     field.press("Enter")
@@ -107,8 +105,7 @@ def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> Non
 def test_seconds_in_the_address_do_not_stop_live_filtering(sit: Sit, vendor: Simulator) -> None:
     row = {"appointId": "951", "calledNo": "990051", "appointTime": 1_900_000_000_000}
     vendor.add_rows(88, [row])
-    seat = sit()
-    seat.go("/vdn/88/reservations/?begin=2020-01-01T10:00:30")
+    seat = sit(at="/vdn/88/reservations/?begin=2020-01-01T10:00:30")
     assert seat.page.locator("#f-begin").evaluate("input => input.validity.valid")
     seat.page.locator("#f-called-no").press_sequentially("990051", delay=10)
     expect(seat.rows()).to_have_count(1)

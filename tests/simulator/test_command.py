@@ -23,7 +23,7 @@ settings.configure()
 django.setup()
 from django.core.management import call_command
 from isales_proxy.management.commands.run_simulator import Command
-call_command(Command(), "--rows", "20", "--call-data", "3", "--vdn", "88")
+call_command(Command(), "--rows", "20", "--no-life", "--call-data", "3", "--vdn", "88")
 """
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from isales_proxy import simulator
-from isales_proxy.simulator import Simulator
+from isales_proxy.simulator import ListBehaviour, Simulator
+from isales_proxy.simulator.dataset import NEAR_MS, Dataset
 from isales_proxy.simulator.demo_data import (
     DAY,
     HOUR,
@@ -19,7 +20,7 @@ from isales_proxy.simulator.demo_data import (
     generate_reservations,
     result_codes,
 )
-from isales_proxy.simulator.reservations import NEAR_MS, Dataset, Row
+from isales_proxy.simulator.reservations import Row
 from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 
@@ -37,6 +38,12 @@ def rows() -> list[Row]:
 @pytest.fixture(scope="module")
 def dataset(rows: list[Row]) -> Dataset:
     return Dataset(rows, anchor_ms=NOW_MS)
+
+
+def due_ms(row: Row) -> int:
+    """The time of a generated row, which always has one."""
+    assert row.appoint_ms is not None
+    return row.appoint_ms
 
 
 def values_of(rows: list[Row], anomaly: str, field: str) -> set[Any]:
@@ -60,16 +67,15 @@ def test_reservation_ids_are_unique_with_the_creation_time_in_front(rows: list[R
 
 
 def test_the_rows_span_a_month_with_a_busy_day_and_forty_around_now(rows: list[Row]) -> None:
-    times = [row.appoint_ms for row in rows]
+    times = [due_ms(row) for row in rows]
     assert NOW_MS - 21 * DAY <= min(times) < NOW_MS - 20 * DAY
     assert NOW_MS + 9 * DAY < max(times) <= NOW_MS + 10 * DAY
     per_day = Counter(time // DAY for time in times)
     assert per_day.most_common(1)[0][1] >= 1500
-    near = [row for row in rows if abs(row.appoint_ms - NOW_MS) <= HOUR / 2]
+    near = [row for row in rows if abs(due_ms(row) - NOW_MS) <= HOUR / 2]
     assert len(near) == 40
     flags = Counter(
-        (row.appoint_ms > NOW_MS, row.start_ms is not None and row.start_ms <= NOW_MS)
-        for row in near
+        (due_ms(row) > NOW_MS, row.start_ms is not None and row.start_ms <= NOW_MS) for row in near
     )
     soon, late = flags[(True, False)], flags[(False, False)]
     assert soon >= 5
@@ -105,9 +111,7 @@ def test_anomalies_show(rows: list[Row]) -> None:
 
 
 def test_rows_get_called_as_time_passes(rows: list[Row]) -> None:
-    due = [
-        row for row in rows if not row.anomaly and NOW_MS < row.appoint_ms <= NOW_MS + 30 * MINUTE
-    ]
+    due = [row for row in rows if not row.anomaly and NOW_MS < due_ms(row) <= NOW_MS + 30 * MINUTE]
     before = [row for row in due if row.shown_at(NOW_MS)["failCode"] is not None]
     after = [row for row in due if row.shown_at(NOW_MS + 75 * MINUTE)["failCode"] is not None]
     assert len(before) < len(due) / 2
@@ -126,28 +130,33 @@ def test_rows_get_called_as_time_passes(rows: list[Row]) -> None:
 def test_filters_find_what_a_plain_search_finds(dataset: Dataset, wanted: dict[str, Any]) -> None:
     def fits(row: Row) -> bool:
         accounts = wanted.get("userAccountList")
+        shown = row.shown_at(NOW_MS)["appointTime"]
+        # A row that shows no time is in no range.
+        ms = int(shown) if shown else 0 if "beginTime" not in wanted else -1
         return (
             wanted.get("calledNo", "") in row.fields["calledNo"]
             and (accounts is None or row.fields["userAccount"] in accounts)
             and wanted.get("taskId", row.fields["taskId"]) == row.fields["taskId"]
-            and wanted.get("beginTime", 0) <= row.appoint_ms <= wanted.get("endTime", 10**15)
+            and wanted.get("beginTime", 0) <= ms <= wanted.get("endTime", 10**15)
         )
 
     assert list(dataset.select(wanted)) == [row for row in dataset.rows if fits(row)]
 
 
 def test_what_is_near_comes_first_then_the_past_backwards(dataset: Dataset) -> None:
-    keys = [(row.appoint_ms, row.text("appointId")) for row in dataset.rows]
-    near = [key for key in keys if key[0] >= NOW_MS - NEAR_MS]
-    assert 100 < len(near) < len(keys)
-    assert keys == sorted(near) + sorted(set(keys) - set(near), reverse=True)
+    times = [due_ms(row) for row in dataset.rows]
+    near = [ms for ms in times if ms >= NOW_MS - NEAR_MS]
+    past = [ms for ms in times if ms < NOW_MS - NEAR_MS]
+    assert 100 < len(near) < len(times)
+    assert times == sorted(near) + sorted(past, reverse=True)
 
 
 def test_numbers_can_be_matched_exactly(rows: list[Row]) -> None:
     number = rows[0].text("calledNo")
-    exact = Dataset(rows, anchor_ms=NOW_MS, exact_number=True)
-    assert {row.text("calledNo") for row in exact.select({"calledNo": number})} == {number}
-    assert not exact.select({"calledNo": number[:-1]})
+    dataset, exact = Dataset(rows, anchor_ms=NOW_MS), ListBehaviour(number_filter="exact")
+    found = dataset.select({"calledNo": number}, exact)
+    assert {row.text("calledNo") for row in found} == {number}
+    assert not dataset.select({"calledNo": number[:-1]}, exact)
 
 
 def test_there_are_120_codes_of_which_40_are_invented_in_their_own_range() -> None:

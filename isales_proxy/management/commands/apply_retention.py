@@ -15,8 +15,8 @@ class Command(BaseCommand):
     """Everything that has a time of keeping, each after its own."""
 
     help = (
-        "Delete call data, finished write-backs, sightings of codes, API tokens, sessions and audit"
-        " events past their time."
+        "Delete call data, finished write-backs, versions and closed reservations of the mirror,"
+        " sightings of codes, API tokens, sessions and audit events past their time."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature

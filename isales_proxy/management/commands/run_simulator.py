@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -25,6 +25,12 @@ class Command(BaseCommand):
         parser.add_argument("--rows", type=int, default=12_000, help="reservations per VDN")
         parser.add_argument("--call-data", type=int, default=400, help="call data rows per task")
         parser.add_argument("--seed", type=int, default=1, help="other seed, other data")
+        parser.add_argument(
+            "--life",
+            action=BooleanOptionalAction,
+            default=True,
+            help="let reservations come, change and vanish all the time",
+        )
         parser.add_argument(
             "--vdn",
             type=int,
@@ -52,6 +58,7 @@ class Command(BaseCommand):
             seed=options["seed"],
             vdns=vdns,
             call_data=options["call_data"],
+            life=options["life"],
         )
         try:
             simulator.start()

@@ -78,6 +78,7 @@ class Command(BaseCommand):
             self._start_simulator(supervisor)
         logins = self._prepare(supervisor, production=production)
         supervisor.start("The job worker", _manage("run_huey", "--quiet"))
+        supervisor.start("The mirror", _manage("run_mirror"))
         configuration = Path("dashboard") / "gunicorn_conf.py"
         supervisor.start(
             "The web server",

@@ -1,0 +1,208 @@
+"""Lists of the mirror at two sizes: time in the database of page, total and tabs, with plans.
+
+`python -m bench.mirror_lists --database URL --rows N` fills an empty database and prints a table in
+Markdown; `--plans` prints the plan of each statement as well. Every question that the list offers
+is asked: tabs, orders, filters, deep pages. Times are the best of `ROUNDS`, in ms, of the execution
+of the statements; counts are not shared between rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+ROUNDS: Final = 5
+NOON: Final = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
+AGENTS: Final = 300
+TASKS: Final = 200
+OPEN_ONE_IN: Final = 20
+
+# n counts from 1. Rows are spread over 180 days before and 3 days after noon; the open ones are the
+# last of them, as in life.
+_COLUMNS: Final = """appoint_id, key, call_type, appoint_time, called_no, timeout, begin_time,
+    fail_code, busi_result, create_time, agent_id, task_id, phase, unconfirmed, vdn_id, fingerprint,
+    observed_at, appeared_at, revision, first_revision, outside"""
+_VALUES: Final = """'a' || n, 'a' || n, CASE WHEN n % 3 = 0 THEN '2' ELSE '1' END,
+    CASE WHEN n % 997 = 0 THEN NULL ELSE {due} END,
+    '138' || (10000000 + n * 7919 % 90000000), {false},
+    CASE WHEN {is_open} THEN NULL ELSE {due} END,
+    CASE WHEN {is_open} OR n % 25 = 1 THEN NULL WHEN n % 2 = 0 THEN '00000'
+        ELSE '006' || (10 + n % 23) END,
+    CASE WHEN n % 5 = 0 THEN 'Done' END, {noon},
+    (SELECT min(id) FROM isales_proxy_mirroragent) + n * 31 % {agents},
+    (SELECT min(id) FROM isales_proxy_mirrortask) + n * 17 % {tasks},
+    CASE WHEN {is_open} THEN 0 WHEN n % 25 = 1 THEN 1 WHEN n % 100 = 3 THEN 9
+        WHEN n % 2 = 0 THEN 2 ELSE 3 END,
+    {false}, 88, {blob}, {noon}, {noon}, 1, 1, {false}"""
+
+
+def fill(rows: int) -> None:
+    """Fill the empty tables of VDN 88 with `rows` rows by one statement, and count the closed."""
+    from django.db import connection
+
+    from isales_proxy import models
+    from isales_proxy.models.mirror import LeafKind
+
+    models.Vdn.objects.update_or_create(pk=88, defaults={"name": "Bench"})
+    models.MirrorAgent.objects.bulk_create(
+        models.MirrorAgent(vdn_id=88, account=f"{1000 + n}", name=f"Agent {n:03}")
+        for n in range(AGENTS)
+    )
+    models.MirrorTask.objects.bulk_create(
+        models.MirrorTask(vdn_id=88, task_id=f"{n}", name=f"Task {n:03}", status=f"{1 + n % 4}")
+        for n in range(TASKS)
+    )
+    models.MirrorState.objects.create(
+        vdn_id=88, column="appointTime", revision=1, round_ended_at=NOON, round_complete=True
+    )
+    models.MirrorLeaf.objects.bulk_create(
+        models.MirrorLeaf(
+            vdn_id=88,
+            kind=kind,
+            begin=NOON - timedelta(days=400) if kind == LeafKind.TIME else None,
+            end=NOON + timedelta(days=400) if kind == LeafKind.TIME else None,
+            as_of=NOON,
+            complete=True,
+            due_at=NOON,
+        )
+        for kind in (LeafKind.TIME, LeafKind.UNDATED)
+    )
+    on_postgres = connection.vendor == "postgresql"
+    seconds, start = 183 * 86_400, "2025-09-12 12:00:00"
+    offset = f"(n * 1.0 * {seconds} / {rows})"
+    due = f"datetime('{start}', '+' || CAST({offset} AS INTEGER) || ' seconds')"
+    # A number of our own, no input.
+    source = f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"  # noqa: S608
+    numbers = "FROM s"
+    if on_postgres:
+        due = f"timestamptz '{start}+00' + floor({offset}) * interval '1 second'"
+        source, numbers = "", f"FROM generate_series(1::bigint, {rows}) AS s(n)"
+    values = _VALUES.format(
+        due=due,
+        is_open=f"n > {rows - rows // OPEN_ONE_IN}",
+        false="false" if on_postgres else "0",
+        blob="'\\x00'::bytea" if on_postgres else "x'00'",
+        noon="timestamptz '2026-03-11 12:00:00+00'" if on_postgres else "'2026-03-11 12:00:00'",
+        agents=AGENTS,
+        tasks=TASKS,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO isales_proxy_mirrorrow ({_COLUMNS}) {source} SELECT {values} {numbers}"
+        )
+        cursor.execute(
+            "INSERT INTO isales_proxy_mirrorcount (vdn_id, agent_key, task_key, phase, rows) "
+            "SELECT 88, agent_id, task_id, phase, count(*) FROM isales_proxy_mirrorrow "
+            "WHERE phase <> 0 GROUP BY agent_id, task_id, phase"
+        )
+        cursor.execute("VACUUM ANALYZE" if on_postgres else "ANALYZE")
+
+
+def list_questions() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every kind of question: name and fields."""
+    from isales_proxy.reservations.query import SORT_KEYS, Cursor, Tab
+
+    for tab in Tab:
+        yield f"tab {tab}", {"tab": tab}
+    for key in SORT_KEYS:
+        yield f"soon by {key}", {"tab": Tab.SOON, "sort": key}
+        yield f"all by -{key}", {"tab": Tab.ALL, "sort": f"-{key}"}
+    yield "one agent", {"agents": ("1007",)}
+    yield "one agent, all", {"agents": ("1007",), "tab": Tab.ALL}
+    yield "one task, failed", {"task_id": "7", "tab": Tab.FAILED}
+    yield "task status", {"task_status": "2"}
+    yield "name", {"text": "agent 01"}
+    yield "whole number", {"called_no": "13810007919", "tab": Tab.ALL}
+    yield "part of a number", {"called_no": "7919", "tab": Tab.ALL}
+    yield "code", {"codes": ("00613",), "tab": Tab.FAILED}
+    yield "side", {"category": "customer", "tab": Tab.FAILED}
+    yield "type", {"call_type": "2"}
+    yield "a day", {"begin": NOON - timedelta(days=1), "end": NOON, "tab": Tab.ALL}
+    yield "page 200", {"tab": Tab.ALL, "page": 200, "size": 50}
+    after = Cursor(NOON - timedelta(days=90), 1)
+    yield "beyond row 10,000", {"tab": Tab.ALL, "page": 300, "size": 50, "after": after}
+    yield "jump", {"tab": Tab.ALL, "jump": NOON - timedelta(days=30)}
+
+
+@contextmanager
+def time_statements(spent: list[tuple[str, Any, float]]) -> Iterator[None]:
+    """Add each statement with its parameters and time in ms."""
+    from django.db import connection
+
+    def run(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            spent.append((sql, params, (time.perf_counter() - began) * 1000))
+
+    with connection.execute_wrapper(run):
+        yield
+
+
+def measure(plans: bool) -> Iterator[str]:
+    """Yield lines of a table: question, ms of page and counts, statements."""
+    from django.core.cache import cache
+    from django.db import connection
+
+    from isales_proxy.models import Role
+    from tests.support.mirror_lists import create_scope, list_page
+
+    scope = create_scope(Role.SUPERVISOR)
+    list_page(scope, NOON)
+    for name, question in list_questions():
+        best: list[tuple[str, Any, float]] = []
+        for _round in range(ROUNDS):
+            cache.clear()
+            spent: list[tuple[str, Any, float]] = []
+            with time_statements(spent):
+                page = list_page(scope, NOON, **{"size": 50, **question})
+            spent = [each for each in spent if "mirror" in each[0]]
+            if not best or _sum(spent) < _sum(best):
+                best = spent
+        counts = [each for each in best if "COUNT(" in each[0] and "mirrorrow" in each[0]]
+        rest = [each for each in best if each not in counts]
+        yield f"| {name} | {page.total} | {_sum(rest):.1f} | {_sum(counts):.1f} | {len(best)} |"
+        if plans:
+            prefix = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
+            with connection.cursor() as cursor:
+                for sql, params, spent_ms in rest:
+                    if 'FROM "isales_proxy_mirrorrow"' in sql:
+                        cursor.execute(prefix + sql, params)
+                        yield f"    {spent_ms:.1f} ms"
+                        yield from (f"    {row[-1]}" for row in cursor.fetchall())
+
+
+def _sum(spent: list[tuple[str, Any, float]]) -> float:
+    return sum(each[2] for each in spent)
+
+
+def main() -> None:
+    """Fill and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--database", required=True, help="DATABASE_URL of an empty database")
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--filled", action="store_true", help="it was filled by an earlier run")
+    parser.add_argument("--plans", action="store_true")
+    asked = parser.parse_args()
+    os.environ["DATABASE_URL"] = asked.database
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    if not asked.filled:
+        call_command("migrate", verbosity=0)
+        fill(asked.rows)
+    print("| question | rows | page, ms | counts, ms | statements |\n|---|---|---|---|---|")
+    for line in measure(asked.plans):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Tabs of the complete list, and the bar that says where a list comes from and how old it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.paging import format_count
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.access import Scope
+from isales_proxy.reservations.query import MOST_SORTED, ListQuery, Source, Tab
+from isales_proxy.reservations.services import Coverage, Gap, MirrorFacts, ReservationPage
+
+_MINUTE, _HOUR = 60, 3600
+
+
+@dataclass(frozen=True)
+class TabLink:
+    """One tab: its key, label, number of rows and address."""
+
+    key: str
+    label: str
+    count: int
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class SourceBar:
+    """Context of the bar in `reservations/_source.html`.
+
+    `texts` say what the list is; `link_text` leads to the other source. `now_url` leads back from
+    a past time. `changed_text` counts what is new since the person last looked, and `seen_url`
+    with `revision` is where they say that they have seen it.
+    """
+
+    complete: bool
+    headline: str
+    texts: list[str] = field(default_factory=list)
+    link_url: str = ""
+    link_text: str = ""
+    now_url: str = ""
+    changed_text: str = ""
+    seen_url: str = ""
+    revision: int = 0
+
+
+def build_tabs(address: ListUrl, facts: MirrorFacts) -> list[TabLink]:
+    """Build the tabs with their counts; each keeps filters, source and order."""
+    return [
+        TabLink(
+            tab.value,
+            str(tab.label),
+            facts.counts.get(tab),
+            address.viewed(tab=tab.value),
+            tab is facts.tab,
+        )
+        for tab in Tab
+    ]
+
+
+def build_bar(
+    scope: Scope, address: ListUrl, found: ReservationPage, times: TimeFormatter
+) -> SourceBar | None:
+    """Build the bar; None for a VDN without a mirror."""
+    coverage = found.coverage
+    if coverage is None:
+        return None
+    if found.mirror is None:
+        return _build_live_bar(address, coverage)
+    facts, query = found.mirror, ListQuery.extend(found.query)
+    texts = [_("Sorted over all rows.")]
+    if facts.refused_sort:
+        texts = [explain_order()]
+    if query.as_of is not None:
+        headline = _("As it was known at %s.") % times.minute(query.as_of)
+    elif found.complete:
+        headline = ngettext(
+            "This list is complete: %(total)s row.",
+            "This list is complete: all %(total)s rows.",
+            found.total,
+        ) % {"total": format_count(found.total)}
+        texts.insert(0, _describe_age(coverage, times.now))
+    else:
+        headline = _("Partial: %s") % _explain_gap(coverage)
+        if coverage.oldest is not None:
+            texts.insert(0, _describe_age(coverage, times.now))
+    if coverage.compared:
+        texts.append(
+            _("Agreed with %(agreed)s of %(compared)s rows read live.")
+            % {
+                "agreed": format_count(coverage.agreed),
+                "compared": format_count(coverage.compared),
+            }
+        )
+    return SourceBar(
+        complete=found.complete,
+        headline=headline,
+        texts=texts,
+        link_url=address.from_vendor(),
+        link_text=_("Read it live from CC-iSales"),
+        now_url=address.viewed(as_of="") if query.as_of is not None else "",
+        changed_text=_count_changed(facts),
+        seen_url=reverse("reservations_seen", args=[scope.vdn.pk]) if facts.changed else "",
+        revision=facts.counts.revision,
+    )
+
+
+def explain_order() -> str:
+    """Explain why a long list is not sorted by every column."""
+    most = format_count(MOST_SORTED)
+    return _("More than %(most)s rows can be sorted by their due time only.") % {"most": most}
+
+
+def _build_live_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
+    texts = [_("As delivered by CC-iSales, in its own order.")]
+    if not coverage.complete:
+        texts.append(_("The local copy is partial: %s") % _explain_gap(coverage))
+    pinned = "" if coverage.complete else Source.MIRROR.value
+    return SourceBar(
+        complete=False,
+        headline=_("Live from CC-iSales."),
+        texts=texts,
+        link_url=address.viewed(source=pinned),
+        link_text=_("Open the complete list") if coverage.complete else _("Open the mirror"),
+    )
+
+
+def _explain_gap(coverage: Coverage) -> str:
+    if coverage.reason is Gap.FIRST_ROUND:
+        read = format_count(coverage.rows_read)
+        if coverage.rows_expected is None:
+            return _("it is read for the first time, %s rows so far.") % read
+        return _("it is read for the first time, %(read)s of %(expected)s read.") % {
+            "read": read,
+            "expected": format_count(coverage.rows_expected),
+        }
+    if coverage.reason is Gap.OUTSIDE:
+        return _("%s rows lie outside the time that it covers.") % format_count(coverage.outside)
+    return {
+        Gap.UNREAD: _("a part of it could not be read as a whole."),
+        Gap.STALE: _("a part of it was not read for too long."),
+        Gap.UNCONFIRMED: _("rows are missing at CC-iSales that nobody confirmed as gone."),
+    }.get(coverage.reason or Gap.OFF, "")
+
+
+def _describe_age(coverage: Coverage, now: datetime) -> str:
+    """Describe the age in two parts where what is hot is younger than the rest."""
+    if coverage.oldest is None:
+        return ""
+    age = now - coverage.oldest
+    if coverage.hot_oldest is not None:
+        hot = now - coverage.hot_oldest
+        if age - hot >= timedelta(minutes=1):
+            return _("Today's %(hot)s old, the rest up to %(age)s.") % {
+                "hot": format_age(hot),
+                "age": format_age(age),
+            }
+    return _("Up to %s old.") % format_age(age)
+
+
+def format_age(age: timedelta) -> str:
+    """Format an age: `14 s`, `4 min`, `3 h`."""
+    seconds = max(int(age.total_seconds()), 0)
+    if seconds < _MINUTE:
+        return _("%d s") % seconds
+    if seconds < 2 * _HOUR:
+        return _("%d min") % (seconds // _MINUTE)
+    return _("%d h") % (seconds // _HOUR)
+
+
+def _count_changed(facts: MirrorFacts) -> str:
+    if not facts.changed:
+        return ""
+    return ngettext(
+        "%s row is new or changed since you last looked.",
+        "%s rows are new or changed since you last looked.",
+        facts.changed,
+    ) % format_count(facts.changed)

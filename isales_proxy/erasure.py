@@ -1,0 +1,86 @@
+"""A person's right to be forgotten: one called number taken out of everything that we keep.
+
+What was done stays, without the number: outcomes of write-backs, and the audit, which knows a
+number by a keyed fingerprint alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from isales_proxy.accounts import form_drafts
+from isales_proxy.audit import services as audit
+from isales_proxy.exports import services as exports
+from isales_proxy.models import AuditAction
+from isales_proxy.outbound import recovery
+from isales_proxy.privacy.phone_numbers import SearchedNumber
+from isales_proxy.reservations import forgetting
+from isales_proxy.reservations import services as reservations
+from isales_proxy.write_backs import services as write_backs
+
+FEWEST_DIGITS: Final = 5
+
+
+class NoNumber(ValueError):
+    """The text is not a complete called number."""
+
+
+@dataclass
+class Removed:
+    """Counts of what was removed: reservations of the mirror, rows of call data, write-backs that
+    lost their number, exports, drafts of forms."""
+
+    reservations: int = 0
+    call_data: int = 0
+    write_backs: int = 0
+    exports: int = 0
+    drafts: int = 0
+
+    @property
+    def text(self) -> str:
+        """One English line."""
+        return (
+            f"reservations: {self.reservations}, rows of call data: {self.call_data}, "
+            f"write-backs: {self.write_backs}, exports: {self.exports}, drafts: {self.drafts}"
+        )
+
+
+def forget_number(
+    *, number: str, vdn_ids: Collection[int], reason: str = "", now: datetime
+) -> Removed:
+    """Take a called number out of these VDNs at `now` (aware UTC), and keep it out of later sweeps
+    and of lists. Raises NoNumber.
+
+    Each part is a transaction of its own: after a failure the same command does the rest. The
+    suppression comes first, so that nothing is stored anew meanwhile.
+    """
+    wanted = SearchedNumber.parse(number)
+    digits = wanted.digits
+    if len(digits) < FEWEST_DIGITS or wanted.text.removeprefix("+") != digits:
+        raise NoNumber
+    removed = Removed()
+    # An answer on disk is read before it is searched.
+    recovery.recover(now)
+    for vdn_id in sorted(vdn_ids):
+        found = Removed(
+            reservations=forgetting.forget_number(vdn_id=vdn_id, number=digits, now=now),
+            call_data=recovery.forget_number(vdn_id=vdn_id, digits=digits),
+            write_backs=write_backs.forget_number(vdn_id=vdn_id, digits=digits, now=now),
+            exports=exports.forget_number(vdn_id=vdn_id, digits=digits, now=now),
+        )
+        audit.record(
+            AuditAction.NUMBER_FORGOTTEN,
+            by=None,
+            vdn_id=vdn_id,
+            number=digits,
+            reason=reason,
+            **{name: count for name, count in vars(found).items() if count},
+        )
+        for name, count in vars(found).items():
+            setattr(removed, name, getattr(removed, name) + count)
+    removed.drafts = form_drafts.forget_number(digits)
+    reservations.clear_caches()
+    return removed

@@ -1,0 +1,144 @@
+"""Reservations from the mirror, with unmasked numbers: limited to a person's scope, with their age.
+Only `reservations.services`, which masks, reads rows here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.db.models import Subquery
+
+from isales_proxy.access import Scope
+from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.models import (
+    MirrorLeaf,
+    MirrorLook,
+    MirrorRow,
+    MirrorState,
+)
+from isales_proxy.models.mirror import LeafKind
+from isales_proxy.reservations.coverage import Coverage, Gap, get_coverage, measure_coverage
+from isales_proxy.reservations.mirror_reader import MirrorReader
+from isales_proxy.reservations.mirrored import (
+    MirroredReservation,
+    to_reservation,
+)
+from isales_proxy.reservations.pages import (
+    AllRows,
+    MirrorFacts,
+    ReservationPage,
+    TabCounts,
+)
+from isales_proxy.reservations.query import (
+    DEEPEST_OFFSET,
+    ListQuery,
+)
+from isales_proxy.reservations.row_filters import (
+    create_filter,
+)
+from isales_proxy.reservations.row_keys import shorten_key
+
+__all__ = [
+    "Coverage",
+    "Gap",
+    "MirroredReservation",
+    "count_tabs",
+    "get_coverage",
+    "get_row",
+    "get_row_time",
+    "get_state",
+    "measure_coverage",
+    "read_all",
+    "read_page",
+    "to_reservation",
+]
+
+
+def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
+    """Return the state of the VDN's mirror, and the revision that the person has seen.
+
+    None where there is none or it is switched off; None for a person who never looked.
+    """
+    looks = MirrorLook.objects.filter(user=scope.user_id, vdn=scope.vdn.pk).values("revision")
+    state = MirrorState.objects.filter(vdn=scope.vdn.pk).annotate(seen=Subquery(looks[:1])).first()
+    if state is None or not state.enabled:
+        return None, None
+    return state, state.seen
+
+
+def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
+    """Count the rows of every tab. The counts of a revision are shared for `SAME_TIME_SECONDS`."""
+    return MirrorReader(scope, query, now).count(revision)
+
+
+def read_page(
+    *, scope: Scope, query: ListQuery, coverage: Coverage, now: datetime, seen: int | None = None
+) -> ReservationPage:
+    """Read one page. `seen` is the revision since which changed rows are counted."""
+    asked = replace(query, size=min(query.size, get_isales_settings().max_page_size))
+    reader = MirrorReader(scope, asked, now)
+    counts, rows = reader.read_consistently(coverage.revision)
+    tab = reader.tab
+    total = counts.get(tab)
+    order = reader.choose_order(total)
+    first, last = (rows[0], rows[-1]) if rows else (None, None)
+    backwards, jumped = asked.before is not None, asked.after or asked.before or asked.jump
+    past = asked.offset + len(rows)
+    deep = order.key == "due" and (bool(jumped) or past + asked.size > DEEPEST_OFFSET)
+    placed = not (jumped and asked.page == 1)
+    facts = MirrorFacts(
+        tab=tab,
+        sort=order.text,
+        counts=counts,
+        sortable=reader.list_sortable(total),
+        refused_sort=order.refused,
+        after=last.cursor if deep and last else None,
+        before=first.cursor if jumped and first else None,
+        placed=placed,
+        has_next=(past < total) if placed else backwards or len(rows) == asked.size,
+        has_previous=asked.page > 1 if placed else bool(rows),
+        seen=seen,
+        changed=reader.count_changed(seen) if seen is not None else 0,
+    )
+    return ReservationPage(
+        rows=tuple(each.row for each in rows),
+        total=total,
+        query=replace(asked, tab=tab),
+        as_of=query.as_of or coverage.oldest,
+        source="mirror",
+        complete=coverage.complete and query.as_of is None,
+        coverage=coverage,
+        mirror=facts,
+    )
+
+
+def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:
+    """Read every row of a question as it was when this was called, in the order of its page.
+
+    Iterating the pages raises ListChanged where a row was purged meanwhile.
+    """
+    reader = MirrorReader(scope, query, now)
+    ids, revision = reader.list_ids()
+    return AllRows(
+        len(ids), query.as_of or reader.moment.now, reader.iterate(ids, revision), mirrored=True
+    )
+
+
+def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
+    """Return the row with this ID that the person may see, also a gone one."""
+    rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
+    found: MirrorRow | None = rows.filter(key=shorten_key(appoint_id)).first()
+    return found
+
+
+def get_row_time(row: MirrorRow, *, column: str) -> datetime:
+    """Return when a row was last read (aware UTC): with the leaf that it lies in."""
+    at = row.create_time if column == "createTime" else row.appoint_time
+    leaves = MirrorLeaf.objects.filter(vdn=row.vdn_id, as_of__isnull=False)
+    if at is None:
+        leaves = leaves.filter(kind=LeafKind.UNDATED)
+    else:
+        leaves = leaves.filter(kind=LeafKind.TIME, begin__lte=at, end__gt=at)
+    newest = leaves.order_by("-as_of").values_list("as_of", flat=True).first()
+    return max(newest, row.observed_at) if newest else row.observed_at

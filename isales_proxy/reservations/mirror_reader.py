@@ -1,0 +1,495 @@
+"""One question to the mirror's tables: counts of tabs, order and slices of rows.
+
+A page, its total and the counts of the tabs are of one revision and one time. The order is (value
+is NULL, value, ID), texts by their code points, so that all databases agree.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.models import (
+    BooleanField,
+    Case,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Collate, NullIf
+
+from isales_proxy.access import Permission, Scope
+from isales_proxy.core.response_cache import hash_key
+from isales_proxy.models import (
+    MirrorCount,
+    MirrorName,
+    MirrorState,
+    MirrorVersion,
+)
+from isales_proxy.models.mirror import Phase
+from isales_proxy.reservations.mirrored import (
+    ROW_FIELDS,
+    MirroredReservation,
+    to_reservation,
+)
+from isales_proxy.reservations.pages import (
+    ListChanged,
+    TabCounts,
+)
+from isales_proxy.reservations.query import (
+    DEEPEST_OFFSET,
+    HIDDEN_SORTS,
+    MOST_SORTED,
+    SORT_KEYS,
+    Cursor,
+    ListQuery,
+    Tab,
+)
+from isales_proxy.reservations.row_filters import (
+    Moment,
+    create_filter,
+    match_tab,
+    match_undated,
+    rank_states,
+)
+
+SAME_TIME_SECONDS: Final = 15
+"""Counts are shared for so long, at the time at which they were counted."""
+_COUNTS_KEPT: Final = 60  # seconds
+_ATTEMPTS: Final = 3
+_CHUNK: Final = 1_000  # rows
+_BLANK: Final = Value("", output_field=TextField())
+_URGENT: Final = "urgent"
+_CLOSED: Final = {
+    "called": Phase.CALLED,
+    "answered": Phase.ANSWERED,
+    "failed": Phase.FAILED,
+    "gone": Phase.GONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order: its key, direction, and the key that was refused. `text` is as in an address."""
+
+    key: str
+    descending: bool = False
+    refused: str = ""
+
+    @property
+    def text(self) -> str:
+        """The order as a parameter; "" for the own order of an agent's list."""
+        return "" if self.key == _URGENT else f"-{self.key}" if self.descending else self.key
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow:
+    row: MirroredReservation
+    cursor: Cursor
+
+
+class MirrorReader:
+    """One question of one person at one time: its filter, tab and order."""
+
+    def __init__(self, scope: Scope, query: ListQuery, now: datetime) -> None:
+        self.scope = scope
+        self.query = query
+        self.moment = Moment.create(scope, query.as_of or now)
+        self.filter = create_filter(scope, query)
+        own = not scope.can(Permission.SEE_ALL_AGENTS)
+        self.tab = query.tab or (Tab.ALL if own else Tab.OPEN)
+        self.own = own
+        self.id_name = "pk" if query.as_of is None else "row_id"
+
+    def read_consistently(self, revision: int) -> tuple[TabCounts, list[FoundRow]]:
+        """Read counts and rows of one revision: at once, or in a snapshot where writes go on."""
+        for _attempt in range(_ATTEMPTS):
+            counts = self.count(revision)
+            self.moment = replace(self.moment, now=counts.now)
+            rows, revisions = self._read_rows(counts.get(self.tab))
+            revisions = revisions or {self._read_revision()}
+            if self.query.as_of is not None or revisions == {counts.revision}:
+                return counts, rows
+            revision = max(revisions)
+        with _take_snapshot():
+            counts = self._count()
+            rows, _revisions = self._read_rows(counts.get(self.tab))
+        return counts, rows
+
+    def count(self, revision: int) -> TabCounts:
+        """Count every tab, or share the counts of the same revision and a few seconds ago."""
+        # All that is asked of the tables, with the IDs that were found for it.
+        facts = (
+            *(self.filter.model.__name__, self.filter.where, self.filter.empty),
+            *(self.moment.late_grace, self.moment.day_begin),
+            int(self.moment.now.timestamp()) // SAME_TIME_SECONDS,
+        )
+        key = f"tabs:{self.scope.vdn.pk}:{revision}:{hash_key(repr(facts))}"
+        shared = cache.get(key)
+        if shared is None:
+            counts = self._count()
+            if counts.revision == revision:
+                cache.set(key, (counts.now, *_list_numbers(counts)), _COUNTS_KEPT)
+            return counts
+        return TabCounts(shared[0], revision, *shared[1:])
+
+    def _count(self) -> TabCounts:
+        """Count every tab in one statement."""
+        if self.filter.empty:
+            return TabCounts(self.moment.now, self._read_revision())
+        rows, moment = self.filter.select(), self.moment
+        parts: dict[str, Any] = {
+            "today": _count_rows(rows.filter(match_tab(Tab.TODAY, moment))),
+            "open": _count_rows(rows.filter(match_tab(Tab.OPEN, moment))),
+            "overdue": _count_rows(rows.filter(match_tab(Tab.OVERDUE, moment))),
+            "dialling": _count_rows(rows.filter(match_tab(Tab.DIALLING, moment))),
+            "soon": _count_rows(rows.filter(match_tab(Tab.SOON, moment))),
+            "undated": _count_rows(rows.filter(match_undated())),
+        }
+        counted = self.query.counts_by_agent_and_task
+        for name, phase in _CLOSED.items():
+            parts[name] = (
+                self._sum_counters(phase) if counted else _count_rows(rows.filter(phase=phase))
+            )
+        found = MirrorState.objects.filter(vdn=self.scope.vdn.pk).values_list(
+            "revision", *parts.values()
+        )[0]
+        numbers = dict(zip(parts, found[1:], strict=True))
+        numbers["later"] = numbers.pop("open") - sum(
+            numbers[name] for name in ("overdue", "dialling", "soon", "undated")
+        )
+        return TabCounts(moment.now, found[0], **numbers)
+
+    def _sum_counters(self, phase: Phase) -> Coalesce:
+        counters = MirrorCount.objects.filter(vdn=self.scope.vdn.pk, phase=phase)
+        if self.filter.agents is not None:
+            counters = counters.filter(agent_key__in=self.filter.agents)
+        if self.filter.tasks is not None:
+            counters = counters.filter(task_key__in=self.filter.tasks)
+        if self.filter.named is not None:
+            agents, tasks = self.filter.named
+            counters = counters.filter(Q(agent_key__in=agents) | Q(task_key__in=tasks))
+        total = Func(F("rows"), function="SUM", output_field=IntegerField())
+        return Coalesce(Subquery(counters.order_by().annotate(n=total).values("n")), 0)
+
+    def count_changed(self, seen: int) -> int:
+        """Count the rows, whatever their tab, that changed after the revision `seen`."""
+        if self.query.as_of is not None:
+            return 0
+        return int(self.filter.select().filter(revision__gt=seen).count())
+
+    def _read_revision(self) -> int:
+        found = MirrorState.objects.filter(vdn=self.scope.vdn.pk).values_list("revision", flat=True)
+        return int(found[0]) if found else 0
+
+    def list_sortable(self, total: int) -> frozenset[str]:
+        """List the keys of the columns by which `total` rows can be sorted."""
+        if total > MOST_SORTED:
+            return frozenset({"due"})
+        hidden = frozenset() if self.scope.can(Permission.SEE_NUMBERS) else HIDDEN_SORTS
+        return frozenset(SORT_KEYS) - hidden
+
+    def choose_order(self, total: int) -> Order:
+        """Return the order asked for if `total` rows allow it, else that of the tab."""
+        key = self.query.sort.removeprefix("-")
+        if key and key in self.list_sortable(total):
+            return Order(key, self.query.sort.startswith("-"))
+        if self.own and self.tab is Tab.ALL:
+            return Order(_URGENT, refused=key)
+        latest_first = self.tab in {Tab.FAILED, Tab.DONE, Tab.GONE, Tab.ALL}
+        return Order("due", descending=latest_first, refused=key)
+
+    def _read_rows(self, total: int) -> tuple[list[FoundRow], set[int]]:
+        """Read the rows of the page, and the revisions that the statements saw."""
+        query, order = self.query, self.choose_order(total)
+        if self.filter.empty:
+            return [], set()
+        if order.key != "due":
+            ordered = self._sort(order)
+            return self._fetch(ordered[query.offset : query.offset + query.size])
+        if query.before is not None:
+            rows, revisions = self._read_segments(
+                [
+                    segment.filter(self._match_beyond(query.before, not order.descending, nulls))
+                    for segment, nulls in self._split(order.descending, backwards=True)
+                    if segment is not None
+                ],
+                0,
+                query.size,
+            )
+            return rows[::-1], revisions
+        if query.after is not None or query.jump is not None:
+            start = query.after or Cursor(query.jump, -1 if not order.descending else 2**63 - 1)
+            segments = [
+                segment.filter(self._match_beyond(start, order.descending, nulls))
+                for segment, nulls in self._split(order.descending)
+            ]
+            return self._read_segments(segments, 0, query.size)
+        left = total - query.offset
+        if query.offset > DEEPEST_OFFSET and 0 < left < query.offset:
+            # The end is nearer.
+            size = min(query.size, left)
+            segments = [each for each, _ in self._split(order.descending, backwards=True)]
+            rows, revisions = self._read_segments(segments, left - size, size)
+            return rows[::-1], revisions
+        segments = [each for each, _ in self._split(order.descending)]
+        return self._read_segments(segments, query.offset, min(query.size, max(left, 0)))
+
+    def _select(self) -> QuerySet[Any]:
+        return self.filter.select().filter(match_tab(self.tab, self.moment))
+
+    def _split(
+        self, descending: bool, *, backwards: bool = False
+    ) -> list[tuple[QuerySet[Any], bool]]:
+        """Return the rows with a time and those without one, each in the order of an index."""
+        sign = "-" if descending != backwards else ""
+        rows = self._select()
+        dated = rows.filter(appoint_time__isnull=False).order_by(
+            f"{sign}appoint_time", f"{sign}{self.id_name}"
+        )
+        undated = rows.filter(appoint_time__isnull=True).order_by(f"{sign}{self.id_name}")
+        parts = [(dated, False), (undated, True)]
+        return parts[::-1] if backwards else parts
+
+    def _match_beyond(self, cursor: Cursor, descending: bool, nulls: bool) -> Q:
+        """Match the rows that follow a cursor in a segment, in that direction."""
+        sign = "lt" if descending else "gt"
+        by_id = Q(**{f"{self.id_name}__{sign}": cursor.row_id})
+        if cursor.due is None:
+            # Rows without a time are last in either order of the list.
+            return by_id if nulls else Q() if self._reads_backwards else Q(pk__in=())
+        if nulls:
+            return Q(pk__in=()) if self._reads_backwards else Q()
+        later = Q(**{f"appoint_time__{sign}": cursor.due})
+        return Q(**{f"appoint_time__{sign}e": cursor.due}) & (later | by_id)
+
+    @property
+    def _reads_backwards(self) -> bool:
+        return self.query.before is not None
+
+    def _read_segments(
+        self, segments: Sequence[QuerySet[Any]], offset: int, size: int
+    ) -> tuple[list[FoundRow], set[int]]:
+        """Read a slice of segments that follow one another."""
+        found: list[FoundRow] = []
+        revisions: set[int] = set()
+        for position, segment in enumerate(segments):
+            missing = size - len(found)
+            if missing <= 0:
+                break
+            rows, seen = self._fetch(segment[offset : offset + missing])
+            found += rows
+            revisions |= seen
+            if position + 1 < len(segments) and len(rows) < missing:
+                offset = 0 if rows or not offset else max(offset - segment.count(), 0)
+        return found, revisions
+
+    def _sort(self, order: Order) -> QuerySet[Any]:
+        """Return all rows in an order that no index gives."""
+        rows, id_order = self._select(), f"{'-' if order.descending else ''}{self.id_name}"
+        if order.key == _URGENT:
+            return rows.order_by("phase", _is_null("appoint_time"), "appoint_time", id_order)
+        value = self._express(order.key)
+        rows = rows.annotate(sort_value=value)
+        sign = "-" if order.descending else ""
+        ordered: QuerySet[Any] = rows.order_by(
+            _is_null("sort_value"), f"{sign}sort_value", id_order
+        )
+        return ordered
+
+    def _express(self, key: str) -> Any:
+        """Return the expression of a column's value."""
+        plain = {"number": "called_no", "type": "call_type", "result": "fail_code"}
+        if key == "call":
+            return rank_states(self.moment)
+        if key == "agent":
+            return _collate(Coalesce(NullIf(self._name("agent"), _BLANK), F("agent__account")))
+        if key == "task":
+            return _collate(Coalesce(NullIf(self._name("task"), _BLANK), F("task__task_id")))
+        if key == "task-status":
+            return _collate(NullIf(self._name("task", "status"), _BLANK))
+        return _collate(F(plain.get(key, "busi_result")))
+
+    def _name(self, kind: str, field: str = "name") -> Any:
+        """Return the expression of an agent's or a task's name as it was at that time."""
+        present = F(f"{kind}__{field}")
+        if self.query.as_of is None:
+            return present
+        then = MirrorName.objects.filter(
+            known_from__lte=self.query.as_of,
+            known_until__gt=self.query.as_of,
+            **{kind: OuterRef(kind)},
+        ).order_by("-known_from", "-pk")
+        return Coalesce(Subquery(then.values(field)[:1]), present, output_field=TextField())
+
+    def _fetch(self, rows: QuerySet[Any]) -> tuple[list[FoundRow], set[int]]:
+        """Read rows, and the revisions of the mirror that the statement saw."""
+        revision = Subquery(
+            MirrorState.objects.filter(vdn=self.scope.vdn.pk).values("revision")[:1]
+        )
+        found, revisions = [], set()
+        for values in self._list_values(rows, mirror_revision=revision):
+            row = _build(values)
+            revisions.add(values[-1])
+            found.append(FoundRow(row, Cursor(row.appoint_time, values[0])))
+        return found, revisions
+
+    def _list_values(self, rows: QuerySet[Any], **more: Any) -> QuerySet[Any]:
+        names = {
+            "shown_agent": self._name("agent"),
+            "shown_task": self._name("task"),
+            "shown_status": self._name("task", "status"),
+        }
+        facts = (
+            _ROW_FACTS
+            if self.query.as_of is None
+            else ("row__gone_after", "row__gone_by", "revision", "row__first_revision")
+        )
+        found: QuerySet[Any] = rows.annotate(**names, **more).values_list(
+            *(self.id_name, *ROW_FIELDS, "phase", "unconfirmed", *facts),
+            *("agent__account", "task__task_id", *names, *more),
+        )
+        return found
+
+    def list_ids(self) -> tuple[array[int], int]:
+        """List the IDs of all rows in order, with the revision of that moment."""
+        counts = self.count(self._read_revision())
+        total = counts.get(self.tab)
+        order = self.choose_order(total)
+        revision = Subquery(
+            MirrorState.objects.filter(vdn=self.scope.vdn.pk).values("revision")[:1]
+        )
+        ids = array("q")
+        seen = counts.revision
+        if self.filter.empty:
+            return ids, seen
+        if order.key == "due":
+            sign = "-" if order.descending else ""
+            ordered = self._select().order_by(
+                _is_null("appoint_time"), f"{sign}appoint_time", f"{sign}{self.id_name}"
+            )
+        else:
+            ordered = self._sort(order)
+        for pk, seen in (  # noqa: B007
+            ordered.annotate(mirror_revision=revision)
+            .values_list("pk", "mirror_revision")
+            .iterator(_CHUNK)
+        ):
+            ids.append(pk)
+        return ids, seen
+
+    def iterate(self, ids: array[int], revision: int) -> Iterator[tuple[MirroredReservation, ...]]:
+        """Yield the rows with these IDs in order, each as it was at `revision`."""
+        for start in range(0, len(ids), _CHUNK):
+            wanted = list(ids[start : start + _CHUNK])
+            rows = self.filter.model._default_manager.filter(pk__in=wanted)  # noqa: SLF001
+            found = {
+                values[-1]: _build(values) for values in self._list_values(rows, own_id=F("pk"))
+            }
+            if self.query.as_of is None:
+                changed = [pk for pk, row in found.items() if row.revision > revision]
+                found |= _read_versions(changed, revision)
+            try:
+                yield tuple(found[pk] for pk in wanted)
+            except KeyError:
+                raise ListChanged from None
+
+
+_ROW_FACTS: Final = ("gone_after", "gone_by", "revision", "first_revision")
+
+
+def _build(values: Sequence[Any]) -> MirroredReservation:
+    """Build a reservation from the values of `_list_values`."""
+    count = len(ROW_FIELDS)
+    fields = dict(zip(ROW_FIELDS, values[1 : count + 1], strict=True))
+    phase, unconfirmed, gone_after, gone_by, revision, first_revision = values[
+        count + 1 : count + 7
+    ]
+    account, task_id, agent_name, task_name, status = values[count + 7 : count + 12]
+    return MirroredReservation.model_construct(
+        **fields,
+        user_account=account,
+        user_name=agent_name or None,
+        task_id=task_id,
+        task_name=task_name or None,
+        task_status=status or None,
+        gone=phase == Phase.GONE,
+        unconfirmed=unconfirmed,
+        gone_after=gone_after,
+        gone_by=gone_by,
+        revision=revision,
+        first_revision=first_revision,
+    )
+
+
+def _read_versions(row_ids: list[int], revision: int) -> dict[int, MirroredReservation]:
+    """Read rows that changed after `revision` as they were then."""
+    if not row_ids:
+        return {}
+    versions = (
+        MirrorVersion.objects.filter(row__in=row_ids, revision__lte=revision)
+        .select_related("agent", "task")
+        .order_by("row", "revision", "pk")
+    )
+    return {version.row_id: to_reservation(version) for version in versions}
+
+
+def _list_numbers(counts: TabCounts) -> tuple[int, ...]:
+    return (
+        *(counts.today, counts.overdue, counts.dialling, counts.soon, counts.later),
+        *(counts.undated, counts.called, counts.answered, counts.failed, counts.gone),
+    )
+
+
+def _count_rows(rows: QuerySet[Any]) -> Subquery:
+    number = Func(F("pk"), function="COUNT", output_field=IntegerField())
+    return Subquery(rows.order_by().annotate(n=number).values("n"))
+
+
+def _is_null(name: str) -> Case:
+    return Case(
+        When(**{f"{name}__isnull": True}, then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+
+
+def _collate(value: Any) -> Any:
+    """Compare texts by code points, as SQLite does by itself."""
+    return Collate(value, "C") if connection.vendor == "postgresql" else value
+
+
+@contextmanager
+def _take_snapshot() -> Iterator[None]:
+    """Read everything within the block from one state of the database."""
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+    else:
+        # Not by `atomic`, which begins with the lock of a writer.
+        _execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            _execute("COMMIT")
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)

@@ -1,0 +1,170 @@
+"""State of the mirrors for administrators and monitoring: age, last round, guard, the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Count, Max, Min, Q
+
+from isales_proxy.access import Permission, Scope
+from isales_proxy.audit import services as audit
+from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.models import AuditAction, LeafKind, MirrorLeaf, MirrorState, Vdn
+from isales_proxy.reservations import guard
+from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls
+
+# Counted, not read.
+_COUNTED: Final = (LeafKind.BEFORE, LeafKind.AFTER)
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The leaves that are read every `interval` seconds; `unread` have no good reading yet.
+
+    `oldest` and `newest` are when their last good readings were begun, aware UTC.
+    """
+
+    interval: int
+    leaves: int
+    unread: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class MirrorStatus:
+    """The mirror of one VDN at `now` (aware UTC). `calls` are those of the last ten minutes."""
+
+    vdn_id: int
+    now: datetime
+    state: MirrorState
+    tiers: tuple[Tier, ...]
+    calls: CallCount = field(default_factory=CallCount)
+
+    @property
+    def is_led(self) -> bool:
+        """Tell whether a sweeper has the lease."""
+        lease = self.state.lease_until
+        return self.state.enabled and lease is not None and lease > self.now
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Tell whether the guard holds rows back and nobody has confirmed that they are gone."""
+        return bool(self.state.guard_rows) and self.state.guard_confirmed_at is None
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest part was read; None while a part was never read."""
+        if not self.tiers or any(tier.unread for tier in self.tiers):
+            return None
+        return min((tier.oldest for tier in self.tiers if tier.oldest), default=None)
+
+    @property
+    def calls_a_minute(self) -> float:
+        """Calls a minute, of people and of the mirror."""
+        return (self.calls.by_people + self.calls.by_mirror) * 60 / SPAN.total_seconds()
+
+    @property
+    def budget(self) -> int:
+        """Calls that are allowed a minute."""
+        return get_isales_settings().calls_per_minute
+
+    @property
+    def counts_agree(self) -> bool | None:
+        """Tell whether all = before + within + after + without a time; None when not counted."""
+        state = self.state
+        parts = (state.count_before, state.count_within, state.count_after, state.count_undated)
+        if state.count_total is None or any(part is None for part in parts):
+            return None
+        return state.count_total == sum(part or 0 for part in parts)
+
+
+def get_status(*, scope: Scope, now: datetime) -> MirrorStatus:
+    """Return the state of the VDN's mirror. Raises PermissionMissing."""
+    scope.require(Permission.EXAMINE_VENDOR)
+    return list_statuses([scope.vdn.pk], now, with_calls=True)[0]
+
+
+def list_statuses(
+    vdn_ids: Iterable[int], now: datetime, *, with_calls: bool = False
+) -> list[MirrorStatus]:
+    """List the states of mirrors by two queries, for monitoring and for who may see them; one
+    without a state was never read."""
+    wanted = sorted(vdn_ids)
+    states = MirrorState.objects.in_bulk(wanted)
+    tiers: dict[int, list[Tier]] = {}
+    leaves = MirrorLeaf.objects.filter(vdn__in=wanted).exclude(kind__in=_COUNTED)
+    grouped = (
+        leaves.order_by("interval")
+        .values("vdn_id", "interval")
+        .annotate(
+            leaves=Count("pk"),
+            unread=Count("pk", filter=Q(as_of=None)),
+            oldest=Min("as_of"),
+            newest=Max("as_of"),
+        )
+    )
+    for found in grouped:
+        facts: dict[str, Any] = {**found}
+        tiers.setdefault(facts.pop("vdn_id"), []).append(Tier(**facts))
+    return [
+        MirrorStatus(
+            vdn_id=vdn_id,
+            now=now,
+            state=states.get(vdn_id) or MirrorState(vdn_id=vdn_id),
+            tiers=tuple(tiers.get(vdn_id, ())),
+            calls=count_calls(vdn_id, now) if with_calls else CallCount(),
+        )
+        for vdn_id in wanted
+    ]
+
+
+def list_enabled_statuses(now: datetime) -> list[MirrorStatus]:
+    """List the states of the mirrors of all enabled VDNs, for monitoring."""
+    enabled = Vdn.objects.filter(enabled=True).values_list("pk", flat=True)
+    return list_statuses(enabled, now)
+
+
+def switch_mirror(*, scope: Scope, vdn_id: int, enabled: bool) -> bool:
+    """Switch the mirror of a VDN, which the caller knows to be in reach, on or off; return False if
+    it was so. What was read is kept. Raises PermissionMissing."""
+    scope.require(Permission.SEE_SETTINGS)
+    scope.require(Permission.EXAMINE_VENDOR)
+    with transaction.atomic():
+        MirrorState.objects.get_or_create(vdn_id=vdn_id)
+        other = MirrorState.objects.filter(vdn=vdn_id, enabled=not enabled)
+        changed = bool(other.update(enabled=enabled))
+        if changed:
+            audit.record(
+                AuditAction.MIRROR_SWITCHED,
+                by=scope,
+                vdn_id=vdn_id,
+                subject=f"VDN {vdn_id}",
+                enabled=enabled,
+            )
+    return changed
+
+
+def confirm_missing(*, scope: Scope, reason: str, now: datetime) -> int:
+    """Confirm that the rows held back by the guard are gone: they go at their next reading that
+    misses them. Return how many, 0 when none are held. Raises PermissionMissing."""
+    scope.require(Permission.EXAMINE_VENDOR)
+    with transaction.atomic():
+        held = MirrorState.objects.select_for_update().filter(vdn=scope.vdn.pk).first()
+        rows = held.guard_rows if held else 0
+        if not rows or not guard.confirm_guard(
+            vdn_id=scope.vdn.pk, by=scope.username, reason=reason, now=now
+        ):
+            return 0
+        audit.record(
+            AuditAction.MIRROR_CONFIRMED,
+            by=scope,
+            subject=f"VDN {scope.vdn.pk}",
+            reason=reason,
+            rows=rows,
+        )
+    return rows

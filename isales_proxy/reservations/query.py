@@ -1,0 +1,167 @@
+"""One question for both sources of reservations: what the vendor can be asked, and what only the
+mirror can answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final, Self
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from isales_proxy.client.queries import ReservationQuery
+
+MOST_SORTED: Final = 20_000
+"""Rows up to which a list is sorted by a column without an index."""
+DEEPEST_OFFSET: Final = 10_000
+"""Rows up to which pages are counted off; beyond they are found by the row before them."""
+
+_CURSOR: Final = re.compile(r"(none|[0-9]{1,17})-([0-9]{1,18})")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Tab(TextChoices):
+    """Part of the complete list. *Today* cuts across the others; *All* is every state together."""
+
+    OPEN = "open", pgettext_lazy("reservations", "Open")
+    OVERDUE = "overdue", _("Overdue")
+    DIALLING = "dialling", _("Dialling now")
+    SOON = "soon", _("Due soon")
+    TODAY = "today", _("Today")
+    FAILED = "failed", _("Failed")
+    DONE = "done", pgettext_lazy("reservations", "Done")
+    GONE = "gone", _("Gone")
+    ALL = "all", pgettext_lazy("reservations", "All")
+
+
+class Source(TextChoices):
+    """Where a list comes from."""
+
+    LIVE = "live", _("live")
+    MIRROR = "mirror", _("complete list")
+
+
+class SourceRefused(ValueError):
+    """The source cannot answer the question; `fields` names what it cannot do.
+
+    `source` is the one that was asked for, or MIRROR where the VDN has none.
+    """
+
+    def __init__(self, source: Source, fields: list[str]) -> None:
+        super().__init__(", ".join(fields))
+        self.source = source
+        self.fields = fields
+
+
+SORT_KEYS: Final = (
+    *("due", "number", "agent", "task", "type", "task-status", "call", "result", "business"),
+)
+"""Keys of the columns that the mirror sorts by."""
+HIDDEN_SORTS: Final = frozenset({"number", "business"})
+"""Columns whose order would tell masked numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A row of a list in the order of its due time, before or after which a page begins."""
+
+    due: datetime | None
+    row_id: int
+
+    def __str__(self) -> str:
+        at = "none" if self.due is None else str((self.due - _EPOCH) // _MICROSECOND)
+        return f"{at}-{self.row_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a cursor from an address. Raises ValueError."""
+        match = _CURSOR.fullmatch(text)
+        if match is None or int(match[2]) >= 2**63:
+            raise ValueError(text)
+        due = None if match[1] == "none" else _EPOCH + int(match[1]) * _MICROSECOND
+        return cls(due, int(match[2]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery(ReservationQuery):
+    """A page of the list, from the vendor or the mirror.
+
+    `sort` is a key of `SORT_KEYS`, with `-` before it for descending order. `text` is a part of an
+    agent's or a task's name. `as_of` (aware UTC) asks for the list as it was known then. `after`
+    and `before` are the neighbours of the page, `jump` the due time that it begins with.
+    """
+
+    tab: Tab | None = None
+    sort: str = ""
+    source: Source | None = None
+    text: str = field(default="", repr=False)
+    codes: tuple[str, ...] = ()
+    category: str = ""
+    call_type: str = ""
+    task_status: str = ""
+    as_of: datetime | None = None
+    after: Cursor | None = None
+    before: Cursor | None = None
+    jump: datetime | None = None
+
+    @classmethod
+    def extend(cls, query: ReservationQuery) -> ListQuery:
+        """Return a query itself, or a plain one as a query without the mirror's filters."""
+        if isinstance(query, ListQuery):
+            return query
+        return cls(**{each.name: getattr(query, each.name) for each in fields(ReservationQuery)})
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the question without page, as JSON values."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("page", "size", "after", "before", "jump"):
+            del found[name]
+        for name in ("begin", "end", "as_of"):
+            found[name] = found[name].isoformat() if found[name] else None
+        return found | {"agents": list(self.agents), "codes": list(self.codes)}
+
+    @classmethod
+    def deserialize(cls, found: Mapping[str, Any]) -> ListQuery:
+        """Return the question of `serialize`; parts that an earlier release left out are empty."""
+        values = {each.name: found[each.name] for each in fields(cls) if each.name in found}
+        for name in ("begin", "end", "as_of"):
+            values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
+        for name in ("agents", "codes"):
+            values[name] = tuple(values.get(name, ()))
+        values["tab"] = Tab(values["tab"]) if values.get("tab") else None
+        values["source"] = Source(values["source"]) if values.get("source") else None
+        return cls(**values)
+
+    def list_mirror_fields(self) -> list[str]:
+        """List the fields that only the mirror can answer."""
+        return [name for name in _MIRROR_FIELDS if getattr(self, name)]
+
+    @property
+    def counts_by_agent_and_task(self) -> bool:
+        """Whether nothing but agents and tasks limits the rows."""
+        return not any(
+            (
+                *(self.called_no, self.begin, self.end, self.codes, self.category),
+                *(self.call_type, self.as_of),
+            )
+        )
+
+
+_MIRROR_FIELDS: Final = (
+    *("tab", "sort", "text", "codes", "category", "call_type", "task_status", "as_of"),
+    *("after", "before", "jump"),
+)
+
+
+def get_days(now: datetime, zone: tzinfo, first: int, next_one: int) -> tuple[datetime, datetime]:
+    """Return the beginnings (UTC) of two local days, counted from the day of `now` (aware)."""
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    # Days are added to the local date: one of them may have 23 or 25 hours.
+    begin, end = ((today + timedelta(days=days)).astimezone(UTC) for days in (first, next_one))
+    return begin, end

@@ -1,0 +1,242 @@
+"""Conditions of the mirror's rows and versions: scope, filters, states and tabs.
+
+`status.get_status` is the rule of the states; the bounds here are the same in SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+
+from isales_proxy.access import Permission, Scope
+from isales_proxy.models import MirrorAgent, MirrorRow, MirrorTask, MirrorVersion
+from isales_proxy.models.mirror import Phase
+from isales_proxy.privacy import masking
+from isales_proxy.privacy.phone_numbers import SearchedNumber
+from isales_proxy.reservations.query import ListQuery, Tab, get_days
+from isales_proxy.reservations.status import AUTOMATIC, DIALLED_EARLIER, SOON
+from isales_proxy.result_codes import book as code_book
+
+Model = type[MirrorRow] | type[MirrorVersion]
+
+_MOST_IDS: Final = 1_000
+
+_OPEN: Final = Q(phase=Phase.OPEN)
+_CLOSED_TABS: Final = {Tab.FAILED: Phase.FAILED, Tab.DONE: Phase.ANSWERED, Tab.GONE: Phase.GONE}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The one time (aware UTC) of a page, the grace of its VDN, and the reader's day."""
+
+    now: datetime
+    late_grace: timedelta
+    day_begin: datetime
+    day_end: datetime
+
+    @classmethod
+    def create(cls, scope: Scope, now: datetime) -> Moment:
+        """Create for a person's day at `now` (aware)."""
+        return cls(now, scope.vdn.late_grace, *get_days(now, scope.zone, 0, 1))
+
+    @property
+    def late_before(self) -> datetime:
+        """The due time before which an open row is overdue."""
+        return self.now - self.late_grace
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """The rows or versions that a person's question finds, whatever its tab.
+
+    `agents` and `tasks` are the IDs of the small tables that limit them, `named` those whose names
+    hold the text asked for; None where there is no such filter. `empty` tells that nothing can
+    match.
+    """
+
+    model: Model
+    where: Q
+    agents: tuple[int, ...] | None
+    tasks: tuple[int, ...] | None
+    named: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    empty: bool = False
+
+    def select(self) -> QuerySet[Any]:
+        """Return the rows in no order."""
+        found = self.model._default_manager.filter(self.where)  # noqa: SLF001
+        return found.none() if self.empty else found
+
+
+def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
+    """Create the filter of a question within the person's scope; up to four small queries."""
+    model: Model = MirrorRow if query.as_of is None else MirrorVersion
+    where = Q(vdn=scope.vdn.pk)
+    if query.as_of is not None:
+        where &= Q(known_from__lte=query.as_of, known_until__gt=query.as_of)
+    agents = _find_agents(scope, query)
+    tasks = _find_tasks(scope, query)
+    if agents is not None:
+        where &= _match_ids("agent", agents)
+    if tasks is not None:
+        where &= _match_ids("task", tasks)
+    named = _find_named(scope, query.text) if query.text else None
+    if named is not None:
+        where &= Q(agent__in=named[0]) | Q(task__in=named[1])
+    if query.begin is not None:
+        where &= Q(appoint_time__gte=query.begin)
+    if query.end is not None:
+        where &= Q(appoint_time__lte=query.end)
+    if query.call_type:
+        where &= Q(call_type=query.call_type)
+    codes = _find_codes(scope, query)
+    if codes is not None:
+        where &= Q(fail_code=codes[0]) if len(codes) == 1 else Q(fail_code__in=codes)
+    empty = () in {agents, tasks, codes} or named == ((), ())
+    if query.called_no:
+        number = _match_number(scope, query.called_no, past=query.as_of is not None)
+        empty = empty or number is None
+        where &= number or Q()
+    return RowFilter(model, where, agents, tasks, named, empty)
+
+
+def _match_ids(name: str, ids: tuple[int, ...]) -> Q:
+    return Q(**{name: ids[0]}) if len(ids) == 1 else Q(**{f"{name}__in": ids})
+
+
+def _find_agents(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
+    accounts = query.agents
+    if not scope.can(Permission.SEE_ALL_AGENTS):
+        own = scope.agent_account
+        if not own or (accounts and own not in accounts):
+            return ()
+        accounts = (own,)
+    if not accounts:
+        return None
+    found = MirrorAgent.objects.filter(vdn=scope.vdn, account__in=accounts)
+    return tuple(found.order_by("pk").values_list("pk", flat=True))
+
+
+def _find_tasks(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
+    if not query.task_id and not query.task_status:
+        return None
+    found = MirrorTask.objects.filter(vdn=scope.vdn)
+    if query.task_id:
+        found = found.filter(task_id=query.task_id)
+    if query.task_status:
+        found = found.filter(status=query.task_status)
+    return tuple(found.order_by("pk").values_list("pk", flat=True))
+
+
+def _find_named(scope: Scope, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Find agents and tasks by a part of their names, as masked as the person sees these."""
+    agents = MirrorAgent.objects.filter(vdn=scope.vdn).values_list("pk", "account", "name")
+    tasks = MirrorTask.objects.filter(vdn=scope.vdn).values_list("pk", "task_id", "name")
+    return _match_names(scope, text, agents), _match_names(scope, text, tasks)
+
+
+def _match_names(scope: Scope, text: str, rows: Iterable[tuple[int, str, str]]) -> tuple[int, ...]:
+    hidden = not scope.can(Permission.SEE_NUMBERS)
+    wanted = text.casefold()
+    return tuple(
+        pk
+        for pk, ident, name in rows
+        if wanted in (masking.mask_text(name) if hidden else name).casefold()
+        or wanted == ident.casefold()
+    )
+
+
+def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
+    """Return the codes that `code` and `category` allow; None where both are empty."""
+    if not query.codes and not query.category:
+        return None
+    if not query.category:
+        return query.codes
+    book = code_book.get_book(scope.vdn)
+    known = {*book.codes, *book.notes, *code_book.list_codes()}
+    found = {code for code in known if book.explain(code).category == query.category}
+    return tuple(sorted(found.intersection(query.codes) if query.codes else found))
+
+
+def _match_number(scope: Scope, text: str, *, past: bool) -> Q | None:
+    """Match a number: a whole one through the index, else a part for who may see numbers.
+
+    A part is looked for once, in the index, and not again by each count. None: nothing matches.
+    """
+    number = SearchedNumber.parse(text)
+    if number.is_complete:
+        whole = Q(called_no__in=(*number.spellings, number.text))
+        if not scope.can(Permission.SEE_NUMBERS):
+            return whole
+        if MirrorRow.objects.filter(whole, vdn=scope.vdn.pk).exists():
+            return whole
+    if not scope.can(Permission.SEE_NUMBERS):
+        return None
+    part = Q(called_no__contains=number.text)
+    if past:
+        return part
+    ids = MirrorRow.objects.filter(part, vdn=scope.vdn.pk).order_by().values_list("pk", flat=True)
+    found = sorted(ids[: _MOST_IDS + 1])
+    if len(found) > _MOST_IDS:
+        return part
+    return Q(pk__in=found) if found else None
+
+
+def match_tab(tab: Tab, moment: Moment) -> Q:
+    """Return the condition of a tab."""
+    if tab is Tab.ALL:
+        return Q()
+    if tab is Tab.TODAY:
+        in_day = Q(appoint_time__gte=moment.day_begin, appoint_time__lt=moment.day_end)
+        return in_day & ~Q(phase=Phase.GONE)
+    if tab in _CLOSED_TABS:
+        return Q(phase=_CLOSED_TABS[tab])
+    if tab is Tab.OVERDUE:
+        return _OPEN & Q(appoint_time__lt=moment.late_before)
+    if tab is Tab.DIALLING:
+        return _OPEN & _match_dialling(moment)
+    return _OPEN & _match_soon(moment) if tab is Tab.SOON else _OPEN
+
+
+def match_undated() -> Q:
+    """Return the condition of open rows without a time."""
+    return _OPEN & Q(appoint_time=None)
+
+
+def _match_dialling(moment: Moment) -> Q:
+    return Q(
+        call_type=AUTOMATIC,
+        appoint_time__gte=moment.late_before,
+        appoint_time__lte=moment.now + DIALLED_EARLIER,
+    )
+
+
+def _match_soon(moment: Moment) -> Q:
+    latest = moment.now + SOON
+    manual = ~Q(call_type=AUTOMATIC) & Q(appoint_time__lte=latest)
+    automatic = Q(call_type=AUTOMATIC, appoint_time__gt=moment.now + DIALLED_EARLIER)
+    return Q(appoint_time__gte=moment.late_before, appoint_time__lte=latest + DIALLED_EARLIER) & (
+        manual | automatic
+    )
+
+
+def rank_states(moment: Moment) -> Case:
+    """Return the expression that sorts by state: the most urgent first, then the closed ones."""
+    conditions = (
+        match_tab(Tab.OVERDUE, moment),
+        match_tab(Tab.DIALLING, moment),
+        match_tab(Tab.SOON, moment),
+        _OPEN & Q(appoint_time__isnull=False),
+        _OPEN,
+        Q(phase=Phase.CALLED),
+        Q(phase=Phase.FAILED),
+        Q(phase=Phase.ANSWERED),
+    )
+    return Case(
+        *(When(condition, then=Value(rank)) for rank, condition in enumerate(conditions)),
+        default=Value(len(conditions)),
+        output_field=IntegerField(),
+    )

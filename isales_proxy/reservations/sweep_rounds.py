@@ -1,0 +1,393 @@
+"""Rounds over everything: what they learn, rows without a time, the identity of counts, and how
+often each leaf is read afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from django.db import transaction
+from django.db.models import Q, QuerySet, Sum
+
+from isales_proxy.client.errors import BadAnswer, Refused
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
+from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.models import Vdn
+from isales_proxy.models.mirror import (
+    LeafKind,
+    MirrorAgent,
+    MirrorLeaf,
+    MirrorRow,
+    MirrorState,
+    Phase,
+)
+from isales_proxy.reservations import guard, tiers
+from isales_proxy.reservations.absences import Absences
+from isales_proxy.reservations.leaves import merge_leaves, plan_leaves
+from isales_proxy.reservations.list_facts import (
+    APPOINT_TIME,
+    CREATE_TIME,
+    AskList,
+    ListFacts,
+    get_column_value,
+    learn_facts,
+)
+from isales_proxy.reservations.readings import (
+    FIRST_TIME,
+    LAST_TIME,
+    LeafAnswer,
+    ReadingOutcome,
+    apply_reading,
+    lock_state,
+)
+
+log = structlog.get_logger("isales")
+
+DAYS_BACK: Final = 180
+"""Days before now whose reservations are mirrored; those before are counted only."""
+GIVEN_UP: Final = 4
+"""Failures of a leaf, or of the vendor in a row, after which a round ends without it."""
+_GUARDED: Final = timedelta(minutes=10)
+_OVERDUE_DAYS: Final = timedelta(days=30)
+_MOST_OVERDUE: Final = 5000
+_MOST_PAGES: Final = 2000
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_DAY: Final = timedelta(days=1)
+_TRIALS: Final = 3
+_MOST_AGENTS: Final = 200
+_PASSES: Final = 3
+_LONGEST_PAUSE: Final = timedelta(minutes=2)
+
+
+@dataclass
+class RoundLog:
+    """What one round has seen so far: rows without a time that ranges answered, rows that were
+    missed and since when, and why leaves could not be read."""
+
+    began: datetime
+    undated: dict[object, Reservation] = field(default_factory=dict)
+    missing: dict[int, datetime] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def note(
+        self,
+        leaf: MirrorLeaf,
+        answer: LeafAnswer,
+        outcome: ReadingOutcome,
+        t0: datetime,
+        column: str,
+    ) -> None:
+        """Take note of a reading."""
+        for row in answer.rows:
+            if get_column_value(row, column) is None:
+                self.undated[row.appoint_id or id(row)] = row
+        self.missing.update({missed.pk: missed.missed_at or t0 for missed in outcome.missing})
+        if answer.complete:
+            self.reasons.pop(leaf.pk, None)
+
+
+class SweepRounds:
+    """Rounds of one VDN under one leader."""
+
+    def __init__(self, vdn: Vdn, epoch: int, ask: AskList, clock: Callable[[], datetime]) -> None:
+        self.log: RoundLog | None = None
+        self.needs_facts = False
+        self._vdn, self._epoch = vdn, epoch
+        self._ask, self._clock = ask, clock
+        self._failures = 0
+        self._shown_at = clock()
+
+    def is_wanted(self, state: MirrorState, now: datetime, wanted_at: datetime | None) -> bool:
+        """Tell whether a round is to begin: none was, it is night, somebody or something asks."""
+        if self.log is not None:
+            return False
+        began, ended = state.round_began_at, state.round_ended_at
+        if state.round_requested or began is None or ended is None or ended < began:
+            return True
+        if wanted_at is not None and now >= wanted_at:
+            return True
+        confirmed = state.guard_confirmed_at
+        if confirmed is not None and began < confirmed:
+            return True
+        if now - ended >= _GUARDED and (state.guard_since is not None or not state.round_complete):
+            return True
+        return tiers.get_next_night(began, self._vdn.zone) <= now
+
+    def begin(self, now: datetime) -> None:
+        """Begin a round: every leaf is due."""
+        self.log = RoundLog(now)
+        self.needs_facts = True
+        self._failures = 0
+        self._update(round_began_at=now, round_requested=False)
+        leaves = MirrorLeaf.objects.filter(vdn=self._vdn)
+        leaves.filter(end__lte=now - timedelta(days=DAYS_BACK)).delete()
+        leaves.exclude(kind=LeafKind.UNDATED).update(due_at=now, failures=0)
+
+    def learn(self, state: MirrorState, known: ListFacts) -> ListFacts:
+        """Learn what the list does, and see that there are leaves for it. Raises ISalesError."""
+        facts = learn_facts(self._ask, known, get_isales_settings().max_page_size)
+        total = self._ask(ReservationQuery(size=1)).total
+        self._ensure_leaves(state, facts)
+        self.store_facts(facts)
+        self._update(rows_expected=None if facts.totals_wrong else total)
+        self.needs_facts = False
+        return facts
+
+    def store_facts(self, facts: ListFacts) -> None:
+        """Store what was found of the list."""
+        self._update(
+            column=facts.column,
+            page_cap=facts.page_cap,
+            number_match=facts.number_match,
+            totals_wrong=facts.totals_wrong,
+        )
+
+    def fail(self, reason: str) -> None:
+        """Count a failure of the vendor; a round ends incomplete after a few without a success."""
+        self._failures += 1
+        if self._failures >= GIVEN_UP and self.log is not None:
+            self._end(reason)
+
+    def succeed(self) -> None:
+        """Take note that leaves were read, and show how far the round is, once a second."""
+        self._failures = 0
+        now = self._clock()
+        if self.log is None or timedelta() <= now - self._shown_at < timedelta(seconds=1):
+            return
+        self._shown_at = now
+        read = MirrorLeaf.objects.filter(vdn=self._vdn, as_of__gte=self.log.began)
+        rows = read.aggregate(rows=Sum("rows"))["rows"] or 0
+        self._update(rows_read=min(rows, self._count_rows()))
+
+    def is_read(self) -> bool:
+        """Tell whether every leaf was read in this round, but those that fail again and again."""
+        return not self._list_unread().filter(failures__lt=GIVEN_UP).exists()
+
+    def finish(self, facts: ListFacts, absences: Absences) -> None:
+        """Read what has no place in time, account for everybody, and judge who was missed by the
+        round. Raises ISalesError: then it is to be called again."""
+        running = self.log
+        assert running is not None  # noqa: S101 - only a round that runs is finished
+        unread = self._list_unread()
+        reason = ""
+        if count := unread.count():
+            why = next(
+                (running.reasons[leaf.pk] for leaf in unread if leaf.pk in running.reasons), ""
+            )
+            reason = f"{count} ranges could not be read: {why or 'no answer'}"
+        undated = self._count_everybody(facts) if facts.by_time else 0
+        if facts.by_time and not self._read_undated(facts, undated, absences):
+            reason = reason or "rows without a time could not all be read"
+        if not reason:
+            total = None if facts.totals_wrong else self._ask(ReservationQuery(size=1)).total
+            state = self._update_guard()
+            absences.judge_round(
+                running.missing,
+                began=running.began,
+                total=total,
+                is_released=guard.is_released(state, self._clock()),
+            )
+            guard.end_guard(vdn_id=self._vdn.pk)
+        self._merge(facts)
+        self._end(reason)
+
+    def retier(self, calls_per_minute: float, facts: ListFacts) -> None:
+        """Set how often each leaf is read, by the present time."""
+        now = self._clock()
+        leaves = list(MirrorLeaf.objects.filter(vdn=self._vdn).exclude(kind=LeafKind.UNDATED))
+        overdue = self._list_overdue(now) if facts.column != CREATE_TIME else []
+        zone = self._vdn.zone
+        wanted = [tiers.get_interval(leaf, now, zone, overdue) for leaf in leaves]
+        changed = []
+        for leaf, interval in zip(
+            leaves, tiers.stretch_intervals(wanted, calls_per_minute), strict=True
+        ):
+            before = leaf.interval, leaf.due_at, leaf.as_of
+            leaf.interval = interval
+            if leaf.as_of is not None and leaf.as_of > now:
+                # The clock was set back: that time says nothing.
+                leaf.as_of = None
+            if not leaf.failures:
+                due = now if leaf.as_of is None else leaf.as_of + timedelta(seconds=interval)
+                leaf.due_at = min(leaf.due_at, max(due, now))
+            elif leaf.due_at > now + _LONGEST_PAUSE:
+                leaf.due_at = now
+            if before != (leaf.interval, leaf.due_at, leaf.as_of):
+                changed.append(leaf)
+        MirrorLeaf.objects.bulk_update(changed, ["interval", "due_at", "as_of"], batch_size=500)
+
+    def _list_overdue(self, now: datetime) -> list[datetime]:
+        rows = MirrorRow.objects.for_vdn(self._vdn).filter(
+            phase=Phase.OPEN,
+            appoint_time__gte=now - _OVERDUE_DAYS,
+            appoint_time__lt=now - self._vdn.late_grace,
+        )
+        times = rows.order_by("-appoint_time").values_list("appoint_time", flat=True)
+        return [time for time in reversed(times[:_MOST_OVERDUE]) if time is not None]
+
+    def _ensure_leaves(self, state: MirrorState, facts: ListFacts) -> None:
+        """Make the leaves of an empty mirror, or of another column than before."""
+        now = self._clock()
+        leaves = MirrorLeaf.objects.filter(vdn=self._vdn)
+        with transaction.atomic():
+            if lock_state(self._vdn.pk, self._epoch) is None:
+                return
+            if facts.by_time:
+                other = facts.column != state.column and {facts.column, state.column} - {
+                    "",
+                    APPOINT_TIME,
+                }
+                if other or not leaves.filter(kind=LeafKind.TIME).exists():
+                    leaves.delete()
+                    MirrorLeaf.objects.bulk_create(plan_leaves(self._vdn.pk, now, DAYS_BACK))
+                return
+            leaves.exclude(kind=LeafKind.AGENT).delete()
+            accounts = MirrorAgent.objects.filter(vdn=self._vdn).values_list("account", flat=True)
+            known = set(leaves.values_list("agent", flat=True))
+            new = sorted({"", *accounts[:_MOST_AGENTS]} - known)
+            MirrorLeaf.objects.bulk_create(
+                MirrorLeaf(vdn=self._vdn, kind=LeafKind.AGENT, agent=account, due_at=now)
+                for account in new
+            )
+
+    def _list_unread(self) -> QuerySet[MirrorLeaf]:
+        assert self.log is not None  # noqa: S101 - only asked for while a round runs
+        unread = Q(as_of=None) | Q(as_of__lt=self.log.began) | Q(complete=False)
+        return MirrorLeaf.objects.filter(unread, vdn=self._vdn).exclude(kind=LeafKind.UNDATED)
+
+    def _count_everybody(self, facts: ListFacts) -> int | None:
+        """Count all rows, those before the mirrored time and those within; store them. Return how
+        many have no time, None where the list did not stand still or totals are wrong."""
+        if facts.totals_wrong:
+            self._update(counted_at=None)
+            return None
+        first = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.TIME).order_by("begin")
+        begin = first.values_list("begin", flat=True).first() or FIRST_TIME
+        for _trial in range(_TRIALS):
+            within = self._count(begin, LAST_TIME)
+            total = self._ask(ReservationQuery(size=1)).total
+            before = self._count(FIRST_TIME, begin - _MILLISECOND)
+            if self._count(begin, LAST_TIME) == within:
+                break
+        else:
+            return None
+        undated = total - before - within
+        self._update(
+            counted_at=self._clock(),
+            count_total=total,
+            count_before=before,
+            count_within=within,
+            count_after=0,
+            count_undated=undated,
+        )
+        return undated
+
+    def _count(self, begin: datetime, end: datetime) -> int:
+        return self._ask(ReservationQuery(begin=begin, end=end, size=1)).total
+
+    def _read_undated(self, facts: ListFacts, count: int | None, absences: Absences) -> bool:
+        """Read the rows without a time: those that ranges have answered, and `count` others out of
+        the whole list. Tell whether that is all of them."""
+        running = self.log
+        assert running is not None  # noqa: S101 - only called while a round runs
+        rows = dict(running.undated)
+        complete = count is not None and count <= 0
+        if not complete:
+            complete = self._collect_undated(facts, count, rows)
+        leaf = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.UNDATED).first()
+        if leaf is None:
+            return False
+        leaf.due_at, leaf.interval = running.began + _DAY, tiers.NIGHTLY
+        answer = LeafAnswer(tuple(rows.values()), len(rows), complete=complete)
+        outcome = apply_reading(
+            vdn_id=self._vdn.pk,
+            epoch=self._epoch,
+            leaf=leaf,
+            answer=answer,
+            t0=running.began,
+            now=self._clock(),
+        )
+        running.note(leaf, answer, outcome, running.began, facts.column)
+        absences.judge(outcome, facts)
+        return complete and outcome.applied
+
+    def _collect_undated(
+        self, facts: ListFacts, count: int | None, rows: dict[object, Reservation]
+    ) -> bool:
+        """Page through the whole list, from both ends, until `count` rows without a time came."""
+        size, wanted = facts.page_cap, None if count is None else len(rows) + count
+        total = self._ask(ReservationQuery(size=1)).total
+        pages = min(max(1, -(-total // size)) if wanted is not None else _MOST_PAGES, _MOST_PAGES)
+        # Rows without a time are mostly the first or the last of an order by time; where the order
+        # is another one at each call, a second look finds others.
+        if wanted is not None:
+            numbers = [1, *({pages} - {1}), *range(2, pages)] * _PASSES
+        else:
+            numbers = list(range(1, pages + 1))
+        seen: set[object] = set()
+        for number in numbers:
+            try:
+                page = self._ask(ReservationQuery(page=number, size=size))
+            except (Refused, BadAnswer):
+                return False
+            keys = {row.appoint_id or id(row) for row in page.items}
+            if wanted is None and not keys - seen:
+                # The end, or offsets are ignored, which cannot be told apart where keys repeat.
+                return not keys
+            seen |= keys
+            for row in page.items:
+                time = get_column_value(row, facts.column)
+                if time is None or not FIRST_TIME <= time < LAST_TIME:
+                    rows[row.appoint_id or id(row)] = row
+            if wanted is not None and len(rows) >= wanted:
+                return True
+        return False
+
+    def _update_guard(self) -> MirrorState:
+        guard.count_round(vdn_id=self._vdn.pk, now=self._clock())
+        return MirrorState.objects.get(pk=self._vdn.pk)
+
+    def _merge(self, facts: ListFacts) -> None:
+        """Make one leaf of neighbours with few rows."""
+        leaves = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.TIME, failures=0)
+        groups = merge_leaves([leaf for leaf in leaves if leaf.as_of], facts.page_cap)
+        if not groups:
+            return
+        with transaction.atomic():
+            if lock_state(self._vdn.pk, self._epoch) is None:
+                return
+            for group in groups:
+                first = group[0]
+                MirrorLeaf.objects.filter(pk__in=[leaf.pk for leaf in group[1:]]).delete()
+                MirrorLeaf.objects.filter(pk=first.pk).update(
+                    end=group[-1].end,
+                    as_of=min(leaf.as_of for leaf in group if leaf.as_of),
+                    rows=sum(leaf.rows for leaf in group),
+                    due_at=min(leaf.due_at for leaf in group),
+                )
+
+    def _end(self, reason: str) -> None:
+        held = guard.count_held(self._vdn.pk)
+        if held and not reason:
+            reason = f"{held} rows are missing and not confirmed to be gone"
+        self._update(
+            round_ended_at=self._clock(),
+            round_complete=not reason,
+            round_reason=reason[:200],
+            rows_read=self._count_rows(),
+        )
+        self.log = None
+        self.needs_facts = False
+        log.info("mirror_round_ended", vdn=self._vdn.pk, complete=not reason, reason=reason)
+
+    def _count_rows(self) -> int:
+        return MirrorRow.objects.for_vdn(self._vdn).present().count()
+
+    def _update(self, **values: Any) -> None:
+        """Write to the state while we lead; another leader's is left alone."""
+        MirrorState.objects.filter(pk=self._vdn.pk, epoch=self._epoch).update(**values)

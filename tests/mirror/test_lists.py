@@ -1,0 +1,339 @@
+"""Lists of the mirror: counts, states, order, pages, the past, and what many viewers cost."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from isales_proxy.models import MirrorState, Role
+from isales_proxy.reservations import mirror, mirror_reader
+from isales_proxy.reservations.query import Tab
+from isales_proxy.reservations.status import ReservationState, get_status
+from isales_proxy.simulator import Simulator
+from tests.support import furnished
+from tests.support.clock import variables
+from tests.support.mirror import mirror_rows
+from tests.support.mirror_lists import NOON, create_scope, list_page, make_rows
+from tests.support.pages import results_of, rows_of
+from tests.support.workers import ROOT, embedded
+
+LIST = "/vdn/88/reservations/"
+TABS = {
+    ReservationState.LATE: {Tab.OPEN, Tab.OVERDUE},
+    ReservationState.DIALLING: {Tab.OPEN, Tab.DIALLING},
+    ReservationState.SOON: {Tab.OPEN, Tab.SOON},
+    ReservationState.WAITING: {Tab.OPEN},
+    ReservationState.UNKNOWN: {Tab.OPEN},
+    ReservationState.CALLED: set(),
+    ReservationState.ANSWERED: {Tab.DONE},
+    ReservationState.FAILED: {Tab.FAILED},
+    ReservationState.GONE: {Tab.GONE},
+}
+TAB_LINK = re.compile(
+    r'href="([^"]*)"[^>]*data-tab="(\w+)" data-count="(\d+)"[^>]*>([^<]+)<[^>]+>(\d+)<'
+)
+
+
+@pytest.fixture
+def now() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+def fetch(client: Client, address: str = LIST, **parameters: Any) -> str:
+    answer = client.get(address, parameters, headers={"HX-Request": "true"})
+    assert answer.status_code == 200, answer.content
+    return answer.content.decode()
+
+
+def find_tabs(text: str) -> dict[str, tuple[int, str]]:
+    """Return tab → count and address."""
+    found = {}
+    for url, tab, count, _label, shown in TAB_LINK.findall(text):
+        assert count == shown
+        found[tab] = int(count), url.replace("&amp;", "&")
+    return found
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) -> None:
+    """The bounds in SQL are those of `get_status`; the states add up to All (M37)."""
+    rows = make_rows(seed, 300)
+    mirror_rows(88, rows, at=NOON - timedelta(seconds=40))
+    mirror_rows(88, rows[:-15], at=NOON - timedelta(seconds=20))
+    scope = create_scope(Role.SUPERVISOR)
+    listed = {tab: list_page(scope, NOON, tab=tab, size=1000) for tab in Tab}
+    ids = {tab: {row.appoint_id for row in page.rows} for tab, page in listed.items()}
+    grace = scope.vdn.late_grace
+    states = [get_status(row, NOON, late_grace=grace).state for row in listed[Tab.ALL].rows]
+    for row, state in zip(listed[Tab.ALL].rows, states, strict=True):
+        tabs = {
+            tab for tab in Tab if tab not in {Tab.ALL, Tab.TODAY} and row.appoint_id in ids[tab]
+        }
+        assert tabs == TABS[state], (row.appoint_time, row.call_type, state)
+    assert set(states) == set(ReservationState)
+    facts = listed[Tab.ALL].mirror
+    assert facts is not None
+    assert facts.counts.all == listed[Tab.ALL].total == 300
+    assert facts.counts.later == states.count(ReservationState.WAITING)
+
+
+def test_a_count_is_the_number_of_rows_that_it_opens(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    """By the links of the page, for random filters and two roles (M36)."""
+    mirror_rows(88, make_rows(21, 90), at=NOON)
+    asked = [{}, {"type": "2"}, {"q": "an"}, {"code": "00604"}, {"task": "2", "status": "3"}]
+    for role in ("supervisor", "agent"):
+        client, filters = as_role(role), random.Random(role).choice(asked)
+        for tab, (count, url) in find_tabs(fetch(client, **filters)).items():
+            text = fetch(client, f"{url}&size=100")
+            assert text.count("data-appoint-id") == count == find_tabs(text)[tab][0], (role, tab)
+
+
+def test_supervisor_sees_open_rows_most_urgent_first_and_agent_their_own(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(22, 60), at=NOON)
+    text = fetch(as_role("supervisor"), size=100)
+    assert 'data-tab="open" data-count=' in text
+    assert re.search(r'data-tab="open"[^>]* aria-current="true"', text)
+    assert 'data-source="mirror" data-complete="true" data-revision="2"' in results_of(text)
+    assert "complete" in text
+    assert "live" in text[text.index("data-other-source") :]
+    states = [row["state"] for row in rows_of(text)]
+    assert states[0] == "late"
+    assert set(states) <= {"late", "dialling", "soon", "waiting", "unknown"}
+    own = rows_of(fetch(as_role("agent"), size=100))
+    assert own
+    assert {row["userAccount"] for row in own if "userAccount" in row} == {"116"}
+
+
+def test_live_list_has_no_tabs_and_leads_to_the_complete_one(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(23, 10), at=NOON)
+    text = fetch(as_role("supervisor"), source="live")
+    assert "data-tab=" not in text
+    assert 'data-source="live"' in results_of(text)
+    assert "complete list" in text[text.index("data-other-source") :]
+    refused = as_role("supervisor").get(LIST, {"source": "live", "tab": "open"})
+    assert refused.status_code == 422
+
+
+def test_first_round_is_told_and_the_list_is_live(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(24, 10), at=NOON)
+    MirrorState.objects.update(round_ended_at=None, rows_read=4300, rows_expected=10800)
+    client = as_role("supervisor")
+    assert 'data-source="live"' in results_of(text := fetch(client))
+    assert "4,300 of 10,800 read" in text
+    partial = fetch(client, source="mirror")
+    assert 'data-complete="false"' in results_of(partial)
+    assert "4,300 of 10,800 read" in partial
+
+
+def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_role: Any) -> None:
+    """M41: names, order, states and counts of that time."""
+    rows = make_rows(25, 60)
+    nine = NOON - timedelta(hours=3)
+    client = as_role("supervisor")
+    with time_machine.travel(nine, tick=False):
+        mirror_rows(88, rows, at=nine - timedelta(minutes=1))
+        shown = {key: fetch(client, sort=key, tab="all", size=100) for key in ("due", "agent")}
+    with time_machine.travel(NOON, tick=False):
+        changed = [row | {"userName": "Renamed", "failCode": "00604"} for row in rows[:40]]
+        mirror_rows(88, changed, at=NOON)
+        local = nine.strftime("%Y-%m-%dT%H:%M:%SZ")
+        for key, before in shown.items():
+            past = fetch(client, sort=key, tab="all", size=100, as_of=local)
+            assert rows_without_urls(past) == rows_without_urls(before)
+            assert {tab: count for tab, (count, _) in find_tabs(past).items()} == {
+                tab: count for tab, (count, _) in find_tabs(before).items()
+            }
+        assert "Renamed" in fetch(client, tab="all", size=100)
+        assert client.get(LIST, {"as_of": "2030-01-01T00:00"}).status_code == 422
+
+
+def rows_without_urls(text: str) -> list[dict[str, str]]:
+    return [{name: row[name] for name in row if name != "url"} for row in rows_of(text)]
+
+
+def test_pages_beyond_the_deepest_offset_repeat_and_miss_nothing(
+    now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M39: by the links of the pager, while rows are inserted; then back again."""
+    for module in (mirror, mirror_reader):
+        monkeypatch.setattr(module, "DEEPEST_OFFSET", 20)
+    monkeypatch.setattr("dashboard.reservations.list_context.DEEPEST_OFFSET", 20)
+    rows = make_rows(26, 80)
+    mirror_rows(88, rows, at=NOON)
+    client, more = as_role("supervisor"), make_rows(27, 30)
+    for sort in ("due", "-due"):
+        url, seen, pages = f"{LIST}?tab=all&size=10&sort={sort}", [], 0
+        while url:
+            text = fetch(client, url)
+            seen += [row["id"] for row in rows_of(text)]
+            pages += 1
+            if pages == 4:
+                mirror_rows(88, rows + more, at=NOON + timedelta(seconds=pages))
+            url = find_link(text, "next")
+        assert len(seen) == len(set(seen))
+        assert set(seen) >= {row["appointId"] for row in rows}
+        back = [row["id"] for row in rows_of(fetch(client, find_link(text, "prev")))]
+        last = len(rows_of(text))
+        assert back == seen[-last - 10 : -last]
+
+
+def find_link(text: str, rel: str) -> str:
+    found = re.search(rf'rel="{rel}" href="([^"]*)"', text)
+    return found[1].replace("&amp;", "&") if found else ""
+
+
+def test_two_hundred_viewers_cost_no_vendor_call_and_one_count(
+    now: Any, db: None, settings: Any
+) -> None:
+    """M40"""
+    mirror_rows(88, make_rows(28, 60), at=NOON)
+    scope = create_scope(Role.SUPERVISOR)
+    with CaptureQueriesContext(connection) as queries:
+        for _viewer in range(200):
+            list_page(scope, NOON)
+    counting = [each for each in queries if "COUNT(" in each["sql"] and "mirrorrow" in each["sql"]]
+    assert len(counting) == 1
+
+
+def test_unchanged_mirror_is_answered_by_304_without_reading_a_row(
+    now: Any, vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
+) -> None:
+    mirror_rows(88, make_rows(29, 60), at=NOON)
+    client = as_role("supervisor")
+    shown = client.get(LIST, headers={"HX-Request": "true"})
+    with django_assert_max_num_queries(5):
+        fetch(client)
+    asked = {"HX-Request": "true", "If-None-Match": shown.headers["ETag"]}
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(LIST, headers=asked).status_code == 304
+    assert not [each for each in queries if "mirrorrow" in each["sql"]]
+    mirror_rows(88, make_rows(29, 61), at=NOON + timedelta(seconds=1))
+    assert client.get(LIST, headers=asked).status_code == 200
+
+
+def test_long_list_is_sorted_by_its_due_time_only(
+    now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror_rows(88, make_rows(30, 40), at=NOON)
+    client = as_role("supervisor")
+    text = fetch(client, tab="all", sort="-agent")
+    assert text.count('aria-sort="none"') == 8
+    assert 'class="c-agent" aria-sort="descending"' in text
+    monkeypatch.setattr(mirror_reader, "MOST_SORTED", 10)
+    text = fetch(client, tab="all", sort="-agent")
+    assert 'class="c-due" aria-sort="descending"' in text
+    assert 'aria-sort="none"' not in text
+    assert "can be sorted by their due time only" in text
+
+
+def test_masked_readers_learn_no_number_from_order_or_filter(now: Any, db: None) -> None:
+    mirror_rows(88, make_rows(31, 30), at=NOON)
+    scope = create_scope(Role.AUDITOR)
+    page = list_page(scope, NOON, tab=Tab.ALL, sort="number")
+    assert page.mirror is not None
+    assert page.mirror.refused_sort == "number"
+    assert not page.mirror.sortable & {"number", "business"}
+    assert all("•" in (row.called_no or "") or "*" in (row.called_no or "") for row in page.rows)
+    assert list_page(scope, NOON, tab=Tab.ALL, called_no="1380").total == 0
+
+
+def test_file_of_the_mirror_has_the_rows_of_the_screen(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(32, 60), at=NOON)
+    client = as_role("supervisor")
+    query = {"tab": "open", "sort": "-number"}
+    shown = [row["calledNo"] for row in rows_of(fetch(client, size=100, **query))]
+    answer = client.get(f"{LIST}export.csv", query)
+    lines = b"".join(answer.streaming_content).decode().splitlines()[1:]
+    assert [line.split('","')[1] for line in lines] == shown
+
+
+def test_gone_row_opens_in_the_panel_with_its_agent(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    rows = make_rows(33, 40)
+    mirror_rows(88, rows, at=NOON - timedelta(seconds=30))
+    mirror_rows(88, rows[5:], at=NOON)
+    own = next(row for row in rows[:5] if row["userAccount"])
+    panel = f"{LIST}{own['appointId']}/"
+    assert as_role("supervisor").get(panel, headers={"HX-Request": "true"}).status_code == 200
+    foreign = as_role("agent").get(panel, headers={"HX-Request": "true"})
+    assert foreign.status_code == (200 if own["userAccount"] == "116" else 404)
+
+
+def test_changes_since_the_last_look_are_marked_until_seen(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    rows = make_rows(34, 20)
+    mirror_rows(88, rows, at=NOON - timedelta(seconds=9))
+    client = as_role("supervisor")
+    assert "data-changed" not in client.get(LIST).content.decode()
+    mirror_rows(88, [*rows, make_rows(35, 1)[0]], at=NOON)
+    text = fetch(client, tab="all")
+    assert "1 row is new or changed since you last looked" in text
+    assert text.count('class="new-mark"') == 1
+    revision = re.search(r'name="revision" value="(\d+)"', text)
+    assert revision
+    seen = client.post(f"{LIST}seen/", {"revision": revision[1], "query": "tab=all"})
+    assert (seen.status_code, seen.headers["Location"]) == (303, f"{LIST}?tab=all")
+    assert "new-mark" not in fetch(client, tab="all")
+
+
+def test_json_has_the_tabs_and_counts_of_the_page(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(36, 50), at=NOON)
+    client = as_role("supervisor")
+    api = "/api/v1/vdns/88/reservations/"
+    answer = client.get(api, {"tab": "failed", "sort": "-due"}).json()
+    assert (answer["source"], answer["complete"], answer["age"]) == ("mirror", True, 0)
+    counts = client.get(f"{api}counts/").json()
+    assert counts["revision"] == answer["revision"]
+    assert counts["tabs"]["failed"] == answer["count"] == len(answer["results"])
+    assert sum(counts["states"].values()) == counts["tabs"]["all"] == 50
+    assert client.get(api, {"source": "live", "q": "an"}).status_code == 422
+
+
+@pytest.mark.processes
+def test_both_databases_show_the_same_pages_and_counts_under_a_sweeper(
+    vendor: Simulator, tmp_path: Path
+) -> None:
+    """M36 and M38 on SQLite and PostgreSQL."""
+    with embedded(vendor, tmp_path) as site, furnished.postgres(site.env) as (address, _query):
+        envs = (site.env, site.env | {"DATABASE_URL": address})
+        works = ("walk", "count_while_swept")
+        shown = [run(env | variables(), work) for env, work in product(envs, works)]
+    assert shown[0] == shown[2]
+    assert "revisions" in shown[1]
+    assert "revisions" in shown[3]
+
+
+def run(env: dict[str, str], work: str) -> str:
+    code = f"from tests.support import mirror_lists; mirror_lists.{work}()"
+    command = [sys.executable, "manage.py", "shell", "-v0", "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
