@@ -57,6 +57,7 @@ def token_export(request: ReaderRequest, kind: str) -> HttpResponseBase:
         formatter=LocalFormatter(create_time_formatter(request)),
         name="api-tokens",
         total=len(rows),
+        form=form,
     )
     if file is None:
         return SeeOther(reverse("tokens"))

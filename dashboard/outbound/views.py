@@ -72,6 +72,8 @@ def export_tasks(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         formatter=columns.OutboundFormatter(scope),
         name="tasks",
         total=len(rows),
+        form=form,
+        scope=scope,
     )
     if file is None:
         return SeeOther(reverse("tasks", args=[scope.vdn.pk]))
@@ -240,6 +242,9 @@ def export_batches(
         formatter=LocalFormatter(),
         name="batches",
         total=total,
+        form=form,
+        scope=scope,
+        about=[(_("Task ID"), service_id)],
     )
     return file or SeeOther(reverse("batches", args=[scope.vdn.pk, service_id]))
 
@@ -275,6 +280,9 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         formatter=columns.OutboundFormatter(scope),
         name=_FILE,
         total=found.total,
+        form=form,
+        scope=scope,
+        about=[(_("Task ID"), service_id)],
     )
     return render_task(request, scope, service_id) if file is None else file
 

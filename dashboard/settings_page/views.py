@@ -75,12 +75,11 @@ def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpRe
     form = _create_form(request)
     if not form.is_valid():
         return installation(request, vdn_id=scope.vdn.pk)
-    sort = form.cleaned_data[SORT]
     found = service.get_installation(scope=scope, by=request.user)
     file = (
-        _render_file(request, kind, part, PEOPLE_COLUMNS, found.people, sort)
+        _render_file(request, scope, form, kind, part, PEOPLE_COLUMNS, found.people)
         if part == "people"
-        else _render_file(request, kind, part, TOKEN_COLUMNS, found.tokens, sort)
+        else _render_file(request, scope, form, kind, part, TOKEN_COLUMNS, found.tokens)
     )
     if file is None:
         return SeeOther(reverse("settings", args=[scope.vdn.pk]))
@@ -123,20 +122,23 @@ def _create_form(request: ReaderRequest) -> forms.Form:
 
 def _render_file(
     request: ReaderRequest,
+    scope: Scope,
+    form: forms.Form,
     kind: str,
     name: str,
     columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
-    sort: str,
 ) -> HttpResponseBase | None:
     return render_export(
         request,
         kind,
         columns=columns,
-        rows=sort_rows(rows, columns, sort),
+        rows=sort_rows(rows, columns, form.cleaned_data[SORT]),
         formatter=LocalFormatter(),
         name=name,
         total=len(rows),
+        form=form,
+        scope=scope,
     )
 
 
@@ -174,7 +176,7 @@ def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
     }
 
 
-def _create_mirror_context(row: VdnSummary, formatter: SettingsFormatter) -> dict[str, Any]:
+def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[str, Any]:
     status, times = row.mirror, formatter.times
     state = status.state
     oldest = status.oldest

@@ -37,8 +37,6 @@ class RowView:
     attributes: tuple[tuple[str, str], ...]
     cells: list[Cell]
     more: SafeString | None = None
-    mark: str = ""
-    """A word before the first cell: what is new about the row."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,6 @@ class ListPage(Generic[R, F]):
         get_url: Callable[[R], str] | None = None,
         get_attributes: Callable[[R], tuple[tuple[str, str], ...]] | None = None,
         get_more: Callable[[R], SafeString] | None = None,
-        get_mark: Callable[[R], str] | None = None,
     ) -> None:
         """Build the rows and the pager. `total` counts the rows of all pages; `get_id` returns a
         row's DOM ID, or "" for one without."""
@@ -101,7 +98,6 @@ class ListPage(Generic[R, F]):
                 attributes=get_attributes(row) if get_attributes else (),
                 cells=[make(row, formatter) for make in makers],
                 more=get_more(row) if get_more else None,
-                mark=get_mark(row) if get_mark else "",
             )
             for position, row in enumerate(rows)
         ]
@@ -160,11 +156,9 @@ def _render_rows(rows: Iterable[RowView]) -> SafeString:
         parts.append(f'<tr id="{escape(row.id)}"')
         parts += [f' {name}="{escape(value)}"' for name, value in row.attributes]
         parts.append(">")
-        mark = f'<b class="new-mark">{escape(row.mark)}</b>' if row.mark else ""
         for cell in row.cells:
-            if mark or cell.html is not None or (cell.link and row.url):
-                parts.append(_render_cell(cell, row.url, mark))
-                mark = ""
+            if cell.html is not None or (cell.link and row.url):
+                parts.append(_render_cell(cell, row.url))
             else:
                 cell.markup = cell.markup or _render_cell(cell)
                 parts.append(cell.markup)
@@ -172,9 +166,8 @@ def _render_rows(rows: Iterable[RowView]) -> SafeString:
     return mark_safe("".join(parts))  # noqa: S308 - escaped here
 
 
-def _render_cell(cell: Cell, url: str = "", mark: str = "") -> str:
-    """Render one cell of a row with its panel at `url`, the markup `mark` before its content.
-    Whatever is not `html` is escaped."""
+def _render_cell(cell: Cell, url: str = "") -> str:
+    """Render one cell of a row with its panel at `url`. Whatever is not `html` is escaped."""
     label = f' data-label="{escape(cell.label)}"' if cell.label else ""
     title = f' title="{escape(cell.title)}"' if cell.title else ""
     main: str = escape(cell.main)
@@ -194,7 +187,7 @@ def _render_cell(cell: Cell, url: str = "", mark: str = "") -> str:
         field = f' data-field="{escape(cell.sub_field)}"' if cell.sub_field else ""
         of_sub = f' title="{escape(cell.sub_title)}"' if cell.sub_title else ""
         sub = f"<small{field}{of_sub}>{escape(cell.sub)}</small>"
-    return f'<td data-field="{escape(cell.field)}"{label}{title}>{mark}{main}{sub}</td>'
+    return f'<td data-field="{escape(cell.field)}"{label}{title}>{main}{sub}</td>'
 
 
 def _build_heading(column: Column[Any, Any], address: ListUrl, in_force: str) -> Heading:

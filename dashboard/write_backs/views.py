@@ -80,6 +80,8 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
         formatter=formatter,
         name="write-backs",
         total=total,
+        form=form,
+        scope=scope,
     )
     return file or SeeOther(reverse("write_backs", args=[scope.vdn.pk]))
 

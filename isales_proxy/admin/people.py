@@ -32,8 +32,9 @@ class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "vdn" in self.fields:
-            self.fields["vdn"].label = "VDN"
+        for name, label in (("vdn", "VDN"), ("user", _("person"))):
+            if name in self.fields:
+                self.fields[name].label = label
 
     def save(self, commit: bool = True) -> Any:
         """Save it as such."""

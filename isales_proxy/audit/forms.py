@@ -29,8 +29,8 @@ _SHORTEST_NUMBER: Final = 3
 class _PatternField(forms.Field):
     """Field of a value that our own links carry. Raises ValidationError for any other."""
 
-    def __init__(self, pattern: re.Pattern[str]) -> None:
-        super().__init__(required=False)
+    def __init__(self, pattern: re.Pattern[str], label: Any = "") -> None:
+        super().__init__(required=False, label=label)
         self.pattern = pattern
 
     def clean(self, value: Any) -> str:
@@ -59,7 +59,7 @@ class AuditFilter(CleanedInput, forms.Form):
     q = SearchTextField(_("Reservation, task or text"))
     number = CalledNumberField()
     number_key = _PatternField(_KEYS)
-    number_end = _PatternField(_END)
+    number_end = _PatternField(_END, _("Last digits of the called number"))
     address = PlainTextField(_("Network address"))
     begin = LocalTimeField(_("From"), later=False)
     end = LocalTimeField(_("To"), later=True)

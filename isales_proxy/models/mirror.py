@@ -238,6 +238,9 @@ class MirrorRow(MirroredFields):
             models.Index(
                 fields=["vdn", "fail_code", "phase", "appoint_time", "id"], name="mirror_by_code"
             ),
+            models.Index(
+                fields=["vdn", "call_type", "phase", "appoint_time", "id"], name="mirror_by_type"
+            ),
             models.Index(fields=["vdn", "called_no"], name="mirror_by_number"),
             models.Index(fields=["vdn", "revision"], name="mirror_by_revision"),
         ]

@@ -55,8 +55,8 @@ def get_day(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def stretch_intervals(intervals: Sequence[int], calls_per_minute: float) -> list[int]:
-    """Return intervals that the budget can bear: those of minutes are lengthened alike, the shortest
-    and the long ones cost little."""
+    """Return intervals that the budget can bear: those of minutes are lengthened alike; the
+    shortest and the long ones cost little."""
 
     def is_stretched(interval: int) -> bool:
         return _HOT < interval < HOURLY

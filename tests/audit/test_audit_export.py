@@ -62,7 +62,10 @@ def test_export_is_recorded(auditor: Client, kind: str) -> None:
     asked = {"kind": "vendor.examined", "q": "call 13800001234", "begin": "2020-01-01T00:00"}
     answer = auditor.get(f"{PATH}export.{kind}", asked)
     assert answer.headers["X-Row-Count"] == "0"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="audit.{kind}"'
+    assert re.fullmatch(
+        rf'attachment; filename="audit-vdn-88-[\d-]+-UTC[+]\d{{4}}-\d+-rows\.{kind}"',
+        answer.headers["Content-Disposition"],
+    )
     answer.getvalue()
     (event,) = AuditEvent.objects.filter(action=AuditAction.AUDIT_EXPORTED)
     assert (event.actor, event.vdn_id) == ("auditor", 88)

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
-from tests.browser.conftest import Seat, Sit
+from tests.browser.conftest import Seat, Sit, log_in
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
@@ -120,3 +121,30 @@ def test_a_mistyped_zone_is_said_at_its_field(sit: Sit) -> None:
     expect(seat.page.locator("#zone-error")).to_be_visible()
     expect(seat.page.locator("#zone")).to_be_focused()
     expect(seat.page).to_have_url(re.compile(r"called_no=6$"))
+
+
+def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
+    seat = sit(None)
+    log_in(seat, "admin")
+    page = seat.page
+    sent: list[str] = []
+    page.on(
+        "request", lambda one: sent.append(one.post_data or "") if "/draft/" in one.url else None
+    )
+    seat.go("/admin/isales_proxy/user/add/")
+    page.locator("[name=username]").fill("wei")
+    page.locator("[name=password1]").fill("A-longer-secret-7")
+    page.locator(".add-row a").click()
+    page.locator("[name=accesses-1-role]").select_option("auditor")
+    with page.expect_response("**/preferences/draft/"):
+        page.get_by_role("link", name="People").first.click()
+    seat.go("/admin/isales_proxy/user/add/")
+    expect(page.locator("[data-restored]")).to_be_visible()
+    expect(page.locator("[name=username]")).to_have_value("wei")
+    expect(page.locator("[name=accesses-1-role]")).to_have_value("auditor")
+    expect(page.locator("[name=password1]")).to_have_value("")
+    assert "username=wei" in sent[-1]
+    assert "secret" not in "".join(sent)
+    assert violations(page) == []
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("[name=username]")).to_have_value("")

@@ -34,26 +34,35 @@ LIBRARIES = (
 def serve(listener: socket.socket) -> dict[str, Any]:
     """Fork for each request until standard input ends; return the request in its fork."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
+        _reap()
         if listener not in ready:
             os._exit(0)
         connection, _address = listener.accept()
         if not os.fork():
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             listener.close()
             return _fork_and_wait(connection)
         connection.close()
 
 
+def _reap() -> None:
+    """Collect the forks that have ended, so that their CPU time counts for this process."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _fork_and_wait(connection: socket.socket) -> dict[str, Any]:
     """Fork the process that was asked for, and report its number and its exit status."""
     text, streams, _flags, _address = socket.recv_fds(connection, 1 << 20, 3)
+    begun, begin = os.pipe()
     pid = os.fork()
     if not pid:
         connection.close()
         os.setsid()
+        os.close(begun)
+        os.close(begin)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
@@ -62,6 +71,9 @@ def _fork_and_wait(connection: socket.socket) -> dict[str, Any]:
         return request
     for stream in streams:
         os.close(stream)
+    os.close(begin)
+    # Nobody learns the number before there is a session of that number to be killed.
+    os.read(begun, 1)
     connection.send(str(pid).encode())
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     with contextlib.suppress(BrokenPipeError):

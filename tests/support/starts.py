@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -93,7 +94,8 @@ class Process:
     def end_group(self, number: int = signal.SIGTERM, timeout: float = 15) -> None:
         """End the process with all that it started."""
         if self.poll() is None:
-            os.killpg(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
             self.wait(timeout)
 
     def _end(self) -> None:

@@ -28,6 +28,7 @@ from tests.support import clock, furnished, starts
 from tests.support.furnished import PASSWORD
 from tests.support.outbox import TASK
 from tests.support.services import REDIS, answers
+from tests.support.starts import ROOT as ROOT
 from tests.support.starts import Process
 
 # Queues results through the service: WANTED are pairs of unique ID and status.

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF8
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from isales_proxy.models import AuditEvent, TokenScope, User
 from isales_proxy.simulator import Simulator
+from tests.support.numbers import found_in
 from tests.support.tokens import token_of
+
+AUDIT = "/vdn/88/audit/"
 
 
 def read_file(client: Any, path: str, query: dict[str, str]) -> list[list[str]]:
@@ -55,6 +60,36 @@ def test_files_of_our_own_tables_are_recorded(
     rows = read_file(as_role("admin"), path, {})
     event = AuditEvent.objects.filter(action__endswith=".exported").get()
     assert event.detail == {"kind": "csv", counted: len(rows)}
+
+
+def test_a_file_is_without_byte_order_mark_on_request(vendor: Simulator, as_role: Any) -> None:
+    client, path = as_role("admin"), "/vdn/88/result-codes/export.csv"
+    marked = client.get(path).getvalue()
+    assert marked.startswith(BOM_UTF8)
+    assert client.get(path, {"bom": "0"}).getvalue() == marked.removeprefix(BOM_UTF8)
+
+
+def test_a_file_tells_what_is_in_it(vendor: Simulator, as_role: Any) -> None:
+    answer = as_role("auditor").get("/vdn/88/audit/export.csv", {"kind": "session.begun"})
+    facts = unquote(answer.headers["X-Export-Facts"])
+    for fact in ("VDN: 88 Support", "Filter: Event types Logged in", "Exported by: auditor"):
+        assert fact in facts
+    assert "Time zone: Asia/Shanghai (UTC+08:00)" in facts
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/vdn/88/write-backs/", "q"), ("/vdn/88/tasks/4711/call-data/", "q"), (AUDIT, "number")],
+)
+def test_a_file_does_not_tell_the_number_that_was_searched(
+    vendor: Simulator, as_role: Any, settings: Any, path: str, name: str
+) -> None:
+    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
+    answer = as_role("auditor").get(f"{path}export.csv", {name: "13800138001"})
+    assert answer.status_code == 200
+    facts = unquote(answer.headers["X-Export-Facts"])
+    assert "No filters" not in facts
+    assert not found_in([facts, answer.headers["Content-Disposition"]], {"13800138001"})
 
 
 def test_masked_numbers_have_no_order(vendor: Simulator, as_role: Any, settings: Any) -> None:
