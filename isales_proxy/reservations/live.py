@@ -90,6 +90,7 @@ def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
         source=response.source,
         complete=complete,
         error=response.error,
+        digest=response.value.digest,
     )
 
 
