@@ -332,6 +332,9 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
     if pager is None:
         return
     page = address.page
+    if not facts.has_next:
+        # Rows that came before a page beside a row make the total no witness of what follows.
+        pager = replace(pager, next_url="")
     if facts.after is not None and facts.has_next:
         url = address.placed(page + 1 if facts.placed else 1, "after", str(facts.after))
         pager = replace(pager, next_url=url)
@@ -343,8 +346,7 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
     if not facts.placed:
         text = ngettext("%(shown)s of %(total)s row", "%(shown)s of %(total)s rows", found.total)
         shown = {"shown": format_count(len(found.rows)), "total": format_count(found.total)}
-        next_url = pager.next_url if facts.has_next else ""
-        pager = replace(pager, text=text % shown, items=[], next_url=next_url)
+        pager = replace(pager, text=text % shown, items=[])
     elif page * address.size > DEEPEST_OFFSET:
         kept = {1, pager.pages, page}
         items = [each for each in pager.items if each["gap"] or int(each["number"]) in kept]

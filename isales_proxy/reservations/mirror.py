@@ -98,8 +98,8 @@ def read_page(
         after=last.cursor if deep and last else None,
         before=first.cursor if jumped and first else None,
         placed=placed,
-        has_next=(past < total) if placed else backwards or goes_on,
-        has_previous=asked.page > 1 if placed else goes_on if backwards else bool(rows),
+        has_next=backwards or goes_on if jumped else past < total,
+        has_previous=(goes_on if backwards else bool(rows)) if jumped else asked.page > 1,
         seen=seen,
         changed=reader.count_changed(),
     )

@@ -223,6 +223,7 @@ def test_unchanged_mirror_is_answered_by_304_without_reading_a_row(
 ) -> None:
     mirror_rows(88, make_rows(29, 60), at=NOON)
     client = as_role("supervisor")
+    fetch(client)
     shown = client.get(LIST, headers={"HX-Request": "true"})
     with django_assert_max_num_queries(5):
         fetch(client)
@@ -340,6 +341,7 @@ def test_both_databases_show_the_same_pages_and_counts_under_a_sweeper(
 ) -> None:
     """M36 and M38 on SQLite and PostgreSQL."""
     with embedded(vendor, tmp_path) as site, furnished.postgres(site.env) as (address, _query):
+        site.env["ISALES_MAX_PAGE_SIZE"] = "1000"
         envs = (site.env, site.env | {"DATABASE_URL": address})
         works = ("walk", "count_while_swept")
         shown = [run(env | variables(), work) for env, work in product(envs, works)]

@@ -104,7 +104,7 @@ def walk(seed: int = 1) -> None:
     for role, account in ((Role.SUPERVISOR, ""), (Role.AGENT, "117")):
         scope = create_scope(role, account)
         for tab, (index, filters) in product(Tab, enumerate(FILTERS)):
-            page = list_page(scope, NOON, tab=tab, **filters)
+            page = list_page(scope, NOON, tab=tab, size=1000, **filters)
             shown[f"{role} {tab} {index}"] = [page.total, *_list_ids(page)]
         for key, sign in product(SORT_KEYS, ("", "-")):
             for number in (1, 3):
@@ -139,7 +139,7 @@ def count_while_swept(seconds: float = 2.0) -> None:
     timer.start()
     while not stop.is_set():
         tab, filters = drawn.choice(list(Tab)), drawn.choice(FILTERS)
-        page = list_page(scope, NOON, tab=tab, **filters)
+        page = list_page(scope, NOON, tab=tab, size=1000, **filters)
         assert page.mirror is not None
         revisions.add(page.mirror.counts.revision)
         if page.total != len(page.rows):
