@@ -54,7 +54,8 @@ class LeafAnswer:
 @dataclass
 class ReadingOutcome:
     """Result of a reading. `applied` is False when another sweeper leads (`fenced`) or a later
-    reading was there before. `missing` are the rows of the leaf's core that were not answered."""
+    reading was there before. `missing` are the rows of the leaf's core that were not answered;
+    `answered` the keys of those that were."""
 
     applied: bool = False
     fenced: bool = False
@@ -62,6 +63,7 @@ class ReadingOutcome:
     appeared: int = 0
     changed: int = 0
     missing: list[MirrorRow] = field(default_factory=list)
+    answered: frozenset[str] = frozenset()
     core_rows: int = 0
 
 
@@ -208,6 +210,7 @@ class _Reading:
         keys = names.store_names(
             vdn_id=vdn_id, epoch=self._state.epoch, records=records, known_from=known_from
         )
+        outcome.answered = frozenset(answered)
         core = self._load_core()
         outcome.core_rows = len(core)
         different = [
@@ -284,7 +287,9 @@ class _Reading:
     ) -> None:
         same = bytes(row.fingerprint) == keyed.fingerprint
         if same and row.phase != Phase.GONE:
-            if row.missed_at is not None and row.missed_at < self._t0:
+            missed = row.missed_at
+            # A time ahead of the clock is none: the clock was set back since.
+            if missed is not None and (missed <= self._t0 or missed > self._now):
                 writes.clear_missed(row)
             return
         outcome.changed += 1

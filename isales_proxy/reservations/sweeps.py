@@ -23,7 +23,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
-from isales_proxy.reservations import names
+from isales_proxy.reservations import names, tiers
 from isales_proxy.reservations.absences import Absences
 from isales_proxy.reservations.guard import confirm_guard
 from isales_proxy.reservations.leadership import Leadership
@@ -42,7 +42,7 @@ from isales_proxy.reservations.readings import (
     lock_state,
 )
 from isales_proxy.reservations.row_keys import compute_fingerprint, shorten_key
-from isales_proxy.reservations.sweep_rounds import SweepRounds
+from isales_proxy.reservations.sweep_rounds import SweepRounds, get_floor
 from isales_proxy.vendor import gateway
 from isales_proxy.vendor.call_budget import MirrorBudget
 
@@ -104,6 +104,7 @@ class Sweeper:
         self._failures = 0
         self._led: int | None = None
         self._retiered_at: float | None = None
+        self._rechecked_at = -float(tiers.HOURLY)
 
     def step(self) -> float:
         """Do what is due next, and return after how many seconds to come again.
@@ -280,6 +281,11 @@ class Sweeper:
             return
         self.rounds.retier(self._budget.per_minute, self.reader.facts)
         self._retiered_at = monotonic
+        if self.rounds.log is None and not 0 <= monotonic - self._rechecked_at < tiers.HOURLY:
+            self._rechecked_at = monotonic
+            facts = self.reader.facts
+            if facts.by_time:
+                self.absences.recheck_open(get_floor(self.clocks.now()), facts)
 
     def _fail(self, error: ISalesError) -> None:
         """Leave the vendor alone for a moment, longer with each failure in a row."""

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_sweeper_that_ends_between_any_two_statements(vdn: Vdn) -> None:
     # One open version a row, and each version ends where the next begins.
     for row in MirrorRow.objects.all():
         versions = list(row.versions.order_by("pk"))
-        for one, other in zip(versions, versions[1:], strict=False):
+        for one, other in pairwise(versions):
             assert one.known_until == other.known_from
         assert versions[-1].known_until.year == 9999
 
