@@ -341,7 +341,7 @@ def run_whole_round(vdn: Vdn, *, clocks: Clocks | None = None) -> RoundResult:
             began, ended = state.round_began_at, state.round_ended_at
             if not state.enabled:
                 return RoundResult(False, 0, "the mirror of this VDN is switched off")
-            if began and ended and asked_at <= began <= ended and not state.round_requested:
+            if began and ended and asked_at <= began < ended and not state.round_requested:
                 return RoundResult(state.round_complete, state.rows_read, state.round_reason)
             if clocks.wait(seconds):
                 return RoundResult(False, state.rows_read, "interrupted")
