@@ -204,8 +204,7 @@ class _Reading:
         vdn_id = self._state.pk
         outcome = ReadingOutcome(applied=True, revision=self._state.revision)
         known_from = get_known_from(self._state, self._now)
-        forgotten = is_suppressed(vdn_id)
-        records = [row for row in self._answer.rows if not forgotten(row.called_no or "")]
+        records = self._answer.rows
         answered = assign_keys(vdn_id, records)
         keys = names.store_names(
             vdn_id=vdn_id, epoch=self._state.epoch, records=records, known_from=known_from
@@ -255,9 +254,13 @@ class _Reading:
     ) -> None:
         rows = MirrorRow.objects.for_vdn(self._state.pk).filter(key__in=different)
         stored = {row.key: row for row in rows}
+        # Asked only here: a row that is stored as it was answered is not forgotten.
+        forgotten = is_suppressed(self._state.pk)
         for key in different:
             keyed, row = answered[key], stored.get(key)
             record = keyed.record
+            if forgotten(record.called_no or ""):
+                continue
             fields = split_record(record)
             fields["agent_id"] = keys.agents.get(record.user_account or "")
             fields["task_id"] = keys.tasks.get(record.task_id or "")
