@@ -34,7 +34,7 @@ CLOSED_PHASES: Final = (Phase.CALLED, Phase.ANSWERED, Phase.FAILED, Phase.GONE)
 
 
 class ChangeKind(models.TextChoices):
-    """What a version of a row changed; the values are `data-change` of its history."""
+    """Change of a row that made a version; the values are `data-change` of its history."""
 
     APPEARED = "appeared", _("Created")
     MOVED = "moved", _("Moved")
@@ -301,7 +301,7 @@ class MirrorCount(models.Model):
 
 
 class LeafKind(models.TextChoices):
-    """What a leaf asks for."""
+    """Kind of question of a leaf."""
 
     TIME = "time", _("Time range")
     BEFORE = "before", _("Before the horizon")

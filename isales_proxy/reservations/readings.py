@@ -117,7 +117,7 @@ def apply_reading(
             return ReadingOutcome(fenced=True)
         if leaf is not None and answer.complete and not _stamp_leaf(leaf, answer, t0, now):
             return ReadingOutcome()
-        return _Reading(state, leaf, answer, t0, now).run()
+        return _Comparison(state, leaf, answer, t0, now).run()
 
 
 def lock_state(vdn_id: int, epoch: int) -> MirrorState | None:
@@ -183,7 +183,7 @@ def _stamp_leaf(leaf: MirrorLeaf, answer: LeafAnswer, t0: datetime, now: datetim
     )
 
 
-class _Reading:
+class _Comparison:
     """One answer being compared with the rows that are stored."""
 
     def __init__(

@@ -65,7 +65,7 @@ _LONGEST_PAUSE: Final = timedelta(minutes=2)
 
 @dataclass
 class RoundLog:
-    """What one round has seen so far: rows without a time that ranges answered, rows that were
+    """Record of one round so far: rows without a time that ranges answered, rows that were
     missed and since when, and why leaves could not be read."""
 
     began: datetime

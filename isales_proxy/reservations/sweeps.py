@@ -189,9 +189,9 @@ class Sweeper:
             totals_wrong=state.totals_wrong,
         )
         clock = self.clocks.now
-        self.reader = LeafReader(self._ask, facts, clock)
-        self.absences = Absences(self.vdn.pk, epoch, self._ask, clock)
-        self.rounds = SweepRounds(self.vdn, epoch, self._ask, clock)
+        self.reader = LeafReader(self._ask_within_budget, facts, clock)
+        self.absences = Absences(self.vdn.pk, epoch, self._ask_within_budget, clock)
+        self.rounds = SweepRounds(self.vdn, epoch, self._ask_within_budget, clock)
         self._led = epoch
         self._retiered_at = None
         self._paused_until = 0.0
@@ -305,7 +305,7 @@ class Sweeper:
             raise NotLeading
         return self._led
 
-    def _ask(self, query: ReservationQuery) -> Page[Reservation]:
+    def _ask_within_budget(self, query: ReservationQuery) -> Page[Reservation]:
         """Ask the vendor within the budget. Raises NotLeading and ISalesError."""
         if not self._budget.take() or not self.leadership.keep():
             raise NotLeading

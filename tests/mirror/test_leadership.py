@@ -1,4 +1,4 @@
-"""Who sweeps: leases, fences, clocks that jump, restored backups, cost of idle sweeps."""
+"""Leaders of sweeps: leases, fences, clocks that jump, restored backups, cost of idle sweeps."""
 
 from __future__ import annotations
 
