@@ -195,9 +195,9 @@ def test_people_go_before_the_mirror(
     vendor = make_vendor(vdn)
     settings.ISALES = settings.ISALES.__class__(base_url="https://vendor.example", access_key="a")
     allowed = settings.ISALES.calls_per_minute * 10
-    monkeypatch.setattr(call_budget, "_stored_at", -100.0)
     for _each in range(allowed):
         call_budget.record_person_call(88)
+    monkeypatch.setattr(call_budget, "_counting_since", -100.0)
     call_budget.store_person_calls(vendor.clock.now)
     assert call_budget.count_calls(88, vendor.clock.now).by_people == allowed
     calls = vendor.calls
