@@ -27,7 +27,7 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from isales_proxy.vendor import gateway
+from isales_proxy.vendor import call_budget, gateway
 from isales_proxy.write_backs import delivery
 from tests.support import furnished, shared
 from tests.support.clock import NOON
@@ -92,6 +92,7 @@ def _forget() -> None:
     forgetting.clear_memory()
     delivery.clear_memory()
     gateway.close()
+    call_budget.clear_memory()
     provider_calls.forget()
     single_sign_on.forget()
 

@@ -11,12 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import F
+
 from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
-from isales_proxy.models.mirror import MirrorRow, MirrorState
+from isales_proxy.models.mirror import MirrorRow, MirrorState, Phase
 from isales_proxy.reservations import guard
 from isales_proxy.reservations.list_facts import AskList, ListFacts, count_distinct
-from isales_proxy.reservations.readings import LeafAnswer, ReadingOutcome, apply_reading
+from isales_proxy.reservations.readings import (
+    LeafAnswer,
+    ReadingOutcome,
+    apply_reading,
+    get_position_field,
+)
 
 APART: Final = timedelta(seconds=30)
 """Between two rounds that must both miss a row whose number cannot be asked for."""
@@ -25,6 +32,7 @@ _PROVEN: Final = timedelta(hours=1)
 _UNPROVEN: Final = timedelta(minutes=10)
 _TRIALS: Final = 3
 _LATER: Final = timedelta(minutes=10)
+_RECHECKED: Final = 10
 
 
 class Absences:
@@ -65,6 +73,19 @@ class Absences:
             self.hold(new)
             return
         self._ask_for(new, facts)
+
+    def recheck_open(self, before: datetime, facts: ListFacts) -> None:
+        """Ask for the open rows due before the mirrored time, which no leaf holds: by number, the
+        longest unseen ones. Raises ISalesError."""
+        late = {f"{get_position_field(facts.column)}__lt": before}
+        rows = MirrorRow.objects.for_vdn(self._vdn_id).filter(phase=Phase.OPEN, **late)
+        found = list(rows.order_by("missed_at", "observed_at")[:_RECHECKED])
+        if found:
+            # Seen again they are missed no longer; else their number has the last word.
+            MirrorRow.objects.filter(pk__in=[row.pk for row in found]).update(
+                missed_at=self._clock(), gone_after=F("observed_at")
+            )
+            self._ask_for(found, facts)
 
     def judge_round(
         self,
@@ -140,9 +161,12 @@ class Absences:
         )
         now = self._clock()
         answer = LeafAnswer(page.items, page.total, complete=False)
-        apply_reading(
+        outcome = apply_reading(
             vdn_id=self._vdn_id, epoch=self._epoch, leaf=None, answer=answer, t0=t0, now=now
         )
+        rows = [row for row in rows if row.key not in outcome.answered]
+        if outcome.fenced or not rows:
+            return True
         if not whole or not fits or facts.totals_wrong:
             return False
         if not any(row.called_no == number for row in page.items) and not self._finds_like(

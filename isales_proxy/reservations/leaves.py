@@ -240,13 +240,13 @@ def is_narrowest(leaf: MirrorLeaf) -> bool:
     return leaf.begin is not None and leaf.end is not None and leaf.end - leaf.begin <= _SECOND
 
 
-def plan_leaves(vdn_id: int, now: datetime, days_back: int) -> list[MirrorLeaf]:
+def plan_leaves(vdn_id: int, now: datetime, floor: datetime) -> list[MirrorLeaf]:
     """Return the first leaves of a mirror, without a hole: near ones narrow, far ones wide."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     days = (-30, -7, -1, 1, 7, 30, 90)
-    cuts = [hour - timedelta(days=days_back), *(hour + timedelta(days=day) for day in days)]
+    cuts = [floor, *(hour + timedelta(days=day) for day in days)]
     cuts += [hour, hour + timedelta(hours=1), LAST_TIME]
-    cuts = sorted(set(cuts))
+    cuts = sorted({cut for cut in cuts if cut >= floor})
     return [
         *(
             MirrorLeaf(vdn_id=vdn_id, kind=LeafKind.TIME, begin=begin, end=end, due_at=now)

@@ -54,7 +54,8 @@ class LeafAnswer:
 @dataclass
 class ReadingOutcome:
     """Result of a reading. `applied` is False when another sweeper leads (`fenced`) or a later
-    reading was there before. `missing` are the rows of the leaf's core that were not answered."""
+    reading was there before. `missing` are the rows of the leaf's core that were not answered;
+    `answered` the keys of those that were."""
 
     applied: bool = False
     fenced: bool = False
@@ -62,6 +63,7 @@ class ReadingOutcome:
     appeared: int = 0
     changed: int = 0
     missing: list[MirrorRow] = field(default_factory=list)
+    answered: frozenset[str] = frozenset()
     core_rows: int = 0
 
 
@@ -115,7 +117,7 @@ def apply_reading(
             return ReadingOutcome(fenced=True)
         if leaf is not None and answer.complete and not _stamp_leaf(leaf, answer, t0, now):
             return ReadingOutcome()
-        return _Reading(state, leaf, answer, t0, now).run()
+        return _Comparison(state, leaf, answer, t0, now).run()
 
 
 def lock_state(vdn_id: int, epoch: int) -> MirrorState | None:
@@ -181,7 +183,7 @@ def _stamp_leaf(leaf: MirrorLeaf, answer: LeafAnswer, t0: datetime, now: datetim
     )
 
 
-class _Reading:
+class _Comparison:
     """One answer being compared with the rows that are stored."""
 
     def __init__(
@@ -202,12 +204,12 @@ class _Reading:
         vdn_id = self._state.pk
         outcome = ReadingOutcome(applied=True, revision=self._state.revision)
         known_from = get_known_from(self._state, self._now)
-        forgotten = is_suppressed(vdn_id)
-        records = [row for row in self._answer.rows if not forgotten(row.called_no or "")]
+        records = self._answer.rows
         answered = assign_keys(vdn_id, records)
         keys = names.store_names(
             vdn_id=vdn_id, epoch=self._state.epoch, records=records, known_from=known_from
         )
+        outcome.answered = frozenset(answered)
         core = self._load_core()
         outcome.core_rows = len(core)
         different = [
@@ -252,9 +254,13 @@ class _Reading:
     ) -> None:
         rows = MirrorRow.objects.for_vdn(self._state.pk).filter(key__in=different)
         stored = {row.key: row for row in rows}
+        # Asked only here: a row that is stored as it was answered is not forgotten.
+        forgotten = is_suppressed(self._state.pk)
         for key in different:
             keyed, row = answered[key], stored.get(key)
             record = keyed.record
+            if forgotten(record.called_no or ""):
+                continue
             fields = split_record(record)
             fields["agent_id"] = keys.agents.get(record.user_account or "")
             fields["task_id"] = keys.tasks.get(record.task_id or "")
@@ -284,7 +290,9 @@ class _Reading:
     ) -> None:
         same = bytes(row.fingerprint) == keyed.fingerprint
         if same and row.phase != Phase.GONE:
-            if row.missed_at is not None and row.missed_at < self._t0:
+            missed = row.missed_at
+            # A time ahead of the clock is none: the clock was set back since.
+            if missed is not None and (missed <= self._t0 or missed > self._now):
                 writes.clear_missed(row)
             return
         outcome.changed += 1

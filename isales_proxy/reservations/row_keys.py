@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Final
 
 from isales_proxy.client.records import Reservation
@@ -19,7 +20,8 @@ _COMPARED: Final = (
     "appoint_id", "call_type", "called_no", "caller_no", "timeout", "call_flag", "fail_code",
     "result", "busi_result", "task_id", "user_account",
 )  # fmt: skip
-_TIMES: Final = ("appoint_time", "begin_time", "end_time", "create_time")
+_get_compared: Final = itemgetter(*_COMPARED)
+_get_times: Final = itemgetter("appoint_time", "begin_time", "end_time", "create_time")
 _STABLE: Final = ("create_time", "called_no", "task_id", "call_type")
 
 
@@ -70,13 +72,10 @@ def retire_key(row: MirrorRow) -> str:
 def compute_fingerprint(record: Reservation) -> bytes:
     """Return a digest of all fields but the names of agent and task and the task's status."""
     values = record.__dict__
-    parts = [repr(values[name]) for name in _COMPARED]
-    parts += [_stamp(values[name]) for name in _TIMES]
-    return blake2b("\x1f".join(parts).encode(), digest_size=_DIGEST_BYTES).digest()
-
-
-def _stamp(moment: datetime | None) -> str:
-    return "" if moment is None else repr(moment.timestamp())
+    # One repr of all: this is half of what comparing an unchanged row costs.
+    times = [moment and moment.timestamp() for moment in _get_times(values)]
+    text = repr((_get_compared(values), times))
+    return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def _key_without_id(vdn_id: int, entries: list[KeyedRecord], keyed: dict[str, KeyedRecord]) -> None:

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet, Sum
 from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     LeafKind,
@@ -48,8 +48,7 @@ from isales_proxy.reservations.readings import (
 
 log = structlog.get_logger("isales")
 
-DAYS_BACK: Final = 180
-"""Days before now whose reservations are mirrored; those before are counted only."""
+_LEAST_DAYS: Final = 31
 GIVEN_UP: Final = 4
 """Failures of a leaf, or of the vendor in a row, after which a round ends without it."""
 _GUARDED: Final = timedelta(minutes=10)
@@ -66,7 +65,7 @@ _LONGEST_PAUSE: Final = timedelta(minutes=2)
 
 @dataclass
 class RoundLog:
-    """What one round has seen so far: rows without a time that ranges answered, rows that were
+    """Record of one round so far: rows without a time that ranges answered, rows that were
     missed and since when, and why leaves could not be read."""
 
     began: datetime
@@ -89,6 +88,14 @@ class RoundLog:
         self.missing.update({missed.pk: missed.missed_at or t0 for missed in outcome.missing})
         if answer.complete:
             self.reasons.pop(leaf.pk, None)
+
+
+def get_floor(now: datetime) -> datetime:
+    """Return the time before which reservations are counted only: where retention deletes closed
+    ones, which a reading would bring back."""
+    days = max(get_retention_settings().mirror_row_days, _LEAST_DAYS)
+    floor = now - timedelta(days=days) + _DAY
+    return floor.replace(minute=0, second=0, microsecond=0)
 
 
 class SweepRounds:
@@ -125,7 +132,9 @@ class SweepRounds:
         self._failures = 0
         self._update(round_began_at=now, round_requested=False)
         leaves = MirrorLeaf.objects.filter(vdn=self._vdn)
-        leaves.filter(end__lte=now - timedelta(days=DAYS_BACK)).delete()
+        floor = get_floor(now)
+        leaves.filter(end__lte=floor).delete()
+        leaves.filter(begin__lt=floor).update(begin=floor)
         leaves.exclude(kind=LeafKind.UNDATED).update(due_at=now, failures=0)
 
     def learn(self, state: MirrorState, known: ListFacts) -> ListFacts:
@@ -244,7 +253,7 @@ class SweepRounds:
                 }
                 if other or not leaves.filter(kind=LeafKind.TIME).exists():
                     leaves.delete()
-                    MirrorLeaf.objects.bulk_create(plan_leaves(self._vdn.pk, now, DAYS_BACK))
+                    MirrorLeaf.objects.bulk_create(plan_leaves(self._vdn.pk, now, get_floor(now)))
                 return
             leaves.exclude(kind=LeafKind.AGENT).delete()
             accounts = MirrorAgent.objects.filter(vdn=self._vdn).values_list("account", flat=True)

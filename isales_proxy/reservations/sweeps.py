@@ -23,7 +23,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
-from isales_proxy.reservations import names
+from isales_proxy.reservations import names, tiers
 from isales_proxy.reservations.absences import Absences
 from isales_proxy.reservations.guard import confirm_guard
 from isales_proxy.reservations.leadership import Leadership
@@ -42,7 +42,7 @@ from isales_proxy.reservations.readings import (
     lock_state,
 )
 from isales_proxy.reservations.row_keys import compute_fingerprint, shorten_key
-from isales_proxy.reservations.sweep_rounds import SweepRounds
+from isales_proxy.reservations.sweep_rounds import SweepRounds, get_floor
 from isales_proxy.vendor import gateway
 from isales_proxy.vendor.call_budget import MirrorBudget
 
@@ -104,6 +104,7 @@ class Sweeper:
         self._failures = 0
         self._led: int | None = None
         self._retiered_at: float | None = None
+        self._rechecked_at = -float(tiers.HOURLY)
 
     def step(self) -> float:
         """Do what is due next, and return after how many seconds to come again.
@@ -188,9 +189,9 @@ class Sweeper:
             totals_wrong=state.totals_wrong,
         )
         clock = self.clocks.now
-        self.reader = LeafReader(self._ask, facts, clock)
-        self.absences = Absences(self.vdn.pk, epoch, self._ask, clock)
-        self.rounds = SweepRounds(self.vdn, epoch, self._ask, clock)
+        self.reader = LeafReader(self._ask_within_budget, facts, clock)
+        self.absences = Absences(self.vdn.pk, epoch, self._ask_within_budget, clock)
+        self.rounds = SweepRounds(self.vdn, epoch, self._ask_within_budget, clock)
         self._led = epoch
         self._retiered_at = None
         self._paused_until = 0.0
@@ -280,6 +281,11 @@ class Sweeper:
             return
         self.rounds.retier(self._budget.per_minute, self.reader.facts)
         self._retiered_at = monotonic
+        if self.rounds.log is None and not 0 <= monotonic - self._rechecked_at < tiers.HOURLY:
+            self._rechecked_at = monotonic
+            facts = self.reader.facts
+            if facts.by_time:
+                self.absences.recheck_open(get_floor(self.clocks.now()), facts)
 
     def _fail(self, error: ISalesError) -> None:
         """Leave the vendor alone for a moment, longer with each failure in a row."""
@@ -299,7 +305,7 @@ class Sweeper:
             raise NotLeading
         return self._led
 
-    def _ask(self, query: ReservationQuery) -> Page[Reservation]:
+    def _ask_within_budget(self, query: ReservationQuery) -> Page[Reservation]:
         """Ask the vendor within the budget. Raises NotLeading and ISalesError."""
         if not self._budget.take() or not self.leadership.keep():
             raise NotLeading
@@ -335,7 +341,7 @@ def run_whole_round(vdn: Vdn, *, clocks: Clocks | None = None) -> RoundResult:
             began, ended = state.round_began_at, state.round_ended_at
             if not state.enabled:
                 return RoundResult(False, 0, "the mirror of this VDN is switched off")
-            if began and ended and asked_at <= began <= ended and not state.round_requested:
+            if began and ended and asked_at <= began < ended and not state.round_requested:
                 return RoundResult(state.round_complete, state.rows_read, state.round_reason)
             if clocks.wait(seconds):
                 return RoundResult(False, state.rows_read, "interrupted")

@@ -32,7 +32,8 @@ _DEMO: Final = 120  # calls a minute
 
 _lock = threading.Lock()
 _people: Counter[int] = Counter()
-_stored_at = time.monotonic()
+# When the first of them was counted.
+_counting_since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,35 @@ def count_calls(vdn_id: int, now: datetime) -> CallCount:
 
 def record_person_call(vdn_id: int) -> None:
     """Count a call that somebody waits for, in this process; `store_person_calls` stores it."""
+    global _counting_since
     with _lock:
         _people[vdn_id] += 1
+        if _counting_since is None:
+            _counting_since = time.monotonic()
 
 
 def store_person_calls(now: datetime | None = None) -> None:
-    """Store the calls counted here, every few seconds; a busy database is no error."""
-    global _stored_at
+    """Store the calls counted here, seconds after the first; a busy database is no error."""
     with _lock:
-        if time.monotonic() - _stored_at < _COUNTED_AGAIN or not _people:
+        if _counting_since is None or time.monotonic() - _counting_since < _COUNTED_AGAIN:
             return
-        _stored_at = time.monotonic()
         counted = dict(_people)
-        _people.clear()
+        _clear()
     moment = now or timezone.now()
     for vdn_id, calls in counted.items():
         optional_write(partial(_add, vdn_id, moment, people=calls), "calls_not_counted", vdn=vdn_id)
+
+
+def clear_memory() -> None:
+    """Forget the calls that are not stored yet."""
+    with _lock:
+        _clear()
+
+
+def _clear() -> None:
+    global _counting_since
+    _people.clear()
+    _counting_since = None
 
 
 def _add(vdn_id: int, now: datetime, *, people: int = 0, mirror: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ from isales_proxy.models.mirror import (
     Phase,
 )
 from isales_proxy.reservations.guard import confirm_guard
-from isales_proxy.reservations.readings import FIRST_TIME
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 DAY = timedelta(days=1)
@@ -287,12 +286,21 @@ def test_totals_that_go_wrong_later_judge_nobody(vdn: Vdn, total: Any) -> None:
     assert MirrorRow.objects.present().count() == 60
 
 
-def test_rows_before_the_mirrored_time_are_counted(vdn: Vdn) -> None:
-    vendor = make_vendor(vdn)
+def test_rows_before_the_mirrored_time(vdn: Vdn) -> None:
+    """Rows of long ago are counted; open ones that were mirrored are asked for by number."""
+    vendor = make_vendor(vdn, 8)
     vendor.data.add([make_row(800, appointTime=to_ms(AT - 300 * DAY))])
     state = vendor.run_round()
-    assert (state.count_total, state.count_before, state.count_within) == (61, 1, 60)
+    assert (state.count_total, state.count_before, state.count_within) == (9, 1, 8)
+    vendor.clock.advance(200 * 24 * 3600)
+    vendor.data.finish(get_id(5), to_ms(AT), to_ms(AT) + 1)
+    vendor.data.remove(get_id(6))
+    state = vendor.run_round()
+    assert state.count_before == 8
     first = MirrorLeaf.objects.filter(kind="time").order_by("begin")[0]
     assert first.begin
-    assert first.begin > FIRST_TIME
-    assert first.begin < datetime(2025, 12, 1, tzinfo=AT.tzinfo)
+    assert vendor.clock.now - first.begin < 181 * DAY
+    vendor.run(40)
+    assert get_row(5).phase == Phase.ANSWERED
+    assert list_gone() == {get_id(6)}
+    assert MirrorRow.objects.present().count() == 7

@@ -196,7 +196,7 @@ class SweptVendor:
             self.clock.advance((sweeper or self.sweeper).step())
             state = MirrorState.objects.get(pk=self.vdn.pk)
             ended = state.round_ended_at
-            if ended and state.round_began_at and ended >= state.round_began_at >= began:
+            if ended and state.round_began_at and ended > state.round_began_at >= began:
                 return state
         raise AssertionError("the round has not ended")
 

@@ -38,9 +38,9 @@ def run_schedule(vdn: Vdn, seed: int) -> str:
     return schedule.find_fault()
 
 
-def plan_few_leaves(vdn_id: int, now: datetime, days_back: int) -> list[MirrorLeaf]:
+def plan_few_leaves(vdn_id: int, now: datetime, floor: datetime) -> list[MirrorLeaf]:
     """Plan what the mirror does, less the far ranges."""
-    leaves = plan_leaves(vdn_id, now, days_back)
+    leaves = plan_leaves(vdn_id, now, floor)
     timed = [leaf for leaf in leaves if leaf.begin is not None]
     timed[2].end = timed[3].begin
     timed[2].begin = timed[0].begin
