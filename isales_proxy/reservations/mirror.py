@@ -96,8 +96,11 @@ def read_page(
         after=last.cursor if deep and last else None,
         before=first.cursor if jumped and first else None,
         placed=placed,
-        has_next=(past < total) if placed else backwards or len(rows) == asked.size,
-        has_previous=asked.page > 1 if placed else bool(rows),
+        has_next=past < total if reader.has_more is None else backwards or reader.has_more,
+        has_previous=(
+            asked.page > 1 if reader.has_more is None or not backwards else reader.has_more
+        )
+        or (not placed and bool(rows)),
         seen=seen,
         changed=reader.count_changed(),
     )

@@ -26,7 +26,7 @@ from isales_proxy.simulator import Simulator
 from tests.support import furnished
 from tests.support.clock import variables
 from tests.support.mirror import mirror_rows
-from tests.support.mirror_lists import NOON, create_scope, list_page, make_rows
+from tests.support.mirror_lists import NOON, create_scope, list_all, list_page, make_rows
 from tests.support.pages import results_of, rows_of
 from tests.support.workers import ROOT, embedded
 
@@ -75,19 +75,19 @@ def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) ->
     mirror_rows(88, rows, at=NOON - timedelta(seconds=40))
     mirror_rows(88, rows[:-15], at=NOON - timedelta(seconds=20))
     scope = create_scope(Role.SUPERVISOR)
-    listed = {tab: list_page(scope, NOON, tab=tab, size=1000) for tab in Tab}
-    ids = {tab: {row.appoint_id for row in page.rows} for tab, page in listed.items()}
+    listed = {tab: list_all(scope, tab=tab) for tab in Tab}
+    ids = {tab: {row.appoint_id for row in rows} for tab, rows in listed.items()}
     grace = scope.vdn.late_grace
-    states = [get_status(row, NOON, late_grace=grace).state for row in listed[Tab.ALL].rows]
-    for row, state in zip(listed[Tab.ALL].rows, states, strict=True):
+    states = [get_status(row, NOON, late_grace=grace).state for row in listed[Tab.ALL]]
+    for row, state in zip(listed[Tab.ALL], states, strict=True):
         tabs = {
             tab for tab in Tab if tab not in {Tab.ALL, Tab.TODAY} and row.appoint_id in ids[tab]
         }
         assert tabs == TABS[state], (row.appoint_time, row.call_type, state)
     assert set(states) == set(ReservationState)
-    facts = listed[Tab.ALL].mirror
+    facts = list_page(scope, NOON).mirror
     assert facts is not None
-    assert facts.counts.all == listed[Tab.ALL].total == 300
+    assert facts.counts.all == len(listed[Tab.ALL]) == 300
     assert facts.counts.later == states.count(ReservationState.WAITING)
 
 
@@ -151,11 +151,12 @@ def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_rol
     """M41: names, order, states and counts of that time."""
     rows = make_rows(25, 60)
     nine = NOON - timedelta(hours=3)
-    client = as_role("supervisor")
     with time_machine.travel(nine, tick=False):
+        client = as_role("supervisor")
         mirror_rows(88, rows, at=nine - timedelta(minutes=1))
         shown = {key: fetch(client, sort=key, tab="all", size=100) for key in ("due", "agent")}
     with time_machine.travel(NOON, tick=False):
+        client = as_role("supervisor")
         changed = [row | {"userName": "Renamed", "failCode": "00604"} for row in rows[:40]]
         mirror_rows(88, changed, at=NOON)
         local = nine.strftime("%Y-%m-%dT%H:%M:%SZ")
