@@ -247,9 +247,11 @@ def describe_mirror(scope: Scope, chosen: ChosenSource, coverage: Coverage) -> A
     """Describe a page of the mirror for its `ETag`, before any row is read."""
     vdn, now = scope.vdn, timezone.now()
     as_of = coverage.oldest or now
+    # The first look is recorded with the page; it marks nothing either.
+    seen = coverage.revision if chosen.seen is None else chosen.seen
     return Answered(
         shows=(
-            *("mirror", coverage.revision, coverage.complete, coverage.reason, chosen.seen),
+            *("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
             *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
         ),
         as_of=as_of,
@@ -287,10 +289,14 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
     if pager is None:
         return
     page = address.page
-    if facts.after is not None and facts.has_next:
+    if not facts.has_next:
+        pager = replace(pager, next_url="")
+    elif facts.after is not None:
         url = address.placed(page + 1 if facts.placed else 1, "after", str(facts.after))
         pager = replace(pager, next_url=url)
-    if facts.before is not None and facts.has_previous:
+    if not facts.has_previous:
+        pager = replace(pager, prev_url="")
+    elif facts.before is not None:
         previous = page - 1 if facts.placed else 1
         counted = facts.placed and previous * address.size <= DEEPEST_OFFSET
         url = address.placed(previous, "before", str(facts.before))
@@ -298,8 +304,7 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
     if not facts.placed:
         text = ngettext("%(shown)s of %(total)s row", "%(shown)s of %(total)s rows", found.total)
         shown = {"shown": format_count(len(found.rows)), "total": format_count(found.total)}
-        next_url = pager.next_url if facts.has_next else ""
-        pager = replace(pager, text=text % shown, items=[], next_url=next_url)
+        pager = replace(pager, text=text % shown, items=[])
     elif page * address.size > DEEPEST_OFFSET:
         kept = {1, pager.pages, page}
         items = [each for each in pager.items if each["gap"] or int(each["number"]) in kept]
