@@ -203,6 +203,10 @@ def fill_context(
         ),
         get_attributes=_create_attributes(formatter, facts),
     )
+    if facts is not None and facts.changed:
+        for view in context.page.rows:
+            # Shown before its first cell; an attribute of the row is out of the reach of CSS there.
+            view.cells[0].title = dict(view.attributes).get("data-mark", "")
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.bar = build_bar(scope, address, found, formatter.times)
     if facts is not None:
