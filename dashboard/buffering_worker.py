@@ -72,6 +72,8 @@ class RequestParser(HTTPRequestParser):
 class ApplicationTask(WSGITask):
     """One request that Django answers."""
 
+    _keeps = False
+
     def start(self) -> None:
         """Announce the end of the connection where the worker is stopping."""
         super().start()
@@ -85,6 +87,22 @@ class ApplicationTask(WSGITask):
         if self.channel.server.family not in {socket.AF_INET, socket.AF_INET6}:
             environ["REMOTE_ADDR"] = ""
         return environ
+
+    def build_response_header(self) -> bytes:
+        """The header. Waitress would close the connection after each answer without a body, and a
+        list that is refreshed is mostly answered by 304.
+        """
+        asked = self.request.headers.get("CONNECTION", "").lower()
+        self._keeps = not self.has_body and self.version == "1.1" and asked != "close"
+        try:
+            return bytes(super().build_response_header())
+        finally:
+            self._keeps = False
+
+    def set_close_on_finish(self) -> None:
+        """Announce the end of the connection."""
+        if not self._keeps:
+            super().set_close_on_finish()
 
     def finish(self) -> None:
         """End the answer; that to HEAD has no body that could end."""
@@ -309,11 +327,11 @@ class BufferingWorker(Worker):
 
     def _turn(self, servers: list[Any], connections: dict[int, Any]) -> None:
         """Read and write what can be, and look after deadlines each second."""
-        self.notify()
         now = time.monotonic()
         full = any(server.in_connection_overflow for server in servers)
         if full or now - self._looked >= 1:
             self._looked = now
+            self.notify()
             channels = [channel for server in servers for channel in _channels(server)]
             for channel in channels:
                 channel.look(now, keep_alive=self.cfg.keepalive)

@@ -116,7 +116,7 @@ class _PlainFields:
             each.widget.attrs.pop("placeholder", None)
 
 
-class OwnPasswordAgainForm(_PlainFields, PasswordAgainForm):
+class OwnPasswordAgainForm(_PlainFields, CleanedInput, PasswordAgainForm):
     """Form that asks for the password again of somebody without a second factor."""
 
 

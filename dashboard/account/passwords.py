@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
 
+from isales_proxy import access
 from isales_proxy.models import User
 
 
@@ -26,6 +27,11 @@ class PasswordBackend(AuthenticationBackend):
         if user is not None and sso is not None and sso.only and not user.is_superuser:
             return None
         return user
+
+    def get_user(self, user_id: int) -> User | None:
+        """The person of a session with their scopes, by one query; None for an inactive one."""
+        user = access.load_user(user_id)
+        return user if user is not None and self.user_can_authenticate(user) else None
 
     def _authenticate_by_username(self, username: str, password: str) -> Any:
         """Check the password of the one person of this user name, in upper or lower case."""

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, make_repeated_cell
 from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
@@ -35,6 +35,16 @@ STATES: Final[dict[ReservationState, str | Promise]] = {
 }
 
 
+_STILL_OPEN: Final = frozenset(
+    {
+        ReservationState.WAITING,
+        ReservationState.SOON,
+        ReservationState.DIALLING,
+        ReservationState.UNKNOWN,
+    }
+)
+
+
 class RowFormatter(CodeFormatter):
     """Formatter of reservation rows: the texts and settings that all rows of a page share."""
 
@@ -45,7 +55,7 @@ class RowFormatter(CodeFormatter):
         self.late_grace = late_grace
         self.types = {key: str(value) for key, value in CALL_TYPES}
         self.statuses = {key: str(value) for key, value in TASK_STATUSES}
-        self.states = {key: str(value) for key, value in STATES.items()}
+        self.states = {key.value: str(value) for key, value in STATES.items()}
         self.expired = _("expired")
         self.not_expired = _("not expired")
         self.cause = _("Cause %s")
@@ -76,10 +86,12 @@ def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormat
 
 
 def _build_due(row: Reservation, formatter: RowFormatter) -> Cell:
-    return Cell(
+    return make_repeated_cell(
         "appointTime",
         formatter.times.short(row.appoint_time) or NOTHING,
-        sub=formatter.format_distance(row, formatter.get_status(row)),
+        "",
+        "",
+        formatter.format_distance(row, formatter.get_status(row)),
     )
 
 
@@ -98,16 +110,16 @@ def _build_task(row: Reservation, _formatter: RowFormatter) -> Cell:
 def _build_named(name_field: str, name: str | None, id_field: str, ident: str | None) -> Cell:
     """Build a cell with a name over its ID, or the ID alone where the name adds nothing."""
     if not name or name == ident:
-        return Cell(id_field, ident or NOTHING)
-    return Cell(name_field, name, sub=ident or "", sub_field=id_field)
+        return make_repeated_cell(id_field, ident or NOTHING)
+    return make_repeated_cell(name_field, name, "", "", ident or "", id_field)
 
 
 def _build_type(row: Reservation, formatter: RowFormatter) -> Cell:
-    return Cell("callType", get_label(row.call_type, formatter.types))
+    return make_repeated_cell("callType", get_label(row.call_type, formatter.types))
 
 
 def _build_task_status(row: Reservation, formatter: RowFormatter) -> Cell:
-    return Cell("taskStatus", get_label(row.task_status, formatter.statuses))
+    return make_repeated_cell("taskStatus", get_label(row.task_status, formatter.statuses))
 
 
 def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
@@ -115,12 +127,10 @@ def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
     if isinstance(row, MirroredReservation) and (row.gone or row.unconfirmed):
         return _build_missing(row, status, formatter)
     expiry = _format_expiry(row, status, formatter)
-    return Cell(
-        "callFlag",
-        formatter.states[status.state],
-        tone=status.state.value,
-        sub=expiry,
-        sub_field="timeout" if expiry else "",
+    sub_field = "timeout" if expiry else ""
+    tone = status.state.value
+    return make_repeated_cell(
+        "callFlag", formatter.states[tone], "", "", expiry, sub_field, "", tone
     )
 
 
@@ -140,30 +150,21 @@ def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFo
     """Return the vendor's expiry mark of an open call where it differs from our status."""
     if status.state is ReservationState.LATE:
         return formatter.not_expired if row.timeout is False else ""
-    still_open = status.state in {
-        ReservationState.WAITING,
-        ReservationState.SOON,
-        ReservationState.DIALLING,
-        ReservationState.UNKNOWN,
-    }
-    return formatter.expired if row.timeout and still_open else ""
+    return formatter.expired if row.timeout and status.state in _STILL_OPEN else ""
 
 
 def _build_result(row: Reservation, formatter: RowFormatter) -> Cell:
     text = formatter.format_code(row.fail_code)
-    return Cell(
-        "failCode",
-        text,
-        code=row.fail_code or "",
-        sub=formatter.cause % row.result if row.result else "",
-        sub_field="result" if row.result else "",
-    )
+    if not row.result:
+        return make_repeated_cell("failCode", text, "", row.fail_code or "")
+    cause = formatter.cause % row.result
+    return make_repeated_cell("failCode", text, "", row.fail_code or "", cause, "result")
 
 
 def _build_business(row: Reservation, formatter: RowFormatter) -> Cell:
     if not row.busi_result:
-        return Cell("busiResult")
-    return Cell("busiResult", row.busi_result, label=formatter.business)
+        return make_repeated_cell("busiResult")
+    return make_repeated_cell("busiResult", row.busi_result, label=formatter.business)
 
 
 def _export_result(row: Reservation, formatter: RowFormatter) -> str:

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
@@ -25,7 +26,9 @@ from dashboard.reservations.source_bar import (
     explain_order,
 )
 from dashboard.ui.columns import filter_columns
+from dashboard.ui.context_processors import HealthView, build_health
 from dashboard.ui.htmx import Answered
+from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import format_count
@@ -64,17 +67,23 @@ _CHOICES: Final[dict[str, Any]] = {
 }
 
 
+# Markup of filter forms without a filter.
+_filters: dict[tuple[object, ...], SafeString] = {}
+_MOST_FILTERS: Final = 200
+_PAGING: Final = frozenset({"page", "size"})
+
+
 @dataclass
 class ListContext:
-    """Context of `reservations/_results.html` and `_filters.html`."""
+    """Context of the templates in `templates/jinja2/reservations`."""
 
+    form: ReservationFilter
     title: str
     vdn_id: int
     zone_text: str
     refresh_url: str
     clear_url: str
     page: ListPage[Reservation, RowFormatter]
-    ranges: list[dict[str, Any]]
     chips: list[dict[str, str]] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     """Values of the form's hidden inputs: one account each, or many in one."""
@@ -104,6 +113,42 @@ class ListContext:
     hidden: list[tuple[str, str]] = field(default_factory=list)
     """Parameters that the filters keep."""
 
+    @property
+    def headline(self) -> SafeString:
+        """The markup of title, total and buttons."""
+        return render_fragment("reservations/headline.jinja", list=self)
+
+    @property
+    def filters(self) -> SafeString:
+        """The markup of the filter form. Without a filter it is that of any page and reader."""
+        if not self.form.is_valid() or self.page.address.filters or self.form.data.keys() - _PAGING:
+            return render_fragment("reservations/filters.jinja", list=self)
+        size = self.form.data.get("size", "")
+        permissions = self.form.scope.permissions
+        key = (get_language(), self.page.address.path, size, self.zone_text, permissions, self.more)
+        markup = _filters.get(key)
+        if markup is None:
+            markup = render_fragment("reservations/filters.jinja", list=self)
+            if len(_filters) >= _MOST_FILTERS:
+                _filters.clear()
+            _filters[key] = markup
+        return markup
+
+    @property
+    def ranges(self) -> list[dict[str, Any]]:
+        """The quick ranges."""
+        return _build_ranges(self.page.address)
+
+    @property
+    def results(self) -> SafeString:
+        """The markup of the table, or of why there is none, and the pager."""
+        return render_fragment("reservations/results.jinja", list=self)
+
+    @property
+    def health(self) -> HealthView:
+        """The state of CC-iSales."""
+        return build_health(timezone.get_current_timezone())
+
 
 def create_context(
     scope: Scope, form: ReservationFilter, now: datetime, facts: MirrorFacts | None = None
@@ -112,13 +157,13 @@ def create_context(
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
     context = ListContext(
+        form=form,
         title=title,
         vdn_id=scope.vdn.pk,
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         clear_url=address.cleared() if address.filters or not form.is_valid() else "",
         page=_create_page(scope, address, title, facts),
-        ranges=_build_ranges(address),
         agents=form.list_asked_agents(),
         notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_build_candidates(address, form),
@@ -206,7 +251,8 @@ def fill_context(
     if facts is not None and facts.changed:
         for view in context.page.rows:
             # Shown before its first cell; an attribute of the row is out of the reach of CSS there.
-            view.cells[0].title = dict(view.attributes).get("data-mark", "")
+            if word := dict(view.attributes).get("data-mark"):
+                view.cells[0] = replace(view.cells[0], title=word, markup="")
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.bar = build_bar(scope, address, found, formatter.times)
     if facts is not None:
@@ -232,18 +278,18 @@ def fill_context(
     return context
 
 
-def describe_answer(scope: Scope, found: ReservationPage, as_of: datetime) -> Answered:
+def describe_answer(found: ReservationPage, as_of: datetime) -> Answered:
     """Describe all that the markup of this page is made of, for its `ETag`."""
-    vdn = scope.vdn
+    now = timezone.now()
+    fresh = get_isales_settings().page_cache_seconds - (now - as_of).total_seconds()
     return Answered(
         shows=(
-            [list(row.__dict__.values()) for row in found.rows],
+            found.digest or [list(row.__dict__.values()) for row in found.rows],
             *(found.total, found.query.key(), found.complete, found.cut_short),
-            *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
         ),
         as_of=as_of,
-        text=_format_as_of(TimeFormatter(timezone.now()), as_of),
-        shared=get_isales_settings().page_cache_seconds if found.source == "cache" else 0,
+        text=_format_as_of(TimeFormatter(now), as_of),
+        fresh=fresh if found.source in {"live", "cache"} else 0,
     )
 
 

@@ -94,7 +94,7 @@ def fill_panel(
     return create_panel(scope, appoint_id, query) | {
         "called_no": row.called_no or "",
         "state": status.state.value,
-        "state_text": formatter.states[status.state],
+        "state_text": formatter.states[status.state.value],
         "when_text": formatter.format_distance(row, status),
         "dial_text": _("Automatic: dialled from %s, five minutes early.")
         % formatter.times.short(status.dial_at)
@@ -222,7 +222,7 @@ def _build_related_row(
         # Of another task alone.
         "task": (row.task_name or row.task_id or "") if row.task_id != task_id else "",
         "state": status.state.value,
-        "state_text": formatter.states[status.state],
+        "state_text": formatter.states[status.state.value],
         "code": row.fail_code or "",
         "result": formatter.format_code(row.fail_code) if row.fail_code else "",
     }

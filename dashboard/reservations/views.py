@@ -21,6 +21,7 @@ from dashboard.reservations.list_context import ListContext
 from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
 from dashboard.ui.htmx import (
     SeeOther,
+    find_rendered_fragment,
     render_page_or_fragment,
     render_repeatable_fragment,
     wants_fragment,
@@ -41,7 +42,7 @@ from isales_proxy.reservations.query import SourceRefused
 from isales_proxy.reservations.services import ChosenSource, ReservationPage
 
 _LIST: Final = "reservations/list.html"
-_FRAGMENT: Final = "reservations/_fragment.html"
+_FRAGMENT: Final = "reservations/fragment.jinja"
 # Sent by the filters while somebody types.
 _TYPING_HEADER: Final = "X-Callboard-Typing"
 
@@ -50,34 +51,46 @@ _TYPING_HEADER: Final = "X-Callboard-Typing"
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
+    is_repeatable = wants_fragment(request) and _TYPING_HEADER not in request.headers
+    # Each search for a number is counted.
+    if (
+        is_repeatable
+        and "called_no" not in request.GET
+        and (rendered := find_rendered_fragment(request, scope)) is not None
+    ):
+        return rendered
     now = timezone.now()
     form, chosen = _open_list(request, scope, now)
-    if chosen is not None and chosen.from_mirror and chosen.coverage is not None:
-        # The revision decides without the rows; a search by number is recorded each time.
-        is_plain = _TYPING_HEADER not in request.headers and not form.is_ambiguous()
-        if wants_fragment(request) and is_plain and not form.cleaned_data["called_no"]:
-            return render_repeatable_fragment(
-                request,
-                scope,
-                fragment=_FRAGMENT,
-                answered=list_context.describe_mirror(scope, chosen, chosen.coverage),
-                build=lambda: _fetch_list(scope, form, chosen, now).build_context(),
-            )
+    # The revision of the mirror decides without the rows.
+    if (
+        is_repeatable
+        and chosen is not None
+        and chosen.from_mirror
+        and chosen.coverage is not None
+        and not form.is_ambiguous()
+        and not form.cleaned_data["called_no"]
+    ):
+        return render_repeatable_fragment(
+            request,
+            scope,
+            fragment=_FRAGMENT,
+            answered=list_context.describe_mirror(scope, chosen, chosen.coverage),
+            build=lambda: _fetch_list(scope, form, chosen, now).build_context(),
+        )
     answer = _fetch_list(scope, form, chosen, now)
     if (
-        wants_fragment(request)
+        is_repeatable
         and answer.page is not None
         and answer.page.as_of is not None
         and answer.page.mirror is None
         and answer.problem is None
-        and _TYPING_HEADER not in request.headers
         and not answer.form.is_ambiguous()
     ):
         return render_repeatable_fragment(
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=list_context.describe_answer(scope, answer.page, answer.page.as_of),
+            answered=list_context.describe_answer(answer.page, answer.page.as_of),
             build=answer.build_context,
         )
     context, status, problem = answer.build_context(), answer.status, answer.problem
@@ -89,7 +102,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     response = render_page_or_fragment(
         request,
         page=_LIST,
-        fragment="reservations/_kept.html" if keeps_rows else _FRAGMENT,
+        fragment="reservations/kept.jinja" if keeps_rows else _FRAGMENT,
         context=context,
         status=status,
         problem=problem,

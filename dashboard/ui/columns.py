@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from django.utils.functional import Promise
@@ -53,12 +54,21 @@ class Cell:
     url: str = ""
     title: str = ""
     html: SafeString | None = None
+    markup: str = ""
+    """Filled by the first list that renders this cell without a link to a row."""
 
     def export(self) -> str:
         """Return the texts of the cell in one line; "" without content."""
         main = "" if self.main == NOTHING else self.main
         texts = (f"{self.code} {main}".strip(), self.sub)
         return " · ".join(text for text in texts if text)
+
+
+make_repeated_cell = lru_cache(maxsize=4096)(Cell)
+"""Make a cell that other rows and pages have as well: one object, which is rendered once.
+
+For texts that come again, in the reader's language; a row's own number is in a cell of its own.
+"""
 
 
 @dataclass(frozen=True)

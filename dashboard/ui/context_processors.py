@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.requests import get_last_scope, pop_refused_zone
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope, get_scopes
@@ -30,7 +33,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     show the latter alone."""
     return {
         "frame": SimpleLazyObject(lambda: _build_frame(request)),
-        "vendor_health": SimpleLazyObject(lambda: _build_health(_get_zone(request))),
+        "vendor_health": SimpleLazyObject(lambda: build_health(_get_zone(request))),
     }
 
 
@@ -126,18 +129,33 @@ def _build_navigation(request: HttpRequest, scope: Scope) -> list[dict[str, Any]
     ]
 
 
-def _build_health(zone: tzinfo) -> dict[str, str]:
+@dataclass(frozen=True)
+class HealthView:
+    """The state of CC-iSales as the top bar shows it; `at_iso` is when it answered last, or ""."""
+
+    state: str
+    text: str
+    at_iso: str = ""
+
+    @property
+    def markup(self) -> SafeString:
+        """The markup in the top bar."""
+        return render_fragment("components/health.jinja", health=self)
+
+
+def build_health(zone: tzinfo) -> HealthView:
+    """Describe the state of CC-iSales, without a call, with times in `zone`."""
     found = health.get_vendor_health()
     if found.answered_at is None:
         text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
-        return {"state": found.state, "text": text, "at_iso": ""}
+        return HealthView(found.state, text)
     at = TimeFormatter(timezone.now(), zone).clock(found.answered_at)
     text = (
         _("CC-iSales %(ms)s ms · %(at)s") % {"ms": found.ms, "at": at}
         if found.state == "ok"
         else _("Not answering · last answer %(at)s") % {"at": at}
     )
-    return {"state": found.state, "text": text, "at_iso": found.answered_at.isoformat()}
+    return HealthView(found.state, text, found.answered_at.isoformat())
 
 
 def _build_person(user: Any, scope: Scope | None) -> dict[str, str]:

@@ -17,11 +17,11 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from django.utils.translation import get_language
 
+from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy.access import Scope
 from isales_proxy.core.response_cache import hash_key
@@ -56,13 +56,37 @@ class Answered:
     """The answer that a list shows: `as_of` (aware UTC) and its text for the headline.
 
     `shows` is all that the rows are made of; where it is equal, so is the markup within a minute.
-    `shared` is for how many seconds the markup serves the same question of others.
+    `fresh` is for how many seconds more the answer serves the same question, of others as well.
     """
 
     shows: tuple[object, ...]
     as_of: datetime
     text: str
-    shared: float = 0
+    fresh: float = 0
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A fragment that was rendered a moment ago; `content` is None where a 304 answered."""
+
+    etag: str
+    headers: tuple[tuple[str, str], ...]
+    ends: float
+    content: str | None
+
+
+def find_rendered_fragment(request: ReaderRequest, scope: Scope) -> HttpResponse | None:
+    """Return the fragment that answered this question within the cache time, or a 304 for its
+    `ETag`; None without one. Nothing is asked, masked or built.
+
+    Shared only between readers with the same VDN, permissions, agent account, zone and language.
+    """
+    rendered: _Rendered | None = caches["answers"].get(_get_fragment_key(request, scope))
+    if rendered is None or time.time() >= rendered.ends:
+        return None
+    if _is_known(request, rendered.etag):
+        return _finish(HttpResponseNotModified(), rendered)
+    return None if rendered.content is None else _finish(HttpResponse(rendered.content), rendered)
 
 
 def render_repeatable_fragment(
@@ -75,35 +99,51 @@ def render_repeatable_fragment(
 ) -> HttpResponse:
     """Render a fragment with a weak `ETag`; 304 without rendering for `If-None-Match` of it.
 
-    A 304 carries the time of the new answer, by which a page refreshes its age. Markup is shared
-    only between readers with the same VDN, permissions, agent account, zone and language.
+    A 304 carries the time of the new answer, by which a page refreshes its age. What is answered is
+    kept for `find_rendered_fragment`.
     """
-    shown = (
-        request.get_full_path(),
-        scope.vdn.pk,
-        sorted(scope.permissions),
-        scope.agent_account,
-        str(scope.zone),
-        get_language(),
-        int(time.time()) // _MINUTE,
-        *answered.shows,
+    key = _get_fragment_key(request, scope)
+    etag = f'W/"{hash_key(f"{key}|{answered.shows!r}")}"'
+    is_known = _is_known(request, etag)
+    rendered = _Rendered(
+        etag,
+        (
+            ("ETag", etag),
+            ("X-As-Of", answered.as_of.isoformat(timespec="milliseconds")),
+            ("X-As-Of-Text", quote(answered.text)),
+            ("Vary", "HX-Request, Cookie"),
+            ("Cache-Control", "private, no-store"),
+        ),
+        time.time() + answered.fresh,
+        None if is_known else render_fragment(fragment, request=request, **build()),
     )
-    etag = f'W/"{hash_key(repr(shown))}"'
-    if etag in parse_etags(request.headers.get("If-None-Match", "")):
-        response: HttpResponse = HttpResponseNotModified()
-    else:
-        key = f"fragment:{hash_key(f'{etag}|{answered.as_of.isoformat()}')}"
-        content = caches["answers"].get(key) if answered.shared else None
-        if content is None:
-            content = str(render_to_string(fragment, build(), request))
-            if answered.shared:
-                caches["answers"].set(key, content, answered.shared)
-        response = HttpResponse(content)
-    response.headers["ETag"] = etag
-    response.headers["X-As-Of"] = answered.as_of.isoformat(timespec="milliseconds")
-    response.headers["X-As-Of-Text"] = quote(answered.text)
-    patch_vary_headers(response, ["HX-Request", "Cookie"])
-    return make_private(response)
+    if answered.fresh > 0:
+        caches["answers"].set(key, rendered, answered.fresh)
+    return _finish(
+        HttpResponseNotModified() if is_known else HttpResponse(rendered.content), rendered
+    )
+
+
+def _get_fragment_key(request: ReaderRequest, scope: Scope) -> str:
+    """Name the question, its reader's rights, zone and language, the VDN's settings, the minute."""
+    vdn = scope.vdn
+    question = (
+        request.get_full_path(),
+        *(vdn.pk, vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace_seconds),
+        *(sorted(scope.permissions), scope.agent_account, str(scope.zone), get_language()),
+        int(time.time()) // _MINUTE,
+    )
+    return f"fragment:{hash_key(repr(question))}"
+
+
+def _is_known(request: ReaderRequest, etag: str) -> bool:
+    return etag in parse_etags(request.headers.get("If-None-Match", ""))
+
+
+def _finish(response: HttpResponse, rendered: _Rendered) -> HttpResponse:
+    for name, value in rendered.headers:
+        response.headers[name] = value
+    return response
 
 
 def render_page_or_fragment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -68,7 +68,11 @@ class ListUrl:
         """Return the query string, optionally with another page or size."""
         cursor = self.cursor if page is None and size is None else ()
         parameters = self._list_view_parameters(page or self.page, size or self.size)
-        return _encode([*self.filters, *parameters, *cursor])
+        if self.view or cursor:
+            return _encode([*self.filters, *parameters, *cursor])
+        # A pager asks a dozen times; what is added is numbers and a key.
+        parts = [f"{name}={value}" for name, value in parameters]
+        return "&".join([_encode_filters(self.filters), *parts] if self.filters else parts)
 
     def at(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the address, optionally with another page or size."""
@@ -136,6 +140,11 @@ def join_agents(pairs: Pairs) -> Pairs:
 
 def _encode(pairs: Pairs) -> str:
     return urlencode(join_agents(pairs), safe=",")
+
+
+@lru_cache(maxsize=200)
+def _encode_filters(filters: tuple[tuple[str, str], ...]) -> str:
+    return _encode(list(filters))
 
 
 def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:

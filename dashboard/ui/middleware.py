@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import structlog
 from allauth.account.adapter import get_adapter
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.db import DatabaseError
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
@@ -20,6 +24,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
+from django_structlog.signals import bind_extra_request_finished_metadata
 from prometheus_client import Histogram
 
 from isales_proxy.audit import services as audit
@@ -87,6 +92,23 @@ class CompressionMiddleware(GZipMiddleware):
         return super().process_response(request, response)
 
 
+class PolicyMiddleware(CSPMiddleware):
+    """Sets the content security policy, whose text is built once: no page of ours changes it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)
+        self._policy = build_policy()
+
+    def process_response(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - the signature of the middleware
+        response: HttpResponseBase,
+    ) -> HttpResponseBase:
+        """Add the header."""
+        response.headers.setdefault(HEADER, self._policy)
+        return response
+
+
 class NoStoreMiddleware:
     """Sets `Cache-Control: private, no-store` on responses without the header.
 
@@ -114,10 +136,11 @@ class UrlValidationMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         query = request.META.get("QUERY_STRING", "")
-        # The log-in page carries the requested address as a parameter, encoded a second time.
-        longest = LONGEST_ADDRESS * (2 if request.path == reverse(settings.LOGIN_URL) else 1)
-        if len(query) > longest:
-            return _refuse(request, 414)
+        if len(query) > LONGEST_ADDRESS:
+            # The log-in page carries the requested address as a parameter, encoded a second time.
+            is_login = request.path == reverse(settings.LOGIN_URL)
+            if len(query) > LONGEST_ADDRESS * (2 if is_login else 1):
+                return _refuse(request, 414)
         if query.count("&") >= MOST_PARAMETERS:
             return _refuse(request, 422)
         raw = unquote_to_bytes(query.replace("+", " "))
@@ -198,6 +221,11 @@ class RequestLogMiddleware(RequestMiddleware):
         """Bind the user ID, unless the database is away: `/healthz` must answer without it."""
         with suppress(DatabaseError):
             RequestMiddleware.bind_user_id(request)
+
+
+@receiver(bind_extra_request_finished_metadata)
+def _add_user_agent(request: HttpRequest, log_kwargs: dict[str, Any], **_more: Any) -> None:
+    log_kwargs["user_agent"] = request.META.get("HTTP_USER_AGENT")
 
 
 class ReaderMiddleware:

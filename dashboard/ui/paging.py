@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.formats import number_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_url import ListUrl, join_agents
 from isales_proxy.client.queries import MAX_PAGE
 from isales_proxy.core.settings import get_isales_settings
@@ -18,7 +20,7 @@ _NEIGHBOURS: Final = 1
 
 @dataclass(frozen=True)
 class Pager:
-    """Context of `components/_pager.html`; an address is "" if there is no such page."""
+    """Context of `components/pager.jinja`; an address is "" if there is no such page."""
 
     text: str
     page: int
@@ -30,6 +32,11 @@ class Pager:
     sizes: list[dict[str, Any]]
     goto_action: str
     goto_hidden: list[tuple[str, str]]
+
+    @property
+    def markup(self) -> SafeString:
+        """The markup of the pager."""
+        return render_fragment("components/pager.jinja", pager=self)
 
 
 def explain_empty(*, past: bool, filtered: bool) -> str:

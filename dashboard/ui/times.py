@@ -7,14 +7,15 @@ go back, are followed by their offset from UTC.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 _QUARTER: Final = 900
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -28,11 +29,10 @@ class TimeFormatter:
         self.zone = zone or timezone.get_current_timezone()
         self._days: dict[date, str] = {}
         self.today = now.astimezone(self.zone).date()
-        self._in = (_("in %d min"), _("in %d h"), _("in %d d"))
-        self._ago = (_("%d min ago"), _("%d h ago"), _("%d d ago"))
-        self._late = (_("%d min late"), _("%d h late"), _("%d d late"))
-        self._now, self._just_late = _("now"), _("just overdue")
-        self._seconds_ago, self._just_now = _("%d s ago"), _("just now")
+        texts = _translate_texts(get_language())
+        self._in, self._ago, self._late = texts.ahead, texts.ago, texts.late
+        self._now, self._just_late = texts.now, texts.just_late
+        self._seconds_ago, self._just_now = texts.seconds_ago, texts.just_now
 
     @property
     def zone_text(self) -> str:
@@ -116,12 +116,41 @@ class TimeFormatter:
     def _format_day(self, day: date) -> str:
         text = self._days.get(day)
         if text is None:
-            with_year = day.year != self.today.year
-            style = (
-                pgettext("date format", "j M Y") if with_year else pgettext("date format", "j M")
-            )
-            text = self._days[day] = date_format(day, style)
+            text = _format_date(get_language(), day, day.year != self.today.year)
+            self._days[day] = text
         return text
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Texts of one language: in minutes, hours, days; and of less than a minute."""
+
+    ahead: tuple[str, str, str]
+    ago: tuple[str, str, str]
+    late: tuple[str, str, str]
+    now: str
+    just_late: str
+    seconds_ago: str
+    just_now: str
+
+
+@lru_cache(maxsize=16)
+def _translate_texts(_language: str | None) -> _Texts:
+    return _Texts(
+        ahead=(_("in %d min"), _("in %d h"), _("in %d d")),
+        ago=(_("%d min ago"), _("%d h ago"), _("%d d ago")),
+        late=(_("%d min late"), _("%d h late"), _("%d d late")),
+        now=_("now"),
+        just_late=_("just overdue"),
+        seconds_ago=_("%d s ago"),
+        just_now=_("just now"),
+    )
+
+
+@lru_cache(maxsize=2000)
+def _format_date(_language: str | None, day: date, with_year: bool) -> str:
+    style = pgettext("date format", "j M Y") if with_year else pgettext("date format", "j M")
+    return date_format(day, style)
 
 
 @lru_cache(maxsize=50_000)

@@ -8,6 +8,7 @@ from isales_proxy.access.scope import (
     enter,
     get_scopes,
     list_scopes,
+    load_user,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "enter",
     "get_scopes",
     "list_scopes",
+    "load_user",
 ]

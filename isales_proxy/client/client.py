@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 from .config import TransportConfig
 from .envelopes import Payload
@@ -209,7 +211,9 @@ class Client:
             self._transport.observer.drift(operation.name, rows_name, "oversize")
         if rows and size * (page - 1) + len(rows) > total:
             self._transport.observer.drift(operation.name, total_name, "too_small")
-        return Page(items=items, total=total, page=page, size=size)
+        # Version 2 of the format is the last in which equal values have equal bytes.
+        digest = hashlib.blake2b(marshal.dumps(cast("Any", rows), 2), digest_size=16).hexdigest()
+        return Page(items=items, total=total, page=page, size=size, digest=digest)
 
     def _items(
         self,

@@ -48,15 +48,15 @@ def keep_ends(digits: Sequence[str]) -> str:
     """Keep the first three and last four of eleven digits or more, about half of fewer, none of
     four. Nothing is kept of numerals that stand for more than one digit.
     """
-    count = len(digits)
-    if count <= _HIDES_ALL_UP_TO or not all(digit.isdecimal() for digit in digits):
+    count, joined = len(digits), "".join(digits)
+    if count <= _HIDES_ALL_UP_TO or not joined.isdecimal():
         return MASK * min(count, MOST_MASKS)
     head, tail = _HEAD, _TAIL
     if count < _LONG:
         tail = min(_SHORT_TAIL, count // 2)
         head = count // 2 - tail
     hidden = min(count - head - tail, MOST_MASKS)
-    return "".join([*digits[:head], MASK * hidden, *digits[count - tail :]])
+    return f"{joined[:head]}{MASK * hidden}{joined[count - tail :]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

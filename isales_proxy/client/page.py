@@ -15,12 +15,16 @@ MAX_SWEEP_PAGES = 200
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows of one page; ``total`` counts the rows of all pages, ``page`` counts from 1."""
+    """Rows of one page; ``total`` counts the rows of all pages, ``page`` counts from 1.
+
+    ``digest`` is equal for equal rows as sent; "" where it was not made.
+    """
 
     items: tuple[T, ...]
     total: int
     page: int
     size: int
+    digest: str = ""
 
     @property
     def pages(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,12 +21,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from .errors import BadAnswer
 from .ie_data import IeData, parse_ie_data
 from .redaction import field_name
-from .values import Code, Data, Flag, Moment, Numbers, Text, plain, storable
+from .values import (
+    Code,
+    Data,
+    Flag,
+    Moment,
+    Numbers,
+    Text,
+    plain,
+    read_moment,
+    read_text,
+    storable,
+)
 
 Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind)."""
 
 _MAX_UNKNOWN_NAMES = 20
+_SHORT = 64
+_MISSING: Any = object()
 
 
 class Record(BaseModel):
@@ -100,9 +114,26 @@ class CallDatum(Record):
         return parse_ie_data(self.ie_data or "")
 
 
+V = TypeVar("V", bound=Reservation)
+
+
 def parse_reservation(row: object) -> tuple[Reservation, Drift]:
     """One row of ``appoint/list``. Raises `BadAnswer` when it is not an object."""
-    return _parse(Reservation, _RESERVATION, row)
+    values = _read_documented(row) if type(row) is dict else None
+    if values is None:
+        return _parse(Reservation, _RESERVATION, row)
+    return create_reservation(Reservation, values), ()
+
+
+def create_reservation(kind: type[V], values: dict[str, Any]) -> V:
+    """Make a record of values that were read before, all of them by our names; checks nothing."""
+    record = kind.__new__(kind)
+    set_slot = object.__setattr__
+    set_slot(record, "__dict__", values)
+    set_slot(record, "__pydantic_fields_set__", _RESERVATION_NAMES)
+    set_slot(record, "__pydantic_extra__", {})
+    set_slot(record, "__pydantic_private__", None)
+    return record
 
 
 def parse_result_code(row: object) -> tuple[ResultCode, Drift]:
@@ -176,6 +207,64 @@ _CALL_DATUM = _Shape(
     # The vendor's example leaves the version out.
     optional=frozenset({"version", "callData", "callerNumber", "ieData"}),
 )
+
+
+_RESERVATION_NAMES = set(Reservation.model_fields)
+_NOTHING: Mapping[str, Any] = dict.fromkeys(Reservation.model_fields)
+# The vendor's name and ours, of the fields of each documented type.
+_TEXTS, _MOMENTS, _FLAGS = (
+    tuple(
+        (theirs, ours)
+        for theirs, ours in _RESERVATION.fields.items()
+        if _RESERVATION.types[theirs] is kind
+    )
+    for kind in (str, int, bool)
+)
+# Names, tasks and codes are the same in many rows.
+_read_short_text = lru_cache(maxsize=4096)(read_text)
+
+
+def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Read a row that is as documented, as nearly all are; ``None`` for one that is not."""
+    if not _are_documented(tuple(row)):
+        return None
+    values = dict(_NOTHING)
+    get = row.get
+    for theirs, ours in _TEXTS:
+        value = get(theirs)
+        if type(value) is str:
+            if len(value) > _SHORT:
+                return None
+            found = _read_short_text(value)
+            if found is None and value:
+                return None
+            values[ours] = found
+        elif value is not None:
+            return None
+    for theirs, ours in _MOMENTS:
+        value = get(theirs)
+        if type(value) is int:
+            moment = read_moment(value)
+            if moment is None:
+                return None
+            values[ours] = moment
+        elif value is not None:
+            return None
+    for theirs, ours in _FLAGS:
+        value = get(theirs)
+        if type(value) is bool:
+            values[ours] = value
+        elif value is not None:
+            return None
+    return values
+
+
+@lru_cache(maxsize=256)
+def _are_documented(names: tuple[str, ...]) -> bool:
+    """Tell whether these are all fields that a row may not lack, and none but documented ones."""
+    needed = _RESERVATION.fields.keys() - _RESERVATION.optional
+    return needed <= set(names) <= _RESERVATION.fields.keys()
+
 
 R = TypeVar("R", bound=Record)
 

@@ -6,7 +6,8 @@ Only frozen records, tuples and texts belong here: every reader gets the very sa
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -16,9 +17,13 @@ from django.core.cache.backends.locmem import LocMemCache
 class ObjectCache(LocMemCache):
     """Cache of immutable objects within one process."""
 
-    # Of Django's class, whose stubs name neither.
+    # Of Django's class, whose stubs name none of them.
     _cache: Any
     _expire_info: dict[str, float | None]
+    _lock: Lock
+    _set: Callable[[str, Any, float | None], None]
+    _cull: Callable[[], None]
+    _has_expired: Callable[[str], bool]
 
     def add(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import ClassVar
 
-from django.db import models
+from django.db import connection, models
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.models.vdns import Vdn
@@ -123,7 +124,23 @@ class CodeNote(models.Model):
 
 
 class CodeOccurrenceQuerySet(models.QuerySet["CodeSighting"]):
-    """Reads of the occurrences."""
+    """The occurrences: reads, and the write of many."""
+
+    def store(self, rows: Iterable[tuple[int, str, str, date]]) -> None:
+        """Store VDN, code, row and day of each, or its day where it is there already.
+
+        By hand, since `bulk_create` takes five times as long, within somebody's page.
+        """
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO {self.model._meta.db_table} (vdn_id, code, row, day)"  # noqa: S608, SLF001 - of the model
+                " VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT (vdn_id, code, row) DO UPDATE SET day = excluded.day",
+                [
+                    (vdn, code, row, connection.ops.adapt_datefield_value(day))
+                    for vdn, code, row, day in rows
+                ],
+            )
 
     def after(self, day: date, *, vdn: Vdn) -> CodeOccurrenceQuerySet:
         """Occurrences in a VDN after a UTC day."""

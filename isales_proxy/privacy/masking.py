@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from isales_proxy.client import number_rules
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.privacy.field_policies import RESERVATION, Content
 from isales_proxy.privacy.phone_numbers import get_digits
 
 _FEWEST_OF_AN_OWN: Final = 4
 # A code of fewer digits is part of one number in a thousand by chance.
 _FEWEST_OF_A_PART: Final = 5
+# Characters of a text whose numerals are counted once.
+_SHORT: Final = 64
 _CUSTOMER_ID: Final = re.compile(
     r'"(?:customer|cust)(?:[ _-]?(?:id|no))?"\s*:\s*"(?P<id>[a-z]{1,4}[-_]?[0-9]{1,8})"',
     re.ASCII | re.IGNORECASE,
@@ -35,6 +37,8 @@ OwnNumbers = tuple[str, ...]
 
 def mask_number(text: str) -> str:
     """Mask the content of a field that holds a number; only digits and a plus can stay of it."""
+    if text.isascii() and (bare := text.removeprefix("+")).isdigit():
+        return ("+" if text.startswith("+") else "") + number_rules.keep_ends(bare)
     if not text.strip():
         return text
     characters = [character for character in text if character.isalnum()]
@@ -48,6 +52,8 @@ def mask_number(text: str) -> str:
 
 def mask_text(text: str, own: OwnNumbers = ()) -> str:
     """Mask every number in a text, those in `own` included."""
+    if len(text) <= _SHORT and _count_numerals(text) < _FEWEST_OF_AN_OWN:
+        return text
     parts: list[str] = []
     kept = 0
     for start, end in _find_customer_ids(text, own):
@@ -71,6 +77,11 @@ def _find_customer_ids(text: str, own: OwnNumbers) -> Iterator[tuple[int, int]]:
 
 def mask_code(code: str, own: OwnNumbers = ()) -> str:
     """Mask a code only if it is longer than vendor codes are, or part of an own number."""
+    if code.isascii() and len(code) < _FEWEST_OF_A_PART:
+        return code
+    if code.isascii() and code.isdigit() and len(code) <= number_rules.MOST_IN_A_CODE:
+        hidden = any(each in code or code in each for each in own)
+        return _mask_runs(code, own) if hidden else code
     numerals = number_rules.list_numerals(code)
     if len(numerals) > number_rules.MOST_IN_A_CODE or (
         len(numerals) >= _FEWEST_OF_A_PART and _reveals_own(numerals, own)
@@ -122,15 +133,11 @@ def mask_reservation(row: R) -> R:
     The fields that a subclass adds hold no texts and stay.
     """
     own = get_own_numbers((row.called_no, row.caller_no))
-    masked: dict[str, Any] = {}
-    for field in RESERVATION:
-        value = getattr(row, field.name)
-        masked[field.name] = (
-            _MASK_BY_CONTENT[field.holds](value, own)
-            if value and field.holds in _MASK_BY_CONTENT
-            else value
-        )
-    return cast("R", type(row).model_construct(**(row.__dict__ | masked)))
+    masked = row.__dict__.copy()
+    for name, mask in _MASKED_FIELDS:
+        if value := masked[name]:
+            masked[name] = mask(value, own)
+    return create_reservation(type(row), masked)
 
 
 def remove_number(value: Any, digits: str) -> Any:
@@ -178,6 +185,17 @@ _MASK_BY_CONTENT: Final[Mapping[Content, Callable[[str, OwnNumbers], str]]] = {
     Content.TEXT: mask_text,
     Content.CODE: mask_code,
 }
+_MASKED_FIELDS: Final = tuple(
+    (field.name, _MASK_BY_CONTENT[field.holds])
+    for field in RESERVATION
+    if field.holds in _MASK_BY_CONTENT
+)
+
+
+@lru_cache(maxsize=4096)
+def _count_numerals(text: str) -> int:
+    """Count the numerals of a short text; names, tasks and codes come again and again."""
+    return len(number_rules.list_numerals(text))
 
 
 def _mask_field(value: Any, content: Content | None, own: OwnNumbers) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Final
 
 from isales_proxy.core.input_cleaning import clean_number
+
+_NO_DIGITS: Final = re.compile(r"[^0-9]+")
 
 FEWEST_DIGITS: Final = 7
 """Digits of a complete number; without the right to see numbers only complete ones are searched."""
@@ -14,6 +17,8 @@ FEWEST_DIGITS: Final = 7
 
 def get_digits(text: str) -> str:
     """Return the decimal digits of any script in a text as ASCII; equal for equal numbers."""
+    if text.isascii():
+        return text if text.isdigit() else _NO_DIGITS.sub("", text)
     return "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
 
 

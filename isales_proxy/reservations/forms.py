@@ -25,6 +25,7 @@ from isales_proxy.core.form_fields import (
     LocalTimeField,
     PageFilter,
     PlainTextField,
+    SharedFields,
     format_local_time,
     refuse_control_characters,
 )
@@ -377,6 +378,10 @@ class ReservationFilter(PageFilter):
             before=found["before"],
             jump=found["jump"],
         )
+
+
+# Whether a person may choose agents is said by leaving the field out, never by changing it.
+ReservationFilter.base_fields = SharedFields(ReservationFilter.base_fields)
 
 
 class SeenForm(CleanedInput, forms.Form):

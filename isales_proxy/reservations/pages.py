@@ -86,7 +86,8 @@ class ReservationPage:
     mirror, the oldest answer that the page rests on. `complete` is False when rows outside the
     person's scope were withheld or, with `cut_short`, when there were too many rows to look
     through; for the mirror it tells whether the list is known to be all. `error` is why there is
-    no newer answer (source "stale"). `coverage` is that of a VDN with a mirror.
+    no newer answer (source "stale"). `coverage` is that of a VDN with a mirror. `digest` is equal
+    for equal rows of the vendor, "" where there is none.
     """
 
     rows: tuple[Reservation, ...]
@@ -99,6 +100,7 @@ class ReservationPage:
     cut_short: bool = False
     coverage: Coverage | None = None
     mirror: MirrorFacts | None = field(default=None)
+    digest: str = ""
 
 
 class ListChanged(RuntimeError):

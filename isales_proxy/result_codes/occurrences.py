@@ -20,16 +20,16 @@ from isales_proxy.result_codes.history import MAX_CODE_LENGTH
 DAYS: Final = 7
 _KEPT_DAYS: Final = 8
 _MAX_REMEMBERED: Final = 50_000
-_Occurrence = tuple[int, str, str]
-
 # Pages are not to wait for a transaction each: what is new is written together, in seconds.
 _WRITTEN_EVERY: Final = 10
 _MOST_WAITING: Final = 500
+# VDN, code as the vendor sent it, ID of the reservation.
+_Occurrence = tuple[int, str, str]
 
 # Occurrences recorded by this process, and the day: a row shown again costs no query.
 _known: dict[_Occurrence, date] = {}
-# Those of them that are not in the database yet.
-_waiting: dict[_Occurrence, date] = {}
+# Those of them that are not in the database yet, with their rows.
+_waiting: dict[_Occurrence, tuple[Reservation, date]] = {}
 _written_at = 0.0
 _lock = threading.Lock()
 
@@ -38,21 +38,20 @@ def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     """Record the codes of these rows. New ones are written with those of other pages, at most once
     in ten seconds; a failure is logged.
     """
-    day = _get_day()
-    fresh: dict[_Occurrence, date] = {}
-    for row in rows:
-        if row.fail_code and row.appoint_id:
-            # Most rows were recorded before, which costs less to find out than anything else.
-            code = row.fail_code.replace("\x00", "")[:MAX_CODE_LENGTH]
-            key = (vdn.pk, code, _fingerprint(row.appoint_id))
-            if _known.get(key) != day and _is_code(row, row.fail_code):
-                fresh[key] = day
+    day, number = _get_day(), vdn.pk
+    fresh = {
+        key: (row, day)
+        for row in rows
+        if (code := row.fail_code)
+        and (ident := row.appoint_id)
+        and _known.get(key := (number, code, ident)) != day
+    }
     if not fresh:
         return
     with _lock:
         if len(_known) + len(fresh) > _MAX_REMEMBERED:
             _known.clear()
-        _known.update(fresh)
+        _known.update(dict.fromkeys(fresh, day))
         _waiting.update(fresh)
     if len(_waiting) >= _MOST_WAITING or time.monotonic() - _written_at >= _WRITTEN_EVERY:
         _write()
@@ -62,27 +61,26 @@ def _write() -> None:
     """Write what waits; on a failure it is recorded anew when it is seen again."""
     global _written_at
     with _lock:
-        # Sorted, so that two processes at once do not deadlock.
-        new = sorted(_waiting.items())
+        new = dict(_waiting)
         _waiting.clear()
         _written_at = time.monotonic()
-    if not new:
-        return
-    rows = [CodeSighting(vdn_id=vdn, code=code, row=row, day=day) for (vdn, code, row), day in new]
-    written = optional_write(
-        lambda: CodeSighting.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["vdn", "code", "row"],
-            update_fields=["day"],
-        ),
-        "codes_not_counted",
-        count=len(new),
+    # Sorted, so that two processes at once do not deadlock.
+    rows = sorted(
+        {
+            (vdn, code.replace("\x00", "")[:MAX_CODE_LENGTH], _fingerprint(ident)): day
+            for (vdn, code, ident), (row, day) in new.items()
+            if _is_code(row, code)
+        }.items()
     )
-    if not written:
-        with _lock:
-            for key, _day in new:
-                _known.pop(key, None)
+    if not rows or optional_write(
+        lambda: CodeSighting.objects.store((*key, day) for key, day in rows),
+        "codes_not_counted",
+        count=len(rows),
+    ):
+        return
+    with _lock:
+        for key in new:
+            _known.pop(key, None)
 
 
 def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:

@@ -131,7 +131,9 @@ def test_a_page_of_many_rows_costs_one_call_and_few_queries(
     clock: Any, vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
 ) -> None:
     supervisor = as_role("supervisor")
-    supervisor.get(LIST)
+    # The first one reads the table of codes, which changes the VDN that the second one reads anew.
+    for _ in range(2):
+        supervisor.get(LIST)
     vendor.calls.clear()
     with django_assert_max_num_queries(6):
         body = supervisor.get(LIST, {"size": "50", "page": "2"}).json()

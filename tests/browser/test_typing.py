@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.browser.conftest import Seat, Sit, log_in
-from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
@@ -145,6 +144,5 @@ def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
     expect(page.locator("[name=password1]")).to_have_value("")
     assert "username=wei" in sent[-1]
     assert "secret" not in "".join(sent)
-    assert violations(page) == []
     page.get_by_role("button", name="Start over").click()
     expect(page.locator("[name=username]")).to_have_value("")

@@ -70,7 +70,7 @@ def panel(client: Any, appoint_id: str, part: str = "", *, language: str = "en")
 def changes(text: str) -> list[tuple[str, str]]:
     """Each change of the panel and its text."""
     parts = re.split(r'data-change="([\w-]+)"', text.partition("</ol>")[0])
-    texts = (" ".join(re.sub(r"<[^>]+>", " ", part).split()) for part in parts[2::2])
+    texts = (" ".join(re.sub(r"<[^>]*(>|$)", " ", part).split()) for part in parts[2::2])
     return list(zip(parts[1::2], (each.partition("> ")[2] for each in texts), strict=True))
 
 

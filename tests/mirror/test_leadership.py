@@ -19,13 +19,12 @@ from isales_proxy.models.mirror import (
     MirrorSuppression,
     MirrorVersion,
     Phase,
-    VendorCalls,
 )
 from isales_proxy.reservations import forgetting, tiers
 from isales_proxy.reservations.leadership import LEASE
 from isales_proxy.reservations.sweeps import NOT_LEADING, compare_live_page
 from isales_proxy.simulator import Simulator
-from isales_proxy.vendor.call_budget import record_person_call
+from isales_proxy.vendor import call_budget
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 HOUR = timedelta(hours=1)
@@ -189,14 +188,18 @@ def test_forgotten_number_stays_away(vdn: Vdn) -> None:
     assert not MirrorVersion.objects.filter(called_no=number).exists()
 
 
-def test_people_go_before_the_mirror(vdn: Vdn, settings: Any) -> None:
+def test_people_go_before_the_mirror(
+    vdn: Vdn, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A person's calls come out of the same budget, and the mirror waits for it."""
     vendor = make_vendor(vdn)
     settings.ISALES = settings.ISALES.__class__(base_url="https://vendor.example", access_key="a")
     allowed = settings.ISALES.calls_per_minute * 10
-    for _each in range(3):
-        record_person_call(88, vendor.clock.now)
-    VendorCalls.objects.filter(by_people__gt=0).update(by_people=allowed)
+    monkeypatch.setattr(call_budget, "_stored_at", -100.0)
+    for _each in range(allowed):
+        call_budget.record_person_call(88)
+    call_budget.store_person_calls(vendor.clock.now)
+    assert call_budget.count_calls(88, vendor.clock.now).by_people == allowed
     calls = vendor.calls
     vendor.run(120)
     assert vendor.calls - calls < 20

@@ -100,7 +100,7 @@ def test_row_deleted_in_the_read_part_and_one_added_in_the_unread(vdn: Vdn) -> N
     ],
 )
 def test_moved_row_is_never_gone(vdn: Vdn, filter_: str, target: int | None) -> None:
-    """M15 to M18 and M25: to an earlier leaf, a later one, no time, out of the horizon; and back."""
+    """M15 to M18 and M25: to another leaf, to no time, out of the horizon; and back."""
     vendor = make_vendor(vdn, number_filter=filter_)
     vendor.data.move(get_id(30), None if target is None else get_time(target) + 1)
     vendor.run_round()
@@ -144,7 +144,8 @@ def test_row_is_gone_returned_and_gone(vdn: Vdn) -> None:
         vendor.run_round()
         row = get_row(7)
         assert row.phase == Phase.GONE
-        assert row.gone_after and row.gone_by
+        assert row.gone_after
+        assert row.gone_by
         assert row.gone_after <= removed_at <= row.gone_by
         vendor.data.put_back(get_id(7))
         vendor.run_round()
@@ -292,5 +293,6 @@ def test_rows_before_the_mirrored_time_are_counted(vdn: Vdn) -> None:
     state = vendor.run_round()
     assert (state.count_total, state.count_before, state.count_within) == (61, 1, 60)
     first = MirrorLeaf.objects.filter(kind="time").order_by("begin")[0]
-    assert first.begin and first.begin > FIRST_TIME
+    assert first.begin
+    assert first.begin > FIRST_TIME
     assert first.begin < datetime(2025, 12, 1, tzinfo=AT.tzinfo)

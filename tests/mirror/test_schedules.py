@@ -1,4 +1,4 @@
-"""M2: random schedules of changes and faults. `make soak` plays thousands; seeds are their names."""
+"""M2: random schedules of changes and faults; `make soak` plays thousands."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_counting_that_fails_costs_no_rows(
 
     add(vendor, "1")
     with monkeypatch.context() as patched:
-        patched.setattr(CodeSighting.objects, "bulk_create", refuse)
+        patched.setattr(CodeSighting.objects, "store", refuse)
         answer = supervisor.get(LIST, {"called_no": "7000"})
         assert counts() == {}
     assert answer.status_code == 200

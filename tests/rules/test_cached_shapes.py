@@ -15,7 +15,7 @@ from isales_proxy.outbound.directory import Names
 from isales_proxy.reservations.live import FoundReservation
 
 SHAPES = {
-    "isales_proxy.client.page.Page": "items total page size",
+    "isales_proxy.client.page.Page": "items total page size digest",
     "isales_proxy.core.metrics.LastCall": "operation outcome at seconds",
     "isales_proxy.core.response_cache._Kept": "value at",
     "isales_proxy.outbound.directory.Names": "agents tasks",
@@ -29,7 +29,7 @@ SHAPES = {
     "isales_proxy.diagnostics.report.Section": ("name title facts address status asked_at differs"),
     "isales_proxy.diagnostics.report.Report": "vdn_id at by versions interfaces details",
 }
-OF_VERSION = 3
+OF_VERSION = 4
 DOCTOR = (report.Fact, report.Section, report.Report)
 
 

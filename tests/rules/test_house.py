@@ -16,7 +16,9 @@ from dashboard import catalog
 from tests.support.cases import cases
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKUP = sorted((ROOT / "templates").rglob("*.html"))
+MARKUP = sorted(
+    path for suffix in ("html", "jinja") for path in (ROOT / "templates").rglob(f"*.{suffix}")
+)
 LONGEST_FILE = 500
 SHORTEST_MODULE = 60
 # Modules whose place Django, gunicorn or the vendor's documents decide.
@@ -94,7 +96,7 @@ def test_vendored_files_are_what_they_claim(folder: Path) -> None:
 def test_the_sprite_holds_the_icons_in_use_and_no_other() -> None:
     sprite = (ROOT / "static" / "icons.svg").read_text("utf-8")
     markup = "\n".join(path.read_text("utf-8") for path in MARKUP)
-    used = set(re.findall(r'_icon\.html" with name="([a-z0-9-]+)"', markup))
+    used = set(re.findall(r'(?:_icon\.html" with name=|\bicon\()"([a-z0-9-]+)"', markup))
     assert set(re.findall(r'<symbol id="tabler-([a-z0-9-]+)"', sprite)) == used
 
 

@@ -31,6 +31,7 @@ LARGE_FILE = (
     + HOST
     + b"\r\n"
 )
+FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT"
 MULTIPART = b"Content-Type: multipart/form-data; boundary=x\r\n"
 FILE = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
 SLOW = {
@@ -231,3 +232,13 @@ def test_what_is_under_way_at_the_end_is_answered(tmp_path: Path) -> None:
             asking.join()
             assert server.wait(30) == 0
         assert [answer.status_code for answer in answers] == [200]
+
+
+def test_connection_stays_open_after_an_answer_without_a_body(base: str) -> None:
+    with closing(HTTPConnection(base.partition("//")[2], timeout=30)) as line:
+        line.request("GET", "/static/css/app.css", headers={"If-Modified-Since": FUTURE})
+        answer = line.getresponse()
+        assert (answer.status, answer.read()) == (304, b"")
+        assert not answer.will_close
+        line.request("GET", "/healthz")
+        assert line.getresponse().status == 200

@@ -1,5 +1,5 @@
-"""Random schedules for the mirror: a vendor of random habits whose rows change between any two calls,
-and what must be true of the mirror afterwards.
+"""Random schedules for the mirror: a vendor of random habits whose rows change between any two
+calls, and what must be true of the mirror afterwards.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class _Schedule:
                 times = self._events[version.row.appoint_id or "", event]
                 after = version.after or AT - MINUTE
                 if not any(after <= time <= version.by for time in times):
-                    return f"{version.row.appoint_id[-3:]} {kind} in ({version.after}, {version.by}], but {times}"
+                    interval = f"({version.after}, {version.by}]"
+                    return f"row {version.row.appoint_id} {kind} in {interval}, but {times}"
         return ""
 
     def _before_call(self, _query: ReservationQuery) -> None:

@@ -182,7 +182,7 @@ def filled(vendor: Simulator, people: dict[str, User]) -> None:
 
 
 @hypothesis.settings(
-    max_examples=30,
+    max_examples=24,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     report_multiple_bugs=False,

@@ -13,6 +13,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import requests
 import stamina
+from requests.structures import CaseInsensitiveDict
 
 from ..auth import percent
 from ..breaker import Breaker, State
@@ -40,7 +42,7 @@ from .authenticators import Authenticator, Bearer, C2Signer, Open, Outgoing, Pro
 from .failures import HTTP_ERRORS, sending_failure
 from .response_body import Answer, Received, open_answer, read_body, read_date
 from .retry import RetryPolicy
-from .sessions import PooledSession, SessionPool, tls_context
+from .sessions import Adapter, PooledSession, SessionPool, tls_context
 
 USER_AGENT = "callboard"
 
@@ -267,12 +269,12 @@ class Transport:
         Gives status, payload and the vendor's date of the answer.
         """
         if not call.operation.fresh_connection:
-            return self._exchange_by(lane.session, call, proof, lane)
-        with lane.new_session() as session:
-            return self._exchange_by(session, call, proof, lane)
+            return self._exchange_by(lane.adapter, call, proof, lane)
+        with closing(lane.new_adapter()) as adapter:
+            return self._exchange_by(adapter, call, proof, lane)
 
     def _exchange_by(
-        self, session: requests.Session, call: _Call[P], proof: Proof, lane: PooledSession
+        self, adapter: Adapter, call: _Call[P], proof: Proof, lane: PooledSession
     ) -> tuple[int, P, datetime | None]:
         operation = call.operation
         left = lane.budget.left()
@@ -284,9 +286,7 @@ class Transport:
         failure: ISalesError | None = None
         lane.trace.begin(record=call.keep is not None)
         try:
-            response = session.send(
-                request, stream=True, allow_redirects=False, timeout=timeout, verify=True
-            )
+            response = adapter.send(request, stream=True, timeout=timeout)
         except HTTP_ERRORS as error:
             failure = sending_failure(error, spent=lane.budget.left() <= 0)
             failure.maybe_sent = lane.trace.sent
@@ -340,12 +340,12 @@ def _prepared(call: _Call[P], proof: Proof) -> requests.PreparedRequest:
     proved = proof(Outgoing(call.operation.method, call.path, call.query, headers, call.body))
     query = "&".join(f"{percent(name)}={percent(value)}" for name, value in call.query)
     request = requests.PreparedRequest()
-    request.prepare(
-        method=call.operation.method,
-        url=f"{call.origin.base}{call.path}" + (f"?{query}" if query else ""),
-        headers={**headers, **proved},
-        data=call.body or None,
-    )
+    request.method = call.operation.method
+    request.url = f"{call.origin.base}{call.path}" + (f"?{query}" if query else "")
+    request.headers = CaseInsensitiveDict({**headers, **proved})
+    request.body = call.body or None
+    if call.body or request.method == "POST":
+        request.headers["Content-Length"] = str(len(call.body))
     return request
 
 
