@@ -148,7 +148,7 @@ def time_statements(spent: list[tuple[str, Any, float]]) -> Iterator[None]:
         yield
 
 
-def measure(plans: bool) -> Iterator[str]:
+def measure(plans: bool, rounds: int) -> Iterator[str]:
     """Yield lines of a table: question, ms of page and counts, statements."""
     from django.core.cache import cache
     from django.db import connection
@@ -160,7 +160,7 @@ def measure(plans: bool) -> Iterator[str]:
     list_page(scope, NOON)
     for name, question in list_questions():
         best: list[tuple[str, Any, float]] = []
-        for _round in range(ROUNDS):
+        for _round in range(rounds):
             cache.clear()
             spent: list[tuple[str, Any, float]] = []
             with time_statements(spent):
@@ -192,6 +192,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--filled", action="store_true", help="it was filled by an earlier run")
     parser.add_argument("--plans", action="store_true")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args()
     os.environ["DATABASE_URL"] = asked.database
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -203,7 +204,7 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         fill(asked.rows)
     print("| question | rows | page, ms | counts, ms | statements |\n|---|---|---|---|---|")
-    for line in measure(asked.plans):
+    for line in measure(asked.plans, asked.rounds):
         print(line, flush=True)
 
 

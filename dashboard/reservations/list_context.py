@@ -248,6 +248,11 @@ def fill_context(
         ),
         get_attributes=_create_attributes(formatter, facts),
     )
+    if facts is not None and facts.changed:
+        for view in context.page.rows:
+            # Shown before its first cell; an attribute of the row is out of the reach of CSS there.
+            if word := dict(view.attributes).get("data-mark"):
+                view.cells[0] = replace(view.cells[0], title=word, markup="")
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.bar = build_bar(scope, address, found, formatter.times)
     if facts is not None:
@@ -292,9 +297,11 @@ def describe_mirror(scope: Scope, chosen: ChosenSource, coverage: Coverage) -> A
     """Describe a page of the mirror for its `ETag`, before any row is read."""
     vdn, now = scope.vdn, timezone.now()
     as_of = coverage.oldest or now
+    # The first look is recorded with the page; it marks nothing either.
+    seen = coverage.revision if chosen.seen is None else chosen.seen
     return Answered(
         shows=(
-            *("mirror", coverage.revision, coverage.complete, coverage.reason, chosen.seen),
+            *("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
             *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
         ),
         as_of=as_of,
@@ -333,12 +340,13 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
         return
     page = address.page
     if not facts.has_next:
-        # Rows that came before a page beside a row make the total no witness of what follows.
         pager = replace(pager, next_url="")
-    if facts.after is not None and facts.has_next:
+    elif facts.after is not None:
         url = address.placed(page + 1 if facts.placed else 1, "after", str(facts.after))
         pager = replace(pager, next_url=url)
-    if facts.before is not None and facts.has_previous:
+    if not facts.has_previous:
+        pager = replace(pager, prev_url="")
+    elif facts.before is not None:
         previous = page - 1 if facts.placed else 1
         counted = facts.placed and previous * address.size <= DEEPEST_OFFSET
         url = address.placed(previous, "before", str(facts.before))

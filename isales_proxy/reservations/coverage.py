@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from django.core.cache import cache
 from django.db.models import Count, Max, Min, Q
 
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import MirrorLeaf, MirrorState, Vdn
 from isales_proxy.models.mirror import LeafKind
 
 _INTERVALS_UNTIL_STALE: Final = 3
 _HOT_INTERVAL: Final = 60  # seconds
+_SHARED_SECONDS: Final = 1
 
 
 class Gap(StrEnum):
@@ -66,7 +69,7 @@ def measure_coverage(
     """Return the coverage as `get_coverage` does, for a state that was read already."""
     if state is None or not state.enabled:
         return Coverage()
-    tiers, horizon = _read_tiers(state, begin, end)
+    tiers, horizon = _share_tiers(state, begin, end)
     oldest = min((tier["oldest"] for tier in tiers if tier["oldest"]), default=None)
     newest = max((tier["newest"] for tier in tiers if tier["newest"]), default=None)
     hot = [tier["oldest"] for tier in tiers if tier["interval"] <= _HOT_INTERVAL and tier["oldest"]]
@@ -85,6 +88,20 @@ def measure_coverage(
         compared=state.compared_rows,
         agreed=state.agreed_rows,
     )
+
+
+def _share_tiers(
+    state: MirrorState, begin: datetime | None, end: datetime | None
+) -> tuple[list[dict[str, Any]], tuple[datetime | None, datetime | None]]:
+    """Read the leaves, or share what was read of them a moment ago."""
+    facts = (state.revision, state.round_ended_at, state.counted_at, begin, end)
+    key = f"leaves:{state.pk}:{hash_key(repr(facts))}"
+    shared = cache.get(key)
+    if shared is None:
+        shared = _read_tiers(state, begin, end)
+        cache.set(key, shared, _SHARED_SECONDS)
+    found: tuple[list[dict[str, Any]], tuple[datetime | None, datetime | None]] = shared
+    return found
 
 
 def _read_tiers(

@@ -148,13 +148,19 @@ class CursorField(forms.Field):
             raise ValidationError(_("This link to a page is not valid.")) from None
 
 
-def _choose(label: Any, choices: Iterable[tuple[str, Any]]) -> forms.ChoiceField:
-    return forms.ChoiceField(
-        required=False,
-        label=label,
-        choices=[("", _("Any")), *choices],
-        error_messages={"invalid_choice": _("This is none of the values to choose from.")},
-    )
+class ChosenField(forms.Field):
+    """One of some values; "" for any. A plain field: one of Django's copies its choices for each
+    form."""
+
+    def __init__(self, label: Any, choices: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(required=False, label=label)
+        self.choices = (("", _("Any")), *choices)
+
+    def clean(self, value: Any) -> str:
+        text = str(value or "").strip()
+        if text and all(text != each for each, _label in self.choices):
+            raise ValidationError(_("This is none of the values to choose from."))
+        return text
 
 
 CALL_TYPES: Final = (("1", _("Manual")), ("2", _("Auto")))
@@ -178,14 +184,14 @@ class ReservationFilter(PageFilter):
     )
     q = PlainTextField(_("Agent or task name"))
     code = CodesField()
-    category = _choose(_("Side"), CodeCategory.choices)
-    type = _choose(_("Type"), CALL_TYPES)
-    status = _choose(_("Task status"), TASK_STATUSES)
+    category = ChosenField(_("Side"), CodeCategory.choices)
+    type = ChosenField(_("Type"), CALL_TYPES)
+    status = ChosenField(_("Task status"), TASK_STATUSES)
     as_of = LocalTimeField(_("As it was at"), later=True)
     jump = LocalTimeField(_("Jump to time"), later=False)
-    tab = _choose(_("Tab"), Tab.choices)
+    tab = ChosenField(_("Tab"), Tab.choices)
     sort = SortField()
-    source = _choose(_("Source"), Source.choices)
+    source = ChosenField(_("Source"), Source.choices)
     after = CursorField()
     before = CursorField()
 

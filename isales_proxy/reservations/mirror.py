@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-
-from django.db.models import Subquery
+from typing import Any, Final
 
 from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import (
     MirrorLeaf,
-    MirrorLook,
     MirrorRow,
     MirrorState,
 )
@@ -55,13 +53,23 @@ __all__ = [
 ]
 
 
+# Asked by every request of a list: the same as a queryset takes three times as many calls.
+_STATE: Final = """
+    SELECT state.*, (
+        SELECT look.revision FROM isales_proxy_mirrorlook look
+        WHERE look.user_id = %s AND look.vdn_id = state.vdn_id
+    ) AS seen
+    FROM isales_proxy_mirrorstate state WHERE state.vdn_id = %s
+"""
+
+
 def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
     """Return the state of the VDN's mirror, and the revision that the person has seen.
 
     None where there is none or it is switched off; None for a person who never looked.
     """
-    looks = MirrorLook.objects.filter(user=scope.user_id, vdn=scope.vdn.pk).values("revision")
-    state = MirrorState.objects.filter(vdn=scope.vdn.pk).annotate(seen=Subquery(looks[:1])).first()
+    found = MirrorState.objects.raw(_STATE, [scope.user_id, scope.vdn.pk])
+    state: Any = next(iter(found), None)
     if state is None or not state.enabled:
         return None, None
     return state, state.seen
@@ -82,10 +90,8 @@ def read_page(
     tab = reader.tab
     total = counts.get(tab)
     order = reader.choose_order(total)
-    backwards, jumped = asked.before is not None, asked.after or asked.before or asked.jump
-    goes_on = len(rows) > asked.size
-    rows = rows[-asked.size :] if backwards else rows[: asked.size]
     first, last = (rows[0], rows[-1]) if rows else (None, None)
+    backwards, jumped = asked.before is not None, asked.after or asked.before or asked.jump
     past = asked.offset + len(rows)
     deep = order.key == "due" and (bool(jumped) or past + asked.size > DEEPEST_OFFSET)
     placed = not (jumped and asked.page == 1)
@@ -98,8 +104,11 @@ def read_page(
         after=last.cursor if deep and last else None,
         before=first.cursor if jumped and first else None,
         placed=placed,
-        has_next=backwards or goes_on if jumped else past < total,
-        has_previous=(goes_on if backwards else bool(rows)) if jumped else asked.page > 1,
+        has_next=past < total if reader.has_more is None else backwards or reader.has_more,
+        has_previous=(
+            asked.page > 1 if reader.has_more is None or not backwards else reader.has_more
+        )
+        or (not placed and bool(rows)),
         seen=seen,
         changed=reader.count_changed(),
     )

@@ -119,6 +119,8 @@ class MirrorReader:
         self.own = own
         self.seen = seen
         self._changed: int | None = None
+        self.has_more: bool | None = None
+        """Whether rows follow a page beside a row, in its direction; None for a counted page."""
         self.id_name = "pk" if query.as_of is None else "row_id"
 
     def read_consistently(self, revision: int) -> tuple[TabCounts, list[FoundRow]]:
@@ -175,10 +177,7 @@ class MirrorReader:
         return Order("due", descending=latest_first, refused=key)
 
     def _read_rows(self, total: int) -> tuple[list[FoundRow], set[int]]:
-        """Read the rows of the page, and the revisions that the statements saw.
-
-        Beside a row one more is read, which tells whether the list goes on.
-        """
+        """Read the rows of the page, and the revisions that the statements saw."""
         query, order = self.query, self.choose_order(total)
         if self.filter.empty:
             return [], set()
@@ -187,16 +186,11 @@ class MirrorReader:
             ordered = self._sort(order)
             return self._fetch(ordered[query.offset : query.offset + query.size], order, value)
         if query.before is not None:
-            rows, revisions = self._read_segments(
-                [
-                    segment.filter(self._match_beyond(query.before, not order.descending, nulls))
-                    for segment, nulls in self._split(order.descending, backwards=True)
-                    if segment is not None
-                ],
-                0,
-                query.size + 1,
-                order.reverse(),
-            )
+            segments = [
+                segment.filter(self._match_beyond(query.before, not order.descending, nulls))
+                for segment, nulls in self._split(order.descending, backwards=True)
+            ]
+            rows, revisions = self._read_beyond(segments, order.reverse())
             return rows[::-1], revisions
         if query.after is not None or query.jump is not None:
             start = query.after or Cursor(query.jump, -1 if not order.descending else 2**63 - 1)
@@ -204,7 +198,7 @@ class MirrorReader:
                 segment.filter(self._match_beyond(start, order.descending, nulls))
                 for segment, nulls in self._split(order.descending)
             ]
-            return self._read_segments(segments, 0, query.size + 1, order)
+            return self._read_beyond(segments, order)
         left = total - query.offset
         if query.offset > DEEPEST_OFFSET and 0 < left < query.offset:
             # The end is nearer.
@@ -214,6 +208,15 @@ class MirrorReader:
             return rows[::-1], revisions
         segments = [each for each, _ in self._split(order.descending)]
         return self._read_segments(segments, query.offset, min(query.size, max(left, 0)), order)
+
+    def _read_beyond(
+        self, segments: Sequence[QuerySet[Any]], order: Order
+    ) -> tuple[list[FoundRow], set[int]]:
+        """Read a page beside a row, and one row more to know whether another page follows."""
+        size = self.query.size
+        rows, revisions = self._read_segments(segments, 0, size + 1, order)
+        self.has_more = len(rows) > size
+        return rows[:size], revisions
 
     def _select(self) -> QuerySet[Any]:
         return self.filter.select().filter(match_tab(self.tab, self.moment))

@@ -56,7 +56,7 @@ class TabCounts:
 
 @dataclass(frozen=True)
 class MirrorFacts:
-    """What a page of the mirror says beside its rows.
+    """Facts of a page of the mirror beside its rows.
 
     `sort` is in force, `refused_sort` the key asked for that would take too long, and `sortable`
     the keys that would not. `after` and `before` begin the next and the previous page; None where

@@ -144,7 +144,7 @@ class ListQuery(ReservationQuery):
 
     @property
     def counts_by_agent_and_task(self) -> bool:
-        """Whether nothing but agents and tasks limits the rows."""
+        """True if nothing but agents and tasks limits the rows."""
         return not any(
             (
                 *(self.called_no, self.begin, self.end, self.codes, self.category),

@@ -26,7 +26,7 @@ from isales_proxy.simulator import Simulator
 from tests.support import furnished
 from tests.support.clock import variables
 from tests.support.mirror import mirror_rows
-from tests.support.mirror_lists import NOON, create_scope, list_page, list_whole, make_rows
+from tests.support.mirror_lists import NOON, create_scope, list_all, list_page, make_rows
 from tests.support.pages import results_of, rows_of
 from tests.support.workers import ROOT, embedded
 
@@ -75,19 +75,19 @@ def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) ->
     mirror_rows(88, rows, at=NOON - timedelta(seconds=40))
     mirror_rows(88, rows[:-15], at=NOON - timedelta(seconds=20))
     scope = create_scope(Role.SUPERVISOR)
-    listed = {tab: list_whole(scope, NOON, tab=tab) for tab in Tab}
-    ids = {tab: {row.appoint_id for row in page.rows} for tab, page in listed.items()}
+    listed = {tab: list_all(scope, tab=tab) for tab in Tab}
+    ids = {tab: {row.appoint_id for row in rows} for tab, rows in listed.items()}
     grace = scope.vdn.late_grace
-    states = [get_status(row, NOON, late_grace=grace).state for row in listed[Tab.ALL].rows]
-    for row, state in zip(listed[Tab.ALL].rows, states, strict=True):
+    states = [get_status(row, NOON, late_grace=grace).state for row in listed[Tab.ALL]]
+    for row, state in zip(listed[Tab.ALL], states, strict=True):
         tabs = {
             tab for tab in Tab if tab not in {Tab.ALL, Tab.TODAY} and row.appoint_id in ids[tab]
         }
         assert tabs == TABS[state], (row.appoint_time, row.call_type, state)
     assert set(states) == set(ReservationState)
-    facts = listed[Tab.ALL].mirror
+    facts = list_page(scope, NOON).mirror
     assert facts is not None
-    assert facts.counts.all == listed[Tab.ALL].total == 300
+    assert facts.counts.all == len(listed[Tab.ALL]) == 300
     assert facts.counts.later == states.count(ReservationState.WAITING)
 
 
@@ -223,6 +223,7 @@ def test_unchanged_mirror_is_answered_by_304_without_reading_a_row(
 ) -> None:
     mirror_rows(88, make_rows(29, 60), at=NOON)
     client = as_role("supervisor")
+    # The code table is read on first need.
     fetch(client)
     shown = client.get(LIST, headers={"HX-Request": "true"})
     with django_assert_max_num_queries(5):
@@ -341,7 +342,6 @@ def test_both_databases_show_the_same_pages_and_counts_under_a_sweeper(
 ) -> None:
     """M36 and M38 on SQLite and PostgreSQL."""
     with embedded(vendor, tmp_path) as site, furnished.postgres(site.env) as (address, _query):
-        site.env["ISALES_MAX_PAGE_SIZE"] = "1000"
         envs = (site.env, site.env | {"DATABASE_URL": address})
         works = ("walk", "count_while_swept")
         shown = [run(env | variables(), work) for env, work in product(envs, works)]
