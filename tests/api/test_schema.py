@@ -28,6 +28,8 @@ def test_the_schema_is_valid_and_names_every_address(as_role: Any) -> None:
         "/api/v1/vdns/{vdn_id}/call-data/",
         "/api/v1/vdns/{vdn_id}/call-data/{batch_id}/",
         "/api/v1/vdns/{vdn_id}/reservations/",
+        "/api/v1/vdns/{vdn_id}/reservations/counts/",
+        "/api/v1/vdns/{vdn_id}/reservations/{appoint_id}/history/",
         "/api/v1/vdns/{vdn_id}/reservations/{appoint_id}/reveal/",
         "/api/v1/vdns/{vdn_id}/result-codes/",
         "/api/v1/vdns/{vdn_id}/result-codes/history/",
