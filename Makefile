@@ -1,5 +1,5 @@
 # Each target does its own set-up; see .ci/bootstrap.sh.
-.PHONY: run serve test test-quick test-clock lint bench messages styles lock clean
+.PHONY: run serve test test-quick test-clock soak lint bench messages styles lock clean
 BIN := .venv/bin
 
 # The product on http://127.0.0.1:8000 (PORT=8001 for another port), with demo people.
@@ -23,11 +23,18 @@ test-quick:
 	@.ci/bootstrap.sh dev
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not processes and not schemathesis" $(ARGS)
 
-# The whole suite at awkward moments: 00:05, 11:55 and 23:55 UTC, 29 February, the end of a month and
-# both days of a clock change. For one of them: make test-clock CLOCKS="--clock 23:55"
+# The whole suite at awkward moments: 00:05, 11:55 and 23:55 UTC, midnight in the VDN's zone, 29
+# February, the end of a month and both days of a clock change. For one of them: make test-clock CLOCKS="--clock 23:55"
 test-clock:
-	@.ci/bootstrap.sh clock
+	@.ci/bootstrap.sh browser
 	@$(BIN)/python .ci/test_clocks.py $(CLOCKS) -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Random schedules of the mirror, 10,000 of them: docs/mirror-soak.md. Others: make soak SEEDS=500 FIRST=20000
+SEEDS ?= 10000
+FIRST ?= 1000
+soak:
+	@.ci/bootstrap.sh dev
+	@MIRROR_SEEDS=$(SEEDS) MIRROR_FIRST_SEED=$(FIRST) $(BIN)/pytest -n 2 -q tests/mirror/test_schedules.py $(ARGS)
 
 lint:
 	@.ci/bootstrap.sh dev

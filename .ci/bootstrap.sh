@@ -3,7 +3,6 @@
 #   bootstrap.sh run       virtual environment with what the product needs
 #   bootstrap.sh dev       the same with the tools of tests and lint
 #   bootstrap.sh browser   dev, and a Chromium
-#   bootstrap.sh clock     browser, and a clock that can be shifted
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -73,15 +72,9 @@ make_browser() {
     find_browser || fail "Chromium was installed but does not start."
 }
 
-make_clock() {
-    if command -v faketime >/dev/null; then return; fi
-    apt_install faketime || fail "faketime is missing: apt-get install faketime"
-}
-
 case "${1:-}" in
 run) make_venv; install run ;;
 dev) make_venv; install dev ;;
 browser) make_venv; install dev; make_browser ;;
-clock) make_venv; install dev; make_browser; make_clock ;;
-*) fail "what to set up? run, dev, browser or clock" ;;
+*) fail "what to set up? run, dev or browser" ;;
 esac

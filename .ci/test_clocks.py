@@ -1,8 +1,8 @@
 """Run the suite at moments that break programs: `make test-clock [CLOCKS="…"] [ARGS="…"]`.
 
-Each run has its clock shifted forward by libfaketime, in pytest and in every process that it
-starts, the browser included; PostgreSQL and Redis keep the true time. Clocks for intervals
-(`time.monotonic`) are not touched.
+Each run has its clock shifted forward by time-machine, in pytest and in every Python process that
+it starts (.ci/clock), and in the pages of the browser. PostgreSQL, Redis, file times and intervals
+(`time.monotonic`) keep the true time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+# The folder of `sitecustomize`, which Python imports at every start.
+SHIFT: Final = ROOT / ".ci" / "clock"
 
 
 def next_time(now: datetime, hour: int, minute: int) -> datetime:
@@ -39,6 +41,8 @@ def clocks(now: datetime) -> Iterator[tuple[str, datetime]]:
     yield "00:05", next_time(now, 0, 5)
     yield "11:55", next_time(now, 11, 55)
     yield "23:55", next_time(now, 23, 55)
+    # Just before midnight in the zone of the tests' VDN, Asia/Shanghai.
+    yield "vdn-midnight", next_time(now, 15, 55)
     leap = now.year + 1
     while not calendar.isleap(leap):
         leap += 1
@@ -52,20 +56,13 @@ def clocks(now: datetime) -> Iterator[tuple[str, datetime]]:
 
 def run(name: str, begin: datetime, arguments: list[str]) -> int:
     """Run pytest as if it were `begin`; the exit status is that of pytest."""
-    library = subprocess.run(
-        ["faketime", "-f", "+0s", "printenv", "LD_PRELOAD"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
     ahead = int((begin - datetime.now(UTC)).total_seconds())
     print(f"== {name}: from {begin:%Y-%m-%d %H:%M} UTC on", flush=True)  # noqa: T201
-    clock = {
-        "LD_PRELOAD": library,
-        "FAKETIME": f"+{ahead}s",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    command = [sys.executable, "-m", "pytest", *arguments]
+    path = os.pathsep.join(filter(None, (str(SHIFT), os.environ.get("PYTHONPATH"))))
+    clock = {"PYTHONPATH": path, "CALLBOARD_TEST_CLOCK": str(ahead)}
+    # It is a plugin of pytest as well, and was imported before pytest was.
+    known = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    command = [sys.executable, "-m", "pytest", "-W", known, *arguments]
     return subprocess.run(command, cwd=ROOT, env=os.environ | clock, check=False).returncode  # noqa: S603
 
 

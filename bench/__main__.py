@@ -16,7 +16,9 @@ def main() -> None:
     """Measure everything and print the report; exit code 0 whether gates are met or not."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, about a minute")
-    quick: bool = parser.parse_args().quick
+    parser.add_argument("--exports", action="store_true", help="the lines of the export alone")
+    asked = parser.parse_args()
+    quick: bool = asked.quick
     began = time.monotonic()
     report = Report()
     measured, other = list_cores()
@@ -29,18 +31,20 @@ def main() -> None:
     # Ours is the client: it must not compete with what is measured.
     os.sched_setaffinity(0, {other})
     with running() as stack:
-        report.figures += pages.measure_pages(stack, rounds=8 if quick else 20)
-        report.figures += pages.measure_wire(stack, rounds=5 if quick else 12)
-        report.figures += pages.measure_load(
-            stack, rounds=1 if quick else 3, seconds=3 if quick else 5
-        )
+        if not asked.exports:
+            report.figures += pages.measure_pages(stack, rounds=8 if quick else 20)
+            report.figures += pages.measure_wire(stack, rounds=5 if quick else 12)
+            report.figures += pages.measure_load(
+                stack, rounds=1 if quick else 3, seconds=3 if quick else 5
+            )
         reading = {"rounds": 1, "rows": 6_000} if quick else {"rounds": 3, "rows": 12_000}
         report.figures.append(exports.measure_reading(stack, **reading))
         for kind in ("csv", "xlsx"):
             rows = 20_000 if quick else 100_000
             report.figures.append(exports.measure_memory(stack, kind, rows=rows))
-        report.figures += pages.measure_weight(stack)
-        report.figures += pages.measure_work(stack)
+        if not asked.exports:
+            report.figures += pages.measure_weight(stack)
+            report.figures += pages.measure_work(stack)
     load = os.getloadavg()[0]
     report.remarks.append(
         f"{time.monotonic() - began:.0f} s in all; load average of the last minute {load:.1f}, "

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from allauth.account import app_settings
 from allauth.account.internal.flows import reauthentication
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
+from django.forms import PasswordInput
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.account.sign_in import session_limits
+from dashboard.account import session_limits
+from dashboard.ui import form_drafts
+from dashboard.ui.htmx import SeeOther
+from isales_proxy.accounts import form_drafts as services
+from isales_proxy.models import User
 
 # The pages with a form, whose answer changes something. They want the proof before anything is
 # typed into them.
 _FORMS: Final = ("_add", "_change", "_delete", "_password_change")
 _SECRET: Final = ("password", "secret", "key", "token")
-_CSRF: Final = "csrfmiddlewaretoken"
+_PLAIN: Final = frozenset(
+    {"csrfmiddlewaretoken", "usable_password", form_drafts.KEY, form_drafts.OWNER}
+)
 
 
 class Administration(AdminSite):
@@ -45,6 +55,8 @@ class Administration(AdminSite):
                 raise PermissionDenied
             if self.has_permission(request) and _wants_proof(request, view):
                 return _ask_for_proof(request)
+            if self.has_permission(request) and _keeps_draft(request, view):
+                return _answer_with_draft(request, lambda: inner(request, *args, **kwargs))
             answer: HttpResponseBase = inner(request, *args, **kwargs)
             return answer
 
@@ -65,30 +77,94 @@ def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
         if not name.endswith(_FORMS) or (name.endswith("_change") and not may_change(request)):
             return False
     # A log-in that has just been completed is one.
-    if time.time() - session_limits.began(request.session) < app_settings.REAUTHENTICATION_TIMEOUT:
+    if (
+        time.time() - session_limits.get_start(request.session)
+        < app_settings.REAUTHENTICATION_TIMEOUT
+    ):
         return False
     return bool(reauthentication.is_reauthentication_required(request, app="account"))
 
 
 def _ask_for_proof(request: HttpRequest) -> HttpResponseBase:
     """Lead to the page that asks for it. What was typed is sent again after it, unless there is a
-    secret in it, which must not lie in the session meanwhile."""
+    secret in it, which must not lie in the session meanwhile: then it is a draft without that."""
     way = reverse("account_reauthenticate")
     # Sent again it would come without its query.
     plain = request.get_full_path() == request.path and not _has_secret(request.POST)
     if plain or request.method in {"GET", "HEAD", "OPTIONS"}:
         answer: HttpResponseBase = reauthentication.suspend_request(request, way)
         return answer
-    messages.warning(
-        request,
-        _("Nothing was changed: confirm that it is you, then fill in the form again."),
+    if form_drafts.save_typed(request):
+        back = form_drafts.get_posted_address(request)
+        text = _("Nothing was changed: confirm that it is you, then send the form again.")
+    else:
+        back = request.get_full_path()
+        text = _("Nothing was changed: confirm that it is you, then fill in the form again.")
+    messages.warning(request, text)
+    return HttpResponseRedirect(f"{way}?{urlencode({'next': back})}")
+
+
+def _keeps_draft(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    """Tell whether this is a form of people or their access, in a window of its own."""
+    name = request.resolver_match.url_name or "" if request.resolver_match else ""
+    return (
+        getattr(getattr(view, "__self__", None), "keeps_drafts", False)
+        and name.endswith(("_add", "_change"))
+        and IS_POPUP_VAR not in request.GET
+        and (request.method != "POST" or form_drafts.KEY in request.POST)
     )
-    return HttpResponseRedirect(f"{way}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _answer_with_draft(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
+    """Answer with the form and its draft; a POST saves the draft unless it was carried out."""
+    if request.method == "POST":
+        return _submit(request, view)
+    form = form_drafts.open_form(request)
+    away = form_drafts.redirect_to_outcome(request, form)
+    if away is not None:
+        return away
+    request.callboard_draft = form  # type: ignore[attr-defined]
+    answer: HttpResponseBase = view()
+    if isinstance(answer, TemplateResponse) and "adminform" in (answer.context_data or {}):
+        # A notice about a typed form is at its password.
+        shown = form if form.data is None else replace(form, notice="")
+        answer.context_data = {**(answer.context_data or {}), "draft": shown}
+        answer.status_code = form.status
+    return answer
+
+
+def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
+    user = cast("User", request.user)
+    key = form_drafts.get_posted_key(request)
+    address = form_drafts.get_base_address(request)
+    left = form_drafts.discard_if_asked(request, leave=address)
+    if left is not None:
+        return left
+    before = services.find(user=user, key=key)
+    if before is not None and before.done:
+        messages.info(request, _("This form was sent before. This is its result."))
+        return SeeOther(before.outcome or address)
+    answer: HttpResponseBase = view()
+    if answer.status_code == 302:
+        services.finish(user=user, key=key, outcome=answer.headers["Location"])
+    elif isinstance(answer, TemplateResponse) and "adminform" in (answer.context_data or {}):
+        notice = _describe_password(request.POST, (answer.context_data or {})["adminform"].form)
+        return form_drafts.save_and_redirect(request, key=key, notice=notice, status=422)
+    return answer
+
+
+def _describe_password(posted: QueryDict, form: Any) -> str:
+    """Return what was wrong with a typed password, which is not kept; "" if none was typed."""
+    names = [name for name, each in form.fields.items() if isinstance(each.widget, PasswordInput)]
+    texts = [str(error) for name in names for error in form.errors.get(name, ())]
+    if not texts and any(posted.get(name) for name in names):
+        texts = [_("Type the password again: it is not kept.")]
+    return " ".join(texts)
 
 
 def _has_secret(form: QueryDict) -> bool:
     return any(
-        value and name != _CSRF and any(part in name for part in _SECRET)
+        value and name not in _PLAIN and any(part in name for part in _SECRET)
         for name, values in form.lists()
         for value in values
     )

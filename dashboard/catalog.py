@@ -36,6 +36,13 @@ _KEYWORDS: Final = {
     "npgettext": ((1, "c"), 2, 3),
 }
 
+# Texts of Django, with their plural, that its own translations lack.
+_OF_DJANGO: Final = (
+    (
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
+)
 
 # The client knows no languages. These of its sentences are shown to people by the API doctor.
 _CLIENT_SENTENCE: Final = re.compile(
@@ -67,6 +74,8 @@ def source() -> Catalog:
         if name.startswith("isales_proxy/client/"):
             for sentence in _CLIENT_SENTENCE.findall(text):
                 catalog.add(sentence, locations=[(name, 1)])
+    for texts in _OF_DJANGO:
+        catalog.add(texts, locations=[("dashboard/catalog.py", 1)])
     for operation in OPERATIONS:
         for meaning in operation.meanings.values():
             catalog.add(meaning, locations=[("isales_proxy/client/operations.py", 1)])

@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 from environs import validate
 
 from dashboard import logs
-from dashboard.account.sign_in import providers
 from dashboard.environment import checks, groups
 from dashboard.environment.groups import VAR_DIR
 from dashboard.environment.variables import BASE_DIR, Variables
@@ -73,7 +72,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
-    "dashboard.account.sign_in",
+    "dashboard.account",
     "csp",
     "django_htmx",
     "django_structlog",
@@ -102,12 +101,12 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.account.sign_in.ended_sessions.EndedSessionMiddleware",
-    "dashboard.account.sign_in.refused_forms.RefusedFormMiddleware",
+    "dashboard.account.ended_sessions.EndedSessionMiddleware",
+    "dashboard.account.refused_forms.RefusedFormMiddleware",
     "dashboard.ui.middleware.ReaderMiddleware",
     "dashboard.ui.middleware.BoundedBodyMiddleware",
-    "dashboard.account.sign_in.session_limits.SessionLimitsMiddleware",
-    "dashboard.account.sign_in.middleware.GateMiddleware",
+    "dashboard.account.session_limits.SessionLimitsMiddleware",
+    "dashboard.account.middleware.GateMiddleware",
     "dashboard.ui.middleware.UrlValidationMiddleware",
     "dashboard.ui.middleware.MetricsMiddleware",
     "dashboard.ui.middleware.UnavailableDatabaseMiddleware",
@@ -141,7 +140,11 @@ TEMPLATES = [
 # How long a statement waits for another writer, in seconds. The web server sets less than the jobs
 # and commands have, since a person waits there; see `gunicorn_conf`.
 DATABASE_WAIT = int(os.environ.get("CALLBOARD_DATABASE_WAIT_SECONDS", "20"))
-DATABASES: dict[str, Any] = {"default": {**database, "CONN_HEALTH_CHECKS": True}}
+# A connection of SQLite that is made anew for each request costs 5 ms: the last one that is closed
+# writes the log back into the file.
+DATABASES: dict[str, Any] = {
+    "default": {**database, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
+}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -149,7 +152,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
         "options": f"-c lock_timeout={DATABASE_WAIT}s",
@@ -159,7 +161,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Raise it when a class that is kept in the cache changes its shape; a rule test says when.
 CACHE_VERSION = 3
-# Single rows have a room of their own: fifty of them with every page must not crowd the pages out.
+# Answers and single rows have rooms of their own: fifty rows with every page must not crowd the
+# pages out.
 CACHES: dict[str, Any] = {
     room: {
         "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
@@ -171,11 +174,15 @@ CACHES: dict[str, Any] = {
     }
     if cache_url
     else {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "BACKEND": backend,
         "LOCATION": room,
-        "OPTIONS": {"MAX_ENTRIES": 5000},
+        "OPTIONS": {"MAX_ENTRIES": most},
     }
-    for room in ("default", "rows")
+    for room, backend, most in (
+        ("default", "django.core.cache.backends.locmem.LocMemCache", 5000),
+        ("answers", "isales_proxy.core.memory_cache.ObjectCache", 1000),
+        ("rows", "isales_proxy.core.memory_cache.ObjectCache", 5000),
+    )
 }
 
 HUEY: dict[str, Any] = {
@@ -195,8 +202,8 @@ HUEY: dict[str, Any] = {
 }
 
 AUTH_USER_MODEL = "isales_proxy.User"
-AUTHENTICATION_BACKENDS = ["dashboard.account.sign_in.backend.PasswordBackend"]
-PASSWORD_HASHERS = ["dashboard.account.sign_in.hashers.PasswordHasher"]
+AUTHENTICATION_BACKENDS = ["dashboard.account.passwords.PasswordBackend"]
+PASSWORD_HASHERS = ["dashboard.account.passwords.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -210,8 +217,9 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "dashboard.account.adapter.ClosedAdapter"
 ACCOUNT_FORMS = {
-    "login": "dashboard.account.sign_in.forms.NameForm",
-    "change_password": "dashboard.account.sign_in.forms.OwnPasswordForm",
+    "login": "dashboard.account.forms.NameForm",
+    "change_password": "dashboard.account.forms.OwnPasswordForm",
+    "reauthenticate": "dashboard.account.forms.OwnPasswordAgainForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
@@ -224,20 +232,20 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
 # Whoever sits at a person's open browser must not change how that person logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-MFA_ADAPTER = "dashboard.account.sign_in.second_factor.SealedAdapter"
+MFA_ADAPTER = "dashboard.account.second_factor.SealedAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
-    "activate_totp": "dashboard.account.sign_in.forms.SetUpForm",
-    "add_webauthn": "dashboard.account.sign_in.forms.KeyForm",
-    "authenticate": "dashboard.account.sign_in.forms.CodeForm",
-    "reauthenticate": "dashboard.account.sign_in.forms.CodeAgainForm",
+    "activate_totp": "dashboard.account.forms.SetUpForm",
+    "add_webauthn": "dashboard.account.forms.KeyForm",
+    "authenticate": "dashboard.account.forms.CodeForm",
+    "reauthenticate": "dashboard.account.forms.CodeAgainForm",
 }
 # One step of 30 s more each way: a code typed at the end of its time, or a clock that is off.
 MFA_TOTP_TOLERANCE = 1
 # Nobody here has an e-mail address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
-SOCIALACCOUNT_ADAPTER = "dashboard.account.sign_in.provisioning.ClaimsAdapter"
-SOCIALACCOUNT_PROVIDERS = providers(SIGN_IN.single_sign_on)
+SOCIALACCOUNT_ADAPTER = "dashboard.account.provisioning.ClaimsAdapter"
+SOCIALACCOUNT_PROVIDERS = groups.list_providers(SIGN_IN.single_sign_on)
 # The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if https else 0
 

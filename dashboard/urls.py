@@ -9,7 +9,6 @@ from django.views.i18n import set_language
 
 from dashboard.account import single_sign_on_views, token_views
 from dashboard.account import views as own_account
-from dashboard.account.sign_in import security_keys
 from dashboard.audit import views as audit
 from dashboard.diagnostics import views as doctor
 from dashboard.exports import views as exports
@@ -58,7 +57,7 @@ urlpatterns = [
     path("accounts/sessions/", own_account.session_list, name="usersessions_list"),
     path(
         "accounts/second-factor/webauthn/keys/<int:pk>/remove/",
-        security_keys.remove_key,
+        own_account.remove_key,
         name="mfa_remove_webauthn",
     ),
     path("accounts/second-factor/", include("allauth.mfa.urls")),
@@ -74,6 +73,8 @@ urlpatterns = [
         name="socialaccount_login_cancelled",
     ),
     path("accounts/tokens/", token_views.token_list, name="tokens"),
+    path("accounts/tokens/export.csv", token_views.token_export, {"kind": "csv"}),
+    path("accounts/tokens/export.xlsx", token_views.token_export, {"kind": "xlsx"}),
     path("accounts/tokens/new/", token_views.token_new, name="token_new"),
     path("accounts/tokens/made/", token_views.token_made, name="token_made"),
     path("accounts/tokens/<str:token_key>/revoke/", token_views.token_revoke, name="token_revoke"),
@@ -123,6 +124,15 @@ urlpatterns = [
                 path("tasks/export.csv", outbound.export_tasks, {"kind": "csv"}),
                 path("tasks/export.xlsx", outbound.export_tasks, {"kind": "xlsx"}),
                 path("tasks/<str:service_id>/", outbound.task, name="task"),
+                path("tasks/<str:service_id>/batches/", outbound.batch_list, name="batches"),
+                *[
+                    path(
+                        f"tasks/<str:service_id>/batches/export.{kind}",
+                        outbound.export_batches,
+                        {"kind": kind},
+                    )
+                    for kind in ("csv", "xlsx")
+                ],
                 path(
                     "tasks/<str:service_id>/call-data/",
                     outbound.take_call_data,

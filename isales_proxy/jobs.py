@@ -49,7 +49,7 @@ def refresh_for_unknown_code(vdn: Vdn, **_more: object) -> None:
 @db_periodic_task(crontab(hour="3", minute="17"))
 def refresh_all_result_codes() -> None:
     """Daily, at a quiet hour of `TIME_ZONE`: every enabled VDN."""
-    for vdn_id in Vdn.objects.filter(enabled=True).values_list("pk", flat=True):
+    for vdn_id in Vdn.objects.enabled().values_list("pk", flat=True):
         refresh_result_codes(vdn_id, "daily job")
 
 

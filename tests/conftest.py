@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import time_machine
 from django.core.cache import caches
@@ -14,7 +15,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
 
-from dashboard.account.sign_in import provider_calls, single_sign_on
+from dashboard.account import provider_calls, single_sign_on
 from isales_proxy.audit import retention
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.reservations import forgetting, live
@@ -28,16 +29,26 @@ from isales_proxy.simulator import (
 )
 from isales_proxy.vendor import gateway
 from isales_proxy.write_backs import delivery
-from tests.support import furnished
+from tests.support import furnished, shared
 from tests.support.clock import NOON
 
 AGENT_ACCOUNT = "116"
+# A busy machine is no fault of a strategy: it neither fails a test nor ends one early.
+hypothesis.settings.register_profile(
+    "callboard", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("callboard")
 # Faults after which a client waits for its timeout.
 SLOW = frozenset({"hold", "delay"})
 
 
 def pytest_sessionfinish() -> None:
     furnished.discard()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared_files(tmp_path_factory: pytest.TempPathFactory) -> None:
+    shared.use_folder_of(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -73,7 +84,7 @@ def forget() -> Callable[[], None]:
 def _forget() -> None:
     # A request leaves its reader's language switched on in this thread.
     translation.deactivate()
-    for room in ("default", "rows"):
+    for room in ("default", "answers", "rows"):
         caches[room].clear()
     book.clear_memory()
     occurrences.clear_memory()

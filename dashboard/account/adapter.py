@@ -1,4 +1,4 @@
-"""How people get in: by an account that an administrator made, never by signing themselves up."""
+"""Log-in with accounts made by an administrator; nobody can sign up."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Not within the first minutes of a log-in: the person has just proved who they are."""
+        """Return False within the first minutes of a log-in, as if it were a reauthentication."""
         if not super().is_reauthentication_required(app=app, **kwargs):
             return False
         records = get_authentication_records(context.request, context.request.user)
@@ -51,7 +51,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         try:
             return str(super().get_client_ip(request))
         except PermissionDenied:
-            return _forwarded(request)
+            return _get_forwarded_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse whoever guesses too often, recorded in the audit."""
@@ -64,7 +64,7 @@ class ClosedAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts") from None
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
-        """The person, or None. A hash that was made anew on the way leaves the session as it is."""
+        """Return the person, or None. A renewed password hash leaves the session valid."""
         user = super().authenticate(request, **credentials)
         if user is not None and request.user.is_authenticated and user.pk == request.user.pk:
             request.session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
@@ -86,11 +86,11 @@ class ClosedAdapter(DefaultAccountAdapter):
         super().login(request, user)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
-        """Where a changed password leads, unless somebody wanted another page."""
+        """Return the page that follows a changed password where no `next` is given."""
         return reverse("account_home")
 
     def generate_unique_username(self, txts: list[str | None], regex: str | None = None) -> str:
-        """A user name that nobody has in any case."""
+        """Generate a user name that nobody has in upper or lower case."""
         found = wanted = str(super().generate_unique_username(txts, regex))
         number = 2
         while User.objects.is_taken(found):
@@ -98,7 +98,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         return found
 
     def set_password(self, user: User, password: str) -> None:
-        """A person's own change of their password, recorded with it."""
+        """Set the password of a person who changes it themselves, and record that."""
         with changes.record_changes(by=user, people=[user.pk]):
             super().set_password(user, password)
 
@@ -111,8 +111,8 @@ def count_password(request: HttpRequest, name: str) -> sign_in_attempts.Attempts
     )
 
 
-def _forwarded(request: HttpRequest) -> str:
-    """For whom the proxy at the other end of a unix socket, which has no address, says it asks."""
+def _get_forwarded_address(request: HttpRequest) -> str:
+    """Return the client address that the proxy at the other end of a unix socket names."""
     # The last address is the proxy's own word; those before it may come from the browser.
     said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     try:

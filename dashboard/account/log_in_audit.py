@@ -1,4 +1,4 @@
-"""Log-ins in the audit: those that came in, those that failed, who was locked out, who left.
+"""Log-ins in the audit: successful, failed, locked out, ended.
 
 A stranger can fail as often as they like, so what they can write is bounded: failures one by one up
 to so many a minute in all, of the rest that there were more; a lock-out once in five minutes for
@@ -38,30 +38,30 @@ _TOO_MANY: Final = "too many requests"
 
 
 @receiver(user_logged_in, dispatch_uid="dashboard.account.log_in_audit")
-def _came_in(user: User, **_more: object) -> None:
+def _record_log_in(user: User, **_more: object) -> None:
     audit.record(AuditAction.LOGGED_IN, by=user, person=user, subject=user.username)
 
 
 @receiver(user_logged_out, dispatch_uid="dashboard.account.log_in_audit")
-def _left(user: User | None, **_more: object) -> None:
+def _record_log_out(user: User | None, **_more: object) -> None:
     if user is not None:
         audit.record(AuditAction.LOGGED_OUT, by=user, person=user, subject=user.username)
 
 
 @receiver(user_login_failed, dispatch_uid="dashboard.account.log_in_audit")
-def _failed(credentials: Mapping[str, Any], **_more: object) -> None:
+def _record_failure(credentials: Mapping[str, Any], **_more: object) -> None:
     record_failed(str(credentials.get("username", "")))
 
 
 @receiver(authentication_failed, dispatch_uid="dashboard.account.log_in_audit")
-def _failed_by_factor(user: User, **_more: object) -> None:
+def _record_factor_failure(user: User, **_more: object) -> None:
     record_failed(user.username, reason="second factor")
 
 
 def record_failed(name: str, *, reason: str = "") -> None:
     """Record a failed log-in as `name`; `reason` if it was not the password."""
     FAILED.inc()
-    there = _lately(AuditAction.LOG_IN_FAILED, _MINUTE).count()
+    there = _select_recent(AuditAction.LOG_IN_FAILED, _MINUTE).count()
     if there < MOST_A_MINUTE:
         _record(AuditAction.LOG_IN_FAILED, name, reason=reason)
     elif there == MOST_A_MINUTE:
@@ -72,18 +72,18 @@ def record_locked_out(name: str) -> None:
     """Record a log-in that is locked out, once for each address and person."""
     FAILED.inc()
     person = User.objects.named(name) if name else None
-    told = _lately(AuditAction.LOG_IN_LOCKED, _LOCKED)
+    told = _select_recent(AuditAction.LOG_IN_LOCKED, _LOCKED)
     same = told.filter(address=audit.current_address(), person_id=person.pk if person else None)
     if not same.exists() and told.count() < MOST_A_MINUTE:
         _record(AuditAction.LOG_IN_LOCKED, name)
 
 
 def record_throttled(person: User | None) -> None:
-    """An address or a person sends more than is answered; told once a minute for each address."""
+    """Record that an address or person sends too many requests, once a minute for each address."""
     FAILED.inc()
     if not cache.add(f"too-many:{hash_key(audit.current_address())}", 1, _MINUTE.seconds):
         return
-    told = _lately(AuditAction.LOG_IN_LOCKED, _MINUTE)
+    told = _select_recent(AuditAction.LOG_IN_LOCKED, _MINUTE)
     # Of the cache's word alone a flood could be made where the cache is away.
     same = told.filter(address=audit.current_address(), reason=_TOO_MANY)
     if not same.exists() and told.count() < MOST_A_MINUTE:
@@ -93,7 +93,7 @@ def record_throttled(person: User | None) -> None:
         )
 
 
-def _lately(action: AuditAction, span: timedelta) -> QuerySet[AuditEvent]:
+def _select_recent(action: AuditAction, span: timedelta) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(action=action, at__gt=timezone.now() - span)
 
 
@@ -103,13 +103,13 @@ def _record(action: AuditAction, name: str, *, reason: str = "") -> None:
     if person is not None:
         claimed = person.get_username()
     else:
-        claimed = _unknown(name) if name else "?"
+        claimed = _abbreviate_unknown(name) if name else "?"
         if name and User.objects.is_taken(name):
             reason = reason or "several people have this user name"
     audit.record(action, by=None, claimed=claimed, person=person, reason=reason)
 
 
-def _unknown(name: str) -> str:
+def _abbreviate_unknown(name: str) -> str:
     """Return what is kept of a user name that nobody has, such as `m… (qkzvhdwa)`.
 
     It may be a password typed into the wrong field. The fingerprint, in letters alone lest it look

@@ -17,7 +17,7 @@ from isales_proxy.core.database import is_unavailable, optional_write
 
 
 class SessionStore(cached_db.SessionStore):
-    """Django's, which besides knows of changes that need not be stored."""
+    """Django's store, with values that need not be saved."""
 
     noted = False
 

@@ -17,9 +17,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboard.account.sign_in import PROVIDER_ID
-from dashboard.account.sign_in.single_sign_on import Adapter
+from dashboard.account.single_sign_on import Adapter
 from dashboard.account.views import too_many_requests
+from dashboard.environment.groups import PROVIDER_ID
 from isales_proxy.accounts import sign_in_attempts
 
 _ATTEMPT_SECONDS: Final = 600
@@ -28,12 +28,12 @@ _ATTEMPT_SECONDS: Final = 600
 @never_cache
 @require_safe
 def begin(request: HttpRequest) -> HttpResponseBase:
-    """To the provider's log-in page.
+    """Redirect to the provider's log-in page.
 
     By GET: our policy lets forms go nowhere else, not even by a redirect. What comes back counts
     only with the state that this browser's session holds.
     """
-    _require()
+    _require_single_sign_on()
     try:
         sign_in_attempts.count((sign_in_attempts.SINGLE_SIGN_ON_BY_ADDRESS, get_ip(request)))
     except sign_in_attempts.TooManyAttempts:
@@ -54,8 +54,8 @@ def begin(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @require_safe
 def callback(request: HttpRequest) -> HttpResponseBase:
-    """Back from there, with the code for a token."""
-    _require()
+    """Complete the log-in with the code that the provider gave."""
+    _require_single_sign_on()
     view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER_ID))
     answer: HttpResponseBase = view(request)
     return answer
@@ -63,11 +63,11 @@ def callback(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def cancelled(request: HttpRequest) -> HttpResponse:
-    """The person turned back at the provider."""
-    _require()
+    """Render the page for who cancelled at the provider."""
+    _require_single_sign_on()
     return render(request, "socialaccount/login_cancelled.html")
 
 
-def _require() -> None:
+def _require_single_sign_on() -> None:
     if settings.SIGN_IN.single_sign_on is None:
         raise Http404

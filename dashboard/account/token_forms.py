@@ -56,7 +56,7 @@ class TokenForm(CleanedInput, forms.Form):
         ]
 
     def clean_name(self) -> str:
-        """One line of plain text. Raises ValidationError."""
+        """Return one line of plain text. Raises ValidationError."""
         text = str(self.cleaned_data["name"])
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
             raise ValidationError(_("Only plain text on one line, please."))

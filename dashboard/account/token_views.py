@@ -8,22 +8,27 @@ from typing import Any
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.account.sign_in.requirement import has_passed_second_factor
+from dashboard.account.columns import OWN_TOKEN_COLUMNS, has_ended
+from dashboard.account.second_factor import has_passed_second_factor
 from dashboard.account.token_forms import TokenForm
 from dashboard.ui import form_drafts
-from dashboard.ui.htmx import SeeOther
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment
+from dashboard.ui.list_page import SORT, ListPage, add_sort_field
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
+from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
+from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.models import ApiToken, TokenScope
 
 
@@ -32,9 +37,77 @@ from isales_proxy.models import ApiToken, TokenScope
 @never_cache
 def token_list(request: ReaderRequest) -> HttpResponse:
     """`/accounts/tokens/`: tokens of the reader."""
+    return _render_list(request)
+
+
+@require_safe
+@login_required
+@never_cache
+def token_export(request: ReaderRequest, kind: str) -> HttpResponseBase:
+    """`/accounts/tokens/export.<kind>`: tokens of the reader as a file, in the page's order."""
+    form = _create_filter(request)
+    if not form.is_valid():
+        return _render_list(request)
+    rows = sort_rows(_list_own(request), OWN_TOKEN_COLUMNS, form.cleaned_data[SORT])
+    file = render_export(
+        request,
+        kind,
+        columns=OWN_TOKEN_COLUMNS,
+        rows=rows,
+        formatter=LocalFormatter(create_time_formatter(request)),
+        name="api-tokens",
+        total=len(rows),
+        form=form,
+    )
+    if file is None:
+        return SeeOther(reverse("tokens"))
+    tokens.record_own_export(user=request.user, kind=kind, rows=len(rows))
+    return file
+
+
+def _create_filter(request: ReaderRequest) -> PageFilter:
+    return add_sort_field(PageFilter(request.GET), OWN_TOKEN_COLUMNS)
+
+
+def _list_own(request: ReaderRequest) -> list[ApiToken]:
+    return list(ApiToken.objects.for_person(request.user))
+
+
+def _render_list(request: ReaderRequest) -> HttpResponse:
+    form = _create_filter(request)
+    good = form.is_valid()
+    asked: dict[str, Any] = {"page": 1, "size": DEFAULT_SIZE, SORT: ""}
+    if good:
+        asked = form.cleaned_data
+    number, size, sort = asked["page"], asked["size"], asked[SORT]
+    address = ListUrl(reverse("tokens"), (), size, number, sort)
+    found = sort_rows(_list_own(request), OWN_TOKEN_COLUMNS, sort) if good else []
     times = create_time_formatter(request)
-    rows = [_create_row_context(token, times) for token in tokens.get_own(request.user)]
-    return render(request, "tokens/list.html", {"rows": rows, "most": tokens.MOST})
+    page = ListPage(OWN_TOKEN_COLUMNS, address, _("API tokens"), css="own-rows")
+    page.fill(
+        found[(number - 1) * size : number * size],
+        LocalFormatter(times),
+        total=len(found),
+        get_id=lambda token: f"token-{token.token_key}",
+        get_attributes=lambda token: (
+            ("data-token", token.token_key),
+            *((("data-ended", ""),) if has_ended(token, times.now) else ()),
+        ),
+    )
+    return render_page_or_fragment(
+        request,
+        page="tokens/list.html",
+        fragment="tokens/_results.html",
+        context={
+            "list": page,
+            "number": number,
+            "most": tokens.MOST,
+            "notice": build_parameter_notice(form, address.at(page=1)),
+            "refused": not good,
+            "zone_text": times.zone_text,
+        },
+        status=200 if good else 422,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,7 +188,7 @@ def token_made(request: ReaderRequest) -> HttpResponse:
 @never_cache
 def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
     """`/accounts/tokens/<prefix>/revoke/`: asks, then ends the token."""
-    token = tokens.get_own(request.user).filter(token_key=token_key).first()
+    token = ApiToken.objects.for_person(request.user).filter(token_key=token_key).first()
     if token is None:
         raise Http404
     if request.method == "POST":
@@ -136,7 +209,7 @@ def _create_row_context(token: ApiToken, times: TimeFormatter) -> dict[str, Any]
         "scope": TokenScope(token.scope).label,
         "made": _format_time(token.created, times),
         "ends": _format_time(token.expiry, times),
-        "ended": token.expiry is None or token.expiry <= timezone.now(),
+        "ended": has_ended(token, times.now),
         "used": _format_time(token.last_used_at, times),
         "used_from": token.last_used_from,
     }

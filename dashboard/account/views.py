@@ -1,25 +1,59 @@
-"""Account of the person logged in: overview, log-in and active sessions."""
+"""Account of the person logged in: overview, log-in, active sessions, security keys."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, Final, cast
 
 from allauth.account.views import login as allauth_log_in
+from allauth.mfa.webauthn.views import RemoveWebAuthnView
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.account import log_in_audit
-from dashboard.account.sign_in.devices import describe_device
-from dashboard.ui.requests import create_time_formatter
+from dashboard.account.columns import SESSION_COLUMNS, SessionFormatter, SessionRow
+from dashboard.account.second_factor import SealedAdapter
+from dashboard.ui.htmx import render_page_or_fragment
+from dashboard.ui.list_page import SORT, ListPage, add_sort_field
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.local_lists import sort_rows
+from dashboard.ui.parameters import build_parameter_notice
+from dashboard.ui.requests import ReaderRequest, create_time_formatter
 from isales_proxy.accounts import second_factors, sessions
+from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import User
+
+# The first that occurs: others name themselves after those below them.
+_BROWSERS: Final = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Chromium/", "Chromium"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("python-requests/", "Python"),
+)
+_SYSTEMS: Final = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
@@ -61,28 +95,56 @@ def no_password(_request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def session_list(request: HttpRequest) -> HttpResponse:
+def session_list(request: ReaderRequest) -> HttpResponse:
     """List the active sessions; a POST ends one by its number, or all others."""
-    user = cast("User", request.user)
+    user = request.user
     if request.method == "POST":
         return _end_sessions(request, user)
     times = create_time_formatter(request)
-    rows = [
-        {
-            "number": session.pk,
-            "device": describe_device(session.user_agent),
-            "address": session.ip,
-            "began": times.short(session.created_at),
-            "began_exact": times.exact(session.created_at),
-            "seen": times.short(session.last_seen_at),
-            "seen_exact": times.exact(session.last_seen_at),
-            "current": session.session_key == request.session.session_key,
-        }
+    form = add_sort_field(forms.Form(request.GET), SESSION_COLUMNS)
+    good = form.is_valid()
+    sort = form.cleaned_data.get(SORT, "")
+    path = reverse("usersessions_list")
+    title = _("Where you are logged in")
+    page = ListPage(SESSION_COLUMNS, ListUrl(path, (), DEFAULT_SIZE, 1, sort), title, "own-rows")
+    rows = sort_rows(_list_sessions(request, user), SESSION_COLUMNS, sort)
+    page.fill(
+        rows,
+        SessionFormatter(times, get_token(request)),
+        total=len(rows),
+        get_id=lambda row: f"session-{row.number}",
+        get_attributes=lambda row: (
+            ("data-session", str(row.number)),
+            *((("data-current", ""),) if row.current else ()),
+        ),
+    )
+    return render_page_or_fragment(
+        request,
+        page="account/sessions.html",
+        fragment="account/_sessions.html",
+        context={
+            "list": page,
+            "notice": build_parameter_notice(form, path),
+            "zone_text": times.zone_text,
+        },
+        status=200 if good else 422,
+    )
+
+
+def _list_sessions(request: HttpRequest, user: User) -> list[SessionRow]:
+    """The active sessions, this one first."""
+    found = [
+        SessionRow(
+            number=session.pk,
+            device=describe_device(session.user_agent),
+            address=session.ip,
+            began_at=session.created_at,
+            seen_at=session.last_seen_at,
+            current=session.session_key == request.session.session_key,
+        )
         for session in sessions.get_active(user)
     ]
-    rows.sort(key=lambda row: not row["current"])
-    context = {"sessions": rows, "zone_text": times.zone_text}
-    return render(request, "account/sessions.html", context)
+    return sorted(found, key=lambda row: not row.current)
 
 
 def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
@@ -101,3 +163,28 @@ def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
         text = ngettext("%(n)s other session is ended.", "%(n)s other sessions are ended.", ended)
         messages.success(request, text % {"n": ended})
     return redirect("usersessions_list")
+
+
+def describe_device(user_agent: str) -> str:
+    """`Firefox · Windows`, as far as the header tells."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return " · ".join(filter(None, (browser, system))) or _("Unknown device")
+
+
+class RemoveKeyView(RemoveWebAuthnView):
+    """allauth's; but the last second factor of a person who must have one stays."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With a word on whether the key may go."""
+        may = SealedAdapter().can_delete_authenticator(self.object)
+        return {**super().get_context_data(**kwargs), "may_remove": may}
+
+    def form_valid(self, form: Any) -> Any:
+        """Remove it, or say why not."""
+        if not SealedAdapter().can_delete_authenticator(self.object):
+            return self.render_to_response(self.get_context_data(form=form), status=409)
+        return super().form_valid(form)
+
+
+remove_key = RemoveKeyView.as_view()

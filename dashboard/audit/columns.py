@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
-from dashboard.audit import labels, links
+from dashboard.audit import labels
 from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import AuditEvent
+
+_WRITE_BACK: Final = re.compile(r"write-back ([0-9]{1,18})")
+# Not a path: an ID has no dots.
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# First part of the action → the page of one such subject.
+_PAGES: Final = {
+    "number": "reservation",
+    "reservations": "reservation",
+    "call_data": "task",
+}
 
 
 class EventFormatter:
@@ -38,12 +50,27 @@ def _build_about(event: AuditEvent, formatter: EventFormatter) -> Cell:
     markup = render_fragment(
         "audit/about.jinja",
         event=event,
-        url=links.get_subject_url(event, formatter.vdn_id),
+        url=_get_subject_url(event, formatter.vdn_id),
         facts=labels.list_details(event),
         changes=labels.list_changes(event),
         at=formatter.times.exact(event.at),
     )
     return Cell("about", html=markup)
+
+
+def _get_subject_url(event: AuditEvent, vdn_id: int) -> str:
+    """Return the address of the subject's page in this VDN; "" if it has none."""
+    subject = event.subject
+    if event.vdn_id != vdn_id or not subject:
+        return ""
+    if match := _WRITE_BACK.fullmatch(subject):
+        return reverse("write_back", args=[vdn_id, int(match[1])])
+    if event.action == "codes.note" and _ID.fullmatch(subject):
+        return reverse("result_code", args=[vdn_id, subject])
+    page = _PAGES.get(event.action.partition(".")[0])
+    if page is None or not _ID.fullmatch(subject):
+        return ""
+    return reverse(page, args=[vdn_id, subject])
 
 
 def _describe_detail(event: AuditEvent) -> str:

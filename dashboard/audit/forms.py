@@ -25,7 +25,7 @@ class VerifyForm(CleanedInput, forms.Form):
     def clean_anchor(self) -> tuple[int, str] | None:
         """Return number and fingerprint of the event, or None."""
         text = self.cleaned_data["anchor"]
-        found = verify.anchor_of(text)
+        found = verify.parse_anchor(text)
         if text and found is None:
             raise ValidationError(_("An anchor is a number, a colon and 64 digits or letters a–f."))
         return found

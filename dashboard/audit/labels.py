@@ -112,7 +112,7 @@ _LABELS: Final[dict[str, str | Promise]] = {
 _SAID: Final[dict[str, dict[str, str | Promise]]] = {
     "actions": {each.value: each.label for each in AuditAction},
     "kind": {each.value: each.label for each in RefreshKind},
-    "kinds": second_factors.WORDS,
+    "kinds": second_factors.LABELS,
     "role": {each.value: each.label for each in Role},
     "scope": {each.value: each.label for each in TokenScope},
     "which": {

@@ -65,18 +65,20 @@ class AuditUrl:
 
     def at(self, **more: int) -> str:
         """This question, on the page `before` or `after` an event."""
-        return self._with((*self.pairs, *((name, str(value)) for name, value in more.items())))
+        return self._build_address(
+            (*self.pairs, *((name, str(value)) for name, value in more.items()))
+        )
 
     def without(self, *names: str) -> str:
         """This question without these filters."""
-        return self._with(tuple(pair for pair in self.pairs if pair[0] not in names))
+        return self._build_address(tuple(pair for pair in self.pairs if pair[0] not in names))
 
     @property
     def listed(self) -> ListUrl:
         """This question for the links of the list."""
         return ListUrl(self.path, self.pairs, DEFAULT_SIZE, 1, self.sort)
 
-    def _with(self, pairs: Pairs) -> str:
+    def _build_address(self, pairs: Pairs) -> str:
         order = ((SORT, self.sort),) if self.sort else ()
         return with_query(self.path, urlencode((*pairs, *order), safe=",:"))
 
@@ -118,14 +120,14 @@ def create_context(
         here=address.at(),
         page=ListPage(AUDIT_COLUMNS, address.listed, _("Events of the audit"), css="audit"),
         clear_url=address.path if address.pairs or not form.is_valid() else "",
-        groups=_groups(form),
+        groups=_list_kind_groups(form),
         kept=[pair for pair in address.pairs if pair[0] in {"number_key", "number_end"}],
         empty="bad-filter" if has_bad_field(form) else "",
         notice=build_parameter_notice(form, address.at()),
     )
     context.chosen = sum(name == "kind" for name, _value in address.pairs)
-    context.chips = _chips(address)
-    _say_state(context, head, now)
+    context.chips = _build_chips(address)
+    _add_verification_state(context, head, now)
     return context
 
 
@@ -142,7 +144,7 @@ def fill_context(
         get_id=lambda event: f"e-{event.pk}",
         get_attributes=lambda event: (("data-event", str(event.pk)),),
     )
-    context.total_text = _total(found.total)
+    context.total_text = _format_total(found.total)
     context.pages = _build_pages(address, found, oldest_first=form.query().oldest_first)
     if not found.events:
         paged = bool(form.cleaned_data["before"] or form.cleaned_data["after"])
@@ -170,13 +172,13 @@ def _build_pages(
     ]
 
 
-def _total(total: int) -> str:
+def _format_total(total: int) -> str:
     if total > MOST_COUNTED:
         return _("more than %(total)s events") % {"total": format_count(MOST_COUNTED)}
     return ngettext("%(total)s event", "%(total)s events", total) % {"total": format_count(total)}
 
 
-def _groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]]]:
+def _list_kind_groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]]]:
     chosen = set(form.data.getlist("kind")) if hasattr(form.data, "getlist") else set()
     return [
         (
@@ -191,7 +193,7 @@ def _groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]]]:
     ]
 
 
-def _chips(address: AuditUrl) -> list[dict[str, str]]:
+def _build_chips(address: AuditUrl) -> list[dict[str, str]]:
     chips = []
     kinds = [value for name, value in address.pairs if name == "kind"]
     for kind in kinds:
@@ -220,7 +222,9 @@ def _chips(address: AuditUrl) -> list[dict[str, str]]:
     return chips
 
 
-def _say_state(context: AuditListContext, head: AuditHead | None, now: datetime) -> None:
+def _add_verification_state(
+    context: AuditListContext, head: AuditHead | None, now: datetime
+) -> None:
     if head is None or head.checked_at is None:
         context.verified = _("not verified yet")
         return
@@ -229,10 +233,10 @@ def _say_state(context: AuditListContext, head: AuditHead | None, now: datetime)
         context.verified = _("verified %(when)s: unbroken") % {"when": when}
         return
     context.verified = _("verified %(when)s: broken") % {"when": when}
-    context.problem = fault_text(head.problem)
+    context.problem = describe_fault(head.problem)
 
 
-def fault_text(short: str) -> str:
+def describe_fault(short: str) -> str:
     """Give a fault in words, from its name and the number of the event; "" where there is none."""
     fault, _colon, event = short.partition(":")
     return str(_FAULTS.get(fault, fault)) % {"at": event}

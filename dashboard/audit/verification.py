@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.translation import gettext as _
 
-from dashboard.audit.list_context import fault_text
+from dashboard.audit.list_context import describe_fault
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.audit.verify import Verdict
@@ -39,7 +39,7 @@ def create_result_context(session: SessionBase, times: TimeFormatter) -> dict[st
         return times.exact(datetime.fromisoformat(stored[name])) if stored[name] else "–"
 
     return {
-        "problem": fault_text(stored["problem"]),
+        "problem": describe_fault(stored["problem"]),
         "anchored": stored["anchored"] and not stored["problem"],
         "at": format_time("at"),
         "anchor": stored["anchor"],

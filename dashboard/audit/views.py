@@ -108,6 +108,8 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         formatter=EventFormatter(scope.vdn.pk, TimeFormatter(timezone.now())),
         name=_FILE,
         total=found.total,
+        form=form,
+        scope=scope,
     )
     return _render_list(request, scope, form, status=422) if file is None else file
 

@@ -72,6 +72,8 @@ _RETENTION: Final[dict[str, tuple[str, Check]]] = {
     "mirror_row_days": ("MIRROR_ROW_RETENTION_DAYS", _DAYS),
 }
 _PER_DAY: Final = validate.Range(min=0, max=10_000)
+# The name of the one provider of single sign-on in allauth's tables.
+PROVIDER_ID: Final = "sso"
 
 
 def read_isales(env: Variables) -> ISalesSettings:
@@ -127,6 +129,23 @@ def read_sign_in(env: Variables) -> SignIn:
         # With anything of it set, `find_problems` says what is missing.
         single_sign_on=sso if sso.issuer or sso.client_id or sso.grants or sso.only else None,
     )
+
+
+def list_providers(found: SingleSignOn | None) -> dict[str, Any]:
+    """List allauth's SOCIALACCOUNT_PROVIDERS: the provider of single sign-on, or none."""
+    apps = []
+    if found is not None:
+        apps.append(
+            {
+                "provider_id": PROVIDER_ID,
+                "name": found.name,
+                "client_id": found.client_id,
+                "secret": found.client_secret,
+                "settings": {"server_url": found.issuer, "oauth_pkce_enabled": True},
+            }
+        )
+    provider = "dashboard.account.single_sign_on.Provider"
+    return {"openid_connect": {"provider_class": provider, "APPS": apps}}
 
 
 def read_database(env: Variables) -> dict[str, Any]:

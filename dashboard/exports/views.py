@@ -62,7 +62,7 @@ def download(request: ReaderRequest, export_id: int) -> HttpResponseBase:
         return SeeOther(reverse("export_job", args=[job.pk]))
     if request.method == "GET":
         reservations.record_download(scope=scope, export_id=job.pk, kind=job.kind, rows=job.rows)
-    return send_file(file, job.file_name, rows=job.rows)
+    return send_file(file, job.file_name, rows=job.rows, facts=exports.get_facts(job=job))
 
 
 @require_POST

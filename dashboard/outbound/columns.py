@@ -18,7 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
-from dashboard.ui.local_lists import render_badge, without_sort
+from dashboard.ui.list_page import ListPage
+from dashboard.ui.list_url import ListUrl
+from dashboard.ui.local_lists import LocalFormatter, render_badge, without_sort
 from dashboard.ui.paging import format_count
 from dashboard.ui.reveal_control import create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
@@ -169,45 +171,38 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
 
 
 @dataclass(frozen=True)
-class BatchRow:
-    """One batch. `said` is the vendor's answer, `advice` what to do about it."""
+class BatchHead:
+    """Head of a page about one batch. `said` is the vendor's answer, `advice` what to do about
+    it."""
 
     id: int
     url: str
     state: str
     state_text: str
     tone: str
-    asked_at: str
-    asked_ago: str
-    by: str
-    asked: str
-    received: str
-    reason: str
     said: str
     advice: str
 
 
-def build_batch_row(batch: CallDataBatch, times: TimeFormatter) -> BatchRow:
-    """Build a batch for a list or for the head of its own page."""
+def build_batch_head(batch: CallDataBatch, times: TimeFormatter) -> BatchHead:
+    """Build the head of the page about a batch."""
     state = BatchState(batch.state)
-    return BatchRow(
+    return BatchHead(
         id=batch.pk,
-        url=reverse("call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk]),
+        url=_get_batch_url(batch),
         state=state.value,
         state_text=str(state.label),
         tone=_TONES[state],
-        asked_at=times.short(batch.asked_at),
-        asked_ago=times.relative(batch.asked_at),
-        by=batch.asked_by_name,
-        asked=format_count(batch.batch_count),
-        received=format_count(batch.received) if state is BatchState.TAKEN else "",
-        reason=batch.reason,
         said=_describe_answer(batch),
         advice=labels.get_advice(
             batch,
             when=f"{times.exact(batch.asked_at)} {format_zone(batch.asked_at, times.zone)}",
         ),
     )
+
+
+def _get_batch_url(batch: CallDataBatch) -> str:
+    return reverse("call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk])
 
 
 def _describe_answer(batch: CallDataBatch) -> str:
@@ -251,6 +246,133 @@ def list_batch_details(batch: CallDataBatch, times: TimeFormatter) -> list[tuple
     return [(label, text) for label, text in facts if text]
 
 
+def _build_asked(batch: CallDataBatch, formatter: LocalFormatter) -> Cell:
+    times = formatter.times
+    return Cell(
+        "asked",
+        times.short(batch.asked_at),
+        sub=times.relative(batch.asked_at),
+        title=times.exact(batch.asked_at),
+    )
+
+
+def _build_count(batch: CallDataBatch, _formatter: LocalFormatter) -> Cell:
+    asked, received = format_count(batch.batch_count), _get_received(batch)
+    if received is None:
+        return Cell("count", _("%(asked)s requested") % {"asked": asked})
+    shown = {"received": format_count(received), "asked": asked}
+    return Cell("count", _("%(received)s of %(asked)s") % shown)
+
+
+def _get_received(batch: CallDataBatch) -> int | None:
+    return batch.received if batch.state == BatchState.TAKEN else None
+
+
+def _build_batch_state(batch: CallDataBatch, _formatter: LocalFormatter) -> Cell:
+    state = BatchState(batch.state)
+    return Cell("state", str(state.label), tone=_TONES[state])
+
+
+_BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
+    Column(
+        "batch",
+        gettext_lazy("Batch"),
+        "c-batch",
+        lambda batch, _each: Cell("batch", html=_render_batch_link(batch)),
+        exports=(ExportColumn(gettext_lazy("Batch"), lambda batch, _each: batch.pk),),
+        sort="pk",
+        hideable=False,
+    ),
+    Column(
+        "asked",
+        gettext_lazy("Requested at"),
+        "c-asked",
+        _build_asked,
+        exports=(
+            ExportColumn(
+                gettext_lazy("Requested at"), lambda batch, _each: batch.asked_at, zoned=True
+            ),
+        ),
+        sort="asked_at",
+    ),
+    Column(
+        "by",
+        gettext_lazy("By"),
+        "c-by",
+        lambda batch, _each: Cell(
+            "by", batch.asked_by_name or NOTHING, sub=batch.reason, sub_title=batch.reason
+        ),
+        exports=(
+            ExportColumn(gettext_lazy("By"), lambda batch, _each: batch.asked_by_name),
+            ExportColumn(gettext_lazy("Reason"), lambda batch, _each: batch.reason),
+        ),
+        sort="asked_by_name",
+    ),
+    Column(
+        "rows",
+        gettext_lazy("Rows"),
+        "c-few",
+        _build_count,
+        exports=(
+            ExportColumn(gettext_lazy("Rows requested"), lambda batch, _each: batch.batch_count),
+            ExportColumn(gettext_lazy("Rows received"), lambda batch, _each: _get_received(batch)),
+        ),
+        sort="batch_count",
+    ),
+    Column(
+        "state",
+        gettext_lazy("State"),
+        "c-went",
+        _build_batch_state,
+        exports=(
+            ExportColumn(
+                gettext_lazy("State"), lambda batch, _each: str(BatchState(batch.state).label)
+            ),
+            ExportColumn(gettext_lazy("Answer"), lambda batch, _each: _describe_answer(batch)),
+        ),
+        sort="state",
+    ),
+)
+# Neither has an index.
+_LONG_BATCHES: Final = ("by", "rows", "state")
+
+
+def list_batch_columns(scope: Scope) -> tuple[Column[CallDataBatch, LocalFormatter], ...]:
+    """List the columns of batches, sortable by each while the table is short."""
+    if queries.has_few_batches(scope=scope):
+        return _BATCH_COLUMNS
+    return without_sort(_BATCH_COLUMNS, _LONG_BATCHES)
+
+
+def build_batch_page(
+    columns: tuple[Column[CallDataBatch, LocalFormatter], ...],
+    address: ListUrl,
+    found: queries.BatchPage,
+    title: str,
+) -> ListPage[CallDataBatch, LocalFormatter]:
+    """Build one page of batches."""
+    page = ListPage(columns, address, title, css="batches")
+    page.fill(
+        found.rows,
+        LocalFormatter(),
+        total=found.total,
+        get_id=lambda batch: f"b-{batch.pk}",
+        get_attributes=lambda batch: (
+            ("data-batch", str(batch.pk)),
+            ("data-batch-state", batch.state),
+        ),
+    )
+    return page
+
+
+def build_newest_batches(
+    address: ListUrl, found: queries.BatchPage
+) -> ListPage[CallDataBatch, LocalFormatter]:
+    """Build the table of the newest batches, which is always in that order."""
+    fixed = without_sort(_BATCH_COLUMNS, [column.key for column in _BATCH_COLUMNS])
+    return build_batch_page(fixed, address, found, _("Batches, the newest first"))
+
+
 def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:
     numbers = ((number,) for number in row.numbers)
     return Cell(
@@ -259,10 +381,18 @@ def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:
 
 
 def _build_batch(row: CallDatum, formatter: OutboundFormatter) -> Cell:
-    batch = row.batch
-    url = reverse("call_data_batch", args=[batch.vdn_id, batch.service_id, batch.pk])
-    markup = format_html('<a class="task-link" href="{}">{}</a>', url, str(batch.pk))
-    return Cell("batch", label=_("Batch"), html=markup, sub=formatter.times.short(batch.asked_at))
+    markup = _render_batch_link(row.batch)
+    asked = formatter.times.short(row.batch.asked_at)
+    return Cell("batch", label=_("Batch"), html=markup, sub=asked)
+
+
+def _render_batch_link(batch: CallDataBatch) -> SafeString:
+    return format_html(
+        '<a class="task-link" href="{}" aria-label="{}">{}</a>',
+        _get_batch_url(batch),
+        _("Batch %(id)s") % {"id": batch.pk},
+        str(batch.pk),
+    )
 
 
 def _get_task_id(row: CallDatum) -> str:

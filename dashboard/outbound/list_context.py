@@ -21,7 +21,7 @@ from dashboard.ui import form_drafts
 from dashboard.ui.htmx import make_private, render_page_or_fragment
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.paging import build_pager, format_count
+from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
@@ -48,6 +48,7 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
     newest = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
+    batches = reverse("batches", args=[scope.vdn.pk, service_id])
     times = TimeFormatter(timezone.now())
     listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
     asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
@@ -59,7 +60,7 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
         service_id=service_id,
         context={
             "task": get_task_context(scope, service_id),
-            "batches": [columns.build_batch_row(each, times) for each in newest.rows],
+            "batches": columns.build_newest_batches(ListUrl(batches, (), NEWEST, 1), newest),
             "more_batches": format_count(newest.total) if newest.total > NEWEST else "",
             "zone_text": times.zone_text,
             "listed": listed,
@@ -92,7 +93,7 @@ def render_unstored(
         "outbound/unstored.html",
         {
             "task": get_task_context(scope, result.batch.service_id),
-            "batch": columns.build_batch_row(result.batch, times),
+            "batch": columns.build_batch_head(result.batch, times),
             "rows": result.unstored,
             "text": result.unstored_text
             or json.dumps([row.raw for row in result.unstored], ensure_ascii=False, indent=2),
@@ -117,7 +118,7 @@ def render_batch(request: ReaderRequest, scope: Scope, found: CallDataBatch) -> 
         batch_id=found.pk,
         context={
             "task": get_task_context(scope, found.service_id),
-            "batch": columns.build_batch_row(found, times),
+            "batch": columns.build_batch_head(found, times),
             "facts": columns.list_batch_details(found, times),
             "zone_text": times.zone_text,
             "raw_url": reverse("call_data_raw", args=place)
@@ -210,28 +211,29 @@ def _list_kept(batch_id: int | None, query: queries.RowQuery) -> list[tuple[str,
 
 def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """Render all batches of one task."""
-    form = BatchFilter(request.GET)
+    shown = columns.list_batch_columns(scope)
+    form = add_sort_field(BatchFilter(request.GET), shown)
     good = form.is_valid()
-    asked = form.cleaned_data if good else {"page": 1, "size": DEFAULT_SIZE}
-    page, size = asked["page"], asked["size"]
-    found = queries.list_batches(scope=scope, service_id=service_id, page=page, size=size)
-    times = TimeFormatter(timezone.now())
-    path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
-    address = ListUrl(path, (), size, page)
+    asked: dict[str, Any] = {"page": 1, "size": DEFAULT_SIZE, SORT: ""}
+    if good:
+        asked = form.cleaned_data
+    page, size, sort = asked["page"], asked["size"], asked[SORT]
+    found = queries.list_batches(
+        scope=scope, service_id=service_id, page=page, size=size, order=get_order(shown, sort)
+    )
+    path = reverse("batches", args=[scope.vdn.pk, service_id])
+    address = ListUrl(path, (), size, page, sort)
     return render_page_or_fragment(
         request,
         page="outbound/batches.html",
         fragment="outbound/_batches.html",
         context={
             "task": get_task_context(scope, service_id),
-            "batches": [columns.build_batch_row(each, times) for each in found.rows],
-            "total_text": format_count(found.total),
-            "total": found.total,
-            "page": page,
-            "pager": build_pager(address, total=found.total, shown=len(found.rows)),
+            "list": columns.build_batch_page(shown, address, found, _("Batches")),
+            "number": page,
             "notice": build_parameter_notice(form, address.at(page=1)),
             "refused": not good,
-            "zone_text": times.zone_text,
+            "zone_text": TimeFormatter(timezone.now()).zone_text,
         },
         status=200 if good else 422,
     )
@@ -256,5 +258,5 @@ def get_task_context(scope: Scope, service_id: str) -> dict[str, str]:
         "title": name or service_id,
         "url": reverse("task", args=[scope.vdn.pk, service_id]),
         "list_url": reverse("tasks", args=[scope.vdn.pk]),
-        "batches_url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
+        "batches_url": reverse("batches", args=[scope.vdn.pk, service_id]),
     }

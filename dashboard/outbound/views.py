@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -24,7 +24,7 @@ from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl, with_query
-from dashboard.ui.local_lists import render_export, sort_rows
+from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
@@ -38,7 +38,12 @@ from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CallDataBatch
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
-from isales_proxy.outbound.forms import CallDataFilter, CallDataRequestForm, TaskFilter
+from isales_proxy.outbound.forms import (
+    BatchFilter,
+    CallDataFilter,
+    CallDataRequestForm,
+    TaskFilter,
+)
 from isales_proxy.outbound.tasks import TaskList
 
 _FILE: Final = "call-data"
@@ -67,6 +72,8 @@ def export_tasks(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         formatter=columns.OutboundFormatter(scope),
         name="tasks",
         total=len(rows),
+        form=form,
+        scope=scope,
     )
     if file is None:
         return SeeOther(reverse("tasks", args=[scope.vdn.pk]))
@@ -163,10 +170,11 @@ def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.SEE_OUTBOUND, post=Permission.TAKE_CALL_DATA)
 def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """Take call data by POST, then go to the batch; a GET only lists the batches."""
+    """Take call data by POST, then go to the batch; a GET goes to the list of the batches."""
     _require_task_id(service_id)
     if request.method != "POST":
-        return render_batches(request, scope, service_id)
+        path = reverse("batches", args=[scope.vdn.pk, service_id])
+        return HttpResponseRedirect(with_query(path, request.GET.urlencode()))
     address = reverse("task", args=[scope.vdn.pk, service_id])
     left = form_drafts.discard_if_asked(request, leave=address, address=address)
     if left is not None:
@@ -203,6 +211,46 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
+def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """`/vdn/<id>/tasks/<service ID>/batches/`: every request for call data of one task."""
+    _require_task_id(service_id)
+    return render_batches(request, scope, service_id)
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
+def export_batches(
+    request: ReaderRequest, scope: Scope, service_id: str, kind: str
+) -> HttpResponseBase:
+    """`/vdn/<id>/tasks/<service ID>/batches/export.<kind>`: all of them, in the page's order."""
+    _require_task_id(service_id)
+    shown = columns.list_batch_columns(scope)
+    form = add_sort_field(BatchFilter(request.GET), shown)
+    if not form.is_valid():
+        return render_batches(request, scope, service_id)
+    rows, total = queries.export_batches(
+        scope=scope,
+        service_id=service_id,
+        kind=kind,
+        order=get_order(shown, form.cleaned_data[SORT]),
+    )
+    file = render_export(
+        request,
+        kind,
+        columns=shown,
+        rows=rows,
+        formatter=LocalFormatter(),
+        name="batches",
+        total=total,
+        form=form,
+        scope=scope,
+        about=[(_("Task ID"), service_id)],
+    )
+    return file or SeeOther(reverse("batches", args=[scope.vdn.pk, service_id]))
+
+
+@require_safe
+@vdn_page(Permission.SEE_OUTBOUND)
 def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) -> HttpResponse:
     """One batch: its state, what to check, and its rows."""
     return render_batch(request, scope, _get_batch_or_404(scope, service_id, batch_id))
@@ -232,6 +280,9 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         formatter=columns.OutboundFormatter(scope),
         name=_FILE,
         total=found.total,
+        form=form,
+        scope=scope,
+        about=[(_("Task ID"), service_id)],
     )
     return render_task(request, scope, service_id) if file is None else file
 

@@ -242,7 +242,7 @@ def _render(request: ExportRequest) -> FinishedFile:
         raise ExportRefused(problems.describe_search_limit(error).title) from None
     except TooManyRows:
         raise ExportRefused(explain_too_many_rows()) from None
-    return FinishedFile(f"{table.name}.{request.kind}", table.total)
+    return FinishedFile(f"{table.name}.{request.kind}", table.total, table.facts)
 
 
 exports.register_renderer(_SOURCE, _render)

@@ -125,7 +125,7 @@ def create_context(
     )
     if scope.can(Permission.EXPORT) and form.is_valid():
         context.exports = context.page.list_exports()
-    context.more_open = any(form[name].value() for name in _MORE if name in form.fields)
+    context.more_open = any(form.data.get(name) for name in _MORE)
     context.more = context.more_open
     context.hidden = [pair for pair in address.view if pair[0] != "as_of"]
     if address.sort:
@@ -201,11 +201,7 @@ def fill_context(
         get_url=lambda row: with_query(
             get_reservation_url("reservation", scope.vdn.pk, row.appoint_id), row_query
         ),
-        get_attributes=lambda row: (
-            ("data-appoint-id", row.appoint_id or ""),
-            ("data-state", formatter.get_status(row).state.value),
-        ),
-        get_mark=_create_marker(facts) if facts is not None and facts.seen is not None else None,
+        get_attributes=_create_attributes(formatter, facts),
     )
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.bar = build_bar(scope, address, found, formatter.times)
@@ -261,16 +257,28 @@ def describe_mirror(scope: Scope, chosen: ChosenSource, coverage: Coverage) -> A
     )
 
 
-def _create_marker(facts: MirrorFacts) -> Callable[[Reservation], str]:
-    """Create the function that says whether a row is new or changed since the person looked."""
-    seen, new, changed = facts.seen or 0, _("new"), pgettext("row", "changed")
+def _create_attributes(
+    formatter: RowFormatter, facts: MirrorFacts | None
+) -> Callable[[Reservation], tuple[tuple[str, str], ...]]:
+    """Create the function that gives a row's attributes: its ID and state, and whether it is new or
+    changed since the person looked."""
 
-    def mark(row: Reservation) -> str:
+    def build(row: Reservation) -> tuple[tuple[str, str], ...]:
+        return (
+            ("data-appoint-id", row.appoint_id or ""),
+            ("data-state", formatter.get_status(row).state.value),
+        )
+
+    if facts is None or facts.seen is None:
+        return build
+    seen, new, changed = facts.seen, _("new"), pgettext("row", "changed")
+
+    def build_with_mark(row: Reservation) -> tuple[tuple[str, str], ...]:
         if not isinstance(row, MirroredReservation) or row.revision <= seen:
-            return ""
-        return new if row.first_revision > seen else changed
+            return build(row)
+        return (*build(row), ("data-mark", new if row.first_revision > seen else changed))
 
-    return mark
+    return build_with_mark
 
 
 def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> None:

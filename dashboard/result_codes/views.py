@@ -64,6 +64,8 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
         formatter=columns.CodeRowFormatter(scope.vdn.pk),
         name=_FILE,
         total=len(rows),
+        form=form,
+        scope=scope,
     )
     if file is None:
         return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))

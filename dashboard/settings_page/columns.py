@@ -6,28 +6,19 @@ from datetime import datetime
 from typing import Final
 
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import Cell, Column, ExportColumn
-from dashboard.ui.local_lists import render_badge
-from dashboard.ui.times import TimeFormatter
+from dashboard.ui.local_lists import LocalFormatter, render_badge
 from isales_proxy.accounts import second_factors
 from isales_proxy.diagnostics.installation import Person, TokenSummary
 from isales_proxy.models import Access
 
 
-class SettingsFormatter:
-    """The facts that all rows of the page share."""
-
-    def __init__(self) -> None:
-        self.times = TimeFormatter(timezone.now())
-
-
-def _build_person(person: Person, _formatter: SettingsFormatter) -> Cell:
+def _build_person(person: Person, _formatter: LocalFormatter) -> Cell:
     name = format_html("{}", person.full_name or person.username)
     if person.in_reach:
         url = reverse("admin:isales_proxy_user_change", args=[person.id])
@@ -49,7 +40,7 @@ def _describe_access(access: Access) -> str:
 
 
 def _list_factors(person: Person) -> list[str]:
-    return [str(second_factors.WORDS[kind]) for kind in person.second_factors]
+    return [str(second_factors.LABELS[kind]) for kind in person.second_factors]
 
 
 def _render_items(texts: list[str]) -> SafeString:
@@ -57,27 +48,25 @@ def _render_items(texts: list[str]) -> SafeString:
     return format_html_join("", '<span class="access">{}</span>', items) or SafeString(_("none"))
 
 
-def _build_access(person: Person, _formatter: SettingsFormatter) -> Cell:
+def _build_access(person: Person, _formatter: LocalFormatter) -> Cell:
     texts = [_describe_access(access) for access in person.accesses]
     return Cell("access", label=_("Access"), html=_render_items(texts))
 
 
-def _build_factors(person: Person, _formatter: SettingsFormatter) -> Cell:
+def _build_factors(person: Person, _formatter: LocalFormatter) -> Cell:
     return Cell(
         "second_factor", label=_("Second factor"), html=_render_items(_list_factors(person))
     )
 
 
-def _build_time(
-    field: str, label: str, moment: datetime | None, formatter: SettingsFormatter
-) -> Cell:
+def _build_time(field: str, label: str, moment: datetime | None, formatter: LocalFormatter) -> Cell:
     if moment is None:
         return Cell(field, _("never"), label=label)
     times = formatter.times
     return Cell(field, times.short(moment), label=label, title=times.exact(moment))
 
 
-PEOPLE_COLUMNS: Final[tuple[Column[Person, SettingsFormatter], ...]] = (
+PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
     Column(
         "person",
         gettext_lazy("Person"),
@@ -136,7 +125,7 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, SettingsFormatter], ...]] = (
     ),
 )
 
-TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, SettingsFormatter], ...]] = (
+TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
     Column(
         "token",
         gettext_lazy("Token"),

@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS, SettingsFormatter
+from dashboard.settings_page.columns import PEOPLE_COLUMNS, TOKEN_COLUMNS
 from dashboard.ui.columns import Column, R
 from dashboard.ui.htmx import SeeOther
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.local_lists import render_export, sort_rows
+from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
@@ -47,7 +47,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
     good = form.is_valid()
     sort = form.cleaned_data.get(SORT, "")
     found = service.get_installation(scope=scope, by=request.user)
-    formatter = SettingsFormatter()
+    formatter = LocalFormatter()
     return render(
         request,
         "settings_page/page.html",
@@ -75,12 +75,11 @@ def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpRe
     form = _create_form(request)
     if not form.is_valid():
         return installation(request, vdn_id=scope.vdn.pk)
-    sort = form.cleaned_data[SORT]
     found = service.get_installation(scope=scope, by=request.user)
     file = (
-        _render_file(request, kind, part, PEOPLE_COLUMNS, found.people, sort)
+        _render_file(request, scope, form, kind, part, PEOPLE_COLUMNS, found.people)
         if part == "people"
-        else _render_file(request, kind, part, TOKEN_COLUMNS, found.tokens, sort)
+        else _render_file(request, scope, form, kind, part, TOKEN_COLUMNS, found.tokens)
     )
     if file is None:
         return SeeOther(reverse("settings", args=[scope.vdn.pk]))
@@ -123,20 +122,23 @@ def _create_form(request: ReaderRequest) -> forms.Form:
 
 def _render_file(
     request: ReaderRequest,
+    scope: Scope,
+    form: forms.Form,
     kind: str,
     name: str,
-    columns: tuple[Column[R, SettingsFormatter], ...],
+    columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
-    sort: str,
 ) -> HttpResponseBase | None:
     return render_export(
         request,
         kind,
         columns=columns,
-        rows=sort_rows(rows, columns, sort),
-        formatter=SettingsFormatter(),
+        rows=sort_rows(rows, columns, form.cleaned_data[SORT]),
+        formatter=LocalFormatter(),
         name=name,
         total=len(rows),
+        form=form,
+        scope=scope,
     )
 
 
@@ -144,9 +146,9 @@ def _fill_page(
     scope: Scope,
     part: str,
     title: str,
-    columns: tuple[Column[R, SettingsFormatter], ...],
+    columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
-    formatter: SettingsFormatter,
+    formatter: LocalFormatter,
     sort: str,
 ) -> dict[str, Any]:
     """The list, and the page at whose address its files are."""
@@ -174,7 +176,7 @@ def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
     }
 
 
-def _create_mirror_context(row: VdnSummary, formatter: SettingsFormatter) -> dict[str, Any]:
+def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[str, Any]:
     status, times = row.mirror, formatter.times
     state = status.state
     oldest = status.oldest

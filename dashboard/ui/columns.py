@@ -75,22 +75,24 @@ class Column(Generic[R, F]):
     """One column of a list.
 
     `key` names it in addresses. `css` is its width class. `exports` are the columns it becomes in a
-    file, by default one with the cell's texts. `sort` is an expression for `order_by` where the
-    source can sort. Without `permission` the column is left out.
+    file, by default one with the cell's texts; () for none. `sort` is an expression for `order_by`
+    where the source can sort. Without `permission` the column is left out.
     """
 
     key: str
     heading: str | Promise
     css: str
     cell: Callable[[R, F], Cell]
-    exports: tuple[ExportColumn[R, F], ...] = ()
+    exports: tuple[ExportColumn[R, F], ...] | None = None
     sort: str = ""
     permission: Permission | None = None
     hideable: bool = True
 
     def list_exports(self) -> tuple[ExportColumn[R, F], ...]:
         """List the columns of a file."""
-        return self.exports or (
+        if self.exports is not None:
+            return self.exports
+        return (
             ExportColumn(self.heading, lambda row, formatter: self.cell(row, formatter).export()),
         )
 

@@ -20,7 +20,7 @@ from django.middleware.csrf import (
 )
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views import defaults
 
 from dashboard.ui import form_drafts
@@ -30,22 +30,22 @@ from isales_proxy.problems import is_api, respond
 
 _LONGEST_ORIGIN: Final = 200
 
-_OUT_OF_DATE: Final = _lazy("This page is out of date")
-_OTHER_ORIGIN: Final = _lazy("This form came from another address")
+_OUT_OF_DATE: Final = gettext_lazy("This page is out of date")
+_OTHER_ORIGIN: Final = gettext_lazy("This form came from another address")
 _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
     # (prefix of Django's reason, (title, explanation))
     (
         REASON_NO_CSRF_COOKIE,
         (
-            _lazy("Your browser sent no cookie"),
-            _lazy("Allow cookies for this address, then load the form again."),
+            gettext_lazy("Your browser sent no cookie"),
+            gettext_lazy("Allow cookies for this address, then load the form again."),
         ),
     ),
     (
         REASON_BAD_ORIGIN.partition("%s")[0],
         (
             _OTHER_ORIGIN,
-            _lazy(
+            gettext_lazy(
                 "It was sent from %(origin)s, which this server does not trust. If that is the "
                 "address by which you open Callboard, an administrator must add it to "
                 "CSRF_TRUSTED_ORIGINS, or have the proxy pass on the host name."
@@ -56,14 +56,18 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
         REASON_CSRF_TOKEN_MISSING,
         (
             _OTHER_ORIGIN,
-            _lazy("It carries no proof that this server made it. Open the form here and send it."),
+            gettext_lazy(
+                "It carries no proof that this server made it. Open the form here and send it."
+            ),
         ),
     ),
     (
         "Referer checking failed",
         (
             _OTHER_ORIGIN,
-            _lazy("Your browser or a proxy did not say from which page of this server it came."),
+            gettext_lazy(
+                "Your browser or a proxy did not say from which page of this server it came."
+            ),
         ),
     ),
 )
@@ -75,7 +79,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         (found for prefix, found in _CSRF if reason.startswith(prefix)),
         (
             _OUT_OF_DATE,
-            _lazy("The login changed since it was opened. Open the form again."),
+            gettext_lazy("The login changed since it was opened. Open the form again."),
         ),
     )
     # The owner field of the form is signed, so saving is safe although the check failed.

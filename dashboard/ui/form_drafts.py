@@ -89,7 +89,7 @@ def open_form(request: HttpRequest, address: str = "") -> OpenForm:
         if found is not None and found.address != address and not found.done:
             found = None
     elif request.method == "GET":
-        found = form_drafts.latest(user=user, address=address)
+        found = form_drafts.find_latest(user=user, address=address)
         restored = found is not None
     if found is None:
         return _open_empty(user, address, gone=bool(wanted))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.http import (
     HttpResponse,
     HttpResponseBase,
@@ -93,11 +93,11 @@ def render_repeatable_fragment(
         response: HttpResponse = HttpResponseNotModified()
     else:
         key = f"fragment:{hash_key(f'{etag}|{answered.as_of.isoformat()}')}"
-        content = cache.get(key) if answered.shared else None
+        content = caches["answers"].get(key) if answered.shared else None
         if content is None:
             content = str(render_to_string(fragment, build(), request))
             if answered.shared:
-                cache.set(key, content, answered.shared)
+                caches["answers"].set(key, content, answered.shared)
         response = HttpResponse(content)
     response.headers["ETag"] = etag
     response.headers["X-As-Of"] = answered.as_of.isoformat(timespec="milliseconds")

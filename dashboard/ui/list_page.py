@@ -36,8 +36,6 @@ class RowView:
     attributes: tuple[tuple[str, str], ...]
     cells: list[Cell]
     more: SafeString | None = None
-    mark: str = ""
-    """A word before the first cell: what is new about the row."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,6 @@ class ListPage(Generic[R, F]):
         get_url: Callable[[R], str] | None = None,
         get_attributes: Callable[[R], tuple[tuple[str, str], ...]] | None = None,
         get_more: Callable[[R], SafeString] | None = None,
-        get_mark: Callable[[R], str] | None = None,
     ) -> None:
         """Build the rows and the pager. `total` counts the rows of all pages; `get_id` returns a
         row's DOM ID, or "" for one without."""
@@ -100,7 +97,6 @@ class ListPage(Generic[R, F]):
                 attributes=get_attributes(row) if get_attributes else (),
                 cells=[make(row, formatter) for make in makers],
                 more=get_more(row) if get_more else None,
-                mark=get_mark(row) if get_mark else "",
             )
             for position, row in enumerate(rows)
         ]

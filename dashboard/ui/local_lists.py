@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponseBase
+from django import forms
+from django.http import HttpResponseBase
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from dashboard.ui import exports
 from dashboard.ui.columns import Column, F, R, build_export
-from dashboard.ui.list_page import get_order
+from dashboard.ui.list_page import SORT, get_order
+from dashboard.ui.paging import format_count
+from dashboard.ui.requests import ReaderRequest
+from dashboard.ui.times import TimeFormatter, format_zone
+from isales_proxy.access import Permission, Scope
+from isales_proxy.privacy import masking
 
 MOST_SORTED: Final = 20_000
 """Rows of a table up to which it is sorted by columns without an index."""
+# Where one is in a list, not what is in it; of a whole number the last digits are told.
+_UNTOLD: Final = frozenset({"page", "size", "shown", "number", SORT})
+
+
+@dataclass
+class LocalFormatter:
+    """The facts that all rows of a page share: the times alone."""
+
+    times: TimeFormatter = field(default_factory=lambda: TimeFormatter(timezone.now()))
 
 
 def sort_rows(rows: Iterable[R], columns: Sequence[Column[R, F]], sort: str) -> list[R]:
@@ -50,7 +68,7 @@ def render_badge(text: object, tone: str, title: str = "") -> SafeString:
 
 
 def render_export(
-    request: HttpRequest,
+    request: ReaderRequest,
     kind: str,
     *,
     columns: Sequence[Column[R, F]],
@@ -58,10 +76,60 @@ def render_export(
     formatter: F,
     name: str,
     total: int,
+    form: forms.Form,
+    scope: Scope | None = None,
+    about: Sequence[tuple[str, str]] = (),
 ) -> HttpResponseBase | None:
-    """Render rows as a file; None, with an error message, if the format cannot hold them."""
-    table = build_export(columns, rows, formatter, name=name, total=total)
+    """Render rows as a file; None, with an error message, if the format cannot hold them.
+
+    The file tells its VDN, what it is `about`, the valid filter `form`, zone, time, rows and
+    person.
+    """
+    times = formatter.times
+    local = times.now.astimezone(times.zone)
+    vdn = f"-vdn-{scope.vdn.pk}" if scope else ""
+    table = build_export(
+        columns,
+        rows,
+        formatter,
+        name=f"{name}{vdn}-{local:%Y%m%d-%H%M%S-UTC%z}-{total}-rows",
+        total=total,
+        facts=[
+            *([(_("VDN"), f"{scope.vdn.pk} {scope.vdn.name}")] if scope else ()),
+            *about,
+            (_("Filter"), _describe_filter(form, scope, times) or _("No filters")),
+            (_("Time zone"), format_zone(times.now, times.zone)),
+            (_("As of"), times.stamp(times.now)),
+            (_("Rows"), format_count(total)),
+            (_("Exported by"), request.user.get_username()),
+        ],
+        bom=request.GET.get("bom") != "0",
+    )
     return exports.render_file(request, kind, table)
+
+
+def _describe_filter(form: forms.Form, scope: Scope | None, times: TimeFormatter) -> str:
+    """Describe a filter in the active language; fields without a label only move the page."""
+    texts = []
+    for name, asked in form.fields.items():
+        value = form.cleaned_data.get(name)
+        if name in _UNTOLD or not asked.label or not value:
+            continue
+        shown = [_format_choice(asked, each, times) for each in _list_values(value)]
+        if isinstance(value, str) and scope and not scope.can(Permission.SEE_NUMBERS):
+            shown = [masking.mask_text(text) for text in shown]
+        texts.append(f"{asked.label} {', '.join(shown)}")
+    return " · ".join(texts)
+
+
+def _list_values(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _format_choice(field: forms.Field, value: Any, times: TimeFormatter) -> str:
+    if isinstance(value, datetime):
+        return times.stamp(value)
+    return str(dict(getattr(field, "choices", ())).get(value, value))
 
 
 def _fold(value: Any) -> Any:

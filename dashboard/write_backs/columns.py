@@ -79,7 +79,9 @@ def _build_state(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
     )
 
 
-_COLUMNS: Final[tuple[Column[WriteBackEntry, WriteBackFormatter], ...]] = (
+Columns = tuple[Column[WriteBackEntry, WriteBackFormatter], ...]
+
+_COLUMNS: Final[Columns] = (
     Column(
         "created",
         gettext_lazy("Created"),
@@ -152,7 +154,7 @@ _COLUMNS: Final[tuple[Column[WriteBackEntry, WriteBackFormatter], ...]] = (
 _WITHOUT_INDEX: Final = ("task", "number", "result")
 
 
-def list_columns(scope: Scope) -> tuple[Column[WriteBackEntry, WriteBackFormatter], ...]:
+def list_columns(scope: Scope) -> Columns:
     """List the columns for this person; the order of masked numbers would tell their digits."""
     columns = _COLUMNS if scope.can(Permission.SEE_NUMBERS) else without_sort(_COLUMNS, ("number",))
     return columns if queries.is_short(scope=scope) else without_sort(columns, _WITHOUT_INDEX)

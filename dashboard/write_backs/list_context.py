@@ -17,7 +17,7 @@ from dashboard.ui.reveal_control import create_write_back_control
 from dashboard.ui.row_formatting import WRITE_BACK_TONES
 from dashboard.ui.times import TimeFormatter, format_zone
 from dashboard.write_backs import labels
-from dashboard.write_backs.columns import WriteBackFormatter, list_columns
+from dashboard.write_backs.columns import Columns, WriteBackFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import WriteBackState
@@ -46,7 +46,9 @@ class WriteBackListContext:
     notice: ParameterNotice | None = None
 
 
-def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteBackListContext:
+def create_context(
+    scope: Scope, form: WriteBackFilter, shown: Columns, now: datetime
+) -> WriteBackListContext:
     """Create a context without rows: the filter is invalid, or there is no answer."""
     address = _build_address(scope, form)
     return WriteBackListContext(
@@ -56,7 +58,7 @@ def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteB
         new_url=reverse("write_back_new", args=[scope.vdn.pk])
         if scope.can(Permission.WRITE_BACK)
         else "",
-        page=ListPage(list_columns(scope), address, _("Write-backs"), css="write-backs"),
+        page=ListPage(shown, address, _("Write-backs"), css="write-backs"),
         clear_url=address.path,
         empty="bad-filter" if has_bad_field(form) else "",
         notice=build_parameter_notice(form, address.at(page=1)),
@@ -66,13 +68,14 @@ def create_context(scope: Scope, form: WriteBackFilter, now: datetime) -> WriteB
 def fill_context(
     scope: Scope,
     form: WriteBackFilter,
+    shown: Columns,
     found: WriteBackPage,
     now: datetime,
     *,
     newer: int | None = None,
 ) -> WriteBackListContext:
     """Create a context with entries. With `newer` they are those of a page that polls."""
-    listing = create_context(scope, form, now)
+    listing = create_context(scope, form, shown, now)
     address = _build_address(scope, form)
     total = found.total
     if newer is not None:
@@ -91,8 +94,8 @@ def fill_context(
     listing.page.total = found.total
     listing.tabs = _build_tabs(address, found)
     if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
-        shown = ",".join(str(entry.row.pk) for entry in found.entries)
-        listing.poll_url = with_query(address.path, f"{address.query()}&shown={shown}".lstrip("&"))
+        kept = ",".join(str(entry.row.pk) for entry in found.entries)
+        listing.poll_url = with_query(address.path, f"{address.query()}&shown={kept}".lstrip("&"))
     if newer:
         listing.newer = _("Show newer ones: %s") % format_count(newer)
     if not found.entries:

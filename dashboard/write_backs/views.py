@@ -24,6 +24,7 @@ from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.row_formatting import create_code_formatter
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import columns, form_fields, labels, list_context
+from dashboard.write_backs.columns import Columns
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
@@ -53,24 +54,23 @@ _LONGEST_NUMBER = 18
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
-    form = _create_filter(request, scope)
-    return _render_list(request, scope, form, *_build_context(request, scope, form))
+    form, shown = _create_filter(request, scope)
+    return _render_list(request, scope, form, *_build_context(request, scope, form, shown))
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """`/vdn/<id>/write-backs/export.<kind>`: all rows of the filter, in the order of the page."""
-    form = _create_filter(request, scope)
+    form, shown = _create_filter(request, scope)
     if not form.is_valid():
-        return _render_list(request, scope, form, *_build_context(request, scope, form))
-    shown = columns.list_columns(scope)
+        return _render_list(request, scope, form, *_build_context(request, scope, form, shown))
     query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
     try:
         rows, total = queries.export(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
-        return _render_list(request, scope, form, *_build_context(request, scope, form))
+        return _render_list(request, scope, form, *_build_context(request, scope, form, shown))
     formatter = columns.WriteBackFormatter(scope, timezone.now())
     file = render_export(
         request,
@@ -80,12 +80,16 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
         formatter=formatter,
         name="write-backs",
         total=total,
+        form=form,
+        scope=scope,
     )
     return file or SeeOther(reverse("write_backs", args=[scope.vdn.pk]))
 
 
-def _create_filter(request: ReaderRequest, scope: Scope) -> WriteBackFilter:
-    return add_sort_field(WriteBackFilter(request.GET), columns.list_columns(scope))
+def _create_filter(request: ReaderRequest, scope: Scope) -> tuple[WriteBackFilter, Columns]:
+    """The filter, and the columns that it may sort by."""
+    shown = columns.list_columns(scope)
+    return add_sort_field(WriteBackFilter(request.GET), shown), shown
 
 
 def _render_list(
@@ -110,25 +114,24 @@ def _render_list(
 
 
 def _build_context(
-    request: ReaderRequest, scope: Scope, form: WriteBackFilter
+    request: ReaderRequest, scope: Scope, form: WriteBackFilter, shown: Columns
 ) -> tuple[list_context.WriteBackListContext, int]:
     now = timezone.now()
     if not form.is_valid():
-        return list_context.create_context(scope, form, now), 422
-    shown = form.cleaned_data["shown"] if wants_fragment(request) else ()
+        return list_context.create_context(scope, form, shown, now), 422
+    kept = form.cleaned_data["shown"] if wants_fragment(request) else ()
     newer = None
-    order = get_order(columns.list_columns(scope), form.cleaned_data[SORT])
-    query = replace(form.query(), order=order)
+    query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
     try:
-        if shown:
-            found, newer = queries.list_shown(scope=scope, query=query, shown=shown)
+        if kept:
+            found, newer = queries.list_shown(scope=scope, query=query, shown=kept)
         else:
             found = queries.list_page(scope=scope, query=query)
     except DailySearchLimitExceeded as error:
-        listing = list_context.create_context(scope, form, now)
+        listing = list_context.create_context(scope, form, shown, now)
         listing.problem = problems.describe_search_limit(error)
         return listing, listing.problem.status
-    return list_context.fill_context(scope, form, found, now, newer=newer), 200
+    return list_context.fill_context(scope, form, shown, found, now, newer=newer), 200
 
 
 @require_safe

@@ -29,6 +29,8 @@ OFFERED: Final = timedelta(hours=2)
 # For so long a secret waits for the page that shows it once.
 SHOWN_WITHIN: Final = timedelta(minutes=10)
 _PURPOSE: Final = "form-draft"
+# Django's choice whether a new person has a password.
+_CHOICE: Final = "usable_password"
 _LONGEST_NOTICE: Final = 400
 
 
@@ -69,7 +71,7 @@ def save(
     """
     kept = fields.copy()
     for name in [*kept]:
-        if name == "csrfmiddlewaretoken" or "password" in name:
+        if name == "csrfmiddlewaretoken" or ("password" in name and name != _CHOICE):
             del kept[name]
     text = kept.urlencode()
     if len(text) > LONGEST_BODY or len(address) > LONGEST_ADDRESS or len(key) > LONGEST_KEY:
@@ -92,31 +94,29 @@ def save(
             return False
         if not created:
             FormDraft.objects.filter(pk=row.pk).update(**values)
-        own = FormDraft.objects.filter(user=user, done_at=None).order_by("-saved_at")
+        own = FormDraft.objects.for_person(user).pending()
         FormDraft.objects.filter(pk__in=list(own.values_list("pk", flat=True)[MOST:])).delete()
     return True
 
 
 def find(*, user: User, key: str, now: datetime | None = None) -> Draft | None:
-    """The draft of this key, or what came of its form; None where nothing is kept any more."""
+    """Find the draft of this key, or the outcome of its form; None once it is over."""
     since = (now or timezone.now()) - KEPT
-    row = FormDraft.objects.filter(user=user, key=key, saved_at__gt=since).first()
-    return None if row is None else _draft(row)
+    row = FormDraft.objects.for_person(user).saved(since=since).filter(key=key).first()
+    return None if row is None else _create_draft(row)
 
 
-def latest(*, user: User, address: str, now: datetime | None = None) -> Draft | None:
-    """The newest draft of the form at this address that was not carried out."""
+def find_latest(*, user: User, address: str, now: datetime | None = None) -> Draft | None:
+    """Find the newest draft of the form at this address that was not carried out."""
     since = (now or timezone.now()) - OFFERED
-    rows = FormDraft.objects.filter(
-        user=user, address=address, done_at=None, saved_at__gt=since
-    ).order_by("-saved_at")
-    row = rows.first()
-    return None if row is None else _draft(row)
+    rows = FormDraft.objects.for_person(user).pending().saved(since=since)
+    row = rows.filter(address=address).first()
+    return None if row is None else _create_draft(row)
 
 
 def discard(*, user: User, key: str, address: str = "") -> None:
     """Forget the draft of this key, and every other one of the same address."""
-    own = FormDraft.objects.filter(user=user, done_at=None)
+    own = FormDraft.objects.for_person(user).pending()
     own.filter(key=key).delete()
     if address:
         own.filter(address=address).delete()
@@ -138,21 +138,21 @@ def once(
             user=user, key=key[:LONGEST_KEY], defaults={"saved_at": now}
         )
         if row.done_at is not None:
-            return _open(row.outcome), True
+            return _decrypt(row.outcome), True
         outcome, secret = make()
         _finish(row, outcome, now, secret)
     return outcome, False
 
 
 def take_secret(*, user: User, key: str, now: datetime | None = None) -> str:
-    """The secret that a form made, at the first call only; "" afterwards."""
+    """Return the secret that a form made, at the first call only; "" afterwards."""
     since = (now or timezone.now()) - SHOWN_WITHIN
     with transaction.atomic():
         own = FormDraft.objects.select_for_update().filter(user=user, key=key)
         row = own.filter(done_at__gt=since).exclude(body="").first()
         if row is None:
             return ""
-        secret = _open(row.body)
+        secret = _decrypt(row.body)
         FormDraft.objects.filter(pk=row.pk).update(body="")
     return secret
 
@@ -172,15 +172,15 @@ def finish(*, user: User, key: str, outcome: str, now: datetime | None = None) -
 
 def purge(now: datetime) -> int:
     """Delete the drafts that are over, and secrets that nobody came for; gives how many drafts."""
-    FormDraft.objects.filter(done_at__lte=now - SHOWN_WITHIN).exclude(body="").update(body="")
-    return FormDraft.objects.filter(saved_at__lte=now - KEPT).delete()[0]
+    FormDraft.objects.with_unread_secret(now - SHOWN_WITHIN).update(body="")
+    return FormDraft.objects.ended(now - KEPT).delete()[0]
 
 
 def forget_number(digits: str) -> int:
     """Delete the drafts in which a number, given by its digits, was typed; return how many."""
     removed = 0
     for row in FormDraft.objects.iterator(chunk_size=100):
-        texts = (unquote_plus(_open(row.body)), unquote_plus(row.address), row.notice)
+        texts = (unquote_plus(_decrypt(row.body)), unquote_plus(row.address), row.notice)
         if any(masking.remove_number(text, digits) != text for text in texts):
             removed += FormDraft.objects.filter(pk=row.pk).delete()[0]
     return removed
@@ -194,7 +194,7 @@ def _finish(row: FormDraft, outcome: str, now: datetime, secret: str = "") -> No
     row.save()
 
 
-def _open(sealed: str) -> str:
+def _decrypt(sealed: str) -> str:
     try:
         return encryption.decrypt(sealed, purpose=_PURPOSE) if sealed else ""
     except encryption.DecryptionFailed:
@@ -202,16 +202,16 @@ def _open(sealed: str) -> str:
         return ""
 
 
-def _draft(row: FormDraft) -> Draft:
+def _create_draft(row: FormDraft) -> Draft:
     return Draft(
         key=row.key,
         address=row.address,
-        fields=QueryDict("" if row.done_at else _open(row.body)),
+        fields=QueryDict("" if row.done_at else _decrypt(row.body)),
         judged=row.judged,
         notice=row.notice,
         status=row.status,
         undone=row.undone,
         saved_at=row.saved_at,
-        outcome=_open(row.outcome),
+        outcome=_decrypt(row.outcome),
         done=row.done_at is not None,
     )

@@ -19,7 +19,7 @@ from isales_proxy.models import AuditAction, Role, User
 
 # Recovery codes stand in for one of these and are none themselves.
 FACTORS: Final = (Authenticator.Type.TOTP.value, Authenticator.Type.WEBAUTHN.value)
-WORDS: Final[dict[str, str | Promise]] = {
+LABELS: Final[dict[str, str | Promise]] = {
     Authenticator.Type.TOTP.value: _("authenticator app"),
     Authenticator.Type.WEBAUTHN.value: _("security key"),
     Authenticator.Type.RECOVERY_CODES.value: _("recovery codes"),

@@ -1,20 +1,22 @@
-"""People: creation by commands, entry to Django's admin, and the people an admin manages."""
+"""People: creation by commands, access by single sign-on, entry to Django's admin, and the people
+an admin manages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from isales_proxy.accounts import changes
 from isales_proxy.accounts.seeding import ADMINS
-from isales_proxy.models import Access, Role, User, Vdn
+from isales_proxy.models import Access, Role, User, Vdn, validate_agent_account
+from isales_proxy.models.people import PeopleQuerySet
+from isales_proxy.models.vdns import VdnQuerySet
 
 
 class InvalidUser(ValueError):
@@ -45,6 +47,14 @@ class UserSpec:
         return f"UserSpec({self.name!r}, {self.role.value}, {self.vdns})"
 
 
+@dataclass(frozen=True)
+class GrantedAccess:
+    """A role in one VDN; an agent comes with an agent account."""
+
+    role: Role
+    agent_account: str = ""
+
+
 def create_or_update_user(spec: UserSpec) -> bool:
     """Create the person, or update them; return whether they are new. Raises InvalidUser.
 
@@ -71,6 +81,35 @@ def create_or_update_user(spec: UserSpec) -> bool:
         for vdn in vdns:
             _give_access(user, vdn, spec)
     return new
+
+
+def synchronise_access(*, person: User, granted: Mapping[int, GrantedAccess]) -> None:
+    """Set the person's access to `granted`, by VDN ID, beside access given by an admin.
+
+    Access given by an admin is neither changed nor deleted. Unknown VDNs are ignored.
+    """
+    with changes.record_changes(by=None, people=[person.pk]):
+        rows = {row.vdn_id: row for row in Access.objects.filter(user=person)}
+        known = set(Vdn.objects.filter(pk__in=granted).values_list("pk", flat=True))
+        for number, row in rows.items():
+            if row.from_claims and number not in granted:
+                row.delete()
+        for number, access in granted.items():
+            row = rows.get(number) or Access(user=person, vdn_id=number, from_claims=True)
+            if row.from_claims and number in known:
+                row.role, row.agent_account = access.role, access.agent_account
+                row.save()
+
+
+def clean_agent_account(account: str) -> str:
+    """Return the agent account as it is stored; "" for an invalid one."""
+    longest = Access._meta.get_field("agent_account").max_length or 0  # noqa: SLF001 - public name
+    found = account.strip()
+    try:
+        validate_agent_account(found)
+    except ValidationError:
+        return ""
+    return found if len(found) <= longest else ""
 
 
 def remove_known_passwords(names: Iterable[str], *, known_password: str) -> list[str]:
@@ -105,25 +144,15 @@ def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> N
         sync_staff(instance.user)
 
 
-def get_managed_vdns(by: User | AnonymousUser) -> models.QuerySet[Vdn]:
+def get_managed_vdns(by: User | AnonymousUser) -> VdnQuerySet:
     """Return the VDNs whose people and access this person manages."""
-    if by.is_superuser:
-        return Vdn.objects.all()
-    return Vdn.objects.filter(accesses__user=by.pk, accesses__role=Role.ADMIN)
+    return Vdn.objects.managed_by(by)
 
 
-def get_managed_people(by: User | AnonymousUser) -> models.QuerySet[User]:
-    """Return the people whom this person may change: those with no access beyond the VDNs that
-    they manage.
-
-    Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
-    """
-    if by.is_superuser:
-        return User.objects.all()
-    elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(
-        vdn__in=get_managed_vdns(by)
-    )
-    return User.objects.filter(~models.Exists(elsewhere), is_superuser=False)
+def get_managed_people(by: User | AnonymousUser) -> PeopleQuerySet:
+    """Return the people whom this person may change."""
+    found: PeopleQuerySet = User.objects.managed_by(by)
+    return found
 
 
 def _find_vdns(wanted: tuple[int, ...]) -> list[Vdn]:

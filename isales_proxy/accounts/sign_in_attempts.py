@@ -58,10 +58,10 @@ def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
     now = now or timezone.now()
     rows: list[int] = []
     for limit, whom in wanted:
-        key = _key(limit, whom)
+        key = _compute_key(limit, whom)
         rows.append(SignInAttempt.objects.create(key=key, at=now).pk)
         since = now - timedelta(seconds=limit.seconds)
-        if SignInAttempt.objects.filter(key=key, at__gt=since).count() > limit.amount:
+        if SignInAttempt.objects.counted(key, since=since).count() > limit.amount:
             Attempts(tuple(rows)).rollback()
             raise TooManyAttempts(limit.kind)
     return Attempts(tuple(rows))
@@ -78,11 +78,11 @@ def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
 
 def purge(now: datetime) -> int:
     """Delete attempts that no longer count; return how many."""
-    deleted: int = SignInAttempt.objects.filter(at__lt=now - _KEPT).delete()[0]
+    deleted: int = SignInAttempt.objects.ended(now - _KEPT).delete()[0]
     return deleted
 
 
-def _key(limit: Limit, whom: str) -> str:
+def _compute_key(limit: Limit, whom: str) -> str:
     # A password typed into the user name field must not be readable here.
     text = f"{limit.kind}\0{whom}".encode()
     return hmac.new(encryption.derive_key("sign-in-attempts"), text, sha256).hexdigest()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from knox.crypto import hash_token
@@ -15,11 +15,11 @@ from knox.crypto import hash_token
 from isales_proxy import access
 from isales_proxy.access import Permission
 from isales_proxy.accounts import second_factors
-from isales_proxy.accounts import services as people
 from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
+from isales_proxy.models.tokens import ApiTokenQuerySet
 
 MOST: Final = 20
 DAYS: Final = (1, 7, 30, 90, 365)
@@ -58,18 +58,15 @@ def get_usable_scopes(user: User) -> tuple[TokenScope, ...]:
     return tuple(found)
 
 
-def get_own(user: User) -> models.QuerySet[ApiToken]:
-    """Return the tokens of a person, newest first, expired ones included."""
-    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(user=user)
+def get_managed(by: User | AnonymousUser) -> ApiTokenQuerySet:
+    """Return the tokens of the people whom this person manages."""
+    found: ApiTokenQuerySet = ApiToken.objects.managed_by(by)
     return found
 
 
-def get_managed(by: User | AnonymousUser) -> models.QuerySet[ApiToken]:
-    """Return the tokens of the people whom this person manages."""
-    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(
-        user__in=people.get_managed_people(by)
-    )
-    return found.select_related("user")
+def record_own_export(*, user: User, kind: str, rows: int) -> None:
+    """Record an export of a person's own tokens in the audit; `kind` is the file format."""
+    audit.record(AuditAction.TOKENS_EXPORTED, by=user, person=user, kind=kind, rows=rows)
 
 
 def create_token(
@@ -86,7 +83,7 @@ def create_token(
     with transaction.atomic():
         # Serialises simultaneous creations, so that the limit holds.
         lock_people([user.pk])
-        if get_own(user).filter(expiry__gt=timezone.now()).count() >= MOST:
+        if ApiToken.objects.for_person(user).valid(timezone.now()).count() >= MOST:
             raise TooManyTokens
         token, text = ApiToken.objects.create(
             user=user,
@@ -100,7 +97,7 @@ def create_token(
 
 
 def revoke(*, by: User | None, token: ApiToken) -> None:
-    """Revoke a token that the caller has from `get_own` or `get_managed`."""
+    """Revoke a token that the caller has from `for_person` or `managed_by`."""
     with transaction.atomic():
         lock_people([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
@@ -110,20 +107,18 @@ def revoke(*, by: User | None, token: ApiToken) -> None:
 
 def revoke_all(*, person: User, by: User | None) -> int:
     """Revoke all tokens of a person; return how many."""
-    found = list(get_own(person))
+    found = list(ApiToken.objects.for_person(person))
     for token in found:
         revoke(by=by, token=token)
     return len(found)
 
 
 def authenticate(text: str) -> ApiToken | None:
-    """The token of this text, with its person; None when there is none that may act now."""
+    """Return the valid token of this text with its active person, or None."""
     if not _TOKEN.fullmatch(text):
         return None
-    found: models.QuerySet[ApiToken] = ApiToken.objects.filter(
-        pk=hash_token(text), expiry__gt=timezone.now(), user__is_active=True
-    )
-    return found.select_related("user").first()
+    found: ApiTokenQuerySet = ApiToken.objects.valid(timezone.now()).select_related("user")
+    return found.filter(pk=hash_token(text), user__is_active=True).first()
 
 
 def is_without_second_factor(token: ApiToken) -> bool:
@@ -152,7 +147,7 @@ def record_use(token: ApiToken, now: datetime | None = None) -> None:
 
 def purge(now: datetime) -> int:
     """Delete the tokens that have ended; gives how many."""
-    deleted: int = ApiToken.objects.filter(expiry__lt=now).delete()[0]
+    deleted: int = ApiToken.objects.ended(now).delete()[0]
     return deleted
 
 

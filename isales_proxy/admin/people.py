@@ -21,13 +21,20 @@ from django.views.decorators.debug import sensitive_post_parameters
 from isales_proxy.accounts import changes, second_factors
 from isales_proxy.accounts import services as people
 from isales_proxy.admin import actions as people_actions
+from isales_proxy.admin.drafts import DraftAdmin
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.models import Access, User
+from isales_proxy.models import Access, User, Vdn
 
 
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in (("vdn", "VDN"), ("user", _("person"))):
+            if name in self.fields:
+                self.fields[name].label = label
 
     def save(self, commit: bool = True) -> Any:
         """Save it as such."""
@@ -94,13 +101,13 @@ class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
         """Those rows."""
-        return super().get_queryset(request).filter(vdn__in=people.get_managed_vdns(request.user))
+        return super().get_queryset(request).filter(vdn__in=Vdn.objects.managed_by(request.user))
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         """Those choices."""
-        choices = {"vdn": people.get_managed_vdns, "user": people.get_managed_people}
+        choices = {"vdn": Vdn.objects.managed_by, "user": User.objects.managed_by}
         kwargs["queryset"] = choices[db_field.name](request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -114,7 +121,7 @@ class _AccessRights(BaseInlineFormSet):  # type: ignore[type-arg]
     }
 
 
-class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-arg]
+class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-arg]
     """A person's roles, beside the person."""
 
     model = Access
@@ -132,7 +139,7 @@ class AccessInline(_AccessInReach, admin.TabularInline):  # type: ignore[type-ar
 
 
 @admin.register(User)
-class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg]
+class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ignore[type-arg]
     """People. Who may enter here follows from their roles; groups and single permissions are for
     superusers."""
 
@@ -142,6 +149,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
     list_display = (
         "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
     )  # fmt: skip
+    add_form_template = "admin/isales_proxy/user/add_form.html"
     change_user_password_template = "admin/isales_proxy/user/change_password.html"  # noqa: S105 - a template
     actions = (people_actions.reset_second_factor, people_actions.end_sessions)
     list_filter = (
@@ -163,14 +171,14 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Those within reach."""
         found = super().get_queryset(request)
-        reach = found.filter(pk__in=people.get_managed_people(request.user))
+        reach = found.filter(pk__in=User.objects.managed_by(request.user))
         return second_factors.prefetch_kinds(reach)
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
         """`authenticator app, security key`; empty for somebody who has none."""
         return ", ".join(
-            str(second_factors.WORDS[kind]) for kind in second_factors.list_kinds(person)
+            str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person)
         )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -210,7 +218,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, UserAdmin):  # type: ignore[type-arg
 
 
 @admin.register(Access)
-class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly):
+class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly, DraftAdmin):
     """All access at a glance."""
 
     form = AccessForm

@@ -9,9 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.accounts import services as people
 from isales_proxy.admin.lookups import OwnFiltersOnly
-from isales_proxy.models import AuditEvent, CallDataBatch, CodeRefresh, ResultCode, WriteBack
+from isales_proxy.models import AuditEvent, CallDataBatch, CodeRefresh, ResultCode, Vdn, WriteBack
 from isales_proxy.privacy import masking
 
 
@@ -23,7 +22,7 @@ class _ToLookAt(OwnFiltersOnly):
         found = super().get_queryset(request)
         if request.user.is_superuser:
             return found
-        return found.filter(vdn_id__in=people.get_managed_vdns(request.user).values("pk"))
+        return found.filter(vdn_id__in=Vdn.objects.managed_by(request.user).values("pk"))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Whoever may enter the admin at all."""

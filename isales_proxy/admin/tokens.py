@@ -34,7 +34,8 @@ class TokenAdmin(OwnFiltersOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         """Those of the people whom the reader manages."""
-        return tokens.get_managed(request.user)
+        found: QuerySet[ApiToken] = ApiToken.objects.managed_by(request.user)
+        return found
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
         """Whoever may enter the admin at all."""

@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.accounts import services as people
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.audit import services as audit
 from isales_proxy.core.input_cleaning import CleanedInput
@@ -128,7 +127,7 @@ class VdnAdmin(OwnFiltersOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Vdn]:
         """One's own."""
-        return super().get_queryset(request).filter(pk__in=people.get_managed_vdns(request.user))
+        return super().get_queryset(request).filter(pk__in=Vdn.objects.managed_by(request.user))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """The vendor's number stays what it was."""

@@ -50,70 +50,71 @@ def append(event: AuditEvent) -> None:
 
 
 def lock_head() -> AuditHead:
-    """The head, for this transaction alone; made where there was none."""
-    head = AuditHead.objects.select_for_update().filter(pk=1).first()
+    """Lock the head for this transaction; create it where there is none."""
+    head = AuditHead.objects.select_for_update().current()
     if head is None:
-        AuditHead.objects.get_or_create(pk=1, defaults={"seal": _seal_of("", 0, "")})
+        AuditHead.objects.get_or_create(pk=1, defaults={"seal": _compute_seal("", 0, "")})
         head = AuditHead.objects.select_for_update().get(pk=1)
     return head
 
 
 def compute_fingerprint(event: Any, key: bytes | None = None) -> str:
-    """Hexadecimal, over every field but the number, which the database gives."""
-    return _mac(key or encryption.derive_key(_EVENTS), to_canonical(event))
+    """Compute the fingerprint, hexadecimal, of every field but the number given by the database."""
+    return _compute_mac(key or encryption.derive_key(_EVENTS), to_canonical(event))
 
 
 def is_intact(event: Any, keys: Sequence[bytes]) -> bool:
     """Tell whether the event is as it was written, by any of these keys."""
     text = to_canonical(event)
-    return any(hmac.compare_digest(_mac(key, text), event.hash) for key in keys)
+    return any(hmac.compare_digest(_compute_mac(key, text), event.hash) for key in keys)
 
 
 def get_keys() -> list[bytes]:
-    """The keys that events may have been written with, today's first."""
+    """Return the keys that events may have been written with, the current one first."""
     return encryption.derive_all_keys(_EVENTS)
 
 
 def to_canonical(event: Any) -> bytes:
-    """One form for one content, whichever database it went through."""
+    """Encode the event as JSON that is the same for every database."""
     facts = {name: getattr(event, name) for name in _FIELDS}
     facts["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
-    facts["detail"] = _figures(event.detail)
+    facts["detail"] = _normalise_numbers(event.detail)
     return json.dumps(facts, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
 
 
 def seal_head(head: AuditHead) -> None:
     """Seal the head as it is now, and store it."""
-    head.seal = _seal_of(head.last, head.last_id, head.first_previous)
+    head.seal = _compute_seal(head.last, head.last_id, head.first_previous)
     head.save(update_fields=["last", "last_id", "first_previous", "seal"])
 
 
 def is_head_intact(head: AuditHead) -> bool:
     """Tell whether nobody but us wrote where the chain begins and ends."""
-    text = _of_head(head.last, head.last_id, head.first_previous)
+    text = _encode_head(head.last, head.last_id, head.first_previous)
     return any(
-        hmac.compare_digest(_mac(key, text), head.seal) for key in encryption.derive_all_keys(_HEAD)
+        hmac.compare_digest(_compute_mac(key, text), head.seal)
+        for key in encryption.derive_all_keys(_HEAD)
     )
 
 
-def _seal_of(last: str, last_id: int, first_previous: str) -> str:
-    return _mac(encryption.derive_key(_HEAD), _of_head(last, last_id, first_previous))
+def _compute_seal(last: str, last_id: int, first_previous: str) -> str:
+    return _compute_mac(encryption.derive_key(_HEAD), _encode_head(last, last_id, first_previous))
 
 
-def _of_head(last: str, last_id: int, first_previous: str) -> bytes:
+def _encode_head(last: str, last_id: int, first_previous: str) -> bytes:
     return f"{last}|{last_id}|{first_previous}".encode()
 
 
-def _mac(key: bytes, text: bytes) -> str:
+def _compute_mac(key: bytes, text: bytes) -> str:
     return hmac.new(key, text, sha256).hexdigest()
 
 
-def _figures(value: Any) -> Any:
-    """PostgreSQL gives a whole float back as an integer, and no zero has a sign there."""
+def _normalise_numbers(value: Any) -> Any:
+    """Turn whole floats into integers, as PostgreSQL gives them back."""
     if isinstance(value, dict):
-        return {key: _figures(each) for key, each in value.items()}
+        return {key: _normalise_numbers(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_figures(each) for each in value]
+        return [_normalise_numbers(each) for each in value]
     if isinstance(value, float) and value.is_integer():
         return int(Decimal(repr(value)))
     return value

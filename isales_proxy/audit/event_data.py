@@ -25,7 +25,7 @@ _IDS: Final = frozenset(
 
 
 class ContainsNumber(ValueError):
-    """A text of the audit holds what looks like somebody's number; the message says where alone."""
+    """Text of the audit that looks like a number; the message names the field only."""
 
 
 def mask_numbers(text: str) -> str:
@@ -39,7 +39,7 @@ def clean_line(text: str, longest: int) -> str:
 
 
 def clean_subject(text: str, number: str) -> str:
-    """The subject is an ID or a name, both of which may be long; never the number itself."""
+    """Return the subject (an ID or a name, which may be long) without the number itself."""
     told = re.sub(r"\D", "", number)
     whole = re.compile(rf"(?<!\d){told}(?!\d)")
     # A short one may well be that of a task, too.
@@ -50,11 +50,11 @@ def clean_subject(text: str, number: str) -> str:
 
 
 def clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The detail as JSON that comes back as it went in."""
-    return {clean_line(str(key), 100): _plain(value, str(key)) for key, value in detail.items()}
+    """Return the detail as JSON that every database gives back alike."""
+    return {clean_line(str(key), 100): _convert(value, str(key)) for key, value in detail.items()}
 
 
-def _plain(value: Any, name: str) -> Any:
+def _convert(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -64,9 +64,9 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return clean_detail(value)
     if isinstance(value, list | tuple):
-        return [_plain(each, name) for each in value]
+        return [_convert(each, name) for each in value]
     if isinstance(value, set | frozenset):
-        return sorted(str(_plain(each, name)) for each in value)
+        return sorted(str(_convert(each, name)) for each in value)
     text = str(value)
     if (
         name not in _IDS

@@ -27,10 +27,10 @@ _SHORTEST_NUMBER: Final = 3
 
 
 class _PatternField(forms.Field):
-    """A value that our own links carry; anything else is refused."""
+    """Field of a value that our own links carry. Raises ValidationError for any other."""
 
-    def __init__(self, pattern: re.Pattern[str]) -> None:
-        super().__init__(required=False)
+    def __init__(self, pattern: re.Pattern[str], label: Any = "") -> None:
+        super().__init__(required=False, label=label)
         self.pattern = pattern
 
     def clean(self, value: Any) -> str:
@@ -59,7 +59,7 @@ class AuditFilter(CleanedInput, forms.Form):
     q = SearchTextField(_("Reservation, task or text"))
     number = CalledNumberField()
     number_key = _PatternField(_KEYS)
-    number_end = _PatternField(_END)
+    number_end = _PatternField(_END, _("Last digits of the called number"))
     address = PlainTextField(_("Network address"))
     begin = LocalTimeField(_("From"), later=False)
     end = LocalTimeField(_("To"), later=True)
@@ -67,7 +67,7 @@ class AuditFilter(CleanedInput, forms.Form):
     after = _PatternField(_NUMBER)
 
     def clean_number(self) -> str:
-        """A whole one: a part of a number has no fingerprint."""
+        """Return a complete number: a part of one has no fingerprint. Raises ValidationError."""
         text = str(self.cleaned_data["number"])
         if text and len(text) < _SHORTEST_NUMBER:
             raise ValidationError(_("Give the whole number: a part of it finds nothing here."))
@@ -90,7 +90,7 @@ class AuditFilter(CleanedInput, forms.Form):
         self.cleaned_data |= {"number": "", "number_key": "", "number_end": ""}
 
     def query(self) -> AuditQuery:
-        """The frozen question; only after `is_valid()`."""
+        """Return the query; only after `is_valid()`."""
         found = self.cleaned_data
         return AuditQuery(
             actions=tuple(dict.fromkeys(found["kind"])),

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Max, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Max
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import retention
 from isales_proxy.audit import services as audit
 from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.audit.verify import Verdict
-from isales_proxy.core.input_cleaning import clean_text
-from isales_proxy.models import Access, AuditAction, AuditEvent, AuditHead, User
+from isales_proxy.models import AuditAction, AuditEvent, AuditHead, User
+from isales_proxy.models.audit import AuditEventQuerySet
 
 MOST_EXPORTED: Final = 50_000
 # Beyond it a reader is told “more than”: to count them all would take long.
@@ -27,7 +25,7 @@ _CHUNK: Final = 500
 
 
 class TooManyEvents(ValueError):
-    """An export would have this many events, which is more than one file may hold."""
+    """Refusal of an export: more events (`total`) than a file may hold."""
 
     def __init__(self, total: int) -> None:
         super().__init__(f"{total} events")
@@ -37,7 +35,8 @@ class TooManyEvents(ValueError):
 @dataclass(frozen=True)
 class AuditQuery:
     """A question of the audit. `numbers` are fingerprints of one called number
-    (`audit.number_keys`); `before` and `after` are numbers of events, between which a page lies.
+    (`fingerprint_number_with_all_keys`); `before` and `after` are numbers of events, between which
+    a page lies.
     """
 
     actions: tuple[str, ...] = ()
@@ -76,42 +75,45 @@ class AuditExport:
 
 
 def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
-    """One page of the answer. Raises NotAllowed."""
+    """List one page of events. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    whole = _matching(scope, query)
+    whole = _select_matching(scope, query)
     up = query.oldest_first
     onward, back = (query.after, query.before) if up else (query.before, query.after)
     if back is not None:
-        rows = _read(_beyond(whole, back, later=not up), up=not up)
+        rows = _fetch_rows(_select_beyond(whole, back, later=not up), up=not up)
         previous, events = len(rows) > SIZE, rows[:SIZE][::-1]
-        following = bool(events) and _beyond(whole, events[-1].pk, later=up).exists()
+        following = bool(events) and _select_beyond(whole, events[-1].pk, later=up).exists()
     else:
-        rows = _read(whole if onward is None else _beyond(whole, onward, later=up), up=up)
+        rows = _fetch_rows(
+            whole if onward is None else _select_beyond(whole, onward, later=up), up=up
+        )
         following, events = len(rows) > SIZE, rows[:SIZE]
-        previous = bool(onward and events) and _beyond(whole, events[0].pk, later=not up).exists()
+        previous = (
+            bool(onward and events) and _select_beyond(whole, events[0].pk, later=not up).exists()
+        )
     newer, older = (following, previous) if up else (previous, following)
     total = whole.order_by()[: MOST_COUNTED + 1].count()
     return AuditPage(tuple(events), total, newer, older)
 
 
-def _beyond(whole: QuerySet[AuditEvent], event: int, *, later: bool) -> QuerySet[AuditEvent]:
-    """Events after this one, or before it."""
-    return whole.filter(pk__gt=event) if later else whole.filter(pk__lt=event)
+def _select_beyond(whole: AuditEventQuerySet, event: int, *, later: bool) -> AuditEventQuerySet:
+    return whole.after(event) if later else whole.before(event)
 
 
-def _read(part: QuerySet[AuditEvent], *, up: bool) -> list[AuditEvent]:
-    """One page of these events and one more, the oldest first or the newest."""
+def _fetch_rows(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
+    """Fetch one page of these events and one more, the oldest first or the newest."""
     return list(part.order_by("pk" if up else "-pk")[: SIZE + 1])
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
-    """Every event that matches, recorded as an export, of the number too that was asked for.
+    """Export every matching event, recorded with the number that was searched for.
 
-    Raises NotAllowed and TooMany.
+    Raises PermissionMissing and TooManyEvents.
     """
     scope.require(Permission.SEE_AUDIT)
     scope.require(Permission.EXPORT)
-    found = _matching(scope, query)
+    found = _select_matching(scope, query)
     newest = found.order_by().aggregate(newest=Max("pk"))["newest"] or 0
     found = found.filter(pk__lte=newest).order_by("pk" if query.oldest_first else "-pk")
     total = found.count()
@@ -131,65 +133,35 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
 def list_actors(*, scope: Scope) -> list[str]:
     """Return the user names to filter by. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    return list(
-        User.objects.filter(accesses__vdn=scope.vdn)
-        .order_by("username")
-        .values_list("username", flat=True)
-    )
+    found = User.objects.with_access_to(scope.vdn.pk)
+    return list(found.order_by("username").values_list("username", flat=True))
 
 
 def get_verification_state(*, scope: Scope) -> AuditHead | None:
-    """When the chain was verified last, and what was wrong. Raises NotAllowed."""
+    """Return the head: time and result of the last verification. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    return AuditHead.objects.filter(pk=1).first()
+    return AuditHead.objects.current()
 
 
 def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
-    """Verify the chain at a person's wish, against an anchor too if there is one.
+    """Verify the chain for a person, against an anchor too if there is one.
 
-    Raises NotAllowed.
+    Raises PermissionMissing.
     """
     scope.require(Permission.SEE_AUDIT)
     return retention.verify_and_store(anchor=anchor)
 
 
-def _visible(scope: Scope) -> Q:
-    """This VDN's events; and of those that belong to no VDN (a log-in, a changed password) the ones
-    about its people, or by them about nobody, and the installation's own."""
-    people = Access.objects.filter(vdn=scope.vdn).values("user_id")
-    nobody = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=people))
-    return Q(vdn_id=scope.vdn.pk) | (Q(vdn_id=None) & (Q(person_id__in=people) | nobody))
-
-
-def _matching(scope: Scope, query: AuditQuery) -> QuerySet[AuditEvent]:
-    found = AuditEvent.objects.filter(_visible(scope))
-    if query.actions:
-        found = found.filter(action__in=query.actions)
-    if query.person:
-        named = User.objects.filter(accesses__vdn=scope.vdn, username__icontains=query.person)
-        found = found.filter(Q(actor__icontains=query.person) | Q(person_id__in=named.values("pk")))
-    if query.text:
-        found = found.annotate(facts=Cast("detail", TextField())).filter(_holding(query.text))
-    if query.numbers:
-        found = found.filter(number_key__in=query.numbers)
-    if query.address:
-        found = found.filter(address__istartswith=query.address)
-    if query.begin:
-        found = found.filter(at__gte=query.begin)
-    if query.end:
-        found = found.filter(at__lte=query.end)
-    return found
-
-
-def _holding(text: str) -> Q:
-    """The text as it was typed, or in its compatibility form."""
-    wanted = Q()
-    for spelt in {text, clean_text(text)}:
-        wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
-        # SQLite keeps the detail in ASCII.
-        for written in {spelt, json.dumps(spelt)[1:-1]}:
-            wanted |= Q(facts__icontains=written)
-    return wanted
+def _select_matching(scope: Scope, query: AuditQuery) -> AuditEventQuerySet:
+    found = AuditEvent.objects.visible_in(scope.vdn.pk).matching(
+        actions=query.actions,
+        text=query.text,
+        numbers=query.numbers,
+        address=query.address,
+        begin=query.begin,
+        end=query.end,
+    )
+    return found.concerning(query.person, vdn_id=scope.vdn.pk) if query.person else found
 
 
 def _describe_filter(query: AuditQuery) -> dict[str, Any]:

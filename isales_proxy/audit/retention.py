@@ -1,4 +1,4 @@
-"""The audit after its time, and its daily verification."""
+"""Deletion of audit events past retention, and the daily verification."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _purge(before: datetime) -> int:
 
 
 class _Newest:
-    """The last of the oldest events, and how many there are up to it."""
+    """Last event past retention, and the number of events up to it."""
 
     def __init__(self, before: datetime) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""The audit: what was done, by whom, when and from where. Only ever written here."""
+"""Recording of audit events: action, person, time, network address. No other module writes any."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _address: ContextVar[str] = ContextVar("callboard_audit_address", default="")
 
 @contextmanager
 def use_address(address: str) -> Iterator[None]:
-    """Return what is recorded inside comes from this network address."""
+    """Attribute what is recorded inside the block to this network address."""
     token = _address.set(address[:_LONGEST_ADDRESS])
     try:
         yield
@@ -34,7 +34,7 @@ def use_address(address: str) -> Iterator[None]:
 
 
 def current_address() -> str:
-    """The network address that is recorded here and now; "" where there is none."""
+    """Return the network address that is recorded at present; "" where there is none."""
     return _address.get()
 
 
@@ -60,7 +60,7 @@ def record(
     number, a customer's name, or a secret. Raises HoldsNumber where `AUDIT_STRICT` is set and there
     is a number in it all the same.
     """
-    actor_id, actor = _who(by, claimed if person else event_data.mask_numbers(claimed))
+    actor_id, actor = _identify_actor(by, claimed if person else event_data.mask_numbers(claimed))
     event = AuditEvent(
         action=action,
         actor_id=actor_id,
@@ -80,7 +80,7 @@ def record(
 
 
 def fingerprint_number(number: str) -> str:
-    """The fingerprint by which events about one called number are found, digits only.
+    """Return the fingerprint by which events about one called number (digits) are found.
 
     It is keyed with this installation's secret: without that, nobody can try numbers against it.
     """
@@ -88,19 +88,19 @@ def fingerprint_number(number: str) -> str:
 
 
 def fingerprint_number_with_all_keys(number: str) -> list[str]:
-    """That fingerprint first, then those that events bear from before `SECRET_KEY` was changed."""
+    """Return that fingerprint, then those with the keys of before `SECRET_KEY` was changed."""
     digits = "".join(character for character in number if character.isdigit())
     keys = encryption.derive_all_keys("audit-number")
     return [hmac.new(key, digits.encode(), sha256).hexdigest() for key in keys]
 
 
 def get_last_number_fingerprint(action: AuditAction, *, vdn_id: int, subject: str) -> str:
-    """The fingerprint that the last such event of this subject bears; "" where there is none."""
+    """Return the fingerprint of the last such event of this subject; "" where there is none."""
     found = AuditEvent.objects.filter(vdn_id=vdn_id, action=action, subject=subject)
     return found.order_by("-pk").values_list("number_key", flat=True).first() or ""
 
 
-def _who(by: Scope | User | None, claimed: str) -> tuple[int | None, str]:
+def _identify_actor(by: Scope | User | None, claimed: str) -> tuple[int | None, str]:
     if by is None:
         return None, claimed or SYSTEM
     if isinstance(by, Scope):

@@ -1,4 +1,4 @@
-"""Walking the chain of the audit from its beginning to its head."""
+"""Verification of the audit chain, from its beginning to its head."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ class Fault(StrEnum):
 @dataclass(frozen=True)
 class Verdict:
     """The result of a walk: how many events from when to when, the last one's number and
-    fingerprint
-    for noting elsewhere, and the first fault with the number of the event, if there is one."""
+    fingerprint, and the first fault with the number of its event, if there is one."""
 
     count: int
     first_at: datetime | None
@@ -61,7 +60,7 @@ class Verdict:
         return self.fault.value.format(at=self.event_id) if self.fault else ""
 
 
-def anchor_of(text: str) -> tuple[int, str] | None:
+def parse_anchor(text: str) -> tuple[int, str] | None:
     """Read `NUMBER:FINGERPRINT` as an earlier verification gave it; None for anything else."""
     match = _ANCHOR.fullmatch(text)
     return (int(match[1]), match[2]) if match else None
@@ -74,21 +73,21 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:
     Events may be added and purged meanwhile.
     """
     for _walk in range(_MOST_WALKS):
-        before = AuditHead.objects.filter(pk=1).first()
-        found = _Walk(before, anchor).verdict()
-        after = AuditHead.objects.filter(pk=1).first()
-        if found.fault is None or _beginning(before) == _beginning(after):
+        before = AuditHead.objects.current()
+        found = _Walk(before, anchor).run()
+        after = AuditHead.objects.current()
+        if found.fault is None or _get_beginning(before) == _get_beginning(after):
             break
     return found
 
 
-def _beginning(head: AuditHead | None) -> str:
+def _get_beginning(head: AuditHead | None) -> str:
     return head.first_previous if head else ""
 
 
 class _Walk:
     def __init__(self, head: AuditHead | None, anchor: tuple[int, str] | None) -> None:
-        self._previous = _beginning(head)
+        self._previous = _get_beginning(head)
         self._anchor = anchor
         self._anchored = anchor is None
         self._keys = chain.get_keys()
@@ -96,18 +95,18 @@ class _Walk:
         self._first: AuditEvent | None = None
         self._last: AuditEvent | None = None
 
-    def verdict(self) -> Verdict:
-        while batch := self._next():
+    def run(self) -> Verdict:
+        while batch := self._fetch_batch():
             for event in batch:
-                if fault := self._fault(event):
+                if fault := self._check(event):
                     return self._conclude(fault, event.pk)
-        return self._end()
+        return self._check_head()
 
-    def _next(self) -> list[AuditEvent]:
+    def _fetch_batch(self) -> list[AuditEvent]:
         last = self._last.pk if self._last else 0
-        return list(AuditEvent.objects.filter(pk__gt=last).order_by("pk")[:_AT_ONCE])
+        return list(AuditEvent.objects.after(last).order_by("pk")[:_AT_ONCE])
 
-    def _fault(self, event: AuditEvent) -> Fault | None:
+    def _check(self, event: AuditEvent) -> Fault | None:
         if not chain.is_intact(event, self._keys):
             return Fault.CHANGED
         if event.previous != self._previous:
@@ -123,13 +122,13 @@ class _Walk:
         self._last = event
         return None
 
-    def _end(self) -> Verdict:
-        """With the head held nobody adds: what is there now must end where it says."""
+    def _check_head(self) -> Verdict:
+        """Check the end of the chain while the head is locked, so that nobody adds events."""
         with transaction.atomic():
-            head = AuditHead.objects.select_for_update().filter(pk=1).first()
-            while batch := self._next():
+            head = AuditHead.objects.select_for_update().current()
+            while batch := self._fetch_batch():
                 for event in batch:
-                    if fault := self._fault(event):
+                    if fault := self._check(event):
                         return self._conclude(fault, event.pk)
             if head is None:
                 return self._conclude(Fault.HEAD if self._last else None)
@@ -139,11 +138,11 @@ class _Walk:
                 pass
             elif self._last is None or head.last != self._last.hash:
                 return self._conclude(Fault.CUT, head.last_id)
-            if not self._anchored and self._anchor and not self._purged(head):
+            if not self._anchored and self._anchor and not self._is_anchor_purged(head):
                 return self._conclude(Fault.ANCHOR, self._anchor[0])
         return self._conclude(None)
 
-    def _purged(self, head: AuditHead) -> bool:
+    def _is_anchor_purged(self, head: AuditHead) -> bool:
         """Tell whether the anchor was deleted after its time, as older events are."""
         oldest = self._first.pk if self._first else head.last_id + 1
         return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
@@ -161,12 +160,12 @@ class _Walk:
 
 
 def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
-    """The oldest events that are from before that time, at most so many, each checked.
+    """Yield the oldest events from before that time, at most `most`, each checked.
 
     Raises Broken at the first that is not as it was written.
     """
-    head = AuditHead.objects.filter(pk=1).first()
-    previous, keys = _beginning(head), chain.get_keys()
+    head = AuditHead.objects.current()
+    previous, keys = _get_beginning(head), chain.get_keys()
     for event in AuditEvent.objects.order_by("pk")[:most].iterator(chunk_size=_AT_ONCE):
         if event.at >= before:
             return
@@ -177,4 +176,4 @@ def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
 
 
 class Broken(ValueError):
-    """The chain is broken at this event, so nothing of it is deleted."""
+    """Break of the chain at this event; nothing of it is deleted."""

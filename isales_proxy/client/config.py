@@ -165,11 +165,6 @@ class TransportConfig:
         """Host and, where given, port: the value of the ``Host`` header, sent and signed."""
         return self.origin_of(Endpoint.CAMPAIGNS).host
 
-    @property
-    def path_prefix(self) -> str:
-        """Return what stands before the vendor's paths; mostly nothing."""
-        return self.origin_of(Endpoint.CAMPAIGNS).prefix
-
     def origin_of(self, place: Endpoint) -> Origin:
         """Where the interfaces of a place are; that of `Place.TOKEN` is one address as a whole."""
         obs = self.obs or ObsConfig()

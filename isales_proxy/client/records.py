@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +22,6 @@ from .ie_data import IeData, parse_ie_data
 from .redaction import field_name
 from .values import Code, Data, Flag, Moment, Numbers, Text, plain, storable
 
-DriftKind = Literal["unknown", "missing", "unreadable", "retyped"]
 Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind)."""
 

@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Generic, Literal, TypeVar
 
 from django.conf import settings
-from django.core.cache import cache, caches
+from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 
 from isales_proxy.client.errors import ISalesError, Throttled, TimedOut, Unreachable
@@ -33,8 +34,13 @@ _STILL_UNDER_WAY: Final = "An identical question is still under way."
 
 def hash_key(text: str) -> str:
     """`text` as part of a cache key: keys are seen by operators, and questions hold numbers."""
-    secret = hashlib.sha256(settings.SECRET_KEY.encode()).digest()
+    secret = _hash_secret(settings.SECRET_KEY)
     return hashlib.blake2b(text.encode("utf-8", "replace"), key=secret, digest_size=20).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _hash_secret(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class ResponseCache(Generic[T]):
         try:
             kept, source = self._share(name, fetch, fresh=fresh, patience=patience)
         except AWAY as error:
-            old = cache.get(name)
+            old = caches["answers"].get(name)
             if old is None:
                 raise
             return self._answer(old, "stale", error)
@@ -105,7 +111,7 @@ class ResponseCache(Generic[T]):
 
     def last(self, key: str) -> CachedResponse[T] | None:
         """The last answer to `key` that is still kept, however old; asks nobody."""
-        kept: _Kept[T] | None = cache.get(f"{self._prefix}:{key}")
+        kept: _Kept[T] | None = caches["answers"].get(f"{self._prefix}:{key}")
         return self._answer(kept, "cache") if kept else None
 
     def _share(
@@ -143,7 +149,7 @@ class ResponseCache(Generic[T]):
     ) -> tuple[_Kept[T], Source]:
         """Fetch as the only one of this process, and of all processes where they share a cache."""
         turn, mine = f"{name}:turn", uuid.uuid4().hex
-        shared = not isinstance(caches["default"], LocMemCache)
+        shared = not isinstance(caches["answers"], LocMemCache)
         give_up = self._clock() + patience
         left = patience
         while True:
@@ -151,7 +157,7 @@ class ResponseCache(Generic[T]):
             kept = self._fresh(name, fresh)
             if kept is not None:
                 return kept, "cache"
-            if not shared or cache.add(turn, mine, math.ceil(patience)):
+            if not shared or caches["answers"].add(turn, mine, math.ceil(patience)):
                 break
             self._sleep(_POLL_SECONDS)
             left = give_up - self._clock()
@@ -159,15 +165,15 @@ class ResponseCache(Generic[T]):
                 raise TimedOut(_STILL_UNDER_WAY)
         try:
             kept = _Kept(fetch(left), self._clock())
-            cache.set(name, kept, self._keep)
+            caches["answers"].set(name, kept, self._keep)
         finally:
             # A turn that ran out may be another's by now.
-            if shared and cache.get(turn) == mine:
-                cache.delete(turn)
+            if shared and caches["answers"].get(turn) == mine:
+                caches["answers"].delete(turn)
         return kept, "live"
 
     def _fresh(self, name: str, fresh: float) -> _Kept[T] | None:
-        kept: _Kept[T] | None = cache.get(name)
+        kept: _Kept[T] | None = caches["answers"].get(name)
         if kept is None or not 0 <= self._clock() - kept.at < fresh:
             return None
         return kept

@@ -34,7 +34,7 @@ from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.diagnostics import probes
 from isales_proxy.diagnostics.interfaces import CallLog, Outcome, build_section, format_span
 from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Report, Section, Text, fill
-from isales_proxy.models import AuditAction, Vdn
+from isales_proxy.models import AuditAction, MirrorState, Vdn
 from isales_proxy.vendor import gateway, vdn_keys
 
 MAX_SECONDS: Final = 60.0
@@ -116,6 +116,8 @@ def run_check_unattended(
                     with_probes=with_probes,
                 )
                 token = client.token_state()
+        if probed is not None:
+            _tell_mirror(vdn, probed)
         return Report(
             vdn_id=vdn.pk,
             at=started,
@@ -150,6 +152,13 @@ def _call_interfaces(
         return client.list_reservations(vdn=vdn.pk, query=query, deadline=deadline)
 
     return outcomes, probes.run_probes(list_reservations, first=first, remaining=remaining)
+
+
+def _tell_mirror(vdn: Vdn, probed: Section) -> None:
+    """Store the column of the time range for a mirror that has not found it out itself yet."""
+    found = next((fact.text for fact in probed.facts if fact.name == "range"), "")
+    if found in {"appointTime", "createTime"}:
+        MirrorState.objects.filter(vdn=vdn, column="").update(column=found)
 
 
 def _call(call: _Call, client: Client, vdn: Vdn, deadline: float) -> Outcome:

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +45,7 @@ _REPORT_SECONDS: Final = 1.0
 _LONGEST_REASON: Final = 400
 _FILE_MODE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
+_FACTS: Final = "facts"
 
 queued = Signal()
 """Sent after an export was queued: a worker should look."""
@@ -64,10 +65,11 @@ class _Stopped(RuntimeError):
 
 @dataclass(frozen=True)
 class FinishedFile:
-    """The name of a finished file for its person, and its rows."""
+    """The name of a finished file for its person, its rows, and labels and texts about it."""
 
     name: str
     rows: int
+    facts: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,15 @@ def open_file(*, scope: Scope, job: ExportJob) -> IO[bytes] | None:
         return _get_path(job).open("rb")
     except FileNotFoundError:
         return None
+
+
+def get_facts(*, job: ExportJob) -> list[tuple[str, str]]:
+    """Return label and text of what is to be known about the file of a finished export."""
+    try:
+        question = json.loads(job.get_question())
+    except DecryptionFailed:
+        return []
+    return [(label, text) for label, text in question.get(_FACTS, ())]
 
 
 def run_queued() -> None:
@@ -286,11 +297,12 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         if not job.user.is_active:
             raise access.VdnNotFound
         scope.require(Permission.EXPORT)
+        question = json.loads(job.get_question())
         with _create_file(_get_path(job)) as file:
             finished = _renderers[job.source](
                 ExportRequest(
                     scope=scope,
-                    question=json.loads(job.get_question()),
+                    question=question,
                     kind=job.kind,
                     file=file,
                     report=_Reporter(job),
@@ -313,8 +325,10 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         return _fail(_("Internal error; the log has the details of this request."))
     seen = {"masked": not scope.can(Permission.SEE_NUMBERS)}
     seen["all_agents"] = scope.can(Permission.SEE_ALL_AGENTS)
+    # The facts name the filter, so they are kept as its question is.
+    job.set_question(json.dumps({**question, _FACTS: [*finished.facts]}))
     facts = {"file_name": finished.name, "rows": finished.rows, "total": finished.rows}
-    return ExportState.DONE, facts | seen
+    return ExportState.DONE, facts | seen | {"question": job.question}
 
 
 def _fail(reason: str) -> tuple[ExportState, dict[str, Any]]:

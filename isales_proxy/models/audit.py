@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
+
+from isales_proxy.core.input_cleaning import clean_text
+from isales_proxy.models.people import Access, User
 
 
 class AuditAction(models.TextChoices):
@@ -61,8 +69,60 @@ class AuditAction(models.TextChoices):
     NUMBER_FORGOTTEN = "number.forgotten", _("Called number forgotten")
 
 
-class _WrittenOnce(models.QuerySet["AuditEvent"]):
-    """Rows that can be added and read."""
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Events, which can be added and read."""
+
+    def visible_in(self, vdn_id: int) -> Self:
+        """Select the events of this VDN; and of those that belong to no VDN (a log-in, a changed
+        password) the ones about its people, or by them about nobody, and the installation's own."""
+        people = Access.objects.filter(vdn_id=vdn_id).values("user_id")
+        nobody = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=people))
+        return self.filter(Q(vdn_id=vdn_id) | (Q(vdn_id=None) & (Q(person_id__in=people) | nobody)))
+
+    def matching(
+        self,
+        *,
+        actions: Iterable[str] = (),
+        text: str = "",
+        numbers: Iterable[str] = (),
+        address: str = "",
+        begin: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Self:
+        """Select the events of one of the actions, with the text, about one of the numbers (by
+        their fingerprints), from addresses that begin so, within the times. Empty values match
+        anything."""
+        found = self
+        if actions:
+            found = found.filter(action__in=actions)
+        if text:
+            found = found.annotate(facts=Cast("detail", models.TextField())).filter(_holding(text))
+        if numbers:
+            found = found.filter(number_key__in=numbers)
+        if address:
+            found = found.filter(address__istartswith=address)
+        if begin:
+            found = found.filter(at__gte=begin)
+        if end:
+            found = found.filter(at__lte=end)
+        return found
+
+    def concerning(self, name: str, *, vdn_id: int) -> Self:
+        """Select the events by, or about, people of this VDN with `name` in the user name."""
+        named = User.objects.with_access_to(vdn_id).filter(username__icontains=name)
+        return self.filter(Q(actor__icontains=name) | Q(person_id__in=named.values("pk")))
+
+    def by_person(self, actor_id: int, *, since: datetime) -> Self:
+        """Select what a person has done since that time."""
+        return self.filter(actor_id=actor_id, at__gte=since)
+
+    def after(self, number: int) -> Self:
+        """Select the events after that number."""
+        return self.filter(pk__gt=number)
+
+    def before(self, number: int) -> Self:
+        """Select the events before that number."""
+        return self.filter(pk__lt=number)
 
     def update(self, **_kwargs: Any) -> int:
         """Never. Raises PermissionDenied."""
@@ -100,7 +160,7 @@ class AuditEvent(models.Model):
     previous = models.CharField(max_length=64, blank=True, editable=False)
     hash = models.CharField(max_length=64, blank=True, editable=False)
 
-    objects = _WrittenOnce.as_manager()
+    objects = AuditEventQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ("-id",)
@@ -123,6 +183,25 @@ class AuditEvent(models.Model):
         raise PermissionDenied("An audit event is never deleted.")
 
 
+def _holding(text: str) -> Q:
+    """The text as it was typed, or in its compatibility form."""
+    wanted = Q()
+    for spelt in {text, clean_text(text)}:
+        wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
+        # SQLite keeps the detail in ASCII.
+        for written in {spelt, json.dumps(spelt)[1:-1]}:
+            wanted |= Q(facts__icontains=written)
+    return wanted
+
+
+class AuditHeadQuerySet(models.QuerySet["AuditHead"]):
+    """The one head of the chain."""
+
+    def current(self) -> AuditHead | None:
+        """Return the head; None before the first event."""
+        return self.filter(pk=1).first()
+
+
 class AuditHead(models.Model):
     """Where the chain of events begins and ends: one row, locked while an event is added.
 
@@ -139,6 +218,8 @@ class AuditHead(models.Model):
     checked_at = models.DateTimeField(null=True)
     checked_count = models.BigIntegerField(default=0)
     problem = models.CharField(max_length=300, blank=True)
+
+    objects = AuditHeadQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"audit to {self.last_id}"

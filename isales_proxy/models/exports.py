@@ -50,9 +50,10 @@ class ExportJobQuerySet(models.QuerySet["ExportJob"]):
 class ExportJob(models.Model):
     """One export of one person.
 
-    `question` is encrypted, since it may contain a called number. `masked` and `all_agents` tell
-    what the file contains, so that it is given only to who still may see that. `attempt` counts the
-    runs: one that was replaced by a later one reports in vain.
+    `question` is encrypted, since it may contain a called number; after the run it also has the
+    facts about the file. `masked` and `all_agents` tell what the file contains, so that it is given
+    only to who still may see that. `attempt` counts the runs: one that was replaced by a later one
+    reports in vain.
     """
 
     user = models.ForeignKey(

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+
+from isales_proxy.models.people import User
+
+
+class FormDraftQuerySet(models.QuerySet["FormDraft"]):
+    """Drafts by their person, state and time."""
+
+    def for_person(self, person: User) -> Self:
+        """Select the drafts of one person, the newest first."""
+        return self.filter(user=person).order_by("-saved_at")
+
+    def pending(self) -> Self:
+        """Select the drafts of forms that have not been carried out."""
+        return self.filter(done_at=None)
+
+    def saved(self, *, since: datetime) -> Self:
+        """Select the drafts saved after that time."""
+        return self.filter(saved_at__gt=since)
+
+    def ended(self, before: datetime) -> Self:
+        """Select the drafts saved at that time or earlier."""
+        return self.filter(saved_at__lte=before)
+
+    def with_unread_secret(self, before: datetime) -> Self:
+        """Select the forms carried out until that time whose secret was not shown."""
+        return self.filter(done_at__lte=before).exclude(body="")
 
 
 class FormDraft(models.Model):
@@ -32,6 +59,8 @@ class FormDraft(models.Model):
     saved_at = models.DateTimeField(db_index=True)
     outcome = models.TextField(blank=True)
     done_at = models.DateTimeField(null=True)
+
+    objects = FormDraftQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

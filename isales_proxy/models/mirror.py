@@ -34,7 +34,7 @@ CLOSED_PHASES: Final = (Phase.CALLED, Phase.ANSWERED, Phase.FAILED, Phase.GONE)
 
 
 class ChangeKind(models.TextChoices):
-    """What a version of a row changed; the values are `data-change` of its history."""
+    """Kinds of change of a version; the values are `data-change` of its history."""
 
     APPEARED = "appeared", _("Created")
     MOVED = "moved", _("Moved")
@@ -238,6 +238,9 @@ class MirrorRow(MirroredFields):
             models.Index(
                 fields=["vdn", "fail_code", "phase", "appoint_time", "id"], name="mirror_by_code"
             ),
+            models.Index(
+                fields=["vdn", "call_type", "phase", "appoint_time", "id"], name="mirror_by_type"
+            ),
             models.Index(fields=["vdn", "called_no"], name="mirror_by_number"),
             models.Index(fields=["vdn", "revision"], name="mirror_by_revision"),
         ]
@@ -298,7 +301,7 @@ class MirrorCount(models.Model):
 
 
 class LeafKind(models.TextChoices):
-    """What a leaf asks for."""
+    """Kind of question that a leaf asks."""
 
     TIME = "time", _("Time range")
     BEFORE = "before", _("Before the horizon")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser, AnonymousUser, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -34,10 +34,25 @@ def comparable_username(name: str) -> str:
     return alike.strip()
 
 
-class PeopleManager(UserManager["User"]):
-    """Finds people by user name, whatever its case."""
+class PeopleQuerySet(models.QuerySet["User"]):
+    """People by user name, whatever its case, and by their access."""
 
-    use_in_migrations = False
+    def with_access_to(self, vdn_id: int) -> Self:
+        """Select the people who have a role in this VDN."""
+        return self.filter(accesses__vdn_id=vdn_id)
+
+    def managed_by(self, person: User | AnonymousUser) -> Self:
+        """Select the people whom this person may change: those with no access beyond the VDNs that
+        they manage.
+
+        Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
+        """
+        if person.is_superuser:
+            return self.all()
+        elsewhere = Access.objects.filter(user=models.OuterRef("pk")).exclude(
+            vdn__in=Vdn.objects.managed_by(person)
+        )
+        return self.filter(~models.Exists(elsewhere), is_superuser=False)
 
     def named(self, name: str) -> User | None:
         """The one person who is meant by a typed user name: exactly that, else in any case.
@@ -61,13 +76,6 @@ class PeopleManager(UserManager["User"]):
         found = self.filter(alike)
         return (found if but is None else found.exclude(pk=but)).exists()
 
-    def get_by_natural_key(self, username: str | None) -> User:
-        """The person of `named`, for Django's own commands. Raises DoesNotExist."""
-        found = self.named(username or "")
-        if found is None:
-            raise self.model.DoesNotExist
-        return found
-
     def sharing_names(self) -> list[tuple[str, ...]]:
         """User names that differ by case alone, from before that was refused: each group sorted."""
         groups: dict[str, list[str]] = {}
@@ -78,6 +86,19 @@ class PeopleManager(UserManager["User"]):
         for key, name in firsts:
             groups[key].append(name)
         return [tuple(sorted(names)) for _key, names in sorted(groups.items()) if len(names) > 1]
+
+
+class PeopleManager(UserManager.from_queryset(PeopleQuerySet)["User"]):  # type: ignore[misc]
+    """The people, as Django's own commands ask for them."""
+
+    use_in_migrations = False
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """The person of `named`, for Django's own commands. Raises DoesNotExist."""
+        found: User | None = self.named(username or "")
+        if found is None:
+            raise self.model.DoesNotExist
+        return found
 
 
 class User(AbstractUser):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from knox.models import AbstractAuthToken
+from knox.models import AbstractAuthToken, AuthTokenManager
+
+from isales_proxy.models.people import User
 
 
 class TokenScope(models.TextChoices):
@@ -16,6 +20,30 @@ class TokenScope(models.TextChoices):
     READ = "read", pgettext_lazy("token", "Read")
     WRITE = "write", pgettext_lazy("token", "Read and write")
     ADMIN = "admin", pgettext_lazy("token", "Everything")
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    """Tokens by their person and their end."""
+
+    def for_person(self, person: User) -> Self:
+        """Select the tokens of one person, expired ones included."""
+        return self.filter(user=person)
+
+    def managed_by(self, person: User | AnonymousUser) -> Self:
+        """Select the tokens of the people whom this person manages."""
+        return self.filter(user__in=User.objects.managed_by(person)).select_related("user")
+
+    def valid(self, now: datetime) -> Self:
+        """Select the tokens that have not ended at `now` (aware)."""
+        return self.filter(expiry__gt=now)
+
+    def ended(self, now: datetime) -> Self:
+        """Select the tokens that have ended at `now` (aware)."""
+        return self.filter(expiry__lt=now)
+
+
+# knox's, whose `create` gives the token's text beside the token.
+_Manager = AuthTokenManager.from_queryset(ApiTokenQuerySet)
 
 
 class ApiToken(AbstractAuthToken):
@@ -30,6 +58,8 @@ class ApiToken(AbstractAuthToken):
     second_factor = models.BooleanField(default=False, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
     last_used_from = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = _Manager()
 
     class Meta:
         ordering: ClassVar = ("-created",)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -19,6 +20,20 @@ def validate_time_zone(name: str) -> None:
     """Refuse what is no IANA time zone."""
     if name not in available_timezones():
         raise ValidationError(_("%(name)s is no IANA time zone."), params={"name": name})
+
+
+class VdnQuerySet(models.QuerySet["Vdn"]):
+    """VDNs in use, and by who manages them."""
+
+    def enabled(self) -> Self:
+        """Select the VDNs in use."""
+        return self.filter(enabled=True)
+
+    def managed_by(self, person: AbstractBaseUser | AnonymousUser) -> Self:
+        """Select the VDNs whose people and access this person manages."""
+        if getattr(person, "is_superuser", False):
+            return self.all()
+        return self.filter(accesses__user=person.pk, accesses__role="admin")
 
 
 class Vdn(models.Model):
@@ -60,6 +75,8 @@ class Vdn(models.Model):
     notes_version = models.PositiveIntegerField(default=0, editable=False)
     # Likewise for the keys of its own; 0 says that it never had any.
     keys_version = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = VdnQuerySet.as_manager()
 
     class Meta:
         ordering = ("id",)

@@ -136,7 +136,7 @@ def _record_within_limit(scope: Scope, number: str, begin: datetime) -> bool:
     with transaction.atomic():
         # Lock the person: of two concurrent requests the second counts the first one's search.
         User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
-        today = AuditEvent.objects.filter(actor_id=scope.user_id, at__gte=begin)
+        today = AuditEvent.objects.by_person(scope.user_id, since=begin)
         same = Q(number_key__in=audit.fingerprint_number_with_all_keys(number))
         # Searches in a VDN where the person sees numbers are not limited.
         counted = today.filter(action=AuditAction.NUMBER_SEARCHED, detail__masked=True)
@@ -148,7 +148,7 @@ def _record_within_limit(scope: Scope, number: str, begin: datetime) -> bool:
         if not found["same"] and found["numbers"] >= (
             limit := get_privacy_settings().number_searches_per_day
         ):
-            if not today.filter(action=AuditAction.SEARCHES_SPENT).exists():
+            if not today.matching(actions=[AuditAction.SEARCHES_SPENT]).exists():
                 audit.record(AuditAction.SEARCHES_SPENT, by=scope, limit=limit)
             return False
         recorded_at = found["recorded_at"]

@@ -90,18 +90,45 @@ def get_figures(*, scope: Scope) -> dict[str, TaskFigures]:
 
 
 def list_batches(
-    *, scope: Scope, service_id: str = "", page: int = 1, size: int = DEFAULT_SIZE
+    *,
+    scope: Scope,
+    service_id: str = "",
+    page: int = 1,
+    size: int = DEFAULT_SIZE,
+    order: tuple[str, ...] = (),
 ) -> BatchPage:
     """List the batches of a VDN, or of one of its tasks. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
-    found = _batches(scope)
-    if service_id:
-        found = found.filter(service_id=service_id)
+    found = _filter_batches(scope, service_id, order)
     shown = tuple(found[size * (page - 1) : size * page])
     return BatchPage(
         tuple(masked_copies.mask_batch_for(scope, each) for each in shown), found.count()
     )
+
+
+def has_few_batches(*, scope: Scope) -> bool:
+    """Tell whether this VDN's batches may be sorted by any column. Raises PermissionMissing."""
+    scope.require(Permission.SEE_OUTBOUND)
+    return _batches(scope).order_by()[: MOST_SORTED + 1].count() <= MOST_SORTED
+
+
+def export_batches(
+    *, scope: Scope, service_id: str, kind: str, order: tuple[str, ...] = ()
+) -> tuple[Iterator[CallDataBatch], int]:
+    """Read all batches of one task, and their number; recorded in the audit.
+
+    `kind` is the file format. Batches that arrive meanwhile are left out. Raises PermissionMissing.
+    """
+    scope.require(Permission.SEE_OUTBOUND)
+    scope.require(Permission.EXPORT)
+    settle_lost()
+    found = _filter_batches(scope, service_id, order)
+    counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
+    total = int(counted["total"])
+    _record_export(scope, subject=service_id, kind=kind, batches=total)
+    streamed = found.filter(pk__lte=counted["last"] or 0).iterator(chunk_size=_CHUNK)
+    return (masked_copies.mask_batch_for(scope, each) for each in streamed), total
 
 
 def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
@@ -142,12 +169,6 @@ def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     """List every row of one batch, in the vendor's order. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     return _mask_for(scope, _rows(scope, RowQuery(batch_id=batch_id)))
-
-
-def get_datum(*, scope: Scope, datum_id: int) -> CallDatum:
-    """Get one row of the VDN with its batch. Raises PermissionMissing and VdnNotFound."""
-    scope.require(Permission.SEE_OUTBOUND)
-    return _mask_for(scope, [get_unmasked_datum(scope, datum_id)])[0]
 
 
 def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
@@ -216,6 +237,13 @@ def _record_export(scope: Scope, *, subject: str, **detail: Any) -> None:
 
 def _batches(scope: Scope) -> CallDataBatchQuerySet:
     return CallDataBatch.objects.for_vdn(scope.vdn).without_answer()
+
+
+def _filter_batches(scope: Scope, service_id: str, order: tuple[str, ...]) -> CallDataBatchQuerySet:
+    found = _batches(scope)
+    if service_id:
+        found = found.filter(service_id=service_id)
+    return found.order_by(*order) if order else found
 
 
 def _rows(scope: Scope, query: RowQuery) -> CallDatumQuerySet:

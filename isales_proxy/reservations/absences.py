@@ -24,6 +24,7 @@ _TALLY_SPAN: Final = timedelta(hours=1)
 _PROVEN: Final = timedelta(hours=1)
 _UNPROVEN: Final = timedelta(minutes=10)
 _TRIALS: Final = 3
+_LATER: Final = timedelta(minutes=10)
 
 
 class Absences:
@@ -93,7 +94,9 @@ class Absences:
             self._settle(twice, began)
             rest = [row for row in rest if row not in twice]
         if rest:
-            self._want_round(now)
+            # Those missed twice already wait for a list that stands still.
+            new = any(row.missed_at and row.missed_at > began - APART for row in rest)
+            self._want_round(now if new else now + _LATER)
 
     def hold(self, rows: Iterable[MirrorRow]) -> None:
         """Hold rows back as unconfirmed."""

@@ -56,9 +56,13 @@ def learn_facts(ask: AskList, known: ListFacts, largest: int) -> ListFacts:
     first, facts = _learn_page(ask, known, largest)
     if not first.items:
         return facts
+    column = _learn_column(ask, first, facts)
+    if column == BY_AGENT and not facts.column:
+        # Rows that were just moved are no witnesses; a second sample decides.
+        column = _learn_column(ask, ask(ReservationQuery(size=facts.page_cap)), facts)
     return replace(
         facts,
-        column=_learn_column(ask, first, facts),
+        column=column,
         number_match=_learn_number(ask, first, facts),
     )
 
@@ -133,7 +137,8 @@ def _learn_column(ask: AskList, first: Page[Reservation], facts: ListFacts) -> s
     for column in (APPOINT_TIME, CREATE_TIME):
         if any(_is_found_by(ask, witness, column, facts) for witness in witnesses):
             return column
-    return BY_AGENT
+    # Witnesses may have moved meanwhile: what was proven once is not given up for that.
+    return facts.column or BY_AGENT
 
 
 def _is_found_by(ask: AskList, witness: Reservation, column: str, facts: ListFacts) -> bool:

@@ -34,7 +34,7 @@ from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
 from isales_proxy.reservations import forgetting
 from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.vendor import gateway
+from isales_proxy.vendor import call_budget, gateway
 
 KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
@@ -143,6 +143,7 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
     client = gateway.get_client(scope.vdn)
 
     def fetch(number: int) -> Page[Reservation]:
+        call_budget.record_person_call(scope.vdn.pk)
         page = client.list_reservations(vdn=scope.vdn.pk, query=replace(asked, page=number))
         if not _filter_visible(scope, page.items)[1]:
             raise ListChanged
@@ -264,6 +265,7 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
     def call_vendor(left: float) -> Page[Reservation]:
         # The client keeps the deadline itself; waiting for another reader's call shortens ours.
         deadline = left if left < settings.deadline else None
+        call_budget.record_person_call(scope.vdn.pk)
         return gateway.get_client(scope.vdn).list_reservations(
             vdn=scope.vdn.pk, query=query, deadline=deadline
         )
@@ -278,6 +280,7 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
     if page is not response.value:
         response = replace(response, value=page)
     if response.source == "live":
+        call_budget.store_person_calls()
         visible, _complete = _filter_visible(scope, response.value.items)
         directory.remember_names(scope=scope, rows=visible)
         result_codes.record_codes(scope.vdn, response.value.items)

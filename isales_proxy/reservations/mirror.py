@@ -77,7 +77,7 @@ def read_page(
 ) -> ReservationPage:
     """Read one page. `seen` is the revision since which changed rows are counted."""
     asked = replace(query, size=min(query.size, get_isales_settings().max_page_size))
-    reader = MirrorReader(scope, asked, now)
+    reader = MirrorReader(scope, asked, now, seen)
     counts, rows = reader.read_consistently(coverage.revision)
     tab = reader.tab
     total = counts.get(tab)
@@ -99,7 +99,7 @@ def read_page(
         has_next=(past < total) if placed else backwards or len(rows) == asked.size,
         has_previous=asked.page > 1 if placed else bool(rows),
         seen=seen,
-        changed=reader.count_changed(seen) if seen is not None else 0,
+        changed=reader.count_changed(),
     )
     return ReservationPage(
         rows=tuple(each.row for each in rows),

@@ -13,14 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import (
     BooleanField,
     Case,
     F,
-    Func,
-    IntegerField,
     OuterRef,
     Q,
     QuerySet,
@@ -32,9 +29,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate, NullIf
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import (
-    MirrorCount,
     MirrorName,
     MirrorState,
     MirrorVersion,
@@ -62,23 +57,19 @@ from isales_proxy.reservations.row_filters import (
     Moment,
     create_filter,
     match_tab,
-    match_undated,
     rank_states,
 )
+from isales_proxy.reservations.tab_counts import (
+    count_in_statement,
+    count_rows,
+    read_revision,
+    share_counts,
+)
 
-SAME_TIME_SECONDS: Final = 15
-"""Counts are shared for so long, at the time at which they were counted."""
-_COUNTS_KEPT: Final = 60  # seconds
 _ATTEMPTS: Final = 3
 _CHUNK: Final = 1_000  # rows
 _BLANK: Final = Value("", output_field=TextField())
 _URGENT: Final = "urgent"
-_CLOSED: Final = {
-    "called": Phase.CALLED,
-    "answered": Phase.ANSWERED,
-    "failed": Phase.FAILED,
-    "gone": Phase.GONE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +80,10 @@ class Order:
     descending: bool = False
     refused: str = ""
 
+    def reverse(self) -> Order:
+        """Return the opposite order."""
+        return replace(self, descending=not self.descending)
+
     @property
     def text(self) -> str:
         """The order as a parameter; "" for the own order of an agent's list."""
@@ -97,14 +92,24 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
+    """A row, its place in the order of the due time, and what it is sorted by."""
+
     row: MirroredReservation
     cursor: Cursor
+    rank: int
+    value: Any
+
+    def get_sort_key(self) -> tuple[Any, ...]:
+        """Return what orders rows of one rank, or rows without a value."""
+        return (self.cursor.row_id,) if self.value is None else (0, self.value, self.cursor.row_id)
 
 
 class MirrorReader:
     """One question of one person at one time: its filter, tab and order."""
 
-    def __init__(self, scope: Scope, query: ListQuery, now: datetime) -> None:
+    def __init__(
+        self, scope: Scope, query: ListQuery, now: datetime, seen: int | None = None
+    ) -> None:
         self.scope = scope
         self.query = query
         self.moment = Moment.create(scope, query.as_of or now)
@@ -112,6 +117,8 @@ class MirrorReader:
         own = not scope.can(Permission.SEE_ALL_AGENTS)
         self.tab = query.tab or (Tab.ALL if own else Tab.OPEN)
         self.own = own
+        self.seen = seen
+        self._changed: int | None = None
         self.id_name = "pk" if query.as_of is None else "row_id"
 
     def read_consistently(self, revision: int) -> tuple[TabCounts, list[FoundRow]]:
@@ -130,70 +137,25 @@ class MirrorReader:
         return counts, rows
 
     def count(self, revision: int) -> TabCounts:
-        """Count every tab, or share the counts of the same revision and a few seconds ago."""
-        # All that is asked of the tables, with the IDs that were found for it.
-        facts = (
-            *(self.filter.model.__name__, self.filter.where, self.filter.empty),
-            *(self.moment.late_grace, self.moment.day_begin),
-            int(self.moment.now.timestamp()) // SAME_TIME_SECONDS,
-        )
-        key = f"tabs:{self.scope.vdn.pk}:{revision}:{hash_key(repr(facts))}"
-        shared = cache.get(key)
-        if shared is None:
-            counts = self._count()
-            if counts.revision == revision:
-                cache.set(key, (counts.now, *_list_numbers(counts)), _COUNTS_KEPT)
-            return counts
-        return TabCounts(shared[0], revision, *shared[1:])
+        """Count every tab, or share the counts of the same revision a few seconds ago."""
+        return share_counts(self.filter, self.query, self.moment, revision)
 
     def _count(self) -> TabCounts:
-        """Count every tab in one statement."""
-        if self.filter.empty:
-            return TabCounts(self.moment.now, self._read_revision())
-        rows, moment = self.filter.select(), self.moment
-        parts: dict[str, Any] = {
-            "today": _count_rows(rows.filter(match_tab(Tab.TODAY, moment))),
-            "open": _count_rows(rows.filter(match_tab(Tab.OPEN, moment))),
-            "overdue": _count_rows(rows.filter(match_tab(Tab.OVERDUE, moment))),
-            "dialling": _count_rows(rows.filter(match_tab(Tab.DIALLING, moment))),
-            "soon": _count_rows(rows.filter(match_tab(Tab.SOON, moment))),
-            "undated": _count_rows(rows.filter(match_undated())),
-        }
-        counted = self.query.counts_by_agent_and_task
-        for name, phase in _CLOSED.items():
-            parts[name] = (
-                self._sum_counters(phase) if counted else _count_rows(rows.filter(phase=phase))
-            )
-        found = MirrorState.objects.filter(vdn=self.scope.vdn.pk).values_list(
-            "revision", *parts.values()
-        )[0]
-        numbers = dict(zip(parts, found[1:], strict=True))
-        numbers["later"] = numbers.pop("open") - sum(
-            numbers[name] for name in ("overdue", "dialling", "soon", "undated")
-        )
-        return TabCounts(moment.now, found[0], **numbers)
+        return count_rows(self.filter, self.query, self.moment)
 
-    def _sum_counters(self, phase: Phase) -> Coalesce:
-        counters = MirrorCount.objects.filter(vdn=self.scope.vdn.pk, phase=phase)
-        if self.filter.agents is not None:
-            counters = counters.filter(agent_key__in=self.filter.agents)
-        if self.filter.tasks is not None:
-            counters = counters.filter(task_key__in=self.filter.tasks)
-        if self.filter.named is not None:
-            agents, tasks = self.filter.named
-            counters = counters.filter(Q(agent_key__in=agents) | Q(task_key__in=tasks))
-        total = Func(F("rows"), function="SUM", output_field=IntegerField())
-        return Coalesce(Subquery(counters.order_by().annotate(n=total).values("n")), 0)
-
-    def count_changed(self, seen: int) -> int:
-        """Count the rows, whatever their tab, that changed after the revision `seen`."""
-        if self.query.as_of is not None:
+    def count_changed(self) -> int:
+        """Count the rows, whatever their tab, that changed after the revision that was seen."""
+        if self.seen is None or self.query.as_of is not None or self.filter.empty:
             return 0
-        return int(self.filter.select().filter(revision__gt=seen).count())
+        if self._changed is None:
+            self._changed = self._select_changed().count()
+        return self._changed
+
+    def _select_changed(self) -> QuerySet[Any]:
+        return self.filter.select().filter(revision__gt=self.seen)
 
     def _read_revision(self) -> int:
-        found = MirrorState.objects.filter(vdn=self.scope.vdn.pk).values_list("revision", flat=True)
-        return int(found[0]) if found else 0
+        return read_revision(self.scope.vdn.pk)
 
     def list_sortable(self, total: int) -> frozenset[str]:
         """List the keys of the columns by which `total` rows can be sorted."""
@@ -218,8 +180,9 @@ class MirrorReader:
         if self.filter.empty:
             return [], set()
         if order.key != "due":
+            value = None if order.key == _URGENT else self._express(order.key)
             ordered = self._sort(order)
-            return self._fetch(ordered[query.offset : query.offset + query.size])
+            return self._fetch(ordered[query.offset : query.offset + query.size], order, value)
         if query.before is not None:
             rows, revisions = self._read_segments(
                 [
@@ -229,6 +192,7 @@ class MirrorReader:
                 ],
                 0,
                 query.size,
+                order.reverse(),
             )
             return rows[::-1], revisions
         if query.after is not None or query.jump is not None:
@@ -237,16 +201,16 @@ class MirrorReader:
                 segment.filter(self._match_beyond(start, order.descending, nulls))
                 for segment, nulls in self._split(order.descending)
             ]
-            return self._read_segments(segments, 0, query.size)
+            return self._read_segments(segments, 0, query.size, order)
         left = total - query.offset
         if query.offset > DEEPEST_OFFSET and 0 < left < query.offset:
             # The end is nearer.
             size = min(query.size, left)
             segments = [each for each, _ in self._split(order.descending, backwards=True)]
-            rows, revisions = self._read_segments(segments, left - size, size)
+            rows, revisions = self._read_segments(segments, left - size, size, order.reverse())
             return rows[::-1], revisions
         segments = [each for each, _ in self._split(order.descending)]
-        return self._read_segments(segments, query.offset, min(query.size, max(left, 0)))
+        return self._read_segments(segments, query.offset, min(query.size, max(left, 0)), order)
 
     def _select(self) -> QuerySet[Any]:
         return self.filter.select().filter(match_tab(self.tab, self.moment))
@@ -281,7 +245,7 @@ class MirrorReader:
         return self.query.before is not None
 
     def _read_segments(
-        self, segments: Sequence[QuerySet[Any]], offset: int, size: int
+        self, segments: Sequence[QuerySet[Any]], offset: int, size: int, order: Order
     ) -> tuple[list[FoundRow], set[int]]:
         """Read a slice of segments that follow one another."""
         found: list[FoundRow] = []
@@ -290,7 +254,7 @@ class MirrorReader:
             missing = size - len(found)
             if missing <= 0:
                 break
-            rows, seen = self._fetch(segment[offset : offset + missing])
+            rows, seen = self._fetch(segment[offset : offset + missing], order)
             found += rows
             revisions |= seen
             if position + 1 < len(segments) and len(rows) < missing:
@@ -335,16 +299,32 @@ class MirrorReader:
         ).order_by("-known_from", "-pk")
         return Coalesce(Subquery(then.values(field)[:1]), present, output_field=TextField())
 
-    def _fetch(self, rows: QuerySet[Any]) -> tuple[list[FoundRow], set[int]]:
-        """Read rows, and the revisions of the mirror that the statement saw."""
+    def _fetch(
+        self, rows: QuerySet[Any], order: Order, value: Any = None
+    ) -> tuple[list[FoundRow], set[int]]:
+        """Read a slice of rows, and the revisions of the mirror that the statement saw.
+
+        The slice is found by IDs alone, so that rows before it are neither joined nor sorted with
+        all their columns.
+        """
         revision = Subquery(
             MirrorState.objects.filter(vdn=self.scope.vdn.pk).values("revision")[:1]
         )
+        sliced = self.filter.model._default_manager.filter(pk__in=rows.values("pk"))  # noqa: SLF001
+        more: dict[str, Any] = {"sorted_by": F("appoint_time") if value is None else value}
+        if self.seen is not None and self.query.as_of is None:
+            more["changed_rows"] = count_in_statement(self._select_changed())
         found, revisions = [], set()
-        for values in self._list_values(rows, mirror_revision=revision):
+        for values in self._list_values(sliced, **more, mirror_revision=revision):
             row = _build(values)
             revisions.add(values[-1])
-            found.append(FoundRow(row, Cursor(row.appoint_time, values[0])))
+            self._changed = values[-2] if "changed_rows" in more else None
+            rank = values[_PHASE] if order.key == _URGENT else 0
+            cursor = Cursor(row.appoint_time, values[0])
+            found.append(FoundRow(row, cursor, rank, values[_SORTED_BY]))
+        # As the database sorted: by code points, what is missing last.
+        found.sort(key=FoundRow.get_sort_key, reverse=order.descending)
+        found.sort(key=lambda each: (each.rank, each.value is None))
         return found, revisions
 
     def _list_values(self, rows: QuerySet[Any], **more: Any) -> QuerySet[Any]:
@@ -408,6 +388,8 @@ class MirrorReader:
                 raise ListChanged from None
 
 
+_PHASE: Final = len(ROW_FIELDS) + 1
+_SORTED_BY: Final = len(ROW_FIELDS) + 12
 _ROW_FACTS: Final = ("gone_after", "gone_by", "revision", "first_revision")
 
 
@@ -445,18 +427,6 @@ def _read_versions(row_ids: list[int], revision: int) -> dict[int, MirroredReser
         .order_by("row", "revision", "pk")
     )
     return {version.row_id: to_reservation(version) for version in versions}
-
-
-def _list_numbers(counts: TabCounts) -> tuple[int, ...]:
-    return (
-        *(counts.today, counts.overdue, counts.dialling, counts.soon, counts.later),
-        *(counts.undated, counts.called, counts.answered, counts.failed, counts.gone),
-    )
-
-
-def _count_rows(rows: QuerySet[Any]) -> Subquery:
-    number = Func(F("pk"), function="COUNT", output_field=IntegerField())
-    return Subquery(rows.order_by().annotate(n=number).values("n"))
 
 
 def _is_null(name: str) -> Case:

@@ -38,6 +38,7 @@ FIRST_TIME: Final = datetime(1971, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Bounds of the ranges that are asked for. A row beyond them counts as one without a time."""
 _TICK: Final = timedelta(microseconds=1)
+_MARGIN: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -226,11 +227,16 @@ class _Reading:
         return outcome
 
     def _load_core(self) -> dict[str, tuple[bytes, bool]]:
-        """Load fingerprints of the core's rows by key, and whether a reading has missed them."""
-        if self._leaf is None:
+        """Load fingerprints of the rows that a leaf asks for, those of its margin included, by key,
+        and whether a reading has missed them."""
+        leaf = self._leaf
+        if leaf is None:
             return {}
-        rows = MirrorRow.objects.for_vdn(self._state.pk).present()
-        found = rows.filter(select_core(self._leaf, self._state.column))
+        wide = select_core(leaf, self._state.column)
+        if leaf.begin is not None and leaf.end is not None:
+            low, high = leaf.begin - _MARGIN, leaf.end + _MARGIN
+            wide = Q(**{f"{self._position}__gte": low, f"{self._position}__lte": high})
+        found = MirrorRow.objects.for_vdn(self._state.pk).present().filter(wide)
         return {
             key: (bytes(fingerprint), missed_at is not None)
             for key, fingerprint, missed_at in found.values_list("key", "fingerprint", "missed_at")
@@ -320,7 +326,9 @@ class _Reading:
 
     def _find_missing(self, keys: Iterable[str]) -> list[MirrorRow]:
         """Return the rows of the core that were not answered, marked as missed since `t0`."""
-        rows = MirrorRow.objects.for_vdn(self._state.pk).filter(key__in=list(keys))
+        assert self._leaf is not None  # noqa: S101 - without a leaf there is no core
+        core = select_core(self._leaf, self._state.column)
+        rows = MirrorRow.objects.for_vdn(self._state.pk).filter(core, key__in=list(keys))
         missing = [row for row in rows if self._is_newer(row)]
         new = [row for row in missing if row.missed_at is None or row.missed_at > self._now]
         for row in new:

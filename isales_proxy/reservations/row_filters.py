@@ -59,6 +59,7 @@ class RowFilter:
     """
 
     model: Model
+    vdn_id: int
     where: Q
     agents: tuple[int, ...] | None
     tasks: tuple[int, ...] | None
@@ -100,7 +101,7 @@ def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
         number = _match_number(scope, query.called_no, past=query.as_of is not None)
         empty = empty or number is None
         where &= number or Q()
-    return RowFilter(model, where, agents, tasks, named, empty)
+    return RowFilter(model, scope.vdn.pk, where, agents, tasks, named, empty)
 
 
 def _match_ids(name: str, ids: tuple[int, ...]) -> Q:

@@ -242,6 +242,8 @@ class Sweeper:
 
     def _cut(self, leaf: MirrorLeaf, total: int, rows: tuple[Reservation, ...]) -> bool:
         """Cut a leaf by what is known of its rows; False where that cannot be done."""
+        if leaf.begin is None:
+            return False
         name = get_position_field(self.reader.facts.column)
         inside = {f"{name}__gte": leaf.begin, f"{name}__lt": leaf.end}
         stored = MirrorRow.objects.for_vdn(self.vdn).present().filter(**inside)

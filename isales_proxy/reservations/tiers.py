@@ -55,8 +55,8 @@ def get_day(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def stretch_intervals(intervals: Sequence[int], calls_per_minute: float) -> list[int]:
-    """Return intervals that the budget can bear: those of minutes are lengthened alike, the shortest
-    and the long ones cost little."""
+    """Return intervals that the budget can bear: those of minutes are lengthened alike; the
+    shortest and the long ones cost little."""
 
     def is_stretched(interval: int) -> bool:
         return _HOT < interval < HOURLY
@@ -65,9 +65,7 @@ def stretch_intervals(intervals: Sequence[int], calls_per_minute: float) -> list
     rest = sum(60 / each for each in intervals if is_stretched(each))
     kept = sum(60 / each for each in intervals if not is_stretched(each))
     factor = max(1.0, rest / max(allowed - kept, allowed / 4))
-    return [
-        min(round(each * factor), HOURLY) if is_stretched(each) else each for each in intervals
-    ]
+    return [min(round(each * factor), HOURLY) if is_stretched(each) else each for each in intervals]
 
 
 def get_next_night(now: datetime, zone: ZoneInfo) -> datetime:

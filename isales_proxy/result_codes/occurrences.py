@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -21,50 +22,73 @@ _KEPT_DAYS: Final = 8
 _MAX_REMEMBERED: Final = 50_000
 _Occurrence = tuple[int, str, str]
 
+# Pages are not to wait for a transaction each: what is new is written together, in seconds.
+_WRITTEN_EVERY: Final = 10
+_MOST_WAITING: Final = 500
+
 # Occurrences recorded by this process, and the day: a row shown again costs no query.
 _known: dict[_Occurrence, date] = {}
+# Those of them that are not in the database yet.
+_waiting: dict[_Occurrence, date] = {}
+_written_at = 0.0
 _lock = threading.Lock()
 
 
 def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
-    """Record the codes of these rows in one query, or in none when nothing is new today.
-
-    A failure is logged: the page is shown without.
+    """Record the codes of these rows. New ones are written with those of other pages, at most once
+    in ten seconds; a failure is logged.
     """
     day = _get_day()
-    fresh = set()
+    fresh: dict[_Occurrence, date] = {}
     for row in rows:
         if row.fail_code and row.appoint_id:
             # Most rows were recorded before, which costs less to find out than anything else.
             code = row.fail_code.replace("\x00", "")[:MAX_CODE_LENGTH]
             key = (vdn.pk, code, _fingerprint(row.appoint_id))
             if _known.get(key) != day and _is_code(row, row.fail_code):
-                fresh.add(key)
-    # Sorted, so that two pages at once do not deadlock.
-    new = sorted(fresh)
+                fresh[key] = day
+    if not fresh:
+        return
+    with _lock:
+        if len(_known) + len(fresh) > _MAX_REMEMBERED:
+            _known.clear()
+        _known.update(fresh)
+        _waiting.update(fresh)
+    if len(_waiting) >= _MOST_WAITING or time.monotonic() - _written_at >= _WRITTEN_EVERY:
+        _write()
+
+
+def _write() -> None:
+    """Write what waits; on a failure it is recorded anew when it is seen again."""
+    global _written_at
+    with _lock:
+        # Sorted, so that two processes at once do not deadlock.
+        new = sorted(_waiting.items())
+        _waiting.clear()
+        _written_at = time.monotonic()
     if not new:
         return
+    rows = [CodeSighting(vdn_id=vdn, code=code, row=row, day=day) for (vdn, code, row), day in new]
     written = optional_write(
         lambda: CodeSighting.objects.bulk_create(
-            [CodeSighting(vdn=vdn, code=code, row=row, day=day) for _vdn, code, row in new],
+            rows,
             update_conflicts=True,
             unique_fields=["vdn", "code", "row"],
             update_fields=["day"],
         ),
         "codes_not_counted",
-        vdn=vdn.pk,
+        count=len(new),
     )
     if not written:
-        return
-    with _lock:
-        if len(_known) + len(new) > _MAX_REMEMBERED:
-            _known.clear()
-        _known.update(dict.fromkeys(new, day))
+        with _lock:
+            for key, _day in new:
+                _known.pop(key, None)
 
 
 def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
     """Return the number of reservations for each code, or for `code`, in the last `DAYS` days
-    (UTC), today included."""
+    (UTC), today included; other processes may know some more for ten seconds."""
+    _write()
     found = CodeSighting.objects.after(_get_day() - timedelta(days=DAYS), vdn=vdn)
     if code:
         found = found.filter(code=code)
@@ -73,13 +97,17 @@ def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
 
 def purge(now: datetime | None = None) -> int:
     """Delete occurrences that count no longer; return the number of rows."""
+    _write()
     return CodeSighting.objects.before(_get_day(now) - timedelta(days=_KEPT_DAYS)).delete()[0]
 
 
 def clear_memory() -> None:
     """Forget what this process has recorded."""
+    global _written_at
     with _lock:
         _known.clear()
+        _waiting.clear()
+        _written_at = 0.0
 
 
 def _get_day(now: datetime | None = None) -> date:

@@ -122,10 +122,8 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
     with transaction.atomic():
         # Lock the person: of two concurrent requests the second counts what the first has spent.
         User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
-        today = AuditEvent.objects.filter(
-            action=AuditAction.NUMBER_REVEALED,
-            actor_id=scope.user_id,
-            at__gte=get_start_of_day(),
+        today = AuditEvent.objects.by_person(scope.user_id, since=get_start_of_day()).matching(
+            actions=[AuditAction.NUMBER_REVEALED]
         )
         left = get_privacy_settings().reveals_per_day - today.count() - len(numbers)
         if left < 0:
@@ -146,8 +144,8 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
 def _record_refusal(scope: Scope, number: str, *, subject: str, reason: str) -> None:
     """Record the day's first refusal, and of further ones the 10th, 100th, … with their count."""
     begin = get_start_of_day()
-    refused = AuditEvent.objects.filter(
-        action=AuditAction.NUMBER_WITHHELD, actor_id=scope.user_id, at__gte=begin
+    refused = AuditEvent.objects.by_person(scope.user_id, since=begin).matching(
+        actions=[AuditAction.NUMBER_WITHHELD]
     )
     if not refused.exists():
         audit.record(

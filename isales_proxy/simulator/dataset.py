@@ -227,9 +227,10 @@ class Dataset:
             return appoint_id, key
         if order == "createTime":
             return row.created_ms or 0, appoint_id, key
-        ms = row.appoint_ms
         if order == "appointTime":
-            return ms is None, ms or 0, appoint_id, key
+            shown_ms = row.ms_of("appointTime")
+            return shown_ms is None, shown_ms or 0, appoint_id, key
+        ms = row.appoint_ms
         # The first page of a demo shows what is late and what is near.
         past = ms is None or ms < self._near_ms
         return past, -(ms or 0) if past else ms, appoint_id, key

@@ -69,7 +69,7 @@ class Life:
 
 
 class _Habits:
-    """What happens in one VDN."""
+    """Changes of the rows of one VDN, drawn from one random source."""
 
     def __init__(self, dataset: Dataset, vdn: int, seed: int) -> None:
         self._dataset = dataset
@@ -123,10 +123,10 @@ class _Habits:
                 self._dataset.remove(row.text("appointId"), keep=False)
 
     def _find_open(self, now_ms: int) -> tuple[list[Row], list[Row], list[Row]]:
-        """Return the rows not yet called: late for up to a day, dialled now, due in an hour."""
-        day = {"beginTime": now_ms - 24 * HOUR, "endTime": now_ms + HOUR}
+        """Return the rows not yet called: late since two hours, dialled now, due in an hour."""
+        near = {"beginTime": now_ms - 2 * HOUR, "endTime": now_ms + HOUR}
         late, dialled, soon = list[Row](), list[Row](), list[Row]()
-        for row in self._dataset.select(day):
+        for row in self._dataset.select(near):
             if row.appoint_ms is None or row.shown_at(now_ms).get("beginTime"):
                 continue
             if row.appoint_ms < now_ms - MINUTE:

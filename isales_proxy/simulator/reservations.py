@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 # Any: a field of the vendor's.
 RawRow = dict[str, Any]
 
+_SHIFT_MS: Final = 417
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -40,8 +42,14 @@ class Row:
         return _read_ms(self.fields.get("createTime"))
 
     def ms_of(self, column: str) -> int | None:
-        """Return what a range of time tests; None where the column has no time."""
-        return self.appoint_ms if column == "appointTime" else _read_ms(self.fields.get(column))
+        """Return the time that a column shows, which a range tests; None where it has none."""
+        ms = self.appoint_ms if column == "appointTime" else _read_ms(self.fields.get(column))
+        if not self.anomaly or column in self.fixed:
+            return ms
+        # Of the edits that an anomaly makes, these alone change a time.
+        if ms is not None and column in self.anomaly.get("shift_ms", ()):
+            ms += _SHIFT_MS
+        return _read_ms(self.anomaly.get("set", {}).get(column, ms))
 
     def changed(self, fields: Mapping[str, Any], drop: Collection[str] = ()) -> Self:
         """Return the row with these fields, and without those to drop, from now on."""
@@ -118,7 +126,7 @@ _CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {
     "number": _to_number,
     "number_losing_zeros": int,
     "text": str,
-    "shift_ms": lambda value: value + 417,
+    "shift_ms": lambda value: value + _SHIFT_MS,
     "first": lambda values: values[0],
 }
 

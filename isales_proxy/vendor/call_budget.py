@@ -7,9 +7,13 @@ quiet before. Calls are counted in the database, a row a minute.
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from django.db.models import F, Sum
@@ -24,6 +28,11 @@ _KEPT: Final = timedelta(hours=1)
 _COUNTED_AGAIN: Final = 5.0  # seconds
 _WAIT: Final = 1.0  # seconds
 _DEMO: Final = 120  # calls a minute
+
+
+_lock = threading.Lock()
+_people: Counter[int] = Counter()
+_stored_at = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,24 @@ def count_calls(vdn_id: int, now: datetime) -> CallCount:
     return CallCount(sums["people"] or 0, sums["mirror"] or 0)
 
 
-def record_person_call(vdn_id: int, now: datetime | None = None) -> None:
-    """Count a call that somebody waits for; a database that takes no write now is no error."""
+def record_person_call(vdn_id: int) -> None:
+    """Count a call that somebody waits for, in this process; `store_person_calls` stores it."""
+    with _lock:
+        _people[vdn_id] += 1
+
+
+def store_person_calls(now: datetime | None = None) -> None:
+    """Store the calls counted here, every few seconds; a busy database is no error."""
+    global _stored_at
+    with _lock:
+        if time.monotonic() - _stored_at < _COUNTED_AGAIN or not _people:
+            return
+        _stored_at = time.monotonic()
+        counted = dict(_people)
+        _people.clear()
     moment = now or timezone.now()
-    optional_write(lambda: _add(vdn_id, moment, people=1), "call_not_counted", vdn=vdn_id)
+    for vdn_id, calls in counted.items():
+        optional_write(partial(_add, vdn_id, moment, people=calls), "calls_not_counted", vdn=vdn_id)
 
 
 def _add(vdn_id: int, now: datetime, *, people: int = 0, mirror: int = 0) -> None:

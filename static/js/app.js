@@ -198,7 +198,7 @@ window.callboard = (() => {
     // The address may have changed since the page was made.
     const next = form.elements.namedItem("next");
     if (next && form.closest(".topbar")) next.value = window.location.pathname + window.location.search;
-    if (form.method === "post" && !form.hasAttribute("hx-post")) {
+    if (form.method === "post" && !form.hasAttribute("data-hx-post")) {
       const button = event.submitter;
       // Not at once: a disabled button's own value would not be sent.
       window.setTimeout(() => { if (button) button.disabled = true; }, 0);

@@ -2,10 +2,16 @@
 // by Back, or by the language, theme and time zone of the top bar.
 "use strict";
 (() => {
-  const form = document.querySelector("form[data-draft]");
+  // On the form itself, or within a form of Django's admin.
+  const mark = document.querySelector("[data-draft]");
+  const form = mark?.closest("form");
   if (!form) return;
   const LONGEST_WAIT = 2000; // ms
-  const typed = () => new URLSearchParams(new FormData(form)).toString();
+  const typed = () => {
+    const fields = new FormData(form);
+    for (const secret of form.querySelectorAll("input[type=password]")) fields.delete(secret.name);
+    return new URLSearchParams(fields).toString();
+  };
   let kept = typed();
   let leaving = false;
   let saving = null;
@@ -14,7 +20,7 @@
     const now = typed();
     if (leaving || now === kept) return;
     kept = now;
-    const request = fetch(form.dataset.draft, {
+    const request = fetch(mark.dataset.draft, {
       method: "POST",
       body: new URLSearchParams(now),
       credentials: "same-origin",
@@ -36,7 +42,7 @@
   document.addEventListener("submit", (event) => {
     const other = event.target;
     const own = other === form;
-    if (!own && !other.closest(".topbar")) return;
+    if (!own && !other.closest(".topbar, #user-tools")) return;
     if (!own) keep();
     if (other === sent || !saving) {
       leaving ||= own;

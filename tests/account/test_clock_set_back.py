@@ -20,7 +20,7 @@ PAGE = "/accounts/"
 
 
 @cases("back", [timedelta(hours=1), timedelta(days=2)])
-def test_an_idle_session_ends_as_soon_as_ever(people: dict[str, User], back: timedelta) -> None:
+def test_idle_session_still_ends_in_time(people: dict[str, User], back: timedelta) -> None:
     client = Client()
     with time_machine.travel(NOON, tick=False) as clock:
         client.force_login(people["supervisor"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ from django.conf import settings as in_force
 from django.test import Client
 
 from isales_proxy.models import User
+from tests.support import starts
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("session", "csrf", "language", "theme", "messages")
 SHOW = """
 import json
@@ -59,18 +57,9 @@ def test_the_cookie_of_a_neighbour_changes_nothing(as_role: Any) -> None:
 )
 @pytest.mark.processes
 def test_the_names_are_a_setting(tmp_path: Path, env: dict[str, str], start: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v0", "-c", SHOW],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "VAR_DIR": str(tmp_path),
-            "CALLBOARD_ENV_FILE": "",
-            **env,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    run = starts.run(
+        ["manage.py", "shell", "-v0", "-c", SHOW],
+        {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "CALLBOARD_ENV_FILE": "", **env},
     )
     assert json.loads(run.stdout) == [start + name for name in NAMES], run.stderr
 

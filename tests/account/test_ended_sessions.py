@@ -62,7 +62,9 @@ def test_a_form_sent_too_late_stands_there_again(
     assert not WriteBack.objects.exists()
 
 
-def test_another_person_at_this_browser_does_not_see_it(vendor: Simulator, as_role: Any) -> None:
+def test_another_person_at_the_browser_does_not_see_the_draft(
+    vendor: Simulator, as_role: Any
+) -> None:
     client = as_role("supervisor")
     form = form_of(text_of(client.get(NEW))) | WISH
     end_elsewhere()
@@ -72,7 +74,7 @@ def test_another_person_at_this_browser_does_not_see_it(vendor: Simulator, as_ro
     assert "Nothing has been saved." in text
 
 
-def test_a_press_without_text_is_told_where_it_was(
+def test_form_without_text_is_answered_on_its_page(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     row = outbox_of(people).write("u-1")
@@ -145,7 +147,7 @@ def test_a_405_leads_to_the_nearest_page(vendor: Simulator, as_role: Any) -> Non
     assert 'href="/vdn/88/write-backs/1/"' in text
 
 
-def test_what_a_new_password_comes_before_is_told_and_kept(
+def test_request_before_a_new_password_is_kept(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     client = as_role("supervisor")

@@ -55,9 +55,7 @@ def test_who_fails_is_only_claimed_to_be_the_person(people: dict[str, User]) -> 
 
 @cases("name", ["Correct-Horse-9!", "<script>alert(1)</script>", "名字", "n" * 140])
 @cases("times", [1, 8])
-def test_of_an_unknown_name_a_fingerprint_and_the_first_letter_are_kept(
-    db: None, name: str, times: int
-) -> None:
+def test_unknown_name_is_stored_as_letter_and_fingerprint(db: None, name: str, times: int) -> None:
     for _ in range(times):
         attempt(name)
     events = AuditEvent.objects.all()
@@ -81,7 +79,7 @@ def test_a_name_without_end_fills_nothing(db: None) -> None:
     assert all(len(event.actor) <= 150 for event in AuditEvent.objects.all())
 
 
-def test_a_lock_out_is_told_once_however_often_one_tries_on(people: dict[str, User]) -> None:
+def test_lock_out_is_recorded_once(people: dict[str, User]) -> None:
     for _ in range(12):
         attempt("agent")
     assert len(list_messages(AuditAction.LOG_IN_FAILED)) == 6
@@ -100,7 +98,7 @@ def test_guessing_names_from_one_address_is_bounded(people: dict[str, User]) -> 
     assert len(list_messages(AuditAction.LOG_IN_LOCKED)) == 1
 
 
-def test_more_log_ins_than_are_answered_are_told_once_a_minute(db: None, settings: Any) -> None:
+def test_throttled_log_ins_are_recorded_once_a_minute(db: None, settings: Any) -> None:
     settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"login": "1/m/ip"}
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     for minute in range(2):

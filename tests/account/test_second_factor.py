@@ -201,7 +201,7 @@ def test_the_first_second_factor_ends_other_sessions(people: dict[str, User]) ->
     assert not is_in(elsewhere)
 
 
-def test_it_can_be_removed_where_nothing_requires_it(people: dict[str, User]) -> None:
+def test_second_factor_can_be_removed_where_not_required(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     client.post("/accounts/second-factor/totp/deactivate/")
@@ -243,7 +243,9 @@ def test_fragments_and_programs_are_told_in_their_own_way(
     assert program.json()["type"] == "urn:callboard:problem:sign-in-incomplete"
 
 
-def test_having_set_it_up_opens_everything(people: dict[str, User], required: None) -> None:
+def test_setting_up_a_second_factor_opens_everything(
+    people: dict[str, User], required: None
+) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     assert is_in(client)
@@ -254,7 +256,7 @@ def test_other_roles_are_left_alone(people: dict[str, User], required: None) -> 
     assert is_in(log_in("agent"))
 
 
-def test_the_last_one_stays(people: dict[str, User], required: None) -> None:
+def test_last_second_factor_stays(people: dict[str, User], required: None) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     address = "/accounts/second-factor/totp/deactivate/"
@@ -263,7 +265,9 @@ def test_the_last_one_stays(people: dict[str, User], required: None) -> None:
     assert Authenticator.objects.filter(type="totp").exists()
 
 
-def test_a_session_from_before_must_still_give_it(people: dict[str, User], settings: Any) -> None:
+def test_session_from_before_must_give_the_second_factor(
+    people: dict[str, User], settings: Any
+) -> None:
     client = log_in("supervisor")
     other = log_in("supervisor")
     set_up_app(other)
@@ -280,7 +284,7 @@ def test_a_session_from_before_must_still_give_it(people: dict[str, User], setti
     assert is_in(client)
 
 
-def test_an_admin_resets_it_after_a_confirmation(people: dict[str, User]) -> None:
+def test_admin_resets_a_second_factor_after_confirmation(people: dict[str, User]) -> None:
     person = people["supervisor"]
     theirs = log_in("supervisor")
     set_up_app(theirs)
@@ -300,7 +304,7 @@ def test_an_admin_resets_it_after_a_confirmation(people: dict[str, User]) -> Non
     assert is_in(log_in("supervisor"))
 
 
-def test_a_reset_ends_where_the_admins_reach_does(people: dict[str, User]) -> None:
+def test_admin_cannot_reset_a_foreign_persons_second_factor(people: dict[str, User]) -> None:
     set_up_app(log_in("both"))
     admin = log_in("admin")
     form = {
@@ -312,7 +316,7 @@ def test_a_reset_ends_where_the_admins_reach_does(people: dict[str, User]) -> No
     assert Authenticator.objects.filter(user=people["both"]).exists()
 
 
-def test_a_stranger_learns_nothing_by_logging_in_half(people: dict[str, User]) -> None:
+def test_half_finished_log_in_tells_a_stranger_nothing(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     half = log_in("supervisor")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard.account.sign_in.devices import describe_device
-from dashboard.account.sign_in.single_sign_on import get_claim
+from dashboard.account.single_sign_on import get_claim
+from dashboard.account.views import describe_device
 from dashboard.environment import groups
 from dashboard.environment.variables import Variables
 from isales_proxy.core.settings import Grant, ISalesSettings, SignIn
@@ -61,7 +61,7 @@ def test_nothing_has_to_be_set() -> None:
         ({"SESSION_IDLE_MINUTES": "soon"}, "SESSION_IDLE_MINUTES"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_unsuitable_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], named: str
 ) -> None:
     for name, value in env.items():

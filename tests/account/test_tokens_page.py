@@ -82,7 +82,7 @@ def test_a_token_is_made_shown_once_and_works(
     assert text not in str(client.session.items())
 
 
-def test_making_one_wants_a_fresh_password(as_role: Any) -> None:
+def test_creating_a_token_requires_reauthentication(as_role: Any) -> None:
     client = as_role("admin")
     assert client.post(NEW, WISH).headers["Location"].startswith("/accounts/reauthenticate/")
     assert not ApiToken.objects.exists()
@@ -137,7 +137,7 @@ def test_a_person_has_twenty_at_most_and_ended_ones_do_not_count(
     for _ in range(tokens.MOST):
         token_of(people["agent"], TokenScope.READ)
     assert make(client).status_code == 409
-    ApiToken.objects.filter(pk=tokens.get_own(people["agent"])[0].pk).update(
+    ApiToken.objects.filter(pk=ApiToken.objects.for_person(people["agent"])[0].pk).update(
         expiry=datetime.now(UTC) - timedelta(seconds=1)
     )
     assert text_of(make(client))
@@ -157,13 +157,26 @@ def test_revoking_asks_first_and_is_told(as_role: Any, people: dict[str, User]) 
     assert client.get(address).status_code == 404
 
 
-def test_anothers_token_is_not_there(as_role: Any, people: dict[str, User]) -> None:
+def test_foreign_token_is_not_found(as_role: Any, people: dict[str, User]) -> None:
     token, text = token_of(people["agent"], TokenScope.READ)
     client = as_role("admin")
     assert token.token_key not in client.get(LIST).content.decode()
     for send in (client.get, client.post):
         assert send(f"{LIST}{token.token_key}/revoke/").status_code == 404
     assert program(text).get("/api/v1/vdns/").status_code == 200
+
+
+def test_own_tokens_have_an_order_pages_and_a_file(as_role: Any, people: dict[str, User]) -> None:
+    token_of(people["admin"], TokenScope.READ)
+    made = [token_of(people["agent"], TokenScope.READ, days=days)[0] for days in (7, 1, 30)]
+    ends = [made[index].token_key for index in (2, 0, 1)]
+    client = as_role("agent")
+    first = client.get(LIST, {"sort": "-ends", "size": "2"}).content.decode()
+    assert re.findall(r'data-token="([^"]+)"', first) == ends[:2]
+    second = client.get(LIST, {"sort": "-ends", "size": "2", "page": "2"}).content.decode()
+    assert re.findall(r'data-token="([^"]+)"', second) == ends[2:]
+    file = client.get(f"{LIST}export.csv", {"sort": "-ends"})
+    assert re.findall(r"cb_\w+", file.getvalue().decode()) == ends
 
 
 def test_what_was_made_is_in_the_audit_without_its_text(sure: Callable[[str], Client]) -> None:
@@ -191,9 +204,7 @@ def test_ended_tokens_are_deleted_in_time(
 ADMIN = "/admin/isales_proxy/apitoken/"
 
 
-def test_an_admin_revokes_tokens_of_people_in_reach_and_of_nobody_else(
-    as_role: Any, people: dict[str, User]
-) -> None:
+def test_admin_revokes_tokens_of_managed_people_only(as_role: Any, people: dict[str, User]) -> None:
     near, near_text = token_of(people["agent"], TokenScope.READ)
     stranger = User.objects.create_user("stranger", password="pass-word-1")
     Access.objects.create(user=stranger, vdn_id=89, role=Role.AUDITOR)

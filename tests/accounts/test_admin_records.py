@@ -65,7 +65,7 @@ KINDS = ("auditevent", "calldatabatch", "writeback", "coderefresh", "apitoken")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_admin_sees_those_of_their_vdns_without_numbers(
+def test_admin_sees_records_of_own_vdns_without_numbers(
     admin: Client, records: Any, kind: str
 ) -> None:
     page = admin.get(f"{ADMIN}{kind}/").content.decode()
@@ -102,7 +102,7 @@ def test_the_filters_of_a_list_work(clock: Traveller, admin: Client, records: An
 # A token may be deleted there, which is to revoke it.
 @pytest.mark.parametrize("who", ["admin", "root"])
 @pytest.mark.parametrize("kind", KINDS[:-1])
-def test_nobody_adds_changes_or_deletes_one(
+def test_record_cannot_be_added_changed_or_deleted(
     as_role: Any, people: dict[str, User], records: Any, kind: str, who: str
 ) -> None:
     if who == "root":

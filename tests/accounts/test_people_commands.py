@@ -54,7 +54,7 @@ def test_a_person_is_added_and_may_log_in() -> None:
     assert Client().login(username="chen", password=PASSWORD)
 
 
-def test_again_with_another_role_is_an_update_that_keeps_the_log_in(client: Client) -> None:
+def test_adding_a_person_again_updates_the_role_and_keeps_the_session(client: Client) -> None:
     adduser("chen", "--role", "supervisor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
     hashed = User.objects.get(username="chen").password
     said = adduser("chen", "--role", "auditor", "--vdn", "89", "--password-env", "NEW_PASSWORD")
@@ -64,7 +64,7 @@ def test_again_with_another_role_is_an_update_that_keeps_the_log_in(client: Clie
     assert User.objects.get(username="chen").password == hashed
 
 
-def test_an_admin_enters_djangos_admin_until_they_are_none_any_more() -> None:
+def test_person_enters_djangos_admin_while_an_admin() -> None:
     adduser("li", "--role", "admin", "--vdn", "88", "--password-env", "NEW_PASSWORD")
     user = User.objects.get(username="li")
     assert user.is_staff
@@ -87,7 +87,7 @@ def test_an_admin_enters_djangos_admin_until_they_are_none_any_more() -> None:
         (("--role", "owner", "--vdn", "88", "--password-env", "NEW_PASSWORD"), "invalid choice"),
     ],
 )
-def test_what_cannot_be_is_said_and_nothing_is_made(
+def test_invalid_arguments_are_named_and_nobody_is_created(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
 ) -> None:
     monkeypatch.setenv("SHORT", "abc")
@@ -202,7 +202,7 @@ def test_before_a_real_vendor_the_passwords_are_random_and_new(vendor: Simulator
     assert not Client().login(username="agent", password=KNOWN_PASSWORD)
 
 
-def test_closing_locks_out_only_who_has_the_known_password(demo_vendor: Simulator) -> None:
+def test_removing_known_passwords_locks_out_only_their_owners(demo_vendor: Simulator) -> None:
     demo()
     changed = User.objects.get(username="auditor")
     changed.set_password(PASSWORD)

@@ -44,7 +44,9 @@ def test_nobody_is_added_or_renamed_to_somebody_elses_name(
     admin = as_role("admin")
     page = f"{ADMIN}{people['agent'].pk}/change/"
     renamed = admin.post(page, form_of(admin.get(page).content.decode()) | {"username": "BOSS"})
-    assert renamed.status_code == 200
+    assert renamed.status_code == 303
+    renamed = admin.get(renamed.headers["Location"])
+    assert renamed.status_code == 422
     assert "already exists" in renamed.content.decode()
     added = form_of(admin.get(f"{ADMIN}add/").content.decode())
     added |= {
@@ -52,7 +54,7 @@ def test_nobody_is_added_or_renamed_to_somebody_elses_name(
         "password1": "A-longer-secret-7",
         "password2": "A-longer-secret-7",
     }
-    assert admin.post(f"{ADMIN}add/", added).status_code == 200
+    assert admin.post(f"{ADMIN}add/", added).status_code == 303
     assert User.objects.filter(username__iexact="boss").count() == 1
     assert gets_in("Boss") == "boss"
 

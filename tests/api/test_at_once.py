@@ -15,7 +15,7 @@ import requests
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.outbox import TASK
 from tests.support.pages import form_of
-from tests.support.web import on_postgres, serving, token
+from tests.support.web import collect_static_files, on_postgres, serving, token
 from tests.support.workers import Site, embedded
 
 pytestmark = pytest.mark.processes
@@ -68,7 +68,7 @@ user.save()
 def test_one_form_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
     """A token form and a confirmed write-back, sent eight times by one browser."""
     with Simulator(rows=50) as vendor, place(vendor, tmp_path) as site, serving(site) as base:
-        site.manage("collectstatic", "--noinput", "-v0")
+        collect_static_files(tmp_path, site.env)
         site.manage("shell", "-v0", "-c", KNOWN)
         browser = requests.Session()
 

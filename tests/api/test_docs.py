@@ -17,8 +17,9 @@ from django.conf import settings as configured
 
 from isales_proxy.models import TokenScope
 from isales_proxy.simulator import Simulator
+from tests.support.starts import ROOT
 from tests.support.web import serving, token
-from tests.support.workers import ROOT, Site, embedded
+from tests.support.workers import Site, embedded
 
 TEXT = (ROOT / "docs" / "api.md").read_text("utf-8")
 

@@ -128,7 +128,7 @@ def test_an_agent_gets_their_own_rows_and_count(
 
 
 def test_a_page_of_many_rows_costs_one_call_and_few_queries(
-    vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
+    clock: Any, vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
 ) -> None:
     supervisor = as_role("supervisor")
     supervisor.get(LIST)

@@ -17,8 +17,9 @@ import pytest
 import requests
 
 from isales_proxy.simulator import Simulator
+from tests.support.starts import ROOT
 from tests.support.web import on_postgres, serving, token
-from tests.support.workers import ROOT, Site, embedded
+from tests.support.workers import Site, embedded
 
 pytestmark = pytest.mark.schemathesis
 

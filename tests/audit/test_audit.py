@@ -26,13 +26,13 @@ def event(people: Any) -> AuditEvent:
         return audit.record(AuditAction.VENDOR_EXAMINED, by=scope, subject="all", calls=3)
 
 
-def test_it_tells_who_when_and_from_where(event: AuditEvent, people: Any) -> None:
+def test_event_names_person_time_and_address(event: AuditEvent, people: Any) -> None:
     assert (event.actor, event.actor_id) == ("admin", people["admin"].pk)
     assert (event.address, event.vdn_id, event.detail) == ("192.0.2.7", 88, {"calls": 3})
     assert audit.record(AuditAction.CALL_DATA_PURGED, by=None).actor == "system"
 
 
-def test_it_is_never_changed_nor_deleted(event: AuditEvent) -> None:
+def test_event_is_never_changed_nor_deleted(event: AuditEvent) -> None:
     event.actor = "somebody else"
     with pytest.raises(PermissionDenied):
         event.save()
@@ -41,12 +41,12 @@ def test_it_is_never_changed_nor_deleted(event: AuditEvent) -> None:
     assert AuditEvent.objects.get().actor == "admin"
 
 
-def test_it_outlives_the_people_it_tells_of(event: AuditEvent, people: Any) -> None:
+def test_event_outlives_the_people_it_names(event: AuditEvent, people: Any) -> None:
     people["admin"].delete()
     assert AuditEvent.objects.get().actor == "admin"
 
 
-def test_an_admin_sees_that_of_their_vdns(event: AuditEvent, as_role: Any) -> None:
+def test_admin_sees_events_of_own_vdns(event: AuditEvent, as_role: Any) -> None:
     audit.record(AuditAction.VENDOR_EXAMINED, by=None, vdn_id=89, subject="of the other one")
     page = as_role("admin").get(LIST).content.decode()
     assert "192.0.2.7" in page
@@ -55,7 +55,7 @@ def test_an_admin_sees_that_of_their_vdns(event: AuditEvent, as_role: Any) -> No
 
 
 @cases("path", ["add/", "1/delete/"])
-def test_nobody_writes_it_by_hand(event: AuditEvent, as_role: Any, path: str) -> None:
+def test_event_cannot_be_written_by_hand(event: AuditEvent, as_role: Any, path: str) -> None:
     assert as_role("admin").get(f"{LIST}{path}").status_code == 403
 
 
@@ -84,7 +84,7 @@ def test_behind_a_unix_socket_the_proxy_says_whose_address_it_is(
     assert event.address == "192.0.2.9"
 
 
-def test_it_is_never_written_past_the_chain(people: Any) -> None:
+def test_event_is_never_written_past_the_chain(people: Any) -> None:
     event = AuditEvent(at=timezone.now(), action=AuditAction.LOGGED_IN, actor="x")
     with pytest.raises(PermissionDenied):
         event.save()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isales_proxy.simulator import Simulator
-from tests.support.workers import ROOT, Site, at_scale, embedded
+from tests.support import starts
+from tests.support.workers import Site, at_scale, embedded
 
 pytestmark = pytest.mark.processes
 
@@ -54,14 +54,10 @@ def site(request: Any, vendor: Simulator, tmp_path: Path) -> Iterator[Site]:
 def test_sixteen_threads_of_two_processes_leave_one_whole_chain(site: Site) -> None:
     before = site.query("SELECT count(*) FROM isales_proxy_auditevent")[0][0]
     version = site.query("SELECT codes_version FROM isales_proxy_vdn WHERE id = 88")[0][0]
-    command = [sys.executable, "manage.py", "shell", "-v0", "-c", RECORD]
-    running = [
-        subprocess.Popen(command, cwd=ROOT, env=site.env, stderr=subprocess.PIPE, text=True)
-        for _ in range(PROCESSES)
-    ]
-    for process in running:
-        _out, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    command = ["manage.py", "shell", "-v0", "-c", RECORD]
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        for run in pool.map(starts.run, [command] * PROCESSES, [site.env] * PROCESSES):
+            assert run.returncode == 0, run.stderr
     done = PROCESSES * THREADS * (DEEDS - UNDONE)
     # An event is there if and only if its deed is.
     after = site.query("SELECT codes_version FROM isales_proxy_vdn WHERE id = 88")[0][0]

@@ -33,7 +33,7 @@ def test_an_audit_without_events_is_whole() -> None:
     assert "Events: 0" in list_messages()
 
 
-def test_what_nobody_touched_is_whole() -> None:
+def test_untouched_chain_is_unbroken() -> None:
     events = write(5)
     found = verify()
     assert (found.fault, found.count) == (None, 5)

@@ -57,12 +57,15 @@ def test_every_event_of_the_filter_is_in_it(auditor: Client, people: dict[str, U
 
 
 @cases("kind", ["csv", "xlsx"])
-def test_that_it_was_exported_is_recorded(auditor: Client, kind: str) -> None:
+def test_export_is_recorded(auditor: Client, kind: str) -> None:
     write(3, vdn_id=88)
     asked = {"kind": "vendor.examined", "q": "call 13800001234", "begin": "2020-01-01T00:00"}
     answer = auditor.get(f"{PATH}export.{kind}", asked)
     assert answer.headers["X-Row-Count"] == "0"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="audit.{kind}"'
+    assert re.fullmatch(
+        rf'attachment; filename="audit-vdn-88-[\d-]+-UTC[+]\d{{4}}-\d+-rows\.{kind}"',
+        answer.headers["Content-Disposition"],
+    )
     answer.getvalue()
     (event,) = AuditEvent.objects.filter(action=AuditAction.AUDIT_EXPORTED)
     assert (event.actor, event.vdn_id) == ("auditor", 88)

@@ -83,7 +83,7 @@ def test_of_events_without_a_vdn_those_about_its_people(
     assert shown(auditor) == wanted[::-1]
 
 
-def test_filters(auditor: Client, people: dict[str, User]) -> None:
+def test_list_is_filtered(auditor: Client, people: dict[str, User]) -> None:
     scope = access.enter(user=people["supervisor"], vdn_id=88)
     with audit.use_address("192.0.2.77"):
         first = record(AuditAction.NUMBER_VIEWED, by=scope, subject="1747", number=NUMBER)
@@ -133,9 +133,7 @@ def test_a_range_is_read_in_the_readers_zone(auditor: Client) -> None:
     ],
 )
 @pytest.mark.parametrize("part", ["", "export.csv"])
-def test_what_cannot_be_understood_is_said(
-    auditor: Client, query: dict[str, str], part: str
-) -> None:
+def test_invalid_filter_is_reported(auditor: Client, query: dict[str, str], part: str) -> None:
     record()
     answer = auditor.get(PATH + part, query)
     assert answer.status_code == 422

@@ -45,7 +45,7 @@ def left() -> list[int]:
     return list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
 
 
-def test_what_is_too_old_goes_and_that_is_recorded(events: list[AuditEvent]) -> None:
+def test_events_past_retention_are_deleted_and_recorded(events: list[AuditEvent]) -> None:
     out = io.StringIO()
     call_command("apply_retention", stdout=out)
     assert "Audit events: 2" in out.getvalue()
@@ -87,7 +87,7 @@ def test_only_the_front_is_deleted(events: list[AuditEvent]) -> None:
     assert verify().fault is None
 
 
-def test_many_are_deleted_in_parts(events: list[AuditEvent], monkeypatch: Any) -> None:
+def test_many_events_are_deleted_in_parts(events: list[AuditEvent], monkeypatch: Any) -> None:
     monkeypatch.setattr(retention, "_AT_ONCE", 1)
     assert retention.purge(NOW) == 2
     assert AuditEvent.objects.filter(action=AuditAction.AUDIT_PURGED).count() == 2

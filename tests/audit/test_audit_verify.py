@@ -58,7 +58,7 @@ def test_an_anchor_is_checked(auditor: Client) -> None:
 
 
 @cases("anchor", ["1", "1:abc", "x:" + "0" * 64, "1:" + "g" * 64, "1" * 200])
-def test_what_is_no_anchor_is_refused_at_its_field(auditor: Client, anchor: str) -> None:
+def test_invalid_anchor_is_refused_at_its_field(auditor: Client, anchor: str) -> None:
     sent = auditor.post(VERIFY, {"anchor": anchor})
     assert sent.status_code == 303
     answer = auditor.get(sent.headers["Location"])
@@ -67,7 +67,7 @@ def test_what_is_no_anchor_is_refused_at_its_field(auditor: Client, anchor: str)
     assert not AuditHead.objects.exclude(checked_at=None).exists()
 
 
-def test_a_verification_by_hand_stands_on_the_page(auditor: Client) -> None:
+def test_verification_by_a_person_is_shown_on_the_page(auditor: Client) -> None:
     write(2, vdn_id=88)
     assert "not verified yet" in auditor.get(PATH).content.decode()
     call_command("verify_audit", verbosity=0)
@@ -94,7 +94,7 @@ def test_a_subject_is_a_link(
     assert f'<a class="about" href="{address}">' in auditor.get(PATH).content.decode()
 
 
-def test_what_has_no_page_is_no_link(auditor: Client) -> None:
+def test_subject_without_a_page_is_no_link(auditor: Client) -> None:
     audit.record(AuditAction.PERSON_CHANGED, by=None, subject="wei")
     audit.record(AuditAction.NUMBER_REVEALED, by=None, vdn_id=88, subject="../../admin/")
     page = auditor.get(PATH).content.decode()

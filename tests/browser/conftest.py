@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -31,7 +28,9 @@ from isales_proxy.simulator import (
     Simulator,
 )
 from tests.support import clock, furnished
-from tests.support.furnished import PASSWORD, ROOT
+from tests.support.furnished import PASSWORD
+from tests.support.starts import Process
+from tests.support.web import collect_static_files
 
 PEOPLE = (
     ("supervisor", "--role", "supervisor", "--vdn", "88", "--vdn", "89"),
@@ -41,6 +40,7 @@ PEOPLE = (
     # Whose second factor comes and goes, so that nobody else's log-in changes.
     ("keyholder", "--role", "auditor", "--vdn", "88"),
 )
+LIST = "/vdn/88/reservations/"
 WORKER = ("manage.py", "run_huey", "--quiet")
 # The shell first: it is the same engine without the windows that nobody sees here, and they take
 # most of the time.
@@ -101,7 +101,7 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
         "PYTHONWARNINGS": "ignore",
         "BIND": f"127.0.0.1:{port}",
     }
-    _collected(var, env, tmp_path_factory)
+    collect_static_files(var, env)
     furnished.sqlite(env, var / "callboard.sqlite3", PEOPLE)
     gunicorn = ["-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"]
     with running(var, env, "server", *gunicorn) as server, running(var, env, "worker", *WORKER):
@@ -110,62 +110,17 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
 
 
 @contextmanager
-def running(
-    var: Path, env: dict[str, str], name: str, *arguments: str
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(var: Path, env: dict[str, str], name: str, *arguments: str) -> Iterator[Process]:
     """A process of the product, its output in a file of that name; ended afterwards."""
     with (var / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=env,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = Process(arguments, env, stdout=log, stderr=log)
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(15)
+        process.end_group()
 
 
-def _collected(var: Path, env: dict[str, str], factory: pytest.TempPathFactory) -> None:
-    """Collect the static files once for all workers of this run; the others wait and copy."""
-    mine = factory.getbasetemp()
-    # Above a worker's folder lies that of its run; above that of a lone run lie those of others.
-    shared = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "static-files"
-    turn = shared.with_suffix(".turn")
-    try:
-        turn.mkdir()
-    except FileExistsError:
-        for _ in range(1200):
-            if shared.exists():
-                break
-            time.sleep(0.1)
-    else:
-        _manage(env, "collectstatic", "--noinput", "--verbosity=0")
-        ready = shared.with_suffix(".ready")
-        shutil.copytree(var / "static", ready / "static")
-        shutil.copy2(var / "static-manifest.json", ready)
-        ready.rename(shared)
-        return
-    shutil.copytree(shared, var, dirs_exist_ok=True)
-
-
-def _manage(env: dict[str, str], *arguments: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
-def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_alive(port: int, server: Process) -> None:
     for _ in range(300):
         assert server.poll() is None, "the server ended"
         with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=2)) as line:
@@ -176,9 +131,9 @@ def _wait_until_alive(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server did not come up")
 
 
-# For a module at a time: while Playwright runs it keeps an event loop in this thread, in which
-# Django refuses to ask the database, and other tests of this worker have to.
-@pytest.fixture(scope="module")
+# Until the last browser test in a row: while Playwright runs it keeps an event loop in this thread,
+# in which Django refuses to ask the database, and other tests of this worker have to.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert found, "Chromium is missing: apt-get install chromium"
@@ -231,30 +186,40 @@ def sit(
 ) -> Iterator[Sit]:
     """A function that lets a person in and gives their seat; afterwards nobody may have complained.
 
-    Options are those of a browser context (viewport, color_scheme, java_script_enabled …) and
-    `expected`: parts of console messages that a test provokes.
+    The page is that of `at`. Options are those of a browser context (viewport, color_scheme,
+    java_script_enabled …) and `expected`: parts of console messages that a test provokes.
     """
     contexts: list[BrowserContext] = []
     seats: list[Seat] = []
 
     def take(
-        role: str | None = "supervisor", *, expected: tuple[str, ...] = (), **options: Any
+        role: str | None = "supervisor",
+        *,
+        at: str = LIST,
+        expected: tuple[str, ...] = (),
+        **options: Any,
     ) -> Seat:
         options.setdefault("viewport", {"width": 1440, "height": 900})
         options.setdefault("locale", "en-US")
         context = browser.new_context(**options)
         context.set_default_timeout(15_000)
+        if script := clock.page_script():
+            context.add_init_script(script)
         contexts.append(context)
         seat = Seat(context.new_page(), product, expected=expected)
         seats.append(seat)
         seat.page.on("console", seat.heard)
         seat.page.on("pageerror", lambda error: seat.complaints.append(str(error)))
+        if role is None:
+            return seat
         if role in tickets:
             context.add_cookies(tickets[role])
-            seat.go("/vdn/88/reservations/")
-        if role is not None and not seat.page.url.endswith("/reservations/"):
+            seat.go(at)
+        if role not in tickets or "/accounts/login/" in seat.page.url:
             log_in(seat, role)
             tickets[role] = context.cookies()
+            if at != LIST:
+                seat.go(at)
         return seat
 
     yield take

@@ -28,8 +28,7 @@ def unfold(seat: Seat) -> None:
 
 
 def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("auditor")
-    seat.go(AUDIT)
+    seat = sit("auditor", at=AUDIT)
     seat.page.get_by_role("navigation").get_by_text("Audit").first.wait_for()
     seat.page.locator(".kinds > summary").click()
     seat.page.get_by_label("Access to a VDN changed").check()
@@ -50,8 +49,7 @@ def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> N
 
 
 def test_a_number_leaves_the_field_and_the_address(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("auditor")
-    seat.go(AUDIT)
+    seat = sit("auditor", at=AUDIT)
     field = seat.page.get_by_label("Called number (complete)")
     field.fill(NUMBER)
     field.press("Enter")
@@ -88,8 +86,7 @@ def test_no_rule_of_accessibility_is_broken_in_the_audit(
 
 
 def test_without_javascript_the_form_is_a_form(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("auditor", java_script_enabled=False)
-    seat.go(AUDIT)
+    seat = sit("auditor", java_script_enabled=False, at=AUDIT)
     seat.page.locator("input[name=number]").fill(NUMBER)
     seat.page.locator("#filters button[type=submit]").click()
     expect(seat.page.locator(".chips")).to_contain_text("•••34")

@@ -136,15 +136,13 @@ def test_without_javascript_everything_is_a_form_or_a_link(sit: Sit) -> None:
 
 
 def test_an_admin_refreshes_the_codes_without_javascript(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin", java_script_enabled=False)
-    seat.go("/vdn/88/result-codes/")
+    seat = sit("admin", java_script_enabled=False, at="/vdn/88/result-codes/")
     seat.page.locator("#code-refresh button, form[action*=refresh] button").first.click()
     expect(seat.page.get_by_text("No changes.")).to_be_visible()
 
 
 def test_an_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin")
-    seat.go("/vdn/88/result-codes/")
+    seat = sit("admin", at="/vdn/88/result-codes/")
     expect(seat.page.get_by_role("cell", name="00604")).to_be_visible()
     vendor.codes.put("77777", "Brand new", "全新")
     try:
@@ -157,8 +155,7 @@ def test_an_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Si
 
 
 def test_a_failed_refresh_says_that_nothing_changed(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin", expected=("503", "502"))
-    seat.go("/vdn/88/result-codes/")
+    seat = sit("admin", expected=("503", "502"), at="/vdn/88/result-codes/")
     vendor.faults.add("business", operation=LIST_RESULT_CODES, times=None)
     seat.page.locator("#code-refresh button, form[action*=refresh] button").first.click()
     expect(seat.page.locator("#code-refresh")).to_contain_text("Nothing was changed.")

@@ -77,8 +77,7 @@ def test_from_a_refresh_to_its_roll_back(sit: Sit, vendor: Simulator, new_code: 
 def test_the_table_is_narrowed_while_somebody_types_and_chooses(
     sit: Sit, vendor: Simulator
 ) -> None:
-    seat = sit("agent")
-    seat.go(CODES)
+    seat = sit("agent", at=CODES)
     page = seat.page
     page.get_by_label("Search").fill("queu")
     expect(page.locator("tr[data-code='00604']")).to_have_count(0)
@@ -95,8 +94,7 @@ def test_the_table_is_narrowed_while_somebody_types_and_chooses(
 
 
 def test_a_note_is_written_and_taken_back(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin")
-    seat.go(f"{CODES}00145/")
+    seat = sit("admin", at=f"{CODES}00145/")
     page = seat.page
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("Next step, in English").fill("Ask the customer for a better time.")
@@ -113,8 +111,7 @@ def test_a_note_is_written_and_taken_back(sit: Sit, vendor: Simulator) -> None:
 def test_no_rule_of_accessibility_is_broken_in_the_code_book(
     sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str
 ) -> None:
-    seat = sit("admin", viewport=viewport, color_scheme=theme)
-    seat.go(f"{CODES}history/")
+    seat = sit("admin", viewport=viewport, color_scheme=theme, at=f"{CODES}history/")
     entry = seat.page.locator("tr[data-entry] a").first.get_attribute("href") or ""
     for path in (
         CODES,

@@ -22,8 +22,7 @@ def run_check(seat: Seat) -> None:
 
 
 def test_it_is_pressed_once_and_says_what_it_does(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin")
-    seat.go(PAGE)
+    seat = sit("admin", at=PAGE)
     vendor.calls.clear()
     vendor.faults.add("hold", operation=LIST_RESERVATIONS)
     button = seat.page.locator("#examine button")
@@ -46,8 +45,7 @@ def test_it_is_pressed_once_and_says_what_it_does(sit: Sit, vendor: Simulator) -
 def test_no_rule_of_accessibility_is_broken(
     sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str
 ) -> None:
-    seat = sit("admin", viewport=viewport, color_scheme=theme)
-    seat.go(PAGE)
+    seat = sit("admin", viewport=viewport, color_scheme=theme, at=PAGE)
     assert violations(seat.page) == []
     vendor.faults.add("business", operation=LIST_RESULT_CODES)
     run_check(seat)
@@ -57,8 +55,7 @@ def test_no_rule_of_accessibility_is_broken(
 
 
 def test_the_report_is_copied(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin")
-    seat.go(PAGE)
+    seat = sit("admin", at=PAGE)
     run_check(seat)
     seat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     seat.page.get_by_role("button", name="Copy").click()
@@ -69,8 +66,7 @@ def test_the_report_is_copied(sit: Sit, vendor: Simulator) -> None:
 
 
 def test_it_works_without_javascript(sit: Sit, vendor: Simulator) -> None:
-    seat = sit("admin", java_script_enabled=False)
-    seat.go(PAGE)
+    seat = sit("admin", java_script_enabled=False, at=PAGE)
     button = seat.page.get_by_role("button", name="Run check")
     expect(button).to_have_text("Run check", use_inner_text=True)
     button.click()

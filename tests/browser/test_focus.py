@@ -47,8 +47,7 @@ def test_a_filter_typed_again_is_asked_again(sit: Sit, vendor: Simulator, way: s
 
 
 def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:
-    seat = sit()
-    seat.go("/vdn/88/result-codes/")
+    seat = sit(at="/vdn/88/result-codes/")
     field = seat.page.get_by_label("Search", exact=True)
     for text in ("00604", "", "00604"):
         field.fill(text)
@@ -57,8 +56,7 @@ def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:
 
 
 def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
-    seat = sit()
-    seat.go(f"{LIST}?size=10")
+    seat = sit(at=f"{LIST}?size=10")
     following = seat.page.get_by_role("link", name="Next page")
     following.focus()
     for page in range(2, 7):
@@ -71,8 +69,7 @@ def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
 
 def test_on_the_last_page_the_focus_stays_in_the_pager(sit: Sit, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": f"97{n}", "calledNo": "990077"} for n in range(12)])
-    seat = sit()
-    seat.go(f"{LIST}?called_no=990077&size=10")
+    seat = sit(at=f"{LIST}?called_no=990077&size=10")
     press(seat.page.get_by_role("link", name="Next page"))
     expect(seat.page).to_have_url(re.compile("page=2"))
     expect(seat.page.get_by_role("link", name="Page 2", exact=True)).to_be_focused()
@@ -90,8 +87,7 @@ def test_on_the_last_page_the_focus_stays_in_the_pager(sit: Sit, vendor: Simulat
 def test_a_filter_that_is_removed_leaves_the_focus_in_its_field(
     sit: Sit, query: str, link: str | re.Pattern[str], label: str
 ) -> None:
-    seat = sit()
-    seat.go(f"{LIST}?{query}")
+    seat = sit(at=f"{LIST}?{query}")
     press(seat.page.get_by_role("link", name=link, exact=isinstance(link, str)).first)
     expect(seat.page.get_by_label(label, exact=True)).to_be_focused()
     read_aloud(seat, COUNTED)
@@ -113,8 +109,7 @@ def test_a_quick_range_that_is_cleared_leaves_the_focus_in_the_filters(sit: Sit)
     ],
 )
 def test_what_an_empty_list_offers_leads_to_its_rows(sit: Sit, query: str, link: str) -> None:
-    seat = sit()
-    seat.go(f"{LIST}?{query}")
+    seat = sit(at=f"{LIST}?{query}")
     press(seat.page.locator(".empty-state").get_by_role("link", name=re.compile(link, re.I)))
     expect(seat.rows().first).to_be_visible()
     expect(seat.page.locator("#results")).to_be_focused()
@@ -140,8 +135,7 @@ def new_code(vendor: Simulator) -> Iterator[None]:
 def test_a_button_that_was_disabled_while_it_worked_has_the_focus_again(
     sit: Sit, new_code: None
 ) -> None:
-    seat = sit("admin")
-    seat.go("/vdn/88/result-codes/")
+    seat = sit("admin", at="/vdn/88/result-codes/")
     button = seat.page.locator("#read-again button")
     press(button)
     shown = seat.page.locator("#code-refresh")
@@ -164,8 +158,7 @@ def test_a_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
 
 
 def test_the_audits_kinds_keep_the_focus(sit: Sit) -> None:
-    seat = sit("auditor")
-    seat.go("/vdn/88/audit/?kind=person.access")
+    seat = sit("auditor", at="/vdn/88/audit/?kind=person.access")
     press(seat.page.get_by_role("link", name=re.compile("^Remove Kind")))
     expect(seat.page).not_to_have_url(re.compile("kind="))
     expect(seat.page.locator(".kinds > summary")).to_be_focused()

@@ -69,8 +69,7 @@ def test_wider_letters_cut_no_time_and_no_state(sit: Sit) -> None:
 
 
 def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
-    seat = sit(color_scheme="dark")
-    seat.go(f"{LIST}?called_no=6666&size=50")
+    seat = sit(color_scheme="dark", at=f"{LIST}?called_no=6666&size=50")
     total = int(seat.page.locator("#results").get_attribute("data-total-count") or 0)
     on_paper(seat)
     head = seat.page.locator(".print-head")

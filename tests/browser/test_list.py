@@ -88,8 +88,7 @@ def test_a_time_range_filters_and_is_sent_in_utc(sit: Sit, vendor: Simulator) ->
 
 
 def test_a_typed_time_replaces_the_quick_range_and_keeps_its_offset(sit: Sit) -> None:
-    seat = sit()
-    seat.go("/vdn/88/reservations/?range=today")
+    seat = sit(at="/vdn/88/reservations/?range=today")
     seat.page.get_by_label("From", exact=True).fill("2025-05-15T00:00")
     seat.page.get_by_label("From", exact=True).press("Enter")
     expect(seat.page).to_have_url(re.compile(r"\?begin=2025-05-15T00%3A00%2B08%3A00$"))
@@ -113,8 +112,7 @@ def test_a_quick_range_is_one_filter_by_its_name(sit: Sit, name: str) -> None:
 
 
 def test_pages_keep_the_filter_and_a_filter_starts_at_page_one(sit: Sit) -> None:
-    seat = sit()
-    seat.go("/vdn/88/reservations/?agent=116&size=10")
+    seat = sit(at="/vdn/88/reservations/?agent=116&size=10")
     seat.page.get_by_role("link", name="Next page").click()
     expect(seat.page).to_have_url(re.compile(r"agent=116&page=2&size=10"))
     expect(seat.page.locator(".pager-text")).to_contain_text("11–20 of")
@@ -167,8 +165,7 @@ def test_a_reload_shows_what_the_address_says(sit: Sit) -> None:
 
 
 def test_a_refresh_moves_nothing(sit: Sit) -> None:
-    seat = sit(viewport={"width": 1440, "height": 500})
-    seat.go("/vdn/88/reservations/?size=50")
+    seat = sit(viewport={"width": 1440, "height": 500}, at="/vdn/88/reservations/?size=50")
     link = seat.rows().nth(30).locator("a")
     link.focus()
     link.scroll_into_view_if_needed()
@@ -204,8 +201,7 @@ def test_keys_move_open_and_turn_pages_but_never_while_typing(sit: Sit) -> None:
 
 
 def test_nothing_found_offers_to_take_a_filter_away(sit: Sit) -> None:
-    seat = sit()
-    seat.go("/vdn/88/reservations/?called_no=999999999&task=1106025109")
+    seat = sit(at="/vdn/88/reservations/?called_no=999999999&task=1106025109")
     expect(seat.page.locator("[data-empty=no-match]")).to_be_visible()
     seat.page.get_by_role("link", name="Any called number").click()
     expect(seat.page).not_to_have_url(re.compile("called_no"))

@@ -89,8 +89,7 @@ def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
 
 
 def test_the_theme_changes_on_the_page_of_an_untouched_form(sit: Sit) -> None:
-    seat = sit("supervisor")
-    seat.go("/vdn/88/write-backs/new/")
+    seat = sit("supervisor", at="/vdn/88/write-backs/new/")
     seat.page.locator("[data-theme-form]").locator("..").locator("summary").click()
     seat.page.locator("[data-theme-form] button[value=dark]").click()
     expect(seat.page.locator("html")).to_have_attribute("data-bs-theme", "dark")
@@ -98,8 +97,7 @@ def test_the_theme_changes_on_the_page_of_an_untouched_form(sit: Sit) -> None:
 
 @pytest.mark.parametrize("path", [TASKS, "/vdn/88/write-backs/", "/vdn/88/result-codes/"])
 def test_a_slash_goes_to_the_search_of_each_list(sit: Sit, path: str) -> None:
-    seat = sit("supervisor")
-    seat.go(path)
+    seat = sit("supervisor", at=path)
     seat.page.keyboard.press("/")
     expect(seat.page.locator("[data-search]")).to_be_focused()
 

@@ -40,13 +40,11 @@ def test_the_keyboard_opens_too(sit: Sit) -> None:
 
 
 def test_its_address_opens_it_for_a_colleague(sit: Sit) -> None:
-    seat = sit()
-    seat.go("/vdn/88/reservations/?task=1106025109")
+    seat = sit(at="/vdn/88/reservations/?task=1106025109")
     ident = open_row(seat)
     address = seat.page.url.removeprefix(seat.base)
     assert "task=1106025109" in address
-    other = sit("auditor")
-    other.go(address)
+    other = sit("auditor", at=address)
     expect(other.page.locator("#panel [data-field=appointId]")).to_contain_text(ident)
     expect(other.rows().first).to_be_visible()
     other.page.get_by_role("link", name="Close").click()
@@ -83,8 +81,7 @@ def test_it_shows_the_numbers_other_reservations(sit: Sit, vendor: Simulator) ->
             {"appointId": "912", "calledNo": "990022", "userName": "Bo", "failCode": "00604"},
         ],
     )
-    seat = sit()
-    seat.go("/vdn/88/reservations/911/?called_no=990022")
+    seat = sit(at="/vdn/88/reservations/911/?called_no=990022")
     related = seat.page.locator(".related")
     expect(related.get_by_text("Bo", exact=True)).to_be_visible()
     expect(related.get_by_text("The call is rejected.")).to_be_visible()
@@ -102,8 +99,7 @@ def test_a_field_is_copied(sit: Sit) -> None:
 
 
 def test_a_reservation_that_is_gone_is_told(sit: Sit) -> None:
-    seat = sit(expected=("404",))
-    seat.go("/vdn/88/reservations/4711/")
+    seat = sit(expected=("404",), at="/vdn/88/reservations/4711/")
     expect(seat.page.locator("[data-empty=missing]")).to_be_visible()
     expect(seat.rows().first).to_be_visible()
 

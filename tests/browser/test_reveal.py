@@ -82,8 +82,7 @@ def test_a_reason_that_is_too_short_is_told_at_the_field(sit: Sit) -> None:
 
 
 def test_it_works_without_scripts(sit: Sit) -> None:
-    seat = sit("agent", java_script_enabled=False)
-    seat.go(f"{LIST}?task=4711")
+    seat = sit("agent", java_script_enabled=False, at=f"{LIST}?task=4711")
     seat.rows().first.locator("a").first.click()
     send_request(seat)
     expect(seat.page.locator(".revealed-number")).to_have_text(NUMBER)

@@ -214,8 +214,7 @@ def test_pages_that_ask_again_are_accessible(holder: Seat) -> None:
 
 
 def test_a_page_that_looks_after_itself_says_so(sit: Sit) -> None:
-    seat = sit("supervisor")
-    seat.go("/vdn/88/write-backs/")
+    seat = sit("supervisor", at="/vdn/88/write-backs/")
     with seat.page.expect_request(lambda asked: "x-poll" in asked.headers) as found:
         # As if some were waiting to be delivered.
         seat.page.evaluate("document.getElementById('results').dataset.pollUrl = location.pathname")

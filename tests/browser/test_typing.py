@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
-from tests.browser.conftest import Seat, Sit
+from tests.browser.conftest import Seat, Sit, log_in
+from tests.support.axe import violations
 
 pytestmark = pytest.mark.browser
 
@@ -27,8 +28,7 @@ def test_a_composition_is_no_question_before_it_ends(
     number, name = ("990031", "回访") if field == "#f-task" else ("990032", "外呼")
     row = {"appointId": number, "calledNo": number, "taskId": f"93{number}", "taskName": name}
     vendor.add_rows(88, [row])
-    seat = sit(expected=("422",))
-    seat.go(f"/vdn/88/reservations/?called_no={number}")
+    seat = sit(expected=("422",), at=f"/vdn/88/reservations/?called_no={number}")
     seat.go("/vdn/88/reservations/")
     rows = seat.rows().count()
     seat.page.locator(field).focus()
@@ -87,8 +87,7 @@ def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> Non
             },
         ],
     )
-    seat = sit(expected=("422",))
-    seat.go("/vdn/88/reservations/?called_no=990041")
+    seat = sit(expected=("422",), at="/vdn/88/reservations/?called_no=990041")
     field = seat.page.locator("#f-agent")
     field.fill("Ada Lark")
     field.press("Enter")
@@ -107,8 +106,7 @@ def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> Non
 def test_seconds_in_the_address_do_not_stop_live_filtering(sit: Sit, vendor: Simulator) -> None:
     row = {"appointId": "951", "calledNo": "990051", "appointTime": 1_900_000_000_000}
     vendor.add_rows(88, [row])
-    seat = sit()
-    seat.go("/vdn/88/reservations/?begin=2020-01-01T10:00:30")
+    seat = sit(at="/vdn/88/reservations/?begin=2020-01-01T10:00:30")
     assert seat.page.locator("#f-begin").evaluate("input => input.validity.valid")
     seat.page.locator("#f-called-no").press_sequentially("990051", delay=10)
     expect(seat.rows()).to_have_count(1)
@@ -123,3 +121,30 @@ def test_a_mistyped_zone_is_said_at_its_field(sit: Sit) -> None:
     expect(seat.page.locator("#zone-error")).to_be_visible()
     expect(seat.page.locator("#zone")).to_be_focused()
     expect(seat.page).to_have_url(re.compile(r"called_no=6$"))
+
+
+def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
+    seat = sit(None)
+    log_in(seat, "admin")
+    page = seat.page
+    sent: list[str] = []
+    page.on(
+        "request", lambda one: sent.append(one.post_data or "") if "/draft/" in one.url else None
+    )
+    seat.go("/admin/isales_proxy/user/add/")
+    page.locator("[name=username]").fill("wei")
+    page.locator("[name=password1]").fill("A-longer-secret-7")
+    page.locator(".add-row a").click()
+    page.locator("[name=accesses-1-role]").select_option("auditor")
+    with page.expect_response("**/preferences/draft/"):
+        page.get_by_role("link", name="People").first.click()
+    seat.go("/admin/isales_proxy/user/add/")
+    expect(page.locator("[data-restored]")).to_be_visible()
+    expect(page.locator("[name=username]")).to_have_value("wei")
+    expect(page.locator("[name=accesses-1-role]")).to_have_value("auditor")
+    expect(page.locator("[name=password1]")).to_have_value("")
+    assert "username=wei" in sent[-1]
+    assert "secret" not in "".join(sent)
+    assert violations(page) == []
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("[name=username]")).to_have_value("")

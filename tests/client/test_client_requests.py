@@ -21,6 +21,7 @@ from isales_proxy.client import (
     TransportConfig,
 )
 from isales_proxy.client.auth import verify_c2
+from isales_proxy.client.config import Endpoint
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, StubVendor, envelope, raw, reply
 
@@ -300,7 +301,7 @@ def test_a_base_url_that_is_none(base_url: str) -> None:
 )
 def test_the_parts_of_a_base_url(base_url: str, host: str, prefix: str) -> None:
     config = TransportConfig(base_url=base_url, credentials=Credentials("AK", "SK"))
-    assert (config.host, config.path_prefix) == (host, prefix)
+    assert (config.host, config.origin_of(Endpoint.CAMPAIGNS).prefix) == (host, prefix)
     assert config.origin == base_url.partition("://")[0] + "://" + host
 
 

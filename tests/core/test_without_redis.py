@@ -23,7 +23,7 @@ def no_redis(settings: Any) -> None:
             "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
             "LOCATION": f"redis://127.0.0.1:{port}/0",
         }
-        for room in ("default", "rows")
+        for room in ("default", "answers", "rows")
     }
 
 

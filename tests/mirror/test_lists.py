@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -248,6 +248,22 @@ def test_long_list_is_sorted_by_its_due_time_only(
     assert "can be sorted by their due time only" in text
 
 
+def test_today_has_every_hour_of_a_day_of_twenty_five(db: None) -> None:
+    """M31: Berlin puts its clocks back on 25 October 2026."""
+    noon = datetime(2026, 10, 25, 11, tzinfo=UTC)
+    scope = create_scope(Role.SUPERVISOR)
+    scope.vdn.time_zone = "Europe/Berlin"
+    begin = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    times = [begin + n * timedelta(minutes=30) for n in range(60)]
+    rows = [{"appointId": f"{at}", "appointTime": round(at.timestamp() * 1000)} for at in times]
+    mirror_rows(88, rows, at=noon)
+    page = list_page(scope, noon, tab=Tab.TODAY)
+    assert page.total == len(page.rows) == 50
+    first, last = page.rows[0].appoint_time, page.rows[-1].appoint_time
+    assert first == datetime(2026, 10, 24, 22, tzinfo=UTC)
+    assert last == datetime(2026, 10, 25, 22, 30, tzinfo=UTC)
+
+
 def test_masked_readers_learn_no_number_from_order_or_filter(now: Any, db: None) -> None:
     mirror_rows(88, make_rows(31, 30), at=NOON)
     scope = create_scope(Role.AUDITOR)
@@ -294,12 +310,12 @@ def test_changes_since_the_last_look_are_marked_until_seen(
     mirror_rows(88, [*rows, make_rows(35, 1)[0]], at=NOON)
     text = fetch(client, tab="all")
     assert "1 row is new or changed since you last looked" in text
-    assert text.count('class="new-mark"') == 1
+    assert text.count("data-mark=") == 1
     revision = re.search(r'name="revision" value="(\d+)"', text)
     assert revision
     seen = client.post(f"{LIST}seen/", {"revision": revision[1], "query": "tab=all"})
     assert (seen.status_code, seen.headers["Location"]) == (303, f"{LIST}?tab=all")
-    assert "new-mark" not in fetch(client, tab="all")
+    assert "data-mark" not in fetch(client, tab="all")
 
 
 def test_json_has_the_tabs_and_counts_of_the_page(

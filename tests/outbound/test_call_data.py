@@ -277,7 +277,7 @@ def test_call_data_of_another_vdn_is_not_found(
     assert queries.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
     for look in (
         lambda: queries.get_batch(scope=elsewhere, batch_id=batch.pk),
-        lambda: queries.get_datum(scope=elsewhere, datum_id=row.pk),
+        lambda: queries.get_unmasked_datum(elsewhere, row.pk),
         lambda: queries.get_raw_answer(scope=elsewhere, batch_id=batch.pk),
     ):
         with pytest.raises(VdnNotFound):

@@ -117,7 +117,10 @@ def test_file_name_contains_no_number(
     take(scope_of(people), count=1)
     answer = supervisor.get(f"{EXPORT}.{kind}?q={NUMBER}")
     answer.close()
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="call-data.{kind}"'
+    assert re.fullmatch(
+        rf'attachment; filename="call-data-vdn-88-[\d-]+-UTC[+]\d{{4}}-\d+-rows\.{kind}"',
+        answer.headers["Content-Disposition"],
+    )
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 

@@ -6,8 +6,6 @@ Real processes whose files may not grow: every write beyond a size fails as on a
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +20,7 @@ from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBat
 from isales_proxy.outbound import recovery
 from isales_proxy.outbound.call_data import NoRoom
 from isales_proxy.simulator import Simulator
+from tests.support import starts
 from tests.support.call_data import (
     ANSWER,
     NUMBER,
@@ -32,7 +31,7 @@ from tests.support.call_data import (
     scope_of,
     take,
 )
-from tests.support.workers import ROOT, Site, embedded
+from tests.support.workers import Site, embedded
 
 pytestmark = pytest.mark.processes
 
@@ -95,19 +94,15 @@ def site(vendor_process: Simulator, tmp_path: Path) -> Iterator[Site]:
 
 def press(site: Site, *, limit: int, after: bool, api: bool = False) -> tuple[str, str]:
     """Run `PRESS`; return the status and the body of the response."""
-    run = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v0", "-c", PRESS],
-        cwd=ROOT,
-        env=site.env
+    run = starts.run(
+        ["manage.py", "shell", "-v0", "-c", PRESS],
+        site.env
         | {
             "LIMIT": str(limit),
             "AFTER": "yes" if after else "",
             "API": "yes" if api else "",
             "TASK": TASK,
         },
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert NUMBER not in run.stderr

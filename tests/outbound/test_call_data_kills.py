@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import pytest
 
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, count_requests
-from tests.support.workers import ROOT, Site, at_scale, embedded, until
+from tests.support.starts import Process
+from tests.support.workers import Site, at_scale, embedded, until
 
 pytestmark = pytest.mark.processes
 
@@ -127,14 +127,12 @@ def vendor(vendor_process: Simulator) -> Simulator:
 ADDRESS = f"/vdn/88/tasks/{TASK}/call-data/"
 
 
-def press(site: Site, moment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "shell", "-v0", "-c", PRESS],
-        cwd=ROOT,
-        env=site.env | {"MOMENT": moment, "ADDRESS": ADDRESS},
+def press(site: Site, moment: str) -> Process:
+    return Process(
+        ["manage.py", "shell", "-v0", "-c", PRESS],
+        site.env | {"MOMENT": moment, "ADDRESS": ADDRESS},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
 
 

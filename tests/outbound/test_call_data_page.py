@@ -20,6 +20,7 @@ from tests.support.pages import form_of
 
 PAGE = f"/vdn/88/tasks/{TASK}/"
 TAKE = f"{PAGE}call-data/"
+BATCHES = f"{PAGE}batches/"
 FRAGMENT = {"HX-Request": "true"}
 
 
@@ -244,7 +245,7 @@ def test_invalid_filter_is_reported(supervisor: Any, query: str, batches: int) -
     answer = supervisor.get(f"{PAGE}?{query}")
     assert answer.status_code == 422
     assert 'data-empty="bad-filter"' in answer.content.decode()
-    assert supervisor.get(f"{TAKE}?{query}").status_code == batches
+    assert supervisor.get(f"{BATCHES}?{query}").status_code == batches
 
 
 def test_fields_of_a_row_are_escaped(supervisor: Any, vendor: Simulator, people: Any) -> None:
@@ -263,16 +264,17 @@ def test_batches_have_a_page(supervisor: Any, vendor: Simulator, people: Any) ->
     batches = [take(scope, count=1).batch.pk for _ in range(7)]
     few = re.findall(r'data-batch="(\d+)"', supervisor.get(PAGE).content.decode())
     assert [int(pk) for pk in few] == batches[:-6:-1]
-    text = supervisor.get(TAKE, {"size": "10"}).content.decode()
+    text = supervisor.get(TAKE, {"size": "10"}, follow=True).content.decode()
     assert [int(pk) for pk in re.findall(r'data-batch="(\d+)"', text)] == batches[::-1]
-    second = supervisor.get(TAKE, {"size": "5", "page": "2"}, headers=FRAGMENT).content.decode()
+    second = supervisor.get(BATCHES, {"size": "5", "page": "2"}, headers=FRAGMENT).content.decode()
     assert [int(pk) for pk in re.findall(r'data-batch="(\d+)"', second)] == batches[1::-1]
 
 
 def test_reading_pages_takes_nothing(supervisor: Any, vendor: Simulator, people: Any) -> None:
     batch = take(scope_of(people), count=1).batch
     vendor.calls.clear()
-    for where in (PAGE, TAKE, f"{TAKE}{batch.pk}/", f"{TAKE}export.csv", f"{TAKE}export.xlsx"):
+    files = (f"{TAKE}export.csv", f"{TAKE}export.xlsx", f"{BATCHES}export.csv")
+    for where in (PAGE, BATCHES, f"{TAKE}{batch.pk}/", *files):
         for headers in ({}, FRAGMENT, {"Sec-Purpose": "prefetch"}):
             for method in (supervisor.get, supervisor.head):
                 answer = method(where, headers=headers)

@@ -31,7 +31,7 @@ def scope(people: dict[str, Any]) -> Scope:
 
 def restart() -> None:
     """Clear what a new process would not have in memory."""
-    for room in ("default", "rows"):
+    for room in ("default", "answers", "rows"):
         caches[room].clear()
 
 

@@ -48,7 +48,7 @@ def test_list_can_be_searched_by_name_and_id(supervisor: Any, wanted: str) -> No
     text = answer.content.decode()
     assert idents(text) == [NAMED]
     assert "<html" not in text
-    assert 'hx-target="#headline"' in text
+    assert 'data-hx-target="#headline"' in text
     assert "HX-Request" in answer.headers["Vary"]
 
 

@@ -165,7 +165,9 @@ def test_long_list_is_the_work_of_a_job(
     assert 'data-state="queued"' in supervisor.get(page).content.decode()
     exports.run_queued()
     assert 'data-state="done"' in supervisor.get(page).content.decode()
-    assert len(rows_in(supervisor.get(f"{page}file/"))) == 600
+    file = supervisor.get(f"{page}file/")
+    assert "VDN: 88 Support" in unquote(file.headers["X-Export-Facts"])
+    assert len(rows_in(file)) == 600
     assert AuditEvent.objects.filter(action=AuditAction.RESERVATIONS_DOWNLOADED).count() == 1
     for path in (page, f"{page}file/"):
         assert as_role("admin").get(path).status_code == 404

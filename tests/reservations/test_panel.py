@@ -70,7 +70,7 @@ def test_panel_says_that_the_customer_was_already_reached(number: str, as_role: 
     with time_machine.travel("2025-05-15T12:05:00Z", tick=False):
         said = panel(client, "1", "related/")
         assert "Already reached 19:00 by Maria Silva." in said
-        assert 'hx-target="#reached"' in said
+        assert 'data-hx-target="#reached"' in said
         # An earlier call is no reason to leave out a later one; who was reached needs no note.
         assert "Too Early" not in said[: said.index("</hx-partial>")]
         assert "data-reached" not in panel(client, "2", "related/")

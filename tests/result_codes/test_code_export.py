@@ -31,7 +31,7 @@ def test_everybody_who_reads_the_table_may_take_it_along(vendor: Simulator, as_r
     for role in ("agent", "supervisor", "auditor", "admin"):
         answer = as_role(role).get(CSV)
         assert answer.headers["X-Row-Count"] == "120"
-        assert 'filename="result-codes.csv"' in answer.headers["Content-Disposition"]
+        assert 'filename="result-codes-vdn-88-' in answer.headers["Content-Disposition"]
         assert answer.headers["Cache-Control"] == "private, no-store"
         rows = table(answer)
         assert len(rows) == 121

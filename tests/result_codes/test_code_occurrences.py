@@ -54,6 +54,7 @@ def test_a_reservation_counts_once_however_often_it_is_seen(
 def test_what_is_kept_names_no_reservation(vendor: Simulator, supervisor: Any) -> None:
     add(vendor, "174727452137218001")
     supervisor.get(LIST, {"called_no": "7000"})
+    counts()
     row = CodeSighting.objects.get()
     assert "1747" not in row.row
     assert len(row.row) == 40
@@ -171,6 +172,7 @@ def test_counting_that_fails_costs_no_rows(
     with monkeypatch.context() as patched:
         patched.setattr(CodeSighting.objects, "bulk_create", refuse)
         answer = supervisor.get(LIST, {"called_no": "7000"})
+        assert counts() == {}
     assert answer.status_code == 200
     assert b"98765" in answer.content
     supervisor.get(LIST, {"called_no": "7000", "size": "50"})

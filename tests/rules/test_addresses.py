@@ -54,11 +54,11 @@ def refused(route: str, answer: Any) -> bool:
 VDN_ROUTES = [route for route in ROUTES if "vdn_id" in route]
 
 
-@cases("role", ["agent", "supervisor", "auditor", "admin"])
-def test_a_foreign_vdn_does_not_exist(as_role: Any, role: str) -> None:
-    client, found = as_role(role), {}
+def test_a_vdn_that_nobody_has_does_not_exist(as_role: Any) -> None:
+    """`test_permissions` asks for a foreign one, as every role."""
+    client, found = as_role("admin"), {}
     for route in VDN_ROUTES:
-        for number in ("89", "9999", "0", "10000"):
+        for number in ("9999", "0", "10000"):
             path = filled(route.replace("<int:vdn_id>", number))
             answer = client.get(path)
             if answer.status_code == 405:

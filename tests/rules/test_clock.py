@@ -16,6 +16,8 @@ PARTS = {
     "isoweekday", "isocalendar", "strftime", "timetuple", "ctime",
 }  # fmt: skip
 
+PARTS_OF_A_DATE = {"year", "month", "day"}
+
 
 def is_now(node: ast.AST) -> bool:
     """Tell whether the expression is the present moment, or one at a distance from it."""
@@ -29,6 +31,11 @@ def is_now(node: ast.AST) -> bool:
     return isinstance(called, ast.Name) and called.id in {"localdate", "localtime"}
 
 
+def is_constant(node: ast.AST) -> bool:
+    """Tell whether the expression is a constant of a module."""
+    return isinstance(node, ast.Name) and node.id.isupper()
+
+
 def faults(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in PARTS and is_now(node.value):
@@ -36,6 +43,10 @@ def faults(source: str) -> Iterator[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name = node.func.attr
+        # On 29 February another year has no such day.
+        named = {each.arg for each in node.keywords}
+        if name == "replace" and named & PARTS_OF_A_DATE and not is_constant(node.func.value):
+            yield f"{node.lineno}: a part replaced of a moment that is no constant"
         if name in {"today", "localdate"} or (name == "now" and not node.args and _naive(node)):
             yield f"{node.lineno}: {name}()"
         if name == "travel" and any(is_now(each) for each in node.args):
@@ -67,6 +78,7 @@ def test_no_test_reads_the_hour_or_the_date() -> None:
         "timezone.localdate()",
         "datetime.now()",
         "time_machine.travel(timezone.now() + timedelta(days=8), tick=True)",
+        "person.date_joined.replace(year=2027)",
     ],
 )
 def test_the_rule_refuses(code: str) -> None:

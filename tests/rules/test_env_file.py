@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import starts
 from tests.support.starts import Start, run_starts
 
 pytestmark = pytest.mark.processes
@@ -31,12 +32,12 @@ def run_all(
     tmp_path: Path, texts: Sequence[Text], *arguments: str
 ) -> list[subprocess.CompletedProcess[str]]:
     """Run a command once with each of these `.env`."""
-    starts = []
+    wanted = []
     for number, text in enumerate(texts):
         file = tmp_path / f"dot-env-{number}"
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        starts.append(Start(arguments, environment(tmp_path, file)))
-    return run_starts(starts)
+        wanted.append(Start(arguments, environment(tmp_path, file)))
+    return run_starts(wanted)
 
 
 def environment(tmp_path: Path, file: Path) -> dict[str, str]:
@@ -48,19 +49,12 @@ def environment(tmp_path: Path, file: Path) -> dict[str, str]:
 
 
 def run(
-    tmp_path: Path, text: Text, *arguments: str, cwd: Path = ROOT, **env: str
+    tmp_path: Path, text: Text, *arguments: str, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with this `.env`."""
     file = tmp_path / "dot-env"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments],
-        cwd=cwd,
-        env=environment(tmp_path, file) | env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return starts.run(["manage.py", *arguments], environment(tmp_path, file) | env)
 
 
 def test_lines_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
@@ -98,8 +92,16 @@ def test_the_environment_wins_by_name_and_by_file(tmp_path: Path) -> None:
 
 
 def test_a_relative_path_is_the_same_wherever_a_command_is_started(tmp_path: Path) -> None:
-    text = "DATABASE_URL=sqlite:///data/callboard.sqlite3\n"
-    found = run(tmp_path, text, "shell", "-v0", "-c", SHOW, cwd=tmp_path)
+    file = tmp_path / "dot-env"
+    file.write_text("DATABASE_URL=sqlite:///data/callboard.sqlite3\n", "utf-8")
+    found = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "shell", "-v0", "-c", SHOW],
+        cwd=tmp_path,
+        env=environment(tmp_path, file),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(found.stdout)[4] == str(ROOT / "data" / "callboard.sqlite3")
 
 

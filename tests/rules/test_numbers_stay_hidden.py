@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
 from isales_proxy.privacy.phone_numbers import get_digits
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
@@ -18,6 +19,7 @@ from tests.conftest import AGENT_ACCOUNT
 from tests.rules.test_addresses import PUBLIC, VDN_ROUTES
 from tests.support.addresses import EXAMPLES, routes
 from tests.support.call_data import TASK, scope_of, take
+from tests.support.cases import cases
 from tests.support.numbers import found_in, texts_of
 from tests.support.outbox import outbox_of
 
@@ -109,8 +111,8 @@ def world(vendor: Simulator, as_role: Any, people: Any) -> World:
 
 
 def blind(people: Any, role: str, everybody: bool, settings: Any) -> Client:
-    if everybody:
-        settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
+    visible = frozenset() if everybody else PrivacySettings().numbers_visible_to
+    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=visible)
     if role == "admin":
         people["admin"].is_staff = people["admin"].is_superuser = True
         people["admin"].save()
@@ -130,7 +132,7 @@ def walk(world: World) -> Iterator[str]:
             yield world.path(route, appoint_id="42")
 
 
-@pytest.mark.parametrize(("role", "everybody"), BLIND)
+@cases(("role", "everybody"), BLIND)
 def test_no_address_tells_a_number(
     world: World, people: Any, settings: Any, role: str, everybody: bool
 ) -> None:

@@ -17,6 +17,7 @@ from isales_proxy.access import ROLE_PERMISSIONS, Permission, PermissionMissing,
 from isales_proxy.access.permissions import get_permissions
 from isales_proxy.api.reservations import Reservations
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.core import settings as typed_settings
 from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.exports import services as exports
 from isales_proxy.models import (
@@ -40,7 +41,7 @@ from tests.support.outbox import outbox_of
 from tests.support.tokens import token_of
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
-ROLES = ("agent", "supervisor", "auditor", "admin")
+ROLES = tuple(role.value for role in Role)
 # Everybody's, or held by tests of their own: Django's admin, what answers machines, second factors.
 ELSEWHERE = re.compile(
     r"admin/|favicon|healthz|readyz|metrics|\^api/|accounts/(login|logout|inactive)/"
@@ -70,7 +71,7 @@ class Line:
 def read_table() -> Iterator[Line]:
     for text in TABLES.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
-        if len(cells) == 8 and cells[0] in {"GET", "POST", "DELETE"}:
+        if len(cells) == len(ROLES) + 4 and cells[0] in {"GET", "POST", "DELETE"}:
             method, address, stranger, *roles, foreign = cells
             yield Line(
                 method, address.strip("`"), stranger, dict(zip(ROLES, roles, strict=True)), foreign
@@ -145,6 +146,10 @@ def verdict(answer: Any) -> str:
     return "yes"
 
 
+def test_settings_name_the_roles_that_there_are() -> None:
+    assert typed_settings.ROLES == ROLES
+
+
 @cases("method", ["GET", "POST", "DELETE"])
 def test_everybody_gets_what_the_tables_say(
     method: str, known: dict[str, str], as_role: Any
@@ -214,8 +219,8 @@ def test_the_document_lists_what_each_role_is_granted() -> None:
     listed = {}
     for text in TABLES.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
-        if len(cells) == 6 and cells[0].startswith("`"):
-            listed[cells[0].strip("`")] = tuple(cell == "yes" for cell in cells[1:5])
+        if len(cells) == len(ROLES) + 2 and cells[0].startswith("`"):
+            listed[cells[0].strip("`")] = tuple(cell == "yes" for cell in cells[1:-1])
     assert listed == {
         permission.value: tuple(permission in ROLE_PERMISSIONS[role] for role in ROLES)
         for permission in Permission

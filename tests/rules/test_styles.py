@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.support.furnished import ROOT
+from tests.support.starts import ROOT
 
 
 def test_served_style_sheet_is_the_part_that_our_sources_use() -> None:

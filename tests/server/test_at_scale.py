@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +19,12 @@ import redis
 import requests
 
 from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, LIST_RESERVATIONS, Simulator
-from tests.support import clock
+from tests.support import clock, starts
 from tests.support.services import POSTGRES, REDIS, answers
+from tests.support.starts import Process
 
 pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.redis]
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "callboard-at-scale-1"
 READERS = 12
 
@@ -50,14 +47,7 @@ class Site:
         return session
 
     def manage(self, *arguments: str) -> str:
-        run = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = starts.run(["manage.py", *arguments], self.env)
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 
@@ -115,21 +105,8 @@ class serving:  # noqa: N801 - a context manager reads as a verb
     def __init__(self, env: dict[str, str], base: str) -> None:
         self.base = base
         with Path(env["VAR_DIR"], "server.log").open("wb") as log:
-            self.server = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "gunicorn",
-                    "-c",
-                    "dashboard/gunicorn_conf.py",
-                    "dashboard.wsgi",
-                ],
-                cwd=ROOT,
-                env=env,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            command = ["-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"]
+            self.server = Process(command, env, stdout=log, stderr=log)
 
     def __enter__(self) -> None:
         for _ in range(300):
@@ -140,8 +117,7 @@ class serving:  # noqa: N801 - a context manager reads as a verb
         raise AssertionError("the server did not come up")
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self.server.pid, signal.SIGTERM)
-        self.server.wait(15)
+        self.server.end_group()
 
 
 def test_everything_answers(site: Site) -> None:
@@ -188,14 +164,7 @@ def test_half_a_refresh_changes_nothing(site: Site) -> None:
     before = session.get(f"{site.base}/api/v1/vdns/88/result-codes/").json()
     site.vendor.codes.put("77772", "Never seen", "没见过")
     site.vendor.faults.add("status", operation="queryOBSResultCode", times=None, from_call=3)
-    run = subprocess.run(
-        [sys.executable, "manage.py", "refresh_result_codes"],
-        cwd=ROOT,
-        env=site.env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = starts.run(["manage.py", "refresh_result_codes"], site.env)
     site.vendor.faults.clear()
     assert run.returncode == 1
     assert session.get(f"{site.base}/api/v1/vdns/88/result-codes/").json() == before
@@ -212,13 +181,6 @@ def test_a_request_that_is_no_http_leaves_no_number_in_the_log(site: Site) -> No
 
 def test_several_workers_without_a_shared_cache_are_refused(site: Site) -> None:
     env = {key: value for key, value in site.env.items() if key != "CACHE_URL"}
-    run = subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = starts.run(["manage.py", "check"], env)
     assert run.returncode == 1
     assert "isales_proxy.E001" in run.stderr

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from isales_proxy.simulator import Simulator
-from tests.support.web import serving
-from tests.support.workers import Site, embedded
+from tests.support.web import collect_static_files, serving
+from tests.support.workers import embedded
 
 pytestmark = pytest.mark.processes
 
@@ -23,13 +23,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     """The address of a production server, and its folder."""
     var = tmp_path_factory.mktemp("var")
     with Simulator(rows=1, call_data=0) as vendor, embedded(vendor, var) as site:
-        _collect(site)
+        collect_static_files(var, site.env)
         with serving(site) as base:
             yield base, var
-
-
-def _collect(site: Site) -> None:
-    site.manage("collectstatic", "--noinput", "-v0")
 
 
 def test_no_header_moves_the_addresses(served: tuple[str, Path]) -> None:

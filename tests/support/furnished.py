@@ -1,28 +1,25 @@
-"""Databases with their tables and people: each kind is made once by a process of tests, and copied
-for every site that wants one. To migrate and to start the product for each person takes seconds."""
+"""Databases with their tables and people. Each kind is made once (on SQLite by a run, on PostgreSQL
+by each of its workers) and copied for every site: to migrate takes seconds."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
 import shutil
 import sqlite3
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests.support import shared, starts
 from tests.support.services import POSTGRES, answers
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "callboard-people-1"
 
 Env = dict[str, str]
@@ -44,14 +41,16 @@ for person in json.loads(os.environ["TO_ADD"]):
 
 def sqlite(env: Env, file: Path, people: People = PEOPLE) -> None:
     """Make `file` a furnished database; `env` is that of the product which is to use it."""
-    made = _files.get(people)
-    if made is None:
-        made = _folder() / f"{len(_files)}.sqlite3"
+
+    def make(draft: Path) -> None:
+        made = draft.with_suffix(".sqlite3")
         _furnish(env | {"DATABASE_URL": f"sqlite:///{made}"}, people)
-        _files[people] = made
-    # By SQLite itself, since its journal may hold what the file does not.
-    with closing(sqlite3.connect(made)) as old, closing(sqlite3.connect(file)) as new:
-        old.backup(new)
+        # By SQLite itself, since its journal may hold what the file does not.
+        with closing(sqlite3.connect(made)) as old, closing(sqlite3.connect(draft)) as new:
+            old.backup(new)
+
+    digest = hashlib.sha256(repr((env["SECRET_KEY"], people)).encode()).hexdigest()[:12]
+    shutil.copyfile(shared.make_once(f"database-{digest}", make), file)
 
 
 @contextmanager
@@ -88,7 +87,7 @@ def postgres(env: Env) -> Iterator[tuple[str, Callable[[str], list[tuple[Any, ..
 
 def discard() -> None:
     """Leave nothing behind: for the end of a process of tests."""
-    shutil.rmtree(_folder(), ignore_errors=True)
+    starts.discard()
     if _templates:
         with administrator() as admin:
             for name in _templates:
@@ -96,13 +95,9 @@ def discard() -> None:
 
 
 def _furnish(env: Env, people: People) -> None:
-    run = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v0", "-c", FURNISH],
-        cwd=ROOT,
-        env=env | {"TO_ADD": json.dumps(people), "PASSWORD_OF_ALL": PASSWORD},
-        capture_output=True,
-        text=True,
-        check=False,
+    run = starts.run(
+        ["manage.py", "shell", "-v0", "-c", FURNISH],
+        env | {"TO_ADD": json.dumps(people), "PASSWORD_OF_ALL": PASSWORD},
     )
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -115,10 +110,4 @@ def _address(scheme: str, database: str) -> str:
     return f"{scheme}://{os.environ.get('PGUSER', 'postgres')}@127.0.0.1:5432/{database}"
 
 
-@cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="callboard-tests-"))
-
-
-_files: dict[People, Path] = {}
 _templates: list[str] = []

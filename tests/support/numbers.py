@@ -53,4 +53,6 @@ def found_in(texts: Iterable[str], numbers: Iterable[str]) -> set[str]:
 
 
 def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
     return "".join(str(unicodedata.decimal(character)) for character in text)

@@ -33,6 +33,6 @@ def redis_cache(settings: Any) -> None:
             "KEY_PREFIX": f"callboard-tests-{room}",
             "OPTIONS": {"serializer": "isales_proxy.core.signed_pickle.CacheSerializer"},
         }
-        for room in ("default", "rows")
+        for room in ("default", "answers", "rows")
     }
     cache.clear()

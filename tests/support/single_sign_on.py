@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from dashboard.account.sign_in import providers
+from dashboard.environment.groups import list_providers
 from isales_proxy.core.settings import SingleSignOn
 from tests.support.oidc import Provider
 
@@ -17,7 +17,7 @@ LIST = "/vdn/88/result-codes/"
 
 def configure(settings: Any, sso: SingleSignOn) -> None:
     settings.SIGN_IN = replace(settings.SIGN_IN, single_sign_on=sso)
-    settings.SOCIALACCOUNT_PROVIDERS = providers(sso)
+    settings.SOCIALACCOUNT_PROVIDERS = list_providers(sso)
 
 
 def come(provider: Provider, client: Client | None = None, *, to: str = "") -> tuple[Client, Any]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +12,8 @@ from pathlib import Path
 import requests
 
 from isales_proxy.simulator import Simulator
-from tests.support import furnished
-from tests.support.furnished import ROOT
+from tests.support import furnished, shared, starts
+from tests.support.starts import Process
 from tests.support.workers import Site, embedded
 
 TOKEN = """
@@ -35,6 +32,20 @@ def on_postgres(vendor: Simulator, var: Path) -> Iterator[Site]:
     with embedded(vendor, var) as site, furnished.postgres(site.env) as (address, _query):
         site.env["DATABASE_URL"] = address
         yield site
+
+
+def collect_static_files(var: Path, env: dict[str, str]) -> None:
+    """Put the collected static files into `VAR_DIR`. They are compressed once in a run."""
+
+    def make(draft: Path) -> None:
+        run = starts.run(
+            ["manage.py", "collectstatic", "--noinput", "-v0"], env | {"VAR_DIR": str(draft)}
+        )
+        assert run.returncode == 0, run.stderr
+
+    made = shared.make_once("static-files", make)
+    shutil.copytree(made / "static", var / "static", dirs_exist_ok=True)
+    shutil.copy2(made / "static-manifest.json", var)
 
 
 def token(site: Site, name: str, scope: str) -> str:
@@ -56,22 +67,15 @@ def serving(
 @contextmanager
 def started(
     site: Site, settings: str = "dashboard.settings", *, folder: Path | None = None
-) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+) -> Iterator[tuple[str, Process]]:
     """The server, until the end of the block; gives its address and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
     env = site.env | {"BIND": f"127.0.0.1:{port}", "DJANGO_SETTINGS_MODULE": settings}
-    command = [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py"]
+    command = ["-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"]
     with Path(folder or env["VAR_DIR"], "server.log").open("ab") as log:
-        server = subprocess.Popen(
-            [*command, "dashboard.wsgi"],
-            cwd=ROOT,
-            env=env,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        server = Process(command, env, stdout=log, stderr=log)
     try:
         for _ in range(300):
             with suppress(requests.RequestException):
@@ -82,6 +86,4 @@ def started(
             raise AssertionError("the server did not come up")
         yield base, server
     finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(15)
+        server.end_group()

@@ -8,10 +8,9 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,12 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from tests.support import clock, furnished
-from tests.support.furnished import PASSWORD, ROOT
+from tests.support import clock, furnished, starts
+from tests.support.furnished import PASSWORD
 from tests.support.outbox import TASK
 from tests.support.services import REDIS, answers
+from tests.support.starts import ROOT as ROOT
+from tests.support.starts import Process
 
 # Queues results through the service: WANTED are pairs of unique ID and status.
 WRITE = """
@@ -70,18 +71,11 @@ class Site:
     def __init__(self, env: dict[str, str], query: Callable[[str], list[tuple[Any, ...]]]) -> None:
         self.env = env
         self.query = query
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[Process] = []
 
     def manage(self, *arguments: str, **env: str) -> str:
         """Run a command to its end."""
-        run = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.env | env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = starts.run(["manage.py", *arguments], self.env | env)
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 
@@ -89,27 +83,24 @@ class Site:
         """Put results (unique ID, status) into the outbox, in this order."""
         self.manage("shell", "-v0", "-c", WRITE, WANTED=json.dumps(wanted), TASK=TASK)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Process:
         """Start a worker that goes on."""
-        return self._start([sys.executable, "manage.py", *arguments])
+        return self._start(["manage.py", *arguments])
 
-    def nursery(self) -> subprocess.Popen[str]:
+    def nursery(self) -> Process:
         """Start the process that forks workers; see `NURSERY`."""
-        process = self._start([sys.executable, "-c", NURSERY], stdin=subprocess.PIPE)
+        process = self._start(["-c", NURSERY], stdin=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
 
-    def _start(self, command: list[str], **options: Any) -> subprocess.Popen[str]:
+    def _start(self, command: list[str], **options: Any) -> Process:
         with Path(self.env["VAR_DIR"], "workers.log").open("a", encoding="utf-8") as log:
-            process = subprocess.Popen(
+            process = Process(
                 command,
-                cwd=ROOT,
-                env=self.env,
+                self.env,
                 stdout=subprocess.PIPE if options else log,
                 stderr=log,
-                text=True,
-                start_new_session=True,
                 **options,
             )
         self._started.append(process)
@@ -118,9 +109,7 @@ class Site:
     def end(self) -> None:
         """End every worker that is left."""
         for process in self._started:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.end_group(signal.SIGKILL)
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()

@@ -120,7 +120,7 @@ PAGED = (
     LIST,
     "/vdn/88/write-backs/",
     "/vdn/88/tasks/1106025109/",
-    "/vdn/88/tasks/1106025109/call-data/",
+    "/vdn/88/tasks/1106025109/batches/",
     "/vdn/88/result-codes/history/",
 )
 

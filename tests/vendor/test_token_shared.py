@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,11 +28,11 @@ from isales_proxy.simulator import (
 )
 from isales_proxy.vendor import gateway
 from isales_proxy.vendor.token_store import DatabaseTokenStore
-from tests.support import clock
+from tests.support import clock, starts
+from tests.support.starts import Process
 
 pytestmark = pytest.mark.processes
 
-ROOT = Path(__file__).resolve().parents[2]
 THREADS, PROCESSES = 16, 3
 
 ASK = f"""
@@ -76,18 +75,9 @@ def environment(vendor: Simulator, var: Path) -> dict[str, str]:
 def test_sixteen_threads_of_three_processes_cause_one_token_call(tmp_path: Path) -> None:
     with Simulator(rows=20) as vendor:
         env = environment(vendor, tmp_path)
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True
-        )
+        starts.run(["manage.py", "migrate", "-v0"], env).check_returncode()
         children = [
-            subprocess.Popen(
-                [sys.executable, "-c", ASK],
-                cwd=ROOT,
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            Process(["-c", ASK], env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             for _ in range(PROCESSES)
         ]
         for child in children:
@@ -96,7 +86,7 @@ def test_sixteen_threads_of_three_processes_cause_one_token_call(tmp_path: Path)
         for child in children:
             assert child.stdin is not None
             child.stdin.write("go\n")
-            child.stdin.flush()
+            child.stdin.close()
         told = [child.communicate(timeout=60)[0].strip() for child in children]
         assert told == ["0 []"] * PROCESSES
         assert len(vendor.calls.filter(FETCH_TOKEN)) == 1

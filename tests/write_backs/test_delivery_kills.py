@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from isales_proxy.models import WriteBackAttempt
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
+from tests.support.starts import Process
 from tests.support.workers import Site, at_scale, embedded, until
 
 pytestmark = pytest.mark.processes
@@ -82,7 +82,7 @@ def test_killed_workers_lose_no_result(site: Site, vendor_process: Simulator) ->
     assert repeated
 
 
-def fork(nursery: subprocess.Popen[str]) -> int:
+def fork(nursery: Process) -> int:
     """Start a worker and return its process ID."""
     assert nursery.stdin is not None
     assert nursery.stdout is not None

@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 def _get_vdns(number: int | None) -> list[Vdn]:
     if number is None:
-        return list(Vdn.objects.filter(enabled=True))
+        return list(Vdn.objects.enabled())
     found = list(Vdn.objects.filter(pk=number))
     if not found:
         raise CommandError(f"There is no VDN {number}.")

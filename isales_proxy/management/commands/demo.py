@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
         vendor_use.see_configured()
-        vdns = tuple(Vdn.objects.filter(enabled=True).values_list("pk", flat=True))
+        vdns = tuple(Vdn.objects.enabled().values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
         lines = [("name", "password", "role", "VDN")]

@@ -49,7 +49,7 @@ def summary(report: RefreshReport) -> str:
 
 def _chosen(number: int | None) -> list[Vdn]:
     if number is None:
-        return list(Vdn.objects.filter(enabled=True))
+        return list(Vdn.objects.enabled())
     found = list(Vdn.objects.filter(pk=number))
     if not found:
         raise CommandError(f"There is no VDN {number}.")

@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 
 def _anchor(text: str) -> tuple[int, str]:
-    found = verify.anchor_of(text)
+    found = verify.parse_anchor(text)
     if found is None:
         raise ArgumentTypeError("wants NUMBER:FINGERPRINT as an earlier run told it")
     return found

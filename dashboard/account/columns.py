@@ -1,0 +1,169 @@
+"""Columns of a person's own API tokens and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.ui.columns import Cell, Column, ExportColumn
+from dashboard.ui.local_lists import LocalFormatter, render_badge
+from isales_proxy.models import ApiToken, TokenScope
+
+
+def has_ended(token: ApiToken, now: datetime) -> bool:
+    """Tell whether the token opens nothing any more at `now` (aware)."""
+    return token.expiry is None or token.expiry <= now
+
+
+def _build_token(token: ApiToken, formatter: LocalFormatter) -> Cell:
+    ended = has_ended(token, formatter.times.now)
+    badge = render_badge(_("ended"), "unknown") if ended else ""
+    return Cell(
+        "token",
+        html=format_html("{}{}<small><code>{}…</code></small>", token.name, badge, token.token_key),
+    )
+
+
+def _build_time(
+    field: str, label: str, moment: datetime | None, formatter: LocalFormatter, sub: str = ""
+) -> Cell:
+    if moment is None:
+        return Cell(field, _("never"), label=label)
+    times = formatter.times
+    return Cell(field, times.short(moment), label=label, title=times.exact(moment), sub=sub)
+
+
+def _build_used(token: ApiToken, formatter: LocalFormatter) -> Cell:
+    address = token.last_used_from
+    sub = _("from %(address)s") % {"address": address} if address else ""
+    return _build_time("used", _("Last used"), token.last_used_at, formatter, sub)
+
+
+def _build_revoke(token: ApiToken, _formatter: LocalFormatter) -> Cell:
+    return Cell(
+        "revoke",
+        html=format_html(
+            '<a class="btn btn-sm" href="{}" aria-label="{}">{}</a>',
+            reverse("token_revoke", args=[token.token_key]),
+            _("Revoke %(name)s") % {"name": token.name},
+            _("Revoke"),
+        ),
+    )
+
+
+OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
+    Column(
+        "token",
+        gettext_lazy("Token"),
+        "c-token",
+        _build_token,
+        exports=(
+            ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
+            ExportColumn(gettext_lazy("Beginning"), lambda token, _each: token.token_key),
+        ),
+        sort="name",
+        hideable=False,
+    ),
+    Column(
+        "scope",
+        gettext_lazy("Scope"),
+        "c-scope",
+        lambda token, _each: Cell("scope", str(TokenScope(token.scope).label), label=_("Scope")),
+        sort="scope",
+    ),
+    Column(
+        "made",
+        gettext_lazy("Made"),
+        "c-made",
+        lambda token, each: _build_time("made", _("Made"), token.created, each),
+        exports=(ExportColumn(gettext_lazy("Made"), lambda token, _each: token.created, True),),
+        sort="created",
+    ),
+    Column(
+        "ends",
+        gettext_lazy("Ends"),
+        "c-ends",
+        lambda token, each: _build_time("ends", _("Ends"), token.expiry, each),
+        exports=(ExportColumn(gettext_lazy("Ends"), lambda token, _each: token.expiry, True),),
+        sort="expiry",
+    ),
+    Column(
+        "used",
+        gettext_lazy("Last used"),
+        "c-used",
+        _build_used,
+        exports=(
+            ExportColumn(gettext_lazy("Last used"), lambda token, _each: token.last_used_at, True),
+            ExportColumn(
+                gettext_lazy("Last used from"), lambda token, _each: token.last_used_from or ""
+            ),
+        ),
+        sort="last_used_at",
+    ),
+    Column("revoke", gettext_lazy("Revoke"), "c-deed", _build_revoke, exports=()),
+)
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """One session of a person. Times are aware UTC."""
+
+    number: int
+    device: str
+    address: str
+    began_at: datetime
+    seen_at: datetime
+    current: bool
+
+
+@dataclass
+class SessionFormatter(LocalFormatter):
+    """Also the token of the forms that end a session."""
+
+    csrf_token: str = ""
+
+
+def _build_device(row: SessionRow, _formatter: SessionFormatter) -> Cell:
+    badge = render_badge(_("This one"), "answered") if row.current else ""
+    return Cell("device", html=format_html("{}{}", row.device, badge))
+
+
+def _build_end(row: SessionRow, formatter: SessionFormatter) -> Cell:
+    if row.current:
+        return Cell("end")
+    context: dict[str, Any] = {"session": row, "csrf_token": formatter.csrf_token}
+    return Cell("end", html=render_to_string("account/_end_session.html", context))
+
+
+SESSION_COLUMNS: Final[tuple[Column[SessionRow, SessionFormatter], ...]] = (
+    Column("device", gettext_lazy("Device"), "c-device", _build_device, sort="device"),
+    Column(
+        "address",
+        gettext_lazy("Network address"),
+        "c-address",
+        lambda row, _each: Cell("address", row.address, label=_("Network address")),
+        sort="address",
+    ),
+    Column(
+        "began",
+        gettext_lazy("Since"),
+        "c-began",
+        lambda row, each: _build_time("began", _("Since"), row.began_at, each),
+        sort="began_at",
+    ),
+    Column(
+        "seen",
+        gettext_lazy("Last seen"),
+        "c-seen",
+        lambda row, each: _build_time("seen", _("Last seen"), row.seen_at, each),
+        sort="seen_at",
+    ),
+    Column("end", gettext_lazy("End"), "c-deed", _build_end),
+)

@@ -1,0 +1,168 @@
+"""Codes of a second factor and changes of a password: each code is good once, guesses are limited,
+and whoever guesses too much goes into the audit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.account.forms import ReauthenticateForm as PasswordAgainForm
+from allauth.core import context
+from allauth.mfa import app_settings
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from dashboard.account import log_in_audit, second_factor
+from dashboard.account.adapter import count_password
+from dashboard.account.refused_forms import was_refused
+from isales_proxy.accounts import sign_in_attempts
+from isales_proxy.core.input_cleaning import CleanedInput
+
+_LONGEST_KEY_NAME: Final = 80
+_NO_DIGIT: Final = re.compile(r"[^0-9]")
+
+
+class _LimitedCodeForm(CleanedInput):
+    user: Any
+    authenticator: Authenticator
+
+    def clean_code(self) -> str:
+        """Return the right code. Raises ValidationError."""
+        try:
+            attempt = sign_in_attempts.count((sign_in_attempts.CODES_BY_PERSON, str(self.user.pk)))
+        except sign_in_attempts.TooManyAttempts:
+            log_in_audit.record_locked_out(self.user.username)
+            raise get_account_adapter().validation_error("too_many_login_attempts") from None
+        try:
+            code = str(super().clean_code())  # type: ignore[misc]
+        except ValidationError:
+            if second_factor.is_unreadable(self.user):
+                raise ValidationError(
+                    _(
+                        "Your second factor cannot be checked: this server's SECRET_KEY was "
+                        "changed. An admin must reset it."
+                    ),
+                    code="unreadable",
+                ) from None
+            raise
+        if self.authenticator.type == Authenticator.Type.TOTP and not _is_first_use(
+            self.user, code
+        ):
+            self._emit_authentication_failed(self.authenticator)  # type: ignore[attr-defined]
+            raise get_adapter().validation_error("incorrect_code")
+        attempt.rollback()
+        return code
+
+
+class NameForm(CleanedInput, LoginForm):
+    """Form of the log-in: a user name, which is cleaned, and a password, which is not."""
+
+
+class CodeForm(_LimitedCodeForm, AuthenticateForm):
+    """Form of the second factor at the log-in."""
+
+
+class CodeAgainForm(_LimitedCodeForm, ReauthenticateForm):
+    """Form of the second factor at a reauthentication."""
+
+
+class KeyForm(CleanedInput, AddWebAuthnForm):
+    """Form that adds a security key."""
+
+    name = forms.CharField(required=False, max_length=_LONGEST_KEY_NAME)
+
+
+class SetUpForm(CleanedInput, ActivateTOTPForm):
+    """Form that sets up an authenticator app; no log-in accepts its code again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        secret = context.request.session.get(SECRET_SESSION_KEY)
+        super().__init__(*args, **kwargs)
+        if secret and was_refused(context.request):
+            # The app has this one by now: after a mistyped code it stays.
+            self.secret = context.request.session[SECRET_SESSION_KEY] = secret
+
+    def clean_code(self) -> str:
+        """Return the right code, unless it was used before. Raises ValidationError."""
+        code = str(super().clean_code())
+        adapter = get_adapter()
+        # Of a log-in allauth notes the code as used, of a set-up it does not. Never saved.
+        app = Authenticator(
+            user=self.user,
+            type=Authenticator.Type.TOTP,
+            data={"secret": adapter.encrypt(self.secret)},
+        )
+        if not app.wrap().validate_code(code) or not _is_first_use(self.user, code):
+            raise adapter.validation_error("incorrect_code")
+        return code
+
+
+class _PlainFields:
+    """Fields without placeholders: their labels stand above them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        form: Any = self
+        for each in form.fields.values():
+            each.widget.attrs.pop("placeholder", None)
+
+
+class OwnPasswordAgainForm(_PlainFields, CleanedInput, PasswordAgainForm):
+    """Form that asks for the password again of somebody without a second factor."""
+
+
+class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
+    """Form that changes one's own password. It asks for the current one; wrong ones count like
+    those of a log-in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = _("Current password")
+        self.fields["password1"].label = _("New password")
+        self.fields["password2"].label = _("New password, again")
+
+    def clean_oldpassword(self) -> str:
+        """Return the right password. Raises ValidationError."""
+        name = self.user.get_username()
+        try:
+            attempt = count_password(context.request, name)
+        except sign_in_attempts.TooManyAttempts:
+            log_in_audit.record_locked_out(name)
+            raise get_account_adapter().validation_error("too_many_login_attempts") from None
+        try:
+            typed = str(super().clean_oldpassword())
+        except ValidationError:
+            log_in_audit.record_failed(name)
+            raise
+        attempt.rollback()
+        return typed
+
+    def clean(self) -> Any:
+        """Refuse the password that the person has already, at its field."""
+        found = super().clean()
+        given = self.cleaned_data
+        if "oldpassword" in given and given.get("password1") == given["oldpassword"]:
+            self.add_error("password1", _("Choose a password that is not the current one."))
+        return found
+
+
+def _is_first_use(user: Any, code: str) -> bool:
+    """Tell whether an app's code is new, and note it as used.
+
+    allauth notes it for one step, and in the cache alone; by the tolerance a code is good for
+    longer than that.
+    """
+    steps = 2 * app_settings.TOTP_TOLERANCE + 1
+    used = f"{user.pk}:{_NO_DIGIT.sub('', code)}"
+    return sign_in_attempts.is_first_use(
+        kind="code-used", whom=used, seconds=steps * app_settings.TOTP_PERIOD
+    )

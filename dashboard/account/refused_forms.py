@@ -1,0 +1,129 @@
+"""Refused forms of the sign-in: a POST is answered by 303, and its page says what was wrong.
+
+A page of the browser's history that answers a POST cannot be gone back to. What the page needs goes
+along in a signed cookie, since whoever is not logged in yet should leave no session behind; no
+password and no code is in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.core import signing
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+
+from dashboard.ui.htmx import SeeOther
+from dashboard.ui.middleware import GetResponse
+
+_PAGES: Final = frozenset(
+    {
+        "account_login", "account_change_password", "account_reauthenticate", "mfa_authenticate",
+        "mfa_reauthenticate", "mfa_activate_totp", "mfa_add_webauthn", "mfa_edit_webauthn",
+    }
+)  # fmt: skip
+# The forms of those pages, by their names in the templates.
+_FORMS: Final = ("form", "webauthn_form")
+# What is filled in again.
+_FILLED: Final = ("login", "name")
+_LONGEST: Final = 150
+_MOST_QUERY: Final = 4_000
+_SECONDS: Final = 60
+_SALT: Final = "callboard.refused-form"
+
+
+class _Redirect(SeeOther):
+    """A redirect in the place of a page that was not rendered yet."""
+
+    def render(self) -> _Redirect:
+        """Return itself: Django renders every answer of a template."""
+        return self
+
+
+class RefusedFormMiddleware:
+    """Redirects a refused form to its page, and passes the errors on to that page."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if _load_refused(request):
+            response.delete_cookie(settings.REFUSED_FORM_COOKIE_NAME, samesite="Lax")
+        return response
+
+    def process_template_response(
+        self, request: HttpRequest, response: SimpleTemplateResponse
+    ) -> SimpleTemplateResponse | _Redirect:
+        """Redirect from the answer to a POST; restore the errors on the page that follows."""
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if name not in _PAGES:
+            return response
+        shown = response.context_data or {}
+        forms = {name: shown[name] for name in _FORMS if isinstance(shown.get(name), BaseForm)}
+        if request.method != "POST":
+            for name, refused in _load_refused(request).items():
+                if name in forms:
+                    _restore(forms[name], refused)
+            return response
+        refused = {name: _serialize(form) for name, form in forms.items() if form.errors}
+        return _redirect(request, refused) if refused else response
+
+
+def was_refused(request: HttpRequest) -> bool:
+    """Tell whether this page follows a form of its own that was refused."""
+    return bool(_load_refused(request))
+
+
+def _redirect(request: HttpRequest, refused: dict[str, Any]) -> _Redirect:
+    query = request.GET.copy()
+    if "next" in request.POST:
+        query["next"] = request.POST["next"][:_MOST_QUERY]
+    answer = _Redirect(request.path + (f"?{query.urlencode()}" if query else ""))
+    answer.set_cookie(
+        settings.REFUSED_FORM_COOKIE_NAME,
+        signing.dumps([request.path, refused], salt=_SALT, compress=True),
+        max_age=_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+    return answer
+
+
+def _load_refused(request: HttpRequest) -> dict[str, Any]:
+    """Return the errors of the refused forms that led to this page, by the name of the form."""
+    text = request.COOKIES.get(settings.REFUSED_FORM_COOKIE_NAME, "")
+    if not text or request.method != "GET":
+        return {}
+    try:
+        path, refused = signing.loads(text, salt=_SALT, max_age=_SECONDS)
+    except (signing.BadSignature, ValueError):
+        return {}
+    return dict(refused) if path == request.path else {}
+
+
+def _serialize(form: BaseForm) -> dict[str, Any]:
+    errors = {
+        name: [str(error["message"]) for error in found]
+        for name, found in form.errors.get_json_data().items()
+    }
+    values = {
+        name: str(form.data[form.add_prefix(name)])[:_LONGEST]
+        for name in _FILLED
+        if name in form.fields and form.add_prefix(name) in form.data
+    }
+    return {"errors": errors, "values": values}
+
+
+def _restore(form: BaseForm, refused: dict[str, Any]) -> None:
+    form.initial = {**form.initial, **refused["values"]}
+    # Of a form without data this makes room for errors and judges nothing.
+    form.full_clean()
+    form.cleaned_data = {}
+    for name, texts in refused["errors"].items():
+        field = name if name in form.fields else None
+        form.add_error(field if name != NON_FIELD_ERRORS else None, texts)

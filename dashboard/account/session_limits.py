@@ -1,0 +1,96 @@
+"""Limits of a session: a time after its start, and a time after the person's last activity.
+
+A page that polls says so by `X-Poll`; such a request neither counts as activity nor brings an ended
+session back.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.contrib import auth, messages
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext as _
+
+from dashboard.account.session_engine import note
+from dashboard.ui.middleware import GetResponse
+from isales_proxy.accounts import sessions
+from isales_proxy.core.database import optional_write
+from isales_proxy.models import User
+from isales_proxy.problems import is_api
+
+# In the session: seconds since the epoch.
+_BEGAN: Final = "began"
+_SEEN: Final = "seen"
+# An act is written down at most so often, in seconds.
+_EVERY: Final = 60
+_FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
+_HOUR: Final = 3600
+_MINUTE: Final = 60
+
+
+def start_session(session: Any, *, now: float) -> None:
+    """Start the session's clock."""
+    session[_BEGAN] = session[_SEEN] = int(now)
+
+
+def get_start(session: Any) -> float:
+    """Return when the person logged in, in seconds since the epoch; 0 where that is not known."""
+    return float(session.get(_BEGAN, 0))
+
+
+class SessionLimitsMiddleware:
+    """Ends sessions that are over, and records activity."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Whoever brings no session is not looked up, and machines that watch must be answered
+        # without a database, whatever they bring.
+        if (
+            request.path not in _FOR_MACHINES
+            and auth.SESSION_KEY in request.session
+            and request.user.is_authenticated
+        ):
+            self._check(request, now=time.time())
+        return self.get_response(request)
+
+    def _check(self, request: HttpRequest, *, now: float) -> None:
+        session = request.session
+        limits = settings.SIGN_IN
+        # Noted in the future: the clock was set back, and the session would last as much longer.
+        if _BEGAN not in session or session[_SEEN] > now + _EVERY:
+            start_session(session, now=now)
+            self._record(request, now)
+            return
+        if now - session[_BEGAN] > limits.hours * _HOUR:
+            _end_session(request, _("You were logged out: a session ends after some hours."))
+        elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
+            _end_session(request, _("You were logged out, since nothing was done for a while."))
+        elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
+            note(session, _SEEN, int(now))
+            optional_write(lambda: self._record(request, now), "session_not_noted")
+
+    def _record(self, request: HttpRequest, now: float) -> None:
+        key = request.session.session_key or ""
+        address = get_adapter(request).get_client_ip(request)
+        if not sessions.record_activity(
+            key=key, address=address, now=datetime.fromtimestamp(now, UTC)
+        ):
+            sessions.record_start(
+                user=cast("User", request.user),
+                key=key,
+                address=address,
+                user_agent=request.META.get("HTTP_USER_AGENT", ""),
+            )
+
+
+def _end_session(request: HttpRequest, words: str) -> None:
+    auth.logout(request)
+    if request.method == "GET" and not is_api(request) and "HX-Request" not in request.headers:
+        messages.info(request, words)

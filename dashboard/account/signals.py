@@ -1,0 +1,72 @@
+"""Receivers for log-ins and for changes of a second factor or password."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.account.adapter import get_adapter
+from allauth.mfa import signals as mfa
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from dashboard.account import second_factor, session_limits
+from isales_proxy.accounts import second_factors, sessions
+from isales_proxy.models import User
+
+
+@receiver(user_logged_in, dispatch_uid="sign_in.begun")
+def _start_session(request: HttpRequest, user: Any, **_more: object) -> None:
+    session_limits.start_session(request.session, now=time.time())
+    sessions.record_start(
+        user=user,
+        key=request.session.session_key or "",
+        address=get_adapter(request).get_client_ip(request),
+        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+    )
+
+
+@receiver(mfa.authenticator_used, dispatch_uid="sign_in.used")
+def _mark_passed(request: HttpRequest, user: Any, **_more: object) -> None:
+    second_factor.mark_passed(request.session, user)
+
+
+@receiver(mfa.authenticator_added, dispatch_uid="sign_in.added")
+def _record_added_factor(
+    request: HttpRequest, user: Any, authenticator: Any, **_more: object
+) -> None:
+    second_factors.record_change(person=user, by=user, change="added", kinds=[authenticator.type])
+    if authenticator.type not in second_factors.FACTORS:
+        return
+    second_factor.mark_passed(request.session, user)
+    if not second_factors.has_second_factor(user, but=authenticator.pk):
+        # Sessions that began with a password alone may be those of whoever stole it.
+        _end_other_sessions(request, user)
+
+
+@receiver(mfa.authenticator_removed, dispatch_uid="sign_in.removed")
+def _record_removed_factor(
+    request: HttpRequest, user: Any, authenticator: Any, **_more: object
+) -> None:
+    second_factors.record_change(person=user, by=user, change="removed", kinds=[authenticator.type])
+    if authenticator.type in second_factors.FACTORS and not second_factors.has_second_factor(user):
+        second_factor.clear_passed(request.session)
+        _end_other_sessions(request, user)
+
+
+@receiver(mfa.authenticator_reset, dispatch_uid="sign_in.reset")
+def _record_renewed_factor(user: Any, authenticator: Any, **_more: object) -> None:
+    second_factors.record_change(person=user, by=user, change="renewed", kinds=[authenticator.type])
+
+
+@receiver(account.password_changed, dispatch_uid="sign_in.password")
+def _follow_password_change(request: HttpRequest, user: Any, **_more: object) -> None:
+    User.objects.filter(pk=user.pk, password_is_temporary=True).update(password_is_temporary=False)
+    # Their passwords fit no longer; the list of sessions and the cache are told, too.
+    _end_other_sessions(request, user)
+
+
+def _end_other_sessions(request: HttpRequest, user: Any) -> None:
+    sessions.end_all(person=user, by=user, but=request.session.session_key or "", reason="others")

@@ -1,0 +1,85 @@
+"""Forms of the admin that show a draft: what their person typed before, in place of what is stored.
+
+The pages of the product save the draft and put it into the request (dashboard/admin_site.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from django import forms
+from django.contrib import admin
+from django.forms.utils import ErrorDict
+from django.http import HttpRequest, QueryDict
+
+
+class Draft(Protocol):
+    """Saved fields. `judged` requests their validation; `notice` is the error of a password, which
+    is not saved."""
+
+    @property
+    def data(self) -> QueryDict | None: ...
+    @property
+    def judged(self) -> bool: ...
+    @property
+    def notice(self) -> str: ...
+
+
+class DraftAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Pages to add and to change a record; its fields and inline rows are those of the draft."""
+
+    keeps_drafts = True
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return the form; without arguments it is bound to the draft."""
+        form_class: Any = super().get_form(request, *args, **kwargs)
+        draft = _get_draft(request)
+        return form_class if draft is None else _bind(form_class, draft)
+
+    def get_formset_kwargs(self, request: HttpRequest, *args: Any) -> Any:
+        """Return the arguments of the inline rows, bound to the draft."""
+        found = super().get_formset_kwargs(request, *args)
+        draft = _get_draft(request)
+        return found if draft is None else {**found, "data": draft.data}
+
+    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
+        formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
+        draft = _get_draft(request)
+        if draft is not None and not draft.judged:
+            for formset in formsets:
+                formset._errors = []  # noqa: SLF001 - a half-filled form is not validated yet
+                formset._non_form_errors = formset.error_class()  # noqa: SLF001
+                for form in formset.forms:
+                    form._errors = ErrorDict()  # noqa: SLF001
+        return formsets, inlines
+
+
+def _get_draft(request: HttpRequest) -> Draft | None:
+    """Return the draft that a page is to show, if it has any fields."""
+    draft: Draft | None = getattr(request, "callboard_draft", None)
+    return None if draft is None or draft.data is None else draft
+
+
+def _bind(form_class: Any, draft: Draft) -> Any:
+    """Return a class of forms with the fields of the draft as their data."""
+
+    class DraftForm(form_class):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(draft.data, **options)
+            if draft.judged:
+                _replace_password_errors(self, draft.notice)
+            else:
+                self._errors = ErrorDict()
+
+    return DraftForm
+
+
+def _replace_password_errors(form: Any, notice: str) -> None:
+    """Put `notice` in the place of "required": what was typed there was validated before."""
+    names = [
+        name for name, each in form.fields.items() if isinstance(each.widget, forms.PasswordInput)
+    ]
+    for name in names:
+        form.errors.pop(name, None)
+    if names and notice:
+        form.add_error(names[0], notice)

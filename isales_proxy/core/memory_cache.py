@@ -1,0 +1,74 @@
+"""Django's cache in memory for values that nobody changes: kept as they are, not pickled.
+
+Only frozen records, tuples and texts belong here: every reader gets the very same object.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.locmem import LocMemCache
+
+
+class ObjectCache(LocMemCache):
+    """Cache of immutable objects within one process."""
+
+    # Of Django's class, whose stubs name neither.
+    _cache: Any
+    _expire_info: dict[str, float | None]
+
+    def add(
+        self,
+        key: Any,
+        value: Any,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> bool:
+        """Store the value if there is none yet."""
+        name = self.make_key(key, version)
+        with self._lock:
+            if not self._has_expired(name):
+                return False
+            self._set(name, value, timeout)
+        return True
+
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        """Return the value, else `default`."""
+        name = self.make_key(key, version)
+        with self._lock:
+            ends = self._expire_info.get(name, -1.0)
+            if ends is not None and ends <= time.time():
+                return default
+            self._cache.move_to_end(name, last=False)
+            return self._cache[name]
+
+    def set(
+        self,
+        key: Any,
+        value: Any,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> None:
+        """Store the value."""
+        self.set_many({key: value}, timeout, version)
+
+    def set_many(
+        self,
+        data: Mapping[Any, Any],
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> list[Any]:
+        """Store the values; return the keys that failed: none."""
+        ends = self.get_backend_timeout(timeout)
+        with self._lock:
+            for key, value in data.items():
+                name = self.make_key(key, version)
+                if name not in self._cache and len(self._cache) >= self._max_entries:
+                    self._cull()
+                self._cache[name] = value
+                self._cache.move_to_end(name, last=False)
+                self._expire_info[name] = ends
+        return []

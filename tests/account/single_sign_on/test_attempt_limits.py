@@ -1,0 +1,89 @@
+"""Attempts at single sign-on have bounds: rows, requests to the provider, threads that wait."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from dashboard.account import provider_calls
+from isales_proxy.accounts import sign_in_attempts
+from isales_proxy.models import AuditAction, AuditEvent
+from tests.support.oidc import Provider
+from tests.support.single_sign_on import BEGIN, come, is_in
+
+DESCRIPTION = "/.well-known/openid-configuration"
+
+
+def test_to_begin_asks_the_provider_once_in_a_while(provider: Provider) -> None:
+    for _ in range(5):
+        assert Client().get(BEGIN).status_code == 302
+    assert provider.paths == [DESCRIPTION]
+
+
+def test_attempts_of_one_address_have_a_bound(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(sign_in_attempts.SINGLE_SIGN_ON_BY_ADDRESS, amount=3)
+    monkeypatch.setattr(sign_in_attempts, "SINGLE_SIGN_ON_BY_ADDRESS", few)
+    statuses = [Client().get(BEGIN).status_code for _ in range(5)]
+    assert statuses == [302, 302, 302, 429, 429]
+    assert Session.objects.count() == 3
+    assert AuditEvent.objects.filter(action=AuditAction.LOG_IN_LOCKED).count() == 1
+    assert Client(REMOTE_ADDR="192.0.2.9").get(BEGIN).status_code == 302
+
+
+def test_what_a_stranger_leaves_behind_ends_soon_and_a_log_in_does_not(
+    provider: Provider, people: dict[str, Any]
+) -> None:
+    Client().get(BEGIN)
+    soon = timezone.now() + timedelta(minutes=11)
+    assert Session.objects.filter(expire_date__lt=soon).count() == 1
+    client, _answer = come(provider)
+    assert is_in(client)
+    assert client.session.get_expiry_age() > 3600
+
+
+@pytest.mark.parametrize("path", [DESCRIPTION, "/token", "/keys", "/userinfo"])
+def test_a_hanging_provider_is_given_up_and_then_left_alone(
+    provider: Provider, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(provider_calls, "DEADLINE", 0.2)
+    monkeypatch.setattr(provider_calls, "_AT_ONCE", 9)
+    provider_calls.forget()
+    provider.hanging = {path}
+    for _ in range(3):
+        client = Client()
+        answer = client.get(BEGIN)
+        if path != DESCRIPTION:
+            assert answer.status_code == 302
+            back = provider.log_in(answer.headers["Location"])
+            answer = client.get(back.removeprefix("http://testserver"))
+        assert not is_in(client)
+        assert "Location" not in answer.headers
+    asked = provider.paths.count(path)
+    client = Client()
+    answer = client.get(BEGIN)
+    if path != DESCRIPTION:
+        back = provider.log_in(answer.headers["Location"])
+        client.get(back.removeprefix("http://testserver"))
+    assert not is_in(client)
+    assert provider.paths.count(path) == asked
+
+
+def test_of_calls_that_hang_only_two_wait_at_once(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_calls, "DEADLINE", 0.1)
+    monkeypatch.setattr(provider_calls, "_PATIENCE", 0.01)
+    monkeypatch.setattr(provider_calls, "_FAILURES", 99)
+    provider_calls.forget()
+    provider.hanging = {DESCRIPTION}
+    for _ in range(5):
+        assert Client().get(BEGIN).status_code != 302
+    assert provider.paths == [DESCRIPTION] * 2

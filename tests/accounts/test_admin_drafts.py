@@ -1,0 +1,116 @@
+"""The forms of people in the admin keep what was typed, and never a password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+
+from isales_proxy.accounts import form_drafts
+from isales_proxy.models import Access, FormDraft, User
+from tests.support.outbox import text_of
+from tests.support.pages import form_of
+
+ADD = "/admin/isales_proxy/user/add/"
+SECRET = "A-longer-secret-7"
+WEI = {
+    "username": "wei",
+    "usable_password": "true",
+    "password1": SECRET,
+    "password2": SECRET,
+    "accesses-0-vdn": "88",
+    "accesses-0-role": "auditor",
+}
+
+
+@pytest.fixture
+def admin(as_role: Any) -> Client:
+    client: Client = as_role("admin")
+    return client
+
+
+def filled(client: Client, address: str, fields: dict[str, str]) -> dict[str, str]:
+    return form_of(text_of(client.get(address))) | fields
+
+
+def drafts() -> str:
+    """The fields of all drafts, unsealed."""
+    return " ".join(
+        draft.fields.urlencode()
+        for row in FormDraft.objects.select_related("user")
+        if (draft := form_drafts.find(user=row.user, key=row.key))
+    )
+
+
+def test_a_refused_person_stands_at_an_address_of_their_own(admin: Client) -> None:
+    wrong = WEI | {"accesses-0-role": "agent", "first_name": "Wei"}
+    answer = admin.post(ADD, filled(admin, ADD, wrong))
+    assert answer.status_code == 303
+    page = admin.get(answer.headers["Location"])
+    text = text_of(page)
+    assert page.status_code == 422
+    assert "An agent needs an agent account." in text
+    assert form_of(text)["username"] == "wei"
+    assert form_of(text)["accesses-0-role"] == "agent"
+    # It was right, and is not there any more.
+    assert "Type the password again" in text
+    assert SECRET not in text + drafts()
+    assert not User.objects.filter(username="wei").exists()
+
+
+def test_a_refused_password_is_told_and_not_kept(admin: Client) -> None:
+    answer = admin.post(ADD, filled(admin, ADD, WEI | {"password2": "another"}))
+    page = admin.get(answer.headers["Location"])
+    assert page.status_code == 422
+    assert "password fields didn’t match" in text_of(page)
+    assert "This field is required" not in text_of(page)
+    assert SECRET not in text_of(page) + drafts()
+
+
+@pytest.mark.parametrize("page", [ADD, "/admin/isales_proxy/user/{agent}/change/"])
+def test_a_half_filled_person_is_kept_when_the_page_is_left(
+    admin: Client, people: dict[str, User], page: str
+) -> None:
+    address = page.format(agent=people["agent"].pk)
+    typed = {"username": "half", "password1": SECRET, "accesses-0-role": "supervisor"}
+    kept = admin.post("/preferences/draft/", filled(admin, address, typed))
+    assert kept.status_code == 204
+    again = text_of(admin.get(address))
+    assert "data-restored" in again
+    assert "errorlist" not in again
+    assert form_of(again)["username"] == "half"
+    assert form_of(again)["accesses-0-role"] == "supervisor"
+    assert SECRET not in again + drafts()
+    over = admin.post(address, form_of(again) | {"discard": "again"})
+    assert (over.status_code, over.headers["Location"]) == (303, address)
+    assert form_of(text_of(admin.get(address))).get("username") != "half"
+    assert not User.objects.filter(username="half").exists()
+
+
+def test_a_log_in_that_ends_keeps_the_access_right(admin: Client, people: dict[str, User]) -> None:
+    address = f"/admin/isales_proxy/access/{Access.objects.get(user=people['agent']).pk}/change/"
+    form = filled(admin, address, {"agent_account": "2001"})
+    admin.logout()
+    led = admin.post(address, form)
+    assert led.headers["Location"].startswith("/accounts/login/")
+    admin.force_login(people["admin"])
+    wanted = QueryDict(led.headers["Location"].partition("?")[2])["next"]
+    page = admin.get(wanted)
+    assert "data-undone" in text_of(page)
+    assert form_of(text_of(page))["agent_account"] == "2001"
+    assert Access.objects.get(user=people["agent"]).agent_account == "116"
+
+
+def test_a_person_is_added_once(admin: Client) -> None:
+    form = filled(admin, ADD, WEI)
+    first = admin.post(ADD, form)
+    made = User.objects.get(username="wei")
+    assert (first.status_code, str(made.pk) in first.headers["Location"]) == (302, True)
+    again = admin.post(ADD, form | {"username": "wei2"})
+    assert again.headers["Location"] == first.headers["Location"]
+    assert not User.objects.filter(username="wei2").exists()
+    # A draft that arrives after its form brings nothing back.
+    assert admin.post("/preferences/draft/", form).status_code == 204
+    assert "data-restored" not in text_of(admin.get(ADD))

@@ -1,0 +1,1 @@
+"""A package, so that its browser is closed after the last of these tests."""

@@ -1,0 +1,255 @@
+"""Who sweeps: leases, fences, clocks that jump, restored backups, cost of idle sweeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from isales_proxy.client.errors import Unreachable
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.models import Vdn
+from isales_proxy.models.mirror import (
+    MirrorLeaf,
+    MirrorRow,
+    MirrorState,
+    MirrorSuppression,
+    MirrorVersion,
+    Phase,
+)
+from isales_proxy.reservations import forgetting, tiers
+from isales_proxy.reservations.leadership import LEASE
+from isales_proxy.reservations.sweeps import NOT_LEADING, compare_live_page
+from isales_proxy.simulator import Simulator
+from isales_proxy.vendor import call_budget
+from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def vdn(db: None) -> Vdn:
+    return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+
+
+def make_vendor(vdn: Vdn, count: int = 60, **behaviour: Any) -> SweptVendor:
+    vendor = SweptVendor(vdn, AT, page_cap=20, **behaviour)
+    vendor.data.add(make_row(number * 30) for number in range(count))
+    vendor.run_round()
+    return vendor
+
+
+def assert_nobody_is_gone() -> None:
+    assert not MirrorVersion.objects.filter(kinds__contains="gone").exists()
+
+
+def test_idle_sweeps_write_nothing(vdn: Vdn) -> None:
+    """M21."""
+    vendor = make_vendor(vdn, 20)
+    state = MirrorState.objects.get()
+    rows = list(MirrorRow.objects.order_by("pk").values())
+    for _each in range(50):
+        vendor.run_round()
+    assert MirrorVersion.objects.count() == 20
+    assert list(MirrorRow.objects.order_by("pk").values()) == rows
+    assert MirrorState.objects.get().revision == state.revision
+
+
+def test_second_sweeper_waits_for_the_lease(vdn: Vdn) -> None:
+    """M28."""
+    vendor = make_vendor(vdn)
+    second = vendor.create_sweeper()
+    calls = vendor.calls
+    assert second.step() == NOT_LEADING
+    assert vendor.calls == calls
+    vendor.sweeper.close()
+    vendor.run(20, second)
+    assert vendor.calls > calls
+    assert vendor.sweeper.step() == NOT_LEADING
+
+
+def test_sweeper_frozen_in_a_call_writes_nothing_when_another_leads(vdn: Vdn) -> None:
+    """M27."""
+    vendor = make_vendor(vdn)
+    second = vendor.create_sweeper()
+    frozen: list[int] = []
+
+    def freeze(_query: ReservationQuery) -> None:
+        if not frozen:
+            frozen.append(1)
+            vendor.clock.advance(120)
+            vendor.data.hand_over(make_row(30)["appointId"], "117", "Li")
+            vendor.run_round(second)
+
+    vendor.clock.advance(120)
+    vendor.before_call = freeze
+    vendor.run(1)
+    assert frozen
+    state = MirrorState.objects.get()
+    assert state.epoch == second.leadership.epoch
+    assert vendor.sweeper.step() == NOT_LEADING
+    assert_nobody_is_gone()
+    assert MirrorRow.objects.get(appoint_id=make_row(30)["appointId"]).agent.account == "117"
+    assert MirrorLeaf.objects.filter(as_of__gt=vendor.clock.now).count() == 0
+
+
+def test_lease_of_a_killed_sweeper_ends(vdn: Vdn) -> None:
+    vendor = make_vendor(vdn)
+    second = vendor.create_sweeper()
+    vendor.clock.advance(LEASE.total_seconds() - 11)
+    assert second.step() == NOT_LEADING
+    vendor.clock.advance(12)
+    assert second.step() != NOT_LEADING
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_our_clock_jumps(vdn: Vdn, hours: int) -> None:
+    """M30: and the sweeper goes on, another one too."""
+    vendor = make_vendor(vdn)
+    vendor.clock.now += hours * HOUR
+    vendor.data.remove(make_row(60)["appointId"])
+    vendor.data.move(make_row(90)["appointId"], to_ms(AT + 40 * HOUR))
+    vendor.run(90)
+    vendor.run_round()
+    assert vendor.compare() == (set(), set())
+    gone = MirrorRow.objects.get(phase=Phase.GONE)
+    assert gone.appoint_id == make_row(60)["appointId"]
+    known = MirrorVersion.objects.order_by("pk").values_list("known_from", flat=True)
+    assert sorted(known) == list(known)
+    second = vendor.create_sweeper()
+    vendor.clock.now -= 2 * HOUR
+    vendor.data.remove(make_row(120)["appointId"])
+    vendor.run(40, second)
+    vendor.run_round(second)
+    assert vendor.compare() == (set(), set())
+
+
+def test_vendor_clock_is_off(vdn: Vdn) -> None:
+    """M30."""
+    vendor = make_vendor(vdn, clock_offset_ms=600_000)
+    vendor.data.remove(make_row(60)["appointId"])
+    vendor.run_round()
+    assert vendor.compare() == (set(), set())
+
+
+@pytest.mark.parametrize(
+    ("now", "length"),
+    [
+        (datetime(2026, 3, 29, 1, tzinfo=UTC), 23),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), 25),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), 25),
+        (datetime(2026, 7, 1, 23, tzinfo=UTC), 24),
+    ],
+)
+def test_day_of_a_clock_change(now: datetime, length: int) -> None:
+    """M31."""
+    begin, end = tiers.get_day(now, ZoneInfo("Europe/Berlin"))
+    assert end.astimezone(UTC) - begin.astimezone(UTC) == timedelta(hours=length)
+    assert begin <= now < end
+
+
+def test_restored_backup(vdn: Vdn) -> None:
+    """M42: the leader of before is fenced off, and nothing goes before it is read anew."""
+    vendor = make_vendor(vdn)
+    tables = (MirrorState, MirrorLeaf)
+    backup = [each for table in tables for each in table._default_manager.all()]
+    vendor.clock.advance(3600)
+    removed = make_row(60)["appointId"]
+    vendor.data.remove(removed)
+    second = vendor.create_sweeper()
+    vendor.run_round(second)
+    assert MirrorRow.objects.get(appoint_id=removed).phase == Phase.GONE
+    for each in backup:
+        each.save()
+    MirrorRow.objects.filter(appoint_id=removed).update(phase=Phase.OPEN, gone_by=None)
+    MirrorVersion.objects.filter(kinds="gone").delete()
+    assert second.step() == NOT_LEADING
+    assert_nobody_is_gone()
+    oldest = MirrorLeaf.objects.exclude(begin=None).order_by("as_of")[0].as_of
+    assert oldest
+    assert vendor.clock.now - oldest > 30 * MINUTE
+    vendor.clock.advance(LEASE.total_seconds())
+    vendor.run_round(second)
+    assert vendor.compare() == (set(), set())
+
+
+def test_forgotten_number_stays_away(vdn: Vdn) -> None:
+    """M35."""
+    vendor = make_vendor(vdn)
+    number = make_row(60)["calledNo"]
+    MirrorRow.objects.filter(called_no=number).delete()
+    digest = forgetting._hash(forgetting.encryption.derive_key("forgotten-number"), number)
+    MirrorSuppression.objects.create(vdn=vdn, digest=digest, at=AT)
+    vendor.run_round()
+    assert not MirrorRow.objects.filter(called_no=number).exists()
+    assert not MirrorVersion.objects.filter(called_no=number).exists()
+
+
+def test_people_go_before_the_mirror(
+    vdn: Vdn, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's calls come out of the same budget, and the mirror waits for it."""
+    vendor = make_vendor(vdn)
+    settings.ISALES = settings.ISALES.__class__(base_url="https://vendor.example", access_key="a")
+    allowed = settings.ISALES.calls_per_minute * 10
+    monkeypatch.setattr(call_budget, "_stored_at", -100.0)
+    for _each in range(allowed):
+        call_budget.record_person_call(88)
+    call_budget.store_person_calls(vendor.clock.now)
+    assert call_budget.count_calls(88, vendor.clock.now).by_people == allowed
+    calls = vendor.calls
+    vendor.run(120)
+    assert vendor.calls - calls < 20
+    vendor.run(600)
+    assert vendor.calls - calls > 20
+
+
+def test_vendor_that_is_away_is_left_alone(vdn: Vdn) -> None:
+    vendor = make_vendor(vdn)
+    calls: list[float] = []
+
+    def fail(_query: ReservationQuery) -> None:
+        calls.append(vendor.clock.monotonic)
+        raise Unreachable
+
+    vendor.before_call = fail
+    vendor.run(600)
+    assert 3 < len(calls) < 40
+    assert_nobody_is_gone()
+    assert MirrorRow.objects.present().count() == 60
+
+
+def test_live_page_is_compared_in_passing(vdn: Vdn) -> None:
+    vendor = make_vendor(vdn)
+    vendor.data.hand_over(make_row(30)["appointId"], "117", "Li")
+    query = ReservationQuery(size=20)
+    page = vendor.list_reservations(query)
+    compare_live_page(vdn, query, page, vendor.clock.now)
+    state = MirrorState.objects.get()
+    assert state.compared_rows == 20
+    assert state.agreed_rows == 20 - sum(
+        row.appoint_id == make_row(30)["appointId"] for row in page.items
+    )
+
+
+@pytest.mark.django_db
+def test_sweep_reads_everything_and_ends(
+    people: Any, vendor: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("sweep", "--vdn", "88")
+    assert "VDN 88: complete, 600 rows." in capsys.readouterr().out
+    assert MirrorRow.objects.present().count() == 600
+    assert MirrorState.objects.get(pk=88).holder == ""
+
+
+@pytest.mark.django_db
+def test_sweep_of_an_incomplete_list_says_why(
+    people: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isales_proxy.reservations.sweeps._MOST_PAUSE", 0.01)
+    vendor.faults.add("status", operation="list_reservations", times=None)
+    with pytest.raises(CommandError, match=r"VDN 88: incomplete: CC-iSales"):
+        call_command("sweep", "--vdn", "88")

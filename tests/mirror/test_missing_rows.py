@@ -1,0 +1,298 @@
+"""Rows that a reading misses: moved, out of time, gone, held back by the guard."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.models import Vdn
+from isales_proxy.models.mirror import (
+    ChangeKind,
+    MirrorLeaf,
+    MirrorRow,
+    MirrorState,
+    MirrorVersion,
+    Phase,
+)
+from isales_proxy.reservations.guard import confirm_guard
+from isales_proxy.reservations.readings import FIRST_TIME
+from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def vdn(db: None) -> Vdn:
+    return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+
+
+def make_vendor(vdn: Vdn, count: int = 60, **behaviour: Any) -> SweptVendor:
+    """Make a vendor with a row every 30 minutes from a day before, read once."""
+    vendor = SweptVendor(vdn, AT, page_cap=20, **behaviour)
+    vendor.data.add(make_row(number, appointTime=get_time(number)) for number in range(count))
+    vendor.run_round()
+    return vendor
+
+
+def get_time(number: int) -> int:
+    return to_ms(AT - DAY + number * 30 * MINUTE)
+
+
+def get_id(number: int) -> str:
+    return f"{number:030d}"
+
+
+def get_row(number: int) -> MirrorRow:
+    return MirrorRow.objects.get(appoint_id=get_id(number))
+
+
+def list_gone() -> set[str]:
+    """List every row that was ever called gone."""
+    gone = MirrorVersion.objects.filter(kinds__contains=ChangeKind.GONE)
+    return {str(each) for each in gone.values_list("row__appoint_id", flat=True)}
+
+
+def assert_equal(vendor: SweptVendor) -> None:
+    assert vendor.compare() == (set(), set())
+
+
+def test_row_deleted_in_the_read_part_and_one_added_in_the_unread(vdn: Vdn) -> None:
+    """M1."""
+    vendor = make_vendor(vdn)
+    vendor.data.remove(get_id(59))
+    before = {row.appoint_id for row in MirrorRow.objects.present()}
+    added: list[int] = []
+
+    def change(_query: ReservationQuery) -> None:
+        read = MirrorLeaf.objects.filter(as_of__gt=began).exclude(begin=None)
+        unread = MirrorLeaf.objects.filter(as_of__lt=began, rows__gt=0).exclude(begin=None)
+        if not added and read.filter(rows__gt=0).exists() and (leaf := unread.first()):
+            first = MirrorRow.objects.filter(
+                appoint_time__gte=read.filter(rows__gt=0)[0].begin
+            ).order_by("appoint_time")[0]
+            vendor.data.remove(str(first.appoint_id))
+            added.append(1)
+            assert leaf.begin
+            vendor.data.add([make_row(900, appointTime=to_ms(leaf.begin) + 1000)])
+
+    began = vendor.clock.now
+    vendor.before_call = change
+    vendor.run_round()
+    assert added
+    living = {row["appointId"] for row in vendor.data.shown(to_ms(vendor.clock.now))}
+    assert not (list_gone() & living)
+    vendor.before_call = lambda _query: None
+    vendor.run_round()
+    assert_equal(vendor)
+    assert len(before - living) == 2
+
+
+@pytest.mark.parametrize(
+    ("filter_", "target"),
+    [
+        *(("exact", target) for target in (2, 55, None, 5000, -9000)),
+        *((each, 55) for each in ("partial", "none", "refused", "ignored")),
+        ("none", None),
+        ("refused", -9000),
+    ],
+)
+def test_moved_row_is_never_gone(vdn: Vdn, filter_: str, target: int | None) -> None:
+    """M15 to M18 and M25: to another leaf, to no time, out of the horizon; and back."""
+    vendor = make_vendor(vdn, number_filter=filter_)
+    vendor.data.move(get_id(30), None if target is None else get_time(target) + 1)
+    vendor.run_round()
+    vendor.clock.advance(31)
+    vendor.run_round()
+    vendor.run_round()
+    assert list_gone() == set()
+    if target != -9000:
+        assert_equal(vendor)
+    vendor.data.move(get_id(30), get_time(30))
+    vendor.run_round()
+    vendor.clock.advance(31)
+    vendor.run_round()
+    assert list_gone() == set()
+    assert_equal(vendor)
+    kinds = MirrorVersion.objects.filter(row=get_row(30)).values_list("kinds", flat=True)
+    assert set(kinds) <= {"appeared", "moved"}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_undated_rows_are_a_leaf_of_their_own(vdn: Vdn, first: bool) -> None:
+    """M19: wherever in the order they stand."""
+    vendor = make_vendor(vdn, order="appointTime", reverse=first)
+    undated = [make_row(number, appointTime=None) for number in range(700, 745)]
+    vendor.data.add(undated)
+    state = vendor.run_round()
+    assert_equal(vendor)
+    assert state.round_complete
+    assert (state.count_total, state.count_within, state.count_undated) == (105, 60, 45)
+    vendor.data.remove(undated[3]["appointId"])
+    vendor.run_round()
+    assert list_gone() == {undated[3]["appointId"]}
+
+
+def test_row_is_gone_returned_and_gone(vdn: Vdn) -> None:
+    """M20."""
+    vendor = make_vendor(vdn)
+    for _each in range(2):
+        vendor.data.remove(get_id(7))
+        removed_at = vendor.clock.now
+        vendor.run_round()
+        row = get_row(7)
+        assert row.phase == Phase.GONE
+        assert row.gone_after
+        assert row.gone_by
+        assert row.gone_after <= removed_at <= row.gone_by
+        vendor.data.put_back(get_id(7))
+        vendor.run_round()
+        assert get_row(7).phase == Phase.OPEN
+    kinds = MirrorVersion.objects.filter(row=get_row(7)).order_by("pk")
+    assert [each.kinds for each in kinds] == ["appeared", "gone", "returned", "gone", "returned"]
+
+
+def test_empty_success_leaves_the_list_intact(vdn: Vdn) -> None:
+    """M22."""
+    vendor = make_vendor(vdn)
+    vendor.simulator.behaviour.empty = True
+    calls = vendor.calls
+    state = vendor.run_round()
+    assert list_gone() == set()
+    assert MirrorRow.objects.present().count() == 60
+    assert state.guard_since is not None
+    assert state.guard_rows == MirrorRow.objects.filter(unconfirmed=True).count() == 60
+    assert not state.round_complete
+    # No question by number was spent on them.
+    assert vendor.calls - calls < 40
+    vendor.simulator.behaviour.empty = False
+    state = vendor.run_round()
+    assert (state.guard_since, state.guard_rows, state.round_complete) == (None, 0, True)
+    assert not MirrorRow.objects.filter(unconfirmed=True).exists()
+    assert_equal(vendor)
+
+
+def test_many_rows_that_truly_vanish_are_released(vdn: Vdn) -> None:
+    """M23: by three complete rounds over half an hour that agree."""
+    vendor = make_vendor(vdn)
+    for number in range(20, 44):
+        vendor.data.remove(get_id(number))
+    state = vendor.run_round()
+    assert state.guard_rows == 24
+    assert list_gone() == set()
+    for _each in range(2):
+        vendor.clock.advance(9 * 60)
+        vendor.run_round()
+    # Three rounds agree, but not over half an hour.
+    vendor.run_round()
+    assert list_gone() == set()
+    vendor.clock.advance(13 * 60)
+    vendor.run_round()
+    assert list_gone() == {get_id(number) for number in range(20, 44)}
+    state = MirrorState.objects.get()
+    assert (state.guard_since, state.guard_rows) == (None, 0)
+    assert_equal(vendor)
+
+
+def test_admin_confirms_many_missing_rows(vdn: Vdn) -> None:
+    vendor = make_vendor(vdn)
+    for number in range(20, 44):
+        vendor.data.remove(get_id(number))
+    vendor.run_round()
+    assert confirm_guard(vdn_id=88, by="admin", reason="cleared out", now=vendor.clock.now)
+    vendor.run(60)
+    assert len(list_gone()) == 24
+    assert_equal(vendor)
+    assert MirrorState.objects.get().guard_since is None
+    assert not confirm_guard(vdn_id=88, by="admin", reason="again", now=vendor.clock.now)
+
+
+@pytest.mark.parametrize("spread", [1, 5])
+def test_key_that_sees_one_agent_only(vdn: Vdn, spread: int) -> None:
+    """M24: also where each leaf has few rows."""
+    vendor = SweptVendor(vdn, AT, page_cap=20)
+    vendor.data.add(
+        make_row(number, appointTime=get_time(number * spread), userAccount=str(number % 6))
+        for number in range(60)
+    )
+    vendor.run_round()
+    vendor.simulator.behaviour.only_agents = ("3",)
+    state = vendor.run_round()
+    assert list_gone() == set()
+    assert state.guard_since is not None
+    vendor.simulator.behaviour.only_agents = None
+    vendor.run_round()
+    assert_equal(vendor)
+
+
+def make_crowd(kind: str) -> list[dict[str, Any]]:
+    """Make 300 rows of one second."""
+    accounts: dict[str, list[str | None]] = {
+        "agents": [str(number) for number in range(30)],
+        "unknown": [None, None, *(str(number) for number in range(28))],
+        "one task": ["116"],
+    }
+    known = accounts[kind]
+    return [
+        make_row(
+            number,
+            appointTime=to_ms(AT + DAY),
+            calledNo=f"6666{number:04d}",
+            userAccount=known[number % len(known)],
+            taskId="11" if kind == "one task" else str(number % 4),
+        )
+        for number in range(300)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["agents", "unknown", "one task"])
+def test_second_with_more_rows_than_a_page(vdn: Vdn, kind: str) -> None:
+    """M6 to M8."""
+    vendor = SweptVendor(vdn, AT, page_cap=50)
+    vendor.data.add(make_crowd(kind))
+    state = vendor.run_round()
+    assert_equal(vendor)
+    assert (state.round_complete, state.round_reason) == (True, "")
+    vendor.data.remove(get_id(9))
+    vendor.run_round()
+    assert list_gone() == {get_id(9)}
+    assert_equal(vendor)
+
+
+def test_second_with_more_rows_than_a_page_where_offsets_are_ignored(vdn: Vdn) -> None:
+    vendor = SweptVendor(vdn, AT, page_cap=50, ignore_offset=True)
+    vendor.data.add(make_crowd("agents"))
+    vendor.run_round()
+    assert_equal(vendor)
+
+
+def test_page_without_its_last_row_judges_nobody(vdn: Vdn) -> None:
+    """M14: a row twice in the place of another one."""
+    vendor = make_vendor(vdn)
+    vendor.simulator.behaviour.duplicates = "instead"
+    vendor.run(120)
+    assert list_gone() == set()
+    assert MirrorRow.objects.present().count() == 60
+
+
+@pytest.mark.parametrize("total", ["negative", 3, 70])
+def test_totals_that_go_wrong_later_judge_nobody(vdn: Vdn, total: Any) -> None:
+    """M13."""
+    vendor = make_vendor(vdn)
+    vendor.simulator.behaviour.total = total
+    vendor.run(300)
+    assert list_gone() == set()
+    assert MirrorRow.objects.present().count() == 60
+
+
+def test_rows_before_the_mirrored_time_are_counted(vdn: Vdn) -> None:
+    vendor = make_vendor(vdn)
+    vendor.data.add([make_row(800, appointTime=to_ms(AT - 300 * DAY))])
+    state = vendor.run_round()
+    assert (state.count_total, state.count_before, state.count_within) == (61, 1, 60)
+    first = MirrorLeaf.objects.filter(kind="time").order_by("begin")[0]
+    assert first.begin
+    assert first.begin > FIRST_TIME
+    assert first.begin < datetime(2025, 12, 1, tzinfo=AT.tzinfo)

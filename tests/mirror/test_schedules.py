@@ -1,0 +1,39 @@
+"""M2: random schedules of changes and faults; `make soak` plays thousands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from unittest import mock
+
+import pytest
+
+from isales_proxy.models import Vdn
+from isales_proxy.reservations import sweep_rounds, sweeps
+from tests.support.mirror_schedules import plan_few_leaves, run_schedule
+
+SEEDS = int(os.environ.get("MIRROR_SEEDS", "300"))
+FIRST = int(os.environ.get("MIRROR_FIRST_SEED", "0"))
+# Seeds of one test: a test that takes a minute says little while it runs.
+GROUP = 50
+
+
+@pytest.fixture(autouse=True)
+def _short() -> Iterator[None]:
+    """Plan fewer empty leaves, and look less often for what nobody asks: half of the time."""
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(sweep_rounds, "plan_leaves", plan_few_leaves))
+        patches.enter_context(mock.patch.object(sweeps, "_IDLE", 4.0))
+        yield
+
+
+@pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, GROUP))
+def test_mirror_equals_the_vendor_after_a_calm_round(db: None, first: int) -> None:
+    vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+    faults = {
+        seed: fault
+        for seed in range(first, min(first + GROUP, FIRST + SEEDS))
+        if (fault := run_schedule(vdn, seed))
+    }
+    assert faults == {}

@@ -1,0 +1,238 @@
+"""For any question, role, language and zone a file has the rows and the cells of its list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import hypothesis
+import pytest
+from django.utils import timezone, translation
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.models import TokenScope, User
+from isales_proxy.simulator import Simulator
+from tests.support.call_data import TASK, scope_of, take
+from tests.support.files import read_csv, read_table, read_workbook
+from tests.support.outbox import outbox_of
+from tests.support.tokens import token_of
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+# What a page writes where a file has nothing, in both languages.
+_NOTHING = re.compile(
+    "—?|0|never|从未|none|无|Unnamed task|未命名任务|not in the table|不在表中"
+    "|unknown code.*|未知代码.*"
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list: its pages, who may export it, what it can be asked, and for each column of its file
+    the cell of the row that shows it; None for what only the file has."""
+
+    path: str
+    css: str
+    cells: Sequence[int | None]
+    roles: Sequence[str] = ("supervisor", "auditor", "admin")
+    filters: dict[str, Sequence[str]] = field(default_factory=dict)
+    sorts: Sequence[str] = ()
+    file: str = ""
+    section: str = ""
+
+    @property
+    def file_path(self) -> str:
+        return self.file or self.path
+
+
+VDN = "/vdn/88/"
+LISTS = {
+    "reservations": Listed(
+        f"{VDN}reservations/",
+        "rows",
+        (0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 7, 7, 8),
+        filters={"agent": ("116", "117", "116,117"), "begin": ("", "2020-01-01T00:00")},
+    ),
+    "result codes": Listed(
+        f"{VDN}result-codes/",
+        "codes",
+        (0, None, 1, 1, *[None] * 5, 3, 4, None, 5, None),
+        roles=("agent", "supervisor", "auditor", "admin"),
+        filters={"q": ("", "the", "0060", "busy"), "category": ("", "customer", "network")},
+        sorts=("code", "says", "meaning", "category", "seen", "listed"),
+    ),
+    "write-backs": Listed(
+        f"{VDN}write-backs/",
+        "write-backs",
+        (0, 0, 1, 1, 2, 3, 4, 4, 5, 5),
+        filters={"q": ("", "u-", "u-2"), "state": ("", "waiting")},
+        sorts=("created", "task", "unique", "result", "state"),
+    ),
+    "tasks": Listed(
+        f"{VDN}tasks/",
+        "tasks",
+        (0, None, 1, 2, 3, 4),
+        filters={"q": ("", "1251", "a")},
+        sorts=("task", "id", "batches", "rows", "last"),
+    ),
+    "call data": Listed(
+        f"{VDN}tasks/{TASK}/",
+        "data-rows",
+        (0, 1, 2, 3, None, 4, 4, None, None, None),
+        filters={"q": ("", "2")},
+        sorts=("unique", "batch"),
+        file=f"{VDN}tasks/{TASK}/call-data/",
+    ),
+    "batches": Listed(
+        f"{VDN}tasks/{TASK}/batches/",
+        "batches",
+        (0, 1, 2, 2, 3, 3, 4, None),
+        sorts=("batch", "asked", "by", "rows", "state"),
+    ),
+    "audit": Listed(
+        f"{VDN}audit/",
+        "audit",
+        (3, 0, 1, None, 2, 2, None, 3, 3, None, None),
+        roles=("auditor", "admin"),
+        # Not the exports themselves, which are events as well.
+        filters={"kind": ("call_data.taken", "session.begun", "write_back.queued")},
+        sorts=("at",),
+    ),
+    "people": Listed(
+        f"{VDN}settings/",
+        "installation-rows",
+        (0, 0, None, None, 1, 2, 3),
+        roles=("admin",),
+        sorts=("person", "log-in"),
+        file=f"{VDN}settings/people/",
+        section="people",
+    ),
+    "tokens": Listed(
+        f"{VDN}settings/",
+        "installation-rows",
+        (0, 0, 1, 2, 3, 4),
+        roles=("admin",),
+        sorts=("token", "owner", "scope", "ends", "used"),
+        file=f"{VDN}settings/tokens/",
+        section="tokens",
+    ),
+    "own tokens": Listed(
+        "/accounts/tokens/",
+        "own-rows",
+        (0, 0, 1, 2, 3, 4, 4),
+        roles=("agent", "admin"),
+        sorts=("token", "scope", "made", "ends", "used"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question for a list and for its file."""
+
+    name: str
+    role: str
+    query: dict[str, str]
+    kind: str
+    language: str
+    zone: str
+    masked: bool
+
+    @property
+    def listed(self) -> Listed:
+        return LISTS[self.name]
+
+
+@st.composite
+def questions(draw: Any) -> Asked:
+    name = draw(st.sampled_from(sorted(LISTS)))
+    listed = LISTS[name]
+    filters = {key: draw(st.sampled_from(values)) for key, values in listed.filters.items()}
+    keys = [sign + key for key in listed.sorts for sign in ("", "-")]
+    sort = draw(st.sampled_from(["", *keys]))
+    return Asked(
+        name=name,
+        role=draw(st.sampled_from(listed.roles)),
+        query={key: value for key, value in (filters | {"sort": sort}).items() if value},
+        kind=draw(st.sampled_from(["csv", "xlsx"])),
+        language=draw(st.sampled_from(["en", "zh-hans"])),
+        zone=draw(st.sampled_from(["Asia/Shanghai", "America/New_York"])),
+        masked=draw(st.booleans()),
+    )
+
+
+@pytest.fixture
+def filled(vendor: Simulator, people: dict[str, User]) -> None:
+    """Rows in each list."""
+    outbox = outbox_of(people)
+    for name in ("u-1", "u-2", "u-3"):
+        outbox.write(name)
+    scope = scope_of(people)
+    for count in (3, 1, 2):
+        take(scope, count=count)
+    take(scope, count=1, task="1106025109")
+    for role in ("agent", "admin"):
+        for days in (30, 7, 90):
+            token_of(people[role], TokenScope.READ, days=days)
+
+
+@hypothesis.settings(
+    max_examples=24,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    report_multiple_bugs=False,
+)
+@given(asked=questions())
+def test_file_has_the_rows_and_cells_of_its_list(
+    filled: None, as_role: Any, settings: Any, asked: Asked
+) -> None:
+    seers = frozenset() if asked.masked else frozenset({"supervisor", "auditor", "admin"})
+    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=seers)
+    client, headers = as_role(asked.role), {"Accept-Language": asked.language}
+    client.post("/preferences/zone/", {"time_zone": asked.zone})
+    page = client.get(asked.listed.path, {**asked.query, "size": "100"}, headers=headers)
+    answer = client.get(
+        f"{asked.listed.file_path}export.{asked.kind}", asked.query, headers=headers
+    )
+    assert (page.status_code, answer.status_code) == (200, 200)
+    content = answer.getvalue()
+    answer.close()
+    read = read_csv if asked.kind == "csv" else read_workbook
+    _headings, *rows = read(content)
+    shown = read_table(page.content.decode(), asked.listed.css, asked.listed.section)
+    assert len(rows) == int(answer.headers["X-Row-Count"])
+    # A page of the audit has 50 rows; lists of our own without pages show all.
+    assert len(shown) in {len(rows), 50, 100}
+    with translation.override(asked.language):
+        times = TimeFormatter(timezone.now(), ZoneInfo(asked.zone))
+        for cells, row in zip(shown, rows, strict=False):
+            compare(asked, cells, row, times)
+
+
+def compare(asked: Asked, cells: list[str], row: list[str], times: TimeFormatter) -> None:
+    """Compare one row of the list with one of the file."""
+    filled = set()
+    for place, value in zip(asked.listed.cells, row, strict=True):
+        text = value.strip()
+        if place is None or not text or text == "0":
+            continue
+        filled.add(place)
+        for part in re.split("; | · |↵", text):
+            shown = spell(part.removeprefix("'"), times)
+            assert any(each in cells[place] for each in shown), (asked, shown, cells)
+    for place, cell in enumerate(cells):
+        if place in asked.listed.cells and place not in filled:
+            assert _NOTHING.fullmatch(cell), (asked, cell, row)
+
+
+def spell(value: str, times: TimeFormatter) -> list[str]:
+    """Return how a page may write a value of a file."""
+    if not _TIME.fullmatch(value):
+        return [" ".join(value.split())]
+    moment = datetime.fromisoformat(value).replace(tzinfo=times.zone)
+    return [times.short(moment), times.exact(moment), times.clock(moment)]
