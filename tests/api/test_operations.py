@@ -58,6 +58,7 @@ def test_a_vendor_that_is_away_leaves_us_ready(vendor: Simulator, as_role: Any) 
     assert vendor.base_url not in answer.content.decode()
 
 
+@pytest.mark.django_db
 def test_metrics_are_for_this_machine(client: Client) -> None:
     answer = client.get("/metrics")
     assert answer.status_code == 200
@@ -85,6 +86,7 @@ def test_metrics_do_not_exist_for_others(
     assert client.get("/metrics", **meta).status_code == 404  # type: ignore[arg-type]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("header", "status"),
     [("Bearer right", 200), ("Bearer wrong", 401), ("right", 401), ("", 401), ("Bearer ü", 401)],
@@ -97,6 +99,7 @@ def test_with_a_token_it_decides_alone(
     assert answer.status_code == status
 
 
+@pytest.mark.django_db
 @pytest.mark.processes
 def test_metrics_of_all_processes_are_told_together(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
