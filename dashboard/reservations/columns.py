@@ -138,12 +138,14 @@ def _build_missing(
     row: MirroredReservation, status: ReservationStatus, formatter: RowFormatter
 ) -> Cell:
     """Build the state of a row that the vendor no longer lists, with when it went."""
-    text = formatter.states[status.state]
+    tone = status.state.value
+    text = formatter.states[tone]
     if not row.gone:
-        return Cell("callFlag", text, tone=status.state.value, sub=_("missing, not confirmed"))
+        sub = _("missing, not confirmed")
+        return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
     after, by = formatter.times.short(row.gone_after), formatter.times.short(row.gone_by)
     sub = _("between %(after)s and %(by)s") % {"after": after, "by": by} if after and by else by
-    return Cell("callFlag", text, tone=status.state.value, sub=sub)
+    return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
 
 
 def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
@@ -70,7 +70,9 @@ _CHOICES: Final[dict[str, Any]] = {
 # Markup of filter forms without a filter.
 _filters: dict[tuple[object, ...], SafeString] = {}
 _MOST_FILTERS: Final = 200
-_PAGING: Final = frozenset({"page", "size"})
+_NO_FILTERS: Final = frozenset({"page", "size", "tab", "source", "sort", "after", "before"})
+# Of a VDN without a mirror.
+_NO_SOURCE: Final = mark_safe('<div id="list-source" class="list-source"></div>')
 
 
 @dataclass
@@ -112,6 +114,8 @@ class ListContext:
     more_open: bool = False
     hidden: list[tuple[str, str]] = field(default_factory=list)
     """Parameters that the filters keep."""
+    csrf_token: str = ""
+    """That of the form in the bar, which the view sets where there is one."""
 
     @property
     def headline(self) -> SafeString:
@@ -121,11 +125,13 @@ class ListContext:
     @property
     def filters(self) -> SafeString:
         """The markup of the filter form. Without a filter it is that of any page and reader."""
-        if not self.form.is_valid() or self.page.address.filters or self.form.data.keys() - _PAGING:
+        address = self.page.address
+        if not self.form.is_valid() or address.filters or self.form.data.keys() - _NO_FILTERS:
             return render_fragment("reservations/filters.jinja", list=self)
         size = self.form.data.get("size", "")
         permissions = self.form.scope.permissions
-        key = (get_language(), self.page.address.path, size, self.zone_text, permissions, self.more)
+        view = (*address.view, address.sort, size, self.more)
+        key = (get_language(), address.path, view, self.zone_text, permissions)
         markup = _filters.get(key)
         if markup is None:
             markup = render_fragment("reservations/filters.jinja", list=self)
@@ -133,6 +139,13 @@ class ListContext:
                 _filters.clear()
             _filters[key] = markup
         return markup
+
+    @property
+    def source_bar(self) -> SafeString:
+        """The markup of tabs and the bar that says where the list comes from."""
+        if not self.tabs and self.bar is None:
+            return _NO_SOURCE
+        return render_fragment("reservations/source.jinja", list=self)
 
     @property
     def ranges(self) -> list[dict[str, Any]]:
@@ -280,12 +293,14 @@ def fill_context(
 
 def describe_answer(found: ReservationPage, as_of: datetime) -> Answered:
     """Describe all that the markup of this page is made of, for its `ETag`."""
-    now = timezone.now()
+    now, coverage = timezone.now(), found.coverage
     fresh = get_isales_settings().page_cache_seconds - (now - as_of).total_seconds()
     return Answered(
         shows=(
             found.digest or [list(row.__dict__.values()) for row in found.rows],
-            *(found.total, found.query.key(), found.complete, found.cut_short),
+            # A number that was forgotten since takes its rows away.
+            *(len(found.rows), found.total, found.query.key(), found.complete, found.cut_short),
+            coverage and (coverage.complete, coverage.reason),
         ),
         as_of=as_of,
         text=_format_as_of(TimeFormatter(now), as_of),
@@ -293,17 +308,14 @@ def describe_answer(found: ReservationPage, as_of: datetime) -> Answered:
     )
 
 
-def describe_mirror(scope: Scope, chosen: ChosenSource, coverage: Coverage) -> Answered:
+def describe_mirror(chosen: ChosenSource, coverage: Coverage) -> Answered:
     """Describe a page of the mirror for its `ETag`, before any row is read."""
-    vdn, now = scope.vdn, timezone.now()
+    now = timezone.now()
     as_of = coverage.oldest or now
     # The first look is recorded with the page; it marks nothing either.
     seen = coverage.revision if chosen.seen is None else chosen.seen
     return Answered(
-        shows=(
-            *("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
-            *(vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace),
-        ),
+        shows=("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
         as_of=as_of,
         text=_format_as_of(TimeFormatter(now), as_of),
     )

@@ -32,7 +32,7 @@ class TabLink:
 
 @dataclass(frozen=True)
 class SourceBar:
-    """Context of the bar in `reservations/_source.html`.
+    """Context of the bar in `reservations/source.jinja`.
 
     `texts` say what the list is; `link_text` leads to the other source. `now_url` leads back from
     a past time. `changed_text` counts what is new since the person last looked, and `seen_url`

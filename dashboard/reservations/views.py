@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse, HttpResponseBase
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -74,10 +75,10 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=list_context.describe_mirror(scope, chosen, chosen.coverage),
-            build=lambda: _fetch_list(scope, form, chosen, now).build_context(),
+            answered=list_context.describe_mirror(chosen, chosen.coverage),
+            build=lambda: _fetch_list(request, scope, form, chosen, now).build_context(),
         )
-    answer = _fetch_list(scope, form, chosen, now)
+    answer = _fetch_list(request, scope, form, chosen, now)
     if (
         is_repeatable
         and answer.page is not None
@@ -157,7 +158,7 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
     answer = None
     if not fragment:
         now = timezone.now()
-        answer = _fetch_list(scope, *_open_list(request, scope, now), now)
+        answer = _fetch_list(request, scope, *_open_list(request, scope, now), now)
     context = answer.build_context() if answer else {}
     status, problem = (answer.status, answer.problem) if answer else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
@@ -225,6 +226,7 @@ def mark_seen(request: ReaderRequest, scope: Scope) -> HttpResponse:
 class _ListAnswer:
     """The list that an address asks for, and the answer; `build_list` makes its context."""
 
+    request: ReaderRequest
     scope: Scope
     form: ReservationFilter
     build_list: Callable[[], ListContext]
@@ -234,9 +236,12 @@ class _ListAnswer:
 
     def build_context(self) -> dict[str, Any]:
         """Return the context of the list's templates."""
+        found = self.build_list()
+        if found.bar is not None and found.bar.changed_text:
+            found.csrf_token = get_token(self.request)
         return {
             "form": self.form,
-            "list": self.build_list(),
+            "list": found,
             # A fragment shows none.
             "options": SimpleLazyObject(lambda: list_context.list_options(self.scope)),
             "panel": None,
@@ -258,16 +263,23 @@ def _open_list(
 
 
 def _fetch_list(
-    scope: Scope, form: ReservationFilter, chosen: ChosenSource | None, now: datetime
+    request: ReaderRequest,
+    scope: Scope,
+    form: ReservationFilter,
+    chosen: ChosenSource | None,
+    now: datetime,
 ) -> _ListAnswer:
     """Fetch the list that a filter asks for from the chosen source."""
     if chosen is None:
-        return _ListAnswer(scope, form, lambda: list_context.create_context(scope, form, now), 422)
+        return _ListAnswer(
+            request, scope, form, lambda: list_context.create_context(scope, form, now), 422
+        )
     try:
         page = reservations.list_page(scope=scope, query=form.query(), now=now, chosen=chosen)
     except DailySearchLimitExceeded as error:
         limit = problems.describe_search_limit(error)
         return _ListAnswer(
+            request,
             scope,
             form,
             lambda: list_context.create_refused_context(scope, form, now, limit),
@@ -277,6 +289,7 @@ def _fetch_list(
     except ISalesError as error:
         failure = problems.describe(error)
         return _ListAnswer(
+            request,
             scope,
             form,
             lambda: list_context.create_failed_context(scope, form, now, failure),
@@ -292,6 +305,7 @@ def _fetch_list(
     problem = problems.describe(page.error) if page.error is not None else None
     shown_at = timezone.now() if page.source == "live" else now
     return _ListAnswer(
+        request,
         scope,
         form,
         lambda: list_context.fill_context(scope, form, shown_at, page, problem),

@@ -115,7 +115,7 @@ def render_repeatable_fragment(
             ("Cache-Control", "private, no-store"),
         ),
         time.time() + answered.fresh,
-        None if is_known else render_fragment(fragment, request=request, **build()),
+        None if is_known else render_fragment(fragment, **build()),
     )
     if answered.fresh > 0:
         caches["answers"].set(key, rendered, answered.fresh)

@@ -61,6 +61,6 @@ def _icon(name: str) -> Markup:
     return Markup(render_to_string("components/_icon.html", {"name": name}))  # noqa: S704 - escaped there
 
 
-def _include_html(template: str, request: Any = None, **context: Any) -> Markup:
+def _include_html(template: str, **context: Any) -> Markup:
     """Include what few fragments show, and other pages as well, from Django's templates."""
-    return Markup(render_to_string(template, context, request))  # noqa: S704 - escaped there
+    return Markup(render_to_string(template, context))  # noqa: S704 - escaped there

@@ -66,13 +66,14 @@ class ListUrl:
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the query string, optionally with another page or size."""
-        cursor = self.cursor if page is None and size is None else ()
-        parameters = self._list_view_parameters(page or self.page, size or self.size)
-        if self.view or cursor:
-            return _encode([*self.filters, *parameters, *cursor])
         # A pager asks a dozen times; what is added is numbers and a key.
-        parts = [f"{name}={value}" for name, value in parameters]
-        return "&".join([_encode_filters(self.filters), *parts] if self.filters else parts)
+        paging = self._list_paging(page or self.page, size or self.size)
+        parts = [f"{name}={value}" for name, value in paging]
+        if self.filters or self.view:
+            parts.insert(0, _encode_filters((*self.filters, *self.view)))
+        if self.cursor and page is None and size is None:
+            parts.append(_encode(list(self.cursor)))
+        return "&".join(parts)
 
     def at(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the address, optionally with another page or size."""
@@ -119,7 +120,10 @@ class ListUrl:
         return with_query(self.path, _encode(self._list_view_parameters(1, self.size)))
 
     def _list_view_parameters(self, page: int, size: int) -> Pairs:
-        pairs: Pairs = list(self.view)
+        return [*self.view, *self._list_paging(page, size)]
+
+    def _list_paging(self, page: int, size: int) -> Pairs:
+        pairs: Pairs = []
         if page != 1:
             pairs.append(("page", str(page)))
         if size != DEFAULT_SIZE:

@@ -335,7 +335,7 @@ def clear_memory() -> None:
 def clear_caches() -> None:
     """Delete every cached page and row, in the memory of this process or in Redis."""
     clear_memory()
-    for room, prefix in (("default", "page:"), ("rows", "")):
+    for room, prefix in (("answers", "page:"), ("answers", "fragment:"), ("rows", "")):
         kept = caches[room]
         if isinstance(kept, ForgivingRedisCache):
             kept.delete_prefix(prefix)

@@ -29,6 +29,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate, NullIf
 
 from isales_proxy.access import Permission, Scope
+from isales_proxy.client.records import create_reservation
 from isales_proxy.models import (
     MirrorName,
     MirrorState,
@@ -402,25 +403,25 @@ _ROW_FACTS: Final = ("gone_after", "gone_by", "revision", "first_revision")
 def _build(values: Sequence[Any]) -> MirroredReservation:
     """Build a reservation from the values of `_list_values`."""
     count = len(ROW_FIELDS)
-    fields = dict(zip(ROW_FIELDS, values[1 : count + 1], strict=True))
+    fields: dict[str, Any] = dict(zip(ROW_FIELDS, values[1 : count + 1], strict=True))
     phase, unconfirmed, gone_after, gone_by, revision, first_revision = values[
         count + 1 : count + 7
     ]
     account, task_id, agent_name, task_name, status = values[count + 7 : count + 12]
-    return MirroredReservation.model_construct(
-        **fields,
-        user_account=account,
-        user_name=agent_name or None,
-        task_id=task_id,
-        task_name=task_name or None,
-        task_status=status or None,
-        gone=phase == Phase.GONE,
-        unconfirmed=unconfirmed,
-        gone_after=gone_after,
-        gone_by=gone_by,
-        revision=revision,
-        first_revision=first_revision,
-    )
+    fields |= {
+        "user_account": account,
+        "user_name": agent_name or None,
+        "task_id": task_id,
+        "task_name": task_name or None,
+        "task_status": status or None,
+        "gone": phase == Phase.GONE,
+        "unconfirmed": unconfirmed,
+        "gone_after": gone_after,
+        "gone_by": gone_by,
+        "revision": revision,
+        "first_revision": first_revision,
+    }
+    return create_reservation(MirroredReservation, fields)
 
 
 def _read_versions(row_ids: list[int], revision: int) -> dict[int, MirroredReservation]:

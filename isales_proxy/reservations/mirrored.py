@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.models import MirrorRow, MirrorVersion
 from isales_proxy.models.mirror import Phase
 
@@ -46,18 +46,18 @@ class MirroredReservation(Reservation):
 def to_reservation(row: MirrorRow | MirrorVersion) -> MirroredReservation:
     """Convert a row or a version, whose agent and task are loaded, without validating it again."""
     agent, task = row.agent, row.task
-    found: dict[str, Any] = {name: getattr(row, name) for name in ROW_FIELDS}
-    return MirroredReservation.model_construct(
-        **found,
-        user_account=agent.account if agent else None,
-        user_name=(agent.name or None) if agent else None,
-        task_id=task.task_id if task else None,
-        task_name=(task.name or None) if task else None,
-        task_status=(task.status or None) if task else None,
-        gone=row.phase == Phase.GONE,
-        unconfirmed=row.unconfirmed,
-        gone_after=getattr(row, "gone_after", None),
-        gone_by=getattr(row, "gone_by", None),
-        revision=row.revision,
-        first_revision=getattr(row, "first_revision", 0),
-    )
+    values: dict[str, Any] = {name: getattr(row, name) for name in ROW_FIELDS}
+    values |= {
+        "user_account": agent.account if agent else None,
+        "user_name": (agent.name or None) if agent else None,
+        "task_id": task.task_id if task else None,
+        "task_name": (task.name or None) if task else None,
+        "task_status": (task.status or None) if task else None,
+        "gone": row.phase == Phase.GONE,
+        "unconfirmed": row.unconfirmed,
+        "gone_after": getattr(row, "gone_after", None),
+        "gone_by": getattr(row, "gone_by", None),
+        "revision": row.revision,
+        "first_revision": getattr(row, "first_revision", 0),
+    }
+    return create_reservation(MirroredReservation, values)
