@@ -29,7 +29,7 @@ test-clock:
 	@.ci/bootstrap.sh browser
 	@$(BIN)/python .ci/test_clocks.py $(CLOCKS) -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# Random schedules of the mirror, 10,000 of them: docs/mirror-soak.md. Others: make soak SEEDS=500 FIRST=20000
+# Random schedules of the mirror, 10,000 of them: docs/mirror.md. Others: make soak SEEDS=500 FIRST=20000
 SEEDS ?= 10000
 FIRST ?= 1000
 soak:
