@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from django.db import connection
+
 from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import (
@@ -63,16 +65,27 @@ _STATE: Final = """
 """
 
 
+_ENABLED: Final = "SELECT enabled FROM isales_proxy_mirrorstate WHERE vdn_id = %s"
+
+
 def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
     """Return the state of the VDN's mirror, and the revision that the person has seen.
 
     None where there is none or it is switched off; None for a person who never looked.
     """
+    if not _is_mirrored(scope.vdn.pk):
+        return None, None
     found = MirrorState.objects.raw(_STATE, [scope.user_id, scope.vdn.pk])
     state: Any = next(iter(found), None)
-    if state is None or not state.enabled:
-        return None, None
-    return state, state.seen
+    return (None, None) if state is None else (state, state.seen)
+
+
+def _is_mirrored(vdn_id: int) -> bool:
+    """Tell at the least cost whether a VDN has a mirror that is switched on."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENABLED, [vdn_id])
+        found = cursor.fetchone()
+    return bool(found and found[0])
 
 
 def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
