@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
+from django.db import connection
 from django.db.models import Subquery
 
 from isales_proxy.access import Scope
@@ -55,16 +57,39 @@ __all__ = [
 ]
 
 
+# VDNs whose mirror this process has seen.
+_mirrored: set[int] = set()
+
+
 def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
     """Return the state of the VDN's mirror, and the revision that the person has seen.
 
     None where there is none or it is switched off; None for a person who never looked.
     """
-    looks = MirrorLook.objects.filter(user=scope.user_id, vdn=scope.vdn.pk).values("revision")
-    state = MirrorState.objects.filter(vdn=scope.vdn.pk).annotate(seen=Subquery(looks[:1])).first()
-    if state is None or not state.enabled:
+    vdn_id = scope.vdn.pk
+    if vdn_id not in _mirrored and not _has_mirror(vdn_id):
         return None, None
+    looks = MirrorLook.objects.filter(user=scope.user_id, vdn=vdn_id).values("revision")
+    state = MirrorState.objects.filter(vdn=vdn_id).annotate(seen=Subquery(looks[:1])).first()
+    if state is None or not state.enabled:
+        _mirrored.discard(vdn_id)
+        return None, None
+    _mirrored.add(vdn_id)
     return state, state.seen
+
+
+def _has_mirror(vdn_id: int) -> bool:
+    """Tell whether a VDN has a mirror: by hand, so that a live list without one pays nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_build_state_sql(connection.vendor), [vdn_id])
+        row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+@cache
+def _build_state_sql(_vendor: str) -> str:
+    found = MirrorState.objects.filter(vdn=0).values_list("enabled")
+    return str(found.query.sql_with_params()[0])
 
 
 def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
