@@ -22,6 +22,7 @@ GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
     (gettext_lazy("People and access"), ("person",)),
     (gettext_lazy("API tokens"), ("token",)),
     (gettext_lazy("Audit"), ("audit",)),
+    (gettext_lazy("Mirror"), ("mirror",)),
     (gettext_lazy("VDN and vendor"), ("vdn", "vendor")),
 )
 _TONES: Final = {

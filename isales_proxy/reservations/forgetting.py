@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -23,6 +23,8 @@ from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import (
     AuditAction,
     MirrorCount,
+    MirrorLeaf,
+    MirrorLook,
     MirrorName,
     MirrorRow,
     MirrorState,
@@ -173,3 +175,12 @@ def _find_number(found: QuerySet[Any], digits: str) -> list[int]:
 def _split(keys: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(keys), _PART):
         yield keys[start : start + _PART]
+
+
+def forget_mirrors(vdn_ids: Iterable[int]) -> None:
+    """Delete the mirrors of VDNs whose vendor has started anew with other data: the simulator's."""
+    wanted = tuple(vdn_ids)
+    with transaction.atomic():
+        for model in (MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook):
+            model.objects.filter(vdn__in=wanted).delete()
+        MirrorState.objects.filter(vdn__in=wanted, enabled=True).delete()

@@ -14,6 +14,7 @@ from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import (
     MirrorLeaf,
+    MirrorLook,
     MirrorRow,
     MirrorState,
 )

@@ -110,6 +110,7 @@ def test_jobs_are_commands(vendor: Simulator, scope: Scope) -> None:
     assert out.getvalue().splitlines() == [
         "Rows of call data: 1",
         "Write-backs: 0",
+        "Reservations of the mirror: 0",
         "Sightings of result codes: 0",
         "API tokens: 0",
         "Sessions: 0",

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from isales_proxy.accounts import services as people
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import Role, Vdn
+from isales_proxy.reservations.forgetting import forget_mirrors
 from isales_proxy.vendor import vendor_use
 
 # Known to everybody, so it opens invented data only.
@@ -49,6 +50,9 @@ class Command(BaseCommand):
         vdns = tuple(Vdn.objects.enabled().values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
+        if get_isales_settings().demo:
+            # Each start of the simulator has reservations of its own.
+            forget_mirrors(vdns)
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
         # One who may add a VDN, which admins may not. None of these for real data.
