@@ -14,7 +14,6 @@ from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import (
     MirrorLeaf,
-    MirrorLook,
     MirrorRow,
     MirrorState,
 )
