@@ -14,10 +14,10 @@ from typing import Final
 from isales_proxy.accounts import form_drafts
 from isales_proxy.audit import services as audit
 from isales_proxy.exports import services as exports
+from isales_proxy.mirror import forgetting
 from isales_proxy.models import AuditAction
 from isales_proxy.outbound import recovery
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations import forgetting
 from isales_proxy.reservations import services as reservations
 from isales_proxy.write_backs import services as write_backs
 

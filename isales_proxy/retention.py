@@ -9,8 +9,8 @@ from typing import Final
 from isales_proxy.accounts import form_drafts, sessions, sign_in_attempts, tokens
 from isales_proxy.audit import retention
 from isales_proxy.exports import services as exports
+from isales_proxy.mirror import forgetting
 from isales_proxy.outbound import recovery
-from isales_proxy.reservations import forgetting
 from isales_proxy.result_codes import occurrences
 from isales_proxy.write_backs import services as write_backs
 

@@ -17,8 +17,9 @@ from django.utils import translation
 
 from dashboard.account import provider_calls, single_sign_on
 from isales_proxy.audit import retention
+from isales_proxy.mirror import forgetting
 from isales_proxy.models import Access, Role, User, Vdn
-from isales_proxy.reservations import forgetting, live
+from isales_proxy.reservations import live
 from isales_proxy.result_codes import book, occurrences
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,

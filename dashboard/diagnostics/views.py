@@ -32,8 +32,8 @@ from isales_proxy.diagnostics.report import (
     describe_outcome,
     render_text,
 )
+from isales_proxy.mirror import mirror_status
 from isales_proxy.problems import describe
-from isales_proxy.reservations import mirror_status
 
 _LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": messages.SUCCESS}
 _TONES = {InterfaceStatus.ANSWERED: "answered", InterfaceStatus.NO_CREDENTIALS: "failed"}

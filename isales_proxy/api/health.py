@@ -20,8 +20,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from isales_proxy.core import health
-from isales_proxy.reservations import mirror_status
-from isales_proxy.reservations.mirror_status import MirrorStatus
+from isales_proxy.mirror import mirror_status
+from isales_proxy.mirror.mirror_status import MirrorStatus
 
 _FORWARDED: Final = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP")
 _FORWARDED_PREFIX: Final = "HTTP_X_FORWARDED_"

@@ -37,6 +37,9 @@ from .values import (
 Drift = tuple[tuple[str, str], ...]
 """Pairs of (vendor's field name, kind)."""
 
+SUCCESS_CODES = frozenset({"00000", "0"})
+"""Values of ``failCode`` of a call that succeeded; any other is a failure."""
+
 _MAX_UNKNOWN_NAMES = 20
 _SHORT = 64
 _MISSING: Any = object()

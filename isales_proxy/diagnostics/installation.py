@@ -13,9 +13,9 @@ from isales_proxy.accounts import services as people_service
 from isales_proxy.audit import services as audit
 from isales_proxy.core import settings
 from isales_proxy.core.settings import Variable
+from isales_proxy.mirror import mirror_status
+from isales_proxy.mirror.mirror_status import MirrorStatus
 from isales_proxy.models import Access, AuditAction, TokenScope, User, Vdn, VdnCredentials
-from isales_proxy.reservations import mirror_status
-from isales_proxy.reservations.mirror_status import MirrorStatus
 
 
 @dataclass(frozen=True)

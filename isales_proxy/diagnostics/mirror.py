@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from isales_proxy.diagnostics.interfaces import format_span
 from isales_proxy.diagnostics.report import Fact, Section, Text
+from isales_proxy.mirror.guard import ROUNDS
+from isales_proxy.mirror.mirror_status import MirrorStatus, Tier
 from isales_proxy.models import MirrorState
-from isales_proxy.reservations.guard import ROUNDS
-from isales_proxy.reservations.mirror_status import MirrorStatus, Tier
 
 FormatTime = Callable[[datetime], str]
 

@@ -14,12 +14,11 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.models import ChangeKind, MirrorLook, MirrorRow, MirrorVersion, Phase, User, Vdn
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations.mirrored import ROW_FIELDS, MirroredReservation, to_reservation
-from isales_proxy.reservations.status import SUCCESS
 
 MOST_ENTRIES: Final = 200
 MOST_RELATED: Final = 500
@@ -117,7 +116,7 @@ def list_same_number(*, scope: Scope, row: MirrorRow, size: int) -> SameNumber:
     order = (F("appoint_time").desc(nulls_last=True), "-pk")
     rows = list(_select(scope).filter(called_no__in=spellings).order_by(*order)[:MOST_RELATED])
     others = [each for each in rows if each.pk != row.pk]
-    reached = None if row.fail_code in SUCCESS else _find_reached(row, others)
+    reached = None if row.fail_code in SUCCESS_CODES else _find_reached(row, others)
     return SameNumber(
         others=tuple(map(to_reservation, others[:size])),
         total=len(others),
@@ -190,7 +189,7 @@ def _find_reached(row: MirrorRow, others: list[MirrorRow]) -> MirrorRow | None:
     answered = [
         (at, other.pk, other)
         for other in others
-        if other.fail_code in SUCCESS
+        if other.fail_code in SUCCESS_CODES
         and (at := other.begin_time or other.appoint_time or _EARLIEST) >= since
     ]
     return max(answered)[2] if answered else None

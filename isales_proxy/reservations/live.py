@@ -29,9 +29,9 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.core.redis_cache import ForgivingRedisCache
 from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
 from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.mirror import forgetting
 from isales_proxy.outbound import directory
 from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
-from isales_proxy.reservations import forgetting
 from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import call_budget, gateway

@@ -12,6 +12,7 @@ from django.db import connection
 
 from isales_proxy.access import Scope
 from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import (
     MirrorLeaf,
     MirrorRow,
@@ -37,7 +38,6 @@ from isales_proxy.reservations.query import (
 from isales_proxy.reservations.row_filters import (
     create_filter,
 )
-from isales_proxy.reservations.row_keys import shorten_key
 
 __all__ = [
     "Coverage",

@@ -16,13 +16,14 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import SUCCESS_CODES, Reservation
+from isales_proxy.mirror import sweeps
 from isales_proxy.models import AuditAction, User
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations import history, live, mirror, sweeps
+from isales_proxy.reservations import history, live, mirror
 from isales_proxy.reservations.coverage import Coverage, Gap
 from isales_proxy.reservations.history import HistoryEntry, get_history
 from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
@@ -35,7 +36,6 @@ from isales_proxy.reservations.pages import (
     TabCounts,
 )
 from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
-from isales_proxy.reservations.status import SUCCESS
 
 __all__ = [
     "PAGES_AHEAD",
@@ -405,14 +405,14 @@ def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:
 
 
 def _find_reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation | None:
-    if row.fail_code in SUCCESS:
+    if row.fail_code in SUCCESS_CODES:
         return None
     earliest = datetime.min.replace(tzinfo=UTC)
     since = row.create_time or earliest
     answered = [
         (at, other)
         for other in others
-        if other.fail_code in SUCCESS
+        if other.fail_code in SUCCESS_CODES
         and (at := other.begin_time or other.appoint_time or earliest) >= since
     ]
     return max(answered, key=lambda pair: pair[0])[1] if answered else None

@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.reservations.mirrored import MirroredReservation
 
 AUTOMATIC: Final = "2"
 DIALLED_EARLIER: Final = timedelta(minutes=5)
 SOON: Final = timedelta(minutes=15)
-SUCCESS: Final = frozenset({"00000", "0"})
 
 
 class ReservationState(StrEnum):
@@ -56,7 +55,9 @@ def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> Res
         return ReservationStatus(ReservationState.GONE, dial_at)
     if row.fail_code is not None:
         return ReservationStatus(
-            ReservationState.ANSWERED if row.fail_code in SUCCESS else ReservationState.FAILED,
+            ReservationState.ANSWERED
+            if row.fail_code in SUCCESS_CODES
+            else ReservationState.FAILED,
             dial_at,
         )
     if row.begin_time is not None:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Scope
 from isales_proxy.client.queries import IntermediateResult, InvalidQuery
+from isales_proxy.client.records import SUCCESS_CODES
 from isales_proxy.core.form_fields import (
     CalledNumberField,
     LocalTimeField,
@@ -32,7 +33,6 @@ from isales_proxy.models import WriteBackState
 from isales_proxy.outbound import directory
 from isales_proxy.outbound.forms import get_only_match
 from isales_proxy.privacy.field_policies import Content
-from isales_proxy.reservations.status import SUCCESS
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.write_backs.fields import (
     BY_NAME,
@@ -291,7 +291,7 @@ class WriteBackForm(CleanedInput, forms.Form):
     def contradicts(self) -> bool:
         """True when code and status mean different things; only after `is_valid()`."""
         code, status = self.cleaned_data["fail_code"], self.cleaned_data["status"]
-        return bool(code) and status == (FAILED if code in SUCCESS else SUCCEEDED)
+        return bool(code) and status == (FAILED if code in SUCCESS_CODES else SUCCEEDED)
 
 
 def _create_form_field(field: Field, *, offsets: bool) -> forms.Field:

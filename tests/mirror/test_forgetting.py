@@ -16,6 +16,7 @@ from django.utils import timezone
 from isales_proxy import retention
 from isales_proxy.accounts import form_drafts
 from isales_proxy.exports import services as exports
+from isales_proxy.mirror.forgetting import is_suppressed
 from isales_proxy.models import (
     AuditAction,
     AuditEvent,
@@ -27,7 +28,6 @@ from isales_proxy.models import (
     WriteBack,
     WriteBackState,
 )
-from isales_proxy.reservations.forgetting import is_suppressed
 from isales_proxy.simulator import Simulator
 from isales_proxy.write_backs import services as write_backs
 from tests.support import outbox

@@ -17,9 +17,9 @@ from django.db import connection
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
+from isales_proxy.mirror.leadership import LEASE
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import MirrorLeaf, MirrorRow, MirrorState, MirrorVersion
-from isales_proxy.reservations.leadership import LEASE
 from isales_proxy.simulator import Simulator
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 from tests.support.workers import Site, embedded, until

@@ -11,6 +11,9 @@ from django.core.management import CommandError, call_command
 
 from isales_proxy.client.errors import Unreachable
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.mirror import forgetting, tiers
+from isales_proxy.mirror.leadership import LEASE
+from isales_proxy.mirror.sweeps import NOT_LEADING, compare_live_page
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     MirrorLeaf,
@@ -20,9 +23,6 @@ from isales_proxy.models.mirror import (
     MirrorVersion,
     Phase,
 )
-from isales_proxy.reservations import forgetting, tiers
-from isales_proxy.reservations.leadership import LEASE
-from isales_proxy.reservations.sweeps import NOT_LEADING, compare_live_page
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from isales_proxy.vendor import call_budget
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
@@ -251,7 +251,7 @@ def test_sweep_reads_everything_and_ends(
 def test_sweep_of_an_incomplete_list_says_why(
     people: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isales_proxy.reservations.sweeps._MOST_PAUSE", 0.01)
+    monkeypatch.setattr("isales_proxy.mirror.sweeps._MOST_PAUSE", 0.01)
     vendor.faults.add("status", operation=LIST_RESERVATIONS, times=None)
     with pytest.raises(CommandError, match=r"VDN 88: incomplete: CC-iSales"):
         call_command("sweep", "--vdn", "88")

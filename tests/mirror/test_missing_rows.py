@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.mirror.guard import confirm_guard
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     ChangeKind,
@@ -17,7 +18,6 @@ from isales_proxy.models.mirror import (
     MirrorVersion,
     Phase,
 )
-from isales_proxy.reservations.guard import confirm_guard
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 DAY = timedelta(days=1)

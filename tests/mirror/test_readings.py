@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.client.records import parse_reservation
+from isales_proxy.mirror.readings import LeafAnswer, apply_reading
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     CLOSED_PHASES,
@@ -20,7 +21,6 @@ from isales_proxy.models.mirror import (
     MirrorVersion,
     Phase,
 )
-from isales_proxy.reservations.readings import LeafAnswer, apply_reading
 from tests.support.mirror import AT, MINUTE, make_row, mirror_rows, to_ms
 
 

@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
+from isales_proxy.mirror import sweep_rounds, sweeps
 from isales_proxy.models import Vdn
-from isales_proxy.reservations import sweep_rounds, sweeps
 from tests.support.mirror_schedules import plan_few_leaves, run_schedule
 
 SEEDS = int(os.environ.get("MIRROR_SEEDS", "300"))

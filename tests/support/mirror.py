@@ -16,10 +16,8 @@ from isales_proxy.client.operations import LIST_RESERVATIONS
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation, parse_reservation
-from isales_proxy.models import Vdn
-from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
-from isales_proxy.reservations import guard
-from isales_proxy.reservations.readings import (
+from isales_proxy.mirror import guard
+from isales_proxy.mirror.readings import (
     FIRST_TIME,
     LAST_TIME,
     ROW_FIELDS,
@@ -27,7 +25,9 @@ from isales_proxy.reservations.readings import (
     ReadingOutcome,
     apply_reading,
 )
-from isales_proxy.reservations.sweeps import Clocks, Sweeper, request_whole_round
+from isales_proxy.mirror.sweeps import Clocks, Sweeper, request_whole_round
+from isales_proxy.models import Vdn
+from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
 from isales_proxy.simulator import ListBehaviour, Simulator
 
 INTERVAL = 60  # seconds

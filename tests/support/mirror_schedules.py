@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from isales_proxy.client.errors import TimedOut, Unreachable
 from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.mirror import names
+from isales_proxy.mirror.leaves import plan_leaves
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     MirrorCount,
@@ -20,8 +22,6 @@ from isales_proxy.models.mirror import (
     MirrorState,
     MirrorVersion,
 )
-from isales_proxy.reservations import names
-from isales_proxy.reservations.leaves import plan_leaves
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 _ROWS: Final = 14

@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.accounts import services as people
 from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.mirror.forgetting import forget_mirrors
 from isales_proxy.models import Role, Vdn
-from isales_proxy.reservations.forgetting import forget_mirrors
 from isales_proxy.vendor import vendor_use
 
 # Known to everybody, so it opens invented data only.

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.management.stop_request import StopRequest
-from isales_proxy.reservations.mirror_loop import run_mirror
+from isales_proxy.mirror.loop import run_mirror
 from isales_proxy.vendor import gateway
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 

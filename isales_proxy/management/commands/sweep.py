@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.management.stop_request import StopRequest
+from isales_proxy.mirror.sweeps import Clocks, run_whole_round
 from isales_proxy.models import Vdn
-from isales_proxy.reservations.sweeps import Clocks, run_whole_round
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 

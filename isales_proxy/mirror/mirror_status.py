@@ -13,8 +13,8 @@ from django.db.models import Count, Max, Min, Q
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.core.settings import get_isales_settings
+from isales_proxy.mirror import guard
 from isales_proxy.models import AuditAction, LeafKind, MirrorLeaf, MirrorState, Vdn
-from isales_proxy.reservations import guard
 from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls
 
 # Counted, not read.

@@ -13,9 +13,9 @@ from typing import Final
 from django.db import transaction
 from django.db.models import F, Q
 
+from isales_proxy.mirror.changes import PendingWrites
+from isales_proxy.mirror.readings import commit_revision, get_known_from, lock_state
 from isales_proxy.models.mirror import MirrorRow, MirrorState, Phase
-from isales_proxy.reservations.changes import PendingWrites
-from isales_proxy.reservations.readings import commit_revision, get_known_from, lock_state
 
 ROUNDS: Final = 3
 MIN_HELD: Final = timedelta(minutes=30)

@@ -11,8 +11,8 @@ import structlog
 from django.db import DatabaseError, close_old_connections, connection
 
 from isales_proxy.core.database import is_unavailable
+from isales_proxy.mirror.sweeps import Clocks, Sweeper
 from isales_proxy.models import Vdn
-from isales_proxy.reservations.sweeps import Clocks, Sweeper
 from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 log = structlog.get_logger("isales")

@@ -16,7 +16,11 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Q
 
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import SUCCESS_CODES, Reservation
+from isales_proxy.mirror import names
+from isales_proxy.mirror.changes import PendingWrites, RowChange
+from isales_proxy.mirror.forgetting import is_suppressed
+from isales_proxy.mirror.row_keys import KeyedRecord, assign_keys
 from isales_proxy.models.mirror import (
     LeafKind,
     MirrorLeaf,
@@ -24,11 +28,6 @@ from isales_proxy.models.mirror import (
     MirrorState,
     Phase,
 )
-from isales_proxy.reservations import names
-from isales_proxy.reservations.changes import PendingWrites, RowChange
-from isales_proxy.reservations.forgetting import is_suppressed
-from isales_proxy.reservations.row_keys import KeyedRecord, assign_keys
-from isales_proxy.reservations.status import SUCCESS
 
 ROW_FIELDS: Final = (
     "appoint_id", "call_type", "appoint_time", "called_no", "caller_no", "timeout", "begin_time",
@@ -70,7 +69,7 @@ class ReadingOutcome:
 def get_phase(record: Reservation) -> Phase:
     """Return the phase of a reservation, by the same rule as `status.get_status`."""
     if record.fail_code is not None:
-        return Phase.ANSWERED if record.fail_code in SUCCESS else Phase.FAILED
+        return Phase.ANSWERED if record.fail_code in SUCCESS_CODES else Phase.FAILED
     return Phase.OPEN if record.begin_time is None else Phase.CALLED
 
 

@@ -15,15 +15,15 @@ from django.db.models import F
 
 from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
-from isales_proxy.models.mirror import MirrorRow, MirrorState, Phase
-from isales_proxy.reservations import guard
-from isales_proxy.reservations.list_facts import AskList, ListFacts, count_distinct
-from isales_proxy.reservations.readings import (
+from isales_proxy.mirror import guard
+from isales_proxy.mirror.list_facts import AskList, ListFacts, count_distinct
+from isales_proxy.mirror.readings import (
     LeafAnswer,
     ReadingOutcome,
     apply_reading,
     get_position_field,
 )
+from isales_proxy.models.mirror import MirrorRow, MirrorState, Phase
 
 APART: Final = timedelta(seconds=30)
 """Between two rounds that must both miss a row whose number cannot be asked for."""

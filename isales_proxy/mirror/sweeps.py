@@ -21,28 +21,28 @@ from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.database import optional_write
-from isales_proxy.models import Vdn
-from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
-from isales_proxy.reservations import names, tiers
-from isales_proxy.reservations.absences import Absences
-from isales_proxy.reservations.guard import confirm_guard
-from isales_proxy.reservations.leadership import Leadership
-from isales_proxy.reservations.leaves import (
+from isales_proxy.mirror import names, tiers
+from isales_proxy.mirror.absences import Absences
+from isales_proxy.mirror.guard import confirm_guard
+from isales_proxy.mirror.leadership import Leadership
+from isales_proxy.mirror.leaves import (
     LeafReader,
     TooMany,
     Whole,
     cut_leaf,
     find_cuts,
 )
-from isales_proxy.reservations.list_facts import AskList, ListFacts
-from isales_proxy.reservations.readings import (
+from isales_proxy.mirror.list_facts import AskList, ListFacts
+from isales_proxy.mirror.readings import (
     LeafAnswer,
     apply_reading,
     get_position_field,
     lock_state,
 )
-from isales_proxy.reservations.row_keys import compute_fingerprint, shorten_key
-from isales_proxy.reservations.sweep_rounds import SweepRounds, get_floor
+from isales_proxy.mirror.row_keys import compute_fingerprint, shorten_key
+from isales_proxy.mirror.sweep_rounds import SweepRounds, get_floor
+from isales_proxy.models import Vdn
+from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
 from isales_proxy.vendor import gateway
 from isales_proxy.vendor.call_budget import MirrorBudget
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from isales_proxy.mirror.row_keys import retire_key
 from isales_proxy.models.mirror import (
     CLOSED_PHASES,
     OPEN_END,
@@ -19,7 +20,6 @@ from isales_proxy.models.mirror import (
     MirrorVersion,
     Phase,
 )
-from isales_proxy.reservations.row_keys import retire_key
 
 _CONTENT: Final = tuple(field.attname for field in MirroredFields._meta.local_fields)  # noqa: SLF001
 _RESULT: Final = frozenset(

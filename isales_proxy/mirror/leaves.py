@@ -16,15 +16,15 @@ from isales_proxy.client.errors import Refused
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.models.mirror import LeafKind, MirrorLeaf
-from isales_proxy.reservations.list_facts import (
+from isales_proxy.mirror.list_facts import (
     MARGIN,
     AskList,
     ListFacts,
     count_distinct,
     get_column_value,
 )
-from isales_proxy.reservations.readings import FIRST_TIME, LAST_TIME, LeafAnswer
+from isales_proxy.mirror.readings import FIRST_TIME, LAST_TIME, LeafAnswer
+from isales_proxy.models.mirror import LeafKind, MirrorLeaf
 
 AGAIN_AFTER: Final = timedelta(seconds=5)
 """Between two readings that must agree where totals are wrong."""

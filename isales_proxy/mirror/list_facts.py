@@ -15,7 +15,7 @@ from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.reservations.readings import FIRST_TIME
+from isales_proxy.mirror.readings import FIRST_TIME
 
 AskList = Callable[[ReservationQuery], Page[Reservation]]
 """Ask the vendor's list. Raises ISalesError."""

@@ -17,6 +17,25 @@ from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
+from isales_proxy.mirror import guard, tiers
+from isales_proxy.mirror.absences import Absences
+from isales_proxy.mirror.leaves import merge_leaves, plan_leaves
+from isales_proxy.mirror.list_facts import (
+    APPOINT_TIME,
+    CREATE_TIME,
+    AskList,
+    ListFacts,
+    get_column_value,
+    learn_facts,
+)
+from isales_proxy.mirror.readings import (
+    FIRST_TIME,
+    LAST_TIME,
+    LeafAnswer,
+    ReadingOutcome,
+    apply_reading,
+    lock_state,
+)
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     LeafKind,
@@ -25,25 +44,6 @@ from isales_proxy.models.mirror import (
     MirrorRow,
     MirrorState,
     Phase,
-)
-from isales_proxy.reservations import guard, tiers
-from isales_proxy.reservations.absences import Absences
-from isales_proxy.reservations.leaves import merge_leaves, plan_leaves
-from isales_proxy.reservations.list_facts import (
-    APPOINT_TIME,
-    CREATE_TIME,
-    AskList,
-    ListFacts,
-    get_column_value,
-    learn_facts,
-)
-from isales_proxy.reservations.readings import (
-    FIRST_TIME,
-    LAST_TIME,
-    LeafAnswer,
-    ReadingOutcome,
-    apply_reading,
-    lock_state,
 )
 
 log = structlog.get_logger("isales")
