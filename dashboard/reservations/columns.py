@@ -144,7 +144,9 @@ def _build_missing(
         sub = _("missing, not confirmed")
         return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
     after, by = formatter.times.short(row.gone_after), formatter.times.short(row.gone_by)
-    sub = _("between %(after)s and %(by)s") % {"after": after, "by": by} if after and by else by
+    sub = by
+    if after and after != by:
+        sub = _("between %(after)s and %(by)s") % {"after": after, "by": by}
     return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
 
 

@@ -22,9 +22,9 @@ from isales_proxy.models.mirror import (
 )
 
 _CONTENT: Final = tuple(field.attname for field in MirroredFields._meta.local_fields)  # noqa: SLF001
-_RESULT: Final = frozenset(
-    {"begin_time", "end_time", "call_flag", "caller_no", "fail_code", "result", "busi_result"}
-)
+_RESULT: Final = frozenset({"end_time", "fail_code", "result", "busi_result"})
+# A call that has begun sets these; with a result they belong to it.
+_CALL: Final = frozenset({"begin_time", "call_flag", "caller_no"})
 _SILENT: Final = frozenset({"phase", "unconfirmed"})
 _UPDATED: Final = (
     *(name.removesuffix("_id") if name in ("agent_id", "task_id") else name for name in _CONTENT),
@@ -60,7 +60,8 @@ def find_kinds(before: Mapping[str, Any], row: MirrorRow) -> list[ChangeKind]:
         kinds.append(ChangeKind.HANDED_OVER)
     if changed & _RESULT:
         kinds.append(ChangeKind.RESULT)
-    if changed - _RESULT - {"appoint_time", "agent_id"}:
+        changed -= _RESULT | _CALL
+    if changed - {"appoint_time", "agent_id"}:
         kinds.append(ChangeKind.CHANGED)
     return kinds
 

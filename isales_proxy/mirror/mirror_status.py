@@ -12,10 +12,9 @@ from django.db.models import Count, Max, Min, Q
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror import guard
 from isales_proxy.models import AuditAction, LeafKind, MirrorLeaf, MirrorState, Vdn
-from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls
+from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls, get_calls_per_minute
 
 # Counted, not read.
 _COUNTED: Final = (LeafKind.BEFORE, LeafKind.AFTER)
@@ -71,7 +70,7 @@ class MirrorStatus:
     @property
     def budget(self) -> int:
         """Calls that are allowed a minute."""
-        return get_isales_settings().calls_per_minute
+        return get_calls_per_minute()
 
     @property
     def counts_agree(self) -> bool | None:

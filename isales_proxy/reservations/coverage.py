@@ -162,9 +162,10 @@ def _count_outside(
 def _find_gap(
     state: MirrorState, tiers: list[dict[str, Any]], outside: int, now: datetime
 ) -> Gap | None:
-    if state.round_ended_at is None or not tiers:
+    if state.round_ended_at is None:
         return Gap.FIRST_ROUND
-    if outside:
+    # A range outside the horizon has no leaf.
+    if outside or not tiers:
         return Gap.OUTSIDE
     if any(tier["unread"] or not tier["complete"] for tier in tiers):
         return Gap.UNREAD

@@ -30,7 +30,7 @@ from isales_proxy.core.form_fields import (
     refuse_control_characters,
 )
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.models import CodeCategory
+from isales_proxy.models import CodeCategory, MirrorVersion
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.outbound.forms import (
     Ambiguous,
@@ -269,10 +269,23 @@ class ReservationFilter(PageFilter):
         as_of = found.get("as_of")
         if as_of and as_of > self.now:
             self.add_error("as_of", _("This time has not come yet."))
+        elif as_of and as_of < self._get_first_known():
+            self.add_error("as_of", _("The mirror knows nothing of that time."))
+        in_order = str(found.get("sort", "")).removeprefix("-") in {"", "due"}
+        if found.get("jump") and not (in_order and found.get("page") == 1):
+            self.add_error(
+                "jump", _("Only the first page in the order of the due time can begin at a time.")
+            )
         self.span = (begin, end)
         if name := found.get("range"):
             self.span = NamedRange(name).get_span(self.now)
         return found
+
+    def _get_first_known(self) -> datetime:
+        """Return when the oldest version of the VDN's mirror became known (aware UTC)."""
+        versions = MirrorVersion.objects.filter(vdn=self.scope.vdn.pk).order_by("pk")
+        first = versions.values_list("known_from", flat=True).first()
+        return first or self.now
 
     @property
     def named_range(self) -> str:

@@ -186,9 +186,11 @@ def count_tabs(
 ) -> tuple[TabCounts, Coverage]:
     """Count the rows of every tab of the mirror; a search by number is recorded in the audit.
 
-    Raises DailySearchLimitExceeded, and SourceRefused without a mirror.
+    Raises DailySearchLimitExceeded, and SourceRefused without a mirror, and for the live list.
     """
     at = now or timezone.now()
+    if query.source is Source.LIVE:
+        raise SourceRefused(Source.LIVE, ["source"])
     asked = replace(query, source=Source.MIRROR)
     coverage = choose_source(scope=scope, query=asked, now=at).coverage
     if coverage is None:

@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from isales_proxy.models import MirrorState, Role
+from isales_proxy.models import MirrorLeaf, MirrorState, Role
 from isales_proxy.reservations import mirror, mirror_reader
 from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
@@ -167,7 +167,8 @@ def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_rol
                 tab: count for tab, (count, _) in find_tabs(before).items()
             }
         assert "Renamed" in fetch(client, tab="all", size=100)
-        assert client.get(LIST, {"as_of": "2030-01-01T00:00"}).status_code == 422
+        for unknown in ("2030-01-01T00:00", "2026-03-10T00:00"):
+            assert client.get(LIST, {"as_of": unknown}).status_code == 422
 
 
 def rows_without_urls(text: str) -> list[dict[str, str]]:
@@ -334,6 +335,12 @@ def test_json_has_the_tabs_and_counts_of_the_page(
     assert counts["tabs"]["failed"] == answer["count"] == len(answer["results"])
     assert sum(counts["states"].values()) == counts["tabs"]["all"] == 50
     assert client.get(api, {"source": "live", "q": "an"}).status_code == 422
+    assert client.get(f"{api}counts/", {"source": "live"}).status_code == 422
+    for wrong in ({"sort": "agent"}, {"page": "2"}):
+        assert client.get(api, {"jump": "2026-03-11T12:00Z", **wrong}).status_code == 422
+    MirrorLeaf.objects.update(begin=NOON - timedelta(days=30), end=NOON + timedelta(days=90))
+    past = {"begin": "2020-01-01T00:00", "end": "2020-02-01T00:00", "source": "mirror"}
+    assert client.get(api, past).json()["reason"] == "outside"
 
 
 @pytest.mark.processes
