@@ -110,7 +110,7 @@ class ListContext:
     bar: SourceBar | None = None
     revision: str = ""
     more: bool = False
-    """Whether the filters that only the complete list answers are offered."""
+    """True where the filters are offered that only the complete list answers."""
     more_open: bool = False
     hidden: list[tuple[str, str]] = field(default_factory=list)
     """Parameters that the filters keep."""

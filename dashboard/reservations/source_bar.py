@@ -140,6 +140,8 @@ def _explain_gap(coverage: Coverage) -> str:
             "read": read,
             "expected": format_count(coverage.rows_expected),
         }
+    if coverage.reason is Gap.OUTSIDE and not coverage.outside:
+        return _("it does not cover the time that was asked for.")
     if coverage.reason is Gap.OUTSIDE:
         return _("%s rows lie outside the time that it covers.") % format_count(coverage.outside)
     return {

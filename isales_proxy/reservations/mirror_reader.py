@@ -121,7 +121,7 @@ class MirrorReader:
         self.seen = seen
         self._changed: int | None = None
         self.has_more: bool | None = None
-        """Whether rows follow a page beside a row, in its direction; None for a counted page."""
+        """True if more rows follow a page that begins beside a row; None for a numbered page."""
         self.id_name = "pk" if query.as_of is None else "row_id"
 
     def read_consistently(self, revision: int) -> tuple[TabCounts, list[FoundRow]]:

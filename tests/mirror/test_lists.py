@@ -341,6 +341,7 @@ def test_json_has_the_tabs_and_counts_of_the_page(
     MirrorLeaf.objects.update(begin=NOON - timedelta(days=30), end=NOON + timedelta(days=90))
     past = {"begin": "2020-01-01T00:00", "end": "2020-02-01T00:00", "source": "mirror"}
     assert client.get(api, past).json()["reason"] == "outside"
+    assert "it does not cover the time that was asked for" in fetch(client, LIST, **past)
 
 
 @pytest.mark.processes
