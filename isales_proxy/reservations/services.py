@@ -17,6 +17,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
+from isales_proxy.core.response_cache import AWAY
 from isales_proxy.mirror import sweeps
 from isales_proxy.models import AuditAction, User
 from isales_proxy.number_access import services as number_access
@@ -111,7 +112,7 @@ def choose_source(
     """Choose the source of an answer; makes no vendor call.
 
     That asked for; else the mirror where it is complete for the question, or alone can answer it;
-    else the vendor. Raises SourceRefused.
+    else the vendor, for which `list_page` takes the mirror while it is away. Raises SourceRefused.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     asked = ListQuery.extend(query)
@@ -147,23 +148,42 @@ def list_page(
     chosen = chosen or choose_source(scope=scope, query=query, now=now)
     if query.called_no:
         number_access.count_search(scope, SearchedNumber.parse(query.called_no))
-    if chosen.from_mirror and chosen.coverage is not None:
+    asked, coverage = ListQuery.extend(query), chosen.coverage
+    found = None
+    if coverage is None or not chosen.from_mirror:
+        # While the vendor is away a mirror that is only old or partial stands in for it.
+        replaceable = (
+            coverage is not None
+            and asked.source is not Source.LIVE
+            and coverage.reason in {Gap.UNREAD, Gap.STALE, Gap.UNCONFIRMED}
+        )
+        try:
+            found = _fetch_live_page(scope, query)
+        except AWAY:
+            if not replaceable:
+                raise
+        else:
+            found = None if found.error is not None and replaceable else found
+    if found is None and coverage is not None:
         found = mirror.read_page(
             scope=scope,
-            query=ListQuery.extend(query),
-            coverage=chosen.coverage,
+            query=asked,
+            coverage=coverage,
             now=now or timezone.now(),
             seen=chosen.seen,
         )
         directory.remember_names(scope=scope, rows=found.rows)
-    elif query.called_no and not scope.can(Permission.SEE_NUMBERS):
-        found = live.fetch_exact_number_page(scope=scope, query=query)
-    else:
-        found = live.fetch_page(scope=scope, query=query)
+    assert found is not None  # noqa: S101 - without a mirror the vendor answered, or it was raised
     if found.coverage is None and chosen.coverage is not None:
         found = replace(found, coverage=chosen.coverage)
         _compare_with_mirror(scope, found)
     return _mask_page(scope, found)
+
+
+def _fetch_live_page(scope: Scope, query: ReservationQuery) -> ReservationPage:
+    if query.called_no and not scope.can(Permission.SEE_NUMBERS):
+        return live.fetch_exact_number_page(scope=scope, query=query)
+    return live.fetch_page(scope=scope, query=query)
 
 
 def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:

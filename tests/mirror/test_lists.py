@@ -22,7 +22,7 @@ from isales_proxy.models import MirrorLeaf, MirrorState, Role
 from isales_proxy.reservations import mirror, mirror_reader
 from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
-from isales_proxy.simulator import Simulator
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.support import furnished
 from tests.support.clock import variables
 from tests.support.mirror import mirror_rows
@@ -145,6 +145,21 @@ def test_first_round_is_told_and_the_list_is_live(
     partial = fetch(client, source="mirror")
     assert 'data-complete="false"' in results_of(partial)
     assert "4,300 of 10,800 read" in partial
+
+
+def test_old_mirror_stands_in_while_the_vendor_is_away(
+    now: Any, vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(25, 40), at=NOON - timedelta(hours=2))
+    client = as_role("supervisor")
+    assert 'data-source="live"' in results_of(fetch(client))
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    shown = fetch(client, tab="", agent="117")
+    assert 'data-source="mirror"' in results_of(shown)
+    assert 'data-complete="false"' in results_of(shown)
+    assert "was not read for too long" in shown
+    pinned = client.get(LIST, {"source": "live", "agent": "117"})
+    assert (pinned.status_code, pinned.headers["Retry-After"] > "") == (503, True)
 
 
 def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_role: Any) -> None:
