@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 log = structlog.get_logger("isales")
 
@@ -42,6 +43,21 @@ def is_unavailable(error: BaseException | None) -> bool:
     cause = error if isinstance(error, sqlite3.Error) else getattr(error, "__cause__", None)
     code = getattr(cause, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY in _SQLITE_CODES
+
+
+def find_fault() -> str:
+    """Name for an operator what makes the database unusable: it is away, or lacks migrations of
+    this version. Empty when it is neither."""
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return (
+                "The database is not up to date: back it up, then run "
+                "`.venv/bin/python manage.py migrate`."
+            )
+    except Error as error:
+        return f"The database cannot be used: {str(error).strip()}"
+    return ""
 
 
 def optional_write(write: Callable[[], object], event: str, **facts: Any) -> bool:

@@ -173,6 +173,12 @@ class SweepRounds:
         rows = read.aggregate(rows=Sum("rows"))["rows"] or 0
         self._update(rows_read=min(rows, self._count_rows()))
 
+    @property
+    def is_unread(self) -> Q:
+        """Condition of the leaves that the running round has not read whole."""
+        assert self.log is not None  # noqa: S101 - only asked for while a round runs
+        return Q(as_of=None) | Q(as_of__lt=self.log.began) | Q(complete=False)
+
     def is_read(self) -> bool:
         """Tell whether every leaf was read in this round, but those that fail again and again."""
         return not self._list_unread().filter(failures__lt=GIVEN_UP).exists()
@@ -265,9 +271,8 @@ class SweepRounds:
             )
 
     def _list_unread(self) -> QuerySet[MirrorLeaf]:
-        assert self.log is not None  # noqa: S101 - only asked for while a round runs
-        unread = Q(as_of=None) | Q(as_of__lt=self.log.began) | Q(complete=False)
-        return MirrorLeaf.objects.filter(unread, vdn=self._vdn).exclude(kind=LeafKind.UNDATED)
+        unread = MirrorLeaf.objects.filter(self.is_unread, vdn=self._vdn)
+        return unread.exclude(kind=LeafKind.UNDATED)
 
     def _count_everybody(self, facts: ListFacts) -> int | None:
         """Count all rows, those before the mirrored time and those within; store them. Return how

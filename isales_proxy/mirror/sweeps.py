@@ -64,6 +64,7 @@ _BATCH: Final = 8
 _MOST_PAUSE: Final = 60.0
 _MOST_TIMES: Final = 5000
 _CROWDED: Final = 0.9
+_MEAN_OVER: Final = 40  # calls
 _COMPARED_FOR: Final = timedelta(hours=24)
 
 
@@ -105,6 +106,8 @@ class Sweeper:
         self._led: int | None = None
         self._retiered_at: float | None = None
         self._rechecked_at = -float(tiers.HOURLY)
+        self._calls, self._waited = 0, 0.0
+        self._seconds_a_call = 0.0
 
     def step(self) -> float:
         """Do what is due next, and return after how many seconds to come again.
@@ -160,11 +163,13 @@ class Sweeper:
             self._retiered_at = None
             return 0.0
         self._retier_sometimes()
-        due = MirrorLeaf.objects.filter(vdn=self.vdn, due_at__lte=now)
-        leaves = list(due.exclude(kind=LeafKind.UNDATED).order_by("interval", "due_at")[:_BATCH])
+        leaves = self._list_due(now)
+        began, calls, waited = self.clocks.monotonic(), self._calls, self._waited
         for leaf in leaves:
             self._read(leaf)
         if leaves:
+            busy = self.clocks.monotonic() - began - (self._waited - waited)
+            self._note_pace(busy, self._calls - calls)
             self._failures = 0
             self.rounds.succeed()
             return 0.0
@@ -177,6 +182,31 @@ class Sweeper:
         if first is None:
             return _IDLE
         return min(max((first - self.clocks.now()).total_seconds(), 0.01), _IDLE)
+
+    def _list_due(self, now: datetime) -> list[MirrorLeaf]:
+        """List what to read next. While a round runs, half of it is what the round has not read:
+        in a large list what is near would else take all calls, and the round would not end."""
+        due = MirrorLeaf.objects.filter(vdn=self.vdn, due_at__lte=now)
+        due = due.exclude(kind=LeafKind.UNDATED)
+        leaves = list(due.order_by("interval", "due_at")[:_BATCH])
+        if self.rounds.log is not None and len(leaves) == _BATCH:
+            half = leaves[: _BATCH // 2]
+            others = due.filter(self.rounds.is_unread).exclude(pk__in=[leaf.pk for leaf in half])
+            unread = list(others.order_by("due_at")[: _BATCH - len(half)])
+            leaves = [*half, *unread] if unread else leaves
+        return leaves
+
+    def _note_pace(self, busy: float, calls: int) -> None:
+        """Take note of how long a call takes with what it brings, in seconds: a mean over some
+        dozens of calls."""
+        if calls and busy >= 0:
+            share = min(calls / _MEAN_OVER, 1.0)
+            self._seconds_a_call += share * (busy / calls - self._seconds_a_call)
+
+    def _get_calls_per_minute(self) -> float:
+        """Return what the budget allows, or what a slow vendor or machine leaves of it."""
+        allowed = float(self._budget.per_minute)
+        return min(allowed, 60 / self._seconds_a_call) if self._seconds_a_call > 0 else allowed
 
     def _take_over(self, epoch: int) -> None:
         """Begin to lead: what the former leader had in memory is made anew."""
@@ -279,7 +309,7 @@ class Sweeper:
         monotonic = self.clocks.monotonic()
         if self._retiered_at is not None and 0 <= monotonic - self._retiered_at < _RETIER:
             return
-        self.rounds.retier(self._budget.per_minute, self.reader.facts)
+        self.rounds.retier(self._get_calls_per_minute(), self.reader.facts)
         self._retiered_at = monotonic
         if self.rounds.log is None and not 0 <= monotonic - self._rechecked_at < tiers.HOURLY:
             self._rechecked_at = monotonic
@@ -307,7 +337,11 @@ class Sweeper:
 
     def _ask_within_budget(self, query: ReservationQuery) -> Page[Reservation]:
         """Ask the vendor within the budget. Raises NotLeading and ISalesError."""
-        if not self._budget.take() or not self.leadership.keep():
+        began = self.clocks.monotonic()
+        is_free = self._budget.take()
+        self._waited += self.clocks.monotonic() - began
+        self._calls += 1
+        if not is_free or not self.leadership.keep():
             raise NotLeading
         if self.leadership.epoch != self._led:
             raise NotLeading

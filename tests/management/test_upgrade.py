@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import Simulator
+from tests.support import starts
 from tests.support.workers import Site, at_scale, embedded
 
 pytestmark = pytest.mark.processes
@@ -29,3 +31,19 @@ def test_rows_from_before_the_layout_by_subject_survive_an_upgrade(site: Site) -
     site.manage("shell", "-v0", "-c", program)
     site.manage("migrate", "--check")
     assert "unbroken" in site.manage("verify_audit")
+
+
+@pytest.mark.parametrize("arguments", [["sweep"], ["run_stack", "--production"]])
+def test_a_database_without_its_migrations_is_named_in_a_sentence(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "VAR_DIR": str(tmp_path / "var"),
+        "SECRET_KEY": "a-key-of-fifty-characters-for-this-one-test-0123456789",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}",
+    }
+    ended = starts.run(["manage.py", *arguments], env)
+    assert ended.returncode == 1
+    assert "The database is not up to date" in ended.stderr
+    assert "Traceback" not in ended.stderr

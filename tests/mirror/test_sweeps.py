@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.models import Vdn
-from isales_proxy.models.mirror import MirrorRow, Phase
+from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, Phase
 from tests.support.mirror import AT, SweptVendor, make_row, to_ms
 
 
@@ -75,3 +75,25 @@ def test_whole_round_equals_the_vendor(vdn: Vdn, behaviour: dict[str, Any]) -> N
     vendor.run_round()
     assert_equal(vendor)
     assert MirrorRow.objects.filter(phase=Phase.GONE).count() == 1
+
+
+def test_slow_vendor_starves_no_part_of_the_list(vdn: Vdn) -> None:
+    vendor = SweptVendor(vdn, AT, page_cap=10)
+    vendor.CALL_SECONDS = 3.0
+    fill(vendor, 300)
+    state = vendor.run_round()
+    plain = 300 / 10 * vendor.CALL_SECONDS
+    assert (state.round_complete, state.round_reason) == (True, "")
+    assert state.round_ended_at
+    assert state.round_began_at
+    assert (state.round_ended_at - state.round_began_at).total_seconds() < 8 * plain
+    vendor.run(900)
+    leaves = MirrorLeaf.objects.filter(kind=LeafKind.TIME, interval__lt=3600)
+    late = [leaf for leaf in leaves if not leaf.as_of or _age(vendor, leaf) > 3 * leaf.interval]
+    assert len(leaves) > 10
+    assert late == []
+
+
+def _age(vendor: SweptVendor, leaf: MirrorLeaf) -> float:
+    assert leaf.as_of
+    return (vendor.clock.now - leaf.as_of).total_seconds()
