@@ -6,15 +6,20 @@ are logged, their long numbers masked.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import MutableMapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
+from django_structlog.signals import bind_extra_request_metadata
 
 from isales_proxy.client.redaction import mask_numbers
 
 # Loggers whose texts quote addresses.
 _QUOTING: Final = ("django.request", "django.security", "waitress")
+# Attribute of a request that has a line of its own.
+_LOGGED: Final = "has_log_line"
 
 
 def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
@@ -38,11 +43,35 @@ _SHARED: list[Any] = [
 ]
 
 
+class OneLineFilter(logging.Filter):
+    """Leaves one line to each request that was refused or could not be served.
+
+    `request_finished` has its status, so that Django's own line says nothing new. What is refused
+    before that (a foreign host name) is a warning without a traceback. A fault of ours keeps it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return False for a line that repeats `request_finished`."""
+        status = getattr(record, "status_code", HTTPStatus.INTERNAL_SERVER_ERROR)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR or not record.name.startswith("django."):
+            return True
+        record.exc_info = None
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        request = getattr(record, "request", None)
+        return record.name != "django.request" or not getattr(request, _LOGGED, False)
+
+
+def _mark(request: Any, **_more: Any) -> None:
+    setattr(request, _LOGGED, True)
+
+
 def configuration(*, debug: bool, level: str) -> dict[str, Any]:
     """Set structlog up and return the dictionary for Django's LOGGING.
 
     Development gets lines for people, production JSON.
     """
+    bind_extra_request_metadata.connect(_mark, dispatch_uid="dashboard.logs")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -67,7 +96,14 @@ def configuration(*, debug: bool, level: str) -> dict[str, Any]:
                 "processor": renderer,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "filters": {"one_line": {"()": OneLineFilter}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "lines",
+                "filters": ["one_line"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # The development server prints whole addresses; the request log has the path alone.

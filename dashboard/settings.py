@@ -381,6 +381,8 @@ LOGGING = logs.configuration(debug=DEBUG, level=log_level)
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 # One line a request, when it is answered.
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+# Answered on purpose, mostly since CC-iSales is away; a fault of ours is logged with its traceback.
+DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.WARNING
 # Names that strangers give to requests may be anybody's numbers: we give our own.
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False

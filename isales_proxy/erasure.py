@@ -15,10 +15,12 @@ from isales_proxy.accounts import form_drafts
 from isales_proxy.audit import services as audit
 from isales_proxy.exports import services as exports
 from isales_proxy.mirror import forgetting
-from isales_proxy.models import AuditAction
+from isales_proxy.models import AuditAction, CodeNote, TaskName
 from isales_proxy.outbound import recovery
+from isales_proxy.privacy import erased_fields
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import services as reservations
+from isales_proxy.write_backs import acknowledgements
 from isales_proxy.write_backs import services as write_backs
 
 FEWEST_DIGITS: Final = 5
@@ -31,20 +33,22 @@ class NoNumber(ValueError):
 @dataclass
 class Removed:
     """Counts of what was removed: reservations of the mirror, rows of call data, write-backs that
-    lost their number, exports, drafts of forms."""
+    lost their number, exports, drafts of forms, and other rows that lost it in a text."""
 
     reservations: int = 0
     call_data: int = 0
     write_backs: int = 0
     exports: int = 0
     drafts: int = 0
+    texts: int = 0
 
     @property
     def text(self) -> str:
         """One English line."""
         return (
             f"reservations: {self.reservations}, rows of call data: {self.call_data}, "
-            f"write-backs: {self.write_backs}, exports: {self.exports}, drafts: {self.drafts}"
+            f"write-backs: {self.write_backs}, exports: {self.exports}, drafts: {self.drafts}, "
+            f"texts of others: {self.texts}"
         )
 
 
@@ -64,12 +68,20 @@ def forget_number(
     removed = Removed()
     # An answer on disk is read before it is searched.
     recovery.recover(now)
+    acknowledgements.recover()
     for vdn_id in sorted(vdn_ids):
+        rows = forgetting.forget_number(vdn_id=vdn_id, digits=digits, now=now)
+        data = recovery.forget_number(vdn_id=vdn_id, digits=digits)
+        notes = sum(
+            erased_fields.remove_from_rows(table.objects.filter(vdn=vdn_id), digits)
+            for table in (CodeNote, TaskName)
+        )
         found = Removed(
-            reservations=forgetting.forget_number(vdn_id=vdn_id, number=digits, now=now),
-            call_data=recovery.forget_number(vdn_id=vdn_id, digits=digits),
+            reservations=rows.deleted,
+            call_data=data.deleted,
             write_backs=write_backs.forget_number(vdn_id=vdn_id, digits=digits, now=now),
             exports=exports.forget_number(vdn_id=vdn_id, digits=digits, now=now),
+            texts=rows.cleaned + data.cleaned + notes,
         )
         audit.record(
             AuditAction.NUMBER_FORGOTTEN,

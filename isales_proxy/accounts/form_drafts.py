@@ -180,7 +180,8 @@ def forget_number(digits: str) -> int:
     """Delete the drafts in which a number, given by its digits, was typed; return how many."""
     removed = 0
     for row in FormDraft.objects.iterator(chunk_size=100):
-        texts = (unquote_plus(_decrypt(row.body)), unquote_plus(row.address), row.notice)
+        addresses = (_decrypt(row.body), row.address, _decrypt(row.outcome))
+        texts = (*map(unquote_plus, addresses), row.notice)
         if any(masking.remove_number(text, digits) != text for text in texts):
             removed += FormDraft.objects.filter(pk=row.pk).delete()[0]
     return removed

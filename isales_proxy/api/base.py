@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.http import HttpResponsePermanentRedirect
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
-from django.utils.cache import add_never_cache_headers
+from django.utils.cache import add_never_cache_headers, get_conditional_response
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from pydantic import BaseModel, ConfigDict, Field
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -130,6 +133,18 @@ def paginate(request: Request, rows: Sequence[Row]) -> dict[str, Any]:
         "size": form.cleaned_data["size"],
         "results": form.cut(rows),
     }
+
+
+def hash_body(data: Any) -> str:
+    """Hash a body as it is sent."""
+    return hashlib.sha256(JSONRenderer().render(data)).hexdigest()
+
+
+def respond_unless_known(request: Request, response: Response, etag: str) -> HttpResponseBase:
+    """Return the response with its `ETag` (quoted), or 304 for a program that has the same."""
+    response["ETag"] = etag
+    found = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001
+    return response if found is None else found
 
 
 def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal, cast
 
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,21 +15,31 @@ from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
-from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, validate
+from isales_proxy.api.base import (
+    PageBody,
+    PersonalView,
+    ResponseBody,
+    hash_body,
+    respond_unless_known,
+    validate,
+)
 from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, list_messages
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.api.schema import (
     FOREIGN_VDN,
+    IF_NONE_MATCH,
     LINE,
     RETRY_AFTER,
     UNAVAILABLE_EXAMPLE,
+    UNCHANGED,
     VENDOR_FAILS,
+    etag_header,
     page_parameters,
     problem_example,
     problem_responses,
     text_parameter,
 )
-from isales_proxy.client.queries import MAX_AGENTS, MAX_TEXT
+from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_TEXT
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.form_fields import LONGEST_NUMBER
 from isales_proxy.models import CodeCategory
@@ -36,9 +47,14 @@ from isales_proxy.privacy import field_policies
 from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import NamedRange, ReservationFilter
+from isales_proxy.reservations.forms import (
+    LONGEST_CODES,
+    MOST_CODES,
+    NamedRange,
+    ReservationFilter,
+)
 from isales_proxy.reservations.pages import STATES
-from isales_proxy.reservations.query import SORT_KEYS, Source, SourceRefused, Tab
+from isales_proxy.reservations.query import SORT_KEYS, Cursor, Source, SourceRefused, Tab
 from isales_proxy.reservations.services import Gap
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.result_codes import services as result_codes
@@ -48,6 +64,8 @@ _TIME: Final = (
     r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
     r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?$"
 )
+_ADDRESS: Final = "https://callboard.example.org/api/v1/vdns/88/reservations/?source=mirror"
+_CURSOR: Final = r"^((none|[0-9]{1,17})-[0-9]{1,18})?$"
 _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 
 
@@ -66,7 +84,8 @@ _MIRROR_FILTERS: Final = [
     text_parameter(
         "code",
         "Result codes, comma-separated, with their leading zeros.",
-        pattern=r"^([0-9A-Za-z_-]{1,32}(,[0-9A-Za-z_-]{1,32}){0,9})?$",
+        maxLength=LONGEST_CODES,
+        pattern=f"^([0-9A-Za-z_-]{{1,32}}(,[0-9A-Za-z_-]{{1,32}}){{0,{MOST_CODES - 1}}})?$",
         examples=["00604"],
     ),
     _choice("category", "Side on which the reason of the result lies.", CodeCategory.values),
@@ -93,10 +112,16 @@ _MIRROR_FILTERS: Final = [
         Source.values,
     ),
     text_parameter(
-        "after",
-        "`next` of the page before: pages beyond row 10,000 in the order of the due time.",
-        pattern=r"^((none|[0-9]{1,17})-[0-9]{1,18})?$",
+        "jump",
+        "Begin at this time, in the order of the due time; without `page`.",
+        pattern=_TIME,
     ),
+    text_parameter(
+        "after",
+        "The row before the page, in the order of the due time, as `next` names it.",
+        pattern=_CURSOR,
+    ),
+    text_parameter("before", "The row after the page, as `previous` names it.", pattern=_CURSOR),
 ]
 _FILTERS: Final = [
     text_parameter(
@@ -176,6 +201,15 @@ VendorFields: Any = create_model(
 )
 
 
+_AS_OF_HEADER: Final = OpenApiParameter(
+    "X-As-Of",
+    {"type": "string", "format": "date-time"},
+    OpenApiParameter.HEADER,
+    description="`as_of`, also of an answer without a body.",
+    response=[200, 304],
+)
+_PASSING: Final = frozenset({"as_of", "age", "source"})
+"""Parts of a page that go on while its rows stay as they are."""
 _TIMES: Final = tuple(field.name for field in RESERVATION if field.holds is Content.TIME)
 
 
@@ -217,8 +251,13 @@ class ReservationPage(PageBody):
     )
     tab: Tab | None = Field(description="Part of the complete list.")
     sort: str = Field(description="Order in force; empty: the source's own.", examples=["due"])
-    next: str = Field(
-        description="Value of `after` for the next page where no page number serves; else empty."
+    next: str | None = Field(
+        description="Address of the next page of the same source; null on the last.",
+        examples=[f"{_ADDRESS}&page=3"],
+    )
+    previous: str | None = Field(
+        description="Address of the page before; null on the first.",
+        examples=[f"{_ADDRESS}&page=1"],
     )
     results: list[ReservationBody]
 
@@ -237,9 +276,18 @@ class Reservations(PersonalView):
             "page would show an older answer because CC-iSales is away, this answers the problem, "
             "with the older answer's time in `as_of`."
         ),
-        parameters=[*_FILTERS, RETRY_AFTER],
+        parameters=[
+            *_FILTERS,
+            RETRY_AFTER,
+            IF_NONE_MATCH,
+            etag_header(
+                "The same while rows, counts and completeness are; `as_of` and `age` go on."
+            ),
+            _AS_OF_HEADER,
+        ],
         responses={
             200: ReservationPage,
+            **UNCHANGED,
             **FOREIGN_VDN,
             **problem_responses({422: "A parameter is out of bounds; CC-iSales was not asked."}),
             **VENDOR_FAILS,
@@ -254,8 +302,11 @@ class Reservations(PersonalView):
             UNAVAILABLE_EXAMPLE,
         ],
     )
-    def get(self, request: Request, vdn_id: int) -> Response:
-        """List one page of reservations. Raises InvalidRequest and OnlyStaleAnswer."""
+    def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
+        """List one page of reservations, or answer 304 to a program that still has the same.
+
+        Raises InvalidRequest and OnlyStaleAnswer.
+        """
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         now = timezone.now()
         form = _get_form(request, scope)
@@ -282,10 +333,57 @@ class Reservations(PersonalView):
             revision=facts.counts.revision if facts else None,
             tab=facts.tab if facts else None,
             sort=facts.sort if facts else "",
-            next=str(facts.after) if facts and facts.after and facts.has_next else "",
+            next=_get_next(request, found),
+            previous=_get_previous(request, found),
             results=[],
         ).model_dump(mode="json")
-        return Response(page | {"results": _build_rows(found.rows, scope, shown_at)})
+        page["results"] = _build_rows(found.rows, scope, shown_at)
+        # A page that was read again and is the same is not sent again.
+        kept = {name: value for name, value in page.items() if name not in _PASSING}
+        answer = respond_unless_known(request, Response(page), f'W/"{hash_body(kept)}"')
+        if found.as_of is not None:
+            answer["X-As-Of"] = found.as_of.isoformat()
+        return answer
+
+
+def _get_next(request: Request, found: reservations.ReservationPage) -> str | None:
+    """Return the address of the next page.
+
+    In the order of the due time it begins after the last row of this one, so that rows which come
+    or go meanwhile move none out of the walk or into it twice.
+    """
+    number, facts = found.query.page, found.mirror
+    if facts is None:
+        more = number * found.query.size < found.total and number < MAX_PAGE
+        return _link(request, found, number + 1) if more else None
+    if not facts.has_next:
+        return None
+    number = number + 1 if facts.placed and number < MAX_PAGE else 1
+    return _link(request, found, number, after=facts.last)
+
+
+def _get_previous(request: Request, found: reservations.ReservationPage) -> str | None:
+    number, facts = found.query.page - 1, found.mirror
+    if not (number if facts is None else facts.has_previous):
+        return None
+    if facts is None or facts.before is None:
+        return _link(request, found, number)
+    return _link(request, found, number if facts.placed else 1, before=facts.before)
+
+
+def _link(
+    request: Request, found: reservations.ReservationPage, page: int, **cursor: Cursor | None
+) -> str:
+    """Return the address of another page of the same question and source."""
+    asked = request.query_params.copy()
+    asked["source"] = Source.LIVE if found.mirror is None else Source.MIRROR
+    asked["page"] = str(page)
+    for name in ("after", "before", "jump"):
+        asked.pop(name, None)
+    for name, row in cursor.items():
+        if row is not None:
+            asked[name] = str(row)
+    return f"{request.build_absolute_uri(request.path)}?{asked.urlencode()}"
 
 
 class CountsBody(ResponseBody):

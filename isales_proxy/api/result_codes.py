@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from django.http import HttpResponseBase
-from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import Field
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
-from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, require_nothing, validate
+from isales_proxy.api.base import (
+    PageBody,
+    PersonalView,
+    ResponseBody,
+    hash_body,
+    require_nothing,
+    respond_unless_known,
+    validate,
+)
 from isales_proxy.api.errors import InvalidRequest
 from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
 from isales_proxy.api.schema import (
     FOREIGN_VDN,
+    IF_NONE_MATCH,
     RETRY_AFTER,
     UNAVAILABLE_EXAMPLE,
+    UNCHANGED,
     VENDOR_FAILS,
+    etag_header,
     page_parameters,
     problem_responses,
 )
@@ -39,19 +47,6 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeMeaning
 from isales_proxy.result_codes.history import CodeChange
 
-_IF_NONE_MATCH: Final = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="The `ETag` of an answer that you still have: 304 while it is what you would get.",
-)
-_ETAG: Final = OpenApiParameter(
-    "ETag",
-    str,
-    OpenApiParameter.HEADER,
-    description="The same for equal answers alone, the counts of the last days included.",
-    response=[200, 304],
-)
 _PREVIEW: Final = OpenApiParameter(
     "preview",
     bool,
@@ -167,12 +162,11 @@ class ResultCodes(PersonalView):
             "Answered from our own table, also while CC-iSales is away. Both languages are there "
             "whatever yours is."
         ),
-        parameters=[_IF_NONE_MATCH, _ETAG],
-        responses={
-            200: ResultCodeList,
-            304: OpenApiResponse(description="What you have is what you would get."),
-            **FOREIGN_VDN,
-        },
+        parameters=[
+            IF_NONE_MATCH,
+            etag_header("The same for equal answers alone, the counts of the last days included."),
+        ],
+        responses={200: ResultCodeList, **UNCHANGED, **FOREIGN_VDN},
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
         """Answer the whole table, or 304 to a program that still has the same.
@@ -182,10 +176,7 @@ class ResultCodes(PersonalView):
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         response = _build_table(scope).respond()
         # Of the whole body, so that equal tags are equal bytes.
-        digest = hashlib.sha256(JSONRenderer().render(response.data)).hexdigest()
-        response["ETag"] = etag = quote_etag(digest)
-        found = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001
-        return found if found is not None else response
+        return respond_unless_known(request, response, quote_etag(hash_body(response.data)))
 
 
 class ResultCodesRefresh(PersonalView):

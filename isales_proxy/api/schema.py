@@ -85,6 +85,13 @@ def replayed_header(status: int) -> OpenApiParameter:
     )
 
 
+def etag_header(description: str) -> OpenApiParameter:
+    """Describe the header that `IF_NONE_MATCH` takes back."""
+    return OpenApiParameter(
+        "ETag", str, OpenApiParameter.HEADER, description=description, response=[200, 304]
+    )
+
+
 def problem_responses(descriptions: dict[int, str]) -> dict[Any, OpenApiResponse]:
     """Describe the problem answers of an operation: status → when it is given."""
     return {
@@ -135,6 +142,15 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "It is yours alone, in this VDN.",
     examples=[OpenApiExample("a UUID", value="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e")],
 )
+IF_NONE_MATCH: Final = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of an answer that you still have: 304 while it is what you would get.",
+)
+UNCHANGED: Final[dict[Any, OpenApiResponse]] = {
+    304: OpenApiResponse(description="What you have is what you would get.")
+}
 FOREIGN_VDN: Final = problem_responses({404: "No such VDN, or none of yours."})
 VENDOR_FAILS: Final = problem_responses(
     {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,8 @@ _LONGEST_REASON: Final = 400
 _FILE_MODE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
 _FACTS: Final = "facts"
+# What may part the digits of a number.
+_SEPARATORS: Final = re.compile(rb"[ ().\-]+")
 
 queued = Signal()
 """Sent after an export was queued: a worker should look."""
@@ -233,7 +236,8 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
         except DecryptionFailed:
             question = ""
         is_written = job.state == ExportState.DONE and _contains(job, digits)
-        if is_written or masking.remove_number(question, digits) != question:
+        told = (question, job.reason)
+        if is_written or any(masking.remove_number(text, digits) != text for text in told):
             _get_path(job).unlink(missing_ok=True)
             removed += jobs.filter(pk=job.pk).delete()[0]
     if again:
@@ -258,6 +262,7 @@ def _contains(job: ExportJob, digits: str) -> bool:
 def _find_in(file: IO[bytes], digits: str) -> bool:
     wanted, tail = digits.encode(), b""
     while part := file.read(_READ_BYTES):
+        part = _SEPARATORS.sub(b"", part)
         if wanted in tail + part:
             return True
         tail = part[-len(wanted) :]

@@ -8,20 +8,24 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import transaction
 from django.db.models import Count, DateTimeField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from isales_proxy.audit import services as audit
+from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.core import encryption
 from isales_proxy.core.settings import get_retention_settings
+from isales_proxy.mirror.row_keys import compute_row_fingerprint
 from isales_proxy.models import (
     AuditAction,
+    MirrorAgent,
     MirrorCount,
     MirrorLeaf,
     MirrorLook,
@@ -29,9 +33,12 @@ from isales_proxy.models import (
     MirrorRow,
     MirrorState,
     MirrorSuppression,
+    MirrorTask,
     MirrorVersion,
     Phase,
 )
+from isales_proxy.privacy import erased_fields, masking
+from isales_proxy.privacy.field_policies import RESERVATION, Content
 from isales_proxy.privacy.phone_numbers import get_digits
 
 _PURPOSE: Final = "forgotten-number"
@@ -40,60 +47,102 @@ _FILTER_SECONDS: Final = 10.0
 _PART: Final = 500
 _ENDED: Final = (Phase.CALLED, Phase.ANSWERED, Phase.FAILED)
 
-_filters: dict[int, tuple[float, Callable[[str], bool] | None]] = {}
+_FEWEST_DIGITS: Final = 5
+_NUMBERS: Final = tuple(field.name for field in RESERVATION if field.holds is Content.NUMBER)
+_TEXTS: Final = tuple(
+    field.name for field in RESERVATION if field.holds in {Content.TEXT, Content.CODE}
+)
+
+R = TypeVar("R", bound=Reservation)
+
+
+class ForgottenNumbers:
+    """The numbers that were forgotten in a VDN, known by their hashes; false where there is none.
+
+    Numbers of equal digits are one.
+    """
+
+    def __init__(self, digests: frozenset[str]) -> None:
+        self._digests = digests
+        self._keys = encryption.derive_all_keys(_PURPOSE) if digests else ()
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def matches(self, number: str) -> bool:
+        """Return True for a number that was forgotten."""
+        return self._holds(get_digits(number)) if self._digests else False
+
+    def clean_text(self, text: str) -> str:
+        """Return the text without forgotten numbers."""
+        return masking.replace_numbers(text, self._holds) if self._digests else text
+
+    def clean(self, record: R) -> R:
+        """Return a reservation of another number without them; the same where it has none."""
+        if not self._digests:
+            return record
+        values = record.__dict__.copy()
+        for name in _NUMBERS:
+            if values[name] and self.matches(values[name]):
+                values[name] = None
+        for name in _TEXTS:
+            if values[name]:
+                values[name] = self.clean_text(values[name])
+        return record if values == record.__dict__ else create_reservation(type(record), values)
+
+    def _holds(self, digits: str) -> bool:
+        return len(digits) >= _FEWEST_DIGITS and any(
+            _hash(key, digits) in self._digests for key in self._keys
+        )
+
+
+_filters: dict[int, tuple[float, ForgottenNumbers]] = {}
 _lock = threading.Lock()
 
 
-def is_suppressed(vdn_id: int) -> Callable[[str], bool]:
-    """Return a function: a called number → True if it was forgotten in this VDN.
-
-    Numbers of equal digits are one. The hashes are read once, here: make one for each transaction.
-    """
+def load_forgotten(vdn_id: int) -> ForgottenNumbers:
+    """Load the forgotten numbers of a VDN: once for each transaction."""
     found = MirrorSuppression.objects.filter(vdn_id=vdn_id)
-    forgotten = frozenset(found.values_list("digest", flat=True))
-    if not forgotten:
-        return lambda _number: False
-    keys = encryption.derive_all_keys(_PURPOSE)
-
-    def find(number: str) -> bool:
-        digits = get_digits(number)
-        return bool(digits) and any(_hash(key, digits) in forgotten for key in keys)
-
-    return find
+    return ForgottenNumbers(frozenset(found.values_list("digest", flat=True)))
 
 
 def _hash(key: bytes, digits: str) -> str:
     return hmac.new(key, digits.encode(), sha256).hexdigest()
 
 
-def get_filter(vdn_id: int) -> Callable[[str], bool] | None:
-    """Return `is_suppressed` as this process read it at most `_FILTER_SECONDS` ago; None where no
-    number was forgotten."""
+def get_forgotten(vdn_id: int) -> ForgottenNumbers:
+    """Return the forgotten numbers as this process read them at most `_FILTER_SECONDS` ago."""
     now = time.monotonic()
     with _lock:
         kept = _filters.get(vdn_id)
     if kept is None or not 0 <= now - kept[0] < _FILTER_SECONDS:
-        has_any = MirrorSuppression.objects.filter(vdn_id=vdn_id).exists()
-        kept = now, is_suppressed(vdn_id) if has_any else None
+        kept = now, load_forgotten(vdn_id)
         with _lock:
             _filters[vdn_id] = kept
     return kept[1]
 
 
 def clear_memory() -> None:
-    """Forget what `get_filter` has read."""
+    """Forget what `get_forgotten` has read."""
     with _lock:
         _filters.clear()
 
 
-def forget_number(*, vdn_id: int, number: str, now: datetime) -> int:
-    """Delete the reservations of a called number from the mirror of a VDN, and keep it out of later
-    sweeps; return how many rows.
+@dataclass(frozen=True)
+class ForgottenRows:
+    """Reservations that were deleted, and other rows that lost the number in a text."""
 
-    Its digits decide. A row that had the number once and has another by now loses it in its
-    history alone.
+    deleted: int
+    cleaned: int
+
+
+def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
+    """Delete the reservations of a called number, given by its digits, from the mirror of a VDN,
+    take it out of the others, and keep it out of later sweeps.
+
+    A row that had the number once and has another by now loses it in its history alone. The rows
+    are looked through without a lock: after the first transaction no sweep stores it any more.
     """
-    digits = get_digits(number)
     with transaction.atomic():
         _lock_mirror(vdn_id)
         MirrorSuppression.objects.get_or_create(
@@ -101,13 +150,33 @@ def forget_number(*, vdn_id: int, number: str, now: datetime) -> int:
             digest=_hash(encryption.derive_key(_PURPOSE), digits),
             defaults={"at": now},
         )
-        rows = MirrorRow.objects.for_vdn(vdn_id).exclude(called_no=None)
-        removed = _delete_rows(vdn_id, _find_number(rows, digits), now)
-        versions = MirrorVersion.objects.filter(vdn=vdn_id).exclude(called_no=None)
-        for part in _split(_find_number(versions, digits)):
-            MirrorVersion.objects.filter(pk__in=part).update(called_no=None)
     clear_memory()
-    return removed
+    rows = MirrorRow.objects.for_vdn(vdn_id)
+    keys = _find_number(rows.exclude(called_no=None), digits)
+    with transaction.atomic():
+        _lock_mirror(vdn_id)
+        _delete_rows(vdn_id, keys, now)
+    cleaned = 0
+    for part in _split(erased_fields.find_rows(rows, digits)):
+        with transaction.atomic():
+            _lock_mirror(vdn_id)
+            for row in rows.filter(pk__in=part).select_related("agent", "task"):
+                if names := erased_fields.remove_number(row, digits):
+                    # The next answer is compared without the number, too.
+                    row.fingerprint = compute_row_fingerprint(row)
+                    row.save(update_fields=[*names, "fingerprint"])
+                    cleaned += 1
+    names_of_vdn = Q(agent__vdn=vdn_id) | Q(task__vdn=vdn_id)
+    for others in (
+        MirrorVersion.objects.filter(vdn=vdn_id),
+        MirrorAgent.objects.filter(vdn=vdn_id),
+        MirrorTask.objects.filter(vdn=vdn_id),
+        MirrorName.objects.filter(names_of_vdn),
+    ):
+        cleaned += erased_fields.remove_from_rows(others, digits)
+    if cleaned:
+        _increase_revision(vdn_id, now)
+    return ForgottenRows(len(keys), cleaned)
 
 
 def purge(now: datetime) -> int:
@@ -159,11 +228,15 @@ def _delete_rows(vdn_id: int, keys: list[int], now: datetime) -> int:
         MirrorVersion.objects.filter(row__in=part).delete()
         rows.delete()
     if keys:
-        at = Value(now, DateTimeField())
-        MirrorState.objects.filter(vdn=vdn_id).update(
-            revision=F("revision") + 1, revised_at=Greatest(Coalesce("revised_at", at), at)
-        )
+        _increase_revision(vdn_id, now)
     return len(keys)
+
+
+def _increase_revision(vdn_id: int, now: datetime) -> None:
+    at = Value(now, DateTimeField())
+    MirrorState.objects.filter(vdn=vdn_id).update(
+        revision=F("revision") + 1, revised_at=Greatest(Coalesce("revised_at", at), at)
+    )
 
 
 def _find_number(found: QuerySet[Any], digits: str) -> list[int]:

@@ -4,17 +4,24 @@ without a version of any row. The leader of a VDN's mirror is the only writer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
 from isales_proxy.client.records import Reservation
+from isales_proxy.mirror.forgetting import load_forgotten
 from isales_proxy.models.mirror import OPEN_END, MirrorAgent, MirrorName, MirrorTask
 
 _AgentFacts = tuple[str, str]
 _TaskFacts = tuple[str, str, str]
+_Agents = dict[str, set[_AgentFacts]]
+_Tasks = dict[str, set[_TaskFacts]]
+# What could be a phone number.
+_LONG: Final = re.compile(r"(?:[0-9][^0-9]{0,2}){5}")
 
 
 @dataclass
@@ -51,7 +58,7 @@ def store_names(
     known = _known.get(vdn_id)
     if known is None or known.epoch != epoch:
         known = _KnownNames(epoch)
-    agents, tasks = _collect(records)
+    agents, tasks = _clean(vdn_id, *_collect(records))
     fresh = _KnownNames(epoch, dict(known.agents), dict(known.tasks))
     changed = _store_agents(vdn_id, agents, fresh, known_from)
     changed = _store_tasks(vdn_id, tasks, fresh, known_from) or changed
@@ -65,11 +72,33 @@ def store_names(
     )
 
 
+def _clean(vdn_id: int, agents: _Agents, tasks: _Tasks) -> tuple[_Agents, _Tasks]:
+    """Return the names without forgotten numbers."""
+    long = [name for facts in agents.values() for _account, name in facts if _LONG.search(name)]
+    long += [
+        fact
+        for facts in tasks.values()
+        for each in facts
+        for fact in each[1:]
+        if _LONG.search(fact)
+    ]
+    if not long or not (forgotten := load_forgotten(vdn_id)):
+        return agents, tasks
+    clean = forgotten.clean_text
+    return (
+        {key: {(key, clean(name)) for _key, name in facts} for key, facts in agents.items()},
+        {
+            key: {(key, clean(name), clean(status)) for _key, name, status in facts}
+            for key, facts in tasks.items()
+        },
+    )
+
+
 def _collect(
     records: Iterable[Reservation],
-) -> tuple[dict[str, set[_AgentFacts]], dict[str, set[_TaskFacts]]]:
-    agents: dict[str, set[_AgentFacts]] = {}
-    tasks: dict[str, set[_TaskFacts]] = {}
+) -> tuple[_Agents, _Tasks]:
+    agents: _Agents = {}
+    tasks: _Tasks = {}
     for record in records:
         account, task_id = record.user_account, record.task_id
         if account is not None:
@@ -80,9 +109,7 @@ def _collect(
     return agents, tasks
 
 
-def _store_agents(
-    vdn_id: int, agents: dict[str, set[_AgentFacts]], known: _KnownNames, known_from: datetime
-) -> bool:
+def _store_agents(vdn_id: int, agents: _Agents, known: _KnownNames, known_from: datetime) -> bool:
     missing = [account for account in agents if account not in known.agents]
     if missing:
         _load_agents(vdn_id, missing, known)
@@ -109,9 +136,7 @@ def _store_agents(
     return changed
 
 
-def _store_tasks(
-    vdn_id: int, tasks: dict[str, set[_TaskFacts]], known: _KnownNames, known_from: datetime
-) -> bool:
+def _store_tasks(vdn_id: int, tasks: _Tasks, known: _KnownNames, known_from: datetime) -> bool:
     missing = [task_id for task_id in tasks if task_id not in known.tasks]
     if missing:
         _load_tasks(vdn_id, missing, known)

@@ -19,8 +19,8 @@ from django.db.models import Q
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.mirror import names
 from isales_proxy.mirror.changes import PendingWrites, RowChange
-from isales_proxy.mirror.forgetting import is_suppressed
-from isales_proxy.mirror.row_keys import KeyedRecord, assign_keys
+from isales_proxy.mirror.forgetting import load_forgotten
+from isales_proxy.mirror.row_keys import KeyedRecord, assign_keys, compute_fingerprint
 from isales_proxy.models.mirror import (
     LeafKind,
     MirrorLeaf,
@@ -253,13 +253,15 @@ class _Comparison:
     ) -> None:
         rows = MirrorRow.objects.for_vdn(self._state.pk).filter(key__in=different)
         stored = {row.key: row for row in rows}
-        # Asked only here: a row that is stored as it was answered is not forgotten.
-        forgotten = is_suppressed(self._state.pk)
+        # Asked only here: a row that is stored as it was answered holds no forgotten number.
+        forgotten = load_forgotten(self._state.pk)
         for key in different:
             keyed, row = answered[key], stored.get(key)
-            record = keyed.record
-            if forgotten(record.called_no or ""):
+            if forgotten.matches(keyed.record.called_no or ""):
                 continue
+            record = forgotten.clean(keyed.record)
+            if record is not keyed.record:
+                keyed = KeyedRecord(record, compute_fingerprint(record))
             fields = split_record(record)
             fields["agent_id"] = keys.agents.get(record.user_account or "")
             fields["task_id"] = keys.tasks.get(record.task_id or "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.models.mirror import MirrorRow
@@ -21,7 +21,8 @@ _COMPARED: Final = (
     "result", "busi_result", "task_id", "user_account",
 )  # fmt: skip
 _get_compared: Final = itemgetter(*_COMPARED)
-_get_times: Final = itemgetter("appoint_time", "begin_time", "end_time", "create_time")
+_TIMES: Final = ("appoint_time", "begin_time", "end_time", "create_time")
+_get_times: Final = itemgetter(*_TIMES)
 _STABLE: Final = ("create_time", "called_no", "task_id", "call_type")
 
 
@@ -71,7 +72,18 @@ def retire_key(row: MirrorRow) -> str:
 
 def compute_fingerprint(record: Reservation) -> bytes:
     """Return a digest of all fields but the names of agent and task and the task's status."""
-    values = record.__dict__
+    return _digest(record.__dict__)
+
+
+def compute_row_fingerprint(row: MirrorRow) -> bytes:
+    """Return the fingerprint of the record that a row, whose agent and task are loaded, keeps."""
+    values = {name: getattr(row, name, None) for name in (*_COMPARED, *_TIMES)}
+    values["task_id"] = row.task.task_id if row.task else None
+    values["user_account"] = row.agent.account if row.agent else None
+    return _digest(values)
+
+
+def _digest(values: Mapping[str, Any]) -> bytes:
     # One repr of all: this is half of what comparing an unchanged row costs.
     times = [moment and moment.timestamp() for moment in _get_times(values)]
     text = repr((_get_compared(values), times))

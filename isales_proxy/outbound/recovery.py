@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +16,7 @@ from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.storage import FILE_PREFIX, settle, settle_unstored, store_bytes
-from isales_proxy.privacy import masking
+from isales_proxy.privacy import erased_fields
 from isales_proxy.privacy.phone_numbers import get_digits
 
 log = structlog.get_logger("isales")
@@ -73,26 +74,30 @@ def purge(now: datetime | None = None) -> int:
     return total
 
 
-def forget_number(*, vdn_id: int, digits: str) -> int:
+@dataclass(frozen=True)
+class ForgottenCallData:
+    """Rows of call data that were deleted, and other rows and requests that lost the number."""
+
+    deleted: int
+    cleaned: int
+
+
+def forget_number(*, vdn_id: int, digits: str) -> ForgottenCallData:
     """Delete the rows of call data of a called number, given by its digits, and take it out of the
-    other rows and the answers of a VDN; return how many rows were deleted."""
-    deleted = 0
-    for row in CallDatum.objects.for_vdn(vdn_id).defer("batch__raw").iterator(chunk_size=500):
-        if any(get_digits(number) == digits for number in row.numbers):
-            row.delete()
-            deleted += 1
-            continue
-        names = ("call_data", "ie_data", "raw")
-        without = {name: masking.remove_number(getattr(row, name), digits) for name in names}
-        if any(without[name] != getattr(row, name) for name in names):
-            CallDatum.objects.filter(pk=row.pk).update(**without)
+    other rows, the requests and the answers of a VDN."""
+    rows = CallDatum.objects.for_vdn(vdn_id)
+    its = [
+        key
+        for key, text in rows.order_by().values_list("pk", "phone_numbers").iterator()
+        if any(get_digits(number) == digits for number in text.split("\n"))
+    ]
+    for start in range(0, len(its), _BATCHES_PER_TRANSACTION):
+        CallDatum.objects.filter(pk__in=its[start : start + _BATCHES_PER_TRANSACTION]).delete()
+    cleaned = erased_fields.remove_from_rows(rows, digits)
+    # One at a time: an answer has up to some megabytes.
     batches = CallDataBatch.objects.for_vdn(vdn_id)
-    for key in list(batches.exclude(raw=None).values_list("pk", flat=True)):
-        # One at a time: an answer has up to some megabytes.
-        raw = bytes(batches.values_list("raw", flat=True).get(pk=key) or b"")
-        if (without_number := masking.remove_number(raw, digits)) != raw:
-            batches.filter(pk=key).update(raw=without_number)
-    return deleted
+    cleaned += erased_fields.remove_from_rows(batches, digits, chunk=1)
+    return ForgottenCallData(len(its), cleaned)
 
 
 def _recover_file(name: str) -> None:

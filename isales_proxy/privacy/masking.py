@@ -29,6 +29,9 @@ _CUSTOMER_ID: Final = re.compile(
 
 _REMOVED: Final = number_rules.MASK * 3
 _BETWEEN: Final = r"[ ().\-]{0,2}"
+_DIGITS: Final = re.compile(r"[0-9]+")
+_NUMBER_RUN: Final = re.compile(rf"[0-9]+(?:{_BETWEEN}[0-9]+)*")
+_MOST_DIGITS: Final = 32
 
 R = TypeVar("R", bound=Reservation)
 OwnNumbers = tuple[str, ...]
@@ -162,6 +165,28 @@ def remove_number(value: Any, digits: str) -> Any:
         case list() | tuple():
             return [remove_number(inner, digits) for inner in value]
     return value
+
+
+def replace_numbers(text: str, is_wanted: Callable[[str], bool]) -> str:
+    """Return a text without the numbers for whose digits `is_wanted` is True: for numbers that are
+    not known, where `remove_number` takes out one that is."""
+    for run in reversed([*_NUMBER_RUN.finditer(text)]):
+        parts = [part.span() for part in _DIGITS.finditer(text, *run.span())]
+        end = len(parts)
+        while end:
+            # The parts that end here and make a number, the most of them first.
+            digits = ""
+            starts = {}
+            for position in range(end - 1, -1, -1):
+                digits = text[slice(*parts[position])] + digits
+                if len(digits) > _MOST_DIGITS:
+                    break
+                starts[position] = digits
+            begin = next((each for each in reversed(starts) if is_wanted(starts[each])), None)
+            if begin is not None:
+                text = text[: parts[begin][0]] + _REMOVED + text[parts[end - 1][1] :]
+            end = end - 1 if begin is None else begin
+    return text
 
 
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:

@@ -54,8 +54,8 @@ from isales_proxy.reservations.query import (
 _TIMES: Final = ("begin", "end", "range")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,32}")
-_MOST_CODES: Final = 20
-_LONGEST_CODES: Final = 400
+MOST_CODES: Final = 20
+LONGEST_CODES: Final = 400
 _PARAMETERS: Final = {
     "text": "q",
     "codes": "code",
@@ -109,14 +109,14 @@ class CodesField(PlainTextField):
     """Result codes, comma-separated; leading zeros count."""
 
     def __init__(self) -> None:
-        super().__init__(_("Result code"), max_length=_LONGEST_CODES)
+        super().__init__(_("Result code"), max_length=LONGEST_CODES)
 
     def clean(self, value: Any) -> Any:
         codes = [text.strip() for text in super().clean(value).split(",") if text.strip()]
-        if len(codes) > _MOST_CODES or not all(map(_CODE.fullmatch, codes)):
+        if len(codes) > MOST_CODES or not all(map(_CODE.fullmatch, codes)):
             raise ValidationError(
                 _("Enter result codes of digits, at most %(most)s, with commas between them."),
-                params={"most": _MOST_CODES},
+                params={"most": MOST_CODES},
             )
         return ",".join(dict.fromkeys(codes))
 

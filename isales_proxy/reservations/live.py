@@ -6,6 +6,7 @@ Follows "Querying the List of Reserved Outbound Call Tasks".
 
 from __future__ import annotations
 
+import operator
 import threading
 from array import array
 from collections import deque
@@ -290,18 +291,21 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
 
 
 def _drop_forgotten_rows(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[Reservation, ...]:
-    is_forgotten = forgetting.get_filter(scope.vdn.pk)
-    if is_forgotten is None:
+    """Return the rows without those of forgotten numbers, and without these numbers in others."""
+    forgotten = forgetting.get_forgotten(scope.vdn.pk)
+    if not forgotten:
         return rows
-    return tuple(row for row in rows if not (row.called_no and is_forgotten(row.called_no)))
+    kept = (row for row in rows if not (row.called_no and forgotten.matches(row.called_no)))
+    return tuple(map(forgotten.clean, kept))
 
 
 def _drop_forgotten(scope: Scope, page: Page[Reservation]) -> Page[Reservation]:
-    """Return the page without the rows of forgotten numbers, which CC-iSales may still list."""
+    """Return the page without what CC-iSales still lists of forgotten numbers."""
     kept = _drop_forgotten_rows(scope, page.items)
-    if len(kept) == len(page.items):
+    if len(kept) == len(page.items) and all(map(operator.is_, kept, page.items)):
         return page
-    return replace(page, items=kept, total=max(0, page.total - len(page.items) + len(kept)))
+    total = max(0, page.total - len(page.items) + len(kept))
+    return replace(page, items=kept, total=total, digest="")
 
 
 def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
@@ -333,13 +337,15 @@ def clear_memory() -> None:
 
 
 def clear_caches() -> None:
-    """Delete every cached page and row, in the memory of this process or in Redis."""
+    """Delete every cached page and row, in the memory of this process or in Redis, and the names of
+    agents and tasks in Redis."""
     clear_memory()
-    for room, prefix in (("answers", "page:"), ("answers", "fragment:"), ("rows", "")):
+    places = (("answers", "page:"), ("answers", "fragment:"), ("rows", ""), ("default", "names:"))
+    for room, prefix in places:
         kept = caches[room]
         if isinstance(kept, ForgivingRedisCache):
             kept.delete_prefix(prefix)
-        else:
+        elif room != "default":
             kept.clear()
 
 
@@ -418,9 +424,8 @@ def _filter_number(
 
 def _get_cached(scope: Scope, appoint_id: str) -> FoundReservation | None:
     cached: FoundReservation | None = caches["rows"].get(_get_row_key(scope, appoint_id))
-    if cached is None or not _drop_forgotten_rows(scope, (cached.row,)):
-        return None
-    return cached
+    rows = () if cached is None else _drop_forgotten_rows(scope, (cached.row,))
+    return None if cached is None or not rows else replace(cached, row=rows[0])
 
 
 def _get_row_key(scope: Scope, appoint_id: str) -> str:

@@ -116,12 +116,14 @@ def read_page(
         refused_sort=order.refused,
         after=last.cursor if deep and last else None,
         before=first.cursor if jumped and first else None,
+        last=last.cursor if last and order.key == "due" else None,
         placed=placed,
         has_next=past < total if reader.has_more is None else backwards or reader.has_more,
         has_previous=(
-            asked.page > 1 if reader.has_more is None or not backwards else reader.has_more
-        )
-        or (not placed and bool(rows)),
+            reader.has_more
+            if backwards and reader.has_more is not None
+            else asked.page > 1 or (not placed and bool(rows))
+        ),
         seen=seen,
         changed=reader.count_changed(),
     )

@@ -60,8 +60,9 @@ class MirrorFacts:
 
     `sort` is in force, `refused_sort` the key asked for that would take too long, and `sortable`
     the keys that would not. `after` and `before` begin the next and the previous page; None where
-    a page number does. `placed` is False where the number of the page is not known. `seen` is the
-    revision that the person has seen, and `changed` the rows that are newer.
+    a page number does. `last` is the last row of a page in the order of the due time. `placed` is
+    False where the number of the page is not known. `seen` is the revision that the person has
+    seen, and `changed` the rows that are newer.
     """
 
     tab: Tab
@@ -71,6 +72,7 @@ class MirrorFacts:
     refused_sort: str = ""
     after: Cursor | None = None
     before: Cursor | None = None
+    last: Cursor | None = None
     placed: bool = True
     has_next: bool = False
     has_previous: bool = False

@@ -25,8 +25,8 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import IntermediateResult
 from isales_proxy.core import encryption
 from isales_proxy.core.settings import get_retention_settings
-from isales_proxy.models import AuditAction, WriteBack, WriteBackState
-from isales_proxy.privacy import masking
+from isales_proxy.models import AuditAction, WriteBack, WriteBackAttempt, WriteBackState
+from isales_proxy.privacy import erased_fields, masking
 from isales_proxy.privacy.phone_numbers import get_digits
 from isales_proxy.vendor import vendor_use
 from isales_proxy.write_backs import prefill
@@ -210,29 +210,28 @@ def purge(now: datetime) -> int:
 def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
     """Take a called number, given by its digits, out of the write-backs of a VDN; their outcomes
     stay. Those that wait are cancelled, also one that is being sent. Return how many."""
-    changed = 0
+    changed = set()
     with transaction.atomic():
         lock_vdn(vdn_id)
         for row in WriteBack.objects.for_vdn(vdn_id).iterator(chunk_size=500):
             is_its = get_digits(row.phone_number) == digits
-            body = masking.remove_number(row.body, digits)
+            names = erased_fields.remove_number(row, digits)
             if is_its:
-                body.pop(_PHONE_NUMBER, None)
-            if not is_its and body == row.body:
+                row.body.pop(_PHONE_NUMBER, None)
+            if not names:
                 continue
-            row.body, row.problem = body, masking.remove_number(row.problem, digits)
-            if is_its:
-                row.phone_number = ""
-            if row.state == WriteBackState.WAITING:
+            if row.state == WriteBackState.WAITING and {"phone_number", "body"} & {*names}:
                 mark_lost(row, now)
                 row.state, row.finished_at = WriteBackState.CANCELLED, now
                 row.claimed_until, row.claimed_by = None, ""
             row.save()
-            for attempt in row.journal.exclude(problem=""):
-                attempt.problem = masking.remove_number(attempt.problem, digits)
-                attempt.save(update_fields=["problem"])
-            changed += 1
-    return changed
+            changed.add(row.pk)
+        attempts = WriteBackAttempt.objects.filter(write_back__vdn=vdn_id)
+        for attempt in attempts.exclude(problem="").iterator(chunk_size=500):
+            if names := erased_fields.remove_number(attempt, digits):
+                attempt.save(update_fields=names)
+                changed.add(attempt.write_back_id)
+    return len(changed)
 
 
 def _add_number(scope: Scope, result: IntermediateResult, number_of: str) -> IntermediateResult:

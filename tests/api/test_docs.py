@@ -87,7 +87,8 @@ def test_the_example_tells_what_was_refused(place: Place) -> None:
 
 
 def test_the_tables_are_those_of_the_code(as_role: Any) -> None:
-    told = set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE))
+    scopes = TEXT.partition("## Scopes")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| `(\w+)` \|", scopes, re.MULTILINE))
     assert told == {scope.value for scope in TokenScope}
     rates = configured.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
     for kind, words in (("token_read", "reads"), ("token_write", "writes")):

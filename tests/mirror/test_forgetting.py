@@ -16,7 +16,7 @@ from django.utils import timezone
 from isales_proxy import retention
 from isales_proxy.accounts import form_drafts
 from isales_proxy.exports import services as exports
-from isales_proxy.mirror.forgetting import is_suppressed
+from isales_proxy.mirror.forgetting import load_forgotten
 from isales_proxy.models import (
     AuditAction,
     AuditEvent,
@@ -92,7 +92,7 @@ def test_forgotten_number_is_nowhere_and_stays_away(
     told = forget(f"65 9123-{NUMBER[-4:]}", "--vdn", "88", "--yes", "--reason", f"asked by {plus}")
     assert told == (
         "Forgotten. Removed: reservations: 1, rows of call data: 1, write-backs: 2, exports: 1,"
-        " drafts: 1."
+        " drafts: 1, texts of others: 2."
     )
     assert NUMBER not in stored()
     assert not ExportJob.objects.exists()
@@ -102,8 +102,8 @@ def test_forgotten_number_is_nowhere_and_stays_away(
     assert states == {"a": WriteBackState.DELIVERED, "b": WriteBackState.CANCELLED}
     assert MirrorRow.objects.get().called_no == "70009"
     assert MirrorCount.objects.get().rows == 0
-    find = is_suppressed(88)
-    assert (find(plus), find(NUMBER), find("70009"), is_suppressed(89)(plus)) == (
+    find = load_forgotten(88).matches
+    assert (find(plus), find(NUMBER), find("70009"), load_forgotten(89).matches(plus)) == (
         True, True, False, False,
     )  # fmt: skip
     # The next sweep does not bring it back.

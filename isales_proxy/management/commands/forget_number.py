@@ -19,7 +19,8 @@ class Command(BaseCommand):
 
     help = (
         "Forget a called number: reservations of the mirror, call data, caches, exports and drafts"
-        " are deleted, write-backs keep their outcome without it; no later sweep brings it back."
+        " are deleted, write-backs keep their outcome without it, other texts lose it; no later"
+        " sweep brings it back."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,205 @@
+"""Fields that may hold somebody's phone number, and what becomes of them when it is forgotten.
+
+The one list for `erasure`. Every field of text of every table is in it, or is exempt with its
+reason: a test walks through the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Final
+
+from django.db import models, transaction
+
+from isales_proxy.privacy import masking
+from isales_proxy.privacy.phone_numbers import get_digits
+
+
+class Erasure(Enum):
+    """What becomes of a field that holds the number."""
+
+    NUMBER = auto()
+    """It is emptied where its digits are the number's."""
+    TEXT = auto()
+    """The number is taken out of the text, JSON or bytes."""
+    ROW = auto()
+    """Its subject deletes the row; some are encrypted."""
+
+
+_CONTENTS: Final[Mapping[str, Erasure]] = {
+    "called_no": Erasure.NUMBER,
+    "caller_no": Erasure.NUMBER,
+    "call_type": Erasure.TEXT,
+    "call_flag": Erasure.TEXT,
+    "fail_code": Erasure.TEXT,
+    "result": Erasure.TEXT,
+    "busi_result": Erasure.TEXT,
+}
+
+ERASED: Final[Mapping[str, Mapping[str, Erasure]]] = {
+    "MirrorRow": {**_CONTENTS, "called_no": Erasure.ROW},
+    "MirrorVersion": _CONTENTS,
+    "MirrorAgent": {"name": Erasure.TEXT},
+    "MirrorTask": {"name": Erasure.TEXT, "status": Erasure.TEXT},
+    "MirrorName": {"name": Erasure.TEXT, "status": Erasure.TEXT},
+    "TaskName": {"name": Erasure.TEXT},
+    "CallDatum": {
+        "phone_numbers": Erasure.ROW,
+        "caller_number": Erasure.NUMBER,
+        "call_data": Erasure.TEXT,
+        "ie_data": Erasure.TEXT,
+        "raw": Erasure.TEXT,
+    },
+    "CallDataBatch": {
+        "reason": Erasure.TEXT,
+        "problem": Erasure.TEXT,
+        "raw": Erasure.TEXT,
+    },
+    "WriteBack": {
+        "phone_number": Erasure.NUMBER,
+        "body": Erasure.TEXT,
+        "problem": Erasure.TEXT,
+    },
+    "WriteBackAttempt": {"problem": Erasure.TEXT},
+    "ExportJob": {"question": Erasure.ROW, "reason": Erasure.ROW},
+    "FormDraft": {
+        "body": Erasure.ROW,
+        "address": Erasure.ROW,
+        "notice": Erasure.ROW,
+        "outcome": Erasure.ROW,
+    },
+    "CodeNote": {
+        "meaning_en": Erasure.TEXT,
+        "meaning_zh": Erasure.TEXT,
+        "step_en": Erasure.TEXT,
+        "step_zh": Erasure.TEXT,
+    },
+}
+"""Table → field → what becomes of it."""
+
+_ID: Final = "an ID of the vendor's, by which the row is found"
+_OURS: Final = "written by us: a name, a code or a text of the program's own"
+_DIGEST: Final = "a digest, keyed or of random values"
+_MASKED: Final = "masked when it is written; the audit is never changed"
+_STAFF: Final = "of a person who logs in, who is deleted in the admin"
+_TABLE: Final = "the vendor's table of result codes"
+_SECRET: Final = "a key of the installation, encrypted"  # noqa: S105 - a sentence
+
+EXEMPT: Final[Mapping[str, Mapping[str, str]]] = {
+    "AuditEvent": {
+        **dict.fromkeys(("actor", "reason", "subject", "detail"), _MASKED),
+        **dict.fromkeys(("number_key", "previous", "hash"), _DIGEST),
+        "action": _OURS,
+        "address": "a network address",
+    },
+    "AuditHead": {
+        **dict.fromkeys(("last", "first_previous", "seal"), _DIGEST),
+        "problem": _OURS,
+    },
+    "MirrorState": dict.fromkeys(("holder", "column", "number_match", "round_reason"), _OURS),
+    "MirrorAgent": {"account": _ID},
+    "MirrorTask": {"task_id": _ID},
+    "MirrorRow": {"appoint_id": _ID, "key": _ID, "fingerprint": "a digest of what is stored"},
+    "MirrorVersion": {"appoint_id": _ID, "kinds": _OURS},
+    "MirrorLeaf": {"kind": _OURS, "agent": _ID, "task": _ID},
+    "MirrorSuppression": {"digest": _DIGEST},
+    "TaskName": {"service_id": _ID},
+    "CallDataBatch": {
+        **dict.fromkeys(("service_id", "vendor_request"), _ID),
+        **dict.fromkeys(("state", "vendor_code"), _OURS),
+        "key": _DIGEST,
+        "asked_by_name": _STAFF,
+    },
+    "CallDatum": dict.fromkeys(("service_id", "unique_id"), _ID),
+    "WriteBack": {
+        **dict.fromkeys(("unique_id", "service_id", "appoint_id"), _ID),
+        **dict.fromkeys(("key", "request_digest"), _DIGEST),
+        **dict.fromkeys(("fail_code", "state", "claimed_by", "vendor_code"), _OURS),
+        "created_by_name": _STAFF,
+    },
+    "WriteBackAttempt": {
+        **dict.fromkeys(("worker", "outcome", "vendor_code"), _OURS),
+        "vendor_request": _ID,
+    },
+    "ExportJob": {
+        **dict.fromkeys(("source", "kind", "language", "zone", "state", "file_name"), _OURS),
+        "fingerprint": _DIGEST,
+    },
+    "FormDraft": {"key": _DIGEST},
+    "ResultCode": dict.fromkeys(("code", "text_zh", "text_en"), _TABLE),
+    "CodeRefresh": {
+        **dict.fromkeys(("table", "changes"), _TABLE),
+        "kind": _OURS,
+        "by": _STAFF,
+    },
+    "CodeNote": {"code": _TABLE, "category": _OURS, "changed_by": _STAFF},
+    "CodeSighting": {"code": _TABLE, "row": _DIGEST},
+    "User": dict.fromkeys(
+        ("username", "username_key", "first_name", "last_name", "email", "password", "time_zone"),
+        _STAFF,
+    ),
+    "Access": dict.fromkeys(("role", "agent_account"), _STAFF),
+    "ApiToken": dict.fromkeys(("name", "scope", "last_used_from", "digest", "token_key"), _STAFF),
+    "Vdn": dict.fromkeys(("name", "time_zone", "codes_held"), _OURS),
+    "SignInAttempt": {"key": _DIGEST},
+    "BearerToken": {"key": _DIGEST, "sealed": _SECRET, "turn_of": _OURS},
+    "VdnCredentials": {
+        **dict.fromkeys(("access_key", "secret_key", "app_key", "app_secret", "token"), _SECRET),
+        "changed_by": _STAFF,
+    },
+}
+"""Table → field → why it stays. Tables of libraries hold nothing of called people."""
+
+
+def find_rows(rows: models.QuerySet[Any], digits: str, *, chunk: int = 500) -> list[Any]:
+    """List the primary keys of the rows from which a number, given by its digits, is to be taken:
+    all but those that are to be deleted."""
+    fields = _list_fields(rows.model)
+    found = rows.order_by().values_list("pk", *fields).iterator(chunk_size=chunk)
+    return [
+        key
+        for key, *values in found
+        if any(
+            _erase(how, value, digits) != value
+            for how, value in zip(fields.values(), values, strict=True)
+        )
+    ]
+
+
+def remove_number(row: models.Model, digits: str) -> list[str]:
+    """Take a number out of the fields of a row, without saving it; return the names of those that
+    changed."""
+    changed = []
+    for name, how in _list_fields(type(row)).items():
+        value = getattr(row, name)
+        if (without := _erase(how, value, digits)) != value:
+            is_null = row._meta.get_field(name).null  # noqa: SLF001 - public in all but name
+            setattr(row, name, None if not without and is_null else without)
+            changed.append(name)
+    return changed
+
+
+def remove_from_rows(rows: models.QuerySet[Any], digits: str, *, chunk: int = 500) -> int:
+    """Take a number out of all rows, each in a transaction of its own; return how many changed."""
+    changed = 0
+    for key in find_rows(rows, digits, chunk=chunk):
+        with transaction.atomic():
+            row = rows.model._default_manager.select_for_update().filter(pk=key).first()  # noqa: SLF001
+            if row is not None and (names := remove_number(row, digits)):
+                row.save(update_fields=names)
+                changed += 1
+    return changed
+
+
+def _list_fields(model: type[models.Model]) -> dict[str, Erasure]:
+    fields = ERASED[model.__name__]
+    return {name: how for name, how in fields.items() if how is not Erasure.ROW}
+
+
+def _erase(how: Erasure, value: Any, digits: str) -> Any:
+    if isinstance(value, memoryview):
+        value = bytes(value)
+    if how is Erasure.NUMBER:
+        return "" if value and get_digits(value) == digits else value
+    return masking.remove_number(value, digits)
