@@ -8,20 +8,29 @@ from __future__ import annotations
 import hmac
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Count, DateTimeField, F, Q, QuerySet, Value
+from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from isales_proxy.audit import services as audit
 from isales_proxy.core import encryption
 from isales_proxy.core.settings import get_retention_settings
+from isales_proxy.mirror import names
+from isales_proxy.mirror.counters import (
+    COUNTED_FIELDS,
+    CountKey,
+    add_to_counters,
+    list_counters,
+)
 from isales_proxy.models import (
     AuditAction,
+    MirrorBusinessResult,
     MirrorCount,
     MirrorLeaf,
     MirrorLook,
@@ -106,6 +115,7 @@ def forget_number(*, vdn_id: int, number: str, now: datetime) -> int:
         versions = MirrorVersion.objects.filter(vdn=vdn_id).exclude(called_no=None)
         for part in _split(_find_number(versions, digits)):
             MirrorVersion.objects.filter(pk__in=part).update(called_no=None)
+        names.delete_unused_business_results(vdn_id)
     clear_memory()
     return removed
 
@@ -136,6 +146,10 @@ def purge(now: datetime) -> int:
                 # One may have come back meanwhile.
                 part = list(over.filter(pk__in=part).values_list("pk", flat=True))
                 rows += _delete_rows(vdn_id, part, now)
+        with transaction.atomic():
+            _lock_mirror(vdn_id)
+            names.delete_unused_business_results(vdn_id)
+            MirrorCount.objects.filter(vdn=vdn_id, rows=0).delete()
         if rows:
             audit.record(AuditAction.MIRROR_PURGED, by=None, vdn_id=vdn_id, rows=rows)
         removed += rows
@@ -151,11 +165,10 @@ def _delete_rows(vdn_id: int, keys: list[int], now: datetime) -> int:
     """Delete rows by primary key, with their versions and their part of the counters."""
     for part in _split(keys):
         rows = MirrorRow.objects.filter(pk__in=part)
-        groups = rows.order_by().values_list("agent_id", "task_id", "phase")
-        for agent, task, phase, count in groups.annotate(count=Count("pk")):
-            MirrorCount.objects.filter(
-                vdn=vdn_id, agent_key=agent or 0, task_key=task or 0, phase=phase
-            ).update(rows=F("rows") - count)
+        steps: Counter[CountKey] = Counter()
+        for values in rows.values(*COUNTED_FIELDS):
+            steps.subtract(list_counters(values))
+        add_to_counters(vdn_id, steps)
         MirrorVersion.objects.filter(row__in=part).delete()
         rows.delete()
     if keys:
@@ -183,4 +196,5 @@ def forget_mirrors(vdn_ids: Iterable[int]) -> None:
     with transaction.atomic():
         for model in (MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook):
             model.objects.filter(vdn__in=wanted).delete()
+        MirrorBusinessResult.objects.filter(vdn__in=wanted).delete()
         MirrorState.objects.filter(vdn__in=wanted, enabled=True).delete()

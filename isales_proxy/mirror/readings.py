@@ -20,7 +20,7 @@ from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.mirror import names
 from isales_proxy.mirror.changes import PendingWrites, RowChange
 from isales_proxy.mirror.forgetting import is_suppressed
-from isales_proxy.mirror.row_keys import KeyedRecord, assign_keys
+from isales_proxy.mirror.row_keys import KeyedRecord, assign_keys, pack_number
 from isales_proxy.models.mirror import (
     LeafKind,
     MirrorLeaf,
@@ -255,12 +255,17 @@ class _Comparison:
         stored = {row.key: row for row in rows}
         # Asked only here: a row that is stored as it was answered is not forgotten.
         forgotten = is_suppressed(self._state.pk)
+        different = [
+            key for key in different if not forgotten(answered[key].record.called_no or "")
+        ]
+        results = names.store_business_results(
+            self._state.pk, (answered[key].record for key in different)
+        )
         for key in different:
             keyed, row = answered[key], stored.get(key)
             record = keyed.record
-            if forgotten(record.called_no or ""):
-                continue
             fields = split_record(record)
+            fields["business_id"] = results.get(record.busi_result or "")
             fields["agent_id"] = keys.agents.get(record.user_account or "")
             fields["task_id"] = keys.tasks.get(record.task_id or "")
             if row is not None and _is_another(row, record):
@@ -303,7 +308,11 @@ class _Comparison:
         writes.change(change, fields)
 
     def _stamps(self, keyed: KeyedRecord) -> dict[str, Any]:
-        return {"fingerprint": keyed.fingerprint, "observed_at": self._t0, "outside": False}
+        return {
+            "fingerprint": keyed.fingerprint,
+            "observed_at": self._t0,
+            **pack_number(keyed.record.called_no),
+        }
 
     def _is_newer(self, row: MirrorRow) -> bool:
         """Tell whether this answer is newer than what is stored; see `_stamp_leaf` on clocks."""
