@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any, Final
 
 ROUNDS: Final = 5
@@ -26,23 +27,25 @@ OPEN_ONE_IN: Final = 20
 # last of them, as in life.
 _COLUMNS: Final = """appoint_id, key, call_type, appoint_time, called_no, timeout, begin_time,
     fail_code, busi_result, create_time, agent_id, task_id, phase, unconfirmed, vdn_id, fingerprint,
-    observed_at, appeared_at, revision, first_revision, outside"""
+    observed_at, appeared_at, revision, first_revision"""
 _VALUES: Final = """'a' || n, 'a' || n, CASE WHEN n % 3 = 0 THEN '2' ELSE '1' END,
     CASE WHEN n % 997 = 0 THEN NULL ELSE {due} END,
     '138' || (10000000 + n * 7919 % 90000000), {false},
     CASE WHEN {is_open} THEN NULL ELSE {due} END,
     CASE WHEN {is_open} OR n % 25 = 1 THEN NULL WHEN n % 2 = 0 THEN '00000'
         ELSE '006' || (10 + n % 23) END,
-    CASE WHEN n % 5 = 0 THEN 'Done' END, {noon},
+    CASE WHEN {is_open} THEN NULL WHEN n % 7 = 0 THEN 'Sold'
+        WHEN n % 1009 = 0 THEN 'Agent 7 again' WHEN n % 5 = 0 THEN 'Done' END, {noon},
     (SELECT min(id) FROM isales_proxy_mirroragent) + n * 31 % {agents},
     (SELECT min(id) FROM isales_proxy_mirrortask) + n * 17 % {tasks},
     CASE WHEN {is_open} THEN 0 WHEN n % 25 = 1 THEN 1 WHEN n % 100 = 3 THEN 9
         WHEN n % 2 = 0 THEN 2 ELSE 3 END,
-    {false}, 88, {blob}, {noon}, {noon}, 1, 1, {false}"""
+    {false}, 88, {blob}, {noon}, {noon}, 1, 1"""
 
 
 def fill(rows: int) -> None:
     """Fill the empty tables of VDN 88 with `rows` rows by one statement, and count the closed."""
+    from django.apps import apps
     from django.db import connection
 
     from isales_proxy import models
@@ -96,12 +99,12 @@ def fill(rows: int) -> None:
         cursor.execute(
             f"INSERT INTO isales_proxy_mirrorrow ({_COLUMNS}) {source} SELECT {values} {numbers}"
         )
-        cursor.execute(
-            "INSERT INTO isales_proxy_mirrorcount (vdn_id, agent_key, task_key, phase, rows) "
-            "SELECT 88, agent_id, task_id, phase, count(*) FROM isales_proxy_mirrorrow "
-            "WHERE phase <> 0 GROUP BY agent_id, task_id, phase"
-        )
-        if on_postgres:
+    # Counters, business results and packed numbers, as an upgrade fills them.
+    filling = import_module("isales_proxy.migrations.0022_fill_mirror_counts")
+    with connection.schema_editor() as editor:
+        filling.fill(apps, editor)
+    if on_postgres:
+        with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
     refresh_statistics()
 
@@ -120,10 +123,12 @@ def list_questions() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "one task, failed", {"task_id": "7", "tab": Tab.FAILED}
     yield "task status", {"task_status": "2"}
     yield "name", {"text": "agent 01"}
+    yield "business result", {"text": "sold", "tab": Tab.DONE}
+    yield "name or result", {"text": "agent 7", "tab": Tab.ALL}
     yield "whole number", {"called_no": "13810007919", "tab": Tab.ALL}
     yield "part of a number", {"called_no": "7919", "tab": Tab.ALL}
     yield "code", {"codes": ("00613",), "tab": Tab.FAILED}
-    yield "side", {"category": "customer", "tab": Tab.FAILED}
+    yield "category", {"category": "customer", "tab": Tab.FAILED}
     yield "type", {"call_type": "2"}
     yield "a day", {"begin": NOON - timedelta(days=1), "end": NOON, "tab": Tab.ALL}
     yield "page 200", {"tab": Tab.ALL, "page": 200, "size": 50}

@@ -92,7 +92,7 @@ def build_bar(
             texts.insert(0, _describe_age(coverage, times.now))
     if coverage.compared:
         texts.append(
-            _("Agreed with %(agreed)s of %(compared)s rows read live.")
+            _("Agreed with %(agreed)s of %(compared)s rows read live in 24 h.")
             % {
                 "agreed": format_count(coverage.agreed),
                 "compared": format_count(coverage.compared),

@@ -180,6 +180,7 @@ def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[s
     status, times = row.mirror, formatter.times
     state = status.state
     oldest = status.oldest
+    compared, agreed = state.sum_comparisons(status.now)
     return {
         "id": row.vdn.pk,
         "name": row.vdn.name,
@@ -193,7 +194,7 @@ def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[s
         "oldest": times.behind(max(status.now - oldest, timedelta())) if oldest else "",
         "calls": f"{status.calls_a_minute:.1f} / {status.budget}",
         "held": state.guard_rows,
-        "proof": f"{state.agreed_rows} / {state.compared_rows}" if state.compared_rows else "",
+        "proof": f"{agreed} / {compared}" if compared else "",
     }
 
 

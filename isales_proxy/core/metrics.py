@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -40,6 +40,7 @@ CIRCUIT = Gauge(
 LAST_CALL_KEY: Final = "vendor:last-call"
 LAST_GOOD_KEY: Final = "vendor:last-good"
 _KEEP_SECONDS: Final = 24 * 60 * 60
+_HALF_SECOND: Final = timedelta(seconds=0.5)
 _DRIFT_LOG_SECONDS: Final = 600
 # Outcomes that are an answer of the vendor, good or not: it can be reached.
 _ANSWERED: Final = frozenset({"ok", "refused", "throttled"})
@@ -61,9 +62,14 @@ class LastCall:
 
 
 class Observer:
-    """Observer of the client's transport. Thread-safe."""
+    """Observer of the client's transport. Thread-safe.
+
+    `clock_offset` is how far the vendor's clock was after ours in its last good answer, to half a
+    second and the way of the answer; None while no answer said.
+    """
 
     def __init__(self) -> None:
+        self.clock_offset: timedelta | None = None
         self._lock = threading.Lock()
         self._drift_logged_at: dict[tuple[str, str, str], float] = {}
 
@@ -87,8 +93,11 @@ class Observer:
             http_status=attempt.http_status,
         )
 
-    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
-        """Ignore it: only the API doctor needs the vendor's time and envelope."""
+    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:  # noqa: ARG002
+        """Compare the clocks. Only the API doctor needs the envelope."""
+        if date is not None:
+            # Cut to the second.
+            self.clock_offset = date + _HALF_SECOND - datetime.now(UTC)
 
     def drift(self, operation: str, field: str, kind: str) -> None:
         """Count a field that is not as documented; log each kind once in ten minutes."""

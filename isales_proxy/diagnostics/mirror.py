@@ -49,7 +49,7 @@ def build_mirror_section(status: MirrorStatus, format_time: FormatTime) -> Secti
         _describe_calls(status),
         _describe_counts(status),
         _describe_guard(state, format_time),
-        _describe_proof(state),
+        _describe_proof(state, status.now),
         *_describe_findings(state),
     ]
     return Section("mirror", _("Mirror of the reservations"), tuple(facts))
@@ -165,15 +165,16 @@ def _describe_guard(state: MirrorState, format_time: FormatTime) -> Fact:
     return Fact("guard", label, text % values, "bad")
 
 
-def _describe_proof(state: MirrorState) -> Fact:
+def _describe_proof(state: MirrorState, now: datetime) -> Fact:
     label = _("Compared with what was read live in the last day")
-    if not state.compared_rows:
+    compared, agreed = state.sum_comparisons(now)
+    if not compared:
         return Fact("proof", label, _("nothing yet"))
     text = _("agreed with %(agreed)s of %(all)s rows") % {
-        "agreed": number_format(state.agreed_rows, force_grouping=True),
-        "all": number_format(state.compared_rows, force_grouping=True),
+        "agreed": number_format(agreed, force_grouping=True),
+        "all": number_format(compared, force_grouping=True),
     }
-    return Fact("proof", label, text, "good" if state.agreed_rows == state.compared_rows else "")
+    return Fact("proof", label, text, "good" if agreed == compared else "")
 
 
 def _describe_findings(state: MirrorState) -> Iterator[Fact]:

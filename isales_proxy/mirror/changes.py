@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from isales_proxy.mirror.counters import (
+    COUNTED_FIELDS,
+    CountKey,
+    add_to_counters,
+    list_counters,
+)
 from isales_proxy.mirror.row_keys import retire_key
 from isales_proxy.models.mirror import (
-    CLOSED_PHASES,
     OPEN_END,
     ChangeKind,
-    MirrorCount,
     MirroredFields,
     MirrorRow,
     MirrorState,
@@ -22,16 +26,16 @@ from isales_proxy.models.mirror import (
 )
 
 _CONTENT: Final = tuple(field.attname for field in MirroredFields._meta.local_fields)  # noqa: SLF001
-_RESULT: Final = frozenset({"end_time", "fail_code", "result", "busi_result"})
+_RESULT: Final = frozenset({"end_time", "fail_code", "result", "busi_result", "business_id"})
 # A call that has begun sets these; with a result they belong to it.
 _CALL: Final = frozenset({"begin_time", "call_flag", "caller_no"})
 _SILENT: Final = frozenset({"phase", "unconfirmed"})
 _UPDATED: Final = (
-    *(name.removesuffix("_id") if name in ("agent_id", "task_id") else name for name in _CONTENT),
-    "fingerprint", "observed_at", "revision", "outside", "missed_at", "gone_after", "gone_by",
+    *(field.name for field in MirroredFields._meta.local_fields),  # noqa: SLF001
+    "fingerprint", "observed_at", "revision", "number_begin", "number_end", "missed_at",
+    "gone_after", "gone_by",
 )  # fmt: skip
 _BATCH: Final = 500
-_CountKey = tuple[int, int, int]
 
 
 @dataclass
@@ -78,7 +82,7 @@ class PendingWrites:
         self._versions: list[tuple[MirrorRow, str, datetime | None, datetime]] = []
         self._cleared: list[MirrorRow] = []
         self._shown = False
-        self._counts: Counter[_CountKey] = Counter()
+        self._counts: Counter[CountKey] = Counter()
 
     def appear(
         self, row: MirrorRow, fields: Mapping[str, Any], *, after: datetime | None, by: datetime
@@ -88,7 +92,7 @@ class PendingWrites:
             setattr(row, name, value)
         row.appeared_at = self._known_from
         row.revision = row.first_revision = self._revision
-        self._count(row.agent_id, row.task_id, row.phase, 1)
+        self._counts.update(_list_counters(row))
         self._new.append(row)
         self._versions.append((row, ChangeKind.APPEARED.value, after, by))
 
@@ -98,8 +102,8 @@ class PendingWrites:
         for name, value in fields.items():
             setattr(row, name, value)
         row.revision = self._revision
-        self._count(before["agent_id"], before["task_id"], before["phase"], -1)
-        self._count(row.agent_id, row.task_id, row.phase, 1)
+        self._counts.subtract(list_counters(before))
+        self._counts.update(_list_counters(row))
         self._rows.append(row)
         kinds = find_kinds(before, row) or [ChangeKind.CHANGED]
         self._versions.append((row, ",".join(kinds), change.after, change.by))
@@ -150,7 +154,7 @@ class PendingWrites:
         if self._rows:
             self._update_rows()
         self._write_versions()
-        self._write_counts()
+        add_to_counters(self._vdn_id, self._counts)
         return True
 
     def _update_rows(self) -> None:
@@ -192,29 +196,6 @@ class PendingWrites:
             batch_size=_BATCH,
         )
 
-    def _count(self, agent_id: int | None, task_id: int | None, phase: int, step: int) -> None:
-        if phase in CLOSED_PHASES:
-            self._counts[agent_id or 0, task_id or 0, int(phase)] += step
 
-    def _write_counts(self) -> None:
-        changed = {key: step for key, step in self._counts.items() if step}
-        if not changed:
-            return
-        rows = MirrorCount.objects.filter(
-            vdn_id=self._vdn_id, agent_key__in={agent for agent, _task, _phase in changed}
-        )
-        stored = {(each.agent_key, each.task_key, each.phase): each for each in rows}
-        new, old = [], []
-        for key, step in changed.items():
-            if (each := stored.get(key)) is not None:
-                each.rows += step
-                old.append(each)
-            else:
-                agent, task, phase = key
-                new.append(
-                    MirrorCount(
-                        vdn_id=self._vdn_id, agent_key=agent, task_key=task, phase=phase, rows=step
-                    )
-                )
-        MirrorCount.objects.bulk_create(new)
-        MirrorCount.objects.bulk_update(old, ["rows"], batch_size=_BATCH)
+def _list_counters(row: MirrorRow) -> list[CountKey]:
+    return list_counters({name: getattr(row, name) for name in COUNTED_FIELDS})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,17 +16,24 @@ from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from django.db import transaction
-from django.db.models import Count, DateTimeField, F, Q, QuerySet, Value
+from django.db.models import DateTimeField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from isales_proxy.audit import services as audit
 from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.core import encryption
 from isales_proxy.core.settings import get_retention_settings
-from isales_proxy.mirror.row_keys import compute_row_fingerprint
+from isales_proxy.mirror.counters import (
+    COUNTED_FIELDS,
+    CountKey,
+    add_to_counters,
+    list_counters,
+)
+from isales_proxy.mirror.row_keys import compute_row_fingerprint, digest_business_result
 from isales_proxy.models import (
     AuditAction,
     MirrorAgent,
+    MirrorBusinessResult,
     MirrorCount,
     MirrorLeaf,
     MirrorLook,
@@ -160,12 +168,18 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
     for part in _split(erased_fields.find_rows(rows, digits)):
         with transaction.atomic():
             _lock_mirror(vdn_id)
+            steps: Counter[CountKey] = Counter()
             for row in rows.filter(pk__in=part).select_related("agent", "task"):
+                before = list_counters({name: getattr(row, name) for name in COUNTED_FIELDS})
                 if names := erased_fields.remove_number(row, digits):
+                    after = list_counters({name: getattr(row, name) for name in COUNTED_FIELDS})
+                    steps.subtract(before)
+                    steps.update(after)
                     # The next answer is compared without the number, too.
                     row.fingerprint = compute_row_fingerprint(row)
                     row.save(update_fields=[*names, "fingerprint"])
                     cleaned += 1
+            add_to_counters(vdn_id, steps)
     names_of_vdn = Q(agent__vdn=vdn_id) | Q(task__vdn=vdn_id)
     for others in (
         MirrorVersion.objects.filter(vdn=vdn_id),
@@ -174,6 +188,12 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
         MirrorName.objects.filter(names_of_vdn),
     ):
         cleaned += erased_fields.remove_from_rows(others, digits)
+    with transaction.atomic():
+        _lock_mirror(vdn_id)
+        _delete_unused_business_results(vdn_id)
+        _clean_business_results(vdn_id, digits)
+        # The value of a counter may be what was cleaned.
+        MirrorCount.objects.filter(vdn=vdn_id, rows=0).delete()
     if cleaned:
         _increase_revision(vdn_id, now)
     return ForgottenRows(len(keys), cleaned)
@@ -205,6 +225,10 @@ def purge(now: datetime) -> int:
                 # One may have come back meanwhile.
                 part = list(over.filter(pk__in=part).values_list("pk", flat=True))
                 rows += _delete_rows(vdn_id, part, now)
+        with transaction.atomic():
+            _lock_mirror(vdn_id)
+            _delete_unused_business_results(vdn_id)
+            MirrorCount.objects.filter(vdn=vdn_id, rows=0).delete()
         if rows:
             audit.record(AuditAction.MIRROR_PURGED, by=None, vdn_id=vdn_id, rows=rows)
         removed += rows
@@ -220,16 +244,32 @@ def _delete_rows(vdn_id: int, keys: list[int], now: datetime) -> int:
     """Delete rows by primary key, with their versions and their part of the counters."""
     for part in _split(keys):
         rows = MirrorRow.objects.filter(pk__in=part)
-        groups = rows.order_by().values_list("agent_id", "task_id", "phase")
-        for agent, task, phase, count in groups.annotate(count=Count("pk")):
-            MirrorCount.objects.filter(
-                vdn=vdn_id, agent_key=agent or 0, task_key=task or 0, phase=phase
-            ).update(rows=F("rows") - count)
+        steps: Counter[CountKey] = Counter()
+        for values in rows.values(*COUNTED_FIELDS):
+            steps.subtract(list_counters(values))
+        add_to_counters(vdn_id, steps)
         MirrorVersion.objects.filter(row__in=part).delete()
         rows.delete()
     if keys:
         _increase_revision(vdn_id, now)
     return len(keys)
+
+
+def _delete_unused_business_results(vdn_id: int) -> None:
+    """Delete the business results that no row and no version has any more."""
+    rows = MirrorRow.objects.filter(business=OuterRef("pk"))
+    versions = MirrorVersion.objects.filter(business=OuterRef("pk"))
+    MirrorBusinessResult.objects.filter(~Exists(rows), ~Exists(versions), vdn=vdn_id).delete()
+
+
+def _clean_business_results(vdn_id: int, digits: str) -> None:
+    """Take a number out of the business results that are searched; rows and counters keep theirs,
+    so that two may have the same text from now on."""
+    results = MirrorBusinessResult.objects.filter(vdn=vdn_id)
+    for result in results.filter(pk__in=erased_fields.find_rows(results, digits)):
+        erased_fields.remove_number(result, digits)
+        result.digest = digest_business_result(f"{result.text} {result.pk}")
+        result.save(update_fields=["text", "digest"])
 
 
 def _increase_revision(vdn_id: int, now: datetime) -> None:
@@ -256,4 +296,5 @@ def forget_mirrors(vdn_ids: Iterable[int]) -> None:
     with transaction.atomic():
         for model in (MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook):
             model.objects.filter(vdn__in=wanted).delete()
+        MirrorBusinessResult.objects.filter(vdn__in=wanted).delete()
         MirrorState.objects.filter(vdn__in=wanted, enabled=True).delete()

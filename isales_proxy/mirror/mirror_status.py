@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max, Min, Q
@@ -13,11 +13,8 @@ from django.db.models import Count, Max, Min, Q
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.mirror import guard
-from isales_proxy.models import AuditAction, LeafKind, MirrorLeaf, MirrorState, Vdn
+from isales_proxy.models import AuditAction, MirrorLeaf, MirrorState, Vdn
 from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls, get_calls_per_minute
-
-# Counted, not read.
-_COUNTED: Final = (LeafKind.BEFORE, LeafKind.AFTER)
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def list_statuses(
     wanted = sorted(vdn_ids)
     states = MirrorState.objects.in_bulk(wanted)
     tiers: dict[int, list[Tier]] = {}
-    leaves = MirrorLeaf.objects.filter(vdn__in=wanted).exclude(kind__in=_COUNTED)
+    leaves = MirrorLeaf.objects.filter(vdn__in=wanted)
     grouped = (
         leaves.order_by("interval")
         .values("vdn_id", "interval")

@@ -1,5 +1,6 @@
 """Agents and tasks that mirrored rows name: kept apart, so that a task of 10,000 rows is renamed
-without a version of any row. The leader of a VDN's mirror is the only writer.
+without a version of any row; business results, so that each is searched once. The leader of a VDN's
+mirror is the only writer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from django.db import transaction
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.mirror.forgetting import load_forgotten
-from isales_proxy.models.mirror import OPEN_END, MirrorAgent, MirrorName, MirrorTask
+from isales_proxy.mirror.row_keys import digest_business_result
+from isales_proxy.models.mirror import (
+    OPEN_END,
+    MirrorAgent,
+    MirrorBusinessResult,
+    MirrorName,
+    MirrorTask,
+)
 
 _AgentFacts = tuple[str, str]
 _TaskFacts = tuple[str, str, str]
@@ -179,3 +187,25 @@ def _load_tasks(vdn_id: int, task_ids: list[str], known: _KnownNames) -> None:
     found = MirrorTask.objects.filter(vdn_id=vdn_id, task_id__in=task_ids)
     for key, task_id, name, status in found.values_list("pk", "task_id", "name", "status"):
         known.tasks[task_id] = key, name, status
+
+
+def store_business_results(vdn_id: int, records: Iterable[Reservation]) -> dict[str, int]:
+    """Store the business results of changed rows, in the transaction of the caller; return their
+    database IDs by text. They may be as many as the rows, so none is kept in memory."""
+    texts = {
+        digest_business_result(record.busi_result): record.busi_result
+        for record in records
+        if record.busi_result
+    }
+    if not texts:
+        return {}
+    found = MirrorBusinessResult.objects.filter(vdn=vdn_id, digest__in=texts)
+    keys = dict(found.values_list("digest", "pk"))
+    new = [
+        MirrorBusinessResult(vdn_id=vdn_id, digest=digest, text=text)
+        for digest, text in texts.items()
+        if digest not in keys
+    ]
+    for made in MirrorBusinessResult.objects.bulk_create(new):
+        keys[made.digest] = made.pk
+    return {text: keys[digest] for digest, text in texts.items()}

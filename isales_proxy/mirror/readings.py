@@ -19,8 +19,13 @@ from django.db.models import Q
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.mirror import names
 from isales_proxy.mirror.changes import PendingWrites, RowChange
-from isales_proxy.mirror.forgetting import load_forgotten
-from isales_proxy.mirror.row_keys import KeyedRecord, assign_keys, compute_fingerprint
+from isales_proxy.mirror.forgetting import ForgottenNumbers, load_forgotten
+from isales_proxy.mirror.row_keys import (
+    KeyedRecord,
+    assign_keys,
+    compute_fingerprint,
+    pack_number,
+)
 from isales_proxy.models.mirror import (
     LeafKind,
     MirrorLeaf,
@@ -255,14 +260,16 @@ class _Comparison:
         stored = {row.key: row for row in rows}
         # Asked only here: a row that is stored as it was answered holds no forgotten number.
         forgotten = load_forgotten(self._state.pk)
-        for key in different:
-            keyed, row = answered[key], stored.get(key)
-            if forgotten.matches(keyed.record.called_no or ""):
+        cleaned = {key: _clean(answered[key], forgotten) for key in different}
+        results = names.store_business_results(
+            self._state.pk, (keyed.record for keyed in cleaned.values() if keyed)
+        )
+        for key, keyed in cleaned.items():
+            if keyed is None:
                 continue
-            record = forgotten.clean(keyed.record)
-            if record is not keyed.record:
-                keyed = KeyedRecord(record, compute_fingerprint(record))
+            row, record = stored.get(key), keyed.record
             fields = split_record(record)
+            fields["business_id"] = results.get(record.busi_result or "")
             fields["agent_id"] = keys.agents.get(record.user_account or "")
             fields["task_id"] = keys.tasks.get(record.task_id or "")
             if row is not None and _is_another(row, record):
@@ -305,7 +312,11 @@ class _Comparison:
         writes.change(change, fields)
 
     def _stamps(self, keyed: KeyedRecord) -> dict[str, Any]:
-        return {"fingerprint": keyed.fingerprint, "observed_at": self._t0, "outside": False}
+        return {
+            "fingerprint": keyed.fingerprint,
+            "observed_at": self._t0,
+            **pack_number(keyed.record.called_no),
+        }
 
     def _is_newer(self, row: MirrorRow) -> bool:
         """Tell whether this answer is newer than what is stored; see `_stamp_leaf` on clocks."""
@@ -346,6 +357,14 @@ class _Comparison:
         if new:
             MirrorRow.objects.bulk_update(new, ["missed_at", "gone_after"])
         return missing
+
+
+def _clean(keyed: KeyedRecord, forgotten: ForgottenNumbers) -> KeyedRecord | None:
+    """Return a record without forgotten numbers; None for the reservation of one."""
+    if forgotten.matches(keyed.record.called_no or ""):
+        return None
+    record = forgotten.clean(keyed.record)
+    return keyed if record is keyed.record else KeyedRecord(record, compute_fingerprint(record))
 
 
 def _is_another(row: MirrorRow, record: Reservation) -> bool:

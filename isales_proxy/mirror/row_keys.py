@@ -1,4 +1,6 @@
-"""Keys and fingerprints of answered reservations: by ID, and by what stays the same without one."""
+"""Keys and fingerprints of answered reservations: by ID, and by what stays the same without one;
+called numbers as integers, by which a part of one is found.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from typing import Any, Final
 
 from isales_proxy.client.records import Reservation
 from isales_proxy.models.mirror import MirrorRow
+from isales_proxy.privacy.phone_numbers import get_digits
 
 MAX_KEY: Final = 200
 _MADE: Final = "~"
@@ -23,6 +26,8 @@ _COMPARED: Final = (
 _get_compared: Final = itemgetter(*_COMPARED)
 _TIMES: Final = ("appoint_time", "begin_time", "end_time", "create_time")
 _get_times: Final = itemgetter(*_TIMES)
+# Digits of a number that are packed: 11 to this power is less than 2 to the 63rd.
+_PACKED: Final = 18
 _STABLE: Final = ("create_time", "called_no", "task_id", "call_type")
 
 
@@ -63,6 +68,37 @@ def shorten_key(appoint_id: str) -> str:
     if len(appoint_id) <= MAX_KEY - 20 and not appoint_id.startswith(_MADE):
         return appoint_id
     return f"{_MADE}id{blake2b(appoint_id.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def pack_digits(digits: str) -> tuple[int, int]:
+    """Return the integers [low, high) that every packed number that begins with `digits` has; a
+    number itself is packed as `low`.
+
+    Digits are those of base 11 from 1 on, so that 0 is where a number ends. Both databases search
+    integers alike, which is not so of the beginnings of texts.
+    """
+    packed = digits[:_PACKED]
+    value = 0
+    for digit in packed:
+        value = value * 11 + int(digit) + 1
+    step = 11 ** (_PACKED - len(packed))
+    return value * step, (value + 1) * step
+
+
+def pack_number(number: str | None) -> dict[str, int | None]:
+    """Return `number_begin` and `number_end` of a row with this called number."""
+    digits = get_digits(number or "")
+    if not digits:
+        return {"number_begin": None, "number_end": None}
+    return {
+        "number_begin": pack_digits(digits)[0],
+        "number_end": pack_digits(digits[::-1])[0],
+    }
+
+
+def digest_business_result(text: str) -> str:
+    """Return the digest by which a business result is found."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def retire_key(row: MirrorRow) -> str:

@@ -183,9 +183,10 @@ class SweepRounds:
         """Tell whether every leaf was read in this round, but those that fail again and again."""
         return not self._list_unread().filter(failures__lt=GIVEN_UP).exists()
 
-    def finish(self, facts: ListFacts, absences: Absences) -> None:
+    def finish(self, facts: ListFacts, absences: Absences, offset: timedelta | None) -> None:
         """Read what has no place in time, account for everybody, and judge who was missed by the
-        round. Raises ISalesError: then it is to be called again."""
+        round. `offset` of the vendor's clock is stored. Raises ISalesError: then it is to be called
+        again."""
         running = self.log
         assert running is not None  # noqa: S101 - only a round that runs is finished
         unread = self._list_unread()
@@ -209,6 +210,8 @@ class SweepRounds:
             )
             guard.end_guard(vdn_id=self._vdn.pk)
         self._merge(facts)
+        if offset is not None:
+            self._update(vendor_offset_ms=round(offset.total_seconds() * 1000))
         self._end(reason)
 
     def retier(self, calls_per_minute: float, facts: ListFacts) -> None:

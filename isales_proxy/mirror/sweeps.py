@@ -13,7 +13,6 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from isales_proxy.client.errors import CircuitOpen, ISalesError
@@ -65,7 +64,6 @@ _MOST_PAUSE: Final = 60.0
 _MOST_TIMES: Final = 5000
 _CROWDED: Final = 0.9
 _MEAN_OVER: Final = 40  # calls
-_COMPARED_FOR: Final = timedelta(hours=24)
 
 
 class NotLeading(Exception):
@@ -174,7 +172,7 @@ class Sweeper:
             self.rounds.succeed()
             return 0.0
         if self.rounds.log is not None and self.rounds.is_read():
-            self.rounds.finish(self.reader.facts, self.absences)
+            self.rounds.finish(self.reader.facts, self.absences, gateway.get_clock_offset(self.vdn))
             self._retiered_at = None
             return 0.0
         coming = MirrorLeaf.objects.filter(vdn=self.vdn).exclude(kind=LeafKind.UNDATED)
@@ -410,13 +408,9 @@ def compare_live_page(
     agreed = len(answered) - len(differing)
 
     def write() -> None:
-        states = MirrorState.objects.filter(pk=vdn.pk)
-        since = state.compared_since
-        if since is None or not timedelta() <= as_of - since < _COMPARED_FOR:
-            states.update(compared_since=as_of, compared_rows=0, agreed_rows=0)
-        states.update(
-            compared_rows=F("compared_rows") + len(answered), agreed_rows=F("agreed_rows") + agreed
-        )
+        locked = MirrorState.objects.select_for_update().get(pk=vdn.pk)
+        locked.add_comparison(as_of, len(answered), agreed)
+        locked.save(update_fields=["comparisons"])
         name = get_position_field(state.column)
         for moment in {getattr(row, name) for row in differing} - {None}:
             leaves = MirrorLeaf.objects.filter(vdn=vdn, begin__lte=moment, end__gt=moment)

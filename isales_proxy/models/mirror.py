@@ -5,7 +5,7 @@ Times are UTC. A revision counts, per VDN, the transactions that changed a row.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Self
 
 from django.conf import settings
@@ -17,6 +17,14 @@ from isales_proxy.models.vdns import Vdn
 
 OPEN_END: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """End of what is still so: as-of reads cost what present ones cost."""
+
+
+_COMPARED_FOR: Final = timedelta(hours=24)
+
+
+def format_hour(moment: datetime) -> str:
+    """Return the hour (UTC) of a time, as text of a fixed length: `2026-03-11T12`."""
+    return moment.astimezone(UTC).isoformat()[:13]
 
 
 class Phase(models.IntegerChoices):
@@ -67,6 +75,7 @@ class MirrorState(models.Model):
     column = models.CharField(max_length=20, blank=True)
     page_cap = models.PositiveIntegerField(null=True)
     number_match = models.CharField(max_length=12, blank=True)
+    # How far the vendor's clock is after ours, as the header `Date` of its answers says.
     vendor_offset_ms = models.BigIntegerField(null=True)
     totals_wrong = models.BooleanField(default=False)
 
@@ -79,7 +88,8 @@ class MirrorState(models.Model):
     rows_read = models.PositiveIntegerField(default=0)
     rows_expected = models.PositiveIntegerField(null=True)
 
-    # Identity of counts: total = before + within + after + undated.
+    # Identity of counts: total = before + within + after + undated. None are after: the mirrored
+    # time does not end.
     counted_at = models.DateTimeField(null=True)
     count_total = models.IntegerField(null=True)
     count_before = models.IntegerField(null=True)
@@ -93,10 +103,8 @@ class MirrorState(models.Model):
     guard_rounds = models.PositiveIntegerField(default=0)
     guard_confirmed_at = models.DateTimeField(null=True)
 
-    # Live pages compared with the mirror in passing.
-    compared_since = models.DateTimeField(null=True)
-    compared_rows = models.PositiveIntegerField(default=0)
-    agreed_rows = models.PositiveIntegerField(default=0)
+    # Live pages compared with the mirror in passing: by hour (UTC) the rows, and those that agreed.
+    comparisons = models.JSONField(default=dict)
 
     class Meta:
         verbose_name = _("mirror")
@@ -104,6 +112,20 @@ class MirrorState(models.Model):
 
     def __str__(self) -> str:
         return f"mirror of VDN {self.vdn_id}"
+
+    def sum_comparisons(self, now: datetime) -> tuple[int, int]:
+        """Return how many rows were compared in the hours that began within a day before `now`, and
+        how many of them agreed."""
+        since = format_hour(now - _COMPARED_FOR)
+        found = [pair for hour, pair in self.comparisons.items() if hour > since]
+        return sum(pair[0] for pair in found), sum(pair[1] for pair in found)
+
+    def add_comparison(self, now: datetime, compared: int, agreed: int) -> None:
+        """Count rows that were compared at `now`, and drop the hours that are over a day ago."""
+        since, hour = format_hour(now - _COMPARED_FOR), format_hour(now)
+        kept = {each: pair for each, pair in self.comparisons.items() if each > since}
+        before = kept.get(hour, (0, 0))
+        self.comparisons = kept | {hour: [before[0] + compared, before[1] + agreed]}
 
 
 class MirrorAgent(models.Model):
@@ -160,6 +182,25 @@ class MirrorName(models.Model):
         return f"name {self.pk}"
 
 
+class MirrorBusinessResult(models.Model):
+    """A business result that a row or a version has, searched in place of their texts.
+
+    `digest` is that of the text, which may be too long for an index.
+    """
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=32)
+    text = models.TextField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["vdn", "digest"], name="one_mirror_business_result")
+        ]
+
+    def __str__(self) -> str:
+        return f"business result {self.pk}"
+
+
 class MirroredFields(models.Model):
     """The eighteen fields of a reservation, as the client read them. None is what was not sent."""
 
@@ -178,6 +219,14 @@ class MirroredFields(models.Model):
     create_time = models.DateTimeField(null=True)
     agent = models.ForeignKey(MirrorAgent, null=True, on_delete=models.PROTECT, related_name="+")
     task = models.ForeignKey(MirrorTask, null=True, on_delete=models.PROTECT, related_name="+")
+    # Of `busi_result`. An index of its own has it as the first column.
+    business = models.ForeignKey(
+        MirrorBusinessResult,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     phase = models.PositiveSmallIntegerField(choices=Phase.choices, default=Phase.OPEN)
     # Missed by a reading, but not called gone: the mass guard holds it back.
     unconfirmed = models.BooleanField(default=False)
@@ -204,6 +253,7 @@ class MirrorRow(MirroredFields):
     `key` is its ID; that of a row without an ID, and of one whose ID was given to another
     reservation, is made. `observed_at` is when the reading that gave its contents was begun,
     `revision` that of its last change. `gone_after` and `gone_by` bound when it went.
+    `number_begin` and `number_end` are the digits of its called number from either end, packed.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
@@ -213,8 +263,8 @@ class MirrorRow(MirroredFields):
     appeared_at = models.DateTimeField()
     revision = models.PositiveBigIntegerField()
     first_revision = models.PositiveBigIntegerField()
-    # Left the horizon: asked for by its number, hourly while it is open.
-    outside = models.BooleanField(default=False)
+    number_begin = models.BigIntegerField(null=True)
+    number_end = models.BigIntegerField(null=True)
     missed_at = models.DateTimeField(null=True)
     gone_after = models.DateTimeField(null=True)
     gone_by = models.DateTimeField(null=True)
@@ -241,7 +291,14 @@ class MirrorRow(MirroredFields):
             models.Index(
                 fields=["vdn", "call_type", "phase", "appoint_time", "id"], name="mirror_by_type"
             ),
+            models.Index(
+                fields=["business", "vdn", "phase", "appoint_time", "id"],
+                name="mirror_by_business",
+                condition=Q(business__isnull=False),
+            ),
             models.Index(fields=["vdn", "called_no"], name="mirror_by_number"),
+            models.Index(fields=["vdn", "number_begin"], name="mirror_by_number_begin"),
+            models.Index(fields=["vdn", "number_end"], name="mirror_by_number_end"),
             models.Index(fields=["vdn", "revision"], name="mirror_by_revision"),
         ]
         verbose_name = _("mirrored reservation")
@@ -272,27 +329,50 @@ class MirrorVersion(MirroredFields):
         indexes: ClassVar = [
             models.Index(fields=["row", "revision"], name="mirror_history"),
             models.Index(fields=["vdn", "known_until", "known_from"], name="mirror_as_of"),
+            models.Index(
+                fields=["business"],
+                name="mirror_version_business",
+                condition=Q(business__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"version {self.pk}"
 
 
+class CountedBy(models.TextChoices):
+    """What `MirrorCount` counts rows by: nothing, agent and task, or one value of a row.
+
+    The values: the hour that it is due, of UTC and "" without a time; its type; its result code;
+    the ID of its business result.
+    """
+
+    ALL = "all"
+    NAMES = "names"
+    HOUR = "hour"
+    TYPE = "type"
+    CODE = "code"
+    BUSINESS = "business"
+
+
 class MirrorCount(models.Model):
-    """How many rows of an agent and a task are in a closed phase: kept in the transaction that
-    changes them, so that the tabs need no count over closed rows."""
+    """How many rows of a phase are alike: kept in the transaction that changes them, so that the
+    counts of a list take the same time whatever its length."""
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
+    counted_by = models.CharField(max_length=8)
+    phase = models.PositiveSmallIntegerField(choices=Phase.choices)
     # IDs of a MirrorAgent and a MirrorTask; 0 for none, since None is never equal to None.
     agent_key = models.BigIntegerField(default=0)
     task_key = models.BigIntegerField(default=0)
-    phase = models.PositiveSmallIntegerField(choices=Phase.choices)
+    value = models.CharField(max_length=60, blank=True)
     rows = models.IntegerField(default=0)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["vdn", "agent_key", "task_key", "phase"], name="one_mirror_count"
+                fields=["vdn", "counted_by", "phase", "agent_key", "task_key", "value"],
+                name="one_mirror_count",
             )
         ]
 
@@ -304,8 +384,6 @@ class LeafKind(models.TextChoices):
     """Kind of question that a leaf asks."""
 
     TIME = "time", _("Time range")
-    BEFORE = "before", _("Before the horizon")
-    AFTER = "after", _("After the horizon")
     UNDATED = "undated", _("Without a time")
     AGENT = "agent", _("Agent")
 

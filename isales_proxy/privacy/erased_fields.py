@@ -40,6 +40,7 @@ _CONTENTS: Final[Mapping[str, Erasure]] = {
 ERASED: Final[Mapping[str, Mapping[str, Erasure]]] = {
     "MirrorRow": {**_CONTENTS, "called_no": Erasure.ROW},
     "MirrorVersion": _CONTENTS,
+    "MirrorBusinessResult": {"text": Erasure.TEXT},
     "MirrorAgent": {"name": Erasure.TEXT},
     "MirrorTask": {"name": Erasure.TEXT, "status": Erasure.TEXT},
     "MirrorName": {"name": Erasure.TEXT, "status": Erasure.TEXT},
@@ -98,6 +99,8 @@ EXEMPT: Final[Mapping[str, Mapping[str, str]]] = {
         "problem": _OURS,
     },
     "MirrorState": dict.fromkeys(("holder", "column", "number_match", "round_reason"), _OURS),
+    "MirrorBusinessResult": {"digest": _DIGEST},
+    "MirrorCount": {"counted_by": _OURS, "value": "a code, an hour or a key of what is counted"},
     "MirrorAgent": {"account": _ID},
     "MirrorTask": {"task_id": _ID},
     "MirrorRow": {"appoint_id": _ID, "key": _ID, "fingerprint": "a digest of what is stored"},

@@ -38,7 +38,7 @@ class Coverage:
     `hot_oldest` that of those read every minute; None where none was read. `reason` is "" when it
     is complete. `rows_read` of `rows_expected` were read by the round that runs, or the last one.
     `outside` counts the rows that no range of the mirror holds. Of `compared` rows that were read
-    live, `agreed` were the same in the mirror.
+    live within a day, `agreed` were the same in the mirror.
     """
 
     oldest: datetime | None = None
@@ -69,12 +69,13 @@ def measure_coverage(
     """Return the coverage as `get_coverage` does, for a state that was read already."""
     if state is None or not state.enabled:
         return Coverage()
-    tiers, horizon = _share_tiers(state, begin, end)
+    tiers, first = _share_tiers(state, begin, end)
     oldest = min((tier["oldest"] for tier in tiers if tier["oldest"]), default=None)
     newest = max((tier["newest"] for tier in tiers if tier["newest"]), default=None)
     hot = [tier["oldest"] for tier in tiers if tier["interval"] <= _HOT_INTERVAL and tier["oldest"]]
-    outside = _count_outside(state, begin, end, horizon)
+    outside = _count_outside(state, begin, first)
     reason = _find_gap(state, tiers, outside, now)
+    compared, agreed = state.sum_comparisons(now)
     return Coverage(
         oldest=oldest,
         newest=newest,
@@ -85,14 +86,14 @@ def measure_coverage(
         revision=state.revision,
         hot_oldest=min(hot, default=None),
         outside=outside,
-        compared=state.compared_rows,
-        agreed=state.agreed_rows,
+        compared=compared,
+        agreed=agreed,
     )
 
 
 def _share_tiers(
     state: MirrorState, begin: datetime | None, end: datetime | None
-) -> tuple[list[dict[str, Any]], tuple[datetime | None, datetime | None]]:
+) -> tuple[list[dict[str, Any]], datetime | None]:
     """Read the leaves, or share what was read of them a moment ago."""
     facts = (state.revision, state.round_ended_at, state.counted_at, begin, end)
     key = f"leaves:{state.pk}:{hash_key(repr(facts))}"
@@ -100,14 +101,15 @@ def _share_tiers(
     if shared is None:
         shared = _read_tiers(state, begin, end)
         cache.set(key, shared, _SHARED_SECONDS)
-    found: tuple[list[dict[str, Any]], tuple[datetime | None, datetime | None]] = shared
+    found: tuple[list[dict[str, Any]], datetime | None] = shared
     return found
 
 
 def _read_tiers(
     state: MirrorState, begin: datetime | None, end: datetime | None
-) -> tuple[list[dict[str, Any]], tuple[datetime | None, datetime | None]]:
-    """Read the leaves that a range touches, by interval and completeness, and the horizon."""
+) -> tuple[list[dict[str, Any]], datetime | None]:
+    """Read the leaves that a range touches, by interval and completeness, and when the first of all
+    begins."""
     touched = Q(kind=LeafKind.AGENT)
     if begin is None and end is None:
         touched |= Q(kind__in=(LeafKind.TIME, LeafKind.UNDATED))
@@ -123,7 +125,6 @@ def _read_tiers(
         touched |= inside
     rows = (
         MirrorLeaf.objects.filter(vdn=state.vdn_id)
-        .exclude(kind__in=(LeafKind.BEFORE, LeafKind.AFTER))
         .values("interval", "complete")
         .annotate(
             leaves=Count("pk", filter=touched),
@@ -131,32 +132,19 @@ def _read_tiers(
             oldest=Min("as_of", filter=touched),
             newest=Max("as_of", filter=touched),
             first=Min("begin", filter=Q(kind=LeafKind.TIME)),
-            last=Max("end", filter=Q(kind=LeafKind.TIME)),
         )
         .order_by()
     )
     tiers: list[dict[str, Any]] = [dict(row) for row in rows]
     first = min((tier["first"] for tier in tiers if tier["first"]), default=None)
-    last = max((tier["last"] for tier in tiers if tier["last"]), default=None)
-    return [tier for tier in tiers if tier["leaves"]], (first, last)
+    return [tier for tier in tiers if tier["leaves"]], first
 
 
-def _count_outside(
-    state: MirrorState,
-    begin: datetime | None,
-    end: datetime | None,
-    horizon: tuple[datetime | None, datetime | None],
-) -> int:
-    """Count the rows before and after the horizon that the range could hold."""
-    first, last = horizon
-    if first is None or last is None or state.column == "createTime":
+def _count_outside(state: MirrorState, begin: datetime | None, first: datetime | None) -> int:
+    """Count the rows before the mirrored time, which begins with `first`, if the range has them."""
+    if first is None or state.column == "createTime":
         return 0
-    count = 0
-    if begin is None or begin < first:
-        count += max(state.count_before or 0, 0)
-    if end is None or end >= last:
-        count += max(state.count_after or 0, 0)
-    return count
+    return max(state.count_before or 0, 0) if begin is None or begin < first else 0
 
 
 def _find_gap(

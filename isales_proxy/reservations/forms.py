@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import TextChoices
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Permission, Scope
@@ -42,12 +43,14 @@ from isales_proxy.outbound.forms import (
 )
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS, SearchedNumber
 from isales_proxy.reservations.query import (
+    MOST_NUMBERS,
     SORT_KEYS,
     Cursor,
     ListQuery,
     Source,
     SourceRefused,
     Tab,
+    VagueNumber,
     get_days,
 )
 
@@ -360,10 +363,13 @@ class ReservationFilter(PageFilter):
 
     def refuse(self, refused: SourceRefused) -> None:
         """Add errors for what the source of the address cannot answer."""
-        if refused.source is Source.LIVE:
-            text = _("CC-iSales cannot answer this; only the complete list can.")
+        if isinstance(refused, VagueNumber):
+            most = number_format(MOST_NUMBERS, force_grouping=True)
+            text = _("More than %s numbers begin or end with these digits: type more.") % most
+        elif refused.source is Source.LIVE:
+            text = str(_("CC-iSales cannot answer this; only the complete list can."))
         else:
-            text = _("This VDN has no complete list.")
+            text = str(_("This VDN has no complete list."))
         for name in refused.fields:
             self.add_error(_PARAMETERS.get(name, name), text)
 

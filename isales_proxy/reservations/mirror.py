@@ -35,9 +35,7 @@ from isales_proxy.reservations.query import (
     DEEPEST_OFFSET,
     ListQuery,
 )
-from isales_proxy.reservations.row_filters import (
-    create_filter,
-)
+from isales_proxy.reservations.row_filters import create_filter, is_vague_number
 
 __all__ = [
     "Coverage",
@@ -48,6 +46,7 @@ __all__ = [
     "get_row",
     "get_row_time",
     "get_state",
+    "is_vague_number",
     "measure_coverage",
     "read_all",
     "read_page",

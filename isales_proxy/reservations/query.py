@@ -21,6 +21,9 @@ MOST_SORTED: Final = 20_000
 DEEPEST_OFFSET: Final = 10_000
 """Rows up to which pages are counted off; beyond they are found by the row before them."""
 
+MOST_NUMBERS: Final = 1_000
+"""Rows up to which a part of a number finds those of the complete list."""
+
 _CURSOR: Final = re.compile(r"(none|[0-9]{1,17})-([0-9]{1,18})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -59,6 +62,13 @@ class SourceRefused(ValueError):
         self.fields = fields
 
 
+class VagueNumber(SourceRefused):
+    """So many numbers begin or end with the digits asked for that they are no search."""
+
+    def __init__(self) -> None:
+        super().__init__(Source.MIRROR, ["called_no"])
+
+
 SORT_KEYS: Final = (
     *("due", "number", "agent", "task", "type", "task-status", "call", "result", "business"),
 )
@@ -93,8 +103,9 @@ class ListQuery(ReservationQuery):
     """A page of the list, from the vendor or the mirror.
 
     `sort` is a key of `SORT_KEYS`, with `-` before it for descending order. `text` is a part of an
-    agent's or a task's name. `as_of` (aware UTC) asks for the list as it was known then. `after`
-    and `before` are the neighbours of the page, `jump` the due time that it begins with.
+    agent's or a task's name or of a business result. `as_of` (aware UTC) asks for the list as it
+    was known then. `after` and `before` are the neighbours of the page, `jump` the due time that it
+    begins with.
     """
 
     tab: Tab | None = None
@@ -141,16 +152,6 @@ class ListQuery(ReservationQuery):
     def list_mirror_fields(self) -> list[str]:
         """List the fields that only the mirror can answer."""
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]
-
-    @property
-    def counts_by_agent_and_task(self) -> bool:
-        """True if nothing but agents and tasks limits the rows."""
-        return not any(
-            (
-                *(self.called_no, self.begin, self.end, self.codes, self.category),
-                *(self.call_type, self.as_of),
-            )
-        )
 
 
 _MIRROR_FIELDS: Final = (

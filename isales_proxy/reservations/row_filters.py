@@ -5,26 +5,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.models import MirrorAgent, MirrorRow, MirrorTask, MirrorVersion
+from isales_proxy.mirror.row_keys import pack_digits
+from isales_proxy.models import (
+    CountedBy,
+    MirrorAgent,
+    MirrorBusinessResult,
+    MirrorRow,
+    MirrorTask,
+    MirrorVersion,
+)
 from isales_proxy.models.mirror import Phase
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations.query import ListQuery, Tab, get_days
+from isales_proxy.reservations.query import MOST_NUMBERS, ListQuery, Tab, get_days
 from isales_proxy.reservations.status import AUTOMATIC, DIALLED_EARLIER, SOON
 from isales_proxy.result_codes import book as code_book
 
 Model = type[MirrorRow] | type[MirrorVersion]
 
-_MOST_IDS: Final = 1_000
+_TICK: Final = timedelta(microseconds=1)
 
+PRESENT_PHASES: Final = tuple(phase for phase in Phase if phase is not Phase.GONE)
 _OPEN: Final = Q(phase=Phase.OPEN)
 _CLOSED_TABS: Final = {Tab.FAILED: Phase.FAILED, Tab.DONE: Phase.ANSWERED, Tab.GONE: Phase.GONE}
 
@@ -50,20 +59,40 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A range of due times [low, high), aware; None for no bound."""
+
+    low: datetime | None = None
+    high: datetime | None = None
+
+    @classmethod
+    def create(cls, begin: datetime | None, end: datetime | None) -> Span:
+        """Create the range of a question, both of whose bounds belong to it."""
+        return cls(begin, end + _TICK if end else None)
+
+    def limit(self, low: datetime | None, high: datetime | None) -> Span:
+        """Return the part of it that lies in another range."""
+        lows = [each for each in (self.low, low) if each is not None]
+        highs = [each for each in (self.high, high) if each is not None]
+        return Span(max(lows, default=None), min(highs, default=None))
+
+
+@dataclass(frozen=True)
 class RowFilter:
     """The rows or versions that a person's question finds, whatever its tab.
 
-    `agents` and `tasks` are the IDs of the small tables that limit them, `named` those whose names
-    hold the text asked for; None where there is no such filter. `empty` tells that nothing can
-    match.
+    `few` tells that the rows were looked for already, and `where` has their IDs. `counters` selects
+    those of `MirrorCount` whose sum is the number of rows, None where none has it. `span` is the
+    range of due times that alone limits the rows, if any; None where something else does. `empty`
+    tells that nothing can match.
     """
 
     model: Model
     vdn_id: int
     where: Q
-    agents: tuple[int, ...] | None
-    tasks: tuple[int, ...] | None
-    named: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    few: bool = False
+    counters: Q | None = None
+    span: Span | None = None
     empty: bool = False
 
     def select(self) -> QuerySet[Any]:
@@ -75,37 +104,92 @@ class RowFilter:
 def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
     """Create the filter of a question within the person's scope; up to four small queries."""
     model: Model = MirrorRow if query.as_of is None else MirrorVersion
-    where = Q(vdn=scope.vdn.pk)
+    where, counters = Q(), _Counters()
     if query.as_of is not None:
         where &= Q(known_from__lte=query.as_of, known_until__gt=query.as_of)
+        counters.refuse()
     agents = _find_agents(scope, query)
     tasks = _find_tasks(scope, query)
     if agents is not None:
-        where &= _match_ids("agent", agents)
+        where &= _match_any("agent", agents)
+        counters.limit(CountedBy.NAMES, _match_any("agent_key", agents))
     if tasks is not None:
-        where &= _match_ids("task", tasks)
+        where &= _match_any("task", tasks)
+        counters.limit(CountedBy.NAMES, _match_any("task_key", tasks))
     named = _find_named(scope, query.text) if query.text else None
     if named is not None:
-        where &= Q(agent__in=named[0]) | Q(task__in=named[1])
+        where &= named.match("agent", "task", "business")
+        if named.results and (named.agents or named.tasks):
+            counters.refuse()
+        elif named.results:
+            counters.limit(
+                CountedBy.BUSINESS, _match_any("value", [str(pk) for pk in named.results])
+            )
+        else:
+            counters.limit(CountedBy.NAMES, named.match("agent_key", "task_key"))
     if query.begin is not None:
         where &= Q(appoint_time__gte=query.begin)
     if query.end is not None:
         where &= Q(appoint_time__lte=query.end)
     if query.call_type:
         where &= Q(call_type=query.call_type)
+        counters.limit(CountedBy.TYPE, Q(value=query.call_type))
     codes = _find_codes(scope, query)
     if codes is not None:
-        where &= Q(fail_code=codes[0]) if len(codes) == 1 else Q(fail_code__in=codes)
-    empty = () in {agents, tasks, codes} or named == ((), ())
+        where &= _match_any("fail_code", codes)
+        counters.limit(CountedBy.CODE, _match_any("value", codes))
+    few, empty = False, () in {agents, tasks, codes} or (named is not None and named.empty)
     if query.called_no:
         number = _match_number(scope, query.called_no, past=query.as_of is not None)
-        empty = empty or number is None
-        where &= number or Q()
-    return RowFilter(model, scope.vdn.pk, where, agents, tasks, named, empty)
+        if isinstance(number, list):
+            few, empty = True, empty or not number
+            where &= Q(pk__in=number)
+        else:
+            where &= number
+        counters.refuse()
+    if not few:
+        # IDs are of the VDN; with it SQLite would not look for rows by them.
+        where &= Q(vdn=scope.vdn.pk)
+    found = counters.match()
+    span = None
+    if query.begin is not None or query.end is not None:
+        span = Span.create(query.begin, query.end) if counters.are_all else None
+        found = None
+    elif counters.are_all:
+        span = Span()
+    return RowFilter(model, scope.vdn.pk, where, few, found, span, empty)
 
 
-def _match_ids(name: str, ids: tuple[int, ...]) -> Q:
-    return Q(**{name: ids[0]}) if len(ids) == 1 else Q(**{f"{name}__in": ids})
+@dataclass
+class _Counters:
+    """The counters that have the number of rows of a filter: those of one kind at most."""
+
+    kind: CountedBy = CountedBy.ALL
+    where: Q | None = field(default_factory=Q)
+
+    def limit(self, kind: CountedBy, condition: Q) -> None:
+        """Add a condition that the counters of a kind can tell."""
+        if self.where is None or self.kind not in {CountedBy.ALL, kind}:
+            self.refuse()
+        else:
+            self.kind, self.where = kind, self.where & condition
+
+    def refuse(self) -> None:
+        """Add a condition that no counter can tell."""
+        self.where = None
+
+    @property
+    def are_all(self) -> bool:
+        """True if nothing limits the rows."""
+        return self.where is not None and self.kind is CountedBy.ALL
+
+    def match(self) -> Q | None:
+        """Return the condition of the counters; None where none has the number."""
+        return None if self.where is None else Q(counted_by=self.kind) & self.where
+
+
+def _match_any(name: str, values: Sequence[object]) -> Q:
+    return Q(**{name: values[0]}) if len(values) == 1 else Q(**{f"{name}__in": values})
 
 
 def _find_agents(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
@@ -132,11 +216,40 @@ def _find_tasks(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
     return tuple(found.order_by("pk").values_list("pk", flat=True))
 
 
-def _find_named(scope: Scope, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Find agents and tasks by a part of their names, as masked as the person sees these."""
+@dataclass(frozen=True)
+class _Named:
+    """IDs of the agents, tasks and business results whose texts hold what is searched for."""
+
+    agents: tuple[int, ...]
+    tasks: tuple[int, ...]
+    results: tuple[int, ...]
+
+    @property
+    def empty(self) -> bool:
+        """True if no text holds it."""
+        return not (self.agents or self.tasks or self.results)
+
+    def match(self, *names: str) -> Q:
+        """Match any of them, by the names of the three columns, or the first ones."""
+        found = Q()
+        for name, keys in zip(names, (self.agents, self.tasks, self.results), strict=False):
+            found |= _match_any(name, keys) if keys else Q()
+        return found
+
+
+def _find_named(scope: Scope, text: str) -> _Named:
+    """Find agents, tasks and business results by a part of their texts, as masked as the person
+    sees these."""
     agents = MirrorAgent.objects.filter(vdn=scope.vdn).values_list("pk", "account", "name")
     tasks = MirrorTask.objects.filter(vdn=scope.vdn).values_list("pk", "task_id", "name")
-    return _match_names(scope, text, agents), _match_names(scope, text, tasks)
+    # A whole text finds a result as masked, too: it may hold a number.
+    results = (
+        (pk, "", result)
+        for pk, result in MirrorBusinessResult.objects.filter(vdn=scope.vdn).values_list(
+            "pk", "text"
+        )
+    )
+    return _Named(*(_match_names(scope, text, rows) for rows in (agents, tasks, results)))
 
 
 def _match_names(scope: Scope, text: str, rows: Iterable[tuple[int, str, str]]) -> tuple[int, ...]:
@@ -162,31 +275,63 @@ def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
     return tuple(sorted(found.intersection(query.codes) if query.codes else found))
 
 
-def _match_number(scope: Scope, text: str, *, past: bool) -> Q | None:
-    """Match a number: a whole one, else a part for who may see numbers. None: nothing matches.
+def _match_number(scope: Scope, text: str, *, past: bool) -> Q | list[int]:
+    """Return the condition of a number, or the IDs of its rows: of a whole one, else of those that
+    begin or end with it for who may see numbers.
 
-    The rows are looked for once, in the index of numbers, and not again by each count.
+    The rows are looked for once, in the indexes of numbers, and not again by each count.
     """
     number = SearchedNumber.parse(text)
-    whole = Q(called_no__in=sorted({*number.spellings, number.text}))
-    part = Q(called_no__contains=number.text)
+    whole = _match_whole(number)
     sees_numbers = scope.can(Permission.SEE_NUMBERS)
     if not number.is_complete and not sees_numbers:
-        return None
+        return []
     if past:
-        return whole if number.is_complete else part
+        return whole if number.is_complete else _match_past_part(number)
     found = _find_rows(scope, whole) if number.is_complete else []
-    if not found and sees_numbers:
-        whole, found = part, _find_rows(scope, part)
-    if len(found) > _MOST_IDS:
+    if len(found) > MOST_NUMBERS:
         return whole
-    return Q(pk__in=found) if found else None
+    if not found and sees_numbers:
+        found = _find_part(scope, number)
+    return found
+
+
+def is_vague_number(scope: Scope, query: ListQuery) -> bool:
+    """Tell whether the number of a question is a part with which those of more than `MOST_NUMBERS`
+    rows begin or end."""
+    if not query.called_no or query.as_of is not None or not scope.can(Permission.SEE_NUMBERS):
+        return False
+    number = SearchedNumber.parse(query.called_no)
+    if number.is_complete and _find_rows(scope, _match_whole(number)):
+        return False
+    return len(_find_part(scope, number)) > MOST_NUMBERS
+
+
+def _match_whole(number: SearchedNumber) -> Q:
+    return Q(called_no__in=sorted({*number.spellings, number.text}))
+
+
+def _find_part(scope: Scope, number: SearchedNumber) -> list[int]:
+    """Find the IDs of the rows whose number begins or ends with these digits; see `_find_rows`."""
+    if not number.digits:
+        return []
+    (low, high), (last, next_one) = map(pack_digits, (number.digits, number.digits[::-1]))
+    begins = _find_rows(scope, Q(number_begin__gte=low, number_begin__lt=high))
+    ends = _find_rows(scope, Q(number_end__gte=last, number_end__lt=next_one))
+    return sorted({*begins, *ends})
+
+
+def _match_past_part(number: SearchedNumber) -> Q:
+    found = Q(called_no__endswith=number.text)
+    for spelling in number.spellings:
+        found |= Q(called_no__startswith=spelling)
+    return found
 
 
 def _find_rows(scope: Scope, condition: Q) -> list[int]:
-    """Find the IDs of the rows of a condition, at most one more than `_MOST_IDS`."""
+    """Find the IDs of the rows of a condition, at most one more than `MOST_NUMBERS`."""
     ids = MirrorRow.objects.filter(condition, vdn=scope.vdn.pk).order_by()
-    return sorted(ids.values_list("pk", flat=True)[: _MOST_IDS + 1])
+    return list(ids.values_list("pk", flat=True)[: MOST_NUMBERS + 1])
 
 
 def match_tab(tab: Tab, moment: Moment) -> Q:
@@ -195,7 +340,7 @@ def match_tab(tab: Tab, moment: Moment) -> Q:
         return Q()
     if tab is Tab.TODAY:
         in_day = Q(appoint_time__gte=moment.day_begin, appoint_time__lt=moment.day_end)
-        return in_day & ~Q(phase=Phase.GONE)
+        return in_day & Q(phase__in=PRESENT_PHASES)
     if tab in _CLOSED_TABS:
         return Q(phase=_CLOSED_TABS[tab])
     if tab is Tab.OVERDUE:

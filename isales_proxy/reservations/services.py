@@ -36,7 +36,7 @@ from isales_proxy.reservations.pages import (
     ReservationPage,
     TabCounts,
 )
-from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
+from isales_proxy.reservations.query import ListQuery, Source, SourceRefused, VagueNumber
 
 __all__ = [
     "PAGES_AHEAD",
@@ -128,6 +128,10 @@ def choose_source(
     from_mirror = asked.source is not Source.LIVE and (
         asked.source is Source.MIRROR or coverage.complete or bool(needs_mirror)
     )
+    if from_mirror and mirror.is_vague_number(scope, asked):
+        if needs_mirror or asked.source is Source.MIRROR:
+            raise VagueNumber
+        from_mirror = False
     return ChosenSource(from_mirror, coverage, seen)
 
 

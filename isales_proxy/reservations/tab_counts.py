@@ -1,25 +1,42 @@
-"""Counts of the tabs of the mirror: one statement, shared for a few seconds of a revision."""
+"""Counts of the tabs of the mirror: one statement, shared for a few seconds of a revision.
+
+Rows are counted where no counter has their number. Of a range of time the counters of hours have
+all but the two parts of an hour at its ends.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.core.cache import cache
-from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery
+from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Subquery
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import MirrorCount, MirrorState
-from isales_proxy.models.mirror import Phase
+from isales_proxy.models.mirror import CountedBy, Phase, format_hour
 from isales_proxy.reservations.pages import TabCounts
-from isales_proxy.reservations.query import ListQuery, Tab
-from isales_proxy.reservations.row_filters import Moment, RowFilter, match_tab, match_undated
+from isales_proxy.reservations.query import Tab
+from isales_proxy.reservations.row_filters import (
+    PRESENT_PHASES,
+    Moment,
+    RowFilter,
+    Span,
+    match_tab,
+    match_undated,
+)
 
 SAME_TIME_SECONDS: Final = 15
 """Counts are shared for so long, at the time at which they were counted."""
 
 _KEPT: Final = 60  # seconds
-_CLOSED: Final = {
+_HOUR: Final = timedelta(hours=1)
+_TIMED: Final = (Tab.TODAY, Tab.OVERDUE, Tab.DIALLING, Tab.SOON)
+_PHASES: Final = {
+    "open": Phase.OPEN,
     "called": Phase.CALLED,
     "answered": Phase.ANSWERED,
     "failed": Phase.FAILED,
@@ -27,7 +44,7 @@ _CLOSED: Final = {
 }
 
 
-def share_counts(rows: RowFilter, query: ListQuery, moment: Moment, revision: int) -> TabCounts:
+def share_counts(rows: RowFilter, moment: Moment, revision: int) -> TabCounts:
     """Count every tab, or return the counts of the same question, revision and seconds."""
     # All that is asked of the tables, with the IDs that were found for it.
     facts = (
@@ -38,37 +55,67 @@ def share_counts(rows: RowFilter, query: ListQuery, moment: Moment, revision: in
     shared = cache.get(key)
     if shared is not None:
         return TabCounts(shared[0], revision, *shared[1:])
-    counts = count_rows(rows, query, moment)
+    counts = count_rows(rows, moment)
     if counts.revision == revision:
         cache.set(key, (counts.now, *_list_numbers(counts)), _KEPT)
     return counts
 
 
-def count_rows(rows: RowFilter, query: ListQuery, moment: Moment) -> TabCounts:
-    """Count every tab in one statement. Closed rows are counted where no counter has them."""
+def count_rows(rows: RowFilter, moment: Moment) -> TabCounts:
+    """Count every tab in one statement."""
     if rows.empty:
         return TabCounts(moment.now, read_revision(rows.vdn_id))
+    state = MirrorState.objects.filter(vdn=rows.vdn_id)
+    if rows.few:
+        numbers = _count_few(rows, moment, Subquery(state.values("revision")))
+    else:
+        parts = _express_counts(rows, moment)
+        values = state.values_list("revision", *parts.values())[0]
+        numbers = dict(zip(("revision", *parts), values, strict=True))
+    numbers["later"] = numbers.pop("open") - sum(
+        numbers[name] for name in ("overdue", "dialling", "soon", "undated")
+    )
+    return TabCounts(moment.now, **numbers)
+
+
+def _count_few(rows: RowFilter, moment: Moment, revision: Subquery) -> dict[str, int]:
+    """Count rows that are few, each of them looked at once."""
+    conditions = {
+        **{tab.value: match_tab(tab, moment) for tab in _TIMED},
+        "undated": match_undated(),
+        **{name: Q(phase=phase) for name, phase in _PHASES.items()},
+    }
+    counts = {name: Count("pk", filter=condition) for name, condition in conditions.items()}
+    found = rows.select().order_by().annotate(at=revision).values("at").annotate(**counts)
+    for values in found:
+        return {"revision": values.pop("at"), **values}
+    return {"revision": read_revision(rows.vdn_id), **dict.fromkeys(conditions, 0)}
+
+
+def _express_counts(rows: RowFilter, moment: Moment) -> dict[str, Any]:
+    """Return the expressions of the counts."""
     found = rows.select()
     parts: dict[str, Any] = {
-        "today": count_in_statement(found.filter(match_tab(Tab.TODAY, moment))),
-        "open": count_in_statement(found.filter(match_tab(Tab.OPEN, moment))),
-        "overdue": count_in_statement(found.filter(match_tab(Tab.OVERDUE, moment))),
         "dialling": count_in_statement(found.filter(match_tab(Tab.DIALLING, moment))),
         "soon": count_in_statement(found.filter(match_tab(Tab.SOON, moment))),
         "undated": count_in_statement(found.filter(match_undated())),
     }
-    for name, phase in _CLOSED.items():
-        counted = query.counts_by_agent_and_task
-        parts[name] = (
-            _sum_counters(rows, phase) if counted else count_in_statement(found.filter(phase=phase))
-        )
-    state = MirrorState.objects.filter(vdn=rows.vdn_id)
-    revision, *values = state.values_list("revision", *parts.values())[0]
-    numbers = dict(zip(parts, values, strict=True))
-    numbers["later"] = numbers.pop("open") - sum(
-        numbers[name] for name in ("overdue", "dialling", "soon", "undated")
-    )
-    return TabCounts(moment.now, revision, **numbers)
+    if rows.span is None:
+        parts["today"] = count_in_statement(found.filter(match_tab(Tab.TODAY, moment)))
+        parts["overdue"] = count_in_statement(found.filter(match_tab(Tab.OVERDUE, moment)))
+    else:
+        today = rows.span.limit(moment.day_begin, moment.day_end)
+        parts["today"] = _count_span(rows, today, PRESENT_PHASES)
+        overdue = rows.span.limit(None, moment.late_before)
+        parts["overdue"] = _count_span(rows, overdue, [Phase.OPEN])
+    for name, phase in _PHASES.items():
+        if rows.counters is not None:
+            parts[name] = _sum_counters(rows.vdn_id, rows.counters & Q(phase=phase))
+        elif rows.span is not None:
+            parts[name] = _count_span(rows, rows.span, [phase])
+        else:
+            parts[name] = count_in_statement(found.filter(phase=phase))
+    return parts
 
 
 def read_revision(vdn_id: int) -> int:
@@ -77,17 +124,38 @@ def read_revision(vdn_id: int) -> int:
     return int(found[0]) if found else 0
 
 
-def _sum_counters(rows: RowFilter, phase: Phase) -> Coalesce:
-    counters = MirrorCount.objects.filter(vdn=rows.vdn_id, phase=phase)
-    if rows.agents is not None:
-        counters = counters.filter(agent_key__in=rows.agents)
-    if rows.tasks is not None:
-        counters = counters.filter(task_key__in=rows.tasks)
-    if rows.named is not None:
-        agents, tasks = rows.named
-        counters = counters.filter(Q(agent_key__in=agents) | Q(task_key__in=tasks))
+def _sum_counters(vdn_id: int, condition: Q) -> Coalesce:
+    counters = MirrorCount.objects.filter(condition, vdn=vdn_id)
     total = Func(F("rows"), function="SUM", output_field=IntegerField())
     return Coalesce(Subquery(counters.order_by().annotate(n=total).values("n")), 0)
+
+
+def _count_span(rows: RowFilter, span: Span, phases: Collection[Phase]) -> Combinable:
+    """Return the expression that counts the rows of a range of due times in some phases."""
+    found = rows.select().filter(phase__in=phases)
+
+    def count(low: datetime | None, high: datetime | None) -> Subquery:
+        part = Q() if low is None else Q(appoint_time__gte=low)
+        part &= Q() if high is None else Q(appoint_time__lt=high)
+        return count_in_statement(found.filter(part))
+
+    first = None if span.low is None else _cut_hour(span.low + _HOUR - timedelta.resolution)
+    last = None if span.high is None else _cut_hour(span.high)
+    if first is not None and last is not None and first >= last:
+        return count(span.low, span.high)
+    hours = Q(counted_by=CountedBy.HOUR, phase__in=phases, agent_key=0, task_key=0)
+    hours &= Q(value__gt="") if first is None else Q(value__gte=format_hour(first))
+    hours &= Q() if last is None else Q(value__lt=format_hour(last))
+    total: Combinable = _sum_counters(rows.vdn_id, hours)
+    if first is not None and first != span.low:
+        total += count(span.low, first)
+    if last is not None and last != span.high:
+        total += count(last, span.high)
+    return total
+
+
+def _cut_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def count_in_statement(rows: QuerySet[Any]) -> Subquery:

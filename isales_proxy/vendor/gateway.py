@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import stamina.instrumentation
@@ -30,10 +31,11 @@ _OWN_KEYS_UNREADABLE: Final = "The VDN's own keys cannot be opened with this SEC
 
 @dataclass(frozen=True)
 class _CachedClient:
-    """A client, and the version of the VDN's own keys that it uses."""
+    """A client with its observer, and the version of the VDN's own keys that it uses."""
 
     client: Client
     version: int
+    observer: Observer
 
 
 _lock = threading.Lock()
@@ -57,8 +59,17 @@ def get_client(vdn: Vdn) -> Client:
         if made is None or made.version != vdn.keys_version:
             if made is not None:
                 made.client.close()
-            made = _clients[key] = _CachedClient(_new(vdn, Observer()), vdn.keys_version)
+            observer = Observer()
+            made = _CachedClient(_new(vdn, observer), vdn.keys_version, observer)
+            _clients[key] = made
         return made.client
+
+
+def get_clock_offset(vdn: Vdn) -> timedelta | None:
+    """Return how far the vendor's clock is after ours, by its last answer to this process."""
+    with _lock:
+        made = _clients.get(vdn.pk if vdn.keys_version else None)
+    return made.observer.clock_offset if made is not None else None
 
 
 def create_diagnostic_client(vdn: Vdn, observer: ClientObserver) -> Client:

@@ -135,6 +135,15 @@ def test_vendor_clock_is_off(vdn: Vdn) -> None:
     assert vendor.compare() == (set(), set())
 
 
+@pytest.mark.django_db
+def test_offset_of_the_vendors_clock_is_measured(people: Any, vendor: Simulator) -> None:
+    vendor.behaviour.clock_offset_ms = -60_000
+    call_command("sweep", "--vdn", "88")
+    offset = MirrorState.objects.get(pk=88).vendor_offset_ms
+    assert offset is not None
+    assert -63_000 < offset < -58_000
+
+
 @pytest.mark.parametrize(
     ("now", "length"),
     [
@@ -230,11 +239,15 @@ def test_live_page_is_compared_in_passing(vdn: Vdn) -> None:
     query = ReservationQuery(size=20)
     page = vendor.list_reservations(query)
     compare_live_page(vdn, query, page, vendor.clock.now)
+    differing = sum(row.appoint_id == make_row(30)["appointId"] for row in page.items)
+    now = vendor.clock.now
+    assert MirrorState.objects.get().sum_comparisons(now) == (20, 20 - differing)
+    # The last 24 hours, whenever the first comparison was.
+    compare_live_page(vdn, query, page, now + timedelta(hours=20))
     state = MirrorState.objects.get()
-    assert state.compared_rows == 20
-    assert state.agreed_rows == 20 - sum(
-        row.appoint_id == make_row(30)["appointId"] for row in page.items
-    )
+    assert state.sum_comparisons(now + timedelta(hours=20))[0] == 40
+    assert state.sum_comparisons(now + timedelta(hours=25))[0] == 20
+    assert state.sum_comparisons(now + timedelta(hours=45)) == (0, 0)
 
 
 @pytest.mark.django_db

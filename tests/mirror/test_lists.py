@@ -18,7 +18,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from isales_proxy.models import MirrorLeaf, MirrorState, Role
+from isales_proxy.access import Scope
+from isales_proxy.mirror.forgetting import forget_number
+from isales_proxy.models import MirrorBusinessResult, MirrorLeaf, MirrorState, Role
 from isales_proxy.reservations import mirror, mirror_reader
 from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
@@ -292,6 +294,68 @@ def test_masked_readers_learn_no_number_from_order_or_filter(now: Any, db: None)
     assert not page.mirror.sortable & {"number", "business"}
     assert all("•" in (row.called_no or "") or "*" in (row.called_no or "") for row in page.rows)
     assert list_page(scope, NOON, tab=Tab.ALL, called_no="1380").total == 0
+
+
+def test_part_of_a_number_is_its_beginning_or_its_end(
+    now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = ["+8613800138000", "8613800138001", "1380", "0138", "99138099", "138099", "13", None]
+    rows = [
+        row | {"calledNo": number}
+        for row, number in zip(make_rows(37, len(numbers)), numbers, strict=True)
+    ]
+    mirror_rows(88, rows, at=NOON)
+    scope = create_scope(Role.SUPERVISOR)
+
+    def find(part: str, **question: Any) -> set[str | None]:
+        page = list_page(scope, NOON, tab=Tab.ALL, called_no=part, **question)
+        assert page.total == len(page.rows)
+        return {row.called_no for row in page.rows}
+
+    for past in ({}, {"as_of": NOON + timedelta(seconds=1)}):
+        assert find("138", **past) == {"1380", "0138", "138099"}
+        assert find("8613", **past) == {"+8613800138000", "8613800138001"}
+        assert find("13800138000", **past) == ({"+8613800138000"} if not past else set())
+        assert find("138099", **past) == {"99138099", "138099"}
+        assert find("13800", **past) == set()
+    client, url = as_role("supervisor"), f"{LIST}?called_no=138"
+    assert 'data-source="mirror"' in fetch(client, url)
+    monkeypatch.setattr("isales_proxy.reservations.row_filters.MOST_NUMBERS", 2)
+    # So many that it is no search: CC-iSales can be asked, the complete list cannot.
+    assert 'data-source="live"' in fetch(client, url)
+    refused = client.get(f"{url}&tab=open")
+    assert refused.status_code == 422
+    assert "begin or end with these digits" in refused.content.decode()
+    assert client.get("/api/v1/vdns/88/reservations/?called_no=138&tab=open").status_code == 422
+
+
+def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None) -> None:
+    texts = ("Call 13800138000 back", "call again", "Sold", None, "CALL")
+    rows = [
+        row | {"busiResult": text, "userAccount": "116" if place % 2 else "117"}
+        for place, (row, text) in enumerate(zip(make_rows(38, 5), texts, strict=True))
+    ]
+    mirror_rows(88, rows, at=NOON)
+
+    def find(scope: Scope, text: str, **question: Any) -> int:
+        page = list_page(scope, NOON, text=text, tab=Tab.ALL, **question)
+        assert page.total == len(page.rows)
+        return page.total
+
+    supervisor, agent = create_scope(Role.SUPERVISOR), create_scope(Role.AGENT, "116")
+    masked = create_scope(Role.AUDITOR)
+    assert [find(each, "call") for each in (supervisor, agent, masked)] == [3, 1, 3]
+    assert [find(each, "138001") for each in (supervisor, agent, masked)] == [1, 0, 0]
+    assert find(masked, texts[0] or "") == 0
+    assert find(supervisor, "call", as_of=NOON + timedelta(seconds=1)) == 3
+    # Those that nobody has any more are not kept.
+    rows[1] |= {"busiResult": "Sold"}
+    mirror_rows(88, rows, at=NOON + timedelta(seconds=5))
+    assert find(supervisor, "call") == 2
+    assert find(supervisor, "call", as_of=NOON + timedelta(seconds=1)) == 3
+    forget_number(vdn_id=88, number=rows[1]["calledNo"], now=NOON)
+    results = MirrorBusinessResult.objects.values_list("text", flat=True)
+    assert set(results) == {"Call 13800138000 back", "Sold", "CALL"}
 
 
 def test_file_of_the_mirror_has_the_rows_of_the_screen(

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from isales_proxy.models import AuditAction, AuditEvent, MirrorLeaf, MirrorState, User, VendorCalls
+from isales_proxy.models.mirror import format_hour
 from tests.support.mirror import mirror_rows
 from tests.support.mirror_versions import minute
 
@@ -41,8 +42,11 @@ def test_doctor_tells_how_the_mirror_is_read(people: dict[str, User], as_role: A
     states = MirrorState.objects.filter(pk=88)
     states.update(
         lease_until=now + timedelta(seconds=30),
-        compared_rows=12_340,
-        agreed_rows=12_337,
+        comparisons={
+            format_hour(now): [12_000, 11_999],
+            format_hour(now - timedelta(hours=23)): [340, 338],
+            format_hour(now - timedelta(hours=24)): [70, 0],
+        },
         page_cap=50,
         number_match="partial",
         vendor_offset_ms=-7_500,

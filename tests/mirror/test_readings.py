@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from isales_proxy.client.records import parse_reservation
+from isales_proxy.mirror.counters import COUNTED_FIELDS, CountKey, list_counters
 from isales_proxy.mirror.readings import LeafAnswer, apply_reading
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
-    CLOSED_PHASES,
     MirrorCount,
     MirrorLeaf,
     MirrorName,
@@ -36,12 +36,12 @@ def get_kinds(number: int) -> list[str]:
 
 def check_counts() -> None:
     """Compare the kept counts with those of the rows."""
-    kept = {
-        (each.agent_key, each.task_key, each.phase): each.rows
-        for each in MirrorCount.objects.exclude(rows=0)
-    }
-    rows = MirrorRow.objects.filter(phase__in=CLOSED_PHASES)
-    found = Counter((row.agent_id or 0, row.task_id or 0, row.phase) for row in rows)
+    names = ("counted_by", "phase", "agent_key", "task_key", "value", "rows")
+    counters = MirrorCount.objects.exclude(rows=0).values_list(*names)
+    kept = {tuple(key): rows for *key, rows in counters}
+    found: Counter[CountKey] = Counter()
+    for row in MirrorRow.objects.values(*COUNTED_FIELDS):
+        found.update(list_counters(row))
     assert kept == dict(found)
 
 

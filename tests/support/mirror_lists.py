@@ -28,11 +28,14 @@ FILTERS: Final[tuple[dict[str, Any], ...]] = (
     {"task_id": "2"},
     {"text": "张"},
     {"text": "an"},
+    {"text": "ok"},
+    {"text": "o", "agents": ("116", "118")},
     {"codes": ("00604", "604")},
     {"call_type": "2"},
     {"task_status": "3"},
     {"begin": NOON - timedelta(hours=1), "end": NOON + timedelta(hours=1)},
     {"called_no": "1380001"},
+    {"called_no": "0017", "call_type": "1"},
     {"agents": ("117",), "task_id": "1", "call_type": "1"},
 )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from isales_proxy.mirror.counters import COUNTED_FIELDS, add_to_counters, list_counters
+from isales_proxy.mirror.row_keys import pack_number
 from isales_proxy.models import (
-    CLOSED_PHASES,
     ChangeKind,
     MirrorAgent,
-    MirrorCount,
     MirroredFields,
     MirrorRow,
     MirrorState,
@@ -64,7 +65,7 @@ def write_version(
             appeared_at=by,
             first_revision=state.revision,
         )
-    elif row.phase in CLOSED_PHASES:
+    else:
         _count(row, -1)
     for name, value in fields.items():
         setattr(row, name, value)
@@ -75,9 +76,10 @@ def write_version(
         row.phase = Phase.ANSWERED if row.fail_code == "00000" else Phase.FAILED
     else:
         row.phase = Phase.OPEN
+    for name, number in pack_number(row.called_no).items():
+        setattr(row, name, number)
     row.save()
-    if row.phase in CLOSED_PHASES:
-        _count(row, 1)
+    _count(row, 1)
     MirrorVersion.objects.filter(row=row, known_until__gt=by).update(known_until=by)
     shared = {name: getattr(row, name) for name in _SHARED}
     MirrorVersion.objects.create(
@@ -94,11 +96,5 @@ def write_version(
 
 
 def _count(row: MirrorRow, difference: int) -> None:
-    found, _made = MirrorCount.objects.get_or_create(
-        vdn_id=row.vdn_id,
-        agent_key=row.agent_id or 0,
-        task_key=row.task_id or 0,
-        phase=row.phase,
-    )
-    found.rows += difference
-    found.save()
+    keys = list_counters({name: getattr(row, name) for name in COUNTED_FIELDS})
+    add_to_counters(row.vdn_id, Counter(dict.fromkeys(keys, difference)))
