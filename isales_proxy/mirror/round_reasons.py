@@ -39,7 +39,10 @@ class RoundReason(TextChoices):
     INCOMPLETE = "incomplete_sweep", gettext_lazy("the pages of the list do not add up")
     REFUSED = "refused", gettext_lazy("CC-iSales refuses the request")
     MISDIRECTED = "misdirected", gettext_lazy("what answers is not CC-iSales")
-    SIMULATOR = "simulator_refused", gettext_lazy("the simulator may not be used with this database")
+    SIMULATOR = (
+        "simulator_refused",
+        gettext_lazy("the simulator may not be used with this database"),
+    )
 
 
 _VALUES: Final = frozenset(RoundReason.values)
