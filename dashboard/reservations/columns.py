@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -22,25 +21,13 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 
 BUSINESS_RESULT: Final = gettext_lazy("Business result")
-STATES: Final[dict[ReservationState, str | Promise]] = {
-    ReservationState.WAITING: gettext_lazy("Waiting"),
-    ReservationState.SOON: gettext_lazy("Due soon"),
-    ReservationState.DIALLING: gettext_lazy("Dialling now"),
-    ReservationState.LATE: gettext_lazy("Overdue"),
-    ReservationState.ANSWERED: gettext_lazy("Answered"),
-    ReservationState.FAILED: gettext_lazy("Failed"),
-    ReservationState.CALLED: gettext_lazy("Called"),
-    ReservationState.GONE: gettext_lazy("Gone"),
-    ReservationState.UNKNOWN: gettext_lazy("Unknown"),
-}
-
 
 _STILL_OPEN: Final = frozenset(
     {
-        ReservationState.WAITING,
+        ReservationState.LATER,
         ReservationState.SOON,
         ReservationState.DIALLING,
-        ReservationState.UNKNOWN,
+        ReservationState.UNDATED,
     }
 )
 
@@ -55,7 +42,7 @@ class RowFormatter(CodeFormatter):
         self.late_grace = late_grace
         self.types = {key: str(value) for key, value in CALL_TYPES}
         self.statuses = {key: str(value) for key, value in TASK_STATUSES}
-        self.states = {key.value: str(value) for key, value in STATES.items()}
+        self.states = {state.value: str(state.label) for state in ReservationState}
         self.expired = _("expired")
         self.not_expired = _("not expired")
         self.cause = _("Cause %s")
@@ -70,7 +57,7 @@ class RowFormatter(CodeFormatter):
 
     def format_distance(self, row: Reservation, status: ReservationStatus) -> str:
         """Return the distance to the due time: `in 9 min`, `18 min late`, `43 min ago`."""
-        if status.state is ReservationState.LATE and status.left is not None:
+        if status.state is ReservationState.OVERDUE and status.left is not None:
             return self.times.late(-status.left)
         return self.times.relative(row.appoint_time) if row.appoint_time else ""
 
@@ -152,7 +139,7 @@ def _build_missing(
 
 def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> str:
     """Return the vendor's expiry mark of an open call where it differs from our status."""
-    if status.state is ReservationState.LATE:
+    if status.state is ReservationState.OVERDUE:
         return formatter.not_expired if row.timeout is False else ""
     return formatter.expired if row.timeout and status.state in _STILL_OPEN else ""
 

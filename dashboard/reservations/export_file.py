@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import IO, Final
 
@@ -45,8 +46,9 @@ from isales_proxy.privacy import masking
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES
-from isales_proxy.reservations.query import ListQuery
+from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
 from isales_proxy.reservations.services import AllRows, ListChanged
+from isales_proxy.reservations.status import ReservationState
 
 MOST_AT_ONCE: Final = 5_000
 """Rows that are sent at once; more are the work of a job."""
@@ -76,7 +78,7 @@ def create_file_response(
                 scope=scope,
                 source=_SOURCE,
                 kind=kind,
-                question=ListQuery.extend(query).serialize() | {"bom": bom},
+                question=_pin(query, found).serialize() | {"bom": bom},
                 total=found.total,
             )
             return SeeOther(reverse("export_job", args=[job.pk]))
@@ -99,6 +101,12 @@ def create_file_response(
         text %= {"most": exports.MOST_OPEN}
         raise RefusedFile(_describe(429, "too-many-exports", text)) from error
     return send_file(file, f"{table.name}.{kind}", rows=table.total, facts=table.facts)
+
+
+def _pin(query: ReservationQuery, found: AllRows) -> ListQuery:
+    """Return the question to the source that has answered it."""
+    source = Source.MIRROR if found.mirrored else Source.LIVE
+    return replace(ListQuery.extend(query), source=source)
 
 
 def write_file(
@@ -210,11 +218,19 @@ def _describe_mirror_filter(
     yield _("Name"), query.text
     yield _("Result code"), ", ".join(query.codes)
     yield _("Side"), str(dict(CodeCategory.choices).get(query.category, ""))
-    yield _("Type"), str(dict(CALL_TYPES).get(query.call_type, ""))
-    yield _("Task status"), str(dict(TASK_STATUSES).get(query.task_status, ""))
+    yield _("Type"), str(dict(CALL_TYPES).get(query.call_type, query.call_type))
+    yield _("Task status"), str(dict(TASK_STATUSES).get(query.task_status, query.task_status))
+    yield _("State"), str(ReservationState(query.state).label) if query.state else ""
     yield _("Tab"), str(query.tab.label) if query.tab else ""
-    yield _("Order"), query.sort
+    yield _("Order"), _describe_order(query.sort)
     yield _("As it was at"), times.stamp(query.as_of) if query.as_of else ""
+
+
+def _describe_order(sort: str) -> str:
+    """Describe an order by the heading of its column."""
+    headings = {column.key: str(column.heading) for column in RESERVATION_COLUMNS}
+    text = headings.get(sort.removeprefix("-"), "")
+    return _("%s, descending") % text if sort.startswith("-") else text
 
 
 def _describe(status: int, slug: str, detail: str) -> Problem:
@@ -237,6 +253,9 @@ def _render(request: ExportRequest) -> FinishedFile:
     except ListChanged:
         problem = problems.describe_changed_list()
         text = f"{problem.title}. {problem.detail} {problem.next_step}"
+        raise ExportRefused(text) from None
+    except SourceRefused:
+        text = _("This VDN has no complete list at present, which the file was to be made of.")
         raise ExportRefused(text) from None
     except DailySearchLimitExceeded as error:
         raise ExportRefused(problems.describe_search_limit(error).title) from None

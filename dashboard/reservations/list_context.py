@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from dashboard.reservations.chips import build_chips, build_ranges
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
     RowFormatter,
@@ -22,6 +23,8 @@ from dashboard.reservations.source_bar import (
     SourceBar,
     TabLink,
     build_bar,
+    build_dropped_bar,
+    build_failed_bar,
     build_tabs,
     explain_order,
 )
@@ -38,16 +41,11 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.core import health
 from isales_proxy.core.settings import get_isales_settings
-from isales_proxy.models import CodeCategory
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
-from isales_proxy.reservations.forms import (
-    CALL_TYPES,
-    TASK_STATUSES,
-    NamedRange,
-    ReservationFilter,
-)
-from isales_proxy.reservations.query import DEEPEST_OFFSET
+from isales_proxy.reservations import services
+from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES, ReservationFilter
+from isales_proxy.reservations.query import DEEPEST_OFFSET, Tab
 from isales_proxy.reservations.services import (
     ChosenSource,
     Coverage,
@@ -59,13 +57,7 @@ from isales_proxy.reservations.services import (
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
 # small; the panel then finds the row by its ID alone.
 _LONGEST_ROW_QUERY: Final = 70
-_MORE: Final = ("q", "code", "category", "type", "status", "as_of", "jump")
-_CHOICES: Final[dict[str, Any]] = {
-    "category": CodeCategory.choices,
-    "type": CALL_TYPES,
-    "status": TASK_STATUSES,
-}
-
+_MORE: Final = ("q", "state", "code", "category", "type", "status", "as_of", "jump")
 
 # Markup of filter forms without a filter.
 _filters: dict[tuple[object, ...], SafeString] = {}
@@ -112,6 +104,11 @@ class ListContext:
     more: bool = False
     """True where the filters are offered that only the complete list answers."""
     more_open: bool = False
+    call_types: list[tuple[str, str]] = field(default_factory=list)
+    task_statuses: list[tuple[str, str]] = field(default_factory=list)
+    elsewhere_url: str = ""
+    elsewhere_text: str = ""
+    """Where a part of the list is empty: the rows of all its parts."""
     hidden: list[tuple[str, str]] = field(default_factory=list)
     """Parameters that the filters keep."""
     csrf_token: str = ""
@@ -130,7 +127,8 @@ class ListContext:
             return render_fragment("reservations/filters.jinja", list=self)
         size = self.form.data.get("size", "")
         permissions = self.form.scope.permissions
-        view = (*address.view, address.sort, size, self.more)
+        offered = (*self.call_types, *self.task_statuses)
+        view = (*address.view, address.sort, size, self.more, offered)
         key = (get_language(), address.path, view, self.zone_text, permissions)
         markup = _filters.get(key)
         if markup is None:
@@ -150,7 +148,7 @@ class ListContext:
     @property
     def ranges(self) -> list[dict[str, Any]]:
         """The quick ranges."""
-        return _build_ranges(self.page.address)
+        return build_ranges(self.page.address)
 
     @property
     def results(self) -> SafeString:
@@ -175,7 +173,7 @@ def create_context(
         vdn_id=scope.vdn.pk,
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
-        clear_url=address.cleared() if address.filters or not form.is_valid() else "",
+        clear_url="",
         page=_create_page(scope, address, title, facts),
         agents=form.list_asked_agents(),
         notice=build_parameter_notice(form, address.at(page=1)),
@@ -191,12 +189,30 @@ def create_context(
     if form.refused_agent:
         context.agent_text = form.refused_agent
         context.agents = [each for each in context.agents if each != form.refused_agent]
-    context.chips = _build_chips(address, scope, context.agents, TimeFormatter(now))
+    context.chips = build_chips(address, scope, context.agents, TimeFormatter(now))
+    if context.chips or not form.is_valid():
+        context.clear_url = address.cleared()
     if len(context.agents) > MANY_AGENTS:
         context.agents = [",".join(context.agents)]
     if has_bad_field(form):
         context.empty = "bad-filter"
     return context
+
+
+def _offer_more(context: ListContext, scope: Scope) -> None:
+    """Offer the filters that only the complete list answers, with the values that occur."""
+    context.more = True
+    types, statuses = services.list_offered(scope=scope)
+    context.call_types = _list_choices(CALL_TYPES, types)
+    context.task_statuses = _list_choices(TASK_STATUSES, statuses)
+
+
+def _list_choices(
+    labels: Iterable[tuple[str, Any]], occurring: Iterable[str]
+) -> list[tuple[str, str]]:
+    """List the values with a label, then others that occur, as they are."""
+    known = {key: str(text) for key, text in labels}
+    return [("", _("Any")), *({key: key for key in occurring} | known).items()]
 
 
 def _create_page(
@@ -211,15 +227,27 @@ def _create_page(
         replace(column, sort=column.key) if column.key in facts.sortable else column
         for column in columns
     )
-    note = explain_order() if facts.sortable == {"due"} else ""
-    return ListPage(sortable, address, title, order_note=note, order=facts.sort)
+    notes = {
+        column.key: explain_order(scope, column.key)
+        for column in columns
+        if column.key not in facts.sortable
+    }
+    return ListPage(sortable, address, title, notes=notes, order=facts.sort)
 
 
 def create_failed_context(
-    scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
+    scope: Scope,
+    form: ReservationFilter,
+    now: datetime,
+    problem: Problem,
+    coverage: Coverage | None = None,
 ) -> ListContext:
-    """Create a context for a failed vendor call without an older answer."""
+    """Create a context for a failed vendor call without an older answer; `coverage` is that of a
+    mirror that could be looked at."""
     context = create_context(scope, form, now)
+    if coverage is not None:
+        context.bar = build_failed_bar(context.page.address, coverage)
+        _offer_more(context, scope)
     context.problem, context.empty = problem, "failed"
     context.since_text = _format_last_answer(TimeFormatter(now))
     return context
@@ -268,12 +296,24 @@ def fill_context(
                 view.cells[0] = replace(view.cells[0], title=word, markup="")
     context.source, context.complete, context.problem = found.source, found.complete, problem
     context.bar = build_bar(scope, address, found, formatter.times)
+    if form.dropped:
+        context.bar = build_dropped_bar()
+    if context.exports and found.coverage is not None:
+        # The file is of the source that is shown, whatever becomes of the other one.
+        context.exports = context.page.list_exports("live" if facts is None else "mirror")
     if facts is not None:
         context.tabs = build_tabs(address, facts)
         context.revision = str(facts.counts.revision)
         _place(context, found, facts)
+        if not found.rows and facts.counts.all and facts.tab is not Tab.ALL:
+            context.elsewhere_url = address.viewed(tab=Tab.ALL.value)
+            text = ngettext(
+                "Show %s row of all parts", "Show %s rows of all parts", facts.counts.all
+            )
+            context.elsewhere_text = text % format_count(facts.counts.all)
     pinned_live = ("source", "live") in address.view
-    context.more = context.more_open or (found.coverage is not None and not pinned_live)
+    if found.coverage is not None and not pinned_live:
+        _offer_more(context, scope)
     context.cut_short = found.cut_short
     context.source_text = _format_source(found.source)
     if found.as_of is not None:
@@ -406,73 +446,6 @@ def _format_source(source: str) -> str:
         "mirror": "",
         "none": "",
     }[source]
-
-
-def _build_chips(
-    address: ListUrl, scope: Scope, agents: list[str], times: TimeFormatter
-) -> list[dict[str, str]]:
-    """Build one chip per filter, with the URL without it; many agents share one chip."""
-    known = directory.get_known_names(scope=scope)
-    chips = []
-    for name, value in address.filters:
-        if name == "agent":
-            continue
-        text = value
-        if name == "task":
-            text = known.tasks.get(value) or value
-        elif name == "range":
-            text = str(NamedRange(value).label)
-        elif name in {"begin", "end"}:
-            text = times.minute(datetime.fromisoformat(value))
-        elif name in _CHOICES:
-            text = str(dict(_CHOICES[name]).get(value, value))
-        chips.append(_build_chip(name, value, text, address.without(name, value)))
-    if len(agents) > MANY_AGENTS:
-        text = f"{len(agents)}: {', '.join(agents[:MANY_AGENTS])} …"
-        chips.append(_build_chip("agents", "", text, address.without("agent")))
-    else:
-        for account in agents:
-            person = known.agents.get(account, "")
-            text = f"{person} {account}" if person and person != account else account
-            chips.append(_build_chip("agent", account, text, address.without("agent", account)))
-    return chips
-
-
-def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
-    label, removed_text = {
-        "called_no": (_("Called number"), _("Any called number")),
-        "agent": (_("Agent"), _("Without agent %s") % text),
-        "agents": (_("Agents"), _("Any agent")),
-        "task": (_("Task"), _("Any task")),
-        "begin": (_("From"), _("Any start time")),
-        "end": (_("To"), _("Any end time")),
-        "range": (_("Due"), _("Any time")),
-        "q": (_("Name"), _("Any name")),
-        "code": (_("Result code"), _("Any result code")),
-        "category": (_("Side"), _("Any side")),
-        "type": (_("Type"), _("Any type")),
-        "status": (_("Task status"), _("Any task status")),
-    }[name]
-    return {
-        "name": name,
-        "label": label,
-        "value": value,
-        "text": text,
-        "removed_text": removed_text,
-        "remove_url": remove_url,
-    }
-
-
-def _build_ranges(address: ListUrl) -> list[dict[str, Any]]:
-    """Build the quick ranges, each a link to the named range."""
-    return [
-        {
-            "label": each.label,
-            "url": address.ranged(each.value),
-            "current": ("range", each.value) in address.filters,
-        }
-        for each in NamedRange
-    ]
 
 
 def list_options(scope: Scope) -> dict[str, list[dict[str, str]]]:

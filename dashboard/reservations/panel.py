@@ -5,6 +5,7 @@ identifiers), its write-backs, and other reservations of the same number.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from django.http import QueryDict
@@ -20,6 +21,7 @@ from dashboard.ui.columns import NOTHING
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.reveal_control import create_reservation_control
 from dashboard.ui.row_formatting import WRITE_BACK_TONES
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import WriteBackState
@@ -52,16 +54,20 @@ _TITLE: Final = "called_no"
 _TIMES: Final = frozenset({"appoint_time", "begin_time", "end_time", "create_time"})
 
 
-def create_panel(scope: Scope, appoint_id: str, query: str) -> dict[str, Any]:
+def create_panel(
+    scope: Scope, appoint_id: str, query: str, as_of: datetime | None = None
+) -> dict[str, Any]:
     """Create the context of `reservations/_panel.html` without a reservation.
 
-    `query` is the query string of the list beside it.
+    `query` is the query string of the list beside it, `as_of` (aware) the past time that it is of.
     """
     path = reverse("reservation", args=[scope.vdn.pk, appoint_id])
+    now = QueryDict(query, mutable=True)
+    now.pop("as_of", None)
     return {
         "id": appoint_id,
         "called_no": "",
-        "state": "unknown",
+        "state": "",
         "state_text": "",
         "when_text": "",
         "dial_text": "",
@@ -71,27 +77,37 @@ def create_panel(scope: Scope, appoint_id: str, query: str) -> dict[str, Any]:
         "absence": "",
         "history": [],
         "as_of_text": "",
+        "past_text": _("As it was known at %s.") % TimeFormatter(as_of).minute(as_of)
+        if as_of
+        else "",
+        "now_url": with_query(path, now.urlencode()) if as_of else "",
         "missing": False,
         "reveal": None,
         "problem": None,
         "close_url": with_query(reverse("reservations", args=[scope.vdn.pk]), query),
-        "related_url": with_query(
-            reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query
-        ),
+        # Others are listed as they are now, and not beside the past.
+        "related_url": ""
+        if as_of
+        else with_query(reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query),
         "url": with_query(path, query),
     }
 
 
 def fill_panel(
-    scope: Scope, found: FoundReservation, query: str, entries: Sequence[HistoryEntry] = ()
+    scope: Scope,
+    found: FoundReservation,
+    query: str,
+    entries: Sequence[HistoryEntry] = (),
+    as_of: datetime | None = None,
 ) -> dict[str, Any]:
-    """Create the context of `reservations/_panel.html` for a reservation and its history."""
+    """Create the context of `reservations/_panel.html` for a reservation and its history, at a past
+    time with `as_of` (aware)."""
     row = found.row
     appoint_id = row.appoint_id or ""
-    formatter = create_row_formatter(scope)
+    formatter = create_row_formatter(scope, as_of)
     status = formatter.get_status(row)
     is_early = status.dial_at is not None and status.dial_at != row.appoint_time
-    return create_panel(scope, appoint_id, query) | {
+    return create_panel(scope, appoint_id, query, as_of) | {
         "called_no": row.called_no or "",
         "state": status.state.value,
         "state_text": formatter.states[status.state.value],
@@ -101,7 +117,7 @@ def fill_panel(
         if is_early
         else "",
         "content": _build_fields(row, formatter, masked=not scope.can(Permission.SEE_NUMBERS)),
-        "write_backs": _list_write_backs(scope, appoint_id, formatter),
+        "write_backs": [] if as_of else _list_write_backs(scope, appoint_id, formatter),
         "explanation": explain_result(
             scope.vdn.pk, formatter.book, row.fail_code, formatter.language
         ),

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
-from isales_proxy.access import Scope
-from isales_proxy.reservations.query import MOST_SORTED, ListQuery, Source, Tab
+from isales_proxy.access import Permission, Scope
+from isales_proxy.reservations.query import HIDDEN_SORTS, MOST_SORTED, ListQuery, Source, Tab
 from isales_proxy.reservations.services import Coverage, Gap, MirrorFacts, ReservationPage
 
 _MINUTE, _HOUR = 60, 3600
@@ -76,21 +76,18 @@ def build_bar(
     facts, query = found.mirror, ListQuery.extend(found.query)
     texts = [_("Sorted over all rows.")]
     if facts.refused_sort:
-        texts = [explain_order()]
+        texts = [explain_order(scope, facts.refused_sort)]
     if query.as_of is not None:
         headline = _("As it was known at %s.") % times.minute(query.as_of)
+        texts.append(_("How complete it was then is not recorded."))
     elif found.complete:
-        headline = ngettext(
-            "This list is complete: %(total)s row.",
-            "This list is complete: all %(total)s rows.",
-            found.total,
-        ) % {"total": format_count(found.total)}
+        headline = _count_all(found.total)
         texts.insert(0, _describe_age(coverage, times.now))
     else:
         headline = _("Partial: %s") % _explain_gap(coverage)
         if coverage.oldest is not None:
-            texts.insert(0, _describe_age(coverage, times.now))
-    if coverage.compared:
+            texts.insert(0, _describe_age(coverage, times.now, begins=True))
+    if coverage.compared and query.as_of is None:
         texts.append(
             _("Agreed with %(agreed)s of %(compared)s rows read live in 24 h.")
             % {
@@ -111,8 +108,38 @@ def build_bar(
     )
 
 
-def explain_order() -> str:
-    """Explain why a long list is not sorted by every column."""
+def build_failed_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
+    """Build the bar of a page that CC-iSales did not answer: the mirror can be looked at."""
+    texts = (
+        [] if coverage.complete else [_("The local copy is partial: %s") % _explain_gap(coverage)]
+    )
+    return SourceBar(
+        complete=False,
+        headline=_("CC-iSales gave no answer."),
+        texts=texts,
+        link_url=address.viewed(source=Source.MIRROR.value),
+        link_text=_("Open the complete list") if coverage.complete else _("Open the mirror"),
+    )
+
+
+def build_dropped_bar() -> SourceBar:
+    """Build the bar of a live list in place of one that only the mirror has."""
+    return SourceBar(
+        complete=False,
+        headline=_("Live from CC-iSales."),
+        texts=[
+            _(
+                "This VDN has no complete list at present, which parts and orders need: these are"
+                " all rows, in the order of CC-iSales."
+            )
+        ],
+    )
+
+
+def explain_order(scope: Scope, key: str) -> str:
+    """Explain why a list is not sorted by a column."""
+    if key in HIDDEN_SORTS and not scope.can(Permission.SEE_NUMBERS):
+        return _("Cannot be sorted: the order would tell what is hidden from you.")
     most = format_count(MOST_SORTED)
     return _("More than %(most)s rows can be sorted by their due time only.") % {"most": most}
 
@@ -151,19 +178,30 @@ def _explain_gap(coverage: Coverage) -> str:
     }.get(coverage.reason or Gap.OFF, "")
 
 
-def _describe_age(coverage: Coverage, now: datetime) -> str:
-    """Describe the age in two parts where what is hot is younger than the rest."""
+def _count_all(total: int) -> str:
+    """Say that a list is complete; its age follows."""
+    if not total:
+        return _("Complete: no rows;")
+    text = ngettext("Complete: %(total)s row;", "Complete: all %(total)s rows;", total)
+    return text % {"total": format_count(total)}
+
+
+def _describe_age(coverage: Coverage, now: datetime, *, begins: bool = False) -> str:
+    """Describe the age in two parts where what is hot is younger than the rest. `begins` makes it a
+    sentence of its own."""
     if coverage.oldest is None:
         return ""
     age = now - coverage.oldest
     if coverage.hot_oldest is not None:
         hot = now - coverage.hot_oldest
         if age - hot >= timedelta(minutes=1):
-            return _("Today's %(hot)s old, the rest up to %(age)s.") % {
-                "hot": format_age(hot),
-                "age": format_age(age),
-            }
-    return _("Up to %s old.") % format_age(age)
+            text = (
+                _("Today's %(hot)s old, the rest up to %(age)s.")
+                if begins
+                else _("today's %(hot)s old, the rest up to %(age)s.")
+            )
+            return text % {"hot": format_age(hot), "age": format_age(age)}
+    return (_("Up to %s old.") if begins else _("up to %s old.")) % format_age(age)
 
 
 def format_age(age: timedelta) -> str:

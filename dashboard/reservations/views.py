@@ -39,7 +39,7 @@ from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import ReservationFilter, SeenForm
-from isales_proxy.reservations.query import SourceRefused
+from isales_proxy.reservations.query import ListQuery, SourceRefused
 from isales_proxy.reservations.services import ChosenSource, ReservationPage
 
 _LIST: Final = "reservations/list.html"
@@ -61,7 +61,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     ):
         return rendered
     now = timezone.now()
-    form, chosen = _open_list(request, scope, now)
+    form, chosen = _open_list(request, scope, now, drops=True)
     # The revision of the mirror decides without the rows.
     if (
         is_repeatable
@@ -134,7 +134,7 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
             )
         except RefusedFile as refused:
             problem, status = refused.problem, refused.problem.status
-            found = list_context.create_failed_context(scope, form, now, problem)
+            found = list_context.create_failed_context(scope, form, now, problem, chosen.coverage)
     return render_page_or_fragment(
         request,
         page=_LIST,
@@ -158,7 +158,7 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
     answer = None
     if not fragment:
         now = timezone.now()
-        answer = _fetch_list(request, scope, *_open_list(request, scope, now), now)
+        answer = _fetch_list(request, scope, *_open_list(request, scope, now, drops=True), now)
     context = answer.build_context() if answer else {}
     status, problem = (answer.status, answer.problem) if answer else (200, None)
     context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
@@ -249,15 +249,20 @@ class _ListAnswer:
 
 
 def _open_list(
-    request: ReaderRequest, scope: Scope, now: datetime
+    request: ReaderRequest, scope: Scope, now: datetime, *, drops: bool = False
 ) -> tuple[ReservationFilter, ChosenSource | None]:
-    """Return the filter of this address and its source; None where the filter is not valid."""
+    """Return the filter of this address and its source; None where the filter is not valid.
+
+    With `drops` a VDN without a complete list is shown without the part and the order asked for.
+    """
     form = ReservationFilter(request.GET, scope=scope, now=now)
     if not form.is_valid():
         return form, None
     try:
         return form, reservations.choose_source(scope=scope, query=form.query(), now=now)
     except SourceRefused as refused:
+        if drops and form.drop(refused):
+            return form, reservations.choose_source(scope=scope, query=form.query(), now=now)
         form.refuse(refused)
         return form, None
 
@@ -292,7 +297,7 @@ def _fetch_list(
             request,
             scope,
             form,
-            lambda: list_context.create_failed_context(scope, form, now, failure),
+            lambda: list_context.create_failed_context(scope, form, now, failure, chosen.coverage),
             failure.status,
             failure,
         )
@@ -326,18 +331,18 @@ def _fetch_panel(
 ) -> tuple[dict[str, Any], int, Problem | None]:
     """Return context, status and problem of the side panel."""
     query = request.GET.urlencode()
-    panel = create_panel(scope, appoint_id, query)
+    asked = _get_query(request, scope)
+    as_of = asked.as_of if isinstance(asked, ListQuery) else None
+    panel = create_panel(scope, appoint_id, query, as_of)
     problem = None
     try:
-        found = reservations.get(
-            scope=scope, appoint_id=appoint_id, query=_get_query(request, scope)
-        )
+        found = reservations.get(scope=scope, appoint_id=appoint_id, query=asked)
     except ISalesError as error:
         problem = problems.describe(error)
     else:
         if found is None:
             return panel | {"missing": True}, 404, None
-        entries = reservations.get_history(scope=scope, appoint_id=appoint_id)
-        panel = fill_panel(scope, found, query, entries)
+        entries = reservations.get_history(scope=scope, appoint_id=appoint_id, as_of=as_of)
+        panel = fill_panel(scope, found, query, entries, as_of)
         problem = problems.describe(found.error) if found.error is not None else None
     return panel | {"problem": problem}, problem.status if problem else 200, problem

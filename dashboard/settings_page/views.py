@@ -31,6 +31,7 @@ from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.settings import Variable
 from isales_proxy.diagnostics import installation as service
 from isales_proxy.diagnostics.installation import VdnSummary
+from isales_proxy.mirror.round_reasons import describe_reason
 
 _GROUPS = (
     ("ISALES_", "CC-iSales"),
@@ -189,7 +190,7 @@ def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[s
         "led": status.is_led,
         "round": times.clock(state.round_ended_at) if state.round_ended_at else "",
         "complete": state.round_complete,
-        "reason": state.round_reason,
+        "reason": describe_reason(state.round_reason),
         "rows": state.rows_read,
         "oldest": times.behind(max(status.now - oldest, timedelta())) if oldest else "",
         "calls": f"{status.calls_a_minute:.1f} / {status.budget}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -42,13 +42,14 @@ class RowView:
 @dataclass(frozen=True)
 class Heading:
     """Heading of a column. `url` sorts by it, "" where the list cannot be sorted by it; `order` is
-    the value of `aria-sort`, "" where the list is not sorted by it."""
+    the value of `aria-sort`, "" where the list is not sorted by it; `note` why it cannot be."""
 
     key: str
     text: str
     css: str
     url: str = ""
     order: str = ""
+    note: str = ""
 
 
 @dataclass
@@ -63,6 +64,8 @@ class ListPage(Generic[R, F]):
     """Why the list cannot be sorted."""
     order: str | None = None
     """The order in force, where it is not that of the address."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Column key → why the list cannot be sorted by it, where it can by others."""
     headings: list[Heading] = field(init=False)
     rows: list[RowView] = field(default_factory=list)
     total: int | None = None
@@ -70,7 +73,7 @@ class ListPage(Generic[R, F]):
 
     def __post_init__(self) -> None:
         order = self.address.sort if self.order is None else self.order
-        self.headings = [_build_heading(column, self.address, order) for column in self.columns]
+        self.headings = [_build_heading(column, self, order) for column in self.columns]
 
     @property
     def total_text(self) -> str:
@@ -109,10 +112,11 @@ class ListPage(Generic[R, F]):
         """The markup of the table."""
         return render_fragment("lists/table.jinja", page=self, rows=_render_rows(self.rows))
 
-    def list_exports(self) -> list[dict[str, str]]:
-        """List the files of this question: label and address, with its filters and its order."""
+    def list_exports(self, source: str = "") -> list[dict[str, str]]:
+        """List the files of this question: label and address, with its filters and its order, from
+        that source."""
         return [
-            {"label": kind.upper(), "url": self.address.beside(f"export.{kind}")}
+            {"label": kind.upper(), "url": self.address.beside(f"export.{kind}", source)}
             for kind in WRITERS
         ]
 
@@ -190,10 +194,10 @@ def _render_cell(cell: Cell, url: str = "") -> str:
     return f'<td data-field="{escape(cell.field)}"{label}{title}>{main}{sub}</td>'
 
 
-def _build_heading(column: Column[Any, Any], address: ListUrl, in_force: str) -> Heading:
-    text = str(column.heading)
+def _build_heading(column: Column[Any, Any], page: ListPage[Any, Any], in_force: str) -> Heading:
+    text, address = str(column.heading), page.address
     if not column.sort:
-        return Heading(column.key, text, column.css)
+        return Heading(column.key, text, column.css, note=page.notes.get(column.key, ""))
     descending = f"-{column.key}"
     order = {column.key: "ascending", descending: "descending"}.get(in_force, "")
     # A second click reverses the order.

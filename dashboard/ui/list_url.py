@@ -36,7 +36,8 @@ class ListUrl:
     sort: str = ""
     """Column key, with `-` before it for descending order; "" is the list's own order."""
     view: tuple[tuple[str, str], ...] = ()
-    """Parameters that stay when filters are cleared: source, tab, time of the list."""
+    """Where the list comes from: source and tab, which stay when filters are cleared, and its
+    time."""
     cursor: tuple[tuple[str, str], ...] = ()
     """Parameters that place the page where no page number does."""
 
@@ -79,9 +80,14 @@ class ListUrl:
         """Return the address, optionally with another page or size."""
         return with_query(self.path, self.query(page=page, size=size))
 
-    def beside(self, name: str) -> str:
-        """Return the address of all rows of this question at `name` under the path of the list."""
-        pairs = [*self.filters, *self.view, *([("sort", self.sort)] if self.sort else [])]
+    def beside(self, name: str, source: str = "") -> str:
+        """Return the address of all rows of this question at `name` under the path of the list.
+
+        `source` is "" for the one of the address.
+        """
+        pinned = [("source", source)] if source else []
+        view = [pair for pair in self.view if not source or pair[0] != "source"]
+        pairs = [*self.filters, *view, *pinned, *([("sort", self.sort)] if self.sort else [])]
         return with_query(f"{self.path}{name}", _encode(pairs))
 
     def sorted_by(self, sort: str) -> str:
@@ -105,22 +111,22 @@ class ListUrl:
         return vendor.at(page=1)
 
     def without(self, name: str, value: str | None = None) -> str:
-        """Return the first page without one filter, or without all filters of that name."""
+        """Return the first page without one filter, or without all filters of that name; the time
+        of the list is one."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
-        return with_query(self.path, _encode([*kept, *self._list_view_parameters(1, self.size)]))
+        view = [pair for pair in self.view if pair[0] != name]
+        return with_query(self.path, _encode([*kept, *view, *self._list_paging(1, self.size)]))
 
     def ranged(self, name: str) -> str:
         """Return the first page with another named time range."""
         kept = [pair for pair in self.filters if pair[0] not in {"begin", "end", "range"}]
-        pairs = [*kept, ("range", name), *self._list_view_parameters(1, self.size)]
+        pairs = [*kept, ("range", name), *self.view, *self._list_paging(1, self.size)]
         return with_query(self.path, _encode(pairs))
 
     def cleared(self) -> str:
-        """Return the first page without filters."""
-        return with_query(self.path, _encode(self._list_view_parameters(1, self.size)))
-
-    def _list_view_parameters(self, page: int, size: int) -> Pairs:
-        return [*self.view, *self._list_paging(page, size)]
+        """Return the first page without filters, as it is now."""
+        view = [pair for pair in self.view if pair[0] != "as_of"]
+        return with_query(self.path, _encode([*view, *self._list_paging(1, self.size)]))
 
     def _list_paging(self, page: int, size: int) -> Pairs:
         pairs: Pairs = []

@@ -14,11 +14,11 @@ from dashboard.ui.paging import format_count
 class ParameterNotice:
     """Context of `components/_parameters.html`.
 
-    `refused` are names with their messages; `first_url` is the first page of the same filters;
-    `cut` is the message that the page size was reduced.
+    `refused` are names, labels and messages; `first_url` is the first page of the same filters
+    without them; `cut` is the message that the page size was reduced.
     """
 
-    refused: tuple[tuple[str, str], ...]
+    refused: tuple[tuple[str, str, str], ...]
     first_url: str
     cut: str
 
@@ -26,7 +26,7 @@ class ParameterNotice:
 def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
     """Build the notice for a validated filter; None without refused parameters."""
     refused = tuple(
-        (name, " ".join(map(str, form.errors[name])))
+        (name, str(form.fields[name].label or name), " ".join(map(str, form.errors[name])))
         for name in form.fieldless
         if name in form.errors
     )

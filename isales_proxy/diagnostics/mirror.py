@@ -15,6 +15,7 @@ from isales_proxy.diagnostics.interfaces import format_span
 from isales_proxy.diagnostics.report import Fact, Section, Text
 from isales_proxy.mirror.guard import ROUNDS
 from isales_proxy.mirror.mirror_status import MirrorStatus, Tier
+from isales_proxy.mirror.round_reasons import describe_reason
 from isales_proxy.models import MirrorState
 
 FormatTime = Callable[[datetime], str]
@@ -83,7 +84,10 @@ def _describe_round(state: MirrorState, format_time: FormatTime) -> Fact:
     if state.round_complete:
         text = _("%(time)s: complete, %(rows)s rows") % {"time": at, "rows": rows}
         return Fact("round", label, text, "good")
-    text = _("%(time)s: not complete (%(reason)s)") % {"time": at, "reason": state.round_reason}
+    text = _("%(time)s: not complete (%(reason)s)") % {
+        "time": at,
+        "reason": describe_reason(state.round_reason),
+    }
     return Fact("round", label, text, "warn")
 
 

@@ -24,6 +24,7 @@ from isales_proxy.mirror.list_facts import (
     get_column_value,
 )
 from isales_proxy.mirror.readings import FIRST_TIME, LAST_TIME, LeafAnswer
+from isales_proxy.mirror.round_reasons import RoundReason
 from isales_proxy.models.mirror import LeafKind, MirrorLeaf
 
 AGAIN_AFTER: Final = timedelta(seconds=5)
@@ -48,7 +49,7 @@ class TooMany:
 
 @dataclass(frozen=True)
 class Doubtful:
-    """An answer that judges nobody, and why; its rows are true all the same."""
+    """An answer that judges nobody, and why (`RoundReason`); its rows are true all the same."""
 
     t0: datetime
     rows: tuple[Reservation, ...]
@@ -84,7 +85,7 @@ class LeafReader:
         page = self._ask(query)
         rows, cap = page.items, self.facts.page_cap
         if leaf.begin is not None and not self._is_in_range(leaf, rows):
-            return Doubtful(t0, (), "rows outside the range that was asked for")
+            return Doubtful(t0, (), RoundReason.OUTSIDE_RANGE)
         if self.facts.totals_wrong:
             return self._judge_without_total(leaf, t0, rows)
         distinct = count_distinct(page)
@@ -95,7 +96,7 @@ class LeafReader:
                 return self._read_crowd(query, page, t0)
             return TooMany(t0, rows, page.total)
         if distinct < page.total:
-            return Doubtful(t0, rows, "a row twice in one answer, and another one missing")
+            return Doubtful(t0, rows, RoundReason.ROW_TWICE)
         self._wrong_totals = 0
         return Whole(t0, LeafAnswer(rows, page.total, complete=True))
 
@@ -113,7 +114,7 @@ class LeafReader:
         self._wrong_totals += 1
         if self._wrong_totals >= _WRONG_TOTALS:
             self.facts = replace(self.facts, totals_wrong=True)
-        return Doubtful(t0, rows, "a total that is not that of the rows", AGAIN_AFTER)
+        return Doubtful(t0, rows, RoundReason.WRONG_TOTAL, AGAIN_AFTER)
 
     def _build_query(self, leaf: MirrorLeaf) -> ReservationQuery:
         query = ReservationQuery(size=self.facts.page_cap)
@@ -137,7 +138,7 @@ class LeafReader:
         """Believe an answer whose total is wrong when an earlier one had the same rows."""
         if len(rows) >= self.facts.page_cap:
             if is_narrowest(leaf):
-                return Doubtful(t0, rows, "a second with more rows than a page, and wrong totals")
+                return Doubtful(t0, rows, RoundReason.CROWDED_SECOND)
             return TooMany(t0, rows, max(2 * len(rows), 2))
         ids = frozenset(row.appoint_id or repr(row.create_time) for row in rows)
         former = self._seen.get(leaf.pk)
@@ -146,7 +147,7 @@ class LeafReader:
             return Whole(t0, LeafAnswer(rows, len(rows), complete=True))
         if former is None or former[1] != ids or former[0] > t0:
             self._seen[leaf.pk] = t0, ids
-        return Doubtful(t0, rows, "wrong totals: read once as yet", again_after=AGAIN_AFTER)
+        return Doubtful(t0, rows, RoundReason.READ_ONCE, again_after=AGAIN_AFTER)
 
     def _read_crowd(
         self, query: ReservationQuery, first: Page[Reservation], t0: datetime
@@ -156,7 +157,7 @@ class LeafReader:
         if crowd.read_by_agents() or crowd.read_pages():
             rows = tuple(crowd.rows.values())
             return Whole(t0, LeafAnswer(rows, len(rows), complete=True))
-        return Doubtful(t0, tuple(crowd.rows.values()), "a second with more rows than a page")
+        return Doubtful(t0, tuple(crowd.rows.values()), RoundReason.CROWDED_SECOND)
 
 
 class _Crowd:

@@ -36,6 +36,7 @@ from isales_proxy.mirror.readings import (
     apply_reading,
     lock_state,
 )
+from isales_proxy.mirror.round_reasons import RoundReason, build_reason
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     LeafKind,
@@ -157,7 +158,8 @@ class SweepRounds:
         )
 
     def fail(self, reason: str) -> None:
-        """Count a failure of the vendor; a round ends incomplete after a few without a success."""
+        """Count a failure of the vendor, `reason` being its outcome; a round ends incomplete after
+        a few without a success."""
         self._failures += 1
         if self._failures >= GIVEN_UP and self.log is not None:
             self._end(reason)
@@ -195,10 +197,10 @@ class SweepRounds:
             why = next(
                 (running.reasons[leaf.pk] for leaf in unread if leaf.pk in running.reasons), ""
             )
-            reason = f"{count} ranges could not be read: {why or 'no answer'}"
+            reason = build_reason(RoundReason.PARTS_UNREAD, count, why)
         undated = self._count_everybody(facts) if facts.by_time else 0
         if facts.by_time and not self._read_undated(facts, undated, absences):
-            reason = reason or "rows without a time could not all be read"
+            reason = reason or RoundReason.UNDATED_UNREAD
         if not reason:
             total = None if facts.totals_wrong else self._ask(ReservationQuery(size=1)).total
             state = self._update_guard()
@@ -391,7 +393,7 @@ class SweepRounds:
     def _end(self, reason: str) -> None:
         held = guard.count_held(self._vdn.pk)
         if held and not reason:
-            reason = f"{held} rows are missing and not confirmed to be gone"
+            reason = build_reason(RoundReason.UNCONFIRMED, held)
         self._update(
             round_ended_at=self._clock(),
             round_complete=not reason,

@@ -38,6 +38,7 @@ from isales_proxy.mirror.readings import (
     get_position_field,
     lock_state,
 )
+from isales_proxy.mirror.round_reasons import RoundReason
 from isales_proxy.mirror.row_keys import compute_fingerprint, shorten_key
 from isales_proxy.mirror.sweep_rounds import SweepRounds, get_floor
 from isales_proxy.models import Vdn
@@ -248,7 +249,7 @@ class Sweeper:
         self._apply(leaf, LeafAnswer(reading.rows, 0, complete=False), reading.t0)
         if isinstance(reading, TooMany):
             if not self._cut(leaf, reading.total, reading.rows):
-                self._postpone(leaf, "more rows than a page")
+                self._postpone(leaf, RoundReason.CROWDED_PART)
         else:
             self._postpone(leaf, reading.reason, reading.again_after)
 
@@ -320,7 +321,7 @@ class Sweeper:
         self._failures += 1
         log.info("mirror_not_read", vdn=self.vdn.pk, outcome=error.outcome)
         if self.rounds.log is not None:
-            self.rounds.fail(error.sentence)
+            self.rounds.fail(error.outcome)
         seconds = min(2.0 ** min(self._failures, 6), _MOST_PAUSE) * (0.5 + self.clocks.rng())
         self._pause(max(seconds, error.retry_after or 0.0))
 
@@ -372,11 +373,11 @@ def run_whole_round(vdn: Vdn, *, clocks: Clocks | None = None) -> RoundResult:
             state = MirrorState.objects.get(pk=vdn.pk)
             began, ended = state.round_began_at, state.round_ended_at
             if not state.enabled:
-                return RoundResult(False, 0, "the mirror of this VDN is switched off")
+                return RoundResult(False, 0, RoundReason.SWITCHED_OFF)
             if began and ended and asked_at <= began < ended and not state.round_requested:
                 return RoundResult(state.round_complete, state.rows_read, state.round_reason)
             if clocks.wait(seconds):
-                return RoundResult(False, state.rows_read, "interrupted")
+                return RoundResult(False, state.rows_read, RoundReason.INTERRUPTED)
     finally:
         sweeper.close()
 

@@ -53,6 +53,7 @@ from isales_proxy.reservations.query import (
     VagueNumber,
     get_days,
 )
+from isales_proxy.reservations.status import ReservationState
 
 _TIMES: Final = ("begin", "end", "range")
 _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
@@ -65,7 +66,9 @@ _PARAMETERS: Final = {
     "call_type": "type",
     "task_status": "status",
 }
-_MIRROR_FILTERS: Final = ("tab", "source", "q", "code", "category", "type", "status")
+_MIRROR_FILTERS: Final = ("tab", "source", "q", "state", "code", "category", "type", "status")
+_VIEWS: Final = frozenset({"tab", "sort", "source", "after", "before", "jump"})
+"""Parameters that choose no rows but where and how they are shown."""
 
 
 class NamedRange(TextChoices):
@@ -109,7 +112,7 @@ class AgentsField(forms.Field):
 
 
 class CodesField(PlainTextField):
-    """Result codes, comma-separated; leading zeros count."""
+    """Result codes, comma-separated, with or without their leading zeros."""
 
     def __init__(self) -> None:
         super().__init__(_("Result code"), max_length=LONGEST_CODES)
@@ -166,6 +169,16 @@ class ChosenField(forms.Field):
         return text
 
 
+class VendorCodeField(PlainTextField):
+    """A value of the vendor's, of which it may have more than those with a label."""
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value)).strip()
+        if text and not _CODE.fullmatch(text):
+            raise ValidationError(_("This is none of the values to choose from."))
+        return text
+
+
 CALL_TYPES: Final = (("1", _("Manual")), ("2", _("Auto")))
 TASK_STATUSES: Final = (
     *(("1", _("Draft")), ("2", _("Running")), ("3", _("Paused")), ("4", _("Completed"))),
@@ -182,14 +195,16 @@ class ReservationFilter(PageFilter):
     end = LocalTimeField(_("To"), later=True)
     range = forms.ChoiceField(
         required=False,
+        label=_("Due"),
         choices=NamedRange.choices,
         error_messages={"invalid_choice": _("Must be next-hour, today, yesterday or last-7-days.")},
     )
     q = PlainTextField(_("Agent or task name"))
     code = CodesField()
     category = ChosenField(_("Side"), CodeCategory.choices)
-    type = ChosenField(_("Type"), CALL_TYPES)
-    status = ChosenField(_("Task status"), TASK_STATUSES)
+    type = VendorCodeField(_("Type"))
+    status = VendorCodeField(_("Task status"))
+    state = ChosenField(_("State"), ReservationState.choices)
     as_of = LocalTimeField(_("As it was at"), later=True)
     jump = LocalTimeField(_("Jump to time"), later=False)
     tab = ChosenField(_("Tab"), Tab.choices)
@@ -209,6 +224,7 @@ class ReservationFilter(PageFilter):
         self.now = now or timezone.now()
         self.candidates: dict[str, list[Candidate]] = {}
         self.refused_agent = ""
+        self.dropped: set[str] = set()
         if not scope.can(Permission.SEE_ALL_AGENTS):
             del self.fields["agent"]
 
@@ -361,6 +377,17 @@ class ReservationFilter(PageFilter):
             pairs.append(("jump", format_local_time(found["jump"])))
         return pairs
 
+    def drop(self, refused: SourceRefused) -> bool:
+        """Drop what a VDN without a complete list cannot show, unless that chooses rows: then
+        return False, and drop nothing."""
+        names = {_PARAMETERS.get(name, name) for name in refused.fields}
+        if refused.source is Source.LIVE or not names <= _VIEWS:
+            return False
+        self.cleaned_data |= {"tab": "", "sort": "", "source": ""}
+        self.cleaned_data |= {"after": None, "before": None, "jump": None}
+        self.dropped = names
+        return True
+
     def refuse(self, refused: SourceRefused) -> None:
         """Add errors for what the source of the address cannot answer."""
         if isinstance(refused, VagueNumber):
@@ -376,6 +403,8 @@ class ReservationFilter(PageFilter):
     def query(self) -> ListQuery:
         """Return the frozen query; only after `is_valid()`."""
         found = self.cleaned_data
+        # Rows of one state are looked for in all parts of the list.
+        tab = found["tab"] or (Tab.ALL if found["state"] else "")
         return ListQuery(
             called_no=found["called_no"],
             agents=found.get("agent", ()),
@@ -384,7 +413,7 @@ class ReservationFilter(PageFilter):
             task_id=found["task"],
             page=found["page"],
             size=found["size"],
-            tab=Tab(found["tab"]) if found["tab"] else None,
+            tab=Tab(tab) if tab else None,
             sort=found["sort"],
             source=Source(found["source"]) if found["source"] else None,
             text=found["q"],
@@ -392,6 +421,7 @@ class ReservationFilter(PageFilter):
             category=found["category"],
             call_type=found["type"],
             task_status=found["status"],
+            state=found["state"],
             as_of=found["as_of"],
             after=found["after"],
             before=found["before"],

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
+from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import ChangeKind, MirrorLook, MirrorRow, MirrorVersion, Phase, User, Vdn
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
@@ -85,18 +86,28 @@ def mark_seen(user: User, vdn: Vdn, revision: int, *, now: datetime | None = Non
         older.update(revision=revision, at=at)
 
 
-def get_history(*, scope: Scope, appoint_id: str) -> list[HistoryEntry]:
-    """List the changes of a reservation, the oldest first; [] where there is none in the scope."""
+def get_history(
+    *, scope: Scope, appoint_id: str, as_of: datetime | None = None
+) -> list[HistoryEntry]:
+    """List the changes of a reservation, the oldest first; [] where there is none in the scope.
+
+    With `as_of` (aware) those that were known then, of one that was in the scope then.
+    """
     scope.require(Permission.SEE_RESERVATIONS)
-    row = _select(scope).filter(key=appoint_id).first()
-    if row is None:
-        return []
+    key, found = shorten_key(appoint_id), MirrorVersion.objects.filter(vdn=scope.vdn)
+    if as_of is None:
+        row = _select(scope).filter(key=key).first()
+        if row is None:
+            return []
+        found = found.filter(row=row)
+    else:
+        found = found.filter(row__key=key, known_from__lte=as_of)
     versions = list(
-        MirrorVersion.objects.filter(row=row)
-        .select_related("agent", "task")
-        .order_by("-revision", "-pk")[: MOST_ENTRIES + 1]
+        found.select_related("agent", "task").order_by("-revision", "-pk")[: MOST_ENTRIES + 1]
     )
     versions.reverse()
+    if as_of is not None and _show(scope, versions[-1] if versions else None) is None:
+        return []
     entries: list[HistoryEntry] = []
     before: MirrorVersion | None = None
     for version in versions:

@@ -4,10 +4,12 @@ Only `reservations.services`, which masks, reads rows here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from django.core.cache import cache
 from django.db import connection
 
 from isales_proxy.access import Scope
@@ -17,6 +19,7 @@ from isales_proxy.models import (
     MirrorLeaf,
     MirrorRow,
     MirrorState,
+    MirrorTask,
 )
 from isales_proxy.models.mirror import LeafKind
 from isales_proxy.reservations.coverage import Coverage, Gap, get_coverage, measure_coverage
@@ -43,16 +46,21 @@ __all__ = [
     "MirroredReservation",
     "count_tabs",
     "get_coverage",
+    "get_past_row",
     "get_row",
     "get_row_time",
     "get_state",
     "is_vague_number",
+    "list_occurring",
     "measure_coverage",
     "read_all",
     "read_page",
     "to_reservation",
 ]
 
+
+_OCCURRING_SECONDS: Final = 60
+_MOST_VALUES: Final = 20
 
 # Asked by every request of a list: the same as a queryset takes three times as many calls.
 _STATE: Final = """
@@ -155,6 +163,36 @@ def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
     rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
     found: MirrorRow | None = rows.filter(key=shorten_key(appoint_id)).first()
     return found
+
+
+def get_past_row(*, scope: Scope, appoint_id: str, as_of: datetime) -> MirroredReservation | None:
+    """Return the row with this ID as it was known at `as_of` (aware), if the person might see it
+    then."""
+    return MirrorReader(scope, ListQuery(as_of=as_of), as_of).find(shorten_key(appoint_id))
+
+
+def list_occurring(vdn_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the call types and the task statuses of the mirror's rows, up to a minute old."""
+    key = f"occurring:{vdn_id}"
+    shared: tuple[tuple[str, ...], tuple[str, ...]] | None = cache.get(key)
+    if shared is None:
+        tasks = MirrorTask.objects.filter(vdn=vdn_id).exclude(status="")
+        statuses = tasks.order_by("status").values_list("status", flat=True).distinct()
+        shared = tuple(_iterate_call_types(vdn_id)), tuple(statuses[:_MOST_VALUES])
+        cache.set(key, shared, _OCCURRING_SECONDS)
+    return shared
+
+
+def _iterate_call_types(vdn_id: int) -> Iterator[str]:
+    """Step from value to value of the index, which a DISTINCT would read as a whole."""
+    rows = MirrorRow.objects.for_vdn(vdn_id).order_by("call_type")
+    last = ""
+    for _number in range(_MOST_VALUES):
+        found = rows.filter(call_type__gt=last).values_list("call_type", flat=True).first()
+        if found is None:
+            return
+        last = str(found)
+        yield last
 
 
 def get_row_time(row: MirrorRow, *, column: str) -> datetime:

@@ -117,7 +117,7 @@ class MirrorReader:
         self.scope = scope
         self.query = query
         self.moment = Moment.create(scope, query.as_of or now)
-        self.filter = create_filter(scope, query)
+        self.filter = create_filter(scope, query, self.moment)
         own = not scope.can(Permission.SEE_ALL_AGENTS)
         self.tab = query.tab or (Tab.ALL if own else Tab.OPEN)
         self.own = own
@@ -358,6 +358,12 @@ class MirrorReader:
             *("agent__account", "task__task_id", *names, *more),
         )
         return found
+
+    def find(self, key: str) -> MirroredReservation | None:
+        """Return the row with this key, whatever its tab, as it was at the time of the question."""
+        name = "key" if self.query.as_of is None else "row__key"
+        rows = self.filter.select().filter(**{name: key})
+        return next((_build(values) for values in self._list_values(rows)), None)
 
     def list_ids(self) -> tuple[array[int], int]:
         """List the IDs of all rows in order, with the revision of that moment."""

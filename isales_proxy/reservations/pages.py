@@ -12,10 +12,9 @@ from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.query import Cursor, Tab
+from isales_proxy.reservations.status import ReservationState
 
-STATES: Final = (
-    *("overdue", "dialling", "soon", "later", "undated", "called", "answered", "failed", "gone"),
-)
+STATES: Final = tuple(ReservationState)
 """The states of a row of the mirror, of which it has one."""
 
 

@@ -103,9 +103,9 @@ class ListQuery(ReservationQuery):
     """A page of the list, from the vendor or the mirror.
 
     `sort` is a key of `SORT_KEYS`, with `-` before it for descending order. `text` is a part of an
-    agent's or a task's name or of a business result. `as_of` (aware UTC) asks for the list as it
-    was known then. `after` and `before` are the neighbours of the page, `jump` the due time that it
-    begins with.
+    agent's or a task's name or of a business result, `state` a value of `ReservationState`. `as_of`
+    (aware UTC) asks for the list as it was known then. `after` and `before` are the neighbours of
+    the page, `jump` the due time that it begins with.
     """
 
     tab: Tab | None = None
@@ -116,6 +116,7 @@ class ListQuery(ReservationQuery):
     category: str = ""
     call_type: str = ""
     task_status: str = ""
+    state: str = ""
     as_of: datetime | None = None
     after: Cursor | None = None
     before: Cursor | None = None
@@ -155,7 +156,7 @@ class ListQuery(ReservationQuery):
 
 
 _MIRROR_FIELDS: Final = (
-    *("tab", "sort", "text", "codes", "category", "call_type", "task_status", "as_of"),
+    *("tab", "sort", "text", "codes", "category", "call_type", "task_status", "state", "as_of"),
     *("after", "before", "jump"),
 )
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, IntegerField, Q, QuerySet, Value, When
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.mirror.row_keys import pack_digits
@@ -18,7 +18,9 @@ from isales_proxy.models import (
     CountedBy,
     MirrorAgent,
     MirrorBusinessResult,
+    MirrorName,
     MirrorRow,
+    MirrorState,
     MirrorTask,
     MirrorVersion,
 )
@@ -26,7 +28,12 @@ from isales_proxy.models.mirror import Phase
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations.query import MOST_NUMBERS, ListQuery, Tab, get_days
-from isales_proxy.reservations.status import AUTOMATIC, DIALLED_EARLIER, SOON
+from isales_proxy.reservations.status import (
+    AUTOMATIC,
+    DIALLED_EARLIER,
+    SOON,
+    ReservationState,
+)
 from isales_proxy.result_codes import book as code_book
 
 Model = type[MirrorRow] | type[MirrorVersion]
@@ -36,6 +43,12 @@ _TICK: Final = timedelta(microseconds=1)
 PRESENT_PHASES: Final = tuple(phase for phase in Phase if phase is not Phase.GONE)
 _OPEN: Final = Q(phase=Phase.OPEN)
 _CLOSED_TABS: Final = {Tab.FAILED: Phase.FAILED, Tab.DONE: Phase.ANSWERED, Tab.GONE: Phase.GONE}
+_PHASES: Final = {
+    ReservationState.CALLED: Phase.CALLED,
+    ReservationState.FAILED: Phase.FAILED,
+    ReservationState.ANSWERED: Phase.ANSWERED,
+    ReservationState.GONE: Phase.GONE,
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +114,11 @@ class RowFilter:
         return found.none() if self.empty else found
 
 
-def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
-    """Create the filter of a question within the person's scope; up to four small queries."""
+def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) -> RowFilter:
+    """Create the filter of a question within the person's scope; up to five small queries.
+
+    `moment` is needed for a question with a state.
+    """
     model: Model = MirrorRow if query.as_of is None else MirrorVersion
     where, counters = Q(), _Counters()
     if query.as_of is not None:
@@ -116,7 +132,7 @@ def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
     if tasks is not None:
         where &= _match_any("task", tasks)
         counters.limit(CountedBy.NAMES, _match_any("task_key", tasks))
-    named = _find_named(scope, query.text) if query.text else None
+    named = _find_named(scope, query.text, query.as_of) if query.text else None
     if named is not None:
         where &= named.match("agent", "task", "business")
         if named.results and (named.agents or named.tasks):
@@ -138,6 +154,10 @@ def create_filter(scope: Scope, query: ListQuery) -> RowFilter:
     if codes is not None:
         where &= _match_any("fail_code", codes)
         counters.limit(CountedBy.CODE, _match_any("value", codes))
+    if query.state:
+        assert moment is not None  # noqa: S101 - states are asked for at a time
+        where &= match_state(ReservationState(query.state), moment)
+        counters.refuse()
     few, empty = False, () in {agents, tasks, codes} or (named is not None and named.empty)
     if query.called_no:
         number = _match_number(scope, query.called_no, past=query.as_of is not None)
@@ -208,12 +228,17 @@ def _find_agents(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
 def _find_tasks(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
     if not query.task_id and not query.task_status:
         return None
-    found = MirrorTask.objects.filter(vdn=scope.vdn)
+    found = MirrorTask.objects.filter(vdn=scope.vdn).order_by("pk")
     if query.task_id:
         found = found.filter(task_id=query.task_id)
-    if query.task_status:
+    if not query.task_status:
+        return tuple(found.values_list("pk", flat=True))
+    if query.as_of is None:
         found = found.filter(status=query.task_status)
-    return tuple(found.order_by("pk").values_list("pk", flat=True))
+        return tuple(found.values_list("pk", flat=True))
+    then = {name.task_id: name.status for name in _select_names(scope, "task", query.as_of)}
+    present = found.values_list("pk", "status")
+    return tuple(pk for pk, status in present if then.get(pk, status) == query.task_status)
 
 
 @dataclass(frozen=True)
@@ -237,42 +262,70 @@ class _Named:
         return found
 
 
-def _find_named(scope: Scope, text: str) -> _Named:
-    """Find agents, tasks and business results by a part of their texts, as masked as the person
-    sees these."""
-    agents = MirrorAgent.objects.filter(vdn=scope.vdn).values_list("pk", "account", "name")
-    tasks = MirrorTask.objects.filter(vdn=scope.vdn).values_list("pk", "task_id", "name")
-    # A whole text finds a result as masked, too: it may hold a number.
-    results = (
-        (pk, "", result)
-        for pk, result in MirrorBusinessResult.objects.filter(vdn=scope.vdn).values_list(
-            "pk", "text"
-        )
+def _find_named(scope: Scope, text: str, as_of: datetime | None) -> _Named:
+    """Find agents and tasks by a part of their names at that time, and business results, as masked
+    as the person sees these."""
+    agents = MirrorAgent.objects.filter(vdn=scope.vdn).order_by("pk")
+    tasks = MirrorTask.objects.filter(vdn=scope.vdn).order_by("pk")
+    results = MirrorBusinessResult.objects.filter(vdn=scope.vdn).order_by("pk")
+    then: dict[str, dict[int, str]] = {"agent": {}, "task": {}}
+    if as_of is not None:
+        for kind, names in then.items():
+            found = _select_names(scope, kind, as_of)
+            names |= {getattr(name, f"{kind}_id"): name.name for name in found}
+    return _Named(
+        _match_names(scope, text, agents.values_list("pk", "account", "name"), then["agent"]),
+        _match_names(scope, text, tasks.values_list("pk", "task_id", "name"), then["task"]),
+        # A whole text finds a result as masked, too: it may hold a number.
+        _match_names(
+            scope, text, ((pk, "", name) for pk, name in results.values_list("pk", "text")), {}
+        ),
     )
-    return _Named(*(_match_names(scope, text, rows) for rows in (agents, tasks, results)))
 
 
-def _match_names(scope: Scope, text: str, rows: Iterable[tuple[int, str, str]]) -> tuple[int, ...]:
+def _select_names(scope: Scope, kind: str, as_of: datetime) -> QuerySet[MirrorName]:
+    """Select the names of agents or tasks as they were known at a time, the latest last."""
+    return MirrorName.objects.filter(
+        known_from__lte=as_of, known_until__gt=as_of, **{f"{kind}__vdn": scope.vdn}
+    ).order_by("known_from", "pk")
+
+
+def _match_names(
+    scope: Scope, text: str, rows: Iterable[tuple[int, str, str]], then: Mapping[int, str]
+) -> tuple[int, ...]:
+    """Match IDs and names; `then` has those that were others at the time asked for."""
     hidden = not scope.can(Permission.SEE_NUMBERS)
     wanted = text.casefold()
+
+    def is_named(name: str) -> bool:
+        return wanted in (masking.mask_text(name) if hidden else name).casefold()
+
     return tuple(
-        pk
-        for pk, ident, name in rows
-        if wanted in (masking.mask_text(name) if hidden else name).casefold()
-        or wanted == ident.casefold()
+        pk for pk, ident, name in rows if is_named(then.get(pk, name)) or wanted == ident.casefold()
     )
 
 
 def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
-    """Return the codes that `code` and `category` allow; None where both are empty."""
+    """Return the codes that `code` and `category` allow, in all their spellings; None where both
+    are empty."""
     if not query.codes and not query.category:
         return None
+    asked = {each for code in query.codes for each in code_book.list_spellings(code)}
     if not query.category:
-        return query.codes
+        return _keep_occurring(scope, sorted(asked)) if query.as_of is None else tuple(asked)
     book = code_book.get_book(scope.vdn)
     known = {*book.codes, *book.notes, *code_book.list_codes()}
-    found = {code for code in known if book.explain(code).category == query.category}
-    return tuple(sorted(found.intersection(query.codes) if query.codes else found))
+    spelt = {each for code in known | asked for each in code_book.list_spellings(code)}
+    found = {code for code in spelt if book.explain(code).category == query.category}
+    return tuple(sorted(found & asked if query.codes else found))
+
+
+def _keep_occurring(scope: Scope, codes: list[str]) -> tuple[str, ...]:
+    """Leave out the codes that no row has: one alone is found in the order of an index."""
+    rows = MirrorRow.objects.for_vdn(scope.vdn)
+    parts = {f"code_{n}": Exists(rows.filter(fail_code=code)) for n, code in enumerate(codes)}
+    state = MirrorState.objects.filter(vdn=scope.vdn).values_list(*parts.values()).first()
+    return tuple(code for code, occurs in zip(codes, state or (), strict=False) if occurs)
 
 
 def _match_number(scope: Scope, text: str, *, past: bool) -> Q | list[int]:
@@ -353,6 +406,19 @@ def match_tab(tab: Tab, moment: Moment) -> Q:
 def match_undated() -> Q:
     """Return the condition of open rows without a time."""
     return _OPEN & Q(appoint_time=None)
+
+
+def match_state(state: ReservationState, moment: Moment) -> Q:
+    """Return the condition of a state."""
+    if state in _PHASES:
+        return Q(phase=_PHASES[state])
+    if state is ReservationState.UNDATED:
+        return match_undated()
+    if state is not ReservationState.LATER:
+        return match_tab(Tab(state.value), moment)
+    latest = moment.now + SOON
+    manual = ~Q(call_type=AUTOMATIC) & Q(appoint_time__gt=latest)
+    return _OPEN & (manual | Q(call_type=AUTOMATIC, appoint_time__gt=latest + DIALLED_EARLIER))
 
 
 def _match_dialling(moment: Moment) -> Q:

@@ -19,7 +19,7 @@ from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.mirror import sweeps
-from isales_proxy.models import AuditAction, User
+from isales_proxy.models import AuditAction, Phase, User
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
@@ -62,6 +62,7 @@ __all__ = [
     "get_last_seen_number",
     "get_unmasked_for_service",
     "get_with_history",
+    "list_offered",
     "list_page",
     "list_related",
     "mark_seen",
@@ -155,12 +156,7 @@ def list_page(
     asked, coverage = ListQuery.extend(query), chosen.coverage
     found = None
     if coverage is None or not chosen.from_mirror:
-        # While the vendor is away a mirror that is only old or partial stands in for it.
-        replaceable = (
-            coverage is not None
-            and asked.source is not Source.LIVE
-            and coverage.reason in {Gap.UNREAD, Gap.STALE, Gap.UNCONFIRMED}
-        )
+        replaceable = _has_stand_in(chosen, asked)
         try:
             found = _fetch_live_page(scope, query)
         except AWAY:
@@ -184,6 +180,15 @@ def list_page(
     return _mask_page(scope, found)
 
 
+def _has_stand_in(chosen: ChosenSource, query: ListQuery) -> bool:
+    """Tell if a mirror that is only old or partial stands in for a vendor that is away."""
+    return (
+        chosen.coverage is not None
+        and query.source is not Source.LIVE
+        and chosen.coverage.reason in {Gap.UNREAD, Gap.STALE, Gap.UNCONFIRMED}
+    )
+
+
 def _fetch_live_page(scope: Scope, query: ReservationQuery) -> ReservationPage:
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
         return live.fetch_exact_number_page(scope=scope, query=query)
@@ -203,6 +208,12 @@ def mark_seen(*, scope: Scope, revision: int) -> None:
     scope.require(Permission.SEE_RESERVATIONS)
     user = User.objects.get(pk=scope.user_id)
     history.mark_seen(user, scope.vdn, revision)
+
+
+def list_offered(*, scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the call types and the task statuses that occur in the VDN's mirror, for filters."""
+    scope.require(Permission.SEE_RESERVATIONS)
+    return mirror.list_occurring(scope.vdn.pk)
 
 
 def count_tabs(
@@ -239,12 +250,19 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
     chosen = choose_source(scope=scope, query=query, now=now)
     if query.called_no:
         number_access.count_search(scope, SearchedNumber.parse(query.called_no))
+    asked = ListQuery.extend(query)
     if chosen.from_mirror:
-        found = mirror.read_all(scope=scope, query=ListQuery.extend(query), now=now)
-    elif query.called_no and not sees_numbers:
-        found = live.read_exact_number(scope=scope, query=query)
+        found = mirror.read_all(scope=scope, query=asked, now=now)
     else:
-        found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
+        try:
+            if query.called_no and not sees_numbers:
+                found = live.read_exact_number(scope=scope, query=query)
+            else:
+                found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
+        except AWAY:
+            if not _has_stand_in(chosen, asked):
+                raise
+            found = mirror.read_all(scope=scope, query=asked, now=now)
     if sees_numbers:
         return found
     masked = (tuple(map(masking.mask_reservation, page)) for page in found.pages)
@@ -292,6 +310,7 @@ def _describe_filter(query: ReservationQuery) -> dict[str, object]:
             "category": query.category,
             "type": query.call_type,
             "status": query.task_status,
+            "state": query.state,
             "as_of": query.as_of,
         }
     return {name: value for name, value in found.items() if value}
@@ -355,9 +374,13 @@ def get_unmasked_for_service(
 ) -> FoundReservation | None:
     """Return the reservation with its numbers unmasked, for services that reveal or send them.
 
-    From the mirror where the list of `query` is, and where the vendor has no answer. The caller
-    checks permissions and records the use. Raises ISalesError like `list_page`.
+    From the mirror where the list of `query` is, and where the vendor has no answer; as it was then
+    for a list of the past. The caller checks permissions and records the use. Raises ISalesError
+    like `list_page`.
     """
+    if isinstance(query, ListQuery) and query.as_of is not None:
+        row = mirror.get_past_row(scope=scope, appoint_id=appoint_id, as_of=query.as_of)
+        return FoundReservation(row, query.as_of) if row is not None else None
     asked = number_access.drop_disallowed_number(scope, query or ReservationQuery())
     prefers_mirror = _prefers_mirror(scope, asked)
     mirrored = _find_mirrored(scope, appoint_id) if prefers_mirror else None
@@ -383,10 +406,14 @@ def _prefers_mirror(scope: Scope, query: ReservationQuery) -> bool:
 
 
 def _find_mirrored(scope: Scope, appoint_id: str) -> FoundReservation | None:
-    state, _seen = mirror.get_state(scope)
-    row = mirror.get_row(scope=scope, appoint_id=appoint_id) if state else None
-    if state is None or row is None:
+    row = mirror.get_row(scope=scope, appoint_id=appoint_id)
+    if row is None:
         return None
+    state, _seen = mirror.get_state(scope)
+    if state is None:
+        # Of a mirror that is switched off, what the vendor no longer lists does not change.
+        found = FoundReservation(to_reservation(row), row.observed_at)
+        return found if row.phase == Phase.GONE else None
     as_of = mirror.get_row_time(row, column=state.column)
     return FoundReservation(to_reservation(row), as_of)
 

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.reservations.mirrored import MirroredReservation
@@ -22,18 +25,21 @@ DIALLED_EARLIER: Final = timedelta(minutes=5)
 SOON: Final = timedelta(minutes=15)
 
 
-class ReservationState(StrEnum):
-    """Progress of a reservation, from waiting to its result."""
+class ReservationState(TextChoices):
+    """Where a reservation stands, the most urgent first; it is in one state at a time.
 
-    WAITING = "waiting"
-    SOON = "soon"
-    DIALLING = "dialling"
-    LATE = "late"
-    ANSWERED = "answered"
-    FAILED = "failed"
-    CALLED = "called"
-    UNKNOWN = "unknown"
-    GONE = "gone"
+    The values are `state` in addresses, pages and the API, and name the numbers of `TabCounts`.
+    """
+
+    OVERDUE = "overdue", _("Overdue")
+    DIALLING = "dialling", _("Dialling now")
+    SOON = "soon", _("Due soon")
+    LATER = "later", pgettext_lazy("reservations", "Later")
+    UNDATED = "undated", _("Without a time")
+    CALLED = "called", _("Called without outcome")
+    FAILED = "failed", _("Failed")
+    ANSWERED = "answered", _("Answered")
+    GONE = "gone", _("Gone")
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,14 @@ def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> Res
     if row.begin_time is not None:
         return ReservationStatus(ReservationState.CALLED, dial_at)
     if row.appoint_time is None or dial_at is None:
-        return ReservationStatus(ReservationState.UNKNOWN)
+        return ReservationStatus(ReservationState.UNDATED)
     left = row.appoint_time - now
     if left < -late_grace:
-        state = ReservationState.LATE
+        state = ReservationState.OVERDUE
     elif dial_at <= now and dial_at < row.appoint_time:
         state = ReservationState.DIALLING
     else:
-        state = ReservationState.SOON if dial_at - now <= SOON else ReservationState.WAITING
+        state = ReservationState.SOON if dial_at - now <= SOON else ReservationState.LATER
     return ReservationStatus(state, dial_at, left)
 
 

@@ -52,6 +52,7 @@ class Explanation:
 
 TEXTS: Final = tuple(field.name for field in fields(Explanation) if field.name != "edited")
 NOTHING: Final = Explanation()
+_LENGTH: Final = 5  # digits of an OBS result code
 
 
 def get_shipped(code: str) -> Explanation:
@@ -62,6 +63,17 @@ def get_shipped(code: str) -> Explanation:
 def list_codes() -> frozenset[str]:
     """List the codes that have a built-in explanation."""
     return frozenset(_load_guide())
+
+
+def list_spellings(code: str) -> tuple[str, ...]:
+    """List the spellings of a code: one of digits is the same with and without leading zeros."""
+    if not _is_number(code):
+        return (code,)
+    return tuple(dict.fromkeys((code, code.zfill(_LENGTH), code.lstrip("0") or "0")))
+
+
+def _is_number(code: str) -> bool:
+    return code.isascii() and code.isdigit() and len(code) <= _LENGTH
 
 
 @cache
@@ -118,8 +130,15 @@ class CodeBook:
         return self.codes.get(code) if code else None
 
     def explain(self, code: str | None) -> Explanation:
-        """Explain `code`, whether or not the table has it; all empty without an explanation."""
-        return _explain(code, self.notes) if code else NOTHING
+        """Explain `code`, whether or not the table has it; all empty without an explanation.
+
+        One without its leading zeros is explained as the whole one.
+        """
+        if not code:
+            return NOTHING
+        spellings = (code, code.zfill(_LENGTH)) if _is_number(code) else (code,)
+        found = (_explain(each, self.notes) for each in spellings)
+        return next((each for each in found if each != NOTHING), NOTHING)
 
 
 _books: dict[int, CodeBook] = {}

@@ -34,11 +34,11 @@ from tests.support.workers import ROOT, embedded
 
 LIST = "/vdn/88/reservations/"
 TABS = {
-    ReservationState.LATE: {Tab.OPEN, Tab.OVERDUE},
+    ReservationState.OVERDUE: {Tab.OPEN, Tab.OVERDUE},
     ReservationState.DIALLING: {Tab.OPEN, Tab.DIALLING},
     ReservationState.SOON: {Tab.OPEN, Tab.SOON},
-    ReservationState.WAITING: {Tab.OPEN},
-    ReservationState.UNKNOWN: {Tab.OPEN},
+    ReservationState.LATER: {Tab.OPEN},
+    ReservationState.UNDATED: {Tab.OPEN},
     ReservationState.CALLED: set(),
     ReservationState.ANSWERED: {Tab.DONE},
     ReservationState.FAILED: {Tab.FAILED},
@@ -90,7 +90,7 @@ def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) ->
     facts = list_page(scope, NOON).mirror
     assert facts is not None
     assert facts.counts.all == len(listed[Tab.ALL]) == 300
-    assert facts.counts.later == states.count(ReservationState.WAITING)
+    assert facts.counts.later == states.count(ReservationState.LATER)
 
 
 def test_a_count_is_the_number_of_rows_that_it_opens(
@@ -117,8 +117,8 @@ def test_supervisor_sees_open_rows_most_urgent_first_and_agent_their_own(
     assert "complete" in text
     assert "live" in text[text.index("data-other-source") :]
     states = [row["state"] for row in rows_of(text)]
-    assert states[0] == "late"
-    assert set(states) <= {"late", "dialling", "soon", "waiting", "unknown"}
+    assert states[0] == "overdue"
+    assert set(states) <= {"overdue", "dialling", "soon", "later", "undated"}
     own = rows_of(fetch(as_role("agent"), size=100))
     assert own
     assert {row["userAccount"] for row in own if "userAccount" in row} == {"116"}

@@ -11,6 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.mirror.round_reasons import RoundReason, describe_reason
 from isales_proxy.models import AuditAction, AuditEvent, MirrorLeaf, MirrorState, User, VendorCalls
 from isales_proxy.models.mirror import format_hour
 from tests.support.mirror import mirror_rows
@@ -63,13 +65,24 @@ def test_doctor_tells_how_the_mirror_is_read(people: dict[str, User], as_role: A
     assert found["page-cap"][1] == "50"
     assert found["number-match"][1] == "also parts of a number"
     assert found["clock"] == ("warn", "7.5 s before ours")
-    states.update(count_total=5, round_complete=False, round_reason="a part failed")
+    states.update(count_total=5, round_complete=False, round_reason="parts-unread:3:wrong-total")
     MirrorLeaf.objects.update(as_of=now - timedelta(minutes=5))
     found = facts(admin)
     assert found["counts"][0] == "bad"
     assert found["round"] == ("warn", found["round"][1])
-    assert "a part failed" in found["round"][1]
+    reason = "3 parts could not be read: a total that is not that of the rows"
+    assert f"not complete ({reason})" in found["round"][1]
+    assert reason in admin.get(SETTINGS).content.decode()
     assert found["tier-60"][0] == "warn"
+
+
+def test_every_failure_of_a_call_is_a_reason_in_words() -> None:
+    kinds = [ISalesError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    for outcome in {kind.outcome for kind in kinds}:
+        assert describe_reason(outcome) == str(RoundReason(outcome).label)
+    assert describe_reason("as an earlier release wrote it") == "as an earlier release wrote it"
 
 
 @pytest.mark.django_db

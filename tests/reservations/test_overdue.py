@@ -43,10 +43,10 @@ def seen(client: Any) -> tuple[str, str, str]:
         (AUTOMATIC, -5 * 60, "dialling"),
         (AUTOMATIC, -1, "dialling"),
         (AUTOMATIC, 60, "dialling"),
-        (AUTOMATIC, 61, "late"),
+        (AUTOMATIC, 61, "overdue"),
         (MANUAL, -1, "soon"),
         (MANUAL, 60, "soon"),
-        (MANUAL, 61, "late"),
+        (MANUAL, 61, "overdue"),
     ],
 )
 def test_overdue_begins_after_the_due_time_and_the_grace(
@@ -78,7 +78,7 @@ def test_grace_comes_from_the_environment(vendor: Simulator, as_role: Any, setti
         assert seen(as_role("supervisor")) == ("soon",) * 3
     settings.LATE_GRACE_SECONDS = 0
     with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
-        assert seen(as_role("supervisor")) == ("late",) * 3
+        assert seen(as_role("supervisor")) == ("overdue",) * 3
 
 
 def test_admin_sets_the_grace_of_a_vdn(vendor: Simulator, as_role: Any) -> None:
@@ -91,7 +91,7 @@ def test_admin_sets_the_grace_of_a_vdn(vendor: Simulator, as_role: Any) -> None:
     assert admin.post(CHANGE, form | {"late_grace_seconds": "0"}).status_code == 302
     assert Vdn.objects.get(pk=88).late_grace_seconds == 0
     with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
-        assert seen(as_role("supervisor")) == ("late",) * 3
+        assert seen(as_role("supervisor")) == ("overdue",) * 3
     admin.post(CHANGE, form | {"late_grace_seconds": ""})
     with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
         assert seen(as_role("supervisor")) == ("dialling",) * 3

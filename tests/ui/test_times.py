@@ -160,17 +160,20 @@ def row(**fields: Any) -> Reservation:
         ({"callType": "1", "appointTime": NOON.timestamp() * 1000}, ReservationState.SOON),
         # An automatic one is being dialled since five minutes ago.
         ({"callType": "2", "appointTime": NOON.timestamp() * 1000}, ReservationState.DIALLING),
-        ({"callType": "1", "appointTime": (NOON.timestamp() - 61) * 1000}, ReservationState.LATE),
+        (
+            {"callType": "1", "appointTime": (NOON.timestamp() - 61) * 1000},
+            ReservationState.OVERDUE,
+        ),
         (
             {"callType": "1", "appointTime": (NOON.timestamp() + 901) * 1000},
-            ReservationState.WAITING,
+            ReservationState.LATER,
         ),
         ({"callType": "2", "appointTime": (NOON.timestamp() + 1200) * 1000}, ReservationState.SOON),
         ({"callType": "1", "appointTime": MORNING, "failCode": "00604"}, ReservationState.FAILED),
         ({"callType": "1", "appointTime": MORNING, "failCode": "00000"}, ReservationState.ANSWERED),
         ({"callType": "1", "appointTime": MORNING, "failCode": "0"}, ReservationState.ANSWERED),
         ({"callType": "1", "appointTime": MORNING, "beginTime": MORNING}, ReservationState.CALLED),
-        ({"callType": "1"}, ReservationState.UNKNOWN),
+        ({"callType": "1"}, ReservationState.UNDATED),
     ],
 )
 def test_late_and_soon_differ_by_type(fields: dict[str, Any], state: ReservationState) -> None:
@@ -199,7 +202,7 @@ def test_a_late_row_says_so_in_words(vendor: Any, as_role: Any) -> None:
         )
     }
     assert "18 min late" in found["1"]["appointTime"]
-    assert found["1"]["state"] == "late"
+    assert found["1"]["state"] == "overdue"
     assert "in 9 min" in found["2"]["appointTime"]
     assert found["2"]["state"] == "soon"
     assert "in 3 h" in found["3"]["appointTime"]

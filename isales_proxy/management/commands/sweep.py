@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.management.stop_request import StopRequest
+from isales_proxy.mirror.round_reasons import describe_reason
 from isales_proxy.mirror.sweeps import Clocks, run_whole_round
 from isales_proxy.models import Vdn
 from isales_proxy.vendor.vendor_use import SimulatorRefused
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             if result.complete:
                 self.stdout.write(f"VDN {vdn.pk}: complete, {result.rows} rows.")
             else:
-                failed.append(f"VDN {vdn.pk}: incomplete: {result.reason}.")
+                failed.append(f"VDN {vdn.pk}: incomplete: {describe_reason(result.reason)}.")
         if failed:
             raise CommandError("\n".join(failed))
 

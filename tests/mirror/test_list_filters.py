@@ -1,0 +1,236 @@
+"""Filters, parts and orders of the list: what they find, and what is said where one cannot."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from isales_proxy.exports import services as exports
+from isales_proxy.models import ExportState, MirrorState, Role
+from isales_proxy.models.exports import ExportJob
+from isales_proxy.reservations import mirror_reader
+from isales_proxy.reservations.query import Tab
+from isales_proxy.reservations.status import ReservationState, get_status
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.mirror import make_row, mirror_rows
+from tests.support.mirror_lists import NOON, create_scope, list_all, list_page, make_rows
+from tests.support.pages import results_of, rows_of
+
+LIST = "/vdn/88/reservations/"
+API = "/api/v1/vdns/88/reservations/"
+
+
+@pytest.fixture(autouse=True)
+def now() -> Iterator[None]:
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+def fetch(client: Client, address: str = LIST, *, answered: int = 200, **parameters: Any) -> str:
+    answer = client.get(address, parameters, headers={"HX-Request": "true"})
+    assert answer.status_code == answered, answer.content
+    return html.unescape(answer.content.decode())
+
+
+def ids(text: str) -> set[str]:
+    return {row["id"] for row in rows_of(text)}
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_state_finds_the_rows_of_that_state_in_every_part(db: None, past: bool) -> None:
+    rows = make_rows(51, 200)
+    mirror_rows(88, rows, at=NOON - timedelta(seconds=40))
+    mirror_rows(88, rows[:-15], at=NOON - timedelta(seconds=20))
+    scope = create_scope(Role.SUPERVISOR)
+    question = {"as_of": NOON} if past else {}
+    every = list_all(scope, tab=Tab.ALL, **question)
+    grace = scope.vdn.late_grace
+    for state in ReservationState:
+        wanted = [row for row in every if get_status(row, NOON, late_grace=grace).state is state]
+        page = list_page(scope, NOON, tab=Tab.ALL, state=state.value, **question)
+        assert page.mirror is not None
+        assert page.total == len(page.rows) == len(wanted) > 0, state
+        assert {row.appoint_id for row in page.rows} == {row.appoint_id for row in wanted}
+        numbers = {each: getattr(page.mirror.counts, each) for each in ReservationState}
+        assert {each for each, number in numbers.items() if number} == {state}
+
+
+def test_rows_called_without_outcome_are_found_without_a_part(
+    vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(52, 60), at=NOON)
+    text = fetch(as_role("supervisor"), state="called", size=100)
+    assert {row["state"] for row in rows_of(text)} == {"called"}
+    assert re.search(r'data-tab="all"[^>]* aria-current', text)
+    assert "Called without outcome" in text
+    # Chosen within a part that has none, the way to them is shown.
+    empty = fetch(as_role("supervisor"), state="called", tab="open")
+    found = re.search(r'href="([^"]*)"[^>]* data-elsewhere>Show (\d+) rows? of all parts', empty)
+    assert found
+    assert len(rows_of(fetch(as_role("supervisor"), f"{found[1]}&size=100"))) == int(found[2]) > 0
+
+
+def test_page_and_api_call_a_state_by_one_name(vendor: Simulator, as_role: Any) -> None:
+    mirror_rows(88, make_rows(53, 80), at=NOON)
+    client = as_role("supervisor")
+    shown = {row["id"]: row["state"] for row in rows_of(fetch(client, tab="all", size=100))}
+    answer = client.get(API, {"tab": "all", "size": "100"}).json()
+    assert {row["appoint_id"]: row["state"] for row in answer["results"]} == shown
+    counts = client.get(f"{API}counts/").json()
+    tally = {state: list(shown.values()).count(state) for state in ReservationState.values}
+    assert counts["states"] == tally
+    for tab in ("overdue", "dialling", "soon", "failed", "gone"):
+        assert counts["tabs"][tab] == counts["states"][tab]
+
+
+def test_code_is_found_with_or_without_its_zeros(vendor: Simulator, as_role: Any) -> None:
+    codes = ("00603", "603", "00000", "0", "00604", "A1")
+    rows = [make_row(n, failCode=code, beginTime=1) for n, code in enumerate(codes, start=1)]
+    mirror_rows(88, rows, at=NOON)
+    client = as_role("supervisor")
+
+    def find(**asked: str) -> set[int]:
+        return {int(each) for each in ids(fetch(client, tab="all", **asked))}
+
+    assert find(code="603") == find(code="00603") == {1, 2}
+    assert find(code="603,604") == {1, 2, 5}
+    assert find(code="0") == find(category="success") == {3, 4}
+    assert find(code="A1") == {6}
+    assert find(code="0603", category="success") == set()
+    assert find(code="99999") == set()
+
+
+def test_filters_offer_the_types_that_occur(vendor: Simulator, as_role: Any) -> None:
+    types = ("1", "7", None, "2", "7")
+    rows = [make_row(n, callType=each, taskStatus="9") for n, each in enumerate(types, start=1)]
+    mirror_rows(88, rows, at=NOON)
+    client = as_role("supervisor")
+    text = fetch(client, tab="all", type="7")
+    assert len(rows_of(text)) == 2
+    chosen = re.search(r'<select id="f-type".*?</select>', text, re.DOTALL)
+    assert chosen
+    offered = dict(re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)<', chosen[0]))
+    assert offered == {"": "Any", "1": "Manual", "2": "Auto", "7": "7"}
+    assert '<option value="9"' in text
+    assert fetch(client, tab="all", status="9").count("data-appoint-id") == 5
+    assert "none of the values" in fetch(client, answered=422, type="<>")
+
+
+def test_heading_says_why_the_list_is_not_sorted_by_it(
+    vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror_rows(88, make_rows(54, 40), at=NOON)
+
+    def read_notes(role: str) -> dict[str, str]:
+        text = fetch(as_role(role), tab="all", sort="-number")
+        found = re.findall(
+            r'<th scope="col" class="c-(\w+)" abbr="[^"]*" title="([^"]*)">[^<]*'
+            r'<span class="visually-hidden">\. ([^<]*)</span>',
+            text,
+        )
+        assert all(title == read for _key, title, read in found)
+        return {key: title for key, title, _read in found}
+
+    assert read_notes("supervisor") == {}
+    hidden = read_notes("auditor")
+    assert set(hidden) == {"number", "business"}
+    assert "hidden from you" in hidden["number"]
+    assert "hidden from you" in fetch(as_role("auditor"), tab="all", sort="-number")
+    monkeypatch.setattr(mirror_reader, "MOST_SORTED", 10)
+    long = read_notes("supervisor")
+    assert len(long) == 8
+    assert "due time only" in long["agent"]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("tab", "Tab"), ("sort", "Order"), ("source", "Source"), ("range", "Due")]
+)
+def test_refused_part_of_a_link_is_named_as_on_the_page_and_can_be_dropped(
+    vendor: Simulator, as_role: Any, name: str, label: str
+) -> None:
+    mirror_rows(88, make_rows(55, 10), at=NOON)
+    text = fetch(as_role("supervisor"), answered=422, **{name: "nonsense", "type": "1"})
+    notice = text[text.index("data-parameters") :].partition("</div>")[0]
+    assert f"{label}: " in notice
+    assert "<code>" not in notice
+    dropped = re.search(r'href="([^"]*)"[^>]*>Show the list without it<', text)
+    assert dropped
+    assert dropped[1] == f"{LIST}?type=1"
+
+
+# --- one source away ----------------------------------------------------------------------------
+
+
+def test_failed_live_page_leads_to_the_mirror(vendor: Simulator, as_role: Any) -> None:
+    mirror_rows(88, make_rows(56, 20), at=NOON)
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    text = fetch(as_role("supervisor"), answered=503, source="live", agent="117")
+    other = re.search(r'href="([^"]*)"[^>]* data-other-source>Open the complete list', text)
+    assert other
+    assert 'data-source="mirror"' in results_of(fetch(as_role("supervisor"), other[1]))
+
+
+def test_file_is_of_the_source_that_the_list_shows(vendor: Simulator, as_role: Any) -> None:
+    """While CC-iSales is away an old mirror stands in, for the list and for its file."""
+    mirror_rows(88, make_rows(57, 40), at=NOON - timedelta(hours=2))
+    client = as_role("supervisor")
+    live = fetch(client)
+    assert 'data-source="live"' in results_of(live)
+    assert "export.csv?source=live" in live
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+        shown = fetch(client, size=100, task="2")
+        assert 'data-source="mirror"' in results_of(shown)
+        linked = re.search(r'href="([^"]*export\.csv[^"]*)"', shown)
+        assert linked
+        assert "source=mirror" in linked[1]
+        for address in (linked[1], f"{LIST}export.csv?task=2"):
+            answer: Any = client.get(address)
+            lines = b"".join(answer.streaming_content).decode().splitlines()[1:]
+            assert len(lines) == len(rows_of(shown)) > 0
+
+
+def test_long_file_keeps_the_source_that_was_shown(
+    vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.reservations.export_file.MOST_AT_ONCE", 5)
+    mirror_rows(88, make_rows(58, 20), at=NOON)
+    client = as_role("supervisor")
+    page = client.get(f"{LIST}export.csv", {"tab": "all"}).headers["Location"]
+    MirrorState.objects.update(enabled=False)
+    exports.run_queued()
+    assert ExportJob.objects.get().state == ExportState.FAILED
+    assert "no complete list at present" in client.get(page).content.decode()
+
+
+def test_without_a_mirror_a_saved_part_shows_the_live_list_and_says_so(
+    vendor: Simulator, as_role: Any
+) -> None:
+    mirror_rows(88, make_rows(59, 20), at=NOON)
+    MirrorState.objects.update(enabled=False)
+    client = as_role("supervisor")
+    for asked in ({"tab": "open"}, {"sort": "-agent"}, {"source": "mirror", "tab": "gone"}):
+        text = fetch(client, **asked)
+        assert re.search(r'data-source="(live|cache)"', results_of(text))
+        assert "This VDN has no complete list at present" in text
+        assert f'href="{LIST}export.csv"' in text
+    assert "no complete list" in fetch(client, answered=422, code="00604", tab="failed")
+    assert client.get(API, {"tab": "open"}).status_code == 422
+    assert client.get(f"{LIST}export.csv", {"tab": "failed"}).status_code == 422
+
+
+def test_gone_reservation_is_found_while_the_mirror_is_off(vendor: Simulator, as_role: Any) -> None:
+    rows = make_rows(60, 20)
+    mirror_rows(88, rows, at=NOON - timedelta(seconds=30))
+    mirror_rows(88, rows[1:], at=NOON)
+    MirrorState.objects.update(enabled=False)
+    client = as_role("supervisor")
+    assert 'data-state="gone"' in fetch(client, f"{LIST}{rows[0]['appointId']}/")
+    fetch(client, f"{LIST}{rows[1]['appointId']}/", answered=404)
