@@ -76,8 +76,8 @@ def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
     )
     if rows:
         text = ngettext(
-            "Confirmed: %(count)s reservation goes at the next reading that misses it.",
-            "Confirmed: %(count)s reservations go at the next reading that misses them.",
+            "Confirmed: %(count)s reservation will be gone after the next reading without it.",
+            "Confirmed: %(count)s reservations will be gone after the next reading without them.",
             rows,
         )
         messages.success(request, text % {"count": rows})

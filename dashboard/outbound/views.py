@@ -192,7 +192,7 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             reason=form.cleaned_data["reason"],
         )
     except call_data.NoRoom:
-        notice = _("There is no disk space for the answer. CC-iSales was not asked.")
+        notice = _("There is no disk space for the answer. CC-iSales was not contacted.")
         return form_drafts.save_and_redirect(
             request, key=key, address=address, notice=notice, status=507
         )

@@ -449,7 +449,7 @@ def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, 
         "range": (_("Due"), _("Any time")),
         "q": (_("Name"), _("Any name")),
         "code": (_("Result code"), _("Any result code")),
-        "category": (_("Side"), _("Any side")),
+        "category": (_("Category"), _("Any category")),
         "type": (_("Type"), _("Any type")),
         "status": (_("Task status"), _("Any task status")),
     }[name]

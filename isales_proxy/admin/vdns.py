@@ -52,7 +52,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         label=_("Remove"),
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("What is removed is replaced by the key of the environment."),
+        help_text=_("The environment's key is used instead of a removed one."),
     )
 
     class Meta:
@@ -90,7 +90,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
         for first, second in vdn_keys.PAIRS:
             if (first in after) != (second in after):
                 missing = second if first in after else first
-                self.add_error(missing, _("Both are needed, or neither."))
+                self.add_error(missing, _("Enter both or neither."))
         return found
 
     @property

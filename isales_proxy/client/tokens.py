@@ -232,4 +232,4 @@ class TokenSource:
 
 
 def _too_slow() -> TimedOut:
-    return TimedOut("The time for the call was spent before there was a token.", maybe_sent=False)
+    return TimedOut("The time limit was reached before there was a token.", maybe_sent=False)

@@ -317,7 +317,7 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         return _fail(_("You may no longer export this list."))
     except OSError as error:
         log.error("export_not_written", export=job.pk, reason=type(error).__name__)
-        return _fail(_("The server has no room for the file. Tell your administrator."))
+        return _fail(_("The server has no disk space for the file. Tell your admin."))
     except _Stopped:
         raise
     except Exception:

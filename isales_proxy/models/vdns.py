@@ -53,16 +53,16 @@ class Vdn(models.Model):
         _("call centre ID"),
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(65_535)],
-        help_text=_("The vendor's subCCNo."),
+        help_text=_("subCCNo in CC-iSales."),
     )
     late_grace_seconds = models.PositiveIntegerField(
-        _("late after (seconds)"),
+        _("overdue after (seconds)"),
         null=True,
         blank=True,
         validators=[MaxValueValidator(MOST_LATE_GRACE)],
         help_text=_(
-            "How long after its agreed time an uncalled reservation is not yet overdue. Leave empty"
-            " for the value of the environment (LATE_GRACE_SECONDS)."
+            "How long after its due time an uncalled reservation becomes overdue. Leave empty "
+            "to use LATE_GRACE_SECONDS of the environment."
         ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)

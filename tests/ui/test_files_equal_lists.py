@@ -26,8 +26,7 @@ from tests.support.tokens import token_of
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 # What a page writes where a file has nothing, in both languages.
 _NOTHING = re.compile(
-    "—?|0|never|从未|none|无|Unnamed task|未命名任务|not in the table|不在表中"
-    "|unknown code.*|未知代码.*"
+    "—?|0|never|从未|none|无|Unnamed task|未命名任务|不在表中|unknown code.*|未知代码.*"
 )
 
 

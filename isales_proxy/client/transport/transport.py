@@ -227,7 +227,7 @@ class Transport:
     ) -> P:
         """One attempt, told to the breaker and the observer."""
         if lane.budget.left() <= 0:
-            raise TimedOut("The time for the call was spent before it was made.", maybe_sent=False)
+            raise TimedOut("The time limit was reached before the call was made.", maybe_sent=False)
         ticket = breaker.before()
         course.attempts += 1
         name = call.operation.name
