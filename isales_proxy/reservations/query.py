@@ -145,17 +145,25 @@ class ListQuery(ReservationQuery):
     @property
     def counts_by_agent_and_task(self) -> bool:
         """True if nothing but agents and tasks limits the rows."""
-        return not any(
-            (
-                *(self.called_no, self.begin, self.end, self.codes, self.category),
-                *(self.call_type, self.as_of),
-            )
-        )
+        return not any(getattr(self, name) for name in _LIMITS)
 
 
-_MIRROR_FIELDS: Final = (
-    *("tab", "sort", "text", "codes", "category", "call_type", "task_status", "as_of"),
-    *("after", "before", "jump"),
+_NAMES: Final = tuple(each.name for each in fields(ListQuery))
+_MIRROR_FIELDS: Final = tuple(
+    name
+    for name in _NAMES
+    if name not in {"source", *(each.name for each in fields(ReservationQuery))}
+)
+# Fields besides those that counts by agent and task take into account, or that choose a page. The
+# counts of a new field are counted until it is named here.
+_LIMITS: Final = tuple(
+    name
+    for name in _NAMES
+    if name
+    not in {
+        *("agents", "task_id", "task_status", "text", "tab", "sort", "source"),
+        *("page", "size", "after", "before", "jump"),
+    }
 )
 
 
