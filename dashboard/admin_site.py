@@ -63,7 +63,7 @@ class Administration(AdminSite):
         return guarded
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:  # noqa: ARG002
-        """On the account's page, which asks for the old one and counts wrong ones."""
+        """Lead to the account's page, which asks for the old one and counts wrong ones."""
         return redirect("account_change_password")
 
 

@@ -176,7 +176,7 @@ class RemoveKeyView(RemoveWebAuthnView):
     """allauth's; but the last second factor of a person who must have one stays."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With a word on whether the key may go."""
+        """Add whether the key may be removed."""
         may = SealedAdapter().can_delete_authenticator(self.object)
         return {**super().get_context_data(**kwargs), "may_remove": may}
 

@@ -49,7 +49,7 @@ class AuditUrl:
 
     @classmethod
     def from_form(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
-        """From a form, of which what is bad or empty is left out."""
+        """Create from a form, without invalid and empty values."""
         form.is_valid()
         found = form.cleaned_data
         pairs: list[tuple[str, str]] = []
@@ -64,18 +64,18 @@ class AuditUrl:
         return cls(path, tuple(pairs), found.get(SORT, ""))
 
     def at(self, **more: int) -> str:
-        """This question, on the page `before` or `after` an event."""
+        """Return this question, on the page `before` or `after` an event."""
         return self._build_address(
             (*self.pairs, *((name, str(value)) for name, value in more.items()))
         )
 
     def without(self, *names: str) -> str:
-        """This question without these filters."""
+        """Return this question without these filters."""
         return self._build_address(tuple(pair for pair in self.pairs if pair[0] not in names))
 
     @property
     def listed(self) -> ListUrl:
-        """This question for the links of the list."""
+        """Return this question for the links of the list."""
         return ListUrl(self.path, self.pairs, DEFAULT_SIZE, 1, self.sort)
 
     def _build_address(self, pairs: Pairs) -> str:

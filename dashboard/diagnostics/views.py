@@ -42,7 +42,7 @@ _SHORTEST_REASON, _LONGEST_REASON = 5, 300
 
 
 class ConfirmMissingForm(CleanedInput, forms.Form):
-    """Why many reservations at once are really gone."""
+    """Reason given for confirming that many reservations are gone."""
 
     reason = PlainTextField(
         gettext_lazy("Why they are gone"),

@@ -328,7 +328,7 @@ def _require_task_id(service_id: str) -> None:
 
 
 def _describe_provenance(found: TaskList | None) -> dict[str, Any]:
-    """When the vendor sent the list, and since when it does not answer."""
+    """Describe when the vendor sent the list, and since when it does not answer."""
     times = TimeFormatter(timezone.now())
     facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
     facts["source_text"] = ""

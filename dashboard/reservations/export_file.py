@@ -58,7 +58,7 @@ Report = Callable[[int, int], None]
 
 
 class RefusedFile(RuntimeError):
-    """There is no file, for this reason."""
+    """Reason why there is no file."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.title)

@@ -59,7 +59,7 @@ class CodeRow:
 
     @property
     def last_seen(self) -> datetime | None:
-        """When the vendor listed it last."""
+        """Return when the vendor listed it last."""
         return self.row.last_seen if self.row else None
 
     def contains(self, wanted: str) -> bool:

@@ -85,7 +85,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """How far a reading under way has come."""
+    """Progress of a refresh under way."""
     read, expected = result_codes.get_progress(scope=scope)
     return render_page_or_fragment(
         request,

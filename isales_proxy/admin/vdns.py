@@ -152,9 +152,9 @@ class VdnAdmin(OwnFiltersOnly):
             )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """For superusers: a VDN that is nobody's own is out of an admin's reach."""
+        """Allow superusers only: a VDN that is nobody's own is out of an admin's reach."""
         return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:  # noqa: ARG002
-        """Never."""
+        """Return False."""
         return False

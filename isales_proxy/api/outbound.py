@@ -88,7 +88,7 @@ class ConfirmField(serializers.Field[bool, Any, bool, Any]):
 
 
 class CallDataRequest(RequestBody):
-    """How much call data to take, and why."""
+    """Number of rows of call data to take, and the reason."""
 
     batch_count = serializers.IntegerField(
         min_value=1, max_value=MAX_BATCH, help_text="Rows at most."

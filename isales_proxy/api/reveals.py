@@ -29,7 +29,7 @@ from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REAS
 
 
 class RevealRequest(RequestBody):
-    """Why a number is needed."""
+    """Reason for revealing a number."""
 
     reason = TextField(
         min_length=SHORTEST_REASON, max_length=LONGEST_REASON, help_text="Kept by the audit."

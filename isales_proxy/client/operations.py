@@ -37,7 +37,7 @@ _GENERIC_MEANINGS = {
 
 
 class AuthScheme(StrEnum):
-    """How a request proves who sends it."""
+    """Way in which a request proves who sends it."""
 
     C2 = "c2"
     BEARER = "bearer"

@@ -74,7 +74,7 @@ class FinishedFile:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Everything that a renderer needs: who asks, what for, the kind of file, where to write.
+    """Input of a renderer: who asks, what for, the kind of file, where to write.
 
     `report(rows, total)` tells how far it is and raises when it must stop.
     """

@@ -125,15 +125,15 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         return self.filter(pk__lt=number)
 
     def update(self, **_kwargs: Any) -> int:
-        """Never. Raises PermissionDenied."""
+        """Refuse. Raises PermissionDenied."""
         raise PermissionDenied("An audit event is never changed.")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Never. Raises PermissionDenied."""
+        """Refuse. Raises PermissionDenied."""
         raise PermissionDenied("An audit event is never deleted.")
 
     def bulk_create(self, *_args: Any, **_kwargs: Any) -> list[AuditEvent]:
-        """Never: each follows on the one before. Raises PermissionDenied."""
+        """Refuse: each follows on the one before. Raises PermissionDenied."""
         raise PermissionDenied("Audit events are written one by one.")
 
 
@@ -173,13 +173,13 @@ class AuditEvent(models.Model):
         return f"{self.action} {self.subject}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only ever a new row, and a part of the chain. Raises PermissionDenied."""
+        """Save a new row that is part of the chain. Raises PermissionDenied."""
         if not self._state.adding or not self.hash:
             raise PermissionDenied("An audit event is written once, by the audit.")
         super().save(*args, **kwargs)
 
     def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Never. Raises PermissionDenied."""
+        """Refuse. Raises PermissionDenied."""
         raise PermissionDenied("An audit event is never deleted.")
 
 
@@ -203,7 +203,7 @@ class AuditHeadQuerySet(models.QuerySet["AuditHead"]):
 
 
 class AuditHead(models.Model):
-    """Where the chain of events begins and ends: one row, locked while an event is added.
+    """Beginning and end of the chain of events: one row, locked while an event is added.
 
     `first_previous` is the hash of the last event that was deleted after its time; the oldest event
     that is left follows on it. `seal` covers these three. `checked_at`, `checked_count` and

@@ -279,7 +279,7 @@ class MirrorVersion(MirroredFields):
 
 
 class MirrorCount(models.Model):
-    """How many rows of an agent and a task are in a closed phase: kept in the transaction that
+    """Number of rows of an agent and a task in a closed phase: kept in the transaction that
     changes them, so that the tabs need no count over closed rows."""
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")

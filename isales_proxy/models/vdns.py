@@ -93,7 +93,7 @@ class Vdn(models.Model):
 
     @property
     def late_grace(self) -> timedelta:
-        """How long after its agreed time an uncalled reservation of this VDN is not yet late."""
+        """Return how long after its due time an uncalled reservation becomes late."""
         own = self.late_grace_seconds
         return timedelta(seconds=late_grace_seconds() if own is None else own)
 
@@ -159,7 +159,7 @@ class BearerToken(models.Model):
 
 
 class VendorUse(models.Model):
-    """With which vendor this database has been used, since when (UTC): one row.
+    """Vendor with which this database has been used, and since when (UTC): one row.
 
     See `isales_proxy.vendor.vendor_use`.
     """

@@ -41,7 +41,7 @@ class Tab(TextChoices):
 
 
 class Source(TextChoices):
-    """Where a list comes from."""
+    """Origin of a list."""
 
     LIVE = "live", _("live")
     MIRROR = "mirror", _("complete list")

@@ -25,7 +25,7 @@ LOGIN = "/accounts/login/"
 
 
 def end_elsewhere() -> None:
-    """As a log-out in another browser ends it."""
+    """End the session, as a log-out in another browser does."""
     Session.objects.all().delete()
     cache.clear()
 

@@ -99,7 +99,9 @@ def test_a_count_is_the_number_of_rows_that_it_opens(
     asked = [{}, {"type": "2"}, {"q": "an"}, {"code": "00604"}, {"task": "2", "status": "3"}]
     for role in ("supervisor", "agent"):
         client, filters = as_role(role), random.Random(role).choice(asked)
-        for tab, (count, url) in find_tabs(fetch(client, **filters)).items():
+        tabs = find_tabs(fetch(client, **filters))
+        assert "all" in tabs
+        for tab, (count, url) in tabs.items():
             text = fetch(client, f"{url}&size=100")
             assert text.count("data-appoint-id") == count == find_tabs(text)[tab][0], (role, tab)
 

@@ -1,4 +1,4 @@
-"""How often a code was seen: distinct reservations of the last seven days, whoever looked."""
+"""Number of times a code was seen: distinct reservations of the last seven days, whoever looked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For any question, role, language and zone a file has the rows and the cells of its list."""
+"""Files with the rows and cells of their lists, for any question, role, language and zone."""
 
 from __future__ import annotations
 

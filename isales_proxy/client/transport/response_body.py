@@ -1,4 +1,4 @@
-"""From a response to the payload of an operation, or to the error that belongs to it."""
+"""Turns a response into the payload of an operation, or into the error that belongs to it."""
 
 from __future__ import annotations
 
