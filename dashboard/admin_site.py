@@ -63,7 +63,7 @@ class Administration(AdminSite):
         return guarded
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:  # noqa: ARG002
-        """On the account's page, which asks for the old one and counts wrong ones."""
+        """Lead to the account's page, which asks for the old one and counts wrong ones."""
         return redirect("account_change_password")
 
 
@@ -142,7 +142,7 @@ def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
         return left
     before = services.find(user=user, key=key)
     if before is not None and before.done:
-        messages.info(request, _("This form was sent before. This is its result."))
+        messages.info(request, _("This form was already sent. This is its result."))
         return SeeOther(before.outcome or address)
     answer: HttpResponseBase = view()
     if answer.status_code == 302:
@@ -158,7 +158,7 @@ def _describe_password(posted: QueryDict, form: Any) -> str:
     names = [name for name, each in form.fields.items() if isinstance(each.widget, PasswordInput)]
     texts = [str(error) for name in names for error in form.errors.get(name, ())]
     if not texts and any(posted.get(name) for name in names):
-        texts = [_("Type the password again: it is not kept.")]
+        texts = [_("Enter the password again: it is not kept.")]
     return " ".join(texts)
 
 

@@ -258,7 +258,7 @@ class _Listening:
     stopping = False
 
     def maintenance(self, now: float) -> None:
-        """Nothing: the worker looks after deadlines, by a clock that cannot be set."""
+        """Do nothing: the worker looks after deadlines, by a clock that cannot be set."""
 
 
 class TcpServer(_Listening, TcpWSGIServer):

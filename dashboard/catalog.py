@@ -51,7 +51,7 @@ _CLIENT_SENTENCE: Final = re.compile(
 
 
 def po_path(language: str) -> Path:
-    """Where the translation into `language` is kept."""
+    """Return the file of the translation into `language`."""
     return LOCALE / language / "LC_MESSAGES" / "django.po"
 
 

@@ -1,4 +1,4 @@
-"""Where hashed static files are named: beside the folder that is served, not within it."""
+"""Names of hashed static files: beside the folder that is served, not within it."""
 
 from __future__ import annotations
 

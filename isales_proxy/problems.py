@@ -119,7 +119,7 @@ class _Wording:
     next_step: str | Promise
 
 
-_LATER = _("Nothing is lost. Try again in a moment; if it lasts, tell your administrator.")
+_LATER = _("Nothing is lost. Try again in a moment; if it lasts, tell your admin.")
 
 _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
     (
@@ -132,7 +132,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
                 "This database holds data of a real CC-iSales, but its address is not set. "
                 "Invented data is not shown in its place."
             ),
-            _("An administrator must set ISALES_BASE_URL, or another DATABASE_URL for a demo."),
+            _("An admin must set ISALES_BASE_URL, or another DATABASE_URL for a demo."),
         ),
     ),
     (
@@ -193,7 +193,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             _("The stored keys cannot be read"),
             _("They were stored under another SECRET_KEY. CC-iSales was not contacted."),
             _(
-                "An administrator must enter the keys of this VDN again, or name the former key in "
+                "An admin must enter the keys of this VDN again, or name the former key in "
                 "SECRET_KEY_FALLBACKS."
             ),
         ),
@@ -205,7 +205,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             "credentials",
             _("No keys for CC-iSales are set"),
             _("This interface needs keys of its own. CC-iSales was not contacted."),
-            _("An administrator must set the keys of the OBS interfaces."),
+            _("An admin must set the keys of the OBS interfaces."),
         ),
     ),
     (
@@ -215,7 +215,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             "credentials",
             _("CC-iSales refuses our keys"),
             _("The keys of this server are not accepted. Your own log-in is fine."),
-            _("An administrator must check the keys and the clock of the server."),
+            _("An admin must check the keys and the clock of the server."),
         ),
     ),
     (
@@ -225,7 +225,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             "bad-answer",
             _("CC-iSales sent an unreadable answer"),
             _("The answer cannot be read, so nothing of it is shown."),
-            _("Try again. If it lasts, give the reference below to your administrator."),
+            _("Try again. If it lasts, give the reference below to your admin."),
         ),
     ),
     (
@@ -235,7 +235,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             "upstream-refused",
             _("The address of CC-iSales may be wrong"),
             _("The server there refuses the request, but not in the way that CC-iSales does."),
-            _("An administrator must check the addresses of CC-iSales in the settings."),
+            _("An admin must check the addresses of CC-iSales in the settings."),
         ),
     ),
     (
@@ -245,7 +245,7 @@ _WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
             "upstream-refused",
             _("CC-iSales refused the request"),
             _("It gave no reason."),
-            _("Change the filter, or ask your administrator what the code means."),
+            _("Change the filter, or ask your admin what the code means."),
         ),
     ),
 )
@@ -256,7 +256,7 @@ _BAD_REQUEST: Final = _Wording(
     "upstream-refused",
     _("CC-iSales refused the request"),
     _("Rejected as a bad request without a code."),
-    _("An administrator must check the values and the addresses of CC-iSales in the settings."),
+    _("An admin must check the values and the addresses of CC-iSales in the settings."),
 )
 
 
@@ -285,7 +285,7 @@ def describe_search_limit(error: DailySearchLimitExceeded) -> Problem:
     return Problem(
         status=429,
         slug="searches-spent",
-        title=gettext("No more numbers can be searched for today"),
+        title=gettext("Number search limit reached for today"),
         detail=ngettext(
             "You have searched for %(limit)s different number today, the most allowed.",
             "You have searched for %(limit)s different numbers today, the most allowed.",
@@ -306,7 +306,7 @@ def describe_changed_list() -> Problem:
         status=409,
         slug="list-changed",
         title=gettext("The list changed while it was read"),
-        detail=gettext("A file of it would lack rows or repeat some, so there is none."),
+        detail=gettext("A file could miss or repeat rows, so none was made."),
         next_step=gettext("Try again; a shorter period is read faster."),
         reference="",
     )
@@ -370,9 +370,9 @@ def respond_to(error: Exception) -> HttpResponse | None:
         case DailySearchLimitExceeded():
             return respond_with(describe_search_limit(error))
         case AlreadyRunning():
-            return respond(409, gettext("A refresh is already under way."))
+            return respond(409, gettext("A refresh is already running."))
         case VdnNotFound() | Http404():
-            return respond(404, gettext("There is nothing here for you."))
+            return respond(404, gettext("There is nothing here, or you have no access to it."))
         case RequestDataTooBig():
             return respond_too_large()
         case SuspiciousOperation() | InvalidQuery():

@@ -66,7 +66,7 @@ OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
         _build_token,
         exports=(
             ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
-            ExportColumn(gettext_lazy("Beginning"), lambda token, _each: token.token_key),
+            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.token_key),
         ),
         sort="name",
         hideable=False,
@@ -80,18 +80,18 @@ OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
     ),
     Column(
         "made",
-        gettext_lazy("Made"),
+        gettext_lazy("Created"),
         "c-made",
-        lambda token, each: _build_time("made", _("Made"), token.created, each),
-        exports=(ExportColumn(gettext_lazy("Made"), lambda token, _each: token.created, True),),
+        lambda token, each: _build_time("made", _("Created"), token.created, each),
+        exports=(ExportColumn(gettext_lazy("Created"), lambda token, _each: token.created, True),),
         sort="created",
     ),
     Column(
         "ends",
-        gettext_lazy("Ends"),
+        gettext_lazy("Expires"),
         "c-ends",
-        lambda token, each: _build_time("ends", _("Ends"), token.expiry, each),
-        exports=(ExportColumn(gettext_lazy("Ends"), lambda token, _each: token.expiry, True),),
+        lambda token, each: _build_time("ends", _("Expires"), token.expiry, each),
+        exports=(ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.expiry, True),),
         sort="expiry",
     ),
     Column(
@@ -131,7 +131,7 @@ class SessionFormatter(LocalFormatter):
 
 
 def _build_device(row: SessionRow, _formatter: SessionFormatter) -> Cell:
-    badge = render_badge(_("This one"), "answered") if row.current else ""
+    badge = render_badge(_("This device"), "answered") if row.current else ""
     return Cell("device", html=format_html("{}{}", row.device, badge))
 
 
@@ -153,9 +153,9 @@ SESSION_COLUMNS: Final[tuple[Column[SessionRow, SessionFormatter], ...]] = (
     ),
     Column(
         "began",
-        gettext_lazy("Since"),
+        gettext_lazy("Logged in at"),
         "c-began",
-        lambda row, each: _build_time("began", _("Since"), row.began_at, each),
+        lambda row, each: _build_time("began", _("Logged in at"), row.began_at, each),
         sort="began_at",
     ),
     Column(

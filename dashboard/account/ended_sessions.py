@@ -51,9 +51,7 @@ def _announce_lost_post(request: HttpRequest) -> bool:
         or not request.user.is_authenticated
     ):
         return False
-    messages.warning(
-        request, _("Nothing was done: your session had ended when you sent that. Do it again.")
-    )
+    messages.warning(request, _("Nothing was done: your session had ended. Please try again."))
     return True
 
 

@@ -75,7 +75,7 @@ class GateMiddleware:
         if second_factors.has_second_factor(user):
             # Set up in another session: here it has still to be given.
             return _redirect(
-                request, "mfa_reauthenticate", _("Give your second factor first."), back=True
+                request, "mfa_reauthenticate", _("Enter your second factor first."), back=True
             )
         if name in _SETTING_UP:
             return None
@@ -93,7 +93,7 @@ def _redirect(
         wanted = (
             form_drafts.save_undone(request) or form_drafts.get_referring_address(request) or wanted
         )
-        messages.warning(request, _("Nothing was done with what you sent.") + f" {words}")
+        messages.warning(request, _("What you sent was not processed.") + f" {words}")
     if "HX-Request" in request.headers:
         answer = HttpResponse(words, status=403, content_type="text/plain; charset=utf-8")
         answer.headers["HX-Redirect"] = address

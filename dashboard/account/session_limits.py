@@ -69,9 +69,9 @@ class SessionLimitsMiddleware:
             self._record(request, now)
             return
         if now - session[_BEGAN] > limits.hours * _HOUR:
-            _end_session(request, _("You were logged out: a session ends after some hours."))
+            _end_session(request, _("You were logged out: sessions end after some hours."))
         elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
-            _end_session(request, _("You were logged out, since nothing was done for a while."))
+            _end_session(request, _("You were logged out because you were inactive."))
         elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
             note(session, _SEEN, int(now))
             optional_write(lambda: self._record(request, now), "session_not_noted")

@@ -59,5 +59,5 @@ class TokenForm(CleanedInput, forms.Form):
         """Return one line of plain text. Raises ValidationError."""
         text = str(self.cleaned_data["name"])
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-            raise ValidationError(_("Only plain text on one line, please."))
+            raise ValidationError(_("Plain text on one line only."))
         return text

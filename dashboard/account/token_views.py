@@ -158,7 +158,7 @@ def _create(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpRespo
     try:
         address, _repeated = once(user=request.user, key=key, make=make)
     except tokens.TooManyTokens:
-        notice = _("You have as many tokens as one may have. Revoke one.")
+        notice = _("You have the maximum number of tokens. Revoke one first.")
         return form_drafts.save_and_redirect(request, key=key, notice=notice, status=409)
     return SeeOther(address)
 
@@ -193,7 +193,7 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
         raise Http404
     if request.method == "POST":
         tokens.revoke(by=request.user, token=token)
-        messages.success(request, _("The token was revoked. It opens nothing any more."))
+        messages.success(request, _("The token was revoked and no longer works."))
         return redirect("tokens")
     return render(
         request,

@@ -105,7 +105,7 @@ def session_list(request: ReaderRequest) -> HttpResponse:
     good = form.is_valid()
     sort = form.cleaned_data.get(SORT, "")
     path = reverse("usersessions_list")
-    title = _("Where you are logged in")
+    title = _("Active sessions")
     page = ListPage(SESSION_COLUMNS, ListUrl(path, (), DEFAULT_SIZE, 1, sort), title, "own-rows")
     rows = sort_rows(_list_sessions(request, user), SESSION_COLUMNS, sort)
     page.fill(
@@ -153,7 +153,7 @@ def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
         if not (number.isascii() and number.isdigit() and len(number) < 19):
             raise Http404
         if not sessions.end_session(person=user, number=int(number), by=user):
-            messages.info(request, _("That session had ended already."))
+            messages.info(request, _("That session had already ended."))
         else:
             messages.success(request, _("The session is ended."))
     else:
@@ -176,7 +176,7 @@ class RemoveKeyView(RemoveWebAuthnView):
     """allauth's; but the last second factor of a person who must have one stays."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With a word on whether the key may go."""
+        """Add whether the key may be removed."""
         may = SealedAdapter().can_delete_authenticator(self.object)
         return {**super().get_context_data(**kwargs), "may_remove": may}
 

@@ -82,12 +82,12 @@ def _describe_detail(event: AuditEvent) -> str:
 AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
     Column(
         "at",
-        gettext_lazy("At"),
+        gettext_lazy("Time"),
         "c-at",
         _build_at,
         exports=(
             ExportColumn(gettext_lazy("Event"), lambda event, _: event.pk),
-            ExportColumn(gettext_lazy("At"), lambda event, _: event.at, zoned=True),
+            ExportColumn(gettext_lazy("Time"), lambda event, _: event.at, zoned=True),
         ),
         # The audit is read in pages between events, in the order of the chain alone.
         sort="pk",
@@ -95,12 +95,14 @@ AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
     ),
     Column(
         "kind",
-        gettext_lazy("What"),
+        gettext_lazy("Event type"),
         "c-kind",
         _build_kind,
         exports=(
-            ExportColumn(gettext_lazy("Kind"), lambda event, _: labels.describe_action(event)),
-            ExportColumn(gettext_lazy("Kind (short)"), lambda event, _: event.action),
+            ExportColumn(
+                gettext_lazy("Event type"), lambda event, _: labels.describe_action(event)
+            ),
+            ExportColumn(gettext_lazy("Event type (code)"), lambda event, _: event.action),
         ),
     ),
     Column(

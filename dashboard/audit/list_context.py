@@ -30,9 +30,9 @@ from isales_proxy.problems import Problem
 Pairs = tuple[tuple[str, str], ...]
 
 _FAULTS: Final[dict[str, str | Promise]] = {
-    "CHANGED": gettext_lazy("Event %(at)s is not as it was written."),
+    "CHANGED": gettext_lazy("Event %(at)s was changed after it was written."),
     "MISSING": gettext_lazy("An event before event %(at)s is missing."),
-    "REORDERED": gettext_lazy("Event %(at)s does not stand in its place."),
+    "REORDERED": gettext_lazy("Event %(at)s is out of place."),
     "CUT": gettext_lazy("The newest events are missing: event %(at)s was the last."),
     "HEAD": gettext_lazy("The record of where the audit begins and ends was changed or deleted."),
     "ANCHOR": gettext_lazy("Event %(at)s is not the one of this anchor."),
@@ -49,7 +49,7 @@ class AuditUrl:
 
     @classmethod
     def from_form(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
-        """From a form, of which what is bad or empty is left out."""
+        """Create from a form, without invalid and empty values."""
         form.is_valid()
         found = form.cleaned_data
         pairs: list[tuple[str, str]] = []
@@ -64,18 +64,18 @@ class AuditUrl:
         return cls(path, tuple(pairs), found.get(SORT, ""))
 
     def at(self, **more: int) -> str:
-        """This question, on the page `before` or `after` an event."""
+        """Return this question, on the page `before` or `after` an event."""
         return self._build_address(
             (*self.pairs, *((name, str(value)) for name, value in more.items()))
         )
 
     def without(self, *names: str) -> str:
-        """This question without these filters."""
+        """Return this question without these filters."""
         return self._build_address(tuple(pair for pair in self.pairs if pair[0] not in names))
 
     @property
     def listed(self) -> ListUrl:
-        """This question for the links of the list."""
+        """Return this question for the links of the list."""
         return ListUrl(self.path, self.pairs, DEFAULT_SIZE, 1, self.sort)
 
     def _build_address(self, pairs: Pairs) -> str:
@@ -203,7 +203,7 @@ def _build_chips(address: AuditUrl) -> list[dict[str, str]]:
             {
                 "name": "kind",
                 "value": kind,
-                "label": _("Kind"),
+                "label": _("Event type"),
                 "text": str(AuditAction(kind).label),
                 "remove_url": url,
             }
@@ -230,7 +230,7 @@ def _add_verification_state(
         return
     when = TimeFormatter(now).relative(head.checked_at)
     if not head.problem:
-        context.verified = _("verified %(when)s: unbroken") % {"when": when}
+        context.verified = _("verified %(when)s: intact") % {"when": when}
         return
     context.verified = _("verified %(when)s: broken") % {"when": when}
     context.problem = describe_fault(head.problem)

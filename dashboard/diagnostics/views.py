@@ -42,7 +42,7 @@ _SHORTEST_REASON, _LONGEST_REASON = 5, 300
 
 
 class ConfirmMissingForm(CleanedInput, forms.Form):
-    """Why many reservations at once are really gone."""
+    """Reason given for confirming that many reservations are gone."""
 
     reason = PlainTextField(
         gettext_lazy("Why they are gone"),
@@ -76,8 +76,8 @@ def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
     )
     if rows:
         text = ngettext(
-            "Confirmed: %(count)s reservation goes at the next reading that misses it.",
-            "Confirmed: %(count)s reservations go at the next reading that misses them.",
+            "Confirmed: %(count)s reservation will be gone after the next reading without it.",
+            "Confirmed: %(count)s reservations will be gone after the next reading without them.",
             rows,
         )
         messages.success(request, text % {"count": rows})

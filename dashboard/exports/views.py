@@ -81,7 +81,7 @@ def restart(request: ReaderRequest, export_id: int) -> HttpResponse:
     """Start an export again that failed, or was interrupted or cancelled."""
     _scope, job = _enter_job(request, export_id)
     if not exports.restart(job=job):
-        messages.error(request, _("The export is under way or finished."))
+        messages.error(request, _("The export is running or finished."))
     return SeeOther(reverse("export_job", args=[job.pk]))
 
 

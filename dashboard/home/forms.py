@@ -37,7 +37,7 @@ class ZoneForm(CleanedInput, forms.Form):
     time_zone = forms.CharField(required=False, max_length=64)
 
     def clean_time_zone(self) -> str:
-        """Only what the time zone database knows."""
+        """Refuse what the time zone database does not know."""
         name = str(self.cleaned_data["time_zone"])
         if not name or name in available_timezones():
             return name

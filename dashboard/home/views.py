@@ -1,4 +1,4 @@
-"""Where one arrives, and one's own choices: language, theme, time zone."""
+"""Start page, and a person's own choices: language, theme, time zone."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
         exports=(
             ExportColumn(gettext_lazy("Task"), lambda row, _each: row.name),
             ExportColumn(
-                gettext_lazy("In the list of CC-iSales"),
+                gettext_lazy("Listed by CC-iSales"),
                 lambda row, _each: _("No") if row.gone else _("Yes"),
             ),
         ),
@@ -233,7 +233,7 @@ def list_batch_details(batch: CallDataBatch, times: TimeFormatter) -> list[tuple
         (_("Answered at"), times.exact(batch.answered_at)),
         (_("Size of the answer"), format_count(batch.answer_bytes) if batch.answer_bytes else ""),
         (_("HTTP status"), str(batch.http_status or "")),
-        (_("Answer"), "" if batch.raw_complete else _("cut short")),
+        (_("Answer"), "" if batch.raw_complete else _("incomplete")),
         (_("Reference"), batch.vendor_request),
         (_("Rows deleted at"), times.exact(batch.purged_at)),
         (

@@ -192,7 +192,7 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             reason=form.cleaned_data["reason"],
         )
     except call_data.NoRoom:
-        notice = _("There is no disk space for the answer. CC-iSales was not asked.")
+        notice = _("There is no disk space for the answer. CC-iSales was not contacted.")
         return form_drafts.save_and_redirect(
             request, key=key, address=address, notice=notice, status=507
         )
@@ -328,7 +328,7 @@ def _require_task_id(service_id: str) -> None:
 
 
 def _describe_provenance(found: TaskList | None) -> dict[str, Any]:
-    """When the vendor sent the list, and since when it does not answer."""
+    """Describe when the vendor sent the list, and since when it does not answer."""
     times = TimeFormatter(timezone.now())
     facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
     facts["source_text"] = ""

@@ -60,7 +60,7 @@ Report = Callable[[int, int], None]
 
 
 class RefusedFile(RuntimeError):
-    """There is no file, for this reason."""
+    """Reason why there is no file."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.title)
@@ -97,7 +97,7 @@ def create_file_response(
     except TooManyRows as error:
         raise RefusedFile(_describe(422, "too-many-rows", explain_too_many_rows())) from error
     except TooManyExports as error:
-        text = _("%(most)s exports of yours are under way. Wait for one of them, or cancel it.")
+        text = _("%(most)s of your exports are running. Wait for one to finish, or cancel one.")
         text %= {"most": exports.MOST_OPEN}
         raise RefusedFile(_describe(429, "too-many-exports", text)) from error
     return send_file(file, f"{table.name}.{kind}", rows=table.total, facts=table.facts)
@@ -217,7 +217,7 @@ def _describe_mirror_filter(
     """Yield what only the complete list can be asked."""
     yield _("Name"), query.text
     yield _("Result code"), ", ".join(query.codes)
-    yield _("Side"), str(dict(CodeCategory.choices).get(query.category, ""))
+    yield _("Category"), str(dict(CodeCategory.choices).get(query.category, ""))
     yield _("Type"), str(dict(CALL_TYPES).get(query.call_type, query.call_type))
     yield _("Task status"), str(dict(TASK_STATUSES).get(query.task_status, query.task_status))
     yield _("State"), str(ReservationState(query.state).label) if query.state else ""

@@ -49,8 +49,8 @@ def describe_absence(row: Reservation, times: TimeFormatter) -> str:
         return _("Gone from CC-iSales %s. This is how it was last read.") % when
     if row.unconfirmed:
         return _(
-            "CC-iSales did not list it when it was last asked. Too many are missing at once for it"
-            " to be called gone."
+            "CC-iSales did not list it when last read. Too many are missing at once to treat "
+            "it as gone."
         )
     return ""
 

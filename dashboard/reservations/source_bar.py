@@ -162,19 +162,19 @@ def _explain_gap(coverage: Coverage) -> str:
     if coverage.reason is Gap.FIRST_ROUND:
         read = format_count(coverage.rows_read)
         if coverage.rows_expected is None:
-            return _("it is read for the first time, %s rows so far.") % read
-        return _("it is read for the first time, %(read)s of %(expected)s read.") % {
+            return _("it is being read for the first time, %s rows so far.") % read
+        return _("it is being read for the first time, %(read)s of %(expected)s rows so far.") % {
             "read": read,
             "expected": format_count(coverage.rows_expected),
         }
     if coverage.reason is Gap.OUTSIDE and not coverage.outside:
-        return _("it does not cover the time that was asked for.")
+        return _("it does not cover the requested time.")
     if coverage.reason is Gap.OUTSIDE:
-        return _("%s rows lie outside the time that it covers.") % format_count(coverage.outside)
+        return _("%s rows are outside the time it covers.") % format_count(coverage.outside)
     return {
-        Gap.UNREAD: _("a part of it could not be read as a whole."),
-        Gap.STALE: _("a part of it was not read for too long."),
-        Gap.UNCONFIRMED: _("rows are missing at CC-iSales that nobody confirmed as gone."),
+        Gap.UNREAD: _("part of it could not be read completely."),
+        Gap.STALE: _("part of it has not been read for too long."),
+        Gap.UNCONFIRMED: _("rows are missing in CC-iSales and not confirmed as gone."),
     }.get(coverage.reason or Gap.OFF, "")
 
 

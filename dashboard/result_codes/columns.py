@@ -59,7 +59,7 @@ class CodeRow:
 
     @property
     def last_seen(self) -> datetime | None:
-        """When the vendor listed it last."""
+        """Return when the vendor listed it last."""
         return self.row.last_seen if self.row else None
 
     def contains(self, wanted: str) -> bool:
@@ -117,7 +117,7 @@ def _build_code(line: CodeRow, formatter: CodeRowFormatter) -> Cell:
 def _build_text(line: CodeRow, formatter: CodeRowFormatter) -> Cell:
     badge = other = ""
     if line.row is None:
-        badge = render_badge(_("not in the table"), "unknown")
+        badge = render_badge(_("unknown code"), "unknown")
     else:
         other = line.row.text_en if formatter.zh_first else line.row.text_zh
         if line.row.gone_at:

@@ -19,7 +19,7 @@ LONGEST_TEXT: Final = 500
 STATES: Final = (
     ("known", pgettext_lazy("state of a code", "Listed")),
     ("gone", pgettext_lazy("state of a code", "No longer listed")),
-    ("unknown", pgettext_lazy("state of a code", "Not in the table")),
+    ("unknown", pgettext_lazy("state of a code", "Unknown")),
     ("edited", pgettext_lazy("state of a code", "Edited by an admin")),
 )
 
@@ -48,11 +48,9 @@ class NoteTextField(ProseField):
     def clean(self, value: Any) -> str:
         text = " ".join(str(super().clean(value)).split())
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-            raise ValidationError(_("Only plain text, please."))
+            raise ValidationError(_("Plain text only."))
         if len(text) > LONGEST_TEXT:
-            raise ValidationError(
-                _("At most %(most)s characters, please."), params={"most": LONGEST_TEXT}
-            )
+            raise ValidationError(_("At most %(most)s characters."), params={"most": LONGEST_TEXT})
         return text
 
 

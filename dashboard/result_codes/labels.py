@@ -27,11 +27,11 @@ _ORIGINS: Final = {
 }
 # Parts of the product as they are named in the history.
 _SYSTEM: Final[dict[str, str | Promise]] = {
-    "first need": gettext_lazy("first reader"),
+    "first need": gettext_lazy("first use"),
     "unknown code seen": gettext_lazy("unknown code seen"),
     "daily job": gettext_lazy("daily job"),
-    "command": gettext_lazy("command line"),
-    "system": gettext_lazy("the system"),
+    "command": gettext_lazy("system"),
+    "system": gettext_lazy("system"),
 }
 _PEOPLE: Final = (RefreshKind.PERSON, RefreshKind.ROLL_BACK)
 

@@ -61,15 +61,18 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
     try:
         report = code_refresh.apply_preview(scope=scope, preview_id=request.POST.get("preview", ""))
     except code_refresh.Expired:
-        text = _("What was shown is no longer kept. Nothing was changed: read the table again.")
+        text = _("The changes shown have expired. Nothing was changed: refresh the table again.")
         return _outcome(request, scope, _failed(text), 410)
     except TableChanged:
-        text = _("The table has moved on since it was read, so nothing was applied. Look again.")
+        text = _(
+            "The table has changed since it was read, so nothing was applied. Please check again."
+        )
         return _outcome(request, scope, _failed(text), 409)
     except code_refresh.Outdated as error:
         state = _shown(error.preview)
         state["warning"] = _(
-            "The table was changed meanwhile, so nothing was applied. This is how things are now."
+            "The table was changed in the meantime, so nothing was applied. These are the "
+            "current differences."
         )
         return _outcome(request, scope, state, 409)
     done = {"name": "done", "summary": summarise(report)}
@@ -82,7 +85,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """How far a reading under way has come."""
+    """Progress of a refresh under way."""
     read, expected = result_codes.get_progress(scope=scope)
     return render_page_or_fragment(
         request,
@@ -141,10 +144,12 @@ def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResp
     except VdnNotFound:
         raise Http404 from None
     except TableChanged:
-        text = _("The table was changed meanwhile, so nothing was rolled back. Look again.")
+        text = _(
+            "The table was changed in the meantime, so nothing was rolled back. Please check again."
+        )
         return _entry_page(request, scope, refresh_id, warning=text, status=409)
     except code_history.NothingToChange:
-        text = _("The table is so already. Nothing was changed.")
+        text = _("The table is already like this. Nothing was changed.")
         return _entry_page(request, scope, refresh_id, warning=text, status=409)
     messages.success(request, _("Rolled back: %s.") % summarise(report))
     return SeeOther(reverse("result_codes_history", args=[scope.vdn.pk]))
@@ -181,7 +186,7 @@ def _shown(preview: Preview) -> dict[str, Any]:
     times = TimeFormatter(timezone.now())
     read_at = times.clock(preview.report.read_at)
     if not preview.report.changes:
-        text = _("CC-iSales was read at %s. No changes.") % read_at
+        text = _("Refreshed from CC-iSales at %s. No changes.") % read_at
         return {"name": "same", "summary": text}
     return {
         "name": "diff",

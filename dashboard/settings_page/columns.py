@@ -76,7 +76,7 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
             ExportColumn(gettext_lazy("Name"), lambda person, _each: person.full_name),
             ExportColumn(gettext_lazy("User name"), lambda person, _each: person.username),
             ExportColumn(
-                gettext_lazy("May log in"),
+                gettext_lazy("Can log in"),
                 lambda person, _each: _("Yes") if person.active else _("No"),
             ),
             ExportColumn(
@@ -136,7 +136,7 @@ TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
         ),
         exports=(
             ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
-            ExportColumn(gettext_lazy("Beginning"), lambda token, _each: token.prefix),
+            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.prefix),
         ),
         sort="name",
         hideable=False,
@@ -157,11 +157,11 @@ TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
     ),
     Column(
         "ends",
-        gettext_lazy("Ends"),
+        gettext_lazy("Expires"),
         "c-ends",
-        lambda token, each: _build_time("ends", _("Ends"), token.ends_at, each),
+        lambda token, each: _build_time("ends", _("Expires"), token.ends_at, each),
         exports=(
-            ExportColumn(gettext_lazy("Ends"), lambda token, _each: token.ends_at, zoned=True),
+            ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.ends_at, zoned=True),
         ),
         sort="ends_at",
     ),

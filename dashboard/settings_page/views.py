@@ -105,7 +105,7 @@ def switch_mirror(request: ReaderRequest, scope: Scope) -> HttpResponse:
     form = SwitchMirrorForm(request.POST)
     page = reverse("settings", args=[scope.vdn.pk])
     if not form.is_valid():
-        messages.error(request, _("This VDN cannot be switched."))
+        messages.error(request, _("The mirror of this VDN cannot be switched on or off."))
         return redirect(page)
     vdn_id, enabled = form.cleaned_data["vdn"], form.cleaned_data["enabled"]
     if not service.switch_mirror(scope=scope, by=request.user, vdn_id=vdn_id, enabled=enabled):

@@ -147,7 +147,11 @@ def build_health(zone: tzinfo) -> HealthView:
     """Describe the state of CC-iSales, without a call, with times in `zone`."""
     found = health.get_vendor_health()
     if found.answered_at is None:
-        text = _("CC-iSales: not asked yet") if found.state == "unknown" else _("CC-iSales is away")
+        text = (
+            _("CC-iSales: not asked yet")
+            if found.state == "unknown"
+            else _("CC-iSales is not answering")
+        )
         return HealthView(found.state, text)
     at = TimeFormatter(timezone.now(), zone).clock(found.answered_at)
     text = (

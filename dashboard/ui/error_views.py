@@ -47,8 +47,8 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
             _OTHER_ORIGIN,
             gettext_lazy(
                 "It was sent from %(origin)s, which this server does not trust. If that is the "
-                "address by which you open Callboard, an administrator must add it to "
-                "CSRF_TRUSTED_ORIGINS, or have the proxy pass on the host name."
+                "address where you open Callboard, an admin must add it to CSRF_TRUSTED_ORIGINS, "
+                "or have the proxy pass on the host name."
             ),
         ),
     ),
@@ -56,9 +56,7 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
         REASON_CSRF_TOKEN_MISSING,
         (
             _OTHER_ORIGIN,
-            gettext_lazy(
-                "It carries no proof that this server made it. Open the form here and send it."
-            ),
+            gettext_lazy("It has no valid security token. Open the form here and send it again."),
         ),
     ),
     (
@@ -66,7 +64,7 @@ _CSRF: Final[tuple[tuple[str, tuple[Any, Any]], ...]] = (
         (
             _OTHER_ORIGIN,
             gettext_lazy(
-                "Your browser or a proxy did not say from which page of this server it came."
+                "Your browser or a proxy did not send the address of the page it came from."
             ),
         ),
     ),
@@ -79,7 +77,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         (found for prefix, found in _CSRF if reason.startswith(prefix)),
         (
             _OUT_OF_DATE,
-            gettext_lazy("The login changed since it was opened. Open the form again."),
+            gettext_lazy("Your log-in has changed since the form was opened. Open the form again."),
         ),
     )
     # The owner field of the form is signed, so saving is safe although the check failed.
@@ -100,8 +98,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         context["title"] = _("This server does not have that name")
         context["text"] = _(
-            "Open Callboard by its own address. If this is its address, an administrator must add "
-            "it to ALLOWED_HOSTS."
+            "Open Callboard at its own address. If this is its address, an admin must add it "
+            "to ALLOWED_HOSTS."
         )
     elif isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         context["title"] = _("The request is too large")

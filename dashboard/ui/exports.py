@@ -153,7 +153,7 @@ def render_file(request: HttpRequest, kind: str, table: ExportTable) -> HttpResp
 
 def explain_too_many_rows() -> str:
     """Return the message for rows that do not fit into a workbook."""
-    return _("A spreadsheet has no room for these rows: export them as CSV, or filter them.")
+    return _("There are too many rows for a spreadsheet: export them as CSV, or filter them.")
 
 
 def escape_formula(text: str) -> str:

@@ -114,7 +114,7 @@ def redirect_to_outcome(request: HttpRequest, form: OpenForm) -> HttpResponse | 
     """Redirect to the result of a form that was submitted before; None for any other form."""
     if not form.outcome:
         return None
-    messages.info(request, _("This form was sent before. This is its result."))
+    messages.info(request, _("This form was already sent. This is its result."))
     return SeeOther(form.outcome)
 
 
@@ -148,7 +148,7 @@ def save_and_redirect(
         return SeeOther(get_draft_address(address, key, review=review))
     found = form_drafts.find(user=user, key=key)
     if found is not None and found.done:
-        messages.info(request, _("This form was sent before. This is its result."))
+        messages.info(request, _("This form was already sent. This is its result."))
         return SeeOther(found.outcome or address)
     messages.error(request, _("The form is too long. Nothing has been saved."))
     return SeeOther(address)

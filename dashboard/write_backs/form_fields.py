@@ -195,7 +195,7 @@ def _fill_unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> Non
         for each, at in draft.unique_ids.items()
     ]
     if len(draft.unique_ids) > 1:
-        view.hint = _("Taken more than once. Choose one.")
+        view.hint = _("Received more than once. Choose one.")
     elif draft.unique_ids and view.value in draft.unique_ids:
         view.hint = _("From the call data taken for this number.")
     elif not view.value:

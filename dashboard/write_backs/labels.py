@@ -47,7 +47,7 @@ _QUOTED: Final = frozenset({"refused", "misdirected"})
 
 
 def describe_outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
-    """How an attempt ended, as precisely as its status and `maybe_sent` tell."""
+    """Describe the outcome of an attempt, as precisely as its status and `maybe_sent` tell."""
     if name == "unreachable" and http_status is not None:
         return _("CC-iSales answered with an error")
     if name == "credentials_refused" and http_status is None and not maybe_sent:

@@ -31,9 +31,9 @@ def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySe
         return None
     if not _is_confirmed(request):
         question = gettext_lazy(
-            "Their authenticator apps, security keys and recovery codes stop working, and they"
-            " are logged out everywhere; their API tokens end. Until they set up a new one, their"
-            " password lets them in."
+            "Their authenticator apps, security keys and recovery codes stop working. This "
+            "logs them out everywhere and revokes their API tokens. Until they set up a new "
+            "second factor, their password is enough to log in."
         )
         return _ask_to_confirm(modeladmin, request, queryset, "reset_second_factor", question)
     done = _apply(
@@ -57,8 +57,7 @@ def end_sessions(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]
     """End the sessions and tokens of people, for example after the loss of a device."""
     if not _is_confirmed(request):
         question = gettext_lazy(
-            "They are logged out everywhere at once, and their API tokens end. They may log in"
-            " again."
+            "This logs them out everywhere and revokes their API tokens. They can log in again."
         )
         return _ask_to_confirm(modeladmin, request, queryset, "end_sessions", question)
     done = _apply(

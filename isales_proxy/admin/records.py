@@ -29,15 +29,15 @@ class _ToLookAt(OwnFiltersOnly):
         return bool(request.user.is_active and request.user.is_staff)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Never."""
+        """Return False."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Never."""
+        """Return False."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Never."""
+        """Return False."""
         return False
 
 
@@ -82,7 +82,7 @@ class BatchAdmin(_Kept):
     search_fields = ("service_id", "asked_by_name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CallDataBatch]:
-        """Without the answers, which may have megabytes."""
+        """Leave out the answers, which may have megabytes."""
         return super().get_queryset(request).defer("raw")
 
     @admin.display(description=_("reason"))
@@ -104,7 +104,7 @@ class WriteBackAdmin(_Kept):
 
 @admin.register(CodeRefresh)
 class CodeRefreshAdmin(_Kept):
-    """How the code tables came to be as they are."""
+    """History of the code tables."""
 
     list_display = ("at", "vdn", "kind", "by", "added", "removed", "reworded")
     list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "kind")

@@ -46,11 +46,11 @@ class TokenAdmin(OwnFiltersOnly):
         return self.has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Never: whoever makes a token sees it, and would be its person."""
+        """Return False: whoever makes a token sees it, and would be its person."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
+        """Return False."""
         return False
 
     def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:

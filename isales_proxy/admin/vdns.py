@@ -52,7 +52,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         label=_("Remove"),
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("What is removed is replaced by the key of the environment."),
+        help_text=_("The environment's key is used instead of a removed one."),
     )
 
     class Meta:
@@ -90,7 +90,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
         for first, second in vdn_keys.PAIRS:
             if (first in after) != (second in after):
                 missing = second if first in after else first
-                self.add_error(missing, _("Both are needed, or neither."))
+                self.add_error(missing, _("Enter both or neither."))
         return found
 
     @property
@@ -152,9 +152,9 @@ class VdnAdmin(OwnFiltersOnly):
             )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """For superusers: a VDN that is nobody's own is out of an admin's reach."""
+        """Allow superusers only: a VDN that is nobody's own is out of an admin's reach."""
         return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:  # noqa: ARG002
-        """Never."""
+        """Return False."""
         return False

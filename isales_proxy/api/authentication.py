@@ -38,18 +38,18 @@ class TokenAuthentication(KnoxAuthentication):
         match = _HEADER.fullmatch(given)
         if match is None:
             raise exceptions.AuthenticationFailed(
-                _("Send the token as “Authorization: Token cb_…”: no other scheme is taken here.")
+                _("Send the token as “Authorization: Token cb_…”: no other scheme is accepted.")
             )
         token = tokens.authenticate(match[1])
         if token is None:
             raise exceptions.AuthenticationFailed(
-                _("This token is not valid: it is unknown, has ended, or was revoked.")
+                _("This token is not valid: it is unknown, expired or revoked.")
             )
         if tokens.is_without_second_factor(token):
             raise exceptions.PermissionDenied(
                 _(
-                    "This token was made without a second factor, which your role requires by now."
-                    " Make a new one."
+                    "This token was created without a second factor, which your role now requires. "
+                    "Create a new one."
                 )
             )
         tokens.record_use(token)

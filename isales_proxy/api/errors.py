@@ -94,9 +94,7 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> HttpRespon
         return response
     # The log has the traceback; the answer has only the request id to find it by.
     log.error("api_failed", view=type(context.get("view")).__name__, exc_info=error)
-    return problems.respond(
-        500, _("Something went wrong on our side; the log has more of this request.")
-    )
+    return problems.respond(500, _("Internal error; the log has the details of this request."))
 
 
 def _respond_invalid(errors: Mapping[str, list[str]], title: str = "") -> HttpResponse:

@@ -42,8 +42,8 @@ def respond_key_reused() -> HttpResponse:
     """Build the 422 of a key that was used for another request."""
     return respond(
         422,
-        _("This key was used for another request before. Take a new one."),
-        title=_("The key is taken"),
+        _("This key was already used for another request. Use a new one."),
+        title=_("Idempotency key already used"),
         slug="idempotency-key-reused",
     )
 
@@ -52,8 +52,8 @@ def respond_under_way(*, batch: int) -> HttpResponse:
     """Build the 409 while the first request with this key has not ended."""
     return respond(
         409,
-        _("The first request with this key is still under way. Send it again in a moment."),
-        title=_("Still under way"),
+        _("The first request with this key is still running. Send it again in a moment."),
+        title=_("Still running"),
         slug="idempotency-under-way",
         headers={"Retry-After": "1"},
         retry_after=1,

@@ -88,7 +88,7 @@ class ConfirmField(serializers.Field[bool, Any, bool, Any]):
 
 
 class CallDataRequest(RequestBody):
-    """How much call data to take, and why."""
+    """Number of rows of call data to take, and the reason."""
 
     batch_count = serializers.IntegerField(
         min_value=1, max_value=MAX_BATCH, help_text="Rows at most."
@@ -277,7 +277,7 @@ class CallDataRequests(PersonalView):
             )
         except call_data.NoRoom:
             return problems.respond(
-                507, _("Our disk has no room for the answer. CC-iSales was not asked.")
+                507, _("There is no disk space for the answer. CC-iSales was not contacted.")
             )
         if result.lost:
             return _build_batch_with_rows(scope, result.batch, result.unstored).respond(status=201)

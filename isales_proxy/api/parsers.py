@@ -51,7 +51,7 @@ def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     may take another of the two values."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ParseError(_("A name stands twice in one JSON object."))
+        raise ParseError(_("A name occurs twice in one JSON object."))
     return found
 
 

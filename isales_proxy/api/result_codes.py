@@ -200,7 +200,7 @@ class ResultCodesRefresh(PersonalView):
             **problem_responses(
                 {
                     403: "You are no admin of this VDN, or the CSRF token does not fit.",
-                    409: "A refresh is already under way.",
+                    409: "A refresh is already running.",
                     422: "`preview` is neither true nor false; nothing was read.",
                 }
             ),

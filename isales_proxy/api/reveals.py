@@ -29,7 +29,7 @@ from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REAS
 
 
 class RevealRequest(RequestBody):
-    """Why a number is needed."""
+    """Reason for revealing a number."""
 
     reason = TextField(
         min_length=SHORTEST_REASON, max_length=LONGEST_REASON, help_text="Kept by the audit."
@@ -80,7 +80,7 @@ class ReservationReveal(PersonalView):
             problem_example(
                 429,
                 "Too Many Requests",
-                "You have had as many numbers shown today as one may. Nothing is shown.",
+                "You have reached today's limit for showing numbers. No number is shown.",
                 retry_after=3600,
             ),
             UNAVAILABLE_EXAMPLE,
@@ -98,7 +98,7 @@ class ReservationReveal(PersonalView):
         except reveals.BudgetSpent as error:
             return respond(
                 429,
-                _("You have had as many numbers shown today as one may. Nothing is shown."),
+                _("You have reached today's limit for showing numbers. No number is shown."),
                 headers={"Retry-After": str(error.seconds)},
                 retry_after=error.seconds,
             )

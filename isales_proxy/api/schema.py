@@ -164,7 +164,7 @@ UNAVAILABLE_EXAMPLE: Final = problem_example(
     "CC-iSales cannot be reached",
     "CC-iSales does not answer, or answers with a fault.",
     problem="upstream-unavailable",
-    next_step="Nothing is lost. Try again in a moment; if it lasts, tell your administrator.",
+    next_step="Nothing is lost. Try again in a moment; if it lasts, tell your admin.",
     vendor_request="0c6f3fd7a2a54d0f8f6f0f4f4b1c2d3e",
     retry_after=5,
     as_of=_TIME,

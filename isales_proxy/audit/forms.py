@@ -36,7 +36,7 @@ class _PatternField(forms.Field):
     def clean(self, value: Any) -> str:
         text = str(value or "")
         if text and not self.pattern.fullmatch(text):
-            raise ValidationError(_("A part of the address cannot be understood."))
+            raise ValidationError(_("Part of the address could not be read."))
         return text
 
 
@@ -53,7 +53,7 @@ class AuditFilter(CleanedInput, forms.Form):
         required=False,
         choices=AuditAction.choices,
         label=_("Event types"),
-        error_messages={"invalid_choice": _("There is no such kind of event.")},
+        error_messages={"invalid_choice": _("There is no such event type.")},
     )
     person = PlainTextField(_("Person"))
     q = SearchTextField(_("Reservation, task or text"))
@@ -70,7 +70,7 @@ class AuditFilter(CleanedInput, forms.Form):
         """Return a complete number: a part of one has no fingerprint. Raises ValidationError."""
         text = str(self.cleaned_data["number"])
         if text and len(text) < _SHORTEST_NUMBER:
-            raise ValidationError(_("Give the whole number: a part of it finds nothing here."))
+            raise ValidationError(_("Enter the complete number: a part of it finds nothing here."))
         return text
 
     def clean(self) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class _Walk:
         return self._conclude(None)
 
     def _is_anchor_purged(self, head: AuditHead) -> bool:
-        """Tell whether the anchor was deleted after its time, as older events are."""
+        """Tell whether the anchor was deleted by retention, as older events are."""
         oldest = self._first.pk if self._first else head.last_id + 1
         return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
 

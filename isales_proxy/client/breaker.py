@@ -19,7 +19,7 @@ from .errors import CircuitOpen
 
 
 class State(StrEnum):
-    """Where the breaker stands."""
+    """State of the breaker."""
 
     CLOSED = "closed"
     OPEN = "open"

@@ -1,4 +1,4 @@
-"""Where CC-iSales is and how patient to be. Everything is checked here, before the first call."""
+"""Addresses of CC-iSales and time limits. Everything is checked here, before the first call."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Endpoint(StrEnum):
 
 
 class ObsAuth(StrEnum):
-    """Where the token of the OBS interfaces comes from."""
+    """Source of the token of the OBS interfaces."""
 
     APP = "app"
     LOGIN = "login"
@@ -59,7 +59,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObsConfig:
-    """How the OBS interfaces are reached. Raises `ValueError`, without values, for bad settings.
+    """Settings of the OBS interfaces. Raises `ValueError`, without values, for bad settings.
 
     ``base_url`` is that of CC-iSales when empty, ``token_url`` the documented path below it.
     ``key`` and ``secret`` are those of the app, or user and password of the log-in; ``token`` is
@@ -102,7 +102,7 @@ class ObsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportConfig:
-    """How to reach CC-iSales. Raises `ValueError`, without values, when a setting is unusable.
+    """Settings of the transport to CC-iSales. Raises `ValueError`, without values, for bad ones.
 
     ``base_url`` is ``http(s)://host[:port]``, where needed with a path before the vendor's; that
     path is signed too. ``ca_bundle`` is a file or directory of certificate authorities in place of
@@ -166,7 +166,7 @@ class TransportConfig:
         return self.origin_of(Endpoint.CAMPAIGNS).host
 
     def origin_of(self, place: Endpoint) -> Origin:
-        """Where the interfaces of a place are; that of `Place.TOKEN` is one address as a whole."""
+        """Return the address of a place's interfaces; of `Endpoint.TOKEN`, one whole address."""
         obs = self.obs or ObsConfig()
         if place is Endpoint.CAMPAIGNS:
             return Origin.read("base_url", self.base_url)

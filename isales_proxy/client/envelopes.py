@@ -36,7 +36,7 @@ P_co = TypeVar("P_co", bound=Shaped, covariant=True)
 
 
 class Dialect(Protocol[P_co]):
-    """How an interface wraps what it answers."""
+    """Way in which an interface wraps its answers."""
 
     def decode(self, body: bytes) -> P_co:
         """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
@@ -60,7 +60,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Where an interface puts its rows and their total."""
+    """Names under which an interface puts its rows and their total."""
 
     rows: str
     total: str = "totalCount"

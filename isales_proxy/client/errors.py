@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a call, as a tree.
+"""Errors of a call, as a tree.
 
 ::
 

@@ -23,7 +23,7 @@ class Attempt:
 
 
 class Observer(Protocol):
-    """Is told what happens, from whichever thread it happens in. Gets no value of any field."""
+    """Receives events, from whichever thread they happen in. Gets no value of any field."""
 
     def called(self, attempt: Attempt) -> None:
         """One attempt was sent."""
@@ -46,13 +46,13 @@ class SilentObserver:
     """Takes notice of nothing."""
 
     def called(self, attempt: Attempt) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def drift(self, operation: str, field: str, kind: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def breaker(self, operation: str, state: str) -> None:
-        """Nothing."""
+        """Do nothing."""

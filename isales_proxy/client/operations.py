@@ -37,7 +37,7 @@ _GENERIC_MEANINGS = {
 
 
 class AuthScheme(StrEnum):
-    """How a request proves who sends it."""
+    """Way in which a request proves who sends it."""
 
     C2 = "c2"
     BEARER = "bearer"
@@ -91,8 +91,8 @@ LIST_RESERVATIONS = Operation(
     meanings=MappingProxyType(
         {
             **_GENERIC_MEANINGS,
-            "0200001": "A parameter is wrong; the vendor's own sentence says which.",
-            "0200006": "The vendor's database failed.",
+            "0200001": "A parameter is wrong; the message from CC-iSales says which.",
+            "0200006": "The CC-iSales database failed.",
         }
     ),
 )
@@ -110,7 +110,7 @@ LIST_RESULT_CODES = Operation(
     meanings=MappingProxyType(
         {
             **_GENERIC_MEANINGS,
-            "0200001": "A parameter is wrong; the vendor's own sentence says which.",
+            "0200001": "A parameter is wrong; the message from CC-iSales says which.",
         }
     ),
 )

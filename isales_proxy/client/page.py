@@ -28,7 +28,7 @@ class Page(Generic[T]):
 
     @property
     def pages(self) -> int:
-        """How many pages of this size ``total`` rows fill; at least 1."""
+        """Return the number of pages of this size that ``total`` rows fill; at least 1."""
         return max(1, -(-self.total // self.size))
 
 

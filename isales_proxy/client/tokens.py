@@ -57,14 +57,14 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """From when to when the present token is good, by our clock."""
+    """Times between which the present token is valid, by our clock."""
 
     issued_at: datetime
     expires_at: datetime | None
 
 
 class TokenStore(Protocol):
-    """Where the processes that call with the same credentials share their token."""
+    """Store in which processes with the same credentials share their token."""
 
     def read(self) -> Token | None:
         """Return what was written last, if anything is there."""
@@ -120,7 +120,7 @@ class StaticToken:
         self._token = Token(value, now, None)
 
     def token(self, left: Callable[[], float]) -> Token:  # noqa: ARG002 – as `TokenSource` has it
-        """That token."""
+        """Return that token."""
         return self._token
 
     def after(self, refused: Token, left: Callable[[], float]) -> None:
@@ -232,4 +232,4 @@ class TokenSource:
 
 
 def _too_slow() -> TimedOut:
-    return TimedOut("The time for the call was spent before there was a token.", maybe_sent=False)
+    return TimedOut("The time limit was reached before there was a token.", maybe_sent=False)

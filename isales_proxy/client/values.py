@@ -113,7 +113,7 @@ def plain(value: object, depth: int = 0) -> Any:
 
 
 def storable(text: str) -> str:
-    """Without what a UTF-8 page or a database refuses: halves of character pairs, NUL."""
+    """Remove what a UTF-8 page or a database refuses: halves of character pairs, NUL."""
     if "\x00" in text:
         text = text.replace("\x00", "")
     if not text.isascii():

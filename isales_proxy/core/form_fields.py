@@ -70,7 +70,9 @@ class CalledNumberField(forms.CharField):
                 % LONGEST_NUMBER
             )
         if text and not CALLED_NUMBER.fullmatch(text):
-            raise ValidationError(_("A called number has only digits, and perhaps a + in front."))
+            raise ValidationError(
+                _("A called number has only digits, with or without a + in front.")
+            )
         return text
 
 
@@ -93,7 +95,7 @@ class LocalTimeField(forms.Field):
             return None
         match = _LOCAL_TIME.fullmatch(text)
         if match is None:
-            raise ValidationError(_("Give date and time as 2025-05-31T14:30."))
+            raise ValidationError(_("Enter date and time as 2025-05-31T14:30."))
         sign, hours, minutes = match.groups()[6:]
         try:
             naive = datetime(*(int(part or 0) for part in match.groups()[:6]))  # type: ignore[arg-type]  # noqa: DTZ001
@@ -204,7 +206,7 @@ class ShortListFilter(CleanedInput, forms.Form):
 def refuse_control_characters(text: str) -> None:
     """Raise ValidationError for text with control characters or lone surrogates."""
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise ValidationError(_("Only plain text on one line, please."))
+        raise ValidationError(_("Plain text on one line only."))
 
 
 def refuse_year(moment: datetime) -> None:

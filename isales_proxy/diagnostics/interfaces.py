@@ -123,7 +123,7 @@ def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> 
         if shape and documented not in {"", shape}:
             names = {"found": shape, "documented": documented}
             text, tone = fill(_("%(found)s (documented: %(documented)s)"), names), "warn"
-        facts.append(Fact("envelope", _("Envelope"), text, tone))
+        facts.append(Fact("envelope", _("Answer format"), text, tone))
     facts += _describe_rows(outcome, differences)
     if request_id:
         facts.append(Fact("request", _("Our request ID"), request_id))
@@ -164,7 +164,7 @@ def _compare_clocks(told: datetime, asked_at: datetime, seconds: float) -> Fact:
 
     A refusal tells it too: a wrong clock is a reason to refuse a signature.
     """
-    name, label = "clock", _("Vendor's clock")
+    name, label = "clock", _("Clock of CC-iSales")
     ahead = (told - asked_at).total_seconds() - seconds / 2 + _HALF_A_SECOND
     within = seconds / 2 + _HALF_A_SECOND
     if abs(ahead) <= within:

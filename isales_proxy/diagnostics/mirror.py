@@ -62,12 +62,12 @@ def _describe_switch(status: MirrorStatus) -> Fact:
         return Fact("switch", label, _("switched off: every list is read live"))
     if status.is_led:
         return Fact("switch", label, _("on, being read"), "good")
-    text = _("on, but no sweeper reads it. Is run_mirror running?")
+    text = _("on, but run_mirror is not running")
     return Fact("switch", label, text, "bad")
 
 
 def _describe_round(state: MirrorState, format_time: FormatTime) -> Fact:
-    label = _("Last round over everything")
+    label = _("Last complete round")
     if state.round_ended_at is None:
         if state.round_began_at is None:
             return Fact("round", label, _("none yet"), "warn")
@@ -125,11 +125,11 @@ def _describe_calls(status: MirrorStatus) -> Fact:
     }
     text = _("%(calls)s of %(budget)s allowed (%(people)s for people)") % values
     is_spent = status.calls_a_minute >= status.budget
-    return Fact("calls", _("Calls a minute, last ten minutes"), text, "warn" if is_spent else "")
+    return Fact("calls", _("Calls per minute, last ten minutes"), text, "warn" if is_spent else "")
 
 
 def _describe_counts(status: MirrorStatus) -> Fact:
-    label, state, agree = _("Everybody accounted for"), status.state, status.counts_agree
+    label, state, agree = _("Totals match"), status.state, status.counts_agree
     if agree is None:
         return Fact("counts", label, _("not counted yet"))
     values = {
@@ -148,18 +148,18 @@ def _describe_counts(status: MirrorStatus) -> Fact:
 
 
 def _describe_guard(state: MirrorState, format_time: FormatTime) -> Fact:
-    label = _("Missing, not called gone")
+    label = _("Missing, unconfirmed")
     if not state.guard_rows or state.guard_since is None:
         return Fact("guard", label, _("none"), "good")
     rows = ngettext("%(count)s row", "%(count)s rows", state.guard_rows) % {
         "count": number_format(state.guard_rows, force_grouping=True)
     }
     if state.guard_confirmed_at is not None:
-        text = _("%(rows)s since %(time)s; confirmed, they go at the next reading")
+        text = _("%(rows)s since %(time)s; confirmed, removed at the next reading")
         return Fact(
             "guard", label, text % {"rows": rows, "time": format_time(state.guard_since)}, "warn"
         )
-    text = _("%(rows)s since %(time)s, missed by %(done)s of %(needed)s whole rounds")
+    text = _("%(rows)s since %(time)s, missing in %(done)s of %(needed)s complete rounds")
     values = {
         "rows": rows,
         "time": format_time(state.guard_since),
@@ -170,7 +170,7 @@ def _describe_guard(state: MirrorState, format_time: FormatTime) -> Fact:
 
 
 def _describe_proof(state: MirrorState, now: datetime) -> Fact:
-    label = _("Compared with what was read live in the last day")
+    label = _("Compared with live rows of the last day")
     compared, agreed = state.sum_comparisons(now)
     if not compared:
         return Fact("proof", label, _("nothing yet"))
@@ -194,7 +194,7 @@ def _describe_findings(state: MirrorState) -> Iterator[Fact]:
         *_MATCHES.get(state.number_match, (state.number_match, "")),
     )
     if state.totals_wrong:
-        text = _("wrong: each part is read twice before it counts")
+        text = _("wrong, so each part is read twice")
         yield Fact("totals", _("Totals of CC-iSales"), text, "warn")
     if state.vendor_offset_ms is not None:
         seconds = timedelta(milliseconds=abs(state.vendor_offset_ms)).total_seconds()

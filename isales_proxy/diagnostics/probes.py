@@ -195,10 +195,10 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
         fits = all(parts[number] in row.called_no for row in page.items if row.called_no)
         if page.total >= sample.total:
             return _judge_unfiltered(fits)
-        return (_("parts of numbers, too"), "good") if fits else (NONE_FITS, "warn")
+        return (_("also parts of a number"), "good") if fits else (NONE_FITS, "warn")
     page = budget.fetch(ReservationQuery(called_no=number, size=sample.size))
     if any(row.called_no == number for row in page.items):
-        return _("whole numbers only: a number's middle finds nothing"), "good"
+        return _("complete numbers only: a part of a number finds nothing"), "good"
     return _("Cannot tell: a listed number is not found even as a whole."), "warn"
 
 

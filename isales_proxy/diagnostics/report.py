@@ -116,7 +116,7 @@ def describe_outcome(report: Report) -> str:
         pages = _("; ").join(different)
         text += " " + _("Differs from the documentation: %(pages)s.") % {"pages": pages}
     elif good:
-        text += " " + _("What answered is as documented.")
+        text += " " + _("All answers are as documented.")
     return text
 
 

@@ -201,7 +201,7 @@ def build_settings_section(vdn: Vdn) -> Section:
     for name, value in vars(get_isales_settings()).items():
         if name not in _SEEDS:
             facts.append(Fact(name, f"ISALES_{name.upper()}", _describe_setting(name, value)))
-    return Section("settings", _("Settings in effect"), tuple(facts))
+    return Section("settings", _("Settings"), tuple(facts))
 
 
 def _describe_setting(name: str, value: str | float) -> Text:

@@ -77,7 +77,7 @@ class FinishedFile:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Everything that a renderer needs: who asks, what for, the kind of file, where to write.
+    """Input of a renderer: who asks, what for, the kind of file, where to write.
 
     `report(rows, total)` tells how far it is and raises when it must stop.
     """
@@ -322,7 +322,7 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         return _fail(_("You may no longer export this list."))
     except OSError as error:
         log.error("export_not_written", export=job.pk, reason=type(error).__name__)
-        return _fail(_("The server has no room for the file. Tell your administrator."))
+        return _fail(_("The server has no disk space for the file. Tell your admin."))
     except _Stopped:
         raise
     except Exception:

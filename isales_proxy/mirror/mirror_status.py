@@ -54,7 +54,7 @@ class MirrorStatus:
 
     @property
     def oldest(self) -> datetime | None:
-        """When the oldest part was read; None while a part was never read."""
+        """Return when the oldest part was read; None while a part was never read."""
         if not self.tiers or any(tier.unread for tier in self.tiers):
             return None
         return min((tier.oldest for tier in self.tiers if tier.oldest), default=None)

@@ -1,4 +1,4 @@
-"""How often a leaf is read: by its distance from now, and by open rows in it that are overdue."""
+"""Intervals at which a leaf is read: by its distance from now, and by its open rows overdue."""
 
 from __future__ import annotations
 

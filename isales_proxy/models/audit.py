@@ -20,52 +20,52 @@ from isales_proxy.models.people import Access, User
 class AuditAction(models.TextChoices):
     """Kinds of audit events."""
 
-    CALL_DATA_ASKED = "call_data.asked", _("Call data asked for")
-    CALL_DATA_TAKEN = "call_data.taken", _("Call data taken")
-    CALL_DATA_REFUSED = "call_data.refused", _("Call data not handed out")
-    CALL_DATA_UNKNOWN = "call_data.unknown", _("Call data: answer never came")
+    CALL_DATA_ASKED = "call_data.asked", _("Call data requested")
+    CALL_DATA_TAKEN = "call_data.taken", _("Call data received")
+    CALL_DATA_REFUSED = "call_data.refused", _("Call data refused")
+    CALL_DATA_UNKNOWN = "call_data.unknown", _("Call data: no answer")
     CALL_DATA_EXPORTED = "call_data.exported", _("Call data exported")
-    CALL_DATA_PURGED = "call_data.purged", _("Call data deleted after its time")
-    WRITE_BACK_QUEUED = "write_back.queued", _("Result to be written back")
-    WRITE_BACK_RETRIED = "write_back.retried", _("Write-back tried again by hand")
+    CALL_DATA_PURGED = "call_data.purged", _("Call data deleted (retention)")
+    WRITE_BACK_QUEUED = "write_back.queued", _("Write-back created")
+    WRITE_BACK_RETRIED = "write_back.retried", _("Write-back retried")
     WRITE_BACKS_EXPORTED = "write_back.exported", _("Write-backs exported")
     TASKS_EXPORTED = "task.exported", _("Outbound tasks exported")
     WRITE_BACK_CANCELLED = "write_back.cancelled", _("Write-back cancelled")
-    NUMBER_SEARCHED = "number.searched", _("Called number searched for")
-    SEARCHES_SPENT = "number.searches_spent", _("Limit of searches by number met")
-    NUMBER_VIEWED = "number.viewed", _("Reservation of a number viewed")
+    NUMBER_SEARCHED = "number.searched", _("Called number searched")
+    SEARCHES_SPENT = "number.searches_spent", _("Number search limit reached")
+    NUMBER_VIEWED = "number.viewed", _("Reservation opened")
     NUMBER_REVEALED = "number.revealed", _("Called number revealed")
-    NUMBER_WITHHELD = "number.withheld", _("Called number not revealed")
+    NUMBER_WITHHELD = "number.withheld", _("Number reveal refused")
     RESERVATIONS_EXPORTED = "reservations.exported", _("Reservations exported")
-    RESERVATIONS_DOWNLOADED = "reservations.downloaded", _("File of reservations downloaded")
+    RESERVATIONS_DOWNLOADED = "reservations.downloaded", _("Reservations file downloaded")
     CODES_REFRESHED = "codes.refreshed", _("Code table refreshed")
     CODES_ROLLED_BACK = "codes.rolled_back", _("Code table rolled back")
-    CODE_NOTE_CHANGED = "codes.note", _("Meaning of a code changed")
+    CODE_NOTE_CHANGED = "codes.note", _("Result code text changed")
     CODES_EXPORTED = "codes.exported", _("Code table exported")
     LOGGED_IN = "session.begun", _("Logged in")
     LOG_IN_FAILED = "session.refused", _("Log-in failed")
     LOG_IN_LOCKED = "session.locked", _("Log-in locked out")
     LOGGED_OUT = "session.ended", _("Logged out")
-    SESSION_REVOKED = "session.revoked", _("Session ended from elsewhere")
+    SESSION_REVOKED = "session.revoked", _("Session ended remotely")
     PASSWORD_CHANGED = "person.password", _("Password changed")
     SECOND_FACTOR_CHANGED = "person.second_factor", _("Second factor changed")
     PERSON_CHANGED = "person.changed", _("Person changed")
-    ACCESS_CHANGED = "person.access", _("Access to a VDN changed")
+    ACCESS_CHANGED = "person.access", _("VDN access changed")
     PEOPLE_EXPORTED = "person.exported", _("People exported")
     GROUP_CHANGED = "person.group", _("Group changed")
-    TOKEN_CREATED = "token.created", _("API token made")
-    TOKENS_EXPORTED = "token.exported", _("List of API tokens exported")
+    TOKEN_CREATED = "token.created", _("API token created")
+    TOKENS_EXPORTED = "token.exported", _("API tokens exported")
     TOKEN_REVOKED = "token.revoked", _("API token revoked")
     AUDIT_READ = "audit.read", _("Audit searched")
     AUDIT_EXPORTED = "audit.exported", _("Audit exported")
-    AUDIT_PURGED = "audit.purged", _("Audit events deleted after their time")
-    WRITE_BACK_PURGED = "write_back.purged", _("Write-backs deleted after their time")
-    VENDOR_EXAMINED = "vendor.examined", _("Vendor examined")
-    CREDENTIALS_CHANGED = "vdn.credentials", _("Credentials of a VDN changed")
+    AUDIT_PURGED = "audit.purged", _("Audit events deleted (retention)")
+    WRITE_BACK_PURGED = "write_back.purged", _("Write-backs deleted (retention)")
+    VENDOR_EXAMINED = "vendor.examined", _("CC-iSales checked")
+    CREDENTIALS_CHANGED = "vdn.credentials", _("VDN keys changed")
     VDN_CHANGED = "vdn.changed", _("VDN changed")
-    MIRROR_SWITCHED = "mirror.switched", _("Mirror of a VDN switched on or off")
+    MIRROR_SWITCHED = "mirror.switched", _("Mirror switched on or off")
     MIRROR_CONFIRMED = "mirror.confirmed", _("Missing reservations confirmed as gone")
-    MIRROR_PURGED = "mirror.purged", _("Reservations of the mirror deleted after their time")
+    MIRROR_PURGED = "mirror.purged", _("Mirrored reservations deleted (retention)")
     NUMBER_FORGOTTEN = "number.forgotten", _("Called number forgotten")
 
 
@@ -125,15 +125,15 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         return self.filter(pk__lt=number)
 
     def update(self, **_kwargs: Any) -> int:
-        """Never. Raises PermissionDenied."""
+        """Refuse. Raises PermissionDenied."""
         raise PermissionDenied("An audit event is never changed.")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Never. Raises PermissionDenied."""
+        """Refuse. Raises PermissionDenied."""
         raise PermissionDenied("An audit event is never deleted.")
 
     def bulk_create(self, *_args: Any, **_kwargs: Any) -> list[AuditEvent]:
-        """Never: each follows on the one before. Raises PermissionDenied."""
+        """Refuse: each follows on the one before. Raises PermissionDenied."""
         raise PermissionDenied("Audit events are written one by one.")
 
 
@@ -173,13 +173,13 @@ class AuditEvent(models.Model):
         return f"{self.action} {self.subject}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only ever a new row, and a part of the chain. Raises PermissionDenied."""
+        """Save a new row that is part of the chain. Raises PermissionDenied."""
         if not self._state.adding or not self.hash:
             raise PermissionDenied("An audit event is written once, by the audit.")
         super().save(*args, **kwargs)
 
     def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Never. Raises PermissionDenied."""
+        """Refuse. Raises PermissionDenied."""
         raise PermissionDenied("An audit event is never deleted.")
 
 
@@ -203,7 +203,7 @@ class AuditHeadQuerySet(models.QuerySet["AuditHead"]):
 
 
 class AuditHead(models.Model):
-    """Where the chain of events begins and ends: one row, locked while an event is added.
+    """Beginning and end of the chain of events: one row, locked while an event is added.
 
     `first_previous` is the hash of the last event that was deleted after its time; the oldest event
     that is left follows on it. `seal` covers these three. `checked_at`, `checked_count` and

@@ -60,9 +60,9 @@ class ResultCode(models.Model):
 class RefreshKind(models.TextChoices):
     """Origin of a new code table."""
 
-    PERSON = "person", _("Asked for by a person")
-    SCHEDULE = "schedule", _("By schedule")
-    NEED = "need", _("A code was needed")
+    PERSON = "person", _("Manual")
+    SCHEDULE = "schedule", _("Scheduled")
+    NEED = "need", _("On first use")
     ROLL_BACK = "roll-back", _("Rolled back")
 
 

@@ -356,8 +356,8 @@ class CountedBy(models.TextChoices):
 
 
 class MirrorCount(models.Model):
-    """How many rows of a phase are alike: kept in the transaction that changes them, so that the
-    counts of a list take the same time whatever its length."""
+    """Number of rows of a phase that are alike: kept in the transaction that changes them, so that
+    the counts of a list take the same time whatever its length."""
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     counted_by = models.CharField(max_length=8)

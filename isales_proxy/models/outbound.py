@@ -47,11 +47,11 @@ class BatchState(models.TextChoices):
     """State of one request for call data."""
 
     ASKED = "asked", _("Under way")
-    TAKEN = "taken", _("Taken")
-    UNREADABLE = "unreadable", _("Taken, but unreadable")
-    REFUSED = "refused", _("Not handed out")
-    UNKNOWN = "unknown", _("Answer never came")
-    LOST = "lost", _("Answer came, not stored")
+    TAKEN = "taken", _("Received")
+    UNREADABLE = "unreadable", _("Received, unreadable")
+    REFUSED = "refused", _("Refused")
+    UNKNOWN = "unknown", _("No answer")
+    LOST = "lost", _("Answered, not stored")
 
 
 class CallDataBatchQuerySet(models.QuerySet["CallDataBatch"]):
@@ -93,16 +93,16 @@ class CallDataBatch(models.Model):
 
     vdn = models.ForeignKey(Vdn, on_delete=models.PROTECT, related_name="call_data_batches")
     service_id = models.CharField(_("task"), max_length=64, db_index=True)
-    batch_count = models.PositiveIntegerField(_("rows asked for"))
+    batch_count = models.PositiveIntegerField(_("rows requested"))
     key = models.CharField(max_length=64, unique=True)
     state = models.CharField(
         _("state"), max_length=16, choices=BatchState.choices, default=BatchState.ASKED
     )
-    asked_at = models.DateTimeField(_("asked at"), db_index=True)
+    asked_at = models.DateTimeField(_("requested at"), db_index=True)
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    asked_by_name = models.CharField(_("asked by"), max_length=150)
+    asked_by_name = models.CharField(_("requested by"), max_length=150)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True)
     http_status = models.PositiveSmallIntegerField(null=True)
@@ -113,7 +113,7 @@ class CallDataBatch(models.Model):
     vendor_code = models.CharField(max_length=40, blank=True)
     vendor_request = models.CharField(max_length=64, blank=True)
     problem = models.CharField(max_length=400, blank=True)
-    purged_at = models.DateTimeField(_("deleted after its time"), null=True)
+    purged_at = models.DateTimeField(_("rows deleted at"), null=True)
 
     objects = CallDataBatchQuerySet.as_manager()
 

@@ -20,7 +20,7 @@ def validate_agent_account(account: str) -> None:
     """Refuse what nobody could filter by: the filter parts accounts at blanks and commas."""
     parted = re.search(r"[\s,;，；]", account.strip())
     if parted or any(unicodedata.category(character) in {"Cc", "Cs"} for character in account):
-        raise ValidationError(_("An agent account holds no blanks, commas or control characters."))
+        raise ValidationError(_("An agent account has no spaces, commas or control characters."))
 
 
 _SHARED: Final = "="

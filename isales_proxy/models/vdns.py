@@ -53,16 +53,16 @@ class Vdn(models.Model):
         _("call centre ID"),
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(65_535)],
-        help_text=_("The vendor's subCCNo."),
+        help_text=_("subCCNo in CC-iSales."),
     )
     late_grace_seconds = models.PositiveIntegerField(
-        _("late after (seconds)"),
+        _("overdue after (seconds)"),
         null=True,
         blank=True,
         validators=[MaxValueValidator(MOST_LATE_GRACE)],
         help_text=_(
-            "How long after its agreed time an uncalled reservation is not yet overdue. Leave empty"
-            " for the value of the environment (LATE_GRACE_SECONDS)."
+            "How long after its due time an uncalled reservation becomes overdue. Leave empty "
+            "to use LATE_GRACE_SECONDS of the environment."
         ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -93,7 +93,7 @@ class Vdn(models.Model):
 
     @property
     def late_grace(self) -> timedelta:
-        """How long after its agreed time an uncalled reservation of this VDN is not yet late."""
+        """Return how long after its due time an uncalled reservation becomes late."""
         own = self.late_grace_seconds
         return timedelta(seconds=late_grace_seconds() if own is None else own)
 
@@ -159,7 +159,7 @@ class BearerToken(models.Model):
 
 
 class VendorUse(models.Model):
-    """With which vendor this database has been used, since when (UTC): one row.
+    """Vendor with which this database has been used, and since when (UTC): one row.
 
     See `isales_proxy.vendor.vendor_use`.
     """

@@ -134,11 +134,11 @@ class WriteBack(models.Model):
     state = models.CharField(
         _("state"), max_length=16, choices=WriteBackState.choices, default=WriteBackState.WAITING
     )
-    created_at = models.DateTimeField(_("written at"))
+    created_at = models.DateTimeField(_("created at"))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    created_by_name = models.CharField(_("written by"), max_length=150)
+    created_by_name = models.CharField(_("created by"), max_length=150)
     # Start of the attempts: creation, or the last retry by a person.
     queued_at = models.DateTimeField()
     next_at = models.DateTimeField(_("next attempt"), db_index=True)

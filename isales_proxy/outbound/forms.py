@@ -126,9 +126,9 @@ def parse_accounts(known: Mapping[str, str], text: str) -> list[str]:
             _("An agent account has at most %(most)s characters."), params={"most": MAX_TEXT}
         )
     if _NEVER_IN_ACCOUNTS.search(text):
-        raise ValidationError(_("An agent account holds none of < > \" ' & \\."))
+        raise ValidationError(_("An agent account has none of < > \" ' & \\."))
     if len(parts) > 1:
-        raise ValidationError(_("No agent of this name has been seen yet. Give the account."))
+        raise ValidationError(_("No agent with this name has been seen yet. Enter the account."))
     return parts
 
 

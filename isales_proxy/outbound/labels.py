@@ -39,8 +39,8 @@ def get_advice(batch: CallDataBatch, *, when: str) -> str:
             return (
                 _(
                     "The answer cannot be read. It is stored unchanged and may hold up to "
-                    "%(count)s numbers, which will not be released again. Ask an administrator "
-                    "to check it before you try again."
+                    "%(count)s numbers, which will not be released again. Ask an admin to check "
+                    "it before you try again."
                 )
                 % facts
             )

@@ -1,4 +1,4 @@
-"""How old and how complete the mirror is for a question."""
+"""Age and completeness of the mirror for a question."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARED_SECONDS: Final = 1
 
 
 class Gap(StrEnum):
-    """Why the mirror is not complete for a question."""
+    """Reason why the mirror is not complete for a question."""
 
     OFF = "off"
     FIRST_ROUND = "first-round"
@@ -32,7 +32,7 @@ class Gap(StrEnum):
 
 @dataclass(frozen=True)
 class Coverage:
-    """How old and how complete the mirror is for a question.
+    """Age and completeness of the mirror for a question.
 
     `oldest` and `newest` are the times (aware UTC) of the leaves that the question touches, and
     `hot_oldest` that of those read every minute; None where none was read. `reason` is "" when it

@@ -165,7 +165,7 @@ class ChosenField(forms.Field):
     def clean(self, value: Any) -> str:
         text = str(value or "").strip()
         if text and all(text != each for each, _label in self.choices):
-            raise ValidationError(_("This is none of the values to choose from."))
+            raise ValidationError(_("This is not one of the choices."))
         return text
 
 
@@ -201,7 +201,7 @@ class ReservationFilter(PageFilter):
     )
     q = PlainTextField(_("Agent or task name"))
     code = CodesField()
-    category = ChosenField(_("Side"), CodeCategory.choices)
+    category = ChosenField(_("Category"), CodeCategory.choices)
     type = VendorCodeField(_("Type"))
     status = VendorCodeField(_("Task status"))
     state = ChosenField(_("State"), ReservationState.choices)
@@ -289,11 +289,11 @@ class ReservationFilter(PageFilter):
         if as_of and as_of > self.now:
             self.add_error("as_of", _("This time has not come yet."))
         elif as_of and as_of < self._get_first_known():
-            self.add_error("as_of", _("The mirror knows nothing of that time."))
+            self.add_error("as_of", _("The mirror has no data for that time."))
         in_order = str(found.get("sort", "")).removeprefix("-") in {"", "due"}
         if found.get("jump") and not (in_order and found.get("page") == 1):
             self.add_error(
-                "jump", _("Only the first page in the order of the due time can begin at a time.")
+                "jump", _("Only the first page, sorted by due time, can begin at a chosen time.")
             )
         self.span = (begin, end)
         if name := found.get("range"):

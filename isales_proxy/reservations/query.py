@@ -44,7 +44,7 @@ class Tab(TextChoices):
 
 
 class Source(TextChoices):
-    """Where a list comes from."""
+    """Origin of a list."""
 
     LIVE = "live", _("live")
     MIRROR = "mirror", _("complete list")
@@ -155,9 +155,10 @@ class ListQuery(ReservationQuery):
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]
 
 
-_MIRROR_FIELDS: Final = (
-    *("tab", "sort", "text", "codes", "category", "call_type", "task_status", "state", "as_of"),
-    *("after", "before", "jump"),
+_MIRROR_FIELDS: Final = tuple(
+    each.name
+    for each in fields(ListQuery)
+    if each.name not in {"source", *(shared.name for shared in fields(ReservationQuery))}
 )
 
 

@@ -145,7 +145,7 @@ class Preview:
 
 
 class Expired(LookupError):
-    """There is no such preview any more, or it is another person's."""
+    """The preview no longer exists, or is another person's."""
 
 
 class Outdated(RuntimeError):

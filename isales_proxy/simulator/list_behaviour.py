@@ -1,4 +1,4 @@
-"""How a simulated vendor answers `appoint/list`: what its documents leave open, and its faults.
+"""Behaviour of the simulated `appoint/list`: what its documents leave open, and its faults.
 
 A behaviour lasts until it is changed; a fault of one call is scripted in `faults`.
 """

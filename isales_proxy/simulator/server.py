@@ -103,7 +103,7 @@ class Simulator(Handlers):
 
     @property
     def behaviour(self) -> ListBehaviour:
-        """How the list of reservations behaves; its fields may be set, or all of it."""
+        """Return the behaviour of the list of reservations; its fields may be set, or all of it."""
         return self.reservations.behaviour
 
     @behaviour.setter

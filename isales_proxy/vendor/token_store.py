@@ -1,4 +1,4 @@
-"""Where the token of the OBS interfaces is kept: in the database, sealed, one for all processes.
+"""Store of the token of the OBS interfaces: in the database, sealed, one for all processes.
 
 Vendor pages: "C1 Configuration Interface Authentication" and the log-in of the OBS interfaces.
 While the database cannot be reached each process keeps a token of its own, so that the vendor can

@@ -39,7 +39,7 @@ def validate_key(name: str, value: str) -> None:
             raise ValueError
     except ValueError:
         raise ValidationError(
-            _("This cannot be a key: it holds blanks or odd characters.")
+            _("This cannot be a key: it has spaces or unusual characters.")
         ) from None
 
 
@@ -58,7 +58,7 @@ def change_keys(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[s
         for pair in PAIRS:
             if len({bool(getattr(row, name)) for name in pair}) == 2:
                 raise ValidationError(
-                    _("These belong together: %(names)s."), params={"names": ", ".join(pair)}
+                    _("Enter both or neither: %(names)s."), params={"names": ", ".join(pair)}
                 )
         row.changed_by = by.get_username()
         row.save()

@@ -94,7 +94,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """How an attempt ended, and the state of the write-back after it."""
+    """Outcome of an attempt, and the state of the write-back after it."""
 
     state: WriteBackState
     outcome: str

@@ -25,7 +25,7 @@ LOGIN = "/accounts/login/"
 
 
 def end_elsewhere() -> None:
-    """As a log-out in another browser ends it."""
+    """End the session, as a log-out in another browser does."""
     Session.objects.all().delete()
     cache.clear()
 
@@ -115,7 +115,7 @@ def test_the_log_in_page_says_why_it_is_there(vendor: Simulator, as_role: Any) -
     stranger = Client()
     assert "data-why" not in text_of(stranger.get(LOGIN))
     led = stranger.get("/vdn/88/tasks/").headers["Location"]
-    assert "Log in to open the page that you asked for." in text_of(stranger.get(led))
+    assert "Log in to open the page you requested." in text_of(stranger.get(led))
     client = as_role("supervisor")
     end_elsewhere()
     led = client.get("/vdn/88/tasks/").headers["Location"]
@@ -155,7 +155,7 @@ def test_request_before_a_new_password_is_kept(
     User.objects.filter(username="supervisor").update(password_is_temporary=True)
     led = client.post(NEW, form, follow=True)
     assert led.redirect_chain[-1][0].startswith("/accounts/password/change/?next=")
-    assert "Nothing was done with what you sent." in text_of(led)
+    assert "What you sent was not processed." in text_of(led)
     assert not WriteBack.objects.exists()
     new = {"oldpassword": PASSWORD, "password1": "New-secret-77", "password2": "New-secret-77"}
     page = client.post(led.redirect_chain[-1][0], form_of(text_of(led)) | new, follow=True)

@@ -55,7 +55,7 @@ def test_a_refused_person_stands_at_an_address_of_their_own(admin: Client) -> No
     assert form_of(text)["username"] == "wei"
     assert form_of(text)["accesses-0-role"] == "agent"
     # It was right, and is not there any more.
-    assert "Type the password again" in text
+    assert "Enter the password again" in text
     assert SECRET not in text + drafts()
     assert not User.objects.filter(username="wei").exists()
 

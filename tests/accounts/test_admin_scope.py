@@ -1,4 +1,4 @@
-"""How far an admin reaches in Django's admin: to the end of their own VDNs, and no longer than
+"""Reach of an admin in Django's admin: to the end of their own VDNs, and no longer than
 they are admin."""
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def test_every_operation_is_told_in_full(as_role: Any) -> None:
 
 
 def test_every_body_has_an_example_that_fits_its_shape(as_role: Any) -> None:
-    found = schema(as_role("agent"))
+    found, checked = schema(as_role("agent")), set()
     for name, operation in operations(found):
         bodies = {"request": operation["requestBody"]} if "requestBody" in operation else {}
         for where, body in (bodies | operation["responses"]).items():
@@ -129,6 +129,8 @@ def test_every_body_has_an_example_that_fits_its_shape(as_role: Any) -> None:
                     validator = Draft202012Validator(shape)
                     errors = [error.message for error in validator.iter_errors(example["value"])]
                     assert errors == [], (name, where, kind)
+                    checked.add(where)
+    assert checked >= {"request", "200", "202", "422"}
 
 
 def test_the_schemes_are_told_with_their_scopes(as_role: Any) -> None:

@@ -233,7 +233,7 @@ def test_the_daily_job_says_on_the_page_and_in_the_metrics_what_it_found(
     client: Client = as_role("auditor")
     page = client.get("/vdn/88/audit/").content.decode()
     assert 'data-audit="whole"' in page
-    assert "unbroken" in page
+    assert "intact" in page
     unguard()
     sql("UPDATE {table} SET actor = 'x' WHERE id = %s", event.pk)
     jobs.verify_audit.call_local()
@@ -241,5 +241,5 @@ def test_the_daily_job_says_on_the_page_and_in_the_metrics_what_it_found(
     assert "audit_broken" in caplog.text
     page = client.get("/vdn/88/audit/").content.decode()
     assert 'data-audit="broken"' in page
-    assert f"Event {event.pk} is not as it was written." in page
+    assert f"Event {event.pk} was changed after it was written." in page
     assert AuditHead.objects.get().checked_at.astimezone(UTC).year >= 2025  # type: ignore[union-attr]

@@ -44,10 +44,10 @@ def test_every_event_of_the_filter_is_in_it(auditor: Client, people: dict[str, U
     )  # fmt: skip
     headings, first, *more = rows(auditor)
     assert len(more) == 120
-    assert headings[1] == "At (Asia/Shanghai)"
+    assert headings[1] == "Time (Asia/Shanghai)"
     assert first[0] == str(asked.pk)
     assert first[2:9] == [
-        "Access to a VDN changed", "person.access", "admin", "", "88", "agent", "外呼",
+        "VDN access changed", "person.access", "admin", "", "88", "agent", "外呼",
     ]  # fmt: skip
     assert first[9] == "Role: Agent → Admin"
     assert first[10] == asked.hash

@@ -243,8 +243,8 @@ def test_short_names_stand_in_words(auditor: Client) -> None:
     record(AuditAction.SECOND_FACTOR_CHANGED, kinds=["totp", "recovery_codes"])
     record(AuditAction.TOKEN_CREATED, scope="write")
     text = auditor.get(PATH).content.decode()
-    assert "<dt>Kind</dt><dd>Asked for by a person</dd>" in text
-    assert "<dt>Entry of the history</dt><dd>4</dd>" in text
+    assert "<dt>Kind</dt><dd>Manual</dd>" in text
+    assert "<dt>History entry</dt><dd>4</dd>" in text
     assert "Kept: 118" in text
     assert "authenticator app, recovery codes" in text
     assert "<dt>Scope</dt><dd>Read and write</dd>" in text

@@ -49,7 +49,7 @@ def test_an_anchor_is_checked(auditor: Client) -> None:
     write(3, vdn_id=88)
     event = AuditEvent.objects.order_by("pk").first()
     assert event is not None
-    assert "The anchor fits." in verified(auditor, f"{event.pk}:{event.hash}")
+    assert "The anchor matches." in verified(auditor, f"{event.pk}:{event.hash}")
     wrong = verified(auditor, f"{event.pk}:{'0' * 64}")
     assert 'data-verdict="broken"' in wrong
     assert "is not the one of this anchor" in wrong

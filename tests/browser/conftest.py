@@ -233,7 +233,7 @@ def sit(
 
 
 def log_in(seat: Seat, role: str) -> None:
-    """By the log-in form, as a person does."""
+    """Log in by the form, as a person does."""
     seat.go("/accounts/login/")
     seat.page.get_by_label("User name").fill(role)
     seat.page.get_by_label("Password").fill(PASSWORD)

@@ -31,16 +31,16 @@ def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> N
     seat = sit("auditor", at=AUDIT)
     seat.page.get_by_role("navigation").get_by_text("Audit").first.wait_for()
     seat.page.locator(".kinds > summary").click()
-    seat.page.get_by_label("Access to a VDN changed").check()
+    seat.page.get_by_label("VDN access changed").check()
     seat.page.wait_for_url(re.compile(r"kind=person\.access"))
     # The menu stays open, so that a second kind can be chosen.
     seat.page.get_by_label("Person changed", exact=True).check()
     seat.page.wait_for_url(re.compile(r"kind=person\.changed"))
     seat.settled()
     kinds = set(seat.page.locator("tr[data-event] .tone").all_inner_texts())
-    assert kinds == {"Access to a VDN changed", "Person changed"}
+    assert kinds == {"VDN access changed", "Person changed"}
     seat.page.keyboard.press("Escape")
-    row = seat.page.locator("tr[data-event]", has_text="Access to a VDN changed").first
+    row = seat.page.locator("tr[data-event]", has_text="VDN access changed").first
     row.locator(".event-more > summary").click()
     expect(row.locator(".event-changes")).to_contain_text("Role")
     seat.page.get_by_label("Remove Kind Person changed").click()

@@ -60,7 +60,7 @@ def arrived(seat: Seat) -> None:
 
 def add_key(seat: Seat, name: str) -> None:
     seat.go(f"{FACTOR}webauthn/add/")
-    seat.page.get_by_label("Name of the key").fill(name)
+    seat.page.get_by_label("Key name").fill(name)
     seat.page.get_by_role("button", name="Add it now").click()
 
 
@@ -89,7 +89,7 @@ def test_a_security_key_is_added_asked_for_and_removed(holder: Seat) -> None:
     holder.go(f"{FACTOR}webauthn/")
     expect(page.locator("[data-key]")).to_contain_text("Blue key")
     page.get_by_role("link", name="Rename").click()
-    page.get_by_label("Name of the key").fill("Red key")
+    page.get_by_label("Key name").fill("Red key")
     page.get_by_role("button", name="Rename").click()
     expect(page.locator("[data-key]")).to_contain_text("Red key")
     # Out and in again, with the key.
@@ -127,7 +127,7 @@ def test_an_app_is_set_up_and_asked_for(sit: Sit) -> None:
     assert page.locator("img.qr").evaluate("image => image.naturalWidth") > 0
     page.get_by_text("Without a camera").click()
     secret = page.locator("[data-secret]").inner_text()
-    page.get_by_label("Code of the app").fill(code(secret))
+    page.get_by_label("Code from the app").fill(code(secret))
     page.get_by_role("button", name="Set up").click()
     page.wait_for_url("**/recovery-codes/")
     codes = page.locator(".codes li").all_inner_texts()

@@ -44,7 +44,7 @@ def call(client: Client, deadline: float | None = None) -> int:
 def test_an_answer_declared_too_large_is_refused_unread(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    """Not one byte of the body ever comes, so reading any would run into the time limit."""
+    """The vendor never sends a byte of the body, so reading any would run into the time limit."""
     stub.script(drip(b"HTTP/1.1 200 X\r\nContent-Length: 1001\r\n\r\n", [b""] * 9999, stub.done))
     with pytest.raises(BadAnswer, match="larger"):
         call(make_client(max_bytes=1000))

@@ -182,7 +182,7 @@ def test_a_bad_vdn_is_no_call(client: Client, stub: StubVendor, vdn: int) -> Non
 @pytest.mark.parametrize(
     ("operation", "code", "meaning"),
     [
-        ("reservations", "0200006", "The vendor's database failed."),
+        ("reservations", "0200006", "The CC-iSales database failed."),
         ("codes", "0200006", None),
         ("codes", "02000011", "There are too many parameters."),
         ("reservations", "0299999", None),

@@ -40,7 +40,7 @@ def test_each_interface_is_called_once(vendor: Simulator, people: dict[str, User
 def test_probes_run_on_request(vendor: Simulator, people: dict[str, User]) -> None:
     text = check("--vdn", "88", "--probe")
     assert "Time range filters by: appointTime" in text
-    assert "calledNo matches: parts of numbers, too" in text
+    assert "calledNo matches: also parts of a number" in text
     assert "Largest page: 100 rows; 200 are refused (code 02000007)" in text
     assert "Order of the rows: the same in two identical queries" in text
     assert "--probe only" not in text

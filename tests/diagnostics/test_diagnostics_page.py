@@ -140,7 +140,7 @@ def test_a_difference_from_the_documentation_is_a_warning(
     with Simulator(rows=0) as plain:
         settings.ISALES = replace(settings.ISALES, base_url=plain.base_url)
         text = examine(admin)
-    assert "What answered is as documented." in text
+    assert "All answers are as documented." in text
     assert 'data-verdict="success"' in text
 
 

@@ -88,8 +88,8 @@ def shifted(seconds: int) -> Callable[[], datetime]:
 @cases(
     ("exact", "match"),
     [
-        (True, "whole numbers only: a number's middle finds nothing"),
-        (False, "parts of numbers, too"),
+        (True, "complete numbers only: a part of a number finds nothing"),
+        (False, "also parts of a number"),
     ],
 )
 def test_probes_find_out_how_the_simulator_filters(

@@ -36,8 +36,8 @@ CHANGED = "Cannot tell: two identical queries returned different rows."
 NO_NUMBER = "Cannot tell: no sampled row has a number long enough to cut."
 REFUSED = "Cannot tell: the query is refused."
 STOPPED = "Cannot tell: the check was stopped before."
-PART = "parts of numbers, too"
-WHOLE = "whole numbers only: a number's middle finds nothing"
+PART = "also parts of a number"
+WHOLE = "complete numbers only: a part of a number finds nothing"
 
 
 def a_row(number: int, **fields: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_a_quiet_hour_is_one_of_the_servers_own_zone() -> None:
 
     @huey.periodic_task(crontab(hour="3", minute="17"))
     def nightly() -> None:
-        """Nothing."""
+        """Do nothing."""
 
     night = datetime(2026, 11, 21, 3, 17, tzinfo=ZoneInfo("Asia/Shanghai"))
     # Such a moment also sets the zone of the process.

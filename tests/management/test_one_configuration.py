@@ -1,4 +1,4 @@
-"""With everything in `.env` all entry points speak to the same vendor, database and key."""
+"""All entry points with everything in `.env` speak to the same vendor, database and key."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def forget(*args: str) -> str:
 
 
 def stored() -> str:
-    """Everything that the tables hold."""
+    """Dump everything that the tables hold."""
     parts = []
     for model in apps.get_app_config("isales_proxy").get_models():
         for row in model._default_manager.all().values():

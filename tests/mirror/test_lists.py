@@ -101,7 +101,9 @@ def test_a_count_is_the_number_of_rows_that_it_opens(
     asked = [{}, {"type": "2"}, {"q": "an"}, {"code": "00604"}, {"task": "2", "status": "3"}]
     for role in ("supervisor", "agent"):
         client, filters = as_role(role), random.Random(role).choice(asked)
-        for tab, (count, url) in find_tabs(fetch(client, **filters)).items():
+        tabs = find_tabs(fetch(client, **filters))
+        assert "all" in tabs
+        for tab, (count, url) in tabs.items():
             text = fetch(client, f"{url}&size=100")
             assert text.count("data-appoint-id") == count == find_tabs(text)[tab][0], (role, tab)
 
@@ -159,7 +161,7 @@ def test_old_mirror_stands_in_while_the_vendor_is_away(
     shown = fetch(client, tab="", agent="117")
     assert 'data-source="mirror"' in results_of(shown)
     assert 'data-complete="false"' in results_of(shown)
-    assert "was not read for too long" in shown
+    assert "has not been read for too long" in shown
     pinned = client.get(LIST, {"source": "live", "agent": "117"})
     assert (pinned.status_code, pinned.headers["Retry-After"] > "") == (503, True)
 
@@ -420,7 +422,7 @@ def test_json_has_the_tabs_and_counts_of_the_page(
     MirrorLeaf.objects.update(begin=NOON - timedelta(days=30), end=NOON + timedelta(days=90))
     past = {"begin": "2020-01-01T00:00", "end": "2020-02-01T00:00", "source": "mirror"}
     assert client.get(api, past).json()["reason"] == "outside"
-    assert "it does not cover the time that was asked for" in fetch(client, LIST, **past)
+    assert "it does not cover the requested time" in fetch(client, LIST, **past)
 
 
 @pytest.mark.processes

@@ -128,7 +128,7 @@ def test_form_without_csrf_token_takes_nothing(vendor: Simulator, people: Any) -
         ("business", "refused", ["No numbers were released", "Code 31009.", "no such task"]),
         ("unauthorized", "refused", ["The CC-iSales token had expired"]),
         ("garbage", "unreadable", ["cannot be read", "stored unchanged", "/raw/"]),
-        ("half_body", "unreadable", ["cut short"]),
+        ("half_body", "unreadable", ["incomplete"]),
     ],
 )
 def test_error_is_shown_on_the_batch(

@@ -23,7 +23,7 @@ BAD = {
     ),
     "no such day": ("begin=2025-02-30T10:00", "There is no such date or time."),
     "no such hour": ("end=2025-02-20T25:00", "There is no such date or time."),
-    "no date at all": ("begin=tomorrow", "Give date and time as"),
+    "no date at all": ("begin=tomorrow", "Enter date and time as"),
     "a year of the far future": ("begin=9999-12-31T23:59", "The year must be from"),
     "no such range": ("range=tomorrow", "Must be next-hour, today"),
     "letters for a number": ("called_no=Bob", "only digits"),

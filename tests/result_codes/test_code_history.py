@@ -51,13 +51,13 @@ def test_every_change_is_told_with_who_and_what(
     vendor: Simulator, admin: Any, as_role: Any
 ) -> None:
     second, first = entries(as_role("agent"))
-    assert (first["kind"], first["by"], first["added"]) == ("need", "first reader", "120")
-    assert (second["kind"], second["by"]) == ("schedule", "command line")
+    assert (first["kind"], first["by"], first["added"]) == ("need", "first use", "120")
+    assert (second["kind"], second["by"]) == ("schedule", "system")
     text = as_role("agent").get(second["url"]).content.decode()
     shown = [("added", "70001"), ("removed", "00003"), ("reworded", "00604")]
     assert changes_of(text) == shown
     assert "The call is rejected." in text
-    assert "This is the table as it is now." in text
+    assert "This is the current table." in text
     way_back = as_role("agent").get(first["url"]).content.decode().partition("way-back")[2]
     assert changes_of(way_back) == [("added", "00003"), ("removed", "70001"), ("reworded", "00604")]
     assert "roll-back" not in way_back
@@ -177,7 +177,7 @@ def test_a_table_that_moved_is_not_rolled_back_unseen(vendor: Simulator, admin: 
     scheduled()
     answer = admin.post(f"{first['url']}roll-back/", {"version": str(version)})
     assert answer.status_code == 409
-    assert "changed meanwhile" in answer.content.decode()
+    assert "changed in the meantime" in answer.content.decode()
     assert words_of("70002") == ("第三", "Third")
 
 
@@ -219,7 +219,7 @@ def test_a_bad_page_of_the_history_is_refused(
 
 def test_the_history_has_pages(vendor: Simulator, admin: Any) -> None:
     answer = admin.get(HISTORY, {"size": "1", "page": "2"})
-    assert [row["by"] for row in answer.context["rows"]] == ["first reader"]
+    assert [row["by"] for row in answer.context["rows"]] == ["first use"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -128,7 +128,7 @@ def test_a_table_that_was_rolled_back_meanwhile_is_shown_anew(
     answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
     text = answer.content.decode()
     assert answer.status_code == 409
-    assert "changed meanwhile" in text
+    assert "changed in the meantime" in text
     assert changes_of(text) == [("added", "70001"), ("added", "70002")]
     assert words_of("70001") is None
     # Who wants just that may have it; the old number is worth nothing any more.
@@ -176,7 +176,7 @@ def test_an_older_reading_is_not_put_over_a_later_one(
     answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
     text = answer.content.decode()
     assert answer.status_code == 409
-    assert "moved on" in text
+    assert "has changed since it was read" in text
     assert preview_of(text) == ""
     after = Vdn.objects.get(pk=88)
     assert (after.codes_version, after.codes_read_at) == (
@@ -213,7 +213,7 @@ def test_a_made_up_number_applies_nothing(vendor: Simulator, admin: Any, preview
     previewed(admin)
     answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
     assert answer.status_code == 410
-    assert "no longer kept" in answer.content.decode()
+    assert "have expired" in answer.content.decode()
     assert words_of("70001") is None
 
 

@@ -25,7 +25,10 @@ PRIVATE_NAMES = {
 VAGUE_FUNCTIONS = {"page", "one", "of", "ask", "within"}
 # Names of database tables, which a rename would have to migrate.
 TABLES = {"CodeSighting"}
-VAGUE_OPENINGS = ("What", "Who", "Nobody", "Somebody", "Whether")
+VAGUE_OPENINGS = {
+    *("What", "Who", "Nobody", "Somebody", "Whether", "How", "Where", "When", "Why", "Never"),
+    *("Nothing", "Everything", "Everybody", "Only", "With", "Without", "From", "There"),
+}
 
 
 def list_modules() -> dict[str, ast.Module]:
@@ -62,7 +65,11 @@ def find_vague_docstrings(tree: ast.Module) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    return [text.partition("\n")[0] for text in texts if text.split(" ")[0] in VAGUE_OPENINGS]
+    return [
+        text.partition("\n")[0]
+        for text in texts
+        if text.partition("\n")[0].split(" ")[0].rstrip(".:,") in VAGUE_OPENINGS
+    ]
 
 
 @cases(

@@ -14,7 +14,7 @@ HEAD = "isales_proxy_audithead"
 
 
 def write(count: int, **more: Any) -> list[AuditEvent]:
-    """So many events, one after the other."""
+    """Write so many events, one after the other."""
     return [
         audit.record(AuditAction.VENDOR_EXAMINED, by=None, subject=f"event {number}", **more)
         for number in range(count)

@@ -23,7 +23,7 @@ def shown(client: Client, **query: Any) -> list[int]:
 
 
 def address(text: str, label: str) -> str:
-    """Where the pager's link of that label leads."""
+    """Return the address of the pager's link of that label."""
     for tag, inside in re.findall(r'(<a [^>]*class="pg"[^>]*>)(.*?)</a>', text, re.DOTALL):
         found = re.search(r'href="([^"]+)"', tag)
         if label in inside and found:

@@ -37,5 +37,5 @@ def page_script() -> str:
 
 
 def _ahead() -> int:
-    """By how many seconds `make test-clock` has shifted the clock of this process."""
+    """Return by how many seconds `make test-clock` has shifted the clock of this process."""
     return int(os.environ.get(_AHEAD, "0"))

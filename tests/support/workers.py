@@ -115,11 +115,11 @@ class Site:
                     stream.close()
 
     def states(self) -> dict[str, int]:
-        """How many write-backs there are in each state."""
+        """Count the write-backs in each state."""
         return dict(self.query("SELECT state, count(*) FROM isales_proxy_writeback GROUP BY state"))
 
     def delivered(self) -> int:
-        """How many were acknowledged."""
+        """Count those acknowledged."""
         return self.states().get("delivered", 0)
 
     def journal(self) -> dict[str, list[tuple[str, bool]]]:

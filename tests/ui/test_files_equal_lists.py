@@ -1,4 +1,4 @@
-"""For any question, role, language and zone a file has the rows and the cells of its list."""
+"""Files with the rows and cells of their lists, for any question, role, language and zone."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ from tests.support.tokens import token_of
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 # What a page writes where a file has nothing, in both languages.
 _NOTHING = re.compile(
-    "—?|0|never|从未|none|无|Unnamed task|未命名任务|not in the table|不在表中"
-    "|unknown code.*|未知代码.*"
+    "—?|0|never|从未|none|无|Unnamed task|未命名任务|不在表中|unknown code.*|未知代码.*"
 )
 
 

@@ -42,7 +42,7 @@ def test_a_browser_without_cookies_is_told_so(people: dict[str, User]) -> None:
 
 def test_a_form_without_a_proof_is_told_so(browser: Client) -> None:
     browser.get(NEW)
-    assert "carries no proof" in text_of(browser.post(NEW, WISH))
+    assert "has no valid security token" in text_of(browser.post(NEW, WISH))
 
 
 def test_a_page_that_is_out_of_date_loses_nothing(browser: Client, people: dict[str, User]) -> None:

@@ -98,7 +98,7 @@ def test_the_address_says_what_a_name_means(supervisor: Any) -> None:
 def test_a_typed_part_never_says_nothing_from_the_vendor(supervisor: Any, query: Any) -> None:
     page = supervisor.get(LIST, query).content.decode()
     assert 'data-empty="no-match"' in page
-    assert "no row so far has it" in page
+    assert "no row has it so far" in page
     assert 'class="source"' not in page
 
 

@@ -83,8 +83,8 @@ def test_an_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
 @cases(
     ("changes", "words"),
     [
-        ({"access_key": OWN_KEY}, "Both are needed"),
-        ({"app_secret": "x"}, "Both are needed"),
+        ({"access_key": OWN_KEY}, "Enter both"),
+        ({"app_secret": "x"}, "Enter both"),
         ({"access_key": "a b", "secret_key": "x"}, "cannot be a key"),
         ({"token": "a\nb"}, "cannot be a key"),
     ],

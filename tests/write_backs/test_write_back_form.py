@@ -110,7 +110,7 @@ def test_edit_keeps_the_values(vendor: Simulator, as_role: Any) -> None:
     ("change", "message"),
     [
         ({"unique_id": ""}, "This field is required."),
-        ({"unique_id": "2179506\x074520"}, "Only plain text on one line, please."),
+        ({"unique_id": "2179506\x074520"}, "Plain text on one line only."),
         ({"fail_code": "99999"}, "This code is not in the VDN's code table."),
         ({"end_call_time": "2025-05-31T14:29:59"}, "The call cannot end before it began."),
         (
@@ -118,7 +118,7 @@ def test_edit_keeps_the_values(vendor: Simulator, as_role: Any) -> None:
             "The call cannot begin before its data was fetched.",
         ),
         ({"end_call_time": "2098-05-31T14:30"}, "This time is in the future."),
-        ({"end_call_time": "tomorrow"}, "Give date and time as 2025-05-31T14:30."),
+        ({"end_call_time": "tomorrow"}, "Enter date and time as 2025-05-31T14:30."),
         ({"phone_number": "call me"}, "A called number has only digits"),
         ({"device_type": "4"}, "is not one of the available choices"),
     ],

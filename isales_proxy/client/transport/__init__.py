@@ -1,4 +1,4 @@
-"""Everything that touches HTTP: the only place that knows requests."""
+"""HTTP: the only place that knows requests."""
 
 from __future__ import annotations
 

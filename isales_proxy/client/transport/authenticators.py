@@ -1,4 +1,4 @@
-"""How a request proves who sends it: a C2 signature, a bearer token, or nothing at all."""
+"""Proofs of who sends a request: a C2 signature, a bearer token, or nothing at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Left = Callable[[], float]
 
 
 class Authenticator(Protocol):
-    """Where the proofs of the operations of one scheme come from."""
+    """Source of the proofs of the operations of one scheme."""
 
     def get_proof(self, left: Left) -> Proof:
         """The proof for a call, which may take calls of its own. Raises an `ISalesError`."""
@@ -66,7 +66,7 @@ class C2Signer:
         """None: a signature is new each time."""
 
     def accepted(self, proof: Proof) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def ended(self, refused: Proof) -> bool:  # noqa: ARG002 – as every authenticator has it
         """False: keys have no end that is known."""
@@ -97,7 +97,7 @@ class Open:
         """None: what was refused is a setting."""
 
     def accepted(self, proof: Proof) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def ended(self, refused: Proof) -> bool:  # noqa: ARG002 – as every authenticator has it
         """False: a setting has no end."""

@@ -1,4 +1,4 @@
-"""From a response to the payload of an operation, or to the error that belongs to it."""
+"""Turns a response into the payload of an operation, or into the error that belongs to it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def open_answer(
             code, sentence = _refusal(operation, read)
             if code is not None:
                 raise Refused(code=code, vendor_sentence=sentence)
-        raise Unreachable("CC-iSales has a failure of its own.", retry_after=retry_after)
+        raise Unreachable("CC-iSales reports an internal error.", retry_after=retry_after)
     if status == HTTPStatus.REQUEST_TIMEOUT:
         # Our request did not come through in time; nobody has said no to it.
         raise Unreachable(retry_after=retry_after)

@@ -1,4 +1,4 @@
-"""When to ask again, and after how long."""
+"""Rules for repeating a request: whether, and after how long."""
 
 from __future__ import annotations
 

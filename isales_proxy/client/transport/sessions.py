@@ -46,8 +46,8 @@ class SessionPool:
         # Weak, so that a thread's connections go when the thread goes.
         self._adapters: weakref.WeakSet[Adapter] = weakref.WeakSet()
 
-    def mine(self) -> PooledSession:
-        """The lane of the calling thread."""
+    def get_own(self) -> PooledSession:
+        """Return the session of the calling thread."""
         lane: PooledSession | None = getattr(self._local, "lane", None)
         # After a fork the sockets of this thread's lane belong to the parent too.
         if lane is None or lane.pid != os.getpid():

@@ -64,7 +64,7 @@ class _Call(Generic[P]):
 
 @dataclass(slots=True)
 class _Course:
-    """How a call went so far: its attempts, whether one of them may have reached the vendor, and
+    """Course of a call so far: its attempts, whether one of them may have reached the vendor, and
     the status of the good answer."""
 
     attempts: int = 0
@@ -139,7 +139,7 @@ class Transport:
             hurried=deadline is not None,
             keep=keep,
         )
-        lane = self._lanes.mine()
+        lane = self._lanes.get_own()
         course = _Course()
         usual = self._config.deadline_of(patient=operation.patient)
         with lane.budget.limit_to(_first(deadline, usual)):
@@ -227,7 +227,7 @@ class Transport:
     ) -> P:
         """One attempt, told to the breaker and the observer."""
         if lane.budget.left() <= 0:
-            raise TimedOut("The time for the call was spent before it was made.", maybe_sent=False)
+            raise TimedOut("The time limit was reached before the call was made.", maybe_sent=False)
         ticket = breaker.before()
         course.attempts += 1
         name = call.operation.name

@@ -12,7 +12,7 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Everything that has a time of keeping, each after its own."""
+    """Deletes everything whose retention time is over."""
 
     help = (
         "Delete call data, finished write-backs, versions and closed reservations of the mirror,"

@@ -25,7 +25,7 @@ _EVERYWHERE: Final = (Role.ADMIN, Role.SUPERVISOR)
 
 
 class Command(BaseCommand):
-    """Where a real CC-iSales is configured the passwords are random and new at each run."""
+    """Creates demo people. With a real CC-iSales their passwords are random and new at each run."""
 
     help = "Create demo people for each role and print their log-ins."
 

@@ -153,7 +153,7 @@ def _manage(*arguments: str) -> list[str]:
 
 
 def _bind(options: dict[str, Any]) -> str:
-    """Where the web server is to listen."""
+    """Return the address on which the web server listens."""
     if options["production"]:
         return str(options["bind"] or os.environ.get("BIND") or "127.0.0.1:8000")
     port = str(options["port"] or os.environ.get("PORT") or 8000)

@@ -68,7 +68,7 @@ def test_without_a_mapped_role_nobody_gets_in(provider: Provider, roles: Any) ->
     provider.claims["roles"] = roles
     client, answer = come(provider)
     assert answer.status_code == 403
-    assert b"You have no access here" in answer.content
+    assert b"You do not have access to Callboard" in answer.content
     assert not is_in(client)
     assert not User.objects.filter(username="chen").exists()
 

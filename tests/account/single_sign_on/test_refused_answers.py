@@ -95,7 +95,7 @@ def test_a_provider_that_fails_halfway_lets_nobody_in(provider: Provider, path: 
 def refused(provider: Provider) -> None:
     client, answer = come(provider)
     assert answer.status_code == 401
-    assert b"Logging in did not work" in answer.content
+    assert b"Log-in failed" in answer.content
     assert not is_in(client)
     assert not User.objects.filter(username="chen").exists()
     event = AuditEvent.objects.filter(action=AuditAction.LOG_IN_FAILED).first()
@@ -141,7 +141,7 @@ def test_turning_back_is_no_failure(provider: Provider) -> None:
     away = client.get(BEGIN).headers["Location"]
     state = away.partition("state=")[2].partition("&")[0]
     answer = client.get(f"{BEGIN}callback/?error=access_denied&state={state}", follow=True)
-    assert b"You turned back" in answer.content
+    assert b"Log-in cancelled" in answer.content
 
 
 def test_a_stranger_cannot_fill_the_audit(provider: Provider) -> None:
