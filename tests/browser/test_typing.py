@@ -146,3 +146,26 @@ def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
     assert "secret" not in "".join(sent)
     page.get_by_role("button", name="Start over").click()
     expect(page.locator("[name=username]")).to_have_value("")
+
+
+def test_what_was_chosen_for_a_vdn_and_a_group_is_kept_and_no_key(sit: Sit) -> None:
+    seat = sit(None)
+    log_in(seat, "admin")
+    page = seat.page
+    sent: list[str] = []
+    page.on(
+        "request", lambda one: sent.append(one.post_data or "") if "/draft/" in one.url else None
+    )
+    vdn = "/admin/isales_proxy/vdn/88/change/"
+    seat.go(vdn)
+    page.locator("[name=name]").fill("Half")
+    page.locator("[name=app_secret]").fill("A-longer-secret-7")
+    with page.expect_response("**/preferences/draft/"):
+        page.get_by_role("link", name="People").first.click()
+    seat.go(vdn)
+    expect(page.locator("[name=name]")).to_have_value("Half")
+    expect(page.locator("[name=app_secret]")).to_have_value("")
+    assert "name=Half" in sent[-1]
+    assert "secret" not in "".join(sent)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("[name=name]")).to_have_value("Support")
