@@ -13,7 +13,6 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
-from django.forms import PasswordInput
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -31,10 +30,6 @@ from isales_proxy.models import User
 # The pages with a form, whose answer changes something. They want the proof before anything is
 # typed into them.
 _FORMS: Final = ("_add", "_change", "_delete", "_password_change")
-_SECRET: Final = ("password", "secret", "key", "token")
-_PLAIN: Final = frozenset(
-    {"csrfmiddlewaretoken", "usable_password", form_drafts.KEY, form_drafts.OWNER}
-)
 
 
 class Administration(AdminSite):
@@ -105,7 +100,7 @@ def _ask_for_proof(request: HttpRequest) -> HttpResponseBase:
 
 
 def _keeps_draft(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    """Tell whether this is a form of people or their access, in a window of its own."""
+    """Tell whether this is a form that keeps drafts, in a window of its own."""
     name = request.resolver_match.url_name or "" if request.resolver_match else ""
     return (
         getattr(getattr(view, "__self__", None), "keeps_drafts", False)
@@ -126,7 +121,7 @@ def _answer_with_draft(request: HttpRequest, view: Callable[[], Any]) -> HttpRes
     request.callboard_draft = form  # type: ignore[attr-defined]
     answer: HttpResponseBase = view()
     if isinstance(answer, TemplateResponse) and "adminform" in (answer.context_data or {}):
-        # A notice about a typed form is at its password.
+        # A notice about a typed form is at its secrets.
         shown = form if form.data is None else replace(form, notice="")
         answer.context_data = {**(answer.context_data or {}), "draft": shown}
         answer.status_code = form.status
@@ -148,23 +143,25 @@ def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
     if answer.status_code == 302:
         services.finish(user=user, key=key, outcome=answer.headers["Location"])
     elif isinstance(answer, TemplateResponse) and "adminform" in (answer.context_data or {}):
-        notice = _describe_password(request.POST, (answer.context_data or {})["adminform"].form)
+        notice = _describe_secrets(request.POST, (answer.context_data or {})["adminform"].form)
         return form_drafts.save_and_redirect(request, key=key, notice=notice, status=422)
     return answer
 
 
-def _describe_password(posted: QueryDict, form: Any) -> str:
-    """Return what was wrong with a typed password, which is not kept; "" if none was typed."""
-    names = [name for name, each in form.fields.items() if isinstance(each.widget, PasswordInput)]
-    texts = [str(error) for name in names for error in form.errors.get(name, ())]
-    if not texts and any(posted.get(name) for name in names):
-        texts = [_("Enter the password again: it is not kept.")]
-    return " ".join(texts)
+def _describe_secrets(posted: QueryDict, form: Any) -> str:
+    """Return what was wrong with typed secrets, which are not kept: lines of field and text."""
+    again = _("Enter this again: it is not kept.")
+    texts = []
+    for name in services.list_secret_fields(form):
+        errors = [str(error) for error in form.errors.get(name, ())]
+        if posted.get(name):
+            errors.append(again)
+        texts += [f"{name} {error}" for error in errors]
+    return "\n".join(texts)
 
 
 def _has_secret(form: QueryDict) -> bool:
     return any(
-        value and name not in _PLAIN and any(part in name for part in _SECRET)
+        services.is_secret(name) and name != "csrfmiddlewaretoken" and any(values)
         for name, values in form.lists()
-        for value in values
     )

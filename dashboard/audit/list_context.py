@@ -126,7 +126,7 @@ def create_context(
         notice=build_parameter_notice(form, address.at()),
     )
     context.chosen = sum(name == "kind" for name, _value in address.pairs)
-    context.chips = _build_chips(address)
+    context.chips = _build_chips(address, form, TimeFormatter(now))
     _add_verification_state(context, head, now)
     return context
 
@@ -193,7 +193,9 @@ def _list_kind_groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]
     ]
 
 
-def _build_chips(address: AuditUrl) -> list[dict[str, str]]:
+def _build_chips(
+    address: AuditUrl, form: AuditFilter, times: TimeFormatter
+) -> list[dict[str, str]]:
     chips = []
     kinds = [value for name, value in address.pairs if name == "kind"]
     for kind in kinds:
@@ -219,6 +221,18 @@ def _build_chips(address: AuditUrl) -> list[dict[str, str]]:
                 "remove_url": address.without("number_key", "number_end"),
             }
         )
+    # A field cannot show the offset of a time in an hour that occurs twice.
+    for name, label in (("begin", _("From")), ("end", _("To"))):
+        if name in given:
+            chips.append(
+                {
+                    "name": name,
+                    "value": "",
+                    "label": label,
+                    "text": times.minute(form.cleaned_data[name]),
+                    "remove_url": address.without(name),
+                }
+            )
     return chips
 
 

@@ -23,6 +23,8 @@ from dashboard.reservations.panel import create_panel, create_related, fill_pane
 from dashboard.ui.htmx import (
     SeeOther,
     find_rendered_fragment,
+    is_typing,
+    keep_address,
     render_page_or_fragment,
     render_repeatable_fragment,
     wants_fragment,
@@ -44,15 +46,13 @@ from isales_proxy.reservations.services import ChosenSource, ReservationPage
 
 _LIST: Final = "reservations/list.html"
 _FRAGMENT: Final = "reservations/fragment.jinja"
-# Sent by the filters while somebody types.
-_TYPING_HEADER: Final = "X-Callboard-Typing"
 
 
 @require_safe
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
-    is_repeatable = wants_fragment(request) and _TYPING_HEADER not in request.headers
+    is_repeatable = wants_fragment(request) and not is_typing(request)
     # Each search for a number is counted.
     if (
         is_repeatable
@@ -95,11 +95,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
             build=answer.build_context,
         )
     context, status, problem = answer.build_context(), answer.status, answer.problem
-    keeps_rows = (
-        _TYPING_HEADER in request.headers
-        and wants_fragment(request)
-        and _has_only_unknown_names(context)
-    )
+    keeps_rows = is_typing(request) and _has_only_unknown_names(context)
     response = render_page_or_fragment(
         request,
         page=_LIST,
@@ -109,9 +105,8 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         problem=problem,
     )
     if keeps_rows:
-        # The rows that stay belong to the address that stays.
-        response.headers["HX-Push-Url"] = "false"
-    elif wants_fragment(request) and context["form"].is_ambiguous():
+        return keep_address(response)
+    if wants_fragment(request) and context["form"].is_ambiguous():
         # A name in an address could mean another agent later, a time without offset another one.
         response.headers["HX-Push-Url"] = context["list"].refresh_url
     return response

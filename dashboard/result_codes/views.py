@@ -42,7 +42,7 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     return render_page_or_fragment(
         request,
         page=LIST,
-        fragment="result_codes/_table.html",
+        fragment="result_codes/_fragment.html",
         context=context,
         status=200 if form.is_valid() else 422,
     )

@@ -30,6 +30,7 @@ from isales_proxy.problems import Problem
 R = TypeVar("R", bound=HttpResponseBase)
 
 _MINUTE: Final = 60
+_TYPING_HEADER: Final = "X-Callboard-Typing"
 
 
 class SeeOther(HttpResponseRedirect):
@@ -49,6 +50,18 @@ def wants_fragment(request: ReaderRequest) -> bool:
     need the whole page."""
     htmx = request.htmx
     return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
+
+
+def is_typing(request: ReaderRequest) -> bool:
+    """Tell whether the filters ask for a fragment while somebody types: what does not exist may not
+    be written to its end yet, and the rows stay."""
+    return _TYPING_HEADER in request.headers and wants_fragment(request)
+
+
+def keep_address(response: R) -> R:
+    """Have the browser keep its address, to which the rows belong that stay."""
+    response.headers["HX-Push-Url"] = "false"
+    return response
 
 
 @dataclass(frozen=True)

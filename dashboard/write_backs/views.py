@@ -12,11 +12,19 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.ui import form_drafts
 from dashboard.ui.form_drafts import OpenForm
-from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import (
+    SeeOther,
+    is_typing,
+    keep_address,
+    make_private,
+    render_page_or_fragment,
+    wants_fragment,
+)
 from dashboard.ui.list_page import SORT, add_sort_field, get_order
 from dashboard.ui.local_lists import render_export
 from dashboard.ui.permissions import vdn_page
@@ -99,10 +107,19 @@ def _render_list(
     listing: list_context.WriteBackListContext,
     status: int,
 ) -> HttpResponse:
-    return render_page_or_fragment(
+    task = form.cleaned_data.get("task", "")
+    keeps_rows = bool(
+        task
+        and status == 200
+        and is_typing(request)
+        and not queries.has_task(scope=scope, text=task)
+    )
+    if keeps_rows:
+        form.add_error("task", _("No write-back has a task “%(text)s”.") % {"text": task})
+    response = render_page_or_fragment(
         request,
         page="write_backs/list.html",
-        fragment="write_backs/_fragment.html",
+        fragment="write_backs/_kept.html" if keeps_rows else "write_backs/_fragment.html",
         context={
             "form": form,
             "list": listing,
@@ -111,6 +128,7 @@ def _render_list(
         status=status,
         problem=listing.problem,
     )
+    return keep_address(response) if keeps_rows else response
 
 
 def _build_context(

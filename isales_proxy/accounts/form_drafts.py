@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from django.db import transaction
+from django.forms import PasswordInput
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -29,6 +30,7 @@ OFFERED: Final = timedelta(hours=2)
 # For so long a secret waits for the page that shows it once.
 SHOWN_WITHIN: Final = timedelta(minutes=10)
 _PURPOSE: Final = "form-draft"
+_SECRET: Final = ("password", "secret", "token")
 # Django's choice whether a new person has a password.
 _CHOICE: Final = "usable_password"
 _LONGEST_NOTICE: Final = 400
@@ -53,6 +55,20 @@ class Draft:
     done: bool
 
 
+def is_secret(name: str) -> bool:
+    """Tell by its name whether a field holds a password, a key or a token, which no draft keeps.
+
+    >>> [is_secret(name) for name in ("password1", "app_key", "usable_password", "key")]
+    [True, True, False, False]
+    """
+    return name != _CHOICE and (name.endswith("_key") or any(part in name for part in _SECRET))
+
+
+def list_secret_fields(form: Any) -> list[str]:
+    """Return the names of the fields whose values are not shown, and not kept in a draft."""
+    return [name for name, each in form.fields.items() if isinstance(each.widget, PasswordInput)]
+
+
 def save(
     *,
     user: User,
@@ -65,13 +81,13 @@ def save(
     undone: bool = False,
     now: datetime | None = None,
 ) -> bool:
-    """Keep what was typed into a form that has not been carried out; passwords are left out.
+    """Keep what was typed into a form that has not been carried out; secrets are left out.
 
     False when it is too long to be kept, or was carried out already.
     """
     kept = fields.copy()
     for name in [*kept]:
-        if name == "csrfmiddlewaretoken" or ("password" in name and name != _CHOICE):
+        if is_secret(name):
             del kept[name]
     text = kept.urlencode()
     if len(text) > LONGEST_BODY or len(address) > LONGEST_ADDRESS or len(key) > LONGEST_KEY:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from django import forms
 from django.contrib import admin
 from django.forms.utils import ErrorDict
 from django.http import HttpRequest, QueryDict
 
+from isales_proxy.accounts.form_drafts import list_secret_fields
+
 
 class Draft(Protocol):
-    """Saved fields. `judged` requests their validation; `notice` is the error of a password, which
-    is not saved."""
+    """Saved fields. `judged` requests their validation; `notice` has the errors of secrets, which
+    are not saved: a line for each, the name of its field first."""
 
     @property
     def data(self) -> QueryDict | None: ...
@@ -67,19 +68,19 @@ def _bind(form_class: Any, draft: Draft) -> Any:
         def __init__(self, **options: Any) -> None:
             super().__init__(draft.data, **options)
             if draft.judged:
-                _replace_password_errors(self, draft.notice)
+                _replace_secret_errors(self, draft.notice)
             else:
                 self._errors = ErrorDict()
 
     return DraftForm
 
 
-def _replace_password_errors(form: Any, notice: str) -> None:
-    """Put `notice` in the place of "required": what was typed there was validated before."""
-    names = [
-        name for name, each in form.fields.items() if isinstance(each.widget, forms.PasswordInput)
-    ]
+def _replace_secret_errors(form: Any, notice: str) -> None:
+    """Put those of `notice` in the place of "required": what was typed was validated before."""
+    names = list_secret_fields(form)
     for name in names:
         form.errors.pop(name, None)
-    if names and notice:
-        form.add_error(names[0], notice)
+    for line in notice.splitlines():
+        name, _blank, text = line.partition(" ")
+        if name in names:
+            form.add_error(name, text)

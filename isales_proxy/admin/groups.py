@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from isales_proxy.accounts import groups
+from isales_proxy.admin.drafts import DraftAdmin
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.models import User
 
@@ -17,7 +18,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class AuditedGroupAdmin(OwnFiltersOnly, GroupAdmin):
+class AuditedGroupAdmin(OwnFiltersOnly, DraftAdmin, GroupAdmin):
     """Django's page of groups; changes are audited under the name of the person logged in."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

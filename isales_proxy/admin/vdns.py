@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from isales_proxy.admin.drafts import DraftAdmin
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.audit import services as audit
 from isales_proxy.core.input_cleaning import CleanedInput
@@ -100,7 +101,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Vdn)
-class VdnAdmin(OwnFiltersOnly):
+class VdnAdmin(OwnFiltersOnly, DraftAdmin):
     """VDNs are switched off rather than deleted: their code tables and access would go, too."""
 
     form = VdnForm

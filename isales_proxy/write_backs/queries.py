@@ -104,6 +104,13 @@ def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
     )
 
 
+def has_task(*, scope: Scope, text: str) -> bool:
+    """Tell whether any write-back belongs to a task that the text can mean: its ID, its name or a
+    part of it. Raises PermissionMissing."""
+    scope.require(Permission.SEE_OUTBOUND)
+    return _filter(scope, WriteBackQuery(task=text)).exists()
+
+
 def is_short(*, scope: Scope) -> bool:
     """Tell whether this VDN's outbox may be sorted by any column. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)

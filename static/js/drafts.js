@@ -10,6 +10,11 @@
   const typed = () => {
     const fields = new FormData(form);
     for (const secret of form.querySelectorAll("input[type=password]")) fields.delete(secret.name);
+    // Django's pair of boxes: what was chosen stands in the second, and is selected only when it is sent.
+    for (const box of form.querySelectorAll(".selector-chosen select")) {
+      fields.delete(box.name);
+      for (const { value } of window.SelectBox?.cache[box.id] ?? box.options) fields.append(box.name, value);
+    }
     return new URLSearchParams(fields).toString();
   };
   let kept = typed();

@@ -122,6 +122,10 @@
         input.value = input.defaultValue;
       }
     }
+    for (const select of form.querySelectorAll("select")) {
+      if (select === document.activeElement) continue;
+      select.selectedIndex = Math.max(0, [...select.options].findIndex((option) => option.defaultSelected));
+    }
   };
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");

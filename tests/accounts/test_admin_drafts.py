@@ -1,19 +1,24 @@
-"""The forms of people in the admin keep what was typed, and never a password."""
+"""The forms of the admin keep what was typed, and never a password or a key."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from django.contrib import admin as django_admin
+from django.contrib.auth.models import Group
 from django.http import QueryDict
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from isales_proxy.accounts import form_drafts
-from isales_proxy.models import Access, FormDraft, User
+from isales_proxy.accounts.form_drafts import list_secret_fields
+from isales_proxy.admin.drafts import DraftAdmin
+from isales_proxy.models import Access, FormDraft, User, Vdn, VdnCredentials
 from tests.support.outbox import text_of
 from tests.support.pages import form_of
 
 ADD = "/admin/isales_proxy/user/add/"
+VDN = "/admin/isales_proxy/vdn/88/change/"
 SECRET = "A-longer-secret-7"
 WEI = {
     "username": "wei",
@@ -55,7 +60,7 @@ def test_a_refused_person_stands_at_an_address_of_their_own(admin: Client) -> No
     assert form_of(text)["username"] == "wei"
     assert form_of(text)["accesses-0-role"] == "agent"
     # It was right, and is not there any more.
-    assert "Enter the password again" in text
+    assert "Enter this again" in text
     assert SECRET not in text + drafts()
     assert not User.objects.filter(username="wei").exists()
 
@@ -67,6 +72,49 @@ def test_a_refused_password_is_told_and_not_kept(admin: Client) -> None:
     assert "password fields didn’t match" in text_of(page)
     assert "This field is required" not in text_of(page)
     assert SECRET not in text_of(page) + drafts()
+
+
+def test_a_half_filled_vdn_is_kept_without_its_keys(admin: Client, people: dict[str, User]) -> None:
+    form = filled(admin, VDN, {"name": "Half", "late_grace_seconds": "90", "app_secret": SECRET})
+    assert admin.post("/preferences/draft/", form).status_code == 204
+    again = text_of(admin.get(VDN))
+    assert "data-restored" in again
+    assert (form_of(again)["name"], form_of(again)["late_grace_seconds"]) == ("Half", "90")
+    admin.logout()
+    led = admin.post(VDN, form)
+    admin.force_login(people["admin"])
+    page = text_of(admin.get(QueryDict(led.headers["Location"].partition("?")[2])["next"]))
+    assert "data-undone" in page
+    assert form_of(page)["name"] == "Half"
+    assert SECRET not in again + page + drafts()
+    assert Vdn.objects.get(pk=88).name != "Half"
+    assert not VdnCredentials.objects.exists()
+
+
+def test_a_refused_key_is_told_at_its_field_and_not_kept(admin: Client) -> None:
+    form = filled(admin, VDN, {"name": "Half", "app_secret": SECRET})
+    answer = admin.post(VDN, form)
+    page = admin.get(answer.headers["Location"])
+    text = text_of(page)
+    assert (answer.status_code, page.status_code) == (303, 422)
+    assert form_of(text)["name"] == "Half"
+    for name, told in (("app_key", "Both are needed"), ("app_secret", "Enter this again")):
+        field = text.partition(f'id="id_{name}_error"')[2].partition("</ul>")[0]
+        assert told in field, name
+    assert SECRET not in text + drafts()
+
+
+@pytest.mark.parametrize("model", [User, Vdn, Group, Access])
+def test_no_draft_of_the_admin_keeps_a_secret_field(people: dict[str, User], model: Any) -> None:
+    request = RequestFactory().get("/")
+    request.user = people["admin"]
+    page = django_admin.site.get_model_admin(model)
+    assert isinstance(page, DraftAdmin)
+    for stored in (None, model()):
+        form = page.get_form(request, stored)()
+        assert all(map(form_drafts.is_secret, list_secret_fields(form)))
+        plain = form.fields.keys() - set(list_secret_fields(form))
+        assert not any(map(form_drafts.is_secret, plain - {"password"}))
 
 
 @pytest.mark.parametrize("page", [ADD, "/admin/isales_proxy/user/{agent}/change/"])

@@ -46,6 +46,15 @@ def test_who_may_read_it(as_role: Any, role: str, status: int, part: str) -> Non
     assert listed is (status == 200)
 
 
+@pytest.mark.parametrize("offset", ["+02:00", "+01:00"])
+def test_a_time_that_occurs_twice_is_shown_with_its_offset(
+    auditor: Client, people: dict[str, User], offset: str
+) -> None:
+    User.objects.filter(pk=people["auditor"].pk).update(time_zone="Europe/Berlin")
+    page = auditor.get(PATH, {"begin": f"2026-10-25T02:30{offset}"}).content.decode()
+    assert f'aria-label="Remove From 2026-10-25 02:30 UTC{offset}"' in page
+
+
 def test_events_of_another_vdn_stay_there(auditor: Client, people: dict[str, User]) -> None:
     own = record(subject="own")
     record(vdn_id=89, subject="foreign")

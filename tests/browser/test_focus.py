@@ -55,6 +55,26 @@ def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:
     expect(seat.page.locator("tr[data-code]")).to_have_count(1)
 
 
+def test_the_fields_of_the_code_table_keep_what_its_rows_are_found_by(sit: Sit) -> None:
+    seat = sit(at="/vdn/88/result-codes/")
+    field, category = seat.page.get_by_label("Search", exact=True), seat.page.locator("#f-category")
+    field.fill("busy")
+    # Leaves the field before the answer is there.
+    category.focus()
+    expect(seat.page).to_have_url(re.compile("q=busy$"))
+    expect(field).to_have_value("busy")
+    category.select_option("network")
+    expect(seat.page).to_have_url(re.compile("category=network"))
+    expect(field).to_have_value("busy")
+    field.fill("zzzz")
+    press(seat.page.get_by_role("link", name="Show all codes"))
+    expect(seat.page.locator("tr[data-code]").first).to_be_visible()
+    expect(field).to_have_value("")
+    expect(category).to_have_value("")
+    expect(seat.page.locator("#results")).to_be_focused()
+    read_aloud(seat, re.compile(r"^\d+ codes$"))
+
+
 def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
     seat = sit(at=f"{LIST}?size=10")
     following = seat.page.get_by_role("link", name="Next page")
@@ -65,6 +85,22 @@ def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
         expect(following).to_be_focused()
         first = (page - 1) * 10 + 1
         read_aloud(seat, re.compile(f"^{first}–"))
+
+
+def test_each_page_of_call_data_is_read_aloud(sit: Sit) -> None:
+    seat = sit(at="/vdn/88/tasks/1106025109/")
+    seat.page.locator("#take-form [name=batch_count]").fill("7")
+    seat.page.locator("#take-form [name=confirmed]").check()
+    seat.page.locator("#take-form button[type=submit]").first.click()
+    seat.page.wait_for_url("**/call-data/*/")
+    seat.go("/vdn/88/tasks/1106025109/?size=1")
+    following = seat.page.get_by_role("link", name="Next page")
+    following.focus()
+    for page in range(2, 6):
+        seat.page.keyboard.press("Enter")
+        expect(seat.page).to_have_url(re.compile(rf"page={page}\b"))
+        expect(following).to_be_focused()
+        read_aloud(seat, re.compile(rf"^{page}–{page} of \d+$"))
 
 
 def test_on_the_last_page_the_focus_stays_in_the_pager(sit: Sit, vendor: Simulator) -> None:

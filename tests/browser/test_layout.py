@@ -61,11 +61,18 @@ def test_every_cut_cell_tells_its_whole_text(sit: Sit, width: int) -> None:
     assert all(cell["title"] == cell["text"] for cell in cut(seat))
 
 
-def test_wider_letters_cut_no_time_and_no_state(sit: Sit) -> None:
-    seat = sit()
+@pytest.mark.parametrize("width", [360, 1440, 1920])
+def test_wider_letters_cut_no_time_no_number_and_no_state(
+    sit: Sit, vendor: Simulator, width: int
+) -> None:
+    # The longest number of E.164, dialled by its prefix.
+    vendor.add_rows(88, [{"appointId": f"96{width}", "calledNo": "00999123456789012"}])
+    seat = sit(at=f"{LIST}?called_no=00999123456789012", viewport={"width": width, "height": 900})
+    expect(seat.rows().first).to_be_visible()
     seat.page.evaluate(SPACING)
     fields = {cell["field"] for cell in cut(seat)}
-    assert not fields & {"appointTime", "callFlag", "taskStatus", "callType", "th"}
+    assert not fields & {"appointTime", "calledNo", "callFlag", "taskStatus", "callType", "th"}
+    assert seat.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
@@ -77,12 +84,16 @@ def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
     expect(head).to_contain_text("Asia/Shanghai")
     printed = seat.page.locator("[data-print]")
     expect(printed).to_contain_text("Called number 6666")
+    expect(seat.page.locator("main").locator("button, .btn").filter(visible=True)).to_have_count(0)
     expect(printed).to_contain_text(f"rows 1–50 of {total:,}")
     for heading in seat.page.locator("table.rows th").all():
         expect(heading).to_be_visible()
     assert cut(seat) == []
     assert seat.page.evaluate("document.documentElement.scrollWidth") <= SHEET["width"]
     expect(seat.page.locator("table.rows thead")).to_have_css("display", "table-header-group")
+    due = seat.page.locator("td[data-field=appointTime]").first
+    expect(due).to_have_css("white-space-collapse", "collapse")
+    expect(due).to_have_css("text-wrap-mode", "nowrap")
     # A box that scrolls or has a height of its own would end with the first sheet.
     assert seat.page.evaluate(BOXES_THAT_SCROLL) == []
     sheets = re.findall(rb"/Type\s*/Page\b", seat.page.pdf(prefer_css_page_size=True))

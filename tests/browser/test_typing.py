@@ -68,6 +68,34 @@ def test_a_task_that_there_is_not_leaves_the_rows(sit: Sit) -> None:
     expect(seat.rows()).to_have_count(0)
 
 
+def test_nor_do_write_backs_of_a_task_that_there_is_not(sit: Sit) -> None:
+    seat = sit(at="/vdn/88/write-backs/new/")
+    page = seat.page
+    page.locator("[name=unique_id]").fill("u-typing")
+    page.locator("[name=service_id]").fill("1106025109")
+    page.locator("[name=fail_code]").fill("00604")
+    page.get_by_role("button", name="Review").click()
+    page.locator("button[name=confirm]").click()
+    page.wait_for_url(re.compile(r"write-backs/\d+/$"))
+    seat.go("/vdn/88/write-backs/")
+    rows = page.locator("tr[data-write-back]").count()
+    field = page.locator("#f-task")
+    field.press_sequentially("no such thing", delay=10)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#announce")).to_contain_text("No write-back has a task")
+    assert page.locator("tr[data-write-back]").count() == rows > 0
+    assert page.url.endswith("/write-backs/")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("no such thing")
+    field.fill("1106025109")
+    expect(page).to_have_url(re.compile("task=1106025109$"))
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    field.fill("no such thing")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.press("Enter")
+    expect(page.locator("tr[data-write-back]")).to_have_count(0)
+
+
 def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> None:
     vendor.add_rows(
         88,
@@ -146,3 +174,26 @@ def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
     assert "secret" not in "".join(sent)
     page.get_by_role("button", name="Start over").click()
     expect(page.locator("[name=username]")).to_have_value("")
+
+
+def test_a_half_filled_vdn_is_kept_and_its_keys_are_never_sent(sit: Sit) -> None:
+    seat = sit(None)
+    log_in(seat, "admin")
+    page = seat.page
+    sent: list[str] = []
+    page.on(
+        "request", lambda one: sent.append(one.post_data or "") if "/draft/" in one.url else None
+    )
+    vdn = "/admin/isales_proxy/vdn/88/change/"
+    seat.go(vdn)
+    page.locator("[name=app_secret]").fill("A-longer-secret-7")
+    page.locator("[name=name]").fill("Half")
+    with page.expect_response("**/preferences/draft/"):
+        page.get_by_role("link", name="People").first.click()
+    seat.go(vdn)
+    expect(page.locator("[name=name]")).to_have_value("Half")
+    expect(page.locator("[name=app_secret]")).to_have_value("")
+    assert "name=Half" in sent[-1]
+    assert "secret" not in "".join(sent)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("[name=name]")).to_have_value("Support")
