@@ -31,9 +31,12 @@ def build_chips(
     address: ListUrl, scope: Scope, agents: list[str], times: TimeFormatter
 ) -> list[dict[str, str]]:
     """Build one chip per filter, with the URL without it; many agents share one chip."""
+    filters = (*address.filters, *_list_places(address))
+    if not filters and not agents:
+        return []
     known = directory.get_known_names(scope=scope)
     chips = []
-    for name, value in (*address.filters, *_list_places(address)):
+    for name, value in filters:
         if name == "agent":
             continue
         text = value

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 from django.utils import timezone
@@ -21,6 +24,8 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 
 BUSINESS_RESULT: Final = gettext_lazy("Business result")
+# Rows of a page, and more.
+_MOST_STATUSES: Final = 500
 
 _STILL_OPEN: Final = frozenset(
     {
@@ -40,26 +45,54 @@ class RowFormatter(CodeFormatter):
     ) -> None:
         super().__init__(times=times, book=book, language=language)
         self.late_grace = late_grace
-        self.types = {key: str(value) for key, value in CALL_TYPES}
-        self.statuses = {key: str(value) for key, value in TASK_STATUSES}
-        self.states = {state.value: str(state.label) for state in ReservationState}
-        self.expired = _("expired")
-        self.not_expired = _("not expired")
-        self.cause = _("Cause %s")
-        self.business = str(BUSINESS_RESULT)
-        self._status: tuple[Reservation, ReservationStatus] | None = None
+        labels = _translate_labels(language)
+        self.types, self.statuses, self.states = labels.types, labels.statuses, labels.states
+        self.expired, self.not_expired = labels.expired, labels.not_expired
+        self.cause, self.business = labels.cause, labels.business
+        # The rows are kept with them, so that no other row takes an ID meanwhile.
+        self._statuses: dict[int, tuple[Reservation, ReservationStatus]] = {}
 
     def get_status(self, row: Reservation) -> ReservationStatus:
-        """Return the status of a row at the time of this page; several cells of it ask in turn."""
-        if self._status is None or self._status[0] is not row:
-            self._status = row, get_status(row, self.times.now, late_grace=self.late_grace)
-        return self._status[1]
+        """Return the status of a row at the time of this page; several cells of it ask."""
+        known = self._statuses.get(id(row))
+        if known is None:
+            if len(self._statuses) >= _MOST_STATUSES:
+                self._statuses.clear()
+            known = row, get_status(row, self.times.now, late_grace=self.late_grace)
+            self._statuses[id(row)] = known
+        return known[1]
 
     def format_distance(self, row: Reservation, status: ReservationStatus) -> str:
         """Return the distance to the due time: `in 9 min`, `18 min late`, `43 min ago`."""
         if status.state is ReservationState.OVERDUE and status.left is not None:
             return self.times.late(-status.left)
         return self.times.relative(row.appoint_time) if row.appoint_time else ""
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Texts of one language, by the vendor's value or ours where there are several."""
+
+    types: dict[str, str]
+    statuses: dict[str, str]
+    states: dict[str, str]
+    expired: str
+    not_expired: str
+    cause: str
+    business: str
+
+
+@lru_cache(maxsize=16)
+def _translate_labels(_language: str) -> _Labels:
+    return _Labels(
+        types={key: str(value) for key, value in CALL_TYPES},
+        statuses={key: str(value) for key, value in TASK_STATUSES},
+        states={state.value: str(state.label) for state in ReservationState},
+        expired=_("expired"),
+        not_expired=_("not expired"),
+        cause=_("Cause %s"),
+        business=str(BUSINESS_RESULT),
+    )
 
 
 def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormatter:
@@ -73,13 +106,11 @@ def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormat
 
 
 def _build_due(row: Reservation, formatter: RowFormatter) -> Cell:
-    return make_repeated_cell(
-        "appointTime",
-        formatter.times.short(row.appoint_time) or NOTHING,
-        "",
-        "",
-        formatter.format_distance(row, formatter.get_status(row)),
-    )
+    at = row.appoint_time
+    if at is None:
+        return make_repeated_cell("appointTime")
+    distance = formatter.format_distance(row, formatter.get_status(row))
+    return make_repeated_cell("appointTime", formatter.times.short(at), "", "", distance)
 
 
 def _build_number(row: Reservation, _formatter: RowFormatter) -> Cell:
@@ -115,7 +146,7 @@ def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
         return _build_missing(row, status, formatter)
     expiry = _format_expiry(row, status, formatter)
     sub_field = "timeout" if expiry else ""
-    tone = status.state.value
+    tone = str(status.state)
     return make_repeated_cell(
         "callFlag", formatter.states[tone], "", "", expiry, sub_field, "", tone
     )
@@ -198,6 +229,7 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
             ExportColumn(_AGENT, lambda row, _formatter: row.user_name),
             ExportColumn(gettext_lazy("Agent account"), lambda row, _formatter: row.user_account),
         ),
+        reads=attrgetter("user_name", "user_account"),
     ),
     Column(
         "task",
@@ -208,9 +240,16 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
             ExportColumn(_TASK, lambda row, _formatter: row.task_name),
             ExportColumn(gettext_lazy("Task ID"), lambda row, _formatter: row.task_id),
         ),
+        reads=attrgetter("task_name", "task_id"),
     ),
-    Column("type", gettext_lazy("Type"), "c-type", _build_type),
-    Column("task-status", gettext_lazy("Task status"), "c-status", _build_task_status),
+    Column("type", gettext_lazy("Type"), "c-type", _build_type, reads=attrgetter("call_type")),
+    Column(
+        "task-status",
+        gettext_lazy("Task status"),
+        "c-status",
+        _build_task_status,
+        reads=attrgetter("task_status"),
+    ),
     Column("call", gettext_lazy("Call status"), "c-call", _build_call),
     Column(
         "result",
@@ -222,6 +261,7 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
             ExportColumn(_RESULT, _export_result),
             ExportColumn(gettext_lazy("Cause"), lambda row, _formatter: row.result),
         ),
+        reads=attrgetter("fail_code", "result"),
     ),
     Column(
         "business",
@@ -229,5 +269,6 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
         "c-business",
         _build_business,
         exports=(ExportColumn(BUSINESS_RESULT, lambda row, _formatter: row.busi_result),),
+        reads=attrgetter("busi_result"),
     ),
 )

@@ -33,7 +33,7 @@ from dashboard.ui.context_processors import HealthView, build_health
 from dashboard.ui.htmx import Answered
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_page import ListPage
-from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url, with_query
+from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url
 from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
@@ -279,14 +279,13 @@ def fill_context(
     formatter = create_row_formatter(scope, now)
     query = address.query()
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
+    vdn_id = scope.vdn.pk
     context.page.fill(
         found.rows,
         formatter,
         total=found.total,
         get_id=lambda row: f"r-{row.appoint_id}" if row.appoint_id else "",
-        get_url=lambda row: with_query(
-            get_reservation_url("reservation", scope.vdn.pk, row.appoint_id), row_query
-        ),
+        get_url=lambda row: get_reservation_url("reservation", vdn_id, row.appoint_id, row_query),
         get_attributes=_create_attributes(formatter, facts),
     )
     if facts is not None and facts.changed:
@@ -370,7 +369,7 @@ def _create_attributes(
     def build(row: Reservation) -> tuple[tuple[str, str], ...]:
         return (
             ("data-appoint-id", row.appoint_id or ""),
-            ("data-state", formatter.get_status(row).state.value),
+            ("data-state", str(formatter.get_status(row).state)),
         )
 
     if facts is None or facts.seen is None:
@@ -409,7 +408,7 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
         pager = replace(pager, text=text % shown, items=[])
     elif page * address.size > DEEPEST_OFFSET:
         kept = {1, pager.pages, page}
-        items = [each for each in pager.items if each["gap"] or int(each["number"]) in kept]
+        items = [each for each in pager.items if not each.number or each.number in kept]
         pager = replace(pager, items=items)
     context.page.pager = pager
 

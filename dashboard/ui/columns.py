@@ -6,8 +6,8 @@ A cell holds ready texts, and the template only lays them out. Facts that all ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
@@ -86,7 +86,8 @@ class Column(Generic[R, F]):
 
     `key` names it in addresses. `css` is its width class. `exports` are the columns it becomes in a
     file, by default one with the cell's texts; () for none. `sort` is an expression for `order_by`
-    where the source can sort. Without `permission` the column is left out.
+    where the source can sort. Without `permission` the column is left out. `reads` is all of a row
+    that its cell is made of, where that is the same in many rows: those share one cell.
     """
 
     key: str
@@ -97,6 +98,31 @@ class Column(Generic[R, F]):
     sort: str = ""
     permission: Permission | None = None
     hideable: bool = True
+    reads: Callable[[R], Hashable] | None = None
+    _headings: dict[str | None, str] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def get_heading(self, language: str | None) -> str:
+        """Return the heading in the language in force, which is given to translate it once."""
+        text = self._headings.get(language)
+        if text is None:
+            text = self._headings[language] = str(self.heading)
+        return text
+
+    def build_cells(self, rows: Sequence[R], formatter: F) -> list[Cell]:
+        """Build the cell of each row of a page."""
+        build, reads = self.cell, self.reads
+        if reads is None:
+            return [build(row, formatter) for row in rows]
+        built: dict[Hashable, Cell] = {}
+        cells = []
+        for row, read in zip(rows, map(reads, rows), strict=True):
+            cell = built.get(read)
+            if cell is None:
+                cell = built[read] = build(row, formatter)
+            cells.append(cell)
+        return cells
 
     def list_exports(self) -> tuple[ExportColumn[R, F], ...]:
         """List the columns of a file."""

@@ -143,7 +143,8 @@ def _get_fragment_key(request: ReaderRequest, scope: Scope) -> str:
     question = (
         request.get_full_path(),
         *(vdn.pk, vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace_seconds),
-        *(sorted(scope.permissions), scope.agent_account, str(scope.zone), get_language()),
+        *(sorted(map(str, scope.permissions)), scope.agent_account, str(scope.zone)),
+        get_language(),
         int(time.time()) // _MINUTE,
     )
     return f"fragment:{hash_key(repr(question))}"

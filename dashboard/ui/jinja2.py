@@ -1,30 +1,66 @@
-"""Jinja2 environment of list templates in `templates/jinja2`; see docs/adr/0017."""
+"""Jinja2 environment of list templates in `templates/jinja2`; see docs/adr/0017.
+
+Templates are compiled once for each language, with their texts and icons in place: to look them up
+would cost a list some hundred calls. Catalogs do not change while a process runs.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, Final
 
 from django.template import engines
 from django.template.backends.jinja2 import Jinja2
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
-from jinja2 import Environment, Template
-from markupsafe import Markup
+from jinja2 import Environment, Template, nodes
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup, escape
+
+_LANGUAGES: Final = 16
+
+
+class LanguageEnvironment(Environment):
+    """An environment whose templates are translated as they are compiled.
+
+    Templates must be got while its language is in force: `_get_template`.
+    """
+
+    fixed = False
+    """True where the language is."""
+
+    def _generate(self, source: nodes.Template, *args: Any, **options: Any) -> str:
+        """Compile a template; Jinja2's hook for that."""
+        if self.fixed:
+            source = _ConstantFolder().visit(source)
+        return super()._generate(source, *args, **options)
+
+
+class _ConstantFolder(NodeTransformer):
+    """Replaces `_("text")` and `icon("name")` by their markup."""
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Expr:  # noqa: N802 - Jinja2's name
+        """Return the markup of a call with one text and nothing else."""
+        self.generic_visit(node)
+        name = node.node.name if isinstance(node.node, nodes.Name) else ""
+        if name not in _FOLDED or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            return node
+        if len(node.args) != 1 or not isinstance(text := node.args[0], nodes.Const):
+            return node
+        return nodes.Const(_FOLDED[name](text.value), lineno=node.lineno)
 
 
 def create_environment(**options: Any) -> Environment:
     """Create the environment: escaping is automatic, texts are translated by Django."""
-    environment = Environment(  # noqa: S701 - Django's backend switches autoescape on
-        **options, extensions=["jinja2.ext.i18n"], trim_blocks=False
-    )
+    environment = LanguageEnvironment(**options, extensions=["jinja2.ext.i18n"], trim_blocks=False)
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         gettext, ngettext, newstyle=True
     )
     environment.globals.update(
         {
-            "_": _translate,
+            "_": lambda text, **values: _translate(get_language(), text, **values),
             "icon": _icon,
             "include_html": _include_html,
         }
@@ -34,25 +70,40 @@ def create_environment(**options: Any) -> Environment:
 
 def render_fragment(template: str, **context: Any) -> SafeString:
     """Render a Jinja2 template, whose values are escaped unless they are markup already."""
-    return mark_safe(_get_template(template).render(context))  # noqa: S308 - escaped there
+    found = _get_template(template, get_language())
+    return mark_safe(found.render(context))  # noqa: S308 - escaped there
 
 
-@lru_cache(maxsize=100)
-def _get_template(name: str) -> Template:
+@lru_cache(maxsize=100 * _LANGUAGES)
+def _get_template(name: str, language: str | None) -> Template:
+    """Return the template in the language in force."""
+    template = _get_environment(language).get_template(name)
+    # Jinja2 chains its names and ours, and goes through the chain for every template that it shows.
+    template.globals = dict(template.globals)
+    return template
+
+
+@lru_cache(maxsize=_LANGUAGES)
+def _get_environment(language: str | None) -> Environment:
     engine = engines["jinja2"]
     assert isinstance(engine, Jinja2)  # noqa: S101
-    return engine.env.get_template(name)
+    environment: Any = engine.env.overlay()
+    environment.fixed = True
+    environment.globals = {**environment.globals, "_": partial(_translate, language)}
+    return environment  # type: ignore[no-any-return]
 
 
-def _translate(text: str, **values: Any) -> Markup:
+def _translate(language: str | None, text: str, **values: Any) -> Markup:
     """Translate a text of a template and put values into its `%(name)s`, escaped."""
-    translated = _find_translation(get_language(), text)
-    return translated % values if values else translated
+    translated = _find_translation(language, text)
+    if not values:
+        return translated
+    escaped = {name: escape(value) for name, value in values.items()}
+    return Markup(str(translated) % escaped)  # noqa: S704 - escaped here
 
 
 @lru_cache(maxsize=2000)
 def _find_translation(_language: str | None, text: str) -> Markup:
-    # Django's own look-up costs a list some hundred calls; catalogs do not change while it runs.
     return Markup(gettext(text))  # noqa: S704 - ours
 
 
@@ -64,3 +115,9 @@ def _icon(name: str) -> Markup:
 def _include_html(template: str, **context: Any) -> Markup:
     """Include what few fragments show, and other pages as well, from Django's templates."""
     return Markup(render_to_string(template, context))  # noqa: S704 - escaped there
+
+
+_FOLDED: Final[dict[str, Callable[[str], Markup]]] = {
+    "_": lambda text: _find_translation(get_language(), text),
+    "icon": _icon,
+}

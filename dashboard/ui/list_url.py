@@ -157,12 +157,15 @@ def _encode_filters(filters: tuple[tuple[str, str], ...]) -> str:
     return _encode(list(filters))
 
 
-def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
+def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None, query: str = "") -> str:
     """Return the address `name` of a reservation; "" for an ID that a path cannot hold."""
+    if appoint_id and appoint_id.isascii() and appoint_id.isalnum():
+        before, after = _split_reservation_url(name, vdn_id)
+        return f"{before}{appoint_id}{after}?{query}" if query else f"{before}{appoint_id}{after}"
     if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
         return ""
     before, after = _split_reservation_url(name, vdn_id)
-    return f"{before}{quote(appoint_id, safe=_PATH_SAFE)}{after}"
+    return with_query(f"{before}{quote(appoint_id, safe=_PATH_SAFE)}{after}", query)
 
 
 @cache

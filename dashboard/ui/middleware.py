@@ -99,14 +99,11 @@ class PolicyMiddleware(CSPMiddleware):
         super().__init__(get_response)
         self._policy = build_policy()
 
-    def process_response(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - the signature of the middleware
-        response: HttpResponseBase,
-    ) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Add the header."""
+        response: Any = self.get_response(request)
         response.headers.setdefault(HEADER, self._policy)
-        return response
+        return response  # type: ignore[no-any-return]
 
 
 class NoStoreMiddleware:
@@ -238,7 +235,7 @@ class ReaderMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.scope = None  # type: ignore[attr-defined]
         timezone.deactivate()
-        with audit.use_address(get_adapter(request).get_client_ip(request)):
+        with audit.use_address(lambda: get_adapter(request).get_client_ip(request)):
             return self.get_response(request)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.ui.jinja2 import render_fragment
@@ -18,6 +20,23 @@ SIZES: Final = (10, 25, 50, 100)
 _NEIGHBOURS: Final = 1
 
 
+class PageLink(NamedTuple):
+    """A link to a page; number 0 is the gap between two that are no neighbours."""
+
+    number: int
+    text: str = ""
+    url: str = ""
+    current: bool = False
+
+
+class SizeLink(NamedTuple):
+    """A link to the first of pages of another size."""
+
+    size: int
+    url: str
+    current: bool
+
+
 @dataclass(frozen=True)
 class Pager:
     """Context of `components/pager.jinja`; an address is "" if there is no such page."""
@@ -25,11 +44,11 @@ class Pager:
     text: str
     page: int
     pages: int
-    items: list[dict[str, Any]]
+    items: list[PageLink]
     prev_url: str
     next_url: str
     first_url: str
-    sizes: list[dict[str, Any]]
+    sizes: list[SizeLink]
     goto_action: str
     goto_hidden: list[tuple[str, str]]
 
@@ -46,26 +65,26 @@ def explain_empty(*, past: bool, filtered: bool) -> str:
 
 def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
     """Build the pager of a list of `total` rows with `shown` rows on the page of `address`."""
-    page, size = address.page, address.size
+    page, size, language = address.page, address.size, get_language()
     pages = min(max(1, -(-total // size)), MAX_PAGE)
     first_row = (page - 1) * size + 1
     return Pager(
         text=_("%(first)s–%(last)s of %(total)s")
         % {
-            "first": format_count(first_row),
-            "last": format_count(first_row + shown - 1),
-            "total": format_count(total),
+            "first": _format_count(language, first_row),
+            "last": _format_count(language, first_row + shown - 1),
+            "total": _format_count(language, total),
         }
         if shown
         else "",
         page=page,
         pages=pages,
-        items=_list_items(address, pages),
+        items=_list_items(address, pages, language),
         prev_url=address.at(page=min(page - 1, pages)) if page > 1 else "",
         next_url=address.at(page=page + 1) if page < pages else "",
         first_url=address.at(page=1) if page > 1 else "",
         sizes=[
-            {"size": each, "url": address.at(page=1, size=each), "current": each == size}
+            SizeLink(each, address.at(page=1, size=each), each == size)
             for each in sorted({*SIZES, size})
             if each <= get_isales_settings().max_page_size
         ],
@@ -79,27 +98,25 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
     )
 
 
-def _list_items(address: ListUrl, pages: int) -> list[dict[str, Any]]:
+def _list_items(address: ListUrl, pages: int, language: str | None) -> list[PageLink]:
     near = range(address.page - _NEIGHBOURS, address.page + _NEIGHBOURS + 1)
     wanted = sorted({1, pages, *(page for page in near if 1 <= page <= pages)})
-    items: list[dict[str, Any]] = []
+    items: list[PageLink] = []
     before = 0
     for page in wanted:
         if page - before > 1:
-            items.append({"gap": True})
-        items.append(
-            {
-                "gap": False,
-                "page": format_count(page),
-                "number": str(page),
-                "url": address.at(page=page),
-                "current": page == address.page,
-            }
-        )
+            items.append(PageLink(0))
+        text = _format_count(language, page)
+        items.append(PageLink(page, text, address.at(page=page), page == address.page))
         before = page
     return items
 
 
 def format_count(number: int) -> str:
     """Format a number with the separators of the reader's language."""
+    return _format_count(get_language(), number)
+
+
+@lru_cache(maxsize=4096)
+def _format_count(_language: str | None, number: int) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)

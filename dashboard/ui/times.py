@@ -18,7 +18,9 @@ from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
 _QUARTER: Final = 900
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_NO_TIME, _ONE_SECOND, _ONE_MINUTE = timedelta(), timedelta(seconds=1), timedelta(minutes=1)
+# In minutes.
+_HOUR, _DAY = 60, 1440
 
 
 class TimeFormatter:
@@ -27,9 +29,11 @@ class TimeFormatter:
     def __init__(self, now: datetime, zone: tzinfo | None = None) -> None:
         self.now = now
         self.zone = zone or timezone.get_current_timezone()
-        self._days: dict[date, str] = {}
         self.today = now.astimezone(self.zone).date()
-        texts = _translate_texts(get_language())
+        # What stands before a clock time of the day.
+        self._days = {self.today: ""}
+        self._language = get_language()
+        texts = _translate_texts(self._language)
         self._in, self._ago, self._late = texts.ahead, texts.ago, texts.late
         self._now, self._just_late = texts.now, texts.just_late
         self._seconds_ago, self._just_now = texts.seconds_ago, texts.just_now
@@ -50,9 +54,12 @@ class TimeFormatter:
         """`14:12` today, `15 May 14:12` on another day."""
         if moment is None:
             return ""
-        local, suffix = self.local(moment), self._get_offset(moment)[1]
-        clock = f"{local.hour:02}:{local.minute:02}{suffix}"
-        return clock if local.date() == self.today else f"{self._format_day(local.date())} {clock}"
+        offset, suffix = _find_offset(self.zone, int(moment.timestamp()) // _QUARTER)
+        local = moment.astimezone(UTC) + offset
+        day = self._days.get(local.date())
+        if day is None:
+            day = self._format_day(local.date())
+        return f"{day}{local.hour:02}:{local.minute:02}{suffix}"
 
     def time_of_day(self, moment: datetime) -> str:
         """`14:12`, whatever the day."""
@@ -70,8 +77,7 @@ class TimeFormatter:
     def clock(self, moment: datetime) -> str:
         """`14:03:22`, with the day before it when that is not today."""
         local, suffix = self.local(moment), self._get_offset(moment)[1]
-        clock = f"{local:%H:%M:%S}{suffix}"
-        return clock if local.date() == self.today else f"{self._format_day(local.date())} {clock}"
+        return f"{self._format_day(local.date())}{local:%H:%M:%S}{suffix}"
 
     def stamp(self, moment: datetime) -> str:
         """`2025-05-15 14:12:43`, as files hold it."""
@@ -85,38 +91,29 @@ class TimeFormatter:
 
     def ahead(self, left: timedelta) -> str:
         """`in 9 min`."""
-        return self._format_span(left, self._in, self._now)
+        return _format_span(left // _ONE_MINUTE, self._in, self._now)
 
     def behind(self, gone: timedelta) -> str:
         """`43 min ago`; within the first minute in seconds."""
-        if 1 <= (seconds := int(gone.total_seconds())) < _MINUTE:
-            return self._seconds_ago % seconds
-        return self._format_span(gone, self._ago, self._just_now)
+        if _ONE_SECOND <= gone < _ONE_MINUTE:
+            return self._seconds_ago % (gone // _ONE_SECOND)
+        return _format_span(gone // _ONE_MINUTE, self._ago, self._just_now)
 
     def late(self, gone: timedelta) -> str:
         """`18 min late`."""
-        return self._format_span(gone, self._late, self._just_late)
+        return _format_span(gone // _ONE_MINUTE, self._late, self._just_late)
 
     def relative(self, moment: datetime) -> str:
         """`in 9 min` or `43 min ago`."""
         left = moment - self.now
-        return self.ahead(left) if left >= timedelta(0) else self.behind(-left)
-
-    @staticmethod
-    def _format_span(span: timedelta, formats: tuple[str, str, str], none: str) -> str:
-        seconds = int(span.total_seconds())
-        if seconds < _MINUTE:
-            return none
-        if seconds < _HOUR:
-            return formats[0] % (seconds // _MINUTE)
-        if seconds < 2 * _DAY:
-            return formats[1] % (seconds // _HOUR)
-        return formats[2] % (seconds // _DAY)
+        if left >= _NO_TIME:
+            return _format_span(left // _ONE_MINUTE, self._in, self._now)
+        return self.behind(-left)
 
     def _format_day(self, day: date) -> str:
         text = self._days.get(day)
         if text is None:
-            text = _format_date(get_language(), day, day.year != self.today.year)
+            text = f"{_format_date(self._language, day, day.year != self.today.year)} "
             self._days[day] = text
         return text
 
@@ -145,6 +142,18 @@ def _translate_texts(_language: str | None) -> _Texts:
         seconds_ago=_("%d s ago"),
         just_now=_("just now"),
     )
+
+
+@lru_cache(maxsize=10_000)
+def _format_span(minutes: int, formats: tuple[str, str, str], none: str) -> str:
+    """Format whole minutes by the formats of minutes, hours and days; `none` for less than one."""
+    if minutes < 1:
+        return none
+    if minutes < _HOUR:
+        return formats[0] % minutes
+    if minutes < 2 * _DAY:
+        return formats[1] % (minutes // _HOUR)
+    return formats[2] % (minutes // _DAY)
 
 
 @lru_cache(maxsize=2000)

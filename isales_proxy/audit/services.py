@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import sha256
@@ -20,13 +20,13 @@ _LONGEST_SUBJECT: Final = 120
 _LONGEST_REASON: Final = 300
 _LONGEST_ADDRESS: Final = 64
 
-_address: ContextVar[str] = ContextVar("callboard_audit_address", default="")
+_address: ContextVar[Callable[[], str]] = ContextVar("callboard_audit_address", default=str)
 
 
 @contextmanager
-def use_address(address: str) -> Iterator[None]:
-    """Attribute what is recorded inside the block to this network address."""
-    token = _address.set(address[:_LONGEST_ADDRESS])
+def use_address(find_address: Callable[[], str]) -> Iterator[None]:
+    """Attribute what is recorded inside the block to this network address, looked up for that."""
+    token = _address.set(find_address)
     try:
         yield
     finally:
@@ -35,7 +35,7 @@ def use_address(address: str) -> Iterator[None]:
 
 def current_address() -> str:
     """Return the network address that is recorded at present; "" where there is none."""
-    return _address.get()
+    return _address.get()()[:_LONGEST_ADDRESS]
 
 
 def record(
@@ -65,7 +65,7 @@ def record(
         action=action,
         actor_id=actor_id,
         actor=event_data.clean_line(actor, _LONGEST_ACTOR),
-        address=_address.get(),
+        address=current_address(),
         vdn_id=by.vdn.pk if isinstance(by, Scope) and vdn_id is None else vdn_id,
         subject=event_data.clean_line(
             event_data.clean_subject(str(subject), number), _LONGEST_SUBJECT

@@ -229,7 +229,8 @@ class Client:
             for row in rows:
                 item, found = parse(row)
                 items.append(item)
-                drift.update(dict.fromkeys(found))
+                if found:
+                    drift.update(dict.fromkeys(found))
         except BadAnswer as error:
             error.operation, error.request_id = operation.name, request_id
             raise

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from .errors import BadAnswer
 from .ie_data import IeData, parse_ie_data
 from .redaction import field_name
 from .values import (
+    EPOCH,
+    MOMENTS,
     Code,
     Data,
     Flag,
@@ -29,7 +32,6 @@ from .values import (
     Numbers,
     Text,
     plain,
-    read_moment,
     read_text,
     storable,
 )
@@ -235,22 +237,25 @@ def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
     get = row.get
     for theirs, ours in _TEXTS:
         value = get(theirs)
-        if type(value) is str:
-            if len(value) > _SHORT:
-                return None
-            found = _read_short_text(value)
-            if found is None and value:
-                return None
-            values[ours] = found
-        elif value is not None:
+        if not value and (value is None or type(value) is str):
+            continue
+        if type(value) is not str:
             return None
+        if len(value) > _SHORT:
+            found = read_text(value)
+        elif value.isascii() and value.isprintable():
+            found = value.strip()
+        else:
+            found = _read_short_text(value)
+        if not found:
+            return None
+        values[ours] = found
     for theirs, ours in _MOMENTS:
         value = get(theirs)
         if type(value) is int:
-            moment = read_moment(value)
-            if moment is None:
+            if value not in MOMENTS:
                 return None
-            values[ours] = moment
+            values[ours] = EPOCH + timedelta(milliseconds=value)
         elif value is not None:
             return None
     for theirs, ours in _FLAGS:

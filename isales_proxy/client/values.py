@@ -13,9 +13,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MOMENT = datetime(1971, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = datetime(9998, 12, 31, tzinfo=UTC)
+MOMENTS = range(
+    (_FIRST_MOMENT - EPOCH) // timedelta(milliseconds=1),
+    (_LAST_MOMENT - EPOCH) // timedelta(milliseconds=1) + 1,
+)
+"""The milliseconds since 1970 that are read as a time."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?")
 _BETWEEN_NUMBERS = re.compile(r"[,;|，；、\r\n\t]")
 _MAX_TEXT = 10_000
@@ -66,7 +71,7 @@ def read_moment(value: object) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        moment = _EPOCH + timedelta(milliseconds=value)
+        moment = EPOCH + timedelta(milliseconds=value)
     except (OverflowError, ValueError):
         return None
     return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None

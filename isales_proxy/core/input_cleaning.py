@@ -60,12 +60,15 @@ class CleanedJson:
 
 
 def _clean_form_data(form: Any) -> Any:
+    data = form.data
+    if isinstance(data, QueryDict) and all("".join(values).isascii() for _, values in data.lists()):
+        # As an address nearly always is: cleaning would change nothing.
+        return data
     fields = {form.add_prefix(name): field for name, field in form.fields.items()}
     unchanged = {
         name for name, field in fields.items() if isinstance(field.widget, forms.PasswordInput)
     }
     prose = {name for name, field in fields.items() if isinstance(field, ProseField)}
-    data = form.data
     if isinstance(data, QueryDict):
         cleaned = data.copy()
         for name, values in data.lists():

@@ -68,9 +68,11 @@ class ObjectCache(LocMemCache):
     ) -> list[Any]:
         """Store the values; return the keys that failed: none."""
         ends = self.get_backend_timeout(timeout)
+        # As Django makes a key, whose end is ours.
+        begin = self.make_key("", version)
         with self._lock:
             for key, value in data.items():
-                name = self.make_key(key, version)
+                name = f"{begin}{key}"
                 if name not in self._cache and len(self._cache) >= self._max_entries:
                     self._cull()
                 self._cache[name] = value

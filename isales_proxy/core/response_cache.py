@@ -9,7 +9,7 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,8 +34,16 @@ _STILL_UNDER_WAY: Final = "An identical question is still under way."
 
 def hash_key(text: str) -> str:
     """`text` as part of a cache key: keys are seen by operators, and questions hold numbers."""
+    return hash_keys((text,))[0]
+
+
+def hash_keys(texts: Iterable[str]) -> list[str]:
+    """Each of these texts as `hash_key` gives it."""
     secret = _hash_secret(settings.SECRET_KEY)
-    return hashlib.blake2b(text.encode("utf-8", "replace"), key=secret, digest_size=20).hexdigest()
+    return [
+        hashlib.blake2b(text.encode("utf-8", "replace"), key=secret, digest_size=20).hexdigest()
+        for text in texts
+    ]
 
 
 @lru_cache(maxsize=8)

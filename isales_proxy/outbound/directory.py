@@ -38,8 +38,8 @@ class Names:
 def remember_names(*, scope: Scope, rows: Iterable[Reservation]) -> None:
     """Remember the names in rows that this person may see; write only if one is new."""
     known, rows = _get_names(scope), tuple(rows)
-    agents = _find_new(known.agents, ((row.user_account, row.user_name) for row in rows))
-    tasks = _find_new(known.tasks, ((row.task_id, row.task_name) for row in rows))
+    agents = _find_new(known.agents, [(row.user_account, row.user_name) for row in rows])
+    tasks = _find_new(known.tasks, [(row.task_id, row.task_name) for row in rows])
     if not agents and not tasks:
         return
     merged = Names(_merge(known.agents, agents), _merge(known.tasks, tasks))

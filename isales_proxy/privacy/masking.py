@@ -8,7 +8,7 @@ row's own numbers are masked as well, however short.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -83,8 +83,10 @@ def mask_code(code: str, own: OwnNumbers = ()) -> str:
     if code.isascii() and len(code) < _FEWEST_OF_A_PART:
         return code
     if code.isascii() and code.isdigit() and len(code) <= number_rules.MOST_IN_A_CODE:
-        hidden = any(each in code or code in each for each in own)
-        return _mask_runs(code, own) if hidden else code
+        for each in own:
+            if each in code or code in each:
+                return _mask_runs(code, own)
+        return code
     numerals = number_rules.list_numerals(code)
     if len(numerals) > number_rules.MOST_IN_A_CODE or (
         len(numerals) >= _FEWEST_OF_A_PART and _reveals_own(numerals, own)
@@ -135,11 +137,19 @@ def mask_reservation(row: R) -> R:
 
     The fields that a subclass adds hold no texts and stay.
     """
-    own = get_own_numbers((row.called_no, row.caller_no))
     masked = row.__dict__.copy()
-    for name, mask in _MASKED_FIELDS:
-        if value := masked[name]:
-            masked[name] = mask(value, own)
+    own = get_own_numbers((masked["called_no"], masked["caller_no"]))
+    for name in _NUMBERS:
+        if number := masked[name]:
+            masked[name] = mask_number(number)
+    for name in _CODES:
+        code = masked[name]
+        if code and (len(code) >= _FEWEST_OF_A_PART or not code.isascii()):
+            masked[name] = mask_code(code, own)
+    for name in _TEXTS:
+        text = masked[name]
+        if text and (len(text) > _SHORT or _count_numerals(text) >= _FEWEST_OF_AN_OWN):
+            masked[name] = mask_text(text, own)
     return create_reservation(type(row), masked)
 
 
@@ -191,8 +201,13 @@ def replace_numbers(text: str, is_wanted: Callable[[str], bool]) -> str:
 
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:
     """Return the digits of a row's numbers, without those too short to mask by."""
-    found = (get_digits(str(each or "")) for each in numbers)
-    return tuple(digits for digits in found if len(digits) >= _FEWEST_OF_AN_OWN)
+    return tuple(
+        [
+            digits
+            for each in numbers
+            if each and len(digits := get_digits(str(each))) >= _FEWEST_OF_AN_OWN
+        ]
+    )
 
 
 @lru_cache(maxsize=8)
@@ -205,15 +220,9 @@ def _compile_number_in_bytes(digits: str) -> re.Pattern[bytes]:
     return re.compile(rf"(?<!\d){_BETWEEN.join(digits)}(?!\d)".encode("ascii"))
 
 
-_MASK_BY_CONTENT: Final[Mapping[Content, Callable[[str, OwnNumbers], str]]] = {
-    Content.NUMBER: lambda found, _own: mask_number(found),
-    Content.TEXT: mask_text,
-    Content.CODE: mask_code,
-}
-_MASKED_FIELDS: Final = tuple(
-    (field.name, _MASK_BY_CONTENT[field.holds])
-    for field in RESERVATION
-    if field.holds in _MASK_BY_CONTENT
+_NUMBERS, _CODES, _TEXTS = (
+    tuple(field.name for field in RESERVATION if field.holds is content)
+    for content in (Content.NUMBER, Content.CODE, Content.TEXT)
 )
 
 

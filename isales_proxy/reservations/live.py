@@ -28,7 +28,13 @@ from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.redis_cache import ForgivingRedisCache
-from isales_proxy.core.response_cache import AWAY, CachedResponse, ResponseCache, hash_key
+from isales_proxy.core.response_cache import (
+    AWAY,
+    CachedResponse,
+    ResponseCache,
+    hash_key,
+    hash_keys,
+)
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror import forgetting
 from isales_proxy.outbound import directory
@@ -66,7 +72,8 @@ class FoundReservation:
     error: ISalesError | None = None
 
 
-_stored: dict[str, FoundReservation] = {}
+# By VDN and ID.
+_stored: dict[tuple[int, str], FoundReservation] = {}
 _lock = threading.Lock()
 
 
@@ -310,20 +317,24 @@ def _drop_forgotten(scope: Scope, page: Page[Reservation]) -> Page[Reservation]:
 
 def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
     """Store each row by its ID, unless this process stored the very same one just before."""
+    as_of, vdn_id = response.as_of, scope.vdn.pk
     new = {}
     for row in response.value.items:
-        if row.appoint_id:
-            key = _get_row_key(scope, row.appoint_id)
-            last = _stored.get(key)
+        if ident := row.appoint_id:
+            last = _stored.get((vdn_id, ident))
             if (
                 last is None
-                or not timedelta() <= response.as_of - last.as_of < _STORED_AGAIN
+                or not timedelta() <= as_of - last.as_of < _STORED_AGAIN
                 or last.row.__dict__ != row.__dict__
             ):
-                new[key] = FoundReservation(row, response.as_of)
+                new[vdn_id, ident] = FoundReservation(row, as_of)
     if not new:
         return
-    caches["rows"].set_many(new, KEEP_SECONDS)
+    keys = hash_keys([ident for _vdn_id, ident in new])
+    caches["rows"].set_many(
+        {f"{vdn_id}:{key}": found for key, found in zip(keys, new.values(), strict=True)},
+        KEEP_SECONDS,
+    )
     with _lock:
         if len(_stored) + len(new) > _MOST_STORED:
             _stored.clear()

@@ -22,7 +22,7 @@ LIST = "/admin/isales_proxy/auditevent/"
 @pytest.fixture
 def event(people: Any) -> AuditEvent:
     scope = access.enter(user=people["admin"], vdn_id=88)
-    with audit.use_address("192.0.2.7"):
+    with audit.use_address(lambda: "192.0.2.7"):
         return audit.record(AuditAction.VENDOR_EXAMINED, by=scope, subject="all", calls=3)
 
 

@@ -94,7 +94,7 @@ def test_of_events_without_a_vdn_those_about_its_people(
 
 def test_list_is_filtered(auditor: Client, people: dict[str, User]) -> None:
     scope = access.enter(user=people["supervisor"], vdn_id=88)
-    with audit.use_address("192.0.2.77"):
+    with audit.use_address(lambda: "192.0.2.77"):
         first = record(AuditAction.NUMBER_VIEWED, by=scope, subject="1747", number=NUMBER)
     second = record(AuditAction.CALL_DATA_ASKED, by=people["admin"], subject="1106025109",
                     reason="Kampagne 外呼", unique_id="u-77")  # fmt: skip
