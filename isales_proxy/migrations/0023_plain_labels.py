@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('isales_proxy', '0020_query_type_index'),
+        ('isales_proxy', '0022_fill_mirror_counts'),
     ]
 
     operations = [
