@@ -341,8 +341,8 @@ class Reservations(PersonalView):
         # A page that was read again and is the same is not sent again.
         kept = {name: value for name, value in page.items() if name not in _PASSING}
         answer = respond_unless_known(request, Response(page), f'W/"{hash_body(kept)}"')
-        if found.as_of is not None:
-            answer["X-As-Of"] = found.as_of.isoformat()
+        if page["as_of"] is not None:
+            answer["X-As-Of"] = page["as_of"]
         return answer
 
 

@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from isales_proxy.simulator import Simulator
+from tests.support.mirror import mirror_rows
+from tests.support.mirror_lists import make_rows
 
 LIST = "/vdn/88/reservations/"
 MOST_QUERIES = 2
 # Counted with a whole vendor call: 5,430 and 1,230. It was 80,000 once.
 MOST_CALLS = 5_700
+# Of the complete list: 14,000.
+MOST_MIRROR_CALLS = 15_500
 MOST_CALLS_UNCHANGED = 1_300
 
 
@@ -26,8 +31,9 @@ def supervisor(vendor: Simulator, as_role: Any, settings: Any) -> Client:
     return client
 
 
-def fetch(client: Client, **headers: str) -> Any:
-    return client.get(LIST, {"size": 50}, headers={"HX-Request": "true", **headers})
+def fetch(client: Client, tab: str = "", **headers: str) -> Any:
+    question = {"size": "50"} | ({"tab": tab} if tab else {})
+    return client.get(LIST, question, headers={"HX-Request": "true", **headers})
 
 
 def count_calls(work: Callable[[], Any]) -> int:
@@ -54,6 +60,13 @@ def test_fragment_of_fifty_rows_costs_bounded_work(
     with django_assert_max_num_queries(MOST_QUERIES):
         assert fetch(supervisor).content.count(b"data-appoint-id") == 50
     assert count_calls(lambda: fetch(supervisor)) < MOST_CALLS
+
+
+def test_fragment_of_the_mirror_costs_bounded_work(clock: Any, supervisor: Client) -> None:
+    mirror_rows(88, make_rows(51, 400, timezone.now()))
+    fetch(supervisor, tab="all")
+    assert fetch(supervisor, tab="all").content.count(b"data-appoint-id") == 50
+    assert count_calls(lambda: fetch(supervisor, tab="all")) < MOST_MIRROR_CALLS
 
 
 def test_unchanged_list_is_answered_by_304_without_rendering(
