@@ -17,7 +17,7 @@ from isales_proxy.privacy.phone_numbers import get_digits
 
 
 class Erasure(Enum):
-    """What becomes of a field that holds the number."""
+    """Treatment of a field that holds the number."""
 
     NUMBER = auto()
     """It is emptied where its digits are the number's."""

@@ -1,4 +1,4 @@
-"""What a refused request leaves in the log: one line, no traceback, nothing at level error."""
+"""A refused request leaves one line in the log: no traceback, nothing at level error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REFUSED: list[tuple[int, Callable[[Client], Any]]] = [
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the product's own handler writes."""
+    """Everything that the product's own handler writes."""
     (handler,) = (
         each
         for each in logging.getLogger().handlers
