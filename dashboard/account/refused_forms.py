@@ -1,4 +1,4 @@
-"""Refused forms of the sign-in: a POST is answered by 303, and its page says what was wrong.
+"""Refused forms of secrets: a POST is answered by 303, and its page says what was wrong.
 
 A page of the browser's history that answers a POST cannot be gone back to. What the page needs goes
 along in a signed cookie, since whoever is not logged in yet should leave no session behind; no
@@ -23,6 +23,7 @@ _PAGES: Final = frozenset(
     {
         "account_login", "account_change_password", "account_reauthenticate", "mfa_authenticate",
         "mfa_reauthenticate", "mfa_activate_totp", "mfa_add_webauthn", "mfa_edit_webauthn",
+        "admin:auth_user_password_change",
     }
 )  # fmt: skip
 # The forms of those pages, by their names in the templates.

@@ -137,6 +137,19 @@ def test_a_half_filled_person_is_kept_when_the_page_is_left(
     assert not User.objects.filter(username="half").exists()
 
 
+def test_a_refused_password_for_somebody_stands_at_an_address(
+    admin: Client, people: dict[str, User]
+) -> None:
+    address = f"/admin/isales_proxy/user/{people['agent'].pk}/password/"
+    wrong = {"password1": SECRET, "password2": "another", "usable_password": "true"}
+    answer = admin.post(address, filled(admin, address, wrong))
+    assert (answer.status_code, answer.headers["Location"]) == (303, address)
+    told, again = (text_of(admin.get(address)) for _ in range(2))
+    assert "password fields didn’t match" in told
+    assert "password fields didn’t match" not in again
+    assert SECRET not in told + str(answer.cookies)
+
+
 def test_a_log_in_that_ends_keeps_the_access_right(admin: Client, people: dict[str, User]) -> None:
     address = f"/admin/isales_proxy/access/{Access.objects.get(user=people['agent']).pk}/change/"
     form = filled(admin, address, {"agent_account": "2001"})

@@ -100,6 +100,34 @@ def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
     assert len(sheets) > 1
 
 
+@pytest.mark.parametrize(
+    ("page", "filters"),
+    [
+        ("tasks/?q=survey", "survey"),
+        ("write-backs/?task=1106025109", "1106025109"),
+        ("result-codes/?category=network", "Network"),
+        ("audit/?person=admin", "admin"),
+        ("settings/", ""),
+    ],
+)
+def test_nor_does_any_other_printed_list(sit: Sit, page: str, filters: str) -> None:
+    seat = sit("admin", at=f"/vdn/88/{page}")
+    on_paper(seat)
+    head = seat.page.locator(".print-head")
+    expect(head).to_contain_text("VDN 88 · Support")
+    expect(head).to_contain_text("Asia/Shanghai")
+    if filters:
+        used = seat.page.locator("#filters .form-control").filter(visible=True)
+        expect(used).to_have_count(1)
+        shown = "e => e.selectedOptions ? e.selectedOptions[0].text : e.value"
+        assert used.evaluate(shown) == filters
+    for table in seat.page.locator("main table.rows").all():
+        expect(table.locator("> thead")).to_have_css("display", "table-header-group")
+    assert cut(seat) == []
+    assert seat.page.evaluate(BOXES_THAT_SCROLL) == []
+    assert seat.page.evaluate("document.documentElement.scrollWidth") <= SHEET["width"]
+
+
 def test_an_open_panel_is_printed_alone_and_whole(sit: Sit, vendor: Simulator) -> None:
     seat = sit()
     first = seat.rows().first.get_attribute("data-appoint-id") or ""
