@@ -34,7 +34,7 @@ SEEDS ?= 10000
 FIRST ?= 1000
 soak:
 	@.ci/bootstrap.sh dev
-	@MIRROR_SEEDS=$(SEEDS) MIRROR_FIRST_SEED=$(FIRST) $(BIN)/pytest -n 2 -q tests/mirror/test_schedules.py $(ARGS)
+	@MIRROR_SEEDS=$(SEEDS) MIRROR_FIRST_SEED=$(FIRST) $(BIN)/pytest -n 2 -q -o faulthandler_timeout=0 tests/mirror/test_schedules.py $(ARGS)
 
 lint:
 	@.ci/bootstrap.sh dev

@@ -27,25 +27,26 @@ OPEN_ONE_IN: Final = 20
 # last of them, as in life.
 _COLUMNS: Final = """appoint_id, key, call_type, appoint_time, called_no, timeout, begin_time,
     fail_code, busi_result, create_time, agent_id, task_id, phase, unconfirmed, vdn_id, fingerprint,
-    observed_at, appeared_at, revision, first_revision"""
+    observed_at, appeared_at, revision, first_revision, business_id, number_begin, number_end"""
+_NUMBER: Final = "'138' || (10000000 + n * 7919 % 90000000)"
+_RESULT: Final = """CASE WHEN {is_open} THEN NULL WHEN n % 7 = 0 THEN {results[0]}
+        WHEN n % 1009 = 0 THEN {results[1]} WHEN n % 5 = 0 THEN {results[2]} END"""
 _VALUES: Final = """'a' || n, 'a' || n, CASE WHEN n % 3 = 0 THEN '2' ELSE '1' END,
     CASE WHEN n % 997 = 0 THEN NULL ELSE {due} END,
-    '138' || (10000000 + n * 7919 % 90000000), {false},
+    {number}, {false},
     CASE WHEN {is_open} THEN NULL ELSE {due} END,
     CASE WHEN {is_open} OR n % 25 = 1 THEN NULL WHEN n % 2 = 0 THEN '00000'
         ELSE '006' || (10 + n % 23) END,
-    CASE WHEN {is_open} THEN NULL WHEN n % 7 = 0 THEN 'Sold'
-        WHEN n % 1009 = 0 THEN 'Agent 7 again' WHEN n % 5 = 0 THEN 'Done' END, {noon},
+    {result}, {noon},
     (SELECT min(id) FROM isales_proxy_mirroragent) + n * 31 % {agents},
     (SELECT min(id) FROM isales_proxy_mirrortask) + n * 17 % {tasks},
     CASE WHEN {is_open} THEN 0 WHEN n % 25 = 1 THEN 1 WHEN n % 100 = 3 THEN 9
         WHEN n % 2 = 0 THEN 2 ELSE 3 END,
-    {false}, 88, {blob}, {noon}, {noon}, 1, 1"""
+    {false}, 88, {blob}, {noon}, {noon}, 1, 1, {result_id}, {number_begin}, {number_end}"""
 
 
 def fill(rows: int) -> None:
-    """Fill the empty tables of VDN 88 with `rows` rows by one statement, and count the closed."""
-    from django.apps import apps
+    """Fill the empty tables of VDN 88 with `rows` rows by one statement, and count them."""
     from django.db import connection
 
     from isales_proxy import models
@@ -86,9 +87,26 @@ def fill(rows: int) -> None:
     if on_postgres:
         due = f"timestamptz '{start}+00' + floor({offset}) * interval '1 second'"
         source, numbers = "", f"FROM generate_series(1::bigint, {rows}) AS s(n)"
+    is_open = f"n > {rows - rows // OPEN_ONE_IN}"
+    texts = ("Sold", "Agent 7 again", "Done")
+    results = models.MirrorBusinessResult.objects.bulk_create(
+        models.MirrorBusinessResult(vdn_id=88, digest=text, text=text) for text in texts
+    )
+    # As `pack_digits` does.
+    digits = [f"(CAST(substr({_NUMBER}, {place}, 1) AS INTEGER) + 1)" for place in range(1, 12)]
+    powers = [11**power for power in range(17, 6, -1)]
+    begin, end = (
+        " + ".join(f"{digit} * {power}" for digit, power in zip(each, powers, strict=True))
+        for each in (digits, digits[::-1])
+    )
     values = _VALUES.format(
         due=due,
-        is_open=f"n > {rows - rows // OPEN_ONE_IN}",
+        number=_NUMBER,
+        number_begin=begin,
+        number_end=end,
+        result=_RESULT.format(is_open=is_open, results=[f"'{text}'" for text in texts]),
+        result_id=_RESULT.format(is_open=is_open, results=[each.pk for each in results]),
+        is_open=is_open,
         false="false" if on_postgres else "0",
         blob="'\\x00'::bytea" if on_postgres else "x'00'",
         noon="timestamptz '2026-03-11 12:00:00+00'" if on_postgres else "'2026-03-11 12:00:00'",
@@ -99,10 +117,10 @@ def fill(rows: int) -> None:
         cursor.execute(
             f"INSERT INTO isales_proxy_mirrorrow ({_COLUMNS}) {source} SELECT {values} {numbers}"
         )
-    # Counters, business results and packed numbers, as an upgrade fills them.
+    # As an upgrade counts what is there.
     filling = import_module("isales_proxy.migrations.0022_fill_mirror_counts")
-    with connection.schema_editor() as editor:
-        filling.fill(apps, editor)
+    with connection.cursor() as cursor:
+        filling.count(cursor, connection.vendor)
     if on_postgres:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")

@@ -36,7 +36,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
                 f"UPDATE {_VERSIONS} SET business_id = %s WHERE id = %s",  # noqa: S608
                 [(results[vdn, result], key) for key, vdn, result in batch if result],
             )
-        _count(cursor, _HOURS[connection.vendor])
+        count(cursor, connection.vendor)
 
 
 def _store_results(apps: Any, connection: Any) -> dict[tuple[int, str], int]:
@@ -88,8 +88,8 @@ def _pack_digits(digits: str) -> int:
     return value
 
 
-def _count(cursor: Any, hour: str) -> None:
-    names = "coalesce(agent_id, 0)", "coalesce(task_id, 0)"
+def count(cursor: Any, vendor: str) -> None:
+    hour, names = _HOURS[vendor], ("coalesce(agent_id, 0)", "coalesce(task_id, 0)")
     for counted_by, agent, task, value, condition in (
         ("all", _NONE, _NONE, _NO_VALUE, ""),
         ("names", *names, _NO_VALUE, ""),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
@@ -41,6 +41,11 @@ ROW_FIELDS: Final = (
 FIRST_TIME: Final = datetime(1971, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Bounds of the ranges that are asked for. A row beyond them counts as one without a time."""
+# Every reading begins with it: as a queryset it takes three times as long.
+_LOCKED: Final = """
+    SELECT vdn_id, epoch, revision, revised_at, "column"
+    FROM isales_proxy_mirrorstate WHERE vdn_id = %s {lock}
+"""
 _TICK: Final = timedelta(microseconds=1)
 _MARGIN: Final = timedelta(seconds=1)
 
@@ -129,10 +134,9 @@ def lock_state(vdn_id: int, epoch: int) -> MirrorState | None:
 
     SQLite has locked the whole database already: its transactions are immediate ones.
     """
-    found = MirrorState.objects.select_for_update().only(
-        "epoch", "revision", "revised_at", "column"
-    )
-    state = found.filter(pk=vdn_id).first()
+    lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    found = MirrorState.objects.raw(_LOCKED.format(lock=lock), [vdn_id])
+    state = next(iter(found), None)
     return state if state is not None and state.epoch == epoch else None
 
 

@@ -123,6 +123,11 @@ class Sweeper:
             self._lose()
             return NOT_LEADING
 
+    @property
+    def is_in_round(self) -> bool:
+        """Tell whether a round over everything runs under this leader."""
+        return self._led is not None and self.rounds.log is not None
+
     def close(self) -> None:
         """End leading, so that another one can at once."""
         self._budget.flush()
@@ -144,23 +149,24 @@ class Sweeper:
             self._take_over(epoch)
         if (left := self._paused_until - self.clocks.monotonic()) > 0:
             return min(left, _IDLE)
-        state = MirrorState.objects.get(pk=self.vdn.pk)
         try:
-            return self._work(state)
+            return self._work()
         except ISalesError as error:
             self._fail(error)
         return 0.0
 
-    def _work(self, state: MirrorState) -> float:
+    def _work(self) -> float:
         now = self.clocks.now()
-        if self.rounds.is_wanted(state, now, self.absences.wanted_round):
-            self.rounds.begin(now)
-            self.absences.wanted_round = None
-            return 0.0
-        if self.rounds.needs_facts:
-            self.reader.facts = self.rounds.learn(state, self.reader.facts)
-            self._retiered_at = None
-            return 0.0
+        if self.rounds.log is None or self.rounds.needs_facts:
+            state = MirrorState.objects.get(pk=self.vdn.pk)
+            if self.rounds.is_wanted(state, now, self.absences.wanted_round):
+                self.rounds.begin(now)
+                self.absences.wanted_round = None
+                return 0.0
+            if self.rounds.needs_facts:
+                self.reader.facts = self.rounds.learn(state, self.reader.facts)
+                self._retiered_at = None
+                return 0.0
         self._retier_sometimes()
         leaves = self._list_due(now)
         began, calls, waited = self.clocks.monotonic(), self._calls, self._waited

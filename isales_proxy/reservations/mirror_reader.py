@@ -186,7 +186,8 @@ class MirrorReader:
         query, order = self.query, self.choose_order(total)
         if self.filter.empty:
             return [], set()
-        self._sparse = self.filter.span is None and total <= _MOST_SPARSE
+        is_sorted = self.filter.is_one_value and self.tab not in {Tab.ALL, Tab.TODAY}
+        self._sparse = self.filter.span is None and not is_sorted and total <= _MOST_SPARSE
         if order.key != "due":
             value = None if order.key == _URGENT else self._express(order.key)
             ordered = self._sort(order)

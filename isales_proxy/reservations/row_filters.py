@@ -66,6 +66,11 @@ class Moment:
         return cls(now, scope.vdn.late_grace, *get_days(now, scope.zone, 0, 1))
 
     @property
+    def soon_until(self) -> datetime:
+        """The due time until which an open row may be due soon."""
+        return self.now + SOON + DIALLED_EARLIER
+
+    @property
     def late_before(self) -> datetime:
         """The due time before which an open row is overdue."""
         return self.now - self.late_grace
@@ -107,6 +112,12 @@ class RowFilter:
     counters: Q | None = None
     span: Span | None = None
     empty: bool = False
+
+    @property
+    def is_one_value(self) -> bool:
+        """True if one value of one column limits the rows of a VDN, whose index then sorts them."""
+        limits = [each for each in self.where.children if each != ("vdn", self.vdn_id)]
+        return len(limits) == 1 and not isinstance(limits[0], Q) and "__" not in limits[0][0]
 
     def select(self) -> QuerySet[Any]:
         """Return the rows in no order."""
@@ -433,7 +444,7 @@ def _match_soon(moment: Moment) -> Q:
     latest = moment.now + SOON
     manual = ~Q(call_type=AUTOMATIC) & Q(appoint_time__lte=latest)
     automatic = Q(call_type=AUTOMATIC, appoint_time__gt=moment.now + DIALLED_EARLIER)
-    return Q(appoint_time__gte=moment.late_before, appoint_time__lte=latest + DIALLED_EARLIER) & (
+    return Q(appoint_time__gte=moment.late_before, appoint_time__lte=moment.soon_until) & (
         manual | automatic
     )
 

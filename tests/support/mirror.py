@@ -192,8 +192,11 @@ class SweptVendor:
         began = self.clock.now
         request_whole_round(self.vdn)
         end = self.clock.monotonic + limit
+        works = sweeper or self.sweeper
         while self.clock.monotonic < end:
-            self.clock.advance((sweeper or self.sweeper).step())
+            self.clock.advance(works.step())
+            if works.is_in_round:
+                continue
             state = MirrorState.objects.get(pk=self.vdn.pk)
             ended = state.round_ended_at
             if ended and state.round_began_at and ended > state.round_began_at >= began:
