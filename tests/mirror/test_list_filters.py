@@ -69,7 +69,7 @@ def test_rows_called_without_outcome_are_found_without_a_part(
     text = fetch(as_role("supervisor"), state="called", size=100)
     assert {row["state"] for row in rows_of(text)} == {"called"}
     assert re.search(r'data-tab="all"[^>]* aria-current', text)
-    assert "Called without outcome" in text
+    assert "No outcome" in text
     # Chosen within a part that has none, the way to them is shown.
     empty = fetch(as_role("supervisor"), state="called", tab="open")
     found = re.search(r'href="([^"]*)"[^>]* data-elsewhere>Show (\d+) rows? of all parts', empty)
@@ -121,6 +121,8 @@ def test_filters_offer_the_types_that_occur(vendor: Simulator, as_role: Any) -> 
     assert '<option value="9"' in text
     assert fetch(client, tab="all", status="9").count("data-appoint-id") == 5
     assert "none of the values" in fetch(client, answered=422, type="<>")
+    refused = fetch(client, answered=422, tab="nonsense", type="7")
+    assert '<option value="7" selected' in refused
 
 
 def test_heading_says_why_the_list_is_not_sorted_by_it(
