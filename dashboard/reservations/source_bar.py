@@ -134,8 +134,8 @@ def build_dropped_bar() -> SourceBar:
         headline=_("Live from CC-iSales."),
         texts=[
             _(
-                "This VDN has no complete list at present, which parts and orders need: these are"
-                " all rows, in the order of CC-iSales."
+                "This VDN has no complete list at the moment. Tabs and sorting need it, so all rows"
+                " are shown in the order of CC-iSales."
             )
         ],
     )
@@ -144,7 +144,7 @@ def build_dropped_bar() -> SourceBar:
 def explain_order(scope: Scope, key: str) -> str:
     """Explain why a list is not sorted by a column."""
     if key in HIDDEN_SORTS and not scope.can(Permission.SEE_NUMBERS):
-        return _("The order would tell what is hidden from you, so it cannot be sorted by this.")
+        return _("Not sortable: the order would reveal hidden data.")
     most = format_count(MOST_SORTED)
     return _("More than %(most)s rows can be sorted by their due time only.") % {"most": most}
 

@@ -143,8 +143,8 @@ def test_heading_says_why_the_list_is_not_sorted_by_it(
     assert read_notes("supervisor") == {}
     hidden = read_notes("auditor")
     assert set(hidden) == {"number", "business"}
-    assert "hidden from you" in hidden["number"]
-    assert "hidden from you" in fetch(as_role("auditor"), tab="all", sort="-number")
+    assert "reveal hidden data" in hidden["number"]
+    assert "reveal hidden data" in fetch(as_role("auditor"), tab="all", sort="-number")
     monkeypatch.setattr(mirror_reader, "MOST_SORTED", 10)
     long = read_notes("supervisor")
     assert len(long) == 8
@@ -209,7 +209,7 @@ def test_long_file_keeps_the_source_that_was_shown(
     MirrorState.objects.update(enabled=False)
     exports.run_queued()
     assert ExportJob.objects.get().state == ExportState.FAILED
-    assert "no complete list at present" in client.get(page).content.decode()
+    assert "no complete list at the moment" in client.get(page).content.decode()
 
 
 def test_without_a_mirror_a_saved_part_shows_the_live_list_and_says_so(
@@ -221,7 +221,7 @@ def test_without_a_mirror_a_saved_part_shows_the_live_list_and_says_so(
     for asked in ({"tab": "open"}, {"sort": "-agent"}, {"source": "mirror", "tab": "gone"}):
         text = fetch(client, **asked)
         assert re.search(r'data-source="(live|cache)"', results_of(text))
-        assert "This VDN has no complete list at present" in text
+        assert "This VDN has no complete list at the moment" in text
         assert f'href="{LIST}export.csv"' in text
     assert "no complete list" in fetch(client, answered=422, code="00604", tab="failed")
     assert client.get(API, {"tab": "open"}).status_code == 422
