@@ -95,6 +95,10 @@ def test_agent_opens_what_was_theirs_then_and_not_what_is_now(story: None, as_ro
     assert "Wei" in panel
     assert not re.search(r"\bLi\b|117|00604", panel)
     fetch(agent, FIRST, answered=404)
+    # A number is revealed to whom the reservation is now.
+    assert "data-reveal" not in panel
+    asked = {"reason": "Calling the customer back"}
+    assert agent.post(f"{FIRST}reveal/?as_of={THEN}", asked).status_code == 404
     later = (NOON + timedelta(seconds=-1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     fetch(agent, FIRST, as_of=later)
 
