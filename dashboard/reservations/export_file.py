@@ -255,7 +255,7 @@ def _render(request: ExportRequest) -> FinishedFile:
         text = f"{problem.title}. {problem.detail} {problem.next_step}"
         raise ExportRefused(text) from None
     except SourceRefused:
-        text = _("This VDN has no complete list at present, which the file was to be made of.")
+        text = _("This VDN has no complete list at the moment, and the file needs it.")
         raise ExportRefused(text) from None
     except DailySearchLimitExceeded as error:
         raise ExportRefused(problems.describe_search_limit(error).title) from None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -55,7 +56,7 @@ from isales_proxy.reservations.services import (
 )
 
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
-# small; the panel then finds the row by its ID alone.
+# small; the panel then finds the row by its ID alone, at the time of the list.
 _LONGEST_ROW_QUERY: Final = 70
 _MORE: Final = ("q", "state", "code", "category", "type", "status", "as_of", "jump")
 
@@ -182,7 +183,8 @@ def create_context(
     if scope.can(Permission.EXPORT) and form.is_valid():
         context.exports = context.page.list_exports()
     context.more_open = any(form.data.get(name) for name in _MORE)
-    context.more = context.more_open
+    if context.more_open:
+        _offer_more(context, scope)
     context.hidden = [pair for pair in address.view if pair[0] != "as_of"]
     if address.sort:
         context.hidden.append(("sort", address.sort))
@@ -278,7 +280,8 @@ def fill_context(
     address = context.page.address
     formatter = create_row_formatter(scope, now)
     query = address.query()
-    row_query = query if len(query) <= _LONGEST_ROW_QUERY else ""
+    past = [pair for pair in address.view if pair[0] == "as_of"]
+    row_query = query if len(query) <= _LONGEST_ROW_QUERY else urlencode(past)
     vdn_id = scope.vdn.pk
     context.page.fill(
         found.rows,

@@ -125,7 +125,7 @@ def fill_panel(
         "history": build_history(entries, formatter, _format_value),
         "as_of_text": formatter.times.clock(found.as_of),
         "reveal": create_reservation_control(scope, appoint_id, query)
-        if scope.can(Permission.REVEAL_NUMBERS) and (row.called_no or row.caller_no)
+        if not as_of and scope.can(Permission.REVEAL_NUMBERS) and (row.called_no or row.caller_no)
         else None,
     }
 

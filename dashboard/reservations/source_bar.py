@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.reservations.columns import RESERVATION_COLUMNS
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
@@ -76,7 +77,11 @@ def build_bar(
     facts, query = found.mirror, ListQuery.extend(found.query)
     texts = [_("Sorted over all rows.")]
     if facts.refused_sort:
-        texts = [explain_order(scope, facts.refused_sort)]
+        heading = next(
+            each.heading for each in RESERVATION_COLUMNS if each.key == facts.refused_sort
+        )
+        why = explain_order(scope, facts.refused_sort)
+        texts = [_("%(column)s: %(why)s") % {"column": heading, "why": why}]
     if query.as_of is not None:
         headline = _("As it was known at %s.") % times.minute(query.as_of)
         texts.append(_("How complete it was then is not recorded."))
@@ -129,8 +134,8 @@ def build_dropped_bar() -> SourceBar:
         headline=_("Live from CC-iSales."),
         texts=[
             _(
-                "This VDN has no complete list at present, which parts and orders need: these are"
-                " all rows, in the order of CC-iSales."
+                "This VDN has no complete list at the moment. Tabs and sorting need it, so all rows"
+                " are shown in the order of CC-iSales."
             )
         ],
     )
@@ -139,7 +144,7 @@ def build_dropped_bar() -> SourceBar:
 def explain_order(scope: Scope, key: str) -> str:
     """Explain why a list is not sorted by a column."""
     if key in HIDDEN_SORTS and not scope.can(Permission.SEE_NUMBERS):
-        return _("Cannot be sorted: the order would tell what is hidden from you.")
+        return _("Not sortable: the order would reveal hidden data.")
     most = format_count(MOST_SORTED)
     return _("More than %(most)s rows can be sorted by their due time only.") % {"most": most}
 

@@ -114,7 +114,8 @@ class ListUrl:
         """Return the first page without one filter, or without all filters of that name; the time
         of the list is one."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
-        view = [pair for pair in self.view if pair[0] != name]
+        places = (*self.view, *(pair for pair in self.cursor if pair[0] == "jump"))
+        view = [pair for pair in places if pair[0] != name]
         return with_query(self.path, _encode([*kept, *view, *self._list_paging(1, self.size)]))
 
     def ranged(self, name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
 from dashboard.ui.paging import format_count
+
+_PLACES: Final = frozenset({"page", "size", "after", "before"})
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class ParameterNotice:
     refused: tuple[tuple[str, str, str], ...]
     first_url: str
     cut: str
+
+    @property
+    def is_place(self) -> bool:
+        """True if nothing but the place of the page was refused."""
+        return {name for name, _label, _text in self.refused} <= _PLACES
 
 
 def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:

@@ -66,6 +66,7 @@ _TIME: Final = (
 )
 _ADDRESS: Final = "https://callboard.example.org/api/v1/vdns/88/reservations/?source=mirror"
 _CURSOR: Final = r"^((none|[0-9]{1,17})-[0-9]{1,18})?$"
+_VALUE: Final = r"^([0-9A-Za-z_-]{1,32})?$"
 _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 
 
@@ -89,8 +90,15 @@ _MIRROR_FILTERS: Final = [
         examples=["00604"],
     ),
     _choice("category", "Side on which the reason of the result lies.", CodeCategory.values),
-    _choice("type", "1: manual, 2: automatic.", ["1", "2"]),
-    _choice("status", "Task status: 1 draft, 2 running, 3 paused, 4 completed.", list("1234")),
+    text_parameter(
+        "type", "1: manual, 2: automatic, or another value of CC-iSales.", pattern=_VALUE
+    ),
+    text_parameter(
+        "status",
+        "Task status: 1 draft, 2 running, 3 paused, 4 completed, or another value of CC-iSales.",
+        pattern=_VALUE,
+    ),
+    _choice("state", "Where a call stands; without `tab` in all parts.", ReservationState.values),
     text_parameter(
         "as_of", "The list as it was known at this time, which has come already.", pattern=_TIME
     ),

@@ -319,11 +319,17 @@ def _describe_filter(query: ReservationQuery) -> dict[str, object]:
 def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
     """Return the reservation with this ID; a view of its number is recorded in the audit.
 
-    It may be up to a minute old, or older with an `error` while the vendor is away. `query` is the
-    list where one that was not seen before is looked for. Raises ISalesError like `list_page`.
+    It may be up to a minute old, or older with an `error` while the vendor is away; for a list of
+    the past it is as it was then. `query` is the list where one that was not seen before is looked
+    for. Raises ISalesError like `list_page`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
-    found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
+    as_of = query.as_of if isinstance(query, ListQuery) else None
+    if as_of is None:
+        found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
+    else:
+        row = mirror.get_past_row(scope=scope, appoint_id=appoint_id, as_of=as_of)
+        found = FoundReservation(row, as_of) if row is not None else None
     if found is None:
         return None
     if not scope.can(Permission.SEE_NUMBERS):
@@ -374,13 +380,10 @@ def get_unmasked_for_service(
 ) -> FoundReservation | None:
     """Return the reservation with its numbers unmasked, for services that reveal or send them.
 
-    From the mirror where the list of `query` is, and where the vendor has no answer; as it was then
-    for a list of the past. The caller checks permissions and records the use. Raises ISalesError
-    like `list_page`.
+    As it is now, also for a list of the past: from the mirror where the list of `query` is, and
+    where the vendor has no answer. The caller checks permissions and records the use. Raises
+    ISalesError like `list_page`.
     """
-    if isinstance(query, ListQuery) and query.as_of is not None:
-        row = mirror.get_past_row(scope=scope, appoint_id=appoint_id, as_of=query.as_of)
-        return FoundReservation(row, query.as_of) if row is not None else None
     asked = number_access.drop_disallowed_number(scope, query or ReservationQuery())
     prefers_mirror = _prefers_mirror(scope, asked)
     mirrored = _find_mirrored(scope, appoint_id) if prefers_mirror else None

@@ -36,7 +36,7 @@ class ReservationState(TextChoices):
     SOON = "soon", _("Due soon")
     LATER = "later", pgettext_lazy("reservations", "Later")
     UNDATED = "undated", _("Without a time")
-    CALLED = "called", _("Called without outcome")
+    CALLED = "called", _("No outcome")
     FAILED = "failed", _("Failed")
     ANSWERED = "answered", _("Answered")
     GONE = "gone", _("Gone")

@@ -69,7 +69,7 @@ def test_rows_called_without_outcome_are_found_without_a_part(
     text = fetch(as_role("supervisor"), state="called", size=100)
     assert {row["state"] for row in rows_of(text)} == {"called"}
     assert re.search(r'data-tab="all"[^>]* aria-current', text)
-    assert "Called without outcome" in text
+    assert "No outcome" in text
     # Chosen within a part that has none, the way to them is shown.
     empty = fetch(as_role("supervisor"), state="called", tab="open")
     found = re.search(r'href="([^"]*)"[^>]* data-elsewhere>Show (\d+) rows? of all parts', empty)
@@ -121,6 +121,8 @@ def test_filters_offer_the_types_that_occur(vendor: Simulator, as_role: Any) -> 
     assert '<option value="9"' in text
     assert fetch(client, tab="all", status="9").count("data-appoint-id") == 5
     assert "none of the values" in fetch(client, answered=422, type="<>")
+    refused = fetch(client, answered=422, tab="nonsense", type="7")
+    assert '<option value="7" selected' in refused
 
 
 def test_heading_says_why_the_list_is_not_sorted_by_it(
@@ -141,8 +143,8 @@ def test_heading_says_why_the_list_is_not_sorted_by_it(
     assert read_notes("supervisor") == {}
     hidden = read_notes("auditor")
     assert set(hidden) == {"number", "business"}
-    assert "hidden from you" in hidden["number"]
-    assert "hidden from you" in fetch(as_role("auditor"), tab="all", sort="-number")
+    assert "reveal hidden data" in hidden["number"]
+    assert "reveal hidden data" in fetch(as_role("auditor"), tab="all", sort="-number")
     monkeypatch.setattr(mirror_reader, "MOST_SORTED", 10)
     long = read_notes("supervisor")
     assert len(long) == 8
@@ -207,7 +209,7 @@ def test_long_file_keeps_the_source_that_was_shown(
     MirrorState.objects.update(enabled=False)
     exports.run_queued()
     assert ExportJob.objects.get().state == ExportState.FAILED
-    assert "no complete list at present" in client.get(page).content.decode()
+    assert "no complete list at the moment" in client.get(page).content.decode()
 
 
 def test_without_a_mirror_a_saved_part_shows_the_live_list_and_says_so(
@@ -219,7 +221,7 @@ def test_without_a_mirror_a_saved_part_shows_the_live_list_and_says_so(
     for asked in ({"tab": "open"}, {"sort": "-agent"}, {"source": "mirror", "tab": "gone"}):
         text = fetch(client, **asked)
         assert re.search(r'data-source="(live|cache)"', results_of(text))
-        assert "This VDN has no complete list at present" in text
+        assert "This VDN has no complete list at the moment" in text
         assert f'href="{LIST}export.csv"' in text
     assert "no complete list" in fetch(client, answered=422, code="00604", tab="failed")
     assert client.get(API, {"tab": "open"}).status_code == 422

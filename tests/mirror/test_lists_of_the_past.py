@@ -70,9 +70,10 @@ def test_past_list_says_that_its_completeness_is_not_known(story: None, as_role:
 
 def test_row_of_a_past_list_opens_as_it_was_then(story: None, as_role: Any) -> None:
     client = as_role("supervisor")
-    shown = fetch(client, as_of=THEN, tab="all", sort="-agent", q="wei", size=50)
+    shown = fetch(client, as_of=THEN, tab="all", sort="-agent", q="wei", size=50, task="11")
     url = next(row["url"] for row in rows_of(shown) if row["id"].endswith("1"))
     assert "as_of=" in url
+    assert "task=" not in url
     panel = fetch(client, url)
     assert "As it was known at" in panel
     assert 'data-state="later"' in panel
@@ -94,6 +95,10 @@ def test_agent_opens_what_was_theirs_then_and_not_what_is_now(story: None, as_ro
     assert "Wei" in panel
     assert not re.search(r"\bLi\b|117|00604", panel)
     fetch(agent, FIRST, answered=404)
+    # A number is revealed to whom the reservation is now.
+    assert "data-reveal" not in panel
+    asked = {"reason": "Calling the customer back"}
+    assert agent.post(f"{FIRST}reveal/?as_of={THEN}", asked).status_code == 404
     later = (NOON + timedelta(seconds=-1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     fetch(agent, FIRST, as_of=later)
 
@@ -107,7 +112,7 @@ def test_time_of_the_list_and_jump_are_filters_to_remove(story: None, as_role: A
     assert "as_of" not in urls["as_of"]
     assert "jump" not in urls["jump"]
     assert "as_of" in urls["jump"]
-    assert "type=1" in urls["as_of"]
+    assert {"type=1", "jump="} <= set(re.findall(r"type=1|jump=", urls["as_of"]))
     cleared = re.search(r'id="clear"[^>]* href="([^"]*)"', text)
     assert cleared
     assert cleared[1] == f"{LIST}?tab=all"
