@@ -27,6 +27,7 @@ from isales_proxy.mirror.row_keys import (
     pack_number,
 )
 from isales_proxy.models.mirror import (
+    ROW_FIELDS,
     LeafKind,
     MirrorLeaf,
     MirrorRow,
@@ -34,10 +35,6 @@ from isales_proxy.models.mirror import (
     Phase,
 )
 
-ROW_FIELDS: Final = (
-    "appoint_id", "call_type", "appoint_time", "called_no", "caller_no", "timeout", "begin_time",
-    "end_time", "call_flag", "fail_code", "result", "busi_result", "create_time",
-)  # fmt: skip
 FIRST_TIME: Final = datetime(1971, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Bounds of the ranges that are asked for. A row beyond them counts as one without a time."""

@@ -235,6 +235,14 @@ class MirroredFields(models.Model):
         abstract = True
 
 
+ROW_FIELDS: Final = tuple(
+    each.name
+    for each in MirroredFields._meta.local_fields  # noqa: SLF001 - Django's public name
+    if each.name not in {"agent", "task", "phase", "unconfirmed"}
+)
+"""Fields of a reservation that a row has under the same name; the others are of agent and task."""
+
+
 class MirrorRowQuerySet(models.QuerySet["MirrorRow"]):
     """Queries of mirrored reservations."""
 

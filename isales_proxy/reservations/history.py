@@ -17,9 +17,10 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import ChangeKind, MirrorLook, MirrorRow, MirrorVersion, Phase, User, Vdn
+from isales_proxy.models.mirror import ROW_FIELDS
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
-from isales_proxy.reservations.mirrored import ROW_FIELDS, MirroredReservation, to_reservation
+from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
 
 MOST_ENTRIES: Final = 200
 MOST_RELATED: Final = 500

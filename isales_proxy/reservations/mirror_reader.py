@@ -37,9 +37,8 @@ from isales_proxy.models import (
     MirrorState,
     MirrorVersion,
 )
-from isales_proxy.models.mirror import Phase
+from isales_proxy.models.mirror import ROW_FIELDS, Phase
 from isales_proxy.reservations.mirrored import (
-    ROW_FIELDS,
     MirroredReservation,
     to_reservation,
 )

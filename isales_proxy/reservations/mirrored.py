@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.models import MirrorRow, MirrorVersion
-from isales_proxy.models.mirror import Phase
-
-ROW_FIELDS: Final = (
-    "appoint_id",
-    "call_type",
-    "appoint_time",
-    "called_no",
-    "caller_no",
-    "timeout",
-    "begin_time",
-    "end_time",
-    "call_flag",
-    "fail_code",
-    "result",
-    "busi_result",
-    "create_time",
-)
-"""Fields of a reservation that a row has under the same name; the others are of agent and task."""
+from isales_proxy.models.mirror import ROW_FIELDS, Phase
 
 
 class MirroredReservation(Reservation):

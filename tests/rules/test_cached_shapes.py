@@ -1,16 +1,19 @@
-"""Cached shapes outlive a release: a new shape needs a new version."""
+"""Shapes that outlive a release: the cache wants a new version for them, the mirror a column."""
 
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import UTC, datetime
 
 from django.conf import settings
 
 from isales_proxy.client.page import Page
-from isales_proxy.client.records import Reservation
+from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.core.metrics import LastCall
 from isales_proxy.core.response_cache import _Kept
 from isales_proxy.diagnostics import report
+from isales_proxy.mirror.row_keys import compute_fingerprint
+from isales_proxy.models.mirror import ROW_FIELDS
 from isales_proxy.outbound.directory import Names
 from isales_proxy.reservations.live import FoundReservation
 
@@ -44,3 +47,15 @@ def test_a_new_shape_has_a_new_version() -> None:
     assert (now, settings.CACHE_VERSION) == (SHAPES, OF_VERSION), (
         "raise CACHE_VERSION in the settings, then bring this test up to date"
     )
+
+
+def test_every_field_of_a_reservation_is_kept_and_compared_by_the_mirror() -> None:
+    kept_apart = {"task_name", "task_status", "user_name"}
+    names = set(Reservation.vendor_names())
+    assert set(ROW_FIELDS) == names - kept_apart - {"task_id", "user_account"}
+    empty = dict.fromkeys(names)
+    before = compute_fingerprint(create_reservation(Reservation, empty))
+    for name in sorted(names):
+        value = datetime(2026, 1, 1, tzinfo=UTC) if name.endswith("_time") else "1"
+        changed = create_reservation(Reservation, {**empty, name: value})
+        assert (compute_fingerprint(changed) != before) == (name not in kept_apart), name

@@ -20,14 +20,13 @@ from isales_proxy.mirror import guard
 from isales_proxy.mirror.readings import (
     FIRST_TIME,
     LAST_TIME,
-    ROW_FIELDS,
     LeafAnswer,
     ReadingOutcome,
     apply_reading,
 )
 from isales_proxy.mirror.sweeps import Clocks, Sweeper, request_whole_round
 from isales_proxy.models import Vdn
-from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
+from isales_proxy.models.mirror import ROW_FIELDS, LeafKind, MirrorLeaf, MirrorRow, MirrorState
 from isales_proxy.simulator import ListBehaviour, Simulator
 
 INTERVAL = 60  # seconds
