@@ -157,7 +157,12 @@ def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
     status = formatter.get_status(row)
     if isinstance(row, MirroredReservation) and (row.gone or row.unconfirmed):
         return _build_missing(row, status, formatter)
-    expiry = _format_expiry(row, status, formatter)
+    expiry = ""
+    # The vendor's mark of an open call, where it differs from our status.
+    if status.state is ReservationState.LATE:
+        expiry = formatter.not_expired if row.timeout is False else ""
+    elif row.timeout and status.state in _STILL_OPEN:
+        expiry = formatter.expired
     sub_field = "timeout" if expiry else ""
     tone = str(status.state)
     return make_repeated_cell(
@@ -179,13 +184,6 @@ def _build_missing(
     if after and after != by:
         sub = _("between %(after)s and %(by)s") % {"after": after, "by": by}
     return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
-
-
-def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> str:
-    """Return the vendor's expiry mark of an open call where it differs from our status."""
-    if status.state is ReservationState.LATE:
-        return formatter.not_expired if row.timeout is False else ""
-    return formatter.expired if row.timeout and status.state in _STILL_OPEN else ""
 
 
 def _build_result(row: Reservation, formatter: RowFormatter) -> Cell:

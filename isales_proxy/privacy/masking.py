@@ -176,13 +176,11 @@ def remove_number(value: Any, digits: str) -> Any:
 
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:
     """Return the digits of a row's numbers, without those too short to mask by."""
-    return tuple(
-        [
-            digits
-            for each in numbers
-            if each and len(digits := get_digits(str(each))) >= _FEWEST_OF_AN_OWN
-        ]
-    )
+    found: OwnNumbers = ()
+    for each in numbers:
+        if each and len(digits := get_digits(str(each))) >= _FEWEST_OF_AN_OWN:
+            found += (digits,)
+    return found
 
 
 @lru_cache(maxsize=8)
