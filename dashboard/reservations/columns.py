@@ -29,7 +29,7 @@ _MOST_STATUSES: Final = 500
 
 _STILL_OPEN: Final = frozenset(
     {
-        ReservationState.LATER,
+        ReservationState.OVERDUER,
         ReservationState.SOON,
         ReservationState.DIALLING,
         ReservationState.UNDATED,
@@ -144,7 +144,12 @@ def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
     status = formatter.get_status(row)
     if isinstance(row, MirroredReservation) and (row.gone or row.unconfirmed):
         return _build_missing(row, status, formatter)
-    expiry = _format_expiry(row, status, formatter)
+    expiry = ""
+    # The vendor's mark of an open call, where it differs from our status.
+    if status.state is ReservationState.OVERDUE:
+        expiry = formatter.not_expired if row.timeout is False else ""
+    elif row.timeout and status.state in _STILL_OPEN:
+        expiry = formatter.expired
     sub_field = "timeout" if expiry else ""
     tone = str(status.state)
     return make_repeated_cell(
@@ -166,13 +171,6 @@ def _build_missing(
     if after and after != by:
         sub = _("between %(after)s and %(by)s") % {"after": after, "by": by}
     return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
-
-
-def _format_expiry(row: Reservation, status: ReservationStatus, formatter: RowFormatter) -> str:
-    """Return the vendor's expiry mark of an open call where it differs from our status."""
-    if status.state is ReservationState.OVERDUE:
-        return formatter.not_expired if row.timeout is False else ""
-    return formatter.expired if row.timeout and status.state in _STILL_OPEN else ""
 
 
 def _build_result(row: Reservation, formatter: RowFormatter) -> Cell:

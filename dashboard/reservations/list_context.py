@@ -34,7 +34,7 @@ from dashboard.ui.context_processors import HealthView, build_health
 from dashboard.ui.htmx import Answered
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_page import ListPage
-from dashboard.ui.list_url import MANY_AGENTS, ListUrl, get_reservation_url
+from dashboard.ui.list_url import MANY_AGENTS, ListUrl, create_url_builder
 from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter
@@ -282,13 +282,12 @@ def fill_context(
     query = address.query()
     past = [pair for pair in address.view if pair[0] == "as_of"]
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else urlencode(past)
-    vdn_id = scope.vdn.pk
     context.page.fill(
         found.rows,
         formatter,
         total=found.total,
         get_id=lambda row: f"r-{row.appoint_id}" if row.appoint_id else "",
-        get_url=lambda row: get_reservation_url("reservation", vdn_id, row.appoint_id, row_query),
+        get_url=create_url_builder("reservation", scope.vdn.pk, row_query),
         get_attributes=_create_attributes(formatter, facts),
     )
     if facts is not None and facts.changed:

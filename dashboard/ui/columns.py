@@ -55,7 +55,7 @@ class Cell:
     title: str = ""
     html: SafeString | None = None
     markup: str = ""
-    """Filled by the first list that renders this cell without a link to a row."""
+    """Filled by the first list that renders this cell, unless it is a link to its row."""
 
     def export(self) -> str:
         """Return the texts of the cell in one line; "" without content."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -41,8 +41,7 @@ class RowView:
     more: SafeString | None = None
 
 
-@dataclass(frozen=True)
-class Heading:
+class Heading(NamedTuple):
     """Heading of a column. `url` sorts by it, "" where the list cannot be sorted by it; `order` is
     the value of `aria-sort`, "" where the list is not sorted by it; `note` why it cannot be."""
 
@@ -172,11 +171,12 @@ def _render_rows(rows: Iterable[RowView]) -> SafeString:
             parts.append(f' {name}="{value if not _find_special(value) else escape(value)}"')
         parts.append(">")
         for cell in row.cells:
-            if cell.html is not None or (cell.link and row.url):
-                parts.append(_render_cell(cell, row.url))
-            else:
-                cell.markup = cell.markup or _render_cell(cell)
-                parts.append(cell.markup)
+            markup = cell.markup
+            if not markup:
+                markup = _render_cell(cell, row.url)
+                if not cell.link and cell.html is None:
+                    cell.markup = markup
+            parts.append(markup)
         parts.append(f"</tr>{row.more}\n" if row.more else "</tr>\n")
     return mark_safe("".join(parts))  # noqa: S308 - escaped here
 

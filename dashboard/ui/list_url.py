@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from django.urls import reverse
 
+from isales_proxy.client.records import Reservation
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.reservations.forms import ReservationFilter
 
@@ -158,15 +160,26 @@ def _encode_filters(filters: tuple[tuple[str, str], ...]) -> str:
     return _encode(list(filters))
 
 
-def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None, query: str = "") -> str:
+def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
     """Return the address `name` of a reservation; "" for an ID that a path cannot hold."""
-    if appoint_id and appoint_id.isascii() and appoint_id.isalnum():
-        before, after = _split_reservation_url(name, vdn_id)
-        return f"{before}{appoint_id}{after}?{query}" if query else f"{before}{appoint_id}{after}"
     if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
         return ""
     before, after = _split_reservation_url(name, vdn_id)
-    return with_query(f"{before}{quote(appoint_id, safe=_PATH_SAFE)}{after}", query)
+    return f"{before}{quote(appoint_id, safe=_PATH_SAFE)}{after}"
+
+
+def create_url_builder(name: str, vdn_id: int, query: str) -> Callable[[Reservation], str]:
+    """Create the function that gives the address `name` of a row, with this query."""
+    before, after = _split_reservation_url(name, vdn_id)
+    end = f"{after}?{query}" if query else after
+
+    def build(row: Reservation) -> str:
+        ident = row.appoint_id
+        if ident and ident.isascii() and ident.isalnum():
+            return f"{before}{ident}{end}"
+        return with_query(get_reservation_url(name, vdn_id, ident), query)
+
+    return build
 
 
 @cache

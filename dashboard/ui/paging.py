@@ -25,6 +25,7 @@ class PageLink(NamedTuple):
 
     number: int
     text: str = ""
+    label: str = ""
     url: str = ""
     current: bool = False
 
@@ -33,6 +34,7 @@ class SizeLink(NamedTuple):
     """A link to the first of pages of another size."""
 
     size: int
+    label: str
     url: str
     current: bool
 
@@ -84,7 +86,7 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
         next_url=address.at(page=page + 1) if page < pages else "",
         first_url=address.at(page=1) if page > 1 else "",
         sizes=[
-            SizeLink(each, address.at(page=1, size=each), each == size)
+            SizeLink(each, _label_size(language, each), address.at(page=1, size=each), each == size)
             for each in sorted({*SIZES, size})
             if each <= get_isales_settings().max_page_size
         ],
@@ -106,8 +108,8 @@ def _list_items(address: ListUrl, pages: int, language: str | None) -> list[Page
     for page in wanted:
         if page - before > 1:
             items.append(PageLink(0))
-        text = _format_count(language, page)
-        items.append(PageLink(page, text, address.at(page=page), page == address.page))
+        text, label = _format_count(language, page), _label_page(language, page)
+        items.append(PageLink(page, text, label, address.at(page=page), page == address.page))
         before = page
     return items
 
@@ -120,3 +122,13 @@ def format_count(number: int) -> str:
 @lru_cache(maxsize=4096)
 def _format_count(_language: str | None, number: int) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
+
+
+@lru_cache(maxsize=4096)
+def _label_page(language: str | None, number: int) -> str:
+    return _("Page %(page)s") % {"page": _format_count(language, number)}
+
+
+@lru_cache(maxsize=256)
+def _label_size(_language: str | None, size: int) -> str:
+    return _("%(size)s per page") % {"size": size}

@@ -24,6 +24,7 @@ from .ie_data import IeData, parse_ie_data
 from .redaction import field_name
 from .values import (
     EPOCH,
+    MAX_TEXT,
     MOMENTS,
     Code,
     Data,
@@ -216,8 +217,9 @@ _CALL_DATUM = _Shape(
 
 _RESERVATION_NAMES = set(Reservation.model_fields)
 _NOTHING: Mapping[str, Any] = dict.fromkeys(Reservation.model_fields)
+_TEXT_TYPES = frozenset({str, type(None)})
 # The vendor's name and ours, of the fields of each documented type.
-_TEXTS, _MOMENTS, _FLAGS = (
+_TEXT_PAIRS, _MOMENTS, _FLAGS = (
     tuple(
         (theirs, ours)
         for theirs, ours in _RESERVATION.fields.items()
@@ -225,6 +227,7 @@ _TEXTS, _MOMENTS, _FLAGS = (
     )
     for kind in (str, int, bool)
 )
+_TEXTS, _OUR_TEXTS = zip(*_TEXT_PAIRS, strict=True)
 # Names, tasks and codes are the same in many rows.
 _read_short_text = lru_cache(maxsize=4096)(read_text)
 
@@ -233,23 +236,26 @@ def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
     """Read a row that is as documented, as nearly all are; ``None`` for one that is not."""
     if not _are_documented(tuple(row)):
         return None
-    values = dict(_NOTHING)
     get = row.get
-    for theirs, ours in _TEXTS:
-        value = get(theirs)
-        if not value and (value is None or type(value) is str):
-            continue
-        if type(value) is not str:
-            return None
-        if len(value) > _SHORT:
-            found = read_text(value)
-        elif value.isascii() and value.isprintable():
-            found = value.strip()
-        else:
-            found = _read_short_text(value)
-        if not found:
-            return None
-        values[ours] = found
+    texts: list[Any] = list(map(get, _TEXTS))
+    if not _TEXT_TYPES.issuperset(map(type, texts)):
+        return None
+    sent = "".join(filter(None, texts))
+    if sent.isascii() and sent.isprintable() and len(sent) < MAX_TEXT:
+        # As most rows are: nothing is to be removed but blanks.
+        texts = [text.strip() or None if text else None for text in texts]
+    else:
+        for place, text in enumerate(texts):
+            if not text:
+                texts[place] = None
+            elif len(text) > _SHORT:
+                texts[place] = read_text(text)
+            elif text.isascii() and text.isprintable():
+                texts[place] = text.strip() or None
+            else:
+                texts[place] = _read_short_text(text)
+    values = dict(_NOTHING)
+    values.update(zip(_OUR_TEXTS, texts, strict=True))
     for theirs, ours in _MOMENTS:
         value = get(theirs)
         if type(value) is int:

@@ -23,7 +23,7 @@ MOMENTS = range(
 """The milliseconds since 1970 that are read as a time."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?")
 _BETWEEN_NUMBERS = re.compile(r"[,;|，；、\r\n\t]")
-_MAX_TEXT = 10_000
+MAX_TEXT = 10_000
 _MAX_NUMBERS = 100
 _MAX_EXTRA_DEPTH = 8
 _TRUE = frozenset({"true", "1", "yes", "y"})
@@ -36,7 +36,7 @@ def read_text(value: object) -> str | None:
     Codes keep their leading zeros, since text is never taken for a number.
     """
     if isinstance(value, str):
-        return storable(value)[:_MAX_TEXT].strip() or None
+        return storable(value)[:MAX_TEXT].strip() or None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -87,7 +87,7 @@ def read_data(value: object) -> str | None:
 def read_numbers(value: object) -> tuple[str, ...]:
     """Phone numbers: a list of texts or numbers, a text of one or several, or a number."""
     if isinstance(value, str):
-        parts: list[object] = [*_BETWEEN_NUMBERS.split(value[:_MAX_TEXT])]
+        parts: list[object] = [*_BETWEEN_NUMBERS.split(value[:MAX_TEXT])]
     elif isinstance(value, list | tuple):
         parts = list(value[:_MAX_NUMBERS])
     else:
@@ -107,7 +107,7 @@ Numbers = Annotated[tuple[str, ...], BeforeValidator(read_numbers)]
 def plain(value: object, depth: int = 0) -> Any:
     """An unknown field's value, fit to be stored; what is nested too deep is dropped."""
     if isinstance(value, str):
-        return storable(value)[:_MAX_TEXT]
+        return storable(value)[:MAX_TEXT]
     if depth >= _MAX_EXTRA_DEPTH and isinstance(value, dict | list):
         return None
     if isinstance(value, dict):

@@ -201,13 +201,11 @@ def replace_numbers(text: str, is_wanted: Callable[[str], bool]) -> str:
 
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:
     """Return the digits of a row's numbers, without those too short to mask by."""
-    return tuple(
-        [
-            digits
-            for each in numbers
-            if each and len(digits := get_digits(str(each))) >= _FEWEST_OF_AN_OWN
-        ]
-    )
+    found: OwnNumbers = ()
+    for each in numbers:
+        if each and len(digits := get_digits(str(each))) >= _FEWEST_OF_AN_OWN:
+            found += (digits,)
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -56,7 +56,9 @@ class ReservationStatus:
 
 def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> ReservationStatus:
     """Return the status of a row at `now` (aware). `late_grace` is that of the row's VDN."""
-    dial_at = get_dial_time(row)
+    dial_at = row.appoint_time
+    if dial_at is not None and row.call_type == AUTOMATIC:
+        dial_at -= DIALLED_EARLIER
     if isinstance(row, MirroredReservation) and row.gone:
         return ReservationStatus(ReservationState.GONE, dial_at)
     if row.fail_code is not None:
@@ -78,12 +80,3 @@ def get_status(row: Reservation, now: datetime, *, late_grace: timedelta) -> Res
     else:
         state = ReservationState.SOON if dial_at - now <= SOON else ReservationState.LATER
     return ReservationStatus(state, dial_at, left)
-
-
-def get_dial_time(row: Reservation) -> datetime | None:
-    """Return when dialling begins (aware UTC): five minutes early for an automatic one."""
-    if row.appoint_time is None:
-        return None
-    if row.call_type == AUTOMATIC:
-        return row.appoint_time - DIALLED_EARLIER
-    return row.appoint_time

@@ -146,27 +146,31 @@ def pool_classes(budget: Budget, trace: Trace) -> dict[str, type[HTTPConnectionP
 
     class Plain(HTTPConnection):
         response_class = Response
+        _parts: list[bytes] | None = None
 
         def _new_conn(self) -> socket.socket:
             return _connect(self, budget)
 
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            # Head and body leave together: two packets would wake the other side twice.
+            self._parts = []
+            try:
+                super().request(*args, **kwargs)
+            finally:
+                parts, self._parts = self._parts, None
+            self.send(b"".join(parts))
+
         def send(self, data: Any) -> None:
+            if self._parts is not None:
+                self._parts.append(data)
+                return
             if self.sock is None:
                 self.connect()
             trace.sent = True
             super().send(data)
 
-    class Secure(HTTPSConnection):
-        response_class = Response
-
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, budget)
-
-        def send(self, data: Any) -> None:
-            if self.sock is None:
-                self.connect()
-            trace.sent = True
-            super().send(data)
+    class Secure(Plain, HTTPSConnection):
+        pass
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
