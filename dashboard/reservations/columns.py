@@ -29,7 +29,7 @@ _MOST_STATUSES: Final = 500
 
 _STILL_OPEN: Final = frozenset(
     {
-        ReservationState.OVERDUER,
+        ReservationState.LATER,
         ReservationState.SOON,
         ReservationState.DIALLING,
         ReservationState.UNDATED,
