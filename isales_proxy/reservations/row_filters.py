@@ -103,7 +103,7 @@ class RowFilter:
     @property
     def is_one_value(self) -> bool:
         """True if one value of one column limits the rows of a VDN, whose index then sorts them."""
-        limits = [each for each in self.where.children if each != ("vdn", self.vdn_id)]
+        limits: list[Any] = [each for each in self.where.children if each != ("vdn", self.vdn_id)]
         return len(limits) == 1 and not isinstance(limits[0], Q) and "__" not in limits[0][0]
 
     def select(self) -> QuerySet[Any]:

@@ -120,7 +120,8 @@ def count_while_swept(least: int = 60, most: int = 5_000) -> None:
     rows = make_rows(2, 120)
     mirror_rows(88, [*rows], at=NOON)
     scope, drawn = create_scope(Role.SUPERVISOR), random.Random(3)
-    revisions, wrong = set(), []
+    revisions: set[int] = set()
+    wrong = []
 
     def sweep() -> None:
         at, draw = NOON, random.Random(4)
