@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from isales_proxy.client.records import parse_reservation
 from isales_proxy.mirror.counters import COUNTED_FIELDS, CountKey, list_counters
 from isales_proxy.mirror.readings import LeafAnswer, apply_reading
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
+    MirrorBusinessResult,
     MirrorCount,
     MirrorLeaf,
     MirrorName,
@@ -123,6 +128,40 @@ def test_renamed_task_writes_no_version(vdn: Vdn) -> None:
     ]
     assert names[0].known_until == AT + MINUTE
     assert MirrorState.objects.get().revision == 2
+
+
+def test_upgrade_fills_what_readings_keep(vdn: Vdn) -> None:
+    rows = [
+        make_row(number, busiResult=text, calledNo=called, failCode=code, appointTime=due)
+        for number, (text, called, code, due) in enumerate(
+            [
+                ("Sold", "+861380", "00000", to_ms(AT)),
+                ("好", None, "604", None),
+                (None, "1" * 20, None, to_ms(AT) + 1),
+                ("Sold", "*12#", None, to_ms(AT) + 3_600_000),
+            ]
+        )
+    ]
+    mirror_rows(vdn, rows, at=AT)
+    mirror_rows(vdn, rows[1:], at=AT + MINUTE)
+
+    def list_filled() -> list[list[tuple[Any, ...]]]:
+        numbers = MirrorRow.objects.order_by("pk").values_list("number_begin", "number_end")
+        texts = [
+            model._default_manager.order_by("pk").values_list("business__text")
+            for model in (MirrorRow, MirrorVersion)
+        ]
+        return [list(found) for found in (numbers, *texts)]
+
+    filled = list_filled()
+    MirrorRow.objects.update(business=None, number_begin=None, number_end=None)
+    MirrorVersion.objects.update(business=None)
+    for model in (MirrorBusinessResult, MirrorCount):
+        model._default_manager.all().delete()
+    filling = import_module("isales_proxy.migrations.0022_fill_mirror_counts")
+    filling.fill(apps, SimpleNamespace(connection=connection))
+    assert list_filled() == filled
+    check_counts()
 
 
 def test_reused_id_is_another_reservation(vdn: Vdn) -> None:
