@@ -238,7 +238,7 @@ class MirroredFields(models.Model):
 ROW_FIELDS: Final = tuple(
     each.name
     for each in MirroredFields._meta.local_fields  # noqa: SLF001 - Django's public name
-    if each.name not in {"agent", "task", "phase", "unconfirmed"}
+    if not each.is_relation and each.name not in {"phase", "unconfirmed"}
 )
 """Fields of a reservation that a row has under the same name; the others are of agent and task."""
 
