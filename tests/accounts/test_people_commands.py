@@ -103,7 +103,7 @@ def test_invalid_arguments_are_named_and_nobody_is_created(
         ("1" * 65, "at most 64 characters"),
         ("11\t6", "control characters"),
         ("116,117", "commas"),
-        ("a b", "blanks"),
+        ("a b", "spaces"),
     ],
 )
 def test_an_agent_account_must_be_one(account: str, words: str) -> None:
