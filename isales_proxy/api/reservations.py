@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, ClassVar, Final, Literal, cast
 
 from django.http.response import HttpResponseBase
@@ -218,6 +219,8 @@ _AS_OF_HEADER: Final = OpenApiParameter(
 )
 _PASSING: Final = frozenset({"as_of", "age", "source"})
 """Parts of a page that go on while its rows stay as they are."""
+_FIELDS: Final = tuple(RESERVATION_FIELDS)
+_read_fields = itemgetter(*_FIELDS)
 _TIMES: Final = tuple(field.name for field in RESERVATION if field.holds is Content.TIME)
 
 
@@ -477,13 +480,17 @@ def _build_rows(rows: tuple[Reservation, ...], scope: Scope, now: datetime) -> l
     book, late_grace = result_codes.get_book(scope.vdn), scope.vdn.late_grace
     language = get_language() or "en"
     built = []
+    texts: dict[str | None, str] = {}
     for row in rows:
-        body: dict[str, Any] = {name: getattr(row, name) for name in RESERVATION_FIELDS}
+        body: dict[str, Any] = dict(zip(_FIELDS, _read_fields(row.__dict__), strict=True))
         for name in _TIMES:
             if (moment := body[name]) is not None:
                 body[name] = f"{moment.isoformat()[:-6]}Z"
-        meaning = book.get(row.fail_code)
-        body["fail_code_text"] = meaning.text(language) if meaning else ""
-        body["state"] = get_status(row, now, late_grace=late_grace).state.value
+        code = row.fail_code
+        if code not in texts:
+            meaning = book.get(code)
+            texts[code] = meaning.text(language) if meaning else ""
+        body["fail_code_text"] = texts[code]
+        body["state"] = str(get_status(row, now, late_grace=late_grace).state)
         built.append(body)
     return built
