@@ -98,7 +98,7 @@ def test_a_refused_key_is_told_at_its_field_and_not_kept(admin: Client) -> None:
     text = text_of(page)
     assert (answer.status_code, page.status_code) == (303, 422)
     assert form_of(text)["name"] == "Half"
-    for name, told in (("app_key", "Both are needed"), ("app_secret", "Enter this again")):
+    for name, told in (("app_key", "Enter both or neither"), ("app_secret", "Enter this again")):
         field = text.partition(f'id="id_{name}_error"')[2].partition("</ul>")[0]
         assert told in field, name
     assert SECRET not in text + drafts()

@@ -66,7 +66,7 @@ def test_the_curl_lines_run(place: Place) -> None:
 def test_the_python_example_runs(place: Place) -> None:
     (example,) = boxes("python")
     said = place.run(sys.executable, "-c", example)
-    assert re.search(r"^\d+ calls are late$", said, re.MULTILINE)
+    assert re.search(r"^\d+ calls are overdue$", said, re.MULTILINE)
     first = re.search(r"^write-back (\d+) is waiting$", said, re.MULTILINE)
     assert first is not None
     assert f"write-back {first[1]} is" in place.run(sys.executable, "-c", example)

@@ -145,10 +145,10 @@ def test_first_round_is_told_and_the_list_is_live(
     MirrorState.objects.update(round_ended_at=None, rows_read=4300, rows_expected=10800)
     client = as_role("supervisor")
     assert 'data-source="live"' in results_of(text := fetch(client))
-    assert "4,300 of 10,800 read" in text
+    assert "4,300 of 10,800 rows" in text
     partial = fetch(client, source="mirror")
     assert 'data-complete="false"' in results_of(partial)
-    assert "4,300 of 10,800 read" in partial
+    assert "4,300 of 10,800 rows" in partial
 
 
 def test_old_mirror_stands_in_while_the_vendor_is_away(
@@ -355,7 +355,7 @@ def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None
     mirror_rows(88, rows, at=NOON + timedelta(seconds=5))
     assert find(supervisor, "call") == 2
     assert find(supervisor, "call", as_of=NOON + timedelta(seconds=1)) == 3
-    forget_number(vdn_id=88, number=rows[1]["calledNo"], now=NOON)
+    forget_number(vdn_id=88, digits=rows[1]["calledNo"], now=NOON)
     results = MirrorBusinessResult.objects.values_list("text", flat=True)
     assert set(results) == {"Call 13800138000 back", "Sold", "CALL"}
 

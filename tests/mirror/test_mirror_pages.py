@@ -90,7 +90,7 @@ def test_admin_confirms_missing_rows_with_a_reason(people: dict[str, User], as_r
     admin, address = as_role("admin"), f"{DOCTOR}confirm-missing/"
     assert "data-guard" not in admin.get(DOCTOR).content.decode()
     MirrorState.objects.create(pk=88, guard_rows=57, guard_since=minute(0), guard_rounds=1)
-    assert "1 of 3 whole rounds" in facts(admin)["guard"][1]
+    assert "1 of 3 complete rounds" in facts(admin)["guard"][1]
     assert as_role("supervisor").post(address, {"reason": "they were cancelled"}).status_code == 403
     refused = admin.post(address, {"reason": "ok"})
     assert refused.status_code == 422
