@@ -191,9 +191,9 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
     with transaction.atomic():
         _lock_mirror(vdn_id)
         _delete_unused_business_results(vdn_id)
-        _clean_business_results(vdn_id, digits)
+        cleaned += _clean_business_results(vdn_id, digits)
         # The value of a counter may be what was cleaned.
-        MirrorCount.objects.filter(vdn=vdn_id, rows=0).delete()
+        MirrorCount.objects.filter(vdn=vdn_id, rows__lte=0).delete()
     if cleaned:
         _increase_revision(vdn_id, now)
     return ForgottenRows(len(keys), cleaned)
@@ -228,7 +228,7 @@ def purge(now: datetime) -> int:
         with transaction.atomic():
             _lock_mirror(vdn_id)
             _delete_unused_business_results(vdn_id)
-            MirrorCount.objects.filter(vdn=vdn_id, rows=0).delete()
+            MirrorCount.objects.filter(vdn=vdn_id, rows__lte=0).delete()
         if rows:
             audit.record(AuditAction.MIRROR_PURGED, by=None, vdn_id=vdn_id, rows=rows)
         removed += rows
@@ -262,14 +262,16 @@ def _delete_unused_business_results(vdn_id: int) -> None:
     MirrorBusinessResult.objects.filter(~Exists(rows), ~Exists(versions), vdn=vdn_id).delete()
 
 
-def _clean_business_results(vdn_id: int, digits: str) -> None:
-    """Take a number out of the business results that are searched; rows and counters keep theirs,
-    so that two may have the same text from now on."""
+def _clean_business_results(vdn_id: int, digits: str) -> int:
+    """Take a number out of the business results that are searched; return of how many. Rows and
+    counters keep theirs, so that two may have the same text from now on."""
     results = MirrorBusinessResult.objects.filter(vdn=vdn_id)
-    for result in results.filter(pk__in=erased_fields.find_rows(results, digits)):
+    keys = erased_fields.find_rows(results, digits)
+    for result in results.filter(pk__in=keys):
         erased_fields.remove_number(result, digits)
         result.digest = digest_business_result(f"{result.text} {result.pk}")
         result.save(update_fields=["text", "digest"])
+    return len(keys)
 
 
 def _increase_revision(vdn_id: int, now: datetime) -> None:

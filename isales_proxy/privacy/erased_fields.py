@@ -98,7 +98,10 @@ EXEMPT: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("last", "first_previous", "seal"), _DIGEST),
         "problem": _OURS,
     },
-    "MirrorState": dict.fromkeys(("holder", "column", "number_match", "round_reason"), _OURS),
+    "MirrorState": {
+        **dict.fromkeys(("holder", "column", "number_match", "round_reason"), _OURS),
+        "comparisons": "counts by hour",
+    },
     "MirrorBusinessResult": {"digest": _DIGEST},
     "MirrorCount": {"counted_by": _OURS, "value": "a code, an hour or a key of what is counted"},
     "MirrorAgent": {"account": _ID},

@@ -19,6 +19,7 @@ from isales_proxy.models import (
     CallDatum,
     CodeNote,
     MirrorAgent,
+    MirrorBusinessResult,
     MirrorName,
     MirrorRow,
     MirrorTask,
@@ -80,6 +81,8 @@ def make_rows() -> dict[str, models.Model]:
         None, "appeared", after=None, by=minute(0), appoint_id="1", called_no="70009"
     )
     task = MirrorTask.objects.get()
+    result = MirrorBusinessResult.objects.create(vdn_id=88, digest="d", text="")
+    MirrorRow.objects.update(business=result)
     batch = CallDataBatch.objects.create(
         vdn_id=88, service_id="1", batch_count=1, key="k", asked_at=now, state="taken", raw=b""
     )
@@ -91,6 +94,7 @@ def make_rows() -> dict[str, models.Model]:
         row,
         MirrorVersion.objects.get(),
         MirrorAgent.objects.get(),
+        result,
         task,
         MirrorName.objects.create(task=task, known_from=now),
         TaskName.objects.create(vdn_id=88, service_id="1", name="", seen_at=now),
