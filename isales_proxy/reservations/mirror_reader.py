@@ -134,13 +134,22 @@ class MirrorReader:
             self.moment = replace(self.moment, now=counts.now)
             rows, revisions = self._read_rows(counts.get(self.tab))
             revisions = revisions or {self._read_revision()}
-            if self.query.as_of is not None or revisions == {counts.revision}:
+            is_same = self.query.as_of is not None or revisions == {counts.revision}
+            if is_same and self._is_whole(len(rows), counts.get(self.tab)):
                 return counts, rows
             revision = max(revisions)
         with _take_snapshot():
             counts = self._count()
             rows, _revisions = self._read_rows(counts.get(self.tab))
         return counts, rows
+
+    def _is_whole(self, found: int, total: int) -> bool:
+        """Tell whether a page has the rows that it should of `total`. A statement that finds none
+        tells no revision: it may have been another one."""
+        query = self.query
+        if query.after is not None or query.before is not None or query.jump is not None:
+            return True
+        return found == min(query.size, max(total - query.offset, 0))
 
     def count(self, revision: int) -> TabCounts:
         """Count every tab, or share the counts of the same revision a few seconds ago."""

@@ -43,7 +43,7 @@ def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> N
     row = seat.page.locator("tr[data-event]", has_text="VDN access changed").first
     row.locator(".event-more > summary").click()
     expect(row.locator(".event-changes")).to_contain_text("Role")
-    seat.page.get_by_label("Remove Kind Person changed").click()
+    seat.page.get_by_label("Remove Event type Person changed").click()
     seat.page.wait_for_url(lambda url: "person.changed" not in url)
     expect(seat.page.locator("input[value='person.changed']")).not_to_be_checked()
 

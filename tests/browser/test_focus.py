@@ -195,7 +195,7 @@ def test_a_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
 
 def test_the_audits_kinds_keep_the_focus(sit: Sit) -> None:
     seat = sit("auditor", at="/vdn/88/audit/?kind=person.access")
-    press(seat.page.get_by_role("link", name=re.compile("^Remove Kind")))
+    press(seat.page.get_by_role("link", name=re.compile("^Remove Event type")))
     expect(seat.page).not_to_have_url(re.compile("kind="))
     expect(seat.page.locator(".kinds > summary")).to_be_focused()
     read_aloud(seat, re.compile(r"\d"))

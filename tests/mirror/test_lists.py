@@ -360,6 +360,27 @@ def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None
     assert set(results) == {"Call 13800138000 back", "Sold", "CALL"}
 
 
+def test_row_that_goes_while_a_page_is_read_is_in_count_and_rows_or_in_neither(
+    now: Any, db: None
+) -> None:
+    rows = [row | {"beginTime": None, "failCode": None} for row in make_rows(40, 6)]
+    rows = [row | {"appointTime": None} if place > 3 else row for place, row in enumerate(rows)]
+    mirror_rows(88, rows, at=NOON)
+    written = []
+
+    def write_before_undated(execute: Any, sql: str, *others: Any) -> Any:
+        # Rows without a time are read by a statement of their own, the last.
+        if "IS NULL" in sql and "LIMIT" in sql and "COUNT(" not in sql and not written:
+            written.append(sql)
+            mirror_rows(88, rows[:4], at=NOON + timedelta(seconds=5))
+        return execute(sql, *others)
+
+    with connection.execute_wrapper(write_before_undated):
+        page = list_page(create_scope(Role.SUPERVISOR), NOON, tab=Tab.OPEN)
+    assert written
+    assert page.total == len(page.rows) == 4
+
+
 def test_file_of_the_mirror_has_the_rows_of_the_screen(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
