@@ -199,7 +199,7 @@ class ReservationFilter(PageFilter):
         choices=NamedRange.choices,
         error_messages={"invalid_choice": _("Must be next-hour, today, yesterday or last-7-days.")},
     )
-    q = PlainTextField(_("Agent, task or business result"))
+    q = PlainTextField(_("Name or result"))
     code = CodesField()
     category = ChosenField(_("Category"), CodeCategory.choices)
     type = VendorCodeField(_("Type"))
