@@ -215,7 +215,7 @@ def _describe_mirror_filter(
     query: ListQuery, times: TimeFormatter
 ) -> Iterator[tuple[str | Promise, str]]:
     """Yield what only the complete list can be asked."""
-    yield _("Name"), query.text
+    yield _("Agent, task or business result"), query.text
     yield _("Result code"), ", ".join(query.codes)
     yield _("Category"), str(dict(CodeCategory.choices).get(query.category, ""))
     yield _("Type"), str(dict(CALL_TYPES).get(query.call_type, query.call_type))
