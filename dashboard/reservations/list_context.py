@@ -306,7 +306,7 @@ def fill_context(
         context.tabs = build_tabs(address, facts)
         context.revision = str(facts.counts.revision)
         _place(context, found, facts)
-        if not found.rows and facts.counts.all and facts.tab is not Tab.ALL:
+        if not found.total and facts.counts.all and facts.tab is not Tab.ALL:
             context.elsewhere_url = address.viewed(tab=Tab.ALL.value)
             text = ngettext(
                 "Show %s row of all parts", "Show %s rows of all parts", facts.counts.all
@@ -328,7 +328,8 @@ def fill_context(
         if context.unknown:
             context.source_text = ""
     if not found.rows:
-        context.empty = "past-end" if found.total and address.page > 1 else "no-match"
+        elsewhere = address.page > 1 or bool(address.cursor)
+        context.empty = "past-end" if found.total and elsewhere else "no-match"
     return context
 
 
@@ -407,7 +408,8 @@ def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> 
     if not facts.placed:
         text = ngettext("%(shown)s of %(total)s row", "%(shown)s of %(total)s rows", found.total)
         shown = {"shown": format_count(len(found.rows)), "total": format_count(found.total)}
-        pager = replace(pager, text=text % shown, items=[])
+        first_url = address.at(page=1)
+        pager = replace(pager, text=text % shown, items=[], first_url=first_url)
     elif page * address.size > DEEPEST_OFFSET:
         kept = {1, pager.pages, page}
         items = [each for each in pager.items if not each.number or each.number in kept]

@@ -14,6 +14,7 @@ from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
+from isales_proxy.reservations.forms import explain_vague_number
 from isales_proxy.reservations.query import HIDDEN_SORTS, MOST_SORTED, ListQuery, Source, Tab
 from isales_proxy.reservations.services import Coverage, Gap, MirrorFacts, ReservationPage
 
@@ -154,12 +155,19 @@ def _build_live_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
     if not coverage.complete:
         texts.append(_("The local copy is partial: %s") % _explain_gap(coverage))
     pinned = "" if coverage.complete else Source.MIRROR.value
+    link_url = address.viewed(source=pinned)
+    link_text = _("Open the complete list") if coverage.complete else _("Open the mirror")
+    if coverage.complete and ("source", Source.LIVE.value) not in address.view:
+        # Of a complete list this alone is not answered; its address would lead here again.
+        texts.append(explain_vague_number())
+        link_url = address.without("called_no")
+        link_text = _("Open the complete list without the number")
     return SourceBar(
         complete=False,
         headline=_("Live from CC-iSales."),
         texts=texts,
-        link_url=address.viewed(source=pinned),
-        link_text=_("Open the complete list") if coverage.complete else _("Open the mirror"),
+        link_url=link_url,
+        link_text=link_text,
     )
 
 

@@ -78,14 +78,14 @@ def _choice(name: str, description: str, values: list[str]) -> OpenApiParameter:
 _MIRROR_FILTERS: Final = [
     text_parameter(
         "q",
-        "Part of an agent's or a task's name. This and the following filters are answered by the "
-        "complete list alone.",
+        "Part of an agent's or a task's name or of a business result, or a whole account or task "
+        "ID. This and the following filters are answered by the complete list alone.",
         maxLength=MAX_TEXT,
         pattern=LINE,
     ),
     text_parameter(
         "code",
-        "Result codes, comma-separated, with their leading zeros.",
+        "Result codes, comma-separated or repeated, with or without their leading zeros.",
         maxLength=LONGEST_CODES,
         pattern=f"^([0-9A-Za-z_-]{{1,32}}(,[0-9A-Za-z_-]{{1,32}}){{0,{MOST_CODES - 1}}})?$",
         examples=["00604"],

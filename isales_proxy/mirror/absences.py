@@ -59,9 +59,7 @@ class Absences:
             return
         state = MirrorState.objects.get(pk=self._vdn_id)
         now = self._clock()
-        held = [row for row in rows if row.unconfirmed]
-        if held and state.guard_confirmed_at is not None:
-            self._settle(held, now)
+        self._settle([row for row in rows if guard.is_confirmed(state, row)], now)
         new = [row for row in rows if not row.unconfirmed]
         self._tally = {
             key: at for key, at in self._tally.items() if timedelta() <= now - at < _TALLY_SPAN
@@ -93,15 +91,17 @@ class Absences:
         *,
         began: datetime,
         total: int | None,
-        is_released: bool,
+        state: MirrorState,
     ) -> None:
         """Judge the rows that a complete round missed, with the times since when. `total` is the
-        vendor's number of rows after the round; None where totals are wrong."""
+        vendor's number of rows after the round; None where totals are wrong. `state` counts the
+        round."""
         rows = MirrorRow.objects.for_vdn(self._vdn_id).present().filter(pk__in=missing)
         found = [row for row in rows if row.missed_at is not None]
         now = self._clock()
-        if is_released:
-            self._settle([row for row in found if row.unconfirmed], began)
+        is_released = guard.is_released(state, now)
+        held = [row for row in found if row.unconfirmed]
+        self._settle([row for row in held if is_released or guard.is_confirmed(state, row)], began)
         rest = [row for row in found if not row.unconfirmed]
         if not rest:
             return

@@ -90,7 +90,8 @@ def count_held(vdn_id: int) -> int:
 
 
 def confirm_guard(*, vdn_id: int, by: str, reason: str, now: datetime) -> bool:
-    """Let the rows held back go at their next reading that misses them; False if there are none.
+    """Let the rows held back by now go at their next reading that misses them; False if there are
+    none.
 
     The caller has checked the right to do so, and records `by` and `reason` in the audit.
     """
@@ -100,12 +101,25 @@ def confirm_guard(*, vdn_id: int, by: str, reason: str, now: datetime) -> bool:
     return bool(held.update(guard_confirmed_at=now))
 
 
+def is_confirmed(state: MirrorState, row: MirrorRow) -> bool:
+    """Tell whether a row is held back and was so when somebody confirmed that those are gone."""
+    if not row.unconfirmed or row.missed_at is None or state.guard_confirmed_at is None:
+        return False
+    return row.missed_at <= state.guard_confirmed_at
+
+
+def end_confirmation(*, vdn_id: int, before: datetime) -> None:
+    """End a confirmation given before a complete round began: the rows that it was for are gone,
+    and others held back since need one of their own."""
+    MirrorState.objects.filter(pk=vdn_id, guard_confirmed_at__lt=before).update(
+        guard_confirmed_at=None
+    )
+
+
 def is_released(state: MirrorState, now: datetime) -> bool:
-    """Tell whether rows held back may be called gone: confirmed, or missed by enough rounds."""
+    """Tell whether all rows held back may be called gone: enough rounds missed them."""
     if state.guard_since is None:
         return False
-    if state.guard_confirmed_at is not None:
-        return True
     return state.guard_rounds >= ROUNDS and now - state.guard_since >= MIN_HELD
 
 

@@ -203,14 +203,11 @@ class SweepRounds:
             reason = reason or RoundReason.UNDATED_UNREAD
         if not reason:
             total = None if facts.totals_wrong else self._ask(ReservationQuery(size=1)).total
-            state = self._update_guard()
             absences.judge_round(
-                running.missing,
-                began=running.began,
-                total=total,
-                is_released=guard.is_released(state, self._clock()),
+                running.missing, began=running.began, total=total, state=self._update_guard()
             )
             guard.end_guard(vdn_id=self._vdn.pk)
+            guard.end_confirmation(vdn_id=self._vdn.pk, before=running.began)
         self._merge(facts)
         if offset is not None:
             self._update(vendor_offset_ms=round(offset.total_seconds() * 1000))

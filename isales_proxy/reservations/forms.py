@@ -111,8 +111,18 @@ class AgentsField(forms.Field):
         return texts
 
 
+class _JoinedInput(forms.TextInput):
+    """An input whose parameter may be repeated."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:  # noqa: ARG002 - Django's signature
+        return ",".join(data.getlist(name))
+
+
 class CodesField(PlainTextField):
-    """Result codes, comma-separated, with or without their leading zeros."""
+    """Result codes, comma-separated or the parameter repeated, with or without their leading
+    zeros."""
+
+    widget = _JoinedInput
 
     def __init__(self) -> None:
         super().__init__(_("Result code"), max_length=LONGEST_CODES)
@@ -400,8 +410,7 @@ class ReservationFilter(PageFilter):
     def refuse(self, refused: SourceRefused) -> None:
         """Add errors for what the source of the address cannot answer."""
         if isinstance(refused, VagueNumber):
-            most = number_format(MOST_NUMBERS, force_grouping=True)
-            text = _("More than %s numbers begin or end with these digits: type more.") % most
+            text = explain_vague_number()
         elif refused.source is Source.LIVE:
             text = str(_("CC-iSales cannot answer this; only the complete list can."))
         else:
@@ -436,6 +445,12 @@ class ReservationFilter(PageFilter):
             before=found["before"],
             jump=found["jump"],
         )
+
+
+def explain_vague_number() -> str:
+    """Explain why the complete list does not look for a part of a number."""
+    most = number_format(MOST_NUMBERS, force_grouping=True)
+    return str(_("More than %s numbers begin or end with these digits: type more.") % most)
 
 
 # Whether a person may choose agents is said by leaving the field out, never by changing it.

@@ -23,7 +23,7 @@ from isales_proxy.models import (
 )
 from isales_proxy.models.mirror import LeafKind
 from isales_proxy.reservations.coverage import Coverage, Gap, get_coverage, measure_coverage
-from isales_proxy.reservations.mirror_reader import MirrorReader
+from isales_proxy.reservations.mirror_reader import FoundRow, MirrorReader
 from isales_proxy.reservations.mirrored import (
     MirroredReservation,
     to_reservation,
@@ -39,6 +39,7 @@ from isales_proxy.reservations.query import (
     ListQuery,
 )
 from isales_proxy.reservations.row_filters import create_filter, is_vague_number
+from isales_proxy.reservations.tab_counts import read_revision
 
 __all__ = [
     "Coverage",
@@ -55,6 +56,7 @@ __all__ = [
     "measure_coverage",
     "read_all",
     "read_page",
+    "read_revision",
     "to_reservation",
 ]
 
@@ -129,7 +131,7 @@ def read_page(
         has_previous=(
             reader.has_more
             if backwards and reader.has_more is not None
-            else asked.page > 1 or (not placed and bool(rows))
+            else asked.page > 1 or (not placed and _has_rows_before(scope, asked, counts, first))
         ),
         seen=seen,
         changed=reader.count_changed(),
@@ -144,6 +146,17 @@ def read_page(
         coverage=coverage,
         mirror=facts,
     )
+
+
+def _has_rows_before(
+    scope: Scope, query: ListQuery, counts: TabCounts, first: FoundRow | None
+) -> bool:
+    """Tell whether rows precede the first one of a page that no number places."""
+    if first is None or query.jump is None:
+        # A page that begins after a row has at least that one before it.
+        return first is not None
+    before = replace(query, before=first.cursor, jump=None, size=1)
+    return bool(MirrorReader(scope, before, counts.now).read_consistently(counts.revision)[1])
 
 
 def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:

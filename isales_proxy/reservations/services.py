@@ -156,7 +156,7 @@ def list_page(
     asked, coverage = ListQuery.extend(query), chosen.coverage
     found = None
     if coverage is None or not chosen.from_mirror:
-        replaceable = _has_stand_in(chosen, asked)
+        replaceable = _has_stand_in(scope, chosen, asked)
         try:
             found = _fetch_live_page(scope, query)
         except AWAY:
@@ -180,12 +180,16 @@ def list_page(
     return _mask_page(scope, found)
 
 
-def _has_stand_in(chosen: ChosenSource, query: ListQuery) -> bool:
-    """Tell if a mirror that is only old or partial stands in for a vendor that is away."""
+def _has_stand_in(scope: Scope, chosen: ChosenSource, query: ListQuery) -> bool:
+    """Tell if a mirror that is only old or partial stands in for a vendor that is away.
+
+    It finds only some of the rows of a vague number, and stands in for none.
+    """
     return (
         chosen.coverage is not None
         and query.source is not Source.LIVE
         and chosen.coverage.reason in {Gap.UNREAD, Gap.STALE, Gap.UNCONFIRMED}
+        and not mirror.is_vague_number(scope, query)
     )
 
 
@@ -204,10 +208,11 @@ def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
 
 
 def mark_seen(*, scope: Scope, revision: int) -> None:
-    """Record that the person has seen the rows of the VDN's mirror as of this revision."""
+    """Record that the person has seen the rows of the VDN's mirror as of this revision, or as of
+    its present one where that is earlier."""
     scope.require(Permission.SEE_RESERVATIONS)
     user = User.objects.get(pk=scope.user_id)
-    history.mark_seen(user, scope.vdn, revision)
+    history.mark_seen(user, scope.vdn, min(revision, mirror.read_revision(scope.vdn.pk)))
 
 
 def list_offered(*, scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -260,7 +265,7 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
             else:
                 found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
         except AWAY:
-            if not _has_stand_in(chosen, asked):
+            if not _has_stand_in(scope, chosen, asked):
                 raise
             found = mirror.read_all(scope=scope, query=asked, now=now)
     if sees_numbers:

@@ -96,11 +96,11 @@ def test_code_is_found_with_or_without_its_zeros(vendor: Simulator, as_role: Any
     mirror_rows(88, rows, at=NOON)
     client = as_role("supervisor")
 
-    def find(**asked: str) -> set[int]:
+    def find(**asked: str | list[str]) -> set[int]:
         return {int(each) for each in ids(fetch(client, tab="all", **asked))}
 
     assert find(code="603") == find(code="00603") == {1, 2}
-    assert find(code="603,604") == {1, 2, 5}
+    assert find(code="603,604") == find(code=["604", "603"]) == {1, 2, 5}
     assert find(code="0") == find(category="success") == {3, 4}
     assert find(code="A1") == {6}
     assert find(code="0603", category="success") == set()
@@ -236,3 +236,18 @@ def test_gone_reservation_is_found_while_the_mirror_is_off(vendor: Simulator, as
     client = as_role("supervisor")
     assert 'data-state="gone"' in fetch(client, f"{LIST}{rows[0]['appointId']}/")
     fetch(client, f"{LIST}{rows[1]['appointId']}/", answered=404)
+
+
+def test_jump_beyond_the_ends_leads_back(vendor: Simulator, as_role: Any) -> None:
+    mirror_rows(88, make_rows(61, 60), at=NOON)
+    client = as_role("supervisor")
+    first = fetch(client, tab="open")
+    found = fetch(client, tab="open", jump="2001-01-01T00:00")
+    assert [row["id"] for row in rows_of(found)] == [row["id"] for row in rows_of(first)]
+    assert 'rel="prev"' not in found
+    beyond = fetch(client, tab="overdue", jump="2099-01-01T00:00")
+    assert not rows_of(beyond)
+    assert "matches these filters" not in beyond
+    back = re.search(r'href="([^"]*)"[^>]*>First page', beyond)
+    assert back
+    assert rows_of(fetch(client, back[1]))

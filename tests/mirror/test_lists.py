@@ -324,11 +324,21 @@ def test_part_of_a_number_is_its_beginning_or_its_end(
     assert 'data-source="mirror"' in fetch(client, url)
     monkeypatch.setattr("isales_proxy.reservations.row_filters.MOST_NUMBERS", 2)
     # So many that it is no search: CC-iSales can be asked, the complete list cannot.
-    assert 'data-source="live"' in fetch(client, url)
+    live = fetch(client, url)
+    assert 'data-source="live"' in live
+    assert "begin or end with these digits" in live
+    other = re.search(r'href="([^"]*)"[^>]* data-other-source>Open the complete list', live)
+    assert other
+    assert 'data-source="mirror"' in fetch(client, other[1])
     refused = client.get(f"{url}&tab=open")
     assert refused.status_code == 422
     assert "begin or end with these digits" in refused.content.decode()
     assert client.get("/api/v1/vdns/88/reservations/?called_no=138&tab=open").status_code == 422
+    # Nor does an old one, which would miss some of them, while CC-iSales is away.
+    now.move_to(NOON + timedelta(hours=2))
+    vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    assert 'data-source="mirror"' in fetch(client, f"{LIST}?called_no=99138099")
+    assert client.get(url).status_code == 503
 
 
 def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None) -> None:
@@ -422,6 +432,10 @@ def test_changes_since_the_last_look_are_marked_until_seen(
     seen = client.post(f"{LIST}seen/", {"revision": revision[1], "query": "tab=all"})
     assert (seen.status_code, seen.headers["Location"]) == (303, f"{LIST}?tab=all")
     assert "data-mark" not in fetch(client, tab="all")
+    # What is still to come is not seen already.
+    client.post(f"{LIST}seen/", {"revision": str(2**40)})
+    mirror_rows(88, [*rows, *make_rows(35, 2)], at=NOON + timedelta(seconds=5))
+    assert "data-mark" in fetch(client, tab="all")
 
 
 def test_json_has_the_tabs_and_counts_of_the_page(

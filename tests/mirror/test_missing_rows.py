@@ -208,6 +208,24 @@ def test_admin_confirms_many_missing_rows(vdn: Vdn) -> None:
     assert not confirm_guard(vdn_id=88, by="admin", reason="again", now=vendor.clock.now)
 
 
+def test_confirmation_is_of_the_rows_held_back_then(vdn: Vdn) -> None:
+    """Others that are missing later need one of their own."""
+    vendor = make_vendor(vdn)
+    for number in range(20, 44):
+        vendor.data.remove(get_id(number))
+    vendor.run_round()
+    assert confirm_guard(vdn_id=88, by="admin", reason="cleared out", now=vendor.clock.now)
+    vendor.clock.advance(60)
+    vendor.simulator.behaviour.empty = True
+    for _each in range(2):
+        state = vendor.run_round()
+        assert list_gone() == {get_id(number) for number in range(20, 44)}
+        assert (state.guard_rows, state.guard_confirmed_at) == (36, None)
+    vendor.simulator.behaviour.empty = False
+    vendor.run_round()
+    assert_equal(vendor)
+
+
 @pytest.mark.parametrize("spread", [1, 5])
 def test_key_that_sees_one_agent_only(vdn: Vdn, spread: int) -> None:
     """M24: also where each leaf has few rows."""
