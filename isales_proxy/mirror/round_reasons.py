@@ -1,4 +1,4 @@
-"""Why a round over everything is not complete: stored as a code, shown in the reader's language.
+"""Reasons why a round over everything is not complete: stored as codes, shown in words.
 
 A stored reason is `code`, or `code:count`, or `code:count:cause`.
 """
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 
 class RoundReason(TextChoices):
-    """Why a round is not complete, or a part of the list could not be read."""
+    """Reason why a round is not complete, or a part of the list could not be read."""
 
     SWITCHED_OFF = "switched-off", gettext_lazy("the mirror of this VDN is switched off")
     INTERRUPTED = "interrupted", gettext_lazy("it was interrupted")

@@ -349,7 +349,7 @@ class MirrorVersion(MirroredFields):
 
 
 class CountedBy(models.TextChoices):
-    """What `MirrorCount` counts rows by: nothing, agent and task, or one value of a row.
+    """Property that `MirrorCount` counts rows by: nothing, agent and task, or one value of a row.
 
     The values: the hour that it is due, of UTC and "" without a time; its type; its result code;
     the ID of its business result.

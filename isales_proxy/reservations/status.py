@@ -26,7 +26,7 @@ SOON: Final = timedelta(minutes=15)
 
 
 class ReservationState(TextChoices):
-    """Where a reservation stands, the most urgent first; it is in one state at a time.
+    """State of a reservation, the most urgent first; it is in one state at a time.
 
     The values are `state` in addresses, pages and the API, and name the numbers of `TabCounts`.
     """

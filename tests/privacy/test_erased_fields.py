@@ -146,7 +146,7 @@ def test_number_is_taken_out_of_every_field_of_others(people: dict[str, Any]) ->
 def test_number_in_texts_of_others_stays_away(
     clock: Any, vendor: Simulator, people: dict[str, Any], as_role: Any
 ) -> None:
-    """From the next sweep, which writes nothing, and from live lists."""
+    """Keep it from the next sweep, which writes nothing, and from live lists."""
     text = f"wife has (65) 9123-{NUMBER[-4:]} 12"
     facts = {"callType": "1", "appointTime": 1_900_000_000_000, "taskId": "7"}
     rows = [

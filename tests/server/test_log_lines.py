@@ -35,7 +35,7 @@ REFUSED: list[tuple[int, Callable[[Client], Any]]] = [
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything that the product's own handler writes."""
+    """Return everything that the product's own handler writes."""
     (handler,) = (
         each
         for each in logging.getLogger().handlers
