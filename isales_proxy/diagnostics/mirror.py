@@ -155,10 +155,9 @@ def _describe_guard(state: MirrorState, format_time: FormatTime) -> Fact:
         "count": number_format(state.guard_rows, force_grouping=True)
     }
     if state.guard_confirmed_at is not None:
-        text = _("%(rows)s since %(time)s; confirmed, removed at the next reading")
-        return Fact(
-            "guard", label, text % {"rows": rows, "time": format_time(state.guard_since)}, "warn"
-        )
+        text = _("%(rows)s; those missing by %(time)s are confirmed, removed at the next reading")
+        at = format_time(state.guard_confirmed_at)
+        return Fact("guard", label, text % {"rows": rows, "time": at}, "warn")
     text = _("%(rows)s since %(time)s, missing in %(done)s of %(needed)s complete rounds")
     values = {
         "rows": rows,
