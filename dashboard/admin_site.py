@@ -11,7 +11,9 @@ from allauth.account import app_settings
 from allauth.account.internal.flows import reauthentication
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
+from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
@@ -24,12 +26,18 @@ from django.utils.translation import gettext_lazy
 from dashboard.account import session_limits
 from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther
+from dashboard.ui.list_url import with_query
 from isales_proxy.accounts import form_drafts as services
 from isales_proxy.models import User
 
 # The pages with a form, whose answer changes something. They want the proof before anything is
 # typed into them.
 _FORMS: Final = ("_add", "_change", "_delete", "_password_change")
+# Query parameter of a list: the signed fields of an action that waits for confirmation.
+_CONFIRM: Final = "confirm"
+_SALT: Final = "callboard.admin-action"
+# What a list posts to start an action. None of these fields is a confirmation.
+_ACTION_FIELDS: Final = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 
 
 class Administration(AdminSite):
@@ -52,8 +60,7 @@ class Administration(AdminSite):
                 return _ask_for_proof(request)
             if self.has_permission(request) and _keeps_draft(request, view):
                 return _answer_with_draft(request, lambda: inner(request, *args, **kwargs))
-            answer: HttpResponseBase = inner(request, *args, **kwargs)
-            return answer
+            return _answer_with_confirmation(request, lambda: inner(request, *args, **kwargs))
 
         return guarded
 
@@ -106,7 +113,6 @@ def _keeps_draft(request: HttpRequest, view: Callable[..., Any]) -> bool:
         getattr(getattr(view, "__self__", None), "keeps_drafts", False)
         and name.endswith(("_add", "_change"))
         and IS_POPUP_VAR not in request.GET
-        and (request.method != "POST" or form_drafts.KEY in request.POST)
     )
 
 
@@ -126,6 +132,50 @@ def _answer_with_draft(request: HttpRequest, view: Callable[[], Any]) -> HttpRes
         answer.context_data = {**(answer.context_data or {}), "draft": shown}
         answer.status_code = form.status
     return answer
+
+
+def _answer_with_confirmation(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
+    """Show the confirmation of an action or deletion at an address of its own.
+
+    Django renders it as the answer to the POST that starts the action. Here that POST redirects
+    (303) to the list with the signed fields, and a GET of it takes them through the same view.
+    """
+    name = request.resolver_match.url_name or "" if request.resolver_match else ""
+    is_list = name.endswith("_changelist")
+    started = _take_started_action(request) if is_list else None
+    if request.method == "GET" and started is not None:
+        request.POST, request.method = started, "POST"  # type: ignore[assignment]
+        try:
+            shown: HttpResponseBase = view()
+        finally:
+            request.method = "GET"
+        return shown
+    answer: HttpResponseBase = view()
+    if request.method != "POST" or answer.status_code != 200 or IS_POPUP_VAR in request.GET:
+        return answer
+    if is_list:
+        fields = {key: request.POST.getlist(key) for key in _ACTION_FIELDS if key in request.POST}
+        query = request.GET.copy()
+        query[_CONFIRM] = signing.dumps(fields, salt=_SALT, compress=True)
+        return SeeOther(with_query(request.path, query.urlencode()))
+    return SeeOther(request.get_full_path()) if name.endswith("_delete") else answer
+
+
+def _take_started_action(request: HttpRequest) -> QueryDict | None:
+    """Remove the parameter from the request, whose address is that of the list then.
+
+    Return the fields that it stands for; None for an absent or forged one.
+    """
+    query = request.GET.copy()
+    signed = query.pop(_CONFIRM, [""])[-1]
+    request.GET, request.META["QUERY_STRING"] = query, query.urlencode()  # type: ignore[assignment]
+    fields = QueryDict(mutable=True)
+    try:
+        for key, values in signing.loads(str(signed), salt=_SALT).items():
+            fields.setlist(key, values)
+    except signing.BadSignature:
+        return None
+    return fields
 
 
 def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:

@@ -196,6 +196,6 @@ urlpatterns = [
     path("preferences/draft/", home.form_draft, name="form_draft"),
     path("favicon.ico", home.favicon, name="favicon"),
     path("", include("isales_proxy.api.urls")),
-    path("admin/login/", own_account.log_in),
+    path("admin/login/", own_account.log_in, name="admin_log_in"),
     path("admin/", admin.site.urls),
 ]

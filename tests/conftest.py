@@ -76,6 +76,25 @@ def _fresh_memory() -> Iterator[None]:
     _forget()
 
 
+@pytest.fixture(autouse=True)
+def _no_page_answers_a_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse a page as the answer to a POST: nobody could go back to it in the browser.
+
+    A revealed number is the exception, since it is kept nowhere.
+    """
+    post = Client.post
+
+    def checked(client: Client, path: str, *args: Any, **kwargs: Any) -> Any:
+        answer = post(client, path, *args, **kwargs)
+        is_page = answer.headers.get("Content-Type", "").startswith("text/html")
+        is_fragment = "HX-Request" in (kwargs.get("headers") or ()) or "/reveal/" in path
+        if is_page and not is_fragment and answer.request["REQUEST_METHOD"] == "POST":
+            assert answer.status_code not in {200, 409, 410, 422}, f"a page answers POST {path}"
+        return answer
+
+    monkeypatch.setattr(Client, "post", checked)
+
+
 @pytest.fixture
 def forget() -> Callable[[], None]:
     """A function after which the product remembers nothing of what was before."""

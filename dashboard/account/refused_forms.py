@@ -22,7 +22,8 @@ from dashboard.ui.middleware import GetResponse
 _PAGES: Final = frozenset(
     {
         "account_login", "account_change_password", "account_reauthenticate", "mfa_authenticate",
-        "mfa_reauthenticate", "mfa_activate_totp", "mfa_add_webauthn", "mfa_edit_webauthn",
+        "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
+        "mfa_generate_recovery_codes", "mfa_add_webauthn", "mfa_edit_webauthn", "admin_log_in",
         "admin:auth_user_password_change",
     }
 )  # fmt: skip

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.account import log_in_audit
 from dashboard.account.columns import SESSION_COLUMNS, SessionFormatter, SessionRow
 from dashboard.account.second_factor import SealedAdapter
-from dashboard.ui.htmx import render_page_or_fragment
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import sort_rows
@@ -181,9 +181,9 @@ class RemoveKeyView(RemoveWebAuthnView):
         return {**super().get_context_data(**kwargs), "may_remove": may}
 
     def form_valid(self, form: Any) -> Any:
-        """Remove it, or say why not."""
+        """Remove it, or lead back to the page, which says why not."""
         if not SealedAdapter().can_delete_authenticator(self.object):
-            return self.render_to_response(self.get_context_data(form=form), status=409)
+            return SeeOther(self.request.path)
         return super().form_valid(form)
 
 

@@ -8,16 +8,19 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.ui.htmx import render_page_or_fragment, wants_fragment
+from dashboard.ui import form_drafts
+from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
+from isales_proxy.accounts.form_drafts import finish
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.form_fields import PlainTextField
 from isales_proxy.core.input_cleaning import CleanedInput
@@ -59,6 +62,9 @@ def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Show the last report at `/vdn/<id>/doctor/`; a POST runs a new check."""
     if request.method == "POST":
         return _run_check(request, scope)
+    away = form_drafts.redirect_to_outcome(request, _open_confirmation(request, scope))
+    if away is not None:
+        return away
     return _render(request, scope, services.get_last_report(scope=scope), source="cache")
 
 
@@ -66,11 +72,13 @@ def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.EXAMINE_VENDOR)
 def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/doctor/confirm-missing/`: let the reservations go that the guard holds back."""
-    form = ConfirmMissingForm(request.POST)
+    form, key = ConfirmMissingForm(request.POST), form_drafts.get_posted_key(request)
+    place = reverse("doctor", args=[scope.vdn.pk])
+    left = form_drafts.discard_if_asked(request, leave=place, address=place)
+    if left is not None:
+        return left
     if not form.is_valid():
-        return _render(
-            request, scope, services.get_last_report(scope=scope), source="cache", form=form
-        )
+        return form_drafts.save_and_redirect(request, key=key, address=place)
     rows = mirror_status.confirm_missing(
         scope=scope, reason=form.cleaned_data["reason"], now=timezone.now()
     )
@@ -83,7 +91,8 @@ def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
         messages.success(request, text % {"count": rows})
     else:
         messages.warning(request, _("No reservations are held back any more."))
-    return redirect("doctor", vdn_id=scope.vdn.pk)
+    finish(user=request.user, key=key, outcome=place)
+    return SeeOther(place)
 
 
 def _run_check(request: ReaderRequest, scope: Scope) -> HttpResponse:
@@ -113,12 +122,13 @@ def _render(
     *,
     source: str,
     error: str = "",
-    form: ConfirmMissingForm | None = None,
 ) -> HttpResponse:
     now = timezone.now()
     times = TimeFormatter(now)
     status = mirror_status.get_status(scope=scope, now=now)
     settings = services.build_settings_section(scope.vdn)
+    draft = _open_confirmation(request, scope)
+    form = ConfirmMissingForm(draft.data if draft.judged else None, initial=draft.data)
     return render_page_or_fragment(
         request,
         page="diagnostics/page.html",
@@ -131,10 +141,15 @@ def _render(
             "error": error,
             "settings": _create_section_context(settings, times),
             "mirror": _create_section_context(build_mirror_section(status, times.clock), times),
-            "confirm": (form or ConfirmMissingForm()) if status.needs_confirmation else None,
+            "confirm": form if status.needs_confirmation else None,
+            "draft": draft,
         },
-        status=409 if error else 422 if form else 200,
+        status=409 if error else 422 if form.errors else 200,
     )
+
+
+def _open_confirmation(request: ReaderRequest, scope: Scope) -> form_drafts.OpenForm:
+    return form_drafts.open_form(request, reverse("doctor", args=[scope.vdn.pk]))
 
 
 def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, Any]:

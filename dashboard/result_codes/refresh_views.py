@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from dataclasses import asdict
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.core.cache import cache
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.result_codes import list_context
 from dashboard.result_codes.labels import (
@@ -31,25 +35,39 @@ from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.core.locks import AlreadyRunning
+from isales_proxy.core.response_cache import hash_key
 from isales_proxy.models import CodeRefresh
+from isales_proxy.problems import Problem
 from isales_proxy.result_codes import history as code_history
 from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.history import TableChanged
 from isales_proxy.result_codes.refresh import Preview
 
+# Query parameter: the kept result of a refresh.
+_OUTCOME: Final = "outcome"
 
-@require_POST
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """Read the vendor's table and show what it would change; nothing is applied."""
+    """Read the vendor's table and show what it would change; nothing is applied.
+
+    A GET shows the result of a POST that was made without scripts.
+    """
+    if request.method != "POST":
+        kept = cache.get(_get_outcome_key(scope, request.GET.get(_OUTCOME, "")))
+        text = _("The result is no longer kept: refresh the table again.")
+        state, status = kept or (_failed(text), 410)
+        return _outcome(request, scope, state, status)
     try:
         preview = code_refresh.create_preview(scope=scope)
     except AlreadyRunning:
         return _outcome(request, scope, _failed(_("A refresh is already running.")), 409)
     except ISalesError as error:
         problem = problems.describe(error)
-        state = _failed(_("Nothing was changed.")) | {"problem": problem}
+        # Plain values alone: what a shared cache holds outlives a release.
+        state = _failed(_("Nothing was changed.")) | {"problem": asdict(problem)}
         return _outcome(request, scope, state, problem.status)
     return _outcome(request, scope, _shown(preview), 200)
 
@@ -132,7 +150,24 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.SEE_RESULT_CODES)
 def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
     """One change of the table with its difference, and what going back to it would change."""
-    return _entry_page(request, scope, refresh_id)
+    try:
+        found = code_history.get_entry(scope=scope, pk=refresh_id)
+    except VdnNotFound:
+        raise Http404 from None
+    language = get_language() or "en"
+    return render_page_or_fragment(
+        request,
+        page="result_codes/entry.html",
+        fragment="result_codes/entry.html",
+        context={
+            "vdn_id": scope.vdn.pk,
+            "entry": _entry(found.row, TimeFormatter(timezone.now())),
+            "changes": build_change_rows(found.changes, language),
+            "way_back": build_change_rows(found.way_back, language),
+            "version": scope.vdn.codes_version,
+            "may_roll_back": scope.can(Permission.EDIT_RESULT_CODES) and bool(found.way_back),
+        },
+    )
 
 
 @require_POST
@@ -147,22 +182,35 @@ def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResp
         text = _(
             "The table was changed in the meantime, so nothing was rolled back. Please check again."
         )
-        return _entry_page(request, scope, refresh_id, warning=text, status=409)
     except code_history.NothingToChange:
         text = _("The table is already like this. Nothing was changed.")
-        return _entry_page(request, scope, refresh_id, warning=text, status=409)
-    messages.success(request, _("Rolled back: %s.") % summarise(report))
-    return SeeOther(reverse("result_codes_history", args=[scope.vdn.pk]))
+    else:
+        messages.success(request, _("Rolled back: %s.") % summarise(report))
+        return SeeOther(reverse("result_codes_history", args=[scope.vdn.pk]))
+    messages.warning(request, text)
+    return SeeOther(reverse("result_codes_entry", args=[scope.vdn.pk, refresh_id]))
 
 
 def _outcome(
     request: ReaderRequest, scope: Scope, state: dict[str, Any], status: int
 ) -> HttpResponse:
-    """Render the result of a refresh beside the table, or as a page of its own."""
+    """Render the result of a refresh beside the table, or as a page of its own.
+
+    A page of the browser's history that answers a POST cannot be gone back to: without scripts the
+    result is kept and the POST redirects (303) to it.
+    """
+    if request.method == "POST" and not wants_fragment(request):
+        outcome = uuid.uuid4().hex
+        kept = (state, status)
+        cache.set(_get_outcome_key(scope, outcome), kept, code_refresh.KEPT.total_seconds())
+        place = reverse("result_codes_refresh", args=[scope.vdn.pk])
+        return SeeOther(f"{place}?{urlencode({_OUTCOME: outcome})}")
     scope.vdn.refresh_from_db()
+    found = state.get("problem")
+    problem = Problem(**found) if found else None
     context = {
         "book": list_context.summarise_book(result_codes.get_book(scope.vdn)),
-        "state": {"warning": "", "summary": "", "problem": None} | state,
+        "state": {"warning": "", "summary": ""} | state | {"problem": problem},
         "vdn_id": scope.vdn.pk,
         "held": list_context.describe_hold(
             code_history.get_active_roll_back(scope.vdn), TimeFormatter(timezone.now())
@@ -174,8 +222,12 @@ def _outcome(
         fragment="result_codes/_refreshed.html",
         context=context,
         status=status,
-        problem=state.get("problem"),
+        problem=problem,
     )
+
+
+def _get_outcome_key(scope: Scope, outcome: str) -> str:
+    return f"codes:outcome:{scope.vdn.pk}:{scope.user_id}:{hash_key(outcome)}"
 
 
 def _failed(text: str) -> dict[str, Any]:
@@ -196,31 +248,6 @@ def _shown(preview: Preview) -> dict[str, Any]:
         "minutes": int(code_refresh.KEPT.total_seconds() // 60),
         "changes": build_change_rows(preview.report.changes, get_language() or "en"),
     }
-
-
-def _entry_page(
-    request: ReaderRequest, scope: Scope, pk: int, *, warning: str = "", status: int = 200
-) -> HttpResponse:
-    try:
-        found = code_history.get_entry(scope=scope, pk=pk)
-    except VdnNotFound:
-        raise Http404 from None
-    language = get_language() or "en"
-    return render_page_or_fragment(
-        request,
-        page="result_codes/entry.html",
-        fragment="result_codes/entry.html",
-        context={
-            "vdn_id": scope.vdn.pk,
-            "entry": _entry(found.row, TimeFormatter(timezone.now())),
-            "changes": build_change_rows(found.changes, language),
-            "way_back": build_change_rows(found.way_back, language),
-            "version": scope.vdn.codes_version,
-            "may_roll_back": scope.can(Permission.EDIT_RESULT_CODES) and bool(found.way_back),
-            "warning": warning,
-        },
-        status=status,
-    )
 
 
 def _entry(row: CodeRefresh, times: TimeFormatter) -> dict[str, Any]:

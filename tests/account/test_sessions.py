@@ -98,7 +98,7 @@ def test_an_admin_ends_the_sessions_of_their_people(people: dict[str, User]) -> 
         "action": "end_sessions",
         "_selected_action": [people["supervisor"].pk, people["both"].pk],
     }
-    asked = admin.post("/admin/isales_proxy/user/", form)
+    asked = admin.post("/admin/isales_proxy/user/", form, follow=True)
     assert b"This logs them out everywhere" in asked.content
     assert is_in(theirs)
     admin.post("/admin/isales_proxy/user/", form | {"confirmed": "yes"})

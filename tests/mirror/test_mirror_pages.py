@@ -92,11 +92,14 @@ def test_admin_confirms_missing_rows_with_a_reason(people: dict[str, User], as_r
     MirrorState.objects.create(pk=88, guard_rows=57, guard_since=minute(0), guard_rounds=1)
     assert "1 of 3 complete rounds" in facts(admin)["guard"][1]
     assert as_role("supervisor").post(address, {"reason": "they were cancelled"}).status_code == 403
-    refused = admin.post(address, {"reason": "ok"})
+    led = admin.post(address, {"reason": "ok"})
+    assert led.status_code == 303
+    refused = admin.get(led.headers["Location"])
     assert refused.status_code == 422
     text = refused.content.decode()
     assert 'aria-invalid="true"' in text
     assert 'id="id_reason_error"' in text
+    assert 'value="ok"' in text
     assert MirrorState.objects.get().guard_confirmed_at is None
     admin.post(address, {"reason": "cancelled on request of 13800138000"})
     assert MirrorState.objects.get().guard_confirmed_at is not None
