@@ -6,6 +6,7 @@ first, on the same thread.
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
@@ -47,6 +48,8 @@ class StopRequest:
 
     def on_signals(self, numbers: Iterable[signal.Signals] = STOPPING) -> None:
         """Have these signals ask for the end."""
+        # The interpreter restores the default at its very end, where a late one would kill it.
+        atexit.register(ignore_signals, numbers)
         for number in numbers:
             signal.signal(number, self.make)
 
@@ -54,3 +57,9 @@ class StopRequest:
         """Let go of the pipe; what was asked for stays known."""
         os.close(self._reader)
         os.close(self._writer)
+
+
+def ignore_signals(numbers: Iterable[signal.Signals] = STOPPING) -> None:
+    """Ignore further requests of a process that is ending already."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)

@@ -21,6 +21,7 @@ from django.db import connection
 from isales_proxy.core import database
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.management import static
+from isales_proxy.management.stop_request import ignore_signals
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 from isales_proxy.vendor import vendor_use
 
@@ -64,6 +65,15 @@ class Command(BaseCommand):
         connection.close()
         variables = _variables(bind, production=production)
         patience = _grace(production=production) + _ENDING_SECONDS
+        try:
+            self._supervise(bind, variables, patience, production=production)
+        finally:
+            # The supervisor has given back the handlers.
+            ignore_signals()
+
+    def _supervise(
+        self, bind: str, variables: dict[str, str], patience: float, *, production: bool
+    ) -> None:
         with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
             try:
                 self._run(supervisor, bind, production=production)
