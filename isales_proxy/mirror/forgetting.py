@@ -149,7 +149,8 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
     take it out of the others, and keep it out of later sweeps.
 
     A row that had the number once and has another by now loses it in its history alone. The rows
-    are looked through without a lock: after the first transaction no sweep stores it any more.
+    are looked through without a lock: after the first transaction no sweep stores it any more; what
+    was found is looked at again under the lock.
     """
     with transaction.atomic():
         _lock_mirror(vdn_id)
@@ -160,11 +161,13 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
         )
     clear_memory()
     rows = MirrorRow.objects.for_vdn(vdn_id)
-    keys = _find_number(rows.exclude(called_no=None), digits)
-    with transaction.atomic():
-        _lock_mirror(vdn_id)
-        _delete_rows(vdn_id, keys, now)
-    cleaned = 0
+    deleted = cleaned = 0
+    for part in _split(_find_number(rows.exclude(called_no=None), digits)):
+        with transaction.atomic():
+            _lock_mirror(vdn_id)
+            # A sweep may have stored another number meanwhile.
+            still = _find_number(rows.filter(pk__in=part).exclude(called_no=None), digits)
+            deleted += _delete_rows(vdn_id, still, now)
     for part in _split(erased_fields.find_rows(rows, digits)):
         with transaction.atomic():
             _lock_mirror(vdn_id)
@@ -196,7 +199,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
         MirrorCount.objects.filter(vdn=vdn_id, rows__lte=0).delete()
     if cleaned:
         _increase_revision(vdn_id, now)
-    return ForgottenRows(len(keys), cleaned)
+    return ForgottenRows(deleted, cleaned)
 
 
 def purge(now: datetime) -> int:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from isales_proxy import retention
 from isales_proxy.accounts import form_drafts
 from isales_proxy.exports import services as exports
+from isales_proxy.mirror import forgetting
 from isales_proxy.mirror.forgetting import load_forgotten
 from isales_proxy.models import (
     AuditAction,
@@ -138,6 +139,24 @@ def test_forgetting_asks_first_and_reads_the_number_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{NUMBER}\n"))
     assert "reservations: 1," in forget("--yes")
     assert not MirrorRow.objects.exists()
+
+
+@pytest.mark.django_db
+def test_row_that_a_sweep_gives_another_number_meanwhile_stays(
+    people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"appoint_id": "1", "called_no": NUMBER}
+    write_version(None, "appeared", after=None, by=minute(0), **row)
+    lock = forgetting._lock_mirror
+
+    def sweep_and_lock(vdn_id: int) -> None:
+        if load_forgotten(vdn_id):
+            MirrorRow.objects.update(called_no="70009")
+        lock(vdn_id)
+
+    monkeypatch.setattr(forgetting, "_lock_mirror", sweep_and_lock)
+    assert "reservations: 1" not in forget(NUMBER, "--yes")
+    assert MirrorRow.objects.get().called_no == "70009"
 
 
 @pytest.mark.django_db
