@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from itertools import islice
 from typing import Any, Final
 
 ROUNDS: Final = 5
@@ -22,6 +23,7 @@ NOON: Final = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 AGENTS: Final = 300
 TASKS: Final = 200
 OPEN_ONE_IN: Final = 20
+CODES: Final = 23
 
 # n counts from 1. Rows are spread over 180 days before and 3 days after noon; the open ones are the
 # last of them, as in life.
@@ -36,7 +38,7 @@ _VALUES: Final = """'a' || n, 'a' || n, CASE WHEN n % 3 = 0 THEN '2' ELSE '1' EN
     {number}, {false},
     CASE WHEN {is_open} THEN NULL ELSE {due} END,
     CASE WHEN {is_open} OR n % 25 = 1 THEN NULL WHEN n % 2 = 0 THEN '00000'
-        ELSE '006' || (10 + n % 23) END,
+        ELSE {fail_code} END,
     {result}, {noon},
     (SELECT min(id) FROM isales_proxy_mirroragent) + n * 31 % {agents},
     (SELECT min(id) FROM isales_proxy_mirrortask) + n * 17 % {tasks},
@@ -99,8 +101,10 @@ def fill(rows: int) -> None:
         " + ".join(f"{digit} * {power}" for digit, power in zip(each, powers, strict=True))
         for each in (digits, digits[::-1])
     )
+    codes = " ".join(f"WHEN {n} THEN '{code}'" for n, code in enumerate(_list_failed_codes()))
     values = _VALUES.format(
         due=due,
+        fail_code=f"CASE n % {CODES} {codes} END",
         number=_NUMBER,
         number_begin=begin,
         number_end=end,
@@ -127,6 +131,19 @@ def fill(rows: int) -> None:
     refresh_statistics()
 
 
+def _list_failed_codes() -> list[str]:
+    """List the result codes of failed calls, which have categories."""
+    from isales_proxy.models import CodeCategory
+    from isales_proxy.result_codes import book
+
+    failed = (
+        code
+        for code in sorted(book.list_codes())
+        if book.get_shipped(code).category not in {"", CodeCategory.SUCCESS}
+    )
+    return list(islice(failed, CODES))
+
+
 def list_questions() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every kind of question: name and fields."""
     from isales_proxy.reservations.query import SORT_KEYS, Cursor, Tab
@@ -145,7 +162,7 @@ def list_questions() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "name or result", {"text": "agent 7", "tab": Tab.ALL}
     yield "whole number", {"called_no": "13810007919", "tab": Tab.ALL}
     yield "part of a number", {"called_no": "7919", "tab": Tab.ALL}
-    yield "code", {"codes": ("00613",), "tab": Tab.FAILED}
+    yield "code", {"codes": (_list_failed_codes()[3],), "tab": Tab.FAILED}
     yield "category", {"category": "customer", "tab": Tab.FAILED}
     yield "type", {"call_type": "2"}
     yield "a day", {"begin": NOON - timedelta(days=1), "end": NOON, "tab": Tab.ALL}

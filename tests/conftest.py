@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import hypothesis
 import pytest
 import time_machine
 from django.core.cache import caches
+from django.core.management.commands.migrate import Command
+from django.db import connection
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import Client
 from django.utils import translation
@@ -50,6 +54,36 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _shared_files(tmp_path_factory: pytest.TempPathFactory) -> None:
     shared.use_folder_of(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def _migrating_once(_shared_files: None) -> pytest.MonkeyPatch:
+    """Migrate one database in memory for all workers of a run: it takes seconds, a copy none."""
+    migrate = Command.handle
+
+    def copy(self: Any, *args: Any, **options: Any) -> None:
+        connection.ensure_connection()
+
+        def make(draft: Path) -> None:
+            migrate(self, *args, **options)
+            with closing(sqlite3.connect(draft)) as file:
+                connection.connection.backup(file)
+
+        if connection.vendor != "sqlite":
+            migrate(self, *args, **options)
+            return
+        with closing(sqlite3.connect(shared.make_once("migrated", make))) as file:
+            file.backup(connection.connection)
+
+    patched = pytest.MonkeyPatch()
+    patched.setattr(Command, "handle", copy)
+    return patched
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(_migrating_once: pytest.MonkeyPatch, django_db_setup: None) -> None:
+    """Set up the database of pytest-django; migrations that a test runs are run."""
+    _migrating_once.undo()
 
 
 @pytest.fixture(autouse=True, scope="session")

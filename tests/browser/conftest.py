@@ -27,7 +27,7 @@ from isales_proxy.simulator import (
     DEMO_SECRET_KEY,
     Simulator,
 )
-from tests.support import clock, furnished
+from tests.support import clock, furnished, starts
 from tests.support.furnished import PASSWORD
 from tests.support.starts import Process
 from tests.support.web import collect_static_files
@@ -41,6 +41,7 @@ PEOPLE = (
     ("keyholder", "--role", "auditor", "--vdn", "88"),
 )
 LIST = "/vdn/88/reservations/"
+MIRRORED = "/vdn/89/reservations/"
 WORKER = ("manage.py", "run_huey", "--quiet")
 # The shell first: it is the same engine without the windows that nobody sees here, and they take
 # most of the time.
@@ -103,6 +104,8 @@ def product(vendor_process: Simulator, tmp_path_factory: pytest.TempPathFactory)
     }
     collect_static_files(var, env)
     furnished.sqlite(env, var / "callboard.sqlite3", PEOPLE)
+    swept = starts.run(["manage.py", "sweep", "--vdn", "89"], env)
+    assert swept.returncode == 0, swept.stderr
     gunicorn = ["-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py", "dashboard.wsgi"]
     with running(var, env, "server", *gunicorn) as server, running(var, env, "worker", *WORKER):
         _wait_until_alive(port, server)
