@@ -229,7 +229,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
         403,
     ),
     "a log-out without a CSRF token": Hostile(without_csrf("/accounts/logout/", {}), 403),
-    "an action by GET": Hostile(get(f"{LIST[:-13]}result-codes/refresh/"), 405),
+    "an action by GET": Hostile(get(f"{LIST[:-13]}result-codes/refresh/apply/"), 405),
     # Methods
     "TRACE": Hostile(odd_method("TRACE"), 405),
     "PROPFIND": Hostile(odd_method("PROPFIND"), 405),

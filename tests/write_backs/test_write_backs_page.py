@@ -91,14 +91,14 @@ def test_polling_keeps_rows_in_place(
     page = text_of(client.get(LIST, {"state": "waiting"}))
     (poll,) = re.findall(r'data-poll-url="([^"]+)"', page)
     outbox.deliver()
-    outbox.write("u-3")
+    outbox.write("unique-3")
     text = text_of(client.get(poll, headers=FRAGMENT))
     assert re.findall(r"<tr [^>]*data-state=\"([a-z]+)\"", text) == ["delivered", "delivered"]
-    assert "u-3" not in text
+    assert "unique-3" not in text
     assert "Show newer ones: 1" in text
     assert "data-poll-url" not in text
     # As a whole page the same address shows the list itself.
-    assert "u-3" in text_of(client.get(poll))
+    assert "unique-3" in text_of(client.get(poll))
 
 
 # --- one write-back, its journal and its actions ------------------------------------------------
