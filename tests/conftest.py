@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 import time_machine
+from django.contrib.auth.hashers import make_password
 from django.core.cache import caches
 from django.core.management.commands.migrate import Command
 from django.db import connection
@@ -20,9 +22,11 @@ from django.test import Client
 from django.utils import translation
 
 from dashboard.account import provider_calls, single_sign_on
+from isales_proxy.accounts.services import sync_staff
 from isales_proxy.audit import retention
 from isales_proxy.mirror import forgetting
 from isales_proxy.models import Access, Role, User, Vdn
+from isales_proxy.models.people import comparable_username
 from isales_proxy.reservations import live
 from isales_proxy.result_codes import book, occurrences
 from isales_proxy.simulator import (
@@ -206,19 +210,38 @@ def people(db: None) -> dict[str, User]:
 
     VDN 89 belongs to nobody of them but `both`, a supervisor of the two.
     """
-    first, _ = Vdn.objects.update_or_create(
-        pk=88, defaults={"name": "Support", "time_zone": "Asia/Shanghai"}
+    first, second = (
+        Vdn.objects.update_or_create(pk=pk, defaults={"name": name, "time_zone": zone})[0]
+        for pk, name, zone in ((88, "Support", "Asia/Shanghai"), (89, "Sales", "UTC"))
     )
-    second, _ = Vdn.objects.update_or_create(pk=89, defaults={"name": "Sales", "time_zone": "UTC"})
-    found = {}
-    for role in Role:
-        user = found[role.value] = User.objects.create_user(role.value, password="pass-word-1")
-        account = AGENT_ACCOUNT if role is Role.AGENT else ""
-        Access.objects.create(user=user, vdn=first, role=role, agent_account=account)
-    both = found["both"] = User.objects.create_user("both", password="pass-word-1")
-    for vdn in (first, second):
-        Access.objects.create(user=both, vdn=vdn, role=Role.SUPERVISOR)
+    names = [*(role.value for role in Role), "both"]
+    # At once: one after the other they cost more than most tests.
+    users = User.objects.bulk_create(
+        User(username=name, username_key=comparable_username(name), password=_hash_password())
+        for name in names
+    )
+    found = dict(zip(names, users, strict=True))
+    Access.objects.bulk_create(
+        [
+            *(
+                Access(
+                    user=found[role.value],
+                    vdn=first,
+                    role=role,
+                    agent_account=AGENT_ACCOUNT if role is Role.AGENT else "",
+                )
+                for role in Role
+            ),
+            *(Access(user=found["both"], vdn=vdn, role=Role.SUPERVISOR) for vdn in (first, second)),
+        ]
+    )
+    sync_staff(found["admin"])
     return found
+
+
+@cache
+def _hash_password() -> str:
+    return make_password("pass-word-1")
 
 
 @pytest.fixture
