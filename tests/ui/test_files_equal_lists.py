@@ -23,7 +23,8 @@ from tests.support.files import read_csv, read_table, read_workbook
 from tests.support.outbox import outbox_of
 from tests.support.tokens import token_of
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+# In the hour that comes twice with its offset.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?: UTC([+-]\d\d:\d\d))?")
 # What a page writes where a file has nothing, in both languages.
 _NOTHING = re.compile(
     "—?|0|never|从未|none|无|Unnamed task|未命名任务|不在表中|unknown code.*|未知代码.*"
@@ -231,7 +232,10 @@ def compare(asked: Asked, cells: list[str], row: list[str], times: TimeFormatter
 
 def spell(value: str, times: TimeFormatter) -> list[str]:
     """Return how a page may write a value of a file."""
-    if not _TIME.fullmatch(value):
+    found = _TIME.fullmatch(value)
+    if found is None:
         return [" ".join(value.split())]
-    moment = datetime.fromisoformat(value).replace(tzinfo=times.zone)
+    moment = datetime.fromisoformat(found[1] + (found[2] or ""))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=times.zone)
     return [times.short(moment), times.exact(moment), times.clock(moment)]
