@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 
-from bench import exports, pages
+from bench import exports, mirror_lists, pages
 from bench.report import Report
 from bench.servers import list_cores, running
 
@@ -17,7 +17,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, about a minute")
     parser.add_argument("--exports", action="store_true", help="the lines of the export alone")
+    parser.add_argument("--mirror", action="store_true", help="the lists of the mirror alone")
     asked = parser.parse_args()
+    if asked.mirror:
+        mirror_lists.compare()
+        return
     quick: bool = asked.quick
     began = time.monotonic()
     report = Report()

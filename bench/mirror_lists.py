@@ -1,24 +1,32 @@
 """Lists of the mirror at two sizes: time in the database of page, total and tabs, with plans.
 
-`python -m bench.mirror_lists --database URL --rows N` fills an empty database and prints a table in
-Markdown; `--plans` prints the plan of each statement as well. Every question that the list offers
-is asked: tabs, orders, filters, deep pages. Times are the best of `ROUNDS`, in ms, of the execution
-of the statements; counts are not shared between rounds.
+`make bench ARGS=--mirror` compares 10,000 with 1,000,000 rows, on SQLite and, where it answers on
+loopback, PostgreSQL. `python -m bench.mirror_lists --database URL --rows N` fills an empty database
+and prints one table; `--plans` prints the plan of each statement as well. Every question that the
+list offers is asked: tabs, orders, filters, deep pages. Times are the best of `ROUNDS`, in ms, of
+the execution of the statements; counts are not shared between rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import islice
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from tests.support import furnished
+from tests.support.services import POSTGRES, answers
+
 ROUNDS: Final = 5
+SIZES: Final = (10_000, 1_000_000)
 NOON: Final = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 AGENTS: Final = 300
 TASKS: Final = 200
@@ -225,8 +233,46 @@ def _sum(spent: list[tuple[str, Any, float]]) -> float:
     return sum(each[2] for each in spent)
 
 
+@contextmanager
+def make_databases(rows: int) -> Iterator[list[tuple[str, str]]]:
+    """Make an empty database of each kind that is here: name and DATABASE_URL."""
+    with TemporaryDirectory(prefix="callboard-bench-") as folder, ExitStack() as stack:
+        found = [("SQLite", f"sqlite:///{folder}/mirror-{rows}.sqlite3")]
+        if answers(POSTGRES):
+            name = f"callboard_bench_{os.getpid()}_{rows}"
+            admin = stack.enter_context(furnished.administrator())
+            admin.execute(f'CREATE DATABASE "{name}"')
+            stack.callback(admin.execute, f'DROP DATABASE "{name}" WITH (FORCE)')
+            found.append(("PostgreSQL", furnished.get_address("postgres", name)))
+        yield found
+
+
+def compare(sizes: Sequence[int] = SIZES) -> None:
+    """Measure every question at each size; print a line for each, the ratio of the times last."""
+    times: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    for rows in sizes:
+        with make_databases(rows) as databases:
+            for kind, address in databases:
+                command = [sys.executable, "-m", "bench.mirror_lists"]
+                command += ["--database", address, "--rows", str(rows)]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                for line in done.stdout.splitlines()[2:]:
+                    question, total, page, counts, _statements = line.strip("| ").split(" | ")
+                    found = times.setdefault((kind, question), [])
+                    found.append((f"{page} + {counts} ({total})", float(page) + float(counts)))
+    headings = " | ".join(f"{rows:,} rows" for rows in sizes)
+    print(
+        f"Page + counts in ms (rows of the answer).\n\n| database | question | {headings} | ratio |"
+    )
+    print("|---" * (len(sizes) + 3) + "|")
+    for (kind, question), found in times.items():
+        ratio = found[-1][1] / max(found[0][1], 0.1)
+        cells = " | ".join(text for text, _ms in found)
+        print(f"| {kind} | {question} | {cells} | {ratio:.1f} |", flush=True)
+
+
 def main() -> None:
-    """Fill and measure."""
+    """Fill a database and measure it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--database", required=True, help="DATABASE_URL of an empty database")
     parser.add_argument("--rows", type=int, required=True)

@@ -68,19 +68,19 @@ def postgres(env: Env) -> Iterator[tuple[str, Callable[[str], list[tuple[Any, ..
         pytest.skip(f"PostgreSQL lets nobody in: {error}")
 
     def query(sql: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(_address("postgresql", name)) as line:
-            return line.execute(sql).fetchall()  # type: ignore[arg-type]
+        with psycopg.connect(get_address("postgresql", name)) as line:
+            return line.execute(sql).fetchall()
 
     with admin:
         template = f"callboard_test_{os.getpid()}_template"
         if not _templates:
             admin.execute(f'DROP DATABASE IF EXISTS "{template}"')
             admin.execute(f'CREATE DATABASE "{template}"')
-            _furnish(env | {"DATABASE_URL": _address("postgres", template)}, PEOPLE)
+            _furnish(env | {"DATABASE_URL": get_address("postgres", template)}, PEOPLE)
             _templates.append(template)
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
-            yield _address("postgres", name), query
+            yield get_address("postgres", name), query
         finally:
             admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -103,10 +103,11 @@ def _furnish(env: Env, people: People) -> None:
 
 
 def administrator() -> psycopg.Connection[Any]:
-    return psycopg.connect(_address("postgresql", "postgres"), autocommit=True)
+    return psycopg.connect(get_address("postgresql", "postgres"), autocommit=True)
 
 
-def _address(scheme: str, database: str) -> str:
+def get_address(scheme: str, database: str) -> str:
+    """Return the address of a database of this machine's PostgreSQL."""
     return f"{scheme}://{os.environ.get('PGUSER', 'postgres')}@127.0.0.1:5432/{database}"
 
 
