@@ -249,6 +249,8 @@ window.callboard = (() => {
     });
   };
   new ResizeObserver(tellCut).observe(byId("main"));
+  // A font that comes late makes texts wider in a page of the same size.
+  document.fonts.ready.then(tellCut);
   document.addEventListener("htmx:after:swap", tellCut);
 
   // --- after each swap of the results -----------------------------------------------------------

@@ -40,6 +40,7 @@ SPACING = """() => {
 
 
 def cut(seat: Seat) -> list[dict[str, Any]]:
+    seat.page.evaluate("document.fonts.ready.then(() => true)")
     found: list[dict[str, Any]] = seat.page.evaluate(CUT)
     return found
 

@@ -92,7 +92,7 @@ def test_words_of_the_vendor_are_never_markup(vendor: Simulator, as_role: Any) -
         assert "<img src=x" not in text
     vendor.codes.put("77777", "<b>other</b>", "<i>另</i>")
     for text in (
-        admin.post(REFRESH).content.decode(),
+        admin.post(REFRESH, follow=True).content.decode(),
         admin.get(admin.get(HISTORY).context["rows"][0]["url"]).content.decode(),
     ):
         assert "<script>alert" not in text
