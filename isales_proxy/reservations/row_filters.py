@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Case, Exists, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.mirror.row_keys import pack_digits
@@ -18,9 +18,9 @@ from isales_proxy.models import (
     CountedBy,
     MirrorAgent,
     MirrorBusinessResult,
+    MirrorCount,
     MirrorName,
     MirrorRow,
-    MirrorState,
     MirrorTask,
     MirrorVersion,
 )
@@ -322,21 +322,24 @@ def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
     if not query.codes and not query.category:
         return None
     asked = {each for code in query.codes for each in code_book.list_spellings(code)}
-    if not query.category:
-        return _keep_occurring(scope, sorted(asked)) if query.as_of is None else tuple(asked)
-    book = code_book.get_book(scope.vdn)
-    known = {*book.codes, *book.notes, *code_book.list_codes()}
-    spelt = {each for code in known | asked for each in code_book.list_spellings(code)}
-    found = {code for code in spelt if book.explain(code).category == query.category}
-    return tuple(sorted(found & asked if query.codes else found))
+    found = asked
+    if query.category:
+        book = code_book.get_book(scope.vdn)
+        known = {*book.codes, *book.notes, *code_book.list_codes()}
+        spelt = {each for code in known | asked for each in code_book.list_spellings(code)}
+        found = {code for code in spelt if book.explain(code).category == query.category}
+        if query.codes:
+            found &= asked
+    return _keep_occurring(scope, found) if query.as_of is None else tuple(sorted(found))
 
 
-def _keep_occurring(scope: Scope, codes: list[str]) -> tuple[str, ...]:
-    """Leave out the codes that no row has: one alone is found in the order of an index."""
-    rows = MirrorRow.objects.for_vdn(scope.vdn)
-    parts = {f"code_{n}": Exists(rows.filter(fail_code=code)) for n, code in enumerate(codes)}
-    state = MirrorState.objects.filter(vdn=scope.vdn).values_list(*parts.values()).first()
-    return tuple(code for code, occurs in zip(codes, state or (), strict=False) if occurs)
+def _keep_occurring(scope: Scope, codes: Collection[str]) -> tuple[str, ...]:
+    """Leave out the codes that no row has: one alone is found in the order of an index, and a plan
+    for many takes long."""
+    counted = MirrorCount.objects.filter(
+        vdn=scope.vdn, counted_by=CountedBy.CODE, value__in=codes, rows__gt=0
+    )
+    return tuple(sorted(set(counted.values_list("value", flat=True))))
 
 
 def _match_number(scope: Scope, text: str, *, past: bool) -> Q | list[int]:

@@ -146,6 +146,8 @@
   const fold = () => {
     const details = document.querySelector("#filters .fold");
     if (details) details.open = !narrow.matches || Boolean(details.querySelector(".field-error"));
+    // Until now the style sheet kept it shut, so that nothing moves when this runs.
+    document.documentElement.dataset.folded = "";
   };
   fold();
   narrow.addEventListener("change", fold);
