@@ -4,7 +4,7 @@
 loopback, PostgreSQL. `python -m bench.mirror_lists --database URL --rows N` fills an empty database
 and prints one table; `--plans` prints the plan of each statement as well. Every question that the
 list offers is asked: tabs, orders, filters, deep pages. Times are the best of `ROUNDS`, in ms, of
-the execution of the statements; counts are not shared between rounds.
+the execution of the statements, on PostgreSQL by the server; counts are not shared between rounds.
 """
 
 from __future__ import annotations
@@ -216,6 +216,8 @@ def measure(plans: bool, rounds: int) -> Iterator[str]:
             spent = [each for each in spent if "mirror" in each[0]]
             if not best or _sum(spent) < _sum(best):
                 best = spent
+        if connection.vendor == "postgresql":
+            best = [(sql, params, _ask_server(sql, params, rounds)) for sql, params, _ms in best]
         counts = [each for each in best if "COUNT(" in each[0] and "mirrorrow" in each[0]]
         rest = [each for each in best if each not in counts]
         yield f"| {name} | {page.total} | {_sum(rest):.1f} | {_sum(counts):.1f} | {len(best)} |"
@@ -227,6 +229,20 @@ def measure(plans: bool, rounds: int) -> Iterator[str]:
                         cursor.execute(prefix + sql, params)
                         yield f"    {spent_ms:.1f} ms"
                         yield from (f"    {row[-1]}" for row in cursor.fetchall())
+
+
+def _ask_server(sql: str, params: Any, rounds: int) -> float:
+    """Return the ms that PostgreSQL needs to plan and execute: the way there and back is left out,
+    on which its process and ours take turns with all others."""
+    from django.db import connection
+
+    times = []
+    with connection.cursor() as cursor:
+        for _round in range(rounds):
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
+            (plan,) = cursor.fetchone()[0]
+            times.append(float(plan["Planning Time"]) + float(plan["Execution Time"]))
+    return min(times)
 
 
 def _sum(spent: list[tuple[str, Any, float]]) -> float:
