@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -13,12 +14,11 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,9 +33,9 @@ from isales_proxy.models import User
 # The pages with a form, whose answer changes something. They want the proof before anything is
 # typed into them.
 _FORMS: Final = ("_add", "_change", "_delete", "_password_change")
-# Query parameter of a list: the signed fields of an action that waits for confirmation.
+# Query parameter of a list, and entry of the session: actions that wait for confirmation.
 _CONFIRM: Final = "confirm"
-_SALT: Final = "callboard.admin-action"
+_MOST_STARTED: Final = 5
 # What a list posts to start an action. None of these fields is a confirmation.
 _ACTION_FIELDS: Final = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 
@@ -69,8 +69,14 @@ class Administration(AdminSite):
         return redirect("account_change_password")
 
 
+def _get_name(request: HttpRequest) -> str:
+    """Return the name of the address. That of `resolver_match` is of another page while allauth
+    resumes a request after the proof."""
+    return resolve(request.path_info).url_name or ""
+
+
 def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    name = request.resolver_match.url_name or "" if request.resolver_match else ""
+    name = _get_name(request)
     if name in {"logout", "password_change"}:
         return False
     if request.method in {"GET", "HEAD", "OPTIONS"}:
@@ -108,7 +114,7 @@ def _ask_for_proof(request: HttpRequest) -> HttpResponseBase:
 
 def _keeps_draft(request: HttpRequest, view: Callable[..., Any]) -> bool:
     """Tell whether this is a form that keeps drafts, in a window of its own."""
-    name = request.resolver_match.url_name or "" if request.resolver_match else ""
+    name = _get_name(request)
     return (
         getattr(getattr(view, "__self__", None), "keeps_drafts", False)
         and name.endswith(("_add", "_change"))
@@ -138,9 +144,9 @@ def _answer_with_confirmation(request: HttpRequest, view: Callable[[], Any]) -> 
     """Show the confirmation of an action or deletion at an address of its own.
 
     Django renders it as the answer to the POST that starts the action. Here that POST redirects
-    (303) to the list with the signed fields, and a GET of it takes them through the same view.
+    (303) to the list; the session keeps the fields, and a GET takes them through the same view.
     """
-    name = request.resolver_match.url_name or "" if request.resolver_match else ""
+    name = _get_name(request)
     is_list = name.endswith("_changelist")
     started = _take_started_action(request) if is_list else None
     if request.method == "GET" and started is not None:
@@ -154,9 +160,14 @@ def _answer_with_confirmation(request: HttpRequest, view: Callable[[], Any]) -> 
     if request.method != "POST" or answer.status_code != 200 or IS_POPUP_VAR in request.GET:
         return answer
     if is_list:
-        fields = {key: request.POST.getlist(key) for key in _ACTION_FIELDS if key in request.POST}
+        key = uuid.uuid4().hex
+        fields = {
+            name: request.POST.getlist(name) for name in _ACTION_FIELDS if name in request.POST
+        }
+        others = list(request.session.get(_CONFIRM, {}).items())[1 - _MOST_STARTED :]
+        request.session[_CONFIRM] = dict([*others, (key, [request.path, fields])])
         query = request.GET.copy()
-        query[_CONFIRM] = signing.dumps(fields, salt=_SALT, compress=True)
+        query[_CONFIRM] = key
         return SeeOther(with_query(request.path, query.urlencode()))
     return SeeOther(request.get_full_path()) if name.endswith("_delete") else answer
 
@@ -164,17 +175,17 @@ def _answer_with_confirmation(request: HttpRequest, view: Callable[[], Any]) -> 
 def _take_started_action(request: HttpRequest) -> QueryDict | None:
     """Remove the parameter from the request, whose address is that of the list then.
 
-    Return the fields that it stands for; None for an absent or forged one.
+    Return the fields that the session has for it; None where it has none.
     """
     query = request.GET.copy()
-    signed = query.pop(_CONFIRM, [""])[-1]
+    key = query.pop(_CONFIRM, [""])[-1]
     request.GET, request.META["QUERY_STRING"] = query, query.urlencode()  # type: ignore[assignment]
-    fields = QueryDict(mutable=True)
-    try:
-        for key, values in signing.loads(str(signed), salt=_SALT).items():
-            fields.setlist(key, values)
-    except signing.BadSignature:
+    path, kept = request.session.get(_CONFIRM, {}).get(key, ("", {}))
+    if path != request.path:
         return None
+    fields = QueryDict(mutable=True)
+    for name, values in kept.items():
+        fields.setlist(name, values)
     return fields
 
 

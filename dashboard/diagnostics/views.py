@@ -20,7 +20,7 @@ from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
-from isales_proxy.accounts.form_drafts import finish
+from isales_proxy.accounts import form_drafts as services_of_drafts
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.form_fields import PlainTextField
 from isales_proxy.core.input_cleaning import CleanedInput
@@ -91,7 +91,9 @@ def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
         messages.success(request, text % {"count": rows})
     else:
         messages.warning(request, _("No reservations are held back any more."))
-    finish(user=request.user, key=key, outcome=place)
+    # A check that ran meanwhile has given the form another key.
+    services_of_drafts.discard(user=request.user, key=key, address=place)
+    services_of_drafts.finish(user=request.user, key=key, outcome=place)
     return SeeOther(place)
 
 
@@ -144,7 +146,7 @@ def _render(
             "confirm": form if status.needs_confirmation else None,
             "draft": draft,
         },
-        status=409 if error else 422 if form.errors else 200,
+        status=409 if error else 422 if status.needs_confirmation and form.errors else 200,
     )
 
 

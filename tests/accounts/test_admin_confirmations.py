@@ -97,6 +97,31 @@ def test_address_of_an_action_shows_only_people_in_reach(
     assert "<li>agent</li>" not in text_of(admin.get(address))
 
 
+def test_action_is_started_anew_after_the_proof(
+    people: dict[str, User], as_role: Any, clock: Any
+) -> None:
+    client = as_role("admin")
+    client.post("/accounts/logout/")
+    client.post("/accounts/login/", {"login": "admin", "password": "pass-word-1"})
+    clock.shift(3600)
+    form = {"action": "end_sessions", "_selected_action": str(people["agent"].pk)}
+    asked = client.post(PEOPLE, form)
+    assert asked.headers["Location"].startswith("/accounts/reauthenticate/")
+    led = client.post(asked.headers["Location"], {"password": "pass-word-1"})
+    assert led.status_code == 303
+    assert led.headers["Location"].startswith(f"{PEOPLE}?confirm=")
+    page = text_of(client.get(led.headers["Location"]))
+    assert "<li>agent</li>" in page
+    assert client.post(led.headers["Location"], form_of(page)).headers["Location"] == PEOPLE
+
+
+def test_address_of_an_action_is_its_persons_own(
+    admin: Client, people: dict[str, User], root: Client
+) -> None:
+    address = start(admin, "delete_selected", people["agent"])
+    assert 'id="changelist"' in text_of(root.get(address))
+
+
 def test_refused_deletion_leads_back_to_its_page(
     root: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

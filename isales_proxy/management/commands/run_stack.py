@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 from argparse import ArgumentParser
@@ -21,7 +22,7 @@ from django.db import connection
 from isales_proxy.core import database
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.management import static
-from isales_proxy.management.stop_request import ignore_signals
+from isales_proxy.management.stop_request import STOPPING, ignore_signals
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 from isales_proxy.vendor import vendor_use
 
@@ -69,7 +70,7 @@ class Command(BaseCommand):
             self._supervise(bind, variables, patience, production=production)
         finally:
             # The supervisor has given back the handlers.
-            ignore_signals()
+            ignore_signals((*STOPPING, signal.SIGHUP))
 
     def _supervise(
         self, bind: str, variables: dict[str, str], patience: float, *, production: bool
