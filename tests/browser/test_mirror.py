@@ -61,6 +61,18 @@ def test_headings_sort_and_keep_the_focus(sit: Sit) -> None:
         expect(heading.get_by_role("link")).to_be_focused()
 
 
+def test_names_have_the_room_of_results_that_are_not_there(sit: Sit) -> None:
+    seat = sit(at=f"{MIRROR}&tab=open&size=100", viewport={"width": 1920, "height": 900})
+    seat.page.evaluate("document.fonts.ready.then(() => true)")
+    is_cut = """(cell, text) => {
+        cell.replaceChildren(text);
+        return cell.scrollWidth > cell.clientWidth + 1;
+    }"""
+    cell = seat.page.locator("table.rows td[data-field=taskName]").first
+    assert not cell.evaluate(is_cut, "Appointment reminders, dental clinics of the north")
+    assert cell.evaluate(is_cut, "Appointment reminders, dental clinics of the north" * 3)
+
+
 def test_list_as_it_was_opens_rows_as_they_were(sit: Sit) -> None:
     # In the zone of VDN 89; the mirror was filled before.
     moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
