@@ -16,6 +16,7 @@ def main() -> None:
     """Measure everything and print the report; exit code 0 whether gates are met or not."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, about a minute")
+    parser.add_argument("--pages", action="store_true", help="a page beside its peers alone")
     parser.add_argument("--exports", action="store_true", help="the lines of the export alone")
     parser.add_argument("--mirror", action="store_true", help="the lists of the mirror alone")
     asked = parser.parse_args()
@@ -37,6 +38,11 @@ def main() -> None:
     with running() as stack:
         if not asked.exports:
             report.figures += pages.measure_pages(stack, rounds=8 if quick else 20)
+        if asked.pages:
+            report.figures += pages.measure_work(stack)
+            report.print()
+            return
+        if not asked.exports:
             report.figures += pages.measure_wire(stack, rounds=5 if quick else 12)
             report.figures += pages.measure_load(
                 stack, rounds=1 if quick else 3, seconds=3 if quick else 5

@@ -2,7 +2,8 @@
 
 `make bench ARGS=--mirror` compares 10,000 with 1,000,000 rows, on SQLite and, where it answers on
 loopback, PostgreSQL. `python -m bench.mirror_lists --database URL --rows N` fills an empty database
-and prints one table; `--plans` prints the plan of each statement as well. Every question that the
+and prints one table; `--plans` prints the plan of each statement as well. `bench.servers` takes
+`fill` for the mirror of which `bench.pages` measures the fragment. Every question that the
 list offers is asked: tabs, orders, filters, deep pages. Times are the best of `ROUNDS`, in ms, of
 the execution of the statements, on PostgreSQL by the server; counts are not shared between rounds.
 """
@@ -28,6 +29,7 @@ from tests.support.services import POSTGRES, answers
 ROUNDS: Final = 5
 SIZES: Final = (10_000, 1_000_000)
 NOON: Final = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
+VDN: Final = 88
 AGENTS: Final = 300
 TASKS: Final = 200
 OPEN_ONE_IN: Final = 20
@@ -52,32 +54,32 @@ _VALUES: Final = """'a' || n, 'a' || n, CASE WHEN n % 3 = 0 THEN '2' ELSE '1' EN
     (SELECT min(id) FROM isales_proxy_mirrortask) + n * 17 % {tasks},
     CASE WHEN {is_open} THEN 0 WHEN n % 25 = 1 THEN 1 WHEN n % 100 = 3 THEN 9
         WHEN n % 2 = 0 THEN 2 ELSE 3 END,
-    {false}, 88, {blob}, {noon}, {noon}, 1, 1, {result_id}, {number_begin}, {number_end}"""
+    {false}, {vdn}, {blob}, {noon}, {noon}, 1, 1, {result_id}, {number_begin}, {number_end}"""
 
 
-def fill(rows: int) -> None:
-    """Fill the empty tables of VDN 88 with `rows` rows by one statement, and count them."""
+def fill(rows: int, vdn: int = VDN) -> None:
+    """Fill the empty tables of the mirror with `rows` rows by one statement, and count them."""
     from django.db import connection
 
     from isales_proxy import models
     from isales_proxy.core.database import refresh_statistics
     from isales_proxy.models.mirror import LeafKind
 
-    models.Vdn.objects.update_or_create(pk=88, defaults={"name": "Bench"})
+    models.Vdn.objects.update_or_create(pk=vdn, defaults={"name": "Bench"})
     models.MirrorAgent.objects.bulk_create(
-        models.MirrorAgent(vdn_id=88, account=f"{1000 + n}", name=f"Agent {n:03}")
+        models.MirrorAgent(vdn_id=vdn, account=f"{1000 + n}", name=f"Agent {n:03}")
         for n in range(AGENTS)
     )
     models.MirrorTask.objects.bulk_create(
-        models.MirrorTask(vdn_id=88, task_id=f"{n}", name=f"Task {n:03}", status=f"{1 + n % 4}")
+        models.MirrorTask(vdn_id=vdn, task_id=f"{n}", name=f"Task {n:03}", status=f"{1 + n % 4}")
         for n in range(TASKS)
     )
     models.MirrorState.objects.create(
-        vdn_id=88, column="appointTime", revision=1, round_ended_at=NOON, round_complete=True
+        vdn_id=vdn, column="appointTime", revision=1, round_ended_at=NOON, round_complete=True
     )
     models.MirrorLeaf.objects.bulk_create(
         models.MirrorLeaf(
-            vdn_id=88,
+            vdn_id=vdn,
             kind=kind,
             begin=NOON - timedelta(days=400) if kind == LeafKind.TIME else None,
             end=NOON + timedelta(days=400) if kind == LeafKind.TIME else None,
@@ -100,7 +102,7 @@ def fill(rows: int) -> None:
     is_open = f"n > {rows - rows // OPEN_ONE_IN}"
     texts = ("Sold", "Agent 7 again", "Done")
     results = models.MirrorBusinessResult.objects.bulk_create(
-        models.MirrorBusinessResult(vdn_id=88, digest=text, text=text) for text in texts
+        models.MirrorBusinessResult(vdn_id=vdn, digest=text, text=text) for text in texts
     )
     # As `pack_digits` does.
     digits = [f"(CAST(substr({_NUMBER}, {place}, 1) AS INTEGER) + 1)" for place in range(1, 12)]
@@ -124,6 +126,7 @@ def fill(rows: int) -> None:
         noon="timestamptz '2026-03-11 12:00:00+00'" if on_postgres else "'2026-03-11 12:00:00'",
         agents=AGENTS,
         tasks=TASKS,
+        vdn=vdn,
     )
     with connection.cursor() as cursor:
         cursor.execute(

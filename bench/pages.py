@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 from bench.load import Load, find_wrk, probing, run_load
 from bench.measure import Answer, Browser, NotAvailable, Taken, Way, divide, take_rounds
 from bench.report import Figure, Gate
-from bench.servers import VAR, Stack, run_module
+from bench.servers import MIRROR_VDN, VAR, Stack, run_module
 from bench.vendor_rows import VENDOR_PATH
 from bench.work import LIST_PATH
 
@@ -22,6 +22,8 @@ ROWS: Final = 50
 VENDOR_MS: Final = 50
 MANY_ROWS: Final = 100_000
 _API_PATH: Final = "/api/v1/vdns/88/reservations/"
+_MIRROR_LIST: Final = f"/vdn/{MIRROR_VDN}/reservations/?source=mirror&tab=all&size={ROWS}"
+_LIVE_LIST: Final = f"{LIST_PATH}?size={ROWS}"
 _PACKED: Final = {"Accept-Encoding": "gzip, deflate, br"}
 # Requests/s at 64 connections before the list was made fast, at commit ddd0c7f, times the seconds
 # that the naive page took then: so the figure holds on a machine of another speed. See README.md.
@@ -53,6 +55,7 @@ def measure_pages(stack: Stack, *, rounds: int) -> list[Figure]:
     stack.set_vendor(latency_ms=0, rows=MANY_ROWS)
     ways = {
         "fragment": _read_list(stack),
+        "mirror": _read_mirror(stack),
         "naive": _read_peer(stack, "/naive/"),
         "admin": _read_peer(stack, "/admin/peers/reservation/", "p"),
         "tables2": _read_peer(stack, "/table/"),
@@ -63,8 +66,10 @@ def measure_pages(stack: Stack, *, rounds: int) -> list[Figure]:
     }
     taken = take_rounds(ways, rounds=rounds, batch=4)
     unchanged = "304 / fragment, CPU"
+    of_mirror = "naive page / fragment of the mirror"
     return [
         _compare("naive page / fragment, vendor 0 ms", taken, "naive", "fragment", _NAIVE),
+        _compare(of_mirror, taken, "naive", "mirror", _NAIVE),
         _compare("Django admin change list / fragment", taken, "admin", "fragment", _ADMIN),
         _compare("django-tables2 page / fragment", taken, "tables2", "fragment", None),
         _compare("DRF model list / our JSON list", taken, "drf", "json", _DRF),
@@ -97,6 +102,12 @@ def _read_list(stack: Stack) -> Way:
     """Read pages of the list that the vendor must be asked for."""
     browser = Browser(stack.product, _fragment_headers(stack))
     return Way(lambda: browser.get(_next_page()), stack.worker)
+
+
+def _read_mirror(stack: Stack) -> Way:
+    """Read pages of the complete list, numbered up to row 10,000."""
+    browser, pages = Browser(stack.product, _fragment_headers(stack)), count(1)
+    return Way(lambda: browser.get(f"{_MIRROR_LIST}&page={next(pages) % 199 + 1}"), stack.worker)
 
 
 def _read_api(stack: Stack) -> Way:
@@ -252,13 +263,16 @@ def _visit(stack: Stack, address: str) -> dict[str, int]:
 
 
 def measure_work(stack: Stack) -> list[Figure]:
-    """Count the queries and Python calls of a fragment."""
+    """Count the queries and Python calls of a fragment from either source."""
     stack.set_vendor(latency_ms=0, rows=MANY_ROWS)
-    found = json.loads(run_module(["bench.work", "fragment"], stack.env))
-    return [
-        Figure("queries of a fragment", [found["queries"]], _QUERIES, digits=0),
-        Figure("Python function calls of a fragment", [found["calls"]], digits=0),
-    ]
+    figures = []
+    for name, path in (("fragment", _LIVE_LIST), ("fragment of the mirror", _MIRROR_LIST)):
+        found = json.loads(run_module(["bench.work", "fragment", path], stack.env))
+        figures += [
+            Figure(f"queries of a {name}", [found["queries"]], _QUERIES, digits=0),
+            Figure(f"Python function calls of a {name}", [found["calls"]], digits=0),
+        ]
+    return figures
 
 
 def _next_page(path: str = LIST_PATH) -> str:

@@ -32,6 +32,9 @@ VAR: Final = ROOT / "var" / "bench"
 _PERSON: Final = "bench"
 _PASSWORD: Final = "a-password-of-the-bench"  # noqa: S105 - opens invented rows on loopback
 _PATIENCE: Final = 30.0
+# Its lists come from the mirror; the first VDN's come from the vendor.
+MIRROR_VDN: Final = 89
+MIRROR_ROWS: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,16 @@ def _product_env(vendor: str) -> dict[str, str]:
 
 
 def _prepare(env: dict[str, str]) -> None:
-    """Make database, static files, a supervisor and the table of result codes."""
+    """Make database, static files, a supervisor, a mirror and the tables of result codes."""
     manage = [sys.executable, "manage.py"]
     _run([*manage, "migrate", "--verbosity=0"], env)
     _run([sys.executable, "-c", _COLLECT], env)
+    _run([sys.executable, "-m", "bench.work", "mirror", str(MIRROR_VDN), str(MIRROR_ROWS)], env)
     person = ["adduser", _PERSON, "--role", "supervisor", "--vdn", "88"]
-    _run([*manage, *person, "--password-env", "BENCH_PASSWORD"], env)
-    _run([*manage, "refresh_result_codes", "--vdn", "88"], env)
+    person += ["--vdn", str(MIRROR_VDN), "--password-env", "BENCH_PASSWORD"]
+    _run([*manage, *person], env)
+    for vdn in ("88", str(MIRROR_VDN)):
+        _run([*manage, "refresh_result_codes", "--vdn", vdn], env)
 
 
 _COLLECT: Final = """

@@ -1,7 +1,7 @@
-"""Measurements inside a process of the product: the work of a fragment, reading all rows.
+"""What runs inside a process of the product: the work of a fragment, reading all rows, a mirror.
 
-Run by `bench.exports` and `bench.pages` as `python -m bench.work fragment|reading ROUNDS`; prints
-JSON.
+Run by `bench.exports`, `bench.pages` and `bench.servers` as `python -m bench.work fragment PATH`,
+`reading ROUNDS` or `mirror VDN ROWS`; prints JSON.
 """
 
 from __future__ import annotations
@@ -23,11 +23,23 @@ def main() -> None:
     """Do what the first argument says."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
     django.setup()
-    found = count_work() if sys.argv[1] == "fragment" else time_reading(int(sys.argv[2]))
-    print(json.dumps(found))
+    works: dict[str, Callable[..., dict[str, Any]]] = {
+        "fragment": count_work,
+        "reading": time_reading,
+        "mirror": fill_mirror,
+    }
+    print(json.dumps(works[sys.argv[1]](*sys.argv[2:])))
 
 
-def count_work() -> dict[str, float]:
+def fill_mirror(vdn: str, rows: str) -> dict[str, int]:
+    """Fill the mirror of a VDN."""
+    from bench import mirror_lists
+
+    mirror_lists.fill(int(rows), int(vdn))
+    return {"rows": int(rows)}
+
+
+def count_work(path: str) -> dict[str, float]:
     """Count the queries and the Python function calls of a fragment of 50 rows."""
     from django.db import connection
     from django.test import Client
@@ -39,7 +51,7 @@ def count_work() -> dict[str, float]:
     browser.force_login(User.objects.get(username="bench"))
 
     def get(page: int) -> None:
-        answer = browser.get(LIST_PATH, {"page": page, "size": 50})
+        answer = browser.get(f"{path}&page={page}")
         if answer.status_code != 200:
             raise RuntimeError(f"the list answered {answer.status_code}")
 
@@ -67,7 +79,7 @@ def count_work() -> dict[str, float]:
     return {"queries": len(queries), "calls": calls}
 
 
-def time_reading(rounds: int) -> dict[str, Any]:
+def time_reading(rounds: str) -> dict[str, Any]:
     """Time the reading of all rows with 8 pages ahead and with one, in turn, in seconds."""
     from isales_proxy import access
     from isales_proxy.client.queries import ReservationQuery
@@ -83,7 +95,7 @@ def time_reading(rounds: int) -> dict[str, Any]:
     rows = 0
     # The first call opens the connection.
     next(iter(read_all(scope=scope, query=ReservationQuery(), pages_ahead=1).pages))
-    for _ in range(rounds):
+    for _ in range(int(rounds)):
         for name, pages_ahead in (("ahead", 8), ("sequential", 1)):
             began = time.perf_counter()
             found = read_all(scope=scope, query=ReservationQuery(), pages_ahead=pages_ahead)

@@ -1,10 +1,12 @@
-"""Writes to the database: recognise that it takes none now, do without one, or sync to the disk."""
+"""The database beside Django's ORM: recognise that it takes no write now, do without one, sync to
+the disk, read by a statement of our own or from one state."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -121,14 +123,49 @@ def commit_to_disk() -> Iterator[None]:
 
 
 def _set_synchronous(mode: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA synchronous={mode}")
+    _execute(f"PRAGMA synchronous={mode}")
 
 
 def refresh_statistics() -> None:
     """Tell SQLite how its tables are filled, by a sample: without that, or with figures of before
     an index, it may search by the wrong one. PostgreSQL does so by itself."""
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA analysis_limit = 400")
-            cursor.execute("ANALYZE")
+        _execute("PRAGMA analysis_limit = 400")
+        _execute("ANALYZE")
+
+
+def fetch_rows(sql: str, params: Sequence[Any]) -> list[Sequence[Any]]:
+    """Return the rows of a statement of our own, times aware, as a queryset returns them."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[Sequence[Any]] = cursor.fetchall()
+    if connection.vendor != "sqlite":
+        return rows
+    # It stores times as UTC, without saying so.
+    return [
+        [each.replace(tzinfo=UTC) if each.__class__ is datetime else each for each in row]
+        for row in rows
+    ]
+
+
+@contextmanager
+def take_snapshot() -> Iterator[None]:
+    """Read everything within the block from one state of the database."""
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+    else:
+        # Not by `atomic`, which begins with the lock of a writer.
+        _execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            _execute("COMMIT")
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
