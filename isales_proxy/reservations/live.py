@@ -77,15 +77,18 @@ _stored: dict[tuple[int, str], FoundReservation] = {}
 _lock = threading.Lock()
 
 
-def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+def fetch_page(
+    *, scope: Scope, query: ReservationQuery, patience: float | None = None
+) -> ReservationPage:
     """Fetch one page of the reservations that this person may see.
 
-    Raises ISalesError when there is neither an answer nor an older one to show.
+    `patience` is in seconds, None for the whole deadline of a call. Raises ISalesError when there
+    is neither an answer nor an older one to show.
     """
     narrowed = _narrow_to_scope(scope, query)
     if narrowed is None:
         return ReservationPage((), 0, query, None, "none")
-    response = _fetch(scope, narrowed)
+    response = _fetch(scope, narrowed, patience)
     rows, complete = _filter_visible(scope, response.value.items)
     # A total that counts others' rows would tell how many they have.
     shown = narrowed.offset + len(rows) if rows else 0
@@ -102,13 +105,15 @@ def fetch_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
     )
 
 
-def fetch_exact_number_page(*, scope: Scope, query: ReservationQuery) -> ReservationPage:
+def fetch_exact_number_page(
+    *, scope: Scope, query: ReservationQuery, patience: float | None = None
+) -> ReservationPage:
     """Fetch one page of the rows with exactly `query.called_no`, for people without SEE_NUMBERS.
 
     The vendor also matches parts of a number. Somebody who could search for parts and count the
     matches would find a number digit by digit, so the matches are looked through and only equal
-    numbers are kept. With `cut_short` there were too many matches, or they moved meanwhile. Raises
-    ISalesError like `fetch_page`.
+    numbers are kept. With `cut_short` there were too many matches, or they moved meanwhile.
+    `patience` is for each page. Raises ISalesError like `fetch_page`.
     """
     number = SearchedNumber.parse(query.called_no)
     shown = _narrow_to_scope(scope, query)
@@ -118,7 +123,7 @@ def fetch_exact_number_page(*, scope: Scope, query: ReservationQuery) -> Reserva
     responses: list[CachedResponse[Page[Reservation]]] = []
 
     def fetch(page: int) -> Page[Reservation]:
-        responses.append(_fetch(scope, replace(asked, page=page)))
+        responses.append(_fetch(scope, replace(asked, page=page), patience))
         return responses[-1].value
 
     cut_short = False
@@ -190,23 +195,25 @@ def read_exact_number(*, scope: Scope, query: ReservationQuery) -> AllRows:
     return AllRows(found.total, found.as_of or timezone.now(), iter(pages))
 
 
-def fetch_one(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
+def fetch_one(
+    *, scope: Scope, appoint_id: str, query: ReservationQuery, patience: float | None = None
+) -> FoundReservation | None:
     """Return the reservation with this ID: from the cache if seen in the last minute, else anew.
 
     The vendor has no interface for a single reservation: one that was seen before is searched for
     by its called number, any other on the page of `query`. While the vendor is away the cached row
-    is returned with the error. Raises ISalesError like `fetch_page`.
+    is returned with the error. `patience` and errors are those of `fetch_page`.
     """
     cached = _get_cached(scope, appoint_id)
     if cached is None:
-        return _find_on_page(scope, appoint_id, query)
+        return _find_on_page(scope, appoint_id, query, patience)
     own = cached if _filter_visible(scope, (cached.row,))[1] else None
     if timezone.now() - cached.as_of < ROW_FRESH:
         return own
     by_number = _query_by_number(cached.row)
     try:
-        found = _find_on_page(scope, appoint_id, by_number) if by_number else None
-        return found or _find_on_page(scope, appoint_id, query)
+        found = _find_on_page(scope, appoint_id, by_number, patience) if by_number else None
+        return found or _find_on_page(scope, appoint_id, query, patience)
     except AWAY as error:
         return replace(own, error=error) if own else None
 
@@ -235,9 +242,9 @@ def fetch_same_number(*, scope: Scope, row: Reservation) -> ReservationPage:
 
 
 def _find_on_page(
-    scope: Scope, appoint_id: str, query: ReservationQuery
+    scope: Scope, appoint_id: str, query: ReservationQuery, patience: float | None
 ) -> FoundReservation | None:
-    found = fetch_page(scope=scope, query=query)
+    found = fetch_page(scope=scope, query=query, patience=patience)
     match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
     if match is None or found.as_of is None:
         return None
@@ -264,7 +271,9 @@ def _narrow_to_scope(scope: Scope, query: ReservationQuery) -> ReservationQuery 
     return replace(query, agents=(scope.agent_account,))
 
 
-def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reservation]]:
+def _fetch(
+    scope: Scope, query: ReservationQuery, patience: float | None
+) -> CachedResponse[Page[Reservation]]:
     """Fetch the response to a query that is narrowed to the scope, or share a cached one.
 
     A fresh one is remembered row by row. Raises ISalesError.
@@ -283,7 +292,7 @@ def _fetch(scope: Scope, query: ReservationQuery) -> CachedResponse[Page[Reserva
         hash_key(f"{scope.vdn.pk}|{query.key()}"),
         call_vendor,
         fresh=settings.page_cache_seconds,
-        patience=settings.deadline,
+        patience=min(patience or settings.deadline, settings.deadline),
     )
     page = _drop_forgotten(scope, response.value)
     if page is not response.value:

@@ -150,6 +150,25 @@ class ListQuery(ReservationQuery):
         values["source"] = Source(values["source"]) if values.get("source") else None
         return cls(**values)
 
+    def describe(self) -> dict[str, object]:
+        """Return what limits the list, for the audit: no number and no text that may hold one."""
+        found = {
+            "agents": len(self.agents),
+            "task": self.task_id,
+            "begin": self.begin,
+            "end": self.end,
+            "by_number": bool(self.called_no),
+            "tab": str(self.tab or ""),
+            "by_text": bool(self.text),
+            "codes": ",".join(self.codes),
+            "category": self.category,
+            "type": self.call_type,
+            "status": self.task_status,
+            "state": self.state,
+            "as_of": self.as_of,
+        }
+        return {name: value for name, value in found.items() if value}
+
     def list_mirror_fields(self) -> list[str]:
         """List the fields that only the mirror can answer."""
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
+from django.core.cache import cache
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
@@ -70,6 +72,12 @@ __all__ = [
     "record_download",
     "record_export",
 ]
+
+
+# Where the mirror stands in for a vendor that is away: how long (s) an answer is awaited, and how
+# long nobody asks for one again.
+_STAND_IN_PATIENCE: Final = 4
+_ASKED_AGAIN: Final = 10
 
 
 @dataclass(frozen=True)
@@ -156,14 +164,10 @@ def list_page(
     asked, coverage = ListQuery.extend(query), chosen.coverage
     found = None
     if coverage is None or not chosen.from_mirror:
-        replaceable = _has_stand_in(scope, chosen, asked)
-        try:
+        if not _has_stand_in(scope, chosen, asked):
             found = _fetch_live_page(scope, query)
-        except AWAY:
-            if not replaceable:
-                raise
-        else:
-            found = None if found.error is not None and replaceable else found
+        elif not cache.get(_get_away_key(scope)):
+            found = _fetch_replaceable_page(scope, query)
     if found is None and coverage is not None:
         found = mirror.read_page(
             scope=scope,
@@ -193,10 +197,28 @@ def _has_stand_in(scope: Scope, chosen: ChosenSource, query: ListQuery) -> bool:
     )
 
 
-def _fetch_live_page(scope: Scope, query: ReservationQuery) -> ReservationPage:
+def _fetch_live_page(
+    scope: Scope, query: ReservationQuery, patience: float | None = None
+) -> ReservationPage:
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
-        return live.fetch_exact_number_page(scope=scope, query=query)
-    return live.fetch_page(scope=scope, query=query)
+        return live.fetch_exact_number_page(scope=scope, query=query, patience=patience)
+    return live.fetch_page(scope=scope, query=query, patience=patience)
+
+
+def _fetch_replaceable_page(scope: Scope, query: ReservationQuery) -> ReservationPage | None:
+    """Fetch a page for which the mirror stands in; None while the vendor is away."""
+    try:
+        found = _fetch_live_page(scope, query, _STAND_IN_PATIENCE)
+    except AWAY:
+        found = None
+    if found is not None and found.error is None:
+        return found
+    cache.set(_get_away_key(scope), True, _ASKED_AGAIN)
+    return None
+
+
+def _get_away_key(scope: Scope) -> str:
+    return f"vendor-away:{scope.vdn.pk}"
 
 
 def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
@@ -284,7 +306,7 @@ def record_export(*, scope: Scope, query: ReservationQuery, kind: str, rows: int
         rows=rows,
         masked=not scope.can(Permission.SEE_NUMBERS),
         number=number.text if number.is_complete else "",
-        filter=_describe_filter(query),
+        filter=ListQuery.extend(query).describe(),
     )
 
 
@@ -297,28 +319,6 @@ def record_download(*, scope: Scope, export_id: int, kind: str, rows: int) -> No
         kind=kind,
         rows=rows,
     )
-
-
-def _describe_filter(query: ReservationQuery) -> dict[str, object]:
-    found = {
-        "agents": len(query.agents),
-        "task": query.task_id,
-        "begin": query.begin,
-        "end": query.end,
-        "by_number": bool(query.called_no),
-    }
-    if isinstance(query, ListQuery):
-        found |= {
-            "tab": str(query.tab or ""),
-            "by_text": bool(query.text),
-            "codes": ",".join(query.codes),
-            "category": query.category,
-            "type": query.call_type,
-            "status": query.task_status,
-            "state": query.state,
-            "as_of": query.as_of,
-        }
-    return {name: value for name, value in found.items() if value}
 
 
 def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
@@ -390,20 +390,17 @@ def get_unmasked_for_service(
     ISalesError like `list_page`.
     """
     asked = number_access.drop_disallowed_number(scope, query or ReservationQuery())
-    prefers_mirror = _prefers_mirror(scope, asked)
-    mirrored = _find_mirrored(scope, appoint_id) if prefers_mirror else None
-    if mirrored is not None:
+    mirrored = _find_mirrored(scope, appoint_id)
+    if mirrored is not None and _prefers_mirror(scope, asked):
         return mirrored
+    patience = None if mirrored is None else _STAND_IN_PATIENCE
     try:
-        found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked)
+        found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked, patience=patience)
     except ISalesError as error:
-        mirrored = _find_mirrored(scope, appoint_id)
         if mirrored is None:
             raise
         return replace(mirrored, error=error)
-    if found is None and not prefers_mirror:
-        return _find_mirrored(scope, appoint_id)
-    return found
+    return found or mirrored
 
 
 def _prefers_mirror(scope: Scope, query: ReservationQuery) -> bool:
