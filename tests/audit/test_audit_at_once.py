@@ -24,7 +24,7 @@ from django.db.models import F
 from isales_proxy.models import AuditAction, Vdn
 from isales_proxy.audit import services as audit
 failed = []
-def deeds(name):
+def append_all(name):
     try:
         for number in range({DEEDS}):
             with transaction.atomic():
@@ -36,7 +36,7 @@ def deeds(name):
         failed.append(repr(error))
     finally:
         connection.close()
-threads = [threading.Thread(target=deeds, args=(f"thread {{n}}",)) for n in range({THREADS})]
+threads = [threading.Thread(target=append_all, args=(f"thread {{n}}",)) for n in range({THREADS})]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 assert not failed, failed

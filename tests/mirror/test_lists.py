@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from isales_proxy.access import Scope
 from isales_proxy.mirror.forgetting import forget_number
 from isales_proxy.models import MirrorBusinessResult, MirrorLeaf, MirrorState, Role
-from isales_proxy.reservations import mirror, mirror_reader, services
+from isales_proxy.reservations import mirror, mirror_reader
 from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
@@ -164,27 +164,6 @@ def test_old_mirror_stands_in_while_the_vendor_is_away(
     assert "has not been read for too long" in shown
     pinned = client.get(LIST, {"source": "live", "agent": "117"})
     assert (pinned.status_code, pinned.headers["Retry-After"] > "") == (503, True)
-
-
-def test_list_does_not_wait_long_for_a_vendor_that_an_old_mirror_stands_in_for(
-    now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that hangs is asked once in some seconds, and each time by who wants the live list."""
-    monkeypatch.setattr(services, "_STAND_IN_PATIENCE", 0.2)
-    rows = make_rows(25, 40)
-    mirror_rows(88, rows, at=NOON - timedelta(hours=2))
-    client = as_role("supervisor")
-    vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)
-    for page in ("1", "2"):
-        shown = results_of(fetch(client, tab="", page=page, size=10))
-        assert 'data-source="mirror" data-complete="false"' in shown
-    assert len(vendor.list_calls) == 1
-    panel = client.get(f"{LIST}{rows[0]['appointId']}/", headers={"HX-Request": "true"})
-    assert (panel.status_code, rows[0]["appointId"] in panel.content.decode()) == (504, True)
-    vendor.faults.clear()
-    assert 'data-source="live"' in results_of(fetch(client, source="live"))
-    now.shift(11)
-    assert 'data-source="live"' in results_of(fetch(client, tab=""))
 
 
 def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_role: Any) -> None:
