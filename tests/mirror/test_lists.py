@@ -93,7 +93,7 @@ def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) ->
     assert facts.counts.later == states.count(ReservationState.LATER)
 
 
-def test_a_count_is_the_number_of_rows_that_it_opens(
+def test_count_of_a_tab_is_the_number_of_rows_that_it_opens(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     """By the links of the page, for random filters and two roles (M36)."""
@@ -126,7 +126,7 @@ def test_supervisor_sees_open_rows_most_urgent_first_and_agent_their_own(
     assert {row["userAccount"] for row in own if "userAccount" in row} == {"116"}
 
 
-def test_live_list_has_no_tabs_and_leads_to_the_complete_one(
+def test_live_list_has_no_tabs_and_links_to_the_complete_list(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(23, 10), at=NOON)
@@ -138,7 +138,7 @@ def test_live_list_has_no_tabs_and_leads_to_the_complete_one(
     assert refused.status_code == 422
 
 
-def test_first_round_is_told_and_the_list_is_live(
+def test_list_is_live_during_the_first_round_and_shows_its_progress(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(24, 10), at=NOON)
@@ -151,7 +151,7 @@ def test_first_round_is_told_and_the_list_is_live(
     assert "4,300 of 10,800 rows" in partial
 
 
-def test_old_mirror_stands_in_while_the_vendor_is_away(
+def test_old_mirror_replaces_the_live_list_while_the_vendor_is_away(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(25, 40), at=NOON - timedelta(hours=2))
@@ -256,7 +256,7 @@ def test_unchanged_mirror_is_answered_by_304_without_reading_a_row(
     assert client.get(LIST, headers=asked).status_code == 200
 
 
-def test_long_list_is_sorted_by_its_due_time_only(
+def test_long_list_can_be_sorted_by_its_due_time_only(
     now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror_rows(88, make_rows(30, 40), at=NOON)
@@ -370,9 +370,7 @@ def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None
     assert set(results) == {"Call 13800138000 back", "Sold", "CALL"}
 
 
-def test_row_that_goes_while_a_page_is_read_is_in_count_and_rows_or_in_neither(
-    now: Any, db: None
-) -> None:
+def test_row_removed_while_a_page_is_read_is_in_neither_count_nor_rows(now: Any, db: None) -> None:
     rows = [row | {"beginTime": None, "failCode": None} for row in make_rows(40, 6)]
     rows = [row | {"appointTime": None} if place > 3 else row for place, row in enumerate(rows)]
     mirror_rows(88, rows, at=NOON)
@@ -403,7 +401,7 @@ def test_file_of_the_mirror_has_the_rows_of_the_screen(
     assert [line.split('","')[1] for line in lines] == shown
 
 
-def test_gone_row_opens_in_the_panel_with_its_agent(
+def test_gone_row_opens_for_a_supervisor_and_for_its_own_agent_only(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     rows = make_rows(33, 40)
@@ -461,7 +459,7 @@ def test_json_has_the_tabs_and_counts_of_the_page(
 
 
 @pytest.mark.processes
-def test_both_databases_show_the_same_pages_and_counts_under_a_sweeper(
+def test_both_databases_show_the_same_pages_and_counts_during_a_sweep(
     vendor: Simulator, tmp_path: Path
 ) -> None:
     """M36 and M38 on SQLite and PostgreSQL."""

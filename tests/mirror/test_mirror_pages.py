@@ -34,7 +34,7 @@ def facts(client: Client) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.django_db
-def test_doctor_tells_how_the_mirror_is_read(people: dict[str, User], as_role: Any) -> None:
+def test_doctor_shows_state_and_age_of_the_mirror(people: dict[str, User], as_role: Any) -> None:
     admin = as_role("admin")
     assert "run_mirror" in facts(admin)["switch"][1]
     assert facts(admin)["round"] == ("warn", "none yet")
@@ -76,7 +76,7 @@ def test_doctor_tells_how_the_mirror_is_read(people: dict[str, User], as_role: A
     assert found["tier-60"][0] == "warn"
 
 
-def test_every_failure_of_a_call_is_a_reason_in_words() -> None:
+def test_every_failure_of_a_call_has_a_label() -> None:
     kinds = [ISalesError]
     for kind in kinds:
         kinds += kind.__subclasses__()
@@ -114,7 +114,7 @@ def test_admin_confirms_missing_rows_with_a_reason(people: dict[str, User], as_r
 
 
 @pytest.mark.django_db
-def test_admin_switches_the_mirror_of_a_vdn_in_reach(people: dict[str, User], as_role: Any) -> None:
+def test_admin_switches_the_mirror_of_an_own_vdn(people: dict[str, User], as_role: Any) -> None:
     admin, address = as_role("admin"), f"{SETTINGS}mirror/"
     assert 'data-mirror="88" data-enabled="true"' in admin.get(SETTINGS).content.decode()
     for _time in range(2):

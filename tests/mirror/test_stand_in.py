@@ -24,7 +24,7 @@ def fetch(client: Client, **parameters: str) -> str:
     return answer.content.decode()
 
 
-def test_list_does_not_wait_long_for_a_vendor_that_an_old_mirror_stands_in_for(
+def test_list_waits_briefly_for_the_vendor_when_an_old_mirror_can_replace_it(
     clock: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that hangs is asked once in some seconds, and each time by who wants the live list."""

@@ -133,7 +133,7 @@ def walk(world: World) -> Iterator[str]:
 
 
 @cases(("role", "everybody"), BLIND)
-def test_no_address_tells_a_number(
+def test_no_address_shows_a_number_to_people_without_number_access(
     world: World, people: Any, settings: Any, role: str, everybody: bool
 ) -> None:
     client = blind(people, role, everybody, settings)
@@ -165,7 +165,9 @@ def test_no_address_tells_a_number(
     assert reached > 50
 
 
-def test_the_walk_would_notice_a_number(world: World, as_role: Any) -> None:
+def test_every_number_is_found_on_the_same_addresses_with_number_access(
+    world: World, as_role: Any
+) -> None:
     """A person who sees numbers finds those of every place on the same addresses."""
     client = as_role("supervisor")
     found: set[str] = set()
@@ -176,7 +178,7 @@ def test_the_walk_would_notice_a_number(world: World, as_role: Any) -> None:
     assert found == OURS
 
 
-def test_the_audit_holds_no_number(world: World, people: Any, as_role: Any, settings: Any) -> None:
+def test_audit_contains_no_number(world: World, people: Any, as_role: Any, settings: Any) -> None:
     for role in ("agent", "auditor", "supervisor", "admin"):
         client = as_role(role)
         client.get("/vdn/88/reservations/", {"called_no": CALLED})

@@ -22,7 +22,9 @@ def by_id(simulator: Simulator) -> dict[str, dict[str, Any]]:
     return {row["appointId"]: row for row in simulator.shown(88)}
 
 
-def test_rows_are_changed_in_every_way(simulator: Simulator, http: SignedHttp) -> None:
+def test_rows_can_be_added_moved_handed_over_finished_and_renamed(
+    simulator: Simulator, http: SignedHttp
+) -> None:
     rows = simulator.dataset(88)
     (unnamed,) = rows.add([{"calledNo": "70001", "taskId": "4711", "appointTime": NOW_MS}])
     rows.add([{"appointId": "51", "calledNo": "70002", "taskId": "4711", "appointTime": NOW_MS}])
@@ -56,7 +58,7 @@ def test_rows_are_changed_in_every_way(simulator: Simulator, http: SignedHttp) -
     ]
 
 
-def test_removed_rows_come_back_as_they_were(simulator: Simulator, http: SignedHttp) -> None:
+def test_removed_rows_can_be_put_back_unchanged(simulator: Simulator, http: SignedHttp) -> None:
     first = http.reservations(limit=1).json["data"][0]
     rows = simulator.dataset(88)
     rows.remove(first["appointId"])
@@ -68,7 +70,7 @@ def test_removed_rows_come_back_as_they_were(simulator: Simulator, http: SignedH
     assert http.reservations(limit=1).json["data"] == [first]
 
 
-def test_after_many_changes_every_filter_finds_what_a_plain_search_finds() -> None:
+def test_filters_match_a_plain_search_after_many_changes() -> None:
     rng = random.Random(7)
     rows, removed = Dataset(anchor_ms=NOW_MS), list[int]()
     present = rows.add({"appointId": str(i), "userAccount": "1"} for i in range(30))
@@ -104,7 +106,7 @@ def test_after_many_changes_every_filter_finds_what_a_plain_search_finds() -> No
         assert len(rows.select({}, by_time)) == len(rows) == len(present)
 
 
-def test_a_planned_call_moves_with_its_row() -> None:
+def test_planned_call_moves_with_its_row() -> None:
     moment = NOW
     simulator = Simulator(rows=300, now=lambda: moment)
     rows = simulator.dataset(88)
@@ -121,7 +123,7 @@ def test_a_planned_call_moves_with_its_row() -> None:
     assert by_id(simulator)[key]["beginTime"] == row.start_ms + 30 * MINUTE
 
 
-def test_a_living_demo_always_has_rows_of_every_kind() -> None:
+def test_changing_demo_always_has_rows_of_every_state() -> None:
     moment = NOW
     simulator = Simulator(rows=500, now=lambda: moment, vdns=(88,))
     life = Life(simulator.reservations, (88,), seed=3)
