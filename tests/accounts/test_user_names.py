@@ -84,6 +84,7 @@ def test_case_of_a_user_name_can_be_changed() -> None:
     assert gets_in("MARIA") == "Maria"
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_older_names_that_differ_by_case_keep_working_and_are_reported() -> None:
     before = [("isales_proxy", "0007_audit_guard")]

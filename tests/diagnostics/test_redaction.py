@@ -69,6 +69,7 @@ def printed(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.thorough
 @cases(
     "kind", [None, "reset", "garbage", "unauthorized", "throttle", "no_data", "wrong_total", "huge"]
 )

@@ -223,6 +223,7 @@ def test_history_is_paged(vendor: Simulator, admin: Any) -> None:
     assert [row["by"] for row in answer.context["rows"]] == ["first use"]
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_table_from_before_the_history_becomes_its_first_entry() -> None:
     def at(*targets: tuple[str, str]) -> Any:

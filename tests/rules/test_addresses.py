@@ -32,6 +32,7 @@ def test_more_than_fifteen_routes_are_examined() -> None:
     assert len(ROUTES) > 15
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @cases("method", ["get", "post"])
 def test_every_address_refuses_a_person_not_logged_in(method: str) -> None:
@@ -54,6 +55,7 @@ def refused(route: str, answer: Any) -> bool:
 VDN_ROUTES = [route for route in ROUTES if "vdn_id" in route]
 
 
+@pytest.mark.thorough
 def test_unknown_vdn_is_404_at_every_address(as_role: Any) -> None:
     """`test_permissions` asks for a foreign one, as every role."""
     client, found = as_role("admin"), {}

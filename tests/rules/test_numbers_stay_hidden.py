@@ -23,6 +23,8 @@ from tests.support.cases import cases
 from tests.support.numbers import found_in, texts_of
 from tests.support.outbox import outbox_of
 
+pytestmark = pytest.mark.thorough
+
 # One for each place where a number can stand; none occurs in the simulator's own rows.
 CALLED, CALLER, IN_TASK, IN_NAME = "13800138001", "4008123456", "13800138002", "13800138003"
 IN_RESULT, IN_NOTE, IN_IE, IN_REASON = "13800138004", "13800138005", "13800138006", "13800138007"

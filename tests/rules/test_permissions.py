@@ -150,6 +150,7 @@ def test_settings_declare_the_existing_roles() -> None:
     assert typed_settings.ROLES == ROLES
 
 
+@pytest.mark.thorough
 @cases("method", ["GET", "POST", "DELETE"])
 def test_every_address_answers_each_role_as_documented(
     method: str, known: dict[str, str], as_role: Any
@@ -261,6 +262,7 @@ def test_api_view_without_declared_permissions_is_refused(
     assert as_role("admin").get("/api/v1/vdns/88/reservations/").status_code == 403
 
 
+@pytest.mark.thorough
 def test_undocumented_method_is_refused(vendor: Simulator, as_role: Any) -> None:
     admin, answered = as_role("admin"), {}
     for route in OURS:
