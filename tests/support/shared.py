@@ -1,5 +1,5 @@
-"""Files that all workers of a run share, some of them all runs: each is made once, by the worker that
-needs it first.
+"""Files that all workers of a run share, some of them all runs: each is made once, by the worker
+that needs it first.
 """
 
 from __future__ import annotations
