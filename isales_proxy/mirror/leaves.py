@@ -178,13 +178,18 @@ class _Crowd:
         if self._query.agents:
             return self._read_by_tasks(self._query)
         asked: set[str] = set()
+        number = 1
         while len(asked) < _MOST_ACCOUNTS and not self._is_whole():
             rows = self.rows.values()
             account = next(
                 (row.user_account for row in rows if row.user_account not in asked | {None}), None
             )
             if account is None:
-                return False
+                # Other pages may show those of an agent who is not known yet.
+                number += 1
+                if not self._read_further_page(number):
+                    return False
+                continue
             asked.add(account)
             query = replace(self._query, agents=(account,))
             page = self._ask(query)
@@ -192,6 +197,17 @@ class _Crowd:
             if page.total > len(page.items):
                 self._read_by_tasks(query)
         return self._is_confirmed()
+
+    def _read_further_page(self, number: int) -> bool:
+        """Add the rows of another page; False where there is none."""
+        if self._cap * (number - 1) >= self._total:
+            return False
+        try:
+            page = self._ask(replace(self._query, page=number))
+        except Refused:
+            return False
+        self._add(page.items)
+        return bool(page.items)
 
     def _read_by_tasks(self, query: ReservationQuery) -> bool:
         tasks = {row.task_id for row in self.rows.values() if row.task_id}

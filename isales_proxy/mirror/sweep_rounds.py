@@ -13,7 +13,6 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
-from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
@@ -25,18 +24,17 @@ from isales_proxy.mirror.list_facts import (
     CREATE_TIME,
     AskList,
     ListFacts,
-    get_column_value,
     learn_facts,
 )
 from isales_proxy.mirror.readings import (
     FIRST_TIME,
-    LAST_TIME,
     LeafAnswer,
     ReadingOutcome,
     apply_reading,
     lock_state,
 )
 from isales_proxy.mirror.round_reasons import RoundReason, build_reason
+from isales_proxy.mirror.undated import UndatedSearch, pick_undated
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     LeafKind,
@@ -53,26 +51,26 @@ _LEAST_DAYS: Final = 31
 GIVEN_UP: Final = 4
 """Failures of a leaf, or of the vendor in a row, after which a round ends without it."""
 _GUARDED: Final = timedelta(minutes=10)
+_COSTLY: Final = timedelta(hours=1)
 _OVERDUE_DAYS: Final = timedelta(days=30)
 _MOST_OVERDUE: Final = 5000
-_MOST_PAGES: Final = 2000
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
-_TRIALS: Final = 3
 _MOST_AGENTS: Final = 200
-_PASSES: Final = 3
+# For rows without a time, before what is near is read again.
+_QUESTIONS: Final = 10
 _LONGEST_PAUSE: Final = timedelta(minutes=2)
 
 
 @dataclass
 class RoundLog:
-    """Record of one round so far: rows without a time that ranges answered, rows that were
-    missed and since when, and why leaves could not be read."""
+    """Record of one round so far: rows without a time that ranges answered, and the search for the
+    others; rows that were missed and since when; why leaves could not be read."""
 
     began: datetime
     undated: dict[object, Reservation] = field(default_factory=dict)
     missing: dict[int, datetime] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    search: UndatedSearch | None = None
 
     def note(
         self,
@@ -83,9 +81,7 @@ class RoundLog:
         column: str,
     ) -> None:
         """Take note of a reading."""
-        for row in answer.rows:
-            if get_column_value(row, column) is None:
-                self.undated[row.appoint_id or id(row)] = row
+        self.undated |= pick_undated(answer.rows, column)
         self.missing.update({missed.pk: missed.missed_at or t0 for missed in outcome.missing})
         if answer.complete:
             self.reasons.pop(leaf.pk, None)
@@ -122,8 +118,11 @@ class SweepRounds:
         confirmed = state.guard_confirmed_at
         if confirmed is not None and began < confirmed:
             return True
-        if now - ended >= _GUARDED and (state.guard_since is not None or not state.round_complete):
-            return True
+        if state.guard_since is not None or not state.round_complete:
+            # To look for rows without a time takes as many calls as the list has pages.
+            is_costly = state.round_reason == RoundReason.UNDATED_UNREAD
+            if now - ended >= (_COSTLY if is_costly else _GUARDED):
+                return True
         return tiers.get_next_night(began, self._vdn.zone) <= now
 
     def begin(self, now: datetime) -> None:
@@ -187,10 +186,12 @@ class SweepRounds:
 
     def finish(self, facts: ListFacts, absences: Absences, offset: timedelta | None) -> None:
         """Read what has no place in time, account for everybody, and judge who was missed by the
-        round. `offset` of the vendor's clock is stored. Raises ISalesError: then it is to be called
-        again."""
+        round: by some questions at a time, to be called until the round has ended. `offset` of the
+        vendor's clock is stored. Raises ISalesError: then it is to be called again."""
         running = self.log
         assert running is not None  # noqa: S101 - only a round that runs is finished
+        if facts.by_time and not self._search_undated(running, facts):
+            return
         unread = self._list_unread()
         reason = ""
         if count := unread.count():
@@ -198,8 +199,7 @@ class SweepRounds:
                 (running.reasons[leaf.pk] for leaf in unread if leaf.pk in running.reasons), ""
             )
             reason = build_reason(RoundReason.PARTS_UNREAD, count, why)
-        undated = self._count_everybody(facts) if facts.by_time else 0
-        if facts.by_time and not self._read_undated(facts, undated, absences):
+        if running.search is not None and not self._apply_undated(running, facts, absences):
             reason = reason or RoundReason.UNDATED_UNREAD
         if not reason:
             total = None if facts.totals_wrong else self._ask(ReservationQuery(size=1)).total
@@ -276,50 +276,41 @@ class SweepRounds:
         unread = MirrorLeaf.objects.filter(self.is_unread, vdn=self._vdn)
         return unread.exclude(kind=LeafKind.UNDATED)
 
-    def _count_everybody(self, facts: ListFacts) -> int | None:
-        """Count all rows, those before the mirrored time and those within; store them. Return how
-        many have no time, None where the list did not stand still or totals are wrong."""
-        if facts.totals_wrong:
-            self._update(counted_at=None)
-            return None
-        first = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.TIME).order_by("begin")
-        begin = first.values_list("begin", flat=True).first() or FIRST_TIME
-        for _trial in range(_TRIALS):
-            within = self._count(begin, LAST_TIME)
-            total = self._ask(ReservationQuery(size=1)).total
-            before = self._count(FIRST_TIME, begin - _MILLISECOND)
-            if self._count(begin, LAST_TIME) == within:
+    def _search_undated(self, running: RoundLog, facts: ListFacts) -> bool:
+        """Go on searching the rows without a time; True once that is over."""
+        if running.search is None:
+            first = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.TIME).order_by("begin")
+            begin = first.values_list("begin", flat=True).first() or FIRST_TIME
+            running.search = UndatedSearch(facts, begin, running.undated)
+        search = running.search
+        for _question in range(_QUESTIONS):
+            if search.complete is not None or search.step(self._ask):
                 break
         else:
-            return None
-        undated = total - before - within
+            return False
+        counted = search.identity
+        if counted is None:
+            self._update(counted_at=None)
+            return True
         self._update(
             counted_at=self._clock(),
-            count_total=total,
-            count_before=before,
-            count_within=within,
+            count_total=counted.total,
+            count_before=counted.before,
+            count_within=counted.within,
             count_after=0,
-            count_undated=undated,
+            count_undated=counted.undated,
         )
-        return undated
+        return True
 
-    def _count(self, begin: datetime, end: datetime) -> int:
-        return self._ask(ReservationQuery(begin=begin, end=end, size=1)).total
-
-    def _read_undated(self, facts: ListFacts, count: int | None, absences: Absences) -> bool:
-        """Read the rows without a time: those that ranges have answered, and `count` others out of
-        the whole list. Tell whether that is all of them."""
-        running = self.log
-        assert running is not None  # noqa: S101 - only called while a round runs
-        rows = dict(running.undated)
-        complete = count is not None and count <= 0
-        if not complete:
-            complete = self._collect_undated(facts, count, rows)
+    def _apply_undated(self, running: RoundLog, facts: ListFacts, absences: Absences) -> bool:
+        """Apply the rows without a time that were found; tell whether that is all of them."""
+        search = running.search
         leaf = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.UNDATED).first()
-        if leaf is None:
+        if search is None or leaf is None:
             return False
+        complete = bool(search.complete)
         leaf.due_at, leaf.interval = running.began + _DAY, tiers.NIGHTLY
-        answer = LeafAnswer(tuple(rows.values()), len(rows), complete=complete)
+        answer = LeafAnswer(tuple(search.rows.values()), len(search.rows), complete=complete)
         outcome = apply_reading(
             vdn_id=self._vdn.pk,
             epoch=self._epoch,
@@ -331,38 +322,6 @@ class SweepRounds:
         running.note(leaf, answer, outcome, running.began, facts.column)
         absences.judge(outcome, facts)
         return complete and outcome.applied
-
-    def _collect_undated(
-        self, facts: ListFacts, count: int | None, rows: dict[object, Reservation]
-    ) -> bool:
-        """Page through the whole list, from both ends, until `count` rows without a time came."""
-        size, wanted = facts.page_cap, None if count is None else len(rows) + count
-        total = self._ask(ReservationQuery(size=1)).total
-        pages = min(max(1, -(-total // size)) if wanted is not None else _MOST_PAGES, _MOST_PAGES)
-        # Rows without a time are mostly the first or the last of an order by time; where the order
-        # is another one at each call, a second look finds others.
-        if wanted is not None:
-            numbers = [1, *({pages} - {1}), *range(2, pages)] * _PASSES
-        else:
-            numbers = list(range(1, pages + 1))
-        seen: set[object] = set()
-        for number in numbers:
-            try:
-                page = self._ask(ReservationQuery(page=number, size=size))
-            except (Refused, BadAnswer):
-                return False
-            keys = {row.appoint_id or id(row) for row in page.items}
-            if wanted is None and not keys - seen:
-                # The end, or offsets are ignored, which cannot be told apart where keys repeat.
-                return not keys
-            seen |= keys
-            for row in page.items:
-                time = get_column_value(row, facts.column)
-                if time is None or not FIRST_TIME <= time < LAST_TIME:
-                    rows[row.appoint_id or id(row)] = row
-            if wanted is not None and len(rows) >= wanted:
-                return True
-        return False
 
     def _update_guard(self) -> MirrorState:
         guard.count_round(vdn_id=self._vdn.pk, now=self._clock())

@@ -177,10 +177,12 @@ class Sweeper:
             self._note_pace(busy, self._calls - calls)
             self._failures = 0
             self.rounds.succeed()
-            return 0.0
-        if self.rounds.log is not None and self.rounds.is_read():
+        is_read = self.rounds.log is not None and self.rounds.is_read()
+        if is_read:
             self.rounds.finish(self.reader.facts, self.absences, gateway.get_clock_offset(self.vdn))
-            self._retiered_at = None
+            if self.rounds.log is None:
+                self._retiered_at = None
+        if leaves or is_read:
             return 0.0
         coming = MirrorLeaf.objects.filter(vdn=self.vdn).exclude(kind=LeafKind.UNDATED)
         first = coming.order_by("due_at").values_list("due_at", flat=True).first()
