@@ -37,6 +37,7 @@ from isales_proxy.core.response_cache import (
 )
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror import forgetting
+from isales_proxy.models import MirrorState
 from isales_proxy.outbound import directory
 from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
 from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
@@ -50,6 +51,7 @@ ROW_FRESH: Final = timedelta(minutes=1)
 # The calls that all exports of a process make at the same time.
 PAGES_AHEAD: Final = 8
 
+_LEARNT_SECONDS: Final = 60
 _SEARCH_PAGES: Final = 5
 _SEARCH_PAGE_SIZE: Final = 100
 
@@ -178,7 +180,7 @@ def read_exact_number(*, scope: Scope, query: ReservationQuery) -> AllRows:
 
     Raises ISalesError, and ListChanged where `fetch_exact_number_page` would cut the list short.
     """
-    size = get_isales_settings().max_page_size
+    size = _get_largest_page(scope)
     pages: list[tuple[Reservation, ...]] = []
     while True:
         asked = replace(query, page=len(pages) + 1, size=size)
@@ -263,12 +265,24 @@ def _narrow_to_scope(scope: Scope, query: ReservationQuery) -> ReservationQuery 
 
     None when nothing can match.
     """
-    query = replace(query, size=min(query.size, get_isales_settings().max_page_size))
+    query = replace(query, size=min(query.size, _get_largest_page(scope)))
     if scope.can(Permission.SEE_ALL_AGENTS):
         return query
     if not scope.agent_account or (query.agents and scope.agent_account not in query.agents):
         return None
     return replace(query, agents=(scope.agent_account,))
+
+
+def _get_largest_page(scope: Scope) -> int:
+    """Return the most rows of a page: as configured, or fewer if the mirror learnt that CC-iSales
+    gives or accepts no more, up to a minute ago."""
+    key = f"page-cap:{scope.vdn.pk}"
+    learnt: int | None = caches["default"].get(key)
+    if learnt is None:
+        states = MirrorState.objects.filter(vdn=scope.vdn.pk)
+        learnt = states.values_list("page_cap", flat=True).first() or MAX_PAGE_SIZE
+        caches["default"].set(key, learnt, _LEARNT_SECONDS)
+    return min(learnt, get_isales_settings().max_page_size)
 
 
 def _fetch(
