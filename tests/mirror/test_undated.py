@@ -1,0 +1,95 @@
+"""Rows without a time are looked for in a list that changes while it is paged."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.mirror.round_reasons import RoundReason
+from isales_proxy.models import Vdn
+from isales_proxy.models.mirror import MirrorLeaf, MirrorRow
+from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
+
+CAP = 20
+FIRST, HIDDEN, LATER = (f"{number:030d}" for number in (3, 25, 45))
+
+
+@pytest.fixture
+def vendor(db: None) -> SweptVendor:
+    """60 rows on three pages, of which one of the first and one of the second has no time."""
+    vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+    made = SweptVendor(vdn, AT, page_cap=CAP, order="appointId")
+    made.data.add(
+        make_row(number, appointTime=to_ms(AT + number * 30 * MINUTE)) for number in range(60)
+    )
+    made.data.move(FIRST, None)
+    made.data.move(HIDDEN, None)
+    return made
+
+
+def test_row_is_not_hidden_by_one_that_lost_its_time_during_the_search(
+    vendor: SweptVendor,
+) -> None:
+    """As many rows as were counted are found, and one of those that were counted is not."""
+
+    def change(query: ReservationQuery) -> None:
+        if query.page == 3 and query.begin is None and query.size == CAP:
+            vendor.before_call = lambda _query: None
+            vendor.data.move(FIRST, to_ms(AT + timedelta(days=3)))
+            vendor.data.move(LATER, None)
+
+    vendor.before_call = change
+    state = vendor.run_round()
+    assert (state.round_complete, state.count_undated) == (True, 2)
+    assert MirrorRow.objects.filter(key=HIDDEN, appoint_time=None).exists()
+    vendor.run_round()
+    assert vendor.compare() == (set(), set())
+
+
+def test_search_that_finds_too_few_is_not_complete_and_not_repeated_for_an_hour(
+    vendor: SweptVendor,
+) -> None:
+    """The second page has no rows when it is asked for by the search."""
+    answer, rounds = vendor.list_reservations, lambda: vendor.sweeper.rounds
+
+    def list_reservations(query: ReservationQuery) -> Any:
+        found, running = answer(query), rounds().log
+        searches = running is not None and running.search is not None
+        wrong = searches and query.page == 2
+        return found.__class__((), found.total, query.page, query.size) if wrong else found
+
+    vendor.sweeper._ask_vendor = list_reservations
+    state = vendor.run_round()
+    assert state.round_reason == RoundReason.UNDATED_UNREAD
+    assert not MirrorLeaf.objects.get(kind="undated").complete
+    began = state.round_began_at
+    for minutes, again in ((50, False), (15, True)):
+        vendor.clock.advance(minutes * 60)
+        vendor.run(30)
+        state.refresh_from_db()
+        assert (state.round_began_at != began) == again
+
+
+def test_what_is_near_is_read_during_the_search(vendor: SweptVendor) -> None:
+    """Of a list of 103 pages, one in the middle of which has such a row."""
+    rows = (
+        make_row(number, appointTime=to_ms(AT + timedelta(days=2, seconds=90 * number)))
+        for number in range(1000, 3000)
+    )
+    vendor.data.add(rows)
+    vendor.data.move(f"{2000:030d}", None)
+    asked: list[str] = []
+
+    def note(query: ReservationQuery) -> None:
+        if query.size == CAP:
+            asked.append("range" if query.begin is not None else "page")
+
+    vendor.run_round()
+    vendor.before_call = note
+    vendor.run_round()
+    pages = [position for position, kind in enumerate(asked) if kind == "page"]
+    assert len(pages) > 100
+    assert "range" in asked[pages[3] : pages[-1]]
