@@ -1,8 +1,8 @@
-"""Demo data, made from a seed: reservations, call data and result codes.
+"""Demo data, the same for the same arguments: reservations, call data and result codes.
 
 Every name and number in `demo_data.json` is invented; of the display codes of `result` 0101 alone
-is the vendor's. Names are chosen to be awkward for a table:
-other scripts, markup, quotes and one that fits no column.
+is the vendor's. Names are chosen to be awkward for a table: other scripts, markup, quotes and one
+that fits no column.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def result_codes() -> dict[str, tuple[str, str]]:
     return dict(sorted({**codes, **{c: (en, zh) for c, en, zh in _TABLES["result_codes"]}}.items()))
 
 
-def generate_reservations(vdn: int, rows: int, seed: int, anchor_ms: int) -> list[Row]:
+def generate_reservations(vdn: int, rows: int, anchor_ms: int) -> list[Row]:
     """Make `rows` reservations from 21 days before to 10 days after `anchor_ms`.
 
     The same arguments give the same rows. About forty (fewer when `rows` is small) fall into the
     hour around the anchor; three days before it lies a day with an eighth of all.
     """
-    rng = random.Random(f"callboard/{seed}/{vdn}")  # noqa: S311  (demo data)
+    rng = random.Random(f"callboard/1/{vdn}")  # noqa: S311  (demo data)
     maker = RowMaker(rng, vdn, anchor_ms)
     near = min(_NEAR_ROWS, rows // 3)
     offsets = (HOUR / near * (i + 0.1 + 0.8 * rng.random()) - HOUR / 2 for i in range(near))
@@ -162,7 +162,7 @@ class RowMaker:
             "busiResult": busi_result,
             "createTime": created_ms // SECOND * SECOND,
         }
-        return Row(fields, appoint_ms, start_ms, end_ms, _TABLES["anomalies"].get(anomaly, {}))
+        return Row(fields, _TABLES["anomalies"].get(anomaly, {}))
 
     def _draw_start(self, appoint_ms: int, call_type: str, *, near: bool) -> int | None:
         """Draw when the call begins; None for the few that are forgotten."""
@@ -190,19 +190,11 @@ def _draw_weighted(rng: random.Random, table: list[list[Any]]) -> list[Any]:
 
 def _draw_called_number(rng: random.Random) -> str:
     """Draw a number from a pool small enough that numbers come back in several rows."""
-    kind = rng.random()
-    if kind < 0.6:
-        return f"6666{rng.randint(1, 2400):04d}"
-    if kind < 0.8:
-        return f"+658000{rng.randint(1, 900):04d}"
-    if kind < 0.92:
-        return f"0205550{rng.randint(1, 600):04d}"
-    return f"0086555{rng.randint(1, 400):08d}"
+    form, most, _ = _draw_weighted(rng, _TABLES["called_numbers"])
+    return str(form.format(rng.randint(1, most)))
 
 
-def generate_call_data(
-    task: tuple[int, str], *, rows: int, seed: int, anchor_ms: int
-) -> list[RawRow]:
+def generate_call_data(task: tuple[int, str], rows: int, anchor_ms: int) -> list[RawRow]:
     """Make `rows` rows for VDN and task, imported some days before `anchor_ms`.
 
     The same arguments give the same rows. The page's table says `uniqueId`, its example `uiqueId`:
@@ -210,7 +202,7 @@ def generate_call_data(
     the example of the write-back page.
     """
     vdn, service_id = task
-    rng = random.Random(f"callboard/{seed}/{vdn}/call-data/{service_id}")  # noqa: S311  (demo data)
+    rng = random.Random(f"callboard/1/{vdn}/call-data/{service_id}")  # noqa: S311  (demo data)
     imported_ms = anchor_ms - int(rng.uniform(1, 9) * DAY)
     made: list[RawRow] = []
     for i in range(rows):

@@ -103,7 +103,7 @@ def test_a_refresh_token_serves_once_and_opens_nothing_else(
 def test_the_refresh_needs_its_token_in_the_header_and_none_other_in_the_body(
     vendor: Simulator, http: ObsHttp
 ) -> None:
-    token = vendor.tokens.issue_refresh(60)
+    token = vendor.tokens.issue(60, refresh=True)
     header = {**JSON, "Authentication": f"Bearer {token}"}
     assert http.post(REFRESH_PATH, {"refreshToken": token}).status == 401
     assert http.post(REFRESH_PATH, {"refreshToken": "other"}, header).status == 401
