@@ -104,10 +104,9 @@ class Dataset:
     def _in_order(self, order: Order, column: Column) -> list[tuple[int, Row]]:
         if (order, column) not in self._ordered:
             rows = sorted(self._rows, key=lambda row: self._order_key(order, row))
-            times = (row.ms_of(column) for row in rows)
-            self._ordered[order, column] = [
-                (_NO_TIME if ms is None else ms, row) for ms, row in zip(times, rows, strict=True)
-            ]
+            timed = ((row.ms_of(column), row) for row in rows)
+            ordered = [(_NO_TIME if ms is None else ms, row) for ms, row in timed]
+            self._ordered[order, column] = ordered
         return self._ordered[order, column]
 
     def _order_key(self, order: Order, row: Row) -> tuple[Any, ...]:

@@ -63,10 +63,8 @@ def generate_reservations(vdn: int, rows: int, anchor_ms: int) -> list[Row]:
     offsets = (HOUR / near * (i + 0.1 + 0.8 * rng.random()) - HOUR / 2 for i in range(near))
     times = [int(anchor_ms + offset) // SECOND * SECOND for offset in offsets]
     times += _spread_times(rng, rows - near, anchor_ms)
-    return [
-        maker.make(time_ms, near=i < near, anomaly=_pick_anomaly(i, _TABLES["anomalies"]))
-        for i, time_ms in enumerate(times)
-    ]
+    anomalies = _TABLES["anomalies"]
+    return [maker.make(ms, anomaly=_pick_anomaly(i, anomalies)) for i, ms in enumerate(times)]
 
 
 def _pick_anomaly(index: int, table: dict[str, Any]) -> str:
@@ -106,24 +104,14 @@ class RowMaker:
         self._roster = roster_of(vdn)
         self._made = 0
 
-    def make(
-        self,
-        appoint_ms: int,
-        *,
-        near: bool = False,
-        anomaly: str = "",
-        created_ms: int | None = None,
-    ) -> Row:
-        """Make a row due at `appoint_ms`; created some time before it unless a time is given.
-
-        A `near` row may be late, or dialled at this moment.
-        """
+    def make(self, appoint_ms: int, *, anomaly: str = "", created_ms: int | None = None) -> Row:
+        """Make a row due at `appoint_ms`; created some time before it unless a time is given."""
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
         fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
         answered = fail_code == "00000"
-        start_ms = self._draw_start(appoint_ms, call_type, near=near)
-        if near and MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
+        start_ms = self._draw_start(appoint_ms, call_type)
+        if MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
             # When a demo opens, some are being dialled, and are so for a while.
             call_type, start_ms = "2", appoint_ms - 20 * SECOND
         length = rng.randint(20, 420) if answered else rng.randint(5, 45)
@@ -133,9 +121,8 @@ class RowMaker:
         created_ms = drawn_ms if created_ms is None else created_ms
         if anomaly == "called_before_created" and start_ms and end_ms < self._anchor_ms - HOUR:
             created_ms = end_ms + 13 * SECOND + rng.randint(0, 999)
-        busi_result = None
-        if answered or rng.random() < 0.15:
-            busi_result = rng.choice(_TABLES["business_results"])
+        discussed = answered or rng.random() < 0.15
+        busi_result = rng.choice(_TABLES["business_results"]) if discussed else None
         account, name, _ = _draw_weighted(rng, self._roster["agents"])
         self._made += 1
         # 13 digits of creation time and 17 more; the running part keeps it unique.
@@ -164,11 +151,11 @@ class RowMaker:
         }
         return Row(fields, _TABLES["anomalies"].get(anomaly, {}))
 
-    def _draw_start(self, appoint_ms: int, call_type: str, *, near: bool) -> int | None:
+    def _draw_start(self, appoint_ms: int, call_type: str) -> int | None:
         """Draw when the call begins; None for the few that are forgotten."""
         rng = self._rng
         chance = rng.random()
-        if near and appoint_ms <= self._anchor_ms and chance < 0.55:
+        if 0 <= self._anchor_ms - appoint_ms <= HOUR / 2 and chance < 0.55:
             # The rows that are late when a demo opens: a third stays late for good.
             if chance < 0.18:
                 return None

@@ -80,16 +80,13 @@ class Fault:
     """One misbehaviour with all its options; `left` times from the matching call `from_call` on."""
 
     name: str
+    kind: Kind
     options: Mapping[str, Any]
     operation: str | None
     left: int | None
     from_call: int
     seen: int = 0
     released: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def kind(self) -> Kind:
-        return KINDS[self.name]
 
 
 class Faults:
@@ -115,11 +112,13 @@ class Faults:
         calls from now on, the next one being 1. Raises ValueError for an unknown kind, option or
         operation.
         """
-        if kind not in KINDS or not KINDS[kind].options.keys() >= options.keys():
+        found = KINDS.get(kind)
+        if found is None or not found.options.keys() >= options.keys():
             raise ValueError(f"unknown fault or option: {kind} {sorted(options)}")
         if operation is not None and operation not in OPERATIONS:
             raise ValueError(f"unknown operation: {operation}")
-        fault = Fault(kind, {**KINDS[kind].options, **options}, operation, times, from_call)
+        settings = {**found.options, **options}
+        fault = Fault(kind, found, settings, operation, times, from_call)
         with self._lock:
             self._faults.append(fault)
         return fault

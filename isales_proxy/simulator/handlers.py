@@ -23,7 +23,7 @@ from isales_proxy.simulator.demo_data import generate_reservations
 from isales_proxy.simulator.faults import UNAUTHORIZED, Answer, Fault, spoil
 from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import CAMPAIGNS, METHODS, TOKENS
-from isales_proxy.simulator.parameters import ParameterError, read_body
+from isales_proxy.simulator.parameters import ParameterError, read_body, read_number
 from isales_proxy.simulator.reservations import to_ms
 from isales_proxy.simulator.signature import Request, bearer_token, is_signed
 from isales_proxy.simulator.state import CallData, CodeTable, Recording, Tokens
@@ -34,6 +34,7 @@ DEMO_APP_KEY: Final = "DEMOAPP0001"
 DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
 
 _SUCCESS: Final = "0200000"
+_EXAMPLE_SECONDS: Final = "600"  # in the place of a missing X-Token-Expire
 _LOG_IN_SECONDS: Final = 300
 _REFRESH_SECONDS: Final = 3600
 _FORBIDDEN: Final = Answer(403, b"Authentication failed", "text/plain; charset=UTF-8")
@@ -104,10 +105,9 @@ class Handlers:
             return self._datasets[vdn]
 
     def answer_list(self, vdn: int, body: Mapping[str, object]) -> Payload:
-        """Answer an `appoint/list` body without HTTP: checked and answered like a call.
+        """Answer an `appoint/list` body like a call, without HTTP and scripted faults.
 
-        Returns the envelope, also of a refusal. Scripted faults do not apply. Raises KeyError for
-        an unknown VDN.
+        Returns the envelope, also of a refusal. Raises KeyError for an unknown VDN.
         """
         try:
             wanted = parameters.check_reservation_filter(body, self.behaviour.max_limit)
@@ -154,8 +154,7 @@ class Handlers:
         """Check the parameters, and the credentials of a call for a token; then answer it."""
         match operation:
             case operations.LIST_RESERVATIONS:
-                limit = self.behaviour.max_limit
-                wanted = parameters.read_reservation_filter(request, limit)
+                wanted = parameters.read_reservation_filter(request, self.behaviour.max_limit)
                 return self._list_reservations(self._check_vdn(path_vdn), wanted)
             case operations.LIST_RESULT_CODES:
                 self._check_vdn(path_vdn)
@@ -168,14 +167,15 @@ class Handlers:
                 return self._write_back(read_body(request, parameters.WRITE_BACK))
             case operations.FETCH_TOKEN:
                 self._check_keys(read_body(request, parameters.APP_KEYS))
-                return self._fetch_token(parameters.read_token_seconds(request))
+                seconds = request.headers.get("x-token-expire", _EXAMPLE_SECONDS)
+                return self._fetch_token(read_number(seconds, "X-Token-Expire", 3600))
             case operations.LOG_IN:
                 self._check_keys(read_body(request, parameters.LOG_IN))
                 return self._log_in()
         return self._refresh(request)
 
     def _check_vdn(self, text: str) -> int:
-        vdn = parameters.read_number(text, "vdnId", parameters.MAX_VDN)
+        vdn = read_number(text, "vdnId", parameters.MAX_VDN)
         if vdn not in self.options.vdns:
             raise ParameterError(parameters.PARAMETER_ERROR, "vdnId: the VDN does not exist.")
         return vdn
@@ -207,8 +207,7 @@ class Handlers:
         return self._success_with([{"serviceId": task} for task in self.call_data.tasks(vdn)])
 
     def _read_call_data(self, body: Mapping[str, Any]) -> Payload:
-        vdn = body["vdnId"]
-        task = self._find_task(body)
+        vdn, task = body["vdnId"], self._find_task(body)
         if task not in self.call_data.tasks(vdn):
             raise _Refusal("1104", "serviceId: the task is not being executed.")
         return self._success_with(self.call_data.take(vdn, task, body["batchCount"]))
@@ -219,9 +218,9 @@ class Handlers:
         return self._success()
 
     def _find_task(self, body: Mapping[str, Any]) -> str:
-        self._check_place(body["subCCNo"], body["vdnId"])
-        task = self.call_data.find_task(body["vdnId"], body["serviceId"])
-        if task is None:
+        vdn, task = body["vdnId"], str(body["serviceId"])
+        self._check_place(body["subCCNo"], vdn)
+        if not self.call_data.has_task(vdn, task):
             raise _Refusal("1103", "serviceId: the task does not exist.")
         return task
 
@@ -279,8 +278,8 @@ class Handlers:
         if campaign:
             return _campaign_codes(code, sentence)
         # A number, unless that would lose leading zeros or letters.
-        plain = code.isdecimal() and code[0] != "0"
-        return {"result": self._number(int(code)) if plain else code, "resultDesc": sentence}
+        result = self._number(int(code)) if code.isdecimal() and code[0] != "0" else code
+        return {"result": result, "resultDesc": sentence}
 
     def _number(self, value: int) -> int | str:
         """Write a number that is declared a string."""

@@ -7,7 +7,6 @@ present there are always some that are late, that are being dialled, and that ar
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from typing import Final
 
 from isales_proxy.simulator.dataset import Dataset
@@ -36,9 +35,7 @@ class Life:
     def step(self, now_ms: int) -> None:
         """Live on until now: fill up what is too little, change one row, remove the oldest."""
         self._fill_up(now_ms)
-        # Somebody else may have removed the row.
-        with suppress(KeyError):
-            self._change_one(now_ms)
+        self._change_one(now_ms)
         self._thin_out()
 
     def _fill_up(self, now_ms: int) -> None:

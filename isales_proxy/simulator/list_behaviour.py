@@ -28,20 +28,16 @@ class ListBehaviour:
     order: Order = "near"
     reverse: bool = False
 
-    # The column that `beginTime` and `endTime` test; a row without a value is in no range.
+    # The column that `beginTime` and `endTime` test; a row without a value is in no range. Whether
+    # a row exactly at an end is in, and of what whole seconds are compared.
     range_column: Column = "appointTime"
-    # Whether a row exactly at an end is in.
     begin_inclusive: bool = True
     end_inclusive: bool = True
-    # Of what whole seconds are compared.
     cut_milliseconds: Literal["none", "rows", "bounds", "both"] = "none"
 
-    # The largest `limit` that is accepted.
-    max_limit: int = 100
-    # Most rows of a page; more are cut off silently, and the offset stays as asked.
-    page_cap: int | None = None
-    # Each page is the first.
-    ignore_offset: bool = False
+    max_limit: int = 100  # a larger `limit` is refused
+    page_cap: int | None = None  # more rows are cut off silently; the offset stays as asked
+    ignore_offset: bool = False  # each page is the first
     # Where offset + limit exceeds it, there are no rows (but their total), or a refusal.
     depth_cap: int | None = None
     depth_cap_refused: bool = False
@@ -52,13 +48,10 @@ class ListBehaviour:
     duplicates: Literal["none", "added", "instead"] = "none"
     # `calledNo` finds rows that hold it or are equal, none at all, all, or is refused.
     number_filter: Literal["partial", "exact", "none", "ignored", "refused"] = "partial"
-    # The key may see rows of these accounts alone.
-    only_agents: Collection[str] | None = None
-    # Success, but no rows and a total of 0.
-    empty: bool = False
+    only_agents: Collection[str] | None = None  # the key may see rows of these accounts alone
+    empty: bool = False  # success, but no rows and a total of 0
 
-    # How far the vendor's clock is ahead of ours.
-    clock_offset_ms: int = 0
+    clock_offset_ms: int = 0  # how far the vendor's clock is ahead of ours
 
     def check(self, wanted: Mapping[str, Any]) -> None:
         """Raise ParameterError for a filter or a depth that this vendor refuses."""
@@ -84,12 +77,8 @@ class ListBehaviour:
 
     def finds(self, wanted: str, number: str) -> bool:
         """Tell whether the filter `calledNo` finds a row with this number."""
-        match self.number_filter:
-            case "partial":
-                return wanted in number
-            case "exact":
-                return wanted == number
-        return self.number_filter == "ignored"
+        found = {"partial": wanted in number, "exact": wanted == number, "ignored": True}
+        return found.get(self.number_filter, False)
 
     def page_of(self, found: list[Row], wanted: Mapping[str, Any]) -> list[Row]:
         """Return the page that is answered of all rows found."""

@@ -153,11 +153,6 @@ def read_tasks_request(request: Request) -> tuple[int, int]:
     return read_number(body["subCCNo"], "subCCNo", _MAX_CC), vdn
 
 
-def read_token_seconds(request: Request) -> int:
-    """Check the header `X-Token-Expire`; the example's 600 seconds stand in for a missing one."""
-    return read_number(request.headers.get("x-token-expire", "600"), "X-Token-Expire", 3600)
-
-
 def read_number(text: str, name: str, high: int) -> int:
     """Read a whole number from 1 to `high` without leading zeros out of a path, query or header."""
     if not text:

@@ -8,10 +8,10 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any, Final, Self
 
 from isales_proxy.simulator.faults import Answer, Fault, Faults, replace_answer
@@ -24,9 +24,6 @@ from isales_proxy.simulator.state import Call, Recording
 
 _LIFE_PAUSE: Final = 4.0  # seconds
 _NOT_FOUND: Final = Answer(404, b"<html><body>404 Not Found</body></html>", "text/html")
-
-_Respond = Callable[[Request], tuple[Answer, Fault | None]]
-_Clock = Callable[[], float]
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +53,8 @@ class Simulator(Handlers):
     def start(self) -> Self:
         """Listen and serve in the background. Raises OSError when the port is taken."""
         if self._server is None:
-            self._server = _Server((self._host, self.port), self._respond, self.get_date)
-            self.port = self._server.server_port
+            self._server = _Server(self, (self._host, self.port))
+            self.port = self._server.server_address[1]
             if self.options.life:
                 stopped = self._server.stopped
                 threading.Thread(target=self._live, args=(stopped,), daemon=True).start()
@@ -91,7 +88,8 @@ class Simulator(Handlers):
                 life.step(to_ms(self.now()))
             stopped.wait(_LIFE_PAUSE)
 
-    def _respond(self, request: Request) -> tuple[Answer, Fault | None]:
+    def respond(self, request: Request) -> tuple[Answer, Fault | None]:
+        """Answer and record one request; return also the fault that its connection shows."""
         routed = route(request.path)
         if routed is None:
             return _NOT_FOUND, None
@@ -105,22 +103,21 @@ class Simulator(Handlers):
         return answer, fault
 
 
-class _Server(ThreadingHTTPServer):
-    """Keeps connections alive, one daemon thread each; asks `respond` for answers."""
+class _Server(ThreadingTCPServer):
+    """Keeps connections alive, one daemon thread each; asks the simulator for answers.
 
+    No HTTPServer: that one looks up the name of the host, which may ask a name server.
+    """
+
+    allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], respond: _Respond, clock: _Clock) -> None:
-        self.respond, self.clock = respond, clock
+    def __init__(self, simulator: Simulator, address: tuple[str, int]) -> None:
+        self.simulator = simulator
         self.stopped = threading.Event()
         self.connections: set[socket.socket] = set()
         super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer's own looks up the name of the host, which may ask a name server.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def serve(self) -> None:
         """Serve until `stop`, which ends this at once; `serve_forever` would poll."""
@@ -132,7 +129,7 @@ class _Server(ThreadingHTTPServer):
         self.stopped.set()
         # A connection of our own wakes `handle_request`.
         with suppress(OSError):
-            socket.create_connection((self.server_name, self.server_port), timeout=1).close()
+            socket.create_connection(self.socket.getsockname(), timeout=1).close()
         for connection in tuple(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -167,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw_query = tuple((name, value) for name, _, value in pairs)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, path, raw_query, headers, body)
-        answer, fault = self.server.respond(request)
+        answer, fault = self.server.simulator.respond(request)
         self._play(answer, fault, self.server.stopped)
 
     do_GET = do_POST = _serve  # noqa: N815  (http.server calls them by name)
@@ -202,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Write the header `Date` by the vendor's clock."""
-        return super().date_time_string(timestamp or self.server.clock())
+        return super().date_time_string(timestamp or self.server.simulator.get_date())
 
     def _reset(self) -> None:
         self.close_connection = True

@@ -136,10 +136,10 @@ class CallData:
         put = [task for owner, task in list(self._rows) if owner == vdn]
         return list(dict.fromkeys([*executed, roster["task_without_reservations"], *put]))
 
-    def find_task(self, vdn: int, service_id: int | str) -> str | None:
-        """Return the `serviceId` of a task in any state."""
-        known = (*self.tasks(vdn), *(task for task, *_ in roster_of(vdn)["tasks"]))
-        return str(service_id) if str(service_id) in known else None
+    def has_task(self, vdn: int, service_id: str) -> bool:
+        """Tell whether a task exists, in any state."""
+        known = {task for task, *_ in roster_of(vdn)["tasks"]}
+        return service_id in known.union(self.tasks(vdn))
 
     def take(self, vdn: int, service_id: str, count: int) -> list[RawRow]:
         with self._lock:

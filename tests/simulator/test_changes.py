@@ -24,6 +24,7 @@ def by_id(simulator: Simulator) -> dict[str, dict[str, Any]]:
 def test_rows_are_changed_in_every_way(simulator: Simulator, http: SignedHttp) -> None:
     rows = simulator.dataset(88)
     rows.add([{"appointId": "51", "calledNo": "70002", "taskId": "4711", "appointTime": NOW_MS}])
+    assert http.reservations(taskId="4711", userAccountList=["117"]).json["data"] == []
     rows.move("51", NOW_MS + MINUTE)
     rows.hand_over("51", "117", "Ana")
     rows.finish("51", NOW_MS, NOW_MS + 1, fail_code="00603")

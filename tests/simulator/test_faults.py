@@ -102,7 +102,7 @@ def test_close_ends_without_an_answer(simulator: Simulator, http: SignedHttp) ->
         http.reservations()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("spec", "status", "header"),
     [
         ({"kind": "throttle", "retry_after": 7}, 429, ("Retry-After", "7")),
@@ -124,7 +124,7 @@ def test_statuses(
 ) -> None:
     simulator.faults.add(**spec)
     reply = http.reservations()
-    assert reply.status == simulator.calls[0].status == status
+    assert reply.status == simulator.calls[-1].status == status
     assert reply.headers[header[0]] == header[1]
     assert http.reservations().status == 200
 
