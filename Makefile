@@ -17,11 +17,11 @@ test:
 	@.ci/bootstrap.sh browser
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# The tier for every minute: no browser, no processes of its own, no generated requests. The whole
-# suite is `make test`.
+# The tier for every minute: no browser, no processes of its own, no generated requests, no walks of
+# every address. The whole suite is `make test`.
 test-quick:
 	@.ci/bootstrap.sh dev
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not processes and not schemathesis" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not (browser or processes or schemathesis or thorough)" $(ARGS)
 
 # The whole suite at awkward moments: 00:05, 11:55 and 23:55 UTC, midnight in the VDN's zone, 29
 # February, the end of a month and both days of a clock change. For one of them: make test-clock CLOCKS="--clock 23:55"
@@ -68,5 +68,5 @@ lock:
 	$(LOCK) $(ARGS) pyproject.toml --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/static var/metrics
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/static var/metrics var/tests
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

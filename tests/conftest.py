@@ -62,7 +62,16 @@ def _shared_files(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def _migrating_once(_shared_files: None) -> pytest.MonkeyPatch:
-    """Migrate one database in memory for all workers of a run: it takes seconds, a copy none."""
+    """Migrate one database in memory for all workers, and for all runs with the same migrations: it
+    takes seconds, a copy none."""
+    code = shared.ROOT / "isales_proxy"
+    sources = [
+        *sorted((code / "migrations").glob("*.py")),
+        *sorted((code / "models").glob("*.py")),
+        # Those of other apps come with their releases.
+        shared.ROOT / "requirements" / "dev.txt",
+        shared.ROOT / "dashboard" / "settings.py",
+    ]
     migrate = Command.handle
 
     def copy(self: Any, *args: Any, **options: Any) -> None:
@@ -76,7 +85,7 @@ def _migrating_once(_shared_files: None) -> pytest.MonkeyPatch:
         if connection.vendor != "sqlite":
             migrate(self, *args, **options)
             return
-        with closing(sqlite3.connect(shared.make_once("migrated", make))) as file:
+        with closing(sqlite3.connect(shared.make_kept("migrated", sources, make))) as file:
             file.backup(connection.connection)
 
     patched = pytest.MonkeyPatch()
@@ -198,7 +207,8 @@ def vendor(settings: Any, tmp_path: Path) -> Iterator[Simulator]:
                 )
                 # The next call has a client with these timeouts.
                 gateway.close()
-            return add(kind, **options)
+            # No test waits a second for each call that is repeated, but one that says so.
+            return add(kind, **({"retry_after": 0} if kind == "throttle" else {}) | options)
 
         simulator.faults.add = add_fault  # type: ignore[method-assign]
         yield simulator

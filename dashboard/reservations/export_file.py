@@ -12,10 +12,10 @@ from typing import IO, Final
 
 from django.http import HttpResponseBase
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from dashboard.reservations.columns import RESERVATION_COLUMNS, create_row_formatter
+from dashboard.reservations.filters import describe_filters
 from dashboard.ui.columns import build_export, filter_columns
 from dashboard.ui.exports import (
     WRITERS,
@@ -28,7 +28,7 @@ from dashboard.ui.htmx import SeeOther
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy import problems
-from isales_proxy.access import Permission, Scope
+from isales_proxy.access import Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
@@ -39,21 +39,15 @@ from isales_proxy.exports.services import (
     FinishedFile,
     TooManyExports,
 )
-from isales_proxy.models import CodeCategory
 from isales_proxy.number_access.services import DailySearchLimitExceeded
-from isales_proxy.outbound import directory
-from isales_proxy.privacy import masking
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES
 from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
 from isales_proxy.reservations.services import AllRows, ListChanged
-from isales_proxy.reservations.status import ReservationState
 
 MOST_AT_ONCE: Final = 5_000
 """Rows that are sent at once; more are the work of a job."""
 _SOURCE: Final = "reservations"
-_SHOWN_AGENTS: Final = 8
 
 Report = Callable[[int, int], None]
 """Is told the rows read so far and their total."""
@@ -177,9 +171,10 @@ def _build_name(scope: Scope, found: AllRows, times: TimeFormatter) -> str:
 def _list_facts(
     scope: Scope, query: ReservationQuery, found: AllRows, times: TimeFormatter
 ) -> list[tuple[str, str]]:
+    asked = _describe_question(scope, ListQuery.extend(query), times)
     return [
         (_("VDN"), f"{scope.vdn.pk} {scope.vdn.name}"),
-        (_("Filter"), _describe_filter(scope, query, times) or _("No filters")),
+        (_("Filter"), asked or _("No filters")),
         (_("Time zone"), format_zone(found.as_of, times.zone)),
         (_("As of"), times.stamp(found.as_of)),
         (_("Source"), _("Complete list") if found.mirrored else _("Live from CC-iSales")),
@@ -188,42 +183,13 @@ def _list_facts(
     ]
 
 
-def _describe_filter(scope: Scope, query: ReservationQuery, times: TimeFormatter) -> str:
-    """Describe the filter in the active language, a called number as masked as the rows."""
-    known = directory.get_known_names(scope=scope)
-    number = query.called_no
-    if number and not scope.can(Permission.SEE_NUMBERS):
-        number = masking.mask_number(number)
-    agents = [
-        f"{known.agents.get(account, '')} {account}".strip()
-        for account in query.agents[:_SHOWN_AGENTS]
-    ]
-    if len(query.agents) > _SHOWN_AGENTS:
-        agents.append(f"… ({len(query.agents)})")
-    found = (
-        (_("Called number"), number),
-        (_("Agent"), ", ".join(agents)),
-        (_("Task"), f"{known.tasks.get(query.task_id, '')} {query.task_id}".strip()),
-        (_("From"), times.stamp(query.begin) if query.begin else ""),
-        (_("To"), times.stamp(query.end) if query.end else ""),
-        *_describe_mirror_filter(ListQuery.extend(query), times),
-    )
+def _describe_question(scope: Scope, query: ListQuery, times: TimeFormatter) -> str:
+    """Describe filters, tab and order in the active language."""
+    found = [*describe_filters(scope, query, times)]
+    if query.tab:
+        found.append((_("Tab"), str(query.tab.label)))
+    found.append((_("Order"), _describe_order(query.sort)))
     return " · ".join(f"{label} {text}" for label, text in found if text)
-
-
-def _describe_mirror_filter(
-    query: ListQuery, times: TimeFormatter
-) -> Iterator[tuple[str | Promise, str]]:
-    """Yield what only the complete list can be asked."""
-    yield _("Name or result"), query.text
-    yield _("Result code"), ", ".join(query.codes)
-    yield _("Category"), str(dict(CodeCategory.choices).get(query.category, ""))
-    yield _("Type"), str(dict(CALL_TYPES).get(query.call_type, query.call_type))
-    yield _("Task status"), str(dict(TASK_STATUSES).get(query.task_status, query.task_status))
-    yield _("State"), str(ReservationState(query.state).label) if query.state else ""
-    yield _("Tab"), str(query.tab.label) if query.tab else ""
-    yield _("Order"), _describe_order(query.sort)
-    yield _("As it was at"), times.stamp(query.as_of) if query.as_of else ""
 
 
 def _describe_order(sort: str) -> str:

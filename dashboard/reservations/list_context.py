@@ -14,12 +14,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from dashboard.reservations.chips import build_chips, build_ranges
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
     RowFormatter,
     create_row_formatter,
 )
+from dashboard.reservations.filters import MORE_FILTERS, build_chips, build_ranges
 from dashboard.reservations.source_bar import (
     SourceBar,
     TabLink,
@@ -58,7 +58,6 @@ from isales_proxy.reservations.services import (
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
 # small; the panel then finds the row by its ID alone, at the time of the list.
 _LONGEST_ROW_QUERY: Final = 70
-_MORE: Final = ("q", "state", "code", "category", "type", "status", "as_of", "jump")
 
 # Markup of filter forms without a filter.
 _filters: dict[tuple[object, ...], SafeString] = {}
@@ -182,7 +181,7 @@ def create_context(
     )
     if scope.can(Permission.EXPORT) and form.is_valid():
         context.exports = context.page.list_exports()
-    context.more_open = any(form.data.get(name) for name in _MORE)
+    context.more_open = any(form.data.get(name) for name in MORE_FILTERS)
     if context.more_open:
         _offer_more(context, scope)
     context.hidden = [pair for pair in address.view if pair[0] != "as_of"]

@@ -23,11 +23,13 @@ VendorState = Literal["ok", "failing", "unknown"]
 
 @dataclass(frozen=True)
 class VendorHealth:
-    """Result and duration (ms) of the last call, and when the vendor last answered (aware UTC)."""
+    """Result of the last call and when it ended, duration (ms) and time of the last that the vendor
+    answered; times aware UTC."""
 
     state: VendorState
     ms: int | None
     answered_at: datetime | None
+    called_at: datetime | None = None
 
 
 def get_vendor_health() -> VendorHealth:
@@ -38,6 +40,7 @@ def get_vendor_health() -> VendorHealth:
         state="unknown" if last is None else "ok" if last.answered else "failing",
         ms=None if good is None else round(good.seconds * 1000),
         answered_at=None if good is None else datetime.fromtimestamp(good.at, UTC),
+        called_at=None if last is None else datetime.fromtimestamp(last.at, UTC),
     )
 
 

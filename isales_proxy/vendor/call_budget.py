@@ -1,8 +1,9 @@
 """One budget of calls to the list of a VDN, shared by all processes: people go first, and the
 mirror takes what they leave.
 
-The budget is kept over ten minutes, so that a round over everything need not wait while there was
-quiet before. Calls are counted in the database, a row a minute.
+It is a token bucket: a minute adds what it allows, up to that of ten minutes, so that a round over
+everything need not wait where there was quiet before, and what is near is read after it all the
+same. Calls are counted in the database, a row a minute.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import VendorCalls
 
 SPAN: Final = timedelta(minutes=10)
+_MINUTE: Final = timedelta(minutes=1)
 _KEPT: Final = timedelta(hours=1)
 _COUNTED_AGAIN: Final = 5.0  # seconds
 _WAIT: Final = 1.0  # seconds
@@ -55,6 +57,18 @@ def count_calls(vdn_id: int, now: datetime) -> CallCount:
     found = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=now - SPAN, minute__lte=now)
     sums = found.aggregate(people=Sum("by_people"), mirror=Sum("by_mirror"))
     return CallCount(sums["people"] or 0, sums["mirror"] or 0)
+
+
+def count_free(vdn_id: int, now: datetime) -> int:
+    """Count the calls that may be made now; less than 0 where people have made more."""
+    per_minute = get_calls_per_minute()
+    most = free = float(per_minute * (SPAN // _MINUTE))
+    since = now - _KEPT
+    rows = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=since, minute__lte=now)
+    for minute, *calls in rows.order_by("minute").values_list("minute", "by_people", "by_mirror"):
+        free = min(most, free + per_minute * ((minute - since) / _MINUTE)) - sum(calls)
+        since = minute
+    return int(min(most, free + per_minute * ((now - since) / _MINUTE)))
 
 
 def record_person_call(vdn_id: int) -> None:
@@ -117,7 +131,7 @@ class MirrorBudget:
         self._vdn_id = vdn_id
         self._clock, self._monotonic, self._wait = clock, monotonic, wait
         self._counted_at: float | None = None
-        self._used = 0
+        self._free = 0
         self._own = 0
 
     @property
@@ -137,11 +151,9 @@ class MirrorBudget:
         now = self._monotonic()
         if self._counted_at is None or not 0 <= now - self._counted_at < _COUNTED_AGAIN:
             self.flush()
-            calls = count_calls(self._vdn_id, self._clock())
-            self._used = calls.by_people + calls.by_mirror
+            self._free = count_free(self._vdn_id, self._clock())
             self._counted_at = now
-        allowed = self.per_minute * (SPAN // timedelta(minutes=1))
-        return self._used + self._own < allowed
+        return self._own < self._free
 
     def flush(self) -> None:
         """Store the calls counted here, and delete old counts."""
@@ -154,5 +166,5 @@ class MirrorBudget:
             VendorCalls.objects.filter(vdn_id=self._vdn_id, minute__lt=now - _KEPT).delete()
 
         if optional_write(write, "calls_not_counted", vdn=self._vdn_id):
-            self._used += own
+            self._free -= own
             self._own = 0

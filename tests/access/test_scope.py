@@ -127,7 +127,7 @@ def test_same_query_in_two_vdns_has_two_responses(vendor: Simulator, people: Any
     assert {row["id"] for row in first}.isdisjoint(row["id"] for row in second)
 
 
-def test_person_without_a_vdn_gets_an_explanation(db: None) -> None:
+def test_person_without_a_vdn_is_refused(db: None) -> None:
     client = Client()
     client.force_login(User.objects.create_user("newcomer"))
     answer = client.get("/")

@@ -20,7 +20,9 @@ PAGE = "/accounts/"
 
 
 @cases("back", [timedelta(hours=1), timedelta(days=2)])
-def test_idle_session_still_ends_in_time(people: dict[str, User], back: timedelta) -> None:
+def test_idle_session_ends_in_time_after_the_clock_is_set_back(
+    people: dict[str, User], back: timedelta
+) -> None:
     client = Client()
     with time_machine.travel(NOON, tick=False) as clock:
         client.force_login(people["supervisor"])
@@ -31,7 +33,7 @@ def test_idle_session_still_ends_in_time(people: dict[str, User], back: timedelt
         assert client.get(PAGE).status_code == 302
 
 
-def test_requests_of_the_future_count_for_no_limit(
+def test_requests_dated_in_the_future_count_for_no_limit(
     vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("isales_proxy.api.throttles.SessionThrottle.rate", "3/min", raising=False)

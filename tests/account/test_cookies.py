@@ -25,7 +25,7 @@ print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_N
 
 
 @pytest.mark.django_db
-def test_every_cookie_bears_our_name(people: dict[str, User]) -> None:
+def test_name_of_every_cookie_begins_with_our_prefix(people: dict[str, User]) -> None:
     client = Client()
     client.get("/accounts/login/")
     client.post("/accounts/login/", {"login": "admin", "password": "pass-word-1"})
@@ -39,7 +39,7 @@ def test_every_cookie_bears_our_name(people: dict[str, User]) -> None:
 
 
 @pytest.mark.django_db
-def test_the_cookie_of_a_neighbour_changes_nothing(as_role: Any) -> None:
+def test_cookies_of_another_product_are_ignored_and_kept(as_role: Any) -> None:
     client = as_role("supervisor")
     for name in ("sessionid", "csrftoken", "messages", "theme", "django_language"):
         client.cookies[name] = "of-a-neighbour"
@@ -56,7 +56,7 @@ def test_the_cookie_of_a_neighbour_changes_nothing(as_role: Any) -> None:
     ],
 )
 @pytest.mark.processes
-def test_the_names_are_a_setting(tmp_path: Path, env: dict[str, str], start: str) -> None:
+def test_cookie_prefix_is_configurable(tmp_path: Path, env: dict[str, str], start: str) -> None:
     run = starts.run(
         ["manage.py", "shell", "-v0", "-c", SHOW],
         {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "CALLBOARD_ENV_FILE": "", **env},
@@ -64,7 +64,7 @@ def test_the_names_are_a_setting(tmp_path: Path, env: dict[str, str], start: str
     assert json.loads(run.stdout) == [start + name for name in NAMES], run.stderr
 
 
-def test_host_cookies_have_what_browsers_ask_of_them() -> None:
+def test_cookies_meet_the_requirements_of_the_host_prefix() -> None:
     # A browser drops a cookie __Host-… with a domain, or with another path.
     for kind in ("SESSION", "CSRF", "LANGUAGE"):
         assert getattr(in_force, f"{kind}_COOKIE_DOMAIN") is None

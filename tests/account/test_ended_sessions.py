@@ -37,7 +37,7 @@ def log_in_at(client: Client, address: str, name: str = "supervisor") -> Any:
 
 
 @pytest.mark.parametrize("how", ["elsewhere", "idle"])
-def test_a_form_sent_too_late_stands_there_again(
+def test_form_sent_after_the_session_ended_is_restored_after_log_in(
     vendor: Simulator, as_role: Any, settings: Any, how: str
 ) -> None:
     client = as_role("supervisor")
@@ -74,7 +74,7 @@ def test_another_person_at_the_browser_does_not_see_the_draft(
     assert "Nothing has been saved." in text
 
 
-def test_form_without_text_is_answered_on_its_page(
+def test_form_without_text_is_reported_as_not_done_on_its_page(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     row = outbox_of(people).write("u-1")
@@ -91,7 +91,9 @@ def test_form_without_text_is_answered_on_its_page(
     assert row.state == "waiting"
 
 
-def test_a_fragment_is_led_away_as_a_whole(vendor: Simulator, as_role: Any) -> None:
+def test_htmx_request_after_the_session_ended_redirects_the_whole_page(
+    vendor: Simulator, as_role: Any
+) -> None:
     client = as_role("admin")
     end_elsewhere()
     answer = client.post(
@@ -102,7 +104,9 @@ def test_a_fragment_is_led_away_as_a_whole(vendor: Simulator, as_role: Any) -> N
     assert answer.headers["HX-Redirect"].startswith(f"{LOGIN}?next=%2Fvdn%2F88%2Fdoctor%2F")
 
 
-def test_a_strangers_form_is_not_kept(vendor: Simulator, people: dict[str, User]) -> None:
+def test_form_of_an_anonymous_visitor_is_not_stored(
+    vendor: Simulator, people: dict[str, User]
+) -> None:
     from isales_proxy.models import FormDraft
 
     client = Client()
@@ -111,7 +115,7 @@ def test_a_strangers_form_is_not_kept(vendor: Simulator, people: dict[str, User]
     assert not Session.objects.exists()
 
 
-def test_the_log_in_page_says_why_it_is_there(vendor: Simulator, as_role: Any) -> None:
+def test_log_in_page_gives_its_reason(vendor: Simulator, as_role: Any) -> None:
     stranger = Client()
     assert "data-why" not in text_of(stranger.get(LOGIN))
     led = stranger.get("/vdn/88/tasks/").headers["Location"]
@@ -142,12 +146,12 @@ def test_every_405_is_a_page(vendor: Simulator, as_role: Any, method: str, path:
         assert "<h1>Nothing was done</h1>" in text_of(answer)
 
 
-def test_a_405_leads_to_the_nearest_page(vendor: Simulator, as_role: Any) -> None:
+def test_page_of_a_405_links_to_the_nearest_page(vendor: Simulator, as_role: Any) -> None:
     text = text_of(as_role("supervisor").get("/vdn/88/write-backs/1/cancel/"))
     assert 'href="/vdn/88/write-backs/1/"' in text
 
 
-def test_request_before_a_new_password_is_kept(
+def test_form_sent_before_a_required_password_change_is_restored(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     client = as_role("supervisor")

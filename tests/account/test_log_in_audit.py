@@ -35,7 +35,7 @@ def list_messages(action: AuditAction) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(action=action).order_by("pk"))
 
 
-def test_who_comes_and_who_leaves(people: dict[str, User]) -> None:
+def test_log_in_and_log_out_are_recorded(people: dict[str, User]) -> None:
     attempt("agent", PASSWORD).post("/accounts/logout/")
     came, left = AuditEvent.objects.order_by("pk")
     for event, action in ((came, AuditAction.LOGGED_IN), (left, AuditAction.LOGGED_OUT)):
@@ -43,7 +43,7 @@ def test_who_comes_and_who_leaves(people: dict[str, User]) -> None:
         assert (event.address, event.vdn_id) == ("192.0.2.1", None)
 
 
-def test_who_fails_is_only_claimed_to_be_the_person(people: dict[str, User]) -> None:
+def test_failed_log_in_is_recorded_without_claiming_the_actor(people: dict[str, User]) -> None:
     attempt("agent")
     (event,) = list_messages(AuditAction.LOG_IN_FAILED)
     assert (event.actor, event.actor_id, event.person_id) == ("agent", None, people["agent"].pk)
@@ -67,14 +67,14 @@ def test_unknown_name_is_stored_as_letter_and_fingerprint(db: None, name: str, t
     assert name not in str(list(SignInAttempt.objects.values()))
 
 
-def test_the_fingerprint_needs_the_installations_secret(db: None, settings: Any) -> None:
+def test_fingerprint_of_a_name_depends_on_the_secret_key(db: None, settings: Any) -> None:
     attempt("Correct-Horse-9!")
     settings.SECRET_KEY = "another key altogether, of another installation"
     attempt("Correct-Horse-9!")
     assert AuditEvent.objects.values("actor").distinct().count() == 2
 
 
-def test_a_name_without_end_fills_nothing(db: None) -> None:
+def test_recorded_name_has_a_maximum_length(db: None) -> None:
     attempt("n" * 5000)
     assert all(len(event.actor) <= 150 for event in AuditEvent.objects.all())
 
@@ -91,7 +91,7 @@ def test_lock_out_is_recorded_once(people: dict[str, User]) -> None:
     )
 
 
-def test_guessing_names_from_one_address_is_bounded(people: dict[str, User]) -> None:
+def test_events_for_guesses_from_one_address_are_limited(people: dict[str, User]) -> None:
     for number in range(40):
         attempt(f"nobody{number}")
     assert len(list_messages(AuditAction.LOG_IN_FAILED)) == 20
@@ -118,7 +118,7 @@ def test_throttled_log_ins_are_recorded_once_a_minute(db: None, settings: Any) -
     }
 
 
-def test_guessing_from_many_addresses_is_bounded_and_counted(
+def test_events_for_guesses_from_many_addresses_are_limited_and_counted(
     people: dict[str, User], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(log_in_audit, "MOST_A_MINUTE", 5)
@@ -136,7 +136,9 @@ def test_guessing_from_many_addresses_is_bounded_and_counted(
     assert verify().fault is None
 
 
-def test_a_wrong_password_when_asked_again_is_a_failure(as_role: Any, people: Any) -> None:
+def test_wrong_password_at_reauthentication_is_recorded_as_a_failed_log_in(
+    as_role: Any, people: Any
+) -> None:
     as_role("agent").post("/accounts/reauthenticate/", {"password": WRONG})
     (event,) = list_messages(AuditAction.LOG_IN_FAILED)
     assert event.person_id == people["agent"].pk

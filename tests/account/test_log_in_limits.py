@@ -24,13 +24,13 @@ def attempt(name: str, password: str, **meta: str) -> int:
 
 
 @pytest.mark.django_db
-def test_a_shift_begins_behind_one_address(people: dict[str, User]) -> None:
+def test_many_log_ins_behind_one_address_are_not_limited(people: dict[str, User]) -> None:
     statuses = [attempt("agent", "pass-word-1", REMOTE_ADDR=PROXY) for _ in range(60)]
     assert statuses == [302] * 60
 
 
 @pytest.mark.django_db
-def test_guessing_stays_bounded(people: dict[str, User]) -> None:
+def test_failed_log_ins_from_one_address_are_limited(people: dict[str, User]) -> None:
     statuses = [attempt(f"nobody{number}", "x", REMOTE_ADDR=PROXY) for number in range(25)]
     assert statuses[0] == 303
     assert 302 not in statuses
@@ -38,7 +38,7 @@ def test_guessing_stays_bounded(people: dict[str, User]) -> None:
 
 
 @pytest.mark.django_db
-def test_behind_a_proxy_who_guesses_shuts_out_nobody_else(
+def test_limit_behind_a_proxy_applies_to_the_forwarded_address_only(
     people: dict[str, User], settings: Any
 ) -> None:
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
@@ -54,7 +54,7 @@ def test_behind_a_proxy_who_guesses_shuts_out_nobody_else(
 
 @pytest.mark.django_db
 @cases("address", [LOG_IN, "/admin/login/"])
-def test_one_account_is_guessed_at_only_so_often_from_anywhere(
+def test_failed_log_ins_to_one_account_are_limited_over_all_addresses(
     people: dict[str, User], address: str
 ) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
@@ -94,7 +94,7 @@ def test_unknown_names_are_answered_like_wrong_passwords(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_a_unix_socket_lets_people_in(people: dict[str, User]) -> None:
+def test_log_in_over_a_unix_socket_succeeds(people: dict[str, User]) -> None:
     assert attempt("agent", "pass-word-1", REMOTE_ADDR="") == 302
 
 
@@ -109,7 +109,7 @@ def test_a_unix_socket_lets_people_in(people: dict[str, User]) -> None:
         ("unknown", "127.0.0.1"),
     ],
 )
-def test_over_a_unix_socket_the_proxy_says_who_asks(
+def test_address_behind_a_unix_socket_is_the_forwarded_one(
     settings: Any, proxies: int, said: str, address: str
 ) -> None:
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
@@ -117,6 +117,6 @@ def test_over_a_unix_socket_the_proxy_says_who_asks(
     assert ClosedAdapter(request).get_client_ip(request) == address
 
 
-def test_without_a_proxy_nobody_says_who_they_are() -> None:
+def test_forwarded_address_is_ignored_without_a_proxy() -> None:
     request = RequestFactory().post(LOG_IN, REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR="192.0.2.1")
     assert ClosedAdapter(request).get_client_ip(request) == PROXY

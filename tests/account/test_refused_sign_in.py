@@ -18,7 +18,7 @@ WANTED = "/vdn/88/tasks/"
 
 
 @pytest.mark.django_db
-def test_a_wrong_password_leads_to_a_page_that_says_so_once(people: dict[str, User]) -> None:
+def test_wrong_password_is_reported_once_after_a_redirect(people: dict[str, User]) -> None:
     client = Client()
     body = {"login": "supervisor", "password": "not-the-password", "next": WANTED}
     answer = client.post(LOG_IN, body)
@@ -35,7 +35,7 @@ def test_a_wrong_password_leads_to_a_page_that_says_so_once(people: dict[str, Us
 
 
 @pytest.mark.django_db
-def test_what_was_refused_is_shown_on_its_own_page_alone(people: dict[str, User]) -> None:
+def test_refused_form_is_shown_on_its_own_page_only(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     change = "/accounts/password/change/"
     refused = client.post(
@@ -49,7 +49,7 @@ def test_what_was_refused_is_shown_on_its_own_page_alone(people: dict[str, User]
 
 
 @pytest.mark.django_db
-def test_a_mistyped_code_keeps_the_secret_that_the_app_has(people: dict[str, User]) -> None:
+def test_wrong_code_at_set_up_keeps_the_secret(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         client = log_in("supervisor")
         first = _secret(text_of(client.get(SET_UP)))
@@ -67,14 +67,14 @@ def test_a_mistyped_code_keeps_the_secret_that_the_app_has(people: dict[str, Use
 
 
 @pytest.mark.django_db
-def test_a_forged_notice_is_not_shown(people: dict[str, User]) -> None:
+def test_forged_cookie_of_a_refused_form_does_not_break_the_page(people: dict[str, User]) -> None:
     client = Client()
     client.cookies["callboard-refused-form"] = '["/accounts/login/", {}]'
     assert client.get(LOG_IN).status_code == 200
 
 
 @pytest.mark.django_db
-def test_invisible_marks_in_a_user_name_are_nothing(people: dict[str, User]) -> None:
+def test_invisible_characters_in_a_user_name_are_ignored(people: dict[str, User]) -> None:
     name = "\u200bsupervisor\ufeff"
     assert Client().post(LOG_IN, {"login": name, "password": PASSWORD}).status_code == 302
 

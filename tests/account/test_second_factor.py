@@ -34,7 +34,7 @@ def changes() -> list[tuple[str, str]]:
     return [(row.detail["change"], row.detail["kinds"][0]) for row in rows]
 
 
-def test_with_an_app_the_password_alone_does_not_get_in(people: dict[str, User]) -> None:
+def test_password_alone_does_not_log_in_with_an_authenticator_app(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         secret = set_up_app(log_in("supervisor"))
         clock.shift(40)
@@ -47,7 +47,7 @@ def test_with_an_app_the_password_alone_does_not_get_in(people: dict[str, User])
         assert is_in(client)
 
 
-def test_a_code_works_once(people: dict[str, User]) -> None:
+def test_code_works_once(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         secret = set_up_app(log_in("supervisor"))
         # That of the set-up, too.
@@ -61,7 +61,7 @@ def test_a_code_works_once(people: dict[str, User]) -> None:
         assert (is_in(first), is_in(second)) == (True, False)
 
 
-def test_a_code_of_the_step_before_is_taken_but_never_twice(people: dict[str, User]) -> None:
+def test_code_of_the_previous_step_is_accepted_once(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         secret = set_up_app(log_in("supervisor"))
         clock.shift(120)
@@ -87,7 +87,7 @@ def test_a_code_of_the_step_before_is_taken_but_never_twice(people: dict[str, Us
         assert not is_in(late)
 
 
-def test_a_recovery_code_works_once(people: dict[str, User]) -> None:
+def test_recovery_code_works_once(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     codes = recovery_codes(client)
@@ -102,7 +102,7 @@ def test_a_recovery_code_works_once(people: dict[str, User]) -> None:
     assert download.split() == codes[1:]
 
 
-def test_new_recovery_codes_end_the_old_ones(people: dict[str, User]) -> None:
+def test_new_recovery_codes_replace_the_old_ones(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     old = recovery_codes(client)
@@ -118,7 +118,7 @@ def test_new_recovery_codes_end_the_old_ones(people: dict[str, User]) -> None:
     ]
 
 
-def test_no_secret_lies_open_in_the_database(people: dict[str, User]) -> None:
+def test_secrets_are_encrypted_in_the_database(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     secret = set_up_app(client)
     kept = str(list(Authenticator.objects.values_list("data", flat=True)))
@@ -130,7 +130,7 @@ def test_no_secret_lies_open_in_the_database(people: dict[str, User]) -> None:
     assert secret not in events
 
 
-def test_a_secret_sealed_with_another_key_refuses_like_a_wrong_code(
+def test_secret_encrypted_with_another_key_refuses_like_a_wrong_code(
     people: dict[str, User], settings: Any
 ) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
@@ -143,7 +143,7 @@ def test_a_secret_sealed_with_another_key_refuses_like_a_wrong_code(
         assert not is_in(client)
 
 
-def test_guessing_codes_is_bounded_by_person(people: dict[str, User]) -> None:
+def test_wrong_codes_are_limited_per_person(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         secret = set_up_app(log_in("supervisor"))
         clock.shift(40)
@@ -165,7 +165,7 @@ def test_guessing_codes_is_bounded_by_person(people: dict[str, User]) -> None:
         assert is_in(other)
 
 
-def test_setting_up_wants_a_fresh_proof(people: dict[str, User]) -> None:
+def test_set_up_requires_recent_authentication(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         client = log_in("supervisor")
         clock.shift(20 * 60)
@@ -179,7 +179,7 @@ def test_setting_up_wants_a_fresh_proof(people: dict[str, User]) -> None:
         assert client.get(SET_UP).status_code == 200
 
 
-def test_guessing_when_asked_again_is_bounded(people: dict[str, User]) -> None:
+def test_wrong_passwords_at_reauthentication_are_limited(people: dict[str, User]) -> None:
     with time_machine.travel("2026-03-01 10:00:00Z", tick=False) as clock:
         client = log_in("supervisor")
         clock.shift(20 * 60)
@@ -193,7 +193,7 @@ def test_guessing_when_asked_again_is_bounded(people: dict[str, User]) -> None:
         assert client.get(SET_UP).status_code == 302
 
 
-def test_the_first_second_factor_ends_other_sessions(people: dict[str, User]) -> None:
+def test_adding_the_first_second_factor_ends_other_sessions(people: dict[str, User]) -> None:
     elsewhere, here = log_in("supervisor"), log_in("supervisor")
     assert is_in(elsewhere)
     set_up_app(here)
@@ -218,7 +218,7 @@ def required(settings: Any) -> None:
     )
 
 
-def test_who_must_have_one_reaches_nothing_else_before(
+def test_person_without_a_required_second_factor_reaches_only_its_set_up(
     people: dict[str, User], required: None
 ) -> None:
     client = log_in("supervisor")
@@ -230,7 +230,7 @@ def test_who_must_have_one_reaches_nothing_else_before(
     assert log_in("admin").get("/admin/").headers["Location"] == INDEX
 
 
-def test_fragments_and_programs_are_told_in_their_own_way(
+def test_missing_second_factor_is_answered_in_the_format_of_the_request(
     people: dict[str, User], required: None
 ) -> None:
     client = log_in("supervisor")
@@ -252,11 +252,15 @@ def test_setting_up_a_second_factor_opens_everything(
     assert client.get("/api/v1/vdns/").status_code == 200
 
 
-def test_other_roles_are_left_alone(people: dict[str, User], required: None) -> None:
+def test_roles_without_the_requirement_need_no_second_factor(
+    people: dict[str, User], required: None
+) -> None:
     assert is_in(log_in("agent"))
 
 
-def test_last_second_factor_stays(people: dict[str, User], required: None) -> None:
+def test_last_required_second_factor_cannot_be_removed(
+    people: dict[str, User], required: None
+) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     address = "/accounts/second-factor/totp/deactivate/"
@@ -266,7 +270,7 @@ def test_last_second_factor_stays(people: dict[str, User], required: None) -> No
     assert Authenticator.objects.filter(type="totp").exists()
 
 
-def test_session_from_before_must_give_the_second_factor(
+def test_older_session_must_give_the_required_second_factor(
     people: dict[str, User], settings: Any
 ) -> None:
     client = log_in("supervisor")
@@ -317,7 +321,7 @@ def test_admin_cannot_reset_a_foreign_persons_second_factor(people: dict[str, Us
     assert Authenticator.objects.filter(user=people["both"]).exists()
 
 
-def test_half_finished_log_in_tells_a_stranger_nothing(people: dict[str, User]) -> None:
+def test_half_finished_log_in_opens_no_page(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     set_up_app(client)
     half = log_in("supervisor")

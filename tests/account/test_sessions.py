@@ -37,7 +37,7 @@ def numbers(client: Client) -> list[int]:
     return [int(number) for number in re.findall(r'name="session" value="(\d+)"', text)]
 
 
-def test_the_list_tells_device_address_and_this_one(people: dict[str, User]) -> None:
+def test_list_shows_device_address_and_the_current_session(people: dict[str, User]) -> None:
     here = log_in("supervisor")
     other = Client(headers={"User-Agent": FIREFOX}, REMOTE_ADDR="192.0.2.9")
     log_in("supervisor", client=other)
@@ -48,7 +48,7 @@ def test_the_list_tells_device_address_and_this_one(people: dict[str, User]) -> 
     assert len(numbers(here)) == 1
 
 
-def test_exported_times_are_in_the_readers_zone(people: dict[str, User]) -> None:
+def test_session_times_are_in_the_readers_zone(people: dict[str, User]) -> None:
     """In the zone that the frame of the page tells, not in that of the installation."""
     people["supervisor"].time_zone = "Asia/Shanghai"
     people["supervisor"].save()
@@ -58,7 +58,7 @@ def test_exported_times_are_in_the_readers_zone(people: dict[str, User]) -> None
     assert "Times in Asia/Shanghai (UTC+08:00)" in text
 
 
-def test_one_session_is_ended_at_once(people: dict[str, User]) -> None:
+def test_ended_session_is_logged_out_at_once(people: dict[str, User]) -> None:
     here, other, third = (log_in("supervisor") for _ in range(3))
     assert is_in(other)
     key = other.session.session_key
@@ -71,7 +71,7 @@ def test_one_session_is_ended_at_once(people: dict[str, User]) -> None:
     assert (event.actor, event.subject) == ("supervisor", "supervisor")
 
 
-def test_all_others_are_ended_at_once(people: dict[str, User]) -> None:
+def test_all_other_sessions_are_ended_at_once(people: dict[str, User]) -> None:
     here, other, third = (log_in("supervisor") for _ in range(3))
     assert is_in(other)
     here.post(SESSIONS)
@@ -79,7 +79,7 @@ def test_all_others_are_ended_at_once(people: dict[str, User]) -> None:
     assert numbers(here) == []
 
 
-def test_nobody_ends_the_session_of_somebody_else(people: dict[str, User]) -> None:
+def test_session_of_another_person_cannot_be_ended(people: dict[str, User]) -> None:
     here, other = log_in("supervisor"), log_in("auditor")
     row = UserSession.objects.get(user=people["auditor"])
     here.post(SESSIONS, {"session": row.pk})
@@ -87,11 +87,11 @@ def test_nobody_ends_the_session_of_somebody_else(people: dict[str, User]) -> No
 
 
 @cases("wrong", ["x", "-1", "1;2", "9" * 30, "²"])
-def test_a_number_that_is_none_is_refused(people: dict[str, User], wrong: str) -> None:
+def test_invalid_session_id_is_404(people: dict[str, User], wrong: str) -> None:
     assert log_in("supervisor").post(SESSIONS, {"session": wrong}).status_code == 404
 
 
-def test_an_admin_ends_the_sessions_of_their_people(people: dict[str, User]) -> None:
+def test_admin_ends_the_sessions_of_managed_people_only(people: dict[str, User]) -> None:
     theirs, beyond, admin = log_in("supervisor"), log_in("both"), log_in("admin")
     assert is_in(theirs)
     form: dict[str, Any] = {
@@ -109,7 +109,7 @@ def test_an_admin_ends_the_sessions_of_their_people(people: dict[str, User]) -> 
 
 
 @cases("deed", ["end_sessions", "reset_second_factor"])
-def test_with_the_sessions_the_tokens_end(people: dict[str, User], deed: str) -> None:
+def test_admin_action_that_ends_sessions_revokes_tokens(people: dict[str, User], deed: str) -> None:
     theirs, client = as_program(people["supervisor"], TokenScope.READ), log_in("supervisor")
     beyond = as_program(people["both"], TokenScope.READ)
     form = {
@@ -125,7 +125,7 @@ def test_with_the_sessions_the_tokens_end(people: dict[str, User], deed: str) ->
 
 
 @pytest.mark.parametrize("by", ["admin", "system"])
-def test_a_password_that_somebody_else_sets_ends_sessions_and_tokens(
+def test_password_set_by_another_person_ends_sessions_and_tokens(
     people: dict[str, User], monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     person, secret = people["supervisor"], "A-longer-secret-7"
@@ -146,7 +146,7 @@ def test_a_password_that_somebody_else_sets_ends_sessions_and_tokens(
         assert (event.actor, event.person_id) == (by, person.pk)
 
 
-def test_other_roles_end_nobodys_sessions(people: dict[str, User]) -> None:
+def test_other_roles_cannot_end_sessions_of_others(people: dict[str, User]) -> None:
     theirs, auditor = log_in("supervisor"), log_in("auditor")
     form = {
         "action": "end_sessions",
@@ -157,7 +157,9 @@ def test_other_roles_end_nobodys_sessions(people: dict[str, User]) -> None:
     assert is_in(theirs)
 
 
-def test_changing_the_password_ends_other_sessions_and_no_token(people: dict[str, User]) -> None:
+def test_changing_the_own_password_ends_other_sessions_and_no_token(
+    people: dict[str, User],
+) -> None:
     here, other = log_in("supervisor"), log_in("supervisor")
     program = as_program(people["supervisor"], TokenScope.READ)
     assert b"API tokens keep working" in here.get("/accounts/password/change/").content
@@ -173,7 +175,7 @@ def test_changing_the_password_ends_other_sessions_and_no_token(people: dict[str
     assert program.get("/api/v1/vdns/").status_code == 200
 
 
-def test_who_is_switched_off_is_out_at_once(people: dict[str, User]) -> None:
+def test_deactivated_person_is_logged_out_at_once(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     User.objects.filter(username="supervisor").update(is_active=False)
     assert not is_in(client)
@@ -181,7 +183,7 @@ def test_who_is_switched_off_is_out_at_once(people: dict[str, User]) -> None:
     User.objects.filter(username="supervisor").update(is_active=True)
 
 
-def test_logging_in_takes_a_new_key(people: dict[str, User]) -> None:
+def test_log_in_changes_the_session_key(people: dict[str, User]) -> None:
     client = Client()
     client.get(LOG_IN)
     session = client.session
@@ -196,7 +198,7 @@ def test_logging_in_takes_a_new_key(people: dict[str, User]) -> None:
     assert not is_in(thief)
 
 
-def test_idle_people_are_logged_out(people: dict[str, User], settings: Any) -> None:
+def test_inactive_session_is_logged_out(people: dict[str, User], settings: Any) -> None:
     settings.SIGN_IN = replace(settings.SIGN_IN, idle_minutes=30)
     with time_machine.travel(BEGIN, tick=False) as clock:
         client = log_in("supervisor")
@@ -209,7 +211,7 @@ def test_idle_people_are_logged_out(people: dict[str, User], settings: Any) -> N
         assert b"you were inactive" in answer.content
 
 
-def test_polling_keeps_no_session_alive(people: dict[str, User], settings: Any) -> None:
+def test_polling_does_not_prolong_a_session(people: dict[str, User], settings: Any) -> None:
     settings.SIGN_IN = replace(settings.SIGN_IN, idle_minutes=30)
     with time_machine.travel(BEGIN, tick=False) as clock:
         client = log_in("supervisor")
@@ -221,7 +223,7 @@ def test_polling_keeps_no_session_alive(people: dict[str, User], settings: Any) 
         assert not is_in(client)
 
 
-def test_no_session_outlasts_its_hours(people: dict[str, User], settings: Any) -> None:
+def test_session_ends_after_its_maximum_duration(people: dict[str, User], settings: Any) -> None:
     settings.SIGN_IN = replace(settings.SIGN_IN, hours=2)
     with time_machine.travel(BEGIN, tick=False) as clock:
         client = log_in("supervisor")
@@ -233,7 +235,7 @@ def test_no_session_outlasts_its_hours(people: dict[str, User], settings: Any) -
         assert client.get("/api/v1/vdns/").status_code == 401
 
 
-def test_activity_is_stored_once_a_minute(people: dict[str, User]) -> None:
+def test_last_activity_is_stored_once_a_minute(people: dict[str, User]) -> None:
     with time_machine.travel(BEGIN, tick=False) as clock:
         client = log_in("supervisor")
         client.get("/accounts/sessions/")
@@ -250,7 +252,7 @@ def test_activity_is_stored_once_a_minute(people: dict[str, User]) -> None:
         assert (last_seen() - at_first).total_seconds() == 65
 
 
-def test_a_session_that_was_never_noted_is_noted(people: dict[str, User]) -> None:
+def test_session_without_a_record_is_recorded(people: dict[str, User]) -> None:
     client = log_in("supervisor")
     UserSession.objects.all().delete()
     session = client.session
@@ -260,7 +262,7 @@ def test_a_session_that_was_never_noted_is_noted(people: dict[str, User]) -> Non
     assert UserSession.objects.filter(session_key=session.session_key).exists()
 
 
-def test_a_password_that_an_admin_set_is_changed_first(people: dict[str, User]) -> None:
+def test_password_set_by_an_admin_must_be_changed_first(people: dict[str, User]) -> None:
     admin, person = log_in("admin"), people["agent"]
     form = {"usable_password": "true", "password1": "Set-by-admin-7", "password2": "Set-by-admin-7"}
     admin.post(f"/admin/isales_proxy/user/{person.pk}/password/", form)
@@ -278,7 +280,7 @@ def test_a_password_that_an_admin_set_is_changed_first(people: dict[str, User]) 
     assert is_in(log_in("agent", "My-own-secret-8"))
 
 
-def test_of_sessions_that_are_over_no_address_is_kept(people: dict[str, User]) -> None:
+def test_records_of_ended_sessions_are_deleted(people: dict[str, User]) -> None:
     with time_machine.travel(BEGIN, tick=False) as clock:
         log_in("supervisor")
         clock.shift(11 * 3600)

@@ -29,7 +29,7 @@ def read_sign_in() -> SignIn:
     return found
 
 
-def test_a_whole_provider_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complete_provider_settings_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in WHOLE.items():
         monkeypatch.setenv(name, value)
     sso = read_sign_in().single_sign_on
@@ -41,7 +41,7 @@ def test_a_whole_provider_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "very-secret-indeed" not in repr(sso)
 
 
-def test_nothing_has_to_be_set() -> None:
+def test_no_setting_is_required() -> None:
     found = read_sign_in()
     assert found == SignIn()
 
@@ -61,7 +61,7 @@ def test_nothing_has_to_be_set() -> None:
         ({"SESSION_IDLE_MINUTES": "soon"}, "SESSION_IDLE_MINUTES"),
     ],
 )
-def test_unsuitable_setting_is_named(
+def test_invalid_setting_is_reported_by_name(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], named: str
 ) -> None:
     for name, value in env.items():
@@ -92,11 +92,11 @@ def test_unsuitable_setting_is_named(
         ("<script>", "Unknown device"),
     ],
 )
-def test_a_browser_is_named_as_its_owner_would(header: str, words: str) -> None:
+def test_device_is_described_by_browser_and_system(header: str, words: str) -> None:
     assert describe_device(header) == words
 
 
-def test_a_claim_is_found_by_its_name_before_its_path() -> None:
+def test_claim_is_found_by_its_name_before_its_path() -> None:
     claims = {"a.b": 1, "a": {"b": 2, "c": {"d": 3}}}
     assert get_claim(claims, "a.b") == 1
     assert get_claim(claims, "a.c.d") == 3

@@ -47,7 +47,7 @@ def is_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_passwords_are_guessed_only_so_often(people: dict[str, User], clock: Any) -> None:
+def test_wrong_passwords_are_limited(people: dict[str, User], clock: Any) -> None:
     assert is_in(log_in("agent"))
     for number in range(6):
         log_in("agent", f"no-{number}", Client(REMOTE_ADDR=f"192.0.2.{number}"))
@@ -56,9 +56,7 @@ def test_passwords_are_guessed_only_so_often(people: dict[str, User], clock: Any
     assert is_in(log_in("agent"))
 
 
-def test_a_code_logs_in_once_and_codes_are_guessed_only_so_often(
-    people: dict[str, User], clock: Any
-) -> None:
+def test_code_works_once_and_wrong_codes_are_limited(people: dict[str, User], clock: Any) -> None:
     secret = set_up_app(log_in("supervisor"))
     clock.shift(120)
     first, second = log_in("supervisor"), log_in("supervisor")
@@ -84,7 +82,7 @@ def test_expired_attempts_are_deleted(people: dict[str, User], clock: Any) -> No
     assert not SignInAttempt.objects.exists()
 
 
-def test_a_password_is_not_changed_to_itself(people: dict[str, User]) -> None:
+def test_temporary_password_cannot_be_changed_to_itself(people: dict[str, User]) -> None:
     User.objects.filter(username="agent").update(password_is_temporary=True)
     client = log_in("agent")
     page = client.get("/vdn/88/reservations/?size=10")
@@ -101,7 +99,7 @@ def test_a_password_is_not_changed_to_itself(people: dict[str, User]) -> None:
     assert not User.objects.get(username="agent").password_is_temporary
 
 
-def test_a_second_factor_that_is_required_binds_tokens_of_before(
+def test_required_second_factor_applies_to_older_tokens(
     people: dict[str, User], settings: Any
 ) -> None:
     supervisor = people["supervisor"]
@@ -118,7 +116,7 @@ def test_a_second_factor_that_is_required_binds_tokens_of_before(
     assert (send_request(text), send_request(bound)) == (403, 200)
 
 
-def test_sessions_of_one_person_have_a_bound(people: dict[str, User], clock: Any) -> None:
+def test_number_of_sessions_per_person_is_limited(people: dict[str, User], clock: Any) -> None:
     clients = []
     for _ in range(sessions.MOST + 3):
         clients.append(log_in("agent"))
@@ -148,7 +146,7 @@ def test_log_in_replaces_the_session_of_another_person(people: dict[str, User]) 
     assert client.session.session_key != before
 
 
-def test_a_second_factor_is_asked_for_over_the_session_of_somebody_else(
+def test_second_factor_is_required_over_the_session_of_another_person(
     people: dict[str, User], clock: Any
 ) -> None:
     secret = set_up_app(log_in("supervisor"))
@@ -159,7 +157,7 @@ def test_a_second_factor_is_asked_for_over_the_session_of_somebody_else(
     assert client.session["_auth_user_id"] == str(people["supervisor"].pk)
 
 
-def test_a_hash_by_other_parameters_is_made_anew_at_the_log_in(
+def test_password_hash_with_other_parameters_is_renewed_at_log_in(
     people: dict[str, User], settings: Any
 ) -> None:
     settings.PASSWORD_HASHERS = ["dashboard.account.passwords.PasswordHasher"]

@@ -53,7 +53,7 @@ def make(client: Client, **values: str) -> Any:
     return client.post(NEW, form, follow=True)
 
 
-def test_a_token_is_made_shown_once_and_works(
+def test_new_token_works_and_is_shown_once(
     sure: Callable[[str], Client], people: dict[str, User]
 ) -> None:
     client = sure("supervisor")
@@ -121,16 +121,14 @@ def test_only_usable_scopes_are_offered(
         {"scope": ""},
     ],
 )
-def test_what_the_form_does_not_offer_is_refused(
-    sure: Callable[[str], Client], bad: dict[str, str]
-) -> None:
+def test_invalid_token_form_is_refused(sure: Callable[[str], Client], bad: dict[str, str]) -> None:
     answer = make(sure("admin"), **bad)
     assert answer.status_code == 422
     assert "field-error" in answer.content.decode()
     assert not ApiToken.objects.exists()
 
 
-def test_a_person_has_twenty_at_most_and_ended_ones_do_not_count(
+def test_person_has_at_most_twenty_unexpired_tokens(
     sure: Callable[[str], Client], people: dict[str, User]
 ) -> None:
     client = sure("agent")
@@ -143,7 +141,7 @@ def test_a_person_has_twenty_at_most_and_ended_ones_do_not_count(
     assert text_of(make(client))
 
 
-def test_revoking_asks_first_and_is_told(as_role: Any, people: dict[str, User]) -> None:
+def test_revoking_a_token_asks_first_and_is_recorded(as_role: Any, people: dict[str, User]) -> None:
     client = as_role("agent")
     token, text = token_of(people["agent"], TokenScope.READ)
     address = f"{LIST}{token.token_key}/revoke/"
@@ -166,7 +164,7 @@ def test_foreign_token_is_not_found(as_role: Any, people: dict[str, User]) -> No
     assert program(text).get("/api/v1/vdns/").status_code == 200
 
 
-def test_own_tokens_have_an_order_pages_and_a_file(as_role: Any, people: dict[str, User]) -> None:
+def test_own_tokens_can_be_sorted_paged_and_exported(as_role: Any, people: dict[str, User]) -> None:
     token_of(people["admin"], TokenScope.READ)
     made = [token_of(people["agent"], TokenScope.READ, days=days)[0] for days in (7, 1, 30)]
     ends = [made[index].token_key for index in (2, 0, 1)]
@@ -179,7 +177,7 @@ def test_own_tokens_have_an_order_pages_and_a_file(as_role: Any, people: dict[st
     assert re.findall(r"cb_\w+", file.getvalue().decode()) == ends
 
 
-def test_what_was_made_is_in_the_audit_without_its_text(sure: Callable[[str], Client]) -> None:
+def test_created_token_is_recorded_without_its_text(sure: Callable[[str], Client]) -> None:
     text = text_of(make(sure("admin"), scope="admin"))
     event = AuditEvent.objects.get(action=AuditAction.TOKEN_CREATED)
     assert event.subject == f"token {text[:15]}"
@@ -188,7 +186,7 @@ def test_what_was_made_is_in_the_audit_without_its_text(sure: Callable[[str], Cl
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_ended_tokens_are_deleted_in_time(
+def test_expired_tokens_are_deleted(
     clock: Traveller, people: dict[str, User], by_hand: bool
 ) -> None:
     kept, _text = token_of(people["agent"], TokenScope.READ, days=90)

@@ -43,12 +43,12 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_admin_pages_need_nothing_that_the_policy_forbids(admin: Client, page: str) -> None:
+def test_admin_pages_comply_with_the_content_security_policy(admin: Client, page: str) -> None:
     _see_fit(admin.get(f"/admin/isales_proxy/{page}"))
 
 
 @pytest.mark.parametrize("page", [*PAGES, "vdn/add/"])
-def test_superusers_pages_need_nothing_that_the_policy_forbids(
+def test_pages_of_a_superuser_comply_with_the_content_security_policy(
     people: Any, root: Client, page: str
 ) -> None:
     _see_fit(root.get(f"/admin/isales_proxy/{page}"))
@@ -63,7 +63,7 @@ def _see_fit(answer: Any) -> None:
     assert "select2" not in text
 
 
-def test_an_admin_makes_a_person_with_a_role(admin: Client) -> None:
+def test_admin_adds_a_person_with_a_role(admin: Client) -> None:
     address = "/admin/isales_proxy/user/add/"
     form = form_of(admin.get(address).content.decode())
     form |= {
@@ -97,13 +97,13 @@ def test_an_admin_makes_a_person_with_a_role(admin: Client) -> None:
     assert Client().login(username="chen", password="A-longer-secret-7")
 
 
-def test_a_weak_password_is_refused(admin: Client) -> None:
+def test_weak_password_is_refused(admin: Client) -> None:
     form = {"username": "chen", "usable_password": "true", "password1": "abc", "password2": "abc"}
     admin.post("/admin/isales_proxy/user/add/", form)
     assert not User.objects.filter(username="chen").exists()
 
 
-def test_an_admin_cannot_rise_above_themselves(admin: Client, people: dict[str, User]) -> None:
+def test_admin_cannot_extend_their_own_rights(admin: Client, people: dict[str, User]) -> None:
     other = Group.objects.create(name="Others")
     address = f"/admin/isales_proxy/user/{people['admin'].pk}/change/"
     text = admin.get(address).content.decode()
@@ -117,7 +117,7 @@ def test_an_admin_cannot_rise_above_themselves(admin: Client, people: dict[str, 
     assert other not in person.groups.all()
 
 
-def test_a_superuser_is_out_of_an_admins_reach(admin: Client) -> None:
+def test_superuser_cannot_be_changed_by_an_admin(admin: Client) -> None:
     root = User.objects.create_superuser("root", password="pass-word-1")
     for action in ("change/", "delete/", "password/"):
         address = f"/admin/isales_proxy/user/{root.pk}/{action}"
@@ -128,7 +128,7 @@ def test_a_superuser_is_out_of_an_admins_reach(admin: Client) -> None:
     assert root.check_password("pass-word-1")
 
 
-def test_result_codes_are_looked_at_only(admin: Client, vendor: Simulator) -> None:
+def test_result_codes_are_read_only(admin: Client, vendor: Simulator) -> None:
     result_codes.refresh_unattended(vdn=Vdn.objects.get(pk=88), by="test")
     code = ResultCode.objects.first()
     assert code is not None
@@ -139,7 +139,7 @@ def test_result_codes_are_looked_at_only(admin: Client, vendor: Simulator) -> No
     assert admin.post(f"{address}delete/", {"post": "yes"}).status_code == 403
 
 
-def test_admin_has_our_header_and_ways_back(admin: Client) -> None:
+def test_admin_pages_have_our_header_and_its_links(admin: Client) -> None:
     for page in ("/admin/", "/admin/isales_proxy/user/add/"):
         text = admin.get(page).content.decode()
         for address in ("/", "/accounts/", "/admin/isales_proxy/user/", "/vdn/88/settings/"):
@@ -150,17 +150,17 @@ def test_admin_has_our_header_and_ways_back(admin: Client) -> None:
     assert "<h1>Select person to change</h1>" in people
 
 
-def test_who_may_not_add_a_vdn_is_told_who_may(admin: Client, root: Client) -> None:
+def test_admin_page_names_who_may_add_a_vdn(admin: Client, root: Client) -> None:
     page = "/admin/isales_proxy/vdn/"
     assert "Only a superuser can add a VDN: root." in admin.get(page).content.decode()
     assert "Only a superuser" not in root.get(page).content.decode()
 
 
-def test_a_vdn_is_not_deleted(admin: Client) -> None:
+def test_vdn_cannot_be_deleted(admin: Client) -> None:
     assert admin.post("/admin/isales_proxy/vdn/88/delete/", {"post": "yes"}).status_code == 403
     assert Vdn.objects.filter(pk=88).exists()
 
 
 @pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
-def test_other_roles_are_not_let_in(as_role: Any, role: str) -> None:
+def test_other_roles_cannot_enter_the_admin(as_role: Any, role: str) -> None:
     assert as_role(role).get("/admin/isales_proxy/user/").status_code == 403

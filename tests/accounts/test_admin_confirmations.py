@@ -43,7 +43,7 @@ def start(client: Client, action: str, person: User, query: str = "") -> str:
 
 
 @cases("action", ["end_sessions", "reset_second_factor", "delete_selected"])
-def test_action_is_confirmed_at_an_address(
+def test_action_has_a_confirmation_page_with_its_own_address(
     admin: Client, people: dict[str, User], action: str
 ) -> None:
     address = start(admin, action, people["agent"], "?is_active__exact=1")
@@ -58,7 +58,7 @@ def test_action_is_confirmed_at_an_address(
     assert User.objects.filter(username="agent").exists() == (action != "delete_selected")
 
 
-def test_address_of_an_action_confirms_nothing_by_itself(
+def test_confirmation_needs_a_post_with_csrf_token(
     admin: Client, people: dict[str, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[User] = []
@@ -80,7 +80,7 @@ def test_address_of_an_action_confirms_nothing_by_itself(
 
 
 @cases("confirm", ["", "x", "a:b:c", quote('{"action": ["delete_selected"]}')])
-def test_forged_address_of_an_action_shows_the_list(
+def test_forged_confirmation_address_shows_the_list(
     admin: Client, people: dict[str, User], confirm: str
 ) -> None:
     page = admin.get(f"{PEOPLE}?confirm={confirm}")
@@ -88,7 +88,7 @@ def test_forged_address_of_an_action_shows_the_list(
     assert 'id="changelist"' in text_of(page)
 
 
-def test_address_of_an_action_shows_only_people_in_reach(
+def test_confirmation_page_shows_only_people_in_scope(
     admin: Client, people: dict[str, User], as_role: Any
 ) -> None:
     address = start(admin, "end_sessions", people["agent"])
@@ -97,7 +97,7 @@ def test_address_of_an_action_shows_only_people_in_reach(
     assert "<li>agent</li>" not in text_of(admin.get(address))
 
 
-def test_action_is_started_anew_after_the_proof(
+def test_action_continues_with_its_confirmation_after_reauthentication(
     people: dict[str, User], as_role: Any, clock: Any
 ) -> None:
     client = as_role("admin")
@@ -115,14 +115,14 @@ def test_action_is_started_anew_after_the_proof(
     assert client.post(led.headers["Location"], form_of(page)).headers["Location"] == PEOPLE
 
 
-def test_address_of_an_action_is_its_persons_own(
+def test_confirmation_address_is_valid_for_its_person_only(
     admin: Client, people: dict[str, User], root: Client
 ) -> None:
     address = start(admin, "delete_selected", people["agent"])
     assert 'id="changelist"' in text_of(root.get(address))
 
 
-def test_refused_deletion_leads_back_to_its_page(
+def test_refused_deletion_redirects_to_its_page(
     root: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = Group.objects.create(name="night shift")

@@ -49,7 +49,7 @@ def drafts() -> str:
     )
 
 
-def test_a_refused_person_stands_at_an_address_of_their_own(admin: Client) -> None:
+def test_refused_person_form_has_an_address_and_keeps_no_password(admin: Client) -> None:
     wrong = WEI | {"accesses-0-role": "agent", "first_name": "Wei"}
     answer = admin.post(ADD, filled(admin, ADD, wrong))
     assert answer.status_code == 303
@@ -65,7 +65,7 @@ def test_a_refused_person_stands_at_an_address_of_their_own(admin: Client) -> No
     assert not User.objects.filter(username="wei").exists()
 
 
-def test_a_refused_password_is_told_and_not_kept(admin: Client) -> None:
+def test_refused_password_is_reported_and_not_stored(admin: Client) -> None:
     answer = admin.post(ADD, filled(admin, ADD, WEI | {"password2": "another"}))
     page = admin.get(answer.headers["Location"])
     assert page.status_code == 422
@@ -74,7 +74,9 @@ def test_a_refused_password_is_told_and_not_kept(admin: Client) -> None:
     assert SECRET not in text_of(page) + drafts()
 
 
-def test_a_half_filled_vdn_is_kept_without_its_keys(admin: Client, people: dict[str, User]) -> None:
+def test_half_filled_vdn_form_is_stored_without_its_keys(
+    admin: Client, people: dict[str, User]
+) -> None:
     form = filled(admin, VDN, {"name": "Half", "late_grace_seconds": "90", "app_secret": SECRET})
     assert admin.post("/preferences/draft/", form).status_code == 204
     again = text_of(admin.get(VDN))
@@ -91,7 +93,7 @@ def test_a_half_filled_vdn_is_kept_without_its_keys(admin: Client, people: dict[
     assert not VdnCredentials.objects.exists()
 
 
-def test_a_refused_key_is_told_at_its_field_and_not_kept(admin: Client) -> None:
+def test_refused_key_is_reported_at_its_field_and_not_stored(admin: Client) -> None:
     form = filled(admin, VDN, {"name": "Half", "app_secret": SECRET})
     answer = admin.post(VDN, form)
     page = admin.get(answer.headers["Location"])
@@ -105,7 +107,9 @@ def test_a_refused_key_is_told_at_its_field_and_not_kept(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("model", [User, Vdn, Group, Access])
-def test_no_draft_of_the_admin_keeps_a_secret_field(people: dict[str, User], model: Any) -> None:
+def test_secret_fields_of_admin_forms_are_excluded_from_drafts(
+    people: dict[str, User], model: Any
+) -> None:
     request = RequestFactory().get("/")
     request.user = people["admin"]
     page = django_admin.site.get_model_admin(model)
@@ -118,7 +122,7 @@ def test_no_draft_of_the_admin_keeps_a_secret_field(people: dict[str, User], mod
 
 
 @pytest.mark.parametrize("page", [ADD, "/admin/isales_proxy/user/{agent}/change/"])
-def test_a_half_filled_person_is_kept_when_the_page_is_left(
+def test_half_filled_person_form_is_restored_without_its_password(
     admin: Client, people: dict[str, User], page: str
 ) -> None:
     address = page.format(agent=people["agent"].pk)
@@ -137,7 +141,7 @@ def test_a_half_filled_person_is_kept_when_the_page_is_left(
     assert not User.objects.filter(username="half").exists()
 
 
-def test_a_refused_password_for_somebody_stands_at_an_address(
+def test_refused_password_of_another_person_is_reported_once_after_a_redirect(
     admin: Client, people: dict[str, User]
 ) -> None:
     address = f"/admin/isales_proxy/user/{people['agent'].pk}/password/"
@@ -150,7 +154,9 @@ def test_a_refused_password_for_somebody_stands_at_an_address(
     assert SECRET not in told + str(answer.cookies)
 
 
-def test_a_log_in_that_ends_keeps_the_access_right(admin: Client, people: dict[str, User]) -> None:
+def test_access_form_is_restored_after_the_session_ended(
+    admin: Client, people: dict[str, User]
+) -> None:
     address = f"/admin/isales_proxy/access/{Access.objects.get(user=people['agent']).pk}/change/"
     form = filled(admin, address, {"agent_account": "2001"})
     admin.logout()
@@ -164,7 +170,7 @@ def test_a_log_in_that_ends_keeps_the_access_right(admin: Client, people: dict[s
     assert Access.objects.get(user=people["agent"]).agent_account == "116"
 
 
-def test_a_person_is_added_once(admin: Client) -> None:
+def test_form_to_add_a_person_sent_twice_adds_one(admin: Client) -> None:
     form = filled(admin, ADD, WEI)
     first = admin.post(ADD, form)
     made = User.objects.get(username="wei")

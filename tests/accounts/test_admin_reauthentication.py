@@ -37,7 +37,7 @@ def clock() -> Any:
     ["user/add/", "user/{agent}/change/", "user/{agent}/password/", "user/{agent}/delete/",
      "vdn/88/change/", "access/add/"],
 )  # fmt: skip
-def test_a_form_wants_a_fresh_proof_before_anything_is_typed(
+def test_form_requires_recent_authentication_before_it_is_shown(
     people: dict[str, User], clock: Any, page: str
 ) -> None:
     address = ADMIN + page.format(agent=people["agent"].pk)
@@ -51,7 +51,9 @@ def test_a_form_wants_a_fresh_proof_before_anything_is_typed(
     assert client.get(address).status_code == 200
 
 
-def test_what_was_typed_is_sent_again_after_the_proof(people: dict[str, User], clock: Any) -> None:
+def test_submitted_form_is_processed_after_reauthentication(
+    people: dict[str, User], clock: Any
+) -> None:
     address = f"{ADMIN}user/{people['agent'].pk}/change/"
     client = log_in("admin")
     form = form_of(client.get(address).content.decode()) | {"first_name": "Wei"}
@@ -72,7 +74,7 @@ def test_what_was_typed_is_sent_again_after_the_proof(people: dict[str, User], c
         ("vdn/88/change/", {"access_key": "New-secret-77", "secret_key": "New-secret-77"}),
     ],
 )
-def test_a_typed_secret_is_never_left_in_the_session(
+def test_secrets_are_not_stored_in_the_session_during_reauthentication(
     people: dict[str, User], clock: Any, page: str, form: dict[str, str]
 ) -> None:
     address = ADMIN + page.format(agent=people["agent"].pk)
@@ -96,7 +98,7 @@ def test_list_actions_require_reauthentication(
     assert User.objects.filter(username="agent").exists()
 
 
-def test_ones_own_password_is_changed_with_the_old_one_only(as_role: Any, people: Any) -> None:
+def test_own_password_cannot_be_changed_in_the_admin(as_role: Any, people: Any) -> None:
     client = as_role("admin")
     new = {"usable_password": "true", "password1": "New-secret-77", "password2": "New-secret-77"}
     for address in (f"{ADMIN}user/{people['admin'].pk}/password/", "/admin/password_change/"):
@@ -105,9 +107,7 @@ def test_ones_own_password_is_changed_with_the_old_one_only(as_role: Any, people
     assert Client().login(username="admin", password=PASSWORD)
 
 
-def test_guesses_at_the_old_password_count_like_those_of_a_log_in(
-    people: dict[str, User], clock: Any
-) -> None:
+def test_wrong_old_passwords_are_limited_like_log_ins(people: dict[str, User], clock: Any) -> None:
     client = log_in("admin")
     change = "/accounts/password/change/"
     new = {"password1": "New-secret-77", "password2": "New-secret-77"}
@@ -130,14 +130,14 @@ def test_own_second_factor_cannot_be_reset_in_the_admin(people: dict[str, User])
     assert Authenticator.objects.filter(user=people["admin"], type="totp").exists()
 
 
-def test_who_may_not_enter_is_refused_and_a_stranger_logs_in(as_role: Any) -> None:
+def test_admin_refuses_other_roles_and_asks_strangers_to_log_in(as_role: Any) -> None:
     for page in ("", "isales_proxy/user/", "password_change/"):
         assert as_role("supervisor").get(f"/admin/{page}").status_code == 403
         assert Client().get(f"/admin/{page}").headers["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.django_db
-def test_no_list_is_narrowed_by_what_it_does_not_declare(client: Client) -> None:
+def test_lists_cannot_be_filtered_by_undeclared_fields(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root", password=PASSWORD))
     assert django_admin.site._registry
     for model, model_admin in django_admin.site._registry.items():
@@ -150,7 +150,9 @@ def test_no_list_is_narrowed_by_what_it_does_not_declare(client: Client) -> None
         assert client.get(page).status_code == 200, model_admin
 
 
-def test_the_filters_of_people_work(as_role: Any, people: dict[str, User]) -> None:
+def test_people_can_be_filtered_by_role_vdn_and_state(
+    as_role: Any, people: dict[str, User]
+) -> None:
     asked = {
         "accesses__role__exact": "auditor",
         "is_active__exact": "1",

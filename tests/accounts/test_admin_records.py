@@ -88,11 +88,13 @@ def test_admin_sees_records_of_own_vdns_without_numbers(
         "vdn/?secret_key__startswith=a",
     ],
 )
-def test_no_address_finds_out_what_is_not_shown(admin: Client, records: Any, asked: str) -> None:
+def test_hidden_fields_cannot_be_used_as_filters(admin: Client, records: Any, asked: str) -> None:
     assert admin.get(f"{ADMIN}{asked}").status_code == 400
 
 
-def test_the_filters_of_a_list_work(clock: Traveller, admin: Client, records: Any) -> None:
+def test_records_can_be_filtered_and_searched(
+    clock: Traveller, admin: Client, records: Any
+) -> None:
     for asked in ("?vdn__id__exact=88&state__exact=waiting", "?q=of-88"):
         assert "1 write-back" in admin.get(f"{ADMIN}writeback/{asked}").content.decode()
     page = admin.get(f"{ADMIN}auditevent/?at__year={NOON.year}&action__exact=vendor.examined")
@@ -118,7 +120,7 @@ def test_record_cannot_be_added_changed_or_deleted(
     assert client.get(f"{ADMIN}{kind}/{pk}/change/").status_code == 200
 
 
-def test_a_token_cannot_be_read_there(admin: Client, records: Any) -> None:
+def test_token_is_listed_without_its_digest(admin: Client, records: Any) -> None:
     token = ApiToken.objects.get(pk=records["apitoken"][88])
     page = admin.get(f"{ADMIN}apitoken/").content.decode()
     shown = admin.get(f"{ADMIN}apitoken/{token.pk}/change/").content.decode()

@@ -56,7 +56,7 @@ def enters(user: User) -> tuple[bool, bool, int]:
     return user.is_staff, in_group, client.get(f"{ADMIN}user/").status_code
 
 
-def test_who_is_made_an_admin_may_enter_and_who_is_none_any_more_may_not(
+def test_admin_role_given_and_withdrawn_opens_and_closes_the_admin(
     root: Client, people: dict[str, User]
 ) -> None:
     person = people["auditor"]
@@ -68,7 +68,7 @@ def test_who_is_made_an_admin_may_enter_and_who_is_none_any_more_may_not(
     assert enters(person) == (False, False, 403)
 
 
-def test_access_given_beside_the_person_opens_the_admin(
+def test_admin_role_given_on_the_page_of_a_person_opens_the_admin(
     admin: Client, people: dict[str, User]
 ) -> None:
     person = people["auditor"]
@@ -80,40 +80,42 @@ def test_access_given_beside_the_person_opens_the_admin(
     assert enters(person) == (False, False, 403)
 
 
-def test_deleted_access_lets_nobody_in(root: Client, people: dict[str, User]) -> None:
+def test_deleted_access_closes_the_admin(root: Client, people: dict[str, User]) -> None:
     person = people["admin"]
     assert enters(person) == (True, True, 200)
     root.post(f"{ADMIN}access/{person.accesses.get().pk}/delete/", {"post": "yes"})
     assert enters(person) == (False, False, 403)
 
 
-def test_an_admin_elsewhere_stays_one(people: dict[str, User]) -> None:
+def test_admin_of_another_vdn_keeps_the_admin_open(people: dict[str, User]) -> None:
     person = people["admin"]
     other = Access.objects.create(user=person, vdn_id=89, role=Role.ADMIN)
     other.delete()
     assert enters(person) == (True, True, 200)
 
 
-def test_a_superuser_stays_staff(root: Client, people: dict[str, User]) -> None:
+def test_superuser_keeps_staff_status_without_admin_access(
+    root: Client, people: dict[str, User]
+) -> None:
     person = User.objects.get(username="root")
     access = Access.objects.create(user=person, vdn_id=88, role=Role.ADMIN)
     access.delete()
     assert enters(person) == (True, False, 200)
 
 
-def test_who_is_made_a_superuser_may_enter(root: Client, people: dict[str, User]) -> None:
+def test_new_superuser_can_enter_the_admin(root: Client, people: dict[str, User]) -> None:
     address = f"{ADMIN}user/{people['auditor'].pk}/change/"
     assert change(root, address, is_superuser="on").status_code == 302
     assert enters(people["auditor"])[0::2] == (True, 200)
 
 
-def test_deleting_an_admin_deletes_their_rows(root: Client, people: dict[str, User]) -> None:
+def test_deleting_an_admin_deletes_the_person(root: Client, people: dict[str, User]) -> None:
     address = f"{ADMIN}user/{people['admin'].pk}/delete/"
     assert root.post(address, {"post": "yes"}).status_code == 302
     assert not User.objects.filter(username="admin").exists()
 
 
-def test_an_admin_gives_nobody_a_foreign_vdn(admin: Client, people: dict[str, User]) -> None:
+def test_admin_cannot_give_access_to_a_foreign_vdn(admin: Client, people: dict[str, User]) -> None:
     person = people["admin"]
     row = {"user": str(person.pk), "vdn": "89", "role": "admin", "agent_account": ""}
     assert admin.post(f"{ADMIN}access/add/", row, follow=True).status_code == 422
@@ -126,7 +128,7 @@ def test_an_admin_gives_nobody_a_foreign_vdn(admin: Client, people: dict[str, Us
 
 
 @pytest.mark.parametrize("name", ["stranger", "both"])
-def test_people_with_access_elsewhere_are_out_of_reach(
+def test_people_with_access_to_another_vdn_cannot_be_changed(
     admin: Client, people: dict[str, User], stranger: User, name: str
 ) -> None:
     person = User.objects.get(username=name)
@@ -149,7 +151,9 @@ def test_people_with_access_elsewhere_are_out_of_reach(
     assert not person.accesses.filter(role=Role.ADMIN).exists()
 
 
-def test_an_admin_resets_a_password_within_reach(admin: Client, people: dict[str, User]) -> None:
+def test_admin_sets_the_password_of_a_managed_person(
+    admin: Client, people: dict[str, User]
+) -> None:
     new = {
         "usable_password": "true",
         "set-password": "",
@@ -162,7 +166,7 @@ def test_an_admin_resets_a_password_within_reach(admin: Client, people: dict[str
 
 
 @pytest.mark.parametrize("page", ["vdn/", "access/", "resultcode/", "user/", "access/add/"])
-def test_nothing_foreign_is_listed_filtered_or_offered(
+def test_foreign_rows_are_not_listed_or_offered(
     admin: Client, root: Client, stranger: User, page: str
 ) -> None:
     now = datetime(2026, 11, 21, tzinfo=UTC)
@@ -177,7 +181,7 @@ def test_nothing_foreign_is_listed_filtered_or_offered(
     assert foreign.search(seen[root])
 
 
-def test_a_foreign_vdn_is_neither_opened_nor_made(admin: Client) -> None:
+def test_admin_cannot_open_a_foreign_vdn_or_add_one(admin: Client) -> None:
     assert admin.get(f"{ADMIN}vdn/89/change/").status_code == 302
     assert admin.get(f"{ADMIN}vdn/88/change/").status_code == 200
     made = {"id": "90", "name": "Mine", "time_zone": "UTC", "enabled": "on"}
@@ -185,7 +189,7 @@ def test_a_foreign_vdn_is_neither_opened_nor_made(admin: Client) -> None:
     assert not Vdn.objects.filter(pk=90).exists()
 
 
-def test_a_superuser_makes_a_vdn(root: Client) -> None:
+def test_superuser_adds_a_vdn(root: Client) -> None:
     made = {"id": "90", "name": "New", "time_zone": "UTC", "enabled": "on"}
     assert root.post(f"{ADMIN}vdn/add/", made).status_code == 302
     assert Vdn.objects.get(pk=90).name == "New"
@@ -204,7 +208,7 @@ def _refreshed_meanwhile() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_refreshed_meanwhile")
-def test_a_refresh_during_a_change_is_kept(admin: Client) -> None:
+def test_refresh_during_a_change_of_the_vdn_is_not_overwritten(admin: Client) -> None:
     assert change(admin, f"{ADMIN}vdn/88/change/", name="Help").status_code == 302
     vdn = Vdn.objects.get(pk=88)
     assert (vdn.name, vdn.codes_version) == ("Help", 7)

@@ -54,7 +54,9 @@ for _ in range({ROUNDS}):
 
 @pytest.mark.postgres
 @pytest.mark.redis
-def test_on_postgresql_no_two_admins_wait_for_each_other(tmp_path: Path) -> None:
+def test_two_admins_changing_the_same_people_cause_no_deadlock_on_postgresql(
+    tmp_path: Path,
+) -> None:
     with Simulator(rows=5) as vendor, at_scale(vendor, tmp_path, jobs_db=14) as site:
         site.manage("shell", "-v0", "-c", SHUT_OUT)
         told = site.query("SELECT action, count(*) FROM isales_proxy_auditevent GROUP BY action")

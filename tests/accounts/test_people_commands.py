@@ -43,7 +43,7 @@ def given(name: str) -> list[tuple[int, str, str]]:
     return list(rows.values_list("vdn_id", "role", "agent_account"))
 
 
-def test_a_person_is_added_and_may_log_in() -> None:
+def test_added_person_has_the_role_and_can_log_in() -> None:
     said = adduser(
         "chen", "--role", "agent", "--vdn", "88", "--agent-account", "116",
         "--password-env", "NEW_PASSWORD",
@@ -54,7 +54,7 @@ def test_a_person_is_added_and_may_log_in() -> None:
     assert Client().login(username="chen", password=PASSWORD)
 
 
-def test_adding_a_person_again_updates_the_role_and_keeps_the_session(client: Client) -> None:
+def test_adding_a_person_again_adds_roles_and_keeps_the_password(client: Client) -> None:
     adduser("chen", "--role", "supervisor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
     hashed = User.objects.get(username="chen").password
     said = adduser("chen", "--role", "auditor", "--vdn", "89", "--password-env", "NEW_PASSWORD")
@@ -64,7 +64,7 @@ def test_adding_a_person_again_updates_the_role_and_keeps_the_session(client: Cl
     assert User.objects.get(username="chen").password == hashed
 
 
-def test_person_enters_djangos_admin_while_an_admin() -> None:
+def test_admin_role_sets_and_another_role_clears_staff_status() -> None:
     adduser("li", "--role", "admin", "--vdn", "88", "--password-env", "NEW_PASSWORD")
     user = User.objects.get(username="li")
     assert user.is_staff
@@ -87,7 +87,7 @@ def test_person_enters_djangos_admin_while_an_admin() -> None:
         (("--role", "owner", "--vdn", "88", "--password-env", "NEW_PASSWORD"), "invalid choice"),
     ],
 )
-def test_invalid_arguments_are_named_and_nobody_is_created(
+def test_invalid_argument_is_named_and_nobody_is_added(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
 ) -> None:
     monkeypatch.setenv("SHORT", "abc")
@@ -106,7 +106,7 @@ def test_invalid_arguments_are_named_and_nobody_is_created(
         ("a b", "spaces"),
     ],
 )
-def test_an_agent_account_must_be_one(account: str, words: str) -> None:
+def test_invalid_agent_account_is_refused(account: str, words: str) -> None:
     with pytest.raises(CommandError, match=f"agent account: .*{words}"):
         adduser(
             "chen", "--role", "agent", "--vdn", "88", "--agent-account", account,
@@ -115,7 +115,7 @@ def test_an_agent_account_must_be_one(account: str, words: str) -> None:
     assert not User.objects.filter(username="chen").exists()
 
 
-def test_who_is_switched_off_stays_so() -> None:
+def test_inactive_person_stays_inactive() -> None:
     adduser("chen", "--role", "auditor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
     User.objects.update(is_active=False)
     adduser("chen", "--role", "auditor", "--vdn", "89")
@@ -123,7 +123,7 @@ def test_who_is_switched_off_stays_so() -> None:
     assert User.objects.get(username="chen").is_active is False
 
 
-def test_a_log_in_name_must_be_one() -> None:
+def test_invalid_user_name_is_refused() -> None:
     with pytest.raises(CommandError, match="username"):
         adduser("a b/c", "--role", "auditor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
 
@@ -143,7 +143,7 @@ def demo_vendor(settings: Any) -> Any:
         yield simulator
 
 
-def test_the_demo_has_one_of_each_role(demo_vendor: Simulator) -> None:
+def test_demo_adds_one_person_of_each_role_and_a_superuser(demo_vendor: Simulator) -> None:
     said = demo()
     assert [given(role) for role in ("agent", "supervisor", "auditor", "admin")] == [
         [(88, "agent", "116")],
@@ -161,14 +161,14 @@ def test_the_demo_has_one_of_each_role(demo_vendor: Simulator) -> None:
     assert Vdn.objects.get(pk=88).codes_read_at is not None
 
 
-def test_the_demo_again_logs_nobody_out(demo_vendor: Simulator) -> None:
+def test_demo_run_again_changes_no_password(demo_vendor: Simulator) -> None:
     demo()
     before = list(User.objects.order_by("pk").values_list("username", "password"))
     demo()
     assert list(User.objects.order_by("pk").values_list("username", "password")) == before
 
 
-def test_the_demo_leaves_real_people_alone(demo_vendor: Simulator) -> None:
+def test_demo_does_not_change_real_people(demo_vendor: Simulator) -> None:
     adduser("admin", "--role", "auditor", "--vdn", "89", "--password-env", "NEW_PASSWORD")
     User.objects.update(is_active=False)
     before = User.objects.get(username="admin").password
@@ -180,20 +180,20 @@ def test_the_demo_leaves_real_people_alone(demo_vendor: Simulator) -> None:
     assert Client().login(username="supervisor", password=KNOWN_PASSWORD)
 
 
-def test_a_demo_person_who_is_made_real_is_left_alone(demo_vendor: Simulator) -> None:
+def test_demo_person_updated_by_adduser_is_no_longer_changed(demo_vendor: Simulator) -> None:
     demo()
     adduser("agent", "--role", "auditor", "--vdn", "88", "--password-env", "NEW_PASSWORD")
     assert "did not make them: agent\n" in demo()
     assert Client().login(username="agent", password=PASSWORD)
 
 
-def test_a_demo_without_result_codes_only_warns(demo_vendor: Simulator) -> None:
+def test_demo_without_result_codes_prints_a_warning(demo_vendor: Simulator) -> None:
     demo_vendor.faults.add("html", operation=LIST_RESULT_CODES, times=None)
     assert "could not be read yet" in demo()
     assert User.objects.count() == 5
 
 
-def test_before_a_real_vendor_the_passwords_are_random_and_new(vendor: Simulator) -> None:
+def test_demo_on_a_real_vendor_sets_random_passwords(vendor: Simulator) -> None:
     first, second = demo(), demo()
     assert KNOWN_PASSWORD not in first + second
     assert first != second
@@ -202,7 +202,7 @@ def test_before_a_real_vendor_the_passwords_are_random_and_new(vendor: Simulator
     assert not Client().login(username="agent", password=KNOWN_PASSWORD)
 
 
-def test_removing_known_passwords_locks_out_only_their_owners(demo_vendor: Simulator) -> None:
+def test_demo_close_disables_only_people_with_the_known_password(demo_vendor: Simulator) -> None:
     demo()
     changed = User.objects.get(username="auditor")
     changed.set_password(PASSWORD)

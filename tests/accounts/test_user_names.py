@@ -30,14 +30,14 @@ def gets_in(name: str) -> str:
 
 @cases(("here", "new"), [("maria", "Maria"), ("ömer", "ÖMER"), ("Ivan", "ｉｖａｎ")])
 @pytest.mark.django_db
-def test_the_database_takes_one_person_for_a_user_name(here: str, new: str) -> None:
+def test_database_refuses_user_names_that_differ_by_case(here: str, new: str) -> None:
     User.objects.create_user(here, password=PASSWORD)
     with pytest.raises(IntegrityError), transaction.atomic():
         User(username=new).save()
     assert gets_in(new) == here
 
 
-def test_nobody_is_added_or_renamed_to_somebody_elses_name(
+def test_admin_refuses_names_that_differ_from_another_by_case(
     as_role: Any, people: dict[str, User]
 ) -> None:
     User.objects.create_superuser("boss", password=PASSWORD)
@@ -60,7 +60,9 @@ def test_nobody_is_added_or_renamed_to_somebody_elses_name(
 
 
 @pytest.mark.django_db
-def test_commands_add_nobody_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_refuse_names_that_differ_from_another_by_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     User.objects.create_superuser("boss", password=PASSWORD)
     monkeypatch.setenv("NEW_PASSWORD", "A-longer-secret-7")
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "A-longer-secret-7")
@@ -74,7 +76,7 @@ def test_commands_add_nobody_beside_them(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.django_db
-def test_a_change_of_case_in_ones_own_name_is_none_of_these() -> None:
+def test_case_of_a_user_name_can_be_changed() -> None:
     user = User.objects.create_user("maria", password=PASSWORD)
     user.username = "Maria"
     user.full_clean()
@@ -82,8 +84,9 @@ def test_a_change_of_case_in_ones_own_name_is_none_of_these() -> None:
     assert gets_in("MARIA") == "Maria"
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
-def test_pairs_of_before_keep_their_exact_names_and_are_named_by_a_check() -> None:
+def test_older_names_that_differ_by_case_keep_working_and_are_reported() -> None:
     before = [("isales_proxy", "0007_audit_guard")]
     executor = MigrationExecutor(connection)
     executor.migrate(before)

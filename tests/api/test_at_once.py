@@ -27,7 +27,9 @@ Places = Callable[[Simulator, Path], AbstractContextManager[Site]]
 
 
 @pytest.mark.parametrize("place", [embedded, pytest.param(on_postgres, marks=pytest.mark.postgres)])
-def test_one_key_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
+def test_simultaneous_requests_with_one_key_are_executed_once(
+    place: Places, tmp_path: Path
+) -> None:
     with Simulator(rows=50) as vendor, place(vendor, tmp_path) as site, serving(site) as base:
         headers = {
             "Authorization": f"Token {token(site, 'maria', 'write')}",
@@ -65,7 +67,9 @@ user.save()
 
 
 @pytest.mark.parametrize("place", [embedded, pytest.param(on_postgres, marks=pytest.mark.postgres)])
-def test_one_form_sent_at_once_makes_one(place: Places, tmp_path: Path) -> None:
+def test_one_form_sent_several_times_at_once_is_processed_once(
+    place: Places, tmp_path: Path
+) -> None:
     """A token form and a confirmed write-back, sent eight times by one browser."""
     with Simulator(rows=50) as vendor, place(vendor, tmp_path) as site, serving(site) as base:
         collect_static_files(tmp_path, site.env)

@@ -14,7 +14,7 @@ CODES = "/api/v1/vdns/88/result-codes/"
 REFRESH = f"{CODES}refresh/"
 
 
-def test_the_table_is_read_on_first_need(vendor: Simulator, as_role: Any) -> None:
+def test_table_is_fetched_when_first_requested(vendor: Simulator, as_role: Any) -> None:
     body = as_role("auditor").get(CODES).json()
     assert body["count"] == len(body["results"]) == ResultCode.objects.filter(vdn=88).count()
     assert body["count"] > 100
@@ -28,7 +28,7 @@ def test_the_table_is_read_on_first_need(vendor: Simulator, as_role: Any) -> Non
 
 
 @cases("language", ["en", "zh-Hans"])
-def test_both_languages_are_there_whatever_the_readers_is(
+def test_both_languages_are_returned_for_every_reader(
     vendor: Simulator, as_role: Any, language: str
 ) -> None:
     vendor.codes.put("90099", "Line cut", "线路中断")
@@ -38,7 +38,7 @@ def test_both_languages_are_there_whatever_the_readers_is(
     assert (row["text_en"], row["text_zh"]) == ("Line cut", "线路中断")
 
 
-def test_a_refresh_says_what_changed(vendor: Simulator, as_role: Any) -> None:
+def test_refresh_returns_the_number_of_changes(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     before = admin.get(CODES).json()["count"]
     vendor.codes.put("90098", "New", "新")
@@ -58,17 +58,17 @@ def test_a_refresh_says_what_changed(vendor: Simulator, as_role: Any) -> None:
 
 
 @cases("role", ["agent", "supervisor", "auditor", "both"])
-def test_only_admins_refresh(vendor: Simulator, as_role: Any, role: str) -> None:
+def test_other_roles_than_admin_cannot_refresh(vendor: Simulator, as_role: Any, role: str) -> None:
     assert as_role(role).post(REFRESH).status_code == 403
     assert len(vendor.calls) == 0
 
 
-def test_a_foreign_vdn_cannot_be_refreshed(vendor: Simulator, as_role: Any) -> None:
+def test_foreign_vdn_cannot_be_refreshed(vendor: Simulator, as_role: Any) -> None:
     assert as_role("admin").post("/api/v1/vdns/89/result-codes/refresh/").status_code == 404
     assert len(vendor.calls) == 0
 
 
-def test_a_second_refresh_at_the_same_time_is_a_conflict(vendor: Simulator, as_role: Any) -> None:
+def test_simultaneous_refresh_is_a_conflict(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     cache.set("codes:turn:88", "somebody else", 60)
     answer = admin.post(REFRESH)
@@ -77,7 +77,7 @@ def test_a_second_refresh_at_the_same_time_is_a_conflict(vendor: Simulator, as_r
     assert len(vendor.calls) == 0
 
 
-def test_a_refresh_that_fails_changes_nothing(vendor: Simulator, as_role: Any) -> None:
+def test_failed_refresh_changes_nothing(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     before = admin.get(CODES).json()
     vendor.faults.add("html", operation=LIST_RESULT_CODES, times=None, from_call=2)
@@ -86,7 +86,7 @@ def test_a_refresh_that_fails_changes_nothing(vendor: Simulator, as_role: Any) -
     assert admin.get(CODES).json() == before
 
 
-def test_the_table_is_served_while_the_vendor_is_away(vendor: Simulator, as_role: Any) -> None:
+def test_table_is_served_while_the_vendor_is_away(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     before = admin.get(CODES).json()
     vendor.stop()
@@ -94,9 +94,7 @@ def test_the_table_is_served_while_the_vendor_is_away(vendor: Simulator, as_role
     assert Vdn.objects.get(pk=88).codes_read_at is not None
 
 
-def test_a_code_says_what_it_means_and_how_often_it_was_seen(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_code_has_its_meaning_and_number_of_occurrences(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     admin.get(CODES)
     vendor.add_rows(
@@ -117,7 +115,7 @@ def test_a_code_says_what_it_means_and_how_often_it_was_seen(
     assert body["unknown"] == [{"code": "98765", "seen_7d": 1}]
 
 
-def test_a_preview_changes_nothing(vendor: Simulator, as_role: Any) -> None:
+def test_preview_changes_nothing(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     before = admin.get(CODES).json()
     vendor.codes.put("00604", "Turned down", "拒接")
@@ -137,13 +135,15 @@ def test_a_preview_changes_nothing(vendor: Simulator, as_role: Any) -> None:
 
 
 @cases("flag", ["", "1", "yes", "TRUE", "x" * 500])
-def test_a_flag_is_true_or_false(vendor: Simulator, as_role: Any, flag: str) -> None:
+def test_invalid_preview_flag_is_refused(vendor: Simulator, as_role: Any, flag: str) -> None:
     answer = as_role("admin").post(f"{REFRESH}?preview={flag}")
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["preview"])
     assert len(vendor.calls) == 0
 
 
-def test_refreshing_takes_back_what_was_rolled_back(vendor: Simulator, as_role: Any) -> None:
+def test_refresh_by_a_person_applies_codes_that_were_rolled_back(
+    vendor: Simulator, as_role: Any
+) -> None:
     from tests.support.codes import HISTORY, scheduled, words_of
 
     admin = as_role("admin")
@@ -159,7 +159,7 @@ def test_refreshing_takes_back_what_was_rolled_back(vendor: Simulator, as_role: 
     assert words_of("70001") == ("新增", "Added")
 
 
-def test_the_history_tells_who_changed_what(vendor: Simulator, as_role: Any) -> None:
+def test_history_has_person_and_changes_of_each_entry(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     admin.get(CODES)
     vendor.codes.remove("00003")
@@ -176,13 +176,13 @@ def test_the_history_tells_who_changed_what(vendor: Simulator, as_role: Any) -> 
 
 
 @cases("query", [{"page": "0"}, {"size": "x"}, {"size": "1000000"}])
-def test_a_history_page_out_of_bounds_is_refused(
+def test_history_page_out_of_bounds_is_refused(
     vendor: Simulator, as_role: Any, query: dict[str, str]
 ) -> None:
     assert as_role("agent").get(f"{CODES}history/", query).status_code == 422
 
 
-def test_who_has_the_table_is_told_that_it_still_holds(vendor: Simulator, as_role: Any) -> None:
+def test_unchanged_table_is_answered_by_304(vendor: Simulator, as_role: Any) -> None:
     agent = as_role("agent")
     first = agent.get(CODES)
     etag = first.headers["ETag"]
@@ -198,15 +198,13 @@ def test_who_has_the_table_is_told_that_it_still_holds(vendor: Simulator, as_rol
 
 
 @cases("language", ["en", "zh-Hans"])
-def test_a_tag_does_not_depend_on_the_reader(
-    vendor: Simulator, as_role: Any, language: str
-) -> None:
+def test_etag_does_not_depend_on_the_reader(vendor: Simulator, as_role: Any, language: str) -> None:
     etag = as_role("agent").get(CODES).headers["ETag"]
     headers = {"Accept-Language": language, "If-None-Match": etag}
     assert as_role("admin").get(CODES, headers=headers).status_code == 304
 
 
-def test_whatever_changes_the_answer_changes_its_tag(vendor: Simulator, as_role: Any) -> None:
+def test_etag_changes_with_every_change_of_the_table(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     tags = [admin.get(CODES).headers["ETag"]]
 

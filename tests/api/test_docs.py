@@ -50,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.mark.processes
-def test_the_curl_lines_run(place: Place) -> None:
+def test_curl_examples_run(place: Place) -> None:
     if shutil.which("curl") is None:
         pytest.skip("there is no curl on this machine")
     vdns, rows, stored, unchanged = (json.loads(place.run("sh", "-ec", box)) for box in boxes("sh"))
@@ -63,7 +63,7 @@ def test_the_curl_lines_run(place: Place) -> None:
 
 
 @pytest.mark.processes
-def test_the_python_example_runs(place: Place) -> None:
+def test_python_example_runs(place: Place) -> None:
     (example,) = boxes("python")
     said = place.run(sys.executable, "-c", example)
     assert re.search(r"^\d+ calls are overdue$", said, re.MULTILINE)
@@ -73,7 +73,7 @@ def test_the_python_example_runs(place: Place) -> None:
 
 
 @pytest.mark.processes
-def test_the_example_tells_what_was_refused(place: Place) -> None:
+def test_python_example_prints_a_refusal(place: Place) -> None:
     (example,) = boxes("python")
     done = subprocess.run(
         [sys.executable, "-c", example],
@@ -86,7 +86,7 @@ def test_the_example_tells_what_was_refused(place: Place) -> None:
     assert "write" in done.stderr
 
 
-def test_the_tables_are_those_of_the_code(as_role: Any) -> None:
+def test_tables_of_the_document_equal_the_code(as_role: Any) -> None:
     scopes = TEXT.partition("## Scopes")[2].partition("\n## ")[0]
     told = set(re.findall(r"^\| `(\w+)` \|", scopes, re.MULTILINE))
     assert told == {scope.value for scope in TokenScope}
@@ -107,5 +107,5 @@ def test_the_tables_are_those_of_the_code(as_role: Any) -> None:
     assert listed - {405} == answered
 
 
-def test_the_readme_leads_there() -> None:
+def test_readme_links_to_the_document() -> None:
     assert "](docs/api.md)" in Path(ROOT, "README.md").read_text("utf-8")

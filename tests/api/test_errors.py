@@ -25,7 +25,7 @@ ADDRESSES = [
 
 @pytest.mark.django_db
 @cases("path", ADDRESSES)
-def test_a_stranger_gets_401_with_the_scheme(path: str) -> None:
+def test_request_without_credentials_gets_401_with_the_scheme(path: str) -> None:
     answer = Client().get(path)
     body = answer.json()
     assert answer.status_code == body["status"] == 401
@@ -35,20 +35,20 @@ def test_a_stranger_gets_401_with_the_scheme(path: str) -> None:
 
 
 @pytest.mark.django_db
-def test_the_docs_lead_a_stranger_to_the_log_in() -> None:
+def test_docs_redirect_to_the_log_in_without_a_session() -> None:
     answer = Client().get("/api/docs/")
     assert answer.status_code == 302
     assert answer.headers["Location"] == "/accounts/login/?next=/api/docs/"
 
 
 @cases("method", ["get", "post", "put", "delete", "options"])
-def test_an_unknown_address_is_a_problem(as_role: Any, method: str) -> None:
+def test_unknown_address_is_404_as_a_problem(as_role: Any, method: str) -> None:
     answer = getattr(as_role("admin"), method)("/api/v1/vdns/88/nothing/")
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == PROBLEM
 
 
-def test_a_missing_last_slash_is_added_where_that_helps(as_role: Any) -> None:
+def test_missing_trailing_slash_redirects_get_requests_only(as_role: Any) -> None:
     admin = as_role("admin")
     answer = admin.get("/api/v1/vdns?a=1")
     assert (answer.status_code, answer.headers["Location"]) == (301, "/api/v1/vdns/?a=1")
@@ -56,14 +56,14 @@ def test_a_missing_last_slash_is_added_where_that_helps(as_role: Any) -> None:
     assert admin.get("/api/v1/nothing").status_code == 404
 
 
-def test_a_wrong_method_is_told_which_are_right(as_role: Any) -> None:
+def test_wrong_method_gets_405_with_the_allowed_methods(as_role: Any) -> None:
     answer = as_role("admin").post("/api/v1/vdns/")
     assert answer.status_code == 405
     assert answer.headers["Content-Type"] == PROBLEM
     assert "GET" in answer.headers["Allow"]
 
 
-def test_a_change_without_csrf_token_is_refused(people: dict[str, User]) -> None:
+def test_session_request_without_csrf_token_is_refused(people: dict[str, User]) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["admin"])
     answer = client.post("/api/v1/vdns/88/result-codes/refresh/")
@@ -72,7 +72,7 @@ def test_a_change_without_csrf_token_is_refused(people: dict[str, User]) -> None
     assert "CSRF" in answer.json()["detail"]
 
 
-def test_an_unforeseen_error_tells_nothing_of_itself(
+def test_unexpected_error_is_500_without_details(
     as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_user: object) -> None:
@@ -88,7 +88,7 @@ def test_an_unforeseen_error_tells_nothing_of_itself(
     assert answer.json()["request_id"]
 
 
-def test_the_request_id_is_that_of_the_log(as_role: Any) -> None:
+def test_request_id_of_a_problem_is_the_logged_one(as_role: Any) -> None:
     import structlog
 
     client = as_role("admin")
@@ -110,14 +110,14 @@ def test_validation_errors_of_the_framework_are_422_by_field() -> None:
 
 
 @cases(("language", "words"), [("en", "not allowed"), ("zh-Hans", "不被允许")])
-def test_details_are_in_the_language_of_the_request(
+def test_problem_details_are_in_the_language_of_the_request(
     as_role: Any, language: str, words: str
 ) -> None:
     answer = as_role("admin").delete("/api/v1/vdns/", headers={"Accept-Language": language})
     assert words in answer.json()["detail"]
 
 
-def test_too_many_requests_are_told_when_to_come_back(
+def test_throttled_request_gets_429_with_retry_after(
     as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rest_framework.throttling import UserRateThrottle
@@ -148,7 +148,7 @@ def test_too_many_requests_are_told_when_to_come_back(
     ],
 )
 @cases("path", ["write-backs/", "tasks/1/call-data/"])
-def test_json_that_nothing_could_hold_is_told_so(
+def test_ambiguous_or_unstorable_json_is_refused(
     vendor: Simulator,
     as_role: Any,
     path: str,
@@ -170,7 +170,7 @@ def test_json_that_nothing_could_hold_is_told_so(
         ("write-backs/1/retry/?dry_run=1", "supervisor"),
     ],
 )
-def test_a_misspelt_parameter_is_not_done_as_if_it_were_not_there(
+def test_unknown_query_parameter_is_refused(
     vendor: Simulator, as_role: Any, path: str, role: str
 ) -> None:
     answer = as_role(role).post(f"/api/v1/vdns/88/{path}")
@@ -182,7 +182,7 @@ def test_a_misspelt_parameter_is_not_done_as_if_it_were_not_there(
     ("path", "role"), [("result-codes/refresh/", "admin"), ("write-backs/1/cancel/", "supervisor")]
 )
 @cases("kind", [{"content_type": "application/json"}, {}])
-def test_preference_in_an_unknown_place_is_refused(
+def test_unknown_parameter_in_the_body_is_refused(
     vendor: Simulator, as_role: Any, path: str, role: str, kind: dict[str, Any]
 ) -> None:
     answer = as_role(role).post(f"/api/v1/vdns/88/{path}", {"preview": True}, **kind)

@@ -40,7 +40,7 @@ def post(client: Client, key: str | None, data: Any = WISH, address: str = ADDRE
     return client.post(address, data, content_type="application/json", headers=headers)
 
 
-def test_the_same_request_again_is_the_same_write_back(client: Client) -> None:
+def test_repeated_request_returns_the_same_write_back(client: Client) -> None:
     first, second = (post(client, "k 1") for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -51,14 +51,14 @@ def test_the_same_request_again_is_the_same_write_back(client: Client) -> None:
     assert AuditEvent.objects.filter(action=AuditAction.WRITE_BACK_QUEUED).count() == 1
 
 
-def test_a_repetition_tells_how_it_stands_by_now(client: Client) -> None:
+def test_repeated_request_returns_the_current_state(client: Client) -> None:
     post(client, "k")
     WriteBack.objects.update(state=WriteBackState.DELIVERED)
     assert post(client, "k").json()["state"] == "delivered"
 
 
 @cases("change", [{"fail_code": "00605"}, {"reservation": "1747"}])
-def test_a_key_that_said_something_else_is_refused(client: Client, change: dict[str, str]) -> None:
+def test_key_reused_with_another_body_is_refused(client: Client, change: dict[str, str]) -> None:
     post(client, "k")
     answer = post(client, "k", WISH | change)
     assert answer.status_code == 422
@@ -67,12 +67,12 @@ def test_a_key_that_said_something_else_is_refused(client: Client, change: dict[
     assert WriteBack.objects.count() == 1
 
 
-def test_a_refused_request_uses_no_key_up(client: Client) -> None:
+def test_refused_request_does_not_consume_its_key(client: Client) -> None:
     assert post(client, "k", WISH | {"device_type": 99}).status_code == 422
     assert post(client, "k").status_code == 201
 
 
-def test_a_key_is_its_persons_own_in_one_vdn(client: Client, people: dict[str, User]) -> None:
+def test_key_is_valid_per_person_and_vdn(client: Client, people: dict[str, User]) -> None:
     other = as_program(people["both"], TokenScope.WRITE)
     answers = [
         post(client, "k"),
@@ -88,7 +88,7 @@ def test_a_key_is_its_persons_own_in_one_vdn(client: Client, people: dict[str, U
 
 @cases("key", ["", "x" * 129, "a\tb", "\x7f", "sch\xf6n", "a\x00b"])
 @cases("address", [ADDRESS, TAKE])
-def test_a_key_out_of_bounds_is_refused(client: Client, key: str, address: str) -> None:
+def test_key_out_of_bounds_is_refused(client: Client, key: str, address: str) -> None:
     data = WISH if address == ADDRESS else {"batch_count": 1, "confirm": True}
     answer = client.post(address, data, content_type="application/json", HTTP_IDEMPOTENCY_KEY=key)
     assert answer.status_code == 422
@@ -97,14 +97,14 @@ def test_a_key_out_of_bounds_is_refused(client: Client, key: str, address: str) 
     assert not CallDataBatch.objects.exists()
 
 
-def test_header_and_body_may_say_the_same_key_but_no_other(client: Client) -> None:
+def test_keys_in_header_and_body_must_be_equal(client: Client) -> None:
     assert post(client, "k", WISH | {"key": "k"}).status_code == 201
     assert post(client, None, WISH | {"key": "k"}).headers["Idempotency-Replayed"] == "true"
     assert post(client, "k", WISH | {"key": "l"}).status_code == 422
     assert WriteBack.objects.count() == 1
 
 
-def test_call_data_is_taken_once(client: Client, vendor: Simulator) -> None:
+def test_call_data_is_taken_once_per_key(client: Client, vendor: Simulator) -> None:
     first, second = (post(client, "k", {"batch_count": 2, "confirm": True}, TAKE) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
@@ -119,9 +119,7 @@ def test_call_data_is_taken_once(client: Client, vendor: Simulator) -> None:
     assert len(vendor.calls.filter(READ_CALL_DATA)) == 2
 
 
-def test_call_data_that_is_being_taken_is_not_taken_again(
-    client: Client, vendor: Simulator
-) -> None:
+def test_batch_under_way_is_not_requested_again(client: Client, vendor: Simulator) -> None:
     post(client, "k", {"batch_count": 2, "confirm": True}, TAKE)
     CallDataBatch.objects.update(state=BatchState.ASKED)
     answer = post(client, "k", {"batch_count": 2, "confirm": True}, TAKE)
@@ -131,7 +129,7 @@ def test_call_data_that_is_being_taken_is_not_taken_again(
     assert len(vendor.calls.filter(READ_CALL_DATA)) == 1
 
 
-def test_a_taking_is_answered_masked_and_known_again(
+def test_reason_is_masked_in_the_answer_and_compared_unmasked(
     client: Client, vendor: Simulator, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())

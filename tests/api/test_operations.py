@@ -16,7 +16,7 @@ from isales_proxy.core import health
 from isales_proxy.simulator import Simulator
 
 
-def test_alive_needs_nothing(client: Client) -> None:
+def test_healthz_answers_ok(client: Client) -> None:
     # No database is allowed in this test.
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -24,7 +24,7 @@ def test_alive_needs_nothing(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_ready_tells_the_state_of_each_part(client: Client) -> None:
+def test_readyz_has_the_state_of_each_part(client: Client) -> None:
     answer = client.get("/readyz")
     body = answer.json()
     assert answer.status_code == 200
@@ -35,7 +35,7 @@ def test_ready_tells_the_state_of_each_part(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_without_its_cache_it_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_cache_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "get", lambda *_args, **_more: None)
     monkeypatch.setattr(
         health, "get_vendor_health", lambda: health.VendorHealth("unknown", None, None)
@@ -46,7 +46,7 @@ def test_without_its_cache_it_is_not_ready(client: Client, monkeypatch: pytest.M
 
 
 @pytest.mark.django_db
-def test_a_vendor_that_is_away_leaves_us_ready(vendor: Simulator, as_role: Any) -> None:
+def test_failing_vendor_is_reported_and_still_ready(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     client.get("/api/v1/vdns/88/reservations/")
     assert client.get("/readyz").json()["vendor"]["state"] == "ok"
@@ -59,7 +59,7 @@ def test_a_vendor_that_is_away_leaves_us_ready(vendor: Simulator, as_role: Any) 
 
 
 @pytest.mark.django_db
-def test_metrics_are_for_this_machine(client: Client) -> None:
+def test_metrics_are_served_to_this_machine(client: Client) -> None:
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain")
@@ -79,7 +79,7 @@ def test_metrics_are_for_this_machine(client: Client) -> None:
         {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "callboard.example.org"},
     ],
 )
-def test_metrics_do_not_exist_for_others(
+def test_metrics_are_404_for_other_machines(
     client: Client, settings: Any, meta: dict[str, str]
 ) -> None:
     settings.ALLOWED_HOSTS = settings.PUBLIC_HOSTS = ["*"]
@@ -91,7 +91,7 @@ def test_metrics_do_not_exist_for_others(
     ("header", "status"),
     [("Bearer right", 200), ("Bearer wrong", 401), ("right", 401), ("", 401), ("Bearer ü", 401)],
 )
-def test_with_a_token_it_decides_alone(
+def test_configured_token_alone_decides_about_metrics(
     client: Client, settings: Any, header: str, status: int
 ) -> None:
     settings.METRICS_TOKEN = "right"
@@ -101,7 +101,7 @@ def test_with_a_token_it_decides_alone(
 
 @pytest.mark.django_db
 @pytest.mark.processes
-def test_metrics_of_all_processes_are_told_together(
+def test_metrics_of_all_processes_are_combined(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     # Another process counts; the library decides at its import whether it shares.
@@ -119,7 +119,7 @@ def test_metrics_of_all_processes_are_told_together(
 
 
 @pytest.mark.django_db
-def test_being_alive_does_not_hang_on_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_healthz_does_not_depend_on_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_args: object, **_more: object) -> None:
         raise OperationalError
 

@@ -28,7 +28,7 @@ def shapes(client: Any) -> Any:
     return client.get("/api/schema/", {"format": "json"}).json()["components"]["schemas"]
 
 
-def test_the_tasks(vendor: Simulator, as_role: Any) -> None:
+def test_tasks_are_listed_with_id_and_name(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     client.get("/vdn/88/reservations/", {"task": "1106025109"})
     answer = client.get(f"{API}/tasks/")
@@ -42,7 +42,7 @@ def test_the_tasks(vendor: Simulator, as_role: Any) -> None:
     assert set(body) == set(shapes(client)["TaskPage"]["properties"])
 
 
-def test_an_old_list_of_tasks_is_a_problem(
+def test_task_list_is_503_when_only_an_old_list_is_available(
     vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = as_role("supervisor")
@@ -55,7 +55,7 @@ def test_an_old_list_of_tasks_is_a_problem(
     assert answer.json()["as_of"][:19] == first["as_of"][:19]
 
 
-def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any) -> None:
+def test_taken_batch_is_returned_with_its_rows(vendor: Simulator, as_role: Any) -> None:
     vendor.call_data.put(88, TASK, [ROW])
     client = as_role("supervisor")
     answer = take(client, {"batch_count": 1, "reason": "Weekly check"})
@@ -91,7 +91,7 @@ def test_taking_answers_the_batch_with_its_rows(vendor: Simulator, as_role: Any)
         ({"batch_count": 1, "confirm": None}, ["confirm"]),
     ],
 )
-def test_nothing_is_taken_unasked(
+def test_unconfirmed_or_incomplete_request_takes_nothing(
     vendor: Simulator, as_role: Any, data: Any, missing: list[str]
 ) -> None:
     answer = as_role("admin").post(TAKE, data, content_type="application/json")
@@ -102,7 +102,7 @@ def test_nothing_is_taken_unasked(
     assert not CallDataBatch.objects.exists()
 
 
-def test_the_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
+def test_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
     client, wish = as_role("supervisor"), {"batch_count": 2, "key": str(uuid.uuid4())}
     first, again = take(client, wish), take(client, wish)
     assert (first.status_code, again.status_code) == (201, 200)
@@ -146,7 +146,7 @@ def test_request_out_of_bounds_reaches_no_vendor(
         ("hold", 504, "upstream-unavailable", "unknown", False),
     ],
 )
-def test_a_failure_is_the_problem_that_it_is_elsewhere(
+def test_vendor_failure_is_a_problem_with_the_state_of_the_batch(
     vendor: Simulator,
     as_role: Any,
     kind: str,
@@ -177,7 +177,7 @@ def test_a_failure_is_the_problem_that_it_is_elsewhere(
     assert set(body) <= set(shapes(client)["ProblemDetails"]["properties"])
 
 
-def test_the_batches(vendor: Simulator, as_role: Any) -> None:
+def test_batches_are_paged_and_filtered_by_task(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     for count in (1, 2, 3):
         take(client, {"batch_count": count})
@@ -193,7 +193,9 @@ def test_the_batches(vendor: Simulator, as_role: Any) -> None:
 
 
 @cases("question", ["page=0", "size=x", "task=%01"])
-def test_a_bad_question_for_batches(vendor: Simulator, as_role: Any, question: str) -> None:
+def test_invalid_query_for_batches_is_refused(
+    vendor: Simulator, as_role: Any, question: str
+) -> None:
     assert as_role("auditor").get(f"{API}/call-data/?{question}").status_code == 422
 
 
@@ -201,7 +203,9 @@ def test_a_bad_question_for_batches(vendor: Simulator, as_role: Any, question: s
     ("role", "seen", "taken"),
     [("agent", 403, 403), ("auditor", 200, 403), ("supervisor", 200, 201), ("admin", 200, 201)],
 )
-def test_who_may(vendor: Simulator, as_role: Any, role: str, seen: int, taken: int) -> None:
+def test_role_decides_who_may_read_and_take(
+    vendor: Simulator, as_role: Any, role: str, seen: int, taken: int
+) -> None:
     batch = take(as_role("both")).json()["id"]
     vendor.calls.clear()
     client = as_role(role)
@@ -213,7 +217,7 @@ def test_who_may(vendor: Simulator, as_role: Any, role: str, seen: int, taken: i
     assert count_requests(vendor) == (taken == 201)
 
 
-def test_another_vdn_and_its_batches_do_not_exist(vendor: Simulator, as_role: Any) -> None:
+def test_foreign_vdn_and_its_batches_are_not_found(vendor: Simulator, as_role: Any) -> None:
     both, ours = as_role("both"), as_role("supervisor")
     task = vendor.call_data.tasks(89)[0]
     foreign = take(both, None, f"/api/v1/vdns/89/tasks/{task}/call-data/").json()["id"]
@@ -228,13 +232,13 @@ def test_another_vdn_and_its_batches_do_not_exist(vendor: Simulator, as_role: An
 
 
 @cases("task", ["x" * 65, "%20", "a%5Cb", "a%00b"])
-def test_what_no_task_is_called_does_not_exist(vendor: Simulator, as_role: Any, task: str) -> None:
+def test_invalid_task_id_takes_nothing(vendor: Simulator, as_role: Any, task: str) -> None:
     answer = take(as_role("supervisor"), None, f"{API}/tasks/{task}/call-data/")
     assert answer.status_code in {404, 422}
     assert count_requests(vendor) == 0
 
 
-def test_looking_takes_nothing(vendor: Simulator, as_role: Any) -> None:
+def test_other_methods_than_post_take_nothing(vendor: Simulator, as_role: Any) -> None:
     client = as_role("admin")
     for address in (TAKE, f"{API}/call-data/", f"{API}/tasks/"):
         for method in (client.get, client.head, client.options):
@@ -244,7 +248,7 @@ def test_looking_takes_nothing(vendor: Simulator, as_role: Any) -> None:
     assert count_requests(vendor) == 0
 
 
-def test_a_stranger_s_form_takes_nothing(vendor: Simulator, people: Any) -> None:
+def test_session_without_csrf_token_takes_nothing(vendor: Simulator, people: Any) -> None:
     from django.test import Client
 
     client = Client(enforce_csrf_checks=True)
@@ -253,7 +257,7 @@ def test_a_stranger_s_form_takes_nothing(vendor: Simulator, people: Any) -> None
     assert count_requests(vendor) == 0
 
 
-def test_a_page_of_batches_costs_few_queries(
+def test_page_of_batches_needs_few_queries(
     vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
 ) -> None:
     client = as_role("supervisor")

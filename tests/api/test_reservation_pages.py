@@ -35,7 +35,9 @@ def ids(pages: list[dict[str, Any]]) -> list[str]:
     return [row["appoint_id"] for page in pages for row in page["results"]]
 
 
-def test_every_page_of_the_live_list_is_found_by_next(vendor: Simulator, as_role: Any) -> None:
+def test_next_links_lead_through_every_page_of_the_live_list(
+    vendor: Simulator, as_role: Any
+) -> None:
     client = as_role("supervisor")
     pages = walk(client, size="100", task="", agent=["116", "117", "118"])
     assert len(set(ids(pages))) == len(ids(pages)) == pages[0]["count"] > 100
@@ -57,7 +59,7 @@ def test_every_page_of_the_live_list_is_found_by_next(vendor: Simulator, as_role
         {"tab": "all", "as_of": f"{NOON:%Y-%m-%dT%H:%MZ}"},
     ],
 )
-def test_every_page_of_the_complete_list_is_found_by_next(
+def test_next_links_lead_through_every_page_of_the_complete_list(
     vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch, question: dict[str, str]
 ) -> None:
     """Beyond the rows to which pages are counted, too; and back again."""
@@ -82,9 +84,7 @@ def test_every_page_of_the_complete_list_is_found_by_next(
     assert len(ids(back)) == pages[0]["count"]
 
 
-def test_rows_that_come_and_go_move_no_other_out_of_the_walk(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_rows_added_or_removed_meanwhile_hide_no_other_row(vendor: Simulator, as_role: Any) -> None:
     rows = make_rows(42, 90)
     mirror_rows(88, rows, at=NOON)
     client, question = as_role("supervisor"), {"tab": "all", "source": "mirror", "size": "30"}
@@ -99,7 +99,7 @@ def test_rows_that_come_and_go_move_no_other_out_of_the_walk(
     assert {row["appointId"] for row in rows} <= set(found)
 
 
-def test_an_agent_walks_through_their_own_rows(vendor: Simulator, as_role: Any) -> None:
+def test_next_links_lead_an_agent_through_all_own_rows(vendor: Simulator, as_role: Any) -> None:
     mirror_rows(88, make_rows(44, 300), at=NOON)
     for source in ("live", "mirror"):
         pages = walk(as_role("agent"), size="10", source=source)
@@ -149,7 +149,7 @@ def test_unchanged_page_is_answered_by_304(
     ],
 )
 @pytest.mark.parametrize("address", [LIST, f"{LIST}counts/"])
-def test_bad_value_is_refused_at_its_name(
+def test_invalid_value_is_refused_with_its_parameter(
     vendor: Simulator, as_role: Any, address: str, name: str, value: str
 ) -> None:
     mirror_rows(88, make_rows(46, 5), at=NOON)

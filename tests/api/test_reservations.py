@@ -19,7 +19,7 @@ PAGE = "/vdn/88/reservations/"
 PROBLEM = "application/problem+json"
 
 
-def test_a_page_is_answered_with_its_provenance(vendor: Simulator, as_role: Any) -> None:
+def test_page_has_its_source_and_time(vendor: Simulator, as_role: Any) -> None:
     supervisor = as_role("supervisor")
     first = supervisor.get(LIST, {"page": "2", "size": "10"})
     body = first.json()
@@ -35,7 +35,7 @@ def test_a_page_is_answered_with_its_provenance(vendor: Simulator, as_role: Any)
     assert again["results"] == body["results"]
 
 
-def test_a_row_has_the_documented_fields_and_ours(vendor: Simulator, as_role: Any) -> None:
+def test_row_has_the_documented_fields_and_ours(vendor: Simulator, as_role: Any) -> None:
     rows = as_role("supervisor").get(LIST, {"size": "100"}).json()["results"]
     assert len(rows) == 100
     for row in rows:
@@ -43,7 +43,7 @@ def test_a_row_has_the_documented_fields_and_ours(vendor: Simulator, as_role: An
         assert set(Reservation.vendor_names()) < set(row)
 
 
-def test_values_are_plain_json(vendor: Simulator, as_role: Any) -> None:
+def test_values_are_converted_to_plain_json(vendor: Simulator, as_role: Any) -> None:
     vendor.add_rows(
         88,
         [
@@ -72,7 +72,7 @@ def test_values_are_plain_json(vendor: Simulator, as_role: Any) -> None:
 @pytest.mark.parametrize(
     ("language", "pattern"), [("en", r"[A-Za-z]"), ("zh-Hans", r"[\u4e00-\u9fff]")]
 )
-def test_codes_are_told_in_the_language_of_the_request(
+def test_text_of_a_code_is_in_the_language_of_the_request(
     vendor: Simulator, as_role: Any, language: str, pattern: str
 ) -> None:
     vendor.codes.put("00006", "Called party busy", "被叫忙")
@@ -96,7 +96,7 @@ def test_codes_are_told_in_the_language_of_the_request(
         "size=1000",
     ],
 )
-def test_the_vendor_is_asked_what_the_page_asks(
+def test_api_and_page_send_the_same_vendor_request(
     vendor: Simulator, as_role: Any, settings: Any, query: str
 ) -> None:
     settings.ISALES = replace(settings.ISALES, page_cache_seconds=0)
@@ -117,9 +117,7 @@ def test_times_are_read_in_the_zone_that_the_reader_chose(vendor: Simulator, as_
 
 
 @pytest.mark.parametrize("query", ["", "?agent=121", "?agent=121&agent=116", "?page=2"])
-def test_an_agent_gets_their_own_rows_and_count(
-    vendor: Simulator, as_role: Any, query: str
-) -> None:
+def test_agent_gets_own_rows_and_count(vendor: Simulator, as_role: Any, query: str) -> None:
     body = as_role("agent").get(LIST + query).json()
     assert {row["user_account"] for row in body["results"]} <= {AGENT_ACCOUNT}
     assert 0 < body["count"] < 600
@@ -127,7 +125,7 @@ def test_an_agent_gets_their_own_rows_and_count(
         assert call.body["userAccountList"] == [AGENT_ACCOUNT]
 
 
-def test_a_page_of_many_rows_costs_one_call_and_few_queries(
+def test_page_of_fifty_rows_costs_one_call_and_few_queries(
     clock: Any, vendor: Simulator, as_role: Any, django_assert_max_num_queries: Any
 ) -> None:
     supervisor = as_role("supervisor")
@@ -156,7 +154,7 @@ def test_a_page_of_many_rows_costs_one_call_and_few_queries(
         ("&".join(f"agent={number}" for number in range(500)), "agent"),
     ],
 )
-def test_a_bad_question_is_refused_at_its_field(
+def test_invalid_query_is_refused_with_its_field(
     vendor: Simulator, as_role: Any, query: str, field: str
 ) -> None:
     answer = as_role("supervisor").get(f"{LIST}?{query}")
@@ -169,7 +167,7 @@ def test_a_bad_question_is_refused_at_its_field(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/vdns/89/", "/api/v1/vdns/4711/"])
-def test_a_foreign_vdn_does_not_exist(vendor: Simulator, as_role: Any, path: str) -> None:
+def test_foreign_vdn_is_not_found(vendor: Simulator, as_role: Any, path: str) -> None:
     for part in ("reservations/", "result-codes/"):
         answer = as_role("supervisor").get(path + part)
         assert answer.status_code == 404
@@ -177,7 +175,7 @@ def test_a_foreign_vdn_does_not_exist(vendor: Simulator, as_role: Any, path: str
     assert len(vendor.calls) == 0
 
 
-def test_the_vdns_are_those_of_the_reader(people: dict[str, User], as_role: Any) -> None:
+def test_only_vdns_of_the_reader_are_listed(people: dict[str, User], as_role: Any) -> None:
     body = as_role("agent").get("/api/v1/vdns/").json()
     assert body == {
         "count": 1,
@@ -208,7 +206,7 @@ def test_the_vdns_are_those_of_the_reader(people: dict[str, User], as_role: Any)
         ("html", {}, 502, "bad-answer"),
     ],
 )
-def test_the_vendors_failure_is_a_problem(
+def test_vendor_failure_is_a_problem(
     vendor: Simulator, as_role: Any, kind: str, options: dict[str, Any], status: int, slug: str
 ) -> None:
     vendor.faults.add(kind, operation=LIST_RESERVATIONS, times=None, **options)
@@ -230,7 +228,7 @@ def test_the_vendors_failure_is_a_problem(
         assert body["code"] == "0200001"
 
 
-def test_an_older_answer_is_named_but_not_given(
+def test_failure_has_the_time_of_the_last_answer_but_not_its_rows(
     vendor: Simulator, as_role: Any, settings: Any
 ) -> None:
     settings.ISALES = replace(settings.ISALES, page_cache_seconds=0)

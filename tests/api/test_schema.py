@@ -19,7 +19,7 @@ def schema(client: Any) -> Any:
     return answer.json()
 
 
-def test_the_schema_is_valid_and_names_every_address(as_role: Any) -> None:
+def test_schema_is_valid_and_has_every_address(as_role: Any) -> None:
     found = schema(as_role("agent"))
     validate(found)
     assert found["openapi"].startswith("3.1")
@@ -43,7 +43,7 @@ def test_the_schema_is_valid_and_names_every_address(as_role: Any) -> None:
     ]
 
 
-def test_the_problems_are_documented(as_role: Any) -> None:
+def test_problem_statuses_are_documented(as_role: Any) -> None:
     found = schema(as_role("agent"))
     listed = found["paths"]["/api/v1/vdns/{vdn_id}/reservations/"]["get"]["responses"]
     problems = {"401", "403", "404", "406", "414", "422", "429", "502", "503", "504"}
@@ -56,7 +56,7 @@ def test_the_problems_are_documented(as_role: Any) -> None:
         assert list(answer["content"]) == [kind]
 
 
-def test_an_answer_has_the_documented_shape(vendor: Simulator, as_role: Any) -> None:
+def test_answers_have_the_documented_fields(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     shapes = schema(client)["components"]["schemas"]
     body = client.get("/api/v1/vdns/88/reservations/").json()
@@ -73,7 +73,7 @@ def test_an_answer_has_the_documented_shape(vendor: Simulator, as_role: Any) -> 
     assert set(problem) <= set(shapes["ProblemDetails"]["properties"])
 
 
-def test_the_docs_are_ours_alone(as_role: Any) -> None:
+def test_docs_page_loads_only_files_of_this_server(as_role: Any) -> None:
     client = as_role("agent")
     text = client.get("/api/docs/").content.decode()
     sources = re.findall(r'<(?:script|link)[^>]+(?:src|href)="([^"]+)"', text)
@@ -99,7 +99,7 @@ def operations(found: Any) -> list[tuple[str, Any]]:
     return listed
 
 
-def test_every_operation_is_told_in_full(as_role: Any) -> None:
+def test_every_operation_is_documented_completely(as_role: Any) -> None:
     for name, operation in operations(schema(as_role("agent"))):
         assert operation["summary"], name
         assert len(operation["description"]) > len("Token scope: `read`."), name
@@ -117,7 +117,7 @@ def test_every_operation_is_told_in_full(as_role: Any) -> None:
         assert "Retry-After" in operation["responses"]["429"]["headers"]
 
 
-def test_every_body_has_an_example_that_fits_its_shape(as_role: Any) -> None:
+def test_every_body_has_an_example_that_fits_its_schema(as_role: Any) -> None:
     found, checked = schema(as_role("agent")), set()
     for name, operation in operations(found):
         bodies = {"request": operation["requestBody"]} if "requestBody" in operation else {}
@@ -133,7 +133,7 @@ def test_every_body_has_an_example_that_fits_its_shape(as_role: Any) -> None:
     assert checked >= {"request", "200", "202", "422"}
 
 
-def test_the_schemes_are_told_with_their_scopes(as_role: Any) -> None:
+def test_security_schemes_are_documented_with_their_scopes(as_role: Any) -> None:
     schemes = schema(as_role("agent"))["components"]["securitySchemes"]
     assert set(schemes) == {"session", "token"}
     assert (schemes["token"]["in"], schemes["token"]["name"]) == ("header", "Authorization")

@@ -31,7 +31,7 @@ Places = Callable[[Simulator, Path], AbstractContextManager[Site]]
     ("place", "examples", "fewest"),
     [(embedded, 3, 300), pytest.param(on_postgres, 1, 100, marks=pytest.mark.postgres)],
 )
-def test_no_input_breaks_an_operation_or_its_schema(
+def test_generated_input_finds_no_failure_of_any_operation(
     place: Places, examples: int, fewest: int, tmp_path: Path
 ) -> None:
     with (

@@ -29,7 +29,7 @@ READ, WRITES, ADMIN = TokenScope.READ, TokenScope.WRITE, TokenScope.ADMIN
 GOOD = "cb_" + "0a" * 32
 
 
-def test_a_token_opens_what_its_person_sees(vendor: Simulator, people: dict[str, User]) -> None:
+def test_token_gives_the_access_of_its_person(vendor: Simulator, people: dict[str, User]) -> None:
     client = as_program(people["agent"], READ)
     assert client.get(VDNS).json()["results"][0]["role"] == "agent"
     rows = client.get(ROWS).json()["results"]
@@ -51,9 +51,7 @@ def test_a_token_opens_what_its_person_sees(vendor: Simulator, people: dict[str,
         "Token cb_'OR+1=1--",
     ],
 )
-def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
-    people: dict[str, User], header: str
-) -> None:
+def test_every_invalid_token_gets_the_same_answer(people: dict[str, User], header: str) -> None:
     # With a good session, too: the header decides.
     client = Client()
     client.force_login(people["admin"])
@@ -73,7 +71,7 @@ def same(answer: Any) -> tuple[Any, ...]:
     return answer.status_code, body, sorted(headers)
 
 
-def test_an_ended_a_revoked_and_an_inactive_persons_token_are_strangers(
+def test_tokens_expired_revoked_or_of_inactive_people_are_answered_as_unknown(
     clock: Traveller,
     people: dict[str, User],
 ) -> None:
@@ -93,13 +91,13 @@ def test_an_ended_a_revoked_and_an_inactive_persons_token_are_strangers(
     assert same(program(text).get(VDNS)) == unknown
 
 
-def test_the_scheme_is_read_in_any_case(people: dict[str, User]) -> None:
+def test_token_scheme_is_case_insensitive(people: dict[str, User]) -> None:
     text = token_of(people["agent"], READ)[1]
     assert Client(headers={"Authorization": f"tOKEN  {text}"}).get(VDNS).status_code == 200
     assert program(text.upper()).get(VDNS).status_code == 401
 
 
-def test_a_token_opens_no_page(people: dict[str, User]) -> None:
+def test_token_opens_no_page(people: dict[str, User]) -> None:
     client = as_program(people["admin"], ADMIN)
     for page in ("/vdn/88/reservations/", "/accounts/tokens/", "/api/docs/", "/admin/"):
         answer = client.get(page)
@@ -108,7 +106,7 @@ def test_a_token_opens_no_page(people: dict[str, User]) -> None:
     assert not client.cookies.get("callboard-session")
 
 
-def test_a_token_needs_no_csrf_and_a_session_still_does(people: dict[str, User]) -> None:
+def test_token_needs_no_csrf_token_and_a_session_does(people: dict[str, User]) -> None:
     text = token_of(people["admin"], ADMIN)[1]
     client = Client(enforce_csrf_checks=True, headers={"Authorization": f"Token {text}"})
     assert client.post(WRITE, {}, content_type="application/json").status_code == 422
@@ -130,7 +128,7 @@ def test_a_token_needs_no_csrf_and_a_session_still_does(people: dict[str, User])
         ("post", f"{CODES}refresh/", ADMIN),
     ],
 )
-def test_each_operation_wants_its_scope(
+def test_each_operation_requires_its_scope(
     vendor: Simulator, people: dict[str, User], method: str, path: str, needed: TokenScope
 ) -> None:
     ranked = list(TokenScope)
@@ -147,7 +145,9 @@ def test_each_operation_wants_its_scope(
         assert f"“{needed.value}”" in answer.json()["detail"]
 
 
-def test_a_scope_never_goes_beyond_the_person(vendor: Simulator, people: dict[str, User]) -> None:
+def test_scope_never_exceeds_the_role_of_the_person(
+    vendor: Simulator, people: dict[str, User]
+) -> None:
     auditor = as_program(people["auditor"], ADMIN)
     assert auditor.post(WRITE, {}, content_type="application/json").status_code == 403
     assert "role" in auditor.post(f"{CODES}refresh/").json()["detail"]
@@ -158,13 +158,13 @@ def test_a_scope_never_goes_beyond_the_person(vendor: Simulator, people: dict[st
     assert admin.post(f"{CODES}refresh/").status_code == 403
 
 
-def test_a_method_that_is_not_there_is_told_so_whatever_the_scope(people: dict[str, User]) -> None:
+def test_missing_method_gets_405_with_any_scope(people: dict[str, User]) -> None:
     answer = as_program(people["agent"], READ).delete(VDNS)
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
 
 
-def test_the_last_use_is_noted_once_a_minute(people: dict[str, User]) -> None:
+def test_last_use_is_stored_once_a_minute(people: dict[str, User]) -> None:
     token, text = token_of(people["agent"], READ)
     began = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     ApiToken.objects.update(expiry=began + timedelta(days=1))
@@ -178,7 +178,7 @@ def test_the_last_use_is_noted_once_a_minute(people: dict[str, User]) -> None:
     assert seen == [(0, "192.0.2.0"), (0, "192.0.2.0"), (61, "192.0.2.61")]
 
 
-def test_each_token_is_throttled_for_itself(
+def test_each_token_is_throttled_separately(
     people: dict[str, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = {"user": "1/min", "token_read": "3/min", "token_write": "2/min"}
@@ -196,7 +196,7 @@ def test_each_token_is_throttled_for_itself(
     assert [session.get(VDNS).status_code for _ in range(2)] == [200, 429]
 
 
-def test_no_token_stands_in_a_log(people: dict[str, User]) -> None:
+def test_token_is_not_logged(people: dict[str, User]) -> None:
     import structlog
 
     token, text = token_of(people["agent"], READ)
@@ -223,7 +223,7 @@ def views() -> list[tuple[str, Any]]:
     ]
 
 
-def test_there_are_views_to_walk() -> None:
+def test_more_than_twelve_views_are_examined() -> None:
     assert len(views()) > 12
 
 

@@ -24,7 +24,9 @@ def post(client: Any, address: str = ADDRESS, data: Any = None) -> Any:
     return client.post(address, data, content_type="application/json")
 
 
-def test_a_result_is_stored_and_tells_what_will_be_sent(vendor: Simulator, as_role: Any) -> None:
+def test_write_back_is_stored_and_returned_with_the_body_to_send(
+    vendor: Simulator, as_role: Any
+) -> None:
     client = as_role("supervisor")
     answer = post(client, data=WISH | {"phone_number": "158 0000-0001", "reservation": "1747"})
     assert answer.status_code == 201
@@ -48,7 +50,7 @@ def test_a_result_is_stored_and_tells_what_will_be_sent(vendor: Simulator, as_ro
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_the_same_key_is_the_same_write_back(vendor: Simulator, as_role: Any) -> None:
+def test_same_key_returns_the_same_write_back(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     ids = {post(client, data=WISH | {"key": "mine"}).json()["id"] for _ in range(2)}
     assert len(ids) == 1
@@ -83,7 +85,7 @@ def test_the_same_key_is_the_same_write_back(vendor: Simulator, as_role: Any) ->
         ({"key": ["k"]}, "key"),
     ],
 )
-def test_what_does_not_fit_is_told_at_its_field(
+def test_invalid_value_is_refused_with_its_field(
     vendor: Simulator, as_role: Any, change: dict[str, Any], field: str
 ) -> None:
     answer = post(as_role("supervisor"), data=WISH | change)
@@ -94,17 +96,15 @@ def test_what_does_not_fit_is_told_at_its_field(
 
 
 @cases("data", [[], '"text"', [1, 2], None])
-def test_something_else_than_an_object_is_refused(
-    vendor: Simulator, as_role: Any, data: Any
-) -> None:
+def test_body_other_than_an_object_is_refused(vendor: Simulator, as_role: Any, data: Any) -> None:
     assert post(as_role("supervisor"), data=data).status_code == 422
 
 
-def test_a_body_that_is_no_json_is_refused(vendor: Simulator, as_role: Any) -> None:
+def test_invalid_json_is_refused(vendor: Simulator, as_role: Any) -> None:
     assert post(as_role("supervisor"), data="{").status_code == 400
 
 
-def test_the_list_is_filtered_counted_and_paged(
+def test_list_is_filtered_counted_and_paged(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     outbox = Outbox(scope_of(people["supervisor"]))
@@ -136,7 +136,7 @@ def test_the_list_is_filtered_counted_and_paged(
     assert client.get(ADDRESS, {"state": "lost"}).status_code == 422
 
 
-def test_one_is_told_with_its_journal(
+def test_single_write_back_has_its_journal(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     outbox = Outbox(scope_of(people["supervisor"]))
@@ -152,7 +152,9 @@ def test_one_is_told_with_its_journal(
     ]
 
 
-def test_retry_and_cancel(vendor: Simulator, as_role: Any, people: dict[str, User]) -> None:
+def test_write_back_is_cancelled_and_retried(
+    vendor: Simulator, as_role: Any, people: dict[str, User]
+) -> None:
     row = Outbox(scope_of(people["supervisor"])).write()
     client = as_role("admin")
     cancelled = post(client, f"{ADDRESS}{row.pk}/cancel/")
@@ -167,7 +169,7 @@ def test_retry_and_cancel(vendor: Simulator, as_role: Any, people: dict[str, Use
 
 
 @cases("role", ["agent", "auditor"])
-def test_who_may_not_is_refused(
+def test_agents_and_auditors_cannot_change_write_backs(
     vendor: Simulator, as_role: Any, people: dict[str, User], role: str
 ) -> None:
     row = Outbox(scope_of(people["supervisor"])).write()
@@ -180,7 +182,7 @@ def test_who_may_not_is_refused(
     assert client.get(f"{ADDRESS}{row.pk}/").status_code == seen
 
 
-def test_those_of_another_vdn_do_not_exist(
+def test_write_backs_of_another_vdn_are_not_found(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     row = Outbox(scope_of(people["supervisor"])).write()
@@ -191,7 +193,7 @@ def test_those_of_another_vdn_do_not_exist(
     assert post(as_role("supervisor"), "/api/v1/vdns/89/write-backs/", WISH).status_code == 404
 
 
-def test_the_schema_has_the_same_shapes(
+def test_answers_have_the_documented_fields(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     outbox = Outbox(scope_of(people["supervisor"]))

@@ -32,7 +32,7 @@ def test_event_names_person_time_and_address(event: AuditEvent, people: Any) -> 
     assert audit.record(AuditAction.CALL_DATA_PURGED, by=None).actor == "system"
 
 
-def test_event_is_never_changed_nor_deleted(event: AuditEvent) -> None:
+def test_event_cannot_be_changed_or_deleted(event: AuditEvent) -> None:
     event.actor = "somebody else"
     with pytest.raises(PermissionDenied):
         event.save()
@@ -59,7 +59,7 @@ def test_event_cannot_be_written_by_hand(event: AuditEvent, as_role: Any, path: 
     assert as_role("admin").get(f"{LIST}{path}").status_code == 403
 
 
-def test_a_page_brings_the_readers_address(vendor: Simulator, as_role: Any) -> None:
+def test_event_has_the_address_of_the_request(vendor: Simulator, as_role: Any) -> None:
     client = as_role("admin")
     form = client.get("/admin/isales_proxy/vdn/88/change/")
     assert form.status_code == 200
@@ -75,16 +75,14 @@ def test_a_page_brings_the_readers_address(vendor: Simulator, as_role: Any) -> N
     assert event.detail["before"]["name"] == "Support"
 
 
-def test_behind_a_unix_socket_the_proxy_says_whose_address_it_is(
-    client: Client, people: Any
-) -> None:
+def test_event_has_the_forwarded_address_behind_a_unix_socket(client: Client, people: Any) -> None:
     wrong = {"login": "nobody", "password": "x"}
     client.post("/accounts/login/", wrong, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR="192.0.2.9")
     (event,) = AuditEvent.objects.filter(action=AuditAction.LOG_IN_FAILED)
     assert event.address == "192.0.2.9"
 
 
-def test_event_is_never_written_past_the_chain(people: Any) -> None:
+def test_event_cannot_be_written_outside_the_chain(people: Any) -> None:
     event = AuditEvent(at=timezone.now(), action=AuditAction.LOGGED_IN, actor="x")
     with pytest.raises(PermissionDenied):
         event.save()
@@ -110,7 +108,7 @@ NUMBERS = (
 @pytest.mark.django_db
 @cases("number", NUMBERS)
 @cases("text", ["{}", "ring {} again", "客户{}要求", "{}.", "a{}b"])
-def test_a_number_that_somebody_types_as_a_reason_is_masked(number: str, text: str) -> None:
+def test_number_in_a_reason_is_masked(number: str, text: str) -> None:
     event = audit.record(AuditAction.NUMBER_REVEALED, by=None, reason=text.format(number))
     assert "•••" in event.reason
     assert sum(character.isdigit() for character in event.reason) == 2
@@ -118,7 +116,7 @@ def test_a_number_that_somebody_types_as_a_reason_is_masked(number: str, text: s
 
 @pytest.mark.django_db
 @cases("text", ["since 2026-11-21", "at 2026-11-21 10:30", "ticket 123456", ""])
-def test_days_and_short_figures_stay(text: str) -> None:
+def test_dates_and_short_numbers_in_a_reason_are_unchanged(text: str) -> None:
     assert audit.record(AuditAction.NUMBER_REVEALED, by=None, reason=text).reason == text
 
 
@@ -132,7 +130,7 @@ def test_days_and_short_figures_stay(text: str) -> None:
         {"subject": "13800001234", "number": "13800001234"},
     ],
 )
-def test_a_number_elsewhere_is_refused_in_tests_and_masked_otherwise(
+def test_number_in_other_fields_raises_in_strict_mode_and_is_masked_otherwise(
     settings: Any, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(ContainsNumber):
@@ -145,7 +143,7 @@ def test_a_number_elsewhere_is_refused_in_tests_and_masked_otherwise(
 
 
 @pytest.mark.django_db
-def test_numbers_of_things_stay_whole() -> None:
+def test_ids_are_not_masked() -> None:
     event = audit.record(
         AuditAction.CALL_DATA_TAKEN,
         by=None,

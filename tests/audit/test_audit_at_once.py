@@ -24,7 +24,7 @@ from django.db.models import F
 from isales_proxy.models import AuditAction, Vdn
 from isales_proxy.audit import services as audit
 failed = []
-def deeds(name):
+def append_all(name):
     try:
         for number in range({DEEDS}):
             with transaction.atomic():
@@ -36,7 +36,7 @@ def deeds(name):
         failed.append(repr(error))
     finally:
         connection.close()
-threads = [threading.Thread(target=deeds, args=(f"thread {{n}}",)) for n in range({THREADS})]
+threads = [threading.Thread(target=append_all, args=(f"thread {{n}}",)) for n in range({THREADS})]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 assert not failed, failed
@@ -51,7 +51,7 @@ def site(request: Any, vendor: Simulator, tmp_path: Path) -> Iterator[Site]:
         yield found
 
 
-def test_sixteen_threads_of_two_processes_leave_one_whole_chain(site: Site) -> None:
+def test_sixteen_threads_of_two_processes_write_one_unbroken_chain(site: Site) -> None:
     before = site.query("SELECT count(*) FROM isales_proxy_auditevent")[0][0]
     version = site.query("SELECT codes_version FROM isales_proxy_vdn WHERE id = 88")[0][0]
     command = ["manage.py", "shell", "-v0", "-c", RECORD]
@@ -84,7 +84,7 @@ call_command("migrate", verbosity=0)
 """
 
 
-def test_events_from_before_the_chain_stand_at_its_beginning(site: Site) -> None:
+def test_events_from_before_the_chain_are_its_beginning(site: Site) -> None:
     before = site.query("SELECT count(*) FROM isales_proxy_auditevent")[0][0]
     site.manage("shell", "-v0", "-c", OLDER)
     site.manage("adduser", "wei", "--role", "auditor", "--vdn", "88", "--password-env", "PEOPLE")

@@ -28,7 +28,7 @@ def list_messages(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_an_audit_without_events_is_whole() -> None:
+def test_empty_audit_is_unbroken() -> None:
     assert verify().fault is None
     assert "Events: 0" in list_messages()
 
@@ -53,7 +53,7 @@ DETAIL = {
 }
 
 
-def test_what_the_database_gives_back_has_the_same_fingerprint() -> None:
+def test_stored_values_have_the_fingerprint_of_the_original() -> None:
     audit.record(
         AuditAction.VDN_CHANGED, by=None, subject="名 \x00 \ud800", reason="为什么 é", **DETAIL
     )
@@ -81,13 +81,13 @@ CHANGES = {
 }
 
 
-def test_there_is_a_change_for_every_field() -> None:
+def test_every_field_of_an_event_is_tested_for_changes() -> None:
     names = {field.attname for field in AuditEvent._meta.concrete_fields}
     assert names - {"id"} == set(CHANGES)
 
 
 @cases("name", sorted(CHANGES))
-def test_a_changed_field_is_noticed(name: str) -> None:
+def test_changed_field_is_detected(name: str) -> None:
     middle = write(3, calls=3)[1]
     unguard()
     alter(middle.pk, name, CHANGES[name])
@@ -95,7 +95,7 @@ def test_a_changed_field_is_noticed(name: str) -> None:
     assert (found.fault, found.event_id) == (Fault.CHANGED, middle.pk)
 
 
-def test_even_a_microsecond_is_noticed() -> None:
+def test_change_of_a_microsecond_is_detected() -> None:
     (event,) = write(1)
     unguard()
     sql("UPDATE {table} SET at = %s WHERE id = %s", event.at + timedelta(microseconds=1), event.pk)
@@ -103,7 +103,7 @@ def test_even_a_microsecond_is_noticed() -> None:
 
 
 @cases("place", [0, 1])
-def test_a_missing_event_is_noticed(place: int) -> None:
+def test_missing_event_is_detected(place: int) -> None:
     events = write(3)
     unguard()
     sql("DELETE FROM {table} WHERE id = %s", events[place].pk)
@@ -111,7 +111,7 @@ def test_a_missing_event_is_noticed(place: int) -> None:
     assert (found.fault, found.event_id) == (Fault.MISSING, events[place + 1].pk)
 
 
-def test_the_newest_cut_off_is_noticed() -> None:
+def test_deletion_of_the_newest_events_is_detected() -> None:
     events = write(3)
     unguard()
     sql("DELETE FROM {table} WHERE id >= %s", events[1].pk)
@@ -119,14 +119,14 @@ def test_the_newest_cut_off_is_noticed() -> None:
     assert (found.fault, found.event_id) == (Fault.CUT, events[2].pk)
 
 
-def test_all_cut_off_is_noticed() -> None:
+def test_deletion_of_all_events_is_detected() -> None:
     write(3)
     unguard()
     sql("DELETE FROM {table}")
     assert verify().fault is Fault.CUT
 
 
-def test_a_head_that_was_set_back_to_fit_is_noticed_also_after_the_next_event() -> None:
+def test_head_adjusted_to_a_deletion_is_detected_even_after_the_next_event() -> None:
     events = write(3)
     unguard()
     sql("DELETE FROM {table} WHERE id = %s", events[2].pk)
@@ -138,7 +138,7 @@ def test_a_head_that_was_set_back_to_fit_is_noticed_also_after_the_next_event() 
     assert (found.fault, found.event_id) == (Fault.MISSING, later.pk)
 
 
-def test_a_beginning_that_was_cut_to_fit_is_noticed() -> None:
+def test_beginning_adjusted_to_a_deletion_is_detected() -> None:
     events = write(3)
     unguard()
     sql("DELETE FROM {table} WHERE id = %s", events[0].pk)
@@ -146,7 +146,7 @@ def test_a_beginning_that_was_cut_to_fit_is_noticed() -> None:
     assert verify().fault is Fault.HEAD
 
 
-def test_a_head_that_is_gone_is_noticed_also_after_the_next_event() -> None:
+def test_deleted_head_is_detected_even_after_the_next_event() -> None:
     write(2)
     sql("DELETE FROM {head}")
     assert verify().fault is Fault.HEAD
@@ -154,7 +154,7 @@ def test_a_head_that_is_gone_is_noticed_also_after_the_next_event() -> None:
     assert verify().event_id == later.pk
 
 
-def test_swapped_events_are_noticed() -> None:
+def test_swapped_events_are_detected() -> None:
     first, second, third = write(3)
     unguard()
     for old, new in ((second.pk, 10**6), (third.pk, second.pk), (10**6, third.pk)):
@@ -166,7 +166,7 @@ def test_swapped_events_are_noticed() -> None:
 
 # A copy has a good fingerprint, a new one none.
 @cases("fingerprint", ["hash", "'0'"])
-def test_an_event_that_was_put_in_is_noticed(fingerprint: str) -> None:
+def test_inserted_event_is_detected(fingerprint: str) -> None:
     events = write(2)
     put_in(events[0].pk, fingerprint)
     found = verify()
@@ -174,7 +174,7 @@ def test_an_event_that_was_put_in_is_noticed(fingerprint: str) -> None:
     assert found.event_id > events[1].pk
 
 
-def test_an_older_copy_put_back_is_noticed_by_what_was_noted_elsewhere() -> None:
+def test_restored_older_copy_is_detected_by_an_anchor_only() -> None:
     events = write(3)
     head = AuditHead.objects.get()
     noted = f"{write(1)[0].pk}:{AuditEvent.objects.order_by('pk').last().hash}"  # type: ignore[union-attr]
@@ -187,7 +187,7 @@ def test_an_older_copy_put_back_is_noticed_by_what_was_noted_elsewhere() -> None
         list_messages("--anchor", noted)
 
 
-def test_the_command_names_the_first_that_is_broken_and_fails() -> None:
+def test_command_names_the_first_broken_event_and_fails() -> None:
     events = write(4)
     unguard()
     for event in events[1:3]:
@@ -197,7 +197,7 @@ def test_the_command_names_the_first_that_is_broken_and_fails() -> None:
     assert raised.value.returncode == 1
 
 
-def test_another_secret_does_not_fit_unless_it_is_known_from_before(settings: Any) -> None:
+def test_chain_verifies_with_fallback_keys_and_not_with_another_key(settings: Any) -> None:
     write(2)
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret-that-is-long-enough"
     assert verify().fault is Fault.CHANGED
@@ -217,14 +217,14 @@ def test_rolled_back_change_leaves_no_event() -> None:
     assert verify().fault is None
 
 
-def test_the_database_refuses_to_change_an_event() -> None:
+def test_database_refuses_to_change_an_event() -> None:
     (event,) = write(1)
     with pytest.raises(DatabaseError), transaction.atomic():
         sql("UPDATE {table} SET actor = 'x' WHERE id = %s", event.pk)
     assert verify().fault is None
 
 
-def test_the_daily_job_says_on_the_page_and_in_the_metrics_what_it_found(
+def test_daily_verification_is_shown_on_the_page_and_in_the_metrics(
     as_role: Any, caplog: Any
 ) -> None:
     (event,) = write(1, vdn_id=88)

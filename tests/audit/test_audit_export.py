@@ -35,7 +35,7 @@ def rows(client: Client, **query: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
 
 
-def test_every_event_of_the_filter_is_in_it(auditor: Client, people: dict[str, User]) -> None:
+def test_file_has_every_event_of_the_filter(auditor: Client, people: dict[str, User]) -> None:
     write(120, vdn_id=88)
     write(1, vdn_id=89)
     asked = audit.record(
@@ -80,7 +80,7 @@ def test_export_is_recorded(auditor: Client, kind: str) -> None:
     }
 
 
-def test_an_export_by_number_holds_no_number(auditor: Client) -> None:
+def test_export_by_number_contains_no_number(auditor: Client) -> None:
     found = audit.record(AuditAction.NUMBER_VIEWED, by=None, vdn_id=88, number=NUMBER)
     answer = auditor.get(f"{PATH}export.csv", {"number": NUMBER})
     text = answer.getvalue().decode()
@@ -90,7 +90,7 @@ def test_an_export_by_number_holds_no_number(auditor: Client) -> None:
     assert event.number_key == found.number_key
 
 
-def test_no_text_is_a_formula(auditor: Client) -> None:
+def test_no_cell_is_a_formula(auditor: Client) -> None:
     audit.record(AuditAction.VENDOR_EXAMINED, by=None, vdn_id=88, subject=FORMULA, reason=FORMULA)
     line = rows(auditor)[1]
     assert line[7] == line[8] == f"'{FORMULA}"
@@ -102,7 +102,7 @@ def test_no_text_is_a_formula(auditor: Client) -> None:
     assert not re.search(r'<c [^>]*r="H2"[^>]*><v>', sheet)
 
 
-def test_too_many_are_refused_and_nothing_is_cut(auditor: Client, monkeypatch: Any) -> None:
+def test_export_of_too_many_events_is_refused(auditor: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr("isales_proxy.audit.queries.MOST_EXPORTED", 5)
     write(6, vdn_id=88)
     answer = auditor.get(f"{PATH}export.csv")

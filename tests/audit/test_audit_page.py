@@ -36,7 +36,9 @@ def record(action: AuditAction = AuditAction.VENDOR_EXAMINED, **more: Any) -> in
     ("role", "status"), [("agent", 403), ("supervisor", 403), ("auditor", 200), ("admin", 200)]
 )
 @pytest.mark.parametrize("part", ["", "export.csv", "export.xlsx"])
-def test_who_may_read_it(as_role: Any, role: str, status: int, part: str) -> None:
+def test_only_auditors_and_admins_may_read_the_audit(
+    as_role: Any, role: str, status: int, part: str
+) -> None:
     client = as_role(role)
     answer = client.get(PATH + part)
     answer.getvalue()
@@ -47,7 +49,7 @@ def test_who_may_read_it(as_role: Any, role: str, status: int, part: str) -> Non
 
 
 @pytest.mark.parametrize("offset", ["+02:00", "+01:00"])
-def test_a_time_that_occurs_twice_is_shown_with_its_offset(
+def test_ambiguous_time_of_a_filter_is_shown_with_its_offset(
     auditor: Client, people: dict[str, User], offset: str
 ) -> None:
     User.objects.filter(pk=people["auditor"].pk).update(time_zone="Europe/Berlin")
@@ -55,7 +57,7 @@ def test_a_time_that_occurs_twice_is_shown_with_its_offset(
     assert f'aria-label="Remove From 2026-10-25 02:30 UTC{offset}"' in page
 
 
-def test_events_of_another_vdn_stay_there(auditor: Client, people: dict[str, User]) -> None:
+def test_events_of_another_vdn_are_not_shown(auditor: Client, people: dict[str, User]) -> None:
     own = record(subject="own")
     record(vdn_id=89, subject="foreign")
     # Somebody of both VDNs, in the other one.
@@ -64,7 +66,7 @@ def test_events_of_another_vdn_stay_there(auditor: Client, people: dict[str, Use
     assert "foreign" not in auditor.get(f"{PATH}export.csv").getvalue().decode()
 
 
-def test_of_events_without_a_vdn_those_about_its_people(
+def test_events_without_a_vdn_are_shown_if_about_people_of_the_vdn(
     auditor: Client, people: dict[str, User]
 ) -> None:
     stranger = User.objects.create_user("stranger", password="pass-word-1")
@@ -114,7 +116,7 @@ def test_list_is_filtered(auditor: Client, people: dict[str, User]) -> None:
     assert 'data-empty="no-match"' in auditor.get(PATH, {"person": "nobody"}).content.decode()
 
 
-def test_a_range_is_read_in_the_readers_zone(auditor: Client) -> None:
+def test_time_range_is_read_in_the_readers_zone(auditor: Client) -> None:
     with time_machine.travel(datetime(2026, 11, 20, 16, 30, tzinfo=UTC), tick=False):
         event = record()
     # 00:30 of the next day in Shanghai, the VDN's own zone.
@@ -150,7 +152,7 @@ def test_invalid_filter_is_reported(auditor: Client, query: dict[str, str], part
     assert "field-error" in answer.content.decode()
 
 
-def test_pages_go_by_event_so_that_new_ones_shift_nothing(auditor: Client) -> None:
+def test_pages_are_not_shifted_by_new_events(auditor: Client) -> None:
     events = [event.pk for event in write(120, vdn_id=88)][::-1]
     first = auditor.get(PATH).content.decode()
     assert ids(first) == events[:50]
@@ -168,14 +170,14 @@ def test_pages_go_by_event_so_that_new_ones_shift_nothing(auditor: Client) -> No
     assert 'data-empty="past-end"' in past
 
 
-def test_a_large_audit_is_not_counted_to_its_end(auditor: Client, monkeypatch: Any) -> None:
+def test_large_audit_is_not_counted_completely(auditor: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr("isales_proxy.audit.queries.MOST_COUNTED", 5)
     monkeypatch.setattr("dashboard.audit.list_context.MOST_COUNTED", 5)
     write(9, vdn_id=88)
     assert "more than 5 events" in auditor.get(PATH).content.decode()
 
 
-def test_a_called_number_is_searched_for_without_staying(
+def test_search_by_number_shows_and_stores_no_number(
     auditor: Client, people: dict[str, User], caplog: Any
 ) -> None:
     event = record(AuditAction.NUMBER_REVEALED, number=NUMBER)
@@ -196,7 +198,7 @@ def test_a_called_number_is_searched_for_without_staying(
     assert AuditEvent.objects.filter(action=AuditAction.AUDIT_READ).count() == 1
 
 
-def test_a_fragment_tells_the_browser_the_address_without_the_number(auditor: Client) -> None:
+def test_pushed_url_of_a_fragment_contains_no_number(auditor: Client) -> None:
     answer = auditor.get(PATH, {"number": NUMBER}, headers={"HX-Request": "true"})
     assert answer.status_code == 200
     pushed = answer.headers["HX-Push-Url"]
@@ -205,9 +207,7 @@ def test_a_fragment_tells_the_browser_the_address_without_the_number(auditor: Cl
     assert "<html" not in answer.content.decode()
 
 
-def test_a_number_from_before_the_secret_was_changed_is_found(
-    auditor: Client, settings: Any
-) -> None:
+def test_number_recorded_with_a_former_secret_key_is_found(auditor: Client, settings: Any) -> None:
     event = record(AuditAction.NUMBER_VIEWED, number=NUMBER)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-secret-that-is-long-enough"
@@ -220,7 +220,7 @@ def test_a_number_from_before_the_secret_was_changed_is_found(
 HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>"
 
 
-def test_nothing_that_people_typed_becomes_markup(auditor: Client, people: Any) -> None:
+def test_markup_in_events_is_escaped(auditor: Client, people: Any) -> None:
     people["agent"].username = HOSTILE[:60]
     people["agent"].save()
     record(by=people["agent"], subject=HOSTILE, reason=HOSTILE, text=HOSTILE,
@@ -233,7 +233,9 @@ def test_nothing_that_people_typed_becomes_markup(auditor: Client, people: Any) 
     assert "&lt;script&gt;alert" in page
 
 
-def test_a_change_stands_in_words(auditor: Client, people: dict[str, User]) -> None:
+def test_change_is_shown_with_labels_of_fields_and_values(
+    auditor: Client, people: dict[str, User]
+) -> None:
     record(AuditAction.ACCESS_CHANGED, by=people["admin"], before={"role": "agent", "x_y": None},
            after={"role": "admin", "x_y": ["a", True]}, count=3)  # fmt: skip
     page = auditor.get(PATH).content.decode()
@@ -242,7 +244,7 @@ def test_a_change_stands_in_words(auditor: Client, people: dict[str, User]) -> N
     assert "<dt>Count</dt><dd>3</dd>" in page
 
 
-def test_short_names_stand_in_words(auditor: Client) -> None:
+def test_details_are_shown_with_labels(auditor: Client) -> None:
     record(
         AuditAction.CODES_REFRESHED,
         kind="person",
@@ -259,29 +261,27 @@ def test_short_names_stand_in_words(auditor: Client) -> None:
     assert "<dt>Scope</dt><dd>Read and write</dd>" in text
 
 
-def test_a_kind_that_this_version_does_not_know_is_shown_as_it_is(auditor: Client) -> None:
+def test_unknown_event_type_is_shown_unchanged(auditor: Client) -> None:
     record("newer.kind", old=[{"a": 1}])  # type: ignore[arg-type]
     page = auditor.get(PATH).content.decode()
     assert "newer.kind" in page
 
 
-def test_no_kind_is_missing_from_the_filter(auditor: Client) -> None:
+def test_filter_offers_every_event_type(auditor: Client) -> None:
     page = auditor.get(PATH).content.decode()
     assert page.count('name="kind" value="') == len(AuditAction.values) > 0
     for kind in AuditAction.values:
         assert f'name="kind" value="{kind}"' in page, kind
 
 
-def test_the_page_asks_the_database_a_few_times_only(
-    auditor: Client, django_assert_max_num_queries: Any
-) -> None:
+def test_page_needs_few_queries(auditor: Client, django_assert_max_num_queries: Any) -> None:
     write(60, vdn_id=88)
     auditor.get(PATH)
     with django_assert_max_num_queries(9):
         auditor.get(PATH)
 
 
-def test_only_what_changed_is_called_a_change(auditor: Client) -> None:
+def test_only_changed_fields_are_shown_as_changes(auditor: Client) -> None:
     before = {"username": "wei", "email": "", "is_active": True, "role": "agent", "groups": []}
     record(AuditAction.ACCESS_CHANGED, before=before, after=before | {"role": "admin"})
     page = auditor.get(PATH).content.decode()
@@ -289,13 +289,13 @@ def test_only_what_changed_is_called_a_change(auditor: Client) -> None:
     assert "User name" not in page
 
 
-def test_an_event_of_last_year_says_so(clock: Traveller, as_role: Any) -> None:
+def test_event_of_last_year_shows_the_year(clock: Traveller, as_role: Any) -> None:
     record()
     clock.move_to(NOON + timedelta(days=365))
     assert str(NOON.year) in as_role("auditor").get(PATH).content.decode()
 
 
-def test_the_oldest_come_first_in_pages_if_asked(auditor: Client) -> None:
+def test_events_can_be_sorted_and_paged_oldest_first(auditor: Client) -> None:
     write(120, vdn_id=88)
     numbers = list(AuditEvent.objects.order_by("pk").values_list("pk", flat=True))
     text = auditor.get(PATH, {"sort": "at"}).content.decode()

@@ -59,7 +59,7 @@ def test_events_past_retention_are_deleted_and_recorded(events: list[AuditEvent]
     assert (verify().fault, verify().count) == (None, 5)
 
 
-def test_the_next_day_goes_on_where_the_last_one_ended(events: list[AuditEvent]) -> None:
+def test_later_deletions_continue_after_the_earlier_ones(events: list[AuditEvent]) -> None:
     jobs.apply_retention.call_local()
     with time_machine.travel(NOW + timedelta(days=25), tick=False):
         jobs.apply_retention.call_local()
@@ -72,13 +72,13 @@ def test_the_next_day_goes_on_where_the_last_one_ended(events: list[AuditEvent])
         assert (verify().fault, verify().count) == (None, 1)
 
 
-def test_nothing_to_delete_is_no_event(events: list[AuditEvent], settings: Any) -> None:
+def test_deletion_of_nothing_is_not_recorded(events: list[AuditEvent], settings: Any) -> None:
     settings.RETENTION = replace(settings.RETENTION, audit_days=41)
     assert retention.purge(NOW) == 0
     assert left() == [event.pk for event in events]
 
 
-def test_only_the_front_is_deleted(events: list[AuditEvent]) -> None:
+def test_only_the_oldest_consecutive_events_are_deleted(events: list[AuditEvent]) -> None:
     # A clock that was wrong for a while made a later event look old.
     with time_machine.travel(NOW - timedelta(days=100), tick=False):
         write(1)
@@ -87,14 +87,14 @@ def test_only_the_front_is_deleted(events: list[AuditEvent]) -> None:
     assert verify().fault is None
 
 
-def test_many_events_are_deleted_in_parts(events: list[AuditEvent], monkeypatch: Any) -> None:
+def test_many_events_are_deleted_in_portions(events: list[AuditEvent], monkeypatch: Any) -> None:
     monkeypatch.setattr(retention, "_AT_ONCE", 1)
     assert retention.purge(NOW) == 2
     assert AuditEvent.objects.filter(action=AuditAction.AUDIT_PURGED).count() == 2
     assert verify().fault is None
 
 
-def test_what_was_tampered_with_is_not_deleted(events: list[AuditEvent], caplog: Any) -> None:
+def test_changed_events_are_not_deleted(events: list[AuditEvent], caplog: Any) -> None:
     unguard()
     alter(events[1].pk, "actor", "'x'")
     assert retention.purge(NOW) == 0
@@ -102,7 +102,9 @@ def test_what_was_tampered_with_is_not_deleted(events: list[AuditEvent], caplog:
     assert "audit_not_purged" in caplog.text
 
 
-def test_cutting_the_front_by_hand_is_noticed_after_a_purge_too(events: list[AuditEvent]) -> None:
+def test_manual_deletion_of_the_oldest_event_is_detected_after_a_purge(
+    events: list[AuditEvent],
+) -> None:
     retention.purge(NOW)
     unguard()
     sql("DELETE FROM {table} WHERE id = %s", events[2].pk)
@@ -110,7 +112,9 @@ def test_cutting_the_front_by_hand_is_noticed_after_a_purge_too(events: list[Aud
 
 
 @cases("purged_before", [False, True])
-def test_nobody_but_the_purge_deletes(events: list[AuditEvent], purged_before: bool) -> None:
+def test_database_refuses_every_other_deletion(
+    events: list[AuditEvent], purged_before: bool
+) -> None:
     if purged_before:
         retention.purge(NOW)
     kept = left()

@@ -33,7 +33,7 @@ def verified(client: Client, anchor: str = "") -> str:
     return client.get(VERIFY).content.decode()
 
 
-def test_an_auditor_verifies_and_copies_an_anchor(auditor: Client) -> None:
+def test_auditor_verifies_the_audit_and_gets_an_anchor(auditor: Client) -> None:
     write(3, vdn_id=88)
     last = AuditEvent.objects.order_by("pk").last()
     assert last is not None
@@ -45,7 +45,7 @@ def test_an_auditor_verifies_and_copies_an_anchor(auditor: Client) -> None:
     assert "not verified yet" not in auditor.get(PATH).content.decode()
 
 
-def test_an_anchor_is_checked(auditor: Client) -> None:
+def test_anchor_is_compared_with_its_event(auditor: Client) -> None:
     write(3, vdn_id=88)
     event = AuditEvent.objects.order_by("pk").first()
     assert event is not None
@@ -67,7 +67,7 @@ def test_invalid_anchor_is_refused_at_its_field(auditor: Client, anchor: str) ->
     assert not AuditHead.objects.exclude(checked_at=None).exists()
 
 
-def test_verification_by_a_person_is_shown_on_the_page(auditor: Client) -> None:
+def test_verification_by_the_command_is_shown_on_the_page(auditor: Client) -> None:
     write(2, vdn_id=88)
     assert "not verified yet" in auditor.get(PATH).content.decode()
     call_command("verify_audit", verbosity=0)
@@ -87,7 +87,7 @@ def test_verification_by_a_person_is_shown_on_the_page(auditor: Client) -> None:
         (AuditAction.CODE_NOTE_CHANGED, "00604", "/vdn/88/result-codes/00604/"),
     ],
 )
-def test_a_subject_is_a_link(
+def test_subject_with_a_page_is_a_link(
     auditor: Client, action: AuditAction, subject: str, address: str
 ) -> None:
     audit.record(action, by=None, vdn_id=88, subject=subject)

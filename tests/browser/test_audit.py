@@ -27,7 +27,7 @@ def unfold(seat: Seat) -> None:
     seat.page.locator(".kinds > summary").click()
 
 
-def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> None:
+def test_events_are_filtered_by_type_and_expanded(sit: Sit, vendor: Simulator) -> None:
     seat = sit("auditor", at=AUDIT)
     seat.page.get_by_role("navigation").get_by_text("Audit").first.wait_for()
     seat.page.locator(".kinds > summary").click()
@@ -48,7 +48,9 @@ def test_events_are_found_by_kind_and_unfolded(sit: Sit, vendor: Simulator) -> N
     expect(seat.page.locator("input[value='person.changed']")).not_to_be_checked()
 
 
-def test_a_number_leaves_the_field_and_the_address(sit: Sit, vendor: Simulator) -> None:
+def test_typed_number_stays_neither_in_the_field_nor_in_the_address(
+    sit: Sit, vendor: Simulator
+) -> None:
     seat = sit("auditor", at=AUDIT)
     field = seat.page.get_by_label("Called number (complete)")
     field.fill(NUMBER)
@@ -70,7 +72,7 @@ def test_a_number_leaves_the_field_and_the_address(sit: Sit, vendor: Simulator) 
 @pytest.mark.parametrize(
     ("viewport", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
 )
-def test_no_rule_of_accessibility_is_broken_in_the_audit(
+def test_audit_is_accessible(
     sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str
 ) -> None:
     seat = sit("auditor", viewport=viewport, color_scheme=theme, expected=("422",))
@@ -85,7 +87,7 @@ def test_no_rule_of_accessibility_is_broken_in_the_audit(
         assert violations(seat.page) == [], query
 
 
-def test_without_javascript_the_form_is_a_form(sit: Sit, vendor: Simulator) -> None:
+def test_number_search_works_without_javascript(sit: Sit, vendor: Simulator) -> None:
     seat = sit("auditor", java_script_enabled=False, at=AUDIT)
     seat.page.locator("input[name=number]").fill(NUMBER)
     seat.page.locator("#filters button[type=submit]").click()

@@ -24,7 +24,7 @@ WIDE = {"width": 1440, "height": 900}
     [("en-US", "light", WIDE), ("zh-CN", "dark", NARROW)],
     ids=["en-light-wide", "zh-dark-narrow"],
 )
-def test_no_rule_of_accessibility_is_broken(
+def test_pages_are_accessible_in_both_themes_and_languages(
     sit: Sit, viewport: dict[str, int], theme: str, language: str, vendor: Simulator
 ) -> None:
     options: dict[str, Any] = {"viewport": viewport, "color_scheme": theme, "locale": language}
@@ -54,7 +54,7 @@ def test_no_rule_of_accessibility_is_broken(
     assert violations(seat.page) == []
 
 
-def test_nor_on_the_pages_of_an_admin(sit: Sit) -> None:
+def test_pages_of_an_admin_are_accessible(sit: Sit) -> None:
     seat = sit("admin")
     for path in (
         "/vdn/88/settings/",
@@ -80,7 +80,7 @@ def sit_in(sit: Sit, language: str, **options: Any) -> Seat:
     return seat
 
 
-def test_chinese_throughout(sit: Sit) -> None:
+def test_chinese_list_contains_no_english_labels(sit: Sit) -> None:
     seat = sit_in(sit, "zh-CN", locale="zh-CN")
     shown = seat.page.locator("body").inner_text()
     for word in ("Reservations", "Called number", "Refresh", "Today", "Overdue", "min late"):
@@ -88,7 +88,7 @@ def test_chinese_throughout(sit: Sit) -> None:
     assert re.search(r"[\u4e00-\u9fff]", shown)
 
 
-def test_the_language_is_chosen_and_kept(sit: Sit) -> None:
+def test_chosen_language_survives_a_reload(sit: Sit) -> None:
     seat = sit()
     seat.page.locator("details.menu:has(button[value='zh-hans']) > summary").click()
     seat.page.locator("button[value='zh-hans']").click()
@@ -97,7 +97,7 @@ def test_the_language_is_chosen_and_kept(sit: Sit) -> None:
     expect(seat.page.locator("html")).to_have_attribute("lang", "zh-hans")
 
 
-def test_the_theme_is_chosen_and_kept(sit: Sit) -> None:
+def test_chosen_theme_survives_a_reload(sit: Sit) -> None:
     seat = sit(color_scheme="light")
     expect(seat.page.locator("html")).to_have_attribute("data-bs-theme", "light")
     seat.page.locator("details.menu:has(button[value='dark']) > summary").click()
@@ -107,13 +107,13 @@ def test_the_theme_is_chosen_and_kept(sit: Sit) -> None:
     expect(seat.page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
-def test_without_a_choice_the_theme_is_that_of_the_system(sit: Sit) -> None:
+def test_default_theme_is_that_of_the_system(sit: Sit) -> None:
     seat = sit(None, color_scheme="dark")
     seat.go("/accounts/login/")
     expect(seat.page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
-def test_without_javascript_everything_is_a_form_or_a_link(sit: Sit) -> None:
+def test_lists_filters_and_panel_work_without_javascript(sit: Sit) -> None:
     seat = sit(java_script_enabled=False)
     page = seat.page
     expect(seat.rows()).to_have_count(25)
@@ -135,13 +135,13 @@ def test_without_javascript_everything_is_a_form_or_a_link(sit: Sit) -> None:
     expect(page.get_by_role("cell", name="00604")).to_be_visible()
 
 
-def test_an_admin_refreshes_the_codes_without_javascript(sit: Sit, vendor: Simulator) -> None:
+def test_admin_refreshes_the_codes_without_javascript(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", java_script_enabled=False, at="/vdn/88/result-codes/")
     seat.page.locator("#code-refresh button, form[action*=refresh] button").first.click()
     expect(seat.page.get_by_text("No changes.")).to_be_visible()
 
 
-def test_an_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Simulator) -> None:
+def test_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", at="/vdn/88/result-codes/")
     expect(seat.page.get_by_role("cell", name="00604")).to_be_visible()
     vendor.codes.put("77777", "Brand new", "全新")
@@ -154,7 +154,7 @@ def test_an_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Si
         vendor.codes.remove("77777")
 
 
-def test_a_failed_refresh_says_that_nothing_changed(sit: Sit, vendor: Simulator) -> None:
+def test_failed_refresh_reports_that_nothing_changed(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", expected=("503", "502"), at="/vdn/88/result-codes/")
     vendor.faults.add("business", operation=LIST_RESULT_CODES, times=None)
     seat.page.locator("#code-refresh button, form[action*=refresh] button").first.click()
@@ -162,7 +162,7 @@ def test_a_failed_refresh_says_that_nothing_changed(sit: Sit, vendor: Simulator)
     expect(seat.page.get_by_role("cell", name="00604")).to_be_visible()
 
 
-def test_the_vendor_goes_and_comes_back(sit: Sit, vendor: Simulator) -> None:
+def test_list_shows_an_outage_of_the_vendor_and_its_end(sit: Sit, vendor: Simulator) -> None:
     seat = sit(expected=("503", "504"))
     ids = [row.get_attribute("data-appoint-id") for row in seat.rows().all()]
     vendor.stop()
@@ -186,7 +186,9 @@ def test_the_vendor_goes_and_comes_back(sit: Sit, vendor: Simulator) -> None:
     expect(seat.page.locator("#health")).to_have_attribute("data-health", "ok")
 
 
-def test_a_slow_vendor_is_shown_working_and_then_told(sit: Sit, vendor: Simulator) -> None:
+def test_slow_vendor_is_shown_as_loading_and_then_as_unavailable(
+    sit: Sit, vendor: Simulator
+) -> None:
     seat = sit(expected=("504",))
     vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=1)
     seat.page.get_by_role("link", name="Next page").click()
@@ -197,7 +199,7 @@ def test_a_slow_vendor_is_shown_working_and_then_told(sit: Sit, vendor: Simulato
     vendor.faults.release()
 
 
-def test_who_is_logged_out_meanwhile_is_led_to_the_log_in(sit: Sit) -> None:
+def test_logged_out_person_is_redirected_to_the_log_in(sit: Sit) -> None:
     seat = sit()
     seat.page.context.clear_cookies()
     seat.page.get_by_role("link", name="Next page").click()

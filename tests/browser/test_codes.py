@@ -28,7 +28,9 @@ def new_code(vendor: Simulator) -> Iterator[str]:
     vendor.codes.remove("70078")
 
 
-def test_from_a_refresh_to_its_roll_back(sit: Sit, vendor: Simulator, new_code: str) -> None:
+def test_refreshed_codes_are_applied_and_rolled_back(
+    sit: Sit, vendor: Simulator, new_code: str
+) -> None:
     seat = sit("admin", color_scheme="dark")
     page = seat.page
     seat.go(CODES)
@@ -74,9 +76,7 @@ def test_from_a_refresh_to_its_roll_back(sit: Sit, vendor: Simulator, new_code: 
     expect(page.locator("tr[data-code='70078'][data-state=known]")).to_have_count(0)
 
 
-def test_the_table_is_narrowed_while_somebody_types_and_chooses(
-    sit: Sit, vendor: Simulator
-) -> None:
+def test_table_is_filtered_while_typing_and_by_category(sit: Sit, vendor: Simulator) -> None:
     seat = sit("agent", at=CODES)
     page = seat.page
     page.get_by_label("Search").fill("queu")
@@ -93,7 +93,7 @@ def test_the_table_is_narrowed_while_somebody_types_and_chooses(
     expect(page.locator("[data-field=step]")).to_contain_text("Call back soon")
 
 
-def test_a_note_is_written_and_taken_back(sit: Sit, vendor: Simulator) -> None:
+def test_note_is_saved_and_restored_to_the_built_in_text(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", at=f"{CODES}00145/")
     page = seat.page
     page.get_by_role("link", name="Edit").click()
@@ -108,7 +108,7 @@ def test_a_note_is_written_and_taken_back(sit: Sit, vendor: Simulator) -> None:
 @pytest.mark.parametrize(
     ("viewport", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
 )
-def test_no_rule_of_accessibility_is_broken_in_the_code_book(
+def test_code_book_is_accessible(
     sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str
 ) -> None:
     seat = sit("admin", viewport=viewport, color_scheme=theme, at=f"{CODES}history/")
@@ -127,7 +127,7 @@ def test_no_rule_of_accessibility_is_broken_in_the_code_book(
         assert width <= viewport["width"], f"{path} scrolls sideways"
 
 
-def test_a_reading_that_finds_nothing_new_shows_the_table_again(sit: Sit) -> None:
+def test_refresh_without_changes_shows_the_table_again(sit: Sit) -> None:
     """Each code was listed just now; the table beside the outcome says so, too."""
     seat = sit("admin")
     page = seat.page

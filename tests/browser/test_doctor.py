@@ -21,7 +21,7 @@ def run_check(seat: Seat) -> None:
     seat.page.locator("[data-source=live]").wait_for()
 
 
-def test_it_is_pressed_once_and_says_what_it_does(sit: Sit, vendor: Simulator) -> None:
+def test_check_runs_once_and_its_progress_is_shown(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", at=PAGE)
     vendor.calls.clear()
     vendor.faults.add("hold", operation=LIST_RESERVATIONS)
@@ -42,7 +42,7 @@ def test_it_is_pressed_once_and_says_what_it_does(sit: Sit, vendor: Simulator) -
 @pytest.mark.parametrize(
     ("viewport", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
 )
-def test_no_rule_of_accessibility_is_broken(
+def test_doctor_is_accessible(
     sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str
 ) -> None:
     seat = sit("admin", viewport=viewport, color_scheme=theme, at=PAGE)
@@ -54,7 +54,7 @@ def test_no_rule_of_accessibility_is_broken(
     assert width <= viewport["width"], "the page scrolls sideways"
 
 
-def test_the_report_is_copied(sit: Sit, vendor: Simulator) -> None:
+def test_report_is_copied_to_the_clipboard(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", at=PAGE)
     run_check(seat)
     seat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -65,7 +65,7 @@ def test_the_report_is_copied(sit: Sit, vendor: Simulator) -> None:
     assert text == seat.page.locator("textarea").input_value()
 
 
-def test_it_works_without_javascript(sit: Sit, vendor: Simulator) -> None:
+def test_check_works_without_javascript(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", java_script_enabled=False, at=PAGE)
     button = seat.page.get_by_role("button", name="Run check")
     expect(button).to_have_text("Run check", use_inner_text=True)

@@ -29,7 +29,9 @@ def read_aloud(seat: Seat, text: str | re.Pattern[str]) -> None:
 
 
 @pytest.mark.parametrize("way", ["Clear", f"Remove {NUMBER} 6666"])
-def test_a_filter_typed_again_is_asked_again(sit: Sit, vendor: Simulator, way: str) -> None:
+def test_number_typed_again_after_removal_is_searched_again(
+    sit: Sit, vendor: Simulator, way: str
+) -> None:
     seat = sit()
     field = seat.page.get_by_label(NUMBER, exact=True)
     field.fill("6666")
@@ -46,7 +48,7 @@ def test_a_filter_typed_again_is_asked_again(sit: Sit, vendor: Simulator, way: s
     assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 1
 
 
-def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:
+def test_code_typed_again_is_searched_again(sit: Sit) -> None:
     seat = sit(at="/vdn/88/result-codes/")
     field = seat.page.get_by_label("Search", exact=True)
     for text in ("00604", "", "00604"):
@@ -55,7 +57,7 @@ def test_a_code_typed_again_after_going_back_is_asked_again(sit: Sit) -> None:
     expect(seat.page.locator("tr[data-code]")).to_have_count(1)
 
 
-def test_the_fields_of_the_code_table_keep_what_its_rows_are_found_by(sit: Sit) -> None:
+def test_fields_of_the_code_table_show_the_filters_in_effect(sit: Sit) -> None:
     seat = sit(at="/vdn/88/result-codes/")
     field, category = seat.page.get_by_label("Search", exact=True), seat.page.locator("#f-category")
     field.fill("busy")
@@ -75,7 +77,7 @@ def test_the_fields_of_the_code_table_keep_what_its_rows_are_found_by(sit: Sit) 
     read_aloud(seat, re.compile(r"^\d+ codes$"))
 
 
-def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
+def test_next_page_link_keeps_the_focus_on_every_page(sit: Sit) -> None:
     seat = sit(at=f"{LIST}?size=10")
     following = seat.page.get_by_role("link", name="Next page")
     following.focus()
@@ -87,7 +89,7 @@ def test_next_leads_on_as_often_as_it_is_pressed(sit: Sit) -> None:
         read_aloud(seat, re.compile(f"^{first}–"))
 
 
-def test_each_page_of_call_data_is_read_aloud(sit: Sit) -> None:
+def test_each_page_of_call_data_is_announced(sit: Sit) -> None:
     seat = sit(at="/vdn/88/tasks/1106025109/")
     seat.page.locator("#take-form [name=batch_count]").fill("7")
     seat.page.locator("#take-form [name=confirmed]").check()
@@ -103,7 +105,7 @@ def test_each_page_of_call_data_is_read_aloud(sit: Sit) -> None:
         read_aloud(seat, re.compile(rf"^{page}–{page} of \d+$"))
 
 
-def test_on_the_last_page_the_focus_stays_in_the_pager(sit: Sit, vendor: Simulator) -> None:
+def test_focus_stays_in_the_pager_on_the_last_page(sit: Sit, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": f"97{n}", "calledNo": "990077"} for n in range(12)])
     seat = sit(at=f"{LIST}?called_no=990077&size=10")
     press(seat.page.get_by_role("link", name="Next page"))
@@ -120,7 +122,7 @@ def test_on_the_last_page_the_focus_stays_in_the_pager(sit: Sit, vendor: Simulat
         ("called_no=6666&task=1106025109", "Clear", NUMBER),
     ],
 )
-def test_a_filter_that_is_removed_leaves_the_focus_in_its_field(
+def test_removed_filter_moves_the_focus_to_its_field(
     sit: Sit, query: str, link: str | re.Pattern[str], label: str
 ) -> None:
     seat = sit(at=f"{LIST}?{query}")
@@ -129,7 +131,7 @@ def test_a_filter_that_is_removed_leaves_the_focus_in_its_field(
     read_aloud(seat, COUNTED)
 
 
-def test_a_quick_range_that_is_cleared_leaves_the_focus_in_the_filters(sit: Sit) -> None:
+def test_removed_quick_range_moves_the_focus_to_the_filters(sit: Sit) -> None:
     seat = sit()
     press(seat.page.get_by_role("link", name="Last 7 days", exact=True))
     expect(seat.page.get_by_role("link", name="Last 7 days", exact=True)).to_be_focused()
@@ -144,7 +146,9 @@ def test_a_quick_range_that_is_cleared_leaves_the_focus_in_the_filters(sit: Sit)
         ("page=9999", "first page"),
     ],
 )
-def test_what_an_empty_list_offers_leads_to_its_rows(sit: Sit, query: str, link: str) -> None:
+def test_link_of_an_empty_list_moves_the_focus_to_the_results(
+    sit: Sit, query: str, link: str
+) -> None:
     seat = sit(at=f"{LIST}?{query}")
     press(seat.page.locator(".empty-state").get_by_role("link", name=re.compile(link, re.I)))
     expect(seat.rows().first).to_be_visible()
@@ -152,7 +156,7 @@ def test_what_an_empty_list_offers_leads_to_its_rows(sit: Sit, query: str, link:
     read_aloud(seat, COUNTED)
 
 
-def test_the_size_of_a_page_leaves_the_focus_at_its_menu(sit: Sit) -> None:
+def test_choice_of_a_page_size_returns_the_focus_to_its_menu(sit: Sit) -> None:
     seat = sit()
     menu = seat.page.locator(".menu-up summary")
     press(menu)
@@ -168,9 +172,7 @@ def new_code(vendor: Simulator) -> Iterator[None]:
     vendor.codes.remove("70099")
 
 
-def test_a_button_that_was_disabled_while_it_worked_has_the_focus_again(
-    sit: Sit, new_code: None
-) -> None:
+def test_button_disabled_during_a_request_gets_the_focus_back(sit: Sit, new_code: None) -> None:
     seat = sit("admin", at="/vdn/88/result-codes/")
     button = seat.page.locator("#read-again button")
     press(button)
@@ -182,7 +184,7 @@ def test_a_button_that_was_disabled_while_it_worked_has_the_focus_again(
     expect(shown).to_be_focused()
 
 
-def test_a_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
+def test_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
     seat = sit()
     menu = seat.page.locator("details.menu:has(button[value='zh-hans'])")
     press(menu.locator("summary"))
@@ -193,7 +195,7 @@ def test_a_menu_closes_when_the_focus_leaves_it(sit: Sit) -> None:
     expect(menu).not_to_have_attribute("open", "")
 
 
-def test_the_audits_kinds_keep_the_focus(sit: Sit) -> None:
+def test_removed_event_type_moves_the_focus_to_the_type_menu(sit: Sit) -> None:
     seat = sit("auditor", at="/vdn/88/audit/?kind=person.access")
     press(seat.page.get_by_role("link", name=re.compile("^Remove Event type")))
     expect(seat.page).not_to_have_url(re.compile("kind="))

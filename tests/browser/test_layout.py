@@ -51,7 +51,7 @@ def on_paper(seat: Seat) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 1920])
-def test_every_cut_cell_tells_its_whole_text(sit: Sit, width: int) -> None:
+def test_truncated_cells_have_their_whole_text_as_title(sit: Sit, width: int) -> None:
     seat = sit(viewport={"width": width, "height": 900})
     found = cut(seat)
     assert found
@@ -63,7 +63,7 @@ def test_every_cut_cell_tells_its_whole_text(sit: Sit, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1440, 1920])
-def test_wider_letters_cut_no_time_no_number_and_no_state(
+def test_wide_letter_spacing_truncates_no_time_number_or_state(
     sit: Sit, vendor: Simulator, width: int
 ) -> None:
     # The longest number of E.164, dialled by its prefix.
@@ -76,7 +76,7 @@ def test_wider_letters_cut_no_time_no_number_and_no_state(
     assert seat.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
+def test_printed_list_names_its_filters_and_is_not_truncated(sit: Sit) -> None:
     seat = sit(color_scheme="dark", at=f"{LIST}?called_no=6666&size=50")
     total = int(seat.page.locator("#results").get_attribute("data-total-count") or 0)
     on_paper(seat)
@@ -111,7 +111,9 @@ def test_a_printed_list_says_what_it_is_and_loses_nothing(sit: Sit) -> None:
         ("settings/", ""),
     ],
 )
-def test_nor_does_any_other_printed_list(sit: Sit, page: str, filters: str) -> None:
+def test_other_printed_lists_name_their_filters_and_are_not_truncated(
+    sit: Sit, page: str, filters: str
+) -> None:
     seat = sit("admin", at=f"/vdn/88/{page}")
     on_paper(seat)
     head = seat.page.locator(".print-head")
@@ -129,7 +131,7 @@ def test_nor_does_any_other_printed_list(sit: Sit, page: str, filters: str) -> N
     assert seat.page.evaluate("document.documentElement.scrollWidth") <= SHEET["width"]
 
 
-def test_an_open_panel_is_printed_alone_and_whole(sit: Sit, vendor: Simulator) -> None:
+def test_open_panel_is_printed_without_the_list(sit: Sit, vendor: Simulator) -> None:
     seat = sit()
     first = seat.rows().first.get_attribute("data-appoint-id") or ""
     seat.go(f"{LIST}{first}/")

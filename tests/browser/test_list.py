@@ -22,7 +22,7 @@ def texts(seat: Seat, field: str) -> list[str]:
     return seat.page.locator(f"td[data-field={field}]").all_inner_texts()
 
 
-def test_a_wrong_password_is_told_in_general_words(sit: Sit) -> None:
+def test_wrong_password_shows_an_alert_on_the_log_in_page(sit: Sit) -> None:
     seat = sit(None)
     seat.go("/accounts/login/")
     seat.page.get_by_label("User name").fill("supervisor")
@@ -32,7 +32,7 @@ def test_a_wrong_password_is_told_in_general_words(sit: Sit) -> None:
     assert "/accounts/login/" in seat.page.url
 
 
-def test_log_in_leads_to_what_was_wanted(sit: Sit) -> None:
+def test_log_in_leads_to_the_requested_page(sit: Sit) -> None:
     seat = sit(None)
     seat.go("/vdn/88/result-codes/")
     assert "/accounts/login/" in seat.page.url
@@ -42,7 +42,7 @@ def test_log_in_leads_to_what_was_wanted(sit: Sit) -> None:
     expect(seat.page.get_by_role("heading", name="Result codes")).to_be_visible()
 
 
-def test_a_typed_number_filters_after_a_pause(sit: Sit, vendor: Simulator) -> None:
+def test_typed_number_filters_after_a_pause(sit: Sit, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": "901", "calledNo": "990011"}])
     seat = sit()
     vendor.calls.clear()
@@ -53,7 +53,7 @@ def test_a_typed_number_filters_after_a_pause(sit: Sit, vendor: Simulator) -> No
     expect(seat.page.get_by_label("Called number", exact=True)).to_be_focused()
 
 
-def test_agents_are_added_and_removed_one_by_one(sit: Sit) -> None:
+def test_agents_are_added_to_and_removed_from_the_filter(sit: Sit) -> None:
     seat = sit()
     field = seat.page.locator("#f-agent")
     field.fill("116")
@@ -68,7 +68,7 @@ def test_agents_are_added_and_removed_one_by_one(sit: Sit) -> None:
     expect(seat.page).to_have_url(re.compile(r"agent=121"))
 
 
-def test_a_task_filters(sit: Sit) -> None:
+def test_typed_task_filters_the_list(sit: Sit) -> None:
     seat = sit()
     seat.page.get_by_label("Task", exact=True).fill("1106025109")
     seat.page.get_by_label("Task", exact=True).press("Enter")
@@ -78,7 +78,7 @@ def test_a_task_filters(sit: Sit) -> None:
     assert set(found) == {"1106025109"}
 
 
-def test_a_time_range_filters_and_is_sent_in_utc(sit: Sit, vendor: Simulator) -> None:
+def test_time_range_is_sent_in_utc(sit: Sit, vendor: Simulator) -> None:
     seat = sit()
     seat.page.get_by_label("From", exact=True).fill("2025-05-15T00:00")
     seat.page.get_by_label("From", exact=True).press("Enter")
@@ -87,7 +87,7 @@ def test_a_time_range_filters_and_is_sent_in_utc(sit: Sit, vendor: Simulator) ->
     assert vendor.calls[-1].body["beginTime"] == 1747238400000
 
 
-def test_a_typed_time_replaces_the_quick_range_and_keeps_its_offset(sit: Sit) -> None:
+def test_typed_time_replaces_the_quick_range_and_keeps_its_offset(sit: Sit) -> None:
     seat = sit(at="/vdn/88/reservations/?range=today")
     seat.page.get_by_label("From", exact=True).fill("2025-05-15T00:00")
     seat.page.get_by_label("From", exact=True).press("Enter")
@@ -99,7 +99,7 @@ def test_a_typed_time_replaces_the_quick_range_and_keeps_its_offset(sit: Sit) ->
 
 
 @pytest.mark.parametrize("name", ["Next hour", "Today", "Yesterday", "Last 7 days"])
-def test_a_quick_range_is_one_filter_by_its_name(sit: Sit, name: str) -> None:
+def test_quick_range_is_one_removable_filter(sit: Sit, name: str) -> None:
     seat = sit()
     seat.page.get_by_role("link", name=name, exact=True).click()
     expect(seat.page).to_have_url(re.compile(rf"\?range={name.lower().replace(' ', '-')}$"))
@@ -111,7 +111,7 @@ def test_a_quick_range_is_one_filter_by_its_name(sit: Sit, name: str) -> None:
     assert addresses(seat) == "/vdn/88/reservations/"
 
 
-def test_pages_keep_the_filter_and_a_filter_starts_at_page_one(sit: Sit) -> None:
+def test_paging_keeps_the_filter_and_a_new_filter_starts_at_page_one(sit: Sit) -> None:
     seat = sit(at="/vdn/88/reservations/?agent=116&size=10")
     seat.page.get_by_role("link", name="Next page").click()
     expect(seat.page).to_have_url(re.compile(r"agent=116&page=2&size=10"))
@@ -125,7 +125,7 @@ def test_pages_keep_the_filter_and_a_filter_starts_at_page_one(sit: Sit) -> None
     expect(seat.page).not_to_have_url(re.compile(r"page="))
 
 
-def test_the_size_of_a_page_is_chosen(sit: Sit) -> None:
+def test_page_size_can_be_chosen(sit: Sit) -> None:
     seat = sit()
     seat.page.locator(".menu-up summary").click()
     seat.page.get_by_role("link", name="50 per page").click()
@@ -133,7 +133,7 @@ def test_the_size_of_a_page_is_chosen(sit: Sit) -> None:
     expect(seat.page).to_have_url(re.compile(r"size=50"))
 
 
-def test_back_and_forward_bring_whole_pages_with_their_filter(sit: Sit) -> None:
+def test_back_and_forward_restore_whole_pages_with_their_filter(sit: Sit) -> None:
     seat = sit()
     first = seat.rows().first.get_attribute("data-appoint-id")
     seat.page.get_by_role("link", name="Next page").click()
@@ -153,7 +153,7 @@ def test_back_and_forward_bring_whole_pages_with_their_filter(sit: Sit) -> None:
     expect(seat.page.get_by_label("Called number", exact=True)).to_have_value("6666")
 
 
-def test_a_reload_shows_what_the_address_says(sit: Sit) -> None:
+def test_reload_keeps_rows_and_filter(sit: Sit) -> None:
     seat = sit()
     seat.page.get_by_label("Called number", exact=True).fill("6666")
     expect(seat.page).to_have_url(re.compile(r"called_no=6666"))
@@ -164,7 +164,7 @@ def test_a_reload_shows_what_the_address_says(sit: Sit) -> None:
     expect(seat.page.get_by_label("Called number", exact=True)).to_have_value("6666")
 
 
-def test_a_refresh_moves_nothing(sit: Sit) -> None:
+def test_refresh_keeps_rows_focus_and_scroll_position(sit: Sit) -> None:
     seat = sit(viewport={"width": 1440, "height": 500}, at="/vdn/88/reservations/?size=50")
     link = seat.rows().nth(30).locator("a")
     link.focus()
@@ -179,7 +179,7 @@ def test_a_refresh_moves_nothing(sit: Sit) -> None:
     assert link.bounding_box() == place
 
 
-def test_keys_move_open_and_turn_pages_but_never_while_typing(sit: Sit) -> None:
+def test_keyboard_shortcuts_work_except_while_typing(sit: Sit) -> None:
     seat = sit()
     seat.page.keyboard.press("j")
     seat.page.keyboard.press("j")
@@ -200,7 +200,7 @@ def test_keys_move_open_and_turn_pages_but_never_while_typing(sit: Sit) -> None:
     expect(seat.page.get_by_label("Called number", exact=True)).to_have_value("rj?")
 
 
-def test_nothing_found_offers_to_take_a_filter_away(sit: Sit) -> None:
+def test_empty_list_offers_to_remove_a_filter(sit: Sit) -> None:
     seat = sit(at="/vdn/88/reservations/?called_no=999999999&task=1106025109")
     expect(seat.page.locator("[data-empty=no-match]")).to_be_visible()
     seat.page.get_by_role("link", name="Any called number").click()
@@ -208,7 +208,7 @@ def test_nothing_found_offers_to_take_a_filter_away(sit: Sit) -> None:
     expect(seat.rows().first).to_be_visible()
 
 
-def test_bad_input_is_told_at_its_field(sit: Sit) -> None:
+def test_invalid_number_is_reported_at_its_field(sit: Sit) -> None:
     seat = sit(expected=("422",))
     seat.page.get_by_label("Called number", exact=True).fill("12ab")
     expect(seat.page.get_by_text("A called number has only digits")).to_be_visible()
@@ -218,14 +218,14 @@ def test_bad_input_is_told_at_its_field(sit: Sit) -> None:
     expect(seat.page.get_by_label("Called number", exact=True)).to_have_value("12ab")
 
 
-def test_an_agent_sees_their_own_and_no_agents_field(sit: Sit) -> None:
+def test_agent_sees_own_reservations_and_no_agent_filter(sit: Sit) -> None:
     seat = sit("agent")
     expect(seat.page.get_by_role("heading", name="My reservations")).to_be_visible()
     assert set(seat.page.locator("td small[data-field=userAccount]").all_inner_texts()) == {"116"}
     expect(seat.page.locator("#f-agent")).to_have_count(0)
 
 
-def test_the_switcher_leads_to_the_other_vdn(sit: Sit) -> None:
+def test_vdn_menu_leads_to_the_other_vdn(sit: Sit) -> None:
     seat = sit()
     seat.page.locator("details.menu summary", has_text="VDN 88").click()
     seat.page.get_by_role("link", name=re.compile("VDN 89")).click()

@@ -61,7 +61,7 @@ def test_headings_sort_and_keep_the_focus(sit: Sit) -> None:
         expect(heading.get_by_role("link")).to_be_focused()
 
 
-def test_names_have_the_room_of_results_that_are_not_there(sit: Sit) -> None:
+def test_name_column_is_wide_when_result_columns_are_empty(sit: Sit) -> None:
     seat = sit(at=f"{MIRROR}&tab=open&size=100", viewport={"width": 1920, "height": 900})
     seat.page.evaluate("document.fonts.ready.then(() => true)")
     is_cut = """(cell, text) => {
@@ -73,7 +73,7 @@ def test_names_have_the_room_of_results_that_are_not_there(sit: Sit) -> None:
     assert cell.evaluate(is_cut, "Appointment reminders, dental clinics of the north" * 3)
 
 
-def test_list_as_it_was_opens_rows_as_they_were(sit: Sit) -> None:
+def test_past_list_opens_rows_as_they_were(sit: Sit) -> None:
     # In the zone of VDN 89; the mirror was filled before.
     moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     seat = sit(at=f"{MIRROR}&tab=all&as_of={moment}")
@@ -100,7 +100,7 @@ def test_list_as_it_was_opens_rows_as_they_were(sit: Sit) -> None:
     ],
     ids=["en-light-wide", "zh-dark-narrow"],
 )
-def test_no_rule_of_accessibility_is_broken(
+def test_complete_list_is_accessible(
     sit: Sit, language: str, theme: str, viewport: dict[str, int]
 ) -> None:
     options: dict[str, Any] = {"viewport": viewport, "color_scheme": theme, "locale": language}

@@ -24,7 +24,7 @@ def first_task(seat: Any) -> str:
     return next(str(link) for link in links if re.fullmatch(r"/vdn/88/tasks/\d+/", link))
 
 
-def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator) -> None:
+def test_call_data_is_taken_and_its_result_reaches_the_vendor(sit: Sit, vendor: Simulator) -> None:
     seat = sit("supervisor")
     seat.go(first_task(seat))
     seat.page.locator("input[name=batch_count]").fill("3")
@@ -57,7 +57,7 @@ def test_from_a_task_to_a_result_that_the_vendor_has(sit: Sit, vendor: Simulator
     assert sent["failCode"] == "00000"
 
 
-def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
+def test_half_filled_form_survives_theme_change_navigation_and_refusal(
     sit: Sit, vendor: Simulator
 ) -> None:
     seat = sit("supervisor", expected=("422",))
@@ -88,7 +88,7 @@ def test_a_half_filled_form_survives_theme_a_link_and_a_refusal(
         expect(page.locator("[name=unique_id]")).to_have_value("u-77")
 
 
-def test_the_theme_changes_on_the_page_of_an_untouched_form(sit: Sit) -> None:
+def test_theme_can_be_changed_on_an_untouched_form(sit: Sit) -> None:
     seat = sit("supervisor", at="/vdn/88/write-backs/new/")
     seat.page.locator("[data-theme-form]").locator("..").locator("summary").click()
     seat.page.locator("[data-theme-form] button[value=dark]").click()
@@ -96,7 +96,7 @@ def test_the_theme_changes_on_the_page_of_an_untouched_form(sit: Sit) -> None:
 
 
 @pytest.mark.parametrize("path", [TASKS, "/vdn/88/write-backs/", "/vdn/88/result-codes/"])
-def test_a_slash_goes_to_the_search_of_each_list(sit: Sit, path: str) -> None:
+def test_slash_key_focuses_the_search_of_each_list(sit: Sit, path: str) -> None:
     seat = sit("supervisor", at=path)
     seat.page.keyboard.press("/")
     expect(seat.page.locator("[data-search]")).to_be_focused()
@@ -107,7 +107,7 @@ def test_a_slash_goes_to_the_search_of_each_list(sit: Sit, path: str) -> None:
     [("en-US", "light", WIDE), ("zh-CN", "dark", NARROW)],
     ids=["en-light-wide", "zh-dark-narrow"],
 )
-def test_no_rule_of_accessibility_is_broken_here_either(
+def test_outbound_pages_are_accessible(
     sit: Sit, vendor: Simulator, viewport: dict[str, int], theme: str, language: str
 ) -> None:
     seat = sit_in(sit, language, viewport=viewport, color_scheme=theme, locale=language)

@@ -21,7 +21,7 @@ def open_row(seat: Seat, place: int = 2) -> str:
     return ident
 
 
-def test_a_click_opens_and_escape_closes(sit: Sit) -> None:
+def test_click_opens_the_panel_and_escape_closes_it(sit: Sit) -> None:
     seat = sit()
     ident = open_row(seat)
     expect(seat.page.locator("#panel div[data-field]")).to_have_count(18)
@@ -32,14 +32,14 @@ def test_a_click_opens_and_escape_closes(sit: Sit) -> None:
     expect(seat.rows().nth(2).locator("a")).to_be_focused()
 
 
-def test_the_keyboard_opens_too(sit: Sit) -> None:
+def test_enter_key_opens_the_panel(sit: Sit) -> None:
     seat = sit()
     seat.page.keyboard.press("j")
     seat.page.keyboard.press("Enter")
     expect(seat.page.locator("#panel-title")).to_be_focused()
 
 
-def test_its_address_opens_it_for_a_colleague(sit: Sit) -> None:
+def test_panel_address_opens_the_panel_for_another_person(sit: Sit) -> None:
     seat = sit(at="/vdn/88/reservations/?task=1106025109")
     ident = open_row(seat)
     address = seat.page.url.removeprefix(seat.base)
@@ -52,7 +52,7 @@ def test_its_address_opens_it_for_a_colleague(sit: Sit) -> None:
     expect(other.page).to_have_url(re.compile(r"/reservations/\?task=1106025109$"))
 
 
-def test_back_closes_and_forward_opens(sit: Sit) -> None:
+def test_back_closes_the_panel_and_forward_opens_it(sit: Sit) -> None:
     seat = sit()
     ident = open_row(seat)
     seat.page.go_back()
@@ -62,7 +62,7 @@ def test_back_closes_and_forward_opens(sit: Sit) -> None:
     expect(seat.page.locator("#panel [data-field=appointId]")).to_contain_text(ident)
 
 
-def test_it_stays_open_while_the_list_is_refreshed(sit: Sit, vendor: Simulator) -> None:
+def test_panel_stays_open_while_the_list_is_refreshed(sit: Sit, vendor: Simulator) -> None:
     seat = sit()
     ident = open_row(seat)
     as_of = seat.page.locator("#results").get_attribute("data-as-of")
@@ -73,7 +73,7 @@ def test_it_stays_open_while_the_list_is_refreshed(sit: Sit, vendor: Simulator) 
     expect(seat.page.locator("#panel [data-field=appointId]")).to_contain_text(ident)
 
 
-def test_it_shows_the_numbers_other_reservations(sit: Sit, vendor: Simulator) -> None:
+def test_panel_shows_other_reservations_of_the_number(sit: Sit, vendor: Simulator) -> None:
     vendor.add_rows(
         88,
         [
@@ -89,7 +89,7 @@ def test_it_shows_the_numbers_other_reservations(sit: Sit, vendor: Simulator) ->
     assert len(vendor.calls.filter(LIST_RESERVATIONS)) <= 3
 
 
-def test_a_field_is_copied(sit: Sit) -> None:
+def test_field_is_copied_to_the_clipboard(sit: Sit) -> None:
     seat = sit(permissions=["clipboard-read", "clipboard-write"])
     ident = open_row(seat)
     seat.page.locator("#identifiers summary").click()
@@ -98,13 +98,13 @@ def test_a_field_is_copied(sit: Sit) -> None:
     expect(seat.page.get_by_text("Reservation ID copied")).to_be_visible()
 
 
-def test_a_reservation_that_is_gone_is_told(sit: Sit) -> None:
+def test_missing_reservation_is_reported_in_the_panel(sit: Sit) -> None:
     seat = sit(expected=("404",), at="/vdn/88/reservations/4711/")
     expect(seat.page.locator("[data-empty=missing]")).to_be_visible()
     expect(seat.rows().first).to_be_visible()
 
 
-def test_j_and_k_carry_the_open_panel_along(sit: Sit) -> None:
+def test_j_and_k_move_the_open_panel_to_other_rows(sit: Sit) -> None:
     seat = sit()
     open_row(seat, 0)
     seat.page.locator("#identifiers summary").click()

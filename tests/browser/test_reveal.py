@@ -35,7 +35,7 @@ def send_request(seat: Seat, reason: str = "The customer asked") -> None:
     seat.page.get_by_role("button", name="Show for 30 seconds").click()
 
 
-def test_it_shows_and_hides_itself(sit: Sit) -> None:
+def test_revealed_number_hides_itself(sit: Sit) -> None:
     seat = sit("agent")
     seat.page.clock.install()
     open_panel(seat)
@@ -52,7 +52,7 @@ def test_it_shows_and_hides_itself(sit: Sit) -> None:
     expect(seat.page.locator("#panel")).to_be_visible()
 
 
-def test_who_asks_for_a_number_stands_in_the_field_of_the_reason(sit: Sit) -> None:
+def test_opening_the_reveal_form_focuses_the_reason(sit: Sit) -> None:
     seat = sit("agent")
     open_panel(seat)
     summary = seat.page.get_by_text("Show number", exact=True)
@@ -61,7 +61,7 @@ def test_who_asks_for_a_number_stands_in_the_field_of_the_reason(sit: Sit) -> No
     expect(seat.page.get_by_label("Reason (recorded in the audit)")).to_be_focused()
 
 
-def test_back_does_not_bring_it_up_again(sit: Sit) -> None:
+def test_back_does_not_show_the_revealed_number_again(sit: Sit) -> None:
     seat = sit("agent")
     open_panel(seat)
     send_request(seat)
@@ -72,7 +72,7 @@ def test_back_does_not_bring_it_up_again(sit: Sit) -> None:
     assert NUMBER not in seat.page.content()
 
 
-def test_a_reason_that_is_too_short_is_told_at_the_field(sit: Sit) -> None:
+def test_too_short_reason_is_reported_at_its_field(sit: Sit) -> None:
     seat = sit("agent", expected=("422",))
     open_panel(seat)
     send_request(seat, "   a   ")
@@ -81,7 +81,7 @@ def test_a_reason_that_is_too_short_is_told_at_the_field(sit: Sit) -> None:
     assert NUMBER not in seat.page.content()
 
 
-def test_it_works_without_scripts(sit: Sit) -> None:
+def test_reveal_works_without_javascript(sit: Sit) -> None:
     seat = sit("agent", java_script_enabled=False, at=f"{LIST}?task=4711")
     seat.rows().first.locator("a").first.click()
     send_request(seat)

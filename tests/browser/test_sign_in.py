@@ -81,7 +81,7 @@ def holder(sit: Sit) -> Seat:
     return seat
 
 
-def test_a_security_key_is_added_asked_for_and_removed(holder: Seat) -> None:
+def test_security_key_is_added_used_at_log_in_and_removed(holder: Seat) -> None:
     page = holder.page
     add_key(holder, "Blue key")
     page.wait_for_url("**/recovery-codes/")
@@ -103,7 +103,7 @@ def test_a_security_key_is_added_asked_for_and_removed(holder: Seat) -> None:
     expect(page.locator("[data-key]")).to_have_count(0)
 
 
-def test_a_key_that_does_not_answer_is_told(sit: Sit) -> None:
+def test_security_key_that_fails_is_reported(sit: Sit) -> None:
     seat = seated(sit)
     give_password(seat)
     arrived(seat)
@@ -117,7 +117,7 @@ def test_a_key_that_does_not_answer_is_told(sit: Sit) -> None:
     expect(button).to_be_enabled()
 
 
-def test_an_app_is_set_up_and_asked_for(sit: Sit) -> None:
+def test_authenticator_app_is_set_up_used_at_log_in_and_removed(sit: Sit) -> None:
     seat = seated(sit)
     page = seat.page
     give_password(seat)
@@ -150,7 +150,7 @@ def code(secret: str) -> str:
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
-def test_one_session_ends_another(sit: Sit) -> None:
+def test_ending_other_sessions_logs_them_out(sit: Sit) -> None:
     here, there = seated(sit), seated(sit)
     for seat in (here, there):
         give_password(seat)
@@ -167,7 +167,7 @@ def test_one_session_ends_another(sit: Sit) -> None:
 @pytest.mark.parametrize(
     ("viewport", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
 )
-def test_no_rule_of_accessibility_is_broken(sit: Sit, viewport: dict[str, int], theme: str) -> None:
+def test_account_pages_are_accessible(sit: Sit, viewport: dict[str, int], theme: str) -> None:
     seat = seated(sit, viewport=viewport, color_scheme=theme)
     plug_in(seat)
     give_password(seat)
@@ -191,7 +191,7 @@ def test_no_rule_of_accessibility_is_broken(sit: Sit, viewport: dict[str, int], 
         expect(seat.page.locator("[data-session]")).to_have_count(1)
 
 
-def test_pages_that_ask_again_are_accessible(holder: Seat) -> None:
+def test_pages_of_reauthentication_are_accessible(holder: Seat) -> None:
     page = holder.page
     add_key(holder, "Blue key")
     page.wait_for_url("**/recovery-codes/")
@@ -213,7 +213,7 @@ def test_pages_that_ask_again_are_accessible(holder: Seat) -> None:
     remove_first_key(holder)
 
 
-def test_a_page_that_looks_after_itself_says_so(sit: Sit) -> None:
+def test_automatic_refresh_sends_the_poll_header(sit: Sit) -> None:
     seat = sit("supervisor", at="/vdn/88/write-backs/")
     with seat.page.expect_request(lambda asked: "x-poll" in asked.headers) as found:
         # As if some were waiting to be delivered.

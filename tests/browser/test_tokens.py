@@ -36,7 +36,7 @@ def make(seat: Seat, name: str) -> str:
 @pytest.mark.parametrize(
     ("scheme", "viewport"), [("light", {"width": 1440, "height": 900}), ("dark", PHONE)]
 )
-def test_a_token_is_shown_once_and_gone_for_good(
+def test_new_token_is_shown_once_and_can_be_revoked(
     sit: Sit, scheme: str, viewport: dict[str, int]
 ) -> None:
     seat = sit("admin", color_scheme=scheme, viewport=viewport)
@@ -63,7 +63,7 @@ def test_a_token_is_shown_once_and_gone_for_good(
     assert refused.status == 401
 
 
-def test_going_back_does_not_show_it_again(sit: Sit) -> None:
+def test_going_back_does_not_show_the_token_again(sit: Sit) -> None:
     seat = sit("agent", expected=("410",))
     text = make(seat, "Going back")
     seat.page.get_by_role("link", name="I have copied it").click()
@@ -73,7 +73,7 @@ def test_going_back_does_not_show_it_again(sit: Sit) -> None:
     assert text not in seat.page.evaluate("document.documentElement.outerHTML")
 
 
-def test_loading_the_answer_anew_makes_no_second_token(sit: Sit) -> None:
+def test_reload_creates_no_second_token(sit: Sit) -> None:
     seat = sit("auditor", expected=("410",))
     text = make(seat, "Loaded anew")
     with seat.page.expect_navigation():

@@ -21,7 +21,7 @@ def asked(vendor: Simulator) -> int:
 
 
 @pytest.mark.parametrize("field", ["#f-task", "#f-called-no"])
-def test_a_composition_is_no_question_before_it_ends(
+def test_input_method_composition_is_searched_only_when_it_ends(
     sit: Sit, vendor: Simulator, field: str
 ) -> None:
     number, name = ("990031", "回访") if field == "#f-task" else ("990032", "外呼")
@@ -47,7 +47,7 @@ def test_a_composition_is_no_question_before_it_ends(
     assert asked(vendor) == 1
 
 
-def test_a_task_that_there_is_not_leaves_the_rows(sit: Sit) -> None:
+def test_unknown_task_typed_keeps_the_rows(sit: Sit) -> None:
     seat = sit(expected=("422",))
     rows = seat.rows().count()
     assert rows
@@ -68,7 +68,7 @@ def test_a_task_that_there_is_not_leaves_the_rows(sit: Sit) -> None:
     expect(seat.rows()).to_have_count(0)
 
 
-def test_nor_do_write_backs_of_a_task_that_there_is_not(sit: Sit) -> None:
+def test_unknown_task_typed_in_the_list_of_write_backs_keeps_the_rows(sit: Sit) -> None:
     seat = sit(at="/vdn/88/write-backs/new/")
     page = seat.page
     page.locator("[name=unique_id]").fill("u-typing")
@@ -96,7 +96,7 @@ def test_nor_do_write_backs_of_a_task_that_there_is_not(sit: Sit) -> None:
     expect(page.locator("tr[data-write-back]")).to_have_count(0)
 
 
-def test_an_agent_is_added_by_name_or_chosen(sit: Sit, vendor: Simulator) -> None:
+def test_agent_is_added_by_name_or_chosen_from_candidates(sit: Sit, vendor: Simulator) -> None:
     vendor.add_rows(
         88,
         [
@@ -139,7 +139,7 @@ def test_seconds_in_the_address_do_not_stop_live_filtering(sit: Sit, vendor: Sim
     expect(seat.rows()).to_have_count(1)
 
 
-def test_a_mistyped_zone_is_said_at_its_field(sit: Sit) -> None:
+def test_invalid_zone_is_reported_at_its_field(sit: Sit) -> None:
     seat: Seat = sit()
     seat.go("/vdn/88/reservations/?called_no=6")
     seat.page.locator("summary.avatar-btn").click()
@@ -150,7 +150,7 @@ def test_a_mistyped_zone_is_said_at_its_field(sit: Sit) -> None:
     expect(seat.page).to_have_url(re.compile(r"called_no=6$"))
 
 
-def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
+def test_half_filled_person_is_stored_without_the_password(sit: Sit) -> None:
     seat = sit(None)
     log_in(seat, "admin")
     page = seat.page
@@ -176,7 +176,7 @@ def test_a_new_person_is_kept_and_their_password_never_sent(sit: Sit) -> None:
     expect(page.locator("[name=username]")).to_have_value("")
 
 
-def test_a_half_filled_vdn_is_kept_and_its_keys_are_never_sent(sit: Sit) -> None:
+def test_half_filled_vdn_is_stored_without_its_keys(sit: Sit) -> None:
     seat = sit(None)
     log_in(seat, "admin")
     page = seat.page

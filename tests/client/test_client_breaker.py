@@ -44,7 +44,7 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_failures_in_a_row_open_it(bench: Bench) -> None:
+def test_consecutive_failures_open_the_breaker(bench: Bench) -> None:
     bench.fail(2)
     assert bench.breaker.state is State.CLOSED
     bench.fail()
@@ -56,7 +56,7 @@ def test_failures_in_a_row_open_it(bench: Bench) -> None:
     assert not caught.value.retryable
 
 
-def test_a_success_starts_the_count_anew_and_a_neutral_end_does_not(bench: Bench) -> None:
+def test_success_resets_the_failure_count_and_neutral_end_does_not(bench: Bench) -> None:
     bench.fail(2)
     bench.breaker.success(bench.breaker.before())
     bench.fail(2)
@@ -74,7 +74,9 @@ def test_a_success_starts_the_count_anew_and_a_neutral_end_does_not(bench: Bench
         (Breaker.failure, State.OPEN),
     ],
 )
-def test_the_probe_decides(bench: Bench, end: Callable[..., None], state: State) -> None:
+def test_result_of_the_probe_decides_the_next_state(
+    bench: Bench, end: Callable[..., None], state: State
+) -> None:
     bench.fail(3)
     bench.now = 5.0
     ticket = bench.breaker.before()
@@ -84,7 +86,7 @@ def test_the_probe_decides(bench: Bench, end: Callable[..., None], state: State)
     assert bench.changes == [State.OPEN, State.HALF_OPEN, state]
 
 
-def test_one_failed_probe_is_enough_and_the_cooldown_starts_anew(bench: Bench) -> None:
+def test_one_failed_probe_reopens_the_breaker_for_a_whole_cooldown(bench: Bench) -> None:
     bench.fail(3)
     bench.now = 5.0
     bench.fail()
@@ -95,7 +97,7 @@ def test_one_failed_probe_is_enough_and_the_cooldown_starts_anew(bench: Bench) -
     assert bench.breaker.before().probe
 
 
-def test_after_a_good_probe_the_count_starts_at_nothing(bench: Bench) -> None:
+def test_failure_count_is_zero_after_a_successful_probe(bench: Bench) -> None:
     bench.fail(3)
     bench.now = 5.0
     bench.breaker.neutral(bench.breaker.before())
@@ -103,14 +105,14 @@ def test_after_a_good_probe_the_count_starts_at_nothing(bench: Bench) -> None:
     assert bench.breaker.state is State.CLOSED
 
 
-def test_an_abandoned_probe_leaves_its_place_to_the_next(bench: Bench) -> None:
+def test_abandoned_probe_lets_the_next_call_probe(bench: Bench) -> None:
     bench.fail(3)
     bench.now = 5.0
     bench.breaker.abandon(bench.breaker.before())
     assert bench.breaker.before().probe
 
 
-def test_late_news_of_an_earlier_era_changes_nothing(bench: Bench) -> None:
+def test_late_result_of_a_call_from_an_earlier_state_is_ignored(bench: Bench) -> None:
     late = [bench.breaker.before() for _ in range(4)]
     bench.fail(3)
     bench.breaker.success(late[0])
@@ -125,7 +127,7 @@ def test_late_news_of_an_earlier_era_changes_nothing(bench: Bench) -> None:
     assert bench.breaker.state is State.CLOSED
 
 
-def test_of_sixteen_threads_exactly_one_probes(bench: Bench) -> None:
+def test_only_one_of_sixteen_threads_gets_the_probe(bench: Bench) -> None:
     bench.fail(3)
     bench.now = 5.0
     barrier = threading.Barrier(16)
@@ -141,9 +143,7 @@ def test_of_sixteen_threads_exactly_one_probes(bench: Bench) -> None:
         assert sorted(pool.map(knock, range(16))) == [False] * 15 + [True]
 
 
-def test_parallel_calls_are_inside_the_vendor_at_the_same_time(
-    make_client: MakeClient, stub: StubVendor
-) -> None:
+def test_parallel_calls_are_not_serialised(make_client: MakeClient, stub: StubVendor) -> None:
     """The answers come only when all calls are inside, so one behind another would time out."""
     client = make_client(attempts=1, real_time=True)
     all_inside = threading.Barrier(8)
@@ -159,7 +159,7 @@ def test_parallel_calls_are_inside_the_vendor_at_the_same_time(
     assert [page.total for page in pages] == [0] * 8
 
 
-def test_half_open_over_http_one_call_reaches_the_vendor(
+def test_half_open_breaker_sends_one_call_to_the_vendor(
     make_client: MakeClient, stub: StubVendor, notes: Notes, time: Time
 ) -> None:
     client = make_client(attempts=1, breaker_threshold=2)
@@ -196,7 +196,7 @@ def test_half_open_over_http_one_call_reaches_the_vendor(
     assert [state for _, state in notes.states] == ["open", "half_open", "closed"]
 
 
-def test_each_operation_has_its_own(make_client: MakeClient, stub: StubVendor) -> None:
+def test_each_operation_has_its_own_breaker(make_client: MakeClient, stub: StubVendor) -> None:
     client = make_client(attempts=1, breaker_threshold=1)
     stub.script(reply(status=503))
     with pytest.raises(Unreachable):
@@ -205,7 +205,9 @@ def test_each_operation_has_its_own(make_client: MakeClient, stub: StubVendor) -
     assert client.list_result_codes(vdn=88, query=ResultCodeQuery()).total == 0
 
 
-def test_answers_that_are_no_failures_do_not_open_it(client: Client, stub: StubVendor) -> None:
+def test_answers_other_than_server_failures_do_not_open_the_breaker(
+    client: Client, stub: StubVendor
+) -> None:
     for step in (reply(status=429), reply(status=401), reply(status=404), reply(b"<html>")) * 3:
         stub.script(*[step] * 3)
         with pytest.raises(ISalesError) as caught:
@@ -214,7 +216,7 @@ def test_answers_that_are_no_failures_do_not_open_it(client: Client, stub: StubV
         stub._steps.clear()
 
 
-def test_a_failure_of_our_own_gives_the_probe_back(
+def test_exception_of_our_own_releases_the_probe(
     make_client: MakeClient, stub: StubVendor, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client(attempts=1, breaker_threshold=1)

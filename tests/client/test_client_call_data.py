@@ -28,7 +28,7 @@ EXAMPLE = {
 QUERY = CallDataQuery(cc_id=1, service_id="1", batch_count=2)
 
 
-def test_the_example_of_the_page_is_read_without_drift() -> None:
+def test_documented_call_datum_is_read_without_drift() -> None:
     datum, drift = parse_call_datum(EXAMPLE)
     assert drift == ()
     assert (datum.version, datum.service_id, datum.unique_id) == (None, "fadsfa", "sfa")
@@ -48,7 +48,9 @@ def test_the_example_of_the_page_is_read_without_drift() -> None:
         ({}, None, None),
     ],
 )
-def test_both_spellings(row: dict[str, Any], service_id: str | None, unique_id: str | None) -> None:
+def test_both_spellings_of_service_and_unique_id_are_read(
+    row: dict[str, Any], service_id: str | None, unique_id: str | None
+) -> None:
     datum, _ = parse_call_datum(row)
     assert (datum.service_id, datum.unique_id) == (service_id, unique_id)
 
@@ -70,7 +72,9 @@ def test_both_spellings(row: dict[str, Any], service_id: str | None, unique_id: 
         (["1"] * 999, ("1",) * 100, None),
     ],
 )
-def test_phone_numbers(sent: object, numbers: tuple[str, ...], kind: str | None) -> None:
+def test_phone_numbers_are_read_from_every_type(
+    sent: object, numbers: tuple[str, ...], kind: str | None
+) -> None:
     datum, drift = parse_call_datum({**EXAMPLE, "phoneNumber": sent})
     assert datum.phone_numbers == numbers
     assert drift == ((("phoneNumber", kind),) if kind else ())
@@ -80,13 +84,13 @@ def test_phone_numbers(sent: object, numbers: tuple[str, ...], kind: str | None)
     ("sent", "text"),
     [({"name": "李"}, '{"name":"李"}'), (["a", 1], '["a",1]'), (5, "5"), ('{"a":1}', '{"a":1}')],
 )
-def test_call_data_that_is_no_text_is_kept_as_its_json(sent: object, text: str) -> None:
+def test_call_data_other_than_text_is_stored_as_json(sent: object, text: str) -> None:
     datum, drift = parse_call_datum({**EXAMPLE, "callData": sent})
     assert datum.call_data == text
     assert drift == (() if isinstance(sent, str) else (("callData", "retyped"),))
 
 
-def test_what_is_missing_or_new_is_drift() -> None:
+def test_missing_and_unknown_fields_are_drift() -> None:
     datum, drift = parse_call_datum({"new": 1})
     assert datum.model_extra == {"new": 1}
     assert set(drift) == {
@@ -97,7 +101,7 @@ def test_what_is_missing_or_new_is_drift() -> None:
     }
 
 
-def test_a_record_shows_no_value() -> None:
+def test_repr_of_call_data_contains_no_value() -> None:
     datum, _ = parse_call_datum(EXAMPLE)
     assert (repr(datum), str(datum)) == ("<CallDatum>", "<CallDatum>")
     shown = repr(parse_ie_data("callerno:callernumber=12345;sipdatahead:x:bob#$#$rest"))
@@ -106,7 +110,9 @@ def test_a_record_shows_no_value() -> None:
 
 
 @cases("row", [None, [], "x", 1])
-def test_a_row_that_is_no_object(row: object) -> None:
+def test_row_other_than_an_object_is_drift_for_call_data_and_an_error_for_tasks(
+    row: object,
+) -> None:
     with pytest.raises(BadAnswer):
         parse_outbound_task(row)
     datum, drift = parse_call_datum(row)
@@ -114,7 +120,7 @@ def test_a_row_that_is_no_object(row: object) -> None:
     assert drift == (("taskData", "unreadable"),)
 
 
-def test_tasks_and_call_data_are_read_flat_and_as_a_list(
+def test_tasks_and_call_data_are_read_as_one_object_and_as_a_list(
     obs: Client, stub: StubVendor, notes: Notes
 ) -> None:
     stub.script(
@@ -142,7 +148,7 @@ def test_tasks_and_call_data_are_read_flat_and_as_a_list(
 # ieData
 
 
-def test_the_example_of_the_page_in_its_parts() -> None:
+def test_documented_ie_data_is_split_into_elements() -> None:
     found = parse_ie_data(
         "RedInfo:RedInd=1,OldRes=1,Res=1,Count=2;"
         "RedNumber:NumPlan=0,NumType=0,NumSi=0,NumPi=0,Number=9558800"
@@ -167,7 +173,7 @@ SIP = r"sipdatahead:x-charge:Bob sip:bob@biloxi.com;tag=a\6c,85cf#%#%x-vdf:vende
 
 
 @cases("before", ["callerno:callernumber=12345;", "callerno:callernumber=12345"])
-def test_the_sip_part_keeps_its_commas_semicolons_and_colons(before: str) -> None:
+def test_sip_part_keeps_its_commas_semicolons_and_colons(before: str) -> None:
     found = parse_ie_data(before + SIP)
     assert found.elements == (IeElement("callerno", (("callernumber", "12345"),)),)
     assert found.sip_headers == (
@@ -191,7 +197,7 @@ def test_the_sip_part_keeps_its_commas_semicolons_and_colons(before: str) -> Non
         ("x;sipdatahead:a:b#$#$y", (), (("a", "b"),), "x;y"),
     ],
 )
-def test_unusual_fields(
+def test_unusual_ie_data_is_split_into_elements(
     text: str,
     elements: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
     sip: tuple[tuple[str, str], ...],
@@ -223,7 +229,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.text(max_size=80) | st.lists(PIECES, max_size=40).map("".join))
-def test_nothing_makes_it_fail(text: str) -> None:
+def test_no_ie_data_makes_parsing_fail(text: str) -> None:
     found = parse_ie_data(text)
     assert all(element.name for element in found.elements)
     datum, _ = parse_call_datum({**EXAMPLE, "ieData": text})

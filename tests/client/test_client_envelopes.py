@@ -39,11 +39,11 @@ def good(**changes: Any) -> dict[str, Any]:
         {"extra": {"a": []}},
     ],
 )
-def test_success(changes: dict[str, Any]) -> None:
+def test_every_form_of_success_is_decoded(changes: dict[str, Any]) -> None:
     assert decode(good(**changes)) == Payload(rows=({"a": 1},), total=4)
 
 
-def test_a_byte_order_mark_and_doubled_keys_are_tolerated() -> None:
+def test_byte_order_mark_and_duplicate_keys_are_tolerated() -> None:
     assert decode(b"\xef\xbb\xbf" + json.dumps(good()).encode()).total == 4
     assert decode(json.dumps(good()).replace('"data"', '"data":[],"data"').encode()).total == 4
 
@@ -69,7 +69,7 @@ def test_a_byte_order_mark_and_doubled_keys_are_tolerated() -> None:
         b"{} {}",
     ],
 )
-def test_what_is_no_json_object(body: bytes) -> None:
+def test_body_other_than_a_json_object_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer) as caught:
         decode(body)
     assert caught.value.__cause__ is None
@@ -100,7 +100,7 @@ def test_what_is_no_json_object(body: bytes) -> None:
         {"totalCount": "4" * 30},
     ],
 )
-def test_the_wrong_shape(changes: dict[str, Any]) -> None:
+def test_envelope_with_missing_or_mistyped_fields_is_a_bad_answer(changes: dict[str, Any]) -> None:
     with pytest.raises(BadAnswer):
         decode(good(**changes))
 
@@ -122,13 +122,13 @@ def test_the_wrong_shape(changes: dict[str, Any]) -> None:
         ({"resultCode": "<b>", "data": None}, "(unprintable)"),
     ],
 )
-def test_a_code_that_is_not_success_is_a_refusal(changes: dict[str, Any], code: str) -> None:
+def test_code_other_than_success_is_a_refusal(changes: dict[str, Any], code: str) -> None:
     with pytest.raises(Refused) as caught:
         decode(good(**changes))
     assert caught.value.code == code
 
 
-def test_the_vendors_sentence_is_cleaned_and_belongs_to_the_code() -> None:
+def test_vendor_sentence_of_the_failing_code_is_cleaned_and_masked() -> None:
     spoken = "calledNo 138 1234-5678\r\nis\x00 wrong\u202e; " + "x" * 400
     with pytest.raises(Refused) as caught:
         decode(good(returnCode="0200001", resultDesc="success", returnDesc=spoken))
@@ -139,14 +139,14 @@ def test_the_vendors_sentence_is_cleaned_and_belongs_to_the_code() -> None:
 
 
 @cases("text", [None, 5, ["x"], {}])
-def test_a_sentence_that_is_no_text_is_none(text: object) -> None:
+def test_sentence_other_than_text_is_empty(text: object) -> None:
     with pytest.raises(Refused) as caught:
         decode(good(resultCode="0200001", resultDesc=text))
     assert caught.value.vendor_sentence == ""
 
 
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode))
-def test_no_bytes_make_anything_but_our_errors(body: bytes) -> None:
+def test_random_bytes_raise_only_client_errors(body: bytes) -> None:
     with pytest.raises(ISalesError):
         decode(body)
 
@@ -159,5 +159,5 @@ def test_no_bytes_make_anything_but_our_errors(body: bytes) -> None:
         (b"<html>", (None, "")),
     ],
 )
-def test_the_body_of_a_4xx_is_read_as_far_as_it_goes(body: bytes, expected: object) -> None:
+def test_code_and_sentence_are_read_from_the_body_of_a_4xx(body: bytes, expected: object) -> None:
     assert read_refusal(body) == expected

@@ -81,7 +81,7 @@ def read(client: Client, shelf: Recorder, deadline: float | None = None) -> tupl
     ],
     ids=itertools.count(),
 )
-def test_everything_that_came_is_kept_and_nothing_is_asked_twice(
+def test_received_bytes_are_kept_and_call_data_is_requested_once(
     obs: Client,
     stub: StubVendor,
     notes: Notes,
@@ -117,7 +117,7 @@ def test_everything_that_came_is_kept_and_nothing_is_asked_twice(
     ],
     ids=["length", "chunks"],
 )
-def test_what_came_before_the_time_was_up_is_kept(
+def test_bytes_received_before_the_timeout_are_kept(
     make_client: MakeClient, stub: StubVendor, sent: bytes, came: bytes
 ) -> None:
     stub.at("tokenByAkSk", app_token())
@@ -131,7 +131,7 @@ def test_what_came_before_the_time_was_up_is_kept(
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_of_an_answer_too_large_what_was_read_is_kept(
+def test_bytes_read_of_a_too_large_answer_are_kept(
     obs: Client, stub: StubVendor, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
     assert READ_CALL_DATA.max_bytes == 32 * 1024 * 1024
@@ -154,7 +154,7 @@ def _with_bound(limit: int) -> Any:
 
 
 @pytest.mark.parametrize("step", [raw(b""), reset()], ids=["end", "reset"])
-def test_where_nothing_came_there_is_nothing_to_keep(
+def test_nothing_is_kept_when_the_connection_ends_without_an_answer(
     obs: Client, stub: StubVendor, step: Step
 ) -> None:
     stub.at("callnos", step)
@@ -166,7 +166,9 @@ def test_where_nothing_came_there_is_nothing_to_keep(
     assert len(stub.sent_to("callnos")) == 1
 
 
-def test_no_answer_in_time_is_nothing_to_keep(make_client: MakeClient, stub: StubVendor) -> None:
+def test_nothing_is_kept_when_no_answer_comes_in_time(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
     stub.at("tokenByAkSk", app_token())
     stub.at("callnos", hold(stub.done, reply(GOOD)))
     shelf = Recorder()
@@ -177,7 +179,7 @@ def test_no_answer_in_time_is_nothing_to_keep(make_client: MakeClient, stub: Stu
     assert len(stub.sent_to("callnos")) == 1
 
 
-def test_what_the_keeper_raises_passes_through(obs: Client, stub: StubVendor) -> None:
+def test_exception_raised_by_keep_is_propagated(obs: Client, stub: StubVendor) -> None:
     class DiskFull(Exception):
         pass
 
@@ -190,9 +192,7 @@ def test_what_the_keeper_raises_passes_through(obs: Client, stub: StubVendor) ->
     assert len(stub.sent_to("callnos")) == 1
 
 
-def test_it_is_kept_before_the_answer_is_opened(
-    obs: Client, stub: StubVendor, notes: Notes
-) -> None:
+def test_answer_is_kept_before_it_is_decoded(obs: Client, stub: StubVendor, notes: Notes) -> None:
     stub.at("callnos", reply(GOOD))
     seen: list[int] = []
 
@@ -205,7 +205,7 @@ def test_it_is_kept_before_the_answer_is_opened(
     assert [operation for operation, _, _ in notes.answers] == ["fetch_token", "read_call_data"]
 
 
-def test_the_answer_shows_no_byte_of_its_body() -> None:
+def test_repr_of_a_received_answer_contains_no_byte_of_its_body() -> None:
     received = Received(200, b"6581234567", complete=True, request_id="r")
     assert "6581234567" not in repr(received)
 
@@ -226,7 +226,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("step", FAULTS, ids=itertools.count())
-def test_a_write_back_is_never_sent_twice_by_itself(
+def test_write_back_is_never_retried_by_the_client(
     obs: Client, stub: StubVendor, step: Step
 ) -> None:
     stub.at("midresult", step, reply(obs_answer()))
@@ -236,7 +236,7 @@ def test_a_write_back_is_never_sent_twice_by_itself(
     assert len(stub.sent_to("midresult")) == 1
 
 
-def test_one_thread_after_another_may_read_while_a_first_one_waits(
+def test_parallel_call_data_requests_keep_their_own_bytes(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     """Return what one call kept is its own: the bytes of another never get between."""
@@ -261,7 +261,7 @@ def test_one_thread_after_another_may_read_while_a_first_one_waits(
     assert [[each.body for each in shelf.kept] for shelf in shelves] == [[b"first"], [b"second"]]
 
 
-def test_call_data_may_come_later_than_anything_else(
+def test_call_data_has_a_longer_timeout_than_other_calls(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     """Times short enough for the list to end within them, and long enough for the call data."""
@@ -276,7 +276,7 @@ def test_call_data_may_come_later_than_anything_else(
     assert [datum.unique_id for datum in read(client, Recorder())] == ["u"]
 
 
-def test_the_time_for_call_data_is_never_shorter_than_the_ordinary_one(
+def test_timeout_for_call_data_is_never_shorter_than_the_ordinary_one(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.at("tokenByAkSk", app_token())
@@ -287,7 +287,7 @@ def test_the_time_for_call_data_is_never_shorter_than_the_ordinary_one(
     assert [datum.unique_id for datum in read(client, Recorder())] == ["u"]
 
 
-def test_a_token_for_call_data_is_got_in_the_ordinary_time(
+def test_token_for_call_data_is_fetched_within_the_ordinary_timeout(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.at("tokenByAkSk", hold(stub.done, app_token()))

@@ -41,7 +41,7 @@ def call(client: Client, deadline: float | None = None) -> int:
 # Bytes
 
 
-def test_an_answer_declared_too_large_is_refused_unread(
+def test_answer_declared_too_large_is_refused_unread(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     """The vendor never sends a byte of the body, so reading any would run into the time limit."""
@@ -50,9 +50,7 @@ def test_an_answer_declared_too_large_is_refused_unread(
         call(make_client(max_bytes=1000))
 
 
-def test_an_answer_that_grows_too_large_is_given_up(
-    make_client: MakeClient, stub: StubVendor
-) -> None:
+def test_answer_that_grows_too_large_is_aborted(make_client: MakeClient, stub: StubVendor) -> None:
     endless = itertools.repeat(b"fa00\r\n" + b" " * 64_000 + b"\r\n")
     head = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
     stub.script(drip(head, endless, stub.done, pause=0))
@@ -60,7 +58,9 @@ def test_an_answer_that_grows_too_large_is_given_up(
         call(make_client(max_bytes=500_000))
 
 
-def test_an_answer_of_just_the_bound_is_read(make_client: MakeClient, stub: StubVendor) -> None:
+def test_answer_of_exactly_the_size_limit_is_read(
+    make_client: MakeClient, stub: StubVendor
+) -> None:
     body = b'{"resultCode":"0200000","data":[],"totalCount":7}'
     stub.script(reply(body), reply(body + b" "))
     client = make_client(max_bytes=len(body))
@@ -69,13 +69,13 @@ def test_an_answer_of_just_the_bound_is_read(make_client: MakeClient, stub: Stub
         call(client)
 
 
-def test_a_compressed_answer_was_not_asked_for(client: Client, stub: StubVendor) -> None:
+def test_compressed_answer_is_a_bad_answer(client: Client, stub: StubVendor) -> None:
     stub.script(reply(gzip.compress(b" " * 10**6), headers={"Content-Encoding": "gzip"}))
     with pytest.raises(BadAnswer):
         call(client)
 
 
-def test_the_body_of_a_failure_is_not_waited_for(client: Client, stub: StubVendor) -> None:
+def test_body_of_a_failed_answer_is_not_awaited(client: Client, stub: StubVendor) -> None:
     once = dataclasses.replace(LIST_RESERVATIONS, repeatable=False)
     for status in (302, 401, 429, 500):
         head = f"HTTP/1.1 {status} X\r\nContent-Length: 99\r\nLocation: /x\r\n\r\n".encode()
@@ -88,7 +88,7 @@ def test_the_body_of_a_failure_is_not_waited_for(client: Client, stub: StubVendo
 # Time
 
 
-def test_no_answer_within_the_read_timeout(
+def test_missing_answer_is_a_timeout_after_the_read_timeout(
     make_client: MakeClient, stub: StubVendor, notes: Notes
 ) -> None:
     stub.script(hold(stub.done, reply(envelope([], 0))))
@@ -98,7 +98,7 @@ def test_no_answer_within_the_read_timeout(
     assert len(stub.received) == 1
 
 
-def test_a_body_that_stops_within_the_read_timeout(
+def test_stalled_body_is_a_timeout_after_the_read_timeout(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.script(drip(HEAD + b"{", [b""] * 9999, stub.done))
@@ -119,7 +119,7 @@ def test_a_body_that_stops_within_the_read_timeout(
     ],
     ids=["status", "headers", "body", "chunk-size", "chunks", "500-headers", "404-body"],
 )
-def test_the_deadline_holds_against_a_slow_drip(
+def test_deadline_ends_an_answer_sent_byte_by_byte(
     make_client: MakeClient, stub: StubVendor, head: bytes, piece: bytes
 ) -> None:
     """Every byte comes well within the read timeout, so only the deadline can end this."""
@@ -129,7 +129,7 @@ def test_the_deadline_holds_against_a_slow_drip(
     assert len(stub.received) == 1
 
 
-def test_a_deadline_that_ends_while_connecting_is_a_timeout(
+def test_deadline_that_ends_while_connecting_is_a_timeout(
     make_client: MakeClient, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client()
@@ -191,7 +191,7 @@ def test_redirects_are_not_followed(make_client: MakeClient, stub: StubVendor, s
     assert len(stub.received) == 1
 
 
-def test_the_environment_leads_nowhere(
+def test_proxy_and_netrc_settings_of_the_environment_are_ignored(
     make_client: MakeClient, stub: StubVendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -226,7 +226,7 @@ def secure() -> Iterator[StubVendor]:
         yield stub
 
 
-def test_a_private_authority_is_trusted_when_named(
+def test_private_certificate_authority_is_trusted_when_configured(
     make_client: MakeClient, secure: StubVendor, tmp_path: Path
 ) -> None:
     client = make_client(base_url=secure.base_url, ca_bundle=str(TLS / "ca.pem"))
@@ -236,7 +236,7 @@ def test_a_private_authority_is_trusted_when_named(
 
 
 @pytest.mark.parametrize("bundle", [None, "other-ca.pem"])
-def test_a_server_of_an_unknown_authority_is_refused(
+def test_server_of_an_unknown_authority_is_refused(
     make_client: MakeClient,
     secure: StubVendor,
     monkeypatch: pytest.MonkeyPatch,
@@ -252,7 +252,7 @@ def test_a_server_of_an_unknown_authority_is_refused(
     assert secure.received == []
 
 
-def test_a_certificate_for_another_name_is_refused(
+def test_certificate_for_another_name_is_refused(
     make_client: MakeClient, secure: StubVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = socket.getaddrinfo
@@ -265,7 +265,7 @@ def test_a_certificate_for_another_name_is_refused(
     assert secure.received == []
 
 
-def test_plain_http_where_tls_is_expected_is_unreachable(
+def test_plain_http_server_at_an_https_address_is_unreachable(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     address = stub.base_url.replace("http:", "https:")
@@ -274,7 +274,9 @@ def test_plain_http_where_tls_is_expected_is_unreachable(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_bundle_that_cannot_be_read_stops_the_start(tmp_path: Path, content: str | None) -> None:
+def test_unreadable_ca_bundle_raises_an_error_at_the_start(
+    tmp_path: Path, content: str | None
+) -> None:
     bundle = tmp_path / "ca.pem"
     if content is not None:
         bundle.write_text(content)
@@ -288,9 +290,7 @@ def test_a_bundle_that_cannot_be_read_stops_the_start(tmp_path: Path, content: s
 # Threads
 
 
-def test_the_deadline_of_one_thread_is_not_that_of_another(
-    make_client: MakeClient, stub: StubVendor
-) -> None:
+def test_deadlines_of_threads_are_independent(make_client: MakeClient, stub: StubVendor) -> None:
     client = make_client(real_time=True, attempts=1)
     release = threading.Event()
     stub.script(hold(release, reply(envelope([], 1))))
@@ -307,7 +307,7 @@ def test_the_deadline_of_one_thread_is_not_that_of_another(
     assert patient == [1]
 
 
-def test_each_read_waits_no_longer_than_what_is_left(time: Time) -> None:
+def test_each_read_waits_no_longer_than_the_time_left(time: Time) -> None:
     budget = Budget(time.monotonic)
     budget.start(2.0)
     ours, theirs = socket.socketpair()
@@ -324,7 +324,7 @@ def test_each_read_waits_no_longer_than_what_is_left(time: Time) -> None:
             reader.read(1)
 
 
-def test_a_forked_process_does_not_use_its_parents_connection(
+def test_forked_process_does_not_use_the_connection_of_its_parent(
     client: Client, stub: StubVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call(client)

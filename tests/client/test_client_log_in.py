@@ -44,7 +44,7 @@ def logged_in(number: int, **data: object) -> Step:
     return reply(obs_answer({**tokens, **data}))
 
 
-def test_a_log_in_is_refreshed_while_its_refresh_token_lives(
+def test_log_in_is_refreshed_until_its_refresh_token_expires(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     stub.at("auth/login", logged_in(1), logged_in(9))
@@ -84,7 +84,7 @@ def test_a_log_in_is_refreshed_while_its_refresh_token_lives(
         reply(obs_answer(result=3), status=500),
     ],
 )
-def test_a_refused_refresh_is_a_new_log_in(
+def test_refused_refresh_is_followed_by_a_new_log_in(
     make_client: MakeClient, stub: StubVendor, time: Time, step: Step
 ) -> None:
     stub.at("auth/login", logged_in(1), logged_in(2))
@@ -97,7 +97,7 @@ def test_a_refused_refresh_is_a_new_log_in(
     assert len(stub.sent_to("auth/refresh")) == 1
 
 
-def test_a_refused_log_in_ends_there(make_client: MakeClient, stub: StubVendor) -> None:
+def test_refused_log_in_is_not_repeated(make_client: MakeClient, stub: StubVendor) -> None:
     stub.at("auth/login", reply(obs_answer(result=7)))
     with pytest.raises(CredentialsRefused) as caught:
         send_request(make_client(obs=LOGIN))
@@ -106,7 +106,7 @@ def test_a_refused_log_in_ends_there(make_client: MakeClient, stub: StubVendor) 
     assert len(stub.received) == 1
 
 
-def test_a_log_in_that_says_no_times_has_those_of_the_page(
+def test_log_in_without_lifetimes_has_the_documented_ones(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     bare = {"tokenExpirationTime": None, "refreshExpirationTime": "?"}

@@ -61,7 +61,7 @@ def push(client: Client, deadline: float | None = None) -> ISalesError:
         (reply(obs_answer(result=3)), Refused),
     ],
 )
-def test_once_it_was_sent_it_may_have_come(
+def test_failure_after_sending_is_maybe_sent(
     make_client: MakeClient, stub: StubVendor, step: Step, kind: type[ISalesError]
 ) -> None:
     stub.script(step)
@@ -70,7 +70,7 @@ def test_once_it_was_sent_it_may_have_come(
     assert error.maybe_sent
 
 
-def test_an_answer_that_does_not_come_may_mean_anything(
+def test_timeout_waiting_for_the_answer_is_maybe_sent(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.script(hold(stub.done, reply(obs_answer())))
@@ -104,7 +104,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
 
 
 @pytest.mark.parametrize("name", [op.name for op in OPERATIONS if not op.repeatable])
-def test_what_must_not_be_repeated_meets_no_connection_that_was_reset(
+def test_unrepeatable_call_does_not_reuse_a_reset_connection(
     make_client: MakeClient, stub: StubVendor, name: str
 ) -> None:
     client = make_client(obs=STATIC)
@@ -116,7 +116,7 @@ def test_what_must_not_be_repeated_meets_no_connection_that_was_reset(
     assert len({received.connection for received in sent}) == 3
 
 
-def test_it_meets_none_that_another_call_left_either(
+def test_unrepeatable_call_does_not_reuse_the_connection_of_another_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     client = make_client(obs=OBS)
@@ -129,7 +129,7 @@ def test_it_meets_none_that_another_call_left_either(
     assert pushed.connection not in {sent.connection for sent in stub.sent_to("business/tasks")}
 
 
-def test_nobody_listening(make_client: MakeClient) -> None:
+def test_refused_connection_is_not_maybe_sent(make_client: MakeClient) -> None:
     with StubVendor() as gone:
         address = gone.base_url
     error = push(make_client(obs=STATIC, base_url=address))
@@ -137,7 +137,9 @@ def test_nobody_listening(make_client: MakeClient) -> None:
     assert not error.maybe_sent
 
 
-def test_a_name_that_nobody_knows(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_not_maybe_sent(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror("no such name")
 
@@ -148,7 +150,7 @@ def test_a_name_that_nobody_knows(make_client: MakeClient, monkeypatch: pytest.M
     assert not error.maybe_sent
 
 
-def test_a_connection_that_is_not_made_in_time(
+def test_connect_timeout_is_not_maybe_sent(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(*_: object) -> None:
@@ -159,7 +161,7 @@ def test_a_connection_that_is_not_made_in_time(
     assert not push(client).maybe_sent
 
 
-def test_a_certificate_that_is_not_trusted(make_client: MakeClient) -> None:
+def test_untrusted_certificate_is_not_maybe_sent(make_client: MakeClient) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
     with StubVendor(tls=context) as secure:
@@ -169,7 +171,7 @@ def test_a_certificate_that_is_not_trusted(make_client: MakeClient) -> None:
     assert not error.maybe_sent
 
 
-def test_a_reset_over_tls_after_the_request(make_client: MakeClient) -> None:
+def test_tls_connection_that_ends_after_the_request_is_maybe_sent(make_client: MakeClient) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
     with StubVendor(tls=context) as secure:
@@ -179,7 +181,7 @@ def test_a_reset_over_tls_after_the_request(make_client: MakeClient) -> None:
         assert len(secure.received) == 1
 
 
-def test_the_open_circuit(make_client: MakeClient, stub: StubVendor) -> None:
+def test_open_circuit_is_not_maybe_sent(make_client: MakeClient, stub: StubVendor) -> None:
     stub.default = reply(status=503)
     client = make_client(obs=STATIC, breaker_threshold=1)
     assert push(client).maybe_sent
@@ -189,7 +191,7 @@ def test_the_open_circuit(make_client: MakeClient, stub: StubVendor) -> None:
 
 
 @pytest.mark.parametrize("obs", [STATIC, OBS], ids=["static", "app"])
-def test_a_deadline_that_is_spent_before(
+def test_deadline_spent_before_the_call_is_not_maybe_sent(
     make_client: MakeClient, stub: StubVendor, obs: ObsConfig
 ) -> None:
     error = push(make_client(obs=obs), deadline=0.0)
@@ -198,7 +200,7 @@ def test_a_deadline_that_is_spent_before(
     assert stub.connections == 0
 
 
-def test_a_token_that_took_all_the_time(
+def test_deadline_spent_on_the_token_call_is_not_maybe_sent(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     def slow(sock: socket.socket, received: Received) -> bool:
@@ -226,7 +228,7 @@ def test_a_token_that_took_all_the_time(
         reply(b"", status=302),
     ],
 )
-def test_every_failure_of_getting_a_token(
+def test_failed_token_call_is_not_maybe_sent(
     make_client: MakeClient, stub: StubVendor, step: Step
 ) -> None:
     stub.at("tokenByAkSk", step)
@@ -236,7 +238,7 @@ def test_every_failure_of_getting_a_token(
     assert stub.sent_to("midresult") == []
 
 
-def test_one_attempt_of_several_is_enough(
+def test_call_is_maybe_sent_if_one_of_its_attempts_was(
     make_client: MakeClient, stub: StubVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A read that was sent once and then finds nobody listening was sent all the same."""
@@ -256,7 +258,7 @@ def test_one_attempt_of_several_is_enough(
     assert caught.value.maybe_sent
 
 
-def test_a_read_whose_token_could_not_be_renewed_was_sent(obs: Client, stub: StubVendor) -> None:
+def test_read_whose_token_renewal_failed_is_maybe_sent(obs: Client, stub: StubVendor) -> None:
     stub.at("tokenByAkSk", app_token(), reply(status=500))
     stub.at("business/tasks", reply(status=401))
     with pytest.raises(Unreachable) as caught:
@@ -266,14 +268,14 @@ def test_a_read_whose_token_could_not_be_renewed_was_sent(obs: Client, stub: Stu
 
 
 @cases(("said", "expected"), [(None, True), (True, True), (False, False)])
-def test_an_error_may_have_been_sent_unless_it_says_so(said: bool | None, expected: bool) -> None:
+def test_errors_are_maybe_sent_by_default(said: bool | None, expected: bool) -> None:
     everything: list[Any] = [ISalesError, Unreachable, TimedOut, Refused, BadAnswer]
     for kind in everything:
         assert kind(maybe_sent=said).maybe_sent is expected
     assert CircuitOpen().maybe_sent is False
 
 
-def test_the_silent_observer_takes_it_all() -> None:
+def test_silent_observer_accepts_every_event() -> None:
     silent = SilentObserver()
     assert silent.answered("x", date=None, shape="y") is None  # type: ignore[func-returns-value]
     attempt = Attempt("x", "ok", 0.1, 1, "r", 200)

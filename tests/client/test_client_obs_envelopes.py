@@ -62,7 +62,7 @@ def body(**answer: Any) -> bytes:
         (None, (), "empty"),
     ],
 )
-def test_every_shape_of_success(
+def test_every_form_of_success_is_decoded(
     result: object, word: str, data: object, rows: tuple[object, ...], found: str
 ) -> None:
     payload = DATA.decode(body(result=result, resultData=data))
@@ -76,7 +76,7 @@ def test_data_of_another_shape_is_a_bad_answer(data: object) -> None:
         DATA.decode(body(result=0, resultData=data))
 
 
-def test_data_that_is_missing_altogether_is_a_bad_answer_where_there_should_be_some() -> None:
+def test_missing_data_is_a_bad_answer_only_where_data_is_expected() -> None:
     with pytest.raises(BadAnswer):
         DATA.decode(body(result=0))
     assert NO_DATA.decode(body(result=0)) == ObsPayload(())
@@ -84,7 +84,7 @@ def test_data_that_is_missing_altogether_is_a_bad_answer_where_there_should_be_s
 
 
 @cases("result", [..., None, "", " "])
-def test_an_answer_without_a_result_is_a_bad_one(result: object) -> None:
+def test_answer_without_a_result_is_a_bad_answer(result: object) -> None:
     answer = {"resultData": []} | ({} if result is ... else {"result": result})
     with pytest.raises(BadAnswer):
         DATA.decode(json.dumps(answer).encode())
@@ -104,21 +104,21 @@ def test_an_answer_without_a_result_is_a_bad_one(result: object) -> None:
         ("8613812345678", "(unprintable)"),
     ],
 )
-def test_any_other_result_is_a_refusal(result: object, code: str) -> None:
+def test_result_other_than_zero_is_a_refusal(result: object, code: str) -> None:
     with pytest.raises(Refused) as caught:
         DATA.decode(body(result=result, resultData={"serviceId": "1"}))
     assert caught.value.code == code
 
 
 @cases("name", ["resultDesc", "resultMsg", "message", "msg", "error"])
-def test_the_vendors_sentence_is_found_and_cleaned(name: str) -> None:
+def test_vendor_sentence_is_found_and_masked(name: str) -> None:
     with pytest.raises(Refused) as caught:
         NO_DATA.decode(body(result=5, resultDescription=1, **{name: "no\n138 1234 5678"}))
     assert caught.value.vendor_sentence == "no •••"
 
 
 @given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40))
-def test_no_bytes_make_anything_but_rows_or_our_errors(content: bytes) -> None:
+def test_random_content_gives_rows_or_client_errors(content: bytes) -> None:
     for dialect in (DATA, NO_DATA, AppTokenEnvelope(), LogInEnvelope()):
         try:
             dialect.decode(content)
@@ -146,20 +146,20 @@ def test_no_bytes_make_anything_but_rows_or_our_errors(content: bytes) -> None:
         ("1747302523", None),
     ],
 )
-def test_a_lifetime_that_is_none_is_not_believed(expires: object, seconds: float | None) -> None:
+def test_implausible_token_lifetime_is_ignored(expires: object, seconds: float | None) -> None:
     found = AppTokenEnvelope().decode(body(AccessToken="abc", Expires=expires))
     assert found == TokenPayload("abc", seconds)
 
 
 @cases("token", [None, "", " ", 5, ["abc"], "a b", "a\r\nX-Evil: 1", "令牌", "x" * 9000])
-def test_a_token_that_cannot_be_sent_is_a_bad_answer(token: object) -> None:
+def test_token_that_cannot_be_sent_is_a_bad_answer(token: object) -> None:
     with pytest.raises(BadAnswer):
         AppTokenEnvelope().decode(body(AccessToken=token))
     with pytest.raises(BadAnswer):
         LogInEnvelope().decode(body(result=0, resultData={"token": token}))
 
 
-def test_a_log_in_brings_two_tokens_and_two_lifetimes() -> None:
+def test_log_in_answer_has_two_tokens_and_two_lifetimes() -> None:
     data = {
         "token": "abc",
         "tokenExpirationTime": 300,
@@ -172,7 +172,7 @@ def test_a_log_in_brings_two_tokens_and_two_lifetimes() -> None:
     assert "def" not in repr(found)
 
 
-def test_a_log_in_may_leave_out_the_result_but_not_deny() -> None:
+def test_log_in_answer_may_lack_a_result_but_not_have_a_failing_one() -> None:
     data = {"token": "abc", "tokenExpirationTime": "300"}
     assert LogInEnvelope().decode(body(resultData=data)) == TokenPayload("abc", 300)
     with pytest.raises(Refused):
@@ -180,7 +180,7 @@ def test_a_log_in_may_leave_out_the_result_but_not_deny() -> None:
 
 
 @cases("data", [None, [], "abc", {}])
-def test_a_log_in_without_a_token_is_a_bad_answer(data: object) -> None:
+def test_log_in_answer_without_a_token_is_a_bad_answer(data: object) -> None:
     with pytest.raises(BadAnswer):
         LogInEnvelope().decode(body(result=0, resultData=data))
 
@@ -195,7 +195,7 @@ def test_a_log_in_without_a_token_is_a_bad_answer(data: object) -> None:
         (None, None),
     ],
 )
-def test_the_observer_is_told_the_vendors_clock_and_the_envelope(
+def test_observer_gets_the_vendors_clock_and_the_envelope_shape(
     obs: Client, stub: StubVendor, notes: Notes, header: str | None, date: datetime | None
 ) -> None:
     headers = {"Date": header} if header else {}

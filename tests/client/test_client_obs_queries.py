@@ -32,14 +32,14 @@ LEAST: dict[str, Any] = {"vdn": 88, "cc_id": 1, "unique_id": "u", "service_id": 
 TEXT = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=64)
 
 
-def test_the_example_of_the_page_is_read_and_written() -> None:
+def test_documented_write_back_is_read_and_written() -> None:
     result = IntermediateResult.from_body(EXAMPLE)
     assert (result.vdn, result.cc_id, result.unique_id) == (88, 1, "21713676089219765504")
     assert (result.service_id, result.device_type) == ("1251250797", 2)
     assert result.to_body() == {name: value for name, value in EXAMPLE.items() if value != ""}
 
 
-def test_only_what_was_given_is_sent() -> None:
+def test_write_back_sends_only_the_given_fields() -> None:
     assert IntermediateResult(**LEAST).to_body() == {
         "subCCNo": 1,
         "vdnId": 88,
@@ -70,7 +70,7 @@ def test_only_what_was_given_is_sent() -> None:
         },
     )
 )
-def test_a_body_brings_back_what_it_was_made_from(given: dict[str, Any]) -> None:
+def test_write_back_survives_a_round_trip_through_its_body(given: dict[str, Any]) -> None:
     result = IntermediateResult(**given)
     assert IntermediateResult.from_body(result.to_body()) == result
 
@@ -96,14 +96,16 @@ def test_a_body_brings_back_what_it_was_made_from(given: dict[str, Any]) -> None
         ({"extra": 1}, "body"),
     ],
 )
-def test_a_body_that_does_not_fit(change: dict[str, Any], field: str) -> None:
+def test_invalid_write_back_body_is_refused_with_the_field(
+    change: dict[str, Any], field: str
+) -> None:
     body = {name: value for name, value in (EXAMPLE | change).items() if value is not ...}
     with pytest.raises(InvalidQuery) as caught:
         IntermediateResult.from_body(body)
     assert caught.value.field == field
 
 
-def test_a_write_back_shows_no_customer() -> None:
+def test_repr_of_a_write_back_contains_no_customer_data() -> None:
     shown = repr(IntermediateResult.from_body(EXAMPLE | {"callId": "call-1"}))
     assert "88889156" not in shown
     assert "21713676089219765504" not in shown
@@ -123,14 +125,16 @@ def test_a_write_back_shows_no_customer() -> None:
         ({"batch_count": True}, "batch_count"),
     ],
 )
-def test_bounds_of_a_batch(change: dict[str, Any], field: str) -> None:
+def test_call_data_query_out_of_bounds_is_refused_with_the_field(
+    change: dict[str, Any], field: str
+) -> None:
     assert MAX_BATCH == 500
     with pytest.raises(InvalidQuery) as caught:
         CallDataQuery(**{"cc_id": 1, "service_id": "1", "batch_count": 1} | change)
     assert caught.value.field == field
 
 
-def test_a_batch_of_a_foreign_vdn() -> None:
+def test_call_data_query_with_vdn_zero_is_refused() -> None:
     with pytest.raises(InvalidQuery):
         CallDataQuery(cc_id=1, service_id="1", batch_count=1).to_body(vdn=0)
 
@@ -153,7 +157,7 @@ def test_a_batch_of_a_foreign_vdn() -> None:
         {"token_seconds": 3601},
     ],
 )
-def test_obs_settings_that_cannot_be(setting: dict[str, Any]) -> None:
+def test_invalid_obs_setting_is_refused_without_its_value(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))) as caught:
         ObsConfig(**setting)
     assert "topsecret" not in str(caught.value)
@@ -172,5 +176,7 @@ def test_obs_settings_that_cannot_be(setting: dict[str, Any]) -> None:
         (ObsConfig(token="t", auth=ObsAuth("static")), True),
     ],
 )
-def test_what_is_configured(config: ObsConfig, configured: bool) -> None:
+def test_obs_is_configured_only_with_complete_credentials(
+    config: ObsConfig, configured: bool
+) -> None:
     assert config.configured is configured

@@ -84,7 +84,7 @@ EVERY_CALL = pytest.mark.parametrize("ask", CALLS.values(), ids=CALLS)
         ),
     ],
 )
-def test_each_page_gets_its_own_types(
+def test_requests_have_the_documented_types(
     obs: Client, stub: StubVendor, name: str, path: str, body: dict[str, Any]
 ) -> None:
     stub.default = reply(obs_answer([]))
@@ -115,14 +115,14 @@ def test_each_page_gets_its_own_types(
         ("fadsfa", "fadsfa"),
     ],
 )
-def test_a_task_keyword_is_a_number_only_where_nothing_is_lost(
+def test_task_id_is_sent_as_a_number_only_when_nothing_is_lost(
     service_id: str, sent: object
 ) -> None:
     query = CallDataQuery(cc_id=1, service_id=service_id, batch_count=1)
     assert query.to_body(vdn=88)["serviceId"] == sent
 
 
-def test_the_token_call_is_as_documented(obs: Client, stub: StubVendor) -> None:
+def test_token_call_is_as_documented(obs: Client, stub: StubVendor) -> None:
     stub.default = reply(obs_answer({}))
     obs.list_outbound_tasks(vdn=88, cc_id=1)
     (received,) = stub.sent_to("tokenByAkSk")
@@ -133,7 +133,7 @@ def test_the_token_call_is_as_documented(obs: Client, stub: StubVendor) -> None:
     assert json.loads(received.body) == {"app_key": APP_KEY, "app_secret": APP_SECRET}
 
 
-def test_the_obs_interfaces_and_the_token_have_places_of_their_own(
+def test_obs_interfaces_and_token_have_their_own_addresses(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     with StubVendor() as far, StubVendor() as tokens:
@@ -165,7 +165,7 @@ def test_the_obs_interfaces_and_the_token_have_places_of_their_own(
     assert not reservations.has("Authentication")
 
 
-def test_without_an_address_of_its_own_the_token_is_below_the_obs_address(
+def test_default_token_address_is_below_the_obs_address(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.at("tokenByAkSk", app_token())
@@ -178,9 +178,7 @@ def test_without_an_address_of_its_own_the_token_is_below_the_obs_address(
     ]
 
 
-def test_a_thread_keeps_a_connection_to_each_place(
-    make_client: MakeClient, stub: StubVendor
-) -> None:
+def test_thread_keeps_one_connection_per_address(make_client: MakeClient, stub: StubVendor) -> None:
     with StubVendor() as far:
         far.default = reply(obs_answer({}))
         client = make_client(
@@ -204,7 +202,7 @@ def test_a_thread_keeps_a_connection_to_each_place(
     ],
     ids=["none", "empty", "half", "login", "static"],
 )
-def test_without_credentials_there_is_no_call(
+def test_no_call_is_made_without_credentials(
     make_client: MakeClient, stub: StubVendor, notes: Notes, ask: Ask, obs: ObsConfig | None
 ) -> None:
     client = make_client(obs=obs)
@@ -226,7 +224,7 @@ def test_without_credentials_there_is_no_call(
         lambda client: client.read_call_data(vdn=0, query=QUERY, keep=lambda _: None),
     ],
 )
-def test_a_question_out_of_bounds_is_no_call(obs: Client, stub: StubVendor, ask: Ask) -> None:
+def test_query_out_of_bounds_makes_no_call(obs: Client, stub: StubVendor, ask: Ask) -> None:
     with pytest.raises(InvalidQuery):
         ask(obs)
     assert stub.connections == 0
@@ -257,7 +255,7 @@ def test_a_question_out_of_bounds_is_no_call(obs: Client, stub: StubVendor, ask:
     ],
 )
 @EVERY_CALL
-def test_a_business_failure_is_told_from_a_failure_of_the_vendor(
+def test_refusal_is_distinguished_from_vendor_failure(
     make_client: MakeClient,
     stub: StubVendor,
     ask: Ask,
@@ -276,7 +274,7 @@ def test_a_business_failure_is_told_from_a_failure_of_the_vendor(
     assert getattr(caught.value, "vendor_sentence", "") == said
 
 
-def test_a_500_of_the_campaigns_stays_a_failure_whatever_it_says(
+def test_status_500_of_campaigns_is_a_failure_despite_its_body(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     stub.default = reply({"resultCode": "0200006", "result": 1}, status=500)
@@ -284,7 +282,7 @@ def test_a_500_of_the_campaigns_stays_a_failure_whatever_it_says(
         make_client(attempts=1).list_reservations(vdn=88, query=ReservationQuery())
 
 
-def test_the_table_has_a_place_and_a_proof_for_each_interface() -> None:
+def test_operations_have_the_documented_place_and_authentication() -> None:
     assert {op.name: (op.place.value, op.auth.value) for op in OPERATIONS} == {
         "list_reservations": ("campaigns", "c2"),
         "list_result_codes": ("campaigns", "c2"),

@@ -27,19 +27,19 @@ def sweep(source: Source, max_pages: int = 10) -> str:
     return "".join(iter_pages(source.fetch, str.lower, max_pages=max_pages))
 
 
-def test_it_ends_with_the_page_that_completes_the_total() -> None:
+def test_reading_ends_with_the_page_that_completes_the_total() -> None:
     source = Source("ab", "cd", "e", totals=5)
     assert sweep(source) == "abcde"
     assert source.asked == [1, 2, 3]
 
 
-def test_an_empty_list() -> None:
+def test_empty_list_needs_one_call() -> None:
     source = Source(totals=0)
     assert sweep(source) == ""
     assert source.asked == [1]
 
 
-def test_a_repeated_key_counts_once_and_the_first_stays() -> None:
+def test_repeated_key_counts_once_and_the_first_row_stays() -> None:
     assert sweep(Source("ab", "Bc", totals=3)) == "abc"
 
 
@@ -56,14 +56,14 @@ def test_a_repeated_key_counts_once_and_the_first_stays() -> None:
         (Source(*"abcdefghijkl", totals=12), list(range(1, 11))),
     ],
 )
-def test_what_does_not_add_up_is_an_error(source: Source, asked: list[int]) -> None:
+def test_inconsistent_pages_raise_an_error(source: Source, asked: list[int]) -> None:
     with pytest.raises(IncompleteSweep) as caught:
         sweep(source)
     assert source.asked == asked
     assert isinstance(caught.value, BadAnswer)
 
 
-def test_errors_of_a_page_pass() -> None:
+def test_errors_of_a_page_are_propagated() -> None:
     def fetch(number: int) -> Page[str]:
         raise BadAnswer("x")
 
@@ -72,5 +72,5 @@ def test_errors_of_a_page_pass() -> None:
 
 
 @cases(("total", "pages"), [(0, 1), (1, 1), (25, 1), (26, 2), (120, 5)])
-def test_how_many_pages(total: int, pages: int) -> None:
+def test_number_of_pages_is_rounded_up_and_at_least_one(total: int, pages: int) -> None:
     assert Page(items=(), total=total, page=1, size=25).pages == pages

@@ -16,11 +16,11 @@ from tests.support.cases import cases
 NOON = datetime(2025, 5, 15, 12, 0, tzinfo=UTC)
 
 
-def test_a_bare_query_sends_only_its_page() -> None:
+def test_empty_query_sends_only_its_page() -> None:
     assert ReservationQuery().to_body() == {"offset": 0, "limit": 25}
 
 
-def test_everything_given_is_sent_in_the_vendors_spelling() -> None:
+def test_all_parameters_are_sent_in_the_vendors_spelling() -> None:
     query = ReservationQuery(
         called_no="+65 8123",
         agents=("116", "zhang"),
@@ -42,7 +42,7 @@ def test_everything_given_is_sent_in_the_vendors_spelling() -> None:
 
 
 @given(page=st.integers(1, 100_000), size=st.integers(1, 1_000))
-def test_the_offset_is_a_multiple_of_the_limit(page: int, size: int) -> None:
+def test_offset_is_a_multiple_of_the_limit(page: int, size: int) -> None:
     query = ReservationQuery(page=page, size=size)
     assert query.offset == size * (page - 1)
 
@@ -77,7 +77,7 @@ def test_the_offset_is_a_multiple_of_the_limit(page: int, size: int) -> None:
         ("end", "2025-05-15"),
     ],
 )
-def test_out_of_bounds(field: str, value: Any) -> None:
+def test_value_out_of_bounds_is_refused_with_its_field(field: str, value: Any) -> None:
     with pytest.raises(InvalidQuery) as caught:
         ReservationQuery(**{field: value})
     assert caught.value.field == field
@@ -90,19 +90,19 @@ def test_begin_after_end_is_refused_and_equal_is_not() -> None:
         ReservationQuery(begin=NOON + timedelta(seconds=1), end=NOON)
 
 
-def test_the_error_does_not_repeat_the_value() -> None:
+def test_error_does_not_repeat_the_value() -> None:
     with pytest.raises(InvalidQuery) as caught:
         ReservationQuery(called_no="6581234567" * 7)
     assert "658123" not in str(caught.value) + repr(caught.value)
 
 
-def test_the_repr_shows_no_number_and_no_account() -> None:
+def test_repr_contains_no_number_and_no_account() -> None:
     shown = repr(ReservationQuery(called_no="6581234567", agents=("zhangwei",)))
     assert "658123" not in shown
     assert "zhangwei" not in shown
 
 
-def test_the_key_is_that_of_the_question() -> None:
+def test_key_is_equal_for_equivalent_queries_only() -> None:
     one = ReservationQuery(agents=("b", "a", "b"), begin=NOON)
     same = ReservationQuery(agents=("a", "b"), begin=NOON.astimezone(timezone(timedelta(hours=-5))))
     assert one.key() == same.key()
@@ -110,7 +110,7 @@ def test_the_key_is_that_of_the_question() -> None:
     assert one.key() != ReservationQuery(agents=("a", "b"), end=NOON).key()
 
 
-def test_result_codes() -> None:
+def test_result_code_query_sends_page_and_size() -> None:
     query = ResultCodeQuery(page=2)
     assert query.to_query() == [("pageSize", "50"), ("pageNum", "2")]
 
@@ -119,13 +119,13 @@ def test_result_codes() -> None:
     ("field", "value"),
     [("page", 0), ("size", 0), ("size", 51), ("locale", "fr_FR"), ("locale", "en_US\r\nX: y")],
 )
-def test_result_codes_out_of_bounds(field: str, value: Any) -> None:
+def test_result_code_query_out_of_bounds_is_refused(field: str, value: Any) -> None:
     with pytest.raises(InvalidQuery, match=field):
         ResultCodeQuery(**{field: value})
 
 
 @cases("vdn", [0, 10_000, -1, "88", True, 88.0])
-def test_a_vdn_is_a_whole_number_from_1_to_9999(vdn: Any) -> None:
+def test_vdn_is_a_whole_number_from_1_to_9999(vdn: Any) -> None:
     with pytest.raises(InvalidQuery, match="vdn"):
         check_vdn(vdn)
     assert (check_vdn(1), check_vdn(9_999)) == (1, 9_999)

@@ -50,7 +50,7 @@ def read(**changes: Any) -> tuple[Reservation, tuple[tuple[str, str], ...]]:
     return parse_reservation({**ROW, **changes})
 
 
-def test_the_vendors_own_row_reads_without_drift() -> None:
+def test_documented_row_is_read_without_drift() -> None:
     record, drift = read()
     assert drift == ()
     assert record.model_dump() == {
@@ -75,7 +75,7 @@ def test_the_vendors_own_row_reads_without_drift() -> None:
     }
 
 
-def test_the_vendor_names_are_the_documented_ones_in_their_order() -> None:
+def test_vendor_names_are_the_documented_ones_in_their_order() -> None:
     names = Reservation.vendor_names()
     assert list(names.values()) == list(ROW)
     assert names["busi_result"] == "busiResult"
@@ -104,7 +104,9 @@ def test_the_vendor_names_are_the_documented_ones_in_their_order() -> None:
         ("\ud83d!", "\ufffd!", None),
     ],
 )
-def test_text(sent: object, read_as: str | None, kind: str | None) -> None:
+def test_text_is_read_from_every_type_with_its_drift(
+    sent: object, read_as: str | None, kind: str | None
+) -> None:
     record, drift = read(failCode=sent)
     assert record.fail_code == read_as
     assert drift == ((("failCode", kind),) if kind else ())
@@ -127,7 +129,9 @@ def test_text(sent: object, read_as: str | None, kind: str | None) -> None:
         ([True], None, "unreadable"),
     ],
 )
-def test_flags(sent: object, read_as: bool | None, kind: str | None) -> None:
+def test_flags_are_read_from_every_type_with_their_drift(
+    sent: object, read_as: bool | None, kind: str | None
+) -> None:
     record, drift = read(timeout=sent)
     assert record.timeout is read_as
     assert drift == ((("timeout", kind),) if kind else ())
@@ -156,13 +160,15 @@ def test_flags(sent: object, read_as: bool | None, kind: str | None) -> None:
         ({}, None, "unreadable"),
     ],
 )
-def test_times(sent: object, read_as: datetime | None, kind: str | None) -> None:
+def test_times_are_read_from_every_type_with_their_drift(
+    sent: object, read_as: datetime | None, kind: str | None
+) -> None:
     record, drift = read(createTime=sent)
     assert record.create_time == read_as
     assert drift == ((("createTime", kind),) if kind else ())
 
 
-def test_missing_fields_are_none_and_drift_unless_they_are_the_outcome() -> None:
+def test_missing_fields_are_none_and_only_outcome_fields_are_no_drift() -> None:
     record, drift = parse_reservation({})
     assert set(record.model_dump().values()) == {None}
     outcome = {"beginTime", "endTime", "callFlag", "callerNo", "failCode", "result", "busiResult"}
@@ -175,13 +181,13 @@ def test_unknown_fields_are_kept() -> None:
     assert drift == (("priority", "unknown"), ("remark", "unknown"))
 
 
-def test_our_own_spelling_is_an_unknown_field_and_changes_nothing() -> None:
+def test_our_own_field_name_is_an_unknown_field_and_changes_nothing() -> None:
     record, drift = read(fail_code="99999")
     assert record.fail_code == "00604"
     assert drift == (("fail_code", "unknown"),)
 
 
-def test_a_name_that_becomes_known_by_cleaning_does_not_win() -> None:
+def test_field_name_with_a_control_character_does_not_replace_a_known_field() -> None:
     record, _ = parse_reservation({"failCode\x00": "99999", **ROW})
     assert record.fail_code == "00604"
 
@@ -191,13 +197,13 @@ def test_drift_names_never_carry_a_number_or_a_control_character() -> None:
     assert drift == (("(unprintable)", "unknown"),) * 5
 
 
-def test_a_flood_of_unknown_names_is_told_in_part() -> None:
+def test_at_most_twenty_unknown_names_are_reported() -> None:
     record, drift = read(**{f"extra{n}": n for n in range(100)})
     assert len(drift) == 20
     assert len(record.model_extra or {}) == 100
 
 
-def test_deep_unknown_values_are_cut() -> None:
+def test_deeply_nested_unknown_values_are_cut() -> None:
     deep: Any = "x"
     for _ in range(500):
         deep = [deep]
@@ -205,7 +211,7 @@ def test_deep_unknown_values_are_cut() -> None:
     assert len(json.dumps(record.model_extra)) < 100
 
 
-def test_records_are_frozen_and_their_repr_is_silent() -> None:
+def test_records_are_frozen_and_their_repr_contains_no_value() -> None:
     record, _ = read()
     with pytest.raises(ValidationError):
         record.fail_code = "1"  # type: ignore[misc]
@@ -214,7 +220,7 @@ def test_records_are_frozen_and_their_repr_is_silent() -> None:
 
 
 @cases("row", [None, [], "x", 1, True, [ROW]])
-def test_a_row_must_be_an_object(row: object) -> None:
+def test_row_other_than_an_object_is_a_bad_answer(row: object) -> None:
     with pytest.raises(BadAnswer):
         parse_reservation(row)
     with pytest.raises(BadAnswer):
@@ -241,7 +247,7 @@ def test_no_row_makes_reading_fail(row: dict[str, Any]) -> None:
     assert isinstance(code.code, str)
 
 
-def test_result_codes() -> None:
+def test_documented_result_code_is_read_without_drift() -> None:
     code, drift = parse_result_code({"obsCode": "00605", "obsCodeDesc": "The switch is busy."})
     assert (code.code, code.description, drift) == ("00605", "The switch is busy.", ())
 
@@ -255,6 +261,6 @@ def test_result_codes() -> None:
         ({"obsCodeDesc": "x"}, "", (("obsCode", "missing"),)),
     ],
 )
-def test_odd_result_codes(row: dict[str, Any], code: str, drift: object) -> None:
+def test_odd_result_code_is_read_with_drift(row: dict[str, Any], code: str, drift: object) -> None:
     record, found = parse_result_code(row)
     assert (record.code, found) == (code, drift)

@@ -51,7 +51,7 @@ def signed(received: Received, **changes: Any) -> bool:
     )
 
 
-def test_reservations_are_asked_for_as_documented(client: Client, stub: StubVendor) -> None:
+def test_request_for_reservations_is_as_documented(client: Client, stub: StubVendor) -> None:
     client.list_reservations(vdn=88, query=QUERY)
     (received,) = stub.received
     assert received.method == "POST"
@@ -63,7 +63,7 @@ def test_reservations_are_asked_for_as_documented(client: Client, stub: StubVend
     assert json.loads(received.body) == QUERY.to_body()
 
 
-def test_the_bytes_sent_are_the_bytes_signed(client: Client, stub: StubVendor) -> None:
+def test_bytes_sent_are_the_bytes_signed(client: Client, stub: StubVendor) -> None:
     client.list_reservations(vdn=88, query=QUERY)
     (received,) = stub.received
     # Real UTF-8, no blanks, names in order.
@@ -79,7 +79,7 @@ def test_the_bytes_sent_are_the_bytes_signed(client: Client, stub: StubVendor) -
     assert not signed(received, headers={"Host": "127.0.0.1"})
 
 
-def test_result_codes_are_asked_for_as_documented(client: Client, stub: StubVendor) -> None:
+def test_request_for_result_codes_is_as_documented(client: Client, stub: StubVendor) -> None:
     stub.default = reply(envelope([{"obsCode": "00605"}], 1, field="obsCodes"))
     page = client.list_result_codes(vdn=9, query=ResultCodeQuery(page=3, locale="en_US"))
     (received,) = stub.received
@@ -95,13 +95,13 @@ def test_result_codes_are_asked_for_as_documented(client: Client, stub: StubVend
     assert [code.code for code in page.items] == ["00605"]
 
 
-def test_no_locale_means_no_header(client: Client, stub: StubVendor) -> None:
+def test_query_without_locale_sends_no_locale_header(client: Client, stub: StubVendor) -> None:
     stub.default = reply(envelope([], 0, field="obsCodes"))
     client.list_result_codes(vdn=9, query=ResultCodeQuery())
     assert not stub.received[0].has("locale")
 
 
-def test_every_attempt_is_signed_anew(client: Client, stub: StubVendor) -> None:
+def test_every_attempt_gets_a_new_signature(client: Client, stub: StubVendor) -> None:
     stub.script(reply(status=503, headers={"Retry-After": "2"}))
     client.list_reservations(vdn=88, query=QUERY)
     first, second = (received.header("Authorization") for received in stub.received)
@@ -111,7 +111,7 @@ def test_every_attempt_is_signed_anew(client: Client, stub: StubVendor) -> None:
     assert stub.received[0].body == stub.received[1].body
 
 
-def test_a_path_before_the_vendors_is_sent_and_signed(
+def test_path_prefix_of_the_base_url_is_sent_and_signed(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     make_client(base_url=f"{stub.base_url}/edge/cc/").list_reservations(vdn=88, query=QUERY)
@@ -120,7 +120,9 @@ def test_a_path_before_the_vendors_is_sent_and_signed(
     assert signed(received)
 
 
-def test_a_page(client: Client, stub: StubVendor, notes: Notes) -> None:
+def test_page_has_rows_total_and_each_drift_once(
+    client: Client, stub: StubVendor, notes: Notes
+) -> None:
     stub.default = reply(envelope([{"appointId": 1, "new": 1}, {"appointId": 2, "new": 2}], "52"))
     page = client.list_reservations(vdn=88, query=QUERY)
     assert [row.appoint_id for row in page.items] == ["1", "2"]
@@ -131,7 +133,7 @@ def test_a_page(client: Client, stub: StubVendor, notes: Notes) -> None:
     assert notes.drifts.count(("list_reservations", "new", "unknown")) == 1
 
 
-def test_more_rows_than_asked_for_and_a_total_too_small_are_drift(
+def test_more_rows_than_requested_and_too_small_total_are_drift(
     client: Client, stub: StubVendor, notes: Notes
 ) -> None:
     stub.default = reply(envelope([{}, {}, {}], 2))
@@ -142,7 +144,7 @@ def test_more_rows_than_asked_for_and_a_total_too_small_are_drift(
 
 
 @pytest.mark.parametrize(("rows", "read"), [(125, True), (126, False), (5000, False)])
-def test_far_more_rows_than_asked_for_are_a_bad_answer(
+def test_far_more_rows_than_requested_are_a_bad_answer(
     client: Client, stub: StubVendor, rows: int, read: bool
 ) -> None:
     stub.default = reply(envelope([{"appointId": str(n)} for n in range(rows)], rows))
@@ -155,14 +157,14 @@ def test_far_more_rows_than_asked_for_are_a_bad_answer(
     assert caught.value.operation == "list_reservations"
 
 
-def test_far_more_codes_than_asked_for_are_one_too(client: Client, stub: StubVendor) -> None:
+def test_far_more_codes_than_requested_are_a_bad_answer(client: Client, stub: StubVendor) -> None:
     rows = [{"resultCode": str(n)} for n in range(5000)]
     stub.default = reply(envelope(rows, len(rows), field="obsCodes"))
     with pytest.raises(BadAnswer):
         client.list_result_codes(vdn=88, query=ResultCodeQuery(page=1, size=25))
 
 
-def test_a_row_that_is_no_object_is_a_bad_answer(client: Client, stub: StubVendor) -> None:
+def test_row_other_than_an_object_is_a_bad_answer(client: Client, stub: StubVendor) -> None:
     stub.default = reply(envelope([{}, None], 2))
     with pytest.raises(BadAnswer) as caught:
         client.list_reservations(vdn=88, query=QUERY)
@@ -171,7 +173,7 @@ def test_a_row_that_is_no_object_is_a_bad_answer(client: Client, stub: StubVendo
 
 
 @pytest.mark.parametrize("vdn", [0, 10_000])
-def test_a_bad_vdn_is_no_call(client: Client, stub: StubVendor, vdn: int) -> None:
+def test_vdn_out_of_bounds_makes_no_call(client: Client, stub: StubVendor, vdn: int) -> None:
     with pytest.raises(InvalidQuery):
         client.list_reservations(vdn=vdn, query=QUERY)
     with pytest.raises(InvalidQuery):
@@ -188,7 +190,7 @@ def test_a_bad_vdn_is_no_call(client: Client, stub: StubVendor, vdn: int) -> Non
         ("reservations", "0299999", None),
     ],
 )
-def test_a_code_is_translated_by_its_interface(
+def test_meaning_of_a_code_depends_on_its_interface(
     client: Client, stub: StubVendor, operation: str, code: str, meaning: str | None
 ) -> None:
     stub.default = reply({"resultCode": code, "resultDesc": "no"})
@@ -204,7 +206,9 @@ def test_a_code_is_translated_by_its_interface(
     assert len(stub.received) == 1
 
 
-def test_a_4xx_is_a_refusal_with_what_its_body_says(client: Client, stub: StubVendor) -> None:
+def test_status_4xx_is_a_refusal_with_the_code_of_its_body(
+    client: Client, stub: StubVendor
+) -> None:
     stub.script(
         reply({"returnCode": "02000007", "returnDesc": "limit"}, status=400),
         reply(b"<html>", status=404),
@@ -222,7 +226,7 @@ def test_a_4xx_is_a_refusal_with_what_its_body_says(client: Client, stub: StubVe
     ]
 
 
-def test_a_thread_keeps_its_connection_and_shares_it_with_no_other(
+def test_thread_keeps_its_connection_and_shares_it_with_no_other(
     client: Client, stub: StubVendor
 ) -> None:
     for _ in range(5):
@@ -242,7 +246,7 @@ def test_a_thread_keeps_its_connection_and_shares_it_with_no_other(
     assert used == {2, 3, 4}
 
 
-def test_a_chunked_answer_is_read_and_its_connection_kept(client: Client, stub: StubVendor) -> None:
+def test_chunked_answer_is_read_and_its_connection_kept(client: Client, stub: StubVendor) -> None:
     body = json.dumps(envelope([], 7)).encode()
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in (body[:5], body[5:]))
     answer = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
@@ -257,7 +261,7 @@ def test_a_chunked_answer_is_read_and_its_connection_kept(client: Client, stub: 
     assert stub.connections == 1
 
 
-def test_after_closing_calls_connect_anew(client: Client, stub: StubVendor) -> None:
+def test_calls_after_close_connect_again(client: Client, stub: StubVendor) -> None:
     client.list_reservations(vdn=88, query=QUERY)
     client.close()
     client.list_reservations(vdn=88, query=QUERY)
@@ -284,7 +288,7 @@ def test_after_closing_calls_connect_anew(client: Client, stub: StubVendor) -> N
         "https://预约.example.com",
     ],
 )
-def test_a_base_url_that_is_none(base_url: str) -> None:
+def test_invalid_base_url_is_refused_without_its_value(base_url: str) -> None:
     with pytest.raises(ValueError, match="base_url") as caught:
         TransportConfig(base_url=base_url, credentials=Credentials("AK", "SK"))
     assert "isales.example.com" not in str(caught.value)
@@ -299,7 +303,7 @@ def test_a_base_url_that_is_none(base_url: str) -> None:
         ("https://isales.example.com:443/a/b", "isales.example.com:443", "/a/b"),
     ],
 )
-def test_the_parts_of_a_base_url(base_url: str, host: str, prefix: str) -> None:
+def test_base_url_is_split_into_host_and_prefix(base_url: str, host: str, prefix: str) -> None:
     config = TransportConfig(base_url=base_url, credentials=Credentials("AK", "SK"))
     assert (config.host, config.origin_of(Endpoint.CAMPAIGNS).prefix) == (host, prefix)
     assert config.origin == base_url.partition("://")[0] + "://" + host
@@ -321,7 +325,7 @@ def test_the_parts_of_a_base_url(base_url: str, host: str, prefix: str) -> None:
         {"breaker_cooldown": -0.1},
     ],
 )
-def test_settings_that_cannot_be(setting: dict[str, Any]) -> None:
+def test_invalid_transport_setting_is_refused_by_name(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         TransportConfig(base_url="https://a", credentials=Credentials("AK", "SK"), **setting)
 
@@ -339,7 +343,7 @@ def test_settings_that_cannot_be(setting: dict[str, Any]) -> None:
         ("a", "topsecret\x00"),
     ],
 )
-def test_keys_that_cannot_be(access_key: str, secret_key: str) -> None:
+def test_invalid_key_is_refused_without_its_value(access_key: str, secret_key: str) -> None:
     with pytest.raises(ValueError, match="key") as caught:
         Credentials(access_key, secret_key)
     assert "topsecret" not in str(caught.value)

@@ -49,7 +49,7 @@ def call(client: Client, deadline: float | None = None) -> Page[Reservation]:
     ],
     ids=["500", "502", "503", "429", "reset", "end", "reset-in-body"],
 )
-def test_what_may_help_is_tried_again(
+def test_transient_failure_is_tried_again(
     client: Client, stub: StubVendor, notes: Notes, time: Time, fault: Step
 ) -> None:
     stub.script(fault, fault)
@@ -84,7 +84,7 @@ def test_what_may_help_is_tried_again(
         (reply(b"", status=302, headers={"Location": "/"}), Unreachable),
     ],
 )
-def test_what_cannot_help_is_not(
+def test_permanent_failure_is_not_tried_again(
     client: Client, stub: StubVendor, notes: Notes, fault: Step, error: type[ISalesError]
 ) -> None:
     stub.script(fault)
@@ -96,7 +96,7 @@ def test_what_cannot_help_is_not(
     assert len(stub.received) == 1
 
 
-def test_after_the_last_attempt_the_error_is_handed_on(
+def test_error_of_the_last_attempt_is_raised(
     client: Client, stub: StubVendor, notes: Notes
 ) -> None:
     stub.default = reply(status=500)
@@ -108,9 +108,7 @@ def test_after_the_last_attempt_the_error_is_handed_on(
     assert error.request_id == notes.request_ids[0]
 
 
-def test_an_operation_that_is_not_repeatable_is_tried_once(
-    client: Client, stub: StubVendor
-) -> None:
+def test_unrepeatable_operation_is_tried_once(client: Client, stub: StubVendor) -> None:
     stub.default = reply(status=503)
     once = dataclasses.replace(LIST_RESERVATIONS, repeatable=False)
     with pytest.raises(Unreachable):
@@ -118,14 +116,16 @@ def test_an_operation_that_is_not_repeatable_is_tried_once(
     assert len(stub.received) == 1
 
 
-def test_what_changes_the_vendors_data_is_not_repeatable() -> None:
+def test_operations_that_change_vendor_data_are_not_repeatable() -> None:
     assert {operation.name for operation in OPERATIONS if not operation.repeatable} == {
         "read_call_data",
         "push_mid_result",
     }
 
 
-def test_nobody_listening_is_tried_again(make_client: MakeClient, time: Time, notes: Notes) -> None:
+def test_refused_connection_is_tried_again(
+    make_client: MakeClient, time: Time, notes: Notes
+) -> None:
     with StubVendor() as gone:
         address = gone.base_url
     with pytest.raises(Unreachable) as caught:
@@ -155,7 +155,7 @@ def test_retry_after_as_a_date_is_obeyed(client: Client, stub: StubVendor, time:
     [("6", 15.0, {}), ("3", 3.0, {}), ("3", 2.0, {}), ("9", 60.0, {"max_retry_wait": 8.0})],
     ids=["longer than we wait", "just the deadline", "beyond the deadline", "setting"],
 )
-def test_a_wait_that_does_not_fit_is_not_begun(
+def test_wait_longer_than_allowed_is_not_begun(
     make_client: MakeClient,
     stub: StubVendor,
     time: Time,
@@ -171,7 +171,7 @@ def test_a_wait_that_does_not_fit_is_not_begun(
     assert len(stub.received) == 1
 
 
-def test_no_wait_is_begun_that_the_deadline_would_cut(
+def test_wait_beyond_the_deadline_is_not_begun(
     client: Client, stub: StubVendor, time: Time
 ) -> None:
     stub.default = reply(status=500)
@@ -180,7 +180,7 @@ def test_no_wait_is_begun_that_the_deadline_would_cut(
     assert time.sleeps == [0.1]
 
 
-def test_when_the_breaker_opens_there_is_no_further_attempt(
+def test_no_attempt_follows_once_the_breaker_opens(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     stub.default = reply(status=500)
@@ -192,7 +192,9 @@ def test_when_the_breaker_opens_there_is_no_further_attempt(
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0])
-def test_without_time_there_is_no_call(client: Client, stub: StubVendor, deadline: float) -> None:
+def test_call_with_no_time_left_is_not_sent(
+    client: Client, stub: StubVendor, deadline: float
+) -> None:
     with pytest.raises(TimedOut):
         call(client, deadline)
     assert stub.received == []
@@ -217,12 +219,14 @@ def test_without_time_there_is_no_call(client: Client, stub: StubVendor, deadlin
         (None, None),
     ],
 )
-def test_reading_retry_after(header: str | None, seconds: float | None) -> None:
+def test_retry_after_header_is_read_as_seconds_or_date(
+    header: str | None, seconds: float | None
+) -> None:
     assert read_retry_after(header, datetime(2025, 6, 1, 8, 0, tzinfo=UTC)) == seconds
 
 
 @cases(("chance", "first"), [(0.0, 0.05), (1.0, 0.15)])
-def test_half_of_the_wait_is_chance(chance: float, first: float) -> None:
+def test_wait_is_randomised_by_half_and_bounded(chance: float, first: float) -> None:
     policy = RetryPolicy(left=lambda: 9.0, allowed=lambda: True, rng=lambda: chance, longest=5.0)
     waits = []
     for _ in range(7):
@@ -233,6 +237,6 @@ def test_half_of_the_wait_is_chance(chance: float, first: float) -> None:
     assert max(waits) <= 5.0
 
 
-def test_errors_of_others_are_not_retried() -> None:
+def test_foreign_exceptions_are_not_retried() -> None:
     policy = RetryPolicy(left=lambda: 9.0, allowed=lambda: True, rng=lambda: 0.5, longest=5.0)
     assert policy(ValueError()) is False

@@ -62,7 +62,7 @@ def every_word(error: BaseException | None) -> Iterator[str]:
         reset(LEAK.encode()),
     ],
 )
-def test_nothing_leaks(
+def test_no_secret_leaks_from_a_call(
     client: Client,
     stub: StubVendor,
     notes: Notes,
@@ -91,7 +91,7 @@ def test_nothing_leaks(
         assert secret not in "\n".join(words)
 
 
-def test_configuration_hides_its_keys() -> None:
+def test_repr_of_the_configuration_hides_its_keys() -> None:
     credentials = Credentials(ACCESS_KEY, SECRET_KEY)
     config = TransportConfig(base_url="https://a", credentials=credentials)
     for shown in (repr(credentials), str(credentials), repr(config), f"{config}"):
@@ -112,7 +112,7 @@ def test_every_error_has_its_own_outcome_and_a_sentence() -> None:
     assert all(kind.__name__ in drawn for kind in found)
 
 
-def test_errors_say_what_is_known() -> None:
+def test_error_text_has_operation_status_and_request() -> None:
     error = Throttled(operation="list_reservations", request_id="r1", http_status=429)
     assert str(error) == (
         "CC-iSales asks for fewer calls. (operation list_reservations, status 429, request r1)"
@@ -166,7 +166,7 @@ def test_numbers_are_masked(text: str, masked: str) -> None:
         ("", "(unprintable)"),
     ],
 )
-def test_names_are_fit_for_labels(name: str, safe: str) -> None:
+def test_field_names_are_made_safe_for_labels(name: str, safe: str) -> None:
     assert redaction.field_name(name) == safe
 
 
@@ -176,5 +176,5 @@ def test_odd_codes_are_not_shown(value: object) -> None:
 
 
 @cases("value", ["0200001", "02000011", "CC-ISALES.00001"])
-def test_plain_codes_are(value: str) -> None:
+def test_plain_codes_are_shown(value: str) -> None:
     assert redaction.code(value) == value

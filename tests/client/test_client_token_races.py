@@ -51,7 +51,7 @@ def _answered(stub: StubVendor) -> None:
     stub.at("tokenByAkSk", *(app_token(f"token-{number}") for number in range(1, 9)))
 
 
-def test_sixteen_threads_that_start_at_once_cause_one_token_call(
+def test_sixteen_threads_that_start_together_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     all_at_once([make_client(real_time=True, obs=OBS)] * THREADS)
@@ -59,7 +59,7 @@ def test_sixteen_threads_that_start_at_once_cause_one_token_call(
     assert len(stub.sent_to("business/tasks")) == THREADS
 
 
-def test_sixteen_threads_at_the_end_of_a_token_cause_one_token_call(
+def test_sixteen_threads_with_an_expiring_token_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     client = make_client(real_time=True, obs=OBS)
@@ -71,7 +71,7 @@ def test_sixteen_threads_at_the_end_of_a_token_cause_one_token_call(
     assert renewed == {"Bearer token-2"}
 
 
-def test_sixteen_threads_whose_token_is_refused_cause_one_token_call(
+def test_sixteen_threads_with_a_refused_token_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     def only_the_second(sock: Any, received: Received) -> bool:
@@ -83,7 +83,7 @@ def test_sixteen_threads_whose_token_is_refused_cause_one_token_call(
     assert len(stub.sent_to("tokenByAkSk")) == 2
 
 
-def test_processes_that_share_a_store_cause_one_token_call(
+def test_clients_that_share_a_store_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
     shelf = MemoryTokenStore()
@@ -163,14 +163,14 @@ def never(last: Token | None, left: Callable[[], float]) -> Token:
     pytest.fail("there is no need to ask the vendor")
 
 
-def test_who_waited_for_a_renewal_has_its_token() -> None:
+def test_threads_waiting_for_a_renewal_get_its_token() -> None:
     waiters = Waiters(4)
     waiters.run(source(lambda *_: waiters.obtain(None)))
     assert [token.value for token in waiters.tokens] == ["new"] * 4
     assert waiters.calls == 1
 
 
-def test_who_waited_for_a_renewal_that_failed_does_not_fail_again_one_by_one() -> None:
+def test_threads_waiting_for_a_failed_renewal_fail_without_another_call() -> None:
     """Keys that are refused sixteen times in a row may end up locked."""
     waiters = Waiters(4)
     failure = CredentialsRefused("No.", operation="fetch_token", http_status=401, maybe_sent=False)
@@ -181,7 +181,7 @@ def test_who_waited_for_a_renewal_that_failed_does_not_fail_again_one_by_one() -
     assert len({id(error) for error in waiters.errors}) == 4
 
 
-def test_who_waited_for_one_whose_time_was_up_goes_on_alone() -> None:
+def test_threads_waiting_for_a_timed_out_renewal_try_again() -> None:
     waiters = Waiters(4)
     waiters.run(source(lambda *_: waiters.obtain(TimedOut())))
     assert waiters.calls == 2
@@ -189,7 +189,7 @@ def test_who_waited_for_one_whose_time_was_up_goes_on_alone() -> None:
     assert [type(error) for error in waiters.errors] == [TimedOut]
 
 
-def test_a_failure_of_the_past_is_no_failure_of_today() -> None:
+def test_earlier_failed_renewal_does_not_fail_a_later_one() -> None:
     answers: list[Token | ISalesError] = [BadAnswer(), Token("new", NOW, LATER)]
 
     def obtain(last: Token | None, left: Callable[[], float]) -> Token:
@@ -207,7 +207,7 @@ def test_a_failure_of_the_past_is_no_failure_of_today() -> None:
     assert tokens.token(lambda: 10.0).value == "new"
 
 
-def test_waiting_for_another_thread_ends_with_the_time_of_the_call() -> None:
+def test_wait_for_another_thread_ends_with_the_time_of_the_call() -> None:
     asking, go_on = threading.Event(), threading.Event()
 
     def obtain(last: Token | None, left: Callable[[], float]) -> Token:
@@ -227,7 +227,7 @@ def test_waiting_for_another_thread_ends_with_the_time_of_the_call() -> None:
     assert tokens.token(lambda: 0.0).value == "new"
 
 
-def test_waiting_for_another_process_ends_with_the_time_of_the_call(time: Time) -> None:
+def test_wait_for_another_process_ends_with_the_time_of_the_call(time: Time) -> None:
     shelf = MemoryTokenStore()
     assert shelf.take_turn(60)
     with pytest.raises(TimedOut) as caught:
@@ -236,14 +236,14 @@ def test_waiting_for_another_process_ends_with_the_time_of_the_call(time: Time) 
     assert time.passed == pytest.approx(0.2)
 
 
-def test_waiting_for_another_process_ends_with_its_token() -> None:
+def test_wait_for_another_process_ends_with_its_token() -> None:
     shelf = MemoryTokenStore()
     assert shelf.take_turn(60)
     tokens = source(never, shelf, lambda _: shelf.write(Token("theirs", NOW, LATER)))
     assert tokens.token(lambda: 10.0).value == "theirs"
 
 
-def test_the_turn_of_a_process_that_died_passes_on(time: Time) -> None:
+def test_lock_of_a_dead_process_expires(time: Time) -> None:
     shelf = MemoryTokenStore(time.monotonic)
     assert shelf.take_turn(3)
     tokens = source(lambda *_: Token("ours", NOW, LATER), shelf, time.sleep)
@@ -251,7 +251,7 @@ def test_the_turn_of_a_process_that_died_passes_on(time: Time) -> None:
     assert time.passed == pytest.approx(3.0, abs=0.1)
 
 
-def test_the_token_before_is_handed_on_for_its_refresh() -> None:
+def test_expired_token_is_passed_on_for_its_refresh() -> None:
     shelf = MemoryTokenStore()
     old = Token("old", NOW - timedelta(hours=1), NOW, "refresh", LATER)
     shelf.write(old)

@@ -71,7 +71,7 @@ def answer_tokens(stub: StubVendor) -> None:
 @pytest.mark.parametrize("step", FAULTS, ids=range(len(FAULTS)))
 @pytest.mark.parametrize("failing", ["business", "token"])
 @pytest.mark.parametrize("obs", WAYS.values(), ids=WAYS)
-def test_nothing_leaks(
+def test_no_secret_leaks_from_an_obs_call(
     make_client: MakeClient,
     stub: StubVendor,
     notes: Notes,
@@ -108,7 +108,7 @@ def test_nothing_leaks(
         assert secret not in "\n".join(frames)
 
 
-def test_reprs_show_no_secret(make_client: MakeClient, stub: StubVendor) -> None:
+def test_reprs_contain_no_secret(make_client: MakeClient, stub: StubVendor) -> None:
     answer_tokens(stub)
     token = Token(TOKEN, NOW, NOW + timedelta(hours=1), REFRESH, NOW)
     shelf = MemoryTokenStore()

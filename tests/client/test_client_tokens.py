@@ -45,7 +45,7 @@ def send_request(client: Client) -> None:
 # In time
 
 
-def test_a_token_serves_many_calls_and_is_renewed_a_minute_before_its_end(
+def test_token_serves_many_calls_and_is_renewed_a_minute_before_its_end(
     obs: Client, stub: StubVendor, time: Time
 ) -> None:
     for passed in (0.0, 1800.0, 3539.0, 3540.0, 3541.0):
@@ -54,7 +54,7 @@ def test_a_token_serves_many_calls_and_is_renewed_a_minute_before_its_end(
     assert tokens_used(stub) == ["token-1", "token-1", "token-1", "token-2", "token-2"]
 
 
-def test_a_short_lived_token_is_renewed_when_a_fifth_is_left(
+def test_short_lived_token_is_renewed_when_a_fifth_is_left(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1", Expires=10), app_token("token-2", Expires="10"))
@@ -66,7 +66,7 @@ def test_a_short_lived_token_is_renewed_when_a_fifth_is_left(
 
 
 @pytest.mark.parametrize("expires", [None, "", "soon", 0, 3_600_000])
-def test_a_lifetime_that_cannot_be_read_is_the_one_asked_for(
+def test_unreadable_lifetime_is_replaced_by_the_requested_one(
     make_client: MakeClient, stub: StubVendor, expires: object
 ) -> None:
     stub.at("tokenByAkSk", app_token(Expires=expires))
@@ -75,9 +75,7 @@ def test_a_lifetime_that_cannot_be_read_is_the_one_asked_for(
     assert client.token_state() == TokenState(NOW, NOW + timedelta(seconds=600))
 
 
-def test_the_lifetime_counts_from_before_the_request(
-    obs: Client, stub: StubVendor, time: Time
-) -> None:
+def test_lifetime_counts_from_before_the_request(obs: Client, stub: StubVendor, time: Time) -> None:
     """A slow answer must not make the token look younger than it is."""
 
     def slow(sock: socket.socket, received: Received) -> bool:
@@ -89,7 +87,7 @@ def test_the_lifetime_counts_from_before_the_request(
     assert obs.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
 
 
-def test_a_renewal_that_fails_in_time_leaves_the_token_that_is_still_good(
+def test_valid_token_is_used_after_a_failed_early_renewal(
     obs: Client, stub: StubVendor, time: Time
 ) -> None:
     send_request(obs)
@@ -105,7 +103,7 @@ def test_a_renewal_that_fails_in_time_leaves_the_token_that_is_still_good(
     assert len(tokens_used(stub)) == 2
 
 
-def test_the_times_are_told_without_a_call(obs: Client, stub: StubVendor) -> None:
+def test_token_state_is_read_without_a_call(obs: Client, stub: StubVendor) -> None:
     assert obs.token_state() is None
     assert stub.connections == 0
     send_request(obs)
@@ -116,7 +114,7 @@ def test_the_times_are_told_without_a_call(obs: Client, stub: StubVendor) -> Non
 
 
 @pytest.mark.parametrize("step", REFUSED, ids=["401", "403"])
-def test_a_refused_token_is_renewed_and_the_read_repeated(
+def test_refused_token_is_renewed_and_the_read_repeated(
     obs: Client, stub: StubVendor, time: Time, notes: Notes, step: Step
 ) -> None:
     stub.at("business/tasks", step, reply(obs_answer([])))
@@ -128,7 +126,7 @@ def test_a_refused_token_is_renewed_and_the_read_repeated(
 
 
 @pytest.mark.parametrize("step", REFUSED, ids=["401", "403"])
-def test_a_token_that_stays_refused_is_renewed_once(
+def test_token_that_stays_refused_is_renewed_once(
     obs: Client, stub: StubVendor, step: Step
 ) -> None:
     stub.at("business/tasks", step)
@@ -141,7 +139,7 @@ def test_a_token_that_stays_refused_is_renewed_once(
 
 
 @pytest.mark.parametrize("step", REFUSED, ids=["401", "403"])
-def test_what_is_not_repeatable_is_not_repeated_but_the_next_call_has_a_new_token(
+def test_unrepeatable_call_with_a_refused_token_only_renews_the_token(
     obs: Client, stub: StubVendor, step: Step
 ) -> None:
     stub.at("midresult", step, reply(obs_answer()))
@@ -154,7 +152,9 @@ def test_what_is_not_repeatable_is_not_repeated_but_the_next_call_has_a_new_toke
     assert len(stub.sent_to("tokenByAkSk")) == 2
 
 
-def test_a_token_that_was_good_before_has_ended(obs: Client, stub: StubVendor) -> None:
+def test_refusal_of_a_token_that_worked_before_is_token_ended(
+    obs: Client, stub: StubVendor
+) -> None:
     """The keys are right: to ask again works, and the error says so."""
     stub.at("midresult", reply(obs_answer()), reply(status=401), reply(status=401))
     obs.push_mid_result(result=RESULT)
@@ -168,7 +168,7 @@ def test_a_token_that_was_good_before_has_ended(obs: Client, stub: StubVendor) -
     assert not isinstance(again.value, TokenEnded)
 
 
-def test_a_token_that_another_process_used_has_ended(
+def test_refusal_of_an_old_token_from_the_store_is_token_ended(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
@@ -185,7 +185,7 @@ def test_a_token_that_another_process_used_has_ended(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_token_that_was_never_good_says_nothing_of_its_end(
+def test_refusal_of_a_new_token_is_not_token_ended(
     obs: Client, stub: StubVendor, status: int
 ) -> None:
     stub.at("midresult", reply(status=status))
@@ -194,9 +194,7 @@ def test_a_token_that_was_never_good_says_nothing_of_its_end(
     assert not isinstance(caught.value, TokenEnded)
 
 
-def test_a_clock_that_was_set_back_prolongs_no_token(
-    obs: Client, stub: StubVendor, time: Time
-) -> None:
+def test_clock_set_back_prolongs_no_token(obs: Client, stub: StubVendor, time: Time) -> None:
     time.passed = 7200.0
     send_request(obs)
     time.passed = 3600.0
@@ -204,7 +202,7 @@ def test_a_clock_that_was_set_back_prolongs_no_token(
     assert tokens_used(stub) == ["token-1", "token-2"]
 
 
-def test_a_renewal_that_fails_does_not_hide_the_refusal_of_what_is_not_repeated(
+def test_failed_renewal_does_not_hide_the_refusal_of_an_unrepeatable_call(
     obs: Client, stub: StubVendor
 ) -> None:
     stub.at("tokenByAkSk", app_token(), reset())
@@ -214,7 +212,9 @@ def test_a_renewal_that_fails_does_not_hide_the_refusal_of_what_is_not_repeated(
     assert (caught.value.operation, caught.value.http_status) == ("push_mid_result", 401)
 
 
-def test_the_repetition_is_on_top_of_the_ordinary_attempts(obs: Client, stub: StubVendor) -> None:
+def test_repetition_after_a_renewal_is_beyond_the_ordinary_attempts(
+    obs: Client, stub: StubVendor
+) -> None:
     down = reply(status=503)
     stub.at("business/tasks", down, down, reply(status=401), reply(obs_answer([])))
     send_request(obs)
@@ -225,7 +225,7 @@ def test_the_repetition_is_on_top_of_the_ordinary_attempts(obs: Client, stub: St
     assert tokens_used(stub)[4:] == ["token-2"] * 3 + ["token-3"]
 
 
-def test_a_static_token_is_never_renewed(make_client: MakeClient, stub: StubVendor) -> None:
+def test_static_token_is_never_renewed(make_client: MakeClient, stub: StubVendor) -> None:
     client = make_client(obs=STATIC)
     send_request(client)
     stub.at("business/tasks", reply(status=401))
@@ -236,7 +236,7 @@ def test_a_static_token_is_never_renewed(make_client: MakeClient, stub: StubVend
     assert client.token_state() is None
 
 
-def test_c2_knows_no_renewal(obs: Client, stub: StubVendor) -> None:
+def test_refused_c2_call_is_not_repeated(obs: Client, stub: StubVendor) -> None:
     stub.at("appoint/list", reply(status=401))
     with pytest.raises(CredentialsRefused, match="access key"):
         obs.list_reservations(vdn=88, query=ReservationQuery())
@@ -244,7 +244,7 @@ def test_c2_knows_no_renewal(obs: Client, stub: StubVendor) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_refused_token_call_is_a_matter_of_credentials(
+def test_refused_token_call_is_an_error_of_credentials(
     obs: Client, stub: StubVendor, status: int
 ) -> None:
     """Else a write-back would look as if the vendor had refused its content."""
@@ -261,7 +261,7 @@ def test_a_refused_token_call_is_a_matter_of_credentials(
     ("step", "kind", "calls"),
     [(reply(status=503), Unreachable, 3), (reply({}), BadAnswer, 1), (reply(b"{"), BadAnswer, 1)],
 )
-def test_a_token_call_that_fails_is_tried_by_its_own_rule_and_fails_the_call(
+def test_failed_token_call_fails_the_call_and_opens_only_its_own_circuit(
     obs: Client, stub: StubVendor, notes: Notes, step: Step, kind: type[ISalesError], calls: int
 ) -> None:
     stub.at("tokenByAkSk", step)
@@ -278,9 +278,7 @@ def test_a_token_call_that_fails_is_tried_by_its_own_rule_and_fails_the_call(
 # The shelf
 
 
-def test_what_another_process_left_in_the_store_is_used(
-    make_client: MakeClient, stub: StubVendor
-) -> None:
+def test_token_stored_by_another_process_is_used(make_client: MakeClient, stub: StubVendor) -> None:
     shelf = MemoryTokenStore()
     shelf.write(Token("left-there", NOW, NOW + timedelta(hours=1)))
     client = make_client(obs=OBS, shelf=shelf)
@@ -290,9 +288,7 @@ def test_what_another_process_left_in_the_store_is_used(
     assert stub.sent_to("tokenByAkSk") == []
 
 
-def test_a_new_token_is_put_in_the_store_for_the_others(
-    make_client: MakeClient, stub: StubVendor
-) -> None:
+def test_new_token_is_stored_for_other_clients(make_client: MakeClient, stub: StubVendor) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     shelf = MemoryTokenStore()
     first, second = (make_client(obs=OBS, shelf=shelf) for _ in range(2))
@@ -307,7 +303,7 @@ def test_a_new_token_is_put_in_the_store_for_the_others(
     assert len(stub.sent_to("tokenByAkSk")) == 2
 
 
-def test_the_turn_is_one_and_lapses() -> None:
+def test_only_one_lock_is_granted_until_it_expires() -> None:
     now = [0.0]
     shelf = MemoryTokenStore(monotonic=lambda: now[0])
     assert shelf.take_turn(5)

@@ -117,7 +117,7 @@ def test_all_five_interfaces_answer(vendor: Simulator, client: Client) -> None:
     assert all(call.verified and call.status == 200 for call in vendor.calls)
 
 
-def test_call_data_come_to_an_end(vendor: Simulator, client: Client) -> None:
+def test_all_call_data_of_a_task_is_handed_out_once(vendor: Simulator, client: Client) -> None:
     seen: list[str | None] = []
     for _ in range(3):
         rows = client.read_call_data(vdn=88, query=query(200), keep=lambda _: None)
@@ -127,7 +127,7 @@ def test_call_data_come_to_an_end(vendor: Simulator, client: Client) -> None:
     assert vendor.call_data.remaining(88, TASK) == 0
 
 
-def test_every_task_on_the_list_can_be_read(vendor: Simulator, client: Client) -> None:
+def test_every_listed_task_has_call_data(vendor: Simulator, client: Client) -> None:
     tasks = client.list_outbound_tasks(vdn=88, cc_id=1)
     assert tasks
     for task in tasks:
@@ -136,7 +136,7 @@ def test_every_task_on_the_list_can_be_read(vendor: Simulator, client: Client) -
         assert [row.service_id for row in rows] == [task.service_id] * 2
 
 
-def test_what_the_vendor_refuses_is_told(vendor: Simulator, client: Client) -> None:
+def test_refusal_has_the_vendors_code_and_sentence(vendor: Simulator, client: Client) -> None:
     with pytest.raises(Refused) as caught:
         client.read_call_data(vdn=88, query=query(1, "99"), keep=lambda _: None)
     assert (caught.value.code, caught.value.vendor_sentence) == (
@@ -148,7 +148,7 @@ def test_what_the_vendor_refuses_is_told(vendor: Simulator, client: Client) -> N
     assert caught.value.code == "1102"
 
 
-def test_a_full_write_back_is_taken(vendor: Simulator, client: Client) -> None:
+def test_complete_write_back_is_accepted(vendor: Simulator, client: Client) -> None:
     result = IntermediateResult(
         vdn=88,
         cc_id=1,
@@ -169,7 +169,7 @@ def test_a_full_write_back_is_taken(vendor: Simulator, client: Client) -> None:
 
 
 @pytest.mark.parametrize("auth", [ObsAuth.APP, ObsAuth.LOGIN])
-def test_a_token_is_renewed_as_time_passes(clock: Clock, auth: ObsAuth) -> None:
+def test_token_is_renewed_before_it_expires(clock: Clock, auth: ObsAuth) -> None:
     with (
         Simulator(rows=0, now=clock, token_seconds=100) as vendor,
         client_of(vendor, clock, auth=auth) as client,
@@ -185,9 +185,7 @@ def test_a_token_is_renewed_as_time_passes(clock: Clock, auth: ObsAuth) -> None:
 
 
 @pytest.mark.parametrize("auth", [ObsAuth.APP, ObsAuth.LOGIN])
-def test_revoked_tokens_are_replaced_and_only_questions_are_repeated(
-    clock: Clock, auth: ObsAuth
-) -> None:
+def test_revoked_token_is_replaced_and_only_reads_are_repeated(clock: Clock, auth: ObsAuth) -> None:
     with (
         Simulator(rows=0, now=clock) as vendor,
         client_of(vendor, clock, auth=auth) as client,
@@ -205,7 +203,7 @@ def test_revoked_tokens_are_replaced_and_only_questions_are_repeated(
         assert vendor.call_data.remaining(88, TASK) == 395
 
 
-def test_wrong_keys_are_told_as_such(clock: Clock) -> None:
+def test_wrong_keys_raise_credentials_refused(clock: Clock) -> None:
     with Simulator(rows=0, now=clock) as vendor:
         for auth in (ObsAuth.APP, ObsAuth.LOGIN):
             with (

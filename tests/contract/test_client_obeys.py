@@ -35,7 +35,7 @@ def client_of(base_url: str) -> Client:
     )
 
 
-def test_the_reservation_example_is_asked_and_read() -> None:
+def test_documented_reservation_request_is_sent_and_its_answer_read() -> None:
     case = example("appoint_list.json")
     with StubVendor() as stub, client_of(stub.base_url) as client:
         stub.script(reply(case["response"]["body"]))
@@ -53,7 +53,7 @@ def test_the_reservation_example_is_asked_and_read() -> None:
     assert (row.fail_code, row.result, row.timeout) == ("00604", "0101", True)
 
 
-def test_the_result_code_example_is_asked_and_read() -> None:
+def test_documented_result_code_answer_is_read() -> None:
     case = example("query_obs_result_code.json")
     with StubVendor() as stub, client_of(stub.base_url) as client:
         stub.script(reply(case["response"]["body"]))
@@ -64,7 +64,7 @@ def test_the_result_code_example_is_asked_and_read() -> None:
 
 
 @pytest.mark.parametrize("case", example("refusals.json")["cases"], ids=lambda case: case["name"])
-def test_a_refusal_is_told_with_its_code_and_sentence(case: dict[str, Any]) -> None:
+def test_refusal_has_the_vendors_code_and_sentence(case: dict[str, Any]) -> None:
     body = case["response"]["body"]
     with StubVendor() as stub, client_of(stub.base_url) as client:
         stub.script(reply(body))

@@ -89,7 +89,7 @@ def check_sent(sent: Sent, request: dict[str, Any]) -> None:
 
 
 @business_calls
-def test_the_example_is_asked_as_it_stands(name: str, ask: Question) -> None:
+def test_documented_request_is_sent(name: str, ask: Question) -> None:
     case = example(name)
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(case["response"]["body"]))
@@ -99,7 +99,7 @@ def test_the_example_is_asked_as_it_stands(name: str, ask: Question) -> None:
 
 
 @pytest.mark.parametrize("form", ["response", "as_declared"])
-def test_the_tasks_are_read_in_both_forms(form: str) -> None:
+def test_tasks_are_read_in_both_forms(form: str) -> None:
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(example("obs_tasks.json")[form]["body"]))
         (task,) = ask_tasks(client)
@@ -107,7 +107,7 @@ def test_the_tasks_are_read_in_both_forms(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["response", "as_declared"])
-def test_the_call_data_are_read_in_both_forms_and_spellings(form: str) -> None:
+def test_call_data_is_read_in_both_forms_and_spellings(form: str) -> None:
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(example("obs_callnos.json")[form]["body"]))
         (row,) = ask_call_data(client)
@@ -131,7 +131,7 @@ def test_the_call_data_are_read_in_both_forms_and_spellings(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["response", "as_declared"])
-def test_an_answer_is_kept_as_it_came(form: str) -> None:
+def test_answer_is_kept_byte_for_byte(form: str) -> None:
     body = json.dumps(example("obs_callnos.json")[form]["body"]).encode()
     kept: list[Received] = []
     with StubVendor() as stub, client_of(stub) as client:
@@ -142,14 +142,14 @@ def test_an_answer_is_kept_as_it_came(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["response", "as_declared"])
-def test_the_write_back_is_acknowledged_in_both_forms(form: str) -> None:
+def test_acknowledgement_of_a_write_back_is_read_in_both_forms(form: str) -> None:
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(example("obs_midresult.json")[form]["body"]))
         push(client)
         assert len(stub.received) == 1
 
 
-def test_the_token_of_the_app_is_asked_and_used() -> None:
+def test_app_token_is_requested_as_documented_and_used() -> None:
     case = example("token_by_ak_sk.json")
     given = case["request"]["body"]
     obs = {"key": given["app_key"], "secret": given["app_secret"], "token_seconds": 600}
@@ -167,7 +167,7 @@ def test_the_token_of_the_app_is_asked_and_used() -> None:
 
 
 @pytest.mark.parametrize("form", ["response", "as_declared"])
-def test_the_log_in_is_asked_and_then_refreshed(form: str) -> None:
+def test_log_in_and_refresh_are_requested_as_documented(form: str) -> None:
     now = NOW
     log_in, refresh = example("obs_login.json"), example("obs_refresh.json")
     first = log_in[form]["body"]
@@ -195,7 +195,7 @@ def test_the_log_in_is_asked_and_then_refreshed(form: str) -> None:
     "case", example("obs_refusals.json")["cases"], ids=lambda case: case["name"]
 )
 @business_calls
-def test_a_refusal_is_told_with_its_code_and_sentence(
+def test_refusal_has_the_vendors_code_and_sentence(
     name: str, ask: Question, case: dict[str, Any]
 ) -> None:
     answer = case["response"]

@@ -81,24 +81,24 @@ def verify(vector: dict[str, Any], header: str, **changes: Any) -> bool:
 
 
 @vectors
-def test_prefix(vector: dict[str, Any]) -> None:
+def test_prefix_equals_the_documented_one(vector: dict[str, Any]) -> None:
     signed = vector["request"]["signed"]
     assert signature_prefix(ACCESS_KEY, NOW, signed) == PREFIX + vector["names"]
 
 
 @vectors
-def test_canonical_request(vector: dict[str, Any]) -> None:
+def test_canonical_request_equals_the_documented_one(vector: dict[str, Any]) -> None:
     text = canonical_request(**vector["request"]).encode()
     assert len(text) == vector["length"]
     assert hashlib.sha256(text).hexdigest() == vector["sha256"]
 
 
 @vectors
-def test_header(vector: dict[str, Any]) -> None:
+def test_authorization_header_equals_the_documented_one(vector: dict[str, Any]) -> None:
     assert sign(vector) == f"{PREFIX}{vector['names']}/{vector['signature']}"
 
 
-def test_the_order_of_the_query_does_not_matter() -> None:
+def test_order_of_the_query_does_not_matter() -> None:
     assert sign(B, query=[("pageNum", "1"), ("pageSize", "50")]) == sign(B)
 
 
@@ -110,7 +110,7 @@ def test_local_time_and_fractions_are_signed_as_whole_utc_seconds() -> None:
 
 
 @vectors
-def test_verification_accepts_its_own(vector: dict[str, Any]) -> None:
+def test_verification_accepts_a_valid_signature(vector: dict[str, Any]) -> None:
     assert verify(vector, sign(vector))
 
 
@@ -146,5 +146,5 @@ def test_verification_refuses_any_difference(change: dict[str, Any]) -> None:
         "auth-v2/预约/2025-06-01T08:00:00Z/host/" + A["signature"],
     ],
 )
-def test_verification_refuses_nonsense(header: str) -> None:
+def test_verification_refuses_malformed_headers(header: str) -> None:
     assert not verify(A, header)

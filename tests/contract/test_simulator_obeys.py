@@ -46,7 +46,9 @@ def types_of(record: dict[str, Any]) -> dict[str, type]:
     return {name: type(value) for name, value in record.items()}
 
 
-def test_the_reservation_example_is_answered_in_the_documented_shape(http: SignedHttp) -> None:
+def test_documented_reservation_request_is_answered_in_the_documented_shape(
+    http: SignedHttp,
+) -> None:
     case = example("appoint_list.json")
     reply = send(http, case["request"])
     expected = case["response"]["body"]
@@ -58,7 +60,7 @@ def test_the_reservation_example_is_answered_in_the_documented_shape(http: Signe
     assert reply.json["totalCount"] > len(reply.json["data"])
 
 
-def test_the_reservation_of_the_example_comes_back_letter_for_letter(http: SignedHttp) -> None:
+def test_documented_reservation_is_returned_unchanged(http: SignedHttp) -> None:
     case = example("appoint_list.json")
     expected = case["response"]["body"]["data"]
     body = {
@@ -88,7 +90,7 @@ def test_generated_rows_have_the_documented_fields_and_types(http: SignedHttp) -
     assert 85 <= len(alike) < 100
 
 
-def test_the_result_codes_of_the_example_are_answered(http: SignedHttp) -> None:
+def test_documented_result_codes_are_returned(http: SignedHttp) -> None:
     case = example("query_obs_result_code.json")
     expected = case["response"]["body"]
     first = send(http, case["request"])
@@ -105,7 +107,7 @@ def test_the_result_codes_of_the_example_are_answered(http: SignedHttp) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=[case["name"] for case in REFUSALS])
-def test_refusals_carry_the_code_and_the_sentence_of_the_contract(
+def test_refusals_have_the_documented_code_and_sentence(
     http: SignedHttp, case: dict[str, Any]
 ) -> None:
     reply = send(http, case["request"])

@@ -71,7 +71,9 @@ def shape(value: object) -> object:
 
 
 @pytest.mark.parametrize("name", TOKEN_CALLS + BUSINESS_CALLS)
-def test_an_example_is_answered_in_its_shape(simulator: Simulator, name: str) -> None:
+def test_documented_request_is_answered_in_the_documented_shape(
+    simulator: Simulator, name: str
+) -> None:
     rows = example("obs_callnos.json")["response"]["body"]["resultData"]["taskData"]
     simulator.call_data.put(88, TASK, rows)
     expected = example(name)["response"]
@@ -81,34 +83,34 @@ def test_an_example_is_answered_in_its_shape(simulator: Simulator, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["obs_callnos.json", "obs_midresult.json", "obs_login.json"])
-def test_the_tables_are_answered_in_their_shape(declared: Simulator, name: str) -> None:
+def test_answers_in_declared_form_have_the_documented_shape(declared: Simulator, name: str) -> None:
     row = example("obs_callnos.json")["as_declared"]["body"]["resultData"]
     declared.call_data.put(88, TASK, [row])
     assert shape(send(declared, name).json) == shape(example(name)["as_declared"]["body"])
 
 
-def test_the_call_data_of_the_example_comes_back_letter_for_letter() -> None:
+def test_documented_call_data_is_returned_unchanged() -> None:
     expected = example("obs_callnos.json")["response"]["body"]
     with Simulator(rows=0, call_data=0) as vendor:
         vendor.call_data.put(88, TASK, expected["resultData"]["taskData"])
         assert send(vendor, "obs_callnos.json").json == expected
 
 
-def test_the_call_data_of_the_tables_comes_back_letter_for_letter() -> None:
+def test_documented_call_data_in_declared_form_is_returned_unchanged() -> None:
     expected = example("obs_callnos.json")["as_declared"]["body"]
     with Simulator(rows=0, call_data=0, as_declared=True) as vendor:
         vendor.call_data.put(88, TASK, [expected["resultData"]])
         assert send(vendor, "obs_callnos.json").json == expected
 
 
-def test_the_write_back_of_the_example_is_recorded_letter_for_letter(simulator: Simulator) -> None:
+def test_documented_write_back_is_recorded_unchanged(simulator: Simulator) -> None:
     case = example("obs_midresult.json")
     simulator.write_backs.clear()
     assert send(simulator, "obs_midresult.json").json == case["response"]["body"]
     assert list(simulator.write_backs) == [case["request"]["body"]]
 
 
-def test_a_token_lives_as_long_as_the_example_asks(simulator: Simulator) -> None:
+def test_token_has_the_documented_lifetime(simulator: Simulator) -> None:
     expected = example("token_by_ak_sk.json")["response"]["body"]
     answer = send(simulator, "token_by_ak_sk.json").json
     for field in ("ApplyType", "Expires", "UserID"):
@@ -136,7 +138,7 @@ def example_row() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=[case["name"] for case in REFUSALS])
-def test_refusals_carry_the_code_and_the_sentence_of_the_contract(
+def test_refusals_have_the_documented_code_and_sentence(
     simulator: Simulator, case: dict[str, Any]
 ) -> None:
     with ObsHttp(simulator.base_url, NOW) as http:

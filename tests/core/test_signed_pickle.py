@@ -27,7 +27,7 @@ class Trap:
         return Path.touch, (self.file,)
 
 
-def test_a_value_comes_back_with_its_type() -> None:
+def test_cached_value_keeps_its_type() -> None:
     serializer = CacheSerializer()
     for value in ({"a": (1, b"x")}, frozenset({1}), True, 5, "5", None, 1.5):
         kept = serializer.dumps(value)
@@ -35,7 +35,7 @@ def test_a_value_comes_back_with_its_type() -> None:
         assert (type(back), back) == (type(value), value)
 
 
-def test_what_another_wrote_is_not_unpickled(tmp_path: Path) -> None:
+def test_unsigned_pickle_is_not_loaded(tmp_path: Path) -> None:
     file = tmp_path / "sprung"
     forged = pickle.dumps(Trap(file))
     for data in (forged, b"x" * 32 + forged, b"", signed_pickle.dumps(1, purpose="jobs")):
@@ -46,7 +46,7 @@ def test_what_another_wrote_is_not_unpickled(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_a_key_of_the_past_opens_what_it_signed(settings: Any) -> None:
+def test_value_signed_with_a_fallback_key_is_loaded(settings: Any) -> None:
     kept = CacheSerializer().dumps("value")
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another-key-that-is-long-enough-for-anything"
     with pytest.raises(Forged):
@@ -56,7 +56,7 @@ def test_a_key_of_the_past_opens_what_it_signed(settings: Any) -> None:
 
 
 @pytest.mark.redis
-def test_a_forged_value_in_redis_is_a_miss(settings: Any, tmp_path: Path) -> None:
+def test_forged_value_in_redis_is_a_cache_miss(settings: Any, tmp_path: Path) -> None:
     redis_cache(settings)
     cache.set("mine", {"a": 1})
     file = tmp_path / "sprung"
@@ -68,7 +68,7 @@ def test_a_forged_value_in_redis_is_a_miss(settings: Any, tmp_path: Path) -> Non
     assert not file.exists()
 
 
-def test_a_forged_job_is_not_run(tmp_path: Path) -> None:
+def test_forged_job_is_not_run(tmp_path: Path) -> None:
     queue = MemoryHuey("forged", serializer=product.HUEY["serializer"])
     file = tmp_path / "sprung"
     queue.storage.enqueue(pickle.dumps(Trap(file)))

@@ -28,7 +28,7 @@ def no_redis(settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_pages_and_programs_get_their_rows(vendor: Simulator, as_role: Any) -> None:
+def test_page_and_api_are_served_without_redis(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     answer = client.get(LIST)
     assert answer.status_code == 200
@@ -39,13 +39,13 @@ def test_pages_and_programs_get_their_rows(vendor: Simulator, as_role: Any) -> N
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_readiness_says_so_in_json(people: Any, client: Any) -> None:
+def test_readiness_reports_the_failing_cache(people: Any, client: Any) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["cache"] == "failing"
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_people_still_get_in(vendor: Simulator, people: Any, client: Any) -> None:
+def test_log_in_works_without_redis(vendor: Simulator, people: Any, client: Any) -> None:
     form = {"login": "supervisor", "password": "pass-word-1"}
     assert client.post("/accounts/login/", form).status_code == 302

@@ -60,7 +60,7 @@ def test_every_enabled_vdn_is_checked(vendor: Simulator, people: dict[str, User]
     ]
 
 
-def test_a_failure_ends_with_a_line_and_exit_code_1(
+def test_failure_is_one_line_with_exit_code_1(
     vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.faults.add("html", operation=LIST_RESULT_CODES)
@@ -76,7 +76,7 @@ def test_a_failure_ends_with_a_line_and_exit_code_1(
     assert "\nVDN 89, " in out
 
 
-def test_an_unreachable_vendor_fails_every_interface(
+def test_unreachable_vendor_fails_every_interface(
     vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.stop()
@@ -95,14 +95,16 @@ def test_missing_obs_credentials_are_no_failure(
     assert "2 of 2 interfaces answered." in text
 
 
-def test_a_running_check_is_not_disturbed(vendor: Simulator, people: dict[str, User]) -> None:
+def test_running_check_is_reported_and_not_repeated(
+    vendor: Simulator, people: dict[str, User]
+) -> None:
     cache.set("doctor:turn:88", "somebody else", 60)
     with pytest.raises(CommandError, match="VDN 88: a check is already running"):
         check("--vdn", "88")
     assert len(vendor.calls) == 0
 
 
-def test_an_unknown_vdn_is_refused_in_one_line(people: dict[str, User]) -> None:
+def test_unknown_vdn_is_refused_in_one_line(people: dict[str, User]) -> None:
     with pytest.raises(CommandError) as told:
         check("--vdn", "4711")
     assert str(told.value) == "There is no VDN 4711."

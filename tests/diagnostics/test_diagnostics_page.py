@@ -34,13 +34,15 @@ def facts_of(text: str, section: str) -> dict[str, str]:
 
 @cases("role", ["agent", "supervisor", "auditor"])
 @cases("method", ["get", "post"])
-def test_only_admins_may_use_it(vendor: Simulator, as_role: Any, role: str, method: str) -> None:
+def test_other_roles_than_admin_are_refused(
+    vendor: Simulator, as_role: Any, role: str, method: str
+) -> None:
     assert getattr(as_role(role), method)(PAGE).status_code == 403
     assert len(vendor.calls) == 0
     assert not AuditEvent.objects.exists()
 
 
-def test_a_foreign_vdn_does_not_exist(vendor: Simulator, as_role: Any) -> None:
+def test_foreign_vdn_is_not_found(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     assert admin.get("/vdn/89/doctor/").status_code == 404
     assert admin.post("/vdn/89/doctor/").status_code == 404
@@ -59,7 +61,7 @@ def test_opening_the_page_calls_nothing(vendor: Simulator, as_role: Any) -> None
     assert "<textarea" not in text
 
 
-def test_a_check_shows_all_findings(vendor: Simulator, as_role: Any) -> None:
+def test_check_shows_all_findings(vendor: Simulator, as_role: Any) -> None:
     text = examine(as_role("admin"))
     assert "<html" not in text
     assert 'data-source="live"' in text
@@ -77,7 +79,7 @@ def test_a_check_shows_all_findings(vendor: Simulator, as_role: Any) -> None:
     assert facts_of(text, "settings")["obs_auth_header"] == "Authorization"
 
 
-def test_the_report_can_be_copied_as_text(vendor: Simulator, as_role: Any) -> None:
+def test_report_can_be_copied_as_text(vendor: Simulator, as_role: Any) -> None:
     text = examine(as_role("admin"))
     (area,) = re.findall(r"<textarea[^>]*readonly[^>]*>\n(.*?)</textarea>", text, re.DOTALL)
     (button,) = re.findall(r'data-copy="(.*?)"', text, re.DOTALL)
@@ -89,7 +91,7 @@ def test_the_report_can_be_copied_as_text(vendor: Simulator, as_role: Any) -> No
     assert vendor.base_url not in text
 
 
-def test_the_last_report_is_kept(vendor: Simulator, as_role: Any) -> None:
+def test_last_report_is_stored(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     first = examine(admin)
     vendor.calls.clear()
@@ -101,9 +103,7 @@ def test_the_last_report_is_kept(vendor: Simulator, as_role: Any) -> None:
     assert facts_of(text, "list_reservations") == facts_of(first, "list_reservations")
 
 
-def test_without_javascript_a_check_redirects_to_the_report(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_check_without_javascript_redirects_to_the_report(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("admin").post(PAGE, follow=True)
     text = answer.content.decode()
     assert answer.redirect_chain == [(PAGE, 302)]
@@ -111,7 +111,7 @@ def test_without_javascript_a_check_redirects_to_the_report(
     assert facts_of(text, "list_reservations")["status"] == "200"
 
 
-def test_a_failure_is_explained(vendor: Simulator, as_role: Any) -> None:
+def test_failure_is_explained(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add("business", operation=LIST_RESERVATIONS, desc="Out of order")
     text = examine(as_role("admin"))
     found = facts_of(text, "list_reservations")
@@ -122,7 +122,7 @@ def test_a_failure_is_explained(vendor: Simulator, as_role: Any) -> None:
     assert facts_of(text, "probes")["range"].startswith("Not asked: ")
 
 
-def test_a_difference_from_the_documentation_is_a_warning(
+def test_difference_from_the_documentation_is_a_warning(
     vendor: Simulator, as_role: Any, settings: Any
 ) -> None:
     admin = as_role("admin")
@@ -144,7 +144,7 @@ def test_a_difference_from_the_documentation_is_a_warning(
     assert 'data-verdict="success"' in text
 
 
-def test_a_running_check_is_not_disturbed(vendor: Simulator, as_role: Any) -> None:
+def test_running_check_is_reported_and_not_repeated(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     cache.set("doctor:turn:88", "somebody else", 60)
     answer = admin.post(PAGE, headers=FRAGMENT)
@@ -155,21 +155,19 @@ def test_a_running_check_is_not_disturbed(vendor: Simulator, as_role: Any) -> No
     assert len(vendor.calls) == 0
 
 
-def test_a_post_without_csrf_token_is_refused(vendor: Simulator, people: Any) -> None:
+def test_post_without_csrf_token_is_refused(vendor: Simulator, people: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["admin"])
     assert client.post(PAGE).status_code == 403
     assert len(vendor.calls) == 0
 
 
-def test_other_methods_are_refused(vendor: Simulator, as_role: Any) -> None:
+def test_delete_is_refused(vendor: Simulator, as_role: Any) -> None:
     assert as_role("admin").delete(PAGE).status_code == 405
 
 
 @cases("language", ["en", "zh-hans"])
-def test_the_page_is_shown_in_both_languages(
-    vendor: Simulator, as_role: Any, language: str
-) -> None:
+def test_page_is_shown_in_both_languages(vendor: Simulator, as_role: Any, language: str) -> None:
     admin = as_role("admin")
     admin.cookies["callboard-language"] = language
     examine(admin)

@@ -22,7 +22,7 @@ from tests.support.cases import cases
 from tests.support.doctor import count_calls, get_fact, run_check
 
 
-def test_a_documented_answer_is_reported_as_documented(vendor: Simulator, scope: Scope) -> None:
+def test_documented_answer_is_reported_as_documented(vendor: Simulator, scope: Scope) -> None:
     report = run_check()
     assert get_fact(report, "list_result_codes", "fields") == "as documented"
     assert get_fact(report, "list_result_codes", "envelope") == "resultCode+returnCode"
@@ -34,7 +34,7 @@ def test_a_documented_answer_is_reported_as_documented(vendor: Simulator, scope:
     )
 
 
-def test_fields_that_differ_are_named(settings: Any, scope: Scope, simulated: Any) -> None:
+def test_differing_fields_are_named(settings: Any, scope: Scope, simulated: Any) -> None:
     vendor = simulated(rows=0)
     vendor.add_rows(
         88, [{"appointId": "41", "calledNo": 6591234567, "vipLevel": 3, "endTime": "x"}]
@@ -46,7 +46,7 @@ def test_fields_that_differ_are_named(settings: Any, scope: Scope, simulated: An
     assert any(re.match("missing: .*taskName", part) for part in fields)
 
 
-def test_an_envelope_that_differs_is_reported(vendor: Simulator, scope: Scope) -> None:
+def test_differing_envelope_is_reported(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("no_codes", operation=LIST_RESULT_CODES, drop="returnCode")
     report = run_check()
     words = "resultCode (documented: resultCode+returnCode)"
@@ -56,7 +56,7 @@ def test_an_envelope_that_differs_is_reported(vendor: Simulator, scope: Scope) -
     assert "Querying OBS Outbound Call Result Codes" in told
 
 
-def test_the_envelope_of_the_parameter_tables_is_recognised(scope: Scope, simulated: Any) -> None:
+def test_envelope_with_result_as_text_is_recognised(scope: Scope, simulated: Any) -> None:
     simulated(as_declared=True)
     assert get_fact(run_check(), "list_outbound_tasks", "envelope").startswith("result text, ")
 
@@ -70,7 +70,7 @@ def test_the_envelope_of_the_parameter_tables_is_recognised(scope: Scope, simula
         (3600, r"(59|60) min behind ours, within 0\.[5-9] s"),
     ],
 )
-def test_a_clock_difference_is_reported(
+def test_clock_difference_is_reported(
     vendor: Simulator, scope: Scope, shift: int, words: str
 ) -> None:
     report = run_check(clock=shifted(shift))
@@ -78,7 +78,7 @@ def test_a_clock_difference_is_reported(
     assert re.fullmatch(words, get_fact(report, "fetch_token", "clock"))
 
 
-def test_a_refused_signature_reports_the_clock_difference(vendor: Simulator, scope: Scope) -> None:
+def test_refused_signature_reports_the_clock_difference(vendor: Simulator, scope: Scope) -> None:
     """A wrong clock is one of the reasons for it."""
     vendor.faults.add("unauthorized", operation=LIST_RESERVATIONS)
     report = run_check(clock=shifted(-1200))
@@ -117,7 +117,7 @@ def test_probes_find_out_how_the_simulator_filters(
         (1000, 30, "at least 1000 rows"),
     ],
 )
-def test_the_largest_page_of_the_simulator_is_found(
+def test_largest_page_of_the_simulator_is_found(
     scope: Scope, simulated: Any, limit: int, rows: int, answer: str
 ) -> None:
     simulated(rows=rows, behaviour=ListBehaviour(max_limit=limit))
@@ -128,7 +128,7 @@ def test_the_largest_page_of_the_simulator_is_found(
     assert ("a silent cap would not show" in words) == (rows == 30)
 
 
-def test_an_empty_list_leaves_the_questions_open(scope: Scope, simulated: Any) -> None:
+def test_empty_list_leaves_the_questions_open(scope: Scope, simulated: Any) -> None:
     vendor = simulated(rows=0)
     report = run_check(with_probes=True)
     assert report.failed == ()
@@ -148,7 +148,7 @@ def test_sentences_of_the_client_are_in_the_catalogue() -> None:
     assert found <= {message.id for message in catalog.source()}
 
 
-def test_the_cause_of_a_failure_is_reported(vendor: Simulator, scope: Scope) -> None:
+def test_cause_of_a_failure_is_reported(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("no_data", operation=LIST_RESERVATIONS)
     vendor.faults.add("unauthorized", operation=LIST_RESULT_CODES)
     report = run_check()

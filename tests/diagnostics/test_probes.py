@@ -107,7 +107,7 @@ def ms(moment: datetime) -> int:
 
 @cases("column", COLUMNS)
 @cases("count", [3, 40, 400])
-def test_the_column_of_the_time_range_is_found(column: str, count: int) -> None:
+def test_column_of_the_time_range_is_found(column: str, count: int) -> None:
     assert Vendor(rows(count), column=column).run_probes()["range"] == column
 
 
@@ -124,7 +124,7 @@ def test_the_column_of_the_time_range_is_found(column: str, count: int) -> None:
     ),
     step=st.sampled_from([1_000, 10_000, MINUTE]),
 )
-def test_a_wrong_column_is_never_reported(
+def test_wrong_column_is_never_reported(
     column: str, times: list[tuple[int | None, ...]], step: int
 ) -> None:
     """However much the times of the rows coincide."""
@@ -155,7 +155,7 @@ def test_excluded_columns_are_reported_where_the_right_one_is_not_seen() -> None
     assert found == f"{TOO_CLOSE} It does not filter by appointTime, createTime, endTime."
 
 
-def test_a_range_by_an_unknown_column_fits_no_column() -> None:
+def test_range_by_an_unknown_column_fits_no_column() -> None:
     table = [a_row(number) | {"elsewhere": FIRST + number * 7 * MINUTE} for number in range(30)]
     for number, row in enumerate(table):
         row["appointTime"] = FIRST + 1000 * MINUTE - number * 11 * MINUTE
@@ -169,7 +169,7 @@ def test_ignored_filters_are_reported(count: int) -> None:
     assert found["number"] == IGNORED
 
 
-def test_a_single_row_leaves_the_filters_open() -> None:
+def test_single_row_leaves_the_filters_open() -> None:
     for deaf in ((), ("range", "calledNo")):
         found = Vendor(rows(1), deaf=deaf).run_probes()
         assert found["range"] == ALL_FIT
@@ -226,16 +226,16 @@ def test_numbers_that_cannot_be_cut_are_not_searched(number: str) -> None:
         ({"cap": 40}, 30, "at least 1000 rows (the list has 30: a silent cap would not show)"),
     ],
 )
-def test_the_largest_page_is_found(options: dict[str, Any], count: int, answer: str) -> None:
+def test_largest_page_is_found(options: dict[str, Any], count: int, answer: str) -> None:
     assert Vendor(rows(count), **options).run_probes()["page"] == answer
 
 
-def test_a_page_that_cannot_be_read_ends_the_search() -> None:
+def test_page_that_cannot_be_read_ends_the_search() -> None:
     vendor = Vendor(rows(3_000), fails={6: BadAnswer()})
     assert vendor.run_probes()["page"] == "100 rows; the answer to 200 cannot be read"
 
 
-def test_the_order_of_two_identical_pages_is_compared() -> None:
+def test_order_of_two_identical_pages_is_compared() -> None:
     assert Vendor(rows(60)).run_probes()["order"] == "the same in two identical queries"
     turned = Vendor(rows(30), shuffle=lambda found, call: found[:: 1 if call % 2 else -1])
     assert turned.run_probes()["order"].startswith("differs between identical queries")
@@ -243,7 +243,7 @@ def test_the_order_of_two_identical_pages_is_compared() -> None:
     assert moving.run_probes()["order"] == CHANGED
 
 
-def test_an_empty_list_is_not_queried_further() -> None:
+def test_empty_list_is_not_queried_further() -> None:
     vendor = Vendor([])
     found = vendor.run_probes()
     assert vendor.asked == []
@@ -253,14 +253,14 @@ def test_an_empty_list_is_not_queried_further() -> None:
 
 @cases("error", [TimedOut(), CredentialsRefused()])
 @cases("at", range(1, 8))
-def test_the_first_failure_of_the_connection_ends_the_probes(error: Exception, at: int) -> None:
+def test_first_failure_of_the_connection_ends_the_probes(error: Exception, at: int) -> None:
     vendor = Vendor(rows(300), column="endTime", whole=True, fails={at: error})
     found = vendor.run_probes()
     assert found["calls"] == str(len(vendor.asked)) == str(at)
     assert found["page"].endswith("rows; more was not tried")
 
 
-def test_a_refused_query_does_not_end_the_others() -> None:
+def test_refused_query_does_not_end_the_others() -> None:
     for at in range(2, 6):
         vendor = Vendor(rows(300), fails={at: Refused(code="0200001")})
         found = vendor.run_probes()
@@ -286,7 +286,7 @@ def test_no_query_is_sent_when_the_time_is_spent() -> None:
     assert found["page"].endswith("more was not tried")
 
 
-def test_a_few_inconsistent_rows_do_not_mislead() -> None:
+def test_few_inconsistent_rows_do_not_mislead() -> None:
     """Rows may show another time than the vendor's table holds, or none."""
     table = [
         a_row(number, appointTime=FIRST + (number // 40) * 300 * MINUTE) for number in range(400)

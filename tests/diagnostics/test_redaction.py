@@ -69,6 +69,7 @@ def printed(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.thorough
 @cases(
     "kind", [None, "reset", "garbage", "unauthorized", "throttle", "no_data", "wrong_total", "huge"]
 )
@@ -125,7 +126,7 @@ def test_malformed_rows_leak_no_personal_data(
         assert not re.search(r"\d{9,}", RANDOM.sub("", shown))
 
 
-def test_the_vendors_own_sentences_are_not_in_the_text_for_support(
+def test_vendors_own_sentences_are_not_in_the_text_for_support(
     vendor: Simulator, as_role: Any
 ) -> None:
     words = "Ann Unlikely-Name is not reachable at 6591234567"

@@ -53,7 +53,7 @@ def test_each_read_only_interface_is_called_once(vendor: Simulator, scope: Scope
     assert get_fact(report, "probes", "calls") == ""
 
 
-def test_a_valid_token_is_reused(vendor: Simulator, scope: Scope) -> None:
+def test_valid_token_is_reused(vendor: Simulator, scope: Scope) -> None:
     run_check()
     vendor.calls.clear()
     later = run_check(clock=lambda: datetime.now(UTC) + timedelta(seconds=100))
@@ -82,7 +82,7 @@ def test_sources_do_not_name_interfaces_that_change_data() -> None:
 
 
 @cases("kind", ["reset", "html", "status", "business", "half_body", "throttle"])
-def test_a_failing_vendor_is_called_once_for_each_interface(
+def test_failing_vendor_is_called_once_for_each_interface(
     vendor: Simulator, scope: Scope, kind: str
 ) -> None:
     vendor.faults.add(kind, times=None)
@@ -94,9 +94,7 @@ def test_a_failing_vendor_is_called_once_for_each_interface(
     assert len(report.failed) == len(report.interfaces) == 4
 
 
-def test_an_unreachable_vendor_is_reported_for_each_interface(
-    vendor: Simulator, scope: Scope
-) -> None:
+def test_unreachable_vendor_is_reported_for_each_interface(vendor: Simulator, scope: Scope) -> None:
     vendor.stop()
     report = run_check(with_probes=True)
     assert len(report.failed) == 4
@@ -116,7 +114,7 @@ def test_refused_keys_are_reported(vendor: Simulator, scope: Scope, settings: An
     assert get_section(report, "list_outbound_tasks").status is InterfaceStatus.FAILED
 
 
-def test_a_revoked_token_is_renewed_once(vendor: Simulator, scope: Scope) -> None:
+def test_revoked_token_is_renewed_once(vendor: Simulator, scope: Scope) -> None:
     run_check()
     vendor.tokens.revoke_all()
     vendor.calls.clear()
@@ -127,9 +125,7 @@ def test_a_revoked_token_is_renewed_once(vendor: Simulator, scope: Scope) -> Non
     assert get_fact(report, "list_outbound_tasks", "calls") == "2"
 
 
-def test_a_token_that_is_always_refused_fails_the_interface(
-    vendor: Simulator, scope: Scope
-) -> None:
+def test_token_that_is_always_refused_fails_the_interface(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("unauthorized", operation=LIST_OUTBOUND_TASKS, times=None)
     report = run_check()
     assert get_section(report, "fetch_token").answered
@@ -138,7 +134,7 @@ def test_a_token_that_is_always_refused_fails_the_interface(
     assert [each.name for each in report.failed] == ["list_outbound_tasks"]
 
 
-def test_a_static_token_is_reported_without_times(
+def test_static_token_is_reported_without_times(
     vendor: Simulator, scope: Scope, settings: Any
 ) -> None:
     settings.ISALES = replace(settings.ISALES, obs_auth="static", token="a-token-of-the-operator")
@@ -148,7 +144,7 @@ def test_a_static_token_is_reported_without_times(
 
 
 @pytest.mark.parametrize("missing", [{"app_key": ""}, {"app_secret": ""}, {"obs_auth": "static"}])
-def test_without_obs_credentials_the_tasks_are_not_called(
+def test_tasks_are_not_called_without_obs_credentials(
     vendor: Simulator, scope: Scope, settings: Any, missing: dict[str, str]
 ) -> None:
     settings.ISALES = replace(settings.ISALES, **missing)
@@ -186,7 +182,7 @@ def test_own_keys_that_cannot_be_decrypted_are_reported(
     assert get_fact(report, "settings", "keys") == "access_key, secret_key"
 
 
-def test_a_check_ends_in_time(vendor: Simulator, scope: Scope) -> None:
+def test_check_ends_in_time(vendor: Simulator, scope: Scope) -> None:
     now = iter(range(0, 10_000, 40))
     report = run_check(with_probes=True, monotonic=lambda: float(next(now)))
     # The second question would begin after a minute.
@@ -224,7 +220,7 @@ def test_running_a_check_needs_permission_and_is_audited(
     assert AuditEvent.objects.count() == 1
 
 
-def test_a_kept_report_is_shown_in_the_readers_language(vendor: Simulator, scope: Scope) -> None:
+def test_stored_report_is_shown_in_the_readers_language(vendor: Simulator, scope: Scope) -> None:
     vendor.faults.add("business", operation=LIST_RESERVATIONS, desc="No such thing")
     services.run_check(scope=scope)
     kept = services.get_last_report(scope=scope)

@@ -22,7 +22,7 @@ from tests.support.outbox import outbox_of
 
 
 @pytest.mark.django_db
-def test_expired_sessions_are_forgotten() -> None:
+def test_expired_sessions_are_deleted() -> None:
     now = timezone.now()
     for key, hours in (("old", -1), ("current", 1)):
         Session.objects.create(session_key=key, expire_date=now + timedelta(hours=hours))
@@ -30,7 +30,7 @@ def test_expired_sessions_are_forgotten() -> None:
     assert [session.session_key for session in Session.objects.all()] == ["current"]
 
 
-def test_a_quiet_hour_is_one_of_the_servers_own_zone() -> None:
+def test_schedules_are_in_the_zone_of_the_server() -> None:
     huey = MemoryHuey("hours", utc=product.HUEY.get("utc", True))
 
     @huey.periodic_task(crontab(hour="3", minute="17"))
@@ -47,7 +47,9 @@ def test_a_quiet_hour_is_one_of_the_servers_own_zone() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_written_wakes_a_worker(vendor: Simulator, people: dict[str, User]) -> None:
+def test_stored_write_back_is_queued_and_delivered(
+    vendor: Simulator, people: dict[str, User]
+) -> None:
     HUEY.flush()
     row = outbox_of(people).write()
     assert HUEY.pending_count() == 1
@@ -58,7 +60,7 @@ def test_what_is_written_wakes_a_worker(vendor: Simulator, people: dict[str, Use
 
 
 @pytest.mark.django_db
-def test_a_worker_comes_again_when_the_next_is_due(
+def test_failed_delivery_is_scheduled_once_for_its_next_attempt(
     vendor: Simulator, people: dict[str, User]
 ) -> None:
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
@@ -73,7 +75,7 @@ def test_a_worker_comes_again_when_the_next_is_due(
 
 
 @pytest.mark.django_db
-def test_the_same_by_hand(
+def test_deliver_write_backs_command_delivers_and_reports(
     vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     outbox_of(people).write()

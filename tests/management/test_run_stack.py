@@ -35,7 +35,7 @@ def busy() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_busy_port_is_told_in_one_line(var: Path, busy: int) -> None:
+def test_busy_port_is_reported_with_a_free_one(var: Path, busy: int) -> None:
     with pytest.raises(CommandError) as caught:
         call_command("run_stack", "--port", str(busy))
     assert str(caught.value) == (
@@ -44,7 +44,7 @@ def test_a_busy_port_is_told_in_one_line(var: Path, busy: int) -> None:
     )
 
 
-def test_a_busy_address_of_a_server_is_told_in_one_line(
+def test_busy_server_address_is_reported_with_a_free_one(
     var: Path, busy: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BIND", f"127.0.0.1:{busy}")
@@ -52,7 +52,7 @@ def test_a_busy_address_of_a_server_is_told_in_one_line(
         call_command("run_stack", "--production")
 
 
-def test_a_busy_socket_in_the_file_system_is_told(var: Path) -> None:
+def test_busy_unix_socket_is_reported(var: Path) -> None:
     path = var / "s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
@@ -62,13 +62,13 @@ def test_a_busy_socket_in_the_file_system_is_told(var: Path) -> None:
 
 
 @pytest.mark.parametrize("bind", ["8000", "127.0.0.1:70000", "http://127.0.0.1:8000"])
-def test_an_address_that_is_none_is_told_in_one_line(var: Path, bind: str) -> None:
+def test_invalid_bind_address_is_reported(var: Path, bind: str) -> None:
     with pytest.raises(CommandError, match=bind):
         call_command("run_stack", "--production", "--bind", bind)
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "abc", "-1", "٣"])
-def test_a_port_must_be_one(var: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+def test_invalid_port_is_refused(var: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("PORT", port)
     with pytest.raises(CommandError, match="1 to 65535"):
         call_command("run_stack")
@@ -85,7 +85,7 @@ def test_a_port_must_be_one(var: Path, monkeypatch: pytest.MonkeyPatch, port: st
         ({"production": True, "bind": "unix:/run/c"}, {"BIND": "0.0.0.0:80"}, "unix:/run/c"),
     ],
 )
-def test_where_it_listens(
+def test_address_comes_from_options_then_environment_then_default(
     var: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, Any],
@@ -98,7 +98,7 @@ def test_where_it_listens(
     assert run_stack._bind(asked) == bind
 
 
-def test_the_children_run_as_a_server_with_the_local_key(
+def test_children_run_without_debug_and_with_the_local_key(
     var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
@@ -107,7 +107,9 @@ def test_the_children_run_as_a_server_with_the_local_key(
     assert found["SECRET_KEY_FILE"] == str(var / "secret-key")
 
 
-def test_what_the_environment_says_goes_first(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_override_defaults(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_KEY", "mine")
     monkeypatch.setenv("DEBUG", "1")
     found = run_stack._variables("127.0.0.1:8000", production=False)
@@ -115,7 +117,7 @@ def test_what_the_environment_says_goes_first(var: Path, monkeypatch: pytest.Mon
     assert "SECRET_KEY_FILE" not in found
 
 
-def test_a_server_is_given_a_key_or_does_not_start(
+def test_production_requires_a_secret_key_and_no_debug(
     var: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CommandError, match="SECRET_KEY"):
@@ -132,7 +134,7 @@ def test_a_server_is_given_a_key_or_does_not_start(
     assert (found["WEB_CONCURRENCY"], found["SECRET_KEY_FILE"]) == ("4", "/run/secrets/key")
 
 
-def test_a_server_outlasts_the_vendor_and_ones_own_machine_does_not_wait(
+def test_grace_period_covers_the_vendor_timeout_in_production_only(
     var: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "mine")
@@ -150,7 +152,9 @@ def test_a_server_outlasts_the_vendor_and_ones_own_machine_does_not_wait(
 @pytest.mark.parametrize(
     ("variables", "seconds"), [({}, 62), ({"CALLBOARD_GRACE_SECONDS": "3"}, 3)]
 )
-def test_the_web_server_keeps_that_grace(variables: dict[str, str], seconds: int) -> None:
+def test_graceful_timeout_of_the_web_server_is_the_grace_period(
+    variables: dict[str, str], seconds: int
+) -> None:
     code = "import runpy; print(runpy.run_path('dashboard/gunicorn_conf.py')['graceful_timeout'])"
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -163,7 +167,7 @@ def test_the_web_server_keeps_that_grace(variables: dict[str, str], seconds: int
     assert int(run.stdout) == seconds
 
 
-def test_figures_of_an_earlier_run_are_not_told(var: Path) -> None:
+def test_metrics_of_an_earlier_run_are_deleted(var: Path) -> None:
     shared = Path(
         run_stack._variables("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"]
     )
@@ -174,7 +178,7 @@ def test_figures_of_an_earlier_run_are_not_told(var: Path) -> None:
     assert shared.is_relative_to(var)
 
 
-def test_a_server_that_listens_answers(busy: int) -> None:
+def test_free_address_does_not_answer(busy: int) -> None:
     # It listens but says nothing, and a socket that nobody listens on says nothing either.
     with socket.create_server(("127.0.0.1", 0)) as trial:
         free = trial.getsockname()[1]
@@ -182,7 +186,9 @@ def test_a_server_that_listens_answers(busy: int) -> None:
     run_stack._see_free(f"127.0.0.1:{free}", production=False)
 
 
-def test_static_files_are_gathered_once_for_each_state(settings: Any, tmp_path: Path) -> None:
+def test_static_files_are_collected_again_only_after_a_change(
+    settings: Any, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "a.css").write_text("a{}", "ascii")

@@ -47,7 +47,7 @@ assert left < 60
 
 
 @pytest.mark.parametrize("code", [REQUEST, SUPERVISOR], ids=["request", "supervisor"])
-def test_a_signal_within_a_signal_is_no_deadlock(code: str) -> None:
+def test_signal_during_signal_handling_causes_no_deadlock(code: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", AT_EVERY_LINE + code],
         cwd=ROOT,
@@ -62,7 +62,7 @@ def test_a_signal_within_a_signal_is_no_deadlock(code: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "ready"), [(("run_simulator", "--rows", "1", "--call-data", "0"), "simulator on")]
 )
-def test_a_burst_of_signals_ends_a_command(
+def test_repeated_signals_end_a_command_cleanly(
     tmp_path: Path, arguments: tuple[str, ...], ready: str
 ) -> None:
     with subprocess.Popen(
@@ -81,7 +81,7 @@ def test_a_burst_of_signals_ends_a_command(
         assert process.returncode == 0
 
 
-def test_handlers_are_set_in_one_place() -> None:
+def test_signal_handlers_are_set_in_one_place() -> None:
     setting = re.compile(r"\bsignal\.signal\(")
     found = {
         str(path.relative_to(ROOT))

@@ -58,7 +58,7 @@ def wait_for_end(pid: int) -> None:
 
 
 @pytest.mark.parametrize("code", [WAITS, STUBBORN, WITH_GRANDCHILD])
-def test_nobody_survives_the_end(code: str) -> None:
+def test_children_and_grandchildren_end_with_the_supervisor(code: str) -> None:
     with Supervisor(cwd=ROOT, env=os.environ, patience=0.5) as supervisor:
         child = supervisor.start("child", python(code), piped=True)
         other = int(supervisor.first_line(child))
@@ -66,7 +66,7 @@ def test_nobody_survives_the_end(code: str) -> None:
     wait_for_end(other)
 
 
-def test_the_death_of_one_ends_the_watch_and_the_others(supervisor: Supervisor) -> None:
+def test_end_of_one_child_ends_the_watch(supervisor: Supervisor) -> None:
     other = supervisor.start("other", python(WAITS), piped=True)
     supervisor.first_line(other)
     supervisor.start("short", python("raise SystemExit(3)"))
@@ -74,7 +74,7 @@ def test_the_death_of_one_ends_the_watch_and_the_others(supervisor: Supervisor) 
         supervisor.watch()
 
 
-def test_a_signal_ends_the_watch(supervisor: Supervisor) -> None:
+def test_signal_ends_the_watch_and_prevents_new_children(supervisor: Supervisor) -> None:
     supervisor.start("child", python(WAITS))
     os.kill(os.getpid(), signal.SIGTERM)
     supervisor.watch()
@@ -82,7 +82,7 @@ def test_a_signal_ends_the_watch(supervisor: Supervisor) -> None:
         supervisor.start("late", python(WAITS))
 
 
-def test_a_signal_ends_waiting_for_a_step(supervisor: Supervisor) -> None:
+def test_stop_request_ends_waiting_for_a_step(supervisor: Supervisor) -> None:
     child = supervisor.start("step", python(WAITS), piped=True)
     supervisor.first_line(child)
     supervisor.end()
@@ -90,14 +90,14 @@ def test_a_signal_ends_waiting_for_a_step(supervisor: Supervisor) -> None:
         supervisor.finish(child)
 
 
-def test_the_handlers_are_given_back() -> None:
+def test_signal_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with Supervisor(cwd=ROOT, env=os.environ):
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_step_gives_its_output(supervisor: Supervisor) -> None:
+def test_output_of_a_step_is_returned(supervisor: Supervisor) -> None:
     supervisor.set(WORD="said")
     code = "import os, sys; print(os.environ['WORD']); print('hushed', file=sys.stderr)"
     said = supervisor.run("step", python(code), hushed=True)
@@ -105,26 +105,26 @@ def test_a_step_gives_its_output(supervisor: Supervisor) -> None:
     assert supervisor.run("step", python("print('x' * 200_000)")) == "x" * 200_000 + "\n"
 
 
-def test_a_step_that_fails_says_why(supervisor: Supervisor) -> None:
+def test_failed_step_raises_its_name_exit_code_and_output(supervisor: Supervisor) -> None:
     with pytest.raises(ChildFailed, match=r"step ended with exit code 1\.\nbecause") as caught:
         supervisor.run("step", python("raise SystemExit('because')"), hushed=True)
     assert (caught.value.name, caught.value.code) == ("step", 1)
 
 
-def test_a_child_that_says_nothing_has_failed(supervisor: Supervisor) -> None:
+def test_child_that_ends_without_output_has_failed(supervisor: Supervisor) -> None:
     child = supervisor.start("mute", python("raise SystemExit(2)"), piped=True)
     with pytest.raises(ChildFailed, match="mute ended with exit code 2"):
         supervisor.first_line(child)
 
 
-def test_waiting_ends_when_a_child_does(supervisor: Supervisor) -> None:
+def test_waiting_ends_when_a_child_ends(supervisor: Supervisor) -> None:
     supervisor.start("short", python("pass"))
     with pytest.raises(ChildFailed):
         supervisor.wait_until(lambda: False)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a service of the Linux kernel")
-def test_nobody_survives_a_supervisor_that_is_killed() -> None:
+def test_child_of_a_killed_supervisor_ends() -> None:
     code = f"""
 import os
 from pathlib import Path

@@ -26,7 +26,7 @@ def site(request: Any, vendor: Simulator, tmp_path: Path) -> Iterator[Site]:
         yield found
 
 
-def test_rows_from_before_the_layout_by_subject_survive_an_upgrade(site: Site) -> None:
+def test_rows_of_the_former_layout_survive_an_upgrade(site: Site) -> None:
     program = f"from tests.support import older_database as o; o.upgrade_from('{BEFORE_LAYOUT}')"
     site.manage("shell", "-v0", "-c", program)
     site.manage("migrate", "--check")
@@ -34,7 +34,7 @@ def test_rows_from_before_the_layout_by_subject_survive_an_upgrade(site: Site) -
 
 
 @pytest.mark.parametrize("arguments", [["sweep"], ["run_stack", "--production"]])
-def test_a_database_without_its_migrations_is_named_in_a_sentence(
+def test_missing_migrations_are_reported_without_traceback(
     tmp_path: Path, arguments: list[str]
 ) -> None:
     env = {

@@ -63,7 +63,7 @@ def stored() -> str:
 
 
 @pytest.mark.django_db
-def test_forgotten_number_is_nowhere_and_stays_away(
+def test_forgotten_number_is_deleted_everywhere_and_does_not_return(
     vendor: Simulator, people: dict[str, Any], as_role: Any
 ) -> None:
     plus, now = f"+{NUMBER}", timezone.now()
@@ -124,7 +124,7 @@ def test_forgotten_number_is_nowhere_and_stays_away(
 
 
 @pytest.mark.django_db
-def test_forgetting_asks_first_and_reads_the_number_from_standard_input(
+def test_forget_command_asks_first_and_reads_the_number_from_standard_input(
     people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {"appoint_id": "1", "called_no": NUMBER}
@@ -142,7 +142,7 @@ def test_forgetting_asks_first_and_reads_the_number_from_standard_input(
 
 
 @pytest.mark.django_db
-def test_row_that_a_sweep_gives_another_number_meanwhile_stays(
+def test_row_whose_number_changes_meanwhile_is_not_deleted(
     people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {"appoint_id": "1", "called_no": NUMBER}
@@ -160,7 +160,7 @@ def test_row_that_a_sweep_gives_another_number_meanwhile_stays(
 
 
 @pytest.mark.django_db
-def test_versions_go_first_then_closed_rows_never_open_ones(
+def test_retention_deletes_versions_first_then_closed_rows_never_open_ones(
     people: dict[str, Any], settings: Any
 ) -> None:
     settings.RETENTION = replace(settings.RETENTION, mirror_version_days=90, mirror_row_days=180)

@@ -75,7 +75,7 @@ def changes(text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.django_db
-def test_panel_tells_what_changed_between_which_times(story: Simulator, as_role: Any) -> None:
+def test_panel_shows_each_change_with_its_interval(story: Simulator, as_role: Any) -> None:
     found = changes(panel(as_role("supervisor"), "1"))
     assert [change for change, _text in found] == [
         "appeared", "moved", "handed-over", "result", "gone",
@@ -93,7 +93,7 @@ def test_panel_tells_what_changed_between_which_times(story: Simulator, as_role:
 
 
 @pytest.mark.django_db
-def test_gone_reservation_keeps_its_contents_and_says_when_it_went(
+def test_gone_reservation_keeps_its_contents_and_shows_when_it_went(
     story: Simulator, as_role: Any
 ) -> None:
     text = panel(as_role("supervisor"), "1")
@@ -104,7 +104,7 @@ def test_gone_reservation_keeps_its_contents_and_says_when_it_went(
 
 
 @pytest.mark.django_db
-def test_agent_is_told_of_a_handover_without_the_other_agents_part(
+def test_agent_sees_a_handover_without_the_part_of_the_other_agent(
     story: Simulator, as_role: Any
 ) -> None:
     agent = as_role("agent")
@@ -123,7 +123,7 @@ def test_agent_is_told_of_a_handover_without_the_other_agents_part(
 
 
 @pytest.mark.django_db
-def test_history_is_masked_like_the_list_and_audited(story: Simulator, as_role: Any) -> None:
+def test_history_is_masked_like_the_list_and_recorded(story: Simulator, as_role: Any) -> None:
     auditor = as_role("auditor")
     for text in (panel(auditor, "1"), auditor.get(f"{API}1/history/").content.decode()):
         assert NUMBER not in text
@@ -177,7 +177,7 @@ def test_panel_lists_the_number_over_all_tasks_and_says_that_it_was_reached(
 
 
 @pytest.mark.django_db
-def test_what_a_person_has_seen_never_goes_back(people: dict[str, User]) -> None:
+def test_last_seen_revision_never_decreases(people: dict[str, User]) -> None:
     user, vdn = people["both"], Access.objects.filter(role=Role.AGENT).get().vdn
     assert history.get_new_since(user, vdn) is None
     for revision, seen in ((4, 4), (7, 7), (5, 7)):

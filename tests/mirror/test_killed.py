@@ -50,7 +50,7 @@ def vdn(db: None) -> Vdn:
     return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
 
 
-def test_sweeper_that_ends_between_any_two_statements(vdn: Vdn) -> None:
+def test_sweepers_ended_between_any_two_statements_leave_consistent_rows(vdn: Vdn) -> None:
     vendor = SweptVendor(vdn, AT, page_cap=12)
     vendor.data.add(make_row(number * 60) for number in range(24))
     rng = random.Random(7)
@@ -93,7 +93,7 @@ class UnrangedVendor(SweptVendor):
         return super().list_reservations(replace(query, begin=None, end=None))
 
 
-def test_list_that_heeds_no_range_is_read_by_agents(vdn: Vdn) -> None:
+def test_list_that_ignores_ranges_is_read_by_agents(vdn: Vdn) -> None:
     vendor = UnrangedVendor(vdn, AT, page_cap=20)
     vendor.data.add(
         make_row(number * 30, userAccount=str(number % 7) if number % 9 else None)
@@ -117,7 +117,7 @@ def installation(tmp_path: Path) -> Iterator[tuple[Site, Simulator]]:
 
 
 @pytest.mark.processes
-def test_killed_sweep_leaves_a_mirror_that_the_next_one_completes(
+def test_next_sweep_completes_the_mirror_of_a_killed_sweep(
     installation: tuple[Site, Simulator],
 ) -> None:
     site, vendor = installation

@@ -62,9 +62,7 @@ def test_state_finds_the_rows_of_that_state_in_every_part(db: None, past: bool) 
         assert {each for each, number in numbers.items() if number} == {state}
 
 
-def test_rows_called_without_outcome_are_found_without_a_part(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_rows_called_without_outcome_are_found_in_all_tabs(vendor: Simulator, as_role: Any) -> None:
     mirror_rows(88, make_rows(52, 60), at=NOON)
     text = fetch(as_role("supervisor"), state="called", size=100)
     assert {row["state"] for row in rows_of(text)} == {"called"}
@@ -77,7 +75,7 @@ def test_rows_called_without_outcome_are_found_without_a_part(
     assert len(rows_of(fetch(as_role("supervisor"), f"{found[1]}&size=100"))) == int(found[2]) > 0
 
 
-def test_page_and_api_call_a_state_by_one_name(vendor: Simulator, as_role: Any) -> None:
+def test_page_and_api_use_the_same_names_of_states(vendor: Simulator, as_role: Any) -> None:
     mirror_rows(88, make_rows(53, 80), at=NOON)
     client = as_role("supervisor")
     shown = {row["id"]: row["state"] for row in rows_of(fetch(client, tab="all", size=100))}
@@ -125,7 +123,7 @@ def test_filters_offer_the_types_that_occur(vendor: Simulator, as_role: Any) -> 
     assert '<option value="7" selected' in refused
 
 
-def test_heading_says_why_the_list_is_not_sorted_by_it(
+def test_heading_gives_the_reason_why_it_cannot_be_sorted_by(
     vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror_rows(88, make_rows(54, 40), at=NOON)
@@ -154,7 +152,7 @@ def test_heading_says_why_the_list_is_not_sorted_by_it(
 @pytest.mark.parametrize(
     ("name", "label"), [("tab", "Tab"), ("sort", "Order"), ("source", "Source"), ("range", "Due")]
 )
-def test_refused_part_of_a_link_is_named_as_on_the_page_and_can_be_dropped(
+def test_refused_parameter_is_named_by_its_label_and_can_be_dropped(
     vendor: Simulator, as_role: Any, name: str, label: str
 ) -> None:
     mirror_rows(88, make_rows(55, 10), at=NOON)
@@ -170,7 +168,7 @@ def test_refused_part_of_a_link_is_named_as_on_the_page_and_can_be_dropped(
 # --- one source away ----------------------------------------------------------------------------
 
 
-def test_failed_live_page_leads_to_the_mirror(vendor: Simulator, as_role: Any) -> None:
+def test_failed_live_page_links_to_the_mirror(vendor: Simulator, as_role: Any) -> None:
     mirror_rows(88, make_rows(56, 20), at=NOON)
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
     text = fetch(as_role("supervisor"), answered=503, source="live", agent="117")
@@ -179,7 +177,7 @@ def test_failed_live_page_leads_to_the_mirror(vendor: Simulator, as_role: Any) -
     assert 'data-source="mirror"' in results_of(fetch(as_role("supervisor"), other[1]))
 
 
-def test_file_is_of_the_source_that_the_list_shows(vendor: Simulator, as_role: Any) -> None:
+def test_file_has_the_source_that_the_list_shows(vendor: Simulator, as_role: Any) -> None:
     """While CC-iSales is away an old mirror stands in, for the list and for its file."""
     mirror_rows(88, make_rows(57, 40), at=NOON - timedelta(hours=2))
     client = as_role("supervisor")
@@ -199,7 +197,7 @@ def test_file_is_of_the_source_that_the_list_shows(vendor: Simulator, as_role: A
             assert len(lines) == len(rows_of(shown)) > 0
 
 
-def test_long_file_keeps_the_source_that_was_shown(
+def test_queued_file_keeps_the_source_that_was_shown(
     vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.reservations.export_file.MOST_AT_ONCE", 5)
@@ -212,7 +210,7 @@ def test_long_file_keeps_the_source_that_was_shown(
     assert "no complete list at the moment" in client.get(page).content.decode()
 
 
-def test_without_a_mirror_a_saved_part_shows_the_live_list_and_says_so(
+def test_saved_tab_without_a_mirror_shows_the_live_list_and_says_so(
     vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(59, 20), at=NOON)

@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from isales_proxy.access import Scope
 from isales_proxy.mirror.forgetting import forget_number
 from isales_proxy.models import MirrorBusinessResult, MirrorLeaf, MirrorState, Role
-from isales_proxy.reservations import mirror, mirror_reader, services
+from isales_proxy.reservations import mirror, mirror_reader
 from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
@@ -93,7 +93,7 @@ def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) ->
     assert facts.counts.later == states.count(ReservationState.LATER)
 
 
-def test_a_count_is_the_number_of_rows_that_it_opens(
+def test_count_of_a_tab_is_the_number_of_rows_that_it_opens(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     """By the links of the page, for random filters and two roles (M36)."""
@@ -126,7 +126,7 @@ def test_supervisor_sees_open_rows_most_urgent_first_and_agent_their_own(
     assert {row["userAccount"] for row in own if "userAccount" in row} == {"116"}
 
 
-def test_live_list_has_no_tabs_and_leads_to_the_complete_one(
+def test_live_list_has_no_tabs_and_links_to_the_complete_list(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(23, 10), at=NOON)
@@ -138,7 +138,7 @@ def test_live_list_has_no_tabs_and_leads_to_the_complete_one(
     assert refused.status_code == 422
 
 
-def test_first_round_is_told_and_the_list_is_live(
+def test_list_is_live_during_the_first_round_and_shows_its_progress(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(24, 10), at=NOON)
@@ -151,7 +151,7 @@ def test_first_round_is_told_and_the_list_is_live(
     assert "4,300 of 10,800 rows" in partial
 
 
-def test_old_mirror_stands_in_while_the_vendor_is_away(
+def test_old_mirror_replaces_the_live_list_while_the_vendor_is_away(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(25, 40), at=NOON - timedelta(hours=2))
@@ -164,27 +164,6 @@ def test_old_mirror_stands_in_while_the_vendor_is_away(
     assert "has not been read for too long" in shown
     pinned = client.get(LIST, {"source": "live", "agent": "117"})
     assert (pinned.status_code, pinned.headers["Retry-After"] > "") == (503, True)
-
-
-def test_list_does_not_wait_long_for_a_vendor_that_an_old_mirror_stands_in_for(
-    now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that hangs is asked once in some seconds, and each time by who wants the live list."""
-    monkeypatch.setattr(services, "_STAND_IN_PATIENCE", 0.2)
-    rows = make_rows(25, 40)
-    mirror_rows(88, rows, at=NOON - timedelta(hours=2))
-    client = as_role("supervisor")
-    vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)
-    for page in ("1", "2"):
-        shown = results_of(fetch(client, tab="", page=page, size=10))
-        assert 'data-source="mirror" data-complete="false"' in shown
-    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 1
-    panel = client.get(f"{LIST}{rows[0]['appointId']}/", headers={"HX-Request": "true"})
-    assert (panel.status_code, rows[0]["appointId"] in panel.content.decode()) == (504, True)
-    vendor.faults.clear()
-    assert 'data-source="live"' in results_of(fetch(client, source="live"))
-    now.shift(11)
-    assert 'data-source="live"' in results_of(fetch(client, tab=""))
 
 
 def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_role: Any) -> None:
@@ -277,7 +256,7 @@ def test_unchanged_mirror_is_answered_by_304_without_reading_a_row(
     assert client.get(LIST, headers=asked).status_code == 200
 
 
-def test_long_list_is_sorted_by_its_due_time_only(
+def test_long_list_can_be_sorted_by_its_due_time_only(
     now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror_rows(88, make_rows(30, 40), at=NOON)
@@ -391,9 +370,7 @@ def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None
     assert set(results) == {"Call 13800138000 back", "Sold", "CALL"}
 
 
-def test_row_that_goes_while_a_page_is_read_is_in_count_and_rows_or_in_neither(
-    now: Any, db: None
-) -> None:
+def test_row_removed_while_a_page_is_read_is_in_neither_count_nor_rows(now: Any, db: None) -> None:
     rows = [row | {"beginTime": None, "failCode": None} for row in make_rows(40, 6)]
     rows = [row | {"appointTime": None} if place > 3 else row for place, row in enumerate(rows)]
     mirror_rows(88, rows, at=NOON)
@@ -424,7 +401,7 @@ def test_file_of_the_mirror_has_the_rows_of_the_screen(
     assert [line.split('","')[1] for line in lines] == shown
 
 
-def test_gone_row_opens_in_the_panel_with_its_agent(
+def test_gone_row_opens_for_a_supervisor_and_for_its_own_agent_only(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     rows = make_rows(33, 40)
@@ -482,7 +459,7 @@ def test_json_has_the_tabs_and_counts_of_the_page(
 
 
 @pytest.mark.processes
-def test_both_databases_show_the_same_pages_and_counts_under_a_sweeper(
+def test_both_databases_show_the_same_pages_and_counts_during_a_sweep(
     vendor: Simulator, tmp_path: Path
 ) -> None:
     """M36 and M38 on SQLite and PostgreSQL."""

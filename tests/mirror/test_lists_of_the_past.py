@@ -89,7 +89,9 @@ def test_row_of_a_past_list_opens_as_it_was_then(story: None, as_role: Any) -> N
     assert "data-past" not in present
 
 
-def test_agent_opens_what_was_theirs_then_and_not_what_is_now(story: None, as_role: Any) -> None:
+def test_agent_opens_a_row_of_the_past_that_was_theirs_and_not_its_present(
+    story: None, as_role: Any
+) -> None:
     agent = as_role("agent")
     panel = fetch(agent, FIRST, as_of=THEN)
     assert "Wei" in panel
@@ -103,7 +105,7 @@ def test_agent_opens_what_was_theirs_then_and_not_what_is_now(story: None, as_ro
     fetch(agent, FIRST, as_of=later)
 
 
-def test_time_of_the_list_and_jump_are_filters_to_remove(story: None, as_role: Any) -> None:
+def test_time_of_the_list_and_jump_are_removable_filters(story: None, as_role: Any) -> None:
     client = as_role("supervisor")
     text = fetch(client, tab="all", as_of=THEN, jump=THEN, type="1")
     removals = dict(re.findall(r'href="([^"]*)" data-filter="(\w+)"', text))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -15,6 +16,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.mirror.round_reasons import RoundReason, describe_reason
 from isales_proxy.models import AuditAction, AuditEvent, MirrorLeaf, MirrorState, User, VendorCalls
 from isales_proxy.models.mirror import format_hour
+from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.support.mirror import mirror_rows
 from tests.support.mirror_versions import minute
 
@@ -34,7 +36,7 @@ def facts(client: Client) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.django_db
-def test_doctor_tells_how_the_mirror_is_read(people: dict[str, User], as_role: Any) -> None:
+def test_doctor_shows_state_and_age_of_the_mirror(people: dict[str, User], as_role: Any) -> None:
     admin = as_role("admin")
     assert "run_mirror" in facts(admin)["switch"][1]
     assert facts(admin)["round"] == ("warn", "none yet")
@@ -76,7 +78,7 @@ def test_doctor_tells_how_the_mirror_is_read(people: dict[str, User], as_role: A
     assert found["tier-60"][0] == "warn"
 
 
-def test_every_failure_of_a_call_is_a_reason_in_words() -> None:
+def test_every_failure_of_a_call_has_a_label() -> None:
     kinds = [ISalesError]
     for kind in kinds:
         kinds += kind.__subclasses__()
@@ -114,7 +116,7 @@ def test_admin_confirms_missing_rows_with_a_reason(people: dict[str, User], as_r
 
 
 @pytest.mark.django_db
-def test_admin_switches_the_mirror_of_a_vdn_in_reach(people: dict[str, User], as_role: Any) -> None:
+def test_admin_switches_the_mirror_of_an_own_vdn(people: dict[str, User], as_role: Any) -> None:
     admin, address = as_role("admin"), f"{SETTINGS}mirror/"
     assert 'data-mirror="88" data-enabled="true"' in admin.get(SETTINGS).content.decode()
     for _time in range(2):
@@ -150,3 +152,26 @@ def test_monitoring_sees_age_and_lease_of_each_mirror(
     assert 'callboard_mirror_unconfirmed_rows{vdn="88"} 2.0' in text
     assert re.search(r'callboard_mirror_age_seconds\{vdn="88"\} 9\d', text)
     assert 'callboard_mirror_age_seconds{vdn="89"}' not in text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "calls", "state"),
+    [(1, "", "ok"), (30, "", "unknown"), (30, "answered", "ok"), (30, "reset", "failing")],
+)
+def test_top_bar_shows_when_the_mirror_or_a_page_had_an_answer(
+    vendor: Simulator, as_role: Any, minutes: int, calls: str, state: str
+) -> None:
+    mirror_rows(88, ROWS, at=timezone.now() - timedelta(minutes=minutes))
+    client = as_role("supervisor")
+    # The first look reads the code table.
+    client.get("/vdn/88/reservations/", {"source": "mirror"})
+    cache.clear()
+    if calls == "reset":
+        vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
+    if calls:
+        client.get("/vdn/88/reservations/", {"source": "live"})
+    text = client.get("/vdn/88/reservations/", {"source": "mirror"}).content.decode()
+    shown = re.search(r'data-health="(\w+)" title="([^"]*)"', text)
+    assert shown is not None
+    assert shown[1] == state
+    assert ("last answer" in shown[2]) == (not calls)

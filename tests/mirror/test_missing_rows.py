@@ -58,7 +58,7 @@ def assert_equal(vendor: SweptVendor) -> None:
     assert vendor.compare() == (set(), set())
 
 
-def test_row_deleted_in_the_read_part_and_one_added_in_the_unread(vdn: Vdn) -> None:
+def test_rows_deleted_and_added_during_a_round_are_not_confused(vdn: Vdn) -> None:
     """M1."""
     vendor = make_vendor(vdn)
     vendor.data.remove(get_id(59))
@@ -134,7 +134,7 @@ def test_undated_rows_are_a_leaf_of_their_own(vdn: Vdn, first: bool) -> None:
     assert list_gone() == {undated[3]["appointId"]}
 
 
-def test_row_is_gone_returned_and_gone(vdn: Vdn) -> None:
+def test_row_can_go_return_and_go_again(vdn: Vdn) -> None:
     """M20."""
     vendor = make_vendor(vdn)
     for _each in range(2):
@@ -173,7 +173,7 @@ def test_empty_success_leaves_the_list_intact(vdn: Vdn) -> None:
     assert_equal(vendor)
 
 
-def test_many_rows_that_truly_vanish_are_released(vdn: Vdn) -> None:
+def test_many_missing_rows_are_gone_after_three_agreeing_rounds(vdn: Vdn) -> None:
     """M23: by three complete rounds over half an hour that agree."""
     vendor = make_vendor(vdn)
     for number in range(20, 44):
@@ -208,7 +208,7 @@ def test_admin_confirms_many_missing_rows(vdn: Vdn) -> None:
     assert not confirm_guard(vdn_id=88, by="admin", reason="again", now=vendor.clock.now)
 
 
-def test_confirmation_is_of_the_rows_held_back_then(vdn: Vdn) -> None:
+def test_confirmation_applies_to_the_rows_held_back_then(vdn: Vdn) -> None:
     """Others that are missing later need one of their own."""
     vendor = make_vendor(vdn)
     for number in range(20, 44):
@@ -227,7 +227,7 @@ def test_confirmation_is_of_the_rows_held_back_then(vdn: Vdn) -> None:
 
 
 @pytest.mark.parametrize("spread", [1, 5])
-def test_key_that_sees_one_agent_only(vdn: Vdn, spread: int) -> None:
+def test_key_limited_to_one_agent_makes_no_row_gone(vdn: Vdn, spread: int) -> None:
     """M24: also where each leaf has few rows."""
     vendor = SweptVendor(vdn, AT, page_cap=20)
     vendor.data.add(
@@ -265,7 +265,7 @@ def make_crowd(kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", ["agents", "unknown", "one task"])
-def test_second_with_more_rows_than_a_page(vdn: Vdn, kind: str) -> None:
+def test_more_rows_in_one_second_than_a_page_are_read_completely(vdn: Vdn, kind: str) -> None:
     """M6 to M8."""
     vendor = SweptVendor(vdn, AT, page_cap=50)
     vendor.data.add(make_crowd(kind))
@@ -278,14 +278,14 @@ def test_second_with_more_rows_than_a_page(vdn: Vdn, kind: str) -> None:
     assert_equal(vendor)
 
 
-def test_second_with_more_rows_than_a_page_where_offsets_are_ignored(vdn: Vdn) -> None:
+def test_more_rows_in_one_second_than_a_page_are_read_with_ignored_offsets(vdn: Vdn) -> None:
     vendor = SweptVendor(vdn, AT, page_cap=50, ignore_offset=True)
     vendor.data.add(make_crowd("agents"))
     vendor.run_round()
     assert_equal(vendor)
 
 
-def test_page_without_its_last_row_judges_nobody(vdn: Vdn) -> None:
+def test_page_without_its_last_row_makes_no_row_gone(vdn: Vdn) -> None:
     """M14: a row twice in the place of another one."""
     vendor = make_vendor(vdn)
     vendor.simulator.behaviour.duplicates = "instead"
@@ -295,7 +295,7 @@ def test_page_without_its_last_row_judges_nobody(vdn: Vdn) -> None:
 
 
 @pytest.mark.parametrize("total", ["negative", 3, 70])
-def test_totals_that_go_wrong_later_judge_nobody(vdn: Vdn, total: Any) -> None:
+def test_totals_that_go_wrong_later_make_no_row_gone(vdn: Vdn, total: Any) -> None:
     """M13."""
     vendor = make_vendor(vdn)
     vendor.simulator.behaviour.total = total
@@ -304,7 +304,7 @@ def test_totals_that_go_wrong_later_judge_nobody(vdn: Vdn, total: Any) -> None:
     assert MirrorRow.objects.present().count() == 60
 
 
-def test_rows_before_the_mirrored_time(vdn: Vdn) -> None:
+def test_rows_before_the_mirrored_time_are_counted_and_open_ones_checked(vdn: Vdn) -> None:
     """Rows of long ago are counted; open ones that were mirrored are asked for by number."""
     vendor = make_vendor(vdn, 8)
     vendor.data.add([make_row(800, appointTime=to_ms(AT - 300 * DAY))])

@@ -99,7 +99,7 @@ def test_older_answer_that_comes_later_changes_nothing(vdn: Vdn) -> None:
     assert MirrorRow.objects.get().agent.account == "117"
 
 
-def test_another_leader_is_a_fence(vdn: Vdn) -> None:
+def test_answer_of_a_former_leader_is_fenced_off(vdn: Vdn) -> None:
     mirror_rows(vdn, [make_row(1)], at=AT)
     MirrorState.objects.update(epoch=7)
     outcome = apply_reading(
@@ -130,7 +130,7 @@ def test_renamed_task_writes_no_version(vdn: Vdn) -> None:
     assert MirrorState.objects.get().revision == 2
 
 
-def test_upgrade_fills_what_readings_keep(vdn: Vdn) -> None:
+def test_migration_fills_the_columns_that_readings_fill(vdn: Vdn) -> None:
     rows = [
         make_row(number, busiResult=text, calledNo=called, failCode=code, appointTime=due)
         for number, (text, called, code, due) in enumerate(
@@ -198,7 +198,7 @@ def test_rows_without_id_keep_their_identity(vdn: Vdn) -> None:
     assert [each.kinds for each in changed] == ["handed-over"]
 
 
-def test_known_from_grows_when_the_clock_goes_back(vdn: Vdn) -> None:
+def test_known_from_increases_although_the_clock_goes_back(vdn: Vdn) -> None:
     mirror_rows(vdn, [make_row(1)], at=AT)
     mirror_rows(vdn, [make_row(1), make_row(2)], at=AT - 60 * MINUTE)
     first, second = MirrorVersion.objects.order_by("pk")

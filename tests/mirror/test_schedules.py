@@ -32,8 +32,9 @@ def _short() -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, GROUP))
-def test_mirror_equals_the_vendor_after_a_calm_round(db: None, first: int) -> None:
+def test_mirror_equals_the_vendor_after_random_changes_and_faults(db: None, first: int) -> None:
     vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
     faults = {
         seed: fault

@@ -303,6 +303,7 @@ WANTED = st.from_regex(r"[0-9]{7,20}", fullmatch=True)
 GARBAGE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=25,
     deadline=None,

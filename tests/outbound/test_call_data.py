@@ -54,7 +54,7 @@ def test_answer_is_stored_byte_for_byte(vendor: Simulator, scope: Scope) -> None
     assert batch.vendor_request
 
 
-def test_request_follows_the_vendor_page(vendor: Simulator, scope: Scope) -> None:
+def test_request_body_is_as_documented(vendor: Simulator, scope: Scope) -> None:
     take(scope, count=7)
     (call,) = [call for call in vendor.calls if call.operation == READ_CALL_DATA]
     assert call.body == {"subCCNo": 1, "vdnId": 88, "serviceId": int(TASK), "batchCount": 7}
@@ -72,7 +72,7 @@ def test_request_is_recorded_in_the_audit(vendor: Simulator, scope: Scope) -> No
     assert NUMBER not in json.dumps([asked.detail, taken.detail, asked.subject])
 
 
-def test_batch_is_stored_before_the_call(
+def test_lost_answer_is_recorded_after_the_request(
     vendor: Simulator, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.faults.add("lose", operation=READ_CALL_DATA)

@@ -164,7 +164,7 @@ def raw_rows(body: bytes) -> object:
     return json.loads(body)["resultData"]["taskData"]
 
 
-def test_killed_between_answer_and_rows(site: Site, vendor: Simulator) -> None:
+def test_answer_stored_before_a_kill_is_parsed_later(site: Site, vendor: Simulator) -> None:
     pressed(site, "kept")
     state, received, raw = batch(site)
     assert (state, received) == ("asked", 0)
@@ -176,7 +176,7 @@ def test_killed_between_answer_and_rows(site: Site, vendor: Simulator) -> None:
     assert count_requests(vendor) == 1
 
 
-def test_killed_between_rows_and_display(site: Site, vendor: Simulator) -> None:
+def test_rows_stored_before_a_kill_are_not_duplicated(site: Site, vendor: Simulator) -> None:
     pressed(site, "read")
     assert batch(site)[:2] == ("taken", 1)
     assert rows(site) == [f"+{NUMBER}\n0012345"]
@@ -185,7 +185,9 @@ def test_killed_between_rows_and_display(site: Site, vendor: Simulator) -> None:
     assert count_requests(vendor) == 1
 
 
-def test_killed_before_the_answer_was_kept(site: Site, vendor: Simulator) -> None:
+def test_batch_of_a_process_killed_before_storing_becomes_unknown(
+    site: Site, vendor: Simulator
+) -> None:
     """The only moment in which a number can be lost, and the batch says so."""
     pressed(site, "not kept")
     assert batch(site) == ("asked", 0, b"")
@@ -198,7 +200,9 @@ def test_killed_before_the_answer_was_kept(site: Site, vendor: Simulator) -> Non
     assert count_requests(vendor) == 1
 
 
-def test_killed_while_the_answer_is_awaited(site: Site, vendor: Simulator) -> None:
+def test_batch_of_a_process_killed_during_the_call_becomes_unknown(
+    site: Site, vendor: Simulator
+) -> None:
     vendor.faults.add("hold", operation=READ_CALL_DATA)
     left = vendor.call_data.remaining(88, TASK)
     process = press(site, "never")
@@ -211,7 +215,9 @@ def test_killed_while_the_answer_is_awaited(site: Site, vendor: Simulator) -> No
     assert batch(site)[:2] == ("unknown", 0)
 
 
-def test_killed_while_the_database_took_nothing(vendor: Simulator, tmp_path: Path) -> None:
+def test_answer_on_disk_survives_a_kill_during_a_database_outage(
+    vendor: Simulator, tmp_path: Path
+) -> None:
     with embedded(vendor, tmp_path) as site:
         pressed(site, "spooled")
         assert batch(site) == ("asked", 0, b"")

@@ -26,7 +26,7 @@ def answer(vendor: Simulator, **fields: object) -> None:
 
 
 @cases("odd", [None, "x", 7, ["y"]])
-def test_row_that_is_no_object_does_not_affect_others(
+def test_row_other_than_an_object_does_not_affect_others(
     vendor: Simulator, scope: Scope, as_role: Any, odd: object
 ) -> None:
     answer(vendor, resultData={"taskData": [ROW, odd, ROW | {"uniqueId": "2"}]})

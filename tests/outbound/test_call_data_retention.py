@@ -96,7 +96,7 @@ def test_many_batches_are_deleted_in_portions() -> None:
 
 
 @pytest.mark.django_db
-def test_jobs_are_commands(vendor: Simulator, scope: Scope) -> None:
+def test_recovery_and_retention_commands_run_the_jobs(vendor: Simulator, scope: Scope) -> None:
     lost, kept = left_behind(), left_behind(key="b" * 64, **answered(ANSWER))
     out = StringIO()
     call_command("recover_call_data", stdout=out)

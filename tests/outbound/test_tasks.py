@@ -48,7 +48,7 @@ def test_task_is_listed_once(vendor: Simulator, scope: Scope) -> None:
     assert len(idents) == len(set(idents))
 
 
-def test_request_follows_the_vendor_page(vendor: Simulator, scope: Scope) -> None:
+def test_request_body_is_as_documented(vendor: Simulator, scope: Scope) -> None:
     scope.vdn.cc_id = 1
     tasks.list_tasks(scope=scope)
     (call,) = [call for call in vendor.calls if call.operation == LIST_OUTBOUND_TASKS]
@@ -213,10 +213,10 @@ def test_task_name_is_sent_as_its_id(vendor: Simulator, as_role: Any) -> None:
 
 
 @cases("ident", ["", ".", "..", "a/b", "a\\b", "a\nb", " a", "x" * 65, "a\u200b"])
-def test_text_is_no_task_id(ident: str) -> None:
+def test_invalid_text_is_no_task_id(ident: str) -> None:
     assert not tasks.is_task_id(ident)
 
 
 @cases("ident", ["1251250797", "0000451207", "fadsfa", "任务 1", "a.b"])
-def test_text_is_a_task_id(ident: str) -> None:
+def test_valid_text_is_a_task_id(ident: str) -> None:
     assert tasks.is_task_id(ident)

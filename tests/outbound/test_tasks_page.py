@@ -52,7 +52,7 @@ def test_list_can_be_searched_by_name_and_id(supervisor: Any, wanted: str) -> No
     assert "HX-Request" in answer.headers["Vary"]
 
 
-def test_search_without_a_match(supervisor: Any) -> None:
+def test_search_without_a_match_links_to_the_whole_list(supervisor: Any) -> None:
     text = supervisor.get(PAGE, {"q": "<b>none"}).content.decode()
     assert 'data-empty="no-match"' in text
     assert "<b>none" not in text
@@ -110,7 +110,7 @@ def test_old_list_is_marked_as_old(
         ("garbage", 502, "bad-answer"),
     ],
 )
-def test_page_without_a_list(
+def test_page_without_a_list_shows_the_problem_and_taken_tasks(
     supervisor: Any, vendor: Simulator, people: Any, kind: str, status: int, slug: str
 ) -> None:
     take(scope_of(people), count=1)
@@ -125,7 +125,9 @@ def test_page_without_a_list(
 
 
 @cases(("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)])
-def test_roles_that_see_the_list(vendor: Simulator, as_role: Any, role: str, status: int) -> None:
+def test_role_decides_who_may_see_the_list(
+    vendor: Simulator, as_role: Any, role: str, status: int
+) -> None:
     assert as_role(role).get(PAGE).status_code == status
 
 

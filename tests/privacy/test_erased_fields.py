@@ -60,7 +60,7 @@ def list_fields(*tables: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
     return [(table, name) for each in tables for table, names in each.items() for name in names]
 
 
-def test_every_field_of_text_is_erased_or_exempt() -> None:
+def test_every_text_field_is_declared_erased_or_exempt() -> None:
     declared = list_fields(ERASED, EXEMPT)
     found = {
         (model.__name__, field.name)
@@ -125,7 +125,7 @@ def numbers() -> list[str]:
 
 
 @pytest.mark.django_db
-def test_number_is_taken_out_of_every_field_of_others(people: dict[str, Any]) -> None:
+def test_forgotten_number_is_removed_from_every_field(people: dict[str, Any]) -> None:
     rows = make_rows()
     assert rows.keys() | DELETED == ERASED.keys()
     for table, row in rows.items():
@@ -147,7 +147,7 @@ def test_number_is_taken_out_of_every_field_of_others(people: dict[str, Any]) ->
 
 
 @pytest.mark.django_db
-def test_number_in_texts_of_others_stays_away(
+def test_forgotten_number_in_texts_does_not_come_back_with_a_sweep(
     clock: Any, vendor: Simulator, people: dict[str, Any], as_role: Any
 ) -> None:
     """The next sweep, which writes nothing, and live lists leave it out."""
@@ -185,7 +185,7 @@ def test_number_in_texts_of_others_stays_away(
     assert NUMBER not in stored()
 
 
-def test_unknown_numbers_are_found_as_known_ones_are() -> None:
+def test_number_replacement_by_predicate_finds_what_removal_finds() -> None:
     drawn = random.Random(1)
     for _time in range(3000):
         text = "".join(drawn.choices("12 -.(x", k=drawn.randrange(1, 14)))

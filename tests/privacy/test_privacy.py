@@ -64,7 +64,7 @@ def test_no_number_is_logged(
 
 
 @cases("path", [f"{LIST}{NUMBER}/", f"/{NUMBER}/", f"/api/v1/vdns/88/{NUMBER}/"])
-def test_a_number_in_an_address_is_not_logged(
+def test_number_in_an_address_is_not_logged(
     vendor: Simulator, as_role: Any, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     with caplog.at_level("DEBUG"):

@@ -62,13 +62,15 @@ def test_valid_filters_are_kept_beside_an_invalid_one(vendor: Simulator, as_role
     assert 'value="116"' in text
 
 
-def test_an_address_of_twenty_kilobytes_is_refused(vendor: Simulator, as_role: Any) -> None:
+def test_address_of_twenty_kilobytes_is_refused(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("supervisor").get(f"{LIST}?called_no={'1' * 20_000}")
     assert answer.status_code == 414
     assert list(vendor.calls) == []
 
 
-def test_a_long_address_survives_the_log_in(vendor: Simulator, people: Any) -> None:
+def test_address_longer_than_eight_kilobytes_survives_the_log_in(
+    vendor: Simulator, people: Any
+) -> None:
     from django.test import Client
 
     address = f"{LIST}?" + "&".join(f"agent={chr(0x4E00 + number) * 8}" for number in range(60))

@@ -79,7 +79,7 @@ def test_file_has_the_rows_of_the_list_in_its_order(
     assert [compared(row) for row in rows_in(client.get(CSV, query))] == list(map(of_list, listed))
 
 
-def test_all_rows_are_there_once_and_the_file_is_described(supervisor: Client) -> None:
+def test_file_has_every_row_once_and_is_described_and_recorded(supervisor: Client) -> None:
     answer = supervisor.get(CSV)
     assert answer.headers["X-Row-Count"] == "600"
     assert "vdn-88" in answer.headers["Content-Disposition"]
@@ -126,7 +126,7 @@ def test_agent_may_not_export(vendor: Simulator, as_role: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_vendor_that_dies_midway_gives_a_notice_and_no_file(
+def test_vendor_failure_during_an_export_gives_a_notice_and_no_file(
     supervisor: Client, vendor: Simulator, kind: str
 ) -> None:
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None, from_call=3)
@@ -150,12 +150,12 @@ def test_list_that_keeps_changing_is_refused(supervisor: Client, vendor: Simulat
     assert 'data-problem="list-changed"' in answer.content.decode()
 
 
-def test_row_that_comes_twice_is_refused(supervisor: Client, vendor: Simulator) -> None:
+def test_row_returned_twice_is_refused(supervisor: Client, vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": "41", "calledNo": "1"}, {"appointId": "41"}])
     assert supervisor.get(CSV).status_code == 409
 
 
-def test_long_list_is_the_work_of_a_job(
+def test_long_list_is_exported_by_a_job(
     supervisor: Client, as_role: Any, small_files: None
 ) -> None:
     answer = supervisor.get(CSV)
@@ -174,7 +174,7 @@ def test_long_list_is_the_work_of_a_job(
         assert as_role("agent").get(path).status_code == 404
 
 
-def test_file_of_a_job_is_for_its_owner_and_ends_after_a_day(
+def test_file_of_a_job_is_private_and_expires_after_a_day(
     clock: Any, supervisor: Client, as_role: Any, small_files: None, tmp_path: Path
 ) -> None:
     page = supervisor.get(XLSX).headers["Location"]
@@ -187,7 +187,7 @@ def test_file_of_a_job_is_for_its_owner_and_ends_after_a_day(
     assert exports.purge(job.ends_at) == 1
 
 
-def test_number_of_a_job_is_masked_once_its_owner_may_not_see_it(
+def test_file_of_a_job_is_withheld_once_its_owner_loses_number_access(
     supervisor: Client, small_files: None, settings: Any
 ) -> None:
     page = supervisor.get(CSV).headers["Location"]
@@ -216,7 +216,7 @@ def test_cancelled_job_writes_no_file_and_can_be_started_again(
     assert len(rows_in(supervisor.get(f"{page}file/"))) == 600
 
 
-def test_job_of_a_dead_worker_says_so_and_can_be_started_again(
+def test_job_of_a_dead_worker_is_shown_as_abandoned_and_can_be_restarted(
     clock: Any, supervisor: Client, small_files: None
 ) -> None:
     page = supervisor.get(CSV).headers["Location"]
@@ -228,7 +228,7 @@ def test_job_of_a_dead_worker_says_so_and_can_be_started_again(
     assert 'data-state="done"' in supervisor.get(page).content.decode()
 
 
-def test_job_tells_why_there_is_no_file(
+def test_failed_job_shows_its_reason(
     supervisor: Client, vendor: Simulator, small_files: None, tmp_path: Path
 ) -> None:
     page = supervisor.get(CSV).headers["Location"]

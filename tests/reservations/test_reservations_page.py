@@ -38,7 +38,7 @@ def test_page_shows_rows_total_and_provenance(supervisor: Any) -> None:
     assert as_of.tzinfo is not None
 
 
-def test_a_page_of_fifty_costs_one_vendor_call_and_few_queries(
+def test_fragment_of_fifty_rows_costs_one_vendor_call_and_few_queries(
     supervisor: Any, vendor: Simulator, django_assert_max_num_queries: Any
 ) -> None:
     supervisor.get(LIST, {"size": "50"}, headers=FRAGMENT)
@@ -50,16 +50,14 @@ def test_a_page_of_fifty_costs_one_vendor_call_and_few_queries(
     assert [call.operation for call in vendor.calls] == [LIST_RESERVATIONS]
 
 
-def test_a_full_page_costs_no_more_queries(
-    supervisor: Any, django_assert_max_num_queries: Any
-) -> None:
+def test_full_page_costs_few_queries(supervisor: Any, django_assert_max_num_queries: Any) -> None:
     supervisor.get(LIST)
     # Two of them are the savepoint of what a page may leave unwritten.
     with django_assert_max_num_queries(8):
         supervisor.get(LIST, {"size": "50", "page": "4"})
 
 
-def test_the_fragment_of_fifty_rows_stays_small(supervisor: Any) -> None:
+def test_fragment_of_fifty_rows_stays_small(supervisor: Any) -> None:
     answer = supervisor.get(LIST, {"size": "50"}, headers=FRAGMENT)
     assert len(rows_of(answer.content.decode())) == 50
     assert len(answer.content) <= 60 * 1024
@@ -99,9 +97,7 @@ def test_filters_reach_the_vendor_in_its_format(supervisor: Any, vendor: Simulat
     assert call.verified
 
 
-def test_a_bookmark_of_today_is_never_of_yesterday(
-    clock: Traveller, vendor: Simulator, as_role: Any
-) -> None:
+def test_range_of_today_follows_the_date(clock: Traveller, vendor: Simulator, as_role: Any) -> None:
     clock.move_to(datetime(2026, 3, 9, 15, 30, tzinfo=UTC))
     supervisor = as_role("supervisor")
     begins = []
@@ -131,7 +127,7 @@ def test_every_link_keeps_every_filter(supervisor: Any) -> None:
 
 
 @pytest.mark.parametrize("agents", [5, 30, 100])
-def test_the_fragment_stays_small_with_many_filters(
+def test_fragment_stays_small_with_many_filters(
     clock: Traveller, supervisor: Any, agents: int
 ) -> None:
     assert len(filtered(supervisor, range(100, 100 + agents))) <= 64 * 1024
@@ -165,7 +161,7 @@ def test_too_many_agents_are_shown_and_can_be_removed(supervisor: Any) -> None:
     assert f'href="{LIST}?called_no=6"' in text
 
 
-def test_a_page_size_over_the_bound_is_clamped(supervisor: Any, vendor: Simulator) -> None:
+def test_page_size_over_the_maximum_is_reduced(supervisor: Any, vendor: Simulator) -> None:
     assert supervisor.get(LIST, {"size": "900"}).status_code == 200
     assert vendor.calls[0].body["limit"] == 100
 
@@ -267,7 +263,7 @@ def test_last_good_answer_survives_many_other_pages(
     assert 'data-source="stale"' in answer.content.decode()
 
 
-def test_the_panel_shows_all_eighteen_fields(supervisor: Any) -> None:
+def test_panel_shows_all_eighteen_fields(supervisor: Any) -> None:
     row = rows_of(supervisor.get(LIST).content.decode())[0]
     answer = supervisor.get(row["url"], headers=FRAGMENT)
     text = answer.content.decode()
@@ -276,7 +272,7 @@ def test_the_panel_shows_all_eighteen_fields(supervisor: Any) -> None:
         assert f'data-field="{field}"' in text, field
 
 
-def test_the_panel_costs_no_vendor_call_for_a_row_just_seen(
+def test_panel_costs_no_vendor_call_for_a_row_just_listed(
     supervisor: Any, vendor: Simulator
 ) -> None:
     row = rows_of(supervisor.get(LIST).content.decode())[0]
@@ -332,7 +328,7 @@ def test_page_beyond_the_last_links_to_the_first(supervisor: Any) -> None:
     assert "page=24" in answer.content.decode()
 
 
-def test_an_address_of_eight_kilobytes_is_served(supervisor: Any) -> None:
+def test_address_of_more_than_six_kilobytes_is_served(supervisor: Any) -> None:
     agents = "&".join(f"agent={'a' * 58}{number:03}" for number in range(100))
     answer = supervisor.get(f"{LIST}?{agents}")
     assert len(agents) > 6000

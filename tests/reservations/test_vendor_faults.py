@@ -164,9 +164,7 @@ def test_no_response_contains_a_secret(supervisor: Any, vendor: Simulator, setti
     assert vendor.base_url not in text
 
 
-def test_an_old_answer_tells_its_age_within_the_first_minute(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_old_answer_shows_its_age_within_the_first_minute(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     with time_machine.travel("2025-05-15T12:00:00Z", tick=False):
         client.get(LIST)

@@ -27,7 +27,7 @@ def cells(answer: Any) -> str:
         )
 
 
-def test_everybody_who_reads_the_table_may_take_it_along(vendor: Simulator, as_role: Any) -> None:
+def test_every_role_can_export_the_whole_table(vendor: Simulator, as_role: Any) -> None:
     for role in ("agent", "supervisor", "auditor", "admin"):
         answer = as_role(role).get(CSV)
         assert answer.headers["X-Row-Count"] == "120"
@@ -38,7 +38,7 @@ def test_everybody_who_reads_the_table_may_take_it_along(vendor: Simulator, as_r
         assert {len(row) for row in rows} == {14}
 
 
-def test_a_file_holds_what_the_filter_finds(vendor: Simulator, as_role: Any) -> None:
+def test_csv_file_has_the_filtered_rows(vendor: Simulator, as_role: Any) -> None:
     reader = as_role("agent")
     heads, row = table(reader.get(CSV, {"q": "00604"}))
     found = dict(zip(heads, row, strict=True))
@@ -52,7 +52,7 @@ def test_a_file_holds_what_the_filter_finds(vendor: Simulator, as_role: Any) -> 
     assert sides == {"Platform"}
 
 
-def test_a_workbook_holds_the_same(vendor: Simulator, as_role: Any) -> None:
+def test_workbook_has_the_filtered_rows(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("agent").get(XLSX, {"q": "00604"})
     assert answer.headers["X-Row-Count"] == "1"
     text = cells(answer)
@@ -61,9 +61,7 @@ def test_a_workbook_holds_the_same(vendor: Simulator, as_role: Any) -> None:
 
 
 @cases("start", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3"])
-def test_words_of_the_vendor_are_never_a_formula(
-    vendor: Simulator, as_role: Any, start: str
-) -> None:
+def test_texts_of_the_vendor_are_no_formula(vendor: Simulator, as_role: Any, start: str) -> None:
     vendor.codes.put("77777", start, start)
     reader = as_role("agent")
     row = table(reader.get(CSV, {"q": "77777"}))[1]
@@ -71,13 +69,13 @@ def test_words_of_the_vendor_are_never_a_formula(
     assert "<f>" not in cells(reader.get(XLSX, {"q": "77777"}))
 
 
-def test_a_bad_filter_is_no_file(vendor: Simulator, as_role: Any) -> None:
+def test_invalid_filter_exports_nothing(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("agent").get(CSV, {"state": "odd"})
     assert answer.status_code == 422
     assert not AuditEvent.objects.filter(action="codes.exported").exists()
 
 
-def test_an_export_is_audited_without_what_was_typed(vendor: Simulator, as_role: Any) -> None:
+def test_export_is_recorded_without_the_search_text(vendor: Simulator, as_role: Any) -> None:
     assert cells(as_role("supervisor").get(XLSX, {"q": "6591234567", "category": "customer"}))
     event = AuditEvent.objects.get(action="codes.exported")
     assert (event.actor, event.vdn_id) == ("supervisor", 88)
@@ -88,5 +86,5 @@ def test_an_export_is_audited_without_what_was_typed(vendor: Simulator, as_role:
     }
 
 
-def test_a_foreign_table_cannot_be_taken(vendor: Simulator, as_role: Any) -> None:
+def test_table_of_a_foreign_vdn_cannot_be_exported(vendor: Simulator, as_role: Any) -> None:
     assert as_role("admin").get("/vdn/89/result-codes/export.csv").status_code == 404

@@ -28,13 +28,13 @@ def read_table(name: str) -> list[dict[str, str]]:
 REFERENCE = read_table("obs-result-codes.csv")
 
 
-def test_every_code_of_the_reference_is_explained_and_no_other() -> None:
+def test_exactly_the_documented_codes_are_explained() -> None:
     explained = {row["code"] for row in read_table("code-guide.csv")}
     assert explained == {row["code"] for row in REFERENCE}
 
 
 @cases("row", REFERENCE)
-def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str, str]) -> None:
+def test_explanation_has_category_meaning_and_step_in_both_languages(row: dict[str, str]) -> None:
     found = book.get_shipped(row["code"])
     if row["code"] in WITHOUT_A_SIDE:
         assert found.category == ""
@@ -53,5 +53,5 @@ def test_a_code_has_a_side_a_meaning_and_a_step_in_both_languages(row: dict[str,
         assert any("\u4e00" <= character <= "\u9fff" for character in text) == name.endswith("_zh")
 
 
-def test_a_code_that_the_reference_lacks_is_not_made_up() -> None:
+def test_undocumented_code_has_no_explanation() -> None:
     assert book.get_shipped("90001") == book.NOTHING

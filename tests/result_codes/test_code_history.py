@@ -47,7 +47,7 @@ def roll_back(client: Any, entry: Any, **more: Any) -> Any:
     return client.post(f"{entry['url']}roll-back/", data)
 
 
-def test_every_change_is_told_with_who_and_what(
+def test_every_change_is_listed_with_its_author(
     vendor: Simulator, admin: Any, as_role: Any
 ) -> None:
     second, first = entries(as_role("agent"))
@@ -63,7 +63,7 @@ def test_every_change_is_told_with_who_and_what(
     assert "roll-back" not in way_back
 
 
-def test_a_reading_without_a_change_has_no_entry(vendor: Simulator, admin: Any) -> None:
+def test_refresh_without_a_change_adds_no_entry(vendor: Simulator, admin: Any) -> None:
     before = Vdn.objects.get(pk=88).codes_read_at
     assert "120 kept, 0 added, 0 reworded" in scheduled()
     assert len(entries(admin)) == 2
@@ -73,14 +73,14 @@ def test_a_reading_without_a_change_has_no_entry(vendor: Simulator, admin: Any) 
     assert after > before
 
 
-def test_a_code_that_disappeared_stays_marked(vendor: Simulator, admin: Any) -> None:
+def test_removed_code_stays_in_the_table_marked_as_gone(vendor: Simulator, admin: Any) -> None:
     text = admin.get(PAGE, {"q": "00003"}).content.decode()
     assert 'data-state="gone"' in text
     assert "no longer listed" in text
     assert ResultCode.objects.get(vdn=88, code="00003").gone_at is not None
 
 
-def test_one_step_back_brings_the_former_table(vendor: Simulator, admin: Any) -> None:
+def test_roll_back_restores_the_previous_table(vendor: Simulator, admin: Any) -> None:
     answer = roll_back(admin, entries(admin)[1])
     assert (answer.status_code, answer.headers["Location"]) == (303, HISTORY)
     assert words_of("00604") == ("呼叫拒绝", "The call is rejected.")
@@ -94,7 +94,7 @@ def test_one_step_back_brings_the_former_table(vendor: Simulator, admin: Any) ->
     assert Vdn.objects.get(pk=88).codes_read_at is not None
 
 
-def test_no_schedule_brings_back_what_was_rolled_back(vendor: Simulator, admin: Any) -> None:
+def test_scheduled_refresh_does_not_undo_a_roll_back(vendor: Simulator, admin: Any) -> None:
     roll_back(admin, entries(admin)[1])
     read_at = Vdn.objects.get(pk=88).codes_read_at
     assert "rolled back" in scheduled()
@@ -108,7 +108,9 @@ def test_no_schedule_brings_back_what_was_rolled_back(vendor: Simulator, admin: 
         assert "Rolled back by admin" in admin.get(path).content.decode()
 
 
-def test_a_held_reading_tells_what_was_listed(vendor: Simulator, admin: Any) -> None:
+def test_refresh_held_back_by_a_roll_back_still_updates_last_seen(
+    vendor: Simulator, admin: Any
+) -> None:
     roll_back(admin, entries(admin)[1])
     before = dict(ResultCode.objects.filter(vdn_id=88).values_list("code", "last_seen"))
     assert "rolled back" in scheduled()
@@ -118,7 +120,9 @@ def test_a_held_reading_tells_what_was_listed(vendor: Simulator, admin: Any) -> 
     assert [row.code for row in listed if row.last_seen <= before[row.code]] == ["00003"]
 
 
-def test_another_table_of_the_vendors_ends_the_hold(vendor: Simulator, admin: Any) -> None:
+def test_new_table_of_the_vendor_ends_the_hold_after_a_roll_back(
+    vendor: Simulator, admin: Any
+) -> None:
     roll_back(admin, entries(admin)[1])
     vendor.codes.put("70002", "Newer", "更新")
     scheduled()
@@ -130,7 +134,7 @@ def test_another_table_of_the_vendors_ends_the_hold(vendor: Simulator, admin: An
     assert words_of("70002") is None
 
 
-def test_a_person_ends_the_hold_by_applying_and_not_by_looking(
+def test_applying_a_preview_ends_the_hold_and_looking_at_it_does_not(
     vendor: Simulator, admin: Any
 ) -> None:
     roll_back(admin, entries(admin)[1])
@@ -144,9 +148,7 @@ def test_a_person_ends_the_hold_by_applying_and_not_by_looking(
     assert "Rolled back by admin" not in admin.get(PAGE).content.decode()
 
 
-def test_a_second_step_back_still_holds_off_the_vendors_own_table(
-    vendor: Simulator, admin: Any
-) -> None:
+def test_second_roll_back_still_holds_back_the_vendors_table(vendor: Simulator, admin: Any) -> None:
     vendor.codes.put("70002", "Third", "第三")
     scheduled()
     _third, second, first = entries(admin)
@@ -157,9 +159,7 @@ def test_a_second_step_back_still_holds_off_the_vendors_own_table(
     assert words_of("70002") is None
 
 
-def test_rolling_forward_to_the_vendors_table_holds_nothing_off(
-    vendor: Simulator, admin: Any
-) -> None:
+def test_roll_back_to_the_vendors_table_holds_nothing_back(vendor: Simulator, admin: Any) -> None:
     second, first = entries(admin)
     roll_back(admin, first)
     roll_back(admin, second)
@@ -170,7 +170,7 @@ def test_rolling_forward_to_the_vendors_table_holds_nothing_off(
     assert words_of("70002") == ("第三", "Third")
 
 
-def test_a_table_that_moved_is_not_rolled_back_unseen(vendor: Simulator, admin: Any) -> None:
+def test_table_changed_meanwhile_is_not_rolled_back(vendor: Simulator, admin: Any) -> None:
     first = entries(admin)[1]
     version = Vdn.objects.get(pk=88).codes_version
     vendor.codes.put("70002", "Third", "第三")
@@ -182,7 +182,7 @@ def test_a_table_that_moved_is_not_rolled_back_unseen(vendor: Simulator, admin: 
 
 
 @cases("version", ["", "x", "-1", "9" * 40, "١"])
-def test_a_form_without_a_good_version_changes_nothing(
+def test_roll_back_without_a_valid_version_changes_nothing(
     vendor: Simulator, admin: Any, version: str
 ) -> None:
     first = entries(admin)[1]
@@ -190,14 +190,14 @@ def test_a_form_without_a_good_version_changes_nothing(
     assert words_of("70001") == ("新增", "Added")
 
 
-def test_going_back_to_the_table_of_now_changes_nothing(vendor: Simulator, admin: Any) -> None:
+def test_roll_back_to_the_current_table_changes_nothing(vendor: Simulator, admin: Any) -> None:
     now = entries(admin)[0]
     version = str(Vdn.objects.get(pk=88).codes_version)
     assert roll_back(admin, now, version=version).headers["Location"] == now["url"]
     assert CodeRefresh.objects.count() == 2
 
 
-def test_an_entry_of_another_vdn_does_not_exist(vendor: Simulator, admin: Any) -> None:
+def test_entry_of_another_vdn_is_not_found(vendor: Simulator, admin: Any) -> None:
     other = CodeRefresh.objects.create(
         vdn_id=89,
         at=CodeRefresh.objects.first().at,
@@ -212,19 +212,20 @@ def test_an_entry_of_another_vdn_does_not_exist(vendor: Simulator, admin: Any) -
 
 
 @cases("query", [{"page": "0"}, {"page": "x"}, {"size": "0"}])
-def test_a_bad_page_of_the_history_is_refused(
+def test_invalid_page_of_the_history_is_refused(
     vendor: Simulator, admin: Any, query: dict[str, str]
 ) -> None:
     assert admin.get(HISTORY, query).status_code == 422
 
 
-def test_the_history_has_pages(vendor: Simulator, admin: Any) -> None:
+def test_history_is_paged(vendor: Simulator, admin: Any) -> None:
     answer = admin.get(HISTORY, {"size": "1", "page": "2"})
     assert [row["by"] for row in answer.context["rows"]] == ["first use"]
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
-def test_a_table_from_before_the_history_is_its_first_entry() -> None:
+def test_table_from_before_the_history_becomes_its_first_entry() -> None:
     def at(*targets: tuple[str, str]) -> Any:
         executor = MigrationExecutor(connection)
         executor.migrate(list(targets))

@@ -38,7 +38,7 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
     return client
 
 
-def test_a_reservation_counts_once_however_often_it_is_seen(
+def test_reservation_counts_once_however_often_it_is_seen(
     vendor: Simulator, supervisor: Any, as_role: Any
 ) -> None:
     add(vendor, "1", "2", "3")
@@ -51,7 +51,9 @@ def test_a_reservation_counts_once_however_often_it_is_seen(
     assert counts() == {"98765": 3}
 
 
-def test_what_is_kept_names_no_reservation(vendor: Simulator, supervisor: Any) -> None:
+def test_stored_occurrence_does_not_contain_the_reservation_id(
+    vendor: Simulator, supervisor: Any
+) -> None:
     add(vendor, "174727452137218001")
     supervisor.get(LIST, {"called_no": "7000"})
     counts()
@@ -60,7 +62,7 @@ def test_what_is_kept_names_no_reservation(vendor: Simulator, supervisor: Any) -
     assert len(row.row) == 40
 
 
-def test_a_number_in_the_place_of_a_code_is_told_to_nobody(
+def test_number_in_place_of_a_code_is_not_counted_or_shown(
     vendor: Simulator, supervisor: Any, as_role: Any
 ) -> None:
     """The code book is for every role, and tells what codes were seen."""
@@ -77,7 +79,7 @@ def test_a_number_in_the_place_of_a_code_is_told_to_nobody(
     assert "013900000000" not in page
 
 
-def test_a_reservation_that_changes_its_code_counts_for_both(
+def test_reservation_that_changes_its_code_counts_for_both_codes(
     vendor: Simulator, supervisor: Any
 ) -> None:
     add(vendor, "1", code="00604")
@@ -95,7 +97,7 @@ def test_a_reservation_that_changes_its_code_counts_for_both(
     assert counts() == {"00604": 1, "00000": 1}
 
 
-def test_only_the_last_seven_days_count_and_older_ones_are_deleted(
+def test_only_the_last_seven_days_count_and_older_rows_are_deleted(
     clock: Traveller, vendor: Simulator, supervisor: Any, as_role: Any
 ) -> None:
     add(vendor, "1", "2")
@@ -125,7 +127,9 @@ def test_codes_of_one_vdn_do_not_count_in_another(
     assert occurrences.count_recent(Vdn.objects.get(pk=89)) == {"98765": 1}
 
 
-def test_unknown_codes_stand_first_with_their_counts(vendor: Simulator, supervisor: Any) -> None:
+def test_unknown_codes_are_listed_first_with_their_counts(
+    vendor: Simulator, supervisor: Any
+) -> None:
     add(vendor, "1", "2", code="98765")
     add(vendor, "3", "4", "5", code="<b>66")
     add(vendor, "6", code="00604")
@@ -141,7 +145,7 @@ def test_unknown_codes_stand_first_with_their_counts(vendor: Simulator, supervis
     assert "unknown code" in text
 
 
-def test_a_fresh_page_costs_one_query_more_and_a_known_one_none(
+def test_new_page_costs_one_query_more_and_a_known_page_none(
     vendor: Simulator, supervisor: Any, django_assert_max_num_queries: Any
 ) -> None:
     # By agent: a search for a number is an event of the audit, too.
@@ -162,7 +166,7 @@ def test_a_fresh_page_costs_one_query_more_and_a_known_one_none(
     assert counts() == {"00604": 50}
 
 
-def test_counting_that_fails_costs_no_rows(
+def test_failed_counting_does_not_affect_the_list(
     vendor: Simulator, supervisor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_args: object, **_more: object) -> None:
@@ -180,7 +184,7 @@ def test_counting_that_fails_costs_no_rows(
 
 
 @pytest.mark.parametrize("code", ["9" * 400, "a\x00b", "é" * 40, "\x00"])
-def test_odd_codes_are_counted_or_left_out_but_break_nothing(
+def test_odd_codes_do_not_break_list_or_table(
     vendor: Simulator, supervisor: Any, code: str
 ) -> None:
     add(vendor, "1", code=code)

@@ -28,7 +28,7 @@ def get_explanation(client: Any, path: str = CODE) -> str:
     return str(client.get(path).content.decode())
 
 
-def test_an_admins_words_stand_in_the_place_of_ours(admin: Any, as_role: Any) -> None:
+def test_override_replaces_the_built_in_text_field_by_field(admin: Any, as_role: Any) -> None:
     answer = admin.post(NOTE, {"meaning_en": "Said no.", "category": "network"})
     assert (answer.status_code, answer.headers["Location"]) == (303, CODE)
     text = get_explanation(as_role("agent"))
@@ -39,7 +39,7 @@ def test_an_admins_words_stand_in_the_place_of_ours(admin: Any, as_role: Any) ->
     assert "Edited by admin" in text
 
 
-def test_the_form_offers_what_is_said_now_and_what_we_ship(admin: Any) -> None:
+def test_form_shows_current_and_built_in_text(admin: Any) -> None:
     assert SHIPPED.meaning_en in get_explanation(admin, NOTE)
     admin.post(NOTE, {"meaning_en": "Said no."})
     text = get_explanation(admin, NOTE)
@@ -48,13 +48,13 @@ def test_the_form_offers_what_is_said_now_and_what_we_ship(admin: Any) -> None:
     assert f">{SHIPPED.step_zh}</textarea>" in text
 
 
-def test_saving_what_we_ship_writes_no_note(admin: Any) -> None:
+def test_saving_the_built_in_text_stores_no_override(admin: Any) -> None:
     admin.post(NOTE, SHIPPED.texts())
     assert not CodeNote.objects.exists()
     assert not AuditEvent.objects.filter(action="codes.note").exists()
 
 
-def test_back_to_what_we_ship(admin: Any) -> None:
+def test_removed_override_restores_the_built_in_text(admin: Any) -> None:
     admin.post(NOTE, {"meaning_en": "Said no."})
     answer = admin.post(NOTE, {"remove": "1", "meaning_en": "Something else"}, follow=True)
     assert SHIPPED.meaning_en in answer.content.decode()
@@ -62,7 +62,7 @@ def test_back_to_what_we_ship(admin: Any) -> None:
     assert not CodeNote.objects.exists()
 
 
-def test_every_change_is_audited_with_before_and_after(admin: Any) -> None:
+def test_every_change_is_recorded_with_before_and_after(admin: Any) -> None:
     empty = dict.fromkeys(book.TEXTS, "")
     first, second = empty | {"meaning_en": "Said no."}, empty | {"step_zh": "别再打。"}
     admin.post(NOTE, {"meaning_en": "Said no."})
@@ -88,20 +88,20 @@ def test_every_change_is_audited_with_before_and_after(admin: Any) -> None:
         {"meaning_en": "a\x07b"},
     ],
 )
-def test_what_is_out_of_bounds_is_refused_at_the_field(admin: Any, data: dict[str, str]) -> None:
+def test_text_out_of_bounds_is_refused_at_its_field(admin: Any, data: dict[str, str]) -> None:
     answer = admin.post(NOTE, data, follow=True)
     assert answer.status_code == 422
     assert "field-error" in answer.content.decode()
     assert not CodeNote.objects.exists()
 
 
-def test_the_longest_text_fits_and_breaks_become_blanks(admin: Any) -> None:
+def test_longest_text_is_stored_and_line_breaks_become_blanks(admin: Any) -> None:
     admin.post(NOTE, {"meaning_en": "x" * 500, "step_en": " one\r\n\ttwo "})
     note = CodeNote.objects.get()
     assert (len(note.meaning_en), note.step_en) == (500, "one two")
 
 
-def test_markup_in_a_note_is_text(admin: Any) -> None:
+def test_markup_in_an_override_is_escaped(admin: Any) -> None:
     admin.post(NOTE, {"meaning_en": "<script>x()</script>", "step_en": "</textarea><b>"})
     for path in (CODE, NOTE, PAGE):
         text = get_explanation(admin, path)
@@ -111,7 +111,9 @@ def test_markup_in_a_note_is_text(admin: Any) -> None:
 
 
 @cases("role", ["agent", "supervisor", "auditor", "both"])
-def test_only_admins_edit(vendor: Simulator, admin: Any, as_role: Any, role: str) -> None:
+def test_other_roles_than_admin_cannot_edit(
+    vendor: Simulator, admin: Any, as_role: Any, role: str
+) -> None:
     client = as_role(role)
     assert client.get(NOTE).status_code == 403
     assert client.post(NOTE, {"meaning_en": "Mine"}).status_code == 403
@@ -119,18 +121,18 @@ def test_only_admins_edit(vendor: Simulator, admin: Any, as_role: Any, role: str
     assert not CodeNote.objects.exists()
 
 
-def test_a_note_is_of_one_vdn_alone(vendor: Simulator, admin: Any, as_role: Any) -> None:
+def test_override_applies_to_one_vdn_only(vendor: Simulator, admin: Any, as_role: Any) -> None:
     admin.post(NOTE, {"meaning_en": "Said no."})
     assert "Said no." not in get_explanation(as_role("both"), "/vdn/89/result-codes/00604/")
 
 
-def test_a_code_that_nobody_knows_has_no_note(admin: Any) -> None:
+def test_code_never_listed_or_seen_has_no_override(admin: Any) -> None:
     assert admin.get(f"{PAGE}99999/note/").status_code == 404
     assert admin.post(f"{PAGE}99999/note/", {"meaning_en": "x"}).status_code == 404
     assert not CodeNote.objects.exists()
 
 
-def test_an_unknown_code_that_was_seen_can_be_explained(
+def test_code_that_was_only_seen_can_be_explained(
     vendor: Simulator, admin: Any, as_role: Any
 ) -> None:
     vendor.add_rows(88, [{"appointId": "7", "calledNo": "700007", "failCode": "98765"}])

@@ -50,7 +50,7 @@ def reword(vendor: Simulator) -> None:
     vendor.codes.remove("00003")
 
 
-def test_what_would_change_is_shown_and_nothing_is_applied(vendor: Simulator, admin: Any) -> None:
+def test_preview_shows_changes_and_applies_nothing(vendor: Simulator, admin: Any) -> None:
     reword(vendor)
     answer = admin.post(REFRESH, headers=FRAGMENT)
     text = answer.content.decode()
@@ -65,7 +65,7 @@ def test_what_would_change_is_shown_and_nothing_is_applied(vendor: Simulator, ad
     assert CodeRefresh.objects.count() == 1
 
 
-def test_what_was_shown_is_applied(vendor: Simulator, admin: Any) -> None:
+def test_exactly_the_previewed_changes_are_applied(vendor: Simulator, admin: Any) -> None:
     reword(vendor)
     preview = previewed(admin)
     # What the vendor does afterwards was not shown.
@@ -89,7 +89,7 @@ def test_what_was_shown_is_applied(vendor: Simulator, admin: Any) -> None:
     assert event.detail["before"] != event.detail["after"]
 
 
-def test_it_works_without_scripts(vendor: Simulator, admin: Any) -> None:
+def test_refresh_works_without_javascript(vendor: Simulator, admin: Any) -> None:
     reword(vendor)
     led = admin.post(REFRESH)
     assert led.status_code == 303
@@ -101,7 +101,7 @@ def test_it_works_without_scripts(vendor: Simulator, admin: Any) -> None:
     assert words_of("70001") == ("新增", "Added")
 
 
-def test_without_a_difference_that_is_said_and_the_time_moves(
+def test_refresh_without_changes_says_so_and_updates_the_time(
     vendor: Simulator, admin: Any
 ) -> None:
     before = Vdn.objects.get(pk=88)
@@ -117,7 +117,7 @@ def test_without_a_difference_that_is_said_and_the_time_moves(
     assert AuditEvent.objects.filter(action="codes.refreshed").count() == 2
 
 
-def test_a_table_that_was_rolled_back_meanwhile_is_shown_anew(
+def test_preview_older_than_a_roll_back_is_replaced_by_a_new_one(
     vendor: Simulator, admin: Any
 ) -> None:
     vendor.codes.put("70001", "Added", "新增")
@@ -168,7 +168,7 @@ def _somebody_is_shown_another_table(vendor: Simulator, second: Any) -> None:
         _somebody_is_shown_another_table,
     ],
 )
-def test_an_older_reading_is_not_put_over_a_later_one(
+def test_preview_older_than_a_later_refresh_is_not_applied(
     vendor: Simulator, admin: Any, second: Any, read_again: Any
 ) -> None:
     vendor.codes.put("70001", "Added", "新增")
@@ -188,7 +188,7 @@ def test_an_older_reading_is_not_put_over_a_later_one(
     assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
 
 
-def test_of_two_who_look_at_once_the_second_is_told(
+def test_second_of_two_equal_previews_is_refused(
     vendor: Simulator, admin: Any, second: Any
 ) -> None:
     reword(vendor)
@@ -201,7 +201,9 @@ def test_of_two_who_look_at_once_the_second_is_told(
     assert CodeRefresh.objects.count() == 2
 
 
-def test_what_one_person_was_shown_is_no_others(vendor: Simulator, admin: Any, second: Any) -> None:
+def test_preview_of_another_person_cannot_be_applied(
+    vendor: Simulator, admin: Any, second: Any
+) -> None:
     reword(vendor)
     preview = previewed(admin)
     assert second.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 410
@@ -210,7 +212,7 @@ def test_what_one_person_was_shown_is_no_others(vendor: Simulator, admin: Any, s
 
 
 @cases("preview", ["", "0" * 32, "../x", "é" * 32, "f" * 5000])
-def test_a_made_up_number_applies_nothing(vendor: Simulator, admin: Any, preview: str) -> None:
+def test_invalid_preview_id_applies_nothing(vendor: Simulator, admin: Any, preview: str) -> None:
     reword(vendor)
     previewed(admin)
     answer = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT)
@@ -219,7 +221,7 @@ def test_a_made_up_number_applies_nothing(vendor: Simulator, admin: Any, preview
     assert words_of("70001") is None
 
 
-def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(
+def test_preview_expires_after_a_quarter_of_an_hour(
     clock: Traveller, vendor: Simulator, admin: Any
 ) -> None:
     reword(vendor)
@@ -232,7 +234,7 @@ def test_what_was_shown_is_kept_for_a_quarter_of_an_hour(
 
 
 @cases("address", [REFRESH, "/api/v1/vdns/88/result-codes/refresh/"])
-def test_a_refresh_that_changes_nothing_is_audited(
+def test_refresh_without_changes_is_recorded_in_the_audit(
     vendor: Simulator, admin: Any, address: str
 ) -> None:
     admin.get("/vdn/88/result-codes/")
@@ -245,7 +247,7 @@ def test_a_refresh_that_changes_nothing_is_audited(
     assert "entry" not in event.detail
 
 
-def test_a_new_code_was_first_listed_when_it_was_read(
+def test_first_seen_of_an_applied_code_is_the_time_of_the_preview(
     clock: Traveller, vendor: Simulator, admin: Any
 ) -> None:
     reword(vendor)
@@ -256,7 +258,7 @@ def test_a_new_code_was_first_listed_when_it_was_read(
     assert code.first_seen == code.last_seen
 
 
-def test_applied_twice_is_applied_once(vendor: Simulator, admin: Any) -> None:
+def test_preview_is_applied_once(vendor: Simulator, admin: Any) -> None:
     reword(vendor)
     preview = previewed(admin)
     assert admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).status_code == 200
@@ -265,7 +267,9 @@ def test_applied_twice_is_applied_once(vendor: Simulator, admin: Any) -> None:
 
 
 @cases("role", ["agent", "supervisor", "auditor", "both"])
-def test_only_admins_read_anew_and_apply(vendor: Simulator, as_role: Any, role: str) -> None:
+def test_other_roles_than_admin_cannot_refresh_apply_or_roll_back(
+    vendor: Simulator, as_role: Any, role: str
+) -> None:
     client = as_role(role)
     for path in (REFRESH, APPLY, f"{HISTORY}1/roll-back/"):
         assert client.post(path).status_code == 403
@@ -273,7 +277,7 @@ def test_only_admins_read_anew_and_apply(vendor: Simulator, as_role: Any, role: 
     assert "read-again" not in client.get(PAGE).content.decode()
 
 
-def test_one_reading_at_a_time(vendor: Simulator, admin: Any) -> None:
+def test_simultaneous_refresh_is_refused(vendor: Simulator, admin: Any) -> None:
     cache.set("codes:turn:88", "somebody else", 60)
     answer = admin.post(REFRESH, headers=FRAGMENT)
     assert answer.status_code == 409
@@ -281,7 +285,7 @@ def test_one_reading_at_a_time(vendor: Simulator, admin: Any) -> None:
 
 
 @cases(("kind", "status"), [("business", 502), ("reset", 503), ("html", 502)])
-def test_a_reading_that_fails_says_why_and_that_nothing_changed(
+def test_failed_refresh_gives_its_reason_and_changes_nothing(
     vendor: Simulator, admin: Any, kind: str, status: int
 ) -> None:
     vendor.faults.add(kind, operation=LIST_RESULT_CODES, times=None)

@@ -18,7 +18,7 @@ def refresh(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_it_says_what_changed(vendor: Simulator, people: dict[str, User]) -> None:
+def test_command_prints_the_number_of_changes(vendor: Simulator, people: dict[str, User]) -> None:
     refresh("--vdn", "88")
     count = ResultCode.objects.filter(vdn=88).count()
     vendor.codes.put("90098", "New", "新")
@@ -29,14 +29,14 @@ def test_it_says_what_changed(vendor: Simulator, people: dict[str, User]) -> Non
     assert "1 no longer listed" in refresh("--vdn", "88")
 
 
-def test_every_enabled_vdn_is_read(vendor: Simulator, people: dict[str, User]) -> None:
+def test_command_refreshes_every_enabled_vdn(vendor: Simulator, people: dict[str, User]) -> None:
     Vdn.objects.filter(pk=89).update(enabled=False)
     assert [line.partition(":")[0] for line in refresh().splitlines()] == ["VDN 88"]
     Vdn.objects.filter(pk=89).update(enabled=True)
     assert [line.partition(":")[0] for line in refresh().splitlines()] == ["VDN 88", "VDN 89"]
 
 
-def test_one_that_fails_is_named_and_the_others_go_on(
+def test_failed_vdn_is_named_and_the_others_are_refreshed(
     vendor: Simulator, people: dict[str, User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.faults.add("html", operation=LIST_RESULT_CODES)
@@ -47,13 +47,15 @@ def test_one_that_fails_is_named_and_the_others_go_on(
     assert ResultCode.objects.filter(vdn=89).exists()
 
 
-def test_one_under_way_is_not_disturbed(vendor: Simulator, people: dict[str, User]) -> None:
+def test_refresh_already_running_is_reported_and_not_repeated(
+    vendor: Simulator, people: dict[str, User]
+) -> None:
     cache.set("codes:turn:88", "somebody else", 60)
     with pytest.raises(CommandError, match="VDN 88: a refresh is already under way"):
         refresh("--vdn", "88")
     assert len(vendor.calls) == 0
 
 
-def test_an_unknown_vdn_is_refused(people: dict[str, User]) -> None:
+def test_unknown_vdn_is_refused(people: dict[str, User]) -> None:
     with pytest.raises(CommandError, match="There is no VDN 4711"):
         refresh("--vdn", "4711")

@@ -38,7 +38,7 @@ def table(vdn: Vdn) -> list[tuple[Any, ...]]:
     )
 
 
-def test_both_languages_and_the_known_category_are_kept(vendor: Simulator, vdn: Vdn) -> None:
+def test_both_languages_and_the_known_category_are_stored(vendor: Simulator, vdn: Vdn) -> None:
     report = result_codes.refresh_unattended(vdn=vdn, by="test")
     assert report.counts() == {"kept": 0, "added": 120, "reworded": 0, "removed": 0}
     row = ResultCode.objects.get(vdn=vdn, code="00604")
@@ -50,7 +50,7 @@ def test_both_languages_and_the_known_category_are_kept(vendor: Simulator, vdn: 
     assert all(call.verified for call in vendor.calls)
 
 
-def test_a_refresh_tells_what_changed(vendor: Simulator, vdn: Vdn) -> None:
+def test_refresh_reports_the_number_of_changes(vendor: Simulator, vdn: Vdn) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
     vendor.codes.put("70001", "Added one", "新增一")
     vendor.codes.put("70002", "Added two", "新增二")
@@ -60,9 +60,7 @@ def test_a_refresh_tells_what_changed(vendor: Simulator, vdn: Vdn) -> None:
     assert report.counts() == {"kept": 118, "added": 2, "reworded": 1, "removed": 1}
 
 
-def test_a_code_that_disappears_stays_for_old_rows_and_may_come_back(
-    vendor: Simulator, vdn: Vdn
-) -> None:
+def test_removed_code_keeps_its_text_and_may_be_added_again(vendor: Simulator, vdn: Vdn) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
     first = ResultCode.objects.get(vdn=vdn, code="00604")
     vendor.codes.remove("00604")
@@ -81,7 +79,7 @@ def test_a_code_that_disappears_stays_for_old_rows_and_may_come_back(
 
 @cases("from_call", [1, 2, 3, 4, 5, 6])
 @cases("kind", ["status", "garbage", "no_data", "business", "wrong_total"])
-def test_a_refresh_that_stops_half_way_changes_nothing(
+def test_incomplete_refresh_changes_nothing(
     vendor: Simulator, vdn: Vdn, from_call: int, kind: str
 ) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
@@ -95,7 +93,7 @@ def test_a_refresh_that_stops_half_way_changes_nothing(
     assert Vdn.objects.get(pk=88).codes_version == version
 
 
-def test_an_empty_table_is_no_table(vendor: Simulator, vdn: Vdn) -> None:
+def test_empty_table_is_an_error_and_changes_nothing(vendor: Simulator, vdn: Vdn) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
     before = table(vdn)
     vendor.faults.add(
@@ -117,7 +115,7 @@ def test_an_empty_table_is_no_table(vendor: Simulator, vdn: Vdn) -> None:
         [{"obsCode": "00604", "obsCodeDesc": "again"}],
     ],
 )
-def test_an_odd_row_does_not_stop_refreshing_for_good(
+def test_odd_rows_are_skipped_by_a_refresh(
     vendor: Simulator, vdn: Vdn, odd: list[dict[str, Any]]
 ) -> None:
     rows = [{"obsCode": "00604", "obsCodeDesc": "Rejected"}, *odd]
@@ -130,7 +128,7 @@ def test_an_odd_row_does_not_stop_refreshing_for_good(
     assert result_codes.refresh_unattended(vdn=vdn, by="test").added == 1
 
 
-def test_a_job_queue_that_is_away_costs_no_rows(
+def test_failing_job_queue_does_not_affect_the_list(
     vendor: Simulator, as_role: Any, vdn: Vdn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
@@ -146,13 +144,13 @@ def test_a_job_queue_that_is_away_costs_no_rows(
     assert HUEY.pending_count() == 1
 
 
-def test_progress_is_told_in_codes(vendor: Simulator, vdn: Vdn) -> None:
+def test_progress_is_reported_as_codes_read_of_all_codes(vendor: Simulator, vdn: Vdn) -> None:
     told: list[tuple[int, int]] = []
     result_codes.refresh_unattended(vdn=vdn, by="test", progress=lambda *step: told.append(step))
     assert told == [(50, 240), (100, 240), (120, 240), (170, 240), (220, 240), (240, 240)]
 
 
-def test_one_refresh_at_a_time(vendor: Simulator, vdn: Vdn) -> None:
+def test_simultaneous_refresh_raises_already_running(vendor: Simulator, vdn: Vdn) -> None:
     began, go = threading.Event(), threading.Event()
     told: list[str] = []
 
@@ -185,7 +183,7 @@ def unknown_row(vendor: Simulator, number: str) -> None:
     vendor.add_rows(88, [{"appointId": number, "calledNo": number, "failCode": "98765"}])
 
 
-def test_an_unknown_code_asks_for_a_refresh_once_in_ten_minutes(
+def test_unknown_code_requests_a_refresh_once_in_ten_minutes(
     clock: Traveller, vendor: Simulator, as_role: Any, vdn: Vdn
 ) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
@@ -202,7 +200,7 @@ def test_an_unknown_code_asks_for_a_refresh_once_in_ten_minutes(
     assert HUEY.pending_count() == 2
 
 
-def test_the_job_brings_the_words_of_the_unknown_code(
+def test_requested_refresh_brings_the_text_of_the_unknown_code(
     vendor: Simulator, as_role: Any, vdn: Vdn
 ) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
@@ -215,7 +213,7 @@ def test_the_job_brings_the_words_of_the_unknown_code(
     assert b"Known by now" in client.get(LIST, {"called_no": "700002"}).content
 
 
-def test_the_daily_job_refreshes_every_vdn_that_is_on(vendor: Simulator, vdn: Vdn) -> None:
+def test_daily_job_refreshes_every_enabled_vdn(vendor: Simulator, vdn: Vdn) -> None:
     from isales_proxy import jobs
 
     Vdn.objects.filter(pk=89).update(enabled=False)
@@ -226,9 +224,7 @@ def test_the_daily_job_refreshes_every_vdn_that_is_on(vendor: Simulator, vdn: Vd
     assert not ResultCode.objects.filter(vdn_id=89).exists()
 
 
-def test_the_first_need_is_not_asked_again_at_once_where_it_failed(
-    vendor: Simulator, vdn: Vdn
-) -> None:
+def test_failed_first_fetch_is_not_repeated_at_once(vendor: Simulator, vdn: Vdn) -> None:
     vendor.faults.add("business", operation=LIST_RESULT_CODES, times=None)
     result_codes.get_book(vdn)
     result_codes.get_book(vdn)

@@ -21,7 +21,7 @@ from tests.support.codes import FRAGMENT, HISTORY, PAGE, REFRESH, scheduled
         ("customer", "00604", "00605"),
     ],
 )
-def test_the_table_is_searched_by_code_words_and_category(
+def test_table_is_searched_by_code_text_and_category(
     vendor: Simulator, as_role: Any, wanted: str, found: str, absent: str
 ) -> None:
     text = as_role("agent").get(PAGE, {"q": wanted}, headers=FRAGMENT).content.decode()
@@ -29,7 +29,7 @@ def test_the_table_is_searched_by_code_words_and_category(
     assert absent not in text
 
 
-def test_markup_in_a_search_is_text(vendor: Simulator, as_role: Any) -> None:
+def test_markup_in_a_search_is_escaped(vendor: Simulator, as_role: Any) -> None:
     text = as_role("agent").get(PAGE, {"q": "<script>x</script>"}).content.decode()
     assert "<script>x" not in text
 
@@ -38,7 +38,7 @@ def codes(text: str) -> list[str]:
     return re.findall(r'<tr id="[^"]*" data-code="([^"]*)"', text)
 
 
-def test_the_vendors_words_and_ours_stand_side_by_side(vendor: Simulator, as_role: Any) -> None:
+def test_text_of_the_vendor_and_our_explanation_are_shown(vendor: Simulator, as_role: Any) -> None:
     text = as_role("agent").get(PAGE, {"q": "00604"}, headers=FRAGMENT).content.decode()
     for words in ("The call is rejected.", "呼叫拒绝", "The call was rejected.", "Customer"):
         assert words in text
@@ -58,7 +58,7 @@ def test_the_vendors_words_and_ours_stand_side_by_side(vendor: Simulator, as_rol
         ({"state": "unknown"}, "98765", "00604"),
     ],
 )
-def test_the_table_is_filtered_by_category_and_state(
+def test_table_is_filtered_by_category_and_state(
     vendor: Simulator, as_role: Any, query: dict[str, str], present: str, absent: str
 ) -> None:
     admin = as_role("admin")
@@ -74,7 +74,7 @@ def test_the_table_is_filtered_by_category_and_state(
 
 
 @cases("query", [{"category": "weather"}, {"state": "odd"}, {"q": "x" * 200}, {"q": "a\x01b"}])
-def test_a_bad_filter_is_said_at_the_field(
+def test_invalid_filter_is_reported_at_its_field(
     vendor: Simulator, as_role: Any, query: dict[str, str]
 ) -> None:
     answer = as_role("agent").get(PAGE, query)
@@ -83,7 +83,7 @@ def test_a_bad_filter_is_said_at_the_field(
     assert codes(answer.content.decode()) == []
 
 
-def test_words_of_the_vendor_are_never_markup(vendor: Simulator, as_role: Any) -> None:
+def test_texts_of_the_vendor_are_escaped(vendor: Simulator, as_role: Any) -> None:
     vendor.codes.put("77777", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
     admin = as_role("admin")
     for path in (PAGE, f"{PAGE}77777/", f"{PAGE}77777/note/", HISTORY):
@@ -101,15 +101,13 @@ def test_words_of_the_vendor_are_never_markup(vendor: Simulator, as_role: Any) -
 
 
 @cases("code", ["a/b", "..", ".", "history", "refresh", "export.csv", "a\\b"])
-def test_a_code_that_no_address_can_hold_stands_in_the_table_all_the_same(
-    vendor: Simulator, as_role: Any, code: str
-) -> None:
+def test_code_that_fits_no_address_is_listed(vendor: Simulator, as_role: Any, code: str) -> None:
     vendor.codes.put(code, "Odd", "怪")
     text = as_role("admin").get(PAGE, {"q": "odd"}).content.decode()
     assert f"<b>{code}</b>" in text
 
 
-def test_a_code_has_a_page_of_its_own(vendor: Simulator, as_role: Any) -> None:
+def test_code_has_its_own_page(vendor: Simulator, as_role: Any) -> None:
     agent = as_role("agent")
     text = agent.get(f"{PAGE}00702/").content.decode()
     for words in ("排队超时", "Queue timeout", "Platform", "What to do next"):
@@ -119,14 +117,12 @@ def test_a_code_has_a_page_of_its_own(vendor: Simulator, as_role: Any) -> None:
     assert agent.get("/vdn/89/result-codes/00702/").status_code == 404
 
 
-def test_the_words_are_chinese_for_who_reads_chinese(vendor: Simulator, as_role: Any) -> None:
+def test_chinese_readers_get_the_chinese_explanation(vendor: Simulator, as_role: Any) -> None:
     text = as_role("agent").get(f"{PAGE}00604/", headers={"Accept-Language": "zh-Hans"})
     assert "不要立即再次呼叫" in text.content.decode()
 
 
-def test_the_panel_of_a_reservation_says_what_the_result_means(
-    vendor: Simulator, as_role: Any
-) -> None:
+def test_panel_of_a_reservation_explains_its_result_code(vendor: Simulator, as_role: Any) -> None:
     vendor.add_rows(
         88,
         [
@@ -143,7 +139,7 @@ def test_the_panel_of_a_reservation_says_what_the_result_means(
     assert "panel-code" not in text
 
 
-def test_an_old_form_is_refused_in_words(vendor: Simulator, people: Any) -> None:
+def test_refresh_without_csrf_token_is_refused(vendor: Simulator, people: Any) -> None:
     from django.test import Client
 
     client = Client(enforce_csrf_checks=True)
@@ -153,6 +149,6 @@ def test_an_old_form_is_refused_in_words(vendor: Simulator, people: Any) -> None
     assert b"Traceback" not in answer.content
 
 
-def test_the_page_stands_while_the_vendor_is_away(vendor: Simulator, as_role: Any) -> None:
+def test_page_is_served_while_the_vendor_is_away(vendor: Simulator, as_role: Any) -> None:
     vendor.faults.add("reset", operation=LIST_RESULT_CODES, times=None)
     assert as_role("supervisor").get(PAGE).status_code == 200

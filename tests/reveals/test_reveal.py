@@ -89,7 +89,9 @@ def test_reveal_is_audited_with_its_reason_without_the_number(agent: Any) -> Non
     assert NUMBER not in f"{event.reason}{event.detail}"
 
 
-def test_reveal_without_javascript_is_a_page_that_leaves_by_itself(agent: Any) -> None:
+def test_reveal_without_javascript_is_a_page_that_redirects_after_thirty_seconds(
+    agent: Any,
+) -> None:
     answer = agent.post(f"{LIST}41/reveal/?task=4711", REASON)
     text = text_of(answer)
     assert answer.status_code == 200
@@ -190,7 +192,7 @@ def test_row_without_a_number_reveals_nothing(agent: Any, vendor: Simulator) -> 
     assert reveal(agent, "43").status_code == 404
 
 
-def test_api_reveals_as_json(agent: Any, settings: Any) -> None:
+def test_api_returns_revealed_numbers_as_json(agent: Any, settings: Any) -> None:
     answer = reveal_by_api(agent)
     assert answer.json() == {"called_no": NUMBER, "caller_no": CALLER, "seconds": 30}
     assert "no-store" in answer.headers["Cache-Control"]

@@ -28,13 +28,14 @@ PUBLIC = {
 ROUTES = sorted({route for route in routes() if route not in PUBLIC})
 
 
-def test_there_are_addresses_to_walk() -> None:
+def test_more_than_fifteen_routes_are_examined() -> None:
     assert len(ROUTES) > 15
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @cases("method", ["get", "post"])
-def test_a_stranger_is_refused(method: str) -> None:
+def test_every_address_refuses_a_person_not_logged_in(method: str) -> None:
     let_in = {}
     for route in ROUTES:
         answer = getattr(Client(), method)(filled(route))
@@ -54,7 +55,8 @@ def refused(route: str, answer: Any) -> bool:
 VDN_ROUTES = [route for route in ROUTES if "vdn_id" in route]
 
 
-def test_a_vdn_that_nobody_has_does_not_exist(as_role: Any) -> None:
+@pytest.mark.thorough
+def test_unknown_vdn_is_404_at_every_address(as_role: Any) -> None:
     """`test_permissions` asks for a foreign one, as every role."""
     client, found = as_role("admin"), {}
     for route in VDN_ROUTES:

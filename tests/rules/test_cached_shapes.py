@@ -36,7 +36,7 @@ OF_VERSION = 4
 DOCTOR = (report.Fact, report.Section, report.Report)
 
 
-def test_a_new_shape_has_a_new_version() -> None:
+def test_changed_cached_type_requires_a_new_cache_version() -> None:
     now = {
         f"{kind.__module__}.{kind.__qualname__}": " ".join(field.name for field in fields(kind))
         for kind in (Page, LastCall, _Kept, Names, FoundReservation, *DOCTOR)
@@ -49,7 +49,7 @@ def test_a_new_shape_has_a_new_version() -> None:
     )
 
 
-def test_every_field_of_a_reservation_is_kept_and_compared_by_the_mirror() -> None:
+def test_mirror_stores_and_compares_every_field_of_a_reservation() -> None:
     kept_apart = {"task_name", "task_status", "user_name"}
     names = set(Reservation.vendor_names())
     assert set(ROW_FIELDS) == names - kept_apart - {"task_id", "user_account"}

@@ -58,7 +58,7 @@ def _naive(node: ast.Call) -> bool:
     return isinstance(value, ast.Name) and value.id == "datetime" and not node.keywords
 
 
-def test_no_test_reads_the_hour_or_the_date() -> None:
+def test_no_test_depends_on_the_hour_or_the_date() -> None:
     wrong = {
         str(path.relative_to(TESTS)): found
         for path in sorted(TESTS.rglob("*.py"))
@@ -81,7 +81,7 @@ def test_no_test_reads_the_hour_or_the_date() -> None:
         "person.date_joined.replace(year=2027)",
     ],
 )
-def test_the_rule_refuses(code: str) -> None:
+def test_code_that_depends_on_the_hour_or_date_is_found(code: str) -> None:
     assert list(faults(code))
 
 
@@ -95,5 +95,5 @@ def test_the_rule_refuses(code: str) -> None:
         "NOON.replace(hour=1)",
     ],
 )
-def test_the_rule_allows(code: str) -> None:
+def test_code_independent_of_the_hour_or_date_is_accepted(code: str) -> None:
     assert not list(faults(code))

@@ -50,7 +50,7 @@ def test_every_variable_is_documented() -> None:
     assert [name for name in sorted(named) if f"`{name}`" not in known] == []
 
 
-def test_unit_waits_for_requests_under_way() -> None:
+def test_unit_waits_for_requests_under_way_and_allows_enough_files() -> None:
     (unit,) = UNITS
     (wait,) = read(unit, "TimeoutStopSec")
     assert int(wait) > gunicorn_conf.graceful_timeout + 10
@@ -58,7 +58,7 @@ def test_unit_waits_for_requests_under_way() -> None:
     assert int(files) > 8 * gunicorn_conf.worker_connections
 
 
-def test_proxy_passes_on_what_callboard_takes() -> None:
+def test_proxy_limits_and_headers_fit_the_settings() -> None:
     site = (DEPLOY / "nginx.conf").read_text("utf-8")
     found = dict(re.findall(r"^\s*(\w+) (.*);$", site, re.MULTILINE))
     body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -68,6 +68,6 @@ def test_proxy_passes_on_what_callboard_takes() -> None:
         assert f"proxy_set_header {header} " in site
 
 
-def test_every_file_is_explained() -> None:
+def test_every_file_of_the_deployment_is_documented() -> None:
     for path in DEPLOY.iterdir():
         assert f"deploy/{path.name}" in DOCUMENT

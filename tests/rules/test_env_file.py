@@ -57,7 +57,7 @@ def run(
     return starts.run(["manage.py", *arguments], environment(tmp_path, file) | env)
 
 
-def test_lines_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
+def test_usual_syntax_of_env_files_is_read(tmp_path: Path) -> None:
     text = (
         "\ufeffexport SECRET_KEY='a $key with # and a blank'\r\n"
         "# a comment\r\n"
@@ -76,7 +76,7 @@ def test_lines_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
     ]
 
 
-def test_the_environment_wins_by_name_and_by_file(tmp_path: Path) -> None:
+def test_environment_variables_override_the_file(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("\ufeffkey-of-the-environment\n", "utf-8")
     text = "SECRET_KEY=key-of-the-file\nTIME_ZONE=Asia/Shanghai\nISALES_CC_ID=7\n"
@@ -91,7 +91,7 @@ def test_the_environment_wins_by_name_and_by_file(tmp_path: Path) -> None:
     assert json.loads(found.stdout)[3] == 7
 
 
-def test_a_relative_path_is_the_same_wherever_a_command_is_started(tmp_path: Path) -> None:
+def test_relative_path_does_not_depend_on_the_working_directory(tmp_path: Path) -> None:
     file = tmp_path / "dot-env"
     file.write_text("DATABASE_URL=sqlite:///data/callboard.sqlite3\n", "utf-8")
     found = subprocess.run(
@@ -114,7 +114,7 @@ UNREADABLE: dict[Text, str] = {
 }
 
 
-def test_a_line_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+def test_unreadable_line_is_reported_and_stops_the_start(tmp_path: Path) -> None:
     runs = run_all(tmp_path, [*UNREADABLE], "check")
     for (text, told), found in zip(UNREADABLE.items(), runs, strict=True):
         assert found.returncode == 1, text
@@ -122,7 +122,7 @@ def test_a_line_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
         assert "Traceback" not in found.stderr
 
 
-def test_unknown_names_stop_the_start_by_name(tmp_path: Path) -> None:
+def test_unknown_names_are_reported_with_a_suggestion_and_stop_the_start(tmp_path: Path) -> None:
     found = run(
         tmp_path,
         "ISALES_BASEURL=https://10.0.0.1\nOIDC_ROLEMAP=a=agent@88\nALLOWED_HOST=example.org\n"
@@ -140,7 +140,7 @@ def test_unknown_names_stop_the_start_by_name(tmp_path: Path) -> None:
     ]
 
 
-def test_a_name_with_file_is_known(tmp_path: Path) -> None:
+def test_name_with_file_suffix_is_known(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("AK", "utf-8")
     assert run(tmp_path, f"ISALES_ACCESS_KEY_FILE={key}\n", "check").returncode == 0
@@ -162,7 +162,7 @@ MATCHLESS = {
 }
 
 
-def test_what_can_never_match_stops_the_start(tmp_path: Path) -> None:
+def test_host_or_origin_that_can_never_match_stops_the_start(tmp_path: Path) -> None:
     lines = [(name, f"{name}={value}\n") for name, values in MATCHLESS.items() for value in values]
     runs = run_all(tmp_path, [line for _name, line in lines], "check")
     for (name, line), found in zip(lines, runs, strict=True):
@@ -170,7 +170,7 @@ def test_what_can_never_match_stops_the_start(tmp_path: Path) -> None:
         assert f"- {name}: " in found.stderr, line
 
 
-def test_what_can_match_is_taken(tmp_path: Path) -> None:
+def test_valid_hosts_and_origins_are_accepted(tmp_path: Path) -> None:
     text = (
         "ALLOWED_HOSTS=Example.org, .example.net,192.0.2.10,[2001:db8::1]\n"
         "CSRF_TRUSTED_ORIGINS=https://a.example.org:8443, https://*.example.net,http://10.0.0.1\n"
@@ -179,7 +179,7 @@ def test_what_can_match_is_taken(tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
 
 
-def test_the_web_server_reads_it_too(tmp_path: Path) -> None:
+def test_web_server_reads_the_env_file(tmp_path: Path) -> None:
     file = tmp_path / "dot-env"
     file.write_text("BIND=127.0.0.1:8123\nWEB_CONCURRENCY=3\n", "utf-8")
     code = (

@@ -31,12 +31,12 @@ def manage_each(
     return run_starts([Start(arguments, ours | env) for env in environments])
 
 
-def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+def test_no_variable_is_required(tmp_path: Path) -> None:
     assert manage(tmp_path, "check").returncode == 0
     assert (tmp_path / "secret-key").stat().st_mode & 0o077 == 0
 
 
-def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
+def test_all_invalid_values_are_reported_at_once(tmp_path: Path) -> None:
     run = manage(
         tmp_path,
         "check",
@@ -66,7 +66,7 @@ def test_all_wrong_values_are_told_at_once(tmp_path: Path) -> None:
         assert name in run.stderr
 
 
-def test_a_vendor_without_keys_is_refused(tmp_path: Path) -> None:
+def test_vendor_without_keys_is_refused(tmp_path: Path) -> None:
     run = manage(tmp_path, "check", ISALES_BASE_URL="https://10.0.0.1:28443")
     assert "ISALES_ACCESS_KEY" in run.stderr
 
@@ -102,7 +102,7 @@ WRONG = (
 )
 
 
-def test_what_the_client_would_refuse_is_told_at_the_start(tmp_path: Path) -> None:
+def test_values_that_the_client_refuses_are_reported_at_the_start(tmp_path: Path) -> None:
     environments = [VENDOR | wrong | {"TIME_ZONE": "Mars/Olympus"} for wrong in WRONG]
     runs = manage_each(tmp_path, environments, "check")
     for wrong, run in zip(WRONG, runs, strict=True):
@@ -119,14 +119,14 @@ HALVES = (
 )
 
 
-def test_obs_keys_are_whole_or_left_out(tmp_path: Path) -> None:
+def test_incomplete_obs_keys_are_refused(tmp_path: Path) -> None:
     runs = manage_each(tmp_path, [VENDOR | env for env, _told in HALVES], "check")
     for (_env, told), run in zip(HALVES, runs, strict=True):
         assert run.returncode == 1
         assert told in run.stderr
 
 
-def test_the_format_of_times_and_the_place_of_certificates_are_free_within_reason(
+def test_time_formats_and_a_folder_of_certificates_are_accepted(
     tmp_path: Path,
 ) -> None:
     free = (
@@ -138,7 +138,7 @@ def test_the_format_of_times_and_the_place_of_certificates_are_free_within_reaso
         assert run.returncode == 0, run.stderr
 
 
-def test_a_line_that_is_not_encrypted_is_told(tmp_path: Path) -> None:
+def test_unencrypted_vendor_address_is_reported(tmp_path: Path) -> None:
     run = manage(tmp_path, "check", "--deploy", **VENDOR, ISALES_TOKEN_URL="http://10.0.0.2/token")
     assert "ISALES_TOKEN_URL is not encrypted" in run.stderr
     assert "ISALES_BASE_URL is not encrypted" not in run.stderr
@@ -151,7 +151,7 @@ PROXIES = (
 )
 
 
-def test_what_a_proxy_in_front_changes(tmp_path: Path) -> None:
+def test_proxy_settings_set_proxy_count_and_hsts(tmp_path: Path) -> None:
     code = (
         "from dashboard import settings as s;"
         "print(s.ALLAUTH_TRUSTED_PROXY_COUNT, getattr(s, 'SECURE_HSTS_INCLUDE_SUBDOMAINS', None))"
@@ -160,7 +160,7 @@ def test_what_a_proxy_in_front_changes(tmp_path: Path) -> None:
     assert [run.stdout.strip() for run in runs] == [said for _env, said in PROXIES]
 
 
-def test_production_without_a_key_that_nobody_guesses_is_refused(tmp_path: Path) -> None:
+def test_production_without_a_strong_secret_key_is_refused(tmp_path: Path) -> None:
     keys = ({}, *({"SECRET_KEY": key} for key in ("a", "secret", "a" * 60)))
     without, *guessed = manage_each(tmp_path, [{"DEBUG": "0"} | key for key in keys], "check")
     assert "SECRET_KEY: required" in without.stderr
@@ -169,7 +169,7 @@ def test_production_without_a_key_that_nobody_guesses_is_refused(tmp_path: Path)
         assert "SECRET_KEY: too easily guessed" in run.stderr
 
 
-def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
+def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("the-secret-of-the-file-and-long-enough-to-be-one\n", "utf-8")
     code = "from django.conf import settings; print(settings.SECRET_KEY)"
@@ -177,7 +177,7 @@ def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
     assert run.stdout.strip() == "the-secret-of-the-file-and-long-enough-to-be-one"
 
 
-def test_no_setting_shows_its_secret(tmp_path: Path) -> None:
+def test_printed_settings_contain_no_secret(tmp_path: Path) -> None:
     code = "from django.conf import settings as s; print(s.SIGN_IN, s.ISALES, s.VARIABLES)"
     run = manage(
         tmp_path,
@@ -198,7 +198,7 @@ def test_no_setting_shows_its_secret(tmp_path: Path) -> None:
     assert "redis://…@10.0.0.2/1?…" in run.stdout
 
 
-def test_the_deployment_check_is_clean(tmp_path: Path) -> None:
+def test_deployment_check_reports_nothing_for_a_complete_configuration(tmp_path: Path) -> None:
     run = manage(
         tmp_path,
         "check",
@@ -221,7 +221,7 @@ NAMED = {
 }
 
 
-def test_vdns_are_read(tmp_path: Path) -> None:
+def test_vdns_are_read_from_the_environment(tmp_path: Path) -> None:
     code = (
         "from django.conf import settings;"
         "print([(v.id, v.name, v.time_zone) for v in settings.ISALES.vdns])"
@@ -231,7 +231,7 @@ def test_vdns_are_read(tmp_path: Path) -> None:
     assert [run.stdout.strip() for run in runs] == [*NAMED.values()]
 
 
-def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+def test_files_are_readable_by_their_owner_only_and_others_are_reported(tmp_path: Path) -> None:
     var = tmp_path / "var"
     manage(tmp_path, "migrate", "-v0", VAR_DIR=str(var))
     code = (
@@ -250,7 +250,7 @@ def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     assert "callboard.sqlite3" not in told
 
 
-def test_a_database_elsewhere_is_looked_at_too(tmp_path: Path) -> None:
+def test_database_outside_of_var_with_open_permissions_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "elsewhere.sqlite3"
     file.touch(0o644)
     file.chmod(0o644)

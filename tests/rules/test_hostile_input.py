@@ -242,7 +242,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
 
 
 @cases("name", HOSTILE)
-def test_hostile_input_is_refused_cleanly(
+def test_hostile_input_is_refused_without_effect(
     name: str, vendor: Simulator, people: dict[str, User], as_role: Any
 ) -> None:
     hostile = HOSTILE[name]
@@ -264,7 +264,7 @@ def test_hostile_input_is_refused_cleanly(
     answer.close()
 
 
-def test_a_session_that_was_planted_does_not_become_the_readers(people: dict[str, User]) -> None:
+def test_planted_session_key_is_replaced_at_log_in(people: dict[str, User]) -> None:
     attacker = Client()
     attacker.get("/accounts/login/")
     attacker.session.save()
@@ -277,13 +277,13 @@ def test_a_session_that_was_planted_does_not_become_the_readers(people: dict[str
     assert attacker.get(LIST).status_code == 302
 
 
-def test_a_form_sent_twice_makes_one_request(vendor: Simulator, as_role: Any) -> None:
+def test_form_sent_twice_makes_one_request(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
     for _ in range(2):
         client.post(TAKE, CALL_DATA_REQUEST)
     assert CallDataBatch.objects.count() == 1
 
 
-def test_an_address_in_a_header_is_not_believed(vendor: Simulator, as_role: Any) -> None:
+def test_forwarded_address_is_ignored_without_a_proxy(vendor: Simulator, as_role: Any) -> None:
     as_role("supervisor").post(TAKE, CALL_DATA_REQUEST, headers={"X-Forwarded-For": "6.6.6.6"})
     assert set(AuditEvent.objects.values_list("address", flat=True)) == {"127.0.0.1"}

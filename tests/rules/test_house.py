@@ -61,7 +61,7 @@ def test_imports_follow_the_layers() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_layers_name_every_module_of_the_top_level() -> None:
+def test_layers_name_every_top_level_module() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
     layers = next(each for each in config["contracts"] if each["type"] == "layers")["layers"]
     named = {name.strip(" ()") for layer in layers for name in layer.split("|")}
@@ -79,7 +79,7 @@ def test_no_migration_is_missing(db: None) -> None:
 
 
 @cases("folder", [ROOT / "static", ROOT / ".ci", ROOT / "tests" / "support"])
-def test_vendored_files_are_what_they_claim(folder: Path) -> None:
+def test_vendored_files_match_their_declaration(folder: Path) -> None:
     listed = tomllib.loads((folder / "vendor" / "VENDOR.toml").read_text("utf-8"))["file"]
     assert {entry["path"] for entry in listed} >= {
         path.relative_to(folder).as_posix()
@@ -93,7 +93,7 @@ def test_vendored_files_are_what_they_claim(folder: Path) -> None:
         assert entry["version"]
 
 
-def test_the_sprite_holds_the_icons_in_use_and_no_other() -> None:
+def test_sprite_has_exactly_the_icons_in_use() -> None:
     sprite = (ROOT / "static" / "icons.svg").read_text("utf-8")
     markup = "\n".join(path.read_text("utf-8") for path in MARKUP)
     used = set(re.findall(r'(?:_icon\.html" with name=|\bicon\()"([a-z0-9-]+)"', markup))
@@ -101,7 +101,7 @@ def test_the_sprite_holds_the_icons_in_use_and_no_other() -> None:
 
 
 @cases("path", MARKUP)
-def test_markup_holds_no_script_and_no_style(path: Path) -> None:
+def test_templates_contain_no_inline_script_or_style(path: Path) -> None:
     text = path.read_text("utf-8")
     assert not re.search(r"<script(?![^>]*\ssrc=)", text), "inline script"
     assert not re.search(r"<style\b", text), "inline style sheet"
@@ -116,7 +116,7 @@ def test_every_text_is_translated(language: str) -> None:
     assert catalog.missing(language) == []
 
 
-def test_texts_are_marked_by_names_that_are_gathered() -> None:
+def test_translation_functions_are_imported_under_collected_names() -> None:
     # By another name a text is found in no source, and stays English.
     names = set()
     for folder in ("dashboard", "isales_proxy"):
@@ -128,7 +128,7 @@ def test_texts_are_marked_by_names_that_are_gathered() -> None:
 
 
 @cases("language", catalog.TRANSLATIONS)
-def test_the_compiled_translation_is_that_of_the_text(language: str) -> None:
+def test_compiled_translation_is_up_to_date(language: str) -> None:
     assert catalog.po_path(language).with_suffix(".mo").read_bytes() == catalog.compiled(language)
 
 
@@ -202,7 +202,7 @@ def list_importers(module: str, sources: dict[Path, str]) -> list[str]:
     ]
 
 
-def test_every_dependency_has_its_sentence() -> None:
+def test_every_dependency_has_a_comment() -> None:
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     block = text.partition("dependencies = [")[2].partition("]\n\n")[0]
     assert block
@@ -210,7 +210,7 @@ def test_every_dependency_has_its_sentence() -> None:
         assert "#" in line, line
 
 
-def test_pins_carry_hashes_and_no_address() -> None:
+def test_pins_have_hashes_and_no_address() -> None:
     files = list((ROOT / "requirements").iterdir())
     assert files
     for path in files:
@@ -221,7 +221,7 @@ def test_pins_carry_hashes_and_no_address() -> None:
         assert text.count("--hash=sha256:") >= len(pins)
 
 
-def test_the_client_exports_what_it_says() -> None:
+def test_client_exports_exist_and_are_sorted() -> None:
     import isales_proxy.client as client
 
     assert sorted(client.__all__) == client.__all__

@@ -47,7 +47,7 @@ def test_every_form_of_the_product_is_cleaned() -> None:
     assert [each for each in found if not issubclass(each, CleanedInput)] == []
 
 
-def test_every_form_that_is_set_for_a_page_of_others_is_cleaned() -> None:
+def test_every_form_configured_for_a_library_page_is_cleaned() -> None:
     named = [*settings.ACCOUNT_FORMS.values(), *settings.MFA_FORMS.values()]
     assert [name for name in named if not issubclass(import_string(name), CleanedInput)] == []
     typed = [admin.site.get_model_admin(model) for model in (Access, User, Vdn)]
@@ -77,7 +77,9 @@ def test_every_serializer_that_reads_a_body_is_cleaned() -> None:
         ("plain", "plain"),
     ],
 )
-def test_what_nobody_sees_is_gone(typed: str, expected: str) -> None:
+def test_invisible_characters_and_full_width_forms_are_normalised(
+    typed: str, expected: str
+) -> None:
     assert clean_text(typed) == expected
     assert clean_text(clean_text(typed)) == expected
 
@@ -90,7 +92,7 @@ class Probe(CleanedInput, forms.Form):
 
 
 @cases("prefix", [None, "p"])
-def test_a_form_cleans_all_but_passwords(prefix: str | None) -> None:
+def test_form_cleans_every_field_except_passwords(prefix: str | None) -> None:
     at = f"{prefix}-" if prefix else ""
     given = QueryDict(mutable=True)
     for name, value in {
@@ -112,7 +114,7 @@ def test_a_form_cleans_all_but_passwords(prefix: str | None) -> None:
     assert given[f"{at}text"] == "\u200b１"
 
 
-def test_the_log_in_cleans_the_name_alone() -> None:
+def test_log_in_form_cleans_the_name_and_not_the_password() -> None:
     found: Any = import_string(settings.ACCOUNT_FORMS["login"])
     assert issubclass(found, LoginForm)
     form = found({"login": "\u202dｍaria\ufeff", "password": "ｐ\u200b"})

@@ -23,6 +23,8 @@ from tests.support.cases import cases
 from tests.support.numbers import found_in, texts_of
 from tests.support.outbox import outbox_of
 
+pytestmark = pytest.mark.thorough
+
 # One for each place where a number can stand; none occurs in the simulator's own rows.
 CALLED, CALLER, IN_TASK, IN_NAME = "13800138001", "4008123456", "13800138002", "13800138003"
 IN_RESULT, IN_NOTE, IN_IE, IN_REASON = "13800138004", "13800138005", "13800138006", "13800138007"
@@ -133,7 +135,7 @@ def walk(world: World) -> Iterator[str]:
 
 
 @cases(("role", "everybody"), BLIND)
-def test_no_address_tells_a_number(
+def test_no_address_shows_a_number_to_people_without_number_access(
     world: World, people: Any, settings: Any, role: str, everybody: bool
 ) -> None:
     client = blind(people, role, everybody, settings)
@@ -165,7 +167,9 @@ def test_no_address_tells_a_number(
     assert reached > 50
 
 
-def test_the_walk_would_notice_a_number(world: World, as_role: Any) -> None:
+def test_every_number_is_found_on_the_same_addresses_with_number_access(
+    world: World, as_role: Any
+) -> None:
     """A person who sees numbers finds those of every place on the same addresses."""
     client = as_role("supervisor")
     found: set[str] = set()
@@ -176,7 +180,7 @@ def test_the_walk_would_notice_a_number(world: World, as_role: Any) -> None:
     assert found == OURS
 
 
-def test_the_audit_holds_no_number(world: World, people: Any, as_role: Any, settings: Any) -> None:
+def test_audit_contains_no_number(world: World, people: Any, as_role: Any, settings: Any) -> None:
     for role in ("agent", "auditor", "supervisor", "admin"):
         client = as_role(role)
         client.get("/vdn/88/reservations/", {"called_no": CALLED})

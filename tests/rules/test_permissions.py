@@ -146,12 +146,13 @@ def verdict(answer: Any) -> str:
     return "yes"
 
 
-def test_settings_name_the_roles_that_there_are() -> None:
+def test_settings_declare_the_existing_roles() -> None:
     assert typed_settings.ROLES == ROLES
 
 
+@pytest.mark.thorough
 @cases("method", ["GET", "POST", "DELETE"])
-def test_everybody_gets_what_the_tables_say(
+def test_every_address_answers_each_role_as_documented(
     method: str, known: dict[str, str], as_role: Any
 ) -> None:
     wrong = {}
@@ -195,7 +196,7 @@ def needed(line: Line) -> frozenset[Permission] | None:
     return declared_by_page[line.method] if declared_by_page else None
 
 
-def test_the_tables_say_what_the_roles_are_granted() -> None:
+def test_documented_answers_follow_from_the_permissions_of_the_roles() -> None:
     """For the default of NUMBERS_VISIBLE_TO, as the document says."""
     wrong, of_vdns = {}, 0
     for line in LINES:
@@ -215,7 +216,7 @@ def test_the_tables_say_what_the_roles_are_granted() -> None:
     assert of_vdns > 50
 
 
-def test_the_document_lists_what_each_role_is_granted() -> None:
+def test_document_lists_the_permissions_of_each_role() -> None:
     listed = {}
     for text in TABLES.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
@@ -227,7 +228,7 @@ def test_the_document_lists_what_each_role_is_granted() -> None:
     }
 
 
-def test_a_role_that_is_not_in_the_table_opens_nothing(
+def test_unknown_role_opens_no_address(
     vendor: Simulator, people: dict[str, User], as_role: Any
 ) -> None:
     """A role that nobody has thought of yet, with every setting in its favour."""
@@ -244,7 +245,7 @@ def test_a_role_that_is_not_in_the_table_opens_nothing(
 
 
 @pytest.mark.parametrize("role", ["visitor", "", "Admin"])
-def test_a_scope_of_an_unknown_role_can_do_nothing(
+def test_scope_of_an_unknown_role_has_no_permission(
     people: dict[str, User], settings: Any, role: str
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset({role}))
@@ -254,14 +255,15 @@ def test_a_scope_of_an_unknown_role_can_do_nothing(
         reservations.list_page(scope=scope, query=ReservationQuery())
 
 
-def test_a_view_of_the_api_that_declares_nothing_is_refused(
+def test_api_view_without_declared_permissions_is_refused(
     people: dict[str, User], as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(Reservations, "permits")
     assert as_role("admin").get("/api/v1/vdns/88/reservations/").status_code == 403
 
 
-def test_what_no_table_names_is_refused(vendor: Simulator, as_role: Any) -> None:
+@pytest.mark.thorough
+def test_undocumented_method_is_refused(vendor: Simulator, as_role: Any) -> None:
     admin, answered = as_role("admin"), {}
     for route in OURS:
         told = {method for method, each in TOLD if each == route}

@@ -120,14 +120,14 @@ class serving:  # noqa: N801 - a context manager reads as a verb
         self.server.end_group()
 
 
-def test_everything_answers(site: Site) -> None:
+def test_page_is_served_and_every_part_is_ready(site: Site) -> None:
     session = site.log_in("maria")
     assert "data-appoint-id" in session.get(f"{site.base}/vdn/88/reservations/").text
     ready = requests.get(f"{site.base}/readyz", timeout=5).json()
     assert str(ready).count("failing") == 0
 
 
-def test_identical_questions_to_two_processes_cost_one_vendor_call(site: Site) -> None:
+def test_identical_requests_to_two_processes_cost_one_vendor_call(site: Site) -> None:
     session = site.log_in("maria")
     session.get(f"{site.base}/vdn/88/reservations/")
     site.vendor.calls.clear()
@@ -148,7 +148,7 @@ def test_identical_questions_to_two_processes_cost_one_vendor_call(site: Site) -
     assert len(site.vendor.calls.filter(LIST_RESERVATIONS)) == 1
 
 
-def test_a_refresh_is_seen_by_every_process(site: Site) -> None:
+def test_refresh_is_seen_by_every_process(site: Site) -> None:
     session = site.log_in("maria")
     address = f"{site.base}/vdn/88/result-codes/"
     for _ in range(6):
@@ -159,7 +159,7 @@ def test_a_refresh_is_seen_by_every_process(site: Site) -> None:
         assert "77771" in session.get(address).text
 
 
-def test_half_a_refresh_changes_nothing(site: Site) -> None:
+def test_incomplete_refresh_changes_nothing(site: Site) -> None:
     session = site.log_in("maria")
     before = session.get(f"{site.base}/api/v1/vdns/88/result-codes/").json()
     site.vendor.codes.put("77772", "Never seen", "没见过")
@@ -170,7 +170,7 @@ def test_half_a_refresh_changes_nothing(site: Site) -> None:
     assert session.get(f"{site.base}/api/v1/vdns/88/result-codes/").json() == before
 
 
-def test_a_request_that_is_no_http_leaves_no_number_in_the_log(site: Site) -> None:
+def test_malformed_request_leaves_no_number_in_the_log(site: Site) -> None:
     port = int(site.base.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
         line.sendall("GET /vdn/88/reservations/?called_no=6581230001张 HTTP/1.1\r\n\r\n".encode())

@@ -122,7 +122,9 @@ def assert_pages_are_read(reader: requests.Session, base: str) -> None:
     assert "data-appoint-id" in fragment.text
 
 
-def test_pages_are_read_and_what_was_not_noted_is_noted_later(site: Site, base: str) -> None:
+def test_pages_are_read_while_the_database_is_locked_and_last_seen_is_stored_later(
+    site: Site, base: str
+) -> None:
     (reader,) = sessions(site, "maria")
     seen = "SELECT last_seen_at FROM usersessions_usersession ORDER BY id DESC LIMIT 1"
     before = site.query(seen)
@@ -133,7 +135,7 @@ def test_pages_are_read_and_what_was_not_noted_is_noted_later(site: Site, base: 
     assert site.query(seen) > before
 
 
-def test_a_write_is_told_to_come_again(site: Site, base: str) -> None:
+def test_write_is_answered_by_503_with_retry_after(site: Site, base: str) -> None:
     with other_writer(site):
         for fragment in (False, True):
             answer = log_in(base, fragment=fragment)
@@ -142,7 +144,7 @@ def test_a_write_is_told_to_come_again(site: Site, base: str) -> None:
     until(lambda: log_in(base).status_code == 302, within=30)
 
 
-def test_a_full_database_is_read_and_told_like_a_held_one(site: Site) -> None:
+def test_full_database_is_readable_and_writes_are_answered_by_503(site: Site) -> None:
     (reader,) = sessions(site, "maria")
     with full(site) as base:
         assert_pages_are_read(reader, base)
@@ -152,7 +154,7 @@ def test_a_full_database_is_read_and_told_like_a_held_one(site: Site) -> None:
     assert answers[-1] == 503
 
 
-def test_a_session_that_cannot_be_saved_has_not_ended(site: Site, base: str) -> None:
+def test_session_that_cannot_be_saved_does_not_end(site: Site, base: str) -> None:
     (reader,) = sessions(site, "maria")
     page = reader.get(f"{base}/accounts/tokens/new/", timeout=15).text
     form = {"csrfmiddlewaretoken": read_token(page), "time_zone": "Nowhere/Land"}
@@ -163,7 +165,7 @@ def test_a_session_that_cannot_be_saved_has_not_ended(site: Site, base: str) -> 
     assert reader.get(base + LIST, timeout=15).status_code == 200
 
 
-def test_programs_get_a_problem(site: Site, base: str) -> None:
+def test_api_write_is_answered_by_a_problem_with_status_503(site: Site, base: str) -> None:
     token = web.token(site, "maria", "write")
     with other_writer(site):
         answer = requests.post(
@@ -177,7 +179,7 @@ def test_programs_get_a_problem(site: Site, base: str) -> None:
     assert answer.json()["type"] == "urn:callboard:problem:busy"
 
 
-def test_writers_who_wait_keep_no_reader_waiting_for_long(site: Site, base: str) -> None:
+def test_waiting_writers_do_not_block_a_reader(site: Site, base: str) -> None:
     (reader,) = sessions(site, "maria")
     with other_writer(site):
         writers = [threading.Thread(target=log_in, args=(base,)) for _ in range(8)]
@@ -189,7 +191,7 @@ def test_writers_who_wait_keep_no_reader_waiting_for_long(site: Site, base: str)
             writer.join()
 
 
-def test_a_search_that_must_be_counted_is_not_made_uncounted(site: Site, base: str) -> None:
+def test_search_that_cannot_be_counted_is_refused(site: Site, base: str) -> None:
     agent, supervisor = sessions(site, "ann", "maria")
     with other_writer(site):
         address = f"{base}{LIST}?called_no=66660000001"
@@ -204,7 +206,7 @@ def on_postgres(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.mark.postgres
-def test_postgresql_is_waited_for_as_long_and_no_longer(on_postgres: Site) -> None:
+def test_locked_postgresql_is_answered_by_503_and_pages_are_read(on_postgres: Site) -> None:
     (reader,) = sessions(on_postgres, "maria")
     address = on_postgres.env["DATABASE_URL"].replace("postgres:", "postgresql:", 1)
     served = web.serving(on_postgres, "tests.settings_served")
@@ -216,7 +218,7 @@ def test_postgresql_is_waited_for_as_long_and_no_longer(on_postgres: Site) -> No
 
 
 @pytest.mark.postgres
-def test_a_server_that_is_away_is_told_the_same(on_postgres: Site) -> None:
+def test_unreachable_postgresql_is_answered_by_503(on_postgres: Site) -> None:
     (reader,) = sessions(on_postgres, "maria")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

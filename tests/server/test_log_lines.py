@@ -54,7 +54,7 @@ def empty(log: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize(("status", "ask"), REFUSED)
-def test_refused_request_is_one_line(
+def test_refused_request_logs_one_warning_without_traceback(
     vendor: Simulator, as_role: Any, log: io.StringIO, status: int, ask: Callable[[Client], Any]
 ) -> None:
     client = as_role("agent")
@@ -66,7 +66,7 @@ def test_refused_request_is_one_line(
 
 
 @pytest.mark.parametrize("address", [LIST, f"{API}/reservations/"])
-def test_vendor_that_is_away_is_no_error_of_ours(
+def test_unreachable_vendor_is_logged_as_a_warning(
     vendor: Simulator, as_role: Any, log: io.StringIO, address: str
 ) -> None:
     client = as_role("supervisor")
@@ -81,7 +81,7 @@ def test_vendor_that_is_away_is_no_error_of_ours(
     }
 
 
-def test_fault_of_ours_keeps_its_traceback(
+def test_unexpected_exception_is_logged_with_its_traceback(
     vendor: Simulator, as_role: Any, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = as_role("supervisor")

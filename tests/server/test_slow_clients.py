@@ -79,7 +79,7 @@ def read_all(line: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
-def test_forty_slow_strangers_keep_no_reader_waiting(
+def test_forty_slow_connections_do_not_block_other_requests(
     base: str, connect: Callable[[bytes], socket.socket], sent: bytes
 ) -> None:
     for _ in range(40):
@@ -89,7 +89,7 @@ def test_forty_slow_strangers_keep_no_reader_waiting(
         assert requests.get(base + path, timeout=8).status_code == 200
 
 
-def test_more_strangers_than_connections_keep_no_reader_out(
+def test_connections_beyond_the_limit_do_not_block_other_requests(
     base: str, connect: Callable[[bytes], socket.socket]
 ) -> None:
     for _ in range(450):
@@ -97,7 +97,7 @@ def test_more_strangers_than_connections_keep_no_reader_out(
     assert requests.get(f"{base}/healthz", timeout=8).status_code == 200
 
 
-def test_a_header_that_does_not_come_is_not_waited_for(
+def test_connection_without_a_complete_header_is_closed(
     base: str,
     connect: Callable[[bytes], socket.socket],
 ) -> None:
@@ -132,7 +132,7 @@ TOO_LARGE = {
 
 
 @pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE)
-def test_a_body_that_is_too_large_is_refused_by_a_page_and_not_stored(
+def test_too_large_body_is_refused_with_a_page_and_not_stored(
     site: Site, connect: Callable[[bytes], socket.socket], sent: bytes
 ) -> None:
     answer = read_all(connect(sent))
@@ -143,7 +143,7 @@ def test_a_body_that_is_too_large_is_refused_by_a_page_and_not_stored(
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 400000000\r\n\r\n", b""])
-def test_a_program_is_refused_by_a_problem(
+def test_too_large_api_body_is_refused_with_a_problem(
     connect: Callable[[bytes], socket.socket], length: bytes
 ) -> None:
     body = length or b"Transfer-Encoding: chunked\r\n\r\n" + chunks(5)
@@ -152,7 +152,7 @@ def test_a_program_is_refused_by_a_problem(
     assert b"application/problem+json" in answer
 
 
-def test_a_body_in_chunks_is_read_like_one_of_known_length(base: str) -> None:
+def test_chunked_body_is_read(base: str) -> None:
     session = requests.Session()
     form = session.get(f"{base}/accounts/login/", timeout=10).text
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
@@ -175,13 +175,13 @@ def test_a_body_in_chunks_is_read_like_one_of_known_length(base: str) -> None:
         b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
     ],
 )
-def test_a_body_of_two_lengths_is_refused(
+def test_body_with_ambiguous_length_is_refused(
     connect: Callable[[bytes], socket.socket], sent: bytes
 ) -> None:
     assert read_all(connect(sent)).partition(b" ")[2].startswith(b"400 ")
 
 
-def test_head_has_no_body_and_the_line_stays_open(
+def test_answer_to_head_has_no_body_and_keeps_the_connection_open(
     connect: Callable[[bytes], socket.socket],
 ) -> None:
     line = connect(b"HEAD /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -193,7 +193,7 @@ def test_head_has_no_body_and_the_line_stays_open(
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "Script-Name"])
-def test_no_header_moves_the_addresses_of_pages(
+def test_script_name_header_does_not_change_links(
     connect: Callable[[bytes], socket.socket], name: str
 ) -> None:
     header = f"{name}: /elsewhere\r\nConnection: close\r\n\r\n".encode()
@@ -202,14 +202,14 @@ def test_no_header_moves_the_addresses_of_pages(
     assert b"/elsewhere" not in answer
 
 
-def test_long_addresses_and_what_htmx_repeats_of_them_fit(base: str) -> None:
+def test_long_addresses_and_htmx_headers_are_accepted(base: str) -> None:
     address = f"{base}/accounts/login/?next=/" + "a" * 8_000
     headers = {"HX-Request": "true", "HX-Current-URL": address, "Referer": address}
     assert requests.get(address, headers=headers, timeout=10).status_code == 200
     assert requests.get(base, headers={"X-Long": "a" * 70_000}, timeout=10).status_code == 431
 
 
-def test_what_is_under_way_at_the_end_is_answered(tmp_path: Path) -> None:
+def test_requests_under_way_at_shutdown_are_answered(tmp_path: Path) -> None:
     with Simulator(rows=50) as vendor, embedded(vendor, tmp_path) as site:
         token = web.token(site, "maria", "read")
         rule = vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)

@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
             yield base, var
 
 
-def test_no_header_moves_the_addresses(served: tuple[str, Path]) -> None:
+def test_script_name_header_does_not_change_links(served: tuple[str, Path]) -> None:
     base, _var = served
     headers = {"SCRIPT_NAME": "/accounts", "PATH_INFO": "/healthz", "SCRIPT-NAME": "/accounts"}
     answer = requests.get(f"{base}/accounts/login/", headers=headers, timeout=30)
@@ -37,7 +37,7 @@ def test_no_header_moves_the_addresses(served: tuple[str, Path]) -> None:
     assert 'href="/static/' in answer.text
 
 
-def test_no_number_of_a_header_reaches_the_log(served: tuple[str, Path]) -> None:
+def test_numbers_in_headers_do_not_reach_the_log(served: tuple[str, Path]) -> None:
     base, var = served
     headers = {
         "User-Agent": f"Dialler {NUMBER}",
@@ -60,6 +60,6 @@ def test_no_number_of_a_header_reaches_the_log(served: tuple[str, Path]) -> None
 @pytest.mark.parametrize(
     "name", ["staticfiles.json", "static-manifest.json", ".gathered", "static-gathered"]
 )
-def test_no_list_of_files_is_served(served: tuple[str, Path], name: str) -> None:
+def test_manifest_of_static_files_is_not_served(served: tuple[str, Path], name: str) -> None:
     base, _var = served
     assert requests.get(f"{base}/static/{name}", timeout=30).status_code == 404

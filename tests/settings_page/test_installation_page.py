@@ -25,7 +25,7 @@ def text_of(client: Client) -> str:
 
 
 @cases("role", ["agent", "supervisor", "auditor"])
-def test_only_admins_see_it(as_role: Any, role: str) -> None:
+def test_other_roles_than_admin_are_refused(as_role: Any, role: str) -> None:
     assert as_role(role).get(ADDRESS).status_code == 403
 
 
@@ -35,19 +35,19 @@ def test_people_are_listed_with_their_access(as_role: Any) -> None:
         assert words in text
 
 
-def test_access_to_a_vdn_beyond_reach_is_not_told(as_role: Any) -> None:
+def test_access_to_a_vdn_out_of_scope_is_not_shown(as_role: Any) -> None:
     text = text_of(as_role("admin"))
     assert ">both<" in text
     assert "VDN 89" not in text
 
 
-def test_a_person_beyond_reach_is_no_link(as_role: Any, people: dict[str, User]) -> None:
+def test_person_out_of_scope_is_not_linked(as_role: Any, people: dict[str, User]) -> None:
     text = text_of(as_role("admin"))
     assert f"/admin/isales_proxy/user/{people['agent'].pk}/change/" in text
     assert f"/admin/isales_proxy/user/{people['both'].pk}/change/" not in text
 
 
-def test_a_superuser_sees_people_without_access(people: dict[str, User]) -> None:
+def test_superuser_sees_people_without_access(people: dict[str, User]) -> None:
     root = User.objects.create_superuser("root", password="pass-word-1")
     User.objects.create_user("newcomer", password="pass-word-1")
     Access.objects.create(user=root, vdn_id=88, role=Role.ADMIN)
@@ -58,13 +58,15 @@ def test_a_superuser_sees_people_without_access(people: dict[str, User]) -> None
     assert "VDN 89" in text
 
 
-def test_the_state_of_a_second_factor_is_told(as_role: Any, people: dict[str, User]) -> None:
+def test_state_of_the_second_factor_is_shown(as_role: Any, people: dict[str, User]) -> None:
     assert "authenticator app" not in text_of(as_role("admin"))
     Authenticator.objects.create(user=people["agent"], type=Authenticator.Type.TOTP, data={})
     assert text_of(as_role("admin")).count("authenticator app") == 1
 
 
-def test_keys_of_a_vdn_are_named_and_never_shown(as_role: Any, people: dict[str, User]) -> None:
+def test_own_keys_of_a_vdn_are_named_without_their_values(
+    as_role: Any, people: dict[str, User]
+) -> None:
     vdn_keys.change_keys(
         vdn=Vdn.objects.get(pk=88),
         by=people["admin"],
@@ -76,9 +78,7 @@ def test_keys_of_a_vdn_are_named_and_never_shown(as_role: Any, people: dict[str,
     assert "very-secret" not in text
 
 
-def test_a_token_is_listed_by_name_without_its_secret(
-    as_role: Any, people: dict[str, User]
-) -> None:
+def test_token_is_listed_by_name_without_its_secret(as_role: Any, people: dict[str, User]) -> None:
     kept, secret = ApiToken.objects.create(
         people["agent"], expiry=timedelta(days=7), name="Wallboard"
     )
@@ -90,7 +90,7 @@ def test_a_token_is_listed_by_name_without_its_secret(
     assert kept.digest not in text
 
 
-def test_what_the_environment_says_is_shown_without_secrets(as_role: Any, settings: Any) -> None:
+def test_environment_variables_are_shown_without_secrets(as_role: Any, settings: Any) -> None:
     settings.VARIABLES = (
         Variable("ISALES_BASE_URL", "https://10.0.0.1:28443", True, "environment", False),
         Variable("ISALES_SECRET_KEY", "", True, "file", True),
@@ -103,7 +103,7 @@ def test_what_the_environment_says_is_shown_without_secrets(as_role: Any, settin
     assert "file" in text
 
 
-def test_no_secret_in_effect_is_in_the_page(as_role: Any) -> None:
+def test_page_contains_no_secret(as_role: Any) -> None:
     text = text_of(as_role("admin"))
     assert django_settings.SECRET_KEY not in text
     assert "SECRET_KEY" in text

@@ -33,7 +33,7 @@ def rows_of(reply: Any) -> list[RawRow]:
     return list(reply.json["resultData"]["taskData"])
 
 
-def test_a_task_always_has_the_same_rows_and_another_has_others() -> None:
+def test_call_data_is_determined_by_vdn_and_task() -> None:
     first = made()
     assert made() == first
     for other in (made(89), made(88, "1106025110")):
@@ -52,7 +52,7 @@ def test_every_anomaly_occurs() -> None:
     assert any("extInfo" in row for row in rows)
 
 
-def test_the_tasks_are_those_of_the_reservations_that_are_executed_and_one_more(
+def test_tasks_are_those_of_running_reservations_and_one_more(
     obs: ObsHttp,
 ) -> None:
     for vdn in (88, 89):
@@ -62,7 +62,7 @@ def test_the_tasks_are_those_of_the_reservations_that_are_executed_and_one_more(
         assert found[-1] not in {task[0] for task in tasks}
 
 
-def test_a_row_is_handed_out_once(simulator: Simulator, obs: ObsHttp) -> None:
+def test_row_is_handed_out_once(simulator: Simulator, obs: ObsHttp) -> None:
     seen: list[str] = []
     for count in (1, 150, 200, 200):
         seen += [id_of(row) for row in rows_of(obs.callnos(count))]
@@ -71,7 +71,7 @@ def test_a_row_is_handed_out_once(simulator: Simulator, obs: ObsHttp) -> None:
     assert obs.callnos(10).json == {"result": 0, "resultData": {"taskData": []}}
 
 
-def test_no_row_is_handed_out_twice_to_eight_at_once(simulator: Simulator) -> None:
+def test_no_row_is_handed_out_twice_to_eight_parallel_clients(simulator: Simulator) -> None:
     def take(_: int) -> list[str]:
         with ObsHttp(simulator.base_url, NOW) as http:
             return [id_of(row) for _ in range(10) for row in rows_of(http.callnos(7))]
@@ -81,12 +81,12 @@ def test_no_row_is_handed_out_twice_to_eight_at_once(simulator: Simulator) -> No
     assert len(seen) == len(set(seen)) == 400
 
 
-def test_a_task_with_zeros_in_front_is_found_as_text(obs: ObsHttp) -> None:
+def test_task_with_leading_zeros_is_found_as_text(obs: ObsHttp) -> None:
     (row,) = rows_of(obs.callnos(1, serviceId="0000451207"))
     assert row["seviceId"] == "0000451207"
 
 
-def test_rows_that_were_put_come_first_and_as_given(simulator: Simulator, obs: ObsHttp) -> None:
+def test_added_rows_come_first_and_unchanged(simulator: Simulator, obs: ObsHttp) -> None:
     simulator.call_data.put(88, TASK, [{"odd": [None]}, {"uniqueId": 5}])
     assert simulator.call_data.remaining(88, TASK) == 402
     rows = rows_of(obs.callnos(3))

@@ -21,7 +21,9 @@ def by_id(simulator: Simulator) -> dict[str, dict[str, Any]]:
     return {row["appointId"]: row for row in simulator.dataset(88).shown(now_ms)}
 
 
-def test_rows_are_changed_in_every_way(simulator: Simulator, http: SignedHttp) -> None:
+def test_rows_can_be_added_moved_handed_over_finished_and_renamed(
+    simulator: Simulator, http: SignedHttp
+) -> None:
     rows = simulator.dataset(88)
     rows.add([{"appointId": "51", "calledNo": "70002", "taskId": "4711", "appointTime": NOW_MS}])
     assert http.reservations(taskId="4711", userAccountList=["117"]).json["data"] == []
@@ -50,7 +52,7 @@ def test_rows_are_changed_in_every_way(simulator: Simulator, http: SignedHttp) -
     ]
 
 
-def test_removed_rows_come_back_as_they_were(simulator: Simulator, http: SignedHttp) -> None:
+def test_removed_rows_can_be_put_back_unchanged(simulator: Simulator, http: SignedHttp) -> None:
     first = http.reservations(limit=1).json["data"][0]
     rows = simulator.dataset(88)
     removed = rows.remove(first["appointId"])
@@ -62,7 +64,7 @@ def test_removed_rows_come_back_as_they_were(simulator: Simulator, http: SignedH
     assert http.reservations(limit=1).json["data"] == [first]
 
 
-def test_changed_fields_show_whatever_the_plan_of_a_row_says() -> None:
+def test_changed_fields_override_the_plan_of_a_row() -> None:
     simulator = Simulator(rows=300, now=lambda: NOW)
     rows = simulator.dataset(88)
     row = next(row for row in rows.select({}) if row.start_ms and row.start_ms > NOW_MS)
@@ -73,7 +75,7 @@ def test_changed_fields_show_whatever_the_plan_of_a_row_says() -> None:
     assert (shown["endTime"], shown["callFlag"], shown["userAccount"]) == (NOW_MS - 1, "2", None)
 
 
-def test_a_living_demo_always_has_rows_of_every_kind() -> None:
+def test_changing_demo_always_has_rows_of_every_state() -> None:
     moment = NOW
     simulator = Simulator(rows=500, now=lambda: moment, vdns=(88,))
     life = Life(simulator.dataset(88), 88)

@@ -27,7 +27,7 @@ call_command(Command(), "--rows", "20", "--no-life", "--call-data", "3", "--vdn"
 """
 
 
-def test_it_prints_its_address_serves_and_ends_by_signal() -> None:
+def test_command_prints_its_address_serves_and_ends_on_sigterm() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", START], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -52,19 +52,19 @@ def values_of(rows: list[Row], anomaly: str, field: str) -> set[Any]:
     return {str(row.get(field, "missing")) for row in found}
 
 
-def test_a_vdn_always_has_the_same_rows_and_another_has_others(rows: list[Row]) -> None:
+def test_rows_are_determined_by_vdn(rows: list[Row]) -> None:
     assert generate_reservations(88, 12_000, NOW_MS) == rows
     assert generate_reservations(89, 12_000, NOW_MS)[0] != rows[0]
 
 
-def test_reservation_ids_are_unique_with_the_creation_time_in_front(rows: list[Row]) -> None:
+def test_reservation_ids_are_unique_and_begin_with_the_creation_time(rows: list[Row]) -> None:
     ids = [row.text("appointId") for row in rows]
     assert len(set(ids)) == len(rows)
     assert {len(text) for text in ids} == {30}
     assert all(0 < int(text[:13]) <= NOW_MS for text in ids)
 
 
-def test_the_rows_span_a_month_with_a_busy_day_and_forty_around_now(rows: list[Row]) -> None:
+def test_rows_span_a_month_with_a_busy_day_and_forty_around_now(rows: list[Row]) -> None:
     times = [due_ms(row) for row in rows]
     assert NOW_MS - 21 * DAY <= min(times) < NOW_MS - 20 * DAY
     assert NOW_MS + 9 * DAY < max(times) <= NOW_MS + 10 * DAY
@@ -80,12 +80,12 @@ def test_the_rows_span_a_month_with_a_busy_day_and_forty_around_now(rows: list[R
     assert late >= 5
 
 
-def test_small_amounts_are_exact() -> None:
+def test_small_numbers_of_rows_are_exact() -> None:
     for count in (0, 1, 7):
         assert len(generate_reservations(88, count, NOW_MS)) == count
 
 
-def test_one_row_in_twelve_carries_an_anomaly_and_every_anomaly_occurs(rows: list[Row]) -> None:
+def test_one_row_in_twelve_has_an_anomaly_and_every_anomaly_occurs(rows: list[Row]) -> None:
     odd = [row.anomaly for row in rows if row.anomaly]
     # One of them, a call before the creation of its reservation, edits nothing.
     assert all(anomaly in odd for anomaly in ANOMALIES.values() if anomaly)
@@ -93,7 +93,7 @@ def test_one_row_in_twelve_carries_an_anomaly_and_every_anomaly_occurs(rows: lis
     assert any(row.start_ms and row.start_ms < row.fields["createTime"] for row in rows)
 
 
-def test_anomalies_show(rows: list[Row]) -> None:
+def test_anomalies_appear_in_the_shown_values(rows: list[Row]) -> None:
     assert values_of(rows, "timeout_digit", "timeout") <= {"0", "1"}
     assert values_of(rows, "missing_names", "taskName") == {"missing"}
     assert values_of(rows, "null_names", "userName") == {"None"}
@@ -108,7 +108,7 @@ def test_anomalies_show(rows: list[Row]) -> None:
     assert numbers == {int}
 
 
-def test_rows_get_called_as_time_passes(rows: list[Row]) -> None:
+def test_rows_get_results_as_time_passes(rows: list[Row]) -> None:
     due = [row for row in rows if not row.anomaly and NOW_MS < due_ms(row) <= NOW_MS + 30 * MINUTE]
     before = [row for row in due if row.shown_at(NOW_MS)["failCode"] is not None]
     after = [row for row in due if row.shown_at(NOW_MS + 75 * MINUTE)["failCode"] is not None]
@@ -125,7 +125,7 @@ def test_rows_get_called_as_time_passes(rows: list[Row]) -> None:
         {"beginTime": NOW_MS - DAY, "endTime": NOW_MS + DAY, "userAccountList": ["116"]},
     ],
 )
-def test_filters_find_what_a_plain_search_finds(dataset: Dataset, wanted: dict[str, Any]) -> None:
+def test_filters_match_a_plain_search(dataset: Dataset, wanted: dict[str, Any]) -> None:
     def fits(row: Row) -> bool:
         accounts = wanted.get("userAccountList")
         shown = row.shown_at(NOW_MS)["appointTime"]
@@ -141,7 +141,7 @@ def test_filters_find_what_a_plain_search_finds(dataset: Dataset, wanted: dict[s
     assert dataset.select(wanted) == [row for row in dataset.select({}) if fits(row)]
 
 
-def test_what_is_near_comes_first_then_the_past_backwards(dataset: Dataset) -> None:
+def test_near_rows_come_first_then_past_rows_in_reverse_order(dataset: Dataset) -> None:
     times = [due_ms(row) for row in dataset.select({})]
     near = [ms for ms in times if ms >= NOW_MS - NEAR_MS]
     past = [ms for ms in times if ms < NOW_MS - NEAR_MS]
@@ -149,7 +149,7 @@ def test_what_is_near_comes_first_then_the_past_backwards(dataset: Dataset) -> N
     assert times == sorted(near) + sorted(past, reverse=True)
 
 
-def test_numbers_can_be_matched_exactly(rows: list[Row]) -> None:
+def test_exact_number_filter_matches_complete_numbers_only(rows: list[Row]) -> None:
     number = rows[0].text("calledNo")
     dataset, exact = Dataset(rows, anchor_ms=NOW_MS), ListBehaviour(number_filter="exact")
     found = dataset.select({"calledNo": number}, exact)
@@ -157,14 +157,14 @@ def test_numbers_can_be_matched_exactly(rows: list[Row]) -> None:
     assert not dataset.select({"calledNo": number[:-1]}, exact)
 
 
-def test_there_are_120_codes_of_which_40_are_invented_in_their_own_range() -> None:
+def test_forty_of_120_codes_are_invented_in_their_own_range() -> None:
     codes = list(result_codes())
     assert len(codes) == len(set(codes)) == 120
     assert sorted(codes) == codes
     assert [code for code in codes if code >= "90000"] == [str(90001 + i) for i in range(40)]
 
 
-def test_a_refresh_shows_life() -> None:
+def test_rows_change_with_time_and_keep_their_order() -> None:
     moment = NOW
     with (
         Simulator(rows=100, now=lambda: moment) as simulator,

@@ -16,7 +16,7 @@ from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 
 
-def test_rules_match_an_operation_and_wait_for_their_call(
+def test_rule_applies_to_its_operation_from_the_given_call_on(
     simulator: Simulator, http: SignedHttp
 ) -> None:
     simulator.faults.add("status", status=500, operation=LIST_RESULT_CODES, from_call=2)
@@ -26,7 +26,7 @@ def test_rules_match_an_operation_and_wait_for_their_call(
     assert http.codes(2).status == 200
 
 
-def test_rules_queue_up_oldest_first() -> None:
+def test_rules_apply_in_order_of_their_addition() -> None:
     faults = Faults()
     faults.add("reset")
     for_ever = faults.add("close", times=None)
@@ -46,7 +46,7 @@ def test_rules_queue_up_oldest_first() -> None:
         {"kind": "delay", "second": 1},
     ],
 )
-def test_unknown_faults_options_and_operations_are_refused(spec: dict[str, Any]) -> None:
+def test_unknown_fault_or_option_is_refused(spec: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unknown"):
         Faults().add(**spec)
 
@@ -66,7 +66,7 @@ def started(question: Callable[[], Any]) -> tuple[Thread, list[Any]]:
     return thread, answers
 
 
-def test_a_stop_ends_held_calls(simulator: Simulator, http: SignedHttp) -> None:
+def test_stop_ends_held_calls(simulator: Simulator, http: SignedHttp) -> None:
     simulator.faults.add("hold")
     thread, answers = started(http.reservations)
     assert simulator.calls.wait_for(1)
@@ -75,7 +75,7 @@ def test_a_stop_ends_held_calls(simulator: Simulator, http: SignedHttp) -> None:
     assert [type(answer) for answer in answers] == [RemoteDisconnected]
 
 
-def test_held_calls_go_on_when_they_are_released(simulator: Simulator, http: SignedHttp) -> None:
+def test_released_calls_are_answered(simulator: Simulator, http: SignedHttp) -> None:
     simulator.faults.add("hold", operation=LIST_RESERVATIONS)
     thread, answers = started(http.reservations)
     assert simulator.calls.wait_for(1)
@@ -87,7 +87,7 @@ def test_held_calls_go_on_when_they_are_released(simulator: Simulator, http: Sig
     assert answers[0].json["totalCount"] == 300
 
 
-def test_reset_resets(simulator: Simulator, http: SignedHttp) -> None:
+def test_reset_fault_resets_the_connection(simulator: Simulator, http: SignedHttp) -> None:
     simulator.faults.add("reset")
     with pytest.raises(ConnectionResetError) as raised:
         http.reservations()
@@ -96,7 +96,9 @@ def test_reset_resets(simulator: Simulator, http: SignedHttp) -> None:
     assert simulator.calls[0].status == 0
 
 
-def test_close_ends_without_an_answer(simulator: Simulator, http: SignedHttp) -> None:
+def test_close_fault_ends_the_connection_without_an_answer(
+    simulator: Simulator, http: SignedHttp
+) -> None:
     simulator.faults.add("close")
     with pytest.raises(RemoteDisconnected):
         http.reservations()
@@ -115,7 +117,7 @@ def test_close_ends_without_an_answer(simulator: Simulator, http: SignedHttp) ->
         ({"kind": "status", "status": 404}, 404, ("Content-Type", "text/plain")),
     ],
 )
-def test_statuses(
+def test_status_faults_send_their_status_and_header(
     simulator: Simulator,
     http: SignedHttp,
     spec: dict[str, Any],
@@ -129,7 +131,7 @@ def test_statuses(
     assert http.reservations().status == 200
 
 
-def test_a_body_that_is_no_json(simulator: Simulator, http: SignedHttp) -> None:
+def test_gzip_fault_sends_a_body_that_is_no_json(simulator: Simulator, http: SignedHttp) -> None:
     simulator.faults.add("gzip")
     reply = http.reservations()
     assert reply.status == 200
@@ -138,7 +140,7 @@ def test_a_body_that_is_no_json(simulator: Simulator, http: SignedHttp) -> None:
         json.loads(reply.body)
 
 
-def test_a_huge_answer_may_be_undeclared(simulator: Simulator, http: SignedHttp) -> None:
+def test_huge_answer_can_lack_a_content_length(simulator: Simulator, http: SignedHttp) -> None:
     simulator.faults.add("huge", size=300_000, declared=False)
     reply = http.reservations()
     assert "Content-Length" not in reply.headers
@@ -146,7 +148,7 @@ def test_a_huge_answer_may_be_undeclared(simulator: Simulator, http: SignedHttp)
     assert reply.json["totalCount"] == 300
 
 
-def test_faults_in_the_envelope(simulator: Simulator, http: SignedHttp) -> None:
+def test_envelope_faults_change_the_envelope(simulator: Simulator, http: SignedHttp) -> None:
     def spoilt(kind: str, **options: Any) -> Any:
         simulator.faults.add(kind, **options)
         return http.reservations().json

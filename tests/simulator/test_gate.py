@@ -18,7 +18,7 @@ PATH = LIST_PATH.format(vdn=88)
 BODY = b'{"limit":10,"offset":0}'
 
 
-def test_the_second_signer_reproduces_vector_a_of_the_reference() -> None:
+def test_second_implementation_of_the_signature_reproduces_vector_a() -> None:
     made = signature(
         "POST",
         "/rest/isales/v1/openapi/campaigns/1/appoint/list",
@@ -32,7 +32,7 @@ def test_the_second_signer_reproduces_vector_a_of_the_reference() -> None:
     assert made.endswith("/1606c0ab4e07b8e170ab424d1f99f6eed40ff4b98685b54ab14d750e36e7d043")
 
 
-def test_a_signed_request_passes_and_is_recorded(simulator: Simulator, http: SignedHttp) -> None:
+def test_signed_request_is_answered_and_recorded(simulator: Simulator, http: SignedHttp) -> None:
     assert http.reservations(taskId="1106025109").status == 200
     (call,) = simulator.calls
     assert call.operation == "appoint/list"
@@ -60,7 +60,7 @@ def test_a_signed_request_passes_and_is_recorded(simulator: Simulator, http: Sig
         "clock behind",
     ],
 )
-def test_anything_else_is_answered_401_without_json(
+def test_wrongly_signed_request_gets_401_without_json(
     simulator: Simulator, http: SignedHttp, forge: Callable[[SignedHttp], dict[str, Any]]
 ) -> None:
     reply = http.send("POST", PATH, body=BODY, **forge(http))
@@ -70,14 +70,14 @@ def test_anything_else_is_answered_401_without_json(
     assert [call.verified for call in simulator.calls] == [False]
 
 
-def test_unknown_paths_and_methods(http: SignedHttp) -> None:
+def test_unknown_paths_get_404_and_wrong_methods_405(http: SignedHttp) -> None:
     assert http.send("POST", PATH + "/", body=BODY).status == 404
     assert http.send("GET", "/").status == 404
     assert http.send("GET", PATH).status == 405
     assert http.send("POST", CODES_PATH.format(vdn=88), body=BODY).status == 405
 
 
-def test_after_a_stop_nothing_answers_and_a_start_brings_back_the_same_port() -> None:
+def test_stopped_simulator_refuses_connections_and_restarts_on_its_port() -> None:
     simulator = Simulator(rows=10, now=lambda: NOW)
     with simulator, SignedHttp(simulator.base_url, NOW) as http:
         assert http.reservations().status == 200

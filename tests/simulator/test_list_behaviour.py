@@ -53,7 +53,7 @@ def is_refused(answer: dict[str, Any]) -> bool:
         ({"order": "appointId"}, "456789"),
     ],
 )
-def test_orders(
+def test_order_of_rows_is_configurable(
     simulator: Simulator, http: SignedHttp, behaviour: dict[str, Any], found: str
 ) -> None:
     simulator.behaviour = ListBehaviour(**behaviour)
@@ -62,7 +62,7 @@ def test_orders(
     assert ids(ranged) == "".join(one for one in found if one in "87")
 
 
-def test_a_random_order_differs_from_call_to_call(simulator: Simulator, http: SignedHttp) -> None:
+def test_random_order_differs_from_call_to_call(simulator: Simulator, http: SignedHttp) -> None:
     simulator.behaviour.order = "random"
     orders = {ids(http.reservations().json) for _ in range(5)}
     assert len(orders) > 1
@@ -82,7 +82,7 @@ def test_a_random_order_differs_from_call_to_call(simulator: Simulator, http: Si
         ({"cut_milliseconds": "bounds"}, MINUTE + 1, 2 * MINUTE + 999, "87"),
     ],
 )
-def test_ranges(  # one argument for each of a case
+def test_bounds_of_time_ranges_are_configurable(  # one argument for each of a case
     simulator: Simulator,
     http: SignedHttp,
     behaviour: dict[str, Any],
@@ -95,7 +95,7 @@ def test_ranges(  # one argument for each of a case
     assert (ids(answer), answer["totalCount"]) == (found, len(found))
 
 
-def test_the_milliseconds_of_rows_may_be_cut(simulator: Simulator, http: SignedHttp) -> None:
+def test_milliseconds_of_rows_can_be_cut(simulator: Simulator, http: SignedHttp) -> None:
     simulator.dataset(88).move("9", START + 417)
 
     def found(begin: int, end: int) -> str:
@@ -108,7 +108,7 @@ def test_the_milliseconds_of_rows_may_be_cut(simulator: Simulator, http: SignedH
     assert (found(0, 0), found(0, 1)) == ("", "9")
 
 
-def test_a_row_without_a_time_is_in_no_range(simulator: Simulator, http: SignedHttp) -> None:
+def test_row_without_a_time_is_in_no_range(simulator: Simulator, http: SignedHttp) -> None:
     simulator.dataset(88).move("7", None)
     assert http.reservations().json["totalCount"] == 6
     for limits in ({"beginTime": 0}, {"endTime": START * 2}):
@@ -127,7 +127,7 @@ def test_a_row_without_a_time_is_in_no_range(simulator: Simulator, http: SignedH
         ({"duplicates": "instead"}, {"limit": 3}, "989"),
     ],
 )
-def test_pages(
+def test_page_limits_and_offsets_are_configurable(
     simulator: Simulator,
     http: SignedHttp,
     behaviour: dict[str, Any],
@@ -146,7 +146,7 @@ def test_pages(
         ({"number_filter": "refused"}, {"calledNo": "70001"}),
     ],
 )
-def test_refusals(
+def test_deep_pages_and_number_filters_can_be_refused(
     simulator: Simulator, http: SignedHttp, behaviour: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
     simulator.behaviour = ListBehaviour(**behaviour)
@@ -154,7 +154,7 @@ def test_refusals(
     assert http.reservations(limit=2).json["totalCount"] == 6
 
 
-def test_large_pages_may_be_refused(simulator: Simulator, http: SignedHttp) -> None:
+def test_large_pages_can_be_refused(simulator: Simulator, http: SignedHttp) -> None:
     simulator.behaviour = ListBehaviour(max_limit=3)
     assert http.reservations(limit=4).json["resultCode"] == "02000007"
     assert http.reservations(limit=3).json["totalCount"] == 6
@@ -171,7 +171,9 @@ def test_large_pages_may_be_refused(simulator: Simulator, http: SignedHttp) -> N
         (41, 41),
     ],
 )
-def test_totals(simulator: Simulator, http: SignedHttp, total: Any, answered: int | str) -> None:
+def test_total_can_be_wrong(
+    simulator: Simulator, http: SignedHttp, total: Any, answered: int | str
+) -> None:
     simulator.behaviour = ListBehaviour(total=total)
     assert http.reservations(limit=3).json["totalCount"] == answered
 
@@ -185,7 +187,7 @@ def test_totals(simulator: Simulator, http: SignedHttp, total: Any, answered: in
         ("ignored", 6, 6),
     ],
 )
-def test_number_filters(
+def test_number_filter_mode_is_configurable(
     simulator: Simulator, http: SignedHttp, mode: Any, by_part: int, by_whole: int
 ) -> None:
     simulator.behaviour.number_filter = mode
@@ -193,9 +195,7 @@ def test_number_filters(
     assert http.reservations(calledNo="70003").json["totalCount"] == by_whole
 
 
-def test_a_key_may_shrink_to_one_agent_and_a_list_be_empty(
-    simulator: Simulator, http: SignedHttp
-) -> None:
+def test_list_can_be_limited_to_one_agent_or_empty(simulator: Simulator, http: SignedHttp) -> None:
     simulator.behaviour.only_agents = ("116",)
     assert http.reservations().json["totalCount"] == 2
     assert http.reservations(userAccountList=["117"]).json["totalCount"] == 0
@@ -204,7 +204,9 @@ def test_a_key_may_shrink_to_one_agent_and_a_list_be_empty(
     assert (answer["resultCode"], answer["totalCount"], answer["data"]) == ("0200000", 0, [])
 
 
-def test_the_clock_may_be_off(simulator: Simulator, http: SignedHttp) -> None:
+def test_clock_offset_shifts_the_date_and_refuses_signatures(
+    simulator: Simulator, http: SignedHttp
+) -> None:
     right = http.reservations().headers["Date"]
     simulator.behaviour.clock_offset_ms = 86_400_000
     # A day ahead, the signature of today is too old.
@@ -213,7 +215,7 @@ def test_the_clock_may_be_off(simulator: Simulator, http: SignedHttp) -> None:
     assert refused.headers["Date"][:16] != right[:16]
 
 
-def test_answers_without_http_are_those_of_http(simulator: Simulator, http: SignedHttp) -> None:
+def test_direct_answers_equal_answers_over_http(simulator: Simulator, http: SignedHttp) -> None:
     for body in ({"limit": 4, "offset": 0, "calledNo": "7000"}, {"limit": 4, "offset": 3}):
         assert simulator.answer_list(88, body) == http.reservations(**body).json
     with pytest.raises(KeyError):

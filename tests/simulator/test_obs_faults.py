@@ -36,7 +36,7 @@ def ask_anyway(simulator: Simulator, question: str, *args: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "status", "business"])
-def test_nothing_is_done_when_the_fault_comes_first(simulator: Simulator, kind: str) -> None:
+def test_nothing_is_executed_when_the_fault_comes_first(simulator: Simulator, kind: str) -> None:
     for operation in (READ_CALL_DATA, PUSH_MID_RESULT, FETCH_TOKEN, LOG_IN):
         simulator.faults.add(kind, operation=operation)
     ask_anyway(simulator, "callnos", 10)
@@ -51,7 +51,7 @@ def test_nothing_is_done_when_the_fault_comes_first(simulator: Simulator, kind: 
     assert len(simulator.write_backs) == 0
 
 
-def test_a_refresh_token_survives_a_fault_that_comes_first(simulator: Simulator) -> None:
+def test_refresh_token_survives_a_fault_that_comes_first(simulator: Simulator) -> None:
     token = simulator.tokens.issue(60, refresh=True)
     simulator.faults.add("reset", operation=REFRESH_TOKEN)
     ask_anyway(simulator, "refresh", token)
@@ -59,7 +59,7 @@ def test_a_refresh_token_survives_a_fault_that_comes_first(simulator: Simulator)
 
 
 @pytest.mark.parametrize("kind", DONE)
-def test_all_is_done_when_the_fault_comes_after(simulator: Simulator, kind: str) -> None:
+def test_call_is_executed_when_the_fault_comes_after(simulator: Simulator, kind: str) -> None:
     for operation in (READ_CALL_DATA, PUSH_MID_RESULT, FETCH_TOKEN):
         simulator.faults.add(kind, operation=operation)
     ask_anyway(simulator, "callnos", 10)
@@ -71,7 +71,7 @@ def test_all_is_done_when_the_fault_comes_after(simulator: Simulator, kind: str)
     assert [body["uniqueId"] for body in simulator.write_backs] == ["77"]
 
 
-def test_a_held_call_was_carried_out_before_it_waits(simulator: Simulator) -> None:
+def test_held_call_is_executed_before_it_waits(simulator: Simulator) -> None:
     simulator.faults.add("hold", operation=READ_CALL_DATA)
     thread = Thread(target=ask_anyway, args=(simulator, "callnos", 10))
     thread.start()
@@ -83,7 +83,7 @@ def test_a_held_call_was_carried_out_before_it_waits(simulator: Simulator) -> No
         thread.join()
 
 
-def test_faults_in_the_envelope(simulator: Simulator, obs: ObsHttp) -> None:
+def test_envelope_faults_change_the_envelope(simulator: Simulator, obs: ObsHttp) -> None:
     def spoilt(kind: str, **options: Any) -> Any:
         simulator.faults.add(kind, operation=LIST_OUTBOUND_TASKS, **options)
         return obs.tasks().json
@@ -95,7 +95,7 @@ def test_faults_in_the_envelope(simulator: Simulator, obs: ObsHttp) -> None:
     assert spoilt("patch", fields={"resultData": None})["resultData"] is None
 
 
-def test_write_backs_are_recorded_in_order_and_by_customer(
+def test_write_backs_are_recorded_in_order_and_by_unique_id(
     simulator: Simulator, obs: ObsHttp
 ) -> None:
     for customer, status in (("77", "5"), ("78", "6"), ("77", "6")):
@@ -109,6 +109,6 @@ def test_write_backs_are_recorded_in_order_and_by_customer(
     assert len(recorded) == 0
 
 
-def test_results_may_come_after_the_end_of_a_task(obs: ObsHttp) -> None:
+def test_write_back_is_accepted_after_the_end_of_its_task(obs: ObsHttp) -> None:
     assert obs.midresult(serviceId="1106025114").json == {"result": 0}
     assert obs.midresult(serviceId="99").json["result"] == 1103

@@ -33,7 +33,7 @@ def test_wrong_fields_of_the_list_are_refused(
 
 
 @cases(("vdn", "code"), [("10000", "02000007"), ("77", "0200001")])
-def test_the_vdn_is_in_range_and_known(http: SignedHttp, vdn: str, code: str) -> None:
+def test_vdn_must_be_in_range_and_known(http: SignedHttp, vdn: str, code: str) -> None:
     assert http.reservations(vdn).json["resultCode"] == code
 
 
@@ -50,7 +50,7 @@ def test_wrong_queries_for_codes_are_refused(
     assert http.send("GET", CODES_PATH.format(vdn=88), query=query).json["resultCode"] == code
 
 
-def test_the_locale_governs_the_descriptions(http: SignedHttp) -> None:
+def test_locale_selects_the_language_of_descriptions(http: SignedHttp) -> None:
     def text_of(code: str, locale: str | None) -> str:
         pages = [http.codes(page, locale=locale).json["obsCodes"] for page in (1, 2, 3)]
         return next(row["obsCodeDesc"] for page in pages for row in page if row["obsCode"] == code)
@@ -60,7 +60,7 @@ def test_the_locale_governs_the_descriptions(http: SignedHttp) -> None:
     assert http.codes(locale="de_DE").json["resultCode"] == "02000007"
 
 
-def test_codes_change_while_it_runs(simulator: Simulator, http: SignedHttp) -> None:
+def test_codes_can_be_changed_while_it_runs(simulator: Simulator, http: SignedHttp) -> None:
     simulator.codes.put("90099", "New.", "新")
     simulator.codes.put("00604", "Turned down.", "拒")
     simulator.codes.remove("00605")
@@ -78,7 +78,7 @@ def test_codes_change_while_it_runs(simulator: Simulator, http: SignedHttp) -> N
         ({"batchCount": 1001}, "02000007"),
     ],
 )
-def test_callnos_takes_integers(
+def test_callnos_refuses_wrong_fields(
     simulator: Simulator, obs: ObsHttp, fields: dict[str, Any], code: str
 ) -> None:
     reply = obs.callnos(**fields)
@@ -95,7 +95,7 @@ def test_callnos_takes_integers(
         ({"remark": "x"}, "0200001"),
     ],
 )
-def test_midresult_takes_what_its_table_declares(
+def test_midresult_refuses_wrong_fields(
     simulator: Simulator, obs: ObsHttp, fields: dict[str, Any], code: str
 ) -> None:
     reply = obs.midresult(**fields)
@@ -104,7 +104,7 @@ def test_midresult_takes_what_its_table_declares(
     assert len(simulator.write_backs) == 0
 
 
-def test_obs_calls_take_a_json_object_and_no_query(obs: ObsHttp) -> None:
+def test_obs_calls_require_a_json_object_and_no_query(obs: ObsHttp) -> None:
     for path in OBS_PATHS:
         assert obs.business(path, b"[]").status == 400
         assert obs.business(path + "?a=b", {}).json["resultDesc"].startswith("query")
@@ -115,7 +115,7 @@ def test_obs_calls_take_a_json_object_and_no_query(obs: ObsHttp) -> None:
     ("content_type", "status"),
     [("application/json; charset=UTF-8", 200), ("text/plain", 400)],
 )
-def test_the_content_type_is_json_when_it_is_given(
+def test_content_type_must_be_json_when_given(
     simulator: Simulator, obs: ObsHttp, content_type: str | None, status: int
 ) -> None:
     headers = {"Authorization": f"Bearer {simulator.tokens.issue()}"}

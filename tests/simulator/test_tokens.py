@@ -53,7 +53,7 @@ def status_with(http: ObsHttp, authorization: str | None, header: str = "Authori
     return http.post(TASKS_PATH, TASKS, {**JSON, **given}).status
 
 
-def test_a_token_lives_as_long_as_asked(http: ObsHttp, clock: Clock) -> None:
+def test_token_is_valid_as_long_as_requested(http: ObsHttp, clock: Clock) -> None:
     asked = 600
     answer = http.fetch_token(asked).json
     assert answer["Expires"] == str(asked)
@@ -65,7 +65,7 @@ def test_a_token_lives_as_long_as_asked(http: ObsHttp, clock: Clock) -> None:
 
 
 @cases("authorization", [None, "bearer {}", "Bearer  {}"])
-def test_nothing_but_a_bearer_header_with_a_living_token_opens(
+def test_only_a_bearer_header_with_a_valid_token_is_accepted(
     vendor: Simulator, http: ObsHttp, authorization: str | None
 ) -> None:
     token = vendor.tokens.issue()
@@ -77,13 +77,13 @@ def test_nothing_but_a_bearer_header_with_a_living_token_opens(
     assert [call.verified for call in vendor.calls] == [False]
 
 
-def test_an_older_token_stays_valid_beside_a_new_one(http: ObsHttp) -> None:
+def test_older_token_stays_valid_beside_a_new_one(http: ObsHttp) -> None:
     tokens = {http.fetch_token().json["AccessToken"] for _ in range(2)}
     assert len(tokens) == 2
     assert {status_with(http, f"Bearer {token}") for token in tokens} == {200}
 
 
-def test_a_refresh_token_serves_once_and_opens_nothing_else(
+def test_refresh_token_is_valid_once_and_only_for_refresh(
     vendor: Simulator, http: ObsHttp, clock: Clock
 ) -> None:
     first = http.log_in().json["resultData"]
@@ -98,7 +98,7 @@ def test_a_refresh_token_serves_once_and_opens_nothing_else(
     assert vendor.tokens.issued == 2
 
 
-def test_the_refresh_needs_its_token_in_the_header_and_none_other_in_the_body(
+def test_refresh_requires_its_token_in_the_header_and_no_other_in_the_body(
     vendor: Simulator, http: ObsHttp
 ) -> None:
     token = vendor.tokens.issue(60, refresh=True)
@@ -119,7 +119,7 @@ def test_the_refresh_needs_its_token_in_the_header_and_none_other_in_the_body(
         (REFRESH_PATH, {"refreshToken": 5}, 400),
     ],
 )
-def test_a_wrong_request_gets_no_token(
+def test_wrong_request_gets_no_token(
     vendor: Simulator, http: ObsHttp, path: str, body: Any, status: int
 ) -> None:
     assert http.post(path, body).status == status

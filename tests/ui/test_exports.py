@@ -58,7 +58,7 @@ def test_no_cell_begins_like_a_formula(rows: list[list[str]]) -> None:
 
 
 @given(st.text(alphabet="abc 0123456789.:–李", max_size=20))
-def test_what_does_no_harm_stays_as_it_is(text: str) -> None:
+def test_harmless_text_is_unchanged(text: str) -> None:
     assert exports.escape_formula(text) == text
 
 
@@ -73,17 +73,17 @@ def test_what_does_no_harm_stays_as_it_is(text: str) -> None:
         ("two\r\nlines", "two↵lines"),
     ],
 )
-def test_an_apostrophe_is_all_that_is_added(text: str, cell: str) -> None:
+def test_only_an_apostrophe_or_line_sign_is_added(text: str, cell: str) -> None:
     assert exports.escape_formula(text) == cell
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\n=1", "  =1"])
-def test_a_cell_of_a_workbook_is_guarded_too(text: str) -> None:
+def test_formula_in_a_workbook_cell_is_escaped(text: str) -> None:
     (cell,) = workbook([[text]])
     assert cell == f"'{text}"
 
 
-def test_a_number_of_a_workbook_stays_as_it_is() -> None:
+def test_number_in_a_workbook_is_unchanged() -> None:
     assert workbook([["+8613800001234"], ["0012345"]]) == ["+8613800001234", "0012345"]
 
 
@@ -105,7 +105,7 @@ def unescaped(text: str) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("separator", SEPARATORS)
-def test_a_name_typed_at_the_log_in_is_no_formula_in_the_audit(
+def test_user_name_typed_at_log_in_is_no_formula_in_the_audit_file(
     people: dict[str, User], as_role: Any, separator: str
 ) -> None:
     Client().post("/accounts/login/", {"login": FORMULA, "password": "wrong"})

@@ -40,7 +40,7 @@ def read_file(client: Any, path: str, query: dict[str, str]) -> list[list[str]]:
         "/accounts/tokens/",
     ],
 )
-def test_an_unknown_order_is_refused(vendor: Simulator, as_role: Any, path: str) -> None:
+def test_unknown_order_is_refused(vendor: Simulator, as_role: Any, path: str) -> None:
     assert as_role("admin").get(path, {"sort": "nothing"}).status_code == 422
 
 
@@ -62,14 +62,14 @@ def test_files_of_our_own_tables_are_recorded(
     assert event.detail == {"kind": "csv", counted: len(rows)}
 
 
-def test_a_file_is_without_byte_order_mark_on_request(vendor: Simulator, as_role: Any) -> None:
+def test_byte_order_mark_can_be_left_out(vendor: Simulator, as_role: Any) -> None:
     client, path = as_role("admin"), "/vdn/88/result-codes/export.csv"
     marked = client.get(path).getvalue()
     assert marked.startswith(BOM_UTF8)
     assert client.get(path, {"bom": "0"}).getvalue() == marked.removeprefix(BOM_UTF8)
 
 
-def test_a_file_tells_what_is_in_it(vendor: Simulator, as_role: Any) -> None:
+def test_export_header_describes_the_file(vendor: Simulator, as_role: Any) -> None:
     answer = as_role("auditor").get("/vdn/88/audit/export.csv", {"kind": "session.begun"})
     facts = unquote(answer.headers["X-Export-Facts"])
     for fact in ("VDN: 88 Support", "Filter: Event types Logged in", "Exported by: auditor"):
@@ -81,7 +81,7 @@ def test_a_file_tells_what_is_in_it(vendor: Simulator, as_role: Any) -> None:
     ("path", "name"),
     [("/vdn/88/write-backs/", "q"), ("/vdn/88/tasks/4711/call-data/", "q"), (AUDIT, "number")],
 )
-def test_a_file_does_not_tell_the_number_that_was_searched(
+def test_export_header_does_not_contain_the_searched_number(
     vendor: Simulator, as_role: Any, settings: Any, path: str, name: str
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
@@ -92,7 +92,7 @@ def test_a_file_does_not_tell_the_number_that_was_searched(
     assert not found_in([facts, answer.headers["Content-Disposition"]], {"13800138001"})
 
 
-def test_masked_numbers_have_no_order(vendor: Simulator, as_role: Any, settings: Any) -> None:
+def test_masked_numbers_cannot_be_sorted(vendor: Simulator, as_role: Any, settings: Any) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
     client = as_role("auditor")
     assert client.get("/vdn/88/write-backs/", {"sort": "number"}).status_code == 422

@@ -49,7 +49,7 @@ def filled(client: Client, page: str, fields: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("page", ADDRESSES)
-def test_a_refused_form_stands_at_an_address_of_its_own(admin: Client, page: str) -> None:
+def test_refused_form_is_shown_at_its_own_address(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     answer = admin.post(target(page), filled(admin, page, fields))
     address = answer.headers["Location"]
@@ -63,7 +63,7 @@ def test_a_refused_form_stands_at_an_address_of_its_own(admin: Client, page: str
 
 
 @pytest.mark.parametrize("page", ADDRESSES)
-def test_going_back_finds_what_was_typed(admin: Client, page: str) -> None:
+def test_typed_text_is_restored_on_return(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     admin.post(target(page), filled(admin, page, fields))
     back = admin.get(page)
@@ -74,7 +74,7 @@ def test_going_back_finds_what_was_typed(admin: Client, page: str) -> None:
 
 
 @pytest.mark.parametrize("page", ADDRESSES)
-def test_starting_over_forgets_it(admin: Client, page: str) -> None:
+def test_starting_over_deletes_the_draft(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     form = filled(admin, page, fields)
     admin.post(target(page), form)
@@ -85,7 +85,7 @@ def test_starting_over_forgets_it(admin: Client, page: str) -> None:
 
 
 @pytest.mark.parametrize("page", ADDRESSES)
-def test_a_half_filled_form_is_kept_when_its_page_is_left(admin: Client, page: str) -> None:
+def test_half_filled_form_survives_leaving_its_page(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     assert admin.post("/preferences/draft/", filled(admin, page, fields)).status_code == 204
     admin.post("/preferences/language/", {"language": "zh-hans", "next": page})
@@ -94,7 +94,7 @@ def test_a_half_filled_form_is_kept_when_its_page_is_left(admin: Client, page: s
     assert 'lang="zh-hans"' in again
 
 
-def test_a_draft_is_its_persons_alone_and_sealed(admin: Client, as_role: Any) -> None:
+def test_draft_is_encrypted_and_only_for_its_person(admin: Client, as_role: Any) -> None:
     answer = admin.post(NEW, filled(admin, NEW, WISH))
     other = as_role("supervisor")
     for address in (answer.headers["Location"], NEW):
@@ -106,7 +106,7 @@ def test_a_draft_is_its_persons_alone_and_sealed(admin: Client, as_role: Any) ->
     assert other.post("/preferences/draft/", form).status_code == 409
 
 
-def test_drafts_are_bounded_and_expire(
+def test_drafts_are_limited_in_number_and_size_and_expire(
     clock: time_machine.Traveller, admin: Client, people: dict[str, User]
 ) -> None:
     for number in range(form_drafts.MOST + 5):
@@ -123,7 +123,7 @@ def test_drafts_are_bounded_and_expire(
     assert not FormDraft.objects.exists()
 
 
-def test_the_review_is_an_address_and_back_from_it_finds_the_form(admin: Client) -> None:
+def test_review_has_an_address_and_its_form_can_be_reopened(admin: Client) -> None:
     answer = admin.post(NEW, filled(admin, NEW, WISH))
     review = answer.headers["Location"]
     assert answer.status_code == 303
@@ -133,7 +133,7 @@ def test_the_review_is_an_address_and_back_from_it_finds_the_form(admin: Client)
     assert (form["unique_id"], form["phone_number"]) == ("u-7", "99002233")
 
 
-def test_what_was_stored_is_not_stored_again_by_going_back(admin: Client) -> None:
+def test_stored_form_is_not_stored_again_by_going_back(admin: Client) -> None:
     review = admin.post(NEW, filled(admin, NEW, WISH)).headers["Location"]
     form = form_of(text_of(admin.get(review))) | {"confirm": "1"}
     stored = admin.post(NEW, form).headers["Location"]
@@ -146,7 +146,7 @@ def test_what_was_stored_is_not_stored_again_by_going_back(admin: Client) -> Non
     assert "99002233" not in text_of(admin.get(NEW))
 
 
-def test_cancel_leads_to_where_one_came_from_and_nowhere_else(admin: Client) -> None:
+def test_cancel_returns_to_the_previous_page_of_this_site_only(admin: Client) -> None:
     came = "/vdn/88/reservations/?page=2"
     page = text_of(admin.get(NEW, headers={"Referer": f"http://testserver{came}"}))
     form = form_of(page) | {"discard": "leave"}
@@ -159,7 +159,7 @@ def test_cancel_leads_to_where_one_came_from_and_nowhere_else(admin: Client) -> 
 
 
 @pytest.mark.parametrize("page", [NOTE, TOKENS])
-def test_a_form_sent_twice_has_one_result(admin: Client, page: str) -> None:
+def test_form_sent_twice_has_one_result(admin: Client, page: str) -> None:
     good = {
         NOTE: {"meaning_en": "Rejected by the customer."},
         TOKENS: {"name": "Wallboard", "scope": "read", "days": "7"},
@@ -174,7 +174,7 @@ def test_a_form_sent_twice_has_one_result(admin: Client, page: str) -> None:
     assert "data-restored" not in text_of(admin.get(page))
 
 
-def test_a_secret_is_handed_out_once(people: dict[str, User]) -> None:
+def test_secret_is_handed_out_once(people: dict[str, User]) -> None:
     def make() -> tuple[str, str]:
         return "/there/", "a secret"
 
@@ -186,7 +186,7 @@ def test_a_secret_is_handed_out_once(people: dict[str, User]) -> None:
     assert [form_drafts.take_secret(user=user, key="k") for _ in range(2)] == ["a secret", ""]
 
 
-def test_what_fails_was_not_sent(people: dict[str, User]) -> None:
+def test_failed_form_can_be_sent_again(people: dict[str, User]) -> None:
     def fail() -> tuple[str, str]:
         raise RuntimeError("no")
 

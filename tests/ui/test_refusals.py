@@ -26,7 +26,7 @@ def browser(vendor: Simulator, people: dict[str, User]) -> Client:
     return client
 
 
-def test_a_form_from_another_address_is_told_which(browser: Client) -> None:
+def test_form_from_an_unknown_origin_names_the_origin_and_the_setting(browser: Client) -> None:
     form = form_of(text_of(browser.get(NEW))) | WISH
     answer = browser.post(NEW, form, headers={"Origin": "https://board.example"})
     assert answer.status_code == 403
@@ -34,18 +34,20 @@ def test_a_form_from_another_address_is_told_which(browser: Client) -> None:
     assert "CSRF_TRUSTED_ORIGINS" in text_of(answer)
 
 
-def test_a_browser_without_cookies_is_told_so(people: dict[str, User]) -> None:
+def test_missing_cookie_is_reported(people: dict[str, User]) -> None:
     answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x"})
     assert answer.status_code == 403
     assert "sent no cookie" in text_of(answer)
 
 
-def test_a_form_without_a_proof_is_told_so(browser: Client) -> None:
+def test_missing_csrf_token_is_reported(browser: Client) -> None:
     browser.get(NEW)
     assert "has no valid security token" in text_of(browser.post(NEW, WISH))
 
 
-def test_a_page_that_is_out_of_date_loses_nothing(browser: Client, people: dict[str, User]) -> None:
+def test_form_with_an_outdated_csrf_token_is_kept_as_a_draft(
+    browser: Client, people: dict[str, User]
+) -> None:
     form = form_of(text_of(browser.get(NEW))) | WISH
     # Logged in again in another tab: the browser has another CSRF cookie now.
     browser.cookies.pop(settings.CSRF_COOKIE_NAME)
@@ -63,7 +65,7 @@ def test_a_page_that_is_out_of_date_loses_nothing(browser: Client, people: dict[
 
 
 @pytest.mark.parametrize("zone", ["UTC+8", "Mars/Base", "<script>"])
-def test_a_zone_that_is_none_is_named_on_the_same_page(
+def test_invalid_time_zone_is_reported_on_the_same_page(
     vendor: Simulator, as_role: Any, zone: str
 ) -> None:
     where = "/vdn/88/reservations/?page=2"
@@ -77,7 +79,9 @@ def test_a_zone_that_is_none_is_named_on_the_same_page(
 
 
 @pytest.mark.parametrize("header", ["Bearer {}", "Basic {}", "{}", "Token"])
-def test_another_scheme_is_not_a_bad_token(people: dict[str, User], header: str) -> None:
+def test_wrong_authorization_scheme_is_not_reported_as_a_bad_token(
+    people: dict[str, User], header: str
+) -> None:
     from isales_proxy.models import TokenScope
 
     text = token_of(people["agent"], TokenScope.READ)[1]
@@ -87,7 +91,7 @@ def test_another_scheme_is_not_a_bad_token(people: dict[str, User], header: str)
     assert "revoked" not in answer.json()["detail"]
 
 
-def test_a_second_factor_under_another_key_is_not_an_incorrect_code(
+def test_undecryptable_second_factor_is_not_reported_as_a_wrong_code(
     people: dict[str, User], settings: Any
 ) -> None:
     secret = set_up_app(log_in("supervisor"))
@@ -101,14 +105,14 @@ def test_a_second_factor_under_another_key_is_not_an_incorrect_code(
 
 
 @pytest.mark.django_db
-def test_an_unknown_host_is_not_a_bad_link(settings: Any) -> None:
+def test_unknown_host_is_reported_with_the_setting(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["board.example"]
     answer = Client().get("/accounts/login/", headers={"Host": "other.example"})
     assert answer.status_code == 400
     assert "ALLOWED_HOSTS" in text_of(answer)
 
 
-def test_what_is_too_large_is_told_so(browser: Client) -> None:
+def test_too_large_form_is_reported(browser: Client) -> None:
     browser.handler.enforce_csrf_checks = False
     answer = browser.post(NEW, WISH | {"unique_id": "x" * 300_000})
     assert answer.status_code == 413

@@ -44,13 +44,13 @@ def test_local_times_become_utc(text: str, utc: datetime) -> None:
     assert asked(f"begin={text}", BERLIN).query().begin == utc
 
 
-def test_an_hour_that_exists_twice_is_taken_whole() -> None:
+def test_ambiguous_hour_is_included_completely() -> None:
     query = asked("begin=2025-10-26T02:30&end=2025-10-26T02:30", BERLIN).query()
     assert query.begin == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
     assert query.end == datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
 
 
-def test_an_hour_that_does_not_exist_is_told() -> None:
+def test_skipped_hour_is_reported() -> None:
     form = asked("begin=2025-03-30T02:30", BERLIN)
     assert "does not exist" in form.errors["begin"][0]
 
@@ -66,12 +66,12 @@ def test_an_hour_that_does_not_exist_is_told() -> None:
         ("2025-03-30T02:30Z", datetime(2025, 3, 30, 2, 30, tzinfo=UTC)),
     ],
 )
-def test_a_time_with_an_offset_is_exact(text: str, utc: datetime) -> None:
+def test_time_with_an_offset_is_exact(text: str, utc: datetime) -> None:
     query = asked(f"begin={text}&end={text}", BERLIN).query()
     assert query.begin == query.end == utc
 
 
-def test_an_exact_time_reads_as_a_local_one_and_keeps_its_offset_in_links() -> None:
+def test_time_with_an_offset_is_shown_as_local_and_linked_with_an_offset() -> None:
     with timezone.override(BERLIN):
         form = ReservationFilter(QueryDict("end=2025-10-26T01:30Z"), scope=SCOPE)
         assert form["end"].value() == "2025-10-26T02:30"
@@ -79,7 +79,7 @@ def test_an_exact_time_reads_as_a_local_one_and_keeps_its_offset_in_links() -> N
 
 
 @pytest.mark.parametrize("text", ["2025-05-15T00:00+25:00", "1999-12-31T23:00-08:00"])
-def test_an_offset_out_of_bounds_is_refused(text: str) -> None:
+def test_time_out_of_bounds_is_refused(text: str) -> None:
     assert asked(f"begin={text}", BERLIN).errors.keys() == {"begin"}
 
 
@@ -104,7 +104,7 @@ def test_today_is_the_readers_today(now: str, begin: str, end: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Africa/Cairo", "America/Asuncion", "Asia/Beirut"])
-def test_days_meet_where_clocks_skip_midnight(zone: str) -> None:
+def test_days_are_adjacent_where_clocks_skip_midnight(zone: str) -> None:
     with timezone.override(ZoneInfo(zone)):
         for day in range(366):
             now = datetime(2024, 1, 1, 15, tzinfo=UTC) + timedelta(days=day)
@@ -112,14 +112,14 @@ def test_days_meet_where_clocks_skip_midnight(zone: str) -> None:
             assert ended + timedelta(milliseconds=1) == NamedRange.TODAY.get_span(now)[0]
 
 
-def test_the_next_hour_across_a_change_of_clocks_is_an_hour() -> None:
+def test_next_hour_across_a_clock_change_is_sixty_minutes() -> None:
     with timezone.override(BERLIN):
         begin, end = NamedRange.NEXT_HOUR.get_span(datetime(2025, 3, 30, 0, 30, 7, tzinfo=UTC))
     assert begin == datetime(2025, 3, 30, 0, 30, tzinfo=UTC)
     assert end - begin == timedelta(minutes=60, milliseconds=-1)
 
 
-def test_the_readers_zone_wins_over_that_of_the_vdn(vendor: Any, as_role: Any) -> None:
+def test_zone_of_the_reader_overrides_that_of_the_vdn(vendor: Any, as_role: Any) -> None:
     client = as_role("supervisor")
     assert "Asia/Shanghai (UTC+08:00)" in client.get("/vdn/88/reservations/").content.decode()
     client.post("/preferences/zone/", {"time_zone": "America/Sao_Paulo", "next": "/"})
@@ -129,14 +129,14 @@ def test_the_readers_zone_wins_over_that_of_the_vdn(vendor: Any, as_role: Any) -
     assert vendor.calls[0].body["beginTime"] == 1747278000000
 
 
-def test_a_zone_that_does_not_exist_changes_nothing(vendor: Any, as_role: Any) -> None:
+def test_unknown_zone_changes_nothing(vendor: Any, as_role: Any) -> None:
     client = as_role("supervisor")
     answer = client.post("/preferences/zone/", {"time_zone": "Mars/Olympus", "next": "/"})
     assert answer.status_code == 302
     assert "Asia/Shanghai" in client.get("/vdn/88/reservations/").content.decode()
 
 
-def test_cells_agree_with_the_zone_on_both_sides_of_a_change() -> None:
+def test_cells_show_the_local_time_on_both_sides_of_a_clock_change() -> None:
     with translation.override("en"):
         moments = TimeFormatter(datetime(2025, 10, 26, 12, tzinfo=UTC), BERLIN)
         assert moments.short(datetime(2025, 10, 26, 0, 30, tzinfo=UTC)) == "02:30 UTC+02:00"
@@ -176,12 +176,14 @@ def row(**fields: Any) -> Reservation:
         ({"callType": "1"}, ReservationState.UNDATED),
     ],
 )
-def test_late_and_soon_differ_by_type(fields: dict[str, Any], state: ReservationState) -> None:
+def test_state_of_a_due_row_depends_on_its_type(
+    fields: dict[str, Any], state: ReservationState
+) -> None:
     assert get_status(row(**fields), NOON, late_grace=timedelta(minutes=1)).state is state
 
 
 @time_machine.travel("2025-05-15T12:00:00Z", tick=False)
-def test_a_late_row_says_so_in_words(vendor: Any, as_role: Any) -> None:
+def test_overdue_row_shows_how_late_it_is(vendor: Any, as_role: Any) -> None:
     from tests.support.pages import rows_of
 
     ms = int(NOON.timestamp() * 1000)

@@ -56,7 +56,7 @@ def last(vendor: Simulator) -> Any:
         ({"task": "Spring"}, "taskId", "4711"),
     ],
 )
-def test_what_was_meant_is_asked_for(
+def test_typed_text_is_normalised_before_it_is_sent(
     supervisor: Any, vendor: Simulator, path: str, query: Any, field: str, sent: Any
 ) -> None:
     assert supervisor.get(path, query).status_code == 200
@@ -67,7 +67,7 @@ def test_what_was_meant_is_asked_for(
     ("field", "text", "idents"),
     [("agent", "李", ["7102", "7101"]), ("task", "renewal", ["4712", "4711"])],
 )
-def test_several_candidates_are_offered_at_the_field(
+def test_several_matches_of_a_name_are_offered_at_the_field(
     supervisor: Any, vendor: Simulator, field: str, text: str, idents: list[str]
 ) -> None:
     answer = supervisor.get(LIST, {field: text, "called_no": "9900"})
@@ -82,7 +82,7 @@ def test_several_candidates_are_offered_at_the_field(
     assert vendor.calls.filter(LIST_RESERVATIONS) == []
 
 
-def test_the_address_says_what_a_name_means(supervisor: Any) -> None:
+def test_pushed_url_has_the_id_of_a_typed_name(supervisor: Any) -> None:
     for query, meant in (
         ({"agent": "Ramos"}, "agent=sofia.ramos"),
         ({"task": "Spring"}, "task=4711"),
@@ -95,14 +95,14 @@ def test_the_address_says_what_a_name_means(supervisor: Any) -> None:
 
 
 @pytest.mark.parametrize("query", [{"agent": "nobody.at.all"}, {"task": "zzz"}])
-def test_a_typed_part_never_says_nothing_from_the_vendor(supervisor: Any, query: Any) -> None:
+def test_unknown_name_does_not_claim_an_answer_of_the_vendor(supervisor: Any, query: Any) -> None:
     page = supervisor.get(LIST, query).content.decode()
     assert 'data-empty="no-match"' in page
     assert "no row has it so far" in page
     assert 'class="source"' not in page
 
 
-def test_a_search_while_typing_keeps_the_rows(supervisor: Any) -> None:
+def test_refused_search_while_typing_keeps_the_rows(supervisor: Any) -> None:
     typing = FRAGMENT | {"X-Callboard-Typing": "1"}
     for query in ({"task": "hui fang"}, {"task": "zzz"}, {"agent": "李"}):
         answer = supervisor.get(LIST, query, headers=typing)
@@ -127,7 +127,7 @@ PAGED = (
 
 @pytest.mark.parametrize("path", PAGED)
 @pytest.mark.parametrize("name", ["page", "size"])
-def test_a_parameter_without_a_field_is_named(supervisor: Any, path: str, name: str) -> None:
+def test_invalid_parameter_without_a_field_is_named(supervisor: Any, path: str, name: str) -> None:
     answer = supervisor.get(path, {name: "0", "q": "100", "called_no": "9900"})
     page = answer.content.decode()
     assert answer.status_code == 422
@@ -148,7 +148,7 @@ def test_a_parameter_without_a_field_is_named(supervisor: Any, path: str, name: 
         "/api/v1/vdns/88/result-codes/history/",
     ],
 )
-def test_the_bound_that_is_said_is_the_true_one(supervisor: Any, path: str) -> None:
+def test_reported_maximum_page_size_is_applied(supervisor: Any, path: str) -> None:
     answer = supervisor.get(path, {"size": "0"})
     assert answer.status_code == 422
     assert answer.json()["errors"]["size"] == ["Must be a whole number from 1 to 100."]
@@ -156,12 +156,12 @@ def test_the_bound_that_is_said_is_the_true_one(supervisor: Any, path: str) -> N
 
 
 @pytest.mark.parametrize("path", PAGED)
-def test_a_page_says_that_it_is_shorter_than_asked_for(supervisor: Any, path: str) -> None:
+def test_reduced_page_size_is_reported(supervisor: Any, path: str) -> None:
     assert "data-size-cut" in supervisor.get(path, {"size": "101"}).content.decode()
     assert "data-size-cut" not in supervisor.get(path, {"size": "100"}).content.decode()
 
 
-def test_seconds_of_an_address_fit_their_field(supervisor: Any) -> None:
+def test_field_of_a_time_with_seconds_accepts_seconds(supervisor: Any) -> None:
     page = supervisor.get(LIST, {"begin": "2025-05-31T10:00:30", "end": "2099-12-31T23:59:59"})
     assert page.status_code == 200
     text = page.content.decode()
@@ -171,7 +171,7 @@ def test_seconds_of_an_address_fit_their_field(supervisor: Any) -> None:
 
 
 @pytest.mark.parametrize("path", [LIST, "/vdn/88/write-backs/", "/vdn/88/tasks/"])
-def test_what_a_field_allows_the_server_takes(supervisor: Any, path: str) -> None:
+def test_maximum_length_of_a_field_is_that_of_the_server(supervisor: Any, path: str) -> None:
     name = "q" if path != LIST else "task"
     assert f'name="{name}"' in (page := supervisor.get(path).content.decode())
     assert page.partition(f'name="{name}"')[2].partition(">")[0].count('maxlength="64"') == 1
@@ -183,7 +183,7 @@ def test_what_a_field_allows_the_server_takes(supervisor: Any, path: str) -> Non
     ("name", "told"),
     [("Mars/Base", "is no time zone"), ("UTC+8", "Asia/Shanghai"), ("+09:00", "Asia/Tokyo")],
 )
-def test_a_mistyped_zone_keeps_the_page(supervisor: Any, name: str, told: str) -> None:
+def test_invalid_zone_is_reported_on_the_same_page(supervisor: Any, name: str, told: str) -> None:
     here = f"{LIST}?called_no=9900"
     answer = supervisor.post("/preferences/zone/", {"time_zone": name, "next": here}, follow=True)
     page = answer.content.decode()
@@ -194,13 +194,13 @@ def test_a_mistyped_zone_keeps_the_page(supervisor: Any, name: str, told: str) -
     assert 'id="zone-error"' not in supervisor.get(here).content.decode()
 
 
-def test_a_zone_may_be_pasted(supervisor: Any, people: Any) -> None:
+def test_pasted_zone_is_cleaned(supervisor: Any, people: Any) -> None:
     supervisor.post("/preferences/zone/", {"time_zone": "\u200bAsia/Tokyo\u00a0", "next": LIST})
     people["supervisor"].refresh_from_db()
     assert people["supervisor"].time_zone == "Asia/Tokyo"
 
 
-def test_a_task_that_is_not_listed_offers_no_call_data(supervisor: Any, vendor: Simulator) -> None:
+def test_unlisted_task_offers_no_call_data(supervisor: Any, vendor: Simulator) -> None:
     caches["default"].clear()
     page = supervisor.get("/vdn/88/tasks/999/").content.decode()
     assert "data-not-listed" in page

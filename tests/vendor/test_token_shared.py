@@ -94,7 +94,9 @@ def test_sixteen_threads_of_three_processes_cause_one_token_call(tmp_path: Path)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_token_is_kept_sealed_and_outlives_the_process(vendor: Simulator, people: Any) -> None:
+def test_token_is_stored_encrypted_and_reused_by_a_later_process(
+    vendor: Simulator, people: Any
+) -> None:
     vdn = Vdn.objects.get(pk=88)
     gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
     kept = DatabaseTokenStore(get_isales_settings()).read()
@@ -106,7 +108,7 @@ def test_a_token_is_kept_sealed_and_outlives_the_process(vendor: Simulator, peop
 
 
 @pytest.mark.django_db
-def test_one_turn_at_a_time_which_lapses(settings: Any) -> None:
+def test_only_one_lock_is_granted_until_it_expires(settings: Any) -> None:
     now = [timezone.now()]
     mine, yours = (DatabaseTokenStore(get_isales_settings(), now=lambda: now[0]) for _ in range(2))
     assert mine.take_turn(10)
@@ -120,7 +122,7 @@ def test_one_turn_at_a_time_which_lapses(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
+def test_lock_dated_in_the_future_can_be_taken(settings: Any) -> None:
     """Its holder died, and the clock was set back since."""
     now = [timezone.now()]
     mine, yours = (DatabaseTokenStore(get_isales_settings(), now=lambda: now[0]) for _ in range(2))
@@ -131,7 +133,7 @@ def test_a_turn_of_the_future_is_nobodys(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_other_credentials_have_another_store(settings: Any) -> None:
+def test_token_is_read_only_with_the_same_credentials(settings: Any) -> None:
     found = replace(get_isales_settings(), app_key="one", app_secret="secret-one")
     token = Token(value="v", issued_at=timezone.now(), expires_at=None)
     DatabaseTokenStore(found).write(token)
@@ -142,7 +144,7 @@ def test_other_credentials_have_another_store(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_kept_in_memory_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
         def __getattr__(self, name: str) -> Any:
             raise DatabaseError("away")
@@ -159,7 +161,7 @@ def test_without_a_database_the_process_keeps_its_own(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_token_that_the_vendor_forgot_is_renewed_once(
+def test_revoked_token_is_renewed_once_by_eight_threads(
     vendor: Simulator, people: Any, settings: Any
 ) -> None:
     # Eight threads of one busy machine may well be slow together.

@@ -37,7 +37,7 @@ def send_request(number: int) -> None:
     gateway.get_client(vdn).list_reservations(vdn=number, query=ReservationQuery(size=10))
 
 
-def test_its_calls_are_signed_with_its_own_keys(
+def test_calls_of_a_vdn_are_signed_with_its_own_keys(
     vendor: Simulator, settings: Any, admin: Client
 ) -> None:
     settings.ISALES = replace(settings.ISALES, access_key="SHARED", secret_key="shared-secret")
@@ -54,7 +54,7 @@ def test_its_calls_are_signed_with_its_own_keys(
 
 
 @pytest.mark.django_db
-def test_a_key_is_nowhere_in_clear(vendor: Simulator, admin: Client) -> None:
+def test_key_is_not_stored_or_shown_in_clear(vendor: Simulator, admin: Client) -> None:
     submit(admin, access_key=OWN_KEY, secret_key=OWN_SECRET)
     page = admin.get(CHANGE).content.decode()
     assert OWN_KEY not in page
@@ -72,7 +72,7 @@ def test_a_key_is_nowhere_in_clear(vendor: Simulator, admin: Client) -> None:
     assert OWN_KEY not in str(event.detail)
 
 
-def test_an_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
+def test_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
     submit(admin, access_key=OWN_KEY, secret_key=OWN_SECRET)
     submit(admin, name="Another name")
     row = VdnCredentials.objects.get(vdn_id=88)
@@ -89,7 +89,7 @@ def test_an_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
         ({"token": "a\nb"}, "cannot be a key"),
     ],
 )
-def test_what_could_not_be_used_is_refused(
+def test_unusable_key_is_refused(
     vendor: Simulator, admin: Client, changes: dict[str, str], words: str
 ) -> None:
     answer = submit(admin, **changes)
@@ -98,7 +98,7 @@ def test_what_could_not_be_used_is_refused(
     assert not VdnCredentials.objects.exists()
 
 
-def test_keys_sealed_with_another_secret_key_are_told_as_such(
+def test_undecryptable_keys_are_reported_as_such(
     vendor: Simulator, settings: Any, admin: Client, as_role: Any
 ) -> None:
     submit(admin, access_key=DEMO_ACCESS_KEY, secret_key=DEMO_SECRET_KEY)
@@ -113,7 +113,7 @@ def test_keys_sealed_with_another_secret_key_are_told_as_such(
     assert "refuses" not in text
 
 
-def test_a_former_secret_key_still_opens(settings: Any) -> None:
+def test_fallback_secret_key_decrypts(settings: Any) -> None:
     sealed = encryption.encrypt("word", purpose="a")
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "new"
     assert encryption.decrypt(sealed, purpose="a") == "word"
@@ -124,7 +124,7 @@ def test_a_former_secret_key_still_opens(settings: Any) -> None:
         encryption.decrypt(sealed, purpose="a")
 
 
-def test_an_admin_of_another_vdn_does_not_reach_it(vendor: Simulator, admin: Client) -> None:
+def test_admin_of_another_vdn_cannot_change_the_keys(vendor: Simulator, admin: Client) -> None:
     assert admin.get("/admin/isales_proxy/vdn/89/change/").status_code == 302
     assert admin.post("/admin/isales_proxy/vdn/89/change/", {"token": "t"}).status_code == 302
     assert not VdnCredentials.objects.exists()

@@ -78,7 +78,7 @@ def test_commands_refuse_the_simulator_on_real_data(
 
 
 @pytest.mark.parametrize("path", ["reservations/", "tasks/"])
-def test_pages_say_why_there_is_no_answer(
+def test_pages_report_a_missing_vendor_configuration(
     real: Simulator, demo: Simulator, as_role: Any, settings: Any, path: str
 ) -> None:
     lose_configuration(settings)
@@ -88,7 +88,7 @@ def test_pages_say_why_there_is_no_answer(
     assert list(demo.calls) == []
 
 
-def test_the_doctor_says_why_it_does_not_examine(
+def test_doctor_reports_a_missing_vendor_configuration(
     real: Simulator, demo: Simulator, as_role: Any, settings: Any
 ) -> None:
     lose_configuration(settings)
@@ -99,7 +99,7 @@ def test_the_doctor_says_why_it_does_not_examine(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_call_data_is_taken_from_the_simulator(
+def test_call_data_is_not_taken_from_the_simulator_on_real_data(
     real: Simulator, demo: Simulator, as_role: Any, settings: Any
 ) -> None:
     lose_configuration(settings)
@@ -113,14 +113,18 @@ def test_no_call_data_is_taken_from_the_simulator(
     assert not CallDataBatch.objects.exclude(rows=None).filter(rows__gt=0).exists()
 
 
-def test_the_system_check_says_so(real: Simulator, settings: Any) -> None:
+def test_system_check_reports_a_missing_vendor_configuration(
+    real: Simulator, settings: Any
+) -> None:
     found = {each.id for each in run_checks(databases=["default"])}
     lose_configuration(settings)
     now = {each.id for each in run_checks(databases=["default"])}
     assert now - found == {"isales_proxy.E002"}
 
 
-def test_a_demo_stays_one(demo: Simulator, people: dict[str, User], as_role: Any) -> None:
+def test_database_used_with_the_simulator_is_not_marked_as_real(
+    demo: Simulator, people: dict[str, User], as_role: Any
+) -> None:
     outbox = Outbox(scope_of(people["supervisor"]))
     outbox.write()
     assert outbox.deliver().delivered == 1
@@ -128,7 +132,7 @@ def test_a_demo_stays_one(demo: Simulator, people: dict[str, User], as_role: Any
     assert VendorUse.objects.get().real_since is None
 
 
-def test_what_a_demo_wrote_never_reaches_the_real_vendor(
+def test_write_backs_of_a_demo_never_reach_the_real_vendor(
     demo: Simulator, vendor: Simulator, people: dict[str, User], settings: Any
 ) -> None:
     found = settings.ISALES
@@ -155,7 +159,7 @@ def test_what_a_demo_wrote_never_reaches_the_real_vendor(
     assert [body["uniqueId"] for body in vendor.write_backs] == ["u-real"]
 
 
-def test_a_vdn_with_keys_of_its_own_does_not_reach_the_simulator(
+def test_vdn_with_its_own_keys_does_not_reach_the_simulator(
     real: Simulator, demo: Simulator, as_role: Any, settings: Any
 ) -> None:
     Vdn.objects.filter(pk=88).update(keys_version=1)

@@ -86,7 +86,7 @@ def test_unacknowledged_result_is_sent_again(
     assert outbox.outcomes(row) == [outcome, "ok"]
 
 
-def test_timed_out_result_is_sent_again(outbox: Outbox, vendor: Simulator) -> None:
+def test_timed_out_attempt_is_marked_maybe_sent(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("hold", operation=PUSH_MID_RESULT)
     row = outbox.write()
     outbox.deliver()
@@ -284,7 +284,7 @@ def test_worker_without_its_lease_changes_nothing(outbox: Outbox) -> None:
     assert outbox.outcomes(row) == ["refused", "ok"]
 
 
-def test_late_acknowledgement_counts(outbox: Outbox) -> None:
+def test_late_acknowledgement_of_a_cancelled_result_is_accepted(outbox: Outbox) -> None:
     row = outbox.write()
     old = outbox.take("slow")
     assert old

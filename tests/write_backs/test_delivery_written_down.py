@@ -53,7 +53,7 @@ def test_acknowledged_result_is_not_sent_again(
     assert len(vendor.write_backs) == 1
 
 
-def test_refusal_is_stored_on_disk_too(outbox: Outbox, vendor: Simulator) -> None:
+def test_refusal_survives_a_short_database_error(outbox: Outbox, vendor: Simulator) -> None:
     vendor.faults.add("business", operation=PUSH_MID_RESULT, code="1017", desc="No such task.")
     row = outbox.write()
     with connection.execute_wrapper(Ailing(1)):

@@ -115,7 +115,7 @@ def test_other_offset_can_be_chosen_for_a_prefilled_time(client: Any) -> None:
     assert body["writeStartTime"] == ms(BEGAN.replace(hour=0, microsecond=0))
 
 
-def test_changed_time_is_the_typed_one(client: Any) -> None:
+def test_changed_time_is_stored_as_typed(client: Any) -> None:
     body = stored(client, form_from_reservation(client) | {"write_start_time": "2026-10-25T01:59"})
     assert body["writeStartTime"] == ms(datetime(2026, 10, 24, 23, 59, tzinfo=UTC))
 
@@ -137,7 +137,7 @@ def test_ambiguous_times_are_shown_with_their_offset() -> None:
             assert "UTC" not in show(plain)
 
 
-def test_list_and_panel_show_the_offset_of_ambiguous_times(client: Any, vendor: Simulator) -> None:
+def test_panel_shows_the_offset_of_ambiguous_times(client: Any, vendor: Simulator) -> None:
     panel = text_of(client.get("/vdn/88/reservations/911/?called_no=990022"))
     assert "25 Oct 2026 02:30:00 UTC+01:00" in panel
 
@@ -145,7 +145,7 @@ def test_list_and_panel_show_the_offset_of_ambiguous_times(client: Any, vendor: 
 @pytest.mark.parametrize(
     ("time_format", "warned"), [("%Y-%m-%d %H:%M:%S", True), ("%Y-%m-%d %H:%M:%S%z", False)]
 )
-def test_the_review_says_where_the_vendor_cannot_tell_two_times_apart(
+def test_review_warns_when_the_time_format_loses_the_offset(
     client: Any, settings: Any, time_format: str, warned: bool
 ) -> None:
     settings.ISALES = replace(settings.ISALES, time_format=time_format, time_format_zone="VDN")
@@ -154,7 +154,7 @@ def test_the_review_says_where_the_vendor_cannot_tell_two_times_apart(
     assert client.get(NEW).status_code == 200
 
 
-def test_a_task_typed_by_its_name_is_sent_by_its_id(client: Any) -> None:
+def test_task_typed_by_its_name_is_sent_by_its_id(client: Any) -> None:
     # Names are learnt from reservations.
     client.get("/vdn/88/reservations/?size=100")
     rows = client.get("/api/v1/vdns/88/tasks/").json()["results"]

@@ -198,7 +198,7 @@ def test_form_is_prefilled_from_a_reservation(vendor: Simulator, as_role: Any) -
     assert WriteBack.objects.get().appoint_id == "911"
 
 
-def test_several_unique_ids_are_offered_only(vendor: Simulator, as_role: Any) -> None:
+def test_one_of_several_unique_ids_is_not_prefilled(vendor: Simulator, as_role: Any) -> None:
     reserve(vendor)
     datum(unique_id="u-1")
     datum(unique_id="u-2")

@@ -20,13 +20,13 @@ from tests.support.single_sign_on import BEGIN, come, is_in
 DESCRIPTION = "/.well-known/openid-configuration"
 
 
-def test_to_begin_asks_the_provider_once_in_a_while(provider: Provider) -> None:
+def test_provider_description_is_fetched_once_for_many_attempts(provider: Provider) -> None:
     for _ in range(5):
         assert Client().get(BEGIN).status_code == 302
     assert provider.paths == [DESCRIPTION]
 
 
-def test_attempts_of_one_address_have_a_bound(
+def test_attempts_from_one_address_are_limited(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = replace(sign_in_attempts.SINGLE_SIGN_ON_BY_ADDRESS, amount=3)
@@ -38,7 +38,7 @@ def test_attempts_of_one_address_have_a_bound(
     assert Client(REMOTE_ADDR="192.0.2.9").get(BEGIN).status_code == 302
 
 
-def test_what_a_stranger_leaves_behind_ends_soon_and_a_log_in_does_not(
+def test_session_of_an_unfinished_attempt_ends_within_minutes(
     provider: Provider, people: dict[str, Any]
 ) -> None:
     Client().get(BEGIN)
@@ -50,7 +50,7 @@ def test_what_a_stranger_leaves_behind_ends_soon_and_a_log_in_does_not(
 
 
 @pytest.mark.parametrize("path", [DESCRIPTION, "/token", "/keys", "/userinfo"])
-def test_a_hanging_provider_is_given_up_and_then_left_alone(
+def test_provider_that_times_out_repeatedly_is_no_longer_called(
     provider: Provider, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(provider_calls, "DEADLINE", 0.2)
@@ -76,7 +76,7 @@ def test_a_hanging_provider_is_given_up_and_then_left_alone(
     assert provider.paths.count(path) == asked
 
 
-def test_of_calls_that_hang_only_two_wait_at_once(
+def test_at_most_two_calls_wait_for_a_hanging_provider(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider_calls, "DEADLINE", 0.1)

@@ -30,19 +30,19 @@ def test_person_with_a_mapped_role_is_let_in(provider: Provider) -> None:
     assert AuditEvent.objects.filter(action=AuditAction.ACCESS_CHANGED, subject="chen").exists()
 
 
-def test_the_log_in_page_offers_it(provider: Provider) -> None:
+def test_log_in_page_offers_single_sign_on(provider: Provider) -> None:
     text = Client().get(f"{LOG_IN}?next=/vdn/88/tasks/").content.decode()
     assert f'href="{BEGIN}?next=%2Fvdn%2F88%2Ftasks%2F"' in text
     assert "Log in with Example" in text
 
 
-def test_without_configuration_there_is_none() -> None:
+def test_single_sign_on_is_404_without_configuration() -> None:
     for path in (BEGIN, f"{BEGIN}callback/", f"{BEGIN}cancelled/"):
         assert Client().get(path).status_code == 404
     assert b"single-sign-on" not in Client().get(LOG_IN).content
 
 
-def test_state_nonce_and_pkce_are_of_each_attempt(provider: Provider) -> None:
+def test_state_nonce_and_pkce_differ_between_attempts(provider: Provider) -> None:
     come(provider)
     come(provider)
     first, second = provider.asked
@@ -52,19 +52,19 @@ def test_state_nonce_and_pkce_are_of_each_attempt(provider: Provider) -> None:
     assert set(first["scope"].split()) == {"openid", "profile"}
 
 
-def test_a_link_brings_no_parameters_along(provider: Provider) -> None:
+def test_parameters_of_a_link_are_not_passed_to_the_provider(provider: Provider) -> None:
     answer = Client().get(f"{BEGIN}?auth_params=prompt%3Dnone&scope=admin&process=connect")
     assert "prompt" not in answer.headers["Location"]
     assert "admin" not in answer.headers["Location"]
 
 
-def test_where_to_go_afterwards_is_ours(provider: Provider) -> None:
+def test_foreign_next_address_is_replaced_by_the_home_page(provider: Provider) -> None:
     _client, answer = come(provider, to="https://evil.example/")
     assert answer.headers["Location"] == "/"
 
 
 @cases("roles", [[], ["other"], None, "callboard", {"a": 1}, [["callboard-sup"]], 7])
-def test_without_a_mapped_role_nobody_gets_in(provider: Provider, roles: Any) -> None:
+def test_person_without_a_mapped_role_is_refused(provider: Provider, roles: Any) -> None:
     provider.claims["roles"] = roles
     client, answer = come(provider)
     assert answer.status_code == 403
@@ -73,7 +73,7 @@ def test_without_a_mapped_role_nobody_gets_in(provider: Provider, roles: Any) ->
     assert not User.objects.filter(username="chen").exists()
 
 
-def test_a_role_that_was_taken_away_is_gone_at_once(provider: Provider) -> None:
+def test_removed_role_ends_access_and_sessions_at_the_next_log_in(provider: Provider) -> None:
     first, _answer = come(provider)
     assert is_in(first)
     provider.claims["roles"] = []
@@ -85,7 +85,7 @@ def test_a_role_that_was_taken_away_is_gone_at_once(provider: Provider) -> None:
     assert User.objects.filter(username="chen").count() == 1
 
 
-def test_roles_follow_the_claims_at_each_log_in(provider: Provider) -> None:
+def test_access_follows_the_claims_at_each_log_in(provider: Provider) -> None:
     come(provider)
     provider.claims["roles"] = ["callboard-sup", "callboard-adm", "sales"]
     come(provider)
@@ -99,7 +99,7 @@ def test_roles_follow_the_claims_at_each_log_in(provider: Provider) -> None:
     assert not person.is_staff
 
 
-def test_what_people_granted_by_hand_stays(provider: Provider) -> None:
+def test_access_granted_by_hand_is_not_changed_by_claims(provider: Provider) -> None:
     come(provider)
     person = User.objects.get(username="chen")
     person.accesses.update(role=Role.AUDITOR, from_claims=False)
@@ -108,7 +108,7 @@ def test_what_people_granted_by_hand_stays(provider: Provider) -> None:
     assert dict(person.accesses.values_list("vdn_id", "role")) == {88: "auditor"}
 
 
-def test_an_agent_needs_an_agent_account(provider: Provider) -> None:
+def test_agent_role_requires_a_valid_agent_account(provider: Provider) -> None:
     provider.claims["roles"] = ["callboard-agent"]
     _client, answer = come(provider)
     assert answer.status_code == 403
@@ -122,7 +122,7 @@ def test_an_agent_needs_an_agent_account(provider: Provider) -> None:
     assert Access.objects.get(user__username="chen").agent_account == "116"
 
 
-def test_roles_may_come_by_userinfo_and_lie_deep(provider: Provider, settings: Any) -> None:
+def test_roles_are_read_from_userinfo_by_a_nested_path(provider: Provider, settings: Any) -> None:
     sso = replace(settings.SIGN_IN.single_sign_on, role_claim="realm_access.roles")
     configure(settings, sso)
     del provider.claims["roles"]
@@ -132,7 +132,9 @@ def test_roles_may_come_by_userinfo_and_lie_deep(provider: Provider, settings: A
 
 
 @cases("name", ["supervisor", "SUPERVISOR", "admin", "root"])
-def test_the_name_of_somebody_else_gives_nothing(provider: Provider, name: str) -> None:
+def test_user_name_of_another_person_gives_no_access_to_their_account(
+    provider: Provider, name: str
+) -> None:
     User.objects.create_superuser("root", "root@example.org", "pass-word-1")
     before = set(User.objects.values_list("pk", "password"))
     provider.claims |= {
@@ -151,20 +153,20 @@ def test_the_name_of_somebody_else_gives_nothing(provider: Provider, name: str) 
 
 
 @cases("name", [None, "", "a b;<script>", "x" * 400, 7, "管理"])
-def test_a_name_that_cannot_be_one_is_replaced(provider: Provider, name: Any) -> None:
+def test_invalid_user_name_is_replaced(provider: Provider, name: Any) -> None:
     provider.claims["preferred_username"] = name
     client, _answer = come(provider)
     assert is_in(client)
 
 
-def test_who_is_switched_off_stays_out(provider: Provider) -> None:
+def test_inactive_person_is_not_let_in(provider: Provider) -> None:
     come(provider)
     User.objects.filter(username="chen").update(is_active=False)
     client, _answer = come(provider)
     assert not is_in(client)
 
 
-def test_where_it_is_the_only_way_passwords_are_for_superusers(
+def test_only_superusers_log_in_by_password_when_single_sign_on_is_the_only_way(
     provider: Provider, settings: Any
 ) -> None:
     configure(settings, replace(settings.SIGN_IN.single_sign_on, only=True))
@@ -179,7 +181,7 @@ def test_where_it_is_the_only_way_passwords_are_for_superusers(
     assert is_in(client)
 
 
-def test_no_token_and_no_claim_is_kept(provider: Provider) -> None:
+def test_tokens_and_other_claims_are_not_stored(provider: Provider) -> None:
     from allauth.account.models import EmailAddress
     from allauth.socialaccount.models import SocialAccount, SocialToken
 
@@ -194,14 +196,14 @@ def test_no_token_and_no_claim_is_kept(provider: Provider) -> None:
     assert User.objects.get(username="chen").email == ""
 
 
-def test_there_is_no_password_to_change(provider: Provider) -> None:
+def test_person_without_a_password_cannot_change_it(provider: Provider) -> None:
     client, _answer = come(provider)
     answer = client.get("/accounts/password/change/", follow=True)
     assert answer.redirect_chain[-1][0] == "/accounts/"
     assert b"have no password here" in answer.content
 
 
-def test_a_second_factor_is_asked_for_here_too(provider: Provider) -> None:
+def test_second_factor_is_required_after_single_sign_on(provider: Provider) -> None:
     client, _answer = come(provider)
     set_up_app(client)
     other, answer = come(provider)

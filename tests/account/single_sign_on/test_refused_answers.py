@@ -59,7 +59,7 @@ LIES: dict[str, dict[str, Any]] = {
 
 
 @cases("lie", LIES)
-def test_a_token_that_does_not_fit_is_refused(provider: Provider, lie: str) -> None:
+def test_token_with_a_wrong_claim_is_refused(provider: Provider, lie: str) -> None:
     provider.token = LIES[lie]
     refused(provider)
 
@@ -76,18 +76,18 @@ def test_a_token_that_does_not_fit_is_refused(provider: Provider, lie: str) -> N
         lambda _claims: None,
     ],
 )
-def test_a_token_that_the_provider_did_not_sign_is_refused(provider: Provider, sign: Any) -> None:
+def test_token_not_signed_by_the_provider_is_refused(provider: Provider, sign: Any) -> None:
     provider.sign = sign
     refused(provider)
 
 
-def test_userinfo_of_somebody_else_is_refused(provider: Provider) -> None:
+def test_userinfo_of_another_subject_is_refused(provider: Provider) -> None:
     provider.userinfo = {"sub": "1002", "roles": ["callboard-adm"]}
     refused(provider)
 
 
 @cases("path", ["/token", "/keys", "/userinfo"])
-def test_a_provider_that_fails_halfway_lets_nobody_in(provider: Provider, path: str) -> None:
+def test_failure_of_the_provider_during_log_in_is_refused(provider: Provider, path: str) -> None:
     provider.failing = {path}
     refused(provider)
 
@@ -106,7 +106,7 @@ def refused(provider: Provider) -> None:
     "description",
     [{"issuer": "https://evil.example"}, {"issuer": None}, {"token_endpoint": None}],
 )
-def test_a_description_that_does_not_fit_is_refused(
+def test_inconsistent_provider_description_is_refused(
     provider: Provider, description: dict[str, Any]
 ) -> None:
     provider.description = description
@@ -114,12 +114,12 @@ def test_a_description_that_does_not_fit_is_refused(
     assert answer.status_code == 401
 
 
-def test_a_provider_that_is_away_is_told_politely(provider: Provider) -> None:
+def test_unreachable_provider_is_answered_by_401(provider: Provider) -> None:
     provider.failing = {"/.well-known/openid-configuration"}
     assert Client().get(BEGIN).status_code == 401
 
 
-def test_what_comes_back_in_another_browser_is_refused(provider: Provider) -> None:
+def test_callback_in_another_browser_is_refused(provider: Provider) -> None:
     away = Client().get(BEGIN)
     back = provider.log_in(away.headers["Location"]).removeprefix("http://testserver")
     victim = Client()
@@ -127,7 +127,7 @@ def test_what_comes_back_in_another_browser_is_refused(provider: Provider) -> No
     assert not is_in(victim)
 
 
-def test_what_came_back_once_counts_no_second_time(provider: Provider) -> None:
+def test_callback_is_accepted_once(provider: Provider) -> None:
     client = Client()
     away = client.get(BEGIN)
     back = provider.log_in(away.headers["Location"]).removeprefix("http://testserver")
@@ -135,7 +135,7 @@ def test_what_came_back_once_counts_no_second_time(provider: Provider) -> None:
     assert client.get(back).status_code == 401
 
 
-def test_turning_back_is_no_failure(provider: Provider) -> None:
+def test_log_in_cancelled_at_the_provider_is_shown_as_cancelled(provider: Provider) -> None:
     client = Client()
     client.get(BEGIN)
     away = client.get(BEGIN).headers["Location"]
@@ -144,7 +144,7 @@ def test_turning_back_is_no_failure(provider: Provider) -> None:
     assert b"Log-in cancelled" in answer.content
 
 
-def test_a_stranger_cannot_fill_the_audit(provider: Provider) -> None:
+def test_failed_callbacks_in_the_audit_are_limited(provider: Provider) -> None:
     client = Client()
     for number in range(MOST_A_MINUTE + 10):
         client.get(f"{BEGIN}callback/?state={number}")
