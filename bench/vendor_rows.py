@@ -17,7 +17,7 @@ _ID: Final = "appointId"
 def make_rows() -> list[dict[str, Any]]:
     """Make `POOL` reservations in the vendor's spelling, as they stand now."""
     now_ms = int(time.time() * 1000)
-    return [row.shown_at(now_ms) for row in generate_reservations(VDN, POOL, 1, now_ms)]
+    return [row.shown_at(now_ms) for row in generate_reservations(VDN, POOL, now_ms)]
 
 
 class Answers:

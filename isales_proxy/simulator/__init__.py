@@ -24,7 +24,6 @@ from isales_proxy.simulator.operations import (
     READ_CALL_DATA,
     REFRESH_TOKEN,
 )
-from isales_proxy.simulator.reservation_list import ListCall
 from isales_proxy.simulator.server import Simulator
 
 __all__ = [
@@ -41,6 +40,5 @@ __all__ = [
     "READ_CALL_DATA",
     "REFRESH_TOKEN",
     "ListBehaviour",
-    "ListCall",
     "Simulator",
 ]

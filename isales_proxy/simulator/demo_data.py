@@ -1,8 +1,8 @@
-"""Demo data, made from a seed: reservations, call data and result codes.
+"""Demo data, the same for the same arguments: reservations, call data and result codes.
 
 Every name and number in `demo_data.json` is invented; of the display codes of `result` 0101 alone
-is the vendor's. Names are chosen to be awkward for a table:
-other scripts, markup, quotes and one that fits no column.
+is the vendor's. Names are chosen to be awkward for a table: other scripts, markup, quotes and one
+that fits no column.
 """
 
 from __future__ import annotations
@@ -51,22 +51,20 @@ def result_codes() -> dict[str, tuple[str, str]]:
     return dict(sorted({**codes, **{c: (en, zh) for c, en, zh in _TABLES["result_codes"]}}.items()))
 
 
-def generate_reservations(vdn: int, rows: int, seed: int, anchor_ms: int) -> list[Row]:
+def generate_reservations(vdn: int, rows: int, anchor_ms: int) -> list[Row]:
     """Make `rows` reservations from 21 days before to 10 days after `anchor_ms`.
 
     The same arguments give the same rows. About forty (fewer when `rows` is small) fall into the
     hour around the anchor; three days before it lies a day with an eighth of all.
     """
-    rng = random.Random(f"callboard/{seed}/{vdn}")  # noqa: S311  (demo data)
+    rng = random.Random(f"callboard/1/{vdn}")  # noqa: S311  (demo data)
     maker = RowMaker(rng, vdn, anchor_ms)
     near = min(_NEAR_ROWS, rows // 3)
     offsets = (HOUR / near * (i + 0.1 + 0.8 * rng.random()) - HOUR / 2 for i in range(near))
     times = [int(anchor_ms + offset) // SECOND * SECOND for offset in offsets]
     times += _spread_times(rng, rows - near, anchor_ms)
-    return [
-        maker.make(time_ms, near=i < near, anomaly=_pick_anomaly(i, _TABLES["anomalies"]))
-        for i, time_ms in enumerate(times)
-    ]
+    anomalies = _TABLES["anomalies"]
+    return [maker.make(ms, anomaly=_pick_anomaly(i, anomalies)) for i, ms in enumerate(times)]
 
 
 def _pick_anomaly(index: int, table: dict[str, Any]) -> str:
@@ -106,24 +104,14 @@ class RowMaker:
         self._roster = roster_of(vdn)
         self._made = 0
 
-    def make(
-        self,
-        appoint_ms: int,
-        *,
-        near: bool = False,
-        anomaly: str = "",
-        created_ms: int | None = None,
-    ) -> Row:
-        """Make a row due at `appoint_ms`; created some time before it unless a time is given.
-
-        A `near` row may be late, or dialled at this moment.
-        """
+    def make(self, appoint_ms: int, *, anomaly: str = "", created_ms: int | None = None) -> Row:
+        """Make a row due at `appoint_ms`; created some time before it unless a time is given."""
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
         fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
         answered = fail_code == "00000"
-        start_ms = self._draw_start(appoint_ms, call_type, near=near)
-        if near and MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
+        start_ms = self._draw_start(appoint_ms, call_type)
+        if MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
             # When a demo opens, some are being dialled, and are so for a while.
             call_type, start_ms = "2", appoint_ms - 20 * SECOND
         length = rng.randint(20, 420) if answered else rng.randint(5, 45)
@@ -133,9 +121,8 @@ class RowMaker:
         created_ms = drawn_ms if created_ms is None else created_ms
         if anomaly == "called_before_created" and start_ms and end_ms < self._anchor_ms - HOUR:
             created_ms = end_ms + 13 * SECOND + rng.randint(0, 999)
-        busi_result = None
-        if answered or rng.random() < 0.15:
-            busi_result = rng.choice(_TABLES["business_results"])
+        discussed = answered or rng.random() < 0.15
+        busi_result = rng.choice(_TABLES["business_results"]) if discussed else None
         account, name, _ = _draw_weighted(rng, self._roster["agents"])
         self._made += 1
         # 13 digits of creation time and 17 more; the running part keeps it unique.
@@ -162,13 +149,13 @@ class RowMaker:
             "busiResult": busi_result,
             "createTime": created_ms // SECOND * SECOND,
         }
-        return Row(fields, appoint_ms, start_ms, end_ms, _TABLES["anomalies"].get(anomaly, {}))
+        return Row(fields, _TABLES["anomalies"].get(anomaly, {}))
 
-    def _draw_start(self, appoint_ms: int, call_type: str, *, near: bool) -> int | None:
+    def _draw_start(self, appoint_ms: int, call_type: str) -> int | None:
         """Draw when the call begins; None for the few that are forgotten."""
         rng = self._rng
         chance = rng.random()
-        if near and appoint_ms <= self._anchor_ms and chance < 0.55:
+        if 0 <= self._anchor_ms - appoint_ms <= HOUR / 2 and chance < 0.55:
             # The rows that are late when a demo opens: a third stays late for good.
             if chance < 0.18:
                 return None
@@ -190,19 +177,11 @@ def _draw_weighted(rng: random.Random, table: list[list[Any]]) -> list[Any]:
 
 def _draw_called_number(rng: random.Random) -> str:
     """Draw a number from a pool small enough that numbers come back in several rows."""
-    kind = rng.random()
-    if kind < 0.6:
-        return f"6666{rng.randint(1, 2400):04d}"
-    if kind < 0.8:
-        return f"+658000{rng.randint(1, 900):04d}"
-    if kind < 0.92:
-        return f"0205550{rng.randint(1, 600):04d}"
-    return f"0086555{rng.randint(1, 400):08d}"
+    form, most, _ = _draw_weighted(rng, _TABLES["called_numbers"])
+    return str(form.format(rng.randint(1, most)))
 
 
-def generate_call_data(
-    task: tuple[int, str], *, rows: int, seed: int, anchor_ms: int
-) -> list[RawRow]:
+def generate_call_data(task: tuple[int, str], rows: int, anchor_ms: int) -> list[RawRow]:
     """Make `rows` rows for VDN and task, imported some days before `anchor_ms`.
 
     The same arguments give the same rows. The page's table says `uniqueId`, its example `uiqueId`:
@@ -210,7 +189,7 @@ def generate_call_data(
     the example of the write-back page.
     """
     vdn, service_id = task
-    rng = random.Random(f"callboard/{seed}/{vdn}/call-data/{service_id}")  # noqa: S311  (demo data)
+    rng = random.Random(f"callboard/1/{vdn}/call-data/{service_id}")  # noqa: S311  (demo data)
     imported_ms = anchor_ms - int(rng.uniform(1, 9) * DAY)
     made: list[RawRow] = []
     for i in range(rows):

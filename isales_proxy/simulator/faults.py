@@ -1,31 +1,9 @@
 """Scripted faults: which call goes wrong, and how.
 
-A rule matches an operation (or any), waits for its n-th call, and is used up after a number of
-times (or never). Of the rules that match a call, the oldest one is played. The effect of a call
+A fault matches an operation (or any), waits for its n-th call, and is used up after a number of
+times (or never). Of the faults that match a call, the oldest one is played. The effect of a call
 (call data handed out, a write-back recorded, a token issued) takes place before the fault shows,
-except for the kinds marked * : those leave everything as it was.
-
-kind            options (default)                  what the client meets
-delay           seconds (1)                        the right answer, late
-hold            -                                  the right answer after `release`
-reset *         -                                  the connection is reset (RST)
-close *         -                                  the connection ends unanswered
-lose            -                                  the same, after the effect
-status *        status (500), body, content_type   that HTTP status
-throttle *      retry_after (1)                    429 with Retry-After
-unauthorized *  status (401)                       that status, a body that is no JSON
-redirect *      -                                  302 to /
-garbage         -                                  200, JSON promised, noise delivered
-html            -                                  200 with an HTML page
-null            -                                  200 with the JSON text null
-gzip            -                                  200, gzip promised, noise delivered
-half_body       -                                  half the promised length, then the end
-huge            size (16 MiB), declared (true)     size bytes; undeclared: chunked
-wrong_total     -                                  totalCount is one too many
-no_data         -                                  data, obsCodes, resultData or AccessToken missing
-no_codes        drop (both)                        both, resultCode or returnCode missing; or result
-business *      code (0200006), desc               a business error in the envelope
-patch           fields                             envelope fields overwritten
+except where its kind prevents that.
 """
 
 from __future__ import annotations
@@ -37,30 +15,6 @@ from typing import Any, Final, cast
 
 from isales_proxy.simulator.operations import OPERATIONS
 
-PREVENTING: Final = frozenset(
-    {"reset", "close", "status", "throttle", "unauthorized", "redirect", "business"}
-)
-"""Kinds that keep the effect of a call from taking place."""
-UNANSWERED: Final = frozenset({"reset", "close", "lose"})
-_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "delay": {"seconds": 1.0},
-    "status": {"status": 500, "body": "Internal Server Error", "content_type": "text/plain"},
-    "throttle": {"retry_after": 1},
-    "unauthorized": {"status": 401},
-    "huge": {"size": 16 * 1024 * 1024, "declared": True},
-    "no_codes": {"drop": "both"},
-    "business": {"code": "0200006", "desc": "Database error."},
-    "patch": {"fields": {}},
-}
-"""Kind → its options and their defaults; the other kinds have none."""
-KINDS: Final = _OPTIONS.keys() | {
-    *("hold", "reset", "close", "lose", "redirect", "half_body"),
-    *("garbage", "html", "null", "gzip", "wrong_total", "no_data"),
-}
-
-_NOISE: Final = b'\x00\xff{"resultCode":"0200000",\x80"data":[{]]}\xfe'
-_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -68,39 +22,80 @@ class Answer:
     body: bytes
     content_type: str = "application/json;charset=UTF-8"
     headers: tuple[tuple[str, str], ...] = ()
-
-
-UNAUTHORIZED: Final = Answer(401, b"Unauthorized", "text/plain; charset=UTF-8")
+    chunked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fault: its options with their defaults, and what comes in the answer's place.
+
+    `prevents`: the call has no effect. `unanswered`: nothing is sent.
+    """
+
+    # Any: each kind has options of its own types.
+    options: Mapping[str, Any] = field(default_factory=dict)
+    answer: Answer | None = None
+    prevents: bool = False
+    unanswered: bool = False
+
+
+UNAUTHORIZED: Final = Answer(401, b"Unauthorized", "text/plain; charset=UTF-8")
+_NOISE: Final = b'\x00\xff{"resultCode":"0200000",\x80"data":[{]]}\xfe'
+_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
+_ERROR: Final = {"status": 500, "body": "Internal Server Error", "content_type": "text/plain"}
+
+KINDS: Final = {
+    # The right answer, late, or after `release`.
+    "delay": Kind({"seconds": 1.0}),
+    "hold": Kind(),
+    # The connection is reset (RST), or ends; `lose` does so after the effect.
+    "reset": Kind(prevents=True, unanswered=True),
+    "close": Kind(prevents=True, unanswered=True),
+    "lose": Kind(unanswered=True),
+    # Another HTTP status.
+    "status": Kind(_ERROR, prevents=True),
+    "throttle": Kind({"retry_after": 1}, prevents=True),
+    "unauthorized": Kind({"status": 401}, prevents=True),
+    "redirect": Kind(answer=Answer(302, b"", "text/html", (("Location", "/"),)), prevents=True),
+    # Another body; of `gzip` a compressed one is promised.
+    "garbage": Kind(answer=Answer(200, _NOISE)),
+    "html": Kind(answer=Answer(200, _PAGE, "text/html")),
+    "null": Kind(answer=Answer(200, b"null")),
+    "gzip": Kind(answer=Answer(200, _NOISE, headers=(("Content-Encoding", "gzip"),))),
+    # Half the promised length, or `size` bytes; when they are not declared, chunked.
+    "half_body": Kind(),
+    "huge": Kind({"size": 16 * 1024 * 1024, "declared": True}),
+    # The envelope: a total that is one too many; no records or token; without codes (`drop` one of
+    # them, or both); an error of business; with some fields overwritten.
+    "wrong_total": Kind(),
+    "no_data": Kind(),
+    "no_codes": Kind({"drop": "both"}),
+    "business": Kind({"code": "0200006", "desc": "Database error."}, prevents=True),
+    "patch": Kind({"fields": {}}),
+}
+
+
+@dataclass(slots=True, eq=False)
 class Fault:
-    """One misbehaviour with all its options; `released` ends a `hold`."""
+    """One misbehaviour with all its options; `left` times from the matching call `from_call` on."""
 
-    kind: str
-    # Any: each kind has options of its own types, see `_OPTIONS`.
+    name: str
+    kind: Kind
     options: Mapping[str, Any]
-    released: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
-
-
-@dataclass(slots=True)
-class _Rule:
-    number: int
-    fault: Fault
     operation: str | None
     left: int | None
     from_call: int
     seen: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 class Faults:
-    """The rules of one simulator; thread-safe."""
+    """The faults of one simulator; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[_Rule] = []
-        self._unreleased: list[Fault] = []
-        self._added = 0
+        # Those used up, too: their calls may be held still.
+        self._faults: list[Fault] = []
 
     def add(
         self,
@@ -110,75 +105,70 @@ class Faults:
         times: int | None = 1,
         from_call: int = 1,
         **options: object,
-    ) -> int:
-        """Add a rule and return its number.
+    ) -> Fault:
+        """Add a fault and return it.
 
-        `operation` None matches any; `times` None is for ever; `from_call` counts the
-        matching calls from now on, the next one being 1. Raises ValueError for an unknown kind,
-        option or operation.
+        `operation` None matches any; `times` None is for ever; `from_call` counts the matching
+        calls from now on, the next one being 1. Raises ValueError for an unknown kind, option or
+        operation.
         """
-        defaults = _OPTIONS.get(kind, {})
-        if kind not in KINDS or not defaults.keys() >= options.keys():
+        found = KINDS.get(kind)
+        if found is None or not found.options.keys() >= options.keys():
             raise ValueError(f"unknown fault or option: {kind} {sorted(options)}")
         if operation is not None and operation not in OPERATIONS:
             raise ValueError(f"unknown operation: {operation}")
-        fault = Fault(kind, {**defaults, **options})
+        settings = {**found.options, **options}
+        fault = Fault(kind, found, settings, operation, times, from_call)
         with self._lock:
-            self._added += 1
-            self._unreleased.append(fault)
-            self._rules.append(_Rule(self._added, fault, operation, times, from_call))
-            return self._added
+            self._faults.append(fault)
+        return fault
 
-    def remove(self, number: int) -> None:
+    def remove(self, fault: Fault) -> None:
+        """Play a fault no more; calls that it holds stay held."""
         with self._lock:
-            self._rules = [rule for rule in self._rules if rule.number != number]
+            fault.left = 0
 
     def clear(self) -> None:
-        with self._lock:
-            self._rules.clear()
         self.release()
+        with self._lock:
+            self._faults.clear()
 
     def release(self) -> None:
-        """Let every held call go on; calls that a `hold` rule still meets are not held."""
+        """Let every held call go on; calls that a `hold` still meets are not held."""
         with self._lock:
-            faults, self._unreleased = self._unreleased, []
-        for fault in faults:
-            fault.released.set()
+            for fault in self._faults:
+                fault.released.set()
 
     def take(self, operation: str) -> Fault | None:
         """Count one call of `operation` and return the fault to play, if any."""
         with self._lock:
-            matching = [rule for rule in self._rules if rule.operation in (None, operation)]
-            for rule in matching:
-                rule.seen += 1
-            due = [rule for rule in matching if rule.seen >= rule.from_call]
+            matching = [one for one in self._faults if one.operation in (None, operation)]
+            for fault in matching:
+                fault.seen += 1
+            due = [one for one in matching if one.left != 0 and one.seen >= one.from_call]
             if not due:
                 return None
-            rule = due[0]
-            if rule.left is not None:
-                rule.left -= 1
-                if not rule.left:
-                    self._rules.remove(rule)
-            return rule.fault
+            if due[0].left is not None:
+                due[0].left -= 1
+            return due[0]
 
     def pending(self) -> list[str]:
-        """Return the kinds of the rules that are left."""
+        """Return the kinds of the faults that are left."""
         with self._lock:
-            return [rule.fault.kind for rule in self._rules]
+            return [fault.name for fault in self._faults if fault.left != 0]
 
 
 def spoil(payload: Mapping[str, object], fault: Fault) -> dict[str, object]:
     """Return the payload as the faults on the level of the envelope leave it."""
     spoilt, dropped = dict(payload), set[str]()
-    match fault.kind:
+    match fault.name:
         case "wrong_total" if "totalCount" in spoilt:
             spoilt["totalCount"] = cast("int", spoilt["totalCount"]) + 1
         case "no_data":
             dropped = {"data", "obsCodes", "resultData", "AccessToken"}
-        case "no_codes" if fault.options["drop"] == "both":
-            dropped = {"resultCode", "returnCode", "result"}
         case "no_codes":
-            dropped = {fault.options["drop"]}
+            drop = fault.options["drop"]
+            dropped = {"resultCode", "returnCode", "result"} if drop == "both" else {drop}
         case "patch":
             spoilt |= fault.options["fields"]
     return {name: value for name, value in spoilt.items() if name not in dropped}
@@ -186,23 +176,17 @@ def spoil(payload: Mapping[str, object], fault: Fault) -> dict[str, object]:
 
 def replace_answer(answer: Answer, fault: Fault) -> Answer:
     """Return the answer that a fault puts in the place of the right one, or the right one."""
-    match fault.kind:
+    options = fault.options
+    match fault.name:
         case "status":
-            body = fault.options["body"].encode()
-            return Answer(fault.options["status"], body, fault.options["content_type"])
+            return Answer(options["status"], options["body"].encode(), options["content_type"])
         case "throttle":
-            headers = (("Retry-After", str(fault.options["retry_after"])),)
+            headers = (("Retry-After", str(options["retry_after"])),)
             return Answer(429, b"Too many requests", "text/plain", headers)
+        case "huge":
+            # Blanks before the value are legal JSON, so that only the size is at fault.
+            body = answer.body.rjust(options["size"])
+            return replace(answer, body=body, chunked=not options["declared"])
         case "unauthorized":
-            return replace(UNAUTHORIZED, status=fault.options["status"])
-        case "redirect":
-            return Answer(302, b"", "text/html", (("Location", "/"),))
-        case "garbage":
-            return Answer(200, _NOISE)
-        case "html":
-            return Answer(200, _PAGE, "text/html")
-        case "null":
-            return Answer(200, b"null")
-        case "gzip":
-            return Answer(200, _NOISE, headers=(("Content-Encoding", "gzip"),))
-    return answer
+            return replace(UNAUTHORIZED, status=options["status"])
+    return fault.kind.answer or answer

@@ -2,7 +2,7 @@
 
 The campaign interfaces report failures with HTTP 200. Of the OBS interfaces the pages leave open:
 `result` is declared a string and is the number 0 in the examples; the tables put the fields into
-`resultData` itself, the examples into `resultData.taskData[]` (both are options here); the codes of
+`resultData` itself, the examples into `resultData.taskData[]` (an option here); the codes of
 refusals; and whether call data that were read are gone (they are, here).
 """
 
@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import hmac
 import json
+import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Final, NoReturn
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from isales_proxy.simulator import operations, parameters
-from isales_proxy.simulator.faults import PREVENTING, UNAUTHORIZED, Answer, Fault, spoil
+from isales_proxy.simulator.dataset import Dataset
+from isales_proxy.simulator.demo_data import generate_reservations
+from isales_proxy.simulator.faults import UNAUTHORIZED, Answer, Fault, spoil
 from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import CAMPAIGNS, METHODS, TOKENS
-from isales_proxy.simulator.parameters import ParameterError, read_body
-from isales_proxy.simulator.reservation_list import ReservationList
+from isales_proxy.simulator.parameters import ParameterError, read_body, read_number
 from isales_proxy.simulator.reservations import to_ms
 from isales_proxy.simulator.signature import Request, bearer_token, is_signed
 from isales_proxy.simulator.state import CallData, CodeTable, Recording, Tokens
@@ -32,14 +34,13 @@ DEMO_APP_KEY: Final = "DEMOAPP0001"
 DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
 
 _SUCCESS: Final = "0200000"
+_EXAMPLE_SECONDS: Final = "600"  # in the place of a missing X-Token-Expire
 _LOG_IN_SECONDS: Final = 300
 _REFRESH_SECONDS: Final = 3600
 _FORBIDDEN: Final = Answer(403, b"Authentication failed", "text/plain; charset=UTF-8")
 _METHOD_NOT_ALLOWED: Final = Answer(405, b"Method Not Allowed", "text/plain")
 
 Payload = dict[str, object]
-Effect = Callable[[], Payload]
-"""Carries a checked request out and returns what the envelope holds."""
 
 
 class _HttpError(Exception):
@@ -54,32 +55,21 @@ class _Refusal(ParameterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of a simulator.
-
-    `rows` reservations per VDN from `seed`, around `now()` at construction. `exact_number`: match
-    whole numbers only. `max_limit` bounds a page. `list_behaviour`: how the list of reservations
-    behaves at first, instead of `exact_number`. `life`: reservations come, change and vanish while
-    it runs. A token lives `token_seconds` by `now`. Each task has `call_data` rows.
-    `result_as_text`, `flat`: the envelope of the tables, not of the examples.
-    """
+    """The options of a simulator."""
 
     vdns: Collection[int] = (88, 89)
-    rows: int = 12_000
-    seed: int = 1
+    rows: int = 12_000  # reservations per VDN, around `now()` at construction
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    max_limit: int = 100
-    exact_number: bool = False
-    list_behaviour: ListBehaviour | None = None
-    life: bool = False
-    token_seconds: int = 3600
+    behaviour: ListBehaviour = field(default_factory=ListBehaviour)
+    life: bool = False  # reservations come, change and vanish while it runs
+    token_seconds: int = 3600  # by `now`
     auth_header: str = "Authorization"
-    call_data: int = 400
+    call_data: int = 400  # rows per task
     access_key: str = DEMO_ACCESS_KEY
     secret_key: str = DEMO_SECRET_KEY
     app_key: str = DEMO_APP_KEY
     app_secret: str = DEMO_APP_SECRET
-    result_as_text: bool = False
-    flat: bool = False
+    as_declared: bool = False  # the OBS envelope of the tables, not of the examples
 
 
 class Handlers:
@@ -87,31 +77,40 @@ class Handlers:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        behaviour = options.list_behaviour or ListBehaviour(
-            number_filter="exact" if options.exact_number else "partial"
-        )
-        self.reservations = ReservationList(
-            options.vdns,
-            rows=options.rows,
-            seed=options.seed,
-            now=options.now,
-            behaviour=behaviour,
-        )
+        self.behaviour = options.behaviour
         self.codes = CodeTable()
         self.tokens = Tokens(options.now)
-        seed, anchor_ms = options.seed, to_ms(options.now())
-        self.call_data = CallData(options.vdns, options.call_data, seed, anchor_ms)
+        self._anchor_ms = to_ms(options.now())
+        self._lock = threading.Lock()
+        self._datasets: dict[int, Dataset] = {}
+        self.call_data = CallData(options.vdns, options.call_data, self._anchor_ms)
         self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
 
-    def answer_list(self, vdn: int, body: Mapping[str, object]) -> Payload:
-        """Answer an `appoint/list` body without HTTP: checked, recorded and answered like a call.
+    def now(self) -> datetime:
+        """Return the time by the vendor's clock."""
+        return self.options.now() + timedelta(milliseconds=self.behaviour.clock_offset_ms)
 
-        Returns the envelope, also of a refusal. Scripted faults do not apply. Raises KeyError for
-        an unknown VDN.
+    def get_date(self) -> float:
+        """Return the seconds since 1970 of the header `Date`: a frozen `now` does not stop it."""
+        return time.time() + self.behaviour.clock_offset_ms / 1000
+
+    def dataset(self, vdn: int) -> Dataset:
+        """Return the reservations of a VDN, made at their first use. Raises KeyError."""
+        if vdn not in self.options.vdns:
+            raise KeyError(vdn)
+        with self._lock:
+            if vdn not in self._datasets:
+                rows = generate_reservations(vdn, self.options.rows, self._anchor_ms)
+                self._datasets[vdn] = Dataset(rows, anchor_ms=self._anchor_ms)
+            return self._datasets[vdn]
+
+    def answer_list(self, vdn: int, body: Mapping[str, object]) -> Payload:
+        """Answer an `appoint/list` body like a call, without HTTP and scripted faults.
+
+        Returns the envelope, also of a refusal. Raises KeyError for an unknown VDN.
         """
-        self.reservations.dataset(vdn)
         try:
-            wanted = parameters.check_reservation_filter(body, self._max_limit())
+            wanted = parameters.check_reservation_filter(body, self.behaviour.max_limit)
             return self._list_reservations(vdn, wanted)
         except ParameterError as error:
             return _campaign_codes(error.code, error.sentence)
@@ -127,11 +126,11 @@ class Handlers:
                 verified = True
             if request.method != METHODS[operation]:
                 raise _HttpError(_METHOD_NOT_ALLOWED)
-            effect = self._prepare(request, operation, path_vdn)
+            if fault is not None and fault.kind.prevents:
+                # The answer of another kind is replaced, or never sent.
+                raise _Refusal(fault.options.get("code", ""), fault.options.get("desc", ""))
+            payload = self._carry_out(request, operation, path_vdn)
             verified = True
-            if fault is not None and fault.kind in PREVENTING:
-                _prevent(fault)
-            payload = effect()
             if fault is not None:
                 payload = spoil(payload, fault)
         except _HttpError as error:
@@ -143,50 +142,54 @@ class Handlers:
 
     def _authenticate(self, request: Request, *, campaign: bool) -> None:
         if campaign:
-            options = self.options
-            keys = (options.access_key, options.secret_key)
-            known = is_signed(request, keys=keys, now=self.reservations.now())
+            keys = (self.options.access_key, self.options.secret_key)
+            known = is_signed(request, keys=keys, now=self.now())
         else:
             header = request.headers.get(self.options.auth_header.lower())
             known = self.tokens.is_valid(bearer_token(header))
         if not known:
             raise _HttpError(UNAUTHORIZED)
 
-    def _prepare(self, request: Request, operation: str, path_vdn: str) -> Effect:
-        """Check parameters, and the credentials of a call for a token."""
+    def _carry_out(self, request: Request, operation: str, path_vdn: str) -> Payload:
+        """Check the parameters, and the credentials of a call for a token; then answer it."""
         match operation:
             case operations.LIST_RESERVATIONS:
-                wanted = parameters.read_reservation_filter(request, self._max_limit())
-                return partial(self._list_reservations, self._check_vdn(path_vdn), wanted)
+                wanted = parameters.read_reservation_filter(request, self.behaviour.max_limit)
+                return self._list_reservations(self._check_vdn(path_vdn), wanted)
             case operations.LIST_RESULT_CODES:
                 self._check_vdn(path_vdn)
-                return partial(self._list_result_codes, *parameters.read_codes_request(request))
+                return self._list_result_codes(*parameters.read_codes_request(request))
             case operations.LIST_OUTBOUND_TASKS:
-                return partial(self._list_tasks, *parameters.read_tasks_request(request))
+                return self._list_tasks(*parameters.read_tasks_request(request))
             case operations.READ_CALL_DATA:
-                return partial(self._read_call_data, read_body(request, parameters.CALL_DATA))
+                return self._read_call_data(read_body(request, parameters.CALL_DATA))
             case operations.PUSH_MID_RESULT:
-                return partial(self._write_back, read_body(request, parameters.WRITE_BACK))
+                return self._write_back(read_body(request, parameters.WRITE_BACK))
             case operations.FETCH_TOKEN:
                 self._check_keys(read_body(request, parameters.APP_KEYS))
-                seconds = parameters.read_token_seconds(request)
-                return partial(self._fetch_token, min(seconds, self.options.token_seconds))
+                seconds = request.headers.get("x-token-expire", _EXAMPLE_SECONDS)
+                return self._fetch_token(read_number(seconds, "X-Token-Expire", 3600))
             case operations.LOG_IN:
                 self._check_keys(read_body(request, parameters.LOG_IN))
-                return self._log_in
-        return self._prepare_refresh(request)
+                return self._log_in()
+        return self._refresh(request)
 
     def _check_vdn(self, text: str) -> int:
-        vdn = parameters.read_number(text, "vdnId", parameters.MAX_VDN)
+        vdn = read_number(text, "vdnId", parameters.MAX_VDN)
         if vdn not in self.options.vdns:
             raise ParameterError(parameters.PARAMETER_ERROR, "vdnId: the VDN does not exist.")
         return vdn
 
     def _list_reservations(self, vdn: int, wanted: Mapping[str, Any]) -> Payload:
-        return {**_campaign_codes(_SUCCESS, "success"), **self.reservations.answer(vdn, wanted)}
-
-    def _max_limit(self) -> int:
-        return self.reservations.behaviour.limit_of_pages(self.options.max_limit)
+        dataset, behaviour = self.dataset(vdn), self.behaviour
+        behaviour.check(wanted)
+        found, now_ms = dataset.select(wanted, behaviour), to_ms(self.now())
+        page = behaviour.page_of(found, wanted)
+        return {
+            **_campaign_codes(_SUCCESS, "success"),
+            "totalCount": behaviour.total_of(len(found), len(page)),
+            "data": [row.shown_at(now_ms) for row in page],
+        }
 
     def _list_result_codes(self, page: int, size: int, locale: str) -> Payload:
         codes = list(self.codes.codes.items())
@@ -204,8 +207,7 @@ class Handlers:
         return self._success_with([{"serviceId": task} for task in self.call_data.tasks(vdn)])
 
     def _read_call_data(self, body: Mapping[str, Any]) -> Payload:
-        vdn = body["vdnId"]
-        task = self._find_task(body)
+        vdn, task = body["vdnId"], self._find_task(body)
         if task not in self.call_data.tasks(vdn):
             raise _Refusal("1104", "serviceId: the task is not being executed.")
         return self._success_with(self.call_data.take(vdn, task, body["batchCount"]))
@@ -216,9 +218,9 @@ class Handlers:
         return self._success()
 
     def _find_task(self, body: Mapping[str, Any]) -> str:
-        self._check_place(body["subCCNo"], body["vdnId"])
-        task: str | None = self.call_data.find_task(body["vdnId"], body["serviceId"])
-        if task is None:
+        vdn, task = body["vdnId"], str(body["serviceId"])
+        self._check_place(body["subCCNo"], vdn)
+        if not self.call_data.has_task(vdn, task):
             raise _Refusal("1103", "serviceId: the task does not exist.")
         return task
 
@@ -233,7 +235,8 @@ class Handlers:
         if not hmac.compare_digest("\0".join(body.values()).encode(), right.encode()):
             raise _HttpError(_FORBIDDEN)
 
-    def _fetch_token(self, seconds: int) -> Payload:
+    def _fetch_token(self, wanted_seconds: int) -> Payload:
+        seconds = min(wanted_seconds, self.options.token_seconds)
         return {
             "AccessToken": self.tokens.issue(seconds),
             "ApplyType": "Bearer",
@@ -249,21 +252,16 @@ class Handlers:
         data = {
             "token": self.tokens.issue(seconds),
             "tokenExpirationTime": self._number(seconds),
-            "refreshToken": self.tokens.issue_refresh(_REFRESH_SECONDS),
+            "refreshToken": self.tokens.issue(_REFRESH_SECONDS, refresh=True),
             "refreshExpirationTime": self._number(_REFRESH_SECONDS),
         }
         return self._success(data)
 
-    def _prepare_refresh(self, request: Request) -> Effect:
+    def _refresh(self, request: Request) -> Payload:
         body = read_body(request, parameters.REFRESH, optional=True)
         token = bearer_token(request.headers.get("authentication"))
         # The Chinese page has no body, the examples of both pages have one.
-        if body.get("refreshToken", token) != token or not self.tokens.is_refresh(token):
-            raise _HttpError(UNAUTHORIZED)
-        return partial(self._refresh, token)
-
-    def _refresh(self, token: str) -> Payload:
-        if not self.tokens.redeem(token):
+        if body.get("refreshToken", token) != token or not self.tokens.redeem(token):
             raise _HttpError(UNAUTHORIZED)
         return self._log_in()
 
@@ -271,8 +269,8 @@ class Handlers:
         return {"result": self._number(0), **({} if data is None else {"resultData": data})}
 
     def _success_with(self, records: Sequence[Payload]) -> Payload:
-        """Wrap records; flat, one stands alone, and none leaves `resultData` empty."""
-        if not self.options.flat:
+        """Wrap records; as declared, one stands alone, and none leaves `resultData` empty."""
+        if not self.options.as_declared:
             return self._success({"taskData": records})
         return self._success(records[0] if len(records) == 1 else records or {})
 
@@ -280,21 +278,14 @@ class Handlers:
         if campaign:
             return _campaign_codes(code, sentence)
         # A number, unless that would lose leading zeros or letters.
-        plain = code.isdecimal() and code[0] != "0"
-        return {"result": self._number(int(code)) if plain else code, "resultDesc": sentence}
+        result = self._number(int(code)) if code.isdecimal() and code[0] != "0" else code
+        return {"result": result, "resultDesc": sentence}
 
     def _number(self, value: int) -> int | str:
         """Write a number that is declared a string."""
-        return str(value) if self.options.result_as_text else value
+        return str(value) if self.options.as_declared else value
 
 
 def _campaign_codes(code: str, sentence: str) -> Payload:
     codes = {"resultCode": code, "resultDesc": sentence}
     return {**codes, "returnCode": code, "returnDesc": sentence}
-
-
-def _prevent(fault: Fault) -> NoReturn:
-    if fault.kind == "business":
-        raise _Refusal(fault.options["code"], fault.options["desc"])
-    # The answer is replaced, or never sent.
-    raise _HttpError(UNAUTHORIZED)

@@ -5,13 +5,12 @@ A behaviour lasts until it is changed; a fault of one call is scripted in `fault
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from isales_proxy.simulator.parameters import PARAMETER_ERROR, ParameterError
-
-T = TypeVar("T")
+from isales_proxy.simulator.reservations import Row
 
 Order = Literal["near", "appointId", "appointTime", "createTime", "random"]
 Column = Literal["appointTime", "createTime"]
@@ -22,58 +21,37 @@ _END_OF_TIME: Final = 1 << 60
 
 @dataclass(slots=True, kw_only=True)
 class ListBehaviour:
-    """The behaviour of the list of one simulator; every field may be set while it runs.
+    """The behaviour of the list of one simulator; every field may be set while it runs."""
 
-    Order
-        `order`: `near` is due half an hour ago or later, soonest first, then the older ones, newest
-        first; by a column, empty values first (`appointTime`: last); `random` is another order
-        for each call. `reverse` turns any of them round.
-    Range of time
-        `range_column`: the column that `beginTime` and `endTime` test; a row without a value is in
-        no range. `begin_inclusive`, `end_inclusive`: whether a row exactly at an end is in.
-        `cut_milliseconds`: whole seconds are compared: of the `rows`, of the `bounds`, of `both`.
-    Pages
-        `page_cap`: most rows of a page; more are cut off silently (the offset stays as asked) or,
-        with `page_cap_refused`, refused. `ignore_offset`: each page is the first.
-        `depth_cap`: where offset + limit exceeds it, the answer has no rows, its total stays; or
-        with `depth_cap_refused` it is refused.
-    Totals
-        `total`: `true`; `low` or `high` by `total_error`; `text` (the true one as a string);
-        `negative` (-1); `page` (rows of this page); an integer is answered always, frozen.
-    Rows
-        `duplicates`: `added` answers the first row of a page twice; `instead` puts it also in the
-        place of the last one, which is missing then.
-        `number_filter`: `calledNo` finds rows that hold it (`partial`) or are equal (`exact`), none
-        at all (`none`), all (`ignored`), or is refused (`refused`).
-        `only_agents`: the key may see rows of these accounts alone. `empty`: success, but no rows
-        and a total of 0 (the other fields of totals do not apply).
-    Clock
-        `clock_offset_ms`: how far the vendor's clock is ahead of ours, in ms.
-    """
-
+    # `near`: due half an hour ago or later, soonest first, then the older ones, newest first. By a
+    # column: empty values first (`appointTime`: last). `random`: another order for each call.
     order: Order = "near"
     reverse: bool = False
+
+    # The column that `beginTime` and `endTime` test; a row without a value is in no range. Whether
+    # a row exactly at an end is in, and of what whole seconds are compared.
     range_column: Column = "appointTime"
     begin_inclusive: bool = True
     end_inclusive: bool = True
     cut_milliseconds: Literal["none", "rows", "bounds", "both"] = "none"
-    page_cap: int | None = None
-    page_cap_refused: bool = False
-    ignore_offset: bool = False
+
+    max_limit: int = 100  # a larger `limit` is refused
+    page_cap: int | None = None  # more rows are cut off silently; the offset stays as asked
+    ignore_offset: bool = False  # each page is the first
+    # Where offset + limit exceeds it, there are no rows (but their total), or a refusal.
     depth_cap: int | None = None
     depth_cap_refused: bool = False
-    total: Literal["true", "low", "high", "text", "negative", "page"] | int = "true"
-    total_error: int = 1
-    duplicates: Literal["none", "added", "instead"] = "none"
-    number_filter: Literal["partial", "exact", "none", "ignored", "refused"] = "partial"
-    only_agents: Collection[str] | None = None
-    empty: bool = False
-    clock_offset_ms: int = 0
 
-    def limit_of_pages(self, documented: int) -> int:
-        """Return the largest `limit` that is accepted."""
-        refused = self.page_cap is not None and self.page_cap_refused
-        return min(documented, self.page_cap or documented) if refused else documented
+    # `low` or `high` by one; the true one as a string; -1; the rows of this page; always the same.
+    total: Literal["true", "low", "high", "text", "negative", "page"] | int = "true"
+    # The first row of a page comes twice: as one more, or in the place of the last one.
+    duplicates: Literal["none", "added", "instead"] = "none"
+    # `calledNo` finds rows that hold it or are equal, none at all, all, or is refused.
+    number_filter: Literal["partial", "exact", "none", "ignored", "refused"] = "partial"
+    only_agents: Collection[str] | None = None  # the key may see rows of these accounts alone
+    empty: bool = False  # success, but no rows and a total of 0
+
+    clock_offset_ms: int = 0  # how far the vendor's clock is ahead of ours
 
     def check(self, wanted: Mapping[str, Any]) -> None:
         """Raise ParameterError for a filter or a depth that this vendor refuses."""
@@ -82,10 +60,10 @@ class ListBehaviour:
         if self._is_too_deep(wanted) and self.depth_cap_refused:
             raise ParameterError(PARAMETER_ERROR, f"offset: no rows beyond {self.depth_cap}.")
 
-    def range_of(self, wanted: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Return the times that are in, as `low <= ms < high`; None without a range."""
+    def range_of(self, wanted: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the times that are in, as `low <= ms < high`; without a range any, and none."""
         if not wanted.keys() & {"beginTime", "endTime"}:
-            return None
+            return -_END_OF_TIME, _END_OF_TIME
         step = _SECOND if self.cut_milliseconds in ("rows", "both") else 1
         cut = _SECOND if self.cut_milliseconds in ("bounds", "both") else 1
         low, high = 0, _END_OF_TIME
@@ -97,7 +75,12 @@ class ListBehaviour:
             high = (end // step + 1) * step if self.end_inclusive else -(-end // step) * step
         return low, high
 
-    def page_of(self, found: Sequence[T], wanted: Mapping[str, Any]) -> Sequence[T]:
+    def finds(self, wanted: str, number: str) -> bool:
+        """Tell whether the filter `calledNo` finds a row with this number."""
+        found = {"partial": wanted in number, "exact": wanted == number, "ignored": True}
+        return found.get(self.number_filter, False)
+
+    def page_of(self, found: list[Row], wanted: Mapping[str, Any]) -> list[Row]:
         """Return the page that is answered of all rows found."""
         if self.empty or self._is_too_deep(wanted):
             return []
@@ -111,22 +94,15 @@ class ListBehaviour:
 
     def total_of(self, found: int, page: int) -> int | str:
         """Return the `totalCount` of an answer with `page` of `found` rows."""
-        if self.empty:
-            return 0
-        match self.total:
-            case int(frozen):
-                return frozen
-            case "low":
-                return max(0, found - self.total_error)
-            case "high":
-                return found + self.total_error
-            case "text":
-                return str(found)
-            case "negative":
-                return -1
-            case "page":
-                return page
-        return found
+        totals: dict[str | int, int | str] = {
+            "true": found,
+            "low": max(0, found - 1),
+            "high": found + 1,
+            "text": str(found),
+            "negative": -1,
+            "page": page,
+        }
+        return 0 if self.empty else totals.get(self.total, self.total)
 
     def _is_too_deep(self, wanted: Mapping[str, Any]) -> bool:
         return self.depth_cap is not None and wanted["offset"] + wanted["limit"] > self.depth_cap

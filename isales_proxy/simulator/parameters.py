@@ -32,7 +32,6 @@ _TYPE_NAMES: Final = {int: "integer", str: "string", list: "array"}
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _NUMBER: Final = re.compile(r"[0-9+*#]*")
-_ACCOUNT: Final = re.compile(r"[^\x00-\x1f\x7f<>\"'&;\\]*")
 _PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f]*")
 
 
@@ -63,6 +62,7 @@ class Field:
 
 Fields = Mapping[str, Field]
 
+_ACCOUNT: Final = Field(str, 64, pattern=re.compile(r"[^\x00-\x1f\x7f<>\"'&;\\]*"))
 _MILLISECONDS: Final = Field(int, 253_402_300_799_999, low=0)
 _RESERVATION_FILTER: Final = {
     "offset": Field(int, 2**31 - 1, low=0, required=True),
@@ -77,6 +77,7 @@ _PLACE: Final = {
     "vdnId": Field(int, MAX_VDN, required=True),
 }
 _NAMED_TASK: Final = Field(str, 64, pattern=_ID, required=True)
+_TEXT: Final = Field(str, 64, blank=True)
 _SECRET: Final = Field(str, 256, required=True)
 _TASKS: Final = dict.fromkeys(_PLACE, Field(str, 18, pattern=_DECIMAL, required=True))
 CALL_DATA: Final = {
@@ -92,8 +93,10 @@ WRITE_BACK: Final = {
     "status": Field(str, 16, pattern=_ID, blank=True),
     "phoneNumber": Field(str, 32, pattern=_NUMBER, blank=True),
     "failCode": Field(str, 16, pattern=_ID, blank=True),
-    **dict.fromkeys(("asrResult", "fetchTime", "writeStartTime"), Field(str, 64, blank=True)),
-    "endCallTime": Field(str, 64, blank=True),
+    "asrResult": _TEXT,
+    "fetchTime": _TEXT,
+    "writeStartTime": _TEXT,
+    "endCallTime": _TEXT,
     "callId": Field(str, 128, blank=True),
 }
 APP_KEYS: Final = {"app_key": _SECRET, "app_secret": _SECRET}
@@ -104,8 +107,6 @@ REFRESH: Final = {"refreshToken": Field(str, 4096, required=True)}
 def read_reservation_filter(request: Request, max_limit: int) -> dict[str, Any]:
     """Check an `appoint/list` request and return its fields."""
     _check_campaign_type(request)
-    if request.query:
-        raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
     return check_reservation_filter(_decode_body(request), max_limit)
 
 
@@ -137,12 +138,10 @@ def read_codes_request(request: Request) -> tuple[int, int, str]:
 
 def read_body(request: Request, fields: Fields, *, optional: bool = False) -> dict[str, Any]:
     """Check the JSON body of an OBS or token call; an `optional` one may be missing."""
-    if request.query:
-        raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
     # The pages call the header optional; a value that is given has to be right.
     if not _OBS_TYPE.fullmatch(request.headers.get("content-type", "application/json")):
         raise ParameterError(PARAMETER_ERROR, "Content-Type: the value is application/json.")
-    if optional and not request.body:
+    if optional and not request.body and not request.query:
         return {}
     return _read_fields(_decode_body(request), fields)
 
@@ -152,11 +151,6 @@ def read_tasks_request(request: Request) -> tuple[int, int]:
     body = read_body(request, _TASKS)
     vdn = read_number(body["vdnId"], "vdnId", MAX_VDN)
     return read_number(body["subCCNo"], "subCCNo", _MAX_CC), vdn
-
-
-def read_token_seconds(request: Request) -> int:
-    """Check the header `X-Token-Expire`; the example's 600 seconds stand in for a missing one."""
-    return read_number(request.headers.get("x-token-expire", "600"), "X-Token-Expire", 3600)
 
 
 def read_number(text: str, name: str, high: int) -> int:
@@ -172,12 +166,13 @@ def read_number(text: str, name: str, high: int) -> int:
 
 def _check_campaign_type(request: Request) -> None:
     if request.headers.get("content-type") != _CAMPAIGN_TYPE:
-        raise ParameterError(
-            PARAMETER_ERROR, f"Content-Type: the value is fixed to {_CAMPAIGN_TYPE}."
-        )
+        sentence = f"Content-Type: the value is fixed to {_CAMPAIGN_TYPE}."
+        raise ParameterError(PARAMETER_ERROR, sentence)
 
 
 def _decode_body(request: Request) -> dict[str, object]:
+    if request.query:
+        raise ParameterError(PARAMETER_ERROR, "query: no parameter is expected.")
     if not request.body:
         raise ParameterError(EMPTY, "request body: empty parameter.")
     parsed = request.json()
@@ -190,8 +185,11 @@ def _read_fields(body: Mapping[str, object], fields: Fields) -> dict[str, Any]:
     for name in body:
         if name not in fields:
             raise ParameterError(PARAMETER_ERROR, f"{name[:40]}: unknown parameter.")
-    given = {name: field for name, field in fields.items() if name in body or field.required}
-    return {name: _read_value(name, body.get(name), field) for name, field in given.items()}
+    return {
+        name: _read_value(name, body.get(name), field)
+        for name, field in fields.items()
+        if name in body or field.required
+    }
 
 
 def _read_value(name: str, given: object, field: Field) -> object:
@@ -212,7 +210,7 @@ def _read_value(name: str, given: object, field: Field) -> object:
         if len(value) > field.high:
             raise ParameterError(TOO_MANY, f"{name}: no more than {field.high} values.")
         for account in value:
-            _read_value(name, account, Field(str, 64, pattern=_ACCOUNT))
+            _read_value(name, account, _ACCOUNT)
     elif len(value) > field.high:
         raise ParameterError(TOO_LONG, f"{name}: the length cannot exceed {field.high}.")
     elif not field.pattern.fullmatch(value):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from isales_proxy.client.auth import verify_c2
-
-_BEARER = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +47,5 @@ def is_signed(request: Request, *, keys: tuple[str, str], now: datetime) -> bool
 
 def bearer_token(header: str | None) -> str:
     """Return the token of a header value `Bearer <token>`; empty text for any other value."""
-    token = (header or "").removeprefix(_BEARER)
-    return "" if token == header or token != token.strip() else token
+    match = re.fullmatch(r"Bearer (\S+)", header or "")
+    return match[1] if match else ""

@@ -22,7 +22,7 @@ _EXECUTED: Final = "2"
 class Call:
     """One call of an interface.
 
-    `vdn` is the VDN as given; `body` the parsed request body (None when it is no JSON); `verified`
+    `vdn` is that of the path; `body` the parsed request body (None when it is no JSON); `verified`
     says whether the signature, token or password held; `status` is the HTTP status (0: none sent).
     """
 
@@ -80,51 +80,41 @@ class Tokens:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._ends: dict[str, datetime] = {}
-        self._refresh_ends: dict[str, datetime] = {}
+        # Text and whether it is a refresh token → its end.
+        self._ends: dict[tuple[str, bool], datetime] = {}
         self.issued = 0
 
-    def issue(self, seconds: float = 3600) -> str:
+    def issue(self, seconds: float = 3600, *, refresh: bool = False) -> str:
+        token = secrets.token_hex(16)
         with self._lock:
-            self.issued += 1
-        return self._add(self._ends, seconds)
+            self.issued += 0 if refresh else 1
+            self._ends[token, refresh] = self._now() + timedelta(seconds=seconds)
+        return token
 
-    def issue_refresh(self, seconds: float) -> str:
-        return self._add(self._refresh_ends, seconds)
-
-    def is_valid(self, token: str) -> bool:
-        return token in self._ends and self._now() < self._ends[token]
-
-    def is_refresh(self, token: str) -> bool:
-        return token in self._refresh_ends and self._now() < self._refresh_ends[token]
+    def is_valid(self, token: str, *, refresh: bool = False) -> bool:
+        end = self._ends.get((token, refresh))
+        return end is not None and self._now() < end
 
     def redeem(self, token: str) -> bool:
-        """Use up a refresh token; False when another call did so first."""
-        return self._refresh_ends.pop(token, None) is not None
+        """Use up a refresh token; False for none that lives, or when another call did so first."""
+        living = self.is_valid(token, refresh=True)
+        return self._ends.pop((token, True), None) is not None and living
 
     def revoke_all(self) -> None:
-        self._ends, self._refresh_ends = {}, {}
-
-    def _add(self, ends: dict[str, datetime], seconds: float) -> str:
-        token = secrets.token_hex(16)
-        ends[token] = self._now() + timedelta(seconds=seconds)
-        return token
+        self._ends = {}
 
 
 class CodeTable:
     """Code → English and Chinese description, ascending; the dict is replaced, never changed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self.codes = result_codes()
 
     def put(self, code: str, english: str, chinese: str) -> None:
-        with self._lock:
-            self.codes = dict(sorted({**self.codes, code: (english, chinese)}.items()))
+        self.codes = dict(sorted({**self.codes, code: (english, chinese)}.items()))
 
     def remove(self, code: str) -> None:
-        with self._lock:
-            self.codes = {known: texts for known, texts in self.codes.items() if known != code}
+        self.codes = {known: texts for known, texts in self.codes.items() if known != code}
 
 
 class CallData:
@@ -134,53 +124,43 @@ class CallData:
     `serviceId` here, so that names join), one without reservations, and those given rows by `put`.
     """
 
-    def __init__(self, vdns: Collection[int], rows: int, seed: int, anchor_ms: int) -> None:
-        self._vdns = vdns
-        self._rows, self._seed, self._anchor_ms = rows, seed, anchor_ms
+    def __init__(self, vdns: Collection[int], rows: int, anchor_ms: int) -> None:
+        self._vdns, self._count, self._anchor_ms = vdns, rows, anchor_ms
         self._lock = threading.Lock()
-        self._generated: dict[tuple[int, str], deque[RawRow]] = {}
-        self._given: dict[tuple[int, str], deque[RawRow]] = {}
+        self._rows: dict[tuple[int, str], deque[RawRow]] = {}
 
     def tasks(self, vdn: int) -> list[str]:
         """Return the `serviceId` of every task that is being executed."""
         roster = roster_of(vdn)
-        tasks = [task for task, _, status, _ in roster["tasks"] if status == _EXECUTED]
-        tasks.append(roster["task_without_reservations"])
-        return tasks + [
-            task for owner, task in list(self._given) if owner == vdn and task not in tasks
-        ]
+        executed = [task for task, _, status, _ in roster["tasks"] if status == _EXECUTED]
+        put = [task for owner, task in list(self._rows) if owner == vdn]
+        return list(dict.fromkeys([*executed, roster["task_without_reservations"], *put]))
 
-    def find_task(self, vdn: int, service_id: int | str) -> Any:
-        """Return the `serviceId` of a task in any state; an integer may lack leading zeros."""
-        for task in (*self.tasks(vdn), *(entry[0] for entry in roster_of(vdn)["tasks"])):
-            if task == service_id or (task.isdecimal() and int(task) == service_id):
-                return task
-        return None
+    def has_task(self, vdn: int, service_id: str) -> bool:
+        """Tell whether a task exists, in any state."""
+        known = {task for task, *_ in roster_of(vdn)["tasks"]}
+        return service_id in known.union(self.tasks(vdn))
 
     def take(self, vdn: int, service_id: str, count: int) -> list[RawRow]:
         with self._lock:
-            given, generated = self._rows_of(vdn, service_id)
-            count = min(count, len(given) + len(generated))
-            return [(given or generated).popleft() for _ in range(count)]
+            rows = self._rows_of(vdn, service_id)
+            return [rows.popleft() for _ in range(min(count, len(rows)))]
 
     def remaining(self, vdn: int, service_id: str) -> int:
         with self._lock:
-            return sum(map(len, self._rows_of(vdn, service_id)))
+            return len(self._rows_of(vdn, service_id))
 
     def put(self, vdn: int, service_id: str, rows: Iterable[Mapping[str, object]]) -> None:
-        """Add rows to hand out before the generated ones, as given; makes an unknown task known."""
+        """Add rows that are handed out next, as given; makes an unknown task known."""
         if vdn not in self._vdns:
             raise KeyError(vdn)
         with self._lock:
-            self._rows_of(vdn, service_id)
-            self._given.setdefault((vdn, service_id), deque()).extend(map(dict, rows))
+            self._rows_of(vdn, service_id).extendleft(reversed([dict(row) for row in rows]))
 
-    def _rows_of(self, vdn: int, service_id: str) -> tuple[deque[RawRow], deque[RawRow]]:
+    def _rows_of(self, vdn: int, service_id: str) -> deque[RawRow]:
         key = (vdn, service_id)
-        if key not in self._generated:
-            # A task that came into being by `put` has no rows of its own.
-            count = self._rows if service_id in self.tasks(vdn) else 0
-            self._generated[key] = deque(
-                generate_call_data(key, rows=count, seed=self._seed, anchor_ms=self._anchor_ms)
-            )
-        return self._given.get(key, deque()), self._generated[key]
+        if key not in self._rows:
+            # A task that comes into being by `put` has no rows of its own.
+            count = self._count if service_id in self.tasks(vdn) else 0
+            self._rows[key] = deque(generate_call_data(key, count, self._anchor_ms))
+        return self._rows[key]

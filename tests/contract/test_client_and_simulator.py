@@ -39,7 +39,7 @@ NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)
 TASK = "1106025109"
 FORMS: dict[str, dict[str, Any]] = {
     "examples": {},
-    "tables": {"result_as_text": True, "flat": True},
+    "tables": {"as_declared": True},
     "Authentication": {"auth_header": "Authentication"},
 }
 

@@ -43,9 +43,7 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture(scope="module")
 def declared() -> Iterator[Simulator]:
     """A vendor that answers as the tables say, not as the examples show."""
-    with Simulator(
-        rows=0, now=lambda: NOW, vdns=(1, 88), result_as_text=True, flat=True
-    ) as running:
+    with Simulator(rows=0, now=lambda: NOW, vdns=(1, 88), as_declared=True) as running:
         yield running
 
 
@@ -58,7 +56,7 @@ def send(simulator: Simulator, name: str) -> Reply:
         if "Authorization" in headers:
             headers["Authorization"] = f"Bearer {simulator.tokens.issue()}"
         if "refreshToken" in body:
-            body["refreshToken"] = simulator.tokens.issue_refresh(60)
+            body["refreshToken"] = simulator.tokens.issue(60, refresh=True)
             headers["Authentication"] = f"Bearer {body['refreshToken']}"
         return http.post(request["path"], body, headers, method=request["method"])
 
@@ -100,7 +98,7 @@ def test_documented_call_data_is_returned_unchanged() -> None:
 
 def test_documented_call_data_in_declared_form_is_returned_unchanged() -> None:
     expected = example("obs_callnos.json")["as_declared"]["body"]
-    with Simulator(rows=0, call_data=0, result_as_text=True, flat=True) as vendor:
+    with Simulator(rows=0, call_data=0, as_declared=True) as vendor:
         vendor.call_data.put(88, TASK, [expected["resultData"]])
         assert send(vendor, "obs_callnos.json").json == expected
 

@@ -12,7 +12,12 @@ from dashboard import catalog
 from isales_proxy import client
 from isales_proxy.access import Scope
 from isales_proxy.diagnostics.report import describe_outcome
-from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
+from isales_proxy.simulator import (
+    LIST_RESERVATIONS,
+    LIST_RESULT_CODES,
+    ListBehaviour,
+    Simulator,
+)
 from tests.support.cases import cases
 from tests.support.doctor import count_calls, get_fact, run_check
 
@@ -52,7 +57,7 @@ def test_differing_envelope_is_reported(vendor: Simulator, scope: Scope) -> None
 
 
 def test_envelope_with_result_as_text_is_recognised(scope: Scope, simulated: Any) -> None:
-    simulated(result_as_text=True, flat=True)
+    simulated(as_declared=True)
     assert get_fact(run_check(), "list_outbound_tasks", "envelope").startswith("result text, ")
 
 
@@ -86,16 +91,16 @@ def shifted(seconds: int) -> Callable[[], datetime]:
 
 
 @cases(
-    ("exact", "match"),
+    ("number_filter", "match"),
     [
-        (True, "complete numbers only: a part of a number finds nothing"),
-        (False, "also parts of a number"),
+        ("exact", "complete numbers only: a part of a number finds nothing"),
+        ("partial", "also parts of a number"),
     ],
 )
 def test_probes_find_out_how_the_simulator_filters(
-    scope: Scope, simulated: Any, exact: bool, match: str
+    scope: Scope, simulated: Any, number_filter: Any, match: str
 ) -> None:
-    simulated(rows=600, exact_number=exact)
+    simulated(rows=600, behaviour=ListBehaviour(number_filter=number_filter))
     report = run_check(with_probes=True)
     assert get_fact(report, "probes", "number") == match
     assert get_fact(report, "probes", "range") == "appointTime"
@@ -115,7 +120,7 @@ def test_probes_find_out_how_the_simulator_filters(
 def test_largest_page_of_the_simulator_is_found(
     scope: Scope, simulated: Any, limit: int, rows: int, answer: str
 ) -> None:
-    simulated(rows=rows, max_limit=limit)
+    simulated(rows=rows, behaviour=ListBehaviour(max_limit=limit))
     report = run_check(with_probes=True)
     words = get_fact(report, "probes", "page")
     assert words.startswith(answer)

@@ -38,7 +38,7 @@ def secrets_of(vendor: Simulator) -> Iterator[str]:
     duration."""
     yield from (DEMO_ACCESS_KEY, DEMO_SECRET_KEY, DEMO_APP_KEY, DEMO_APP_SECRET)
     yield vendor.base_url.removeprefix("http://")
-    for row in vendor.dataset(88).rows:
+    for row in vendor.dataset(88).select({}):
         names = (
             "calledNo",
             "callerNo",

@@ -138,7 +138,7 @@ def test_row_can_go_return_and_go_again(vdn: Vdn) -> None:
     """M20."""
     vendor = make_vendor(vdn)
     for _each in range(2):
-        vendor.data.remove(get_id(7))
+        removed = vendor.data.remove(get_id(7))
         removed_at = vendor.clock.now
         vendor.run_round()
         row = get_row(7)
@@ -146,7 +146,7 @@ def test_row_can_go_return_and_go_again(vdn: Vdn) -> None:
         assert row.gone_after
         assert row.gone_by
         assert row.gone_after <= removed_at <= row.gone_by
-        vendor.data.put_back(get_id(7))
+        vendor.data.add_rows(removed)
         vendor.run_round()
         assert get_row(7).phase == Phase.OPEN
     kinds = MirrorVersion.objects.filter(row=get_row(7)).order_by("pk")

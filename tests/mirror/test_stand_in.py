@@ -36,7 +36,7 @@ def test_list_waits_briefly_for_the_vendor_when_an_old_mirror_can_replace_it(
     for page in ("1", "2"):
         shown = results_of(fetch(client, page=page, size="10"))
         assert 'data-source="mirror" data-complete="false"' in shown
-    assert len(vendor.list_calls) == 1
+    assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 1
     panel = client.get(f"{LIST}{rows[0]['appointId']}/", headers={"HX-Request": "true"})
     assert (panel.status_code, rows[0]["appointId"] in panel.content.decode()) == (504, True)
     vendor.faults.clear()

@@ -40,7 +40,7 @@ VENDORS: list[dict[str, Any]] = [
     {"page_cap": 10},  # M9
     {"page_cap": 37},
     {"page_cap": 50},
-    {"page_cap": 37, "page_cap_refused": True},  # M10
+    {"max_limit": 37},  # M10
     {"ignore_offset": True},  # M11
     {"depth_cap": 100},  # M12
     {"depth_cap": 100, "depth_cap_refused": True},

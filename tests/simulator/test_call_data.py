@@ -16,9 +16,8 @@ NOW_MS = int(NOW.timestamp() * 1000)
 TASK = "1106025109"
 
 
-def made(**changes: Any) -> list[RawRow]:
-    wanted: dict[str, Any] = {"task": (88, TASK), "rows": 400, "seed": 1}
-    return generate_call_data(anchor_ms=NOW_MS, **{**wanted, **changes})
+def made(vdn: int = 88, task: str = TASK) -> list[RawRow]:
+    return generate_call_data((vdn, task), 400, NOW_MS)
 
 
 def id_of(row: RawRow) -> str:
@@ -34,11 +33,11 @@ def rows_of(reply: Any) -> list[RawRow]:
     return list(reply.json["resultData"]["taskData"])
 
 
-def test_call_data_is_determined_by_seed_vdn_and_task() -> None:
+def test_call_data_is_determined_by_vdn_and_task() -> None:
     first = made()
     assert made() == first
-    for change in ({"seed": 2}, {"task": (89, TASK)}, {"task": (88, "1106025110")}):
-        assert not {id_of(row) for row in made(**change)} & {id_of(row) for row in first}
+    for other in (made(89), made(88, "1106025110")):
+        assert not {id_of(row) for row in other} & {id_of(row) for row in first}
 
 
 def test_every_anomaly_occurs() -> None:
@@ -82,17 +81,14 @@ def test_no_row_is_handed_out_twice_to_eight_parallel_clients(simulator: Simulat
     assert len(seen) == len(set(seen)) == 400
 
 
-def test_task_with_leading_zeros_is_found_as_text_and_as_number(obs: ObsHttp) -> None:
-    first = rows_of(obs.callnos(1, serviceId="0000451207"))
-    second = rows_of(obs.callnos(1, serviceId=451207))
-    assert first[0]["seviceId"] == second[0]["seviceId"] == "0000451207"
-    assert id_of(first[0]) != id_of(second[0])
+def test_task_with_leading_zeros_is_found_as_text(obs: ObsHttp) -> None:
+    (row,) = rows_of(obs.callnos(1, serviceId="0000451207"))
+    assert row["seviceId"] == "0000451207"
 
 
 def test_added_rows_come_first_and_unchanged(simulator: Simulator, obs: ObsHttp) -> None:
     simulator.call_data.put(88, TASK, [{"odd": [None]}, {"uniqueId": 5}])
-    simulator.call_data.put(88, TASK, [{"uniqueId": 6}])
-    assert simulator.call_data.remaining(88, TASK) == 403
-    rows = rows_of(obs.callnos(4))
-    assert rows[:3] == [{"odd": [None]}, {"uniqueId": 5}, {"uniqueId": 6}]
-    assert len(id_of(rows[3])) == 20
+    assert simulator.call_data.remaining(88, TASK) == 402
+    rows = rows_of(obs.callnos(3))
+    assert rows[:2] == [{"odd": [None]}, {"uniqueId": 5}]
+    assert len(id_of(rows[2])) == 20

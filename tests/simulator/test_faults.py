@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
-from isales_proxy.simulator.faults import KINDS, Faults
+from isales_proxy.simulator.faults import Faults
 from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 
@@ -31,7 +31,7 @@ def test_rules_apply_in_order_of_their_addition() -> None:
     faults.add("reset")
     for_ever = faults.add("close", times=None)
     taken = [faults.take(LIST_RESERVATIONS) for _ in range(4)]
-    assert [fault.kind for fault in taken if fault] == ["reset", "close", "close", "close"]
+    assert [fault.name for fault in taken if fault] == ["reset", "close", "close", "close"]
     faults.remove(for_ever)
     assert faults.take(LIST_RESERVATIONS) is None
     faults.add("null")
@@ -104,7 +104,7 @@ def test_close_fault_ends_the_connection_without_an_answer(
         http.reservations()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("spec", "status", "header"),
     [
         ({"kind": "throttle", "retry_after": 7}, 429, ("Retry-After", "7")),
@@ -126,7 +126,7 @@ def test_status_faults_send_their_status_and_header(
 ) -> None:
     simulator.faults.add(**spec)
     reply = http.reservations()
-    assert reply.status == simulator.calls[0].status == status
+    assert reply.status == simulator.calls[-1].status == status
     assert reply.headers[header[0]] == header[1]
     assert http.reservations().status == 200
 
@@ -165,10 +165,3 @@ def test_envelope_faults_change_the_envelope(simulator: Simulator, http: SignedH
     assert refused["resultCode"] == refused["returnCode"] == "0200006"
     assert "data" not in refused
     assert spoilt("patch", fields={"data": {}})["data"] == {}
-
-
-def test_every_fault_kind_is_listed_in_the_docstring() -> None:
-    from isales_proxy.simulator import faults
-
-    listed = {line.split()[0] for line in (faults.__doc__ or "").splitlines() if line.split()}
-    assert listed >= KINDS

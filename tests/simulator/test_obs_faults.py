@@ -52,10 +52,10 @@ def test_nothing_is_executed_when_the_fault_comes_first(simulator: Simulator, ki
 
 
 def test_refresh_token_survives_a_fault_that_comes_first(simulator: Simulator) -> None:
-    token = simulator.tokens.issue_refresh(60)
+    token = simulator.tokens.issue(60, refresh=True)
     simulator.faults.add("reset", operation=REFRESH_TOKEN)
     ask_anyway(simulator, "refresh", token)
-    assert simulator.tokens.is_refresh(token)
+    assert simulator.tokens.is_valid(token, refresh=True)
 
 
 @pytest.mark.parametrize("kind", DONE)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import DEMO_APP_KEY, DEMO_APP_SECRET, Simulator
+from tests.support.cases import cases
 from tests.support.obs_http import JSON, LOGIN_PATH, REFRESH_PATH, TASKS_PATH, TOKEN_PATH, ObsHttp
 
 NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)
@@ -52,8 +53,8 @@ def status_with(http: ObsHttp, authorization: str | None, header: str = "Authori
     return http.post(TASKS_PATH, TASKS, {**JSON, **given}).status
 
 
-@pytest.mark.parametrize("asked", [600])
-def test_token_is_valid_as_long_as_requested(http: ObsHttp, clock: Clock, asked: int) -> None:
+def test_token_is_valid_as_long_as_requested(http: ObsHttp, clock: Clock) -> None:
+    asked = 600
     answer = http.fetch_token(asked).json
     assert answer["Expires"] == str(asked)
     bearer = f"Bearer {answer['AccessToken']}"
@@ -63,10 +64,7 @@ def test_token_is_valid_as_long_as_requested(http: ObsHttp, clock: Clock, asked:
     assert status_with(http, bearer) == 401
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [None, "bearer {}", "Bearer  {}"],
-)
+@cases("authorization", [None, "bearer {}", "Bearer  {}"])
 def test_only_a_bearer_header_with_a_valid_token_is_accepted(
     vendor: Simulator, http: ObsHttp, authorization: str | None
 ) -> None:
@@ -103,7 +101,7 @@ def test_refresh_token_is_valid_once_and_only_for_refresh(
 def test_refresh_requires_its_token_in_the_header_and_no_other_in_the_body(
     vendor: Simulator, http: ObsHttp
 ) -> None:
-    token = vendor.tokens.issue_refresh(60)
+    token = vendor.tokens.issue(60, refresh=True)
     header = {**JSON, "Authentication": f"Bearer {token}"}
     assert http.post(REFRESH_PATH, {"refreshToken": token}).status == 401
     assert http.post(REFRESH_PATH, {"refreshToken": "other"}, header).status == 401
@@ -112,7 +110,7 @@ def test_refresh_requires_its_token_in_the_header_and_no_other_in_the_body(
     assert http.post(REFRESH_PATH, None, header).status == 200
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "body", "status"),
     [
         (TOKEN_PATH, {**KEYS, "app_secret": "wrong"}, 403),

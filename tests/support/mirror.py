@@ -157,7 +157,7 @@ class SweptVendor:
             rows=0,
             vdns=(vdn.pk,),
             now=lambda: self.clock.now,
-            list_behaviour=ListBehaviour(**behaviour),
+            behaviour=ListBehaviour(**behaviour),
         )
         self.data = self.simulator.dataset(vdn.pk)
         self.calls = 0

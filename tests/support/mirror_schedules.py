@@ -22,6 +22,7 @@ from isales_proxy.models.mirror import (
     MirrorState,
     MirrorVersion,
 )
+from isales_proxy.simulator.reservations import Row
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 _ROWS: Final = 14
@@ -78,7 +79,7 @@ class _Schedule:
         )
         self._events: dict[tuple[str, str], list[datetime]] = defaultdict(list)
         self._living: list[str] = []
-        self._removed: list[str] = []
+        self._removed: list[list[Row]] = []
         self._made = 0
         self._removals = 0
         self._share_of_changes = rng.choice([0.05, 0.2, 0.5])
@@ -185,16 +186,15 @@ class _Schedule:
 
     def _remove(self) -> None:
         if len(self._living) > 3 and (key := self._pick()) is not None:
-            self._vendor.data.remove(key)
+            self._removed.append(self._vendor.data.remove(key))
             self._living.remove(key)
-            self._removed.append(key)
             self._removals += 1
             self._note(key, "remove")
 
     def _put_back(self) -> None:
-        key = self._removed.pop(self._rng.randrange(len(self._removed)))
-        self._vendor.data.put_back(key)
-        self._living.append(key)
+        rows = self._removed.pop(self._rng.randrange(len(self._removed)))
+        self._vendor.data.add_rows(rows)
+        self._living.append(rows[0].text("appointId"))
 
     def _note(self, key: Any, event: str) -> None:
         self._events[key, event].append(self._vendor.clock.now)

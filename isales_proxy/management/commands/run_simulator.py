@@ -24,7 +24,6 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=0, help="0 (default) picks a free port")
         parser.add_argument("--rows", type=int, default=12_000, help="reservations per VDN")
         parser.add_argument("--call-data", type=int, default=400, help="call data rows per task")
-        parser.add_argument("--seed", type=int, default=1, help="other seed, other data")
         parser.add_argument(
             "--life",
             action=BooleanOptionalAction,
@@ -55,7 +54,6 @@ class Command(BaseCommand):
             host=options["host"],
             port=options["port"],
             rows=options["rows"],
-            seed=options["seed"],
             vdns=vdns,
             call_data=options["call_data"],
             life=options["life"],
