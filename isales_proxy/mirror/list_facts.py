@@ -7,6 +7,7 @@ Learnt at the beginning of each round over everything, by about eight questions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -122,14 +123,12 @@ def _learn_column(ask: AskList, first: Page[Reservation], facts: ListFacts) -> s
             return BY_AGENT
     except (Refused, BadAnswer):
         return BY_AGENT
-    rows = [
-        row
-        for row in first.items
-        if row.appoint_id
-        and row.appoint_time
-        and row.create_time
-        and abs(row.appoint_time - row.create_time) > _FAR_APART
-    ]
+    rows = _list_witnesses(first)
+    if not rows and len(first.items) < first.total and not facts.totals_wrong:
+        # The first page may have those without a time alone.
+        last = -(-first.total // facts.page_cap)
+        with suppress(Refused, BadAnswer):
+            rows = _list_witnesses(ask(ReservationQuery(page=last, size=facts.page_cap)))
     if not rows:
         return facts.column
     step = max(1, len(rows) // _WITNESSES)
@@ -139,6 +138,18 @@ def _learn_column(ask: AskList, first: Page[Reservation], facts: ListFacts) -> s
             return column
     # Witnesses may have moved meanwhile: what was proven once is not given up for that.
     return facts.column or BY_AGENT
+
+
+def _list_witnesses(page: Page[Reservation]) -> list[Reservation]:
+    """List the rows of a page whose two times lie far apart."""
+    return [
+        row
+        for row in page.items
+        if row.appoint_id
+        and row.appoint_time
+        and row.create_time
+        and abs(row.appoint_time - row.create_time) > _FAR_APART
+    ]
 
 
 def _is_found_by(ask: AskList, witness: Reservation, column: str, facts: ListFacts) -> bool:

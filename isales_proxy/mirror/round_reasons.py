@@ -19,6 +19,10 @@ class RoundReason(TextChoices):
     INTERRUPTED = "interrupted", gettext_lazy("it was interrupted")
     PARTS_UNREAD = "parts-unread", gettext_lazy("parts could not be read")
     UNDATED_UNREAD = "undated-unread", gettext_lazy("rows without a time could not all be read")
+    UNDATED_CHANGED = (
+        "undated-changed",
+        gettext_lazy("rows without a time changed while they were read"),
+    )
     UNCONFIRMED = "unconfirmed", gettext_lazy("rows are missing and not confirmed to be gone")
     # Causes of a part.
     OUTSIDE_RANGE = "outside-range", gettext_lazy("rows outside the range that was asked for")

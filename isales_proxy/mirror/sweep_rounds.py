@@ -56,8 +56,9 @@ _OVERDUE_DAYS: Final = timedelta(days=30)
 _MOST_OVERDUE: Final = 5000
 _DAY: Final = timedelta(days=1)
 _MOST_AGENTS: Final = 200
-# For rows without a time, before what is near is read again.
-_QUESTIONS: Final = 10
+# For rows without a time, before what is near is read again: a search that finds them at the ends
+# of the list is not interrupted, so that little changes meanwhile.
+_QUESTIONS: Final = 20
 _LONGEST_PAUSE: Final = timedelta(minutes=2)
 
 
@@ -119,7 +120,7 @@ class SweepRounds:
         if confirmed is not None and began < confirmed:
             return True
         if state.guard_since is not None or not state.round_complete:
-            # To look for rows without a time takes as many calls as the list has pages.
+            # To look in vain for rows without a time takes as many calls as the list has pages.
             is_costly = state.round_reason == RoundReason.UNDATED_UNREAD
             if now - ended >= (_COSTLY if is_costly else _GUARDED):
                 return True
@@ -200,7 +201,10 @@ class SweepRounds:
             )
             reason = build_reason(RoundReason.PARTS_UNREAD, count, why)
         if running.search is not None and not self._apply_undated(running, facts, absences):
-            reason = reason or RoundReason.UNDATED_UNREAD
+            changed = running.search.changed
+            reason = reason or (
+                RoundReason.UNDATED_CHANGED if changed else RoundReason.UNDATED_UNREAD
+            )
         if not reason:
             total = None if facts.totals_wrong else self._ask(ReservationQuery(size=1)).total
             absences.judge_round(

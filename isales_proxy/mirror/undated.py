@@ -70,7 +70,8 @@ class UndatedSearch:
 
     `begin` is that of the mirrored time, `answered` the rows without a time that ranges have
     answered, by ID. `rows` are all that were found, `identity` the last counts, None where the list
-    did not stand still or its totals are wrong; `complete` is None until it is over.
+    did not stand still or its totals are wrong; `complete` is None until it is over; `changed`
+    tells that it is not complete for changes alone, so that another one may be.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class UndatedSearch:
         self.rows: Rows = dict(answered)
         self.identity: Identity | None = None
         self.complete: bool | None = None
+        self.changed = False
         self._facts, self._begin, self._answered = facts, begin, frozenset(answered)
         self._questions = self._search()
         self._next = next(self._questions)
@@ -114,6 +116,7 @@ class UndatedSearch:
                 # Somebody came or went: those found so far are no proof of anything.
                 self.rows = {key: self.rows[key] for key in self._answered}
             else:
+                self.changed = True
                 return False
         return (yield from self._compare_passes())
 

@@ -93,3 +93,15 @@ def test_what_is_near_is_read_during_the_search(vendor: SweptVendor) -> None:
     pages = [position for position, kind in enumerate(asked) if kind == "page"]
     assert len(pages) > 100
     assert "range" in asked[pages[3] : pages[-1]]
+
+
+def test_column_of_the_range_is_learnt_where_the_first_page_has_no_time(db: None) -> None:
+    vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+    vendor = SweptVendor(vdn, AT, page_cap=CAP, order="appointTime", reverse=True)
+    vendor.data.add(
+        make_row(number, appointTime=to_ms(AT + number * 30 * MINUTE) if number < 40 else None)
+        for number in range(70)
+    )
+    state = vendor.run_round()
+    assert (state.column, state.count_undated, state.round_complete) == ("appointTime", 30, True)
+    assert vendor.compare() == (set(), set())
