@@ -69,11 +69,18 @@ LeafReading = Whole | TooMany | Doubtful
 
 
 class LeafReader:
-    """Asks for leaves. `clock` is ours, aware UTC; `ask` raises ISalesError."""
+    """Asks for leaves. `clock` is ours, aware UTC; `ask` raises ISalesError; `list_accounts` tells
+    the agents of the rows that the mirror has in a leaf."""
 
-    def __init__(self, ask: AskList, facts: ListFacts, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ask: AskList,
+        facts: ListFacts,
+        clock: Callable[[], datetime],
+        list_accounts: Callable[[MirrorLeaf], Iterable[str]],
+    ) -> None:
         self.facts = facts
-        self._ask, self._clock = ask, clock
+        self._ask, self._clock, self._list_accounts = ask, clock, list_accounts
         # By leaf: when its rows were last read whose total is not believed, and which.
         self._seen: dict[int, tuple[datetime, frozenset[str]]] = {}
         self._wrong_totals = 0
@@ -93,7 +100,7 @@ class LeafReader:
             return self._examine_total(query, page, t0)
         if len(rows) >= cap:
             if leaf.kind == LeafKind.AGENT or is_narrowest(leaf):
-                return self._read_crowd(query, page, t0)
+                return self._read_crowd(leaf, query, page, t0)
             return TooMany(t0, rows, page.total)
         if distinct < page.total:
             return Doubtful(t0, rows, RoundReason.ROW_TWICE)
@@ -150,11 +157,11 @@ class LeafReader:
         return Doubtful(t0, rows, RoundReason.READ_ONCE, again_after=AGAIN_AFTER)
 
     def _read_crowd(
-        self, query: ReservationQuery, first: Page[Reservation], t0: datetime
+        self, leaf: MirrorLeaf, query: ReservationQuery, first: Page[Reservation], t0: datetime
     ) -> LeafReading:
         """Read a second with more rows than a page: by agent, by task, then in two passes."""
         crowd = _Crowd(self._ask, query, first)
-        if crowd.read_by_agents() or crowd.read_pages():
+        if crowd.read_by_agents(self._list_accounts(leaf)) or crowd.read_pages():
             rows = tuple(crowd.rows.values())
             return Whole(t0, LeafAnswer(rows, len(rows), complete=True))
         return Doubtful(t0, tuple(crowd.rows.values()), RoundReason.CROWDED_SECOND)
@@ -172,18 +179,19 @@ class _Crowd:
         self.rows: dict[object, Reservation] = {}
         self._add(first.items)
 
-    def read_by_agents(self) -> bool:
-        """Ask for each agent seen, and for the tasks of one who has too many; True if that is
-        everybody."""
+    def read_by_agents(self, known: Iterable[str]) -> bool:
+        """Ask for each agent known or seen, and for the tasks of one who has too many; True if that
+        is everybody."""
         if self._query.agents:
             return self._read_by_tasks(self._query)
+        accounts = dict.fromkeys(known)
         asked: set[str] = set()
         number = 1
         while len(asked) < _MOST_ACCOUNTS and not self._is_whole():
-            rows = self.rows.values()
-            account = next(
-                (row.user_account for row in rows if row.user_account not in asked | {None}), None
+            accounts |= dict.fromkeys(
+                row.user_account for row in self.rows.values() if row.user_account
             )
+            account = next((each for each in accounts if each not in asked), None)
             if account is None:
                 # Other pages may show those of an agent who is not known yet.
                 number += 1

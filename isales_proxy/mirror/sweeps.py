@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from isales_proxy.client.errors import CircuitOpen, ISalesError
@@ -31,7 +32,7 @@ from isales_proxy.mirror.leaves import (
     cut_leaf,
     find_cuts,
 )
-from isales_proxy.mirror.list_facts import AskList, ListFacts
+from isales_proxy.mirror.list_facts import MARGIN, AskList, ListFacts
 from isales_proxy.mirror.readings import (
     LeafAnswer,
     apply_reading,
@@ -226,7 +227,7 @@ class Sweeper:
             totals_wrong=state.totals_wrong,
         )
         clock = self.clocks.now
-        self.reader = LeafReader(self._ask_within_budget, facts, clock)
+        self.reader = LeafReader(self._ask_within_budget, facts, clock, self._list_accounts)
         self.absences = Absences(self.vdn.pk, epoch, self._ask_within_budget, clock)
         self.rounds = SweepRounds(self.vdn, epoch, self._ask_within_budget, clock)
         self._led = epoch
@@ -283,8 +284,7 @@ class Sweeper:
         if leaf.begin is None:
             return False
         name = get_position_field(self.reader.facts.column)
-        inside = {f"{name}__gte": leaf.begin, f"{name}__lt": leaf.end}
-        stored = MirrorRow.objects.for_vdn(self.vdn).present().filter(**inside)
+        stored = self._select_rows(leaf.begin, leaf.end)
         times = list(stored.order_by(name).values_list(name, flat=True)[:_MOST_TIMES])
         cuts = find_cuts(leaf, total, self.reader.facts.page_cap, times)
         if not cuts:
@@ -297,6 +297,20 @@ class Sweeper:
                 due = now if leaf.as_of is None or total > len(rows) else leaf.due_at
                 MirrorLeaf.objects.bulk_create(cut_leaf(leaf, cuts, due))
         return True
+
+    def _select_rows(self, begin: datetime | None, end: datetime | None) -> QuerySet[MirrorRow]:
+        """Select the rows that the mirror has in [begin, end) of the time that ranges test."""
+        name = get_position_field(self.reader.facts.column)
+        inside = {f"{name}__gte": begin, f"{name}__lt": end}
+        return MirrorRow.objects.for_vdn(self.vdn).present().filter(**inside)
+
+    def _list_accounts(self, leaf: MirrorLeaf) -> list[str]:
+        """List the agents of the rows that the mirror has where a leaf asks."""
+        if leaf.begin is None or leaf.end is None:
+            return []
+        asked = self._select_rows(leaf.begin - MARGIN, leaf.end + 2 * MARGIN)
+        found = asked.exclude(agent=None).order_by("agent")
+        return list(found.values_list("agent__account", flat=True).distinct())
 
     def _postpone(self, leaf: MirrorLeaf, reason: str, after: timedelta | None = None) -> None:
         """Put a leaf off: for `after`, else longer with each failure, spread at random."""

@@ -278,6 +278,17 @@ def test_more_rows_in_one_second_than_a_page_are_read_completely(vdn: Vdn, kind:
     assert_equal(vendor)
 
 
+def test_agents_whom_the_first_page_of_a_second_does_not_show_are_read(vdn: Vdn) -> None:
+    """Where each call has another order, two passes would not agree."""
+    vendor = SweptVendor(vdn, AT, page_cap=50, order="random")
+    vendor.data.add(make_crowd("agents"))
+    for number, account in enumerate(("901", "902", "903")):
+        vendor.data.hand_over(get_id(100 * number), account, "Rare")
+    state = vendor.run_round()
+    assert (state.round_complete, state.round_reason) == (True, "")
+    assert_equal(vendor)
+
+
 def test_more_rows_in_one_second_than_a_page_are_read_with_ignored_offsets(vdn: Vdn) -> None:
     vendor = SweptVendor(vdn, AT, page_cap=50, ignore_offset=True)
     vendor.data.add(make_crowd("agents"))
