@@ -27,6 +27,8 @@ _ATTEMPTS: Final = 3
 # A list of so few pages is paged three times, since another order at each call hides rows.
 _FEW_PAGES: Final = 20
 _PASSES: Final = 3
+# Pages in a row without another such row, until they are counted again.
+_FRUITLESS: Final = 6
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 Questions = Generator[ReservationQuery, Page[Reservation], bool]
@@ -104,6 +106,8 @@ class UndatedSearch:
     def _search(self) -> Questions:
         if not self._facts.totals_wrong:
             for _attempt in range(_ATTEMPTS):
+                # Where somebody came or went, those found before are no proof of anything.
+                self.rows = {key: self.rows[key] for key in self._answered}
                 if not (yield from self._count()):
                     break
                 if self._count_missing() <= 0:
@@ -113,8 +117,6 @@ class UndatedSearch:
                     return False
                 if whole or (yield from self._confirm()):
                     return True
-                # Somebody came or went: those found so far are no proof of anything.
-                self.rows = {key: self.rows[key] for key in self._answered}
             else:
                 self.changed = True
                 return False
@@ -146,11 +148,19 @@ class UndatedSearch:
         """Page through the list until as many are found as are counted. True if one page was the
         whole list, None if they were not found."""
         assert self.identity is not None  # noqa: S101 - counted before
+        fruitless, patience = 0, _FRUITLESS
         for number in self._list_pages(self.identity.total):
             page = yield ReservationQuery(page=number, size=self._facts.page_cap)
-            self.rows |= self._pick(page)
+            found = self._pick(page)
+            fruitless = 0 if found.keys() - self.rows.keys() else fruitless + 1
+            self.rows |= found
             if count_distinct(page) == page.total:
                 return True
+            if fruitless >= patience:
+                # Those that are missing may have got a time meanwhile.
+                fruitless, patience = 0, 2 * patience
+                if not (yield from self._count()):
+                    return False
             if self._count_missing() <= 0:
                 return False
         return None
