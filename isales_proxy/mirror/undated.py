@@ -22,7 +22,7 @@ from isales_proxy.mirror.list_facts import AskList, ListFacts, count_distinct, g
 from isales_proxy.mirror.readings import FIRST_TIME, LAST_TIME
 
 _MOST_PAGES: Final = 2000
-_COUNTS: Final = 3
+_COUNTS: Final = 5
 _ATTEMPTS: Final = 3
 # A list of so few pages is paged three times, since another order at each call hides rows.
 _FEW_PAGES: Final = 20
@@ -104,35 +104,35 @@ class UndatedSearch:
         return self.complete is not None
 
     def _search(self) -> Questions:
-        if not self._facts.totals_wrong:
-            for _attempt in range(_ATTEMPTS):
-                # Where somebody came or went, those found before are no proof of anything.
-                self.rows = {key: self.rows[key] for key in self._answered}
-                if not (yield from self._count()):
-                    break
-                if self._count_missing() <= 0:
-                    return True
-                whole = yield from self._collect()
-                if whole is None:
-                    return False
-                if whole or (yield from self._confirm()):
-                    return True
-            else:
-                self.changed = True
+        if self._facts.totals_wrong:
+            return (yield from self._compare_passes())
+        for _attempt in range(_ATTEMPTS):
+            # Where somebody came or went, those found before are no proof of anything.
+            self.rows = {key: self.rows[key] for key in self._answered}
+            if not (yield from self._count()):
+                continue
+            if self._count_missing() <= 0:
+                return True
+            whole = yield from self._collect()
+            if whole is None:
                 return False
-        return (yield from self._compare_passes())
+            if whole or (yield from self._confirm()):
+                return True
+        self.changed = True
+        return False
 
     def _count(self) -> Questions:
         """Count everybody; False where the list did not stand still."""
         self.identity = None
+        before = yield self._ask_count(FIRST_TIME, self._begin - _MILLISECOND)
+        within = yield self._ask_count(self._begin, LAST_TIME)
         for _trial in range(_COUNTS):
-            within = yield self._ask_count(self._begin, LAST_TIME)
             everybody = yield ReservationQuery(size=1)
-            before = yield self._ask_count(FIRST_TIME, self._begin - _MILLISECOND)
             again = yield self._ask_count(self._begin, LAST_TIME)
             if again.total == within.total:
                 self.identity = Identity(everybody.total, before.total, within.total)
                 return True
+            within = again
         return False
 
     @staticmethod
