@@ -45,7 +45,7 @@ class Identity:
 
     @property
     def undated(self) -> int:
-        """How many rows no range answers."""
+        """The number of rows that no range answers."""
         return self.total - self.before - self.within
 
 

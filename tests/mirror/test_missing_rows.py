@@ -279,7 +279,7 @@ def test_more_rows_in_one_second_than_a_page_are_read_completely(vdn: Vdn, kind:
 
 
 def test_agents_whom_the_first_page_of_a_second_does_not_show_are_read(vdn: Vdn) -> None:
-    """Where each call has another order, two passes would not agree."""
+    """Two passes would not agree, since each call has another order."""
     vendor = SweptVendor(vdn, AT, page_cap=50, order="random")
     vendor.data.add(make_crowd("agents"))
     for number, account in enumerate(("901", "902", "903")):
