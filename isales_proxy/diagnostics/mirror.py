@@ -124,8 +124,8 @@ def _describe_calls(status: MirrorStatus) -> Fact:
         "people": number_format(status.calls.by_people / 10, 1),
     }
     text = _("%(calls)s of %(budget)s allowed (%(people)s for people)") % values
-    is_spent = status.calls_a_minute >= status.budget
-    return Fact("calls", _("Calls per minute, last ten minutes"), text, "warn" if is_spent else "")
+    tone = "" if status.calls.free > 0 else "warn"
+    return Fact("calls", _("Calls per minute, last ten minutes"), text, tone)
 
 
 def _describe_counts(status: MirrorStatus) -> Fact:

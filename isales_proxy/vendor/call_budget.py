@@ -46,17 +46,18 @@ def get_calls_per_minute() -> int:
 
 @dataclass(frozen=True)
 class CallCount:
-    """Calls within `SPAN`, by people and by the mirror."""
+    """Calls within `SPAN`, by people and by the mirror, and how many may be made now."""
 
     by_people: int = 0
     by_mirror: int = 0
+    free: int = 0
 
 
 def count_calls(vdn_id: int, now: datetime) -> CallCount:
     """Count the calls of the last ten minutes."""
     found = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=now - SPAN, minute__lte=now)
     sums = found.aggregate(people=Sum("by_people"), mirror=Sum("by_mirror"))
-    return CallCount(sums["people"] or 0, sums["mirror"] or 0)
+    return CallCount(sums["people"] or 0, sums["mirror"] or 0, count_free(vdn_id, now))
 
 
 def count_free(vdn_id: int, now: datetime) -> int:

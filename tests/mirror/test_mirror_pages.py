@@ -59,7 +59,9 @@ def test_doctor_shows_state_and_age_of_the_mirror(people: dict[str, User], as_ro
     assert found["switch"][0] == "good"
     assert "complete, 3 rows" in found["round"][1]
     assert re.fullmatch(r"2 parts, 3\d s old", found["tier-60"][1])
-    assert found["calls"][1] == "4.0 of 600 allowed (1.0 for people)"
+    assert found["calls"] == ("", "4.0 of 600 allowed (1.0 for people)")
+    VendorCalls.objects.update(by_mirror=7_000)
+    assert facts(admin)["calls"][0] == "warn"
     assert found["counts"] == ("good", "3 = 0 before + 3 within + 0 after + 0 without a time")
     assert found["guard"] == ("good", "none")
     assert found["proof"][1] == "agreed with 12,337 of 12,340 rows"
