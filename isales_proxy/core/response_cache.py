@@ -70,6 +70,7 @@ class _Kept(Generic[T]):
 
 @dataclass
 class _Flight(Generic[T]):
+    patience: float  # seconds that the one who asks has
     done: threading.Event = field(default_factory=threading.Event)
     kept: _Kept[T] | None = None
     error: BaseException | None = None
@@ -125,15 +126,24 @@ class ResponseCache(Generic[T]):
     def _share(
         self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
     ) -> tuple[_Kept[T], Source]:
-        with self._lock:
-            flight = self._flights.get(name)
-            leads = flight is None
-            if flight is None:
-                flight = self._flights[name] = _Flight()
-        if not leads:
-            return self._follow(flight, patience)
+        give_up, left = self._clock() + patience, patience
+        while True:
+            with self._lock:
+                flight = self._flights.get(name)
+                leads = flight is None
+                if flight is None:
+                    flight = self._flights[name] = _Flight(patience)
+            if leads:
+                break
+            try:
+                return self._follow(flight, left)
+            except TimedOut:
+                # Who asked may have been in more of a hurry.
+                left = give_up - self._clock()
+                if flight.patience >= patience or left <= 0:
+                    raise
         try:
-            kept, source = self._lead(name, fetch, fresh=fresh, patience=patience)
+            kept, source = self._lead(name, fetch, fresh=fresh, patience=left)
             flight.kept = kept
         except BaseException as error:
             flight.error = error

@@ -7,6 +7,7 @@ closed ends nor cut milliseconds lose a row at its edge.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -200,10 +201,12 @@ class _Crowd:
                 continue
             asked.add(account)
             query = replace(self._query, agents=(account,))
-            page = self._ask(query)
-            self._add(page.items)
-            if page.total > len(page.items):
-                self._read_by_tasks(query)
+            # One whom CC-iSales does not know any more has no rows.
+            with suppress(Refused):
+                page = self._ask(query)
+                self._add(page.items)
+                if page.total > len(page.items):
+                    self._read_by_tasks(query)
         return self._is_confirmed()
 
     def _read_further_page(self, number: int) -> bool:

@@ -59,19 +59,23 @@ _MOST_AGENTS: Final = 200
 # For rows without a time, before what is near is read again: a search that finds them at the ends
 # of the list is not interrupted, so that little changes meanwhile.
 _QUESTIONS: Final = 20
+# Of a search that may be repeated before an hour is over.
+_FEW_QUESTIONS: Final = 150
 _LONGEST_PAUSE: Final = timedelta(minutes=2)
 
 
 @dataclass
 class RoundLog:
-    """Record of one round so far: rows without a time that ranges answered, and the search for the
-    others; rows that were missed and since when; why leaves could not be read."""
+    """Record of one round so far: rows without a time that ranges answered, the search for the
+    others, and whether all were read, None until they are applied; rows that were missed and since
+    when; why leaves could not be read."""
 
     began: datetime
     undated: dict[object, Reservation] = field(default_factory=dict)
     missing: dict[int, datetime] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     search: UndatedSearch | None = None
+    is_undated_read: bool | None = None
 
     def note(
         self,
@@ -201,10 +205,8 @@ class SweepRounds:
             )
             reason = build_reason(RoundReason.PARTS_UNREAD, count, why)
         if running.search is not None and not self._apply_undated(running, facts, absences):
-            changed = running.search.changed
-            reason = reason or (
-                RoundReason.UNDATED_CHANGED if changed else RoundReason.UNDATED_UNREAD
-            )
+            soon = running.search.changed and running.search.asked <= _FEW_QUESTIONS
+            reason = reason or (RoundReason.UNDATED_CHANGED if soon else RoundReason.UNDATED_UNREAD)
         if not reason:
             total = None if facts.totals_wrong else self._ask(ReservationQuery(size=1)).total
             absences.judge_round(
@@ -307,7 +309,9 @@ class SweepRounds:
         return True
 
     def _apply_undated(self, running: RoundLog, facts: ListFacts, absences: Absences) -> bool:
-        """Apply the rows without a time that were found; tell whether that is all of them."""
+        """Apply the rows without a time that were found, once; tell whether that is all of them."""
+        if running.is_undated_read is not None:
+            return running.is_undated_read
         search = running.search
         leaf = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.UNDATED).first()
         if search is None or leaf is None:
@@ -324,8 +328,9 @@ class SweepRounds:
             now=self._clock(),
         )
         running.note(leaf, answer, outcome, running.began, facts.column)
+        running.is_undated_read = complete and outcome.applied
         absences.judge(outcome, facts)
-        return complete and outcome.applied
+        return running.is_undated_read
 
     def _update_guard(self) -> MirrorState:
         guard.count_round(vdn_id=self._vdn.pk, now=self._clock())

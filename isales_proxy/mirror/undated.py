@@ -73,7 +73,8 @@ class UndatedSearch:
     `begin` is that of the mirrored time, `answered` the rows without a time that ranges have
     answered, by ID. `rows` are all that were found, `identity` the last counts, None where the list
     did not stand still or its totals are wrong; `complete` is None until it is over; `changed`
-    tells that it is not complete for changes alone, so that another one may be.
+    tells that it is not complete for changes alone, so that another one may be; `asked` counts its
+    questions.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class UndatedSearch:
         self.complete: bool | None = None
         self.changed = False
         self._facts, self._begin, self._answered = facts, begin, frozenset(answered)
+        self.asked = 0
+        self._is_warned = False
         self._questions = self._search()
         self._next = next(self._questions)
 
@@ -92,9 +95,16 @@ class UndatedSearch:
 
         Raises ISalesError: then the same question is asked by the next step.
         """
+        self.asked += 1
         try:
             page = ask(self._next)
-        except (Refused, BadAnswer):
+        except BadAnswer:
+            if not self._is_warned:
+                self._is_warned = True
+                raise
+            self.complete = False
+            return True
+        except Refused:
             self.complete = False
             return True
         try:
@@ -124,15 +134,15 @@ class UndatedSearch:
     def _count(self) -> Questions:
         """Count everybody; False where the list did not stand still."""
         self.identity = None
-        before = yield self._ask_count(FIRST_TIME, self._begin - _MILLISECOND)
-        within = yield self._ask_count(self._begin, LAST_TIME)
+        former: tuple[int, int] | None = None
         for _trial in range(_COUNTS):
             everybody = yield ReservationQuery(size=1)
-            again = yield self._ask_count(self._begin, LAST_TIME)
-            if again.total == within.total:
+            within = yield self._ask_count(self._begin, LAST_TIME)
+            before = yield self._ask_count(FIRST_TIME, self._begin - _MILLISECOND)
+            if former == (before.total, within.total):
                 self.identity = Identity(everybody.total, before.total, within.total)
                 return True
-            within = again
+            former = before.total, within.total
         return False
 
     @staticmethod
@@ -209,6 +219,8 @@ class UndatedSearch:
                     # The end, or offsets are ignored, which cannot be told apart where keys repeat.
                     return False
                 seen |= keys
+            else:
+                return False
             self.rows |= found
             passes.append(frozenset(found))
         return passes[0] == passes[1]

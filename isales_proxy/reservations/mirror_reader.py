@@ -118,8 +118,7 @@ class MirrorReader:
         for _attempt in range(_ATTEMPTS):
             counts = self.count(revision)
             self.moment = replace(self.moment, now=counts.now)
-            # Nothing changed after the present revision.
-            self._changed = 0 if self.seen is None or self.seen >= counts.revision else None
+            self._expect_changes(counts.revision)
             rows, revisions = self._read_rows(counts.get(self.tab))
             revisions = revisions or {self._read_revision()}
             is_same = self.query.as_of is not None or revisions == {counts.revision}
@@ -128,8 +127,13 @@ class MirrorReader:
             revision = max(revisions)
         with take_snapshot():
             counts = self._count()
+            self._expect_changes(counts.revision)
             rows, _revisions = self._read_rows(counts.get(self.tab))
         return counts, rows
+
+    def _expect_changes(self, revision: int) -> None:
+        """Count changed rows with the page, unless the person has seen this revision."""
+        self._changed = 0 if self.seen is None or self.seen >= revision else None
 
     def _is_whole(self, found: int, total: int) -> bool:
         """Tell whether a page has the rows that it should of `total`. A statement that finds none

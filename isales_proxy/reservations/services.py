@@ -167,7 +167,9 @@ def list_page(
         if not _has_stand_in(scope, chosen, asked):
             found = _fetch_live_page(scope, query)
         elif not cache.get(_get_away_key(scope)):
-            found = _fetch_replaceable_page(scope, query)
+            # A mirror that was not read whole may lack much: then the vendor is worth a wait.
+            is_old = coverage is not None and coverage.reason is not Gap.UNREAD
+            found = _fetch_replaceable_page(scope, query, _STAND_IN_PATIENCE if is_old else None)
     if found is None and coverage is not None:
         found = mirror.read_page(
             scope=scope,
@@ -205,10 +207,12 @@ def _fetch_live_page(
     return live.fetch_page(scope=scope, query=query, patience=patience)
 
 
-def _fetch_replaceable_page(scope: Scope, query: ReservationQuery) -> ReservationPage | None:
+def _fetch_replaceable_page(
+    scope: Scope, query: ReservationQuery, patience: float | None
+) -> ReservationPage | None:
     """Fetch a page for which the mirror stands in; None while the vendor is away."""
     try:
-        found = _fetch_live_page(scope, query, _STAND_IN_PATIENCE)
+        found = _fetch_live_page(scope, query, patience)
     except AWAY:
         found = None
     if found is not None and found.error is None:

@@ -61,14 +61,15 @@ def count_calls(vdn_id: int, now: datetime) -> CallCount:
 
 
 def count_free(vdn_id: int, now: datetime) -> int:
-    """Count the calls that may be made now; less than 0 where people have made more."""
+    """Count the calls that may be made now; less than 0, by those of a minute at most, where people
+    have made more."""
     per_minute = get_calls_per_minute()
     most = free = float(per_minute * (SPAN // _MINUTE))
     since = now - _KEPT
     rows = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=since, minute__lte=now)
     for minute, *calls in rows.order_by("minute").values_list("minute", "by_people", "by_mirror"):
         free = min(most, free + per_minute * ((minute - since) / _MINUTE)) - sum(calls)
-        since = minute
+        free, since = max(free, -float(per_minute)), minute
     return int(min(most, free + per_minute * ((now - since) / _MINUTE)))
 
 

@@ -178,6 +178,27 @@ def test_waiting_readers_get_the_error_of_the_shared_call(store: None) -> None:
     assert calls == []
 
 
+def test_reader_with_more_patience_asks_again_after_the_time_out_of_a_hurried_one(
+    store: None,
+) -> None:
+    answers, began = Watched(), threading.Event()
+
+    def hurried(_left: float) -> str:
+        began.set()
+        assert answers.waits.wait(10)
+        raise TimedOut
+
+    fetch, calls = counted()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(answers.get_or_fetch, "q", hurried, fresh=3, patience=4)
+        assert began.wait(10)
+        second = pool.submit(answers.get_or_fetch, "q", fetch, fresh=3, patience=15)
+        with pytest.raises(TimedOut):
+            first.result(10)
+        assert second.result(10).value == "rows"
+    assert len(calls) == 1
+
+
 def test_waiting_ends_after_the_patience(store: None) -> None:
     answers, began, go = Watched(), threading.Event(), threading.Event()
 
