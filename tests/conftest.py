@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 import time_machine
+from django.conf import settings as django_settings
 from django.contrib.auth.hashers import make_password
 from django.core.cache import caches
 from django.core.management.commands.migrate import Command
@@ -85,7 +86,9 @@ def _migrating_once(_shared_files: None) -> pytest.MonkeyPatch:
         if connection.vendor != "sqlite":
             migrate(self, *args, **options)
             return
-        with closing(sqlite3.connect(shared.make_kept("migrated", sources, make))) as file:
+        with closing(
+            sqlite3.connect(shared.make_kept("migrated", sources, django_settings.SECRET_KEY, make))
+        ) as file:
             file.backup(connection.connection)
 
     patched = pytest.MonkeyPatch()

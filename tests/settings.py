@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
-# A developer's own .env is for the product alone.
+# What a developer has set is for the product alone: in a .env, or in the environment.
 os.environ["CALLBOARD_ENV_FILE"] = ""
-_ELSEWHERE = ("ISALES_", "OIDC_", "SESSION_", "SECOND_FACTOR_")
-for _name in list(os.environ):
-    if _name.startswith(_ELSEWHERE) or _name in {
-        "CACHE_URL",
-        "JOBS_URL",
-        "CALLBOARD_SIMULATOR_URL",
-    }:
-        del os.environ[_name]
+_DECLARED = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+for _line in re.findall(r"^\| (`[A-Z][^|]*)\|", _DECLARED.read_text("utf-8"), re.MULTILINE):
+    for _name in re.findall(r"`([A-Z][A-Z0-9_]*)`", _line):
+        os.environ.pop(_name, None)
+        os.environ.pop(f"{_name}_FILE", None)
 
 from dashboard.settings import *  # noqa: E402, F403
 

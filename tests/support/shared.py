@@ -30,9 +30,10 @@ def make_once(name: str, make: Callable[[Path], None]) -> Path:
     return _make_once(_folders[0] / f"shared-{name}", make)
 
 
-def make_kept(name: str, sources: Iterable[Path], make: Callable[[Path], None]) -> Path:
-    """Return the file of this name that earlier runs have made of the same sources."""
-    digest = hashlib.sha256()
+def make_kept(name: str, sources: Iterable[Path], key: str, make: Callable[[Path], None]) -> Path:
+    """Return the file of this name that earlier runs have made of the same sources with the same
+    key."""
+    digest = hashlib.sha256(key.encode())
     for path in sources:
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())
