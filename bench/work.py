@@ -1,4 +1,4 @@
-"""What runs inside a process of the product: the work of a fragment, reading all rows, a mirror.
+"""Work inside a process of the product: count the work of a fragment, read all rows, fill a mirror.
 
 Run by `bench.exports`, `bench.pages` and `bench.servers` as `python -m bench.work fragment PATH`,
 `reading ROUNDS` or `mirror VDN ROWS`; prints JSON.

@@ -86,7 +86,7 @@ class UndatedSearch:
         self.changed = False
         self._facts, self._begin, self._answered = facts, begin, frozenset(answered)
         self.asked = 0
-        self._is_warned = False
+        self._had_bad_answer = False
         self._questions = self._search()
         self._next = next(self._questions)
 
@@ -99,8 +99,8 @@ class UndatedSearch:
         try:
             page = ask(self._next)
         except BadAnswer:
-            if not self._is_warned:
-                self._is_warned = True
+            if not self._had_bad_answer:
+                self._had_bad_answer = True
                 raise
             self.complete = False
             return True
