@@ -133,9 +133,9 @@ def fill(rows: int, vdn: int = VDN) -> None:
             f"INSERT INTO isales_proxy_mirrorrow ({_COLUMNS}) {source} SELECT {values} {numbers}"
         )
     # As an upgrade counts what is there.
-    filling = import_module("isales_proxy.migrations.0022_fill_mirror_counts")
     with connection.cursor() as cursor:
-        filling.count(cursor, connection.vendor)
+        for name in ("0022_fill_mirror_counts", "0024_count_type_hours"):
+            import_module(f"isales_proxy.migrations.{name}").count(cursor, connection.vendor)
     if on_postgres:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")

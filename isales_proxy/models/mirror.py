@@ -352,13 +352,14 @@ class CountedBy(models.TextChoices):
     """Kind of a counter of rows: of all, of an agent and task, or of one value of a row.
 
     The values: the hour that it is due, of UTC and "" without a time; its type; its result code;
-    the ID of its business result.
+    the ID of its business result. Rows of a type are counted by their hour as well.
     """
 
     ALL = "all"
     NAMES = "names"
     HOUR = "hour"
     TYPE = "type"
+    TYPE_HOUR = "typehour"
     CODE = "code"
     BUSINESS = "business"
 
@@ -373,13 +374,18 @@ class MirrorCount(models.Model):
     # IDs of a MirrorAgent and a MirrorTask; 0 for none, since None is never equal to None.
     agent_key = models.BigIntegerField(default=0)
     task_key = models.BigIntegerField(default=0)
+    # Of a TYPE_HOUR alone.
+    call_type = models.CharField(max_length=60, blank=True, db_default="")
     value = models.CharField(max_length=60, blank=True)
     rows = models.IntegerField(default=0)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["vdn", "counted_by", "phase", "agent_key", "task_key", "value"],
+                fields=[
+                    *("vdn", "counted_by", "phase", "agent_key", "task_key"),
+                    *("call_type", "value"),
+                ],
                 name="one_mirror_count",
             )
         ]

@@ -103,7 +103,11 @@ EXEMPT: Final[Mapping[str, Mapping[str, str]]] = {
         "comparisons": "counts by hour",
     },
     "MirrorBusinessResult": {"digest": _DIGEST},
-    "MirrorCount": {"counted_by": _OURS, "value": "a code, an hour or a key of what is counted"},
+    "MirrorCount": {
+        "counted_by": _OURS,
+        "call_type": "a type of rows",
+        "value": "a code, an hour or a key of what is counted",
+    },
     "MirrorAgent": {"account": _ID},
     "MirrorTask": {"task_id": _ID},
     "MirrorRow": {"appoint_id": _ID, "key": _ID, "fingerprint": "a digest of what is stored"},

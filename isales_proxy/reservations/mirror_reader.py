@@ -187,7 +187,8 @@ class MirrorReader:
         if self.filter.empty:
             return [], set()
         is_sorted = self.filter.is_one_value and self.tab not in {Tab.ALL, Tab.TODAY}
-        self._sparse = self.filter.span is None and not is_sorted and total <= _MOST_SPARSE
+        is_rare = self.filter.span is None or bool(self.filter.call_type)
+        self._sparse = is_rare and not is_sorted and total <= _MOST_SPARSE
         if order.key != "due":
             value = None if order.key == _URGENT else self._express(order.key)
             ordered = self._sort(order)

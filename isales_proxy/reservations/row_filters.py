@@ -101,7 +101,8 @@ class RowFilter:
 
     `few` tells that the rows were looked for already, and `where` has their IDs. `counters` selects
     those of `MirrorCount` whose sum is the number of rows, None where none has it. `span` is the
-    range of due times that alone limits the rows, if any; None where something else does. `empty`
+    range of due times (without bounds if there is none) of which counters of hours have the number
+    of rows, those of `call_type` if it is given; None where something else limits the rows. `empty`
     tells that nothing can match.
     """
 
@@ -111,6 +112,7 @@ class RowFilter:
     few: bool = False
     counters: Q | None = None
     span: Span | None = None
+    call_type: str = ""
     empty: bool = False
 
     @property
@@ -181,14 +183,17 @@ def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) 
     if not few:
         # IDs are of the VDN; with it SQLite would not look for rows by them.
         where &= Q(vdn=scope.vdn.pk)
-    found = counters.match()
-    span = None
-    if query.begin is not None or query.end is not None:
-        span = Span.create(query.begin, query.end) if counters.are_all else None
-        found = None
-    elif counters.are_all:
-        span = Span()
-    return RowFilter(model, scope.vdn.pk, where, few, found, span, empty)
+    found, is_limited = counters.match(), query.begin is not None or query.end is not None
+    return RowFilter(
+        model,
+        scope.vdn.pk,
+        where,
+        few,
+        counters=None if is_limited else found,
+        span=Span.create(query.begin, query.end) if counters.have_hours else None,
+        call_type=query.call_type,
+        empty=empty,
+    )
 
 
 @dataclass
@@ -210,9 +215,9 @@ class _Counters:
         self.where = None
 
     @property
-    def are_all(self) -> bool:
-        """True if nothing limits the rows."""
-        return self.where is not None and self.kind is CountedBy.ALL
+    def have_hours(self) -> bool:
+        """True if nothing but a type limits the rows, which are counted by their hours as well."""
+        return self.where is not None and self.kind in {CountedBy.ALL, CountedBy.TYPE}
 
     def match(self) -> Q | None:
         """Return the condition of the counters; None where none has the number."""

@@ -146,7 +146,8 @@ def _count_span(rows: RowFilter, span: Span, phases: Collection[Phase]) -> Combi
     last = None if span.high is None else _cut_hour(span.high)
     if first is not None and last is not None and first >= last:
         return count(span.low, span.high)
-    hours = Q(counted_by=CountedBy.HOUR, phase__in=phases, agent_key=0, task_key=0)
+    kind = CountedBy.TYPE_HOUR if rows.call_type else CountedBy.HOUR
+    hours = Q(counted_by=kind, phase__in=phases, agent_key=0, task_key=0, call_type=rows.call_type)
     hours &= Q(value__gt="") if first is None else Q(value__gte=format_hour(first))
     hours &= Q() if last is None else Q(value__lt=format_hour(last))
     total: Combinable = _sum_counters(rows.vdn_id, hours)
@@ -158,9 +159,10 @@ def _count_span(rows: RowFilter, span: Span, phases: Collection[Phase]) -> Combi
 
 
 def _select_all(rows: RowFilter) -> QuerySet[MirrorRow]:
-    """Return the rows of the VDN without the range of the filter: of two lower bounds SQLite heeds
-    the first in an index, and looks through the rows between them."""
-    return MirrorRow.objects.for_vdn(rows.vdn_id)
+    """Return the rows of the VDN and type without the range of the filter: of two lower bounds
+    SQLite heeds the first in an index, and looks through the rows between them."""
+    found = MirrorRow.objects.for_vdn(rows.vdn_id)
+    return found.filter(call_type=rows.call_type) if rows.call_type else found
 
 
 def _cut_hour(moment: datetime) -> datetime:

@@ -41,7 +41,7 @@ def get_kinds(number: int) -> list[str]:
 
 def check_counts() -> None:
     """Compare the kept counts with those of the rows."""
-    names = ("counted_by", "phase", "agent_key", "task_key", "value", "rows")
+    names = ("counted_by", "phase", "agent_key", "task_key", "call_type", "value", "rows")
     counters = MirrorCount.objects.exclude(rows=0).values_list(*names)
     kept = {tuple(key): rows for *key, rows in counters}
     found: Counter[CountKey] = Counter()
@@ -158,8 +158,9 @@ def test_migration_fills_the_columns_that_readings_fill(vdn: Vdn) -> None:
     MirrorVersion.objects.update(business=None)
     for model in (MirrorBusinessResult, MirrorCount):
         model._default_manager.all().delete()
-    filling = import_module("isales_proxy.migrations.0022_fill_mirror_counts")
-    filling.fill(apps, SimpleNamespace(connection=connection))
+    for name in ("0022_fill_mirror_counts", "0024_count_type_hours"):
+        filling = import_module(f"isales_proxy.migrations.{name}")
+        filling.fill(apps, SimpleNamespace(connection=connection))
     assert list_filled() == filled
     check_counts()
 
