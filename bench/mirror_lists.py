@@ -223,7 +223,7 @@ def measure(plans: bool, rounds: int) -> Iterator[str]:
             best = [(sql, params, _ask_server(sql, params, rounds)) for sql, params, _ms in best]
         counts = [each for each in best if "COUNT(" in each[0] and "mirrorrow" in each[0]]
         rest = [each for each in best if each not in counts]
-        yield f"| {name} | {page.total} | {_sum(rest):.1f} | {_sum(counts):.1f} | {len(best)} |"
+        yield f"| {name} | {page.total} | {_sum(rest):.2f} | {_sum(counts):.2f} | {len(best)} |"
         if plans:
             prefix = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
             with connection.cursor() as cursor:

@@ -94,10 +94,8 @@ def _count_few(rows: RowFilter, moment: Moment, revision: Subquery) -> dict[str,
 
 def _express_counts(rows: RowFilter, moment: Moment) -> dict[str, Any]:
     """Return the expressions of the counts."""
-    found = near = rows.select()
-    soon = Span(moment.late_before, moment.soon_until)
-    if rows.span is not None and rows.span.limit(soon.low, soon.high) == soon:
-        near = _select_all(rows)
+    found = rows.select()
+    near = found if rows.span is None else _select_near(rows, rows.span, moment)
     parts: dict[str, Any] = {
         "dialling": count_in_statement(near.filter(match_tab(Tab.DIALLING, moment))),
         "soon": count_in_statement(near.filter(match_tab(Tab.SOON, moment))),
@@ -156,6 +154,18 @@ def _count_span(rows: RowFilter, span: Span, phases: Collection[Phase]) -> Combi
     if last is not None and last != span.high:
         total += count(last, span.high)
     return total
+
+
+def _select_near(rows: RowFilter, span: Span, moment: Moment) -> QuerySet[MirrorRow]:
+    """Return the rows that may be dialled or due soon, with the bounds of the range that are closer
+    than those of the tabs."""
+    near = span.limit(moment.late_before, moment.soon_until)
+    found = _select_all(rows)
+    if near.low != moment.late_before:
+        found = found.filter(appoint_time__gte=near.low)
+    if near.high != moment.soon_until:
+        found = found.filter(appoint_time__lt=near.high)
+    return found
 
 
 def _select_all(rows: RowFilter) -> QuerySet[MirrorRow]:
