@@ -98,15 +98,18 @@ def test_log_in_over_a_unix_socket_succeeds(people: dict[str, User]) -> None:
     assert attempt("agent", "pass-word-1", REMOTE_ADDR="") == 302
 
 
-@pytest.mark.parametrize("proxies", [0, 1])
-@pytest.mark.parametrize(
-    ("said", "address"),
+@cases(
+    ("proxies", "said", "address"),
     [
-        ("", "127.0.0.1"),
-        ("192.0.2.1", "192.0.2.1"),
-        ("198.51.100.9, 192.0.2.1", "192.0.2.1"),
-        ("2001:db8::1", "2001:db8::1"),
-        ("unknown", "127.0.0.1"),
+        (proxies, *each)
+        for each in [
+            ("", "127.0.0.1"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("198.51.100.9, 192.0.2.1", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("unknown", "127.0.0.1"),
+        ]
+        for proxies in [0, 1]
     ],
 )
 def test_address_behind_a_unix_socket_is_the_forwarded_one(

@@ -12,6 +12,7 @@ from django.test import Client
 from isales_proxy.models import Access, ResultCode, User, Vdn
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.pages import form_of
 
 
@@ -42,12 +43,12 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@cases("page", PAGES)
 def test_admin_pages_comply_with_the_content_security_policy(admin: Client, page: str) -> None:
     _see_fit(admin.get(f"/admin/isales_proxy/{page}"))
 
 
-@pytest.mark.parametrize("page", [*PAGES, "vdn/add/"])
+@cases("page", [*PAGES, "vdn/add/"])
 def test_pages_of_a_superuser_comply_with_the_content_security_policy(
     people: Any, root: Client, page: str
 ) -> None:

@@ -21,6 +21,7 @@ from isales_proxy.models import (
     User,
     WriteBack,
 )
+from tests.support.cases import cases
 from tests.support.clock import NOON
 
 ADMIN = "/admin/isales_proxy/"
@@ -102,8 +103,7 @@ def test_records_can_be_filtered_and_searched(
 
 
 # A token may be deleted there, which is to revoke it.
-@pytest.mark.parametrize("who", ["admin", "root"])
-@pytest.mark.parametrize("kind", KINDS[:-1])
+@cases(("who", "kind"), [(who, kind) for kind in KINDS[:-1] for who in ["admin", "root"]])
 def test_record_cannot_be_added_changed_or_deleted(
     as_role: Any, people: dict[str, User], records: Any, kind: str, who: str
 ) -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 
 from isales_proxy.core import health
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 
 
 def test_healthz_answers_ok(client: Client) -> None:
@@ -66,7 +67,7 @@ def test_metrics_are_served_to_this_machine(client: Client) -> None:
     assert b"callboard_vendor_calls_total" in answer.content
 
 
-@pytest.mark.parametrize(
+@cases(
     "meta",
     [
         {"REMOTE_ADDR": "192.0.2.7"},

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from isales_proxy.reservations import mirror
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.mirror import mirror_rows
 from tests.support.mirror_lists import NOON, make_rows
 
@@ -129,26 +130,29 @@ def test_unchanged_page_is_answered_by_304(
     assert client.get(LIST, question, headers=asked).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@cases(
+    ("name", "value", "address"),
     [
-        ("tab", "late"),
-        ("sort", "phone"),
-        ("sort", "--due"),
-        ("source", "cache"),
-        ("as_of", "yesterday"),
-        ("as_of", "2099-01-01T00:00Z"),
-        ("q", "x" * 65),
-        ("q", "a\x01b"),
-        ("code", "0 6"),
-        ("code", ",".join(map(str, range(21)))),
-        ("category", "vendor"),
-        ("jump", "noon"),
-        ("after", "1"),
-        ("before", "none-x"),
+        (*each, address)
+        for address in [LIST, f"{LIST}counts/"]
+        for each in [
+            ("tab", "late"),
+            ("sort", "phone"),
+            ("sort", "--due"),
+            ("source", "cache"),
+            ("as_of", "yesterday"),
+            ("as_of", "2099-01-01T00:00Z"),
+            ("q", "x" * 65),
+            ("q", "a\x01b"),
+            ("code", "0 6"),
+            ("code", ",".join(map(str, range(21)))),
+            ("category", "vendor"),
+            ("jump", "noon"),
+            ("after", "1"),
+            ("before", "none-x"),
+        ]
     ],
 )
-@pytest.mark.parametrize("address", [LIST, f"{LIST}counts/"])
 def test_invalid_value_is_refused_with_its_parameter(
     vendor: Simulator, as_role: Any, address: str, name: str, value: str
 ) -> None:

@@ -13,6 +13,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.models import User
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from tests.conftest import AGENT_ACCOUNT
+from tests.support.cases import cases
 
 LIST = "/api/v1/vdns/88/reservations/"
 PAGE = "/vdn/88/reservations/"
@@ -83,7 +84,7 @@ def test_text_of_a_code_is_in_the_language_of_the_request(
     assert re.search(pattern, row["fail_code_text"])
 
 
-@pytest.mark.parametrize(
+@cases(
     "query",
     [
         "",
@@ -139,7 +140,7 @@ def test_page_of_fifty_rows_costs_one_call_and_few_queries(
     assert len(vendor.calls) == 1
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "field"),
     [
         ("page=0", "page"),
@@ -194,7 +195,7 @@ def test_only_vdns_of_the_reader_are_listed(people: dict[str, User], as_role: An
     assert [vdn["id"] for vdn in as_role("both").get("/api/v1/vdns/").json()["results"]] == [88, 89]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "options", "status", "slug"),
     [
         ("reset", {}, 503, "upstream-unavailable"),

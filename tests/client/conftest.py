@@ -33,12 +33,16 @@ class Notes:
     """An observer that remembers."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as at the start."""
         self.calls: list[tuple[str, str, int, int | None]] = []
         self.request_ids: list[str] = []
         self.answers: list[tuple[str, datetime | None, str]] = []
         self.drifts: list[tuple[str, str, str]] = []
         self.states: list[tuple[str, str]] = []
-        self._lock = threading.Lock()
 
     @property
     def outcomes(self) -> list[str]:
@@ -66,6 +70,10 @@ class Time:
     """A clock that moves only when someone sleeps by it, or says so."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as at the start."""
         self.passed = 0.0
         self.sleeps: list[float] = []
 

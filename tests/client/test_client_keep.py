@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import itertools
 import json
 import threading
 from typing import Any
@@ -27,6 +26,7 @@ from isales_proxy.client import (
 )
 from isales_proxy.client import client as client_module
 from isales_proxy.client.operations import READ_CALL_DATA
+from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, drip, hold, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -54,7 +54,7 @@ def read(client: Client, shelf: Recorder, deadline: float | None = None) -> tupl
     return client.read_call_data(vdn=88, query=QUERY, keep=shelf, deadline=deadline)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("step", "error", "status", "body", "complete"),
     [
         (reply(GOOD), None, 200, GOOD, True),
@@ -79,10 +79,9 @@ def read(client: Client, shelf: Recorder, deadline: float | None = None) -> tupl
         (raw(b"\x00garbage\r\n\r\n" + GOOD), BadAnswer, 0, b"\x00garbage\r\n\r\n" + GOOD, False),
         (raw(b"HTTP/1.1 20"), BadAnswer, 0, b"HTTP/1.1 20", False),
     ],
-    ids=itertools.count(),
 )
 def test_received_bytes_are_kept_and_call_data_is_requested_once(
-    obs: Client,
+    make_client: MakeClient,
     stub: StubVendor,
     notes: Notes,
     step: Step,
@@ -91,11 +90,12 @@ def test_received_bytes_are_kept_and_call_data_is_requested_once(
     body: bytes | None,
     complete: bool,
 ) -> None:
+    stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     stub.at("callnos", step)
     shelf = Recorder()
     raised: ISalesError | None = None
     try:
-        read(obs, shelf)
+        read(make_client(obs=OBS), shelf)
     except ISalesError as caught:
         raised = caught
     assert type(raised) is (error or type(None))
@@ -225,13 +225,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("step", FAULTS, ids=itertools.count())
+@cases("step", FAULTS)
 def test_write_back_is_never_retried_by_the_client(
-    obs: Client, stub: StubVendor, step: Step
+    make_client: MakeClient, stub: StubVendor, step: Step
 ) -> None:
+    stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     stub.at("midresult", step, reply(obs_answer()))
     with pytest.raises(ISalesError) as caught:
-        obs.push_mid_result(result=RESULT)
+        make_client(obs=OBS).push_mid_result(result=RESULT)
     assert caught.value.maybe_sent
     assert len(stub.sent_to("midresult")) == 1
 

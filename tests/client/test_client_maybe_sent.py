@@ -45,7 +45,7 @@ def push(client: Client, deadline: float | None = None) -> ISalesError:
     return caught.value
 
 
-@pytest.mark.parametrize(
+@cases(
     ("step", "kind"),
     [
         (raw(b""), Unreachable),
@@ -214,7 +214,7 @@ def test_deadline_spent_on_the_token_call_is_not_maybe_sent(
     assert stub.sent_to("midresult") == []
 
 
-@pytest.mark.parametrize(
+@cases(
     "step",
     [
         reset(),

@@ -58,7 +58,6 @@ CALLS: dict[str, Ask] = {
     ),
     "push_mid_result": lambda client: client.push_mid_result(result=RESULT),
 }
-EVERY_CALL = pytest.mark.parametrize("ask", CALLS.values(), ids=CALLS)
 
 
 @pytest.mark.parametrize(
@@ -190,25 +189,27 @@ def test_thread_keeps_one_connection_per_address(make_client: MakeClient, stub: 
         assert (far.connections, stub.connections) == (1, 1)
 
 
-@EVERY_CALL
-@pytest.mark.parametrize(
-    "obs",
+@cases(
+    ("name", "obs"),
     [
-        None,
-        ObsConfig(),
-        ObsConfig(key="k"),
-        ObsConfig(auth=ObsAuth.LOGIN, secret="s"),
-        ObsConfig(auth=ObsAuth.STATIC, key="k", secret="s"),
+        (name, obs)
+        for name in CALLS
+        for obs in (
+            None,
+            ObsConfig(),
+            ObsConfig(key="k"),
+            ObsConfig(auth=ObsAuth.LOGIN, secret="s"),
+            ObsConfig(auth=ObsAuth.STATIC, key="k", secret="s"),
+        )
     ],
-    ids=["none", "empty", "half", "login", "static"],
 )
 def test_no_call_is_made_without_credentials(
-    make_client: MakeClient, stub: StubVendor, notes: Notes, ask: Ask, obs: ObsConfig | None
+    make_client: MakeClient, stub: StubVendor, notes: Notes, name: str, obs: ObsConfig | None
 ) -> None:
     client = make_client(obs=obs)
     with pytest.raises(CredentialsRefused, match=r"No OBS credentials are set\.") as caught:
-        ask(client)
-    assert caught.value.operation in CALLS
+        CALLS[name](client)
+    assert caught.value.operation == name
     assert not caught.value.maybe_sent
     assert stub.connections == 0
     assert notes.calls == []
@@ -230,35 +231,37 @@ def test_query_out_of_bounds_makes_no_call(obs: Client, stub: StubVendor, ask: A
     assert stub.connections == 0
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "code", "said"),
-    [
-        (200, obs_answer(None, result=7, resultDesc="task is over"), Refused, "7", "task is over"),
-        (200, obs_answer(None, result="12", message="no such task"), Refused, "12", "no such task"),
-        (400, obs_answer(result="3", resultMsg="bad path"), Refused, "3", "bad path"),
-        (400, {"message": "vdnId 138 1234 5678 is wrong"}, Misdirected, None, "vdnId ••• is wrong"),
-        (
-            400,
-            {"error_code": "APIG.1", "error_msg": "no such path"},
-            Misdirected,
-            None,
-            "no such path",
-        ),
-        (404, b"<html>", Misdirected, None, ""),
-        (404, obs_answer(result=5), Refused, "5", ""),
-        (408, b"", Unreachable, None, ""),
-        (500, obs_answer(result=9, error="out of rows"), Refused, "9", "out of rows"),
-        (500, obs_answer(result=0), Unreachable, None, ""),
-        (500, {"message": "it broke"}, Unreachable, None, ""),
-        (500, b"<html>", Unreachable, None, ""),
-        (503, obs_answer(result=9), Unreachable, None, ""),
-    ],
+REFUSALS: list[tuple[int, object, type[Refused], str | None, str]] = [
+    (200, obs_answer(None, result=7, resultDesc="task is over"), Refused, "7", "task is over"),
+    (200, obs_answer(None, result="12", message="no such task"), Refused, "12", "no such task"),
+    (400, obs_answer(result="3", resultMsg="bad path"), Refused, "3", "bad path"),
+    (400, {"message": "vdnId 138 1234 5678 is wrong"}, Misdirected, None, "vdnId ••• is wrong"),
+    (
+        400,
+        {"error_code": "APIG.1", "error_msg": "no such path"},
+        Misdirected,
+        None,
+        "no such path",
+    ),
+    (404, b"<html>", Misdirected, None, ""),
+    (404, obs_answer(result=5), Refused, "5", ""),
+    (408, b"", Unreachable, None, ""),
+    (500, obs_answer(result=9, error="out of rows"), Refused, "9", "out of rows"),
+    (500, obs_answer(result=0), Unreachable, None, ""),
+    (500, {"message": "it broke"}, Unreachable, None, ""),
+    (500, b"<html>", Unreachable, None, ""),
+    (503, obs_answer(result=9), Unreachable, None, ""),
+]
+
+
+@cases(
+    ("name", "status", "body", "kind", "code", "said"),
+    [(name, *refusal) for name in CALLS for refusal in REFUSALS],
 )
-@EVERY_CALL
 def test_refusal_is_distinguished_from_vendor_failure(
     make_client: MakeClient,
     stub: StubVendor,
-    ask: Ask,
+    name: str,
     status: int,
     body: object,
     kind: type[Refused],
@@ -268,7 +271,7 @@ def test_refusal_is_distinguished_from_vendor_failure(
     stub.at("tokenByAkSk", app_token())
     stub.default = reply(body, status=status)
     with pytest.raises(kind) as caught:
-        ask(make_client(obs=OBS))
+        CALLS[name](make_client(obs=OBS))
     assert type(caught.value) is kind
     assert (caught.value.code, caught.value.http_status) == (code, status)
     assert getattr(caught.value, "vendor_sentence", "") == said

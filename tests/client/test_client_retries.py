@@ -36,7 +36,7 @@ def call(client: Client, deadline: float | None = None) -> Page[Reservation]:
     return client.list_reservations(vdn=88, query=QUERY, deadline=deadline)
 
 
-@pytest.mark.parametrize(
+@cases(
     "fault",
     [
         reply(status=500),
@@ -47,13 +47,12 @@ def call(client: Client, deadline: float | None = None) -> Page[Reservation]:
         raw(b""),
         reset(b"HTTP/1.1 200 X\r\nContent-Length: 50\r\n\r\n{"),
     ],
-    ids=["500", "502", "503", "429", "reset", "end", "reset-in-body"],
 )
 def test_transient_failure_is_tried_again(
-    client: Client, stub: StubVendor, notes: Notes, time: Time, fault: Step
+    make_client: MakeClient, stub: StubVendor, notes: Notes, time: Time, fault: Step
 ) -> None:
     stub.script(fault, fault)
-    assert call(client).total == 0
+    assert call(make_client()).total == 0
     assert len(stub.received) == 3
     assert [attempt for _, _, attempt, _ in notes.calls] == [1, 2, 3]
     assert len(set(notes.request_ids)) == 1
@@ -61,7 +60,7 @@ def test_transient_failure_is_tried_again(
     assert time.sleeps == [0.1, 0.2]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("fault", "error"),
     [
         (reply(status=401), CredentialsRefused),
@@ -85,11 +84,11 @@ def test_transient_failure_is_tried_again(
     ],
 )
 def test_permanent_failure_is_not_tried_again(
-    client: Client, stub: StubVendor, notes: Notes, fault: Step, error: type[ISalesError]
+    make_client: MakeClient, stub: StubVendor, notes: Notes, fault: Step, error: type[ISalesError]
 ) -> None:
     stub.script(fault)
     with pytest.raises(error) as caught:
-        call(client)
+        call(make_client())
     assert type(caught.value) is error
     assert not caught.value.retryable
     assert notes.outcomes == [error.outcome]

@@ -11,7 +11,6 @@ import pytest
 from isales_proxy.client import (
     BadAnswer,
     CircuitOpen,
-    Client,
     Credentials,
     ISalesError,
     Refused,
@@ -24,7 +23,7 @@ from isales_proxy.client import (
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, envelope, raw, reply, reset
 
-from .conftest import ACCESS_KEY, SECRET_KEY, Notes
+from .conftest import ACCESS_KEY, SECRET_KEY, MakeClient, Notes
 
 CALLED = "6581234567"
 AGENT = "zhangwei"
@@ -40,7 +39,7 @@ def every_word(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__ or error.__context__
 
 
-@pytest.mark.parametrize(
+@cases(
     "step",
     [
         reply({"data": LEAK}),
@@ -63,7 +62,7 @@ def every_word(error: BaseException | None) -> Iterator[str]:
     ],
 )
 def test_no_secret_leaks_from_a_call(
-    client: Client,
+    make_client: MakeClient,
     stub: StubVendor,
     notes: Notes,
     step: Step,
@@ -71,6 +70,7 @@ def test_no_secret_leaks_from_a_call(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    client = make_client()
     stub.default = step
     words: list[str] = []
     failure: ISalesError | None = None

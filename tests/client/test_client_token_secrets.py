@@ -17,6 +17,7 @@ from isales_proxy.client import (
     ObsConfig,
     Token,
 )
+from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
 
@@ -68,15 +69,16 @@ def answer_tokens(stub: StubVendor) -> None:
     stub.at("auth/refresh", reply(obs_answer(data)))
 
 
-@pytest.mark.parametrize("step", FAULTS, ids=range(len(FAULTS)))
-@pytest.mark.parametrize("failing", ["business", "token"])
-@pytest.mark.parametrize("obs", WAYS.values(), ids=WAYS)
+@cases(
+    ("way", "failing", "step"),
+    [(way, failing, step) for way in WAYS for failing in ("business", "token") for step in FAULTS],
+)
 def test_no_secret_leaks_from_an_obs_call(
     make_client: MakeClient,
     stub: StubVendor,
     notes: Notes,
     caplog: pytest.LogCaptureFixture,
-    obs: ObsConfig,
+    way: str,
     failing: str,
     step: Step,
 ) -> None:
@@ -86,7 +88,7 @@ def test_no_secret_leaks_from_an_obs_call(
     if failing == "token":
         for path in ("tokenByAkSk", "auth/login", "auth/refresh"):
             stub.at(path, step)
-    client = make_client(obs=obs)
+    client = make_client(obs=WAYS[way])
     words: list[str] = []
     frames: list[str] = []
     query = CallDataQuery(cc_id=1, service_id="1", batch_count=1)

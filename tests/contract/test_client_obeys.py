@@ -18,6 +18,7 @@ from isales_proxy.client import (
     TransportConfig,
 )
 from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, LIST_RESERVATIONS, Simulator
+from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -63,7 +64,7 @@ def test_documented_result_code_answer_is_read() -> None:
     assert page.items[1].description == "The call is rejected."
 
 
-@pytest.mark.parametrize("case", example("refusals.json")["cases"], ids=lambda case: case["name"])
+@cases("case", example("refusals.json")["cases"])
 def test_refusal_has_the_vendors_code_and_sentence(case: dict[str, Any]) -> None:
     body = case["response"]["body"]
     with StubVendor() as stub, client_of(stub.base_url) as client:

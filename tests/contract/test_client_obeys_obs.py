@@ -23,6 +23,7 @@ from isales_proxy.client import (
     Refused,
     TransportConfig,
 )
+from tests.support.cases import cases
 from tests.support.stub_vendor import Received as Sent
 from tests.support.stub_vendor import StubVendor, reply
 
@@ -191,13 +192,11 @@ def test_log_in_and_refresh_are_requested_as_documented(form: str) -> None:
     assert state.expires_at == now + timedelta(seconds=300)
 
 
-@pytest.mark.parametrize(
-    "case", example("obs_refusals.json")["cases"], ids=lambda case: case["name"]
+@cases(
+    ("ask", "case"),
+    [(ask, case) for _name, ask in BUSINESS for case in example("obs_refusals.json")["cases"]],
 )
-@business_calls
-def test_refusal_has_the_vendors_code_and_sentence(
-    name: str, ask: Question, case: dict[str, Any]
-) -> None:
+def test_refusal_has_the_vendors_code_and_sentence(ask: Question, case: dict[str, Any]) -> None:
     answer = case["response"]
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(answer["body"], status=answer["status"]))

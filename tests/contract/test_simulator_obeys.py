@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.signed_http import Reply, SignedHttp
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -106,7 +107,7 @@ def test_documented_result_codes_are_returned(http: SignedHttp) -> None:
         assert code in found
 
 
-@pytest.mark.parametrize("case", REFUSALS, ids=[case["name"] for case in REFUSALS])
+@cases("case", REFUSALS)
 def test_refusals_have_the_documented_code_and_sentence(
     http: SignedHttp, case: dict[str, Any]
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import DEMO_APP_KEY, DEMO_APP_SECRET, Simulator
+from tests.support.cases import cases
 from tests.support.obs_http import ObsHttp
 from tests.support.signed_http import Reply
 
@@ -137,7 +138,7 @@ def example_row() -> dict[str, Any]:
     return dict(row)
 
 
-@pytest.mark.parametrize("case", REFUSALS, ids=[case["name"] for case in REFUSALS])
+@cases("case", REFUSALS)
 def test_refusals_have_the_documented_code_and_sentence(
     simulator: Simulator, case: dict[str, Any]
 ) -> None:

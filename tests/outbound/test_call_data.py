@@ -284,9 +284,7 @@ def test_call_data_of_another_vdn_is_not_found(
             look()
 
 
-@pytest.mark.parametrize(
-    "kind", [None, "reset", "garbage", "business", "unauthorized", "half_body", "status"]
-)
+@cases("kind", [None, "reset", "garbage", "business", "unauthorized", "half_body", "status"])
 def test_logs_contain_no_number(
     vendor: Simulator,
     scope: Scope,

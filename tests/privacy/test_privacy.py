@@ -34,9 +34,7 @@ def row(vendor: Simulator) -> None:
     vendor.add_rows(88, [{"appointId": "41", "calledNo": NUMBER, "userName": NAME}])
 
 
-@pytest.mark.parametrize(
-    "kind", [None, "reset", "garbage", "business", "unauthorized", "throttle", "no_data"]
-)
+@cases("kind", [None, "reset", "garbage", "business", "unauthorized", "throttle", "no_data"])
 def test_no_number_is_logged(
     vendor: Simulator,
     row: None,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 
 LIST = "/vdn/88/reservations/"
 
@@ -40,11 +39,11 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("query", "message"), BAD.values(), ids=BAD.keys())
-@pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
+@cases(("name", "fragment"), [(name, fragment) for fragment in (False, True) for name in BAD])
 def test_bad_input_is_refused_without_a_call(
-    vendor: Simulator, as_role: Any, query: str, message: str, fragment: bool
+    vendor: Simulator, as_role: Any, name: str, fragment: bool
 ) -> None:
+    query, message = BAD[name]
     answer = as_role("supervisor").get(
         f"{LIST}?{query}", headers={"HX-Request": "true"} if fragment else {}
     )
@@ -81,7 +80,7 @@ def test_address_longer_than_eight_kilobytes_survives_the_log_in(
     assert client.get(led.headers["Location"]).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["x=%00", "task=%ff", "page=0", "x=&" * 1500])
+@cases("query", ["x=%00", "task=%ff", "page=0", "x=&" * 1500])
 def test_api_answers_bad_input_with_problem_json(
     vendor: Simulator, as_role: Any, query: str
 ) -> None:
@@ -96,7 +95,7 @@ def test_separators_in_a_pasted_number_are_accepted(vendor: Simulator, as_role: 
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("appoint_id", ["%00", "%ff", "..%2f", "a" * 300, "<b>"])
+@cases("appoint_id", ["%00", "%ff", "..%2f", "a" * 300, "<b>"])
 def test_odd_reservation_id_is_not_found(vendor: Simulator, as_role: Any, appoint_id: str) -> None:
     answer = as_role("supervisor").get(f"{LIST}{appoint_id}/", headers={"HX-Request": "true"})
     assert answer.status_code in {404, 422}

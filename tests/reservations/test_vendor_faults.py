@@ -11,6 +11,7 @@ import pytest
 import time_machine
 
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
+from tests.support.cases import cases
 from tests.support.pages import results_of, rows_of
 
 LIST = "/vdn/88/reservations/"
@@ -47,17 +48,11 @@ def supervisor(vendor: Simulator, as_role: Any) -> Any:
     return client
 
 
-@pytest.mark.parametrize(("kind", "options", "status", "slug"), FAULTS.values(), ids=FAULTS.keys())
-@pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
+@cases(("name", "fragment"), [(name, fragment) for fragment in (False, True) for name in FAULTS])
 def test_fault_has_status_and_notice_of_the_contract(
-    supervisor: Any,
-    vendor: Simulator,
-    kind: str,
-    options: dict[str, Any],
-    status: int,
-    slug: str,
-    fragment: bool,
+    supervisor: Any, vendor: Simulator, name: str, fragment: bool
 ) -> None:
+    kind, options, status, slug = FAULTS[name]
     vendor.faults.add(kind, operation=LIST_RESERVATIONS, times=None, **options)
     answer = supervisor.get(LIST, {"page": "7"}, headers={"HX-Request": "true"} if fragment else {})
     text = answer.content.decode()
@@ -97,7 +92,7 @@ def test_single_connection_failure_is_retried(supervisor: Any, vendor: Simulator
     assert len(vendor.calls.filter(LIST_RESERVATIONS)) == 2
 
 
-@pytest.mark.parametrize("kind", ["reset", "throttle", "status", "delay"])
+@cases("kind", ["reset", "throttle", "status", "delay"])
 def test_last_good_answer_is_shown_with_its_age(
     supervisor: Any, vendor: Simulator, settings: Any, kind: str
 ) -> None:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.support.cases import cases
 
 TESTS = Path(__file__).resolve().parents[1]
 NOW = {"now", "utcnow", "today", "localtime", "localdate"}
@@ -67,7 +67,7 @@ def test_no_test_depends_on_the_hour_or_the_date() -> None:
     assert wrong == {}, "take the fixture `clock`, or a moment of tests/support/clock.py"
 
 
-@pytest.mark.parametrize(
+@cases(
     "code",
     [
         "timezone.now().replace(hour=12)",
@@ -85,7 +85,7 @@ def test_code_that_depends_on_the_hour_or_date_is_found(code: str) -> None:
     assert list(faults(code))
 
 
-@pytest.mark.parametrize(
+@cases(
     "code",
     [
         "timezone.now() - timedelta(days=3)",

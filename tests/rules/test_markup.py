@@ -7,10 +7,9 @@ from collections import Counter
 from html.parser import HTMLParser
 from typing import Any
 
-import pytest
-
 from isales_proxy.models import User
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.outbox import outbox_of
 
 PAGES = (
@@ -119,7 +118,7 @@ def test_markup_of_pages_is_valid(vendor: Simulator, people: dict[str, User], as
     assert {path: found for path, found in faults.items() if found} == {}
 
 
-@pytest.mark.parametrize(
+@cases(
     "markup",
     [
         '<a hx-get="/">x</a>',

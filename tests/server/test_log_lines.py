@@ -13,6 +13,7 @@ from django.test import Client
 
 from dashboard.logs import OneLineFilter
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
+from tests.support.cases import cases
 
 LIST = "/vdn/88/reservations/"
 API = "/api/v1/vdns/88"
@@ -53,7 +54,7 @@ def empty(log: io.StringIO) -> None:
     log.truncate()
 
 
-@pytest.mark.parametrize(("status", "ask"), REFUSED)
+@cases(("status", "ask"), REFUSED)
 def test_refused_request_logs_one_warning_without_traceback(
     vendor: Simulator, as_role: Any, log: io.StringIO, status: int, ask: Callable[[Client], Any]
 ) -> None:

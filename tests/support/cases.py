@@ -9,20 +9,25 @@ from functools import wraps
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from isales_proxy.simulator import Simulator
 
 Test = Callable[..., None]
 
+# Fixtures of the client's tests with a method `forget`.
+_FORGETFUL = ("stub", "notes", "time")
+
 
 def cases(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[[Test], Test]:
     """Run the decorated test with each of `values`, as `pytest.mark.parametrize` does, as one test.
 
-    Every case is reported as a subtest, and a case that fails keeps no other from running. What a
-    case does to the database is undone before the next one, and the simulator forgets its calls and
-    faults; other fixtures are shared. So a test that changes those (settings, monkeypatch, the
-    vendor's data) is to be parametrized.
+    Every case is reported as a subtest with its number and its arguments, and a case that fails
+    keeps no other from running. What a case does to the database or to the vendor's timeouts is
+    undone before the next one; the simulator forgets its calls and faults, and the fixtures of
+    `_FORGETFUL` all that they know. Other fixtures are shared. So a test that changes those
+    (settings, monkeypatch, the vendor's data) is to be parametrized.
     """
     keys = tuple(map(str.strip, names.split(","))) if isinstance(names, str) else names
     listed = [value if len(keys) > 1 else (value,) for value in values]
@@ -42,10 +47,10 @@ def cases(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[[Test
             request: pytest.FixtureRequest = fixtures["request"]
             subtests: pytest.Subtests = fixtures["subtests"]
             given = {name: value for name, value in fixtures.items() if name in parameters}
-            for value in listed:
+            for number, value in enumerate(listed):
                 case = dict(zip(keys, value, strict=True))
                 shown = {name: repr(each)[:80] for name, each in case.items()}
-                with subtests.test(**shown), _undone(request):
+                with subtests.test(str(number), **shown), _undone(request):
                     test(**given, **case)
 
         merged.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
@@ -71,5 +76,10 @@ def _undone(request: pytest.FixtureRequest) -> ExitStack:
         if isinstance(vendor, Simulator):
             stack.callback(vendor.calls.clear)
             stack.callback(vendor.faults.clear)
+            # A slow fault makes its timeouts short.
+            stack.callback(setattr, settings, "ISALES", settings.ISALES)
+    for name in _FORGETFUL:
+        if name in names:
+            stack.callback(request.getfixturevalue(name).forget)
     stack.callback(request.getfixturevalue("forget"))
     return stack

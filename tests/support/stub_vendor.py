@@ -129,16 +129,21 @@ class StubVendor:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self._steps: deque[Step] = deque()
-        self._paths: dict[str, deque[Step]] = {}
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self.done = threading.Event()
-        self.default: Step = reply(envelope([], 0))
-        self.received: list[Received] = []
-        self.connections = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as at the start: without a script, and with nothing received."""
+        with self._lock:
+            self._steps: deque[Step] = deque()
+            self._paths: dict[str, deque[Step]] = {}
+            self.default: Step = reply(envelope([], 0))
+            self.received: list[Received] = []
+            self.connections = 0
 
     @property
     def port(self) -> int:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dashboard.ui import exports
 from isales_proxy.models import User
 from tests.support.audit_page import PATH
+from tests.support.cases import cases
 
 SEPARATORS = (",", ";", "\t")
 LEADS = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f]")
@@ -62,7 +63,7 @@ def test_harmless_text_is_unchanged(text: str) -> None:
     assert exports.escape_formula(text) == text
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "cell"),
     [
         ("+8613800001234", "'+8613800001234"),
@@ -77,7 +78,7 @@ def test_only_an_apostrophe_or_line_sign_is_added(text: str, cell: str) -> None:
     assert exports.escape_formula(text) == cell
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\n=1", "  =1"])
+@cases("text", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\n=1", "  =1"])
 def test_formula_in_a_workbook_cell_is_escaped(text: str) -> None:
     (cell,) = workbook([[text]])
     assert cell == f"'{text}"

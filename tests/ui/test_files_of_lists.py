@@ -13,6 +13,7 @@ import pytest
 
 from isales_proxy.models import AuditEvent, TokenScope, User
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.numbers import found_in
 from tests.support.tokens import token_of
 
@@ -26,7 +27,7 @@ def read_file(client: Any, path: str, query: dict[str, str]) -> list[list[str]]:
     return list(csv.reader(io.StringIO(body)))[1:]
 
 
-@pytest.mark.parametrize(
+@cases(
     "path",
     [
         "/vdn/88/result-codes/",

@@ -14,6 +14,7 @@ from django.utils import timezone
 from isales_proxy.accounts import form_drafts
 from isales_proxy.models import ApiToken, CodeNote, FormDraft, User, WriteBack
 from isales_proxy.simulator import Simulator
+from tests.support.cases import cases
 from tests.support.outbox import TASK, text_of
 from tests.support.pages import form_of
 
@@ -48,7 +49,7 @@ def filled(client: Client, page: str, fields: dict[str, str]) -> dict[str, str]:
     return form_of(text_of(client.get(page))) | fields
 
 
-@pytest.mark.parametrize("page", ADDRESSES)
+@cases("page", ADDRESSES)
 def test_refused_form_is_shown_at_its_own_address(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     answer = admin.post(target(page), filled(admin, page, fields))
@@ -62,7 +63,7 @@ def test_refused_form_is_shown_at_its_own_address(admin: Client, page: str) -> N
         assert "field-error" in text_of(page_with_draft)
 
 
-@pytest.mark.parametrize("page", ADDRESSES)
+@cases("page", ADDRESSES)
 def test_typed_text_is_restored_on_return(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     admin.post(target(page), filled(admin, page, fields))
@@ -73,7 +74,7 @@ def test_typed_text_is_restored_on_return(admin: Client, page: str) -> None:
     assert "field-error" not in text_of(back)
 
 
-@pytest.mark.parametrize("page", ADDRESSES)
+@cases("page", ADDRESSES)
 def test_starting_over_deletes_the_draft(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     form = filled(admin, page, fields)
@@ -84,7 +85,7 @@ def test_starting_over_deletes_the_draft(admin: Client, page: str) -> None:
     assert not FormDraft.objects.exists()
 
 
-@pytest.mark.parametrize("page", ADDRESSES)
+@cases("page", ADDRESSES)
 def test_half_filled_form_survives_leaving_its_page(admin: Client, page: str) -> None:
     fields, kept = KEPT_TEXTS[page]
     assert admin.post("/preferences/draft/", filled(admin, page, fields)).status_code == 204

@@ -18,6 +18,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.models import Role, Vdn
 from isales_proxy.reservations.forms import NamedRange, ReservationFilter
 from isales_proxy.reservations.status import ReservationState, get_status
+from tests.support.cases import cases
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SCOPE = Scope(1, "maria", Vdn(pk=88, name="Support"), Role.SUPERVISOR, "")
@@ -30,7 +31,7 @@ def asked(query: str, zone: ZoneInfo) -> ReservationFilter:
         return form
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "utc"),
     [
         ("2025-01-15T12:00", datetime(2025, 1, 15, 11, tzinfo=UTC)),
@@ -55,7 +56,7 @@ def test_skipped_hour_is_reported() -> None:
     assert "does not exist" in form.errors["begin"][0]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "utc"),
     [
         ("2025-10-26T02:30%2B02:00", datetime(2025, 10, 26, 0, 30, tzinfo=UTC)),
@@ -83,7 +84,7 @@ def test_time_out_of_bounds_is_refused(text: str) -> None:
     assert asked(f"begin={text}", BERLIN).errors.keys() == {"begin"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("now", "begin", "end"),
     [
         # An ordinary day, the day of 23 hours, the day of 25 hours.
@@ -154,7 +155,7 @@ def row(**fields: Any) -> Reservation:
     return Reservation.model_validate(fields)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("fields", "state"),
     [
         ({"callType": "1", "appointTime": NOON.timestamp() * 1000}, ReservationState.SOON),

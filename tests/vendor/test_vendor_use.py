@@ -17,6 +17,7 @@ from isales_proxy.models import CallDataBatch, ResultCode, User, Vdn, VendorUse,
 from isales_proxy.simulator import Simulator
 from isales_proxy.vendor import gateway, vendor_use
 from isales_proxy.write_backs import services as write_backs
+from tests.support.cases import cases
 from tests.support.outbox import TASK, Outbox, scope_of
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,7 @@ def lose_configuration(settings: Any) -> None:
     settings.ISALES = replace(settings.ISALES, base_url="")
 
 
-@pytest.mark.parametrize(
+@cases(
     "command",
     [
         ("check_vendor",),
@@ -56,7 +57,6 @@ def lose_configuration(settings: Any) -> None:
         ("apply_retention",),
         ("recover_call_data",),
     ],
-    ids=lambda command: command[0],
 )
 def test_commands_refuse_the_simulator_on_real_data(
     real: Simulator,

@@ -12,6 +12,7 @@ from isales_proxy.models import CallDatum, WriteBack
 from isales_proxy.simulator import Simulator
 from tests.support.call_data import NUMBER, ROW, scope_of, take
 from tests.support.call_data import TASK as DATA_TASK
+from tests.support.cases import cases
 from tests.support.outbox import TASK, text_of
 from tests.support.pages import form_of
 
@@ -74,9 +75,7 @@ def test_typed_number_replaces_the_hidden_one(writer: Any) -> None:
     assert WriteBack.objects.get().phone_number == "700800900"
 
 
-@pytest.mark.parametrize(
-    "key", ["reservation:0", "datum:999:0", "datum:1", "datum:x:0", "elsewhere", "datum:1:7"]
-)
+@cases("key", ["reservation:0", "datum:999:0", "datum:1", "datum:x:0", "elsewhere", "datum:1:7"])
 def test_unknown_hidden_number_is_refused(writer: Any, key: str) -> None:
     form = {"unique_id": "u-1", "service_id": TASK, "number_of": key, "key": "k"}
     for more in ({}, {"confirm": "1"}):
