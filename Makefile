@@ -11,17 +11,18 @@ serve:
 	@# run_stack starts the jobs, and: gunicorn -c dashboard/gunicorn_conf.py dashboard.wsgi
 	@exec .ci/start.sh --production
 
-# Files in their order: those in a browser are the longest and come first. Three at once keep two
-# cores busy, since tests with processes of their own often wait for them.
+# Files in the order of tests/conftest.py: those with long tests first. Four at once keep two cores
+# busy, since tests with processes of their own often wait for them.
 test:
 	@.ci/bootstrap.sh browser
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The tier for every minute: no browser, no processes of its own, no generated requests, no walks of
-# every address. The whole suite is `make test`.
+# every address. Its tests share little with others of their file, so workers take them one by one.
+# The whole suite is `make test`.
 test-quick:
 	@.ci/bootstrap.sh dev
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not (browser or processes or schemathesis or thorough)" $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal -m "not (browser or processes or schemathesis or thorough)" $(ARGS)
 
 # The whole suite at awkward moments: 00:05, 11:55 and 23:55 UTC, midnight in the VDN's zone, 29
 # February, the end of a month and both days of a clock change. For one of them: make test-clock CLOCKS="--clock 23:55"

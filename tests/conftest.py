@@ -25,6 +25,7 @@ from django.utils import translation
 from dashboard.account import provider_calls, single_sign_on
 from isales_proxy.accounts.services import sync_staff
 from isales_proxy.audit import retention
+from isales_proxy.client.transport import retry
 from isales_proxy.mirror import forgetting
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.models.people import comparable_username
@@ -50,6 +51,20 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("callboard")
 # Faults after which a client waits for its timeout.
 SLOW = frozenset({"hold", "delay"})
+
+
+# Of tests with these marks the first take longest.
+LONG = ("schemathesis", "browser", "processes", "thorough")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with long tests first, so that no worker has one left when the others end."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = next((n for n, mark in enumerate(LONG) if item.get_closest_marker(mark)), len(LONG))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 def pytest_sessionfinish() -> None:
@@ -180,12 +195,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def vendor(settings: Any, tmp_path: Path) -> Iterator[Simulator]:
+def vendor(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator over real HTTP, and settings that point to it.
 
     A busy machine is no slow vendor: timeouts (seconds) are long, but for a test that makes the
-    vendor slow.
+    vendor slow. Calls are repeated without delay; the tests of the client say with which.
     """
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.002)
     # What a worker leaves on disk is no other test's.
     settings.VAR_DIR = tmp_path
     with Simulator(rows=600) as simulator:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from isales_proxy.client import TransportConfig
 from isales_proxy.client.errors import Unreachable
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.mirror import forgetting, tiers
@@ -24,7 +26,7 @@ from isales_proxy.models.mirror import (
     Phase,
 )
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
-from isales_proxy.vendor import call_budget
+from isales_proxy.vendor import call_budget, gateway
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 HOUR = timedelta(hours=1)
@@ -51,7 +53,7 @@ def test_idle_sweeps_write_nothing(vdn: Vdn) -> None:
     vendor = make_vendor(vdn, 20)
     state = MirrorState.objects.get()
     rows = list(MirrorRow.objects.order_by("pk").values())
-    for _each in range(50):
+    for _each in range(20):
         vendor.run_round()
     assert MirrorVersion.objects.count() == 20
     assert list(MirrorRow.objects.order_by("pk").values()) == rows
@@ -268,6 +270,8 @@ def test_sweep_command_reports_why_a_list_is_incomplete(
     people: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("isales_proxy.mirror.sweeps._MOST_PAUSE", 0.01)
+    brief = partial(TransportConfig, breaker_cooldown=0.1)
+    monkeypatch.setattr(gateway, "TransportConfig", brief)
     vendor.faults.add("status", operation=LIST_RESERVATIONS, times=None)
     with pytest.raises(CommandError, match=r"VDN 88: incomplete: CC-iSales"):
         call_command("sweep", "--vdn", "88")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from time import sleep
 from typing import Any
 
 import pytest
 import time_machine
 
+from isales_proxy.client import TransportConfig
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
+from isales_proxy.vendor import gateway
 from tests.support.cases import cases
 from tests.support.pages import results_of, rows_of
 
@@ -119,7 +122,12 @@ def test_other_query_is_not_answered_with_old_rows(supervisor: Any, vendor: Simu
     assert rows_of(answer.content.decode()) == []
 
 
-def test_live_rows_return_after_an_outage(supervisor: Any, vendor: Simulator) -> None:
+def test_live_rows_return_after_an_outage(
+    supervisor: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief = partial(TransportConfig, breaker_cooldown=1.0)
+    monkeypatch.setattr(gateway, "TransportConfig", brief)
+    gateway.close()
     vendor.stop()
     for _ in range(3):
         assert supervisor.get(LIST, {"page": "3"}).status_code == 503
