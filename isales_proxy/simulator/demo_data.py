@@ -1,4 +1,4 @@
-"""Demo data, the same for the same arguments: reservations, call data and result codes.
+"""Demo data, the same for the same arguments: reservations, call data, codes; and their life.
 
 Every name and number in `demo_data.json` is invented; of the display codes of `result` 0101 alone
 is the vendor's. Names are chosen to be awkward for a table: other scripts, markup, quotes and one
@@ -13,7 +13,13 @@ import random
 from importlib.resources import files
 from typing import Any, Final
 
-from isales_proxy.simulator.reservations import RawRow, Row, apply_anomaly
+from isales_proxy.simulator.reservations import (
+    Dataset,
+    ListBehaviour,
+    RawRow,
+    Row,
+    apply_anomaly,
+)
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -27,6 +33,15 @@ _ANOMALY_EVERY: Final = 12  # one row in so many carries an anomaly
 _NEAR_ROWS: Final = 40
 _BUSY_DAYS: Final = {-3: 0.13, 2: 0.08}
 _MISSPELT_SHARE: Final = 0.3  # of rows that spell the customer's ID as in the vendor's example
+# How many rows of each kind are open near the present, at least, and when those made are due.
+_FEWEST: Final = {
+    "late": (4, -40 * MINUTE, -2 * MINUTE),
+    "dialled": (2, 2 * MINUTE, DIAL_AHEAD),
+    "soon": (6, 4 * MINUTE, 15 * MINUTE),
+}
+_FEWEST_ROWS: Final = 100
+_OLDEST_FIRST: Final = ListBehaviour(order="appointTime")
+_CHANCES: Final = {"move": 12, "hand_over": 12, "call": 10, "vanish": 3, "nothing": 63}
 _TABLES: Final = json.loads(
     files("isales_proxy.simulator").joinpath("demo_data.json").read_text("utf-8")
 )
@@ -213,3 +228,83 @@ def generate_call_data(task: tuple[int, str], rows: int, anchor_ms: int) -> list
         apply_anomaly(row, anomalies.get(_pick_anomaly(i, anomalies), {}))
         made.append(row)
     return made
+
+
+class Life:
+    """Changes of the rows of one VDN: they come, move, change hands, are called, and vanish.
+
+    Beside what the rows do by their own plans. The number of rows stays about the same, and near
+    the present there are always some that are late, that are being dialled, and that are due soon.
+    """
+
+    def __init__(self, dataset: Dataset, vdn: int) -> None:
+        self._dataset, self._vdn = dataset, vdn
+        self._rng = random.Random(f"callboard/1/{vdn}/life")  # noqa: S311  (demo data)
+        self._roster = roster_of(vdn)
+        self._goal = max(len(dataset), _FEWEST_ROWS)
+
+    def step(self, now_ms: int) -> None:
+        """Live on until now: fill up what is too little, change one row, remove the oldest."""
+        open_rows = self._find_open(now_ms)
+        for kind, (fewest, first, last) in _FEWEST.items():
+            for _ in range(fewest - len(open_rows[kind])):
+                self._create(kind, now_ms, now_ms + self._draw_ms(first, last))
+        self._change_one(now_ms)
+        surplus = len(self._dataset) - self._goal
+        for row in self._dataset.select({}, _OLDEST_FIRST)[: max(0, surplus)]:
+            self._dataset.remove(row.appoint_id)
+
+    def _create(self, kind: str, now_ms: int, due_ms: int) -> None:
+        """Create a row as if lately; one that is late, and some others, nobody will call."""
+        created_ms = due_ms - HOUR if kind == "late" else now_ms
+        start_ms = None
+        if kind == "dialled":
+            start_ms = due_ms - self._draw_ms(0, MINUTE)
+        elif kind == "soon" and self._rng.random() > 0.15:
+            start_ms = due_ms + self._draw_ms(-MINUTE, 4 * MINUTE)
+        maker = RowMaker(self._rng, self._vdn, created_ms)
+        made = maker.make(due_ms // SECOND * SECOND, created_ms=created_ms)
+        call_type = "2" if kind == "dialled" else "1"
+        self._dataset.add_rows([Row({**made.fields, "callType": call_type})])
+        self._plan_call(made.appoint_id, start_ms)
+
+    def _change_one(self, now_ms: int) -> None:
+        """Move, hand over, call or remove one row that is open and near, or do nothing."""
+        open_rows = self._find_open(now_ms)
+        key = self._rng.choice([*open_rows["late"], *open_rows["soon"]]).appoint_id
+        match self._rng.choices(list(_CHANCES), list(_CHANCES.values()))[0]:
+            case "move":
+                due_ms = now_ms + self._draw_ms(10 * MINUTE, 3 * HOUR)
+                self._dataset.move(key, due_ms)
+                self._plan_call(key, due_ms + self._draw_ms(0, 5 * MINUTE))
+            case "hand_over":
+                account, name, _ = self._rng.choice(self._roster["agents"])
+                self._dataset.hand_over(key, account, name)
+            case "call":
+                # The latest stay late: a list without them would show nobody's troubles.
+                self._plan_call(self._rng.choice(open_rows["late"]).appoint_id, now_ms)
+            case "vanish":
+                self._dataset.remove(key)
+
+    def _find_open(self, now_ms: int) -> dict[str, list[Row]]:
+        """Return the rows not yet called: late since two hours, dialled now, due soon."""
+        found: dict[str, list[Row]] = {kind: [] for kind in _FEWEST}
+        near = {"beginTime": now_ms - 2 * HOUR, "endTime": now_ms + _FEWEST["soon"][2]}
+        for row in self._dataset.select(near):
+            if row.appoint_ms is None or row.shown_at(now_ms).get("beginTime"):
+                continue
+            if row.appoint_ms < now_ms - MINUTE:
+                found["late"].append(row)
+            elif row.text("callType") == "2" and 0 < row.appoint_ms - now_ms <= DIAL_AHEAD:
+                found["dialled"].append(row)
+            elif row.appoint_ms > now_ms:
+                found["soon"].append(row)
+        return found
+
+    def _plan_call(self, key: str, start_ms: int | None) -> None:
+        end_ms = None if start_ms is None else start_ms + self._draw_ms(20 * SECOND, 5 * MINUTE)
+        self._dataset.edit(key, lambda row: row.planned(start_ms, end_ms))
+
+    def _draw_ms(self, least: int, most: int) -> int:
+        """Draw whole seconds, in ms."""
+        return self._rng.randint(least // SECOND, most // SECOND) * SECOND
