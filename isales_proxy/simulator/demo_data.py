@@ -11,6 +11,7 @@ import csv
 import json
 import random
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any, Final
 
 from isales_proxy.simulator.reservations import (
@@ -45,6 +46,22 @@ _CHANCES: Final = {"move": 12, "hand_over": 12, "call": 10, "vanish": 3, "nothin
 _TABLES: Final = json.loads(
     files("isales_proxy.simulator").joinpath("demo_data.json").read_text("utf-8")
 )
+
+# Entries that end with their weight, and the weights added up.
+_Weighted = tuple[list[list[Any]], list[int]]
+
+
+def _weigh(entries: list[list[Any]]) -> _Weighted:
+    return entries, list(accumulate(entry[-1] for entry in entries))
+
+
+def _draw(rng: random.Random, table: _Weighted) -> list[Any]:
+    entries, weights = table
+    return rng.choices(entries, cum_weights=weights)[0]
+
+
+_OUTCOMES: Final = _weigh(_TABLES["outcomes"])
+_CALLED_NUMBERS: Final = _weigh(_TABLES["called_numbers"])
 
 
 def roster_of(vdn: int) -> dict[str, Any]:
@@ -116,14 +133,15 @@ class RowMaker:
     def __init__(self, rng: random.Random, vdn: int, anchor_ms: int) -> None:
         self._rng = rng
         self._anchor_ms = anchor_ms
-        self._roster = roster_of(vdn)
+        roster = roster_of(vdn)
+        self._agents, self._tasks = _weigh(roster["agents"]), _weigh(roster["tasks"])
         self._made = 0
 
     def make(self, appoint_ms: int, *, anomaly: str = "", created_ms: int | None = None) -> Row:
         """Make a row due at `appoint_ms`; created some time before it unless a time is given."""
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
-        fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
+        fail_code, result, _ = _draw(rng, _OUTCOMES)
         answered = fail_code == "00000"
         start_ms = self._draw_start(appoint_ms, call_type)
         if MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
@@ -138,12 +156,12 @@ class RowMaker:
             created_ms = end_ms + 13 * SECOND + rng.randint(0, 999)
         discussed = answered or rng.random() < 0.15
         busi_result = rng.choice(_TABLES["business_results"]) if discussed else None
-        account, name, _ = _draw_weighted(rng, self._roster["agents"])
+        account, name, _ = _draw(rng, self._agents)
         self._made += 1
         # 13 digits of creation time and 17 more; the running part keeps it unique.
         appoint_id = f"{created_ms:013d}{rng.randrange(10**10):010d}{self._made:07d}"
         called_no = _draw_called_number(rng)
-        task_id, task_name, task_status, _ = _draw_weighted(rng, self._roster["tasks"])
+        task_id, task_name, task_status, _ = _draw(rng, self._tasks)
         fields = {
             "appointId": appoint_id,
             "callType": call_type,
@@ -186,13 +204,9 @@ class RowMaker:
         return appoint_ms + rng.randint(-60, 240) * SECOND
 
 
-def _draw_weighted(rng: random.Random, table: list[list[Any]]) -> list[Any]:
-    return rng.choices(table, [entry[-1] for entry in table])[0]
-
-
 def _draw_called_number(rng: random.Random) -> str:
     """Draw a number from a pool small enough that numbers come back in several rows."""
-    form, most, _ = _draw_weighted(rng, _TABLES["called_numbers"])
+    form, most, _ = _draw(rng, _CALLED_NUMBERS)
     return str(form.format(rng.randint(1, most)))
 
 

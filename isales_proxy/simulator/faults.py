@@ -172,7 +172,3 @@ class Faults:
                 return None
             due[0].left -= 1
             return due[0]
-
-    def pending(self) -> list[str]:
-        """Return the kinds of the faults that are left."""
-        return [fault.name for fault in self._faults if fault.left]

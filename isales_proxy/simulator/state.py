@@ -55,13 +55,15 @@ class Tokens:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
+        self._counting = threading.Lock()
         # Text and whether it is a refresh token → its end.
         self._ends: dict[tuple[str, bool], datetime] = {}
         self.issued = 0
 
     def issue(self, seconds: float = 3600, *, refresh: bool = False) -> str:
         token = secrets.token_hex(16)
-        self.issued += not refresh
+        with self._counting:
+            self.issued += not refresh
         self._ends[token, refresh] = self._now() + timedelta(seconds=seconds)
         return token
 
@@ -95,8 +97,8 @@ class CallData:
     `serviceId` here, so that names join), one without reservations, and those given rows by `put`.
     """
 
-    def __init__(self, vdns: Collection[int], rows: int, anchor_ms: int) -> None:
-        self._vdns, self._count, self._anchor_ms = vdns, rows, anchor_ms
+    def __init__(self, rows: int, anchor_ms: int) -> None:
+        self._count, self._anchor_ms = rows, anchor_ms
         self._lock = threading.Lock()
         self._rows: dict[tuple[int, str], deque[RawRow]] = {}
 
@@ -123,8 +125,6 @@ class CallData:
 
     def put(self, vdn: int, service_id: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Add rows that are handed out next, as given; makes an unknown task known."""
-        if vdn not in self._vdns:
-            raise KeyError(vdn)
         with self._lock:
             self._rows_of(vdn, service_id).extendleft(reversed([dict(row) for row in rows]))
 
@@ -156,7 +156,7 @@ class Vendor:
         self._anchor_ms = to_ms(self.now())
         self._lock = threading.Lock()
         self._datasets: dict[int, Dataset] = {}
-        self.call_data = CallData(self.vdns, self.call_data_rows, self._anchor_ms)
+        self.call_data = CallData(self.call_data_rows, self._anchor_ms)
         self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
 
     def clock(self) -> datetime:
@@ -164,9 +164,7 @@ class Vendor:
         return self.now() + timedelta(milliseconds=self.behaviour.clock_offset_ms)
 
     def dataset(self, vdn: int) -> Dataset:
-        """Return the reservations of a VDN, made at their first use. Raises KeyError."""
-        if vdn not in self.vdns:
-            raise KeyError(vdn)
+        """Return the reservations of a VDN, made at their first use."""
         with self._lock:
             if vdn not in self._datasets:
                 rows = generate_reservations(vdn, self.rows, self._anchor_ms)
