@@ -8,10 +8,6 @@ systems send, changes its rows on demand (`Dataset`), behaves as differently as 
 from __future__ import annotations
 
 from isales_proxy.simulator.operations import (
-    DEMO_ACCESS_KEY,
-    DEMO_APP_KEY,
-    DEMO_APP_SECRET,
-    DEMO_SECRET_KEY,
     FETCH_TOKEN,
     LIST_OUTBOUND_TASKS,
     LIST_RESERVATIONS,
@@ -23,6 +19,12 @@ from isales_proxy.simulator.operations import (
 )
 from isales_proxy.simulator.reservations import ListBehaviour
 from isales_proxy.simulator.server import Simulator
+from isales_proxy.simulator.state import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+)
 
 __all__ = [
     "DEMO_ACCESS_KEY",

@@ -33,11 +33,6 @@ from isales_proxy.simulator.messages import (
 from isales_proxy.simulator.reservations import to_ms
 from isales_proxy.simulator.state import Vendor
 
-DEMO_ACCESS_KEY: Final = "DEMOAK0001"
-DEMO_SECRET_KEY: Final = "demo-secret-key-of-the-simulator"  # noqa: S105  (opens nothing real)
-DEMO_APP_KEY: Final = "DEMOAPP0001"
-DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
-
 # The names of the operations, in calls and faults.
 LIST_RESERVATIONS: Final = "appoint/list"
 LIST_RESULT_CODES: Final = "queryOBSResultCode"
@@ -218,7 +213,7 @@ def _write_back(vendor: Vendor, request: Request) -> Payload:
 @_operation("/apigovernance/api/oauth/", FETCH_TOKEN, Auth.NONE)
 def _fetch_token(vendor: Vendor, request: Request) -> Payload | Answer:
     body = read_body(request, {"app_key": _SECRET, "app_secret": _SECRET})
-    if not _is_app(body):
+    if not _is_app(vendor, body):
         return _FORBIDDEN
     wanted = request.headers.get("x-token-expire", _EXAMPLE_SECONDS)
     seconds = min(read_number("X-Token-Expire", wanted, 3600), vendor.token_seconds)
@@ -228,7 +223,7 @@ def _fetch_token(vendor: Vendor, request: Request) -> Payload | Answer:
         "CreateTime": str(int(vendor.now().timestamp())),
         "Expires": str(seconds),
         "Scope": "0" * 32,
-        "AppKey": DEMO_APP_KEY,
+        "AppKey": vendor.app_key,
         "UserID": "Anonymous",
     }
 
@@ -236,7 +231,7 @@ def _fetch_token(vendor: Vendor, request: Request) -> Payload | Answer:
 @_operation(_ROOT, LOG_IN, Auth.NONE)
 def _log_in(vendor: Vendor, request: Request) -> Payload | Answer:
     body = read_body(request, {"user": _SECRET, "passwd": _SECRET})
-    return _issue_pair(vendor) if _is_app(body) else _FORBIDDEN
+    return _issue_pair(vendor) if _is_app(vendor, body) else _FORBIDDEN
 
 
 @_operation(_ROOT, REFRESH_TOKEN, Auth.NONE)
@@ -327,8 +322,8 @@ def _find_task(vendor: Vendor, body: Mapping[str, Any]) -> str:
     return task
 
 
-def _is_app(body: Mapping[str, str]) -> bool:
-    right = f"{DEMO_APP_KEY}\0{DEMO_APP_SECRET}"
+def _is_app(vendor: Vendor, body: Mapping[str, str]) -> bool:
+    right = f"{vendor.app_key}\0{vendor.app_secret}"
     return hmac.compare_digest("\0".join(body.values()).encode(), right.encode())
 
 

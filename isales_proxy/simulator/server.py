@@ -23,8 +23,6 @@ from isales_proxy.simulator.messages import (
     Request,
 )
 from isales_proxy.simulator.operations import (
-    DEMO_ACCESS_KEY,
-    DEMO_SECRET_KEY,
     OPERATIONS,
     Auth,
     perform,
@@ -158,8 +156,8 @@ class Simulator(Vendor):
             query=request.query,
             headers=request.headers,
             body=request.body,
-            access_key=DEMO_ACCESS_KEY,
-            secret_key=DEMO_SECRET_KEY,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
             now=self.clock(),
         )
 

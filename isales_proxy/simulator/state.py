@@ -1,4 +1,4 @@
-"""What the simulated vendor keeps: reservations, result codes, tokens, call data, write-backs."""
+"""State of the simulated vendor: reservations, result codes, tokens, call data, write-backs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ from isales_proxy.simulator.demo_data import (
 from isales_proxy.simulator.reservations import Dataset, ListBehaviour, RawRow, to_ms
 
 T = TypeVar("T")
+
+DEMO_ACCESS_KEY: Final = "DEMOAK0001"
+DEMO_SECRET_KEY: Final = "demo-secret-key-of-the-simulator"  # noqa: S105  (opens nothing real)
+DEMO_APP_KEY: Final = "DEMOAPP0001"
+DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
 
 _EXECUTED: Final = "2"
 
@@ -148,6 +153,10 @@ class Vendor:
     token_seconds: int = 3600  # by `now`
     auth_header: str = "Authorization"
     call_data_rows: int = 400  # per task
+    access_key: str = DEMO_ACCESS_KEY
+    secret_key: str = DEMO_SECRET_KEY
+    app_key: str = DEMO_APP_KEY
+    app_secret: str = DEMO_APP_SECRET
     as_declared: bool = False  # the OBS envelope of the tables, not of the examples
 
     def __post_init__(self) -> None:
