@@ -28,20 +28,11 @@ from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.diagnostics import services
 from isales_proxy.diagnostics.mirror import build_mirror_section
 from isales_proxy.diagnostics.probes import MAX_CALLS
-from isales_proxy.diagnostics.report import (
-    InterfaceStatus,
-    Report,
-    Section,
-    describe_outcome,
-    render_text,
-)
+from isales_proxy.diagnostics.report import Report, Section, describe_outcome, render_text
 from isales_proxy.mirror import mirror_status
 from isales_proxy.problems import describe
 
 _LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": messages.SUCCESS}
-_TONES = {InterfaceStatus.ANSWERED: "answered", InterfaceStatus.NO_CREDENTIALS: "failed"}
-
-_SHORTEST_REASON, _LONGEST_REASON = 5, 300
 
 
 class ConfirmMissingForm(CleanedInput, forms.Form):
@@ -50,8 +41,8 @@ class ConfirmMissingForm(CleanedInput, forms.Form):
     reason = PlainTextField(
         gettext_lazy("Why they are gone"),
         required=True,
-        min_length=_SHORTEST_REASON,
-        max_length=_LONGEST_REASON,
+        min_length=5,
+        max_length=300,
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
     )
 
@@ -155,7 +146,6 @@ def _open_confirmation(request: ReaderRequest, scope: Scope) -> form_drafts.Open
 
 
 def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, Any]:
-    sections = (*report.interfaces, *report.details)
     return {
         "at_iso": report.at.isoformat(),
         "at_text": times.exact(report.at),
@@ -164,33 +154,10 @@ def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, An
         "headline": describe_outcome(report),
         "verdict": report.verdict,
         "count": len(report.interfaces),
-        "sections": [_create_section_context(section, times) for section in sections],
+        "sections": [_create_section_context(section, times) for section in report.sections],
         "text": render_text(report),
     }
 
 
 def _create_section_context(section: Section, times: TimeFormatter) -> dict[str, Any]:
-    labels = {InterfaceStatus.ANSWERED: _("answered"), InterfaceStatus.FAILED: _("failed")}
-    tone = _TONES.get(section.status, "late") if section.status else "late"
-    if section.answered and any(fact.tone in {"warn", "bad"} for fact in section.facts):
-        tone = "failed"
-    return {
-        "name": section.name,
-        "title": section.title,
-        "address": section.address,
-        "status": section.status or "",
-        "label": labels.get(section.status, _("not called")) if section.status else "",
-        "tone": tone,
-        "asked_text": times.exact(section.asked_at),
-        # The mark beside the heading says the outcome already.
-        "facts": [
-            {
-                "name": fact.name,
-                "label": fact.label,
-                "text": fact.text if fact.quoted is None else fact.quoted,
-                "tone": fact.tone,
-            }
-            for fact in section.facts
-            if fact.name != "outcome" or section.status is InterfaceStatus.FAILED
-        ],
-    }
+    return {**vars(section), "tone": section.tone, "asked_text": times.exact(section.asked_at)}
