@@ -28,7 +28,13 @@ from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.diagnostics import services
 from isales_proxy.diagnostics.mirror import build_mirror_section
 from isales_proxy.diagnostics.probes import MAX_CALLS
-from isales_proxy.diagnostics.report import Report, Section, describe_outcome, render_text
+from isales_proxy.diagnostics.report import (
+    InterfaceStatus,
+    Report,
+    Section,
+    describe_outcome,
+    render_text,
+)
 from isales_proxy.mirror import mirror_status
 from isales_proxy.problems import describe
 
@@ -146,6 +152,7 @@ def _open_confirmation(request: ReaderRequest, scope: Scope) -> form_drafts.Open
 
 
 def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, Any]:
+    sections = report.interfaces + report.details
     return {
         "at_iso": report.at.isoformat(),
         "at_text": times.exact(report.at),
@@ -154,10 +161,14 @@ def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, An
         "headline": describe_outcome(report),
         "verdict": report.verdict,
         "count": len(report.interfaces),
-        "sections": [_create_section_context(section, times) for section in report.sections],
+        "sections": [_create_section_context(section, times) for section in sections],
         "text": render_text(report),
     }
 
 
 def _create_section_context(section: Section, times: TimeFormatter) -> dict[str, Any]:
-    return {**vars(section), "tone": section.tone, "asked_text": times.exact(section.asked_at)}
+    is_odd = any(fact.tone in {"warn", "bad"} for fact in section.facts)
+    tone = "answered" if section.answered and not is_odd else "failed"
+    if section.status is InterfaceStatus.FAILED:
+        tone = "late"
+    return {**vars(section), "tone": tone, "asked_text": times.exact(section.asked_at)}

@@ -87,16 +87,10 @@ def _list_people(accesses: list[Access], by: User) -> tuple[Person, ...]:
 
 def _summarise_vdns(vdns: list[Vdn], accesses: list[Access]) -> tuple[VdnSummary, ...]:
     people = Counter(access.vdn_id for access in accesses)
-    credentials = VdnCredentials.objects.in_bulk([vdn.pk for vdn in vdns])
-    statuses = mirror_status.list_statuses(
-        [vdn.pk for vdn in vdns], timezone.now(), with_calls=True
-    )
+    keys = {row.pk: row.names for row in VdnCredentials.objects.filter(vdn__in=vdns)}
+    ids = [vdn.pk for vdn in vdns]
+    mirrors = mirror_status.list_statuses(ids, timezone.now(), with_calls=True)
     return tuple(
-        VdnSummary(
-            vdn=vdn,
-            people=people[vdn.pk],
-            own_keys=credentials[vdn.pk].names if vdn.pk in credentials else (),
-            mirror=status,
-        )
-        for vdn, status in zip(vdns, statuses, strict=True)
+        VdnSummary(vdn, people[vdn.pk], keys.get(vdn.pk, ()), mirror)
+        for vdn, mirror in zip(vdns, mirrors, strict=True)
     )

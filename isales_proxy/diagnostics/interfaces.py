@@ -1,5 +1,4 @@
-"""The vendor interfaces that only read: call each once, and describe how the call went and what
-differs from its page."""
+"""Interfaces that only read: call each, and describe what differs from the vendor's page of it."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from isales_proxy.client.client import Client
 from isales_proxy.client.config import Endpoint
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.observer import Attempt
-from isales_proxy.client.operations import OPERATIONS
+from isales_proxy.client.operations import OPERATIONS, Operation
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
 from isales_proxy.core.metrics import Observer
@@ -92,7 +91,7 @@ class CallLog(Observer):
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
         self._clock = clock
-        self.calls: dict[str, Call] = defaultdict(Call)
+        self.calls = {name: Call() for name in INTERFACES}
 
     def called(self, attempt: Attempt) -> None:
         """Record one attempt, which has just ended."""
@@ -122,8 +121,7 @@ class CallLog(Observer):
 
 
 def call_interfaces(client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float]) -> None:
-    """Call each interface by a client that reports to `log`, with the `remaining` seconds as its
-    deadline."""
+    """Call each by a client that reports to `log`, in the `remaining` seconds as its deadline."""
     for name, fetch in INTERFACES.items():
         try:
             if fetch:
@@ -131,15 +129,19 @@ def call_interfaces(client: Client, vdn: Vdn, log: CallLog, remaining: Callable[
         except ISalesError as error:
             log.fail(name, error)
     for name, call in log.calls.items():
-        if not INTERFACES[name] and call.attempts[-1].outcome != "ok":
+        if not INTERFACES[name] and call.attempts and call.attempts[-1].outcome != "ok":
             log.fail(name, log.calls["list_outbound_tasks"].error)
 
 
-def build_section(name: str, call: Call) -> Section:
-    """Describe one interface by how calling it went."""
-    operation = _OPERATIONS[name]
+def build_sections(log: CallLog) -> tuple[Section, ...]:
+    """Describe each interface that was called, or should have been."""
+    called = {name: call for name, call in log.calls.items() if call.attempts or call.error}
+    return tuple(_build_section(_OPERATIONS[name], call) for name, call in called.items())
+
+
+def _build_section(operation: Operation[Any], call: Call) -> Section:
     # The OBS pages contradict themselves, which leaves their envelope open.
-    documented = _CAMPAIGNS_ENVELOPE if operation.place is Endpoint.CAMPAIGNS else ""
+    documented = _CAMPAIGNS_ENVELOPE if operation.place is Endpoint.CAMPAIGNS else call.envelope
     facts = list(_describe_outcome(call))
     request_id = call.error.request_id if call.error else ""
     if call.attempts and call.asked_at:
@@ -151,23 +153,27 @@ def build_section(name: str, call: Call) -> Section:
         ]
         vendor_time, request_id = call.vendor_time, last.request_id
         # A refusal tells it too: a wrong clock is a reason to refuse a signature.
-        if call.error and call.error.operation == name:
+        if call.error and call.error.operation == operation.name:
             vendor_time = call.error.vendor_time
         if vendor_time is not None:
             facts.append(_compare_clocks(vendor_time - call.asked_at, last.seconds))
     if call.status is InterfaceStatus.ANSWERED:
-        facts.append(_describe_envelope(call.envelope, documented))
+        text, tone = call.envelope or _("unknown"), ""
+        if call.envelope not in {"", documented}:
+            names = {"found": call.envelope, "documented": documented}
+            text, tone = fill(_("%(found)s (documented: %(documented)s)"), names), "warn"
+        facts.append(Fact("envelope", _("Answer format"), text, tone))
     facts += _describe_rows(call)
     if request_id:
         facts.append(Fact("request", _("Our request ID"), request_id))
     return Section(
-        name=name,
+        name=operation.name,
         title=operation.vendor_page,
         facts=tuple(facts),
         address=f"{operation.method} {operation.path.replace('{vdn}', '{vdnId}')}",
         status=call.status,
         asked_at=call.asked_at,
-        differs=bool(call.differences) or documented not in {"", call.envelope},
+        differs=bool(call.differences) or call.envelope != documented,
     )
 
 
@@ -203,15 +209,6 @@ def _compare_clocks(ahead_of_request: timedelta, seconds: float) -> Fact:
     spans = {"span": format_span(timedelta(seconds=abs(ahead))), "within": f"{within:.1f}"}
     tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
     return Fact(name, label, fill(text, spans), tone)
-
-
-def _describe_envelope(found: str, documented: str) -> Fact:
-    name, label = "envelope", _("Answer format")
-    if not found or documented in {"", found}:
-        return Fact(name, label, found or _("unknown"))
-    names = {"found": found, "documented": documented}
-    text = fill(_("%(found)s (documented: %(documented)s)"), names)
-    return Fact(name, label, text, "warn")
 
 
 def _describe_rows(call: Call) -> Iterator[Fact]:

@@ -16,8 +16,6 @@ from isales_proxy.mirror.mirror_status import MirrorStatus, Tier
 from isales_proxy.mirror.round_reasons import describe_reason
 from isales_proxy.models import MirrorState
 
-FormatTime = Callable[[datetime], str]
-
 _STALE_INTERVALS: Final = 3
 _FAR_OFF: Final = timedelta(seconds=5)
 _COLUMNS: Final[dict[str, Answer]] = {
@@ -37,7 +35,7 @@ _MATCHES: Final[dict[str, Answer]] = {
 }
 
 
-def build_mirror_section(status: MirrorStatus, format_time: FormatTime) -> Section:
+def build_mirror_section(status: MirrorStatus, format_time: Callable[[datetime], str]) -> Section:
     """Describe the mirror in facts of which those that need somebody have a tone."""
     state = status.state
     column = _COLUMNS.get(state.column, (state.column, ""))
@@ -71,7 +69,7 @@ def _describe_switch(status: MirrorStatus) -> Answer:
     return _("on, but run_mirror is not running"), "bad"
 
 
-def _describe_round(state: MirrorState, format_time: FormatTime) -> Answer:
+def _describe_round(state: MirrorState, format_time: Callable[[datetime], str]) -> Answer:
     rows = _format_count(state.rows_read)
     if state.round_ended_at is not None:
         time = format_time(state.round_ended_at)
@@ -133,23 +131,19 @@ def _describe_counts(status: MirrorStatus) -> Answer:
     return text % values, "good" if status.counts_agree else "bad"
 
 
-def _describe_guard(state: MirrorState, format_time: FormatTime) -> Answer:
+def _describe_guard(state: MirrorState, format_time: Callable[[datetime], str]) -> Answer:
     if not state.guard_rows or state.guard_since is None:
         return _("none"), "good"
     rows = ngettext("%(count)s row", "%(count)s rows", state.guard_rows) % {
         "count": _format_count(state.guard_rows)
     }
+    time = format_time(state.guard_confirmed_at or state.guard_since)
     if state.guard_confirmed_at is not None:
         text = _("%(rows)s; those missing by %(time)s are confirmed, removed at the next reading")
-        return text % {"rows": rows, "time": format_time(state.guard_confirmed_at)}, "warn"
+        return text % {"rows": rows, "time": time}, "warn"
     text = _("%(rows)s since %(time)s, missing in %(done)s of %(needed)s complete rounds")
-    values = {
-        "rows": rows,
-        "time": format_time(state.guard_since),
-        "done": min(state.guard_rounds, ROUNDS),
-        "needed": ROUNDS,
-    }
-    return text % values, "bad"
+    done = min(state.guard_rounds, ROUNDS)
+    return text % {"rows": rows, "time": time, "done": done, "needed": ROUNDS}, "bad"
 
 
 def _describe_proof(status: MirrorStatus) -> Answer:

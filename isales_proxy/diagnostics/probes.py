@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Final
@@ -26,7 +27,8 @@ MAX_CALLS: Final = 10
 SIZES: Final = (50, 100, 200, 500, 1_000)
 
 Rows = Page[Reservation]
-ListReservations = Callable[..., Rows]
+_Window = tuple[datetime, datetime, str]
+"""Begin and end of a range, and the ID of a row whose time lies in it."""
 
 # The likeliest first: the search ends with the first that fits.
 _COLUMNS: Final[dict[str, Callable[[Reservation], datetime | None]]] = {
@@ -66,7 +68,7 @@ _DOUBTS: Final[dict[type[Exception], Text]] = {
 class _Budget:
     """Counts the queries; the first failure of the connection, or of our keys, is the last one."""
 
-    def __init__(self, fetch: ListReservations, remaining: Callable[[], float]) -> None:
+    def __init__(self, fetch: Callable[..., Rows], remaining: Callable[[], float]) -> None:
         self._fetch, self._remaining = fetch, remaining
         self._most, self.calls = MAX_CALLS, 0
 
@@ -83,7 +85,9 @@ class _Budget:
             raise _Stopped from error
 
 
-def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], float]) -> Section:
+def run_probes(
+    fetch: Callable[..., Rows], *, first: Rows, remaining: Callable[[], float]
+) -> Section:
     """Send at most `MAX_CALLS` queries by `fetch(query=…, deadline=seconds)`.
 
     `first` is a page read before; `remaining` gives the seconds that the next call may take.
@@ -107,16 +111,13 @@ def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], 
 
 
 def build_section(
-    answers: Mapping[str, Answer] | None, *, calls: int = 0, requested: bool = True
+    answers: Mapping[str, Answer], *, calls: int = 0, requested: bool = True
 ) -> Section:
     """Describe the answers; without any, say for each question why it was not asked."""
     why = (_("only checked with --probe"), "")
     if requested:
         why = (_("Not asked: the list of reservations did not answer."), "warn")
-    facts = [
-        Fact(name, label, *(answers[name] if answers else why))
-        for name, label in _QUESTIONS.items()
-    ]
+    facts = [Fact(name, label, *answers.get(name, why)) for name, label in _QUESTIONS.items()]
     if answers:
         facts.append(Fact("calls", _("Further requests"), str(calls)))
     return Section("probes", _("What the documents leave open (reservations)"), tuple(facts))
@@ -142,23 +143,22 @@ def _probe_page_size(
         got = len(page.items)
         if got < min(size, page.total):
             message = _("%(largest)s rows; only %(got)s of %(asked)s requested are returned")
-            largest = max(got, known.size)
-            return page, _describe_page(message, page, largest=largest, got=got, asked=size)
+            largest = replace(page, size=max(got, known.size))
+            return page, _describe_page(message, largest, got=got, asked=size)
         known = page
     return known, None
 
 
 def _describe_page(
-    message: Text, page: Rows, *, limited: bool = True, largest: int = 0, **values: object
+    message: Text, largest: Rows, *, limited: bool = True, **values: object
 ) -> Answer:
-    """Describe the `largest` page, by default of the size of this one."""
-    largest = largest or page.size
-    values |= {"largest": largest, "total": page.total}
+    """Describe the largest page, and whether the list was `limited` to it."""
+    values |= {"largest": largest.size, "total": largest.total}
     text = fill(message, values)
-    if page.total < largest:
+    if largest.total < largest.size:
         doubt = fill(_("(the list has %(total)s: a silent cap would not show)"), values)
         text = fill("%s %s", (text, doubt))
-    if not limited or largest >= get_isales_settings().max_page_size:
+    if not limited or largest.size >= get_isales_settings().max_page_size:
         return text, "good"
     advice = fill(_("Lower ISALES_MAX_PAGE_SIZE to %(largest)s."), values)
     return fill("%s. %s", (text, advice)), "warn"
@@ -225,7 +225,7 @@ def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
             return leave_open(_describe_doubt(error))
         fitting = possible - {column}
         if page.items:
-            fitting = {name for name in possible if _fits(page.items, name, *window)}
+            fitting = {name for name in possible if _fits(page.items, name, window)}
             if page.total >= sample.total:
                 return _judge_unfiltered(bool(fitting))
             if len(fitting) == 1:
@@ -237,11 +237,8 @@ def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
     return leave_open(close if possible else _NONE_FITS)
 
 
-def _choose_window(
-    rows: Sequence[Reservation], column: str
-) -> tuple[datetime, datetime, str] | None:
-    """Choose a range around this column's value in the row where the others are farthest from it;
-    return it with the ID of that row."""
+def _choose_window(rows: Sequence[Reservation], column: str) -> _Window | None:
+    """Choose a range around this column's value in the row where the others are farthest away."""
     found = []
     for row in rows:
         value = _COLUMNS[column](row)
@@ -256,14 +253,13 @@ def _choose_window(
     return value - width, value + width, witness
 
 
-def _fits(
-    rows: Sequence[Reservation], column: str, begin: datetime, end: datetime, witness: str
-) -> bool:
+def _fits(rows: Sequence[Reservation], column: str, window: _Window) -> bool:
     """Tell whether these rows can have been found by this column: the witness, and most of the
     others, since a few show another time than the vendor's table holds."""
-    begin, end, read = begin - _TOLERANCE, end + _TOLERANCE, _COLUMNS[column]
-    odd = [row for row in rows if not ((value := read(row)) and begin <= value <= end)]
-    return len(odd) <= _MOST_ODD * len(rows) and all(row.appoint_id != witness for row in odd)
+    begin, end, witness = window[0] - _TOLERANCE, window[1] + _TOLERANCE, window[2]
+    times = [(row.appoint_id, _COLUMNS[column](row)) for row in rows]
+    odd = [appoint_id for appoint_id, time in times if not time or not begin <= time <= end]
+    return witness not in odd and len(odd) <= _MOST_ODD * len(rows)
 
 
 def _judge_unfiltered(fits: bool) -> Answer:

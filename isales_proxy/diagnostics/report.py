@@ -64,14 +64,6 @@ class Section:
         """Tell whether a good answer came."""
         return self.status is InterfaceStatus.ANSWERED
 
-    @property
-    def tone(self) -> str:
-        """The mark of an interface: "answered", "failed" (also where a fact is odd) or "late"."""
-        if self.status is InterfaceStatus.FAILED:
-            return "late"
-        is_odd = any(fact.tone in {"warn", "bad"} for fact in self.facts)
-        return "answered" if self.answered and not is_odd else "failed"
-
 
 @dataclass(frozen=True)
 class Report:
@@ -83,11 +75,6 @@ class Report:
     versions: tuple[str, ...]
     interfaces: tuple[Section, ...]
     details: tuple[Section, ...]
-
-    @property
-    def sections(self) -> tuple[Section, ...]:
-        """All sections, the interfaces first."""
-        return self.interfaces + self.details
 
     @property
     def failed(self) -> tuple[Section, ...]:
@@ -161,7 +148,7 @@ def render_text(report: Report) -> str:
         ", ".join(report.versions),
         describe_outcome(report),
     ]
-    for section in report.sections:
+    for section in report.interfaces + report.details:
         lines += ["", str(section.title)]
         if section.address:
             lines.append(f"  {section.address}")

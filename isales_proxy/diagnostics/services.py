@@ -82,12 +82,13 @@ def run_check_unattended(
             probes=with_probes,
         )
         started, log = clock(), interfaces.CallLog(clock)
-        details = [probes.build_section(None, requested=with_probes)]
+        details = [probes.build_section({}, requested=with_probes)]
         try:
             client = gateway.create_diagnostic_client(vdn, log)
         except KeysUnreadable as error:
-            for name in filter(interfaces.INTERFACES.get, interfaces.INTERFACES):
-                log.fail(name, error)
+            for name, fetch in interfaces.INTERFACES.items():
+                if fetch:
+                    log.fail(name, error)
         else:
             ends = monotonic() + MAX_SECONDS
 
@@ -98,8 +99,8 @@ def run_check_unattended(
                 interfaces.call_interfaces(client, vdn, log, remaining)
                 first = log.calls["list_reservations"].answer
                 if with_probes and isinstance(first, Page):
-                    fetch = partial(client.list_reservations, vdn=vdn.pk)
-                    details = [probes.run_probes(fetch, first=first, remaining=remaining)]
+                    ask = partial(client.list_reservations, vdn=vdn.pk)
+                    details = [probes.run_probes(ask, first=first, remaining=remaining)]
                     _store_column(vdn, details[0])
                 if token := client.token_state():
                     details.append(_build_token_section(token, clock()))
@@ -108,11 +109,7 @@ def run_check_unattended(
             at=started,
             by=by.username if by else "",
             versions=_get_versions(),
-            interfaces=tuple(
-                interfaces.build_section(name, log.calls[name])
-                for name in interfaces.INTERFACES
-                if name in log.calls
-            ),
+            interfaces=interfaces.build_sections(log),
             details=(*details, build_settings_section(vdn)),
         )
 
