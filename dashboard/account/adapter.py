@@ -34,7 +34,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         "username_password_mismatch": _("User name or password is wrong."),
     }
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
@@ -85,7 +85,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         request.session.pop("_session_expiry", None)
         super().login(request, user)
 
-    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the page that follows a changed password where no `next` is given."""
         return reverse("account_home")
 

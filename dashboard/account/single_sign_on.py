@@ -46,7 +46,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             self._openid_config = found
         return found
 
-    def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002 - allauth's signature
+    def get_callback_url(self, request: HttpRequest, app: Any) -> str:
         """Return the address to which the provider sends people back."""
         return str(build_absolute_uri(request, reverse("single_sign_on_callback")))
 
@@ -89,7 +89,7 @@ class Provider(OpenIDConnectProvider):
 
     oauth2_adapter_class = Adapter
 
-    def get_login_url(self, request: HttpRequest, **_more: Any) -> str:  # noqa: ARG002 - allauth's signature
+    def get_login_url(self, request: HttpRequest, **_more: Any) -> str:
         """Return the address at which an attempt begins."""
         return reverse("single_sign_on")
 
@@ -128,7 +128,7 @@ class Provider(OpenIDConnectProvider):
         }
         return {name: text[:150] for name, text in fields.items() if isinstance(text, str)}
 
-    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:  # noqa: ARG002 - allauth's signature
+    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:
         """Return no addresses."""
         return []
 
