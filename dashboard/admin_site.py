@@ -202,7 +202,7 @@ def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
     before = services.find(user=user, key=key)
     if before is not None and before.done:
         messages.info(request, _("This form was already sent. This is its result."))
-        return SeeOther(before.outcome or address)
+        return SeeOther(before.outcome_address or address)
     answer: HttpResponseBase = view()
     if answer.status_code == 302:
         services.finish(user=user, key=key, outcome=answer.headers["Location"])

@@ -17,7 +17,6 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from isales_proxy.accounts import sessions
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.audit import services as audit
 from isales_proxy.audit.event_data import mask_numbers
@@ -48,7 +47,7 @@ def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[in
     """
     with transaction.atomic():
         touched = set(people)
-        lock_people(touched)
+        User.objects.lock(touched)
         before = _snapshot(touched)
         token = _watching.set(True)
         try:

@@ -18,7 +18,6 @@ from django.core.cache import caches
 from django.db import transaction
 
 from isales_proxy.accounts import tokens
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, User
 
@@ -66,7 +65,7 @@ def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all
     `by` None is the system: a command of the operator.
     """
     with transaction.atomic():
-        lock_people([person.pk])
+        User.objects.lock([person.pk])
         ended = end_all(person=person, by=by, reason=reason)
         return ended + tokens.revoke_all(person=person, by=by)
 

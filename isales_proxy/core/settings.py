@@ -201,9 +201,3 @@ def late_grace_seconds() -> int:
     """Return the seconds after its due time for which an uncalled reservation is not yet late."""
     found: int = settings.LATE_GRACE_SECONDS
     return found
-
-
-def list_variables() -> tuple[Variable, ...]:
-    """List every variable that the product reads, in the order of reading."""
-    found: tuple[Variable, ...] = settings.VARIABLES
-    return found

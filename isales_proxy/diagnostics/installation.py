@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.accounts import second_factors, tokens
-from isales_proxy.accounts import services as people_service
+from isales_proxy.accounts import second_factors
 from isales_proxy.audit import services as audit
-from isales_proxy.core import settings
 from isales_proxy.core.settings import Variable
 from isales_proxy.mirror import mirror_status
 from isales_proxy.mirror.mirror_status import MirrorStatus
-from isales_proxy.models import Access, AuditAction, TokenScope, User, Vdn, VdnCredentials
+from isales_proxy.models import Access, ApiToken, AuditAction, TokenScope, User, Vdn, VdnCredentials
 
 
 @dataclass(frozen=True)
@@ -70,19 +69,19 @@ class Installation:
 def get_installation(*, scope: Scope, by: User) -> Installation:
     """Return people, VDNs, tokens and settings in reach of an admin. Raises PermissionMissing."""
     scope.require(Permission.SEE_SETTINGS)
-    vdns = tuple(people_service.get_managed_vdns(by).order_by("pk"))
+    vdns = tuple(Vdn.objects.managed_by(by).order_by("pk"))
     return Installation(
         people=_list_people(vdns, by),
         vdns=_summarise_vdns(vdns),
         tokens=_summarise_tokens(by),
-        variables=settings.list_variables(),
+        variables=settings.VARIABLES,
     )
 
 
 def switch_mirror(*, scope: Scope, by: User, vdn_id: int, enabled: bool) -> bool:
     """Switch the mirror of a VDN in reach on or off; return False for any other VDN. Raises
     PermissionMissing."""
-    if not people_service.get_managed_vdns(by).filter(pk=vdn_id).exists():
+    if not Vdn.objects.managed_by(by).filter(pk=vdn_id).exists():
         return False
     mirror_status.switch_mirror(scope=scope, vdn_id=vdn_id, enabled=enabled)
     return True
@@ -101,7 +100,7 @@ def _list_people(vdns: tuple[Vdn, ...], by: User) -> tuple[Person, ...]:
     rows = Access.objects.filter(vdn__in=vdns).select_related("vdn").order_by("vdn_id")
     for row in rows:
         accesses.setdefault(row.user_id, []).append(row)
-    in_reach = set(people_service.get_managed_people(by).values_list("pk", flat=True))
+    in_reach = set(User.objects.managed_by(by).values_list("pk", flat=True))
     known = accesses.keys() | (in_reach if by.is_superuser else set())
     return tuple(
         Person(
@@ -145,7 +144,7 @@ def _summarise_vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
 
 
 def _summarise_tokens(by: User) -> tuple[TokenSummary, ...]:
-    rows = tokens.get_managed(by).filter(expiry__gt=timezone.now())
+    rows = ApiToken.objects.managed_by(by).valid(timezone.now())
     return tuple(
         TokenSummary(
             name=row.name,
