@@ -150,32 +150,31 @@ class Variable:
     secret: bool
 
 
+TRIALS: Final[dict[str, Callable[[str], object]]] = {
+    "access_key": lambda text: Credentials(text, "-"),
+    "secret_key": lambda text: Credentials("-", text),
+    "base_url": lambda text: TransportConfig(base_url=text, credentials=Credentials("-", "-")),
+    "ca_bundle": tls_context,
+    "obs_base_url": lambda text: ObsConfig(base_url=text),
+    "token_url": lambda text: ObsConfig(token_url=text),
+    "token": lambda text: ObsConfig(token=text),
+    "obs_auth_header": lambda text: ObsConfig(header=text),
+}
+"""What the client makes of a setting of CC-iSales. Raises ValueError, without the value."""
+
+
 def find_problems(found: ISalesSettings) -> list[str]:
     """List what the client would refuse at its first call: a line a variable, without values.
 
     Sends nothing. Variables that are not set are no problem here.
     """
-    keys = Credentials("-", "-")
-    trials: dict[str, tuple[str, Callable[[str], object]]] = {
-        "ISALES_ACCESS_KEY": (found.access_key, lambda text: Credentials(text, "-")),
-        "ISALES_SECRET_KEY": (found.secret_key, lambda text: Credentials("-", text)),
-        "ISALES_BASE_URL": (
-            found.base_url,
-            lambda text: TransportConfig(base_url=text, credentials=keys),
-        ),
-        "ISALES_CA_BUNDLE": (found.ca_bundle, tls_context),
-        "ISALES_OBS_BASE_URL": (found.obs_base_url, lambda text: ObsConfig(base_url=text)),
-        "ISALES_TOKEN_URL": (found.token_url, lambda text: ObsConfig(token_url=text)),
-        "ISALES_TOKEN": (found.token, lambda text: ObsConfig(token=text)),
-        "ISALES_OBS_AUTH_HEADER": (found.obs_auth_header, lambda text: ObsConfig(header=text)),
-    }
     problems = []
-    for name, (value, trial) in trials.items():
+    for name, trial in TRIALS.items():
         try:
-            if value:
+            if value := getattr(found, name):
                 trial(value)
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(f"ISALES_{name.upper()}: {error}")
     return problems
 
 
