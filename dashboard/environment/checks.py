@@ -1,4 +1,4 @@
-"""Checks of single variables of the environment. Each raises ValidationError."""
+"""Checks and parsers of single variables of the environment. Each raises ValidationError."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from zoneinfo import ZoneInfo
 from django.http.request import split_domain_port
 from environs import ValidationError
 
-from isales_proxy.core.settings import ROLES
+from isales_proxy.core.settings import ROLES, Grant, VdnSeed
 
 _PORTS: Final = {"https": 443, "http": 80}
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
-GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")
-VDN: Final = re.compile(
+_GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")
+_VDN: Final = re.compile(
     r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?"
 )
 
 
-def vdn_list(text: str) -> None:
-    """Accept `id:Name[:IANA time zone]`, comma separated."""
+def parse_vdns(text: str) -> tuple[VdnSeed, ...]:
+    """Parse `id:Name[:IANA time zone]`, comma separated."""
+    found = []
     for part in text.split(","):
-        match = VDN.fullmatch(part.strip())
+        match = _VDN.fullmatch(part.strip())
         if match is None or not 1 <= int(match["id"]) <= 9999:
             raise ValidationError("wants id:Name[:IANA time zone], comma separated, id 1 to 9999")
         if match["zone"]:
             time_zone(match["zone"])
+        found.append(VdnSeed(int(match["id"]), match["name"].strip(), match["zone"] or ""))
+    return tuple(found)
 
 
 def time_zone(name: str) -> None:
@@ -137,19 +140,23 @@ def roles(names: list[str]) -> None:
         raise ValidationError(f"wants some of {', '.join(ROLES)}")
 
 
-def issuer(text: str) -> None:
-    """Accept the provider's own address: over TLS, unless it is on this machine."""
+def parse_issuer(text: str) -> str:
+    """Parse the provider's own address: over TLS, unless it is on this machine."""
     web_address(text)
     parts = urlsplit(text)
     if text and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise ValidationError("wants https://")
+    return text.rstrip("/")
 
 
-def role_map(text: str) -> None:
-    """Accept `value=role@VDN`, comma separated."""
+def parse_grants(text: str) -> tuple[Grant, ...]:
+    """Parse `value=role@VDN`, comma separated."""
+    found = []
     for part in filter(None, (each.strip() for each in text.split(","))):
-        match = GRANT.fullmatch(part)
+        match = _GRANT.fullmatch(part)
         if match is None or match["role"] not in ROLES or not 1 <= int(match["vdn"]) <= 9999:
             raise ValidationError(
                 f"wants value=role@VDN, comma separated; roles: {', '.join(ROLES)}"
             )
+        found.append(Grant(match["value"].strip(), match["role"], int(match["vdn"])))
+    return tuple(found)

@@ -21,13 +21,11 @@ from dashboard.environment.variables import BASE_DIR, Variables, load_env_file
 from isales_proxy.client.config import ObsAuth
 from isales_proxy.core import settings
 from isales_proxy.core.settings import (
-    Grant,
     ISalesSettings,
     PrivacySettings,
     RetentionSettings,
     SignIn,
     SingleSignOn,
-    VdnSeed,
 )
 
 T = TypeVar("T")
@@ -78,13 +76,8 @@ PROVIDER_ID: Final = "sso"
 
 def read_isales(env: Variables) -> ISalesSettings:
     """Read `ISALES_*`."""
-    text = env.str("ISALES_VDNS", "88:Demo", validate=checks.vdn_list)
-    seeds = [
-        VdnSeed(int(match["id"]), match["name"].strip(), match["zone"] or "")
-        for match in map(checks.VDN.fullmatch, map(str.strip, str(text).split(",")))
-        if match
-    ]
-    return _read(env, ISalesSettings, "ISALES_", _ISALES_CHECKS, vdns=tuple(seeds))
+    vdns = env.parsed("ISALES_VDNS", "88:Demo", parse=checks.parse_vdns)
+    return _read(env, ISalesSettings, "ISALES_", _ISALES_CHECKS, vdns=vdns or ())
 
 
 def read_retention(env: Variables) -> RetentionSettings:
@@ -105,22 +98,9 @@ def read_privacy(env: Variables) -> PrivacySettings:
 
 def read_sign_in(env: Variables) -> SignIn:
     """Read second factor, sessions, and single sign-on (`OIDC_*`)."""
-    role_map = env.str("OIDC_ROLE_MAP", "", validate=checks.role_map)
-    grants = [
-        Grant(match["value"].strip(), match["role"], int(match["vdn"]))
-        for match in map(checks.GRANT.fullmatch, map(str.strip, (role_map or "").split(",")))
-        if match
-    ]
-    issuer = env.str("OIDC_ISSUER", "", validate=checks.issuer)
-    sso = _read(
-        env,
-        SingleSignOn,
-        "OIDC_",
-        {},
-        issuer=(issuer or "").rstrip("/"),
-        grants=tuple(grants),
-        only=env.bool("OIDC_ONLY", False),
-    )
+    issuer = env.parsed("OIDC_ISSUER", "", parse=checks.parse_issuer)
+    grants = env.parsed("OIDC_ROLE_MAP", "", parse=checks.parse_grants)
+    sso = _read(env, SingleSignOn, "OIDC_", {}, issuer=issuer or "", grants=grants or ())
     minutes = validate.Range(min=1, max=24 * 60)
     return SignIn(
         second_factor_for=frozenset(read_list(env, "SECOND_FACTOR_FOR", [], checks.roles)),
@@ -170,7 +150,9 @@ def _read(
     """Read each field of a group that is not given from the variable `prefix` + its name in
     capitals. The group declares type and default, `rules` the check.
     """
-    readers: dict[type, Callable[..., Any]] = {str: env.str, int: env.int, float: env.float}
+    readers: dict[type, Callable[..., Any]] = {
+        bool: env.bool, int: env.int, float: env.float, str: env.str,
+    }  # fmt: skip
     values = dict(given)
     for each in fields(group):  # type: ignore[arg-type]
         if each.name in given:

@@ -95,6 +95,7 @@ class Variables(Env):
 
     def __init__(self) -> None:
         super().__init__(eager=False)
+        self.add_parser("parsed", lambda text, parse: parse(text))
         self._from_file = load_env_file()
         self._unreadable: list[str] = []
         self._given: dict[str, Any] = {}
