@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from django.urls import reverse
@@ -12,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import Cell, Column, ExportColumn
-from dashboard.ui.local_lists import LocalFormatter, render_badge
+from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
 from isales_proxy.accounts import second_factors
 from isales_proxy.diagnostics.installation import Person, TokenSummary
 from isales_proxy.models import Access
@@ -57,13 +56,6 @@ def _build_factors(person: Person, _formatter: LocalFormatter) -> Cell:
     return Cell(
         "second_factor", label=_("Second factor"), html=_render_items(_list_factors(person))
     )
-
-
-def _build_time(field: str, label: str, moment: datetime | None, formatter: LocalFormatter) -> Cell:
-    if moment is None:
-        return Cell(field, _("never"), label=label)
-    times = formatter.times
-    return Cell(field, times.short(moment), label=label, title=times.exact(moment))
 
 
 PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
@@ -111,18 +103,7 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
             ),
         ),
     ),
-    Column(
-        "log-in",
-        gettext_lazy("Last log-in"),
-        "c-log-in",
-        lambda person, each: _build_time("last_login", _("Last log-in"), person.last_login, each),
-        exports=(
-            ExportColumn(
-                gettext_lazy("Last log-in"), lambda person, _each: person.last_login, zoned=True
-            ),
-        ),
-        sort="last_login",
-    ),
+    time_column("log-in", gettext_lazy("Last log-in"), "last_login", field="last_login"),
 )
 
 TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
@@ -141,40 +122,8 @@ TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
         sort="name",
         hideable=False,
     ),
-    Column(
-        "owner",
-        gettext_lazy("Person"),
-        "c-owner",
-        lambda token, _each: Cell("owner", token.owner, label=_("Person")),
-        sort="owner",
-    ),
-    Column(
-        "scope",
-        gettext_lazy("Scope"),
-        "c-scope",
-        lambda token, _each: Cell("scope", str(token.scope.label), label=_("Scope")),
-        sort="scope",
-    ),
-    Column(
-        "ends",
-        gettext_lazy("Expires"),
-        "c-ends",
-        lambda token, each: _build_time("ends", _("Expires"), token.ends_at, each),
-        exports=(
-            ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.ends_at, zoned=True),
-        ),
-        sort="ends_at",
-    ),
-    Column(
-        "used",
-        gettext_lazy("Last used"),
-        "c-used",
-        lambda token, each: _build_time("used", _("Last used"), token.last_used_at, each),
-        exports=(
-            ExportColumn(
-                gettext_lazy("Last used"), lambda token, _each: token.last_used_at, zoned=True
-            ),
-        ),
-        sort="last_used_at",
-    ),
+    text_column("owner", gettext_lazy("Person"), lambda token: token.owner, sort="owner"),
+    text_column("scope", gettext_lazy("Scope"), lambda token: token.scope.label, sort="scope"),
+    time_column("ends", gettext_lazy("Expires"), "ends_at"),
+    time_column("used", gettext_lazy("Last used"), "last_used_at"),
 )
