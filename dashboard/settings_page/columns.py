@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from dashboard.ui.columns import Cell, Column, ExportColumn
 from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
 from isales_proxy.accounts import second_factors
-from isales_proxy.diagnostics.installation import Person, TokenSummary
-from isales_proxy.models import Access
+from isales_proxy.diagnostics.installation import Person
+from isales_proxy.models import Access, ApiToken, TokenScope
 
 
 def _build_person(person: Person, _formatter: LocalFormatter) -> Cell:
@@ -106,24 +106,31 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
     time_column("log-in", gettext_lazy("Last log-in"), "last_login", field="last_login"),
 )
 
-TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
+TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
     Column(
         "token",
         gettext_lazy("Token"),
         "c-token",
         lambda token, _each: Cell(
             "token",
-            html=format_html("{}<small><code>{}…</code></small>", token.name, token.prefix),
+            html=format_html("{}<small><code>{}…</code></small>", token.name, token.token_key),
         ),
         exports=(
             ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
-            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.prefix),
+            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.token_key),
         ),
         sort="name",
         hideable=False,
     ),
-    text_column("owner", gettext_lazy("Person"), lambda token: token.owner, sort="owner"),
-    text_column("scope", gettext_lazy("Scope"), lambda token: token.scope.label, sort="scope"),
-    time_column("ends", gettext_lazy("Expires"), "ends_at"),
+    text_column(
+        "owner", gettext_lazy("Person"), lambda token: token.user.username, sort="user.username"
+    ),
+    text_column(
+        "scope",
+        gettext_lazy("Scope"),
+        lambda token: TokenScope(token.scope).label,
+        sort="scope",
+    ),
+    time_column("ends", gettext_lazy("Expires"), "expiry"),
     time_column("used", gettext_lazy("Last used"), "last_used_at"),
 )

@@ -14,7 +14,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.core.settings import Variable
 from isales_proxy.mirror import mirror_status
 from isales_proxy.mirror.mirror_status import MirrorStatus
-from isales_proxy.models import Access, ApiToken, AuditAction, TokenScope, User, Vdn, VdnCredentials
+from isales_proxy.models import Access, ApiToken, AuditAction, User, Vdn, VdnCredentials
 
 
 @dataclass(frozen=True)
@@ -44,25 +44,12 @@ class VdnSummary:
 
 
 @dataclass(frozen=True)
-class TokenSummary:
-    """One API token, without what would let anybody in. Times are aware UTC."""
-
-    name: str
-    owner: str
-    prefix: str
-    scope: TokenScope
-    made_at: datetime
-    ends_at: datetime | None
-    last_used_at: datetime | None
-
-
-@dataclass(frozen=True)
 class Installation:
     """The content of the settings page."""
 
     people: tuple[Person, ...]
     vdns: tuple[VdnSummary, ...]
-    tokens: tuple[TokenSummary, ...]
+    tokens: tuple[ApiToken, ...]
     variables: tuple[Variable, ...]
 
 
@@ -73,7 +60,11 @@ def get_installation(*, scope: Scope, by: User) -> Installation:
     return Installation(
         people=_list_people(vdns, by),
         vdns=_summarise_vdns(vdns),
-        tokens=_summarise_tokens(by),
+        tokens=tuple(
+            ApiToken.objects.managed_by(by)
+            .valid(timezone.now())
+            .order_by("user__username", "-created")
+        ),
         variables=settings.VARIABLES,
     )
 
@@ -140,20 +131,4 @@ def _summarise_vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
             mirror=mirrors[vdn.pk],
         )
         for vdn in vdns
-    )
-
-
-def _summarise_tokens(by: User) -> tuple[TokenSummary, ...]:
-    rows = ApiToken.objects.managed_by(by).valid(timezone.now())
-    return tuple(
-        TokenSummary(
-            name=row.name,
-            owner=row.user.get_username(),
-            prefix=row.token_key,
-            scope=TokenScope(row.scope),
-            made_at=row.created,
-            ends_at=row.expiry,
-            last_used_at=row.last_used_at,
-        )
-        for row in rows.order_by("user__username", "-created")
     )
