@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, cast
 
 from allauth.account.decorators import reauthentication_required
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.account.columns import OWN_TOKEN_COLUMNS, has_ended
 from dashboard.account.second_factor import has_passed_second_factor
-from dashboard.account.token_forms import TokenForm
 from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
@@ -28,8 +31,44 @@ from dashboard.ui.requests import ReaderRequest, create_time_formatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
-from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
+from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter, PlainTextField
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import ApiToken, TokenScope
+
+_USUAL_DAYS: Final = 30
+_LONGEST_NAME: Final = 80
+_SCOPE_HINTS: Final[dict[TokenScope, Promise]] = {
+    TokenScope.READ: gettext_lazy("lists and single rows"),
+    TokenScope.WRITE: gettext_lazy("also write results back, take call data, show a number"),
+    TokenScope.ADMIN: gettext_lazy("also refresh and change the result codes"),
+}
+
+
+class TokenForm(CleanedInput, forms.Form):
+    """Name, scope and end. Offers only scopes that the person can use."""
+
+    name = PlainTextField(
+        gettext_lazy("Name"),
+        required=True,
+        max_length=_LONGEST_NAME,
+        help_text=gettext_lazy("For example “Wallboard”."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(
+        label=gettext_lazy("Permissions"), widget=forms.RadioSelect, initial=TokenScope.READ
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("Expires after"), coerce=int, initial=_USUAL_DAYS
+    )
+
+    def __init__(self, data: Any, *, scopes: Iterable[TokenScope], initial: Any = None) -> None:
+        super().__init__(data, initial=initial)
+        cast("forms.ChoiceField", self.fields["scope"]).choices = [
+            (each.value, f"{each.label}: {_SCOPE_HINTS[each]}") for each in scopes
+        ]
+        cast("forms.ChoiceField", self.fields["days"]).choices = [
+            (days, ngettext("%d day", "%d days", days) % days) for days in tokens.DAYS
+        ]
 
 
 @require_safe
