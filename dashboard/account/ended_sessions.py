@@ -13,12 +13,13 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
 
+from dashboard.account.session_limits import FOR_MACHINES
 from dashboard.ui import form_drafts
 from dashboard.ui.middleware import GetResponse
+from dashboard.ui.requests import keep_in_cookie, lead_to
 from isales_proxy.problems import is_api
 
 _COOKIE_SECONDS: Final = 1800
-_FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
 
 
 class EndedSessionMiddleware:
@@ -29,7 +30,7 @@ class EndedSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path in _FOR_MACHINES or is_api(request):
+        if request.path in FOR_MACHINES or is_api(request):
             return self.get_response(request)
         told = _announce_lost_post(request)
         response = self.get_response(request)
@@ -69,24 +70,9 @@ def _redirect_to_log_in(request: HttpRequest, response: HttpResponseBase) -> Htt
     kept = form_drafts.save_undone(request)
     back = kept or form_drafts.get_referring_address(request) or request.path
     address = f"{login}?{urlencode({'next': back, 'why': 'kept' if kept else 'undone'})}"
-    if "HX-Request" in request.headers:
-        answer = HttpResponse(
-            _("Nothing was done: your session has ended."),
-            status=403,
-            content_type="text/plain; charset=utf-8",
-        )
-        answer.headers["HX-Redirect"] = address
-    else:
-        answer = HttpResponse(status=302, headers={"Location": address})
+    answer = lead_to(request, address, _("Nothing was done: your session has ended."))
     if not kept:
-        answer.set_cookie(
-            settings.UNDONE_COOKIE_NAME,
-            "1",
-            max_age=_COOKIE_SECONDS,
-            httponly=True,
-            samesite="Lax",
-            secure=settings.SESSION_COOKIE_SECURE,
-        )
+        keep_in_cookie(answer, settings.UNDONE_COOKIE_NAME, "1", seconds=_COOKIE_SECONDS)
     return answer
 
 

@@ -8,14 +8,15 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib import auth, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
 from dashboard.account.second_factor import has_passed_second_factor
 from dashboard.ui import form_drafts
-from dashboard.ui.middleware import GetResponse
+from dashboard.ui.requests import lead_to
 from isales_proxy.accounts import second_factors
 from isales_proxy.problems import is_api, respond
 
@@ -34,15 +35,9 @@ _SETTING_UP: Final = frozenset(
 )  # fmt: skip
 
 
-class GateMiddleware:
+class GateMiddleware(MiddlewareMixin):
     """Redirects to the step that is due: pages by a redirect, fragments by `HX-Redirect`, API
     clients by a problem 403."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
 
     def process_view(
         self,
@@ -58,9 +53,6 @@ class GateMiddleware:
             return None
         if auth.SESSION_KEY not in request.session or not request.user.is_authenticated:
             return None
-        return self._require_steps(request, name)
-
-    def _require_steps(self, request: HttpRequest, name: str) -> HttpResponseBase | None:
         user: Any = request.user
         if user.password_is_temporary:
             if name == "account_change_password":
@@ -94,11 +86,10 @@ def _redirect(
             form_drafts.save_undone(request) or form_drafts.get_referring_address(request) or wanted
         )
         messages.warning(request, _("What you sent was not processed.") + f" {words}")
-    if "HX-Request" in request.headers:
-        answer = HttpResponse(words, status=403, content_type="text/plain; charset=utf-8")
-        answer.headers["HX-Redirect"] = address
-        add_never_cache_headers(answer)
-        return answer
-    if back:
+    is_fragment = "HX-Request" in request.headers
+    if back and not is_fragment:
         address += "?" + urlencode({"next": wanted})
-    return HttpResponseRedirect(address)
+    answer = lead_to(request, address, words)
+    if is_fragment:
+        add_never_cache_headers(answer)
+    return answer
