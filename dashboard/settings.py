@@ -225,8 +225,6 @@ ACCOUNT_FORMS = {
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_EMAIL_NOTIFICATIONS = False
-ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 # Guesses are counted in the database (`accounts.sign_in_attempts`), not by allauth in the cache.
@@ -264,8 +262,6 @@ MESSAGE_STORAGE = "dashboard.ui.requests.OwnCookieStorage"
 SESSION_ENGINE = "dashboard.account.session_engine"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.ui.error_views.csrf_failure"
 
@@ -279,8 +275,6 @@ if https:
 # for the operator to say, by hsts_subdomains.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = https
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
@@ -312,8 +306,6 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-USE_I18N = True
-USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -335,17 +327,18 @@ STORAGES = {
     },
 }
 
+_API_PERMISSIONS = [
+    "rest_framework.permissions.IsAuthenticated",
+    "isales_proxy.api.permissions.TokenMay",
+    "isales_proxy.api.permissions.PersonMay",
+]
 REST_FRAMEWORK = {
     # In this order: a request with an Authorization header is decided by that header.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "isales_proxy.api.authentication.TokenAuthentication",
         "isales_proxy.api.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": [
-        "rest_framework.permissions.IsAuthenticated",
-        "isales_proxy.api.permissions.TokenMay",
-        "isales_proxy.api.permissions.PersonMay",
-    ],
+    "DEFAULT_PERMISSION_CLASSES": _API_PERMISSIONS,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["isales_proxy.api.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "isales_proxy.api.schema.CompleteSchema",
@@ -366,11 +359,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": [
-        "rest_framework.permissions.IsAuthenticated",
-        "isales_proxy.api.permissions.TokenMay",
-        "isales_proxy.api.permissions.PersonMay",
-    ],
+    "SERVE_PERMISSIONS": _API_PERMISSIONS,
     "SWAGGER_UI_DIST": "SIDECAR",
     # The validator would send the schema's address to a stranger's server.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
@@ -386,4 +375,3 @@ DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.WARNING
 # Names that strangers give to requests may be anybody's numbers: we give our own.
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False
-DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"

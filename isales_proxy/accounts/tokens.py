@@ -118,12 +118,12 @@ def is_without_second_factor(token: ApiToken) -> bool:
     return not token.second_factor and second_factors.is_required_of(token.user)
 
 
-def record_use(token: ApiToken, now: datetime | None = None) -> None:
+def record_use(token: ApiToken) -> None:
     """Remember when and from where it was used last, once a minute at most.
 
     A database that cannot take it just now keeps nobody from reading.
     """
-    now = now or timezone.now()
+    now = timezone.now()
     before = now - _USE_RECORDED_EVERY
     if token.last_used_at is not None and token.last_used_at > before:
         return

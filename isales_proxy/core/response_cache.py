@@ -89,12 +89,10 @@ class ResponseCache(Generic[T]):
         *,
         keep: float,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._prefix = prefix
         self._keep = keep
         self._clock = clock
-        self._sleep = sleep
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
@@ -177,7 +175,7 @@ class ResponseCache(Generic[T]):
                 return kept, "cache"
             if not shared or caches["answers"].add(turn, mine, math.ceil(patience)):
                 break
-            self._sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
             left = give_up - self._clock()
             if left <= 0:
                 raise TimedOut(_STILL_UNDER_WAY)

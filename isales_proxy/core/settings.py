@@ -180,23 +180,19 @@ def find_problems(found: ISalesSettings) -> list[str]:
 
 def get_isales_settings() -> ISalesSettings:
     """Return the settings of CC-iSales."""
-    found: ISalesSettings = settings.ISALES
-    return found
+    return settings.ISALES
 
 
 def get_retention_settings() -> RetentionSettings:
     """Return the retention settings."""
-    found: RetentionSettings = settings.RETENTION
-    return found
+    return settings.RETENTION
 
 
 def get_privacy_settings() -> PrivacySettings:
     """Return the privacy settings."""
-    found: PrivacySettings = settings.PRIVACY
-    return found
+    return settings.PRIVACY
 
 
 def late_grace_seconds() -> int:
     """Return the seconds after its due time for which an uncalled reservation is not yet late."""
-    found: int = settings.LATE_GRACE_SECONDS
-    return found
+    return settings.LATE_GRACE_SECONDS
