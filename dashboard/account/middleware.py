@@ -46,7 +46,6 @@ class GateMiddleware(MiddlewareMixin):
         _args: tuple[Any, ...],
         _kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
-        """Answer in the place of the view, or None."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         # First of all, since `/healthz` must answer without a database.
         if name in _ALWAYS:

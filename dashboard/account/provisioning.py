@@ -62,7 +62,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         provider: Any,
         error: Any = None,
         exception: Any = None,
-        extra_context: Any = None,
+        **_: Any,
     ) -> None:
         """Tell the operator what the page does not tell."""
         # An exception's own words may quote the provider's answer, and with it a token.

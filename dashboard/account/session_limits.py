@@ -56,7 +56,6 @@ class SessionLimitsMiddleware(MiddlewareMixin):
     """Ends sessions that are over, and records activity."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """Check the session before anything is answered."""
         # Whoever brings no session is not looked up, and machines that watch must be answered
         # without a database, whatever they bring.
         if (

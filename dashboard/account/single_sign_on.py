@@ -90,11 +90,9 @@ class Provider(OpenIDConnectProvider):
     oauth2_adapter_class = Adapter
 
     def get_login_url(self, request: HttpRequest, **_more: Any) -> str:
-        """Return the address at which an attempt begins."""
         return reverse("single_sign_on")
 
     def get_callback_url(self) -> str:
-        """Return the address to which the provider sends people back."""
         return reverse("single_sign_on_callback")
 
     def get_default_scope(self) -> list[str]:
@@ -129,7 +127,6 @@ class Provider(OpenIDConnectProvider):
         return {name: text[:150] for name, text in fields.items() if isinstance(text, str)}
 
     def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:
-        """Return no addresses."""
         return []
 
 

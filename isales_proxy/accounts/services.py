@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
@@ -36,12 +36,9 @@ class UserSpec:
     role: Role
     vdns: tuple[int, ...]
     agent_account: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     demo: bool = False
     superuser: bool = False
-
-    def __repr__(self) -> str:
-        return f"UserSpec({self.name!r}, {self.role.value}, {self.vdns})"
 
 
 @dataclass(frozen=True)

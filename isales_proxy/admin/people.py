@@ -30,11 +30,8 @@ from isales_proxy.models import Access, User, Vdn
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, label in (("vdn", "VDN"), ("user", _("person"))):
-            if name in self.fields:
-                self.fields[name].label = label
+    class Meta:
+        labels: ClassVar = {"vdn": "VDN", "user": _("person")}
 
     def save(self, commit: bool = True) -> Any:
         self.instance.from_claims = False
@@ -161,7 +158,6 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
     readonly_fields = ("is_staff", "second_factor", "last_login", "date_joined")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Return those within reach."""
         found = super().get_queryset(request)
         reach = found.filter(pk__in=User.objects.managed_by(request.user))
         return second_factors.prefetch_kinds(reach)

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -71,9 +72,14 @@ class _Kept(Generic[T]):
 @dataclass
 class _Flight(Generic[T]):
     patience: float  # seconds that the one who asks has
-    done: threading.Event = field(default_factory=threading.Event)
-    kept: _Kept[T] | None = None
-    error: BaseException | None = None
+    answer: Future[_Kept[T]] = field(default_factory=Future)
+
+
+def _follow(flight: _Flight[T], patience: float) -> _Kept[T]:
+    try:
+        return flight.answer.result(patience)
+    except TimeoutError:
+        raise TimedOut(_STILL_UNDER_WAY) from None
 
 
 class ResponseCache(Generic[T]):
@@ -134,31 +140,23 @@ class ResponseCache(Generic[T]):
             if leads:
                 break
             try:
-                return self._follow(flight, left)
+                return _follow(flight, left), "cache"
             except TimedOut:
                 # Who asked may have been in more of a hurry.
                 left = give_up - self._clock()
                 if flight.patience >= patience or left <= 0:
                     raise
         try:
-            kept, source = self._lead(name, fetch, fresh=fresh, patience=left)
-            flight.kept = kept
+            try:
+                kept, source = self._lead(name, fetch, fresh=fresh, patience=left)
+            finally:
+                with self._lock:
+                    del self._flights[name]
         except BaseException as error:
-            flight.error = error
+            flight.answer.set_exception(error)
             raise
-        finally:
-            with self._lock:
-                del self._flights[name]
-            flight.done.set()
+        flight.answer.set_result(kept)
         return kept, source
-
-    def _follow(self, flight: _Flight[T], patience: float) -> tuple[_Kept[T], Source]:
-        if not flight.done.wait(patience) or (flight.kept is None and flight.error is None):
-            raise TimedOut(_STILL_UNDER_WAY)
-        if flight.error is not None:
-            raise flight.error
-        assert flight.kept is not None  # noqa: S101
-        return flight.kept, "cache"
 
     def _lead(
         self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
