@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.account.ended_sessions.EndedSessionMiddleware",
+    "dashboard.account.middleware.EndedSessionMiddleware",
     "dashboard.account.refused_forms.RefusedFormMiddleware",
     "dashboard.ui.middleware.ReaderMiddleware",
     "dashboard.ui.middleware.BoundedBodyMiddleware",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final, cast
 
 from allauth.account.decorators import reauthentication_required
@@ -28,7 +27,6 @@ from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
-from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
 from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter, PlainTextField
@@ -215,7 +213,7 @@ def token_made(request: ReaderRequest) -> HttpResponse:
     if token is None:
         return render(request, "tokens/made.html", {"text": ""}, status=410)
     context = {
-        "row": _create_row_context(token, create_time_formatter(request)),
+        "row": _create_row_context(request, token),
         "text": text,
         "address": request.build_absolute_uri("/api/v1/vdns/"),
     }
@@ -237,22 +235,12 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
     return render(
         request,
         "tokens/revoke.html",
-        {"row": _create_row_context(token, create_time_formatter(request))},
+        {"row": _create_row_context(request, token)},
     )
 
 
-def _create_row_context(token: ApiToken, times: TimeFormatter) -> dict[str, Any]:
-    return {
-        "key": token.token_key,
-        "name": token.name,
-        "scope": TokenScope(token.scope).label,
-        "made": _format_time(token.created, times),
-        "ends": _format_time(token.expiry, times),
-        "ended": has_ended(token, times.now),
-        "used": _format_time(token.last_used_at, times),
-        "used_from": token.last_used_from,
-    }
-
-
-def _format_time(moment: datetime | None, times: TimeFormatter) -> str:
-    return times.exact(moment) if moment else ""
+def _create_row_context(request: ReaderRequest, token: ApiToken) -> dict[str, Any]:
+    times = create_time_formatter(request)
+    known = {"made": token.created, "ends": token.expiry, "used": token.last_used_at}
+    texts = {name: times.exact(moment) if moment else "" for name, moment in known.items()}
+    return {"token": token, "ended": has_ended(token, times.now), **texts}

@@ -56,7 +56,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "people": _fill_page(
                 scope, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter, sort
             ),
-            "vdns": [_create_vdn_context(row) for row in found.vdns],
+            "vdns": found.vdns,
             "mirrors": [_create_mirror_context(row, formatter) for row in found.vdns],
             "tokens": _fill_page(
                 scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
@@ -164,28 +164,13 @@ def _fill_page(
     return {"page": page, "files": files}
 
 
-def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
-    return {
-        "id": row.vdn.pk,
-        "name": row.vdn.name,
-        "url": reverse("admin:isales_proxy_vdn_change", args=[row.vdn.pk]),
-        "time_zone": row.vdn.time_zone,
-        "cc_id": row.vdn.cc_id,
-        "enabled": row.vdn.enabled,
-        "people": row.people,
-        "own_keys": ", ".join(name.replace("_", " ") for name in row.own_keys),
-    }
-
-
 def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[str, Any]:
     status, times = row.mirror, formatter.times
     state = status.state
     oldest = status.oldest
     compared, agreed = state.sum_comparisons(status.now)
     return {
-        "id": row.vdn.pk,
-        "name": row.vdn.name,
-        "url": reverse("doctor", args=[row.vdn.pk]),
+        "vdn": row.vdn,
         "enabled": state.enabled,
         "led": status.is_led,
         "round": times.clock(state.round_ended_at) if state.round_ended_at else "",

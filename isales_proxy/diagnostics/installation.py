@@ -35,11 +35,11 @@ class Person:
 
 @dataclass(frozen=True)
 class VdnSummary:
-    """One VDN: how many have access, which keys of its own it has, by name, and its mirror."""
+    """One VDN: how many have access, the names of its own keys, and its mirror."""
 
     vdn: Vdn
     people: int
-    own_keys: tuple[str, ...]
+    own_keys: str
     mirror: MirrorStatus
 
 
@@ -116,7 +116,7 @@ def _summarise_vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
     for vdn_id in Access.objects.filter(vdn__in=vdns).values_list("vdn_id", flat=True):
         counts[vdn_id] = counts.get(vdn_id, 0) + 1
     held = {
-        row.pk: {name for name in VdnCredentials.NAMES if getattr(row, name)}
+        row.pk: [name.replace("_", " ") for name in VdnCredentials.NAMES if getattr(row, name)]
         for row in VdnCredentials.objects.filter(vdn__in=vdns)
     }
     statuses = mirror_status.list_statuses(
@@ -127,7 +127,7 @@ def _summarise_vdns(vdns: tuple[Vdn, ...]) -> tuple[VdnSummary, ...]:
         VdnSummary(
             vdn=vdn,
             people=counts.get(vdn.pk, 0),
-            own_keys=tuple(name for name in VdnCredentials.NAMES if name in held.get(vdn.pk, ())),
+            own_keys=", ".join(held.get(vdn.pk, ())),
             mirror=mirrors[vdn.pk],
         )
         for vdn in vdns
