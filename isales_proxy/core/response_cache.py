@@ -75,13 +75,6 @@ class _Flight(Generic[T]):
     answer: Future[_Kept[T]] = field(default_factory=Future)
 
 
-def _follow(flight: _Flight[T], patience: float) -> _Kept[T]:
-    try:
-        return flight.answer.result(patience)
-    except TimeoutError:
-        raise TimedOut(_STILL_UNDER_WAY) from None
-
-
 class ResponseCache(Generic[T]):
     """A cache of answers under one prefix.
 
@@ -140,7 +133,7 @@ class ResponseCache(Generic[T]):
             if leads:
                 break
             try:
-                return _follow(flight, left), "cache"
+                return self._follow(flight, left), "cache"
             except TimedOut:
                 # Who asked may have been in more of a hurry.
                 left = give_up - self._clock()
@@ -157,6 +150,13 @@ class ResponseCache(Generic[T]):
             raise
         flight.answer.set_result(kept)
         return kept, source
+
+    @staticmethod
+    def _follow(flight: _Flight[T], patience: float) -> _Kept[T]:
+        try:
+            return flight.answer.result(patience)
+        except TimeoutError:
+            raise TimedOut(_STILL_UNDER_WAY) from None
 
     def _lead(
         self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
