@@ -30,8 +30,11 @@ from isales_proxy.models import Access, User, Vdn
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
 
-    class Meta:
-        labels: ClassVar = {"vdn": "VDN", "user": _("person")}
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in (("vdn", "VDN"), ("user", _("person"))):
+            if name in self.fields:
+                self.fields[name].label = label
 
     def save(self, commit: bool = True) -> Any:
         self.instance.from_claims = False
