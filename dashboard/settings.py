@@ -11,10 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from environs import validate
 
 from dashboard import logs
-from dashboard.environment import checks, groups
+from dashboard.environment import groups
 from dashboard.environment.groups import VAR_DIR
 from dashboard.environment.variables import BASE_DIR, Variables
-from isales_proxy.core.settings import MOST_LATE_GRACE
+from isales_proxy.core import checks
+from isales_proxy.core.settings import (
+    MOST_LATE_GRACE,
+    ISalesSettings,
+    PrivacySettings,
+    RetentionSettings,
+)
 from isales_proxy.core.signed_pickle import JobSerializer
 
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -23,11 +29,9 @@ env = Variables()
 DEBUG = env.bool("DEBUG", True)
 SECRET_KEY = env.str("SECRET_KEY", "") or (groups.load_secret_key() if DEBUG else "")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [], subcast=str.strip)
-ALLOWED_HOSTS = groups.read_list(
-    env, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], checks.hosts
-)
+ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], checks.hosts)
 PUBLIC_HOSTS = tuple(ALLOWED_HOSTS)
-CSRF_TRUSTED_ORIGINS = groups.read_list(env, "CSRF_TRUSTED_ORIGINS", [], checks.origins)
+CSRF_TRUSTED_ORIGINS = env.read_list("CSRF_TRUSTED_ORIGINS", [], checks.origins)
 TIME_ZONE = env.str("TIME_ZONE", "UTC", validate=checks.time_zone)
 database = groups.read_database(env)
 cache_url = env.str("CACHE_URL", "", validate=checks.redis_address)
@@ -48,9 +52,9 @@ SIMULATOR_URL = env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_addre
 LATE_GRACE_SECONDS = env.int(
     "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MOST_LATE_GRACE)
 )
-ISALES = groups.read_isales(env)
-RETENTION = groups.read_retention(env)
-PRIVACY = groups.read_privacy(env)
+ISALES = env.read(ISalesSettings, "ISALES_")
+RETENTION = env.read(RetentionSettings)
+PRIVACY = env.read(PrivacySettings)
 SIGN_IN = groups.read_sign_in(env)
 # Raises with every problem of the environment at once.
 VARIABLES = env.finish(

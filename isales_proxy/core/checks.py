@@ -1,8 +1,12 @@
-"""Checks and parsers of single variables of the environment. Each raises ValidationError."""
+"""Checks and parsers of single variables of the environment, and the values that they make.
+
+Each raises ValidationError.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +16,8 @@ from zoneinfo import ZoneInfo
 from django.http.request import split_domain_port
 from environs import ValidationError
 
-from isales_proxy.core.settings import ROLES, Grant, VdnSeed
+# Values of `models.Role`, for settings that are read before there are models.
+ROLES: Final = ("agent", "supervisor", "auditor", "admin")
 
 _PORTS: Final = {"https": 443, "http": 80}
 
@@ -22,6 +27,24 @@ _GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4}
 _VDN: Final = re.compile(
     r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?"
 )
+
+
+@dataclass(frozen=True)
+class VdnSeed:
+    """A VDN to create at start. An empty time zone stands for the process's own."""
+
+    id: int
+    name: str
+    time_zone: str = ""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A value of the role claim and what it grants: this role in this VDN."""
+
+    value: str
+    role: str
+    vdn_id: int
 
 
 def parse_vdns(text: str) -> tuple[VdnSeed, ...]:
@@ -133,11 +156,12 @@ def certificates(text: str) -> None:
         raise ValidationError("no such file or directory")
 
 
-def roles(names: list[str]) -> None:
-    """Accept existing roles, or none."""
-    unknown = [name for name in names if name and name not in ROLES]
-    if unknown:
+def parse_roles(text: str) -> frozenset[str]:
+    """Parse existing roles, comma separated, or none."""
+    found = frozenset(filter(None, map(str.strip, text.split(","))))
+    if not found <= set(ROLES):
         raise ValidationError(f"wants some of {', '.join(ROLES)}")
+    return found
 
 
 def parse_issuer(text: str) -> str:
