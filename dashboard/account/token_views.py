@@ -160,13 +160,9 @@ def token_new(request: ReaderRequest) -> HttpResponse:
     away = form_drafts.redirect_to_outcome(request, open_form)
     if away is not None:
         return away
-    if open_form.judged:
-        form = TokenForm(open_form.data, scopes=scopes)
-        status = open_form.status if form.is_valid() else 422
-    else:
-        typed = open_form.data.dict() if open_form.data is not None else None
-        form = TokenForm(None, scopes=scopes, initial=typed)
-        status = 200
+    data = open_form.data
+    form = TokenForm(data if open_form.judged else None, scopes=scopes, initial=data)
+    status = 422 if open_form.judged and not form.is_valid() else open_form.status
     context = {"form": form, "open_form": open_form}
     return render(request, "tokens/new.html", context, status=status)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -31,6 +33,10 @@ def _build_person(person: Person, _formatter: LocalFormatter) -> Cell:
     return Cell("person", html=name)
 
 
+def _list_accesses(person: Person) -> list[str]:
+    return [_describe_access(access) for access in person.accesses]
+
+
 def _describe_access(access: Access) -> str:
     parts = [f"VDN {access.vdn_id}", access.get_role_display()]
     if access.agent_account:
@@ -42,20 +48,20 @@ def _list_factors(person: Person) -> list[str]:
     return [str(second_factors.LABELS[kind]) for kind in person.second_factors]
 
 
-def _render_items(texts: list[str]) -> SafeString:
-    items = ((text,) for text in texts)
-    return format_html_join("", '<span class="access">{}</span>', items) or SafeString(_("none"))
+def _create_items_column(
+    key: str, heading: Promise, field: str, get_texts: Callable[[Person], list[str]]
+) -> Column[Person, LocalFormatter]:
+    """Create a column of several texts, each on a line of its own, and in one cell of a file."""
 
+    def build(person: Person, _formatter: LocalFormatter) -> Cell:
+        items = ((text,) for text in get_texts(person))
+        markup = format_html_join("", '<span class="access">{}</span>', items)
+        return Cell(field, label=str(heading), html=markup or SafeString(_("none")))
 
-def _build_access(person: Person, _formatter: LocalFormatter) -> Cell:
-    texts = [_describe_access(access) for access in person.accesses]
-    return Cell("access", label=_("Access"), html=_render_items(texts))
-
-
-def _build_factors(person: Person, _formatter: LocalFormatter) -> Cell:
-    return Cell(
-        "second_factor", label=_("Second factor"), html=_render_items(_list_factors(person))
+    export: ExportColumn[Person, LocalFormatter] = ExportColumn(
+        heading, lambda person, _each: "; ".join(get_texts(person))
     )
+    return Column(key, heading, f"c-{key}", build, exports=(export,))
 
 
 PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
@@ -79,30 +85,8 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
         sort="username",
         hideable=False,
     ),
-    Column(
-        "access",
-        gettext_lazy("Access"),
-        "c-access",
-        _build_access,
-        exports=(
-            ExportColumn(
-                gettext_lazy("Access"),
-                lambda person, _each: "; ".join(map(_describe_access, person.accesses)),
-            ),
-        ),
-    ),
-    Column(
-        "factors",
-        gettext_lazy("Second factor"),
-        "c-factors",
-        _build_factors,
-        exports=(
-            ExportColumn(
-                gettext_lazy("Second factor"),
-                lambda person, _each: "; ".join(_list_factors(person)),
-            ),
-        ),
-    ),
+    _create_items_column("access", gettext_lazy("Access"), "access", _list_accesses),
+    _create_items_column("factors", gettext_lazy("Second factor"), "second_factor", _list_factors),
     time_column("log-in", gettext_lazy("Last log-in"), "last_login", field="last_login"),
 )
 
