@@ -36,14 +36,11 @@ class Adapter(OpenIDConnectOAuth2Adapter):
     @property
     def openid_config(self) -> dict[str, Any]:
         """Return the provider's description of itself. Raises OAuth2Error for another issuer."""
-        found: dict[str, Any] | None = getattr(self, "_openid_config", None)
-        if found is None:
-            found = _fetch_description(self.get_provider().server_url)
-            if not all(isinstance(found.get(name), str) for name in _NEEDED):
-                raise OAuth2Error("The provider's description is incomplete.")
-            if found["issuer"].rstrip("/") != _get_settings().issuer:
-                raise OAuth2Error("The provider's description is that of another issuer.")
-            self._openid_config = found
+        found = _fetch_description(self.get_provider().server_url)
+        if not all(isinstance(found.get(name), str) for name in _NEEDED):
+            raise OAuth2Error("The provider's description is incomplete.")
+        if found["issuer"].rstrip("/") != _get_settings().issuer:
+            raise OAuth2Error("The provider's description is that of another issuer.")
         return found
 
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:

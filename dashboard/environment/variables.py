@@ -15,7 +15,7 @@ from functools import cache
 from io import StringIO
 from os import environ
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv.parser import parse_stream
@@ -176,9 +176,7 @@ class Variables(Env):
         try:
             self.seal()
         except EnvValidationError as error:
-            found = error.error_messages
-            if not isinstance(found, Mapping):
-                return [str(text) for text in found]
+            found = cast("Mapping[str, list[str]]", error.error_messages)
             return [f"{name}: {' '.join(map(str, found[name]))}" for name in sorted(found)]
         return []
 

@@ -100,7 +100,8 @@ def _record_person(by: User | None, before: _Snapshot | None, after: _Snapshot |
             AuditAction.PERSON_CHANGED, before=person.facts, after={}, deleted=True, **about
         )
     elif not before:
-        audit.record(AuditAction.PERSON_CHANGED, before={}, after=_omit_empty(after.facts), **about)
+        known = {name: value for name, value in after.facts.items() if value not in ("", [], False)}
+        audit.record(AuditAction.PERSON_CHANGED, before={}, after=known, **about)
     else:
         _record_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
         if before.password != after.password:
@@ -134,8 +135,3 @@ def _record_difference(
             after={name: after[name] for name in names if name in after},
             **about,
         )
-
-
-def _omit_empty(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts without empty values."""
-    return {name: value for name, value in facts.items() if value not in ("", [], False)}

@@ -204,8 +204,3 @@ def get_retention_settings() -> RetentionSettings:
 def get_privacy_settings() -> PrivacySettings:
     """Return the privacy settings."""
     return settings.PRIVACY
-
-
-def late_grace_seconds() -> int:
-    """Return the seconds after its due time for which an uncalled reservation is not yet late."""
-    return settings.LATE_GRACE_SECONDS
