@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import Cell, Column, ExportColumn
 from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
-from isales_proxy.models import ApiToken, TokenScope
+from isales_proxy.models import ApiToken
 
 
 def has_ended(token: ApiToken, now: datetime) -> bool:
@@ -62,10 +62,7 @@ OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
         hideable=False,
     ),
     text_column(
-        "scope",
-        gettext_lazy("Scope"),
-        lambda token: TokenScope(token.scope).label,
-        sort="scope",
+        "scope", gettext_lazy("Scope"), lambda token: token.get_scope_display(), sort="scope"
     ),
     time_column("made", gettext_lazy("Created"), "created"),
     time_column("ends", gettext_lazy("Expires"), "expiry"),

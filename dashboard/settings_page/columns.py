@@ -15,20 +15,21 @@ from django.utils.translation import gettext_lazy
 from dashboard.ui.columns import Cell, Column, ExportColumn
 from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
 from isales_proxy.accounts import second_factors
-from isales_proxy.diagnostics.installation import Person
-from isales_proxy.models import Access, ApiToken, TokenScope
+from isales_proxy.accounts.installation import Person
+from isales_proxy.models import Access, ApiToken
 
 
 def _build_person(person: Person, _formatter: LocalFormatter) -> Cell:
-    name = format_html("{}", person.full_name or person.username)
+    user = person.user
+    name = format_html("{}", user.get_full_name() or user.username)
     if person.in_reach:
-        url = reverse("admin:isales_proxy_user_change", args=[person.id])
+        url = reverse("admin:isales_proxy_user_change", args=[user.pk])
         name = format_html('<a class="task-link" href="{}">{}</a>', url, name)
-    if person.full_name:
-        name = format_html("{}<small>{}</small>", name, person.username)
-    if not person.active:
+    if user.get_full_name():
+        name = format_html("{}<small>{}</small>", name, user.username)
+    if not user.is_active:
         name = format_html("{}{}", name, render_badge(_("switched off"), "unknown"))
-    if person.superuser:
+    if user.is_superuser:
         name = format_html("{}{}", name, render_badge(_("superuser"), "waiting"))
     return Cell("person", html=name)
 
@@ -45,7 +46,7 @@ def _describe_access(access: Access) -> str:
 
 
 def _list_factors(person: Person) -> list[str]:
-    return [str(second_factors.LABELS[kind]) for kind in person.second_factors]
+    return [str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person.user)]
 
 
 def _create_items_column(
@@ -71,23 +72,23 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
         "c-person",
         _build_person,
         exports=(
-            ExportColumn(gettext_lazy("Name"), lambda person, _each: person.full_name),
-            ExportColumn(gettext_lazy("User name"), lambda person, _each: person.username),
+            ExportColumn(gettext_lazy("Name"), lambda person, _each: person.user.get_full_name()),
+            ExportColumn(gettext_lazy("User name"), lambda person, _each: person.user.username),
             ExportColumn(
                 gettext_lazy("Can log in"),
-                lambda person, _each: _("Yes") if person.active else _("No"),
+                lambda person, _each: _("Yes") if person.user.is_active else _("No"),
             ),
             ExportColumn(
                 gettext_lazy("Superuser"),
-                lambda person, _each: _("Yes") if person.superuser else _("No"),
+                lambda person, _each: _("Yes") if person.user.is_superuser else _("No"),
             ),
         ),
-        sort="username",
+        sort="user.username",
         hideable=False,
     ),
     _create_items_column("access", gettext_lazy("Access"), "access", _list_accesses),
     _create_items_column("factors", gettext_lazy("Second factor"), "second_factor", _list_factors),
-    time_column("log-in", gettext_lazy("Last log-in"), "last_login", field="last_login"),
+    time_column("log-in", gettext_lazy("Last log-in"), "user.last_login", field="last_login"),
 )
 
 TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
@@ -110,10 +111,7 @@ TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
         "owner", gettext_lazy("Person"), lambda token: token.user.username, sort="user.username"
     ),
     text_column(
-        "scope",
-        gettext_lazy("Scope"),
-        lambda token: TokenScope(token.scope).label,
-        sort="scope",
+        "scope", gettext_lazy("Scope"), lambda token: token.get_scope_display(), sort="scope"
     ),
     time_column("ends", gettext_lazy("Expires"), "expiry"),
     time_column("used", gettext_lazy("Last used"), "last_used_at"),
