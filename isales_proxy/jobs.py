@@ -21,8 +21,8 @@ from isales_proxy.models import RefreshKind, Vdn
 from isales_proxy.outbound import recovery
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor.vendor_use import SimulatorRefused
-from isales_proxy.write_backs import delivery
 from isales_proxy.write_backs import services as write_backs
+from isales_proxy.write_backs.delivery import DeliveryWorker
 
 log = structlog.get_logger("isales")
 
@@ -71,7 +71,7 @@ class Courier:
         while self._wanted.is_set() and self._under_way.acquire(blocking=False):
             try:
                 self._wanted.clear()
-                drained = delivery.deliver_due(worker=delivery.create_worker_name())
+                drained = DeliveryWorker().deliver_due()
                 self._come_again(drained.next_at)
             except SimulatorRefused as error:
                 log.error("write_backs_not_delivered", reason=str(error))

@@ -72,6 +72,18 @@ def count_search(scope: Scope, number: SearchedNumber) -> None:
     cache.set(key, 1, RECORD_INTERVAL)
 
 
+def count_complete_number(scope: Scope, text: str) -> str:
+    """Count a search for a text that is a complete number, and return that number; "" for another.
+
+    Raises like `count_search`.
+    """
+    number = SearchedNumber.parse(text)
+    if not number.is_complete:
+        return ""
+    count_search(scope, number)
+    return number.text
+
+
 def record_audit_search(*, scope: Scope, number: str) -> None:
     """Record a search for a number's events in the audit, at most once per interval.
 

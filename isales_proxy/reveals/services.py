@@ -23,7 +23,6 @@ from isales_proxy.outbound.queries import get_unmasked_datum
 from isales_proxy.privacy import masking
 from isales_proxy.reservations import services as reservations
 from isales_proxy.write_backs import queries as write_backs
-from isales_proxy.write_backs.services import NoSuchWriteBack
 
 log = structlog.get_logger("isales")
 
@@ -87,10 +86,7 @@ def reveal_write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
     """Reveal the number of a write-back. Raises like `reveal_reservation`, but for ISalesError."""
     _check_request(scope, reason)
     scope.require(Permission.SEE_OUTBOUND)
-    try:
-        row = write_backs.get_unmasked(scope, pk)
-    except NoSuchWriteBack:
-        raise VdnNotFound from None
+    row = write_backs.get_unmasked(scope, pk)
     called = (row.phone_number,) if row.phone_number else ()
     return _reveal(scope, called, "", subject=f"write-back {pk}", reason=reason)
 

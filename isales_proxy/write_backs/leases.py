@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -94,7 +94,8 @@ class Lease:
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """Outcome of an attempt, and the state of the write-back after it."""
+    """Outcome of an attempt, by the names of its journal entry, and the state of the write-back
+    after it with the time of the next attempt."""
 
     state: WriteBackState
     outcome: str
@@ -169,15 +170,9 @@ def complete(lease: Lease, result: AttemptResult, now: datetime) -> None:
     """
     with transaction.atomic() if result.state is _WAITING else commit_to_disk():
         lock_vdn(lease.row.vdn_id)
-        WriteBackAttempt.objects.filter(pk=lease.attempt.pk).update(
-            finished_at=now,
-            outcome=result.outcome,
-            maybe_sent=result.maybe_sent,
-            http_status=result.http_status,
-            vendor_code=result.vendor_code,
-            problem=result.problem,
-            vendor_request=result.vendor_request,
-        )
+        entry = asdict(result)
+        del entry["state"], entry["next_at"]
+        WriteBackAttempt.objects.filter(pk=lease.attempt.pk).update(finished_at=now, **entry)
         delivered = result.state is WriteBackState.DELIVERED
         if delivered:
             rows = WriteBack.objects.filter(pk=lease.row.pk).exclude(state=result.state)
