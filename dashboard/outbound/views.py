@@ -268,7 +268,7 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     order = get_order(shown, form.cleaned_data[SORT])
     query = replace(form.query(service_id=service_id), order=order)
     try:
-        found = queries.export_rows(scope=scope, query=query, kind=kind)
+        rows, total = queries.export_rows(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
         return render_task(request, scope, service_id)
@@ -276,10 +276,10 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         request,
         kind,
         columns=shown,
-        rows=found.rows,
+        rows=rows,
         formatter=columns.OutboundFormatter(scope),
         name=_FILE,
-        total=found.total,
+        total=total,
         form=form,
         scope=scope,
         about=[(_("Task ID"), service_id)],
