@@ -104,7 +104,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Progress of a refresh under way."""
-    read, expected = result_codes.get_progress(scope=scope)
+    read, expected = code_refresh.get_progress(scope=scope)
     return render_page_or_fragment(
         request,
         page="result_codes/_progress.html",

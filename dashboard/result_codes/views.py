@@ -27,6 +27,7 @@ from isales_proxy.accounts.form_drafts import once
 from isales_proxy.models import CodeCategory
 from isales_proxy.result_codes import history, occurrences, overrides
 from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.book import get_texts
 from isales_proxy.result_codes.overrides import CodeDetail
 
 LIST: Final = "result_codes/list.html"
@@ -184,7 +185,7 @@ def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
 
 
 def _fields(form: NoteForm, detail: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
-    now, shipped = detail.explained.texts(), detail.shipped.texts()
+    now, shipped = get_texts(detail.explained), get_texts(detail.shipped)
     return [
         {
             "name": name,

@@ -76,9 +76,13 @@ def fetch_table(
         }
 
 
-def get_progress(vdn: Vdn) -> tuple[int, int]:
-    """Return (codes read, codes expected) of the reader at work; (0, 0) without one."""
-    read, expected = cache.get(_progress_key(vdn), (0, 0))
+def get_progress(*, scope: Scope) -> tuple[int, int]:
+    """Return (codes read, codes expected) of the reader at work; (0, 0) without one.
+
+    Raises PermissionMissing.
+    """
+    scope.require(Permission.REFRESH_RESULT_CODES)
+    read, expected = cache.get(_progress_key(scope.vdn), (0, 0))
     return read, expected
 
 
