@@ -52,39 +52,32 @@ def purge(now: datetime | None = None) -> int:
 def _purge(before: datetime) -> int:
     with transaction.atomic():
         head = chain.lock_head()
+        count = 0
+        newest: AuditEvent | None = None
         try:
             if not chain.is_head_intact(head):
                 raise Broken(0)
-            newest = _Newest(before)
+            for event in checking.verify_oldest(before, _AT_ONCE):
+                count, newest = count + 1, event
         except Broken as broken:
             log.error("audit_not_purged", broken_at=broken.args[0])
             return 0
-        if newest.event is None:
+        if newest is None:
             return 0
         with connection.cursor() as cursor:
             cursor.execute(BEGIN[connection.vendor])
-            cursor.execute(_FROM_THE_FRONT, [newest.event.pk])
+            cursor.execute(_FROM_THE_FRONT, [newest.pk])
             cursor.execute(END[connection.vendor])
-        head.first_previous = newest.event.hash
+        head.first_previous = newest.hash
         chain.seal_head(head)
         audit.record(
             AuditAction.AUDIT_PURGED,
             by=None,
-            count=newest.count,
-            last=newest.event.pk,
-            last_at=newest.event.at,
+            count=count,
+            last=newest.pk,
+            last_at=newest.at,
         )
-    return newest.count
-
-
-class _Newest:
-    """Last event past retention, and the number of events up to it."""
-
-    def __init__(self, before: datetime) -> None:
-        self.count = 0
-        self.event: AuditEvent | None = None
-        for event in checking.verify_oldest(before, _AT_ONCE):
-            self.count, self.event = self.count + 1, event
+    return count
 
 
 def verify_and_store(

@@ -96,11 +96,15 @@ class _Walk:
         self._last: AuditEvent | None = None
 
     def run(self) -> Verdict:
+        return self._check_events() or self._check_head()
+
+    def _check_events(self) -> Verdict | None:
+        """Check the events that follow; return the verdict of the first with a fault."""
         while batch := self._fetch_batch():
             for event in batch:
                 if fault := self._check(event):
                     return self._conclude(fault, event.pk)
-        return self._check_head()
+        return None
 
     def _fetch_batch(self) -> list[AuditEvent]:
         last = self._last.pk if self._last else 0
@@ -126,10 +130,8 @@ class _Walk:
         """Check the end of the chain while the head is locked, so that nobody adds events."""
         with transaction.atomic():
             head = AuditHead.objects.select_for_update().current()
-            while batch := self._fetch_batch():
-                for event in batch:
-                    if fault := self._check(event):
-                        return self._conclude(fault, event.pk)
+            if broken := self._check_events():
+                return broken
             if head is None:
                 return self._conclude(Fault.HEAD if self._last else None)
             if not chain.is_head_intact(head):
