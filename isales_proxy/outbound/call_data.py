@@ -120,18 +120,12 @@ def _hand_over_unstored(
     batch = settle_unstored(batch, len(received.body), timezone.now())
     for row in rows:
         row.batch = batch
-    shown = (
-        rows
-        if scope.can(Permission.SEE_NUMBERS)
-        else tuple(masked_copies.mask_datum(row) for row in rows)
-    )
-    text = (
-        ""
-        if rows or not scope.can(Permission.SEE_RAW_ANSWERS)
-        else received.body.decode(errors="replace")
-    )
+    shows_text = not rows and scope.can(Permission.SEE_RAW_ANSWERS)
     return CallDataRequestResult(
-        masked_copies.mask_batch_for(scope, batch), error, unstored=shown, unstored_text=text
+        masked_copies.mask_batch_for(scope, batch),
+        error,
+        unstored=tuple(masked_copies.mask_data_for(scope, rows)),
+        unstored_text=received.body.decode(errors="replace") if shows_text else "",
     )
 
 

@@ -93,8 +93,7 @@ def export_batches(
 
     `kind` is the file format. Batches that arrive meanwhile are left out. Raises PermissionMissing.
     """
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     settle_lost()
     found, total = _filter_batches(scope, service_id, order).freeze()
     _record_export(scope, subject=service_id, kind=kind, batches=total)
@@ -118,7 +117,8 @@ def list_rows(*, scope: Scope, query: RowQuery) -> tuple[tuple[CallDatum, ...], 
     scope.require(Permission.SEE_OUTBOUND)
     searches.count_complete_number(scope, query.text)
     found = _rows(scope, query)
-    return tuple(_mask_for(scope, found.get_page(query.page, query.size))), found.count()
+    shown = found.get_page(query.page, query.size)
+    return tuple(masked_copies.mask_data_for(scope, shown)), found.count()
 
 
 def is_short(*, scope: Scope) -> bool:
@@ -129,15 +129,14 @@ def is_short(*, scope: Scope) -> bool:
 
 def record_task_export(*, scope: Scope, kind: str, rows: int, searched: bool) -> None:
     """Record an export of the list of tasks in the audit. Raises PermissionMissing."""
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     audit.record(AuditAction.TASKS_EXPORTED, by=scope, kind=kind, rows=rows, searched=searched)
 
 
 def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     """List every row of one batch, in the vendor's order. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
-    return tuple(_mask_for(scope, _rows(scope, RowQuery(batch_id=batch_id))))
+    return tuple(masked_copies.mask_data_for(scope, _rows(scope, RowQuery(batch_id=batch_id))))
 
 
 def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
@@ -154,8 +153,7 @@ def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> tuple[Iterable[C
     `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
     DailySearchLimitExceeded.
     """
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     number = SearchedNumber.parse(query.text)
     if number.is_complete and not scope.can(Permission.SEE_NUMBERS):
         searches.count_search(scope, number)
@@ -171,7 +169,7 @@ def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> tuple[Iterable[C
         number=number.text if number.is_complete else "",
     )
     streamed = found.defer("raw", "batch__raw").iterator(chunk_size=_CHUNK)
-    return _mask_for(scope, streamed), total
+    return masked_copies.mask_data_for(scope, streamed), total
 
 
 def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
@@ -237,7 +235,3 @@ def _search(rows: CallDatumQuerySet, text: str, scope: Scope) -> CallDatumQueryS
         fields=("unique_id",) if has_digits else ("unique_id", "call_data", "ie_data"),
         numbers=number.spellings if number.is_complete else (),
     )
-
-
-def _mask_for(scope: Scope, rows: Iterable[CallDatum]) -> Iterable[CallDatum]:
-    return rows if scope.can(Permission.SEE_NUMBERS) else map(masked_copies.mask_datum, rows)

@@ -96,8 +96,7 @@ def export(*, scope: Scope, query: WriteBackQuery, kind: str) -> tuple[Iterator[
     `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
     DailySearchLimitExceeded.
     """
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     number = searches.count_complete_number(scope, query.q)
     found, total = _filter(scope, query).in_state(query.state).freeze()
     audit.record(
