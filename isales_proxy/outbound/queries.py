@@ -19,7 +19,7 @@ from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.models.outbound import CallDataBatchQuerySet, CallDatumQuerySet
 from isales_proxy.number_access import services as searches
-from isales_proxy.outbound.recovery import settle_lost
+from isales_proxy.outbound.storage import settle_lost
 from isales_proxy.privacy import masked_copies
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 

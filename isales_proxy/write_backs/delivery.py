@@ -3,7 +3,7 @@
 Follows "Interface for Writing back Intermediate Results". The vendor updates by `uniqueId`, so a
 result whose answer was lost is sent again; results of one `uniqueId` go in the order in which they
 were stored, one at a time. An acknowledgement is on disk before the database is told (see
-`acknowledgements`), and such a result is not sent again. While the vendor is away its VDN is paused
+`leases`), and such a result is not sent again. While the vendor is away its VDN is paused
 for a while, so that not every write-back has to find that out by itself.
 """
 
@@ -31,7 +31,7 @@ from isales_proxy.client.queries import IntermediateResult, InvalidQuery
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.vendor import gateway
-from isales_proxy.write_backs import acknowledgements, leases
+from isales_proxy.write_backs import leases
 from isales_proxy.write_backs.leases import UNAVAILABLE, AttemptResult, Clock, Lease, LeaseWatch
 
 log = structlog.get_logger("isales")
@@ -157,7 +157,7 @@ class DeliveryWorker:
         """
         run = DeliveryRun()
         try:
-            acknowledgements.recover()
+            leases.recover()
             while not stopped() and (lease := self._acquire()):
                 if self.monotonic() - lease.began > _LEASE_SLACK / 2:
                     # This process was suspended: a call begun now could outlast the lease.
@@ -178,7 +178,7 @@ class DeliveryWorker:
             monotonic=self.monotonic,
             length=timedelta(seconds=get_isales_settings().deadline + _LEASE_SLACK),
             watch=self.watch,
-            recover=lambda row: acknowledgements.recover(row) > 0,
+            recover=lambda row: leases.recover(row) > 0,
             avoid=self.pauses.get_seconds_left(self.monotonic()).keys(),
         )
 
@@ -192,7 +192,7 @@ class DeliveryWorker:
             return None
         result = self._judge(lease, answer, now)
         if result.state is not WriteBackState.WAITING:
-            acknowledgements.store(lease, result, now)
+            leases.store_on_disk(lease, result, now)
         self._store(lease, result, now)
         if isinstance(answer, UNAVAILABLE):
             self.pauses.begin(vdn_id, self.monotonic(), answer.retry_after)
@@ -258,7 +258,7 @@ class DeliveryWorker:
                 # A broken connection would stay broken.
                 connection.close_if_unusable_or_obsolete()
             else:
-                acknowledgements.drop(lease)
+                leases.drop_from_disk(lease)
                 return
 
     def _look_ahead(self, run: DeliveryRun) -> None:

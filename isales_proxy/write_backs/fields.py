@@ -13,7 +13,6 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from isales_proxy.client.intermediate_result import MAX_UNIQUE_ID
 from isales_proxy.client.queries import MAX_TEXT, IntermediateResult
 from isales_proxy.core.form_fields import LONGEST_NUMBER
 from isales_proxy.models import Vdn
@@ -62,7 +61,7 @@ FIELDS: Final = (
         _("Unique ID"),
         Content.ID,
         "Unique ID of the row of call data.",
-        length=MAX_UNIQUE_ID,
+        length=128,
         required=True,
     ),
     Field("service_id", _("Task"), Content.ID, "ID of the outbound task.", required=True),
