@@ -143,9 +143,9 @@ def request_export(
     return job
 
 
-def get_job(*, user: User, export_id: int, now: datetime | None = None) -> ExportJob | None:
+def get_job(*, user: User, export_id: int) -> ExportJob | None:
     """Return a person's own export, unless its day is over; an interrupted one is marked."""
-    now = now or timezone.now()
+    now = timezone.now()
     mark_abandoned(now)
     return ExportJob.objects.of_person(user).filter(pk=export_id, ends_at__gt=now).first()
 
@@ -155,11 +155,10 @@ def cancel(*, job: ExportJob) -> bool:
     return _leave(job, OPEN_STATES, ExportState.CANCELLED)
 
 
-def restart(*, job: ExportJob, now: datetime | None = None) -> bool:
+def restart(*, job: ExportJob) -> bool:
     """Queue an export again that failed or was interrupted or cancelled; return False otherwise."""
-    now = now or timezone.now()
     ended = (ExportState.FAILED, ExportState.ABANDONED, ExportState.CANCELLED)
-    again = _leave(job, ended, ExportState.QUEUED, rows=0, reason="", ends_at=now + KEPT)
+    again = _leave(job, ended, ExportState.QUEUED, rows=0, reason="", ends_at=timezone.now() + KEPT)
     if again:
         queued.send(ExportJob)
     return again

@@ -27,7 +27,7 @@ from isales_proxy.result_codes import history, occurrences
 from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.result_codes.history import RefreshReport, Table
-from isales_proxy.result_codes.refresh import WITHIN_SECONDS, Progress
+from isales_proxy.result_codes.refresh import WITHIN_SECONDS
 
 __all__ = ["RefreshReport", "get_book", "record_codes", "refresh", "refresh_unattended"]
 
@@ -96,28 +96,19 @@ def refresh_unattended(
     by: str,
     kind: RefreshKind = RefreshKind.SCHEDULE,
     within: float = WITHIN_SECONDS,
-    progress: Progress | None = None,
 ) -> RefreshReport:
     """Read the whole code table in both languages and replace ours in one transaction.
 
     A table that was rolled back is not taken over again before the vendor lists another one. Raises
     what `fetch_table` raises; then nothing has changed.
     """
-    return _refresh(vdn, kind, None, by, within, progress)
+    return _refresh(vdn, kind, None, by, within)
 
 
 def _refresh(
-    vdn: Vdn,
-    kind: RefreshKind,
-    by: Scope | None,
-    name: str,
-    within: float = WITHIN_SECONDS,
-    progress: Progress | None = None,
+    vdn: Vdn, kind: RefreshKind, by: Scope | None, name: str, within: float = WITHIN_SECONDS
 ) -> RefreshReport:
-    with (
-        code_refresh.fetch_table(vdn, within=within, progress=progress) as table,
-        history.lock_table(vdn) as row,
-    ):
+    with code_refresh.fetch_table(vdn, within=within) as table, history.lock_table(vdn) as row:
         now = datetime.now(UTC)
         if by is None and row.codes_held and row.codes_held == history.hash_table(table):
             report = _keep_table(row, table, now)
