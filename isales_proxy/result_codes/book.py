@@ -111,7 +111,6 @@ class CodeBook:
     `notes` has the texts of overrides, also of codes that the table lacks.
     """
 
-    vdn_id: int
     version: int
     notes_version: int
     read_at: datetime | None
@@ -151,7 +150,7 @@ def get_book(vdn: Vdn) -> CodeBook:
         row["code"]: CodeMeaning(**row, explained=_explain(row["code"], notes))
         for row in ResultCode.objects.filter(vdn=vdn).values(*columns)
     }
-    book = CodeBook(vdn.pk, *wanted, codes, notes)
+    book = CodeBook(*wanted, codes, notes)
     with _lock:
         _books[vdn.pk] = book
     return book

@@ -53,14 +53,6 @@ class WrongState(RuntimeError):
         self.sentence = sentence
 
 
-class Overtaken(WrongState):
-    """A newer result of the same unique ID has reached the vendor, or is being sent."""
-
-
-class NoSuchNumber(WrongState):
-    """The number that was chosen unseen cannot be looked up."""
-
-
 class KeyUsed(WrongState):
     """The form's key belongs to a write-back with other values."""
 
@@ -76,7 +68,7 @@ class QueueResult:
 def preview(*, scope: Scope, result: IntermediateResult, number_of: str = "") -> dict[str, Any]:
     """Return the request body as it will be sent; a number that was chosen unseen is masked.
 
-    Raises InvalidQuery and NoSuchNumber.
+    Raises InvalidQuery, and WrongState when that number cannot be looked up.
     """
     complete = _add_number(scope, result, number_of)
     body = complete.to_body()
@@ -97,7 +89,7 @@ def queue_once(
     """Put one result into the outbox; the same `key` again returns the same write-back.
 
     `number_of` is the key of a number that the writer may not see. Raises PermissionMissing,
-    InvalidQuery, NoSuchNumber, and KeyUsed when that key came with other values.
+    InvalidQuery, WrongState like `preview`, and KeyUsed when that key came with other values.
     """
     scope.require(Permission.WRITE_BACK)
     given = {"body": result.to_body(), "appoint_id": appoint_id, "number_of": number_of}
@@ -136,8 +128,8 @@ def queue_once(
 def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
     """Queue a write-back again that ended without being delivered.
 
-    Raises PermissionMissing, VdnNotFound, WrongState, and Overtaken when this older result would
-    replace a newer one of the same unique ID.
+    Raises PermissionMissing, VdnNotFound and WrongState, also when this older result would replace
+    a newer one of the same unique ID.
     """
     with _change(scope, pk, AuditAction.WRITE_BACK_RETRIED) as row:
         if row.state not in _ENDED_BADLY:
@@ -149,11 +141,11 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
         now = clock()
         newer = WriteBack.objects.for_vdn(scope.vdn).filter(unique_id=row.unique_id, pk__gt=row.pk)
         if newer.filter(state=WriteBackState.DELIVERED).exists():
-            raise Overtaken(
+            raise WrongState(
                 _("A newer result for this unique ID has been delivered. Create a new one instead.")
             )
         if newer.waiting().exclude(claimed_by="").exists():
-            raise Overtaken(_("A newer result for this unique ID is being sent now."))
+            raise WrongState(_("A newer result for this unique ID is being sent now."))
         row.state = WriteBackState.WAITING
         row.queued_at = row.next_at = now
         row.finished_at = row.claimed_until = None
@@ -246,7 +238,7 @@ def _add_number(scope: Scope, result: IntermediateResult, number_of: str) -> Int
     except ISalesError:
         number = ""
     if not number:
-        raise NoSuchNumber(
+        raise WrongState(
             _("The chosen number cannot be looked up now. Enter a number, or choose none.")
         )
     return replace(result, phone_number=number)
