@@ -92,7 +92,7 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
     except DailySearchLimitExceeded as error:
         return _render_search_limit(request, scope, form, error)
     try:
-        found = queries.export(scope=scope, query=form.query().whole, kind=kind)
+        events, total = queries.export(scope=scope, query=form.query(), kind=kind)
     except queries.TooManyEvents as refused:
         messages.error(
             request,
@@ -104,10 +104,10 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         request,
         kind,
         columns=AUDIT_COLUMNS,
-        rows=found.events,
+        rows=events,
         formatter=EventFormatter(scope.vdn.pk, TimeFormatter(timezone.now())),
         name=_FILE,
-        total=found.total,
+        total=total,
         form=form,
         scope=scope,
     )

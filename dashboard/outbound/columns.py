@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -347,15 +347,16 @@ def list_batch_columns(scope: Scope) -> tuple[Column[CallDataBatch, LocalFormatt
 def build_batch_page(
     columns: tuple[Column[CallDataBatch, LocalFormatter], ...],
     address: ListUrl,
-    found: queries.BatchPage,
+    rows: Sequence[CallDataBatch],
+    total: int,
     title: str,
 ) -> ListPage[CallDataBatch, LocalFormatter]:
     """Build one page of batches."""
     page = ListPage(columns, address, title, css="batches")
     page.fill(
-        found.rows,
+        rows,
         LocalFormatter(),
-        total=found.total,
+        total=total,
         get_id=lambda batch: f"b-{batch.pk}",
         get_attributes=lambda batch: (
             ("data-batch", str(batch.pk)),
@@ -366,11 +367,11 @@ def build_batch_page(
 
 
 def build_newest_batches(
-    address: ListUrl, found: queries.BatchPage
+    address: ListUrl, rows: Sequence[CallDataBatch], total: int
 ) -> ListPage[CallDataBatch, LocalFormatter]:
     """Build the table of the newest batches, which is always in that order."""
     fixed = without_sort(_BATCH_COLUMNS, [column.key for column in _BATCH_COLUMNS])
-    return build_batch_page(fixed, address, found, _("Batches, the newest first"))
+    return build_batch_page(fixed, address, rows, total, _("Batches, the newest first"))
 
 
 def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:

@@ -47,10 +47,10 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     )
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
-    newest = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
+    newest, taken = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
     batches = reverse("batches", args=[scope.vdn.pk, service_id])
     times = TimeFormatter(timezone.now())
-    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
+    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(taken))
     asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
     return render_rows(
         request,
@@ -60,8 +60,8 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
         service_id=service_id,
         context={
             "task": get_task_context(scope, service_id),
-            "batches": columns.build_newest_batches(ListUrl(batches, (), NEWEST, 1), newest),
-            "more_batches": format_count(newest.total) if newest.total > NEWEST else "",
+            "batches": columns.build_newest_batches(ListUrl(batches, (), NEWEST, 1), newest, taken),
+            "more_batches": format_count(taken) if taken > NEWEST else "",
             "zone_text": times.zone_text,
             "listed": listed,
             "take": {
@@ -165,23 +165,23 @@ def render_rows(
             "kept": _list_kept(own, query),
         }
         try:
-            found = queries.list_rows(scope=scope, query=query)
+            rows, total = queries.list_rows(scope=scope, query=query)
         except DailySearchLimitExceeded as error:
             problem = listing["problem"] = problems.describe_search_limit(error)
             status = problem.status
         else:
             token = get_token(request)
             rows_page.fill(
-                found.rows,
+                rows,
                 columns.OutboundFormatter(scope),
-                total=found.total,
+                total=total,
                 get_id=lambda row: f"d-{row.pk}",
                 get_attributes=lambda row: (("class", "datum"), ("data-datum", str(row.pk))),
                 get_more=lambda row: columns.render_datum_details(scope, row, token),
             )
             listing |= {
-                "total": found.total,
-                "total_text": format_count(found.total),
+                "total": total,
+                "total_text": format_count(total),
                 "pager": rows_page.pager,
                 "files": _list_files(scope, service_id, query, sort),
             }
@@ -218,7 +218,7 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     if good:
         asked = form.cleaned_data
     page, size, sort = asked["page"], asked["size"], asked[SORT]
-    found = queries.list_batches(
+    rows, total = queries.list_batches(
         scope=scope, service_id=service_id, page=page, size=size, order=get_order(shown, sort)
     )
     path = reverse("batches", args=[scope.vdn.pk, service_id])
@@ -229,7 +229,7 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
         fragment="outbound/_batches.html",
         context={
             "task": get_task_context(scope, service_id),
-            "list": columns.build_batch_page(shown, address, found, _("Batches")),
+            "list": columns.build_batch_page(shown, address, rows, total, _("Batches")),
             "number": page,
             "notice": build_parameter_notice(form, address.at(page=1)),
             "refused": not good,

@@ -28,7 +28,7 @@ from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
-from isales_proxy import access, problems
+from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
@@ -268,7 +268,7 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     order = get_order(shown, form.cleaned_data[SORT])
     query = replace(form.query(service_id=service_id), order=order)
     try:
-        found = queries.export_rows(scope=scope, query=query, kind=kind)
+        rows, total = queries.export_rows(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
         return render_task(request, scope, service_id)
@@ -276,10 +276,10 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         request,
         kind,
         columns=shown,
-        rows=found.rows,
+        rows=rows,
         formatter=columns.OutboundFormatter(scope),
         name=_FILE,
-        total=found.total,
+        total=total,
         form=form,
         scope=scope,
         about=[(_("Task ID"), service_id)],
@@ -297,20 +297,14 @@ def raw_answer(
 ) -> HttpResponse:
     """An answer that could not be parsed, byte for byte."""
     _get_batch_or_404(scope, service_id, batch_id)
-    try:
-        body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
-    except access.VdnNotFound:
-        raise Http404 from None
+    body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
     response = HttpResponse(body, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="answer.txt"'
     return make_private(response)
 
 
 def _get_batch_or_404(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
-    try:
-        found = queries.get_batch(scope=scope, batch_id=batch_id)
-    except access.VdnNotFound:
-        raise Http404 from None
+    found = queries.get_batch(scope=scope, batch_id=batch_id)
     if found.service_id != service_id:
         raise Http404
     return found

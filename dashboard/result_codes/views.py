@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -22,11 +22,12 @@ from dashboard.ui.local_lists import render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
-from isales_proxy.access import Permission, Scope, VdnNotFound
+from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts.form_drafts import once
 from isales_proxy.models import CodeCategory
 from isales_proxy.result_codes import history, occurrences, overrides
 from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.book import get_texts
 from isales_proxy.result_codes.overrides import CodeDetail
 
 LIST: Final = "result_codes/list.html"
@@ -81,7 +82,9 @@ def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse
         request,
         page="result_codes/detail.html",
         fragment="result_codes/_detail.html",
-        context={"detail": _create_detail_context(scope, _get_detail(scope, code))},
+        context={
+            "detail": _create_detail_context(scope, overrides.get_detail(scope=scope, code=code))
+        },
     )
 
 
@@ -89,7 +92,7 @@ def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse
 @vdn_page(Permission.EDIT_RESULT_CODES)
 def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """Show the form of an override; a POST saves it."""
-    detail = _get_detail(scope, code)
+    detail = overrides.get_detail(scope=scope, code=code)
     if request.method == "POST":
         return _save_override(request, scope, code)
     open_form = form_drafts.open_form(request)
@@ -158,13 +161,6 @@ def _find_rows(scope: Scope, form: CodeFilter) -> list[columns.CodeRow]:
     return sort_rows(columns.filter_rows(rows, form), columns.CODE_COLUMNS, sort)
 
 
-def _get_detail(scope: Scope, code: str) -> CodeDetail:
-    try:
-        return overrides.get_detail(scope=scope, code=code)
-    except VdnNotFound:
-        raise Http404 from None
-
-
 def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
     times = TimeFormatter(timezone.now())
     row, written = detail.row, detail.note
@@ -189,7 +185,7 @@ def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
 
 
 def _fields(form: NoteForm, detail: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
-    now, shipped = detail.explained.texts(), detail.shipped.texts()
+    now, shipped = get_texts(detail.explained), get_texts(detail.shipped)
     return [
         {
             "name": name,

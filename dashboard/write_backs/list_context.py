@@ -20,10 +20,10 @@ from dashboard.write_backs import labels
 from dashboard.write_backs.columns import Columns, WriteBackFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.core.form_fields import DEFAULT_SIZE
-from isales_proxy.models import WriteBackState
+from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.problems import Problem
 from isales_proxy.write_backs.forms import FILTERS, WriteBackFilter
-from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackEntry, WriteBackPage
+from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackPage
 
 _TABS: Final = ("", *WriteBackState.values)
 
@@ -36,7 +36,7 @@ class WriteBackListContext:
     zone_text: str
     here: str
     new_url: str
-    page: ListPage[WriteBackEntry, WriteBackFormatter]
+    page: ListPage[WriteBack, WriteBackFormatter]
     tabs: list[dict[str, Any]] = field(default_factory=list)
     poll_url: str = ""
     newer: str = ""
@@ -74,31 +74,31 @@ def fill_context(
     *,
     newer: int | None = None,
 ) -> WriteBackListContext:
-    """Create a context with entries. With `newer` they are those of a page that polls."""
+    """Create a context with rows. With `newer` they are those of a page that polls."""
     listing = create_context(scope, form, shown, now)
     address = _build_address(scope, form)
     total = found.total
     if newer is not None:
         # Rows that stay on the screen may not match the filter any more.
-        total = max(total, (address.page - 1) * address.size + len(found.entries))
+        total = max(total, (address.page - 1) * address.size + len(found.rows))
     listing.page.fill(
-        found.entries,
+        found.rows,
         WriteBackFormatter(scope, now),
         total=total,
-        get_id=lambda entry: f"w-{entry.row.pk}",
-        get_attributes=lambda entry: (
-            ("data-write-back", str(entry.row.pk)),
-            ("data-state", entry.row.state),
+        get_id=lambda row: f"w-{row.pk}",
+        get_attributes=lambda row: (
+            ("data-write-back", str(row.pk)),
+            ("data-state", row.state),
         ),
     )
     listing.page.total = found.total
     listing.tabs = _build_tabs(address, found)
-    if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
-        kept = ",".join(str(entry.row.pk) for entry in found.entries)
+    if any(row.state == WriteBackState.WAITING for row in found.rows):
+        kept = ",".join(str(row.pk) for row in found.rows)
         listing.poll_url = with_query(address.path, f"{address.query()}&shown={kept}".lstrip("&"))
     if newer:
         listing.newer = _("Show newer ones: %s") % format_count(newer)
-    if not found.entries:
+    if not found.rows:
         past = bool(found.total) and address.page > 1
         listing.empty = explain_empty(past=past, filtered=bool(address.filters))
     return listing
@@ -106,9 +106,9 @@ def fill_context(
 
 def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[str, Any]:
     """One write-back with its journal."""
-    row = detail.entry.row
+    row = detail.row
     formatter = WriteBackFormatter(scope, now)
-    sending = detail.entry.is_sending(now)
+    sending = row.is_sending(now)
     waiting = row.state == WriteBackState.WAITING
     here = reverse("write_back", args=[scope.vdn.pk, row.pk])
     return {
@@ -119,8 +119,8 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
         "row": {
             "by": row.created_by_name,
             "state": row.state,
-            "state_text": labels.format_state(detail.entry, now),
-            "remark": labels.describe_state(detail.entry, formatter.times),
+            "state_text": labels.format_state(row, now),
+            "remark": labels.describe_state(row, formatter.times),
             "tone": WRITE_BACK_TONES[row.state],
             "written_exact": formatter.times.exact(row.created_at),
         },

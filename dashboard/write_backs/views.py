@@ -53,7 +53,7 @@ from isales_proxy.write_backs.forms import (
     WriteBackForm,
 )
 from isales_proxy.write_backs.prefill import NumberSource, Prefill
-from isales_proxy.write_backs.services import NoSuchWriteBack, WrongState
+from isales_proxy.write_backs.services import WrongState
 
 _LONGEST_NUMBER = 18
 
@@ -156,10 +156,7 @@ def _build_context(
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """`/vdn/<id>/write-backs/<pk>/`: the request, its state, and every attempt."""
-    try:
-        found = queries.get(scope=scope, pk=pk)
-    except NoSuchWriteBack:
-        raise Http404 from None
+    found = queries.get(scope=scope, pk=pk)
     return render_page_or_fragment(
         request,
         page="write_backs/detail.html",
@@ -242,8 +239,6 @@ def _change(
 ) -> HttpResponse:
     try:
         action(scope=scope, pk=pk)
-    except NoSuchWriteBack:
-        raise Http404 from None
     except WrongState as error:
         messages.error(request, error.sentence)
     return _redirect_to_write_back(scope, pk)
