@@ -224,13 +224,12 @@ def _fill_rows(
         get_attributes=lambda row: (("class", "datum"), ("data-datum", str(row.pk))),
         get_more=lambda row: columns.render_datum_details(scope, row, token),
     )
-    listing.total_text = ngettext("%(total)s row", "%(total)s rows", found.total) % {
-        "total": page.total_text
-    }
-    listing.rows_text, listing.none_text = pager.text, listing.total_text
-    if found.rows:
-        listing.pager = pager.markup
-    else:
+    listing.add_pager()
+    listing.total_text = listing.none_text = ngettext(
+        "%(total)s row", "%(total)s rows", found.total
+    ) % {"total": page.total_text}
+    if not found.rows:
+        listing.pager = None
         listing.empty = _explain_no_rows(listing, pager.first_url if found.total else "")
 
 
@@ -291,12 +290,11 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             order=get_order(shown, address.sort),
         )
         pager = columns.fill_batches(listing.page, found)
+        listing.add_pager()
         listing.total_text = ngettext("%(total)s batch", "%(total)s batches", found.total) % {
             "total": listing.page.total_text
         }
-        listing.rows_text = pager.text
         listing.files = listing.page
-        listing.pager = pager.markup if found.total else None
         listing.empty = _explain_no_batches(listing.page, pager.first_url)
     return render_list(
         request,

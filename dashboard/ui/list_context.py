@@ -175,6 +175,13 @@ class ListContext(Generic[R, F]):
         self.title = self.title or self.page.title
         self.heading = self.heading or self.title
 
+    def add_pager(self) -> None:
+        """Add the pager of the filled page, the number of all rows and which of them are shown."""
+        pager = self.page.pager
+        if pager is not None:
+            self.total_text, self.rows_text = self.page.total_text, pager.text
+            self.pager = pager.markup if self.page.total else None
+
     @property
     def fields(self) -> list[forms.BoundField]:
         """The fields that the filter shows."""

@@ -81,7 +81,7 @@ def fill_context(
     if newer is not None:
         # Rows that stay on the screen may not match the filter any more.
         total = max(total, (address.page - 1) * address.size + len(found.entries))
-    pager = page.fill(
+    page.fill(
         found.entries,
         WriteBackFormatter(scope, now),
         total=total,
@@ -92,9 +92,7 @@ def fill_context(
         ),
     )
     page.total = found.total
-    listing.total_text = page.total_text
-    listing.rows_text = pager.text
-    listing.pager = pager.markup if found.total else None
+    listing.add_pager()
     listing.tabs = _build_tabs(address, found)
     if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
         kept = ",".join(str(entry.row.pk) for entry in found.entries)
