@@ -21,7 +21,7 @@ from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, render_badge, without_sort
-from dashboard.ui.paging import format_count
+from dashboard.ui.paging import Pager, format_count
 from dashboard.ui.reveal_control import create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
@@ -344,16 +344,11 @@ def list_batch_columns(scope: Scope) -> tuple[Column[CallDataBatch, LocalFormatt
     return without_sort(_BATCH_COLUMNS, _LONG_BATCHES)
 
 
-def build_batch_page(
-    columns: tuple[Column[CallDataBatch, LocalFormatter], ...],
-    address: ListUrl,
-    rows: Sequence[CallDataBatch],
-    total: int,
-    title: str,
-) -> ListPage[CallDataBatch, LocalFormatter]:
-    """Build one page of batches."""
-    page = ListPage(columns, address, title, css="batches")
-    page.fill(
+def fill_batches(
+    page: ListPage[CallDataBatch, LocalFormatter], rows: Sequence[CallDataBatch], total: int
+) -> Pager:
+    """Fill one page of batches; returns its pager."""
+    return page.fill(
         rows,
         LocalFormatter(),
         total=total,
@@ -363,7 +358,6 @@ def build_batch_page(
             ("data-batch-state", batch.state),
         ),
     )
-    return page
 
 
 def build_newest_batches(
@@ -371,7 +365,9 @@ def build_newest_batches(
 ) -> ListPage[CallDataBatch, LocalFormatter]:
     """Build the table of the newest batches, which is always in that order."""
     fixed = without_sort(_BATCH_COLUMNS, [column.key for column in _BATCH_COLUMNS])
-    return build_batch_page(fixed, address, rows, total, _("Batches, the newest first"))
+    page = ListPage(fixed, address, _("Batches, the newest first"), css="batches")
+    fill_batches(page, rows, total)
+    return page
 
 
 def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:

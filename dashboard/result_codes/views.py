@@ -17,6 +17,7 @@ from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
 from dashboard.ui import form_drafts
 from dashboard.ui.code_labels import explain, get_category_label, get_code_url
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
+from dashboard.ui.list_context import render_list
 from dashboard.ui.list_page import SORT, add_sort_field
 from dashboard.ui.local_lists import render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
@@ -30,8 +31,6 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import get_texts
 from isales_proxy.result_codes.overrides import CodeDetail
 
-LIST: Final = "result_codes/list.html"
-IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
 _FILE: Final = "result-codes"
 
 
@@ -39,13 +38,15 @@ _FILE: Final = "result-codes"
 @vdn_page(Permission.SEE_RESULT_CODES)
 def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Show the filtered table at `/vdn/<id>/result-codes/`, or its fragment."""
-    form, context = asked(request, scope)
-    return render_page_or_fragment(
+    form = _create_filter(request)
+    return render_list(
         request,
-        page=LIST,
+        list_context.create_context(scope, form, _find_rows(scope, form)),
+        page="result_codes/list.html",
         fragment="result_codes/_fragment.html",
-        context=context,
-        status=200 if form.is_valid() else 422,
+        **list_context.create_page_context(
+            scope, result_codes.get_book(scope.vdn), history.get_active_roll_back(scope.vdn)
+        ),
     )
 
 
@@ -53,7 +54,7 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.SEE_RESULT_CODES)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """Export the filtered table as a file."""
-    form = create_filter(request)
+    form = _create_filter(request)
     if not form.is_valid():
         return result_code_list(request, vdn_id=scope.vdn.pk)
     rows = _find_rows(scope, form)
@@ -140,18 +141,8 @@ def _save_override(request: ReaderRequest, scope: Scope, code: str) -> HttpRespo
     return SeeOther(place)
 
 
-def create_filter(request: ReaderRequest) -> CodeFilter:
-    """Create the filter and order of this address."""
+def _create_filter(request: ReaderRequest) -> CodeFilter:
     return add_sort_field(CodeFilter(request.GET), columns.CODE_COLUMNS)
-
-
-def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
-    """Return the filter of this address, and the context of the list."""
-    form = create_filter(request)
-    book = result_codes.get_book(scope.vdn)
-    held = history.get_active_roll_back(scope.vdn)
-    rows = _find_rows(scope, form)
-    return form, list_context.create_context(scope, book, form, rows, held) | {"state": IDLE}
 
 
 def _find_rows(scope: Scope, form: CodeFilter) -> list[columns.CodeRow]:
