@@ -17,10 +17,8 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from isales_proxy.accounts import sessions
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.models import Access, AuditAction, User
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
@@ -48,7 +46,7 @@ def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[in
     """
     with transaction.atomic():
         touched = set(people)
-        lock_people(touched)
+        User.objects.lock(touched)
         before = _snapshot(touched)
         token = _watching.set(True)
         try:
@@ -75,7 +73,7 @@ def _snapshot(keys: set[int]) -> dict[int, _Snapshot]:
     found = {}
     for user in User.objects.filter(pk__in=keys).prefetch_related("groups", "user_permissions"):
         facts = {
-            name: mask_numbers(value) if name in _TYPED else value
+            name: audit.mask_numbers(value) if name in _TYPED else value
             for name in _FIELDS
             if (value := getattr(user, name)) is not None
         }
@@ -101,7 +99,8 @@ def _record_person(by: User | None, before: _Snapshot | None, after: _Snapshot |
             AuditAction.PERSON_CHANGED, before=person.facts, after={}, deleted=True, **about
         )
     elif not before:
-        audit.record(AuditAction.PERSON_CHANGED, before={}, after=_omit_empty(after.facts), **about)
+        known = {name: value for name, value in after.facts.items() if value not in ("", [], False)}
+        audit.record(AuditAction.PERSON_CHANGED, before={}, after=known, **about)
     else:
         _record_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
         if before.password != after.password:
@@ -135,8 +134,3 @@ def _record_difference(
             after={name: after[name] for name in names if name in after},
             **about,
         )
-
-
-def _omit_empty(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts without empty values."""
-    return {name: value for name, value in facts.items() if value not in ("", [], False)}

@@ -44,7 +44,7 @@ from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
 from isales_proxy.result_codes import history, occurrences
 from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.book import CodeMeaning
+from isales_proxy.result_codes.book import CodeMeaning, get_texts
 from isales_proxy.result_codes.history import CodeChange
 
 _PREVIEW: Final = OpenApiParameter(
@@ -283,7 +283,7 @@ def _build_code(row: CodeMeaning, seen: int) -> ResultCodeBody:
         code=row.code,
         text_en=row.text_en,
         text_zh=row.text_zh,
-        **row.explained.texts(),
+        **get_texts(row.explained),
         edited=row.explained.edited,
         seen_7d=seen,
         first_seen=row.first_seen,

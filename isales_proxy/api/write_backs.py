@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -57,7 +56,7 @@ from isales_proxy.write_backs.forms import (
     WriteBackFilter,
     WriteBackForm,
 )
-from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, WrongState
+from isales_proxy.write_backs.services import KeyUsed, WrongState
 
 _LOCATION: Final = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, description="Its address.", response=[201]
@@ -242,7 +241,7 @@ class WriteBacks(PersonalView):
             page=query.page,
             size=query.size,
             counts=found.counts,
-            results=[WriteBackBody(**_get_fields(entry.row, book)) for entry in found.entries],
+            results=[WriteBackBody(**_get_fields(row, book)) for row in found.rows],
         ).respond()
 
     @extend_schema(
@@ -351,8 +350,6 @@ class _ChangeView(PersonalView):
         require_nothing(request)
         try:
             service(scope=scope, pk=pk)
-        except NoSuchWriteBack:
-            raise Http404 from None
         except WrongState as error:
             return respond(409, error.sentence)
         return _build_detail(scope, pk).respond()
@@ -390,11 +387,8 @@ class WriteBackCancel(_ChangeView):
 
 
 def _build_detail(scope: Scope, pk: int) -> WriteBackWithJournal:
-    try:
-        found = queries.get(scope=scope, pk=pk)
-    except NoSuchWriteBack:
-        raise Http404 from None
-    fields = _get_fields(found.entry.row, result_codes.get_book(scope.vdn))
+    found = queries.get(scope=scope, pk=pk)
+    fields = _get_fields(found.row, result_codes.get_book(scope.vdn))
     return WriteBackWithJournal(**fields, journal=list(found.journal))
 
 
