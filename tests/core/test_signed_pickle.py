@@ -61,7 +61,7 @@ def test_forged_value_in_redis_is_a_cache_miss(settings: Any, tmp_path: Path) ->
     cache.set("mine", {"a": 1})
     file = tmp_path / "sprung"
     store = redis.Redis(host=REDIS[0], port=REDIS[1], db=15)
-    (key,) = store.keys("*:mine")
+    (key,) = store.keys(f"{cache.key_prefix}:*:mine")
     assert cache.get("mine") == {"a": 1}
     store.set(key, pickle.dumps(Trap(file)))
     assert cache.get("mine", "nothing") == "nothing"
