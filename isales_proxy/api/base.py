@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.http import HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
@@ -37,6 +37,12 @@ class ResponseBody(BaseModel):
     """
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, source: object, **more: Any) -> Self:
+        """Build the body from the attributes of a row, and from what `more` says beside or in place
+        of them."""
+        return cls.model_validate({**vars(source), **more})
 
     def respond(self, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """Build the response that DRF renders."""

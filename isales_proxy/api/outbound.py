@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from django.http import Http404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from pydantic import Field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -30,17 +30,15 @@ from isales_proxy.api.base import (
 from isales_proxy.api.errors import CallDataNotReceived, OnlyStaleAnswer
 from isales_proxy.api.permissions import READS, WRITES, Permits
 from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IDEMPOTENCY_KEY,
-    RETRY_AFTER,
+    NOT_ALLOWED,
     TASK,
     UNAVAILABLE_EXAMPLE,
     VENDOR_FAILS,
     WHOLE_LIST,
+    document,
+    idempotency_parameters,
     page_parameters,
     problem_example,
-    problem_responses,
-    replayed_header,
     request_example,
 )
 from isales_proxy.client.errors import BadAnswer
@@ -54,7 +52,7 @@ _LONGEST_REASON: Final = 300
 # Numbers may be gone: a program must not be invited to try again.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
 _STATUSES: Final = {BatchState.TAKEN: 201, BatchState.ASKED: 202, BatchState.LOST: 201}
-_NO_AGENTS: Final = problem_responses({403: "Agents see neither tasks nor call data."})
+_NO_AGENTS: Final = "Agents see neither tasks nor call data."
 
 
 class TaskBody(ResponseBody):
@@ -151,11 +149,15 @@ class BatchBody(ResponseBody):
     batch_count: int = Field(description="Rows asked for.", examples=[10])
     received: int = Field(description="Rows that came.", examples=[1])
     asked_at: datetime
-    asked_by: str = Field(examples=["maria"])
+    asked_by: str = Field(validation_alias="asked_by_name", examples=["maria"])
     reason: str = Field(examples=["Weekly check"])
     answered_at: datetime | None = Field(examples=["2025-05-31T06:30:01Z"])
     http_status: int | None = Field(examples=[200])
-    complete: bool = Field(description="false: the answer was cut short.", examples=[True])
+    complete: bool = Field(
+        validation_alias="raw_complete",
+        description="false: the answer was cut short.",
+        examples=[True],
+    )
     vendor_code: str = Field(examples=["0"])
     problem: str = Field(description="The vendor's text, or ours.")
     vendor_request: str = Field(
@@ -184,15 +186,13 @@ class Tasks(PersonalView):
     needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @extend_schema(
+    @document(
         operation_id="tasks",
         summary="The outbound tasks of a VDN",
-        description=(
-            "Where a page would show an older list because CC-iSales is away, this answers the "
-            "problem, with the older list's time in `as_of`."
-        ),
-        parameters=[*WHOLE_LIST, RETRY_AFTER],
-        responses={200: TaskPage, **_NO_AGENTS, **FOREIGN_VDN, **VENDOR_FAILS},
+        description="Where a page would show an older list because CC-iSales is away, this answers "
+        "the problem, with the older list's time in `as_of`.",
+        parameters=WHOLE_LIST,
+        responses={200: TaskPage, 403: _NO_AGENTS, **VENDOR_FAILS},
         examples=[UNAVAILABLE_EXAMPLE],
     )
     def get(self, request: Request, vdn_id: int) -> Response:
@@ -210,32 +210,25 @@ class CallDataRequests(PersonalView):
     needs = WRITES
     permits: ClassVar[Permits] = {"POST": Permission.TAKE_CALL_DATA}
 
-    @extend_schema(
+    @document(
         operation_id="call_data_take",
         summary="Take call data of a task",
-        description=(
-            "CC-iSales hands each number out once: what is taken here no dialler gets any more. So "
-            "`batch_count` and `confirm: true` are required; nothing is taken by default. The "
-            "answer is stored before it is read, and the vendor is never asked a second time. A "
-            "problem carries the number of the batch in `batch`; whether numbers may have been "
-            "handed out is told by the batch's `state`, and by `next_step`."
-        ),
+        description="CC-iSales hands each number out once: what is taken here no dialler gets any "
+        "more. So `batch_count` and `confirm: true` are required; nothing is taken by default. The "
+        "answer is stored before it is read, and the vendor is never asked a second time. A "
+        "problem carries the number of the batch in `batch`; whether numbers may have been "
+        "handed out is told by the batch's `state`, and by `next_step`.",
         request=CallDataRequest,
-        parameters=[IDEMPOTENCY_KEY, replayed_header(200)],
+        parameters=idempotency_parameters(200),
         responses={
             201: BatchWithRows,
             200: BatchWithRows,
             202: BatchWithRows,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {
-                    403: "Your role does not allow this, or the CSRF token does not fit.",
-                    409: "The first request with this `Idempotency-Key` is still under way.",
-                    422: "A value is out of bounds, or the `Idempotency-Key` was used for another "
-                    "request; CC-iSales was not asked.",
-                    507: "Our disk has no room for the answer; CC-iSales was not asked.",
-                }
-            ),
+            403: NOT_ALLOWED,
+            409: "The first request with this `Idempotency-Key` is still under way.",
+            422: "A value is out of bounds, or the `Idempotency-Key` was used for another "
+            "request; CC-iSales was not asked.",
+            507: "Our disk has no room for the answer; CC-iSales was not asked.",
             **VENDOR_FAILS,
         },
         examples=[
@@ -302,17 +295,12 @@ class Batches(PersonalView):
     needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @extend_schema(
+    @document(
         operation_id="call_data_batches",
         summary="The batches of call data that were taken",
         description="From our own tables: the vendor is not asked.",
         parameters=[TASK, *page_parameters("Batches a page.")],
-        responses={
-            200: BatchPage,
-            **_NO_AGENTS,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds."}),
-        },
+        responses={200: BatchPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:
         """List one page of batches, newest first."""
@@ -326,7 +314,7 @@ class Batches(PersonalView):
             count=found.total,
             page=query["page"],
             size=query["size"],
-            results=[BatchBody(**_get_fields(batch, names)) for batch in found.rows],
+            results=[BatchBody.of(batch, **_get_texts(batch, names)) for batch in found.rows],
         ).respond()
 
 
@@ -336,11 +324,11 @@ class Batch(PersonalView):
     needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @extend_schema(
+    @document(
         operation_id="call_data_batch",
         summary="One batch with its rows",
         description="From our own tables: the vendor is not asked.",
-        responses={200: BatchWithRows, **_NO_AGENTS, **FOREIGN_VDN},
+        responses={200: BatchWithRows, 403: _NO_AGENTS},
     )
     def get(self, request: Request, vdn_id: int, batch_id: int) -> Response:
         """Show one batch with all of its rows."""
@@ -363,31 +351,14 @@ def _build_failure(result: CallDataRequestResult) -> CallDataNotReceived:
 def _build_batch_with_rows(
     scope: Scope, batch: CallDataBatch, rows: Iterable[CallDatum]
 ) -> BatchWithRows:
-    return BatchWithRows(
-        **_get_fields(batch, tasks.get_known_tasks(scope=scope)),
-        results=[CallDatumBody.model_validate(row) for row in rows],
-    )
+    texts = _get_texts(batch, tasks.get_known_tasks(scope=scope))
+    return BatchWithRows.of(batch, **texts, results=list(rows))
 
 
-def _get_fields(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, Any]:
+def _get_texts(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, str]:
     return {
-        "id": batch.pk,
-        "service_id": batch.service_id,
         "task_name": names.get(batch.service_id, ""),
-        "state": batch.state,
-        "batch_count": batch.batch_count,
-        "received": batch.received,
-        "asked_at": batch.asked_at,
-        "asked_by": batch.asked_by_name,
-        "reason": batch.reason,
-        "answered_at": batch.answered_at,
-        "http_status": batch.http_status,
-        "complete": batch.raw_complete,
-        "vendor_code": batch.vendor_code,
-        "problem": batch.problem,
-        "vendor_request": batch.vendor_request,
         "next_step": _get_next_step(batch),
-        "purged_at": batch.purged_at,
     }
 
 

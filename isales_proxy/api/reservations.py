@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal, cast
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import get_language
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from pydantic import Field, create_model
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,17 +27,14 @@ from isales_proxy.api.base import (
 from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, list_messages
 from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IF_NONE_MATCH,
     LINE,
-    RETRY_AFTER,
     UNAVAILABLE_EXAMPLE,
     UNCHANGED,
     VENDOR_FAILS,
-    etag_header,
+    document,
+    etag_parameters,
     page_parameters,
     problem_example,
-    problem_responses,
     text_parameter,
 )
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_TEXT
@@ -71,10 +68,6 @@ _VALUE: Final = r"^([0-9A-Za-z_-]{1,32})?$"
 _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 
 
-def _choice(name: str, description: str, values: list[str]) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.QUERY, enum=values, description=description)
-
-
 _MIRROR_FILTERS: Final = [
     text_parameter(
         "q",
@@ -90,7 +83,9 @@ _MIRROR_FILTERS: Final = [
         pattern=f"^([0-9A-Za-z_-]{{1,32}}(,[0-9A-Za-z_-]{{1,32}}){{0,{MOST_CODES - 1}}})?$",
         examples=["00604"],
     ),
-    _choice("category", "Side on which the reason of the result lies.", CodeCategory.values),
+    text_parameter(
+        "category", "Side on which the reason of the result lies.", enum=sorted(CodeCategory.values)
+    ),
     text_parameter(
         "type", "1: manual, 2: automatic, or another value of CC-iSales.", pattern=_VALUE
     ),
@@ -99,26 +94,30 @@ _MIRROR_FILTERS: Final = [
         "Task status: 1 draft, 2 running, 3 paused, 4 completed, or another value of CC-iSales.",
         pattern=_VALUE,
     ),
-    _choice("state", "Where a call stands; without `tab` in all parts.", ReservationState.values),
+    text_parameter(
+        "state",
+        "Where a call stands; without `tab` in all parts.",
+        enum=sorted(ReservationState.values),
+    ),
     text_parameter(
         "as_of", "The list as it was known at this time, which has come already.", pattern=_TIME
     ),
-    _choice(
+    text_parameter(
         "tab",
         "Part of the complete list; without it `open`, for an agent all of their own.",
-        Tab.values,
+        enum=sorted(Tab.values),
     ),
-    _choice(
+    text_parameter(
         "sort",
         "Column, with `-` before it for descending order. Over 20,000 rows only `due` is sorted "
         "by; the answer tells the order in force.",
-        [f"{sign}{key}" for key in SORT_KEYS for sign in ("", "-")],
+        enum=sorted(f"{sign}{key}" for key in SORT_KEYS for sign in ("", "-")),
     ),
-    _choice(
+    text_parameter(
         "source",
         "`live`: CC-iSales, as it delivers. `mirror`: our complete list. Without it the complete "
         "list where it is complete, or alone can answer.",
-        Source.values,
+        enum=sorted(Source.values),
     ),
     text_parameter(
         "jump",
@@ -160,13 +159,11 @@ _FILTERS: Final = [
         examples=["2025-05-31T14:30", "2025-10-26T02:30+02:00"],
     ),
     text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
-    OpenApiParameter(
+    text_parameter(
         "range",
-        str,
-        OpenApiParameter.QUERY,
-        enum=NamedRange.values,
-        description="Due in a time range that moves with the time, in your time zone. Ignored "
-        "beside `begin` or `end`.",
+        "Due in a time range that moves with the time, in your time zone. Ignored beside `begin` "
+        "or `end`.",
+        enum=sorted(NamedRange.values),
     ),
     text_parameter(
         "task",
@@ -279,28 +276,23 @@ class Reservations(PersonalView):
     needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
-    @extend_schema(
+    @document(
         operation_id="reservations",
         summary="Reserved calls of a VDN",
-        description=(
-            "The question of the reservations page in JSON. Times are ISO 8601 in UTC. Where a "
-            "page would show an older answer because CC-iSales is away, this answers the problem, "
-            "with the older answer's time in `as_of`."
-        ),
+        description="The question of the reservations page in JSON. Times are ISO 8601 in UTC. "
+        "Where a page would show an older answer because CC-iSales is away, this answers the "
+        "problem, with the older answer's time in `as_of`.",
         parameters=[
             *_FILTERS,
-            RETRY_AFTER,
-            IF_NONE_MATCH,
-            etag_header(
+            *etag_parameters(
                 "The same while rows, counts and completeness are; `as_of` and `age` go on."
             ),
             _AS_OF_HEADER,
         ],
         responses={
             200: ReservationPage,
-            **UNCHANGED,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds; CC-iSales was not asked."}),
+            304: UNCHANGED,
+            422: "A parameter is out of bounds; CC-iSales was not asked.",
             **VENDOR_FAILS,
         },
         examples=[
@@ -424,17 +416,14 @@ class ReservationCounts(PersonalView):
     needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
-    @extend_schema(
+    @document(
         operation_id="reservation_counts",
         summary="Rows of every tab of the complete list",
         description="The filters of the list; tab, order and page do not matter.",
         parameters=_FILTERS,
         responses={
             200: CountsBody,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {422: "A parameter is out of bounds, or the VDN has no complete list."}
-            ),
+            422: "A parameter is out of bounds, or the VDN has no complete list.",
         },
     )
     def get(self, request: Request, vdn_id: int) -> Response:

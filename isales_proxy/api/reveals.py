@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
 from pydantic import Field
 from rest_framework.request import Request
 
@@ -15,11 +14,10 @@ from isales_proxy.api.base import PersonalView, RequestBody, ResponseBody, TextF
 from isales_proxy.api.errors import invalid_value, list_messages
 from isales_proxy.api.permissions import WRITES, Permits
 from isales_proxy.api.schema import (
-    RETRY_AFTER,
     UNAVAILABLE_EXAMPLE,
     VENDOR_FAILS,
+    document,
     problem_example,
-    problem_responses,
     request_example,
 )
 from isales_proxy.problems import respond
@@ -52,27 +50,20 @@ class ReservationReveal(PersonalView):
     needs = WRITES
     permits: ClassVar[Permits] = {"POST": Permission.REVEAL_NUMBERS}
 
-    @extend_schema(
+    @document(
         operation_id="reservation_reveal",
         summary="Have the numbers of a reservation shown",
-        description=(
-            "For who may not see numbers but may have one shown. Each is audited with its reason "
-            "and counts towards the person's budget of the day in the VDN's time zone; what cannot "
-            "be audited is not shown. A reservation is found by its ID once a list has shown it."
-        ),
+        description="For who may not see numbers but may have one shown. Each is audited with its "
+        "reason and counts towards the person's budget of the day in the VDN's time zone; what "
+        "cannot be audited is not shown. A reservation is found by its ID once a list has shown "
+        "it.",
         request=RevealRequest,
-        parameters=[RETRY_AFTER],
         responses={
             200: RevealedNumbers,
-            **problem_responses(
-                {
-                    403: "You see numbers anyway, or may have none shown, or the CSRF token does "
-                    "not fit.",
-                    404: "No such VDN or reservation, or none of yours.",
-                    422: "The reason is missing, too short or too long.",
-                    429: "The budget of the day is spent, or too many requests; see `Retry-After`.",
-                }
-            ),
+            403: "You see numbers anyway, or may have none shown, or the CSRF token does not fit.",
+            404: "No such VDN or reservation, or none of yours.",
+            422: "The reason is missing, too short or too long.",
+            429: "The budget of the day is spent, or too many requests; see `Retry-After`.",
             **VENDOR_FAILS,
         },
         examples=[

@@ -11,7 +11,7 @@ from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from pydantic import Field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -32,14 +32,13 @@ from isales_proxy.api.base import (
 from isales_proxy.api.errors import invalid_value, list_messages
 from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES, Permits
 from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IDEMPOTENCY_KEY,
     LINE,
+    NOT_ALLOWED,
     TASK,
+    document,
+    idempotency_parameters,
     page_parameters,
     problem_example,
-    problem_responses,
-    replayed_header,
     request_example,
     text_parameter,
 )
@@ -62,10 +61,7 @@ from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, WrongSta
 _LOCATION: Final = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, description="Its address.", response=[201]
 )
-_NO_AGENTS: Final = problem_responses({403: "Agents see no write-backs."})
-_NOT_ALLOWED: Final = problem_responses(
-    {403: "Your role does not allow this, or the CSRF token does not fit."}
-)
+_NO_AGENTS: Final = "Agents see no write-backs."
 
 
 @extend_schema_field(
@@ -161,9 +157,9 @@ class WriteBackBody(ResponseBody):
         description="The result code in the language of the request; empty if unknown.",
         examples=["The call is rejected."],
     )
-    reservation: str
+    reservation: str = Field(validation_alias="appoint_id")
     created_at: datetime
-    created_by: str = Field(examples=["maria"])
+    created_by: str = Field(validation_alias="created_by_name", examples=["maria"])
     attempts: int = Field(examples=[1])
     next_at: datetime | None = Field(
         description="The next attempt is not before; null when none will come."
@@ -210,26 +206,19 @@ class WriteBacks(PersonalView):
     needs = READS_AND_WRITES
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND, "POST": Permission.WRITE_BACK}
 
-    @extend_schema(
+    @document(
         operation_id="write_backs",
         summary="Results written back, and those waiting",
         description="Newest first, from our own outbox: the vendor is not asked.",
         parameters=[
-            text_parameter(
-                "state", "Only those in this state.", enum=[state.value for state in WriteBackState]
-            ),
+            text_parameter("state", "Only those in this state.", enum=WriteBackState.values),
             text_parameter(
                 "q", "Part of a unique ID or called number.", maxLength=MAX_TEXT, pattern=LINE
             ),
             TASK,
             *page_parameters(),
         ],
-        responses={
-            200: WriteBackPage,
-            **_NO_AGENTS,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds."}),
-        },
+        responses={200: WriteBackPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:
         """List one page of write-backs."""
@@ -242,29 +231,25 @@ class WriteBacks(PersonalView):
             page=query.page,
             size=query.size,
             counts=found.counts,
-            results=[WriteBackBody(**_get_fields(entry.row, book)) for entry in found.entries],
+            results=[
+                WriteBackBody.of(entry.row, **_get_facts(entry.row, book))
+                for entry in found.entries
+            ],
         ).respond()
 
-    @extend_schema(
+    @document(
         operation_id="write_back_new",
         summary="Write a result back",
-        description=(
-            "It is stored first and delivered by a job until the vendor acknowledges it, in order "
-            "for each unique ID. The answer tells its state and the exact request in `body`."
-        ),
+        description="It is stored first and delivered by a job until the vendor acknowledges it, "
+        "in order for each unique ID. The answer tells its state and the exact request in `body`.",
         request=WriteBackRequest,
-        parameters=[_LOCATION, IDEMPOTENCY_KEY, replayed_header(201)],
+        parameters=[_LOCATION, *idempotency_parameters(201)],
         responses={
             201: WriteBackWithJournal,
-            **_NOT_ALLOWED,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {
-                    409: "The `key` of the body was used for another result.",
-                    422: "A field does not fit, or the `Idempotency-Key` was used for another "
-                    "result; nothing was stored.",
-                }
-            ),
+            403: NOT_ALLOWED,
+            409: "The `key` of the body was used for another result.",
+            422: "A field does not fit, or the `Idempotency-Key` was used for another "
+            "result; nothing was stored.",
         },
         examples=[
             request_example(
@@ -319,10 +304,10 @@ class WriteBackDetail(PersonalView):
     needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @extend_schema(
+    @document(
         operation_id="write_back",
         summary="One write-back with its journal",
-        responses={200: WriteBackWithJournal, **_NO_AGENTS, **FOREIGN_VDN},
+        responses={200: WriteBackWithJournal, 403: _NO_AGENTS},
     )
     def get(self, request: Request, vdn_id: int, pk: int) -> Response:
         """Show one write-back with its journal."""
@@ -331,9 +316,8 @@ class WriteBackDetail(PersonalView):
 
 _CHANGED: Final = {
     200: WriteBackWithJournal,
-    **_NOT_ALLOWED,
-    **FOREIGN_VDN,
-    **problem_responses({409: "Its state does not allow this; `detail` says why."}),
+    403: NOT_ALLOWED,
+    409: "Its state does not allow this; `detail` says why.",
 }
 
 
@@ -361,7 +345,7 @@ class _ChangeView(PersonalView):
 class WriteBackRetry(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/retry/`"""
 
-    @extend_schema(
+    @document(
         operation_id="write_back_retry",
         summary="Try one again",
         description="For what was refused, given up or cancelled, unless a newer result of the "
@@ -377,7 +361,7 @@ class WriteBackRetry(_ChangeView):
 class WriteBackCancel(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/cancel/`"""
 
-    @extend_schema(
+    @document(
         operation_id="write_back_cancel",
         summary="Cancel one",
         description="For what still waits and is not being sent at the moment.",
@@ -394,27 +378,13 @@ def _build_detail(scope: Scope, pk: int) -> WriteBackWithJournal:
         found = queries.get(scope=scope, pk=pk)
     except NoSuchWriteBack:
         raise Http404 from None
-    fields = _get_fields(found.entry.row, result_codes.get_book(scope.vdn))
-    return WriteBackWithJournal(**fields, journal=list(found.journal))
+    facts = _get_facts(found.entry.row, result_codes.get_book(scope.vdn))
+    return WriteBackWithJournal.of(found.entry.row, **facts, journal=found.journal)
 
 
-def _get_fields(row: WriteBack, book: CodeBook) -> dict[str, Any]:
+def _get_facts(row: WriteBack, book: CodeBook) -> dict[str, Any]:
     meaning = book.get(row.fail_code)
     return {
-        "id": row.pk,
-        "state": row.state,
-        "unique_id": row.unique_id,
-        "service_id": row.service_id,
-        "phone_number": row.phone_number,
-        "fail_code": row.fail_code,
         "fail_code_text": meaning.text(get_language() or "en") if meaning else "",
-        "reservation": row.appoint_id,
-        "created_at": row.created_at,
-        "created_by": row.created_by_name,
-        "attempts": row.attempts,
         "next_at": None if row.finished_at else row.next_at,
-        "finished_at": row.finished_at,
-        "vendor_code": row.vendor_code,
-        "problem": row.problem,
-        "body": row.body,
     }
