@@ -33,21 +33,11 @@ from .queries import (
     check_cc_id,
     check_vdn,
 )
-from .records import (
-    CallDatum,
-    Drift,
-    OutboundTask,
-    Reservation,
-    ResultCode,
-    parse_call_datum,
-    parse_outbound_task,
-    parse_reservation,
-    parse_result_code,
-)
+from .records import CallDatum, OutboundTask, Record, Reservation, ResultCode
 from .tokens import TokenState, TokenStore
 from .transport import Answer, Received, Transport
 
-T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 # Of so many rows more than a page may have, an answer is read all the same. Thousands would be
 # those of somebody who heeds no question at all, and would cost every reader seconds.
@@ -102,7 +92,7 @@ class Client:
         answer = self._transport.call(
             LIST_RESERVATIONS, vdn=check_vdn(vdn), body=query.to_body(), deadline=deadline
         )
-        return self._page_of(LIST_RESERVATIONS, answer, parse_reservation, query.page, query.size)
+        return self._page_of(LIST_RESERVATIONS, answer, Reservation, query.page, query.size)
 
     def list_result_codes(
         self, *, vdn: int, query: ResultCodeQuery, deadline: float | None = None
@@ -118,7 +108,7 @@ class Client:
             headers={"locale": query.locale} if query.locale else None,
             deadline=deadline,
         )
-        return self._page_of(LIST_RESULT_CODES, answer, parse_result_code, query.page, query.size)
+        return self._page_of(LIST_RESULT_CODES, answer, ResultCode, query.page, query.size)
 
     def list_outbound_tasks(
         self, *, vdn: int, cc_id: int, deadline: float | None = None
@@ -134,7 +124,7 @@ class Client:
             deadline=deadline,
         )
         rows, request_id = answer.payload.rows, answer.request_id
-        return self._items(LIST_OUTBOUND_TASKS, rows, request_id, parse_outbound_task)
+        return self._items(LIST_OUTBOUND_TASKS, rows, request_id, OutboundTask)
 
     def read_call_data(
         self,
@@ -158,7 +148,7 @@ class Client:
         rows, request_id = answer.payload.rows, answer.request_id
         if len(rows) > query.batch_count:
             self._transport.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
-        return self._items(READ_CALL_DATA, rows, request_id, parse_call_datum)
+        return self._items(READ_CALL_DATA, rows, request_id, CallDatum)
 
     def push_mid_result(
         self, *, result: IntermediateResult, deadline: float | None = None
@@ -193,10 +183,10 @@ class Client:
         self,
         operation: Operation[Payload],
         answer: Answer[Payload],
-        parse: Callable[[object], tuple[T, Drift]],
+        record: type[R],
         page: int,
         size: int,
-    ) -> Page[T]:
+    ) -> Page[R]:
         rows, total = answer.payload.rows, answer.payload.total
         rows_name, total_name = answer.payload.names
         if len(rows) > size + MAX_EXCESS_ROWS:
@@ -206,7 +196,7 @@ class Client:
                 request_id=answer.request_id,
                 http_status=answer.http_status,
             )
-        items = self._items(operation, rows, answer.request_id, parse)
+        items = self._items(operation, rows, answer.request_id, record)
         if len(rows) > size:
             self._transport.observer.drift(operation.name, rows_name, "oversize")
         if rows and size * (page - 1) + len(rows) > total:
@@ -220,14 +210,14 @@ class Client:
         operation: Operation[Any],
         rows: Sequence[object],
         request_id: str,
-        parse: Callable[[object], tuple[T, Drift]],
-    ) -> tuple[T, ...]:
-        items: list[T] = []
+        record: type[R],
+    ) -> tuple[R, ...]:
+        items: list[R] = []
         # A dict keeps the order of arrival; each difference is told once an answer.
         drift: dict[tuple[str, str], None] = {}
         try:
             for row in rows:
-                item, found = parse(row)
+                item, found = record.parse(row)
                 items.append(item)
                 if found:
                     drift.update(dict.fromkeys(found))
