@@ -67,12 +67,6 @@ class Operation(Generic[P]):
     max_bytes: int | None = None
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    @property
-    def fresh_connection(self) -> bool:
-        """Tell whether a call opens a connection for itself: on a kept one, which a firewall may
-        have reset unseen, a request can get lost that may not be sent again."""
-        return not self.repeatable
-
     def path_for(self, *, vdn: int | None = None) -> str:
         """The path of the request, made of unreserved characters and ``/`` alone."""
         return self.path.format_map({} if vdn is None else {"vdn": int(vdn)})

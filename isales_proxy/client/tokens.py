@@ -113,23 +113,6 @@ class MemoryTokenStore:
                 self._holder = None
 
 
-class StaticToken:
-    """The one token of a setting, which nobody can renew."""
-
-    def __init__(self, value: str, now: datetime) -> None:
-        self._token = Token(value, now, None)
-
-    def token(self, left: Callable[[], float]) -> Token:  # noqa: ARG002 – as `TokenSource` has it
-        """Return that token."""
-        return self._token
-
-    def after(self, refused: Token, left: Callable[[], float]) -> None:
-        """None: there is no other."""
-
-    def state(self) -> None:
-        """None: nobody told us its times."""
-
-
 class TokenSource:
     """Hands out the token in force. Safe for any number of threads.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.client import Client, Credentials, ObsConfig, TokenStore, TransportConfig
-from isales_proxy.client.observer import Attempt
+from isales_proxy.client.observer import Attempt, Observer
 from tests.support.stub_vendor import Step, StubVendor, reply
 
 ACCESS_KEY = "EXAMPLEAK0001"
@@ -29,7 +29,7 @@ NOW = datetime(2025, 6, 1, 8, 0, tzinfo=UTC)
 MakeClient = Callable[..., Client]
 
 
-class Notes:
+class Notes(Observer):
     """An observer that remembers."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from isales_proxy.client import (
     TimedOut,
     Unreachable,
 )
-from isales_proxy.client.observer import Attempt, SilentObserver
+from isales_proxy.client.observer import Attempt, Observer
 from isales_proxy.client.operations import OPERATIONS, PUSH_MID_RESULT, READ_CALL_DATA
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
@@ -275,8 +275,8 @@ def test_errors_are_maybe_sent_by_default(said: bool | None, expected: bool) -> 
     assert CircuitOpen().maybe_sent is False
 
 
-def test_silent_observer_accepts_every_event() -> None:
-    silent = SilentObserver()
+def test_observer_accepts_every_event() -> None:
+    silent = Observer()
     assert silent.answered("x", date=None, shape="y") is None  # type: ignore[func-returns-value]
     attempt = Attempt("x", "ok", 0.1, 1, "r", 200)
     assert silent.called(attempt) is None  # type: ignore[func-returns-value]

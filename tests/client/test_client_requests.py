@@ -20,7 +20,7 @@ from isales_proxy.client import (
     ResultCodeQuery,
     TransportConfig,
 )
-from isales_proxy.client.auth import verify_c2
+from isales_proxy.client.auth import Request, verify_c2
 from isales_proxy.client.config import Endpoint
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, StubVendor, envelope, raw, reply
@@ -35,20 +35,16 @@ QUERY = ReservationQuery(
 def signed(received: Received, **changes: Any) -> bool:
     """Tell whether the request is signed as it was received."""
     target = urlsplit(received.target)
-    return verify_c2(
-        received.header("Authorization"),
-        **{
-            "method": received.method,
-            "path": target.path,
-            "query": parse_qsl(target.query, keep_blank_values=True),
-            "headers": {"Host": received.header("Host")},
-            "body": received.body,
-            "access_key": ACCESS_KEY,
-            "secret_key": SECRET_KEY,
-            "now": NOW,
-            **changes,
-        },
-    )
+    request = {
+        "method": received.method,
+        "path": target.path,
+        "query": parse_qsl(target.query, keep_blank_values=True),
+        "headers": {"Host": received.header("Host")},
+        "body": received.body,
+        **changes,
+    }
+    keys = Credentials(ACCESS_KEY, SECRET_KEY)
+    return verify_c2(received.header("Authorization"), Request(**request), keys, NOW)
 
 
 def test_request_for_reservations_is_as_documented(client: Client, stub: StubVendor) -> None:

@@ -23,7 +23,8 @@ from isales_proxy.client import (
     Unreachable,
 )
 from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
-from isales_proxy.client.transport.retry import RetryPolicy, read_retry_after
+from isales_proxy.client.transport.response_body import read_retry_after
+from isales_proxy.client.transport.transport import RetryPolicy
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, raw, reply, reset
 

@@ -5,16 +5,14 @@ A lifetime is counted by our own clock, from the moment before the request was s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Protocol
 
 from ..config import ObsAuth, ObsConfig
-from ..envelopes import P
 from ..errors import BadAnswer, CredentialsRefused, Misdirected, Refused
 from ..obs_envelopes import TokenPayload
-from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN, Operation
+from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN
 from ..tokens import Token
 from .response_body import NO_TOKEN, Answer
 
@@ -25,17 +23,8 @@ _REFRESH_SECONDS = 3600
 _NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
 
 
-class Caller(Protocol):
-    """`Transport.call`, as far as it is needed here."""
-
-    def __call__(
-        self,
-        operation: Operation[P],
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        deadline: float | None = None,
-    ) -> Answer[P]: ...
+Caller = Callable[..., Answer[TokenPayload]]
+"""`Transport.call` of the operations below."""
 
 
 class _Hidden(dict[str, str]):
