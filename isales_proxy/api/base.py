@@ -39,7 +39,7 @@ class ResponseBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
-    def of(cls, source: object, **more: Any) -> Self:
+    def build(cls, source: object, **more: Any) -> Self:
         """Build the body from the attributes of a row, and from what `more` says beside or in place
         of them."""
         return cls.model_validate({**vars(source), **more})

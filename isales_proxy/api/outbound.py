@@ -314,7 +314,7 @@ class Batches(PersonalView):
             count=found.total,
             page=query["page"],
             size=query["size"],
-            results=[BatchBody.of(batch, **_get_texts(batch, names)) for batch in found.rows],
+            results=[BatchBody.build(batch, **_get_texts(batch, names)) for batch in found.rows],
         ).respond()
 
 
@@ -352,7 +352,7 @@ def _build_batch_with_rows(
     scope: Scope, batch: CallDataBatch, rows: Iterable[CallDatum]
 ) -> BatchWithRows:
     texts = _get_texts(batch, tasks.get_known_tasks(scope=scope))
-    return BatchWithRows.of(batch, **texts, results=list(rows))
+    return BatchWithRows.build(batch, **texts, results=list(rows))
 
 
 def _get_texts(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, str]:

@@ -97,5 +97,5 @@ class ReservationHistoryView(PersonalView):
             gone_after=gone.gone_after if gone else None,
             gone_by=gone.gone_by if gone else None,
             unconfirmed=mirrored is not None and mirrored.unconfirmed,
-            results=tuple(ReservationChange.of(entry) for entry in found.entries),
+            results=tuple(ReservationChange.build(entry) for entry in found.entries),
         ).respond()

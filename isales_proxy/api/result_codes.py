@@ -202,7 +202,7 @@ class ResultCodesRefresh(PersonalView):
             if preview
             else result_codes.refresh(scope=scope)
         )
-        return RefreshBody.of(report, applied=not preview).respond()
+        return RefreshBody.build(report, applied=not preview).respond()
 
 
 class CodeHistory(PersonalView):
@@ -224,7 +224,9 @@ class CodeHistory(PersonalView):
         found = validate(PageFilter(request.query_params)).cleaned_data
         rows, total = history.list_entries(scope=scope, page=found["page"], size=found["size"])
         entries = [
-            CodeHistoryEntry.of(row, changes=[history.parse_change(each) for each in row.changes])
+            CodeHistoryEntry.build(
+                row, changes=[history.parse_change(each) for each in row.changes]
+            )
             for row in rows
         ]
         return CodeHistoryPage(
@@ -247,7 +249,7 @@ def _build_table(scope: Scope) -> ResultCodeList:
         count=len(book.codes),
         as_of=book.read_at,
         results=[
-            ResultCodeBody.of(row, **vars(row.explained), seen_7d=seen.get(row.code, 0))
+            ResultCodeBody.build(row, **vars(row.explained), seen_7d=seen.get(row.code, 0))
             for row in book.codes.values()
         ],
         unknown=[

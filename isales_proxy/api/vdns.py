@@ -44,7 +44,7 @@ class Vdns(PersonalView):
         """List the VDNs that the person may enter."""
         page = paginate(request, access.get_scopes(request.user))
         page["results"] = [
-            VdnBody.of(scope.vdn, role=scope.role, agent_account=scope.agent_account)
+            VdnBody.build(scope.vdn, role=scope.role, agent_account=scope.agent_account)
             for scope in page["results"]
         ]
         return VdnPage(**page).respond()

@@ -232,7 +232,7 @@ class WriteBacks(PersonalView):
             size=query.size,
             counts=found.counts,
             results=[
-                WriteBackBody.of(entry.row, **_get_facts(entry.row, book))
+                WriteBackBody.build(entry.row, **_get_facts(entry.row, book))
                 for entry in found.entries
             ],
         ).respond()
@@ -379,7 +379,7 @@ def _build_detail(scope: Scope, pk: int) -> WriteBackWithJournal:
     except NoSuchWriteBack:
         raise Http404 from None
     facts = _get_facts(found.entry.row, result_codes.get_book(scope.vdn))
-    return WriteBackWithJournal.of(found.entry.row, **facts, journal=found.journal)
+    return WriteBackWithJournal.build(found.entry.row, **facts, journal=found.journal)
 
 
 def _get_facts(row: WriteBack, book: CodeBook) -> dict[str, Any]:

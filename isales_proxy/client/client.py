@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-from .config import TransportConfig
 from .envelopes import Payload
 from .errors import BadAnswer
-from .observer import Observer
 from .operations import (
     LIST_OUTBOUND_TASKS,
     LIST_RESERVATIONS,
@@ -34,7 +28,6 @@ from .queries import (
     check_vdn,
 )
 from .records import CallDatum, OutboundTask, Record, Reservation, ResultCode
-from .tokens import TokenState, TokenStore
 from .transport import Answer, Received, Transport
 
 R = TypeVar("R", bound=Record)
@@ -52,35 +45,13 @@ class Acknowledgement:
     request_id: str
 
 
-class Client:
+class Client(Transport):
     """Safe for any number of threads; make one per process and CC-iSales.
 
     Every method raises `queries.InvalidQuery` before any call when the question is out of bounds,
     and an `errors.ISalesError` when the call fails. ``deadline`` is in seconds for the whole call,
-    retries and a new token included; without one the configured deadline holds. The clocks and the
-    shelf are described at `transport.Transport`.
+    retries and a new token included; without one the configured deadline holds.
     """
-
-    def __init__(
-        self,
-        config: TransportConfig,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        rng: Callable[[], float] = random.random,
-        observer: Observer | None = None,
-        shelf: TokenStore | None = None,
-    ) -> None:
-        self._transport = Transport(
-            config,
-            clock=clock,
-            monotonic=monotonic,
-            sleep=sleep,
-            rng=rng,
-            observer=observer,
-            shelf=shelf,
-        )
 
     def list_reservations(
         self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
@@ -89,7 +60,7 @@ class Client:
 
         Vendor page: "Querying the List of Reserved Outbound Call Tasks".
         """
-        answer = self._transport.call(
+        answer = self.call(
             LIST_RESERVATIONS, vdn=check_vdn(vdn), body=query.to_body(), deadline=deadline
         )
         return self._page_of(LIST_RESERVATIONS, answer, Reservation, query.page, query.size)
@@ -101,7 +72,7 @@ class Client:
 
         Vendor page: "Querying OBS Outbound Call Result Codes".
         """
-        answer = self._transport.call(
+        answer = self.call(
             LIST_RESULT_CODES,
             vdn=check_vdn(vdn),
             query=query.to_query(),
@@ -117,7 +88,7 @@ class Client:
 
         Vendor page: "Interface for Obtaining Outbound Call Tasks".
         """
-        answer = self._transport.call(
+        answer = self.call(
             LIST_OUTBOUND_TASKS,
             # Both are declared as strings on this page, and as integers on the two others.
             body={"subCCNo": str(check_cc_id(cc_id)), "vdnId": str(check_vdn(vdn))},
@@ -142,12 +113,12 @@ class Client:
 
         Vendor page: "Interface for Reading Outbound Call Data".
         """
-        answer = self._transport.call(
+        answer = self.call(
             READ_CALL_DATA, body=query.to_body(vdn=vdn), deadline=deadline, keep=keep
         )
         rows, request_id = answer.payload.rows, answer.request_id
         if len(rows) > query.batch_count:
-            self._transport.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
+            self.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
         return self._items(READ_CALL_DATA, rows, request_id, CallDatum)
 
     def push_mid_result(
@@ -157,27 +128,8 @@ class Client:
 
         Vendor page: "Interface for Writing back Intermediate Results".
         """
-        answer = self._transport.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
+        answer = self.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
         return Acknowledgement(answer.http_status, answer.request_id)
-
-    def token_state(self) -> TokenState | None:
-        """The times of the OBS token in force, without a call; ``None`` when there is none."""
-        return self._transport.token_state()
-
-    def close(self) -> None:
-        """Close the idle connections of all threads."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _page_of(
         self,
@@ -198,9 +150,9 @@ class Client:
             )
         items = self._items(operation, rows, answer.request_id, record)
         if len(rows) > size:
-            self._transport.observer.drift(operation.name, rows_name, "oversize")
+            self.observer.drift(operation.name, rows_name, "oversize")
         if rows and size * (page - 1) + len(rows) > total:
-            self._transport.observer.drift(operation.name, total_name, "too_small")
+            self.observer.drift(operation.name, total_name, "too_small")
         # Version 2 of the format is the last in which equal values have equal bytes.
         digest = hashlib.blake2b(marshal.dumps(cast("Any", rows), 2), digest_size=16).hexdigest()
         return Page(items=items, total=total, page=page, size=size, digest=digest)
@@ -225,5 +177,5 @@ class Client:
             error.operation, error.request_id = operation.name, request_id
             raise
         for name, kind in drift:
-            self._transport.observer.drift(operation.name, name, kind)
+            self.observer.drift(operation.name, name, kind)
         return tuple(items)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from . import redaction
 from .errors import BadAnswer, Refused
@@ -23,30 +24,51 @@ _CODES = (("resultCode", "resultDesc"), ("returnCode", "returnDesc"))
 _COUNT = re.compile(r"[0-9]{1,12}")
 
 
-class Shaped(Protocol):
-    """The shape of the envelope that a payload came in."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Contents of an envelope. ``shape`` is the envelope as found, in a few plain words and without
+    any value."""
 
-    @property
-    def shape(self) -> str:
-        """The envelope as found, in a few plain words and without any value."""
-
-
-P = TypeVar("P", bound=Shaped)
-P_co = TypeVar("P_co", bound=Shaped, covariant=True)
+    shape: str = field(default="", compare=False, kw_only=True)
 
 
-class Dialect(Protocol[P_co]):
+P = TypeVar("P", bound=Content)
+
+
+class Dialect(ABC, Generic[P]):
     """Way in which an interface wraps its answers."""
 
-    def decode(self, body: bytes) -> P_co:
+    @abstractmethod
+    def decode(self, body: bytes) -> P:
         """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
+
+    @abstractmethod
+    def check(self, answer: Mapping[str, Any]) -> str:
+        """The codes found, in words. Raises `Refused` for one that is not success, `BadAnswer`
+        without any."""
+
+    def read_sentence(self, answer: Mapping[str, Any]) -> str:  # noqa: ARG002 – for the OBS dialects
+        """The vendor's sentence of a failure without a code."""
+        return ""
 
     def refusal(self, body: bytes) -> tuple[str | None, str]:
         """Code and sentence out of the body of a failure, as far as it holds any."""
+        try:
+            answer = read_object(body)
+        except BadAnswer:
+            return None, ""
+        try:
+            self.check(answer)
+        except Refused as refused:
+            return refused.code, refused.vendor_sentence
+        except BadAnswer:
+            # Who fails by status need not say so a second time.
+            return None, self.read_sentence(answer)
+        return None, ""
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Content):
     """The rows as the vendor sent them, and its total over all pages.
 
     ``names`` are the vendor's names of the two.
@@ -55,30 +77,33 @@ class Payload:
     rows: tuple[object, ...] = field(repr=False)
     total: int
     names: tuple[str, str] = field(default=("", ""), compare=False)
-    shape: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Dialect[Payload]):
     """Names under which an interface puts its rows and their total."""
 
     rows: str
     total: str = "totalCount"
 
     def decode(self, body: bytes) -> Payload:
-        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
         answer = read_object(body)
-        check_codes(answer)
+        shape = self.check(answer)
         rows = answer.get(self.rows)
         if not isinstance(rows, list):
             raise BadAnswer("The answer holds no list of records.")
-        shape = "+".join(name for name, _, _ in _present_codes(answer))
         total = _count(answer.get(self.total))
         return Payload(tuple(rows), total, names=(self.rows, self.total), shape=shape)
 
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
-        return read_refusal(body)
+    def check(self, answer: Mapping[str, Any]) -> str:
+        found = []
+        for name, code, text in _present_codes(answer):
+            if not _is_success(code):
+                raise Refused(code=redaction.code(code), vendor_sentence=redaction.sentence(text))
+            found.append(name)
+        if not found:
+            raise BadAnswer("The answer holds no result code.")
+        return "+".join(found)
 
 
 def read_object(body: bytes) -> Mapping[str, Any]:
@@ -94,28 +119,6 @@ def read_object(body: bytes) -> Mapping[str, Any]:
         complaint = "The answer is not a JSON object."
     # Raised out here since both exceptions above carry the whole body, also as a context.
     raise BadAnswer(complaint)
-
-
-def check_codes(answer: Mapping[str, Any]) -> None:
-    """Raises `Refused` for the first code that is not success, `BadAnswer` without any code."""
-    found = False
-    for _, code, text in _present_codes(answer):
-        found = True
-        if not _is_success(code):
-            raise Refused(code=redaction.code(code), vendor_sentence=redaction.sentence(text))
-    if not found:
-        raise BadAnswer("The answer holds no result code.")
-
-
-def read_refusal(body: bytes) -> tuple[str | None, str]:
-    """Code and sentence out of the body of a 4xx answer, as far as it holds any."""
-    try:
-        check_codes(read_object(body))
-    except Refused as refused:
-        return refused.code, refused.vendor_sentence
-    except BadAnswer:
-        pass
-    return None, ""
 
 
 def _present_codes(answer: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:

@@ -27,7 +27,7 @@ from typing import ClassVar, TypedDict, Unpack
 
 
 class Facts(TypedDict, total=False):
-    """What may be told of an error at once; ``None`` says nothing."""
+    """Facts about an error that may be given with it; ``None`` says nothing."""
 
     operation: str
     request_id: str

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import redaction
-from .envelopes import read_object
+from .envelopes import Content, Dialect, P, read_object
 from .errors import BadAnswer, Refused
 
 MAX_LIFETIME = 24 * 60 * 60
@@ -37,70 +37,77 @@ _MAX_TOKEN = 8_192
 
 
 @dataclass(frozen=True, slots=True)
-class ObsPayload:
+class ObsPayload(Content):
     """The rows as the vendor sent them; a flat answer is one row."""
 
     rows: tuple[object, ...] = field(repr=False)
-    shape: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ObsEnvelope:
-    """``result``, and ``resultData`` where the interface answers with any."""
-
-    holds_data: bool = True
-
-    def decode(self, body: bytes) -> ObsPayload:
-        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
-        answer = read_object(body)
-        shape = _check_result(answer)
-        if not self.holds_data:
-            return ObsPayload((), shape)
-        if "resultData" not in answer:
-            raise BadAnswer("The answer holds no data.")
-        rows, found = _rows(answer["resultData"])
-        return ObsPayload(rows, f"{shape}, {found}")
-
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
-        return _refusal(body)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenPayload:
+class TokenPayload(Content):
     """A token and its lifetime; seconds that are missing or no lifetime are ``None``."""
 
     value: str = field(repr=False)
     seconds: float | None
     refresh_value: str = field(default="", repr=False)
     refresh_seconds: float | None = None
-    shape: str = field(default="", compare=False)
+
+
+class _ObsDialect(Dialect[P]):
+    """The ``result`` of every OBS interface, and where the pages leave open how it fails."""
+
+    def check(self, answer: Mapping[str, Any]) -> str:
+        result = answer.get("result")
+        if result is None or (isinstance(result, str) and not result.strip()):
+            raise BadAnswer("The answer holds no result.")
+        if isinstance(result, str) and result.strip() == "0":
+            return "result text"
+        if isinstance(result, int | float) and not isinstance(result, bool) and result == 0:
+            return "result number"
+        raise Refused(code=redaction.code(result), vendor_sentence=self.read_sentence(answer))
+
+    def read_sentence(self, answer: Mapping[str, Any]) -> str:
+        sentences = (redaction.sentence(answer.get(name)) for name in _SENTENCES)
+        return next(filter(None, sentences), "")
 
 
 @dataclass(frozen=True, slots=True)
-class AppTokenEnvelope:
+class ObsEnvelope(_ObsDialect[ObsPayload]):
+    """``result``, and ``resultData`` where the interface answers with any."""
+
+    holds_data: bool = True
+
+    def decode(self, body: bytes) -> ObsPayload:
+        answer = read_object(body)
+        shape = self.check(answer)
+        if not self.holds_data:
+            return ObsPayload((), shape=shape)
+        if "resultData" not in answer:
+            raise BadAnswer("The answer holds no data.")
+        rows, found = _rows(answer["resultData"])
+        return ObsPayload(rows, shape=f"{shape}, {found}")
+
+
+class AppTokenEnvelope(_ObsDialect[TokenPayload]):
     """The answer of ``tokenByAkSk``."""
 
     def decode(self, body: bytes) -> TokenPayload:
-        """Raises `BadAnswer`, which holds nothing of ``body``."""
         answer = read_object(body)
         return TokenPayload(
             _token(answer.get("AccessToken")), _seconds(answer.get("Expires")), shape="AccessToken"
         )
 
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
-        return _refusal(body)
 
-
-@dataclass(frozen=True, slots=True)
-class LogInEnvelope:
+class LogInEnvelope(_ObsDialect[TokenPayload]):
     """The answer of the OBS log-in and of its refresh."""
 
     def decode(self, body: bytes) -> TokenPayload:
-        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
         answer = read_object(body)
-        shape = _log_in_result(answer)
+        try:
+            shape = self.check(answer)
+        except BadAnswer:
+            # The page of the log-in promises no ``result``: there a token says enough.
+            shape = "no result"
         data = answer.get("resultData")
         if not isinstance(data, dict):
             raise BadAnswer("The answer holds no token.")
@@ -112,50 +119,6 @@ class LogInEnvelope:
             _seconds(data.get("refreshExpirationTime")),
             shape=f"{shape}, token",
         )
-
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
-        return _refusal(body)
-
-
-def _check_result(answer: Mapping[str, Any]) -> str:
-    """The kind of ``result`` in words. Raises `Refused` unless it is 0, `BadAnswer` without one."""
-    result = answer.get("result")
-    if result is None or (isinstance(result, str) and not result.strip()):
-        raise BadAnswer("The answer holds no result.")
-    if isinstance(result, str) and result.strip() == "0":
-        return "result text"
-    if isinstance(result, int | float) and not isinstance(result, bool) and result == 0:
-        return "result number"
-    raise Refused(code=redaction.code(result), vendor_sentence=_sentence(answer))
-
-
-def _log_in_result(answer: Mapping[str, Any]) -> str:
-    """Likewise, but the page of the log-in promises no ``result``: there a token says enough."""
-    try:
-        return _check_result(answer)
-    except BadAnswer:
-        return "no result"
-
-
-def _sentence(answer: Mapping[str, Any]) -> str:
-    sentences = (redaction.sentence(answer.get(name)) for name in _SENTENCES)
-    return next(filter(None, sentences), "")
-
-
-def _refusal(body: bytes) -> tuple[str | None, str]:
-    try:
-        answer = read_object(body)
-    except BadAnswer:
-        return None, ""
-    try:
-        _check_result(answer)
-    except Refused as refused:
-        return refused.code, refused.vendor_sentence
-    except BadAnswer:
-        # Who fails by status need not say so a second time.
-        return None, _sentence(answer)
-    return None, ""
 
 
 def read_rows_leniently(body: bytes) -> tuple[object, ...]:

@@ -17,7 +17,6 @@ from .obs_envelopes import AppTokenEnvelope, LogInEnvelope, ObsEnvelope
 
 _CAMPAIGNS = "/rest/isales/v1/openapi/campaigns/{vdn}"
 _OBS = "/rest/isales/v1/openapi/obs"
-_JSON = "application/json"
 _JSON_UTF8 = "application/json; charset=UTF-8"
 
 # Eight digits are generic; seven digits mean something else on every interface.
@@ -55,14 +54,14 @@ class Operation(Generic[P]):
     """
 
     name: str
-    method: str
-    place: Endpoint
+    vendor_page: str
     path: str
-    auth: AuthScheme
-    content_type: str
     envelope: Dialect[P]
     repeatable: bool
-    vendor_page: str
+    method: str = "POST"
+    place: Endpoint = Endpoint.OBS
+    auth: AuthScheme = AuthScheme.BEARER
+    content_type: str = "application/json"
     patient: bool = False
     max_bytes: int | None = None
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -74,14 +73,13 @@ class Operation(Generic[P]):
 
 LIST_RESERVATIONS = Operation(
     name="list_reservations",
-    method="POST",
-    place=Endpoint.CAMPAIGNS,
+    vendor_page="Querying the List of Reserved Outbound Call Tasks",
     path=_CAMPAIGNS + "/appoint/list",
-    auth=AuthScheme.C2,
-    content_type=_JSON_UTF8,
     envelope=Envelope(rows="data"),
     repeatable=True,
-    vendor_page="Querying the List of Reserved Outbound Call Tasks",
+    place=Endpoint.CAMPAIGNS,
+    auth=AuthScheme.C2,
+    content_type=_JSON_UTF8,
     meanings=MappingProxyType(
         {
             **_GENERIC_MEANINGS,
@@ -93,14 +91,14 @@ LIST_RESERVATIONS = Operation(
 
 LIST_RESULT_CODES = Operation(
     name="list_result_codes",
-    method="GET",
-    place=Endpoint.CAMPAIGNS,
+    vendor_page="Querying OBS Outbound Call Result Codes",
     path=_CAMPAIGNS + "/queryOBSResultCode",
-    auth=AuthScheme.C2,
-    content_type=_JSON_UTF8,
     envelope=Envelope(rows="obsCodes"),
     repeatable=True,
-    vendor_page="Querying OBS Outbound Call Result Codes",
+    method="GET",
+    place=Endpoint.CAMPAIGNS,
+    auth=AuthScheme.C2,
+    content_type=_JSON_UTF8,
     meanings=MappingProxyType(
         {
             **_GENERIC_MEANINGS,
@@ -111,78 +109,58 @@ LIST_RESULT_CODES = Operation(
 
 LIST_OUTBOUND_TASKS = Operation(
     name="list_outbound_tasks",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="Interface for Obtaining Outbound Call Tasks",
     path=_OBS + "/business/tasks",
-    auth=AuthScheme.BEARER,
-    content_type=_JSON,
     envelope=ObsEnvelope(),
     repeatable=True,
-    vendor_page="Interface for Obtaining Outbound Call Tasks",
 )
 
 READ_CALL_DATA = Operation(
     name="read_call_data",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="Interface for Reading Outbound Call Data",
     path=_OBS + "/business/callnos",
-    auth=AuthScheme.BEARER,
-    content_type=_JSON,
     envelope=ObsEnvelope(),
     # Reading may hand the numbers out for good: nobody may ask twice, nor leave before they come.
     repeatable=False,
     patient=True,
-    vendor_page="Interface for Reading Outbound Call Data",
     max_bytes=32 * 1024 * 1024,
 )
 
 PUSH_MID_RESULT = Operation(
     name="push_mid_result",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="Interface for Writing back Intermediate Results",
     path=_OBS + "/business/push/midresult",
-    auth=AuthScheme.BEARER,
-    content_type=_JSON,
     envelope=ObsEnvelope(holds_data=False),
     # It updates by uniqueId, but the outbox repeats it, and keeps a journal of that.
     repeatable=False,
-    vendor_page="Interface for Writing back Intermediate Results",
 )
 
 FETCH_TOKEN = Operation(
     name="fetch_token",
-    method="POST",
-    place=Endpoint.TOKEN,
+    vendor_page="C1 System Configuration Interface Authentication",
     path="",  # the address is a setting as a whole
-    auth=AuthScheme.OPEN,
-    content_type=_JSON,
     envelope=AppTokenEnvelope(),
     repeatable=True,
-    vendor_page="C1 System Configuration Interface Authentication",
+    place=Endpoint.TOKEN,
+    auth=AuthScheme.OPEN,
 )
 
 LOG_IN = Operation(
     name="log_in",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="OBS log-in",
     path=_OBS + "/auth/login",
-    auth=AuthScheme.OPEN,
-    content_type=_JSON,
     envelope=LogInEnvelope(),
     repeatable=True,
-    vendor_page="OBS log-in",
+    auth=AuthScheme.OPEN,
 )
 
 REFRESH_TOKEN = Operation(
     name="refresh_token",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="OBS token refresh",
     path=_OBS + "/auth/refresh",
-    auth=AuthScheme.OPEN,
-    content_type=_JSON,
     envelope=LogInEnvelope(),
     repeatable=True,
-    vendor_page="OBS token refresh",
+    auth=AuthScheme.OPEN,
 )
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -79,8 +79,8 @@ class TokenStore(Protocol):
         """Hand the turn back; without one, or when another has it by now, nothing happens."""
 
 
-class MemoryTokenStore:
-    """A shelf for one process. ``monotonic`` is in seconds."""
+class MemoryTokenStore(TokenStore):
+    """A store for one process. ``monotonic`` is in seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -90,15 +90,12 @@ class MemoryTokenStore:
         self._lapses = 0.0
 
     def read(self) -> Token | None:
-        """Return what was written last, if anything is there."""
         return self._token
 
     def write(self, token: Token) -> None:
-        """Put a token there for all."""
         self._token = token
 
     def take_turn(self, seconds: float) -> bool:
-        """Leave to renew, for at most one thread; lapses by itself after that time."""
         with self._lock:
             now = self._monotonic()
             if self._holder is not None and now < self._lapses:
@@ -107,7 +104,6 @@ class MemoryTokenStore:
             return True
 
     def end_turn(self) -> None:
-        """Hand the turn back; without one, or when another has it by now, nothing happens."""
         with self._lock:
             if self._holder == threading.get_ident():
                 self._holder = None

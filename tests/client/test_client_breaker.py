@@ -225,7 +225,7 @@ def test_exception_of_our_own_releases_the_probe(
         client.list_reservations(vdn=88, query=QUERY)
     time.passed += 5.0
     with monkeypatch.context() as patch:
-        patch.setattr(client._transport, "_clock", lambda: 1 / 0)
+        patch.setattr(client, "_clock", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             client.list_reservations(vdn=88, query=QUERY)
     assert client.list_reservations(vdn=88, query=QUERY).total == 0

@@ -81,7 +81,7 @@ def test_body_of_a_failed_answer_is_not_awaited(client: Client, stub: StubVendor
         head = f"HTTP/1.1 {status} X\r\nContent-Length: 99\r\nLocation: /x\r\n\r\n".encode()
         stub.script(drip(head, [b""] * 9999, stub.done))
         with pytest.raises(ISalesError) as caught:
-            client._transport.call(once, vdn=88, body={})
+            client.call(once, vdn=88, body={})
         assert caught.value.http_status == status
 
 

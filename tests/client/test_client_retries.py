@@ -113,7 +113,7 @@ def test_unrepeatable_operation_is_tried_once(client: Client, stub: StubVendor) 
     stub.default = reply(status=503)
     once = dataclasses.replace(LIST_RESERVATIONS, repeatable=False)
     with pytest.raises(Unreachable):
-        client._transport.call(once, vdn=88, body={})
+        client.call(once, vdn=88, body={})
     assert len(stub.received) == 1
 
 

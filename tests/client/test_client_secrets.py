@@ -85,7 +85,7 @@ def test_no_secret_leaks_from_a_call(
     assert words
     assert stub.received
     words += [record.getMessage() for record in caplog.records] + [caplog.text]
-    words += [repr(vars(notes)), repr(client), repr(client._transport.__dict__)]
+    words += [repr(vars(notes)), repr(client), repr(client.__dict__)]
     words += capfd.readouterr()
     for secret in SECRETS:
         assert secret not in "\n".join(words)

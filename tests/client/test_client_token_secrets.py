@@ -99,7 +99,7 @@ def test_no_secret_leaks_from_an_obs_call(
         except ISalesError as error:
             words += shown(error)
             frames += shown_in_frames(error)
-    words += [repr(client), repr(vars(client._transport)), repr(client.token_state())]
+    words += [repr(client), repr(vars(client)), repr(client.token_state())]
     words += [repr(vars(notes)), caplog.text]
     for secret in SECRETS:
         assert secret not in "\n".join(words)
@@ -116,6 +116,6 @@ def test_reprs_contain_no_secret(make_client: MakeClient, stub: StubVendor) -> N
     client: Client = make_client(obs=WAYS["login"], shelf=shelf)
     texts = [repr(token), str(token), f"{token}", repr(shelf), repr(client.token_state())]
     texts += [repr(config) + str(config) for config in WAYS.values()]
-    texts += [repr(client._transport._bearer), repr(client._transport._config)]
+    texts += [repr(client._bearer), repr(client._config)]
     for secret in SECRETS:
         assert secret not in "\n".join(texts)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Generic
+from typing import Any, Generic, Self
 
 import requests
 import stamina
@@ -201,6 +201,12 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections of all threads. Calls may still follow; they connect anew."""
         self._lanes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _new_breaker(self, name: str) -> Breaker:
         return Breaker(
