@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.utils import translation
 
 from isales_proxy import problems
-from isales_proxy.client import Received, records
+from isales_proxy.client import records
 from isales_proxy.client.errors import (
     BadAnswer,
     CredentialsRefused,
@@ -25,6 +25,7 @@ from isales_proxy.client.errors import (
 )
 from isales_proxy.client.obs_envelopes import read_rows_leniently
 from isales_proxy.client.operations import READ_CALL_DATA
+from isales_proxy.client.transport import Received
 from isales_proxy.client.values import storable
 from isales_proxy.models import BatchState, CallDatum
 

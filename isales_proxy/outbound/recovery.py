@@ -10,7 +10,7 @@ import structlog
 from django.utils import timezone
 
 from isales_proxy.audit import services as audit
-from isales_proxy.client import Received
+from isales_proxy.client.transport import Received
 from isales_proxy.core import disk_queue
 from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings

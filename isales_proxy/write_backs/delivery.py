@@ -25,7 +25,7 @@ import structlog
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from isales_proxy.client import Acknowledgement
+from isales_proxy.client.client import Acknowledgement
 from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
 from isales_proxy.client.queries import IntermediateResult, InvalidQuery
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings

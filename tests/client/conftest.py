@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import Client, Credentials, ObsConfig, TokenStore, TransportConfig
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsConfig, TransportConfig
 from isales_proxy.client.observer import Attempt, Observer
+from isales_proxy.client.tokens import TokenStore
 from tests.support.stub_vendor import Step, StubVendor, reply
 
 ACCESS_KEY = "EXAMPLEAK0001"

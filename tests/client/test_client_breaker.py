@@ -8,15 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from isales_proxy.client import (
-    CircuitOpen,
-    Client,
-    ISalesError,
-    ReservationQuery,
-    ResultCodeQuery,
-    Unreachable,
-)
 from isales_proxy.client.breaker import Breaker, State
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import CircuitOpen, ISalesError, Unreachable
+from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
 from tests.support.stub_vendor import StubVendor, envelope, hold, reply
 
 from .conftest import MakeClient, Notes, Time

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import BadAnswer, CallDataQuery, Client, IeElement, parse_ie_data
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import BadAnswer
+from isales_proxy.client.ie_data import IeElement, parse_ie_data
+from isales_proxy.client.queries import CallDataQuery
 from isales_proxy.client.records import CallDatum, OutboundTask
 from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import BadAnswer, ISalesError, Refused
 from isales_proxy.client.envelopes import Envelope, Payload
+from isales_proxy.client.errors import BadAnswer, ISalesError, Refused
 from tests.support.cases import cases
 
 ENVELOPE = Envelope(rows="data")

@@ -13,17 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    Client,
-    Credentials,
-    ISalesError,
-    ReservationQuery,
-    TimedOut,
-    TransportConfig,
-    Unreachable,
-)
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.errors import BadAnswer, ISalesError, TimedOut, Unreachable
 from isales_proxy.client.operations import LIST_RESERVATIONS
+from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.transport.connections import Budget, _BudgetReader
 from tests.support.stub_vendor import StubVendor, drip, envelope, hold, raw, reply
 

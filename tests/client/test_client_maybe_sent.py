@@ -10,23 +10,21 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import (
     BadAnswer,
-    CallDataQuery,
     CircuitOpen,
-    Client,
     CredentialsRefused,
-    IntermediateResult,
     ISalesError,
     Misdirected,
-    ObsAuth,
-    ObsConfig,
     Refused,
     TimedOut,
     Unreachable,
 )
 from isales_proxy.client.observer import Attempt, Observer
 from isales_proxy.client.operations import OPERATIONS, PUSH_MID_RESULT, READ_CALL_DATA
+from isales_proxy.client.queries import CallDataQuery, IntermediateResult
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer

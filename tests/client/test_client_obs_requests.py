@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import CredentialsRefused, Misdirected, Refused, Unreachable
+from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
+from isales_proxy.client.queries import (
     CallDataQuery,
-    Client,
-    CredentialsRefused,
     IntermediateResult,
     InvalidQuery,
-    Misdirected,
-    ObsAuth,
-    ObsConfig,
-    Refused,
     ReservationQuery,
-    Unreachable,
 )
-from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
 from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply
 from tests.support.stub_vendor import obs as obs_answer

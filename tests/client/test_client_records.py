@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from isales_proxy.client import BadAnswer, Reservation, ResultCode
+from isales_proxy.client.errors import BadAnswer
+from isales_proxy.client.records import Reservation, ResultCode
 from tests.support.cases import cases
 
 ROW: dict[str, Any] = {

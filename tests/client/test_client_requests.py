@@ -10,18 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    Client,
-    Credentials,
-    InvalidQuery,
-    Refused,
-    ReservationQuery,
-    ResultCodeQuery,
-    TransportConfig,
-)
-from isales_proxy.client.auth import Request, verify_c2
-from isales_proxy.client.config import Endpoint
+from isales_proxy.client.auth import Credentials, Request, verify_c2
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import Endpoint, TransportConfig
+from isales_proxy.client.errors import BadAnswer, Refused
+from isales_proxy.client.queries import InvalidQuery, ReservationQuery, ResultCodeQuery
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, StubVendor, envelope, raw, reply
 

@@ -8,21 +8,21 @@ from email.utils import format_datetime
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import (
     BadAnswer,
-    Client,
     CredentialsRefused,
     ISalesError,
     Misdirected,
-    Page,
     Refused,
-    Reservation,
-    ReservationQuery,
     Throttled,
     TimedOut,
     Unreachable,
 )
 from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
+from isales_proxy.client.page import Page
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
 from isales_proxy.client.transport.response_body import read_retry_after
 from isales_proxy.client.transport.transport import RetryPolicy
 from tests.support.cases import cases

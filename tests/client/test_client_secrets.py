@@ -8,19 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    CircuitOpen,
-    Client,
-    Credentials,
-    ISalesError,
-    Refused,
-    ReservationQuery,
-    Throttled,
-    TransportConfig,
-    errors,
-    redaction,
-)
+from isales_proxy.client import errors, redaction
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.errors import BadAnswer, CircuitOpen, ISalesError, Refused, Throttled
+from isales_proxy.client.queries import ReservationQuery
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, envelope, raw, reply, reset
 

@@ -8,15 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from isales_proxy.client import (
-    CallDataQuery,
-    Client,
-    ISalesError,
-    MemoryTokenStore,
-    ObsAuth,
-    ObsConfig,
-    Token,
-)
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.queries import CallDataQuery
+from isales_proxy.client.tokens import MemoryTokenStore, Token
 from tests.support.stub_vendor import Step, StubVendor, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
 

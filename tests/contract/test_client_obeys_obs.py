@@ -10,19 +10,13 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
-    CallDataQuery,
-    CallDatum,
-    Client,
-    Credentials,
-    IntermediateResult,
-    ObsAuth,
-    ObsConfig,
-    OutboundTask,
-    Received,
-    Refused,
-    TransportConfig,
-)
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig, TransportConfig
+from isales_proxy.client.errors import Refused
+from isales_proxy.client.queries import CallDataQuery, IntermediateResult
+from isales_proxy.client.records import CallDatum, OutboundTask
+from isales_proxy.client.transport import Received
 from tests.support.stub_vendor import Received as Sent
 from tests.support.stub_vendor import StubVendor, reply
 

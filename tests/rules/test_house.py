@@ -221,14 +221,6 @@ def test_pins_have_hashes_and_no_address() -> None:
         assert text.count("--hash=sha256:") >= len(pins)
 
 
-def test_client_exports_exist_and_are_sorted() -> None:
-    import isales_proxy.client as client
-
-    assert sorted(client.__all__) == client.__all__
-    for name in client.__all__:
-        assert hasattr(client, name)
-
-
 @cases("document", ["README.md", "CONTRIBUTING.md", *sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))])  # fmt: skip
 def test_documents_name_files_that_exist(document: str) -> None:
