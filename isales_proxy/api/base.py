@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from isales_proxy.api.errors import InvalidRequest, invalid_value, list_messages, unknown_fields
-from isales_proxy.api.permissions import READS
+from isales_proxy.api.permissions import READS, READS_AND_WRITES
 from isales_proxy.core.form_fields import PageFilter, Row, ShortListFilter
 from isales_proxy.core.input_cleaning import CleanedJson
 from isales_proxy.problems import respond
@@ -87,6 +87,8 @@ class TextField(serializers.CharField):
 
 class PersonalView(APIView):
     """A view whose answers hold personal data, which no cache on the way may keep."""
+
+    needs = READS_AND_WRITES
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid caching."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
 
-from django.http import Http404
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from pydantic import Field
@@ -27,8 +27,7 @@ from isales_proxy.api.base import (
     paginate,
     validate,
 )
-from isales_proxy.api.errors import CallDataNotReceived, OnlyStaleAnswer
-from isales_proxy.api.permissions import READS, WRITES, Permits
+from isales_proxy.api.permissions import Permits
 from isales_proxy.api.schema import (
     NOT_ALLOWED,
     TASK,
@@ -183,7 +182,6 @@ class BatchWithRows(BatchBody):
 class Tasks(PersonalView):
     """`vdns/<id>/tasks/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @document(
@@ -195,11 +193,12 @@ class Tasks(PersonalView):
         responses={200: TaskPage, 403: _NO_AGENTS, **VENDOR_FAILS},
         examples=[UNAVAILABLE_EXAMPLE],
     )
-    def get(self, request: Request, vdn_id: int) -> Response:
-        """List the tasks in the vendor's order. Raises OnlyStaleAnswer."""
+    def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
+        """List the tasks in the vendor's order."""
         found = tasks.list_tasks(scope=access.enter(user=request.user, vdn_id=vdn_id))
         if found.error is not None:
-            raise OnlyStaleAnswer(found.error, found.as_of)
+            # A page shows the older list; a program gets the problem and decides for itself.
+            return problems.respond_with(problems.describe(found.error), as_of=found.as_of)
         page = paginate(request, found.rows)
         return TaskPage(**page, as_of=found.as_of, source=found.source).respond()
 
@@ -207,7 +206,6 @@ class Tasks(PersonalView):
 class CallDataRequests(PersonalView):
     """`vdns/<id>/tasks/<service ID>/call-data/`"""
 
-    needs = WRITES
     permits: ClassVar[Permits] = {"POST": Permission.TAKE_CALL_DATA}
 
     @document(
@@ -253,7 +251,7 @@ class CallDataRequests(PersonalView):
         ],
     )
     def post(self, request: Request, vdn_id: int, service_id: str) -> Any:
-        """Take call data; 200 when this key had done so before. Raises CallDataNotReceived."""
+        """Take call data; 200 when this key had done so before."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         if not tasks.is_task_id(service_id):
             raise Http404
@@ -283,7 +281,7 @@ class CallDataRequests(PersonalView):
                 return idempotency.respond_under_way(batch=result.batch.pk)
         status = 200 if result.repeated else _STATUSES.get(BatchState(result.batch.state))
         if status is None:
-            raise _build_failure(result)
+            return _respond_not_received(result)
         rows = queries.list_all_rows(scope=scope, batch_id=result.batch.pk)
         found = _build_batch_with_rows(scope, result.batch, rows)
         return found.respond(status=status, headers=headers)
@@ -292,7 +290,6 @@ class CallDataRequests(PersonalView):
 class Batches(PersonalView):
     """`vdns/<id>/call-data/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @document(
@@ -321,7 +318,6 @@ class Batches(PersonalView):
 class Batch(PersonalView):
     """`vdns/<id>/call-data/<batch>/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @document(
@@ -338,14 +334,14 @@ class Batch(PersonalView):
         return _build_batch_with_rows(scope, batch, rows).respond()
 
 
-def _build_failure(result: CallDataRequestResult) -> CallDataNotReceived:
-    """Build the error of call data that did not arrive, with the advice for its batch."""
+def _respond_not_received(result: CallDataRequestResult) -> HttpResponse:
+    """Build the problem of call data that did not arrive, with the advice for its batch."""
     problem = replace(
         problems.describe(result.error or BadAnswer()), next_step=_get_next_step(result.batch)
     )
     if result.batch.state in _PERHAPS_HANDED_OUT:
         problem = replace(problem, retry_after=None)
-    return CallDataNotReceived(problem, result.batch.pk)
+    return problems.respond_with(problem, batch=result.batch.pk)
 
 
 def _build_batch_with_rows(

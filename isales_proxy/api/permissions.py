@@ -17,8 +17,7 @@ from isales_proxy.models import ApiToken, TokenScope
 Needs = Mapping[str, TokenScope]
 
 READS: Final[Needs] = {"GET": TokenScope.READ}
-WRITES: Final[Needs] = {"POST": TokenScope.WRITE}
-READS_AND_WRITES: Final[Needs] = {**READS, **WRITES}
+READS_AND_WRITES: Final[Needs] = {**READS, "POST": TokenScope.WRITE}
 ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
 
 

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from isales_proxy import access
 from isales_proxy.access import Permission
 from isales_proxy.api.base import PersonalView, ResponseBody, require_nothing
-from isales_proxy.api.permissions import READS, Permits
+from isales_proxy.api.permissions import Permits
 from isales_proxy.api.reservations import VendorFields
 from isales_proxy.api.schema import UNAVAILABLE_EXAMPLE, VENDOR_FAILS, document
 from isales_proxy.models import ChangeKind
@@ -63,7 +63,6 @@ class ReservationHistory(ResponseBody):
 class ReservationHistoryView(PersonalView):
     """`vdns/<id>/reservations/<ID>/history/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
     @document(

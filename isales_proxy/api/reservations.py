@@ -24,8 +24,8 @@ from isales_proxy.api.base import (
     respond_unless_known,
     validate,
 )
-from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, list_messages
-from isales_proxy.api.permissions import READS, Permits
+from isales_proxy.api.errors import InvalidRequest, list_messages
+from isales_proxy.api.permissions import Permits
 from isales_proxy.api.schema import (
     LINE,
     UNAVAILABLE_EXAMPLE,
@@ -44,6 +44,7 @@ from isales_proxy.models import CodeCategory
 from isales_proxy.privacy import field_policies
 from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
+from isales_proxy.problems import describe, respond_with
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import (
     LONGEST_CODES,
@@ -273,7 +274,6 @@ class ReservationPage(PageBody):
 class Reservations(PersonalView):
     """`vdns/<id>/reservations/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
     @document(
@@ -308,7 +308,7 @@ class Reservations(PersonalView):
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
         """List one page of reservations, or answer 304 to a program that still has the same.
 
-        Raises InvalidRequest and OnlyStaleAnswer.
+        Raises InvalidRequest.
         """
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         now = timezone.now()
@@ -320,7 +320,8 @@ class Reservations(PersonalView):
             raise _refuse(form, refused) from None
         found = reservations.list_page(scope=scope, query=query, now=now, chosen=chosen)
         if found.error is not None:
-            raise OnlyStaleAnswer(found.error, found.as_of)
+            # A page shows the older answer; a program gets the problem and decides for itself.
+            return respond_with(describe(found.error), as_of=found.as_of)
         facts, shown_at = found.mirror, timezone.now()
         if facts is not None:
             shown_at = facts.counts.now
@@ -413,7 +414,6 @@ class CountsBody(ResponseBody):
 class ReservationCounts(PersonalView):
     """`vdns/<id>/reservations/counts/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
     @document(

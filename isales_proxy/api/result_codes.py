@@ -25,7 +25,7 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import InvalidRequest
-from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
+from isales_proxy.api.permissions import ADMINISTERS, Permits
 from isales_proxy.api.schema import (
     UNAVAILABLE_EXAMPLE,
     UNCHANGED,
@@ -139,7 +139,6 @@ class CodeHistoryPage(PageBody):
 class ResultCodes(PersonalView):
     """`vdns/<id>/result-codes/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
 
     @document(
@@ -208,7 +207,6 @@ class ResultCodesRefresh(PersonalView):
 class CodeHistory(PersonalView):
     """`vdns/<id>/result-codes/history/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
 
     @document(

@@ -12,7 +12,7 @@ from isales_proxy import access
 from isales_proxy.access import Permission
 from isales_proxy.api.base import PersonalView, RequestBody, ResponseBody, TextField
 from isales_proxy.api.errors import invalid_value, list_messages
-from isales_proxy.api.permissions import WRITES, Permits
+from isales_proxy.api.permissions import Permits
 from isales_proxy.api.schema import (
     UNAVAILABLE_EXAMPLE,
     VENDOR_FAILS,
@@ -47,7 +47,6 @@ class RevealedNumbers(ResponseBody):
 class ReservationReveal(PersonalView):
     """`vdns/<id>/reservations/<ID>/reveal/`"""
 
-    needs = WRITES
     permits: ClassVar[Permits] = {"POST": Permission.REVEAL_NUMBERS}
 
     @document(

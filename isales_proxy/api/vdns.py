@@ -8,7 +8,6 @@ from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, paginate
-from isales_proxy.api.permissions import READS
 from isales_proxy.api.schema import WHOLE_LIST, document
 from isales_proxy.models import Role
 
@@ -31,8 +30,6 @@ class VdnPage(PageBody):
 
 class Vdns(PersonalView):
     """`vdns/`"""
-
-    needs = READS
 
     @document(
         operation_id="vdns",

@@ -30,7 +30,7 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import invalid_value, list_messages
-from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES, Permits
+from isales_proxy.api.permissions import Permits
 from isales_proxy.api.schema import (
     LINE,
     NOT_ALLOWED,
@@ -203,7 +203,6 @@ class WriteBackPage(PageBody):
 class WriteBacks(PersonalView):
     """`vdns/<id>/write-backs/`"""
 
-    needs = READS_AND_WRITES
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND, "POST": Permission.WRITE_BACK}
 
     @document(
@@ -301,7 +300,6 @@ class WriteBacks(PersonalView):
 class WriteBackDetail(PersonalView):
     """`vdns/<id>/write-backs/<pk>/`"""
 
-    needs = READS
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
     @document(
@@ -324,7 +322,6 @@ _CHANGED: Final = {
 class _ChangeView(PersonalView):
     """A change of one write-back by a person."""
 
-    needs = WRITES
     permits: ClassVar[Permits] = {"POST": Permission.WRITE_BACK}
 
     def change(

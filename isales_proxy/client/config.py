@@ -155,18 +155,8 @@ class TransportConfig:
         """Seconds that a call of a patient or an ordinary operation may take as a whole."""
         return max(self.deadline, self.patient_timeout) if patient else self.deadline
 
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port of CC-iSales, to which paths are appended."""
-        return self.origin_of(Endpoint.CAMPAIGNS).base
-
-    @property
-    def host(self) -> str:
-        """Host and, where given, port: the value of the ``Host`` header, sent and signed."""
-        return self.origin_of(Endpoint.CAMPAIGNS).host
-
     def origin_of(self, place: Endpoint) -> Origin:
-        """Return the address of a place's interfaces; of `Endpoint.TOKEN`, one whole address."""
+        """The address of a place's interfaces; of `Endpoint.TOKEN`, one whole address."""
         obs = self.obs or ObsConfig()
         if place is Endpoint.CAMPAIGNS:
             return Origin.read("base_url", self.base_url)

@@ -19,7 +19,6 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import BadAnswer
-from .ie_data import IeData, parse_ie_data
 from .redaction import field_name
 from .values import (
     EPOCH,
@@ -199,11 +198,6 @@ class CallDatum(Record):
             # The rows beside it are handed out only once, so nothing may make them unreadable.
             return cls(), (("taskData", "unreadable"),)
         return super().parse(row)
-
-    @property
-    def ie(self) -> IeData:
-        """``ie_data`` in its parts."""
-        return parse_ie_data(self.ie_data or "")
 
 
 V = TypeVar("V", bound=Reservation)

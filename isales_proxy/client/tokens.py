@@ -109,6 +109,7 @@ class MemoryTokenStore(TokenStore):
                 self._holder = None
 
 
+@dataclass(repr=False, eq=False)
 class TokenSource:
     """Hands out the token in force. Safe for any number of threads.
 
@@ -117,33 +118,25 @@ class TokenSource:
     that is spent while another renews, `TimedOut` is raised. What the shelf raises passes through.
     """
 
-    def __init__(
-        self,
-        shelf: TokenStore,
-        *,
-        obtain: Callable[[Token | None, Callable[[], float]], Token],
-        clock: Callable[[], datetime],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._shelf = shelf
-        self._obtain = obtain
-        self._clock = clock
-        self._sleep = sleep
-        self._renewing = threading.Lock()
-        self._known: Token | None = None
-        self._failures = 0
-        self._failure: ISalesError | None = None
+    shelf: TokenStore
+    obtain: Callable[[Token | None, Callable[[], float]], Token]
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    _renewing: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _known: Token | None = field(default=None, init=False)
+    _failures: int = field(default=0, init=False)
+    _failure: ISalesError | None = field(default=None, init=False)
 
     def token(self, left: Callable[[], float]) -> Token:
         """A token that is good for a while. One that merely nears its end outlives a failure."""
         known = self._known
-        if known is not None and known.fresh(self._clock()):
+        if known is not None and known.fresh(self.clock()):
             return known
         try:
             return self._renewed(None, left)
         except ISalesError:
             known = self._known
-            if known is None or not known.alive(self._clock()) or left() <= 0:
+            if known is None or not known.alive(self.clock()) or left() <= 0:
                 raise
             return known
 
@@ -153,7 +146,7 @@ class TokenSource:
 
     def state(self) -> TokenState | None:
         """The times of the token in force, without a call; ``None`` when there is none."""
-        found = self._shelf.read() or self._known
+        found = self.shelf.read() or self._known
         return TokenState(found.issued_at, found.expires_at) if found is not None else None
 
     def _renewed(self, refused: Token | None, left: Callable[[], float]) -> Token:
@@ -174,27 +167,27 @@ class TokenSource:
     def _shared(self, refused: Token | None, left: Callable[[], float]) -> Token:
         """Return what the shelf holds by now, or else a new token by our own turn."""
         while True:
-            if (found := self._serving(self._shelf.read(), refused)) is not None:
+            if (found := self._serving(self.shelf.read(), refused)) is not None:
                 return found
             if (seconds := left()) <= 0:
                 raise _too_slow()
-            if self._shelf.take_turn(seconds):
+            if self.shelf.take_turn(seconds):
                 break
-            self._sleep(min(_POLL, seconds))
+            self.sleep(min(_POLL, seconds))
         try:
             # Another process may have been done between our look and our turn.
-            last = self._shelf.read()
+            last = self.shelf.read()
             if (found := self._serving(last, refused)) is not None:
                 return found
             token = self._obtained(last or self._known, left)
-            self._shelf.write(token)
+            self.shelf.write(token)
             return token
         finally:
-            self._shelf.end_turn()
+            self.shelf.end_turn()
 
     def _obtained(self, last: Token | None, left: Callable[[], float]) -> Token:
         try:
-            return self._obtain(last, left)
+            return self.obtain(last, left)
         except ISalesError as error:
             # Whoever ran out of time says nothing about those who have more.
             if not isinstance(error, TimedOut):
@@ -203,7 +196,7 @@ class TokenSource:
             raise
 
     def _serving(self, token: Token | None, refused: Token | None) -> Token | None:
-        if token is None or not token.fresh(self._clock()):
+        if token is None or not token.fresh(self.clock()):
             return None
         if refused is not None and token.value == refused.value:
             return None

@@ -294,8 +294,9 @@ def test_invalid_base_url_is_refused_without_its_value(base_url: str) -> None:
 )
 def test_base_url_is_split_into_host_and_prefix(base_url: str, host: str, prefix: str) -> None:
     config = TransportConfig(base_url=base_url, credentials=Credentials("AK", "SK"))
-    assert (config.host, config.origin_of(Endpoint.CAMPAIGNS).prefix) == (host, prefix)
-    assert config.origin == base_url.partition("://")[0] + "://" + host
+    origin = config.origin_of(Endpoint.CAMPAIGNS)
+    assert (origin.host, origin.prefix) == (host, prefix)
+    assert origin.base == base_url.partition("://")[0] + "://" + host
 
 
 @cases(

@@ -71,6 +71,7 @@ class _Call(Generic[P]):
     status: int = 0
 
 
+@dataclass(slots=True, kw_only=True)
 class RetryPolicy:
     """Decides after each failed attempt of one call; given to stamina as its hook.
 
@@ -79,21 +80,13 @@ class RetryPolicy:
     ``longest``: a vendor that asks for more gets no second attempt but its error handed on.
     """
 
-    def __init__(
-        self,
-        *,
-        left: Callable[[], float],
-        allowed: Callable[[], bool],
-        rng: Callable[[], float],
-        longest: float,
-    ) -> None:
-        self._left = left
-        self._allowed = allowed
-        self._rng = rng
-        self._longest = longest
-        self._failures = 0
-        self.wait = 0.0
-        """Seconds to wait before the attempt that was decided upon last."""
+    left: Callable[[], float]
+    allowed: Callable[[], bool]
+    rng: Callable[[], float]
+    longest: float
+    failures: int = 0
+    wait: float = 0.0
+    """Seconds to wait before the attempt that was decided upon last."""
 
     def __call__(self, error: Exception) -> bool | float:
         """``False``: hand the error on. A number: try again.
@@ -101,14 +94,14 @@ class RetryPolicy:
         The number is always 0, for stamina can only sleep by the wall clock: `wait` holds the
         true wait, for the caller to sleep by its own clock.
         """
-        if not isinstance(error, ISalesError) or not error.retryable or not self._allowed():
+        if not isinstance(error, ISalesError) or not error.retryable or not self.allowed():
             return False
         # Half of the wait is chance, so that clients which failed together part ways.
-        backoff = FIRST_WAIT * 2.0**self._failures * (0.5 + self._rng())
-        wait = max(min(backoff, self._longest), error.retry_after or 0.0)
-        if wait > self._longest or wait >= self._left():
+        backoff = FIRST_WAIT * 2.0**self.failures * (0.5 + self.rng())
+        wait = max(min(backoff, self.longest), error.retry_after or 0.0)
+        if wait > self.longest or wait >= self.left():
             return False
-        self._failures += 1
+        self.failures += 1
         self.wait = wait
         return 0.0
 
