@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from isales_proxy import access, problems
 from isales_proxy.access import Permission, Scope
-from isales_proxy.api import idempotency
+from isales_proxy.api import idempotency, schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -28,18 +28,6 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.permissions import Permits
-from isales_proxy.api.schema import (
-    NOT_ALLOWED,
-    TASK,
-    UNAVAILABLE_EXAMPLE,
-    VENDOR_FAILS,
-    WHOLE_LIST,
-    document,
-    idempotency_parameters,
-    page_parameters,
-    problem_example,
-    request_example,
-)
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
@@ -184,14 +172,14 @@ class Tasks(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @document(
+    @schema.document(
         operation_id="tasks",
         summary="The outbound tasks of a VDN",
         description="Where a page would show an older list because CC-iSales is away, this answers "
         "the problem, with the older list's time in `as_of`.",
-        parameters=WHOLE_LIST,
-        responses={200: TaskPage, 403: _NO_AGENTS, **VENDOR_FAILS},
-        examples=[UNAVAILABLE_EXAMPLE],
+        parameters=schema.WHOLE_LIST,
+        responses={200: TaskPage, 403: _NO_AGENTS, **schema.VENDOR_FAILS},
+        examples=[schema.UNAVAILABLE_EXAMPLE],
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
         """List the tasks in the vendor's order."""
@@ -208,7 +196,7 @@ class CallDataRequests(PersonalView):
 
     permits: ClassVar[Permits] = {"POST": Permission.TAKE_CALL_DATA}
 
-    @document(
+    @schema.document(
         operation_id="call_data_take",
         summary="Take call data of a task",
         description="CC-iSales hands each number out once: what is taken here no dialler gets any "
@@ -217,27 +205,27 @@ class CallDataRequests(PersonalView):
         "problem carries the number of the batch in `batch`; whether numbers may have been "
         "handed out is told by the batch's `state`, and by `next_step`.",
         request=CallDataRequest,
-        parameters=idempotency_parameters(200),
+        parameters=schema.idempotency_parameters(200),
         responses={
             201: BatchWithRows,
             200: BatchWithRows,
             202: BatchWithRows,
-            403: NOT_ALLOWED,
+            403: schema.NOT_ALLOWED,
             409: "The first request with this `Idempotency-Key` is still under way.",
             422: "A value is out of bounds, or the `Idempotency-Key` was used for another "
             "request; CC-iSales was not asked.",
             507: "Our disk has no room for the answer; CC-iSales was not asked.",
-            **VENDOR_FAILS,
+            **schema.VENDOR_FAILS,
         },
         examples=[
-            request_example(
+            schema.request_example(
                 "ten rows",
                 batch_count=10,
                 confirm=True,
                 reason="Weekly check",
                 key="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e",
             ),
-            problem_example(
+            schema.problem_example(
                 504,
                 "CC-iSales did not answer in time",
                 "No answer arrived within the time allowed.",
@@ -292,11 +280,11 @@ class Batches(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @document(
+    @schema.document(
         operation_id="call_data_batches",
         summary="The batches of call data that were taken",
         description="From our own tables: the vendor is not asked.",
-        parameters=[TASK, *page_parameters("Batches a page.")],
+        parameters=[schema.TASK, *schema.page_parameters("Batches a page.")],
         responses={200: BatchPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:
@@ -320,7 +308,7 @@ class Batch(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @document(
+    @schema.document(
         operation_id="call_data_batch",
         summary="One batch with its rows",
         description="From our own tables: the vendor is not asked.",

@@ -11,10 +11,10 @@ from rest_framework.request import Request
 
 from isales_proxy import access
 from isales_proxy.access import Permission
+from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, ResponseBody, require_nothing
 from isales_proxy.api.permissions import Permits
 from isales_proxy.api.reservations import VendorFields
-from isales_proxy.api.schema import UNAVAILABLE_EXAMPLE, VENDOR_FAILS, document
 from isales_proxy.models import ChangeKind
 from isales_proxy.problems import respond
 from isales_proxy.reservations import services as reservations
@@ -65,7 +65,7 @@ class ReservationHistoryView(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
-    @document(
+    @schema.document(
         operation_id="reservation_history",
         summary="History of a reservation",
         description="What the mirror saw of a reservation: created, moved, handed over, its "
@@ -75,9 +75,9 @@ class ReservationHistoryView(PersonalView):
         responses={
             200: ReservationHistory,
             404: "No such VDN or reservation, or none of yours.",
-            **VENDOR_FAILS,
+            **schema.VENDOR_FAILS,
         },
-        examples=[UNAVAILABLE_EXAMPLE],
+        examples=[schema.UNAVAILABLE_EXAMPLE],
     )
     def get(self, request: Request, vdn_id: int, appoint_id: str) -> Any:
         """Return the history of a reservation; a view of its number is audited."""

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
+from isales_proxy.api import schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -26,17 +27,6 @@ from isales_proxy.api.base import (
 )
 from isales_proxy.api.errors import InvalidRequest, list_messages
 from isales_proxy.api.permissions import Permits
-from isales_proxy.api.schema import (
-    LINE,
-    UNAVAILABLE_EXAMPLE,
-    UNCHANGED,
-    VENDOR_FAILS,
-    document,
-    etag_parameters,
-    page_parameters,
-    problem_example,
-    text_parameter,
-)
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_TEXT
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.form_fields import LONGEST_NUMBER
@@ -70,70 +60,72 @@ _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 
 
 _MIRROR_FILTERS: Final = [
-    text_parameter(
+    schema.text_parameter(
         "q",
         "Part of an agent's or a task's name or of a business result, or a whole account or task "
         "ID. This and the following filters are answered by the complete list alone.",
         maxLength=MAX_TEXT,
-        pattern=LINE,
+        pattern=schema.LINE,
     ),
-    text_parameter(
+    schema.text_parameter(
         "code",
         "Result codes, comma-separated or repeated, with or without their leading zeros.",
         maxLength=LONGEST_CODES,
         pattern=f"^([0-9A-Za-z_-]{{1,32}}(,[0-9A-Za-z_-]{{1,32}}){{0,{MOST_CODES - 1}}})?$",
         examples=["00604"],
     ),
-    text_parameter(
+    schema.text_parameter(
         "category", "Side on which the reason of the result lies.", enum=sorted(CodeCategory.values)
     ),
-    text_parameter(
+    schema.text_parameter(
         "type", "1: manual, 2: automatic, or another value of CC-iSales.", pattern=_VALUE
     ),
-    text_parameter(
+    schema.text_parameter(
         "status",
         "Task status: 1 draft, 2 running, 3 paused, 4 completed, or another value of CC-iSales.",
         pattern=_VALUE,
     ),
-    text_parameter(
+    schema.text_parameter(
         "state",
         "Where a call stands; without `tab` in all parts.",
         enum=sorted(ReservationState.values),
     ),
-    text_parameter(
+    schema.text_parameter(
         "as_of", "The list as it was known at this time, which has come already.", pattern=_TIME
     ),
-    text_parameter(
+    schema.text_parameter(
         "tab",
         "Part of the complete list; without it `open`, for an agent all of their own.",
         enum=sorted(Tab.values),
     ),
-    text_parameter(
+    schema.text_parameter(
         "sort",
         "Column, with `-` before it for descending order. Over 20,000 rows only `due` is sorted "
         "by; the answer tells the order in force.",
         enum=sorted(f"{sign}{key}" for key in SORT_KEYS for sign in ("", "-")),
     ),
-    text_parameter(
+    schema.text_parameter(
         "source",
         "`live`: CC-iSales, as it delivers. `mirror`: our complete list. Without it the complete "
         "list where it is complete, or alone can answer.",
         enum=sorted(Source.values),
     ),
-    text_parameter(
+    schema.text_parameter(
         "jump",
         "Begin at this time, in the order of the due time; without `page`.",
         pattern=_TIME,
     ),
-    text_parameter(
+    schema.text_parameter(
         "after",
         "The row before the page, in the order of the due time, as `next` names it.",
         pattern=_CURSOR,
     ),
-    text_parameter("before", "The row after the page, as `previous` names it.", pattern=_CURSOR),
+    schema.text_parameter(
+        "before", "The row after the page, as `previous` names it.", pattern=_CURSOR
+    ),
 ]
 _FILTERS: Final = [
-    text_parameter(
+    schema.text_parameter(
         "called_no",
         f"Called number, whole or in part; at most {LONGEST_NUMBER} digits. Who may not see "
         f"numbers gives a whole one, of at least {FEWEST_DIGITS} digits, and finds no other.",
@@ -152,28 +144,28 @@ _FILTERS: Final = [
         description="Agent account, or a name or a part of one that is one agent's alone; "
         "repeatable. Ignored for agents, who have their own rows only.",
     ),
-    text_parameter(
+    schema.text_parameter(
         "begin",
         "Due from; without an offset in your time zone, which is that of the VDN until you choose "
         "another.",
         pattern=_TIME,
         examples=["2025-05-31T14:30", "2025-10-26T02:30+02:00"],
     ),
-    text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
-    text_parameter(
+    schema.text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
+    schema.text_parameter(
         "range",
         "Due in a time range that moves with the time, in your time zone. Ignored beside `begin` "
         "or `end`.",
         enum=sorted(NamedRange.values),
     ),
-    text_parameter(
+    schema.text_parameter(
         "task",
         "ID of the outbound task, or a name or a part of one that is one task's alone.",
         maxLength=MAX_TEXT,
-        pattern=LINE,
+        pattern=schema.LINE,
     ),
     *_MIRROR_FILTERS,
-    *page_parameters(
+    *schema.page_parameters(
         "Rows a page. More than the server allows is cut down; the answer says to what."
     ),
 ]
@@ -276,7 +268,7 @@ class Reservations(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
-    @document(
+    @schema.document(
         operation_id="reservations",
         summary="Reserved calls of a VDN",
         description="The question of the reservations page in JSON. Times are ISO 8601 in UTC. "
@@ -284,25 +276,25 @@ class Reservations(PersonalView):
         "problem, with the older answer's time in `as_of`.",
         parameters=[
             *_FILTERS,
-            *etag_parameters(
+            *schema.etag_parameters(
                 "The same while rows, counts and completeness are; `as_of` and `age` go on."
             ),
             _AS_OF_HEADER,
         ],
         responses={
             200: ReservationPage,
-            304: UNCHANGED,
+            304: schema.UNCHANGED,
             422: "A parameter is out of bounds; CC-iSales was not asked.",
-            **VENDOR_FAILS,
+            **schema.VENDOR_FAILS,
         },
         examples=[
-            problem_example(
+            schema.problem_example(
                 422,
                 "A filter value is not allowed",
                 "end: “To” is earlier than “From”.",
                 errors={"end": ["“To” is earlier than “From”."]},
             ),
-            UNAVAILABLE_EXAMPLE,
+            schema.UNAVAILABLE_EXAMPLE,
         ],
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
@@ -416,7 +408,7 @@ class ReservationCounts(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
 
-    @document(
+    @schema.document(
         operation_id="reservation_counts",
         summary="Rows of every tab of the complete list",
         description="The filters of the list; tab, order and page do not matter.",

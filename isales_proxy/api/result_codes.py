@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
+from isales_proxy.api import schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -26,14 +27,6 @@ from isales_proxy.api.base import (
 )
 from isales_proxy.api.errors import InvalidRequest
 from isales_proxy.api.permissions import ADMINISTERS, Permits
-from isales_proxy.api.schema import (
-    UNAVAILABLE_EXAMPLE,
-    UNCHANGED,
-    VENDOR_FAILS,
-    document,
-    etag_parameters,
-    page_parameters,
-)
 from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, RefreshKind
@@ -141,15 +134,15 @@ class ResultCodes(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
 
-    @document(
+    @schema.document(
         operation_id="result_codes",
         summary="The OBS result codes of a VDN, in both languages",
         description="Answered from our own table, also while CC-iSales is away. Both languages are "
         "there whatever yours is.",
-        parameters=etag_parameters(
+        parameters=schema.etag_parameters(
             "The same for equal answers alone, the counts of the last days included."
         ),
-        responses={200: ResultCodeList, 304: UNCHANGED},
+        responses={200: ResultCodeList, 304: schema.UNCHANGED},
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
         """Answer the whole table, or 304 to a program that still has the same.
@@ -168,7 +161,7 @@ class ResultCodesRefresh(PersonalView):
     needs = ADMINISTERS
     permits: ClassVar[Permits] = {"POST": Permission.REFRESH_RESULT_CODES}
 
-    @document(
+    @schema.document(
         operation_id="result_codes_refresh",
         summary="Refresh the code table",
         description="For admins. The table that was read is applied at once, or with `preview` "
@@ -187,9 +180,9 @@ class ResultCodesRefresh(PersonalView):
             403: "You are no admin of this VDN, or the CSRF token does not fit.",
             409: "A refresh is already running.",
             422: "`preview` is neither true nor false; nothing was read.",
-            **VENDOR_FAILS,
+            **schema.VENDOR_FAILS,
         },
-        examples=[UNAVAILABLE_EXAMPLE],
+        examples=[schema.UNAVAILABLE_EXAMPLE],
     )
     def post(self, request: Request, vdn_id: int) -> Response:
         """Refresh the table from the vendor, or only report what would change."""
@@ -209,11 +202,11 @@ class CodeHistory(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
 
-    @document(
+    @schema.document(
         operation_id="result_codes_history",
         summary="What changed the code table, when, and by whom",
         description="Newest first. A refresh that changed nothing has no entry.",
-        parameters=page_parameters("Entries a page."),
+        parameters=schema.page_parameters("Entries a page."),
         responses={200: CodeHistoryPage, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:

@@ -10,16 +10,10 @@ from rest_framework.request import Request
 
 from isales_proxy import access
 from isales_proxy.access import Permission
+from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, RequestBody, ResponseBody, TextField
 from isales_proxy.api.errors import invalid_value, list_messages
 from isales_proxy.api.permissions import Permits
-from isales_proxy.api.schema import (
-    UNAVAILABLE_EXAMPLE,
-    VENDOR_FAILS,
-    document,
-    problem_example,
-    request_example,
-)
 from isales_proxy.problems import respond
 from isales_proxy.reveals import services as reveals
 from isales_proxy.reveals.forms import RevealForm
@@ -49,7 +43,7 @@ class ReservationReveal(PersonalView):
 
     permits: ClassVar[Permits] = {"POST": Permission.REVEAL_NUMBERS}
 
-    @document(
+    @schema.document(
         operation_id="reservation_reveal",
         summary="Have the numbers of a reservation shown",
         description="For who may not see numbers but may have one shown. Each is audited with its "
@@ -63,17 +57,17 @@ class ReservationReveal(PersonalView):
             404: "No such VDN or reservation, or none of yours.",
             422: "The reason is missing, too short or too long.",
             429: "The budget of the day is spent, or too many requests; see `Retry-After`.",
-            **VENDOR_FAILS,
+            **schema.VENDOR_FAILS,
         },
         examples=[
-            request_example("a reason", reason="Calling the customer back"),
-            problem_example(
+            schema.request_example("a reason", reason="Calling the customer back"),
+            schema.problem_example(
                 429,
                 "Too Many Requests",
                 "You have reached today's limit for showing numbers. No number is shown.",
                 retry_after=3600,
             ),
-            UNAVAILABLE_EXAMPLE,
+            schema.UNAVAILABLE_EXAMPLE,
         ],
     )
     def post(self, request: Request, vdn_id: int, appoint_id: str) -> Any:

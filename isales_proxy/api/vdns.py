@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from isales_proxy import access
+from isales_proxy.api import schema
 from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, paginate
-from isales_proxy.api.schema import WHOLE_LIST, document
 from isales_proxy.models import Role
 
 
@@ -31,10 +31,10 @@ class VdnPage(PageBody):
 class Vdns(PersonalView):
     """`vdns/`"""
 
-    @document(
+    @schema.document(
         operation_id="vdns",
         summary="The VDNs that you may enter",
-        parameters=WHOLE_LIST,
+        parameters=schema.WHOLE_LIST,
         responses={200: VdnPage},
     )
     def get(self, request: Request) -> Response:

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
-from isales_proxy.api import idempotency
+from isales_proxy.api import idempotency, schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -31,17 +31,6 @@ from isales_proxy.api.base import (
 )
 from isales_proxy.api.errors import invalid_value, list_messages
 from isales_proxy.api.permissions import Permits
-from isales_proxy.api.schema import (
-    LINE,
-    NOT_ALLOWED,
-    TASK,
-    document,
-    idempotency_parameters,
-    page_parameters,
-    problem_example,
-    request_example,
-    text_parameter,
-)
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.privacy.field_policies import Content
@@ -205,17 +194,20 @@ class WriteBacks(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND, "POST": Permission.WRITE_BACK}
 
-    @document(
+    @schema.document(
         operation_id="write_backs",
         summary="Results written back, and those waiting",
         description="Newest first, from our own outbox: the vendor is not asked.",
         parameters=[
-            text_parameter("state", "Only those in this state.", enum=WriteBackState.values),
-            text_parameter(
-                "q", "Part of a unique ID or called number.", maxLength=MAX_TEXT, pattern=LINE
+            schema.text_parameter("state", "Only those in this state.", enum=WriteBackState.values),
+            schema.text_parameter(
+                "q",
+                "Part of a unique ID or called number.",
+                maxLength=MAX_TEXT,
+                pattern=schema.LINE,
             ),
-            TASK,
-            *page_parameters(),
+            schema.TASK,
+            *schema.page_parameters(),
         ],
         responses={200: WriteBackPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
     )
@@ -236,22 +228,22 @@ class WriteBacks(PersonalView):
             ],
         ).respond()
 
-    @document(
+    @schema.document(
         operation_id="write_back_new",
         summary="Write a result back",
         description="It is stored first and delivered by a job until the vendor acknowledges it, "
         "in order for each unique ID. The answer tells its state and the exact request in `body`.",
         request=WriteBackRequest,
-        parameters=[_LOCATION, *idempotency_parameters(201)],
+        parameters=[_LOCATION, *schema.idempotency_parameters(201)],
         responses={
             201: WriteBackWithJournal,
-            403: NOT_ALLOWED,
+            403: schema.NOT_ALLOWED,
             409: "The `key` of the body was used for another result.",
             422: "A field does not fit, or the `Idempotency-Key` was used for another "
             "result; nothing was stored.",
         },
         examples=[
-            request_example(
+            schema.request_example(
                 "a rejected call",
                 unique_id="21713676089219765504",
                 service_id="1251250797",
@@ -261,7 +253,7 @@ class WriteBacks(PersonalView):
                 end_call_time="2025-05-31T14:30:12+08:00",
                 key="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e",
             ),
-            problem_example(
+            schema.problem_example(
                 422,
                 "A value is not allowed",
                 "end_call_time: The call cannot end before it began.",
@@ -302,7 +294,7 @@ class WriteBackDetail(PersonalView):
 
     permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
 
-    @document(
+    @schema.document(
         operation_id="write_back",
         summary="One write-back with its journal",
         responses={200: WriteBackWithJournal, 403: _NO_AGENTS},
@@ -314,7 +306,7 @@ class WriteBackDetail(PersonalView):
 
 _CHANGED: Final = {
     200: WriteBackWithJournal,
-    403: NOT_ALLOWED,
+    403: schema.NOT_ALLOWED,
     409: "Its state does not allow this; `detail` says why.",
 }
 
@@ -342,7 +334,7 @@ class _ChangeView(PersonalView):
 class WriteBackRetry(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/retry/`"""
 
-    @document(
+    @schema.document(
         operation_id="write_back_retry",
         summary="Try one again",
         description="For what was refused, given up or cancelled, unless a newer result of the "
@@ -358,7 +350,7 @@ class WriteBackRetry(_ChangeView):
 class WriteBackCancel(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/cancel/`"""
 
-    @document(
+    @schema.document(
         operation_id="write_back_cancel",
         summary="Cancel one",
         description="For what still waits and is not being sent at the moment.",
