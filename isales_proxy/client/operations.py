@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic
 
 from .config import Endpoint
-from .envelopes import Dialect, Envelope, P
-from .obs_envelopes import AppTokenEnvelope, LogInEnvelope, ObsEnvelope
+from .envelopes import AppTokenEnvelope, Dialect, Envelope, LogInEnvelope, ObsEnvelope, P
 
 _CAMPAIGNS = "/rest/isales/v1/openapi/campaigns/{vdn}"
 _OBS = "/rest/isales/v1/openapi/obs"

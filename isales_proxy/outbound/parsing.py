@@ -14,6 +14,7 @@ from django.utils import translation
 
 from isales_proxy import problems
 from isales_proxy.client import records
+from isales_proxy.client.envelopes import read_rows_leniently
 from isales_proxy.client.errors import (
     BadAnswer,
     CredentialsRefused,
@@ -23,7 +24,6 @@ from isales_proxy.client.errors import (
     Throttled,
     Unreachable,
 )
-from isales_proxy.client.obs_envelopes import read_rows_leniently
 from isales_proxy.client.operations import READ_CALL_DATA
 from isales_proxy.client.transport import Received
 from isales_proxy.client.values import storable

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from ..config import ObsAuth, ObsConfig
+from ..envelopes import TokenPayload
 from ..errors import BadAnswer, CredentialsRefused, Misdirected, Refused
-from ..obs_envelopes import TokenPayload
 from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN
 from ..tokens import Token
 from .response_body import NO_TOKEN, Answer
@@ -64,46 +64,30 @@ class TokenCalls:
         )
 
     def _new(self, last: Token | None, left: Callable[[], float]) -> Token:
-        if self._config.auth != ObsAuth.LOGIN:
-            return self._of_app(left)
+        config, now = self._config, self._clock()
+        if config.auth != ObsAuth.LOGIN:
+            found = self._call(
+                FETCH_TOKEN,
+                headers={"X-Token-Expire": str(config.token_seconds)},
+                body=_Hidden(app_key=config.key, app_secret=config.secret),
+                deadline=left(),
+            ).payload
+            seconds = found.seconds or config.token_seconds
+            return Token(found.value, now, now + timedelta(seconds=seconds))
         if last is not None and self._refreshable(last):
             try:
-                return self._refreshed(last, left)
+                answer = self._call(
+                    REFRESH_TOKEN,
+                    # The two languages of the page disagree on where it belongs; so it is in both.
+                    headers=_Hidden(Authentication=f"Bearer {last.refresh_value}"),
+                    body=_Hidden(refreshToken=last.refresh_value),
+                    deadline=left(),
+                )
+                return _token(answer.payload, now, last)
             except (Refused, CredentialsRefused, BadAnswer):
-                pass  # the refresh token does no longer serve; user and password do
-        return self._logged_in(left)
-
-    def _of_app(self, left: Callable[[], float]) -> Token:
-        asked = self._config.token_seconds
-        now = self._clock()
-        answer = self._call(
-            FETCH_TOKEN,
-            headers={"X-Token-Expire": str(asked)},
-            body=_Hidden(app_key=self._config.key, app_secret=self._config.secret),
-            deadline=left(),
-        )
-        found = answer.payload
-        return Token(found.value, now, now + timedelta(seconds=found.seconds or asked))
-
-    def _logged_in(self, left: Callable[[], float]) -> Token:
-        now = self._clock()
-        answer = self._call(
-            LOG_IN,
-            body=_Hidden(user=self._config.key, passwd=self._config.secret),
-            deadline=left(),
-        )
-        return _token(answer.payload, now)
-
-    def _refreshed(self, last: Token, left: Callable[[], float]) -> Token:
-        now = self._clock()
-        answer = self._call(
-            REFRESH_TOKEN,
-            # The two languages of the page disagree on where it belongs; so it is in both places.
-            headers=_Hidden(Authentication=f"Bearer {last.refresh_value}"),
-            body=_Hidden(refreshToken=last.refresh_value),
-            deadline=left(),
-        )
-        return _token(answer.payload, now, last)
+                now = self._clock()  # its refresh token does no longer serve; user and password do
+        body = _Hidden(user=config.key, passwd=config.secret)
+        return _token(self._call(LOG_IN, body=body, deadline=left()).payload, now)
 
     def _refreshable(self, last: Token) -> bool:
         ends = last.refresh_expires_at
