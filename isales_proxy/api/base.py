@@ -9,8 +9,10 @@ from typing import Any, Self, TypeVar
 from django.http import HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
-from django.utils.cache import add_never_cache_headers, get_conditional_response
+from django.utils.cache import get_conditional_response
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from pydantic import BaseModel, ConfigDict, Field
@@ -85,16 +87,11 @@ class TextField(serializers.CharField):
         return data
 
 
+@method_decorator(never_cache, name="dispatch")
 class PersonalView(APIView):
     """A view whose answers hold personal data, which no cache on the way may keep."""
 
     needs = READS_AND_WRITES
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Forbid caching."""
-        finished = super().finalize_response(request, response, *args, **kwargs)
-        add_never_cache_headers(finished)
-        return finished
 
 
 class Schema(SpectacularJSONAPIView):

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
@@ -27,7 +27,6 @@ from isales_proxy.api.base import (
     paginate,
     validate,
 )
-from isales_proxy.api.permissions import Permits
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
@@ -170,11 +169,10 @@ class BatchWithRows(BatchBody):
 class Tasks(PersonalView):
     """`vdns/<id>/tasks/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @schema.document(
+    @schema.operation(
         operation_id="tasks",
         summary="The outbound tasks of a VDN",
+        permission=Permission.SEE_OUTBOUND,
         description="Where a page would show an older list because CC-iSales is away, this answers "
         "the problem, with the older list's time in `as_of`.",
         parameters=schema.WHOLE_LIST,
@@ -194,11 +192,10 @@ class Tasks(PersonalView):
 class CallDataRequests(PersonalView):
     """`vdns/<id>/tasks/<service ID>/call-data/`"""
 
-    permits: ClassVar[Permits] = {"POST": Permission.TAKE_CALL_DATA}
-
-    @schema.document(
+    @schema.operation(
         operation_id="call_data_take",
         summary="Take call data of a task",
+        permission=Permission.TAKE_CALL_DATA,
         description="CC-iSales hands each number out once: what is taken here no dialler gets any "
         "more. So `batch_count` and `confirm: true` are required; nothing is taken by default. The "
         "answer is stored before it is read, and the vendor is never asked a second time. A "
@@ -278,11 +275,10 @@ class CallDataRequests(PersonalView):
 class Batches(PersonalView):
     """`vdns/<id>/call-data/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @schema.document(
+    @schema.operation(
         operation_id="call_data_batches",
         summary="The batches of call data that were taken",
+        permission=Permission.SEE_OUTBOUND,
         description="From our own tables: the vendor is not asked.",
         parameters=[schema.TASK, *schema.page_parameters("Batches a page.")],
         responses={200: BatchPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
@@ -306,11 +302,10 @@ class Batches(PersonalView):
 class Batch(PersonalView):
     """`vdns/<id>/call-data/<batch>/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @schema.document(
+    @schema.operation(
         operation_id="call_data_batch",
         summary="One batch with its rows",
+        permission=Permission.SEE_OUTBOUND,
         description="From our own tables: the vendor is not asked.",
         responses={200: BatchWithRows, 403: _NO_AGENTS},
     )

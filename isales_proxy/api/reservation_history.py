@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -13,7 +13,6 @@ from isales_proxy import access
 from isales_proxy.access import Permission
 from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, ResponseBody, require_nothing
-from isales_proxy.api.permissions import Permits
 from isales_proxy.api.reservations import VendorFields
 from isales_proxy.models import ChangeKind
 from isales_proxy.problems import respond
@@ -63,11 +62,10 @@ class ReservationHistory(ResponseBody):
 class ReservationHistoryView(PersonalView):
     """`vdns/<id>/reservations/<ID>/history/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
-
-    @schema.document(
+    @schema.operation(
         operation_id="reservation_history",
         summary="History of a reservation",
+        permission=Permission.SEE_RESERVATIONS,
         description="What the mirror saw of a reservation: created, moved, handed over, its "
         "result, gone, returned, each with the interval in which it happened. Earlier versions are "
         "kept for a time that the operator sets. A reservation that is not in the mirror, which "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, ClassVar, Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -26,7 +26,6 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import InvalidRequest, list_messages
-from isales_proxy.api.permissions import Permits
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_TEXT
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.form_fields import LONGEST_NUMBER
@@ -266,11 +265,10 @@ class ReservationPage(PageBody):
 class Reservations(PersonalView):
     """`vdns/<id>/reservations/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
-
-    @schema.document(
+    @schema.operation(
         operation_id="reservations",
         summary="Reserved calls of a VDN",
+        permission=Permission.SEE_RESERVATIONS,
         description="The question of the reservations page in JSON. Times are ISO 8601 in UTC. "
         "Where a page would show an older answer because CC-iSales is away, this answers the "
         "problem, with the older answer's time in `as_of`.",
@@ -406,11 +404,10 @@ class CountsBody(ResponseBody):
 class ReservationCounts(PersonalView):
     """`vdns/<id>/reservations/counts/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
-
-    @schema.document(
+    @schema.operation(
         operation_id="reservation_counts",
         summary="Rows of every tab of the complete list",
+        permission=Permission.SEE_RESERVATIONS,
         description="The filters of the list; tab, order and page do not matter.",
         parameters=_FILTERS,
         responses={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 
 from django.http import HttpResponseBase
 from django.utils.http import quote_etag
@@ -26,7 +26,7 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import InvalidRequest
-from isales_proxy.api.permissions import ADMINISTERS, Permits
+from isales_proxy.api.permissions import ADMINISTERS
 from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CodeCategory, RefreshKind
@@ -132,11 +132,10 @@ class CodeHistoryPage(PageBody):
 class ResultCodes(PersonalView):
     """`vdns/<id>/result-codes/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
-
-    @schema.document(
+    @schema.operation(
         operation_id="result_codes",
         summary="The OBS result codes of a VDN, in both languages",
+        permission=Permission.SEE_RESULT_CODES,
         description="Answered from our own table, also while CC-iSales is away. Both languages are "
         "there whatever yours is.",
         parameters=schema.etag_parameters(
@@ -159,11 +158,11 @@ class ResultCodesRefresh(PersonalView):
     """`vdns/<id>/result-codes/refresh/`"""
 
     needs = ADMINISTERS
-    permits: ClassVar[Permits] = {"POST": Permission.REFRESH_RESULT_CODES}
 
-    @schema.document(
+    @schema.operation(
         operation_id="result_codes_refresh",
         summary="Refresh the code table",
+        permission=Permission.REFRESH_RESULT_CODES,
         description="For admins. The table that was read is applied at once, or with `preview` "
         "only compared with ours. A refresh that fails or stops half-way changes nothing.",
         request=None,
@@ -200,11 +199,10 @@ class ResultCodesRefresh(PersonalView):
 class CodeHistory(PersonalView):
     """`vdns/<id>/result-codes/history/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
-
-    @schema.document(
+    @schema.operation(
         operation_id="result_codes_history",
         summary="What changed the code table, when, and by whom",
+        permission=Permission.SEE_RESULT_CODES,
         description="Newest first. A refresh that changed nothing has no entry.",
         parameters=schema.page_parameters("Entries a page."),
         responses={200: CodeHistoryPage, 422: "A parameter is out of bounds."},

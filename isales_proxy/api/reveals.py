@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -13,7 +13,6 @@ from isales_proxy.access import Permission
 from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, RequestBody, ResponseBody, TextField
 from isales_proxy.api.errors import invalid_value, list_messages
-from isales_proxy.api.permissions import Permits
 from isales_proxy.problems import respond
 from isales_proxy.reveals import services as reveals
 from isales_proxy.reveals.forms import RevealForm
@@ -41,11 +40,10 @@ class RevealedNumbers(ResponseBody):
 class ReservationReveal(PersonalView):
     """`vdns/<id>/reservations/<ID>/reveal/`"""
 
-    permits: ClassVar[Permits] = {"POST": Permission.REVEAL_NUMBERS}
-
-    @schema.document(
+    @schema.operation(
         operation_id="reservation_reveal",
         summary="Have the numbers of a reservation shown",
+        permission=Permission.REVEAL_NUMBERS,
         description="For who may not see numbers but may have one shown. Each is audited with its "
         "reason and counts towards the person's budget of the day in the VDN's time zone; what "
         "cannot be audited is not shown. A reservation is found by its ID once a list has shown "

@@ -16,6 +16,7 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
+from isales_proxy.access import Permission
 from isales_proxy.api.idempotency import HEADER, PATTERN, REPLAYED
 from isales_proxy.api.permissions import get_needed_scope
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
@@ -129,9 +130,12 @@ def etag_parameters(description: str) -> list[OpenApiParameter]:
     return [returned, etag]
 
 
-def document(*, responses: Mapping[int, Any], **facts: Any) -> Callable[[ViewMethod], ViewMethod]:
-    """Describe an operation as `extend_schema` does; a text among the responses says when a problem
-    of its status is given."""
+def operation(
+    *, responses: Mapping[int, Any], permission: Permission | None = None, **facts: Any
+) -> Callable[[ViewMethod], ViewMethod]:
+    """Declare an operation: the permission that a person needs in the VDN, and what `extend_schema`
+    documents. A text among the responses says when a problem of its status is given.
+    """
     described: dict[Any, Any] = {}
     for status, answer in responses.items():
         if isinstance(answer, str):
@@ -139,7 +143,12 @@ def document(*, responses: Mapping[int, Any], **facts: Any) -> Callable[[ViewMet
             described[status, MEDIA_TYPE] = problem
         else:
             described[status] = answer
-    return extend_schema(responses=described, **facts)
+
+    def declare(method: ViewMethod) -> ViewMethod:
+        method.permission = permission  # type: ignore[attr-defined]
+        return extend_schema(responses=described, **facts)(method)
+
+    return declare
 
 
 def request_example(name: str, **body: Any) -> OpenApiExample:

@@ -31,7 +31,7 @@ class VdnPage(PageBody):
 class Vdns(PersonalView):
     """`vdns/`"""
 
-    @schema.document(
+    @schema.operation(
         operation_id="vdns",
         summary="The VDNs that you may enter",
         parameters=schema.WHOLE_LIST,

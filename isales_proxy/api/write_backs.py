@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.http import Http404
 from django.urls import reverse
@@ -30,7 +30,6 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import invalid_value, list_messages
-from isales_proxy.api.permissions import Permits
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.privacy.field_policies import Content
@@ -192,11 +191,10 @@ class WriteBackPage(PageBody):
 class WriteBacks(PersonalView):
     """`vdns/<id>/write-backs/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND, "POST": Permission.WRITE_BACK}
-
-    @schema.document(
+    @schema.operation(
         operation_id="write_backs",
         summary="Results written back, and those waiting",
+        permission=Permission.SEE_OUTBOUND,
         description="Newest first, from our own outbox: the vendor is not asked.",
         parameters=[
             schema.text_parameter("state", "Only those in this state.", enum=WriteBackState.values),
@@ -228,9 +226,10 @@ class WriteBacks(PersonalView):
             ],
         ).respond()
 
-    @schema.document(
+    @schema.operation(
         operation_id="write_back_new",
         summary="Write a result back",
+        permission=Permission.WRITE_BACK,
         description="It is stored first and delivered by a job until the vendor acknowledges it, "
         "in order for each unique ID. The answer tells its state and the exact request in `body`.",
         request=WriteBackRequest,
@@ -292,11 +291,10 @@ class WriteBacks(PersonalView):
 class WriteBackDetail(PersonalView):
     """`vdns/<id>/write-backs/<pk>/`"""
 
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @schema.document(
+    @schema.operation(
         operation_id="write_back",
         summary="One write-back with its journal",
+        permission=Permission.SEE_OUTBOUND,
         responses={200: WriteBackWithJournal, 403: _NO_AGENTS},
     )
     def get(self, request: Request, vdn_id: int, pk: int) -> Response:
@@ -313,8 +311,6 @@ _CHANGED: Final = {
 
 class _ChangeView(PersonalView):
     """A change of one write-back by a person."""
-
-    permits: ClassVar[Permits] = {"POST": Permission.WRITE_BACK}
 
     def change(
         self, request: Request, vdn_id: int, pk: int, service: Callable[..., WriteBack]
@@ -334,9 +330,10 @@ class _ChangeView(PersonalView):
 class WriteBackRetry(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/retry/`"""
 
-    @schema.document(
+    @schema.operation(
         operation_id="write_back_retry",
         summary="Try one again",
+        permission=Permission.WRITE_BACK,
         description="For what was refused, given up or cancelled, unless a newer result of the "
         "same unique ID has been delivered.",
         request=None,
@@ -350,9 +347,10 @@ class WriteBackRetry(_ChangeView):
 class WriteBackCancel(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/cancel/`"""
 
-    @schema.document(
+    @schema.operation(
         operation_id="write_back_cancel",
         summary="Cancel one",
+        permission=Permission.WRITE_BACK,
         description="For what still waits and is not being sent at the moment.",
         request=None,
         responses=_CHANGED,

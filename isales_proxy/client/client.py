@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from .envelopes import Payload
+from .envelopes import TOTAL, Payload
 from .errors import BadAnswer
 from .operations import (
     LIST_OUTBOUND_TASKS,
@@ -16,7 +16,6 @@ from .operations import (
     LIST_RESULT_CODES,
     PUSH_MID_RESULT,
     READ_CALL_DATA,
-    Operation,
 )
 from .page import Page
 from .queries import (
@@ -56,22 +55,16 @@ class Client(Transport):
     def list_reservations(
         self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
     ) -> Page[Reservation]:
-        """One page of the reserved calls of a VDN.
-
-        Vendor page: "Querying the List of Reserved Outbound Call Tasks".
-        """
+        """One page of the reserved calls of a VDN."""
         answer = self.call(
             LIST_RESERVATIONS, vdn=check_vdn(vdn), body=query.to_body(), deadline=deadline
         )
-        return self._page_of(LIST_RESERVATIONS, answer, Reservation, query.page, query.size)
+        return self._page_of(answer, Reservation, query)
 
     def list_result_codes(
         self, *, vdn: int, query: ResultCodeQuery, deadline: float | None = None
     ) -> Page[ResultCode]:
-        """One page of the OBS result codes of a VDN, described in the query's language.
-
-        Vendor page: "Querying OBS Outbound Call Result Codes".
-        """
+        """One page of the OBS result codes of a VDN, described in the query's language."""
         answer = self.call(
             LIST_RESULT_CODES,
             vdn=check_vdn(vdn),
@@ -79,23 +72,19 @@ class Client(Transport):
             headers={"locale": query.locale} if query.locale else None,
             deadline=deadline,
         )
-        return self._page_of(LIST_RESULT_CODES, answer, ResultCode, query.page, query.size)
+        return self._page_of(answer, ResultCode, query)
 
     def list_outbound_tasks(
         self, *, vdn: int, cc_id: int, deadline: float | None = None
     ) -> tuple[OutboundTask, ...]:
-        """The outbound tasks of a VDN, as its dialler sees them.
-
-        Vendor page: "Interface for Obtaining Outbound Call Tasks".
-        """
+        """The outbound tasks of a VDN, as its dialler sees them."""
         answer = self.call(
             LIST_OUTBOUND_TASKS,
             # Both are declared as strings on this page, and as integers on the two others.
             body={"subCCNo": str(check_cc_id(cc_id)), "vdnId": str(check_vdn(vdn))},
             deadline=deadline,
         )
-        rows, request_id = answer.payload.rows, answer.request_id
-        return self._items(LIST_OUTBOUND_TASKS, rows, request_id, OutboundTask)
+        return self._items(answer, OutboundTask)
 
     def read_call_data(
         self,
@@ -110,72 +99,56 @@ class Client(Transport):
         ``keep`` is given whatever came of the answer before anything can fail over it; what it
         raises passes through. It is not called when nothing came. The request is never repeated;
         whether an error leaves open what became of it is told by its ``maybe_sent``.
-
-        Vendor page: "Interface for Reading Outbound Call Data".
         """
         answer = self.call(
             READ_CALL_DATA, body=query.to_body(vdn=vdn), deadline=deadline, keep=keep
         )
-        rows, request_id = answer.payload.rows, answer.request_id
-        if len(rows) > query.batch_count:
+        if len(answer.payload.rows) > query.batch_count:
             self.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
-        return self._items(READ_CALL_DATA, rows, request_id, CallDatum)
+        return self._items(answer, CallDatum)
 
     def push_mid_result(
         self, *, result: IntermediateResult, deadline: float | None = None
     ) -> Acknowledgement:
-        """Write back an intermediate result. The request is never repeated by itself.
-
-        Vendor page: "Interface for Writing back Intermediate Results".
-        """
+        """Write back an intermediate result. The request is never repeated by itself."""
         answer = self.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
         return Acknowledgement(answer.http_status, answer.request_id)
 
     def _page_of(
-        self,
-        operation: Operation[Payload],
-        answer: Answer[Payload],
-        record: type[R],
-        page: int,
-        size: int,
+        self, answer: Answer[Payload], record: type[R], query: ReservationQuery | ResultCodeQuery
     ) -> Page[R]:
-        rows, total = answer.payload.rows, answer.payload.total
-        rows_name, total_name = answer.payload.names
+        rows, total, size = answer.payload.rows, answer.payload.total, query.size
+        name = answer.operation.name
         if len(rows) > size + MAX_EXCESS_ROWS:
             raise BadAnswer(
                 "The answer holds far more rows than were asked for.",
-                operation=operation.name,
+                operation=name,
                 request_id=answer.request_id,
                 http_status=answer.http_status,
             )
-        items = self._items(operation, rows, answer.request_id, record)
+        items = self._items(answer, record)
         if len(rows) > size:
-            self.observer.drift(operation.name, rows_name, "oversize")
-        if rows and size * (page - 1) + len(rows) > total:
-            self.observer.drift(operation.name, total_name, "too_small")
+            self.observer.drift(name, answer.payload.name, "oversize")
+        if rows and size * (query.page - 1) + len(rows) > total:
+            self.observer.drift(name, TOTAL, "too_small")
         # Version 2 of the format is the last in which equal values have equal bytes.
         digest = hashlib.blake2b(marshal.dumps(cast("Any", rows), 2), digest_size=16).hexdigest()
-        return Page(items=items, total=total, page=page, size=size, digest=digest)
+        return Page(items=items, total=total, page=query.page, size=size, digest=digest)
 
-    def _items(
-        self,
-        operation: Operation[Any],
-        rows: Sequence[object],
-        request_id: str,
-        record: type[R],
-    ) -> tuple[R, ...]:
+    def _items(self, answer: Answer[Any], record: type[R]) -> tuple[R, ...]:
+        name = answer.operation.name
         items: list[R] = []
         # A dict keeps the order of arrival; each difference is told once an answer.
         drift: dict[tuple[str, str], None] = {}
         try:
-            for row in rows:
+            for row in answer.payload.rows:
                 item, found = record.parse(row)
                 items.append(item)
                 if found:
                     drift.update(dict.fromkeys(found))
         except BadAnswer as error:
-            error.operation, error.request_id = operation.name, request_id
+            error.operation, error.request_id = name, answer.request_id
             raise
-        for name, kind in drift:
-            self.observer.drift(operation.name, name, kind)
+        for field, kind in drift:
+            self.observer.drift(name, field, kind)
         return tuple(items)

@@ -20,6 +20,7 @@ from . import redaction
 from .errors import BadAnswer, Refused
 
 SUCCESS = "0200000"
+TOTAL = "totalCount"
 
 # (code field, text field) in the order in which they are believed.
 _CODES = (("resultCode", "resultDesc"), ("returnCode", "returnDesc"))
@@ -90,22 +91,18 @@ class Dialect(ABC, Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Payload(Content):
-    """The rows as the vendor sent them, and its total over all pages.
-
-    ``names`` are the vendor's names of the two.
-    """
+    """The rows as the vendor sent them under ``name``, and its total over all pages."""
 
     rows: tuple[object, ...] = field(repr=False)
     total: int
-    names: tuple[str, str] = field(default=("", ""), compare=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope(Dialect[Payload]):
-    """Names under which an interface puts its rows and their total."""
+    """Rows under the interface's name for them, and their total."""
 
     rows: str
-    total: str = "totalCount"
 
     def decode(self, body: bytes) -> Payload:
         answer = read_object(body)
@@ -113,8 +110,7 @@ class Envelope(Dialect[Payload]):
         rows = answer.get(self.rows)
         if not isinstance(rows, list):
             raise BadAnswer("The answer holds no list of records.")
-        total = _count(answer.get(self.total))
-        return Payload(tuple(rows), total, names=(self.rows, self.total), shape=shape)
+        return Payload(tuple(rows), _count(answer.get(TOTAL)), self.rows, shape=shape)
 
     def check(self, answer: Mapping[str, Any]) -> str:
         found = []

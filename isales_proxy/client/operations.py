@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Generic
 
 from .config import Endpoint
@@ -18,8 +17,9 @@ _CAMPAIGNS = "/rest/isales/v1/openapi/campaigns/{vdn}"
 _OBS = "/rest/isales/v1/openapi/obs"
 _JSON_UTF8 = "application/json; charset=UTF-8"
 
-# Eight digits are generic; seven digits mean something else on every interface.
-_GENERIC_MEANINGS = {
+# Eight digits are generic; seven digits mean something else on every interface, but for the first.
+_MEANINGS = {
+    "0200001": "A parameter is wrong; the message from CC-iSales says which.",
     "02000001": "A parameter is empty.",
     "02000002": "A parameter holds invalid characters.",
     "02000003": "A parameter is too long.",
@@ -79,13 +79,7 @@ LIST_RESERVATIONS = Operation(
     place=Endpoint.CAMPAIGNS,
     auth=AuthScheme.C2,
     content_type=_JSON_UTF8,
-    meanings=MappingProxyType(
-        {
-            **_GENERIC_MEANINGS,
-            "0200001": "A parameter is wrong; the message from CC-iSales says which.",
-            "0200006": "The CC-iSales database failed.",
-        }
-    ),
+    meanings=_MEANINGS | {"0200006": "The CC-iSales database failed."},
 )
 
 LIST_RESULT_CODES = Operation(
@@ -98,12 +92,7 @@ LIST_RESULT_CODES = Operation(
     place=Endpoint.CAMPAIGNS,
     auth=AuthScheme.C2,
     content_type=_JSON_UTF8,
-    meanings=MappingProxyType(
-        {
-            **_GENERIC_MEANINGS,
-            "0200001": "A parameter is wrong; the message from CC-iSales says which.",
-        }
-    ),
+    meanings=_MEANINGS,
 )
 
 LIST_OUTBOUND_TASKS = Operation(

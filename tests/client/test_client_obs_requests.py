@@ -190,13 +190,12 @@ def test_thread_keeps_one_connection_per_address(make_client: MakeClient, stub: 
 @pytest.mark.parametrize(
     "obs",
     [
-        None,
         ObsConfig(),
         ObsConfig(key="k"),
         ObsConfig(auth=ObsAuth.LOGIN, secret="s"),
         ObsConfig(auth=ObsAuth.STATIC, key="k", secret="s"),
     ],
-    ids=["none", "empty", "half", "login", "static"],
+    ids=["empty", "half", "login", "static"],
 )
 def test_no_call_is_made_without_credentials(
     make_client: MakeClient, stub: StubVendor, notes: Notes, ask: Ask, obs: ObsConfig | None

@@ -74,19 +74,19 @@ class Bearer(Authenticator):
 
     def __init__(
         self,
-        config: ObsConfig | None,
+        config: ObsConfig,
         *,
         shelf: TokenStore,
         call: Caller,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
     ) -> None:
-        self._header = config.header if config is not None else ""
+        self._header = config.header
         self._clock = clock
         self._accepted: Proof | None = None
         self._static: Token | None = None
         self._source: TokenSource | None = None
-        if config is None or not config.configured:
+        if not config.configured:
             return
         if config.auth == ObsAuth.STATIC:
             self._static = Token(config.token, clock(), None)

@@ -46,6 +46,7 @@ class Answer(Generic[P]):
     """The content of an operation's envelope, the request id of the call that fetched it, and the
     status that it came with."""
 
+    operation: Operation[P]
     payload: P
     request_id: str
     http_status: int

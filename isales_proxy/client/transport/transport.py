@@ -178,7 +178,7 @@ class Transport:
             deadline = self._config.deadline_of(patient=operation.patient)
         with call.lane.budget.limit_to(deadline):
             try:
-                return Answer(self._proved(call), call.request_id, call.status)
+                return Answer(operation, self._proved(call), call.request_id, call.status)
             except ISalesError as error:
                 # A token call in the midst of this one has told its own name already.
                 error.operation = error.operation or operation.name
