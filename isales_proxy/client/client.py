@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from .envelopes import TOTAL, Payload
+from .envelopes import TOTAL, ObsPayload, Payload
 from .errors import BadAnswer
 from .operations import (
     LIST_OUTBOUND_TASKS,
@@ -34,14 +33,6 @@ R = TypeVar("R", bound=Record)
 # Of so many rows more than a page may have, an answer is read all the same. Thousands would be
 # those of somebody who heeds no question at all, and would cost every reader seconds.
 MAX_EXCESS_ROWS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """The vendor's yes: the status that it came with, and our request id of the call."""
-
-    http_status: int
-    request_id: str
 
 
 class Client(Transport):
@@ -109,10 +100,9 @@ class Client(Transport):
 
     def push_mid_result(
         self, *, result: IntermediateResult, deadline: float | None = None
-    ) -> Acknowledgement:
+    ) -> Answer[ObsPayload]:
         """Write back an intermediate result. The request is never repeated by itself."""
-        answer = self.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
-        return Acknowledgement(answer.http_status, answer.request_id)
+        return self.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
 
     def _page_of(
         self, answer: Answer[Payload], record: type[R], query: ReservationQuery | ResultCodeQuery

@@ -25,9 +25,10 @@ import structlog
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from isales_proxy.client.client import Acknowledgement
+from isales_proxy.client.envelopes import ObsPayload
 from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
 from isales_proxy.client.queries import IntermediateResult, InvalidQuery
+from isales_proxy.client.transport import Answer
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import WriteBackState
 from isales_proxy.vendor import gateway
@@ -191,7 +192,7 @@ def _deliver(
 ) -> None:
     """Make one attempt, from the call to its journal entry."""
     answer = _send(lease)
-    error = None if isinstance(answer, Acknowledgement) else answer
+    error = None if isinstance(answer, Answer) else answer
     now = clock()
     if isinstance(error, CircuitOpen):
         leases.release(lease)
@@ -214,7 +215,7 @@ def _deliver(
     )
 
 
-def _send(lease: Lease) -> Acknowledgement | Exception:
+def _send(lease: Lease) -> Answer[ObsPayload] | Exception:
     """Call the vendor; return its acknowledgement or the error."""
     try:
         result = IntermediateResult.from_body(lease.row.body)
@@ -264,9 +265,9 @@ def _store(
 
 
 def _judge(
-    lease: Lease, answer: Acknowledgement | Exception, now: datetime, jitter: Callable[[], float]
+    lease: Lease, answer: Answer[ObsPayload] | Exception, now: datetime, jitter: Callable[[], float]
 ) -> AttemptResult:
-    if isinstance(answer, Acknowledgement):
+    if isinstance(answer, Answer):
         return AttemptResult(
             WriteBackState.DELIVERED,
             DELIVERED,
