@@ -39,9 +39,6 @@ from isales_proxy.mirror import mirror_status
 from isales_proxy.problems import describe
 
 _LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": messages.SUCCESS}
-_TONES = {InterfaceStatus.ANSWERED: "answered", InterfaceStatus.NO_CREDENTIALS: "failed"}
-
-_SHORTEST_REASON, _LONGEST_REASON = 5, 300
 
 
 class ConfirmMissingForm(CleanedInput, forms.Form):
@@ -50,8 +47,8 @@ class ConfirmMissingForm(CleanedInput, forms.Form):
     reason = PlainTextField(
         gettext_lazy("Why they are gone"),
         required=True,
-        min_length=_SHORTEST_REASON,
-        max_length=_LONGEST_REASON,
+        min_length=5,
+        max_length=300,
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
     )
 
@@ -155,7 +152,7 @@ def _open_confirmation(request: ReaderRequest, scope: Scope) -> form_drafts.Open
 
 
 def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, Any]:
-    sections = (*report.interfaces, *report.details)
+    sections = report.interfaces + report.details
     return {
         "at_iso": report.at.isoformat(),
         "at_text": times.exact(report.at),
@@ -170,27 +167,8 @@ def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, An
 
 
 def _create_section_context(section: Section, times: TimeFormatter) -> dict[str, Any]:
-    labels = {InterfaceStatus.ANSWERED: _("answered"), InterfaceStatus.FAILED: _("failed")}
-    tone = _TONES.get(section.status, "late") if section.status else "late"
-    if section.answered and any(fact.tone in {"warn", "bad"} for fact in section.facts):
-        tone = "failed"
-    return {
-        "name": section.name,
-        "title": section.title,
-        "address": section.address,
-        "status": section.status or "",
-        "label": labels.get(section.status, _("not called")) if section.status else "",
-        "tone": tone,
-        "asked_text": times.exact(section.asked_at),
-        # The mark beside the heading says the outcome already.
-        "facts": [
-            {
-                "name": fact.name,
-                "label": fact.label,
-                "text": fact.text if fact.quoted is None else fact.quoted,
-                "tone": fact.tone,
-            }
-            for fact in section.facts
-            if fact.name != "outcome" or section.status is InterfaceStatus.FAILED
-        ],
-    }
+    is_odd = any(fact.tone in {"warn", "bad"} for fact in section.facts)
+    tone = "answered" if section.answered and not is_odd else "failed"
+    if section.status is InterfaceStatus.FAILED:
+        tone = "late"
+    return {**vars(section), "tone": tone, "asked_text": times.exact(section.asked_at)}

@@ -27,7 +27,7 @@ from dashboard.reservations.source_bar import (
     build_dropped_bar,
     build_failed_bar,
     build_tabs,
-    explain_order,
+    explain_orders,
 )
 from dashboard.ui.columns import filter_columns
 from dashboard.ui.context_processors import HealthView, build_health
@@ -104,8 +104,8 @@ class ListContext:
     more: bool = False
     """True where the filters are offered that only the complete list answers."""
     more_open: bool = False
-    call_types: list[tuple[str, str]] = field(default_factory=list)
-    task_statuses: list[tuple[str, str]] = field(default_factory=list)
+    offered: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Types and task statuses that occur in the complete list."""
     elsewhere_url: str = ""
     elsewhere_text: str = ""
     """Where a part of the list is empty: the rows of all its parts."""
@@ -127,8 +127,7 @@ class ListContext:
             return render_fragment("reservations/filters.jinja", list=self)
         size = self.form.data.get("size", "")
         permissions = self.form.scope.permissions
-        offered = (*self.call_types, *self.task_statuses)
-        view = (*address.view, address.sort, size, self.more, offered)
+        view = (*address.view, address.sort, size, self.more, self.offered)
         key = (get_language(), address.path, view, self.zone_text, permissions)
         markup = _filters.get(key)
         if markup is None:
@@ -137,6 +136,16 @@ class ListContext:
                 _filters.clear()
             _filters[key] = markup
         return markup
+
+    @property
+    def call_types(self) -> list[tuple[str, str]]:
+        """The choices of the type."""
+        return _list_choices(CALL_TYPES, self.offered[0])
+
+    @property
+    def task_statuses(self) -> list[tuple[str, str]]:
+        """The choices of the task status."""
+        return _list_choices(TASK_STATUSES, self.offered[1])
 
     @property
     def source_bar(self) -> SafeString:
@@ -183,7 +192,8 @@ def create_context(
         context.exports = context.page.list_exports()
     context.more_open = any(form.data.get(name) for name in MORE_FILTERS)
     if context.more_open:
-        _offer_more(context, scope)
+        # The filters that only the complete list answers.
+        context.more, context.offered = True, services.list_offered(scope=scope)
     context.hidden = [pair for pair in address.view if pair[0] != "as_of"]
     if address.sort:
         context.hidden.append(("sort", address.sort))
@@ -198,14 +208,6 @@ def create_context(
     if has_bad_field(form):
         context.empty = "bad-filter"
     return context
-
-
-def _offer_more(context: ListContext, scope: Scope) -> None:
-    """Offer the filters that only the complete list answers, with the values that occur."""
-    context.more = True
-    types, statuses = services.list_offered(scope=scope)
-    context.call_types = _list_choices(CALL_TYPES, types)
-    context.task_statuses = _list_choices(TASK_STATUSES, statuses)
 
 
 def _list_choices(
@@ -228,11 +230,7 @@ def _create_page(
         replace(column, sort=column.key) if column.key in facts.sortable else column
         for column in columns
     )
-    notes = {
-        column.key: explain_order(scope, column.key)
-        for column in columns
-        if column.key not in facts.sortable
-    }
+    notes = explain_orders(scope, [each.key for each in columns if each.key not in facts.sortable])
     return ListPage(sortable, address, title, notes=notes, order=facts.sort)
 
 
@@ -248,7 +246,8 @@ def create_failed_context(
     context = create_context(scope, form, now)
     if coverage is not None:
         context.bar = build_failed_bar(context.page.address, coverage)
-        _offer_more(context, scope)
+        # The filters that only the complete list answers.
+        context.more, context.offered = True, services.list_offered(scope=scope)
     context.problem, context.empty = problem, "failed"
     context.since_text = _format_last_answer(TimeFormatter(now))
     return context
@@ -313,7 +312,8 @@ def fill_context(
             context.elsewhere_text = text % format_count(facts.counts.all)
     pinned_live = ("source", "live") in address.view
     if found.coverage is not None and not pinned_live:
-        _offer_more(context, scope)
+        # The filters that only the complete list answers.
+        context.more, context.offered = True, services.list_offered(scope=scope)
     context.cut_short = found.cut_short
     context.source_text = _format_source(found.source)
     if found.as_of is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -81,7 +82,7 @@ def build_bar(
         heading = next(
             each.heading for each in RESERVATION_COLUMNS if each.key == facts.refused_sort
         )
-        why = explain_order(scope, facts.refused_sort)
+        why = explain_orders(scope, [facts.refused_sort])[facts.refused_sort]
         texts = [_("%(column)s: %(why)s") % {"column": heading, "why": why}]
     if query.as_of is not None:
         headline = _("As it was known at %s.") % times.minute(query.as_of)
@@ -142,12 +143,12 @@ def build_dropped_bar() -> SourceBar:
     )
 
 
-def explain_order(scope: Scope, key: str) -> str:
-    """Explain why a list is not sorted by a column."""
-    if key in HIDDEN_SORTS and not scope.can(Permission.SEE_NUMBERS):
-        return _("Not sortable: the order would reveal hidden data.")
-    most = format_count(MOST_SORTED)
-    return _("More than %(most)s rows can be sorted by their due time only.") % {"most": most}
+def explain_orders(scope: Scope, keys: Collection[str]) -> dict[str, str]:
+    """Explain why a list is not sorted by some columns."""
+    hidden = set() if scope.can(Permission.SEE_NUMBERS) else HIDDEN_SORTS & set(keys)
+    text = _("More than %(most)s rows can be sorted by their due time only.")
+    found = dict.fromkeys(keys, text % {"most": format_count(MOST_SORTED)})
+    return found | dict.fromkeys(hidden, _("Not sortable: the order would reveal hidden data."))
 
 
 def _build_live_bar(address: ListUrl, coverage: Coverage) -> SourceBar:

@@ -14,20 +14,21 @@ from django.utils.translation import gettext_lazy
 from dashboard.ui.columns import Cell, Column, ExportColumn
 from dashboard.ui.local_lists import LocalFormatter, render_badge
 from isales_proxy.accounts import second_factors
-from isales_proxy.diagnostics.installation import Person, TokenSummary
-from isales_proxy.models import Access
+from isales_proxy.accounts.installation import Person
+from isales_proxy.models import Access, ApiToken
 
 
 def _build_person(person: Person, _formatter: LocalFormatter) -> Cell:
-    name = format_html("{}", person.full_name or person.username)
+    user = person.user
+    name = format_html("{}", user.get_full_name() or user.username)
     if person.in_reach:
-        url = reverse("admin:isales_proxy_user_change", args=[person.id])
+        url = reverse("admin:isales_proxy_user_change", args=[user.pk])
         name = format_html('<a class="task-link" href="{}">{}</a>', url, name)
-    if person.full_name:
-        name = format_html("{}<small>{}</small>", name, person.username)
-    if not person.active:
+    if user.get_full_name():
+        name = format_html("{}<small>{}</small>", name, user.username)
+    if not user.is_active:
         name = format_html("{}{}", name, render_badge(_("switched off"), "unknown"))
-    if person.superuser:
+    if user.is_superuser:
         name = format_html("{}{}", name, render_badge(_("superuser"), "waiting"))
     return Cell("person", html=name)
 
@@ -40,7 +41,7 @@ def _describe_access(access: Access) -> str:
 
 
 def _list_factors(person: Person) -> list[str]:
-    return [str(second_factors.LABELS[kind]) for kind in person.second_factors]
+    return [str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person.user)]
 
 
 def _render_items(texts: list[str]) -> SafeString:
@@ -73,18 +74,18 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
         "c-person",
         _build_person,
         exports=(
-            ExportColumn(gettext_lazy("Name"), lambda person, _each: person.full_name),
-            ExportColumn(gettext_lazy("User name"), lambda person, _each: person.username),
+            ExportColumn(gettext_lazy("Name"), lambda person, _each: person.user.get_full_name()),
+            ExportColumn(gettext_lazy("User name"), lambda person, _each: person.user.username),
             ExportColumn(
                 gettext_lazy("Can log in"),
-                lambda person, _each: _("Yes") if person.active else _("No"),
+                lambda person, _each: _("Yes") if person.user.is_active else _("No"),
             ),
             ExportColumn(
                 gettext_lazy("Superuser"),
-                lambda person, _each: _("Yes") if person.superuser else _("No"),
+                lambda person, _each: _("Yes") if person.user.is_superuser else _("No"),
             ),
         ),
-        sort="username",
+        sort="user.username",
         hideable=False,
     ),
     Column(
@@ -115,28 +116,32 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
         "log-in",
         gettext_lazy("Last log-in"),
         "c-log-in",
-        lambda person, each: _build_time("last_login", _("Last log-in"), person.last_login, each),
+        lambda person, each: _build_time(
+            "last_login", _("Last log-in"), person.user.last_login, each
+        ),
         exports=(
             ExportColumn(
-                gettext_lazy("Last log-in"), lambda person, _each: person.last_login, zoned=True
+                gettext_lazy("Last log-in"),
+                lambda person, _each: person.user.last_login,
+                zoned=True,
             ),
         ),
-        sort="last_login",
+        sort="user.last_login",
     ),
 )
 
-TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
+TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
     Column(
         "token",
         gettext_lazy("Token"),
         "c-token",
         lambda token, _each: Cell(
             "token",
-            html=format_html("{}<small><code>{}…</code></small>", token.name, token.prefix),
+            html=format_html("{}<small><code>{}…</code></small>", token.name, token.token_key),
         ),
         exports=(
             ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
-            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.prefix),
+            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.token_key),
         ),
         sort="name",
         hideable=False,
@@ -145,25 +150,25 @@ TOKEN_COLUMNS: Final[tuple[Column[TokenSummary, LocalFormatter], ...]] = (
         "owner",
         gettext_lazy("Person"),
         "c-owner",
-        lambda token, _each: Cell("owner", token.owner, label=_("Person")),
-        sort="owner",
+        lambda token, _each: Cell("owner", token.user.username, label=_("Person")),
+        sort="user.username",
     ),
     Column(
         "scope",
         gettext_lazy("Scope"),
         "c-scope",
-        lambda token, _each: Cell("scope", str(token.scope.label), label=_("Scope")),
+        lambda token, _each: Cell("scope", token.get_scope_display(), label=_("Scope")),
         sort="scope",
     ),
     Column(
         "ends",
         gettext_lazy("Expires"),
         "c-ends",
-        lambda token, each: _build_time("ends", _("Expires"), token.ends_at, each),
+        lambda token, each: _build_time("ends", _("Expires"), token.expiry, each),
         exports=(
-            ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.ends_at, zoned=True),
+            ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.expiry, zoned=True),
         ),
-        sort="ends_at",
+        sort="expiry",
     ),
     Column(
         "used",

@@ -26,11 +26,12 @@ from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy.access import Permission, Scope
+from isales_proxy.accounts import installation as service
+from isales_proxy.accounts.installation import VdnSummary
+from isales_proxy.core import settings
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.settings import Variable
-from isales_proxy.diagnostics import installation as service
-from isales_proxy.diagnostics.installation import VdnSummary
 from isales_proxy.mirror.round_reasons import describe_reason
 
 _GROUPS = (
@@ -61,7 +62,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "tokens": _fill_page(
                 scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
             ),
-            "groups": _group_variables(found.variables),
+            "groups": _group_variables(settings.list_variables()),
             "notice": build_parameter_notice(form, reverse("settings", args=[scope.vdn.pk])),
         },
         status=200 if good else 422,

@@ -4,10 +4,10 @@ the disk, read by a statement of our own or from one state."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, cast
 
 import structlog
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -134,18 +134,27 @@ def refresh_statistics() -> None:
         _execute("ANALYZE")
 
 
-def fetch_rows(sql: str, params: Sequence[Any]) -> list[Sequence[Any]]:
-    """Return the rows of a statement of our own, times aware, as a queryset returns them."""
+def express_time(column: str) -> str:
+    """Return the SQL of a time for `fetch_rows`. SQLite stores UTC without saying so, and converts
+    a column, but no expression, by a function of Python."""
+    return f"{column} || '+00:00'" if connection.vendor == "sqlite" else column
+
+
+def fetch_rows(sql: str, params: Sequence[Any], times: Collection[int]) -> list[Sequence[Any]]:
+    """Return the rows of a statement of our own; those of its columns that have `times`, by
+    `express_time`, are aware as in a queryset."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows: list[Sequence[Any]] = cursor.fetchall()
     if connection.vendor != "sqlite":
         return rows
-    # It stores times as UTC, without saying so.
-    return [
-        [each.replace(tzinfo=UTC) if each.__class__ is datetime else each for each in row]
-        for row in rows
-    ]
+    read = datetime.fromisoformat
+    converted = [list(row) for row in rows]
+    for row in converted:
+        for place in times:
+            if row[place] is not None:
+                row[place] = read(row[place])
+    return cast("list[Sequence[Any]]", converted)
 
 
 @contextmanager

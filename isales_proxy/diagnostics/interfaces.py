@@ -1,11 +1,11 @@
-"""Findings about one vendor interface: how the call went, and what differs from its page."""
+"""Interfaces that only read: call each, and describe what differs from the vendor's page of it."""
 
 from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,34 +14,45 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy import problems
-from isales_proxy.client.errors import (
-    CredentialsRefused,
-    ISalesError,
-    Misdirected,
-    Refused,
-    TimedOut,
-    Unreachable,
-)
+from isales_proxy.client import errors
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import Endpoint
+from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.observer import Attempt
-from isales_proxy.client.operations import LIST_RESERVATIONS, LIST_RESULT_CODES, Operation
+from isales_proxy.client.operations import OPERATIONS, Operation
 from isales_proxy.client.page import Page
+from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
 from isales_proxy.core.metrics import Observer
-from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Section, Text, fill, join
+from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Section, fill, format_span, join
+from isales_proxy.models import Vdn
 
-# The OBS pages contradict themselves, which leaves their envelope open.
-_ENVELOPES: Final = {
-    LIST_RESERVATIONS.name: "resultCode+returnCode",
-    LIST_RESULT_CODES.name: "resultCode+returnCode",
+_ROWS: Final = 10
+INTERFACES: Final[dict[str, Callable[[Client, Vdn, float], Any] | None]] = {
+    "list_reservations": lambda client, vdn, deadline: client.list_reservations(
+        vdn=vdn.pk, query=ReservationQuery(size=_ROWS), deadline=deadline
+    ),
+    "list_result_codes": lambda client, vdn, deadline: client.list_result_codes(
+        vdn=vdn.pk, query=ResultCodeQuery(size=_ROWS), deadline=deadline
+    ),
+    # The client calls these on its way to the tasks.
+    "fetch_token": None,
+    "log_in": None,
+    "refresh_token": None,
+    "list_outbound_tasks": lambda client, vdn, deadline: client.list_outbound_tasks(
+        vdn=vdn.pk, cc_id=vdn.cc_id, deadline=deadline
+    ),
 }
+"""The interfaces that only read, by the names of their operations, in the order of the report."""
+_OPERATIONS: Final = {each.name: each for each in OPERATIONS}
+_CAMPAIGNS_ENVELOPE: Final = "resultCode+returnCode"
 _CLOCK_WARNING_SECONDS: Final = 30.0
 # The Date header holds whole seconds, cut off: on average half of one is missing.
 _HALF_A_SECOND: Final = 0.5
-
 _HINTS: Final = (
-    (CredentialsRefused, _("Check the keys and the clock of this server.")),
-    (Misdirected, _("Check the addresses that are set.")),
+    (errors.CredentialsRefused, _("Check the keys and the clock of this server.")),
+    (errors.Misdirected, _("Check the addresses that are set.")),
     (
-        (Unreachable, TimedOut),
+        (errors.Unreachable, errors.TimedOut),
         _("Check address, network and certificates, and whether CC-iSales is up."),
     ),
 )
@@ -55,156 +66,171 @@ _DIFFERENCES: Final = {
 }
 
 
+@dataclass
+class Call:
+    """Result of calling one interface, by one attempt or more.
+
+    `asked_at` is when the last one began, `vendor_time` and `envelope` are of the last good answer,
+    `answer` holds its rows, if it has any. Times are aware UTC.
+    """
+
+    attempts: list[Attempt] = field(default_factory=list)
+    asked_at: datetime | None = None
+    vendor_time: datetime | None = None
+    envelope: str = ""
+    # A dictionary keeps the order in which the differences were met.
+    differences: dict[tuple[str, str], None] = field(default_factory=dict)
+    status: InterfaceStatus = InterfaceStatus.ANSWERED
+    error: ISalesError | None = None
+    answer: Page[Any] | tuple[Any, ...] | None = None
+
+
 class CallLog(Observer):
     """Observer of one check, for one thread. Calls and drift are counted in the metrics as well."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
         self._clock = clock
-        self.attempts: dict[str, list[Attempt]] = defaultdict(list)
-        self.ended_at: dict[str, datetime] = {}
-        self.dates: dict[str, datetime | None] = {}
-        self.shapes: dict[str, str] = {}
-        # A dictionary keeps the order in which the differences were met.
-        self.differences: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
+        self.calls = {name: Call() for name in INTERFACES}
 
     def called(self, attempt: Attempt) -> None:
-        """Record one attempt, and when the last one ended."""
-        self.attempts[attempt.operation].append(attempt)
-        self.ended_at[attempt.operation] = self._clock()
+        """Record one attempt, which has just ended."""
+        call = self.calls[attempt.operation]
+        call.attempts.append(attempt)
+        call.asked_at = self._clock() - timedelta(seconds=attempt.seconds)
         super().called(attempt)
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
         """Record the vendor's time and envelope of a good answer."""
-        self.dates[operation], self.shapes[operation] = date, shape
+        self.calls[operation].vendor_time, self.calls[operation].envelope = date, shape
 
     def drift(self, operation: str, field: str, kind: str) -> None:
         """Record a field that is not as documented."""
-        self.differences[operation][field, kind] = None
+        self.calls[operation].differences[field, kind] = None
         super().drift(operation, field, kind)
 
     def breaker(self, operation: str, state: str) -> None:
         """Ignore it: the circuits of a check are not those of people's calls."""
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of calling one interface; `answer` holds its rows, if it has any."""
-
-    status: InterfaceStatus = InterfaceStatus.ANSWERED
-    error: ISalesError | None = None
-    answer: Page[Any] | tuple[Any, ...] | None = None
+    def fail(self, operation: str, error: ISalesError | None) -> None:
+        """Record that no good answer came."""
+        is_missing = isinstance(error, errors.KeysMissing)
+        call = self.calls[operation]
+        call.error = error
+        call.status = InterfaceStatus.NO_CREDENTIALS if is_missing else InterfaceStatus.FAILED
 
 
-def build_section(operation: Operation[Any], outcome: Outcome, log: CallLog) -> Section:
-    """Describe one interface by its outcome and by what the client reported of its calls."""
-    name, error = operation.name, outcome.error
-    answered = outcome.status is InterfaceStatus.ANSWERED
-    attempts, differences = log.attempts[name], log.differences[name]
-    documented = _ENVELOPES.get(name, "")
-    shape = log.shapes.get(name, "") if answered else ""
-    facts = list(_describe_outcome(outcome))
-    asked_at, request_id = None, error.request_id if error else ""
-    if attempts:
-        last, ended_at = attempts[-1], log.ended_at[name]
-        asked_at, request_id = ended_at - timedelta(seconds=last.seconds), last.request_id
-        latency = fill(_("%s ms"), round(last.seconds * 1000))
-        tone = "warn" if len(attempts) > 1 else ""
+def call_interfaces(client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float]) -> None:
+    """Call each by a client that reports to `log`, in the `remaining` seconds as its deadline."""
+    for name, fetch in INTERFACES.items():
+        try:
+            if fetch:
+                log.calls[name].answer = fetch(client, vdn, remaining())
+        except ISalesError as error:
+            log.fail(name, error)
+    for name, call in log.calls.items():
+        if not INTERFACES[name] and call.attempts and call.attempts[-1].outcome != "ok":
+            log.fail(name, log.calls["list_outbound_tasks"].error)
+
+
+def build_sections(log: CallLog) -> tuple[Section, ...]:
+    """Describe each interface that was called, or should have been."""
+    called = {name: call for name, call in log.calls.items() if call.attempts or call.error}
+    return tuple(_build_section(_OPERATIONS[name], call) for name, call in called.items())
+
+
+def _build_section(operation: Operation[Any], call: Call) -> Section:
+    # The OBS pages contradict themselves, which leaves their envelope open.
+    documented = _CAMPAIGNS_ENVELOPE if operation.place is Endpoint.CAMPAIGNS else call.envelope
+    facts = list(_describe_outcome(call))
+    request_id = call.error.request_id if call.error else ""
+    if call.attempts and call.asked_at:
+        last, tries = call.attempts[-1], len(call.attempts)
         facts += [
-            Fact("latency", _("Answer time"), latency),
-            Fact("calls", _("Requests"), str(len(attempts)), tone),
+            Fact("latency", _("Answer time"), fill(_("%s ms"), round(last.seconds * 1000))),
+            Fact("calls", _("Requests"), str(tries), "warn" if tries > 1 else ""),
             Fact("status", _("HTTP status"), str(last.http_status or "–")),
         ]
-        told = error.vendor_time if error and error.operation == name else log.dates.get(name)
-        if told is not None:
-            facts.append(_compare_clocks(told, asked_at, last.seconds))
-    if answered:
-        text, tone = shape or _("unknown"), ""
-        if shape and documented not in {"", shape}:
-            names = {"found": shape, "documented": documented}
+        vendor_time, request_id = call.vendor_time, last.request_id
+        # A refusal tells it too: a wrong clock is a reason to refuse a signature.
+        if call.error and call.error.operation == operation.name:
+            vendor_time = call.error.vendor_time
+        if vendor_time is not None:
+            facts.append(_compare_clocks(vendor_time - call.asked_at, last.seconds))
+    if call.status is InterfaceStatus.ANSWERED:
+        text, tone = call.envelope or _("unknown"), ""
+        if call.envelope not in {"", documented}:
+            names = {"found": call.envelope, "documented": documented}
             text, tone = fill(_("%(found)s (documented: %(documented)s)"), names), "warn"
         facts.append(Fact("envelope", _("Answer format"), text, tone))
-    facts += _describe_rows(outcome, differences)
+    facts += _describe_rows(call)
     if request_id:
         facts.append(Fact("request", _("Our request ID"), request_id))
     return Section(
-        name=name,
+        name=operation.name,
         title=operation.vendor_page,
         facts=tuple(facts),
         address=f"{operation.method} {operation.path.replace('{vdn}', '{vdnId}')}",
-        status=outcome.status,
-        asked_at=asked_at,
-        differs=bool(differences) or documented not in {"", shape},
+        status=call.status,
+        asked_at=call.asked_at,
+        differs=bool(call.differences) or call.envelope != documented,
     )
 
 
-def _describe_outcome(outcome: Outcome) -> Iterator[Fact]:
-    error, label = outcome.error, _("Outcome")
+def _describe_outcome(call: Call) -> Iterator[Fact]:
+    error, label = call.error, _("Outcome")
     if error is None:
-        answered = outcome.status is InterfaceStatus.ANSWERED
-        yield Fact("outcome", label, _("answered") if answered else _("failed"))
+        yield Fact("outcome", label, call.status.label)
         return
-    causes: list[Text] = []
+    causes = [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
     if error.sentence != error.default_sentence:
-        causes.append(gettext_lazy(error.sentence))
-    causes += [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
+        causes.insert(0, gettext_lazy(error.sentence))
     bare = copy.copy(error)
-    if isinstance(bare, Refused):
+    if isinstance(bare, errors.Refused):
         bare.vendor_sentence = ""
     plain, quoted = (
         join(" ", [_describe_problem(each, "detail"), *causes]) for each in (bare, error)
     )
-    tone = "bad" if outcome.status is InterfaceStatus.FAILED else "warn"
+    tone = "bad" if call.status is InterfaceStatus.FAILED else "warn"
     yield Fact("outcome", label, _describe_problem(error, "title"), tone)
     yield Fact("explanation", _("Explanation"), plain, quoted=quoted)
 
 
-def _compare_clocks(told: datetime, asked_at: datetime, seconds: float) -> Fact:
-    """Compare the vendor's clock with ours in the middle of the last attempt.
-
-    A refusal tells it too: a wrong clock is a reason to refuse a signature.
-    """
+def _compare_clocks(ahead_of_request: timedelta, seconds: float) -> Fact:
+    """Compare the vendor's clock with ours in the middle of an attempt that took `seconds`."""
     name, label = "clock", _("Clock of CC-iSales")
-    ahead = (told - asked_at).total_seconds() - seconds / 2 + _HALF_A_SECOND
+    ahead = ahead_of_request.total_seconds() - seconds / 2 + _HALF_A_SECOND
     within = seconds / 2 + _HALF_A_SECOND
     if abs(ahead) <= within:
         return Fact(name, label, fill(_("the same as ours, within %.1f s"), within), "good")
     text = _("%(span)s behind ours, within %(within)s s")
     if ahead > 0:
         text = _("%(span)s ahead of ours, within %(within)s s")
-    spans = {"span": format_span(round(abs(ahead))), "within": f"{within:.1f}"}
+    spans = {"span": format_span(timedelta(seconds=abs(ahead))), "within": f"{within:.1f}"}
     tone = "warn" if abs(ahead) > _CLOCK_WARNING_SECONDS else ""
     return Fact(name, label, fill(text, spans), tone)
 
 
-def _describe_rows(outcome: Outcome, differences: Collection[tuple[str, str]]) -> Iterator[Fact]:
-    answer = outcome.answer
+def _describe_rows(call: Call) -> Iterator[Fact]:
+    answer, label = call.answer, _("Fields")
     rows = len(answer.items if isinstance(answer, Page) else answer or ())
     if answer is not None:
         total = answer.total if isinstance(answer, Page) else rows
         text = fill(_("%(rows)s of %(total)s"), {"rows": rows, "total": total})
         yield Fact("rows", _("Rows"), text)
-    parts = [
-        join(
-            ": ", (_DIFFERENCES.get(kind, kind), ", ".join(f for f, k in differences if k == kind))
-        )
-        for kind in sorted({kind for _field, kind in differences})
-    ]
-    if parts:
-        yield Fact("fields", _("Fields"), join(_("; "), parts), "warn")
+    if call.differences:
+        fields: dict[str, list[str]] = defaultdict(list)
+        for name, kind in call.differences:
+            fields[kind].append(name)
+        parts = [
+            join(": ", (_DIFFERENCES.get(kind, kind), ", ".join(fields[kind])))
+            for kind in sorted(fields)
+        ]
+        yield Fact("fields", label, join(_("; "), parts), "warn")
     elif rows:
-        yield Fact("fields", _("Fields"), _("as documented"), "good")
+        yield Fact("fields", label, _("as documented"), "good")
     elif answer is not None:
-        yield Fact("fields", _("Fields"), _("no row to compare"))
-
-
-def format_span(seconds: int) -> str:
-    """Format a duration: `45 s`, `58 min`, `3 h`."""
-    if seconds < 120:
-        return fill(_("%s s"), seconds)
-    if seconds < 7200:
-        return fill(_("%s min"), seconds // 60)
-    return fill(_("%s h"), seconds // 3600)
+        yield Fact("fields", label, _("no row to compare"))
 
 
 def _get_problem_text(error: ISalesError, part: str) -> str:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils.formats import number_format
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from isales_proxy.diagnostics.interfaces import format_span
-from isales_proxy.diagnostics.report import Fact, Section, Text
+from isales_proxy.diagnostics.report import Answer, Fact, Section, format_span
 from isales_proxy.mirror.guard import ROUNDS
 from isales_proxy.mirror.mirror_status import MirrorStatus, Tier
 from isales_proxy.mirror.round_reasons import describe_reason
 from isales_proxy.models import MirrorState
 
-FormatTime = Callable[[datetime], str]
-
 _STALE_INTERVALS: Final = 3
-_FAR_OFF: Final = 5_000  # ms
-_COLUMNS: Final[dict[str, str | Promise]] = {
-    "": gettext_lazy("not known yet"),
-    "appointTime": "appointTime",
-    "createTime": "createTime",
-    "agent": gettext_lazy("neither time: it is read agent by agent"),
+_FAR_OFF: Final = timedelta(seconds=5)
+_COLUMNS: Final[dict[str, Answer]] = {
+    "": (gettext_lazy("not known yet"), ""),
+    "agent": (gettext_lazy("neither time: it is read agent by agent"), "warn"),
 }
-_MATCHES: Final[dict[str, tuple[str | Promise, str]]] = {
+_MATCHES: Final[dict[str, Answer]] = {
     "": (gettext_lazy("not known yet"), ""),
     "exact": (gettext_lazy("exact"), "good"),
     "found": (gettext_lazy("a row is found by its own number"), "good"),
@@ -41,162 +35,131 @@ _MATCHES: Final[dict[str, tuple[str | Promise, str]]] = {
 }
 
 
-def build_mirror_section(status: MirrorStatus, format_time: FormatTime) -> Section:
+def build_mirror_section(status: MirrorStatus, format_time: Callable[[datetime], str]) -> Section:
     """Describe the mirror in facts of which those that need somebody have a tone."""
     state = status.state
-    facts = [_describe_switch(status), _describe_round(state, format_time)]
-    facts += _describe_tiers(status)
-    facts += [
-        _describe_calls(status),
-        _describe_counts(status),
-        _describe_guard(state, format_time),
-        _describe_proof(state, status.now),
-        *_describe_findings(state),
+    column = _COLUMNS.get(state.column, (state.column, ""))
+    match = _MATCHES.get(state.number_match, (state.number_match, ""))
+    facts = [
+        Fact("switch", _("Mirror"), *_describe_switch(status)),
+        Fact("round", _("Last complete round"), *_describe_round(state, format_time)),
+        *(_describe_tier(tier, status) for tier in status.tiers),
+        Fact("calls", _("Calls per minute, last ten minutes"), *_describe_calls(status)),
+        Fact("counts", _("Totals match"), *_describe_counts(status)),
+        Fact("guard", _("Missing, unconfirmed"), *_describe_guard(state, format_time)),
+        Fact("proof", _("Compared with live rows of the last day"), *_describe_proof(status)),
+        Fact("column", _("Time range filters by"), *column),
+        Fact("page-cap", _("Largest page"), str(state.page_cap or _("not known yet"))),
+        Fact("number-match", _("calledNo matches"), *match),
     ]
+    if state.totals_wrong:
+        text = _("wrong, so each part is read twice")
+        facts.append(Fact("totals", _("Totals of CC-iSales"), text, "warn"))
+    if state.vendor_offset_ms is not None:
+        clock = _describe_clock(timedelta(milliseconds=state.vendor_offset_ms))
+        facts.append(Fact("clock", _("Clock of CC-iSales"), *clock))
     return Section("mirror", _("Mirror of the reservations"), tuple(facts))
 
 
-def _describe_switch(status: MirrorStatus) -> Fact:
-    label = _("Mirror")
+def _describe_switch(status: MirrorStatus) -> Answer:
     if not status.state.enabled:
-        return Fact("switch", label, _("switched off: every list is read live"))
+        return _("switched off: every list is read live"), ""
     if status.is_led:
-        return Fact("switch", label, _("on, being read"), "good")
-    text = _("on, but run_mirror is not running")
-    return Fact("switch", label, text, "bad")
+        return _("on, being read"), "good"
+    return _("on, but run_mirror is not running"), "bad"
 
 
-def _describe_round(state: MirrorState, format_time: FormatTime) -> Fact:
-    label = _("Last complete round")
-    if state.round_ended_at is None:
-        if state.round_began_at is None:
-            return Fact("round", label, _("none yet"), "warn")
-        read = number_format(state.rows_read, force_grouping=True)
-        if state.rows_expected is None:
-            return Fact("round", label, _("the first one runs: %s rows read") % read, "warn")
-        expected = number_format(state.rows_expected, force_grouping=True)
-        text = _("the first one runs: %(read)s of %(expected)s rows read")
-        return Fact("round", label, text % {"read": read, "expected": expected}, "warn")
-    at, rows = (
-        format_time(state.round_ended_at),
-        number_format(state.rows_read, force_grouping=True),
-    )
-    if state.round_complete:
-        text = _("%(time)s: complete, %(rows)s rows") % {"time": at, "rows": rows}
-        return Fact("round", label, text, "good")
-    text = _("%(time)s: not complete (%(reason)s)") % {
-        "time": at,
-        "reason": describe_reason(state.round_reason),
-    }
-    return Fact("round", label, text, "warn")
+def _describe_round(state: MirrorState, format_time: Callable[[datetime], str]) -> Answer:
+    rows = _format_count(state.rows_read)
+    if state.round_ended_at is not None:
+        time = format_time(state.round_ended_at)
+        if state.round_complete:
+            return _("%(time)s: complete, %(rows)s rows") % {"time": time, "rows": rows}, "good"
+        values = {"time": time, "reason": describe_reason(state.round_reason)}
+        return _("%(time)s: not complete (%(reason)s)") % values, "warn"
+    if state.round_began_at is None:
+        return _("none yet"), "warn"
+    if state.rows_expected is None:
+        return _("the first one runs: %s rows read") % rows, "warn"
+    values = {"read": rows, "expected": _format_count(state.rows_expected)}
+    return _("the first one runs: %(read)s of %(expected)s rows read") % values, "warn"
 
 
-def _describe_tiers(status: MirrorStatus) -> Iterator[Fact]:
-    for tier in status.tiers:
-        label = _("Read every %s") % format_span(tier.interval)
-        yield Fact(f"tier-{tier.interval}", label, *_describe_tier(tier, status))
-
-
-def _describe_tier(tier: Tier, status: MirrorStatus) -> tuple[Text, str]:
-    text = ngettext("%(count)s part", "%(count)s parts", tier.leaves) % {"count": tier.leaves}
+def _describe_tier(tier: Tier, status: MirrorStatus) -> Fact:
+    interval = timedelta(seconds=tier.interval)
+    name, label = f"tier-{tier.interval}", _("Read every %s") % format_span(interval)
+    parts = ngettext("%(count)s part", "%(count)s parts", tier.leaves) % {"count": tier.leaves}
     if tier.unread:
-        return _("%(parts)s, %(unread)s not read yet") % {
-            "parts": text,
-            "unread": tier.unread,
-        }, "warn"
+        text = _("%(parts)s, %(unread)s not read yet") % {"parts": parts, "unread": tier.unread}
+        return Fact(name, label, text, "warn")
     if tier.oldest is None or tier.newest is None:
-        return text, ""
-    ages = [max(0, round((status.now - at).total_seconds())) for at in (tier.newest, tier.oldest)]
-    newest, oldest = (str(format_span(age)) for age in ages)
+        return Fact(name, label, parts)
+    age = status.now - tier.oldest
+    newest, oldest = format_span(status.now - tier.newest), format_span(age)
+    text = _("%(parts)s, %(newest)s to %(oldest)s old")
     if newest == oldest:
-        text = _("%(parts)s, %(oldest)s old") % {"parts": text, "oldest": oldest}
-    else:
-        values = {"parts": text, "newest": newest, "oldest": oldest}
-        text = _("%(parts)s, %(newest)s to %(oldest)s old") % values
-    is_late = ages[1] > _STALE_INTERVALS * tier.interval and status.state.enabled
-    return text, "warn" if is_late else "good"
+        text = _("%(parts)s, %(oldest)s old")
+    is_late = age > _STALE_INTERVALS * interval and status.state.enabled
+    values = {"parts": parts, "newest": newest, "oldest": oldest}
+    return Fact(name, label, text % values, "warn" if is_late else "good")
 
 
-def _describe_calls(status: MirrorStatus) -> Fact:
+def _describe_calls(status: MirrorStatus) -> Answer:
     values = {
         "calls": number_format(status.calls_a_minute, 1),
         "budget": status.budget,
         "people": number_format(status.calls.by_people / 10, 1),
     }
     text = _("%(calls)s of %(budget)s allowed (%(people)s for people)") % values
-    tone = "" if status.calls.free > 0 else "warn"
-    return Fact("calls", _("Calls per minute, last ten minutes"), text, tone)
+    return text, "" if status.calls.free > 0 else "warn"
 
 
-def _describe_counts(status: MirrorStatus) -> Fact:
-    label, state, agree = _("Totals match"), status.state, status.counts_agree
-    if agree is None:
-        return Fact("counts", label, _("not counted yet"))
-    values = {
-        name: number_format(getattr(state, f"count_{name}"), force_grouping=True)
-        for name in ("total", "before", "within", "after", "undated")
-    }
-    text = _("%(total)s = %(before)s before + %(within)s within + %(after)s after + %(undated)s"
-             " without a time")  # fmt: skip
-    if agree:
-        return Fact("counts", label, text % values, "good")
+def _describe_counts(status: MirrorStatus) -> Answer:
+    if status.counts_agree is None:
+        return _("not counted yet"), ""
+    names = ("total", "before", "within", "after", "undated")
+    values = {name: _format_count(getattr(status.state, f"count_{name}")) for name in names}
     text = _(
         "CC-iSales counts %(total)s, but %(before)s before + %(within)s within + %(after)s after"
         " + %(undated)s without a time"
     )
-    return Fact("counts", label, text % values, "bad")
+    if status.counts_agree:
+        text = _(
+            "%(total)s = %(before)s before + %(within)s within + %(after)s after + %(undated)s"
+            " without a time"
+        )
+    return text % values, "good" if status.counts_agree else "bad"
 
 
-def _describe_guard(state: MirrorState, format_time: FormatTime) -> Fact:
-    label = _("Missing, unconfirmed")
+def _describe_guard(state: MirrorState, format_time: Callable[[datetime], str]) -> Answer:
     if not state.guard_rows or state.guard_since is None:
-        return Fact("guard", label, _("none"), "good")
+        return _("none"), "good"
     rows = ngettext("%(count)s row", "%(count)s rows", state.guard_rows) % {
-        "count": number_format(state.guard_rows, force_grouping=True)
+        "count": _format_count(state.guard_rows)
     }
+    time = format_time(state.guard_confirmed_at or state.guard_since)
     if state.guard_confirmed_at is not None:
         text = _("%(rows)s; those missing by %(time)s are confirmed, removed at the next reading")
-        at = format_time(state.guard_confirmed_at)
-        return Fact("guard", label, text % {"rows": rows, "time": at}, "warn")
+        return text % {"rows": rows, "time": time}, "warn"
     text = _("%(rows)s since %(time)s, missing in %(done)s of %(needed)s complete rounds")
-    values = {
-        "rows": rows,
-        "time": format_time(state.guard_since),
-        "done": min(state.guard_rounds, ROUNDS),
-        "needed": ROUNDS,
-    }
-    return Fact("guard", label, text % values, "bad")
+    done = min(state.guard_rounds, ROUNDS)
+    return text % {"rows": rows, "time": time, "done": done, "needed": ROUNDS}, "bad"
 
 
-def _describe_proof(state: MirrorState, now: datetime) -> Fact:
-    label = _("Compared with live rows of the last day")
-    compared, agreed = state.sum_comparisons(now)
+def _describe_proof(status: MirrorStatus) -> Answer:
+    compared, agreed = status.state.sum_comparisons(status.now)
     if not compared:
-        return Fact("proof", label, _("nothing yet"))
-    text = _("agreed with %(agreed)s of %(all)s rows") % {
-        "agreed": number_format(agreed, force_grouping=True),
-        "all": number_format(compared, force_grouping=True),
-    }
-    return Fact("proof", label, text, "good" if agreed == compared else "")
+        return _("nothing yet"), ""
+    values = {"agreed": _format_count(agreed), "all": _format_count(compared)}
+    text = _("agreed with %(agreed)s of %(all)s rows") % values
+    return text, "good" if agreed == compared else ""
 
 
-def _describe_findings(state: MirrorState) -> Iterator[Fact]:
-    column = _COLUMNS.get(state.column, state.column)
-    yield Fact(
-        "column", _("Time range filters by"), column, "warn" if state.column == "agent" else ""
-    )
-    cap = str(state.page_cap) if state.page_cap else _("not known yet")
-    yield Fact("page-cap", _("Largest page"), cap)
-    yield Fact(
-        "number-match",
-        _("calledNo matches"),
-        *_MATCHES.get(state.number_match, (state.number_match, "")),
-    )
-    if state.totals_wrong:
-        text = _("wrong, so each part is read twice")
-        yield Fact("totals", _("Totals of CC-iSales"), text, "warn")
-    if state.vendor_offset_ms is not None:
-        seconds = timedelta(milliseconds=abs(state.vendor_offset_ms)).total_seconds()
-        text = _("%s s before ours") if state.vendor_offset_ms < 0 else _("%s s after ours")
-        tone = "warn" if abs(state.vendor_offset_ms) > _FAR_OFF else ""
-        yield Fact("clock", _("Clock of CC-iSales"), text % number_format(seconds, 1), tone)
+def _describe_clock(offset: timedelta) -> Answer:
+    text = _("%s s before ours") if offset < timedelta() else _("%s s after ours")
+    seconds = number_format(abs(offset).total_seconds(), 1)
+    return text % seconds, "warn" if abs(offset) > _FAR_OFF else ""
+
+
+def _format_count(count: int) -> str:
+    return number_format(count, force_grouping=True)

@@ -7,9 +7,11 @@ interface is called, and none that changes anything. The first failure of the co
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from operator import itemgetter
+from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
@@ -19,13 +21,14 @@ from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.core.settings import get_isales_settings
-from isales_proxy.diagnostics.report import Fact, Section, Text, fill, join
+from isales_proxy.diagnostics.report import Answer, Fact, Section, Text, fill
 
 MAX_CALLS: Final = 10
 SIZES: Final = (50, 100, 200, 500, 1_000)
 
 Rows = Page[Reservation]
-ListReservations = Callable[[ReservationQuery, float], Rows]
+_Window = tuple[datetime, datetime, str]
+"""Begin and end of a range, and the ID of a row whose time lies in it."""
 
 # The likeliest first: the search ends with the first that fits.
 _COLUMNS: Final[dict[str, Callable[[Reservation], datetime | None]]] = {
@@ -38,35 +41,34 @@ _WIDEST: Final = timedelta(seconds=30)
 _NARROWEST: Final = timedelta(seconds=2)
 # Odd milliseconds that a row shows and the vendor's table does not hold.
 _TOLERANCE: Final = timedelta(seconds=1)
-_MIN_SHARE: Final = 0.9
+_MOST_ODD: Final = 0.1
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,32}")
 
-# Answers that leave a question open, or that a page size is known by.
-NO_ROWS: Final = _("Cannot tell: the list has too few rows.")
-NONE_FITS: Final = _("Cannot tell: the rows returned do not fit the query.")
-NOT_TRIED: Final = _("at least %(largest)s rows; more was not tried")
-ACCEPTED: Final = _("at least %(largest)s rows")
+_NO_ROWS: Final[Answer] = _("Cannot tell: the list has too few rows."), "warn"
+_NONE_FITS: Final = _("Cannot tell: the rows returned do not fit the query.")
 _QUESTIONS: Final = {
     "range": _("Time range filters by"),
     "number": _("calledNo matches"),
     "page": _("Largest page"),
     "order": _("Order of the rows"),
 }
-Answer = tuple[Text, str]
-"""Text and tone of the answer to a question."""
 
 
 class _Stopped(Exception):
     """No further query may be sent."""
 
 
-_FAILURES: Final = (_Stopped, Refused, BadAnswer)
+_DOUBTS: Final[dict[type[Exception], Text]] = {
+    _Stopped: _("Cannot tell: the check was stopped before."),
+    Refused: _("Cannot tell: the query is refused."),
+    BadAnswer: _("Cannot tell: the answer cannot be read."),
+}
 
 
 class _Budget:
     """Counts the queries; the first failure of the connection, or of our keys, is the last one."""
 
-    def __init__(self, fetch: ListReservations, remaining: Callable[[], float]) -> None:
+    def __init__(self, fetch: Callable[..., Rows], remaining: Callable[[], float]) -> None:
         self._fetch, self._remaining = fetch, remaining
         self._most, self.calls = MAX_CALLS, 0
 
@@ -77,46 +79,45 @@ class _Budget:
             raise _Stopped
         self.calls += 1
         try:
-            return self._fetch(query, seconds)
+            return self._fetch(query=query, deadline=seconds)
         except (*AWAY, CredentialsRefused) as error:
             self._most = self.calls
             raise _Stopped from error
 
 
-def run_probes(fetch: ListReservations, *, first: Rows, remaining: Callable[[], float]) -> Section:
-    """Send at most `MAX_CALLS` queries by `fetch(query, deadline in seconds)`.
+def run_probes(
+    fetch: Callable[..., Rows], *, first: Rows, remaining: Callable[[], float]
+) -> Section:
+    """Send at most `MAX_CALLS` queries by `fetch(query=…, deadline=seconds)`.
 
     `first` is a page read before; `remaining` gives the seconds that the next call may take.
     """
     budget = _Budget(fetch, remaining)
     if not first.items:
-        return build_section(dict.fromkeys(_QUESTIONS, (NO_ROWS, "warn")))
+        return build_section(dict.fromkeys(_QUESTIONS, _NO_ROWS))
     sample, page = _probe_page_size(budget, first, SIZES[:1])
     answers = {}
     probes = {"order": _probe_order, "number": _probe_number, "range": _probe_time_range}
     for name, probe in probes.items():
         try:
             answers[name] = probe(budget, sample)
-        except _FAILURES as error:
+        except tuple(_DOUBTS) as error:
             answers[name] = _describe_doubt(error), "warn"
     if page is None:
         sample, page = _probe_page_size(budget, sample, SIZES[1:])
-    accepted = {"largest": sample.size, "total": sample.total}
-    answers["page"] = page or _describe_page(ACCEPTED, accepted)
+    accepted = _("at least %(largest)s rows")
+    answers["page"] = page or _describe_page(accepted, sample, limited=False)
     return build_section(answers, calls=budget.calls)
 
 
 def build_section(
-    answers: Mapping[str, Answer] | None, *, calls: int = 0, requested: bool = True
+    answers: Mapping[str, Answer], *, calls: int = 0, requested: bool = True
 ) -> Section:
     """Describe the answers; without any, say for each question why it was not asked."""
     why = (_("only checked with --probe"), "")
     if requested:
         why = (_("Not asked: the list of reservations did not answer."), "warn")
-    facts = [
-        Fact(name, label, *(answers[name] if answers else why))
-        for name, label in _QUESTIONS.items()
-    ]
+    facts = [Fact(name, label, *answers.get(name, why)) for name, label in _QUESTIONS.items()]
     if answers:
         facts.append(Fact("calls", _("Further requests"), str(calls)))
     return Section("probes", _("What the documents leave open (reservations)"), tuple(facts))
@@ -126,54 +127,55 @@ def _probe_page_size(
     budget: _Budget, known: Rows, sizes: Sequence[int]
 ) -> tuple[Rows, Answer | None]:
     """Request pages of these sizes, the `known` page being smaller; return the last page, and the
-    answer where a limit was met."""
+    answer where the search ended before."""
     for size in sizes:
-        facts = {"largest": known.size, "total": known.total, "asked": size}
         try:
             page = budget.fetch(ReservationQuery(size=size))
         except _Stopped:
-            return known, _describe_page(NOT_TRIED, facts)
+            message = _("at least %(largest)s rows; more was not tried")
+            return known, _describe_page(message, known, limited=False)
         except Refused as error:
             message = _("%(largest)s rows; %(asked)s are refused (code %(code)s)")
-            return known, _describe_page(message, facts | {"code": error.code or "–"})
+            return known, _describe_page(message, known, asked=size, code=error.code or "–")
         except BadAnswer:
             message = _("%(largest)s rows; the answer to %(asked)s cannot be read")
-            return known, _describe_page(message, facts)
+            return known, _describe_page(message, known, asked=size)
         got = len(page.items)
         if got < min(size, page.total):
-            facts |= {"largest": max(got, known.size), "got": got, "total": page.total}
             message = _("%(largest)s rows; only %(got)s of %(asked)s requested are returned")
-            return page, _describe_page(message, facts)
+            largest = replace(page, size=max(got, known.size))
+            return page, _describe_page(message, largest, got=got, asked=size)
         known = page
     return known, None
 
 
-def _describe_page(message: Text, facts: Mapping[str, Any]) -> Answer:
-    parts: list[Text] = [fill(message, facts)]
-    if facts["total"] < facts["largest"]:
-        parts += [" ", fill(_("(the list has %(total)s: a silent cap would not show)"), facts)]
-    enough = facts["largest"] >= get_isales_settings().max_page_size
-    if enough or message is NOT_TRIED or message is ACCEPTED:
-        return join("", parts), "good"
-    parts += [". ", fill(_("Lower ISALES_MAX_PAGE_SIZE to %(largest)s."), facts)]
-    return join("", parts), "warn"
+def _describe_page(
+    message: Text, largest: Rows, *, limited: bool = True, **values: object
+) -> Answer:
+    """Describe the largest page, and whether the list was `limited` to it."""
+    values |= {"largest": largest.size, "total": largest.total}
+    text = fill(message, values)
+    if largest.total < largest.size:
+        doubt = fill(_("(the list has %(total)s: a silent cap would not show)"), values)
+        text = fill("%s %s", (text, doubt))
+    if not limited or largest.size >= get_isales_settings().max_page_size:
+        return text, "good"
+    advice = fill(_("Lower ISALES_MAX_PAGE_SIZE to %(largest)s."), values)
+    return fill("%s. %s", (text, advice)), "warn"
 
 
 def _probe_order(budget: _Budget, sample: Rows) -> Answer:
-    before = _list_ids(sample)
+    before = [row.appoint_id for row in sample.items if row.appoint_id]
     if len(before) < 2:
-        return NO_ROWS, "warn"
-    after = _list_ids(budget.fetch(ReservationQuery(size=sample.size)))
+        return _NO_ROWS
+    page = budget.fetch(ReservationQuery(size=sample.size))
+    after = [row.appoint_id for row in page.items if row.appoint_id]
     if after == before:
         return _("the same in two identical queries"), "good"
     if sorted(after) == sorted(before):
         return _("differs between identical queries: pages may repeat or skip rows"), "warn"
     # Either rows came and went meanwhile, or each page is drawn anew.
     return _("Cannot tell: two identical queries returned different rows."), "warn"
-
-
-def _list_ids(page: Rows) -> list[str]:
-    return [row.appoint_id for row in page.items if row.appoint_id]
 
 
 def _probe_number(budget: _Budget, sample: Rows) -> Answer:
@@ -195,7 +197,7 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
         fits = all(parts[number] in row.called_no for row in page.items if row.called_no)
         if page.total >= sample.total:
             return _judge_unfiltered(fits)
-        return (_("also parts of a number"), "good") if fits else (NONE_FITS, "warn")
+        return (_("also parts of a number"), "good") if fits else (_NONE_FITS, "warn")
     page = budget.fetch(ReservationQuery(called_no=number, size=sample.size))
     if any(row.called_no == number for row in page.items):
         return _("complete numbers only: a part of a number finds nothing"), "good"
@@ -216,60 +218,48 @@ def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
         window = _choose_window(sample.items, column) if column in possible else None
         if window is None:
             continue
-        begin, end, witness = window
+        begin, end, _witness = window
         try:
             page = budget.fetch(ReservationQuery(begin=begin, end=end, size=sample.size))
-        except _FAILURES as error:
+        except tuple(_DOUBTS) as error:
             return leave_open(_describe_doubt(error))
         fitting = possible - {column}
         if page.items:
-            fitting = {name for name in possible if _fits(page.items, name, begin, end, witness)}
+            fitting = {name for name in possible if _fits(page.items, name, window)}
             if page.total >= sample.total:
                 return _judge_unfiltered(bool(fitting))
             if len(fitting) == 1:
                 return fitting.pop(), "good"
             if not fitting:
-                return leave_open(NONE_FITS)
+                return leave_open(_NONE_FITS)
         possible = fitting
     close = _("Cannot tell: no sampled row has times that lie far enough apart.")
-    return leave_open(close if possible else NONE_FITS)
+    return leave_open(close if possible else _NONE_FITS)
 
 
-def _choose_window(
-    rows: Iterable[Reservation], column: str
-) -> tuple[datetime, datetime, str] | None:
-    """Choose a range around this column's value in the row where the others are farthest from it;
-    return it with the ID of that row."""
-    best: tuple[timedelta, datetime, str] | None = None
+def _choose_window(rows: Sequence[Reservation], column: str) -> _Window | None:
+    """Choose a range around this column's value in the row where the others are farthest away."""
+    found = []
     for row in rows:
         value = _COLUMNS[column](row)
-        if value is None or not row.appoint_id:
-            continue
-        others = [read(row) for name, read in _COLUMNS.items() if name != column]
-        gap = min((abs(value - other) for other in others if other), default=timedelta())
-        if best is None or gap > best[0]:
-            best = gap, value, row.appoint_id
-    if best is None or best[0] / 2 < _NARROWEST:
+        if value is not None and row.appoint_id:
+            others = [read(row) for name, read in _COLUMNS.items() if name != column]
+            gap = min((abs(value - other) for other in others if other), default=timedelta())
+            found.append((gap / 2, value, row.appoint_id))
+    width, value, witness = max(found, key=itemgetter(0), default=(timedelta(), None, ""))
+    if value is None or width < _NARROWEST:
         return None
-    gap, value, appoint_id = best
-    width = min(gap / 2, _WIDEST)
-    return value - width, value + width, appoint_id
+    width = min(width, _WIDEST)
+    return value - width, value + width, witness
 
 
-def _fits(
-    rows: Sequence[Reservation], column: str, begin: datetime, end: datetime, witness: str
-) -> bool:
+def _fits(rows: Sequence[Reservation], column: str, window: _Window) -> bool:
     """Tell whether these rows can have been found by this column: the witness, and most of the
     others, since a few show another time than the vendor's table holds."""
-    read = _COLUMNS[column]
-
-    def is_inside(row: Reservation) -> bool:
-        value = read(row)
-        return value is not None and begin - _TOLERANCE <= value <= end + _TOLERANCE
-
-    if not all(is_inside(row) for row in rows if row.appoint_id == witness):
-        return False
-    return sum(map(is_inside, rows)) >= _MIN_SHARE * len(rows)
+    begin, end, witness = window[0] - _TOLERANCE, window[1] + _TOLERANCE, window[2]
+    times = [(row.appoint_id, _COLUMNS[column](row)) for row in rows]
+    odd = [appoint_id for appoint_id, time in times if not time or not begin <= time <= end]
+    return witness not in odd and len(odd) <= _MOST_ODD * len(rows)
 
 
 def _judge_unfiltered(fits: bool) -> Answer:
@@ -280,8 +270,4 @@ def _judge_unfiltered(fits: bool) -> Answer:
 
 
 def _describe_doubt(error: Exception) -> Text:
-    if isinstance(error, _Stopped):
-        return _("Cannot tell: the check was stopped before.")
-    if isinstance(error, Refused):
-        return _("Cannot tell: the query is refused.")
-    return _("Cannot tell: the answer cannot be read.")
+    return next(doubt for kind, doubt in _DOUBTS.items() if isinstance(error, kind))

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 
+from django.db.models import TextChoices
 from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 Text = str | Promise
+Answer = tuple[Text, str]
+"""Text and tone of a fact."""
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-class InterfaceStatus(StrEnum):
+class InterfaceStatus(TextChoices):
     """Result of checking one interface."""
 
-    ANSWERED = "answered"
-    FAILED = "failed"
-    NO_CREDENTIALS = "no-credentials"
+    ANSWERED = "answered", gettext_lazy("answered")
+    FAILED = "failed", gettext_lazy("failed")
+    NO_CREDENTIALS = "no-credentials", gettext_lazy("not called")
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,21 @@ def _join(separator: Text, parts: Iterable[Text]) -> str:
     return str(separator).join(map(str, parts))
 
 
+# Beside the functions, to which a stored report refers by name.
 fill = lazy(_fill, str)
 """Format a translated message with values when it is shown."""
 join = lazy(_join, str)
 """Join translated texts when they are shown."""
+
+
+def format_span(span: timedelta) -> str:
+    """Format a duration when it is shown: `45 s`, `58 min`, `3 h`."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 120:
+        return fill(gettext_lazy("%s s"), seconds)
+    if seconds < 7200:
+        return fill(gettext_lazy("%s min"), seconds // 60)
+    return fill(gettext_lazy("%s h"), seconds // 3600)
 
 
 def describe_outcome(report: Report) -> str:
@@ -128,14 +141,14 @@ def describe_failure(section: Section) -> str:
 
 def render_text(report: Report) -> str:
     """Render the report as plain text to be copied, without anything personal or secret."""
+    checked = {"vdn": report.vdn_id, "time": f"{report.at:{_TIME}}"}
     lines = [
         _("Callboard API doctor"),
-        _("VDN %(vdn)s, checked %(time)s UTC")
-        % {"vdn": report.vdn_id, "time": f"{report.at:{_TIME}}"},
+        _("VDN %(vdn)s, checked %(time)s UTC") % checked,
         ", ".join(report.versions),
         describe_outcome(report),
     ]
-    for section in (*report.interfaces, *report.details):
+    for section in report.interfaces + report.details:
         lines += ["", str(section.title)]
         if section.address:
             lines.append(f"  {section.address}")

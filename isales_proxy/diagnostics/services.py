@@ -11,7 +11,8 @@ import time
 import tomllib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 import django
@@ -22,40 +23,20 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
-from isales_proxy.client.client import Client
-from isales_proxy.client.errors import ISalesError, KeysMissing, KeysUnreadable
-from isales_proxy.client.operations import OPERATIONS
+from isales_proxy.client.errors import KeysUnreadable
 from isales_proxy.client.page import Page
-from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
-from isales_proxy.client.records import Reservation
 from isales_proxy.client.tokens import TokenState
 from isales_proxy.core import locks
 from isales_proxy.core.settings import get_isales_settings
-from isales_proxy.diagnostics import probes
-from isales_proxy.diagnostics.interfaces import CallLog, Outcome, build_section, format_span
-from isales_proxy.diagnostics.report import Fact, InterfaceStatus, Report, Section, Text, fill
+from isales_proxy.diagnostics import interfaces, probes
+from isales_proxy.diagnostics.report import Fact, Report, Section, Text, fill, format_span
 from isales_proxy.models import AuditAction, MirrorState, Vdn
 from isales_proxy.vendor import gateway, vdn_keys
 
 MAX_SECONDS: Final = 60.0
-ROWS: Final = 10
 _LOCK_SECONDS: Final = 90
 _REPORT_KEY: Final = "doctor:report:%d"
 _KEEP: Final = timedelta(days=30)
-_Call = Callable[[Client, Vdn, float], Any]
-_CALLS: Final[dict[str, _Call]] = {
-    "list_reservations": lambda client, vdn, deadline: client.list_reservations(
-        vdn=vdn.pk, query=ReservationQuery(size=ROWS), deadline=deadline
-    ),
-    "list_result_codes": lambda client, vdn, deadline: client.list_result_codes(
-        vdn=vdn.pk, query=ResultCodeQuery(size=ROWS), deadline=deadline
-    ),
-    "list_outbound_tasks": lambda client, vdn, deadline: client.list_outbound_tasks(
-        vdn=vdn.pk, cc_id=vdn.cc_id, deadline=deadline
-    ),
-}
-_TOKEN_CALLS: Final = ("fetch_token", "log_in", "refresh_token")
-_OPERATIONS: Final = {each.name: each for each in OPERATIONS}
 # VDNs and call centre are those of the database; the environment only seeds them.
 _SEEDS: Final = {"cc_id", "vdns"}
 _CONCEALED: Final = {"access_key", "secret_key", "app_key", "app_secret", "token", "ca_bundle"}
@@ -100,74 +81,44 @@ def run_check_unattended(
             subject=f"VDN {vdn.pk}",
             probes=with_probes,
         )
-        started, log, probed, token = clock(), CallLog(clock), None, None
+        started, log = clock(), interfaces.CallLog(clock)
+        details = [probes.build_section({}, requested=with_probes)]
         try:
             client = gateway.create_diagnostic_client(vdn, log)
         except KeysUnreadable as error:
-            outcomes = dict.fromkeys(_CALLS, Outcome(InterfaceStatus.FAILED, error))
+            for name, fetch in interfaces.INTERFACES.items():
+                if fetch:
+                    log.fail(name, error)
         else:
             ends = monotonic() + MAX_SECONDS
+
+            def remaining() -> float:
+                return max(0.0, min(get_isales_settings().deadline, ends - monotonic()))
+
             with client:
-                outcomes, probed = _call_interfaces(
-                    client,
-                    vdn,
-                    log,
-                    lambda: max(0.0, min(get_isales_settings().deadline, ends - monotonic())),
-                    with_probes=with_probes,
-                )
-                token = client.token_state()
-        if probed is not None:
-            _tell_mirror(vdn, probed)
+                interfaces.call_interfaces(client, vdn, log, remaining)
+                first = log.calls["list_reservations"].answer
+                if with_probes and isinstance(first, Page):
+                    ask = partial(client.list_reservations, vdn=vdn.pk)
+                    details = [probes.run_probes(ask, first=first, remaining=remaining)]
+                    _store_column(vdn, details[0])
+                if token := client.token_state():
+                    details.append(_build_token_section(token, clock()))
         return Report(
             vdn_id=vdn.pk,
             at=started,
             by=by.username if by else "",
             versions=_get_versions(),
-            interfaces=tuple(
-                build_section(_OPERATIONS[name], found, log) for name, found in outcomes.items()
-            ),
-            details=(
-                probed or probes.build_section(None, requested=with_probes),
-                *([_build_token_section(token, clock())] if token else []),
-                build_settings_section(vdn),
-            ),
+            interfaces=interfaces.build_sections(log),
+            details=(*details, build_settings_section(vdn)),
         )
 
 
-def _call_interfaces(
-    client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float], *, with_probes: bool
-) -> tuple[dict[str, Outcome], Section | None]:
-    """Call each interface, `remaining` seconds at most; return the outcomes, and the probes."""
-    outcomes = {name: _call(call, client, vdn, remaining()) for name, call in _CALLS.items()}
-    tasks = outcomes.pop("list_outbound_tasks")
-    for each in filter(log.attempts.__getitem__, _TOKEN_CALLS):
-        received = log.attempts[each][-1].outcome == "ok"
-        outcomes[each] = Outcome() if received else Outcome(InterfaceStatus.FAILED, tasks.error)
-    outcomes["list_outbound_tasks"] = tasks
-    first = outcomes["list_reservations"].answer
-    if not with_probes or not isinstance(first, Page):
-        return outcomes, None
-
-    def list_reservations(query: ReservationQuery, deadline: float) -> Page[Reservation]:
-        return client.list_reservations(vdn=vdn.pk, query=query, deadline=deadline)
-
-    return outcomes, probes.run_probes(list_reservations, first=first, remaining=remaining)
-
-
-def _tell_mirror(vdn: Vdn, probed: Section) -> None:
+def _store_column(vdn: Vdn, probed: Section) -> None:
     """Store the column of the time range for a mirror that has not found it out itself yet."""
-    found = next((fact.text for fact in probed.facts if fact.name == "range"), "")
+    found = next(fact.text for fact in probed.facts if fact.name == "range")
     if found in {"appointTime", "createTime"}:
         MirrorState.objects.filter(vdn=vdn, column="").update(column=found)
-
-
-def _call(call: _Call, client: Client, vdn: Vdn, deadline: float) -> Outcome:
-    try:
-        return Outcome(answer=call(client, vdn, deadline))
-    except KeysMissing as error:
-        return Outcome(InterfaceStatus.NO_CREDENTIALS, error)
-    except ISalesError as error:
-        return Outcome(InterfaceStatus.FAILED, error)
 
 
 def _get_versions() -> tuple[str, ...]:
@@ -182,13 +133,10 @@ def _get_versions() -> tuple[str, ...]:
 
 def _build_token_section(token: TokenState, now: datetime) -> Section:
     """Describe the token of the OBS interfaces by its times."""
-    age = round(max(0.0, (now - token.issued_at).total_seconds()))
-    left: Text = _("unknown")
-    if token.expires_at is not None:
-        left = format_span(round(max(0.0, (token.expires_at - now).total_seconds())))
-    issued = Fact("age", _("Issued"), fill(_("%s ago"), format_span(age)))
-    title = _("Token of the OBS interfaces")
-    return Section("token", title, (issued, Fact("left", _("Time left"), left)))
+    age = fill(_("%s ago"), format_span(now - token.issued_at))
+    left = format_span(token.expires_at - now) if token.expires_at else _("unknown")
+    facts = Fact("age", _("Issued"), age), Fact("left", _("Time left"), left)
+    return Section("token", _("Token of the OBS interfaces"), facts)
 
 
 def build_settings_section(vdn: Vdn) -> Section:

@@ -11,10 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Final, Self
 
 from isales_proxy.management.stop_request import StopRequest
@@ -31,32 +33,32 @@ class Stopped(Exception):
 class ChildFailed(Exception):
     """A child that should run has ended, or one that should succeed has not."""
 
-    def __init__(self, name: str, code: int, output: str = "") -> None:
-        said = f"\n{output.strip()}" if output.strip() else ""
-        super().__init__(f"{name} ended with exit code {code}.{said}")
-        self.name = name
-        self.code = code
+    def __init__(self, child: Child) -> None:
+        self.name, self.code = child.name, child.process.wait()
+        output = child.read().strip()
+        super().__init__(f"{self.name} ended with exit code {self.code}.\n{output}".rstrip())
 
 
 @dataclass(frozen=True)
 class Child:
-    """One process, leader of its group."""
+    """One process, leader of its group, and the file of its output if that is ours to read."""
 
     name: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    output: IO[bytes] | None
 
     def signal(self, number: signal.Signals) -> None:
         """Send to the whole group; a group that has ended is no error."""
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
 
-    @property
-    def output(self) -> IO[str]:
-        """Its standard output; only of a child started with `piped`."""
-        assert self.process.stdout is not None  # noqa: S101 - a mistake of ours, not of a user
-        return self.process.stdout
+    def read(self) -> str:
+        """Return what it has printed so far; "" where that is not ours to read."""
+        if self.output is None:
+            return ""
+        # The child writes at the position of the file, which this leaves as it is.
+        size = os.fstat(self.output.fileno()).st_size
+        return os.pread(self.output.fileno(), size, 0).decode(errors="replace")
 
 
 class Supervisor:
@@ -72,6 +74,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._ended = StopRequest()
         self._before: dict[signal.Signals, object] = {}
+        self._files = ExitStack()
 
     def __enter__(self) -> Self:
         for number in _ENDING:
@@ -86,66 +89,53 @@ class Supervisor:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._ended.close()
-
-    def end(self) -> None:
-        """Ask for the end, as a signal does."""
-        self._ended.make()
+        self._files.close()
 
     def set(self, **variables: str) -> None:
         """Variables for the children started from now on."""
         self._env |= variables
 
     def start(
-        self, name: str, command: Sequence[str], *, piped: bool = False, hushed: bool = False
+        self, name: str, command: Sequence[str], *, read: bool = False, hushed: bool = False
     ) -> Child:
         """Start a child that is to run as long as we do. Raises Stopped.
 
-        With `piped` its output is ours to read, and with `hushed` its errors come with it.
+        With `read` its output is ours to read, and with `hushed` its errors come with it.
         """
         self.check()
+        output = self._files.enter_context(TemporaryFile()) if read else None  # noqa: SIM115
         process = subprocess.Popen(  # noqa: S603 - our own commands
             list(command),
             cwd=self._cwd,
             env=self._env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if piped else None,
+            stdout=output,
             stderr=subprocess.STDOUT if hushed else None,
-            text=True,
             start_new_session=True,
             preexec_fn=_die_with_parent(),
         )
-        child = Child(name, process)
+        child = Child(name, process, output)
         self._children.append(child)
         return child
 
     def run(self, name: str, command: Sequence[str], *, hushed: bool = False) -> str:
-        """Run a child to its end and give its output. Raises ChildFailed and Stopped."""
-        return self.finish(self.start(name, command, piped=True, hushed=hushed))
+        """Run a child to its end and return its output. Raises ChildFailed and Stopped."""
+        return self.finish(self.start(name, command, read=True, hushed=hushed))
 
     def finish(self, child: Child) -> str:
-        """Wait for a piped child that ends by itself. Raises ChildFailed and Stopped."""
-        said: list[str] = []
-        reader = threading.Thread(target=lambda: said.append(child.output.read()), daemon=True)
-        reader.start()
+        """Wait for the end of a child that ends by itself, and return its output. Raises
+        ChildFailed and Stopped."""
         while child.process.poll() is None:
             self.pause()
         self._children.remove(child)
-        reader.join()
-        child.output.close()
         if child.process.returncode:
-            raise ChildFailed(child.name, child.process.returncode, "".join(said))
-        return "".join(said)
+            raise ChildFailed(child)
+        return child.read()
 
     def first_line(self, child: Child) -> str:
-        """The first line that a piped child prints. Raises ChildFailed and Stopped."""
-        said: list[str] = []
-        reader = threading.Thread(target=lambda: said.append(child.output.readline()), daemon=True)
-        reader.start()
-        while reader.is_alive():
-            self.pause()
-        if not said or not said[0]:
-            raise ChildFailed(child.name, child.process.wait())
-        return said[0].rstrip("\n")
+        """Wait for the first line that a child prints. Raises ChildFailed and Stopped."""
+        self.wait_until(lambda: "\n" in child.read())
+        return child.read().partition("\n")[0]
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready` says so. Raises ChildFailed and Stopped."""
@@ -171,23 +161,18 @@ class Supervisor:
     def _see_all_alive(self) -> None:
         for child in self._children:
             if child.process.poll() is not None:
-                raise ChildFailed(child.name, child.process.returncode)
+                raise ChildFailed(child)
 
     def _stop_all(self) -> None:
         """SIGTERM to every group, and SIGKILL to what is left of it when `patience` is spent."""
         for child in self._children:
             child.signal(signal.SIGTERM)
-        spent = threading.Event()
-        timer = threading.Timer(self._patience, spent.set)
-        timer.start()
+        ends = time.monotonic() + self._patience
         for child in reversed(self._children):
-            while child.process.poll() is None and not spent.wait(_POLL_SECONDS):
-                pass
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(max(0.0, ends - time.monotonic()))
             child.signal(signal.SIGKILL)
             child.process.wait()
-            if child.process.stdout is not None:
-                child.process.stdout.close()
-        timer.cancel()
         self._children.clear()
 
 

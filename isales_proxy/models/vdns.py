@@ -131,6 +131,11 @@ class VdnCredentials(models.Model):
     def __str__(self) -> str:
         return f"VDN {self.vdn_id}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys that this VDN has of its own."""
+        return tuple(name for name in self.NAMES if getattr(self, name))
+
     def put(self, name: str, value: str) -> None:
         """Seal one key; "" takes it away."""
         setattr(self, name, encryption.encrypt(value, purpose=self.PURPOSE) if value else "")

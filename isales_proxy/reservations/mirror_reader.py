@@ -31,11 +31,19 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate, NullIf
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.client.records import create_reservation
 from isales_proxy.core.database import fetch_rows, take_snapshot
 from isales_proxy.models import MirrorName, MirrorState, MirrorVersion
-from isales_proxy.models.mirror import ROW_FIELDS, Phase
-from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
+from isales_proxy.models.mirror import ROW_FIELDS
+from isales_proxy.reservations.mirrored import (
+    PHASE,
+    REVISION,
+    ROW_FACTS,
+    SORTED_BY,
+    MirroredReservation,
+    build_page_statement,
+    build_reservation,
+    to_reservation,
+)
 from isales_proxy.reservations.pages import ListChanged, TabCounts
 from isales_proxy.reservations.query import (
     DEEPEST_OFFSET,
@@ -194,31 +202,31 @@ class MirrorReader:
             ordered = self._sort(order)
             return self._fetch(ordered[query.offset : query.offset + query.size], order, value)
         if query.before is not None:
-            segments = [
+            segments = (
                 segment.filter(self._match_beyond(query.before, not order.descending, nulls))
                 for segment, nulls in self._split(order.descending, backwards=True)
-            ]
+            )
             rows, revisions = self._read_beyond(segments, order.reverse())
             return rows[::-1], revisions
         if query.after is not None or query.jump is not None:
             start = query.after or Cursor(query.jump, -1 if not order.descending else 2**63 - 1)
-            segments = [
+            segments = (
                 segment.filter(self._match_beyond(start, order.descending, nulls))
                 for segment, nulls in self._split(order.descending)
-            ]
+            )
             return self._read_beyond(segments, order)
         left = total - query.offset
         if query.offset > DEEPEST_OFFSET and 0 < left < query.offset:
             # The end is nearer.
             size = min(query.size, left)
-            segments = [each for each, _ in self._split(order.descending, backwards=True)]
+            segments = (each for each, _ in self._split(order.descending, backwards=True))
             rows, revisions = self._read_segments(segments, left - size, size, order.reverse())
             return rows[::-1], revisions
-        segments = [each for each, _ in self._split(order.descending)]
+        segments = (each for each, _ in self._split(order.descending))
         return self._read_segments(segments, query.offset, min(query.size, max(left, 0)), order)
 
     def _read_beyond(
-        self, segments: Sequence[QuerySet[Any]], order: Order
+        self, segments: Iterable[QuerySet[Any]], order: Order
     ) -> tuple[list[FoundRow], set[int]]:
         """Read a page beside a row, and one row more to know whether another page follows."""
         size = self.query.size
@@ -231,8 +239,8 @@ class MirrorReader:
 
     def _split(
         self, descending: bool, *, backwards: bool = False
-    ) -> list[tuple[QuerySet[Any], bool]]:
-        """Return the rows with a time and those without one, each in the order of an index."""
+    ) -> Iterator[tuple[QuerySet[Any], bool]]:
+        """Yield the rows with a time and those without one, each in the order of an index."""
         sign = "-" if descending != backwards else ""
         rows, due = self._select(), f"{sign}appoint_time"
         if self._sparse and connection.vendor == "sqlite":
@@ -240,10 +248,9 @@ class MirrorReader:
             # that a value is rare, and prefers an index that sorts.
             rows = rows.annotate(unindexed=_hide_from_index(F("appoint_time")))
             due = f"{sign}unindexed"
-        dated = rows.filter(appoint_time__isnull=False).order_by(due, f"{sign}{self.id_name}")
-        undated = rows.filter(appoint_time__isnull=True).order_by(f"{sign}{self.id_name}")
-        parts = [(dated, False), (undated, True)]
-        return parts[::-1] if backwards else parts
+        for is_undated in (True, False) if backwards else (False, True):
+            order = [f"{sign}{self.id_name}"] if is_undated else [due, f"{sign}{self.id_name}"]
+            yield rows.filter(appoint_time__isnull=is_undated).order_by(*order), is_undated
 
     def _match_beyond(self, cursor: Cursor, descending: bool, nulls: bool) -> Q:
         """Match the rows that follow a cursor in a segment, in that direction."""
@@ -262,20 +269,22 @@ class MirrorReader:
         return self.query.before is not None
 
     def _read_segments(
-        self, segments: Sequence[QuerySet[Any]], offset: int, size: int, order: Order
+        self, segments: Iterable[QuerySet[Any]], offset: int, size: int, order: Order
     ) -> tuple[list[FoundRow], set[int]]:
         """Read a slice of segments that follow one another."""
         found: list[FoundRow] = []
         revisions: set[int] = set()
-        for position, segment in enumerate(segments):
+        passed: QuerySet[Any] | None = None
+        for segment in segments:
+            if passed is not None:
+                offset = 0 if found or not offset else max(offset - passed.count(), 0)
             missing = size - len(found)
-            if missing <= 0:
-                break
             rows, seen = self._fetch(segment[offset : offset + missing], order)
             found += rows
             revisions |= seen
-            if position + 1 < len(segments) and len(rows) < missing:
-                offset = 0 if rows or not offset else max(offset - segment.count(), 0)
+            if len(found) >= size:
+                break
+            passed = segment
         return found, revisions
 
     def _sort(self, order: Order) -> QuerySet[Any]:
@@ -333,11 +342,11 @@ class MirrorReader:
             read = self._list_values(sliced, sorted_by=sorted_by, mirror_revision=self._revision)
         found, revisions = [], set()
         for values in read:
-            row = _build(values)
-            revisions.add(values[_REVISION])
-            rank = values[_PHASE] if order.key == _URGENT else 0
+            row = build_reservation(values)
+            revisions.add(values[REVISION])
+            rank = values[PHASE] if order.key == _URGENT else 0
             cursor = Cursor(row.appoint_time, values[0])
-            found.append(FoundRow(row, cursor, rank, values[_SORTED_BY]))
+            found.append(FoundRow(row, cursor, rank, values[SORTED_BY]))
         # As the database sorted: by code points, what is missing last.
         found.sort(key=FoundRow.get_sort_key, reverse=order.descending)
         found.sort(key=lambda each: (each.rank, each.value is None))
@@ -353,8 +362,9 @@ class MirrorReader:
                 changed = count_in_statement(self._select_changed()).query.sql_with_params()
         except EmptyResultSet:
             return []
-        sql = _PRESENT.format(changed=changed[0], ids=found[0])
-        rows = fetch_rows(sql, (self.scope.vdn.pk, *changed[1], *found[1]))
+        statement, times = build_page_statement(connection.vendor)
+        sql = statement.format(changed=changed[0], ids=found[0])
+        rows = fetch_rows(sql, (self.scope.vdn.pk, *changed[1], *found[1]), times)
         if rows and self._changed is None:
             self._changed = rows[0][-1]
         return rows
@@ -372,7 +382,7 @@ class MirrorReader:
             "shown_status": self._name("task", "status"),
         }
         facts = (
-            _ROW_FACTS
+            ROW_FACTS
             if self.query.as_of is None
             else ("row__gone_after", "row__gone_by", "revision", "row__first_revision")
         )
@@ -386,7 +396,7 @@ class MirrorReader:
         """Return the row with this key, whatever its tab, as it was at the time of the question."""
         name = "key" if self.query.as_of is None else "row__key"
         rows = self.filter.select().filter(**{name: key})
-        return next((_build(values) for values in self._list_values(rows)), None)
+        return next((build_reservation(values) for values in self._list_values(rows)), None)
 
     def list_ids(self) -> tuple[array[int], int]:
         """List the IDs of all rows in order, with the revision of that moment."""
@@ -418,7 +428,8 @@ class MirrorReader:
             wanted = list(ids[start : start + _CHUNK])
             rows = self.filter.model._default_manager.filter(pk__in=wanted)  # noqa: SLF001
             found = {
-                values[-1]: _build(values) for values in self._list_values(rows, own_id=F("pk"))
+                values[-1]: build_reservation(values)
+                for values in self._list_values(rows, own_id=F("pk"))
             }
             if self.query.as_of is None:
                 changed = [pk for pk, row in found.items() if row.revision > revision]
@@ -427,48 +438,6 @@ class MirrorReader:
                 yield tuple(found[pk] for pk in wanted)
             except KeyError:
                 raise ListChanged from None
-
-
-_PHASE: Final = len(ROW_FIELDS) + 1
-_SORTED_BY: Final = len(ROW_FIELDS) + 12
-_REVISION: Final = len(ROW_FIELDS) + 13
-_ROW_FACTS: Final = ("gone_after", "gone_by", "revision", "first_revision")
-
-# Read by every request of the list: with a queryset a page takes a third more work in all.
-_PRESENT: Final = f"""
-    SELECT {", ".join(f'found."{name}"' for name in ("id", *ROW_FIELDS, "phase", "unconfirmed"))},
-        {", ".join(f'found."{name}"' for name in _ROW_FACTS)},
-        agent.account, task.task_id, agent.name, task.name, task.status, found.appoint_time,
-        (SELECT revision FROM isales_proxy_mirrorstate WHERE vdn_id = %s), ({{changed}})
-    FROM isales_proxy_mirrorrow found
-    LEFT JOIN isales_proxy_mirroragent agent ON agent.id = found.agent_id
-    LEFT JOIN isales_proxy_mirrortask task ON task.id = found.task_id
-    WHERE found.id IN ({{ids}})
-"""  # noqa: S608 - names of our own
-
-
-def _build(values: Sequence[Any]) -> MirroredReservation:
-    """Build a reservation from the values of `_list_values`."""
-    count = len(ROW_FIELDS)
-    fields: dict[str, Any] = dict(zip(ROW_FIELDS, values[1 : count + 1], strict=True))
-    phase, unconfirmed, gone_after, gone_by, revision, first_revision = values[
-        count + 1 : count + 7
-    ]
-    account, task_id, agent_name, task_name, status = values[count + 7 : count + 12]
-    fields |= {
-        "user_account": account,
-        "user_name": agent_name or None,
-        "task_id": task_id,
-        "task_name": task_name or None,
-        "task_status": status or None,
-        "gone": phase == Phase.GONE,
-        "unconfirmed": unconfirmed,
-        "gone_after": gone_after,
-        "gone_by": gone_by,
-        "revision": revision,
-        "first_revision": first_revision,
-    }
-    return create_reservation(MirroredReservation, fields)
 
 
 def _read_versions(row_ids: list[int], revision: int) -> dict[int, MirroredReservation]:

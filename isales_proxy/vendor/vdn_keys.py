@@ -21,7 +21,7 @@ PAIRS: Final = (("access_key", "secret_key"), ("app_key", "app_secret"))
 def list_own_keys(vdn: Vdn) -> frozenset[str]:
     """Return the names of the keys that this VDN has of its own."""
     row = VdnCredentials.objects.filter(vdn=vdn).first()
-    return frozenset(name for name in VdnCredentials.NAMES if row and getattr(row, name))
+    return frozenset(row.names if row else ())
 
 
 def validate_key(name: str, value: str) -> None:

@@ -60,14 +60,14 @@ def wait_for_end(pid: int) -> None:
 @pytest.mark.parametrize("code", [WAITS, STUBBORN, WITH_GRANDCHILD])
 def test_children_and_grandchildren_end_with_the_supervisor(code: str) -> None:
     with Supervisor(cwd=ROOT, env=os.environ, patience=0.5) as supervisor:
-        child = supervisor.start("child", python(code), piped=True)
+        child = supervisor.start("child", python(code), read=True)
         other = int(supervisor.first_line(child))
     assert child.process.returncode is not None
     wait_for_end(other)
 
 
 def test_end_of_one_child_ends_the_watch(supervisor: Supervisor) -> None:
-    other = supervisor.start("other", python(WAITS), piped=True)
+    other = supervisor.start("other", python(WAITS), read=True)
     supervisor.first_line(other)
     supervisor.start("short", python("raise SystemExit(3)"))
     with pytest.raises(ChildFailed, match="short ended with exit code 3"):
@@ -83,9 +83,9 @@ def test_signal_ends_the_watch_and_prevents_new_children(supervisor: Supervisor)
 
 
 def test_stop_request_ends_waiting_for_a_step(supervisor: Supervisor) -> None:
-    child = supervisor.start("step", python(WAITS), piped=True)
+    child = supervisor.start("step", python(WAITS), read=True)
     supervisor.first_line(child)
-    supervisor.end()
+    os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(Stopped):
         supervisor.finish(child)
 
@@ -112,7 +112,7 @@ def test_failed_step_raises_its_name_exit_code_and_output(supervisor: Supervisor
 
 
 def test_child_that_ends_without_output_has_failed(supervisor: Supervisor) -> None:
-    child = supervisor.start("mute", python("raise SystemExit(2)"), piped=True)
+    child = supervisor.start("mute", python("raise SystemExit(2)"), read=True)
     with pytest.raises(ChildFailed, match="mute ended with exit code 2"):
         supervisor.first_line(child)
 
@@ -130,7 +130,7 @@ import os
 from pathlib import Path
 from isales_proxy.management.supervision import Supervisor
 with Supervisor(cwd=Path("."), env=os.environ) as supervisor:
-    child = supervisor.start("child", {python(WAITS)!r}, piped=True)
+    child = supervisor.start("child", {python(WAITS)!r}, read=True)
     print(supervisor.first_line(child), flush=True)
     supervisor.watch()
 """

@@ -32,9 +32,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print a line for each run that did something; a call under way is always finished."""
-        stop = StopRequest()
+        stop, watches = StopRequest(), options["watch"]
         worker = delivery.create_worker_name()
-        if options["watch"]:
+        if watches:
             stop.on_signals()
         while True:
             close_old_connections()
@@ -43,15 +43,16 @@ class Command(BaseCommand):
             except SimulatorRefused as error:
                 raise CommandError(str(error)) from None
             except Error as error:
-                if not options["watch"]:
+                if not watches:
                     raise
                 # Try again: the database will be back.
                 log.warning("deliveries_interrupted", error=type(error).__name__)
                 run = DeliveryRun()
-            if _did_something(run) or not (options["watch"] or run.abandoned):
-                self.stdout.write(_format_summary(run))
             # The lease of a dead worker expires only after it was watched for a while.
-            if not (options["watch"] or run.abandoned) or stop.wait(_get_wait(run)):
+            goes_on = watches or run.abandoned
+            if not goes_on or run.delivered or run.refused or run.postponed or run.given_up:
+                self.stdout.write(_format_summary(run))
+            if not goes_on or stop.wait(_get_wait(run)):
                 return
 
 
@@ -61,10 +62,6 @@ def _get_wait(run: DeliveryRun) -> float:
         return _LONGEST_WAIT
     left = (run.next_at - timezone.now()).total_seconds()
     return min(max(left, _SHORTEST_WAIT), _LONGEST_WAIT)
-
-
-def _did_something(run: DeliveryRun) -> bool:
-    return bool(run.delivered or run.refused or run.postponed or run.given_up)
 
 
 def _format_summary(run: DeliveryRun) -> str:

@@ -50,36 +50,39 @@ class Command(BaseCommand):
         vdns = tuple(Vdn.objects.enabled().values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
-        if get_isales_settings().demo:
+        demo = get_isales_settings().demo
+        wanted: dict[str, Role] = {role.value: role for role in Role}
+        if demo:
             # Each start of the simulator has reservations of its own.
             forget_mirrors(vdns)
+            # One who may add a VDN, which admins may not. None of these for real data.
+            wanted[SUPERUSER] = Role.ADMIN
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
-        # One who may add a VDN, which admins may not. None of these for real data.
-        wanted: list[tuple[str, Role]] = [(role.value, role) for role in Role]
-        wanted += [(SUPERUSER, Role.ADMIN)] if get_isales_settings().demo else []
-        for name, role in wanted:
+        for name, role in wanted.items():
             wish = people.UserSpec(
                 name=name,
                 superuser=name == SUPERUSER,
                 role=role,
                 vdns=vdns if role in _EVERYWHERE else vdns[:1],
                 agent_account=AGENT_ACCOUNT if role is Role.AGENT else "",
-                password=KNOWN_PASSWORD
-                if get_isales_settings().demo
-                else secrets.token_urlsafe(12),
+                password=KNOWN_PASSWORD if demo else secrets.token_urlsafe(12),
                 demo=True,
             )
             try:
                 people.create_or_update_user(wish)
             except people.NotADemoUser:
-                left_alone.append(wish.name)
-                continue
+                left_alone.append(name)
             except people.InvalidUser as error:
                 raise CommandError(str(error)) from None
-            places = ", ".join(str(number) for number in wish.vdns)
-            lines.append((wish.name, wish.password, role.value if name in Role else name, places))
-        self._print(lines)
+            else:
+                places = ", ".join(map(str, wish.vdns))
+                # The name of each tells the role as well.
+                lines.append((name, wish.password, name, places))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+            self.stdout.write("  " + "  ".join(cells).rstrip())
         if left_alone:
             names = ", ".join(left_alone)
             self.stdout.write(f"\nLeft alone, since the demo did not make them: {names}")
@@ -91,9 +94,3 @@ class Command(BaseCommand):
             self.stdout.write(f"\nThe result codes could not be read yet.\n{error}")
         finally:
             logging.disable(logging.NOTSET)
-
-    def _print(self, lines: list[tuple[str, str, str, str]]) -> None:
-        widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        for line in lines:
-            cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-            self.stdout.write("  " + "  ".join(cells).rstrip())

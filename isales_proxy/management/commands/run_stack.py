@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,100 +60,74 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run until somebody or something ends it."""
-        production: bool = options["production"]
+        self._production: bool = options["production"]
         bind = _bind(options)
-        _see_free(bind, production=production)
+        _see_free(bind, production=self._production)
         vendor_use.see_configured()
         connection.close()
-        variables = _variables(bind, production=production)
-        patience = _grace(production=production) + _ENDING_SECONDS
+        variables = _variables(bind, production=self._production)
+        patience = _grace(production=self._production) + _ENDING_SECONDS
         try:
-            self._supervise(bind, variables, patience, production=production)
+            with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
+                with suppress(Stopped):
+                    self._run(supervisor, bind)
+                self._say("\nStopping.")
+        except ChildFailed as error:
+            raise CommandError(f"{error}\nEverything else was stopped, too.") from None
         finally:
             # The supervisor has given back the handlers.
             ignore_signals((*STOPPING, signal.SIGHUP))
 
-    def _supervise(
-        self, bind: str, variables: dict[str, str], patience: float, *, production: bool
-    ) -> None:
-        with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
-            try:
-                self._run(supervisor, bind, production=production)
-            except Stopped:
-                pass
-            except ChildFailed as error:
-                raise CommandError(f"{error}\nEverything else was stopped, too.") from None
-            self.stdout.write("\nStopping.")
-            self.stdout.flush()
-
-    def _run(self, supervisor: Supervisor, bind: str, *, production: bool) -> None:
-        if get_isales_settings().demo and not settings.SIMULATOR_URL:
+    def _run(self, supervisor: Supervisor, bind: str) -> None:
+        demo = get_isales_settings().demo
+        if demo and not settings.SIMULATOR_URL:
             self._start_simulator(supervisor)
-        logins = self._prepare(supervisor, production=production)
+        if self._production:
+            supervisor.run("The system check", _manage("check", "--deploy"))
+        gathered, gathering = static.Stamp.now(), None
+        if not gathered.is_there():
+            self._say("Gathering static files ...")
+            command = _manage("collectstatic", "--noinput", "--clear", "--verbosity=0")
+            gathering = supervisor.start("The gathering", command, read=True, hushed=True)
+        logins = self._prepare_database(supervisor)
+        if gathering is not None:
+            supervisor.finish(gathering)
+            gathered.leave()
         supervisor.start("The job worker", _manage("run_huey", "--quiet"))
         supervisor.start("The mirror", _manage("run_mirror"))
-        configuration = Path("dashboard") / "gunicorn_conf.py"
-        supervisor.start(
-            "The web server",
-            [sys.executable, "-m", "gunicorn", "-c", str(configuration), "dashboard.wsgi"],
-        )
+        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py"]
+        supervisor.start("The web server", [*gunicorn, "dashboard.wsgi"])
         supervisor.wait_until(lambda: _answers(bind))
-        self._say_ready(bind, logins)
+        where = bind if bind.startswith("unix:") else f"http://{bind}"
+        whose = "a simulated CC-iSales" if demo else "the CC-iSales of ISALES_BASE_URL"
+        self._say(f"\nCallboard runs on {where} with {whose}.")
+        if logins.strip():
+            self._say(f"\n{logins.rstrip()}")
+        self._say("\nCtrl-C ends all of it.")
         supervisor.watch()
 
     def _start_simulator(self, supervisor: Supervisor) -> None:
         vdns = [part for seed in get_isales_settings().vdns for part in ("--vdn", str(seed.id))]
-        child = supervisor.start("The simulator", _manage("run_simulator", *vdns), piped=True)
+        child = supervisor.start("The simulator", _manage("run_simulator", *vdns), read=True)
         found = _SIMULATOR_LINE.match(supervisor.first_line(child))
         if found is None:
             raise CommandError("The simulator did not say where it listens.")
         supervisor.set(CALLBOARD_SIMULATOR_URL=found[1])
 
-    def _prepare(self, supervisor: Supervisor, *, production: bool) -> str:
-        """Database, static files, people. Gives the log-ins to show."""
-        if production:
-            supervisor.run("The system check", _manage("check", "--deploy"))
-        gathered = static.Stamp.now()
-        gathering = None
-        if not gathered.is_there():
-            self._say("Gathering static files ...")
-            command = _manage("collectstatic", "--noinput", "--clear", "--verbosity=0")
-            gathering = supervisor.start("The gathering", command, piped=True, hushed=True)
-        logins = self._people(supervisor) if not production else self._closed(supervisor)
-        if gathering is not None:
-            supervisor.finish(gathering)
-            gathered.leave()
-        return logins
-
-    def _people(self, supervisor: Supervisor) -> str:
-        """The database and the demo people in it."""
-        self._say("Preparing the database ...")
-        migrate = _manage("migrate", "--noinput", "--verbosity=0")
-        supervisor.run("The migration", migrate, hushed=True)
-        return supervisor.run("The demo", _manage("demo"))
-
-    def _closed(self, supervisor: Supervisor) -> str:
-        """A database that is up to date, and where nobody real can be found by a known password."""
+    def _prepare_database(self, supervisor: Supervisor) -> str:
+        """Bring the database up to date and the demo people into it, and return the log-ins to
+        show. On a server it must be up to date, and a known password opens no real data."""
+        if not self._production:
+            self._say("Preparing the database ...")
+            migrate = _manage("migrate", "--noinput", "--verbosity=0")
+            supervisor.run("The migration", migrate, hushed=True)
+            return supervisor.run("The demo", _manage("demo"))
         if fault := database.find_fault():
             raise CommandError(fault)
         connection.close()
-        return (
-            ""
-            if get_isales_settings().demo
-            else supervisor.run("The closing", _manage("demo", "--close"))
-        )
-
-    def _say_ready(self, bind: str, logins: str) -> None:
-        mode = (
-            "a simulated CC-iSales"
-            if get_isales_settings().demo
-            else "the CC-iSales of ISALES_BASE_URL"
-        )
-        where = bind if bind.startswith("unix:") else f"http://{bind}"
-        self._say(f"\nCallboard runs on {where} with {mode}.")
-        if logins.strip():
-            self._say(f"\n{logins.rstrip()}")
-        self._say("\nCtrl-C ends all of it.")
+        if get_isales_settings().demo:
+            return ""
+        return supervisor.run("The closing", _manage("demo", "--close"))
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
@@ -202,11 +177,9 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
 
 def _grace(*, production: bool) -> int:
     """Seconds for the requests under way when the end is asked for."""
-    return (
-        math.ceil(get_isales_settings().longest_call) + _PAGE_SECONDS
-        if production
-        else _OWN_GRACE_SECONDS
-    )
+    if not production:
+        return _OWN_GRACE_SECONDS
+    return math.ceil(get_isales_settings().longest_call) + _PAGE_SECONDS
 
 
 def _address(bind: str) -> tuple[str, int] | None:
@@ -220,38 +193,33 @@ def _address(bind: str) -> tuple[str, int] | None:
 
 
 def _see_free(bind: str, *, production: bool) -> None:
-    """Raise CommandError, one line, when somebody else listens there."""
+    """Raise CommandError, one line, when somebody else listens there. A socket in the file system
+    that nobody serves is taken over."""
     address = _address(bind)
     if address is None:
-        _see_socket_free(bind)
+        with socket.socket(socket.AF_UNIX) as trial, suppress(OSError):
+            trial.connect(bind.removeprefix("unix:"))
+            raise CommandError(
+                f"Something listens on {bind} already. Stop it, or take another BIND."
+            )
         return
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
+    port = address[1]
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(address)
-        except (OSError, OverflowError) as error:
-            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-                raise CommandError(_in_use(address[1], production=production)) from None
-            why = error.strerror if isinstance(error, OSError) else "no such port"
-            raise CommandError(f"Cannot listen on {bind}: {why}.") from None
-
-
-def _see_socket_free(bind: str) -> None:
-    """The same for a socket in the file system; one that nobody serves is taken over."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
-        try:
-            trial.connect(bind.removeprefix("unix:"))
-        except OSError:
-            return
-    raise CommandError(f"Something listens on {bind} already. Stop it, or take another BIND.")
-
-
-def _in_use(port: int, *, production: bool) -> str:
-    """A line that says which command to give instead."""
-    other = port + 1 if port < _LAST_PORT else port - 1
-    instead = f"BIND=127.0.0.1:{other} make serve" if production else f"PORT={other} make run"
-    return f"Port {port} is in use. Stop what listens there, or take another port: {instead}"
+        except OverflowError:
+            raise CommandError(f"Cannot listen on {bind}: no such port.") from None
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise CommandError(f"Cannot listen on {bind}: {error.strerror}.") from None
+            other = port + 1 if port < _LAST_PORT else port - 1
+            command = (
+                f"BIND=127.0.0.1:{other} make serve" if production else f"PORT={other} make run"
+            )
+            raise CommandError(
+                f"Port {port} is in use. Stop what listens there, or take another port: {command}"
+            ) from None
 
 
 def _answers(bind: str) -> bool:
