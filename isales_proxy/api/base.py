@@ -9,10 +9,8 @@ from typing import Any, Self, TypeVar
 from django.http import HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
-from django.utils.cache import get_conditional_response
-from django.utils.decorators import method_decorator
+from django.utils.cache import add_never_cache_headers, get_conditional_response
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from pydantic import BaseModel, ConfigDict, Field
@@ -87,11 +85,16 @@ class TextField(serializers.CharField):
         return data
 
 
-@method_decorator(never_cache, name="dispatch")
 class PersonalView(APIView):
     """A view whose answers hold personal data, which no cache on the way may keep."""
 
     needs = READS_AND_WRITES
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Forbid caching."""
+        response = super().finalize_response(*args, **kwargs)
+        add_never_cache_headers(response)
+        return response
 
 
 class Schema(SpectacularJSONAPIView):

@@ -33,6 +33,7 @@ SHORT_MODULES: dict[str, str] = {
     "dashboard.audit.forms": "forms.py of its subject",
     "dashboard.audit.verification": "the result of a verification in the session",
     "dashboard.home.forms": "forms.py of its subject",
+    "isales_proxy.api.parsers": "named by DRF's settings, which it reads before there are views",
     "isales_proxy.api.vdns": "one file a subject of the API",
     "isales_proxy.client.observer": "the protocol of the client; used within it relatively",
     "isales_proxy.client.redaction": "used within the client by relative imports",
