@@ -139,8 +139,7 @@ def operation(
     described: dict[Any, Any] = {}
     for status, answer in responses.items():
         if isinstance(answer, str):
-            problem = OpenApiResponse(ProblemDetails, description=answer)
-            described[status, MEDIA_TYPE] = problem
+            described[status, MEDIA_TYPE] = OpenApiResponse(ProblemDetails, description=answer)
         else:
             described[status] = answer
 
