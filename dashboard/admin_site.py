@@ -28,6 +28,7 @@ from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther
 from dashboard.ui.list_url import with_query
 from isales_proxy.accounts import form_drafts as services
+from isales_proxy.accounts import groups
 from isales_proxy.models import User
 
 # The pages with a form, whose answer changes something. They want the proof before anything is
@@ -58,9 +59,11 @@ class Administration(AdminSite):
                 raise PermissionDenied
             if self.has_permission(request) and _wants_proof(request, view):
                 return _ask_for_proof(request)
+            answer = _answer_with_confirmation
             if self.has_permission(request) and _keeps_draft(request, view):
-                return _answer_with_draft(request, lambda: inner(request, *args, **kwargs))
-            return _answer_with_confirmation(request, lambda: inner(request, *args, **kwargs))
+                answer = _answer_with_draft
+            with groups.attribute_changes_to(request.user):
+                return answer(request, lambda: inner(request, *args, **kwargs))
 
         return guarded
 
@@ -199,7 +202,7 @@ def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
     before = services.find(user=user, key=key)
     if before is not None and before.done:
         messages.info(request, _("This form was already sent. This is its result."))
-        return SeeOther(before.outcome or address)
+        return SeeOther(before.outcome_address or address)
     answer: HttpResponseBase = view()
     if answer.status_code == 302:
         services.finish(user=user, key=key, outcome=answer.headers["Location"])

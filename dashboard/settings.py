@@ -11,10 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from environs import validate
 
 from dashboard import logs
-from dashboard.environment import checks, groups
+from dashboard.environment import groups
 from dashboard.environment.groups import VAR_DIR
 from dashboard.environment.variables import BASE_DIR, Variables
-from isales_proxy.core.settings import MOST_LATE_GRACE
+from isales_proxy.core import checks
+from isales_proxy.core.settings import (
+    MOST_LATE_GRACE,
+    ISalesSettings,
+    PrivacySettings,
+    RetentionSettings,
+)
 from isales_proxy.core.signed_pickle import JobSerializer
 
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -23,11 +29,9 @@ env = Variables()
 DEBUG = env.bool("DEBUG", True)
 SECRET_KEY = env.str("SECRET_KEY", "") or (groups.load_secret_key() if DEBUG else "")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [], subcast=str.strip)
-ALLOWED_HOSTS = groups.read_list(
-    env, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], checks.hosts
-)
+ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], checks.hosts)
 PUBLIC_HOSTS = tuple(ALLOWED_HOSTS)
-CSRF_TRUSTED_ORIGINS = groups.read_list(env, "CSRF_TRUSTED_ORIGINS", [], checks.origins)
+CSRF_TRUSTED_ORIGINS = env.read_list("CSRF_TRUSTED_ORIGINS", [], checks.origins)
 TIME_ZONE = env.str("TIME_ZONE", "UTC", validate=checks.time_zone)
 database = groups.read_database(env)
 cache_url = env.str("CACHE_URL", "", validate=checks.redis_address)
@@ -48,9 +52,9 @@ SIMULATOR_URL = env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_addre
 LATE_GRACE_SECONDS = env.int(
     "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MOST_LATE_GRACE)
 )
-ISALES = groups.read_isales(env)
-RETENTION = groups.read_retention(env)
-PRIVACY = groups.read_privacy(env)
+ISALES = env.read(ISalesSettings, "ISALES_")
+RETENTION = env.read(RetentionSettings)
+PRIVACY = env.read(PrivacySettings)
 SIGN_IN = groups.read_sign_in(env)
 # Raises with every problem of the environment at once.
 VARIABLES = env.finish(
@@ -102,7 +106,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.account.ended_sessions.EndedSessionMiddleware",
+    "dashboard.account.middleware.EndedSessionMiddleware",
     "dashboard.account.refused_forms.RefusedFormMiddleware",
     "dashboard.ui.middleware.ReaderMiddleware",
     "dashboard.ui.middleware.BoundedBodyMiddleware",
@@ -225,8 +229,6 @@ ACCOUNT_FORMS = {
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_EMAIL_NOTIFICATIONS = False
-ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 # At the start of a shift a whole floor logs in from one address within minutes.
 # Guesses are counted in the database (`accounts.sign_in_attempts`), not by allauth in the cache.
@@ -264,8 +266,6 @@ MESSAGE_STORAGE = "dashboard.ui.requests.OwnCookieStorage"
 SESSION_ENGINE = "dashboard.account.session_engine"
 SESSION_COOKIE_AGE = SIGN_IN.hours * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.ui.error_views.csrf_failure"
 
@@ -279,8 +279,6 @@ if https:
 # for the operator to say, by hsts_subdomains.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = https
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
@@ -312,8 +310,6 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-USE_I18N = True
-USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -335,17 +331,18 @@ STORAGES = {
     },
 }
 
+_API_PERMISSIONS = [
+    "rest_framework.permissions.IsAuthenticated",
+    "isales_proxy.api.permissions.TokenMay",
+    "isales_proxy.api.permissions.PersonMay",
+]
 REST_FRAMEWORK = {
     # In this order: a request with an Authorization header is decided by that header.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "isales_proxy.api.authentication.TokenAuthentication",
         "isales_proxy.api.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": [
-        "rest_framework.permissions.IsAuthenticated",
-        "isales_proxy.api.permissions.TokenMay",
-        "isales_proxy.api.permissions.PersonMay",
-    ],
+    "DEFAULT_PERMISSION_CLASSES": _API_PERMISSIONS,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["isales_proxy.api.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "isales_proxy.api.schema.CompleteSchema",
@@ -366,11 +363,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": [
-        "rest_framework.permissions.IsAuthenticated",
-        "isales_proxy.api.permissions.TokenMay",
-        "isales_proxy.api.permissions.PersonMay",
-    ],
+    "SERVE_PERMISSIONS": _API_PERMISSIONS,
     "SWAGGER_UI_DIST": "SIDECAR",
     # The validator would send the schema's address to a stranger's server.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
@@ -386,4 +379,3 @@ DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.WARNING
 # Names that strangers give to requests may be anybody's numbers: we give our own.
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False
-DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"

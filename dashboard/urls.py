@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from dashboard.account import single_sign_on_views, token_views
+from dashboard.account import token_views
 from dashboard.account import views as own_account
 from dashboard.audit import views as audit
 from dashboard.diagnostics import views as doctor
@@ -169,15 +169,15 @@ urlpatterns = [
         name="mfa_remove_webauthn",
     ),
     path("accounts/second-factor/", include("allauth.mfa.urls")),
-    path("accounts/single-sign-on/", single_sign_on_views.begin, name="single_sign_on"),
+    path("accounts/single-sign-on/", own_account.begin_single_sign_on, name="single_sign_on"),
     path(
         "accounts/single-sign-on/callback/",
-        single_sign_on_views.callback,
+        own_account.complete_single_sign_on,
         name="single_sign_on_callback",
     ),
     path(
         "accounts/single-sign-on/cancelled/",
-        single_sign_on_views.cancelled,
+        own_account.show_cancelled,
         name="socialaccount_login_cancelled",
     ),
     path("accounts/tokens/", token_views.token_list, name="tokens"),

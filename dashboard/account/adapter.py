@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any, ClassVar, Final
 
 from allauth.account import app_settings
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context
 from allauth.core.internal.ratelimit import get_ip
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.account import log_in_audit
 from isales_proxy.accounts import changes, sign_in_attempts
+from isales_proxy.accounts.sign_in_attempts import Attempts, Limit
 from isales_proxy.models import User, comparable_username
 
 _THIS_MACHINE: Final = "127.0.0.1"
@@ -34,7 +35,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         "username_password_mismatch": _("User name or password is wrong."),
     }
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
@@ -55,13 +56,8 @@ class ClosedAdapter(DefaultAccountAdapter):
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse whoever guesses too often, recorded in the audit."""
-        name = str(credentials.get("username", ""))
-        try:
-            # `authenticate` takes it back when the password is right.
-            self._login_failed_rl_usage = count_password(request, name)
-        except sign_in_attempts.TooManyAttempts:
-            log_in_audit.record_locked_out(name)
-            raise self.validation_error("too_many_login_attempts") from None
+        # `authenticate` takes it back when the password is right.
+        self._login_failed_rl_usage = count_password(request, str(credentials.get("username", "")))
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         """Return the person, or None. A renewed password hash leaves the session valid."""
@@ -85,7 +81,7 @@ class ClosedAdapter(DefaultAccountAdapter):
         request.session.pop("_session_expiry", None)
         super().login(request, user)
 
-    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the page that follows a changed password where no `next` is given."""
         return reverse("account_home")
 
@@ -103,9 +99,22 @@ class ClosedAdapter(DefaultAccountAdapter):
             super().set_password(user, password)
 
 
-def count_password(request: HttpRequest, name: str) -> sign_in_attempts.Attempts:
-    """Count a password that is tried for the account of this name. Raises TooManyAttempts."""
-    return sign_in_attempts.count(
+def count_attempt(name: str, *wanted: tuple[Limit, str]) -> Attempts:
+    """Count an attempt to log in as `name` for each limit and subject.
+
+    Raises ValidationError, and records it in the audit, for whoever guesses too often.
+    """
+    try:
+        return sign_in_attempts.count(*wanted)
+    except sign_in_attempts.TooManyAttempts:
+        log_in_audit.record_locked_out(name)
+        raise get_adapter().validation_error("too_many_login_attempts") from None
+
+
+def count_password(request: HttpRequest, name: str) -> Attempts:
+    """Count a password that is tried for the account of this name. Raises ValidationError."""
+    return count_attempt(
+        name,
         (sign_in_attempts.PASSWORDS_BY_ADDRESS, get_ip(request)),
         (sign_in_attempts.PASSWORDS_BY_ACCOUNT, comparable_username(name)),
     )

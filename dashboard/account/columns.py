@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import Cell, Column, ExportColumn
-from dashboard.ui.local_lists import LocalFormatter, render_badge
-from isales_proxy.models import ApiToken, TokenScope
+from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
+from isales_proxy.models import ApiToken
 
 
 def has_ended(token: ApiToken, now: datetime) -> bool:
@@ -31,19 +31,9 @@ def _build_token(token: ApiToken, formatter: LocalFormatter) -> Cell:
     )
 
 
-def _build_time(
-    field: str, label: str, moment: datetime | None, formatter: LocalFormatter, sub: str = ""
-) -> Cell:
-    if moment is None:
-        return Cell(field, _("never"), label=label)
-    times = formatter.times
-    return Cell(field, times.short(moment), label=label, title=times.exact(moment), sub=sub)
-
-
-def _build_used(token: ApiToken, formatter: LocalFormatter) -> Cell:
+def _describe_address(token: ApiToken) -> str:
     address = token.last_used_from
-    sub = _("from %(address)s") % {"address": address} if address else ""
-    return _build_time("used", _("Last used"), token.last_used_at, formatter, sub)
+    return _("from %(address)s") % {"address": address} if address else ""
 
 
 def _build_revoke(token: ApiToken, _formatter: LocalFormatter) -> Cell:
@@ -71,41 +61,21 @@ OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
         sort="name",
         hideable=False,
     ),
-    Column(
-        "scope",
-        gettext_lazy("Scope"),
-        "c-scope",
-        lambda token, _each: Cell("scope", str(TokenScope(token.scope).label), label=_("Scope")),
-        sort="scope",
+    text_column(
+        "scope", gettext_lazy("Scope"), lambda token: token.get_scope_display(), sort="scope"
     ),
-    Column(
-        "made",
-        gettext_lazy("Created"),
-        "c-made",
-        lambda token, each: _build_time("made", _("Created"), token.created, each),
-        exports=(ExportColumn(gettext_lazy("Created"), lambda token, _each: token.created, True),),
-        sort="created",
-    ),
-    Column(
-        "ends",
-        gettext_lazy("Expires"),
-        "c-ends",
-        lambda token, each: _build_time("ends", _("Expires"), token.expiry, each),
-        exports=(ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.expiry, True),),
-        sort="expiry",
-    ),
-    Column(
+    time_column("made", gettext_lazy("Created"), "created"),
+    time_column("ends", gettext_lazy("Expires"), "expiry"),
+    time_column(
         "used",
         gettext_lazy("Last used"),
-        "c-used",
-        _build_used,
+        "last_used_at",
+        get_sub=_describe_address,
         exports=(
-            ExportColumn(gettext_lazy("Last used"), lambda token, _each: token.last_used_at, True),
             ExportColumn(
                 gettext_lazy("Last used from"), lambda token, _each: token.last_used_from or ""
             ),
         ),
-        sort="last_used_at",
     ),
     Column("revoke", gettext_lazy("Revoke"), "c-deed", _build_revoke, exports=()),
 )
@@ -144,26 +114,10 @@ def _build_end(row: SessionRow, formatter: SessionFormatter) -> Cell:
 
 SESSION_COLUMNS: Final[tuple[Column[SessionRow, SessionFormatter], ...]] = (
     Column("device", gettext_lazy("Device"), "c-device", _build_device, sort="device"),
-    Column(
-        "address",
-        gettext_lazy("Network address"),
-        "c-address",
-        lambda row, _each: Cell("address", row.address, label=_("Network address")),
-        sort="address",
+    text_column(
+        "address", gettext_lazy("Network address"), lambda row: row.address, sort="address"
     ),
-    Column(
-        "began",
-        gettext_lazy("Logged in at"),
-        "c-began",
-        lambda row, each: _build_time("began", _("Logged in at"), row.began_at, each),
-        sort="began_at",
-    ),
-    Column(
-        "seen",
-        gettext_lazy("Last seen"),
-        "c-seen",
-        lambda row, each: _build_time("seen", _("Last seen"), row.seen_at, each),
-        sort="seen_at",
-    ),
+    time_column("began", gettext_lazy("Logged in at"), "began_at"),
+    time_column("seen", gettext_lazy("Last seen"), "seen_at"),
     Column("end", gettext_lazy("End"), "c-deed", _build_end),
 )

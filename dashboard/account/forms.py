@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.account.forms import ReauthenticateForm as PasswordAgainForm
 from allauth.core import context
@@ -22,7 +21,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from dashboard.account import log_in_audit, second_factor
-from dashboard.account.adapter import count_password
+from dashboard.account.adapter import count_attempt, count_password
 from dashboard.account.refused_forms import was_refused
 from isales_proxy.accounts import sign_in_attempts
 from isales_proxy.core.input_cleaning import CleanedInput
@@ -37,22 +36,17 @@ class _LimitedCodeForm(CleanedInput):
 
     def clean_code(self) -> str:
         """Return the right code. Raises ValidationError."""
-        try:
-            attempt = sign_in_attempts.count((sign_in_attempts.CODES_BY_PERSON, str(self.user.pk)))
-        except sign_in_attempts.TooManyAttempts:
-            log_in_audit.record_locked_out(self.user.username)
-            raise get_account_adapter().validation_error("too_many_login_attempts") from None
+        limit = sign_in_attempts.CODES_BY_PERSON
+        attempt = count_attempt(self.user.username, (limit, str(self.user.pk)))
         try:
             code = str(super().clean_code())  # type: ignore[misc]
         except ValidationError:
             if second_factor.is_unreadable(self.user):
-                raise ValidationError(
-                    _(
-                        "Your second factor cannot be checked: this server's SECRET_KEY was "
-                        "changed. An admin must reset it."
-                    ),
-                    code="unreadable",
-                ) from None
+                text = _(
+                    "Your second factor cannot be checked: this server's SECRET_KEY was "
+                    "changed. An admin must reset it."
+                )
+                raise ValidationError(text, code="unreadable") from None
             raise
         if self.authenticator.type == Authenticator.Type.TOTP and not _is_first_use(
             self.user, code
@@ -133,11 +127,7 @@ class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
     def clean_oldpassword(self) -> str:
         """Return the right password. Raises ValidationError."""
         name = self.user.get_username()
-        try:
-            attempt = count_password(context.request, name)
-        except sign_in_attempts.TooManyAttempts:
-            log_in_audit.record_locked_out(name)
-            raise get_account_adapter().validation_error("too_many_login_attempts") from None
+        attempt = count_password(context.request, name)
         try:
             typed = str(super().clean_oldpassword())
         except ValidationError:

@@ -15,15 +15,9 @@ import jwt
 
 # Signatures of a key pair alone: `none` and those of a shared secret are not among them.
 ALGORITHMS: Final = (
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-    "ES256",
-    "ES384",
-    "EdDSA",
+    *("RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "EdDSA"),
 )
 # By how much the clocks may differ, in seconds.
 _LEEWAY: Final = 30

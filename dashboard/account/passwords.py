@@ -21,7 +21,6 @@ class PasswordBackend(AuthenticationBackend):
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
-        """Return the person, or None."""
         user = super().authenticate(request, **credentials)
         sso = settings.SIGN_IN.single_sign_on
         if user is not None and sso is not None and sso.only and not user.is_superuser:

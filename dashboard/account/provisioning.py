@@ -28,7 +28,7 @@ log = structlog.get_logger("isales")
 class ClaimsAdapter(DefaultSocialAccountAdapter):
     """allauth's adapter, with roles from claims."""
 
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         """Return True: `pre_social_login` refuses people without a role."""
         return True
 
@@ -58,11 +58,11 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
 
     def on_authentication_error(
         self,
-        request: HttpRequest,  # noqa: ARG002 - allauth's signature
-        provider: Any,  # noqa: ARG002
+        request: HttpRequest,
+        provider: Any,
         error: Any = None,
         exception: Any = None,
-        extra_context: Any = None,  # noqa: ARG002
+        **_: Any,
     ) -> None:
         """Tell the operator what the page does not tell."""
         # An exception's own words may quote the provider's answer, and with it a token.

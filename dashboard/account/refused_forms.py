@@ -15,9 +15,10 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
+from django.utils.deprecation import MiddlewareMixin
 
 from dashboard.ui.htmx import SeeOther
-from dashboard.ui.middleware import GetResponse
+from dashboard.ui.requests import keep_in_cookie
 
 _PAGES: Final = frozenset(
     {
@@ -45,14 +46,13 @@ class _Redirect(SeeOther):
         return self
 
 
-class RefusedFormMiddleware:
+class RefusedFormMiddleware(MiddlewareMixin):
     """Redirects a refused form to its page, and passes the errors on to that page."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Forget the errors once they were passed on."""
         if _load_refused(request):
             response.delete_cookie(settings.REFUSED_FORM_COOKIE_NAME, samesite="Lax")
         return response
@@ -85,14 +85,8 @@ def _redirect(request: HttpRequest, refused: dict[str, Any]) -> _Redirect:
     if "next" in request.POST:
         query["next"] = request.POST["next"][:_MOST_QUERY]
     answer = _Redirect(request.path + (f"?{query.urlencode()}" if query else ""))
-    answer.set_cookie(
-        settings.REFUSED_FORM_COOKIE_NAME,
-        signing.dumps([request.path, refused], salt=_SALT, compress=True),
-        max_age=_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
-    )
+    value = signing.dumps([request.path, refused], salt=_SALT, compress=True)
+    keep_in_cookie(answer, settings.REFUSED_FORM_COOKIE_NAME, value, seconds=_SECONDS)
     return answer
 
 

@@ -27,7 +27,6 @@ class SealedAdapter(DefaultMFAAdapter):
     """TOTP secrets and the seed of recovery codes are sealed; names are user names."""
 
     def encrypt(self, text: str) -> str:
-        """Seal a secret."""
         return encryption.encrypt(text, purpose=_PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:

@@ -54,8 +54,3 @@ class NotingSessionMiddleware(SessionMiddleware):
                 # It was ended from elsewhere meanwhile.
                 session.noted = False
         return super().process_response(request, response)  # type: ignore[arg-type]
-
-
-def note(session: Any, key: str, value: Any) -> None:
-    """Set a value of the session that may be lost."""
-    session.note(key, value)

@@ -13,11 +13,10 @@ from typing import Any, Final, cast
 from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib import auth, messages
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
-from dashboard.account.session_engine import note
-from dashboard.ui.middleware import GetResponse
 from isales_proxy.accounts import sessions
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import User
@@ -28,7 +27,7 @@ _BEGAN: Final = "began"
 _SEEN: Final = "seen"
 # An act is written down at most so often, in seconds.
 _EVERY: Final = 60
-_FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
+FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
 _HOUR: Final = 3600
 _MINUTE: Final = 60
 
@@ -38,30 +37,36 @@ def start_session(session: Any, *, now: float) -> None:
     session[_BEGAN] = session[_SEEN] = int(now)
 
 
+def record_start(request: HttpRequest, user: User) -> None:
+    """Record the session of this request in the list of the person's sessions."""
+    sessions.record_start(
+        user=user,
+        key=request.session.session_key or "",
+        address=get_adapter(request).get_client_ip(request),
+        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+    )
+
+
 def get_start(session: Any) -> float:
     """Return when the person logged in, in seconds since the epoch; 0 where that is not known."""
     return float(session.get(_BEGAN, 0))
 
 
-class SessionLimitsMiddleware:
+class SessionLimitsMiddleware(MiddlewareMixin):
     """Ends sessions that are over, and records activity."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def process_request(self, request: HttpRequest) -> None:
         # Whoever brings no session is not looked up, and machines that watch must be answered
         # without a database, whatever they bring.
         if (
-            request.path not in _FOR_MACHINES
+            request.path not in FOR_MACHINES
             and auth.SESSION_KEY in request.session
             and request.user.is_authenticated
         ):
             self._check(request, now=time.time())
-        return self.get_response(request)
 
     def _check(self, request: HttpRequest, *, now: float) -> None:
-        session = request.session
+        session: Any = request.session
         limits = settings.SIGN_IN
         # Noted in the future: the clock was set back, and the session would last as much longer.
         if _BEGAN not in session or session[_SEEN] > now + _EVERY:
@@ -73,21 +78,16 @@ class SessionLimitsMiddleware:
         elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
             _end_session(request, _("You were logged out because you were inactive."))
         elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
-            note(session, _SEEN, int(now))
+            session.note(_SEEN, int(now))
             optional_write(lambda: self._record(request, now), "session_not_noted")
 
     def _record(self, request: HttpRequest, now: float) -> None:
-        key = request.session.session_key or ""
-        address = get_adapter(request).get_client_ip(request)
         if not sessions.record_activity(
-            key=key, address=address, now=datetime.fromtimestamp(now, UTC)
+            key=request.session.session_key or "",
+            address=get_adapter(request).get_client_ip(request),
+            now=datetime.fromtimestamp(now, UTC),
         ):
-            sessions.record_start(
-                user=cast("User", request.user),
-                key=key,
-                address=address,
-                user_agent=request.META.get("HTTP_USER_AGENT", ""),
-            )
+            record_start(request, cast("User", request.user))
 
 
 def _end_session(request: HttpRequest, words: str) -> None:

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from allauth.account import signals as account
-from allauth.account.adapter import get_adapter
 from allauth.mfa import signals as mfa
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
@@ -20,12 +19,7 @@ from isales_proxy.models import User
 @receiver(user_logged_in, dispatch_uid="sign_in.begun")
 def _start_session(request: HttpRequest, user: Any, **_more: object) -> None:
     session_limits.start_session(request.session, now=time.time())
-    sessions.record_start(
-        user=user,
-        key=request.session.session_key or "",
-        address=get_adapter(request).get_client_ip(request),
-        user_agent=request.META.get("HTTP_USER_AGENT", ""),
-    )
+    session_limits.record_start(request, user)
 
 
 @receiver(mfa.authenticator_used, dispatch_uid="sign_in.used")

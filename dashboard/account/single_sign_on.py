@@ -36,17 +36,14 @@ class Adapter(OpenIDConnectOAuth2Adapter):
     @property
     def openid_config(self) -> dict[str, Any]:
         """Return the provider's description of itself. Raises OAuth2Error for another issuer."""
-        found: dict[str, Any] | None = getattr(self, "_openid_config", None)
-        if found is None:
-            found = _fetch_description(self.get_provider().server_url)
-            if not all(isinstance(found.get(name), str) for name in _NEEDED):
-                raise OAuth2Error("The provider's description is incomplete.")
-            if found["issuer"].rstrip("/") != _get_settings().issuer:
-                raise OAuth2Error("The provider's description is that of another issuer.")
-            self._openid_config = found
+        found = _fetch_description(self.get_provider().server_url)
+        if not all(isinstance(found.get(name), str) for name in _NEEDED):
+            raise OAuth2Error("The provider's description is incomplete.")
+        if found["issuer"].rstrip("/") != _get_settings().issuer:
+            raise OAuth2Error("The provider's description is that of another issuer.")
         return found
 
-    def get_callback_url(self, request: HttpRequest, app: Any) -> str:  # noqa: ARG002 - allauth's signature
+    def get_callback_url(self, request: HttpRequest, app: Any) -> str:
         """Return the address to which the provider sends people back."""
         return str(build_absolute_uri(request, reverse("single_sign_on_callback")))
 
@@ -89,12 +86,10 @@ class Provider(OpenIDConnectProvider):
 
     oauth2_adapter_class = Adapter
 
-    def get_login_url(self, request: HttpRequest, **_more: Any) -> str:  # noqa: ARG002 - allauth's signature
-        """Return the address at which an attempt begins."""
+    def get_login_url(self, request: HttpRequest, **_more: Any) -> str:
         return reverse("single_sign_on")
 
     def get_callback_url(self) -> str:
-        """Return the address to which the provider sends people back."""
         return reverse("single_sign_on_callback")
 
     def get_default_scope(self) -> list[str]:
@@ -128,8 +123,7 @@ class Provider(OpenIDConnectProvider):
         }
         return {name: text[:150] for name, text in fields.items() if isinstance(text, str)}
 
-    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:  # noqa: ARG002 - allauth's signature
-        """Return no addresses."""
+    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:
         return []
 
 

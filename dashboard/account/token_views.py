@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final, cast
 
 from allauth.account.decorators import reauthentication_required
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.account.columns import OWN_TOKEN_COLUMNS, has_ended
 from dashboard.account.second_factor import has_passed_second_factor
-from dashboard.account.token_forms import TokenForm
 from dashboard.ui import form_drafts
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
@@ -25,11 +27,46 @@ from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
-from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
-from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
+from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter, PlainTextField
+from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import ApiToken, TokenScope
+
+_USUAL_DAYS: Final = 30
+_LONGEST_NAME: Final = 80
+_SCOPE_HINTS: Final[dict[TokenScope, Promise]] = {
+    TokenScope.READ: gettext_lazy("lists and single rows"),
+    TokenScope.WRITE: gettext_lazy("also write results back, take call data, show a number"),
+    TokenScope.ADMIN: gettext_lazy("also refresh and change the result codes"),
+}
+
+
+class TokenForm(CleanedInput, forms.Form):
+    """Name, scope and end. Offers only scopes that the person can use."""
+
+    name = PlainTextField(
+        gettext_lazy("Name"),
+        required=True,
+        max_length=_LONGEST_NAME,
+        help_text=gettext_lazy("For example “Wallboard”."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(
+        label=gettext_lazy("Permissions"), widget=forms.RadioSelect, initial=TokenScope.READ
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("Expires after"), coerce=int, initial=_USUAL_DAYS
+    )
+
+    def __init__(self, data: Any, *, scopes: Iterable[TokenScope], initial: Any = None) -> None:
+        super().__init__(data, initial=initial)
+        cast("forms.ChoiceField", self.fields["scope"]).choices = [
+            (each.value, f"{each.label}: {_SCOPE_HINTS[each]}") for each in scopes
+        ]
+        cast("forms.ChoiceField", self.fields["days"]).choices = [
+            (days, ngettext("%d day", "%d days", days) % days) for days in tokens.DAYS
+        ]
 
 
 @require_safe
@@ -123,13 +160,9 @@ def token_new(request: ReaderRequest) -> HttpResponse:
     away = form_drafts.redirect_to_outcome(request, open_form)
     if away is not None:
         return away
-    if open_form.judged:
-        form = TokenForm(open_form.data, scopes=scopes)
-        status = open_form.status if form.is_valid() else 422
-    else:
-        typed = open_form.data.dict() if open_form.data is not None else None
-        form = TokenForm(None, scopes=scopes, initial=typed)
-        status = 200
+    data = open_form.data
+    form = TokenForm(data if open_form.judged else None, scopes=scopes, initial=data)
+    status = 422 if open_form.judged and not form.is_valid() else open_form.status
     context = {"form": form, "open_form": open_form}
     return render(request, "tokens/new.html", context, status=status)
 
@@ -176,7 +209,7 @@ def token_made(request: ReaderRequest) -> HttpResponse:
     if token is None:
         return render(request, "tokens/made.html", {"text": ""}, status=410)
     context = {
-        "row": _create_row_context(token, create_time_formatter(request)),
+        "row": _create_row_context(request, token),
         "text": text,
         "address": request.build_absolute_uri("/api/v1/vdns/"),
     }
@@ -198,22 +231,12 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
     return render(
         request,
         "tokens/revoke.html",
-        {"row": _create_row_context(token, create_time_formatter(request))},
+        {"row": _create_row_context(request, token)},
     )
 
 
-def _create_row_context(token: ApiToken, times: TimeFormatter) -> dict[str, Any]:
-    return {
-        "key": token.token_key,
-        "name": token.name,
-        "scope": TokenScope(token.scope).label,
-        "made": _format_time(token.created, times),
-        "ends": _format_time(token.expiry, times),
-        "ended": has_ended(token, times.now),
-        "used": _format_time(token.last_used_at, times),
-        "used_from": token.last_used_from,
-    }
-
-
-def _format_time(moment: datetime | None, times: TimeFormatter) -> str:
-    return times.exact(moment) if moment else ""
+def _create_row_context(request: ReaderRequest, token: ApiToken) -> dict[str, Any]:
+    times = create_time_formatter(request)
+    known = {"made": token.created, "ends": token.expiry, "used": token.last_used_at}
+    texts = {name: times.exact(moment) if moment else "" for name, moment in known.items()}
+    return {"token": token, "ended": has_ended(token, times.now), **texts}

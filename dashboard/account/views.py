@@ -1,16 +1,25 @@
-"""Account of the person logged in: overview, log-in, active sessions, security keys."""
+"""Account of the person logged in: overview, log-in, active sessions, security keys, and the way to
+the provider of single sign-on and back."""
 
 from __future__ import annotations
 
 from typing import Any, Final, cast
 
+from allauth.account.utils import get_next_redirect_url
 from allauth.account.views import login as allauth_log_in
+from allauth.core.internal.ratelimit import get_ip
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.providers.base.constants import AuthProcess
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,16 +31,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.account import log_in_audit
 from dashboard.account.columns import SESSION_COLUMNS, SessionFormatter, SessionRow
 from dashboard.account.second_factor import SealedAdapter
+from dashboard.account.single_sign_on import Adapter
+from dashboard.environment.groups import PROVIDER_ID
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
-from isales_proxy.accounts import second_factors, sessions
+from isales_proxy.accounts import second_factors, sessions, sign_in_attempts
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import User
 
+_ATTEMPT_SECONDS: Final = 600
 # The first that occurs: others name themselves after those below them.
 _BROWSERS: Final = (
     ("Edg", "Edge"),
@@ -188,3 +200,51 @@ class RemoveKeyView(RemoveWebAuthnView):
 
 
 remove_key = RemoveKeyView.as_view()
+
+
+@never_cache
+@require_safe
+def begin_single_sign_on(request: HttpRequest) -> HttpResponseBase:
+    """Redirect to the provider's log-in page.
+
+    By GET: our policy lets forms go nowhere else, not even by a redirect. What comes back counts
+    only with the state that this browser's session holds.
+    """
+    _require_single_sign_on()
+    try:
+        sign_in_attempts.count((sign_in_attempts.SINGLE_SIGN_ON_BY_ADDRESS, get_ip(request)))
+    except sign_in_attempts.TooManyAttempts:
+        return too_many_requests(request)
+    if not request.user.is_authenticated:
+        # What a stranger leaves behind who never comes back from there.
+        request.session.set_expiry(_ATTEMPT_SECONDS)
+    provider = get_adapter().get_provider(request, PROVIDER_ID)
+    try:
+        answer: HttpResponseBase = provider.redirect(
+            request, AuthProcess.LOGIN, next_url=get_next_redirect_url(request)
+        )
+    except OAuth2Error as error:
+        answer = render_authentication_error(request, provider, exception=error)
+    return answer
+
+
+@never_cache
+@require_safe
+def complete_single_sign_on(request: HttpRequest) -> HttpResponseBase:
+    """Complete the log-in with the code that the provider gave."""
+    _require_single_sign_on()
+    view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER_ID))
+    answer: HttpResponseBase = view(request)
+    return answer
+
+
+@require_safe
+def show_cancelled(request: HttpRequest) -> HttpResponse:
+    """Render the page for who cancelled at the provider."""
+    _require_single_sign_on()
+    return render(request, "socialaccount/login_cancelled.html")
+
+
+def _require_single_sign_on() -> None:
+    if settings.SIGN_IN.single_sign_on is None:
+        raise Http404

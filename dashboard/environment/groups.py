@@ -1,4 +1,4 @@
-"""Typed groups of settings read from the environment, before Django reads its settings.
+"""Settings read from the environment, before Django reads its own.
 
 Variables are checked one by one while they are read, and together by `find_problems`.
 """
@@ -8,30 +8,15 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from environs import validate
-
-from dashboard.environment import checks
 from dashboard.environment.variables import BASE_DIR, Variables, load_env_file
 from isales_proxy.client.config import ObsAuth
 from isales_proxy.core import settings
-from isales_proxy.core.settings import (
-    Grant,
-    ISalesSettings,
-    PrivacySettings,
-    RetentionSettings,
-    SignIn,
-    SingleSignOn,
-    VdnSeed,
-)
-
-T = TypeVar("T")
-Check = Callable[[Any], Any]
+from isales_proxy.core.settings import ISalesSettings, SignIn, SingleSignOn
 
 load_env_file()
 # Files of this machine: databases, collected static files, the local secret key.
@@ -44,91 +29,16 @@ os.umask(0o077)
 _MIN_KEY_LENGTH: Final = 16
 _MIN_KEY_CHARACTERS: Final = 5
 
-_SECONDS: Final = validate.Range(min=0.05, max=300)
-_ISALES_CHECKS: Final[dict[str, Check]] = {
-    "base_url": checks.web_address,
-    "obs_base_url": checks.web_address,
-    "obs_auth": validate.OneOf(tuple(auth.value for auth in ObsAuth)),
-    "token_url": checks.web_address,
-    "time_format": checks.time_format,
-    "time_format_zone": validate.OneOf(("UTC", "VDN")),
-    "cc_id": validate.Range(min=1, max=65535),
-    "ca_bundle": checks.certificates,
-    "connect_timeout": _SECONDS,
-    "read_timeout": _SECONDS,
-    "deadline": _SECONDS,
-    "call_data_timeout": _SECONDS,
-    "page_cache_seconds": validate.Range(min=0, max=3600),
-    "max_page_size": validate.Range(min=1, max=1000),
-    "calls_per_minute": validate.Range(min=1, max=6000),
-}
-_DAYS: Final = validate.Range(min=1, max=3650)
-_RETENTION: Final[dict[str, tuple[str, Check]]] = {
-    "call_data_days": ("CALL_DATA_RETENTION_DAYS", _DAYS),
-    "write_back_days": ("WRITE_BACK_RETENTION_DAYS", _DAYS),
-    "give_up_hours": ("WRITE_BACK_GIVE_UP_HOURS", validate.Range(min=1, max=8760)),
-    "audit_days": ("AUDIT_RETENTION_DAYS", validate.Range(min=1, max=36500)),
-    "mirror_version_days": ("MIRROR_VERSION_RETENTION_DAYS", _DAYS),
-    "mirror_row_days": ("MIRROR_ROW_RETENTION_DAYS", _DAYS),
-}
-_PER_DAY: Final = validate.Range(min=0, max=10_000)
 # The name of the one provider of single sign-on in allauth's tables.
 PROVIDER_ID: Final = "sso"
 
 
-def read_isales(env: Variables) -> ISalesSettings:
-    """Read `ISALES_*`."""
-    text = env.str("ISALES_VDNS", "88:Demo", validate=checks.vdn_list)
-    seeds = [
-        VdnSeed(int(match["id"]), match["name"].strip(), match["zone"] or "")
-        for match in map(checks.VDN.fullmatch, map(str.strip, str(text).split(",")))
-        if match
-    ]
-    return _read(env, ISalesSettings, "ISALES_", _ISALES_CHECKS, vdns=tuple(seeds))
-
-
-def read_retention(env: Variables) -> RetentionSettings:
-    """Read how long data is kept."""
-    values = {
-        name: env.int(variable, getattr(RetentionSettings, name), validate=check)
-        for name, (variable, check) in _RETENTION.items()
-    }
-    return RetentionSettings(**values)
-
-
-def read_privacy(env: Variables) -> PrivacySettings:
-    """Read who sees called numbers."""
-    per_day = {"reveals_per_day": _PER_DAY, "number_searches_per_day": _PER_DAY}
-    visible_to = read_list(env, "NUMBERS_VISIBLE_TO", ["supervisor", "admin"], checks.roles)
-    return _read(env, PrivacySettings, "", per_day, numbers_visible_to=frozenset(visible_to))
-
-
 def read_sign_in(env: Variables) -> SignIn:
     """Read second factor, sessions, and single sign-on (`OIDC_*`)."""
-    role_map = env.str("OIDC_ROLE_MAP", "", validate=checks.role_map)
-    grants = [
-        Grant(match["value"].strip(), match["role"], int(match["vdn"]))
-        for match in map(checks.GRANT.fullmatch, map(str.strip, (role_map or "").split(",")))
-        if match
-    ]
-    issuer = env.str("OIDC_ISSUER", "", validate=checks.issuer)
-    sso = _read(
-        env,
-        SingleSignOn,
-        "OIDC_",
-        {},
-        issuer=(issuer or "").rstrip("/"),
-        grants=tuple(grants),
-        only=env.bool("OIDC_ONLY", False),
-    )
-    minutes = validate.Range(min=1, max=24 * 60)
-    return SignIn(
-        second_factor_for=frozenset(read_list(env, "SECOND_FACTOR_FOR", [], checks.roles)),
-        idle_minutes=env.int("SESSION_IDLE_MINUTES", SignIn.idle_minutes, validate=minutes),
-        hours=env.int("SESSION_HOURS", SignIn.hours, validate=validate.Range(min=1, max=24 * 14)),
-        # With anything of it set, `find_problems` says what is missing.
-        single_sign_on=sso if sso.issuer or sso.client_id or sso.grants or sso.only else None,
-    )
+    sso = env.read(SingleSignOn, "OIDC_")
+    # With anything of it set, `find_problems` says what is missing.
+    wanted = sso.issuer or sso.client_id or sso.grants or sso.only
+    return replace(env.read(SignIn), single_sign_on=sso if wanted else None)
 
 
 def list_providers(found: SingleSignOn | None) -> dict[str, Any]:
@@ -155,31 +65,6 @@ def read_database(env: Variables) -> dict[str, Any]:
     if str(found.get("ENGINE")).endswith("sqlite3") and found["NAME"] != ":memory:":
         found["NAME"] = str(BASE_DIR / str(found["NAME"]))
     return found
-
-
-def read_list(env: Variables, name: str, default: list[str], check: Check) -> list[str]:
-    """Read comma-separated words without blanks around them."""
-    return [
-        each for each in env.list(name, default, subcast=str.strip, validate=check) or () if each
-    ]
-
-
-def _read(
-    env: Variables, group: type[T], prefix: str, rules: Mapping[str, Check], **given: Any
-) -> T:
-    """Read each field of a group that is not given from the variable `prefix` + its name in
-    capitals. The group declares type and default, `rules` the check.
-    """
-    readers: dict[type, Callable[..., Any]] = {str: env.str, int: env.int, float: env.float}
-    values = dict(given)
-    for each in fields(group):  # type: ignore[arg-type]
-        if each.name in given:
-            continue
-        name = prefix + each.name.upper()
-        value = readers[type(each.default)](name, each.default, validate=rules.get(each.name))
-        # An invalid value comes back as None and is reported with all others.
-        values[each.name] = each.default if value is None else value
-    return group(**values)
 
 
 def find_problems(

@@ -8,19 +8,22 @@ NAME_FILE. `CALLBOARD_ENV_FILE` names another file, or none when it is empty.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
 from io import StringIO
 from os import environ
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv.parser import parse_stream
 from environs import Env, EnvValidationError
 
 from isales_proxy.core.settings import Source, Variable
+
+T = TypeVar("T")
 
 BASE_DIR: Final = Path(__file__).resolve().parents[2]
 _FILE_SUFFIX: Final = "_FILE"
@@ -95,6 +98,7 @@ class Variables(Env):
 
     def __init__(self) -> None:
         super().__init__(eager=False)
+        self.add_parser("parsed", lambda text, parse: parse(text))
         self._from_file = load_env_file()
         self._unreadable: list[str] = []
         self._given: dict[str, Any] = {}
@@ -112,6 +116,29 @@ class Variables(Env):
             value = super()._get_value(env_key, default)
         self._given[env_key] = value
         return value
+
+    def read(self, group: type[T], prefix: str = "") -> T:
+        """Read the fields of a group that are declared by `variable`."""
+        readers: dict[type, Callable[..., Any]] = {
+            bool: self.bool, int: self.int, float: self.float, str: self.str,
+        }  # fmt: skip
+        values = {}
+        for each in fields(group):  # type: ignore[arg-type]
+            if not (facts := each.metadata):
+                continue
+            name, default = facts["name"] or prefix + each.name.upper(), facts["default"]
+            if parse := facts["parse"]:
+                value = self.parsed(name, default, parse=parse)
+            else:
+                value = readers[type(default)](name, default, validate=facts["check"])
+            # An invalid value comes back as None and is reported with all others.
+            values[each.name] = each.default if value is None else value
+        return group(**values)
+
+    def read_list(self, name: str, default: list[str], check: Callable[[Any], Any]) -> list[str]:
+        """Read comma-separated words without blanks around them."""
+        found = self.list(name, default, subcast=str.strip, validate=check)
+        return [each for each in found or () if each]
 
     def finish(self, problems: Iterable[str]) -> tuple[Variable, ...]:
         """Describe every variable read, as it is in effect and may be shown.
@@ -149,9 +176,7 @@ class Variables(Env):
         try:
             self.seal()
         except EnvValidationError as error:
-            found = error.error_messages
-            if not isinstance(found, Mapping):
-                return [str(text) for text in found]
+            found = cast("Mapping[str, list[str]]", error.error_messages)
             return [f"{name}: {' '.join(map(str, found[name]))}" for name in sorted(found)]
         return []
 

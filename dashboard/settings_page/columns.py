@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
 from typing import Final
 
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import Cell, Column, ExportColumn
-from dashboard.ui.local_lists import LocalFormatter, render_badge
+from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
 from isales_proxy.accounts import second_factors
 from isales_proxy.accounts.installation import Person
 from isales_proxy.models import Access, ApiToken
@@ -33,6 +34,10 @@ def _build_person(person: Person, _formatter: LocalFormatter) -> Cell:
     return Cell("person", html=name)
 
 
+def _list_accesses(person: Person) -> list[str]:
+    return [_describe_access(access) for access in person.accesses]
+
+
 def _describe_access(access: Access) -> str:
     parts = [f"VDN {access.vdn_id}", access.get_role_display()]
     if access.agent_account:
@@ -44,27 +49,20 @@ def _list_factors(person: Person) -> list[str]:
     return [str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person.user)]
 
 
-def _render_items(texts: list[str]) -> SafeString:
-    items = ((text,) for text in texts)
-    return format_html_join("", '<span class="access">{}</span>', items) or SafeString(_("none"))
+def _create_items_column(
+    key: str, heading: Promise, field: str, get_texts: Callable[[Person], list[str]]
+) -> Column[Person, LocalFormatter]:
+    """Create a column of several texts, each on a line of its own, and in one cell of a file."""
 
+    def build(person: Person, _formatter: LocalFormatter) -> Cell:
+        items = ((text,) for text in get_texts(person))
+        markup = format_html_join("", '<span class="access">{}</span>', items)
+        return Cell(field, label=str(heading), html=markup or SafeString(_("none")))
 
-def _build_access(person: Person, _formatter: LocalFormatter) -> Cell:
-    texts = [_describe_access(access) for access in person.accesses]
-    return Cell("access", label=_("Access"), html=_render_items(texts))
-
-
-def _build_factors(person: Person, _formatter: LocalFormatter) -> Cell:
-    return Cell(
-        "second_factor", label=_("Second factor"), html=_render_items(_list_factors(person))
+    export: ExportColumn[Person, LocalFormatter] = ExportColumn(
+        heading, lambda person, _each: "; ".join(get_texts(person))
     )
-
-
-def _build_time(field: str, label: str, moment: datetime | None, formatter: LocalFormatter) -> Cell:
-    if moment is None:
-        return Cell(field, _("never"), label=label)
-    times = formatter.times
-    return Cell(field, times.short(moment), label=label, title=times.exact(moment))
+    return Column(key, heading, f"c-{key}", build, exports=(export,))
 
 
 PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
@@ -88,46 +86,9 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
         sort="user.username",
         hideable=False,
     ),
-    Column(
-        "access",
-        gettext_lazy("Access"),
-        "c-access",
-        _build_access,
-        exports=(
-            ExportColumn(
-                gettext_lazy("Access"),
-                lambda person, _each: "; ".join(map(_describe_access, person.accesses)),
-            ),
-        ),
-    ),
-    Column(
-        "factors",
-        gettext_lazy("Second factor"),
-        "c-factors",
-        _build_factors,
-        exports=(
-            ExportColumn(
-                gettext_lazy("Second factor"),
-                lambda person, _each: "; ".join(_list_factors(person)),
-            ),
-        ),
-    ),
-    Column(
-        "log-in",
-        gettext_lazy("Last log-in"),
-        "c-log-in",
-        lambda person, each: _build_time(
-            "last_login", _("Last log-in"), person.user.last_login, each
-        ),
-        exports=(
-            ExportColumn(
-                gettext_lazy("Last log-in"),
-                lambda person, _each: person.user.last_login,
-                zoned=True,
-            ),
-        ),
-        sort="user.last_login",
-    ),
+    _create_items_column("access", gettext_lazy("Access"), "access", _list_accesses),
+    _create_items_column("factors", gettext_lazy("Second factor"), "second_factor", _list_factors),
+    time_column("log-in", gettext_lazy("Last log-in"), "user.last_login", field="last_login"),
 )
 
 TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
@@ -146,40 +107,12 @@ TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
         sort="name",
         hideable=False,
     ),
-    Column(
-        "owner",
-        gettext_lazy("Person"),
-        "c-owner",
-        lambda token, _each: Cell("owner", token.user.username, label=_("Person")),
-        sort="user.username",
+    text_column(
+        "owner", gettext_lazy("Person"), lambda token: token.user.username, sort="user.username"
     ),
-    Column(
-        "scope",
-        gettext_lazy("Scope"),
-        "c-scope",
-        lambda token, _each: Cell("scope", token.get_scope_display(), label=_("Scope")),
-        sort="scope",
+    text_column(
+        "scope", gettext_lazy("Scope"), lambda token: token.get_scope_display(), sort="scope"
     ),
-    Column(
-        "ends",
-        gettext_lazy("Expires"),
-        "c-ends",
-        lambda token, each: _build_time("ends", _("Expires"), token.expiry, each),
-        exports=(
-            ExportColumn(gettext_lazy("Expires"), lambda token, _each: token.expiry, zoned=True),
-        ),
-        sort="expiry",
-    ),
-    Column(
-        "used",
-        gettext_lazy("Last used"),
-        "c-used",
-        lambda token, each: _build_time("used", _("Last used"), token.last_used_at, each),
-        exports=(
-            ExportColumn(
-                gettext_lazy("Last used"), lambda token, _each: token.last_used_at, zoned=True
-            ),
-        ),
-        sort="last_used_at",
-    ),
+    time_column("ends", gettext_lazy("Expires"), "expiry"),
+    time_column("used", gettext_lazy("Last used"), "last_used_at"),
 )

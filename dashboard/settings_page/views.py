@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -28,7 +29,6 @@ from dashboard.ui.requests import ReaderRequest
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import installation as service
 from isales_proxy.accounts.installation import VdnSummary
-from isales_proxy.core import settings
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.settings import Variable
@@ -57,12 +57,12 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
             "people": _fill_page(
                 scope, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter, sort
             ),
-            "vdns": [_create_vdn_context(row) for row in found.vdns],
+            "vdns": found.vdns,
             "mirrors": [_create_mirror_context(row, formatter) for row in found.vdns],
             "tokens": _fill_page(
                 scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
             ),
-            "groups": _group_variables(settings.list_variables()),
+            "groups": _group_variables(settings.VARIABLES),
             "notice": build_parameter_notice(form, reverse("settings", args=[scope.vdn.pk])),
         },
         status=200 if good else 422,
@@ -78,14 +78,24 @@ def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpRe
     if not form.is_valid():
         return installation(request, vdn_id=scope.vdn.pk)
     found = service.get_installation(scope=scope, by=request.user)
-    file = (
-        _render_file(request, scope, form, kind, part, PEOPLE_COLUMNS, found.people)
-        if part == "people"
-        else _render_file(request, scope, form, kind, part, TOKEN_COLUMNS, found.tokens)
+    columns: tuple[Column[Any, LocalFormatter], ...] = PEOPLE_COLUMNS
+    rows: Sequence[Any] = found.people
+    if part == "tokens":
+        columns, rows = TOKEN_COLUMNS, found.tokens
+    file = render_export(
+        request,
+        kind,
+        columns=columns,
+        rows=sort_rows(rows, columns, form.cleaned_data[SORT]),
+        formatter=LocalFormatter(),
+        name=part,
+        total=len(rows),
+        form=form,
+        scope=scope,
     )
     if file is None:
         return SeeOther(reverse("settings", args=[scope.vdn.pk]))
-    service.record_export(scope=scope, part=part, kind=kind, rows=int(file["X-Row-Count"]))
+    service.record_export(scope=scope, part=part, kind=kind, rows=len(rows))
     return file
 
 
@@ -122,28 +132,6 @@ def _create_form(request: ReaderRequest) -> forms.Form:
     return add_sort_field(forms.Form(request.GET), columns)
 
 
-def _render_file(
-    request: ReaderRequest,
-    scope: Scope,
-    form: forms.Form,
-    kind: str,
-    name: str,
-    columns: tuple[Column[R, LocalFormatter], ...],
-    rows: Sequence[R],
-) -> HttpResponseBase | None:
-    return render_export(
-        request,
-        kind,
-        columns=columns,
-        rows=sort_rows(rows, columns, form.cleaned_data[SORT]),
-        formatter=LocalFormatter(),
-        name=name,
-        total=len(rows),
-        form=form,
-        scope=scope,
-    )
-
-
 def _fill_page(
     scope: Scope,
     part: str,
@@ -165,28 +153,13 @@ def _fill_page(
     return {"page": page, "files": files}
 
 
-def _create_vdn_context(row: VdnSummary) -> dict[str, Any]:
-    return {
-        "id": row.vdn.pk,
-        "name": row.vdn.name,
-        "url": reverse("admin:isales_proxy_vdn_change", args=[row.vdn.pk]),
-        "time_zone": row.vdn.time_zone,
-        "cc_id": row.vdn.cc_id,
-        "enabled": row.vdn.enabled,
-        "people": row.people,
-        "own_keys": ", ".join(name.replace("_", " ") for name in row.own_keys),
-    }
-
-
 def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[str, Any]:
     status, times = row.mirror, formatter.times
     state = status.state
     oldest = status.oldest
     compared, agreed = state.sum_comparisons(status.now)
     return {
-        "id": row.vdn.pk,
-        "name": row.vdn.name,
-        "url": reverse("doctor", args=[row.vdn.pk]),
+        "vdn": row.vdn,
         "enabled": state.enabled,
         "led": status.is_led,
         "round": times.clock(state.round_ended_at) if state.round_ended_at else "",

@@ -24,8 +24,7 @@ from dashboard.ui.htmx import SeeOther
 from dashboard.ui.list_url import with_query
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.accounts import form_drafts
-from isales_proxy.accounts.form_drafts import Draft
-from isales_proxy.models import User
+from isales_proxy.models import FormDraft, User
 
 # Query parameters: the key of the draft, and a request for its review.
 FORM: Final = "form"
@@ -82,7 +81,7 @@ def open_form(request: HttpRequest, address: str = "") -> OpenForm:
     user = cast("User", request.user)
     address = address or get_base_address(request)
     wanted = request.GET.get(FORM, "")
-    found: Draft | None = None
+    found: FormDraft | None = None
     restored = False
     if _KEY.fullmatch(wanted):
         found = form_drafts.find(user=user, key=wanted)
@@ -94,7 +93,7 @@ def open_form(request: HttpRequest, address: str = "") -> OpenForm:
     if found is None:
         return _open_empty(user, address, gone=bool(wanted))
     if found.done:
-        return OpenForm(found.key, "", address, outcome=found.outcome or address)
+        return OpenForm(found.key, "", address, outcome=found.outcome_address or address)
     return OpenForm(
         key=found.key,
         owner=_sign_owner(user, found.key, address),
@@ -149,7 +148,7 @@ def save_and_redirect(
     found = form_drafts.find(user=user, key=key)
     if found is not None and found.done:
         messages.info(request, _("This form was already sent. This is its result."))
-        return SeeOther(found.outcome or address)
+        return SeeOther(found.outcome_address or address)
     messages.error(request, _("The form is too long. Nothing has been saved."))
     return SeeOther(address)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
@@ -11,12 +11,13 @@ from typing import Any, Final
 from django import forms
 from django.http import HttpResponseBase
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.ui import exports
-from dashboard.ui.columns import Column, F, R, build_export
+from dashboard.ui.columns import Cell, Column, ExportColumn, F, R, build_export
 from dashboard.ui.list_page import SORT, get_order
 from dashboard.ui.paging import format_count
 from dashboard.ui.requests import ReaderRequest
@@ -58,6 +59,48 @@ def without_sort(columns: Sequence[Column[R, F]], keys: Iterable[str]) -> tuple[
     return tuple(
         replace(column, sort="") if column.key in refused else column for column in columns
     )
+
+
+def text_column(
+    key: str, heading: str | Promise, get_text: Callable[[R], object], *, sort: str
+) -> Column[R, F]:
+    """Create a column of texts without markup."""
+
+    def build(row: R, _formatter: F) -> Cell:
+        return Cell(key, str(get_text(row)), label=str(heading))
+
+    return Column(key, heading, f"c-{key}", build, sort=sort)
+
+
+def time_column(
+    key: str,
+    heading: str | Promise,
+    attribute: str,
+    *,
+    field: str = "",
+    get_sub: Callable[[R], str] = lambda _row: "",
+    exports: tuple[ExportColumn[R, F], ...] = (),
+) -> Column[R, F]:
+    """Create a column of times, by which the list is sorted; an attribute without one is “never”.
+
+    `field` names the cell if not `key`; a file has the time and `exports` after it.
+    """
+    get: Callable[[R], datetime | None] = attrgetter(attribute)
+
+    def build(row: R, formatter: F) -> Cell:
+        moment, times = get(row), formatter.times
+        if moment is None:
+            return Cell(field or key, _("never"), label=str(heading))
+        return Cell(
+            field or key,
+            times.short(moment),
+            label=str(heading),
+            title=times.exact(moment),
+            sub=get_sub(row),
+        )
+
+    time: ExportColumn[R, F] = ExportColumn(heading, lambda row, _each: get(row), True)
+    return Column(key, heading, f"c-{key}", build, exports=(time, *exports), sort=attribute)
 
 
 def render_badge(text: object, tone: str, title: str = "") -> SafeString:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from dashboard.ui.times import TimeFormatter
@@ -50,6 +50,30 @@ def create_time_formatter(request: HttpRequest) -> TimeFormatter:
     """Create the formatter of a page outside a VDN, in the zone of the VDN visited last."""
     scope = get_last_scope(request, get_scopes(request.user))
     return TimeFormatter(timezone.now(), scope.zone if scope else None)
+
+
+def lead_to(request: HttpRequest, address: str, text: str) -> HttpResponse:
+    """Redirect to `address`; htmx goes there after a 403 with `text` in place of a fragment."""
+    if "HX-Request" not in request.headers:
+        return HttpResponseRedirect(address)
+    return HttpResponse(
+        text,
+        status=403,
+        content_type="text/plain; charset=utf-8",
+        headers={"HX-Redirect": address},
+    )
+
+
+def keep_in_cookie(response: HttpResponse, name: str, value: str, *, seconds: int) -> None:
+    """Keep a value for the next page of a browser that may have no session."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
 
 
 def set_time_zone(user: User, name: str) -> None:

@@ -17,7 +17,6 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from isales_proxy.accounts import sessions
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.audit import services as audit
 from isales_proxy.audit.event_data import mask_numbers
@@ -48,7 +47,7 @@ def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[in
     """
     with transaction.atomic():
         touched = set(people)
-        lock_people(touched)
+        User.objects.lock(touched)
         before = _snapshot(touched)
         token = _watching.set(True)
         try:
@@ -101,7 +100,8 @@ def _record_person(by: User | None, before: _Snapshot | None, after: _Snapshot |
             AuditAction.PERSON_CHANGED, before=person.facts, after={}, deleted=True, **about
         )
     elif not before:
-        audit.record(AuditAction.PERSON_CHANGED, before={}, after=_omit_empty(after.facts), **about)
+        known = {name: value for name, value in after.facts.items() if value not in ("", [], False)}
+        audit.record(AuditAction.PERSON_CHANGED, before={}, after=known, **about)
     else:
         _record_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
         if before.password != after.password:
@@ -135,8 +135,3 @@ def _record_difference(
             after={name: after[name] for name in names if name in after},
             **about,
         )
-
-
-def _omit_empty(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts without empty values."""
-    return {name: value for name, value in facts.items() if value not in ("", [], False)}

@@ -5,7 +5,6 @@ once their form was carried out, so that one form has one result.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -15,7 +14,6 @@ from django.forms import PasswordInput
 from django.http import QueryDict
 from django.utils import timezone
 
-from isales_proxy.core import encryption
 from isales_proxy.models import FormDraft, User
 from isales_proxy.privacy import masking
 
@@ -29,30 +27,10 @@ KEPT: Final = timedelta(hours=12)
 OFFERED: Final = timedelta(hours=2)
 # For so long a secret waits for the page that shows it once.
 SHOWN_WITHIN: Final = timedelta(minutes=10)
-_PURPOSE: Final = "form-draft"
 _SECRET: Final = ("password", "secret", "token")
 # Django's choice whether a new person has a password.
 _CHOICE: Final = "usable_password"
 _LONGEST_NOTICE: Final = 400
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A form as its person left it. `fields` are those that were typed; `saved_at` is aware.
-
-    `outcome` is the address of what came of it; "" while the form has not been carried out.
-    """
-
-    key: str
-    address: str
-    fields: QueryDict = field(repr=False)
-    judged: bool
-    notice: str
-    status: int
-    undone: bool
-    saved_at: datetime
-    outcome: str
-    done: bool
 
 
 def is_secret(name: str) -> bool:
@@ -79,7 +57,6 @@ def save(
     notice: str = "",
     status: int = 200,
     undone: bool = False,
-    now: datetime | None = None,
 ) -> bool:
     """Keep what was typed into a form that has not been carried out; secrets are left out.
 
@@ -92,21 +69,20 @@ def save(
     text = kept.urlencode()
     if len(text) > LONGEST_BODY or len(address) > LONGEST_ADDRESS or len(key) > LONGEST_KEY:
         return False
-    now = now or timezone.now()
     values = {
         "address": address,
-        "body": encryption.encrypt(text, purpose=_PURPOSE),
+        "body": FormDraft.seal(text),
         "judged": judged,
         "notice": notice[:_LONGEST_NOTICE],
         "status": status,
         "undone": undone,
-        "saved_at": now,
+        "saved_at": timezone.now(),
     }
     with transaction.atomic():
         row, created = FormDraft.objects.select_for_update().get_or_create(
             user=user, key=key, defaults=values
         )
-        if row.done_at is not None:
+        if row.done:
             return False
         if not created:
             FormDraft.objects.filter(pk=row.pk).update(**values)
@@ -115,19 +91,16 @@ def save(
     return True
 
 
-def find(*, user: User, key: str, now: datetime | None = None) -> Draft | None:
+def find(*, user: User, key: str) -> FormDraft | None:
     """Find the draft of this key, or the outcome of its form; None once it is over."""
-    since = (now or timezone.now()) - KEPT
-    row = FormDraft.objects.for_person(user).saved(since=since).filter(key=key).first()
-    return None if row is None else _create_draft(row)
+    own = FormDraft.objects.for_person(user).saved(since=timezone.now() - KEPT)
+    return own.filter(key=key).first()
 
 
-def find_latest(*, user: User, address: str, now: datetime | None = None) -> Draft | None:
+def find_latest(*, user: User, address: str) -> FormDraft | None:
     """Find the newest draft of the form at this address that was not carried out."""
-    since = (now or timezone.now()) - OFFERED
-    rows = FormDraft.objects.for_person(user).pending().saved(since=since)
-    row = rows.filter(address=address).first()
-    return None if row is None else _create_draft(row)
+    own = FormDraft.objects.for_person(user).saved(since=timezone.now() - OFFERED)
+    return own.pending().filter(address=address).first()
 
 
 def discard(*, user: User, key: str, address: str = "") -> None:
@@ -138,9 +111,7 @@ def discard(*, user: User, key: str, address: str = "") -> None:
         own.filter(address=address).delete()
 
 
-def once(
-    *, user: User, key: str, make: Callable[[], tuple[str, str]], now: datetime | None = None
-) -> tuple[str, bool]:
+def once(*, user: User, key: str, make: Callable[[], tuple[str, str]]) -> tuple[str, bool]:
     """Carry a form out unless that was done before; gives the address of its outcome, and whether
     it was.
 
@@ -148,42 +119,34 @@ def once(
     once or "": the same form sent again, at the same time or later, waits for the first and gets
     the first one's address. What `make` raises undoes all.
     """
-    now = now or timezone.now()
     with transaction.atomic():
         row, _created = FormDraft.objects.select_for_update().get_or_create(
-            user=user, key=key[:LONGEST_KEY], defaults={"saved_at": now}
+            user=user, key=key[:LONGEST_KEY], defaults={"saved_at": timezone.now()}
         )
-        if row.done_at is not None:
-            return _decrypt(row.outcome), True
+        if row.done:
+            return row.outcome_address, True
         outcome, secret = make()
-        _finish(row, outcome, now, secret)
+        _finish(row, outcome, secret)
     return outcome, False
 
 
-def take_secret(*, user: User, key: str, now: datetime | None = None) -> str:
+def take_secret(*, user: User, key: str) -> str:
     """Return the secret that a form made, at the first call only; "" afterwards."""
-    since = (now or timezone.now()) - SHOWN_WITHIN
+    since = timezone.now() - SHOWN_WITHIN
     with transaction.atomic():
         own = FormDraft.objects.select_for_update().filter(user=user, key=key)
         row = own.filter(done_at__gt=since).exclude(body="").first()
         if row is None:
             return ""
-        secret = _decrypt(row.body)
+        secret = row.body_text
         FormDraft.objects.filter(pk=row.pk).update(body="")
     return secret
 
 
-def finish(*, user: User, key: str, outcome: str, now: datetime | None = None) -> None:
+def finish(*, user: User, key: str, outcome: str) -> None:
     """Mark the form as carried out by a service that has a unique key of its own."""
-    if not 0 < len(key) <= LONGEST_KEY:
-        return
-    now = now or timezone.now()
-    with transaction.atomic():
-        row, _created = FormDraft.objects.select_for_update().get_or_create(
-            user=user, key=key, defaults={"saved_at": now}
-        )
-        if row.done_at is None:
-            _finish(row, outcome, now)
+    if 0 < len(key) <= LONGEST_KEY:
+        once(user=user, key=key, make=lambda: (outcome, ""))
 
 
 def purge(now: datetime) -> int:
@@ -196,39 +159,15 @@ def forget_number(digits: str) -> int:
     """Delete the drafts in which a number, given by its digits, was typed; return how many."""
     removed = 0
     for row in FormDraft.objects.iterator(chunk_size=100):
-        addresses = (_decrypt(row.body), row.address, _decrypt(row.outcome))
+        addresses = (row.body_text, row.address, row.outcome_address)
         texts = (*map(unquote_plus, addresses), row.notice)
         if any(masking.remove_number(text, digits) != text for text in texts):
             removed += FormDraft.objects.filter(pk=row.pk).delete()[0]
     return removed
 
 
-def _finish(row: FormDraft, outcome: str, now: datetime, secret: str = "") -> None:
-    row.body = encryption.encrypt(secret, purpose=_PURPOSE) if secret else ""
+def _finish(row: FormDraft, outcome: str, secret: str) -> None:
+    row.body, row.outcome = FormDraft.seal(secret), FormDraft.seal(outcome)
     row.notice, row.undone = "", False
-    row.outcome = encryption.encrypt(outcome, purpose=_PURPOSE)
-    row.done_at = row.saved_at = now
+    row.done_at = row.saved_at = timezone.now()
     row.save()
-
-
-def _decrypt(sealed: str) -> str:
-    try:
-        return encryption.decrypt(sealed, purpose=_PURPOSE) if sealed else ""
-    except encryption.DecryptionFailed:
-        # Of another key: what was typed is lost, and the form is empty again.
-        return ""
-
-
-def _create_draft(row: FormDraft) -> Draft:
-    return Draft(
-        key=row.key,
-        address=row.address,
-        fields=QueryDict("" if row.done_at else _decrypt(row.body)),
-        judged=row.judged,
-        notice=row.notice,
-        status=row.status,
-        undone=row.undone,
-        saved_at=row.saved_at,
-        outcome=_decrypt(row.outcome),
-        done=row.done_at is not None,
-    )

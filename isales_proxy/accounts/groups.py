@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
@@ -26,9 +26,9 @@ _PERMISSION_FACTS: Final = {"post_add": "put", "post_remove": "taken", "pre_clea
 
 
 @contextmanager
-def attribute_changes_to(person: User) -> Iterator[None]:
+def attribute_changes_to(person: User | AnonymousUser) -> Iterator[None]:
     """Attribute the changes of groups within the block to this person."""
-    token = _by.set(person)
+    token = _by.set(person if isinstance(person, User) else None)
     try:
         yield
     finally:

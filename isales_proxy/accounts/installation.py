@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.accounts import second_factors, tokens
-from isales_proxy.accounts import services as people_service
+from isales_proxy.accounts import second_factors
 from isales_proxy.audit import services as audit
 from isales_proxy.mirror import mirror_status
 from isales_proxy.mirror.mirror_status import MirrorStatus
@@ -28,11 +27,11 @@ class Person:
 
 @dataclass(frozen=True)
 class VdnSummary:
-    """One VDN: how many have access, which keys of its own it has, by name, and its mirror."""
+    """One VDN: how many have access, the names of its own keys, and its mirror."""
 
     vdn: Vdn
     people: int
-    own_keys: tuple[str, ...]
+    own_keys: str
     mirror: MirrorStatus
 
 
@@ -48,9 +47,9 @@ class Installation:
 def get_installation(*, scope: Scope, by: User) -> Installation:
     """Return what an admin reaches. Raises PermissionMissing."""
     scope.require(Permission.SEE_SETTINGS)
-    vdns = list(people_service.get_managed_vdns(by).order_by("pk"))
+    vdns = list(Vdn.objects.managed_by(by).order_by("pk"))
     accesses = list(Access.objects.filter(vdn__in=vdns).order_by("vdn_id"))
-    valid = tokens.get_managed(by).valid(timezone.now())
+    valid = ApiToken.objects.managed_by(by).valid(timezone.now())
     return Installation(
         people=_list_people(accesses, by),
         vdns=_summarise_vdns(vdns, accesses),
@@ -61,7 +60,7 @@ def get_installation(*, scope: Scope, by: User) -> Installation:
 def switch_mirror(*, scope: Scope, by: User, vdn_id: int, enabled: bool) -> bool:
     """Switch the mirror of a VDN in reach on or off; return False for any other VDN. Raises
     PermissionMissing."""
-    if not people_service.get_managed_vdns(by).filter(pk=vdn_id).exists():
+    if not Vdn.objects.managed_by(by).filter(pk=vdn_id).exists():
         return False
     mirror_status.switch_mirror(scope=scope, vdn_id=vdn_id, enabled=enabled)
     return True
@@ -79,7 +78,7 @@ def _list_people(accesses: list[Access], by: User) -> tuple[Person, ...]:
     by_user = defaultdict(list)
     for access in accesses:
         by_user[access.user_id].append(access)
-    in_reach = set(people_service.get_managed_people(by).values_list("pk", flat=True))
+    in_reach = set(User.objects.managed_by(by).values_list("pk", flat=True))
     known = by_user.keys() | (in_reach if by.is_superuser else set())
     users = second_factors.prefetch_kinds(User.objects.filter(pk__in=known)).order_by("username")
     return tuple(Person(user, tuple(by_user[user.pk]), user.pk in in_reach) for user in users)
@@ -87,10 +86,13 @@ def _list_people(accesses: list[Access], by: User) -> tuple[Person, ...]:
 
 def _summarise_vdns(vdns: list[Vdn], accesses: list[Access]) -> tuple[VdnSummary, ...]:
     people = Counter(access.vdn_id for access in accesses)
-    keys = {row.pk: row.names for row in VdnCredentials.objects.filter(vdn__in=vdns)}
+    keys = {
+        row.pk: ", ".join(name.replace("_", " ") for name in row.names)
+        for row in VdnCredentials.objects.filter(vdn__in=vdns)
+    }
     ids = [vdn.pk for vdn in vdns]
     mirrors = mirror_status.list_statuses(ids, timezone.now(), with_calls=True)
     return tuple(
-        VdnSummary(vdn, people[vdn.pk], keys.get(vdn.pk, ()), mirror)
+        VdnSummary(vdn, people[vdn.pk], keys.get(vdn.pk, ""), mirror)
         for vdn, mirror in zip(vdns, mirrors, strict=True)
     )

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.access import get_scopes
 from isales_proxy.accounts import sessions
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, Role, User
 
@@ -63,7 +62,7 @@ def reset_second_factors(*, person: User, by: User) -> int:
     Return how many second factors there were; only a deletion is recorded.
     """
     with transaction.atomic():
-        lock_people([person.pk])
+        User.objects.lock([person.pk])
         rows = Authenticator.objects.filter(user_id=person.pk)
         kinds = sorted(rows.values_list("type", flat=True))
         if kinds:

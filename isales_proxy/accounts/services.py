@@ -1,12 +1,11 @@
-"""People: creation by commands, access by single sign-on, entry to Django's admin, and the people
-an admin manages."""
+"""People: creation by commands, access by single sign-on, and entry to Django's admin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models.signals import post_delete, post_save
@@ -15,8 +14,6 @@ from django.dispatch import receiver
 from isales_proxy.accounts import changes
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.models import Access, Role, User, Vdn, validate_agent_account
-from isales_proxy.models.people import PeopleQuerySet
-from isales_proxy.models.vdns import VdnQuerySet
 
 
 class InvalidUser(ValueError):
@@ -39,12 +36,9 @@ class UserSpec:
     role: Role
     vdns: tuple[int, ...]
     agent_account: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     demo: bool = False
     superuser: bool = False
-
-    def __repr__(self) -> str:
-        return f"UserSpec({self.name!r}, {self.role.value}, {self.vdns})"
 
 
 @dataclass(frozen=True)
@@ -142,17 +136,6 @@ def _follow_access(instance: Access, *, raw: bool = False, **_more: object) -> N
     # `loaddata` may load rows before those that they refer to.
     if not raw:
         sync_staff(instance.user)
-
-
-def get_managed_vdns(by: User | AnonymousUser) -> VdnQuerySet:
-    """Return the VDNs whose people and access this person manages."""
-    return Vdn.objects.managed_by(by)
-
-
-def get_managed_people(by: User | AnonymousUser) -> PeopleQuerySet:
-    """Return the people whom this person may change."""
-    found: PeopleQuerySet = User.objects.managed_by(by)
-    return found
 
 
 def _find_vdns(wanted: tuple[int, ...]) -> list[Vdn]:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from importlib import import_module
 from typing import Any, Final
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.core.cache import caches
 from django.db import transaction
 
 from isales_proxy.accounts import tokens
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, User
 
@@ -33,7 +30,12 @@ def record_start(*, user: User, key: str, address: str, user_agent: str) -> None
         session_key=key,
         defaults={"user": user, "ip": address, "user_agent": user_agent[:longest]},
     )
-    _end_oldest(user)
+    rows = UserSession.objects.filter(user_id=user.pk).order_by("-last_seen_at", "-pk")
+    oldest = list(rows[MOST:])
+    for session in oldest:
+        session.end()
+    if oldest:
+        _record_end(user, by=None, count=len(oldest), reason="oldest")
 
 
 def record_activity(*, key: str, address: str, now: datetime) -> bool:
@@ -66,7 +68,7 @@ def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all
     `by` None is the system: a command of the operator.
     """
     with transaction.atomic():
-        lock_people([person.pk])
+        User.objects.lock([person.pk])
         ended = end_all(person=person, by=by, reason=reason)
         return ended + tokens.revoke_all(person=person, by=by)
 
@@ -78,25 +80,6 @@ def purge(now: datetime) -> int:
     return int(UserSession.objects.filter(created_at__lt=now - longest).delete()[0])
 
 
-def _end_oldest(user: User) -> None:
-    rows = UserSession.objects.filter(user_id=user.pk).order_by("-last_seen_at", "-pk")
-    keys = list(rows.values_list("session_key", flat=True)[MOST:])
-    if not keys:
-        return
-    Session.objects.filter(session_key__in=keys).delete()
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    caches[settings.SESSION_CACHE_ALIAS].delete_many([store.cache_key_prefix + key for key in keys])
-    UserSession.objects.filter(session_key__in=keys).delete()
-    audit.record(
-        AuditAction.SESSION_REVOKED,
-        by=None,
-        person=user,
-        subject=user.get_username(),
-        sessions=len(keys),
-        which="oldest",
-    )
-
-
 def _end(found: Iterable[Any], *, person: User, by: User | None, reason: str) -> int:
     ended = 0
     for session in found:
@@ -104,12 +87,16 @@ def _end(found: Iterable[Any], *, person: User, by: User | None, reason: str) ->
         ended += bool(session.exists())
         session.end()
     if ended:
-        audit.record(
-            AuditAction.SESSION_REVOKED,
-            by=by,
-            person=person,
-            subject=person.get_username(),
-            sessions=ended,
-            which=reason,
-        )
+        _record_end(person, by=by, count=ended, reason=reason)
     return ended
+
+
+def _record_end(person: User, *, by: User | None, count: int, reason: str) -> None:
+    audit.record(
+        AuditAction.SESSION_REVOKED,
+        by=by,
+        person=person,
+        subject=person.get_username(),
+        sessions=count,
+        which=reason,
+    )

@@ -6,7 +6,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -15,7 +14,6 @@ from knox.crypto import hash_token
 from isales_proxy import access
 from isales_proxy.access import Permission
 from isales_proxy.accounts import second_factors
-from isales_proxy.accounts.locks import lock_people
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
@@ -27,6 +25,14 @@ DAYS: Final = (1, 7, 30, 90, 365)
 # Our prefix and knox's 32 random bytes.
 _TOKEN: Final = re.compile(r"cb_[0-9a-f]{64}")
 _USE_RECORDED_EVERY: Final = timedelta(minutes=1)
+# A person can use a scope who has one of these permissions in any VDN; `read` needs none.
+_NEEDED: Final[dict[TokenScope, tuple[Permission, ...]]] = {
+    TokenScope.READ: (),
+    TokenScope.WRITE: (
+        Permission.WRITE_BACK, Permission.TAKE_CALL_DATA, Permission.REVEAL_NUMBERS,
+    ),
+    TokenScope.ADMIN: (Permission.REFRESH_RESULT_CODES, Permission.EDIT_RESULT_CODES),
+}  # fmt: skip
 _RANK: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 
@@ -42,26 +48,11 @@ def includes_scope(token: ApiToken, needed: TokenScope) -> bool:
 def get_usable_scopes(user: User) -> tuple[TokenScope, ...]:
     """Return the scopes that this person can use: `read`, and those that their roles allow."""
     scopes = access.get_scopes(user)
-    found = [TokenScope.READ]
-    if any(
-        scope.can(Permission.WRITE_BACK)
-        or scope.can(Permission.TAKE_CALL_DATA)
-        or scope.can(Permission.REVEAL_NUMBERS)
-        for scope in scopes
-    ):
-        found.append(TokenScope.WRITE)
-    if any(
-        scope.can(Permission.REFRESH_RESULT_CODES) or scope.can(Permission.EDIT_RESULT_CODES)
-        for scope in scopes
-    ):
-        found.append(TokenScope.ADMIN)
-    return tuple(found)
-
-
-def get_managed(by: User | AnonymousUser) -> ApiTokenQuerySet:
-    """Return the tokens of the people whom this person manages."""
-    found: ApiTokenQuerySet = ApiToken.objects.managed_by(by)
-    return found
+    return tuple(
+        token_scope
+        for token_scope, needed in _NEEDED.items()
+        if not needed or any(scope.can(permission) for scope in scopes for permission in needed)
+    )
 
 
 def record_own_export(*, user: User, kind: str, rows: int) -> None:
@@ -82,7 +73,7 @@ def create_token(
         raise access.PermissionMissing
     with transaction.atomic():
         # Serialises simultaneous creations, so that the limit holds.
-        lock_people([user.pk])
+        User.objects.lock([user.pk])
         if ApiToken.objects.for_person(user).valid(timezone.now()).count() >= MOST:
             raise TooManyTokens
         token, text = ApiToken.objects.create(
@@ -99,7 +90,7 @@ def create_token(
 def revoke(*, by: User | None, token: ApiToken) -> None:
     """Revoke a token that the caller has from `for_person` or `managed_by`."""
     with transaction.atomic():
-        lock_people([token.user_id])
+        User.objects.lock([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
         if deleted:
             _record(AuditAction.TOKEN_REVOKED, by, token)
@@ -127,12 +118,12 @@ def is_without_second_factor(token: ApiToken) -> bool:
     return not token.second_factor and second_factors.is_required_of(token.user)
 
 
-def record_use(token: ApiToken, now: datetime | None = None) -> None:
+def record_use(token: ApiToken) -> None:
     """Remember when and from where it was used last, once a minute at most.
 
     A database that cannot take it just now keeps nobody from reading.
     """
-    now = now or timezone.now()
+    now = timezone.now()
     before = now - _USE_RECORDED_EVERY
     if token.last_used_at is not None and token.last_used_at > before:
         return

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from isales_proxy.accounts import second_factors, sessions
 from isales_proxy.models import User
@@ -29,25 +28,23 @@ def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySe
             _("Nothing was done. You change your own second factor under Your account."),
         )
         return None
-    if not _is_confirmed(request):
-        question = gettext_lazy(
+    return _confirm_and_apply(
+        modeladmin,
+        request,
+        queryset,
+        second_factors.reset_second_factors,
+        action="reset_second_factor",
+        question=_(
             "Their authenticator apps, security keys and recovery codes stop working. This "
             "logs them out everywhere and revokes their API tokens. Until they set up a new "
             "second factor, their password is enough to log in."
-        )
-        return _ask_to_confirm(modeladmin, request, queryset, "reset_second_factor", question)
-    done = _apply(
-        request,
-        queryset,
-        lambda person, by: second_factors.reset_second_factors(person=person, by=by),
+        ),
+        done=ngettext_lazy(
+            "The second factor of %(n)s person is reset.",
+            "The second factors of %(n)s people are reset.",
+            "n",
+        ),
     )
-    text = ngettext(
-        "The second factor of %(n)s person is reset.",
-        "The second factors of %(n)s people are reset.",
-        done,
-    )
-    messages.success(request, text % {"n": done})
-    return None
 
 
 @admin.action(
@@ -55,41 +52,40 @@ def reset_second_factor(modeladmin: Any, request: HttpRequest, queryset: QuerySe
 )
 def end_sessions(modeladmin: Any, request: HttpRequest, queryset: QuerySet[User]) -> Any:
     """End the sessions and tokens of people, for example after the loss of a device."""
-    if not _is_confirmed(request):
-        question = gettext_lazy(
+    return _confirm_and_apply(
+        modeladmin,
+        request,
+        queryset,
+        sessions.end_sessions_and_tokens,
+        action="end_sessions",
+        question=_(
             "This logs them out everywhere and revokes their API tokens. They can log in again."
-        )
-        return _ask_to_confirm(modeladmin, request, queryset, "end_sessions", question)
-    done = _apply(
-        request, queryset, lambda person, by: sessions.end_sessions_and_tokens(person=person, by=by)
+        ),
+        done=ngettext_lazy(
+            "The sessions of %(n)s person are ended.",
+            "The sessions of %(n)s people are ended.",
+            "n",
+        ),
     )
-    text = ngettext(
-        "The sessions of %(n)s person are ended.", "The sessions of %(n)s people are ended.", done
-    )
-    messages.success(request, text % {"n": done})
-    return None
 
 
-def _is_confirmed(request: HttpRequest) -> bool:
-    return request.POST.get("confirmed") == "yes"
-
-
-def _apply(
-    request: HttpRequest, queryset: QuerySet[User], change: Callable[[User, User], int]
-) -> int:
-    by = request.user
-    # Checked by `permissions` of the action.
-    assert isinstance(by, User)  # noqa: S101
-    return sum(bool(change(person, by)) for person in queryset)
-
-
-def _ask_to_confirm(
+def _confirm_and_apply(
     modeladmin: Any,
     request: HttpRequest,
     queryset: QuerySet[User],
+    change: Callable[..., int],
+    *,
     action: str,
-    question: Promise | str,
-) -> TemplateResponse:
+    question: str,
+    done: Any,
+) -> TemplateResponse | None:
+    """Return the page that asks the question; once it is confirmed, apply `change` to each person
+    and say for how many it did something."""
+    if request.POST.get("confirmed") == "yes":
+        by = cast("User", request.user)
+        count = sum(bool(change(person=person, by=by)) for person in queryset)
+        messages.success(request, done % {"n": count})
+        return None
     context = {
         **modeladmin.admin_site.each_context(request),
         "title": _("Are you sure?"),

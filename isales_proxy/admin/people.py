@@ -37,7 +37,6 @@ class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
                 self.fields[name].label = label
 
     def save(self, commit: bool = True) -> Any:
-        """Save it as such."""
         self.instance.from_claims = False
         return super().save(commit)
 
@@ -54,19 +53,17 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
     """Recording of all changes by these pages, in the transaction that makes them."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Add or change."""
         return self._watch(super().changeform_view, request, *args, **kwargs)  # type: ignore[misc]
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Delete one."""
         return self._watch(super().delete_view, request, *args, **kwargs)  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The list, by whose actions several are deleted."""
+        """Watch the list, by whose actions several are deleted."""
         return self._watch(super().changelist_view, request, *args, **kwargs)  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Say who is new."""
+        """Record who is new."""
         super().save_model(request, obj, form, change)  # type: ignore[misc]
         if isinstance(obj, User):
             request.callboard_touched.add(obj.pk)  # type: ignore[attr-defined]
@@ -84,7 +81,7 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
             return view(request, *args, **kwargs)
 
     def _people(self, request: HttpRequest, chosen: list[str]) -> Iterable[int]:
-        """The keys of the people whom this request can be about."""
+        """Return the keys of the people whom this request can be about."""
         marked = [key for key in request.POST.getlist("_selected_action") if key.isdecimal()]
         rows = self.get_queryset(request)
         if not request.POST.get("select_across", "0").strip("0"):
@@ -100,13 +97,11 @@ class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
     """Access rows of one's own VDNs, with one's own VDNs and people to choose from."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
-        """Those rows."""
         return super().get_queryset(request).filter(vdn__in=Vdn.objects.managed_by(request.user))
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Those choices."""
         choices = {"vdn": Vdn.objects.managed_by, "user": User.objects.managed_by}
         kwargs["queryset"] = choices[db_field.name](request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -129,12 +124,11 @@ class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-ar
     formset = _AccessRights
     extra = 0
 
-    def get_min_num(self, request: HttpRequest, obj: User | None = None, **_more: Any) -> int:  # noqa: ARG002
-        """One for somebody new, who would see nothing without."""
+    def get_min_num(self, request: HttpRequest, obj: User | None = None, **_more: Any) -> int:
+        """Require one of somebody new, who would see nothing without."""
         return 1 if obj is None else 0
 
     def get_formset(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:
-        """Likewise said by the form."""
         return super().get_formset(request, obj, validate_min=obj is None, **kwargs)
 
 
@@ -147,16 +141,14 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
     add_form = NewPersonForm
     inlines = (AccessInline,)
     list_display = (
-        "username", "first_name", "last_name", "is_staff", "is_active", "second_factor",
-    )  # fmt: skip
+        *("username", "first_name", "last_name"),
+        *("is_staff", "is_active", "second_factor"),
+    )
     add_form_template = "admin/isales_proxy/user/add_form.html"
     change_user_password_template = "admin/isales_proxy/user/change_password.html"  # noqa: S105 - a template
     actions = (people_actions.reset_second_factor, people_actions.end_sessions)
     list_filter = (
-        "is_staff",
-        "is_active",
-        "is_superuser",
-        "accesses__role",
+        *("is_staff", "is_active", "is_superuser", "accesses__role"),
         ("accesses__vdn", admin.RelatedOnlyFieldListFilter),
     )
     filter_horizontal = ()
@@ -169,17 +161,15 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
     readonly_fields = ("is_staff", "second_factor", "last_login", "date_joined")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Those within reach."""
         found = super().get_queryset(request)
         reach = found.filter(pk__in=User.objects.managed_by(request.user))
         return second_factors.prefetch_kinds(reach)
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
-        """`authenticator app, security key`; empty for somebody who has none."""
-        return ", ".join(
-            str(second_factors.LABELS[kind]) for kind in second_factors.list_kinds(person)
-        )
+        """Return such as `authenticator app, security key`; "" for somebody who has none."""
+        kinds = second_factors.list_kinds(person)
+        return ", ".join(str(second_factors.LABELS[kind]) for kind in kinds)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """The first password of a new person is for one log-in."""
@@ -204,7 +194,7 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
         return answer
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Superusers have three fields more."""
+        """Add three fields for superusers."""
         found = super().get_fieldsets(request, obj)
         if obj is None or not request.user.is_superuser:
             return found
@@ -228,9 +218,7 @@ class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly, DraftAdmin):
     search_fields = ("user__username", "agent_account")
 
     def get_readonly_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Access | None = None,
+        self, request: HttpRequest, obj: Access | None = None
     ) -> tuple[str, ...]:
         """Keep person and VDN of an existing row: another pair is another row."""
         return () if obj is None else ("user", "vdn")

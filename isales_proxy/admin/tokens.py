@@ -9,23 +9,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from isales_proxy.accounts import tokens
-from isales_proxy.admin.lookups import OwnFiltersOnly
+from isales_proxy.admin.lookups import ReadOnly
 from isales_proxy.models import ApiToken, User
 
 
 @admin.register(ApiToken)
-class TokenAdmin(OwnFiltersOnly):
-    """Deleting one here is revoking it, which the audit tells. Of its hash nothing is shown."""
+class TokenAdmin(ReadOnly):
+    """Deleting one here is revoking it, which the audit tells. Of its hash nothing is shown.
+
+    Whoever makes a token sees it, and would be its person: nobody adds one here.
+    """
 
     list_display = (
-        "user",
-        "name",
-        "scope",
-        "token_key",
-        "created",
-        "expiry",
-        "last_used_at",
-        "last_used_from",
+        *("user", "name", "scope", "token_key"),
+        *("created", "expiry", "last_used_at", "last_used_from"),
     )
     fields = list_display
     list_filter = ("scope",)
@@ -33,28 +30,15 @@ class TokenAdmin(OwnFiltersOnly):
     search_fields = ("user__username", "name", "token_key")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        """Those of the people whom the reader manages."""
+        """Return those of the people whom the reader manages."""
         found: QuerySet[ApiToken] = ApiToken.objects.managed_by(request.user)
         return found
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Whoever may enter the admin at all."""
-        return bool(request.user.is_active and request.user.is_staff)
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise: what is out of reach is not to be found here."""
+        """Allow whoever sees it: what is out of reach is not to be found here."""
         return self.has_view_permission(request, obj)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Return False: whoever makes a token sees it, and would be its person."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Return False."""
-        return False
-
     def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:
-        """Revoke it."""
         tokens.revoke(by=cast("User", request.user), token=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.admin.drafts import DraftAdmin
@@ -20,7 +19,7 @@ from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import AuditAction, User, Vdn
 from isales_proxy.vendor import vdn_keys
 
-_KEYS: Final[dict[str, str | Promise]] = {
+_KEYS: Final = {
     "access_key": _("Access key"),
     "secret_key": _("Secret key"),
     "app_key": _("App key or user"),
@@ -32,11 +31,13 @@ _LONGEST_KEY: Final = 2000
 _MOST_NAMES: Final = 10
 
 
-def _key_field() -> forms.CharField:
-    """A key is no secret before it is typed, and must not stand in the page after."""
+def _key_field(name: str) -> forms.CharField:
+    """Create the field of a key, which does not stand in the page once it was typed."""
     return forms.CharField(
+        label=_KEYS[name],
         required=False,
         max_length=_LONGEST_KEY,
+        validators=[partial(vdn_keys.validate_key, name)],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
 
@@ -44,11 +45,11 @@ def _key_field() -> forms.CharField:
 class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
     """A VDN and keys of its own. A key that is held is never shown; an empty field keeps it."""
 
-    access_key = _key_field()
-    secret_key = _key_field()
-    app_key = _key_field()
-    app_secret = _key_field()
-    token = _key_field()
+    access_key = _key_field("access_key")
+    secret_key = _key_field("secret_key")
+    app_key = _key_field("app_key")
+    app_secret = _key_field("app_secret")
+    token = _key_field("token")
     take = forms.MultipleChoiceField(
         required=False,
         label=_("Remove"),
@@ -62,32 +63,22 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
-        for name, label in _KEYS.items():
-            field = self.fields.get(name)
-            if field is not None:
-                field.label = str(label)
-                field.help_text = _("Set; leave empty to keep it.") if name in found else ""
-        choices = [(name, _KEYS[name]) for name in _KEYS if name in found]
+        self._held = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
+        for name in self._held & self.fields.keys():
+            self.fields[name].help_text = _("Set; leave empty to keep it.")
+        choices = [(name, label) for name, label in _KEYS.items() if name in self._held]
         cast("forms.MultipleChoiceField", self.fields["take"]).choices = choices
         if "cc_id" in self.fields:
             self.fields["cc_id"].required = False
 
     def clean_cc_id(self) -> int:
-        """Left empty it is that of the environment."""
+        """Return that of the environment where it is left empty."""
         return int(self.cleaned_data["cc_id"] or get_isales_settings().cc_id)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a key that could not be used, at its field, and half of a pair."""
+        """Refuse half of a pair, at the field of the missing one."""
         found = super().clean() or self.cleaned_data
-        for name in _KEYS:
-            if value := found.get(name):
-                try:
-                    vdn_keys.validate_key(name, value)
-                except ValidationError as error:
-                    self.add_error(name, error)
-        held = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
-        after = (held - set(found.get("take", ()))) | {name for name in _KEYS if found.get(name)}
+        after = (self._held - set(found.get("take", ()))) | self.put.keys()
         for first, second in vdn_keys.PAIRS:
             if (first in after) != (second in after):
                 missing = second if first in after else first
@@ -121,21 +112,20 @@ class VdnAdmin(OwnFiltersOnly, DraftAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """The list; who may not add a VDN is told who may."""
+        """Tell who may add a VDN, for whoever may not."""
         names = User.objects.filter(is_superuser=True, is_active=True).order_by("username")
         more = {"superusers": list(names.values_list("username", flat=True)[:_MOST_NAMES])}
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Vdn]:
-        """One's own."""
         return super().get_queryset(request).filter(pk__in=Vdn.objects.managed_by(request.user))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:  # noqa: ARG002
-        """The vendor's number stays what it was."""
+    def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:
+        """Keep the vendor's number."""
         return ("codes_read_at",) if obj is None else ("id", "codes_read_at")
 
     def save_model(self, request: HttpRequest, obj: Vdn, form: Any, change: bool) -> None:
-        """Write what was changed alone: a refresh may raise the version of the codes meanwhile."""
+        """Write only what was changed: a refresh may raise the version of the codes meanwhile."""
         columns = [name for name in form.changed_data if name in _COLUMNS]
         obj.save(update_fields=columns if change else None)
         by = cast("User", request.user)
@@ -156,6 +146,5 @@ class VdnAdmin(OwnFiltersOnly, DraftAdmin):
         """Allow superusers only: a VDN that is nobody's own is out of an admin's reach."""
         return bool(request.user.is_superuser)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:  # noqa: ARG002
-        """Return False."""
+    def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:
         return False

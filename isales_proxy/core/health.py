@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -82,16 +81,16 @@ def _check_cache() -> str:
         return "failing"
 
 
-def record_worker_heartbeat(clock: Callable[[], float] = time.time) -> None:
+def record_worker_heartbeat() -> None:
     """Record that the worker is alive: at its start and every minute."""
-    HUEY.put(_HEARTBEAT_KEY, clock())
+    HUEY.put(_HEARTBEAT_KEY, time.time())
 
 
-def _check_jobs(clock: Callable[[], float] = time.time) -> dict[str, Any]:
+def _check_jobs() -> dict[str, Any]:
     try:
         seen = HUEY.get(_HEARTBEAT_KEY, peek=True)
         waiting = HUEY.pending_count()
     except Exception:  # noqa: BLE001 - each queue has its own errors
         return {"state": "failing", "waiting": None}
-    silent = seen is None or clock() - seen > _JOBS_SILENT_SECONDS
+    silent = seen is None or time.time() - seen > _JOBS_SILENT_SECONDS
     return {"state": "silent" if silent else "ok", "waiting": waiting}

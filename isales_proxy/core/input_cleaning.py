@@ -53,7 +53,6 @@ class CleanedJson:
     """Mixin of serializers for input: cleans texts before any field sees them."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the validated values of the cleaned data."""
         if isinstance(data, Mapping):
             data = {name: _clean_value(value) for name, value in data.items()}
         return super().to_internal_value(data)  # type: ignore[misc]

@@ -32,7 +32,6 @@ class ObjectCache(LocMemCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        """Store the value if there is none yet."""
         name = self.make_key(key, version)
         with self._lock:
             if not self._has_expired(name):
@@ -41,7 +40,6 @@ class ObjectCache(LocMemCache):
         return True
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """Return the value, else `default`."""
         name = self.make_key(key, version)
         with self._lock:
             ends = self._expire_info.get(name, -1.0)
@@ -57,7 +55,6 @@ class ObjectCache(LocMemCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> None:
-        """Store the value."""
         self.set_many({key: value}, timeout, version)
 
     def set_many(

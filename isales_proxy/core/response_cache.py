@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -71,9 +72,7 @@ class _Kept(Generic[T]):
 @dataclass
 class _Flight(Generic[T]):
     patience: float  # seconds that the one who asks has
-    done: threading.Event = field(default_factory=threading.Event)
-    kept: _Kept[T] | None = None
-    error: BaseException | None = None
+    answer: Future[_Kept[T]] = field(default_factory=Future)
 
 
 class ResponseCache(Generic[T]):
@@ -89,12 +88,10 @@ class ResponseCache(Generic[T]):
         *,
         keep: float,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._prefix = prefix
         self._keep = keep
         self._clock = clock
-        self._sleep = sleep
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
@@ -136,31 +133,30 @@ class ResponseCache(Generic[T]):
             if leads:
                 break
             try:
-                return self._follow(flight, left)
+                return self._follow(flight, left), "cache"
             except TimedOut:
                 # Who asked may have been in more of a hurry.
                 left = give_up - self._clock()
                 if flight.patience >= patience or left <= 0:
                     raise
         try:
-            kept, source = self._lead(name, fetch, fresh=fresh, patience=left)
-            flight.kept = kept
+            try:
+                kept, source = self._lead(name, fetch, fresh=fresh, patience=left)
+            finally:
+                with self._lock:
+                    del self._flights[name]
         except BaseException as error:
-            flight.error = error
+            flight.answer.set_exception(error)
             raise
-        finally:
-            with self._lock:
-                del self._flights[name]
-            flight.done.set()
+        flight.answer.set_result(kept)
         return kept, source
 
-    def _follow(self, flight: _Flight[T], patience: float) -> tuple[_Kept[T], Source]:
-        if not flight.done.wait(patience) or (flight.kept is None and flight.error is None):
-            raise TimedOut(_STILL_UNDER_WAY)
-        if flight.error is not None:
-            raise flight.error
-        assert flight.kept is not None  # noqa: S101
-        return flight.kept, "cache"
+    @staticmethod
+    def _follow(flight: _Flight[T], patience: float) -> _Kept[T]:
+        try:
+            return flight.answer.result(patience)
+        except TimeoutError:
+            raise TimedOut(_STILL_UNDER_WAY) from None
 
     def _lead(
         self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
@@ -177,7 +173,7 @@ class ResponseCache(Generic[T]):
                 return kept, "cache"
             if not shared or caches["answers"].add(turn, mine, math.ceil(patience)):
                 break
-            self._sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
             left = give_up - self._clock()
             if left <= 0:
                 raise TimedOut(_STILL_UNDER_WAY)

@@ -47,7 +47,6 @@ class CacheSerializer:
     """Serializer of Django's Redis cache. Integers stay plain, so that Redis can increment them."""
 
     def dumps(self, value: Any) -> bytes | int:
-        """Serialize a value."""
         return value if type(value) is int else dumps(value, purpose="cache")
 
     def loads(self, data: bytes) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
+from django.http import QueryDict
 
+from isales_proxy.core import encryption
 from isales_proxy.models.people import User
+
+_PURPOSE: Final = "form-draft"
 
 
 class FormDraftQuerySet(models.QuerySet["FormDraft"]):
@@ -70,3 +74,36 @@ class FormDraft(models.Model):
 
     def __str__(self) -> str:
         return f"form {self.pk}"
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the form has been carried out."""
+        return self.done_at is not None
+
+    @property
+    def fields(self) -> QueryDict:
+        """The fields that were typed; none of a form that has been carried out."""
+        return QueryDict("" if self.done else self.body_text)
+
+    @property
+    def body_text(self) -> str:
+        """`body` in clear: fields as in a query, or the secret that the form made."""
+        return _open(self.body)
+
+    @property
+    def outcome_address(self) -> str:
+        """`outcome` in clear; "" while the form has not been carried out."""
+        return _open(self.outcome)
+
+    @staticmethod
+    def seal(text: str) -> str:
+        """Seal a text for `body` or `outcome`."""
+        return encryption.encrypt(text, purpose=_PURPOSE) if text else ""
+
+
+def _open(sealed: str) -> str:
+    try:
+        return encryption.decrypt(sealed, purpose=_PURPOSE) if sealed else ""
+    except encryption.DecryptionFailed:
+        # Of another key: what was typed is lost, and the form is empty again.
+        return ""

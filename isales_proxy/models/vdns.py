@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import ClassVar, Final, Self
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -13,7 +14,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.core import encryption
-from isales_proxy.core.settings import MOST_LATE_GRACE, late_grace_seconds
+from isales_proxy.core.settings import MOST_LATE_GRACE
 
 
 def validate_time_zone(name: str) -> None:
@@ -95,7 +96,7 @@ class Vdn(models.Model):
     def late_grace(self) -> timedelta:
         """Return how long after its due time an uncalled reservation becomes late."""
         own = self.late_grace_seconds
-        return timedelta(seconds=late_grace_seconds() if own is None else own)
+        return timedelta(seconds=settings.LATE_GRACE_SECONDS if own is None else own)
 
 
 class VdnCredentials(models.Model):

@@ -1,19 +1,12 @@
 """A stand-in CC-iSales over real HTTP: for demos, training and tests.
 
 It verifies signatures, tokens and parameters strictly, answers seeded data with all that real
-systems send, changes its rows on demand (`dataset`), behaves as differently as vendors do
-(`list_behaviour`), and goes wrong on demand (`faults`).
+systems send, changes its rows on demand (`Dataset`), behaves as differently as vendors do
+(`ListBehaviour`), and goes wrong on demand (`faults`).
 """
 
 from __future__ import annotations
 
-from isales_proxy.simulator.handlers import (
-    DEMO_ACCESS_KEY,
-    DEMO_APP_KEY,
-    DEMO_APP_SECRET,
-    DEMO_SECRET_KEY,
-)
-from isales_proxy.simulator.list_behaviour import ListBehaviour
 from isales_proxy.simulator.operations import (
     FETCH_TOKEN,
     LIST_OUTBOUND_TASKS,
@@ -24,7 +17,14 @@ from isales_proxy.simulator.operations import (
     READ_CALL_DATA,
     REFRESH_TOKEN,
 )
+from isales_proxy.simulator.reservations import ListBehaviour
 from isales_proxy.simulator.server import Simulator
+from isales_proxy.simulator.state import (
+    DEMO_ACCESS_KEY,
+    DEMO_APP_KEY,
+    DEMO_APP_SECRET,
+    DEMO_SECRET_KEY,
+)
 
 __all__ = [
     "DEMO_ACCESS_KEY",

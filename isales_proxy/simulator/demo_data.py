@@ -1,4 +1,4 @@
-"""Demo data, the same for the same arguments: reservations, call data and result codes.
+"""Demo data, the same for the same arguments: reservations, call data, codes; and their life.
 
 Every name and number in `demo_data.json` is invented; of the display codes of `result` 0101 alone
 is the vendor's. Names are chosen to be awkward for a table: other scripts, markup, quotes and one
@@ -11,9 +11,16 @@ import csv
 import json
 import random
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any, Final
 
-from isales_proxy.simulator.reservations import RawRow, Row, apply_anomaly
+from isales_proxy.simulator.reservations import (
+    Dataset,
+    ListBehaviour,
+    RawRow,
+    Row,
+    apply_anomaly,
+)
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -27,9 +34,34 @@ _ANOMALY_EVERY: Final = 12  # one row in so many carries an anomaly
 _NEAR_ROWS: Final = 40
 _BUSY_DAYS: Final = {-3: 0.13, 2: 0.08}
 _MISSPELT_SHARE: Final = 0.3  # of rows that spell the customer's ID as in the vendor's example
+# How many rows of each kind are open near the present, at least, and when those made are due.
+_FEWEST: Final = {
+    "late": (4, -40 * MINUTE, -2 * MINUTE),
+    "dialled": (2, 2 * MINUTE, DIAL_AHEAD),
+    "soon": (6, 4 * MINUTE, 15 * MINUTE),
+}
+_FEWEST_ROWS: Final = 100
+_OLDEST_FIRST: Final = ListBehaviour(order="appointTime")
+_CHANCES: Final = {"move": 12, "hand_over": 12, "call": 10, "vanish": 3, "nothing": 63}
 _TABLES: Final = json.loads(
     files("isales_proxy.simulator").joinpath("demo_data.json").read_text("utf-8")
 )
+
+# Entries that end with their weight, and the weights added up.
+_Weighted = tuple[list[list[Any]], list[int]]
+
+
+def _weigh(entries: list[list[Any]]) -> _Weighted:
+    return entries, list(accumulate(entry[-1] for entry in entries))
+
+
+def _draw(rng: random.Random, table: _Weighted) -> list[Any]:
+    entries, weights = table
+    return rng.choices(entries, cum_weights=weights)[0]
+
+
+_OUTCOMES: Final = _weigh(_TABLES["outcomes"])
+_CALLED_NUMBERS: Final = _weigh(_TABLES["called_numbers"])
 
 
 def roster_of(vdn: int) -> dict[str, Any]:
@@ -101,14 +133,15 @@ class RowMaker:
     def __init__(self, rng: random.Random, vdn: int, anchor_ms: int) -> None:
         self._rng = rng
         self._anchor_ms = anchor_ms
-        self._roster = roster_of(vdn)
+        roster = roster_of(vdn)
+        self._agents, self._tasks = _weigh(roster["agents"]), _weigh(roster["tasks"])
         self._made = 0
 
     def make(self, appoint_ms: int, *, anomaly: str = "", created_ms: int | None = None) -> Row:
         """Make a row due at `appoint_ms`; created some time before it unless a time is given."""
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
-        fail_code, result, _ = _draw_weighted(rng, _TABLES["outcomes"])
+        fail_code, result, _ = _draw(rng, _OUTCOMES)
         answered = fail_code == "00000"
         start_ms = self._draw_start(appoint_ms, call_type)
         if MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
@@ -123,12 +156,12 @@ class RowMaker:
             created_ms = end_ms + 13 * SECOND + rng.randint(0, 999)
         discussed = answered or rng.random() < 0.15
         busi_result = rng.choice(_TABLES["business_results"]) if discussed else None
-        account, name, _ = _draw_weighted(rng, self._roster["agents"])
+        account, name, _ = _draw(rng, self._agents)
         self._made += 1
         # 13 digits of creation time and 17 more; the running part keeps it unique.
         appoint_id = f"{created_ms:013d}{rng.randrange(10**10):010d}{self._made:07d}"
         called_no = _draw_called_number(rng)
-        task_id, task_name, task_status, _ = _draw_weighted(rng, self._roster["tasks"])
+        task_id, task_name, task_status, _ = _draw(rng, self._tasks)
         fields = {
             "appointId": appoint_id,
             "callType": call_type,
@@ -171,13 +204,9 @@ class RowMaker:
         return appoint_ms + rng.randint(-60, 240) * SECOND
 
 
-def _draw_weighted(rng: random.Random, table: list[list[Any]]) -> list[Any]:
-    return rng.choices(table, [entry[-1] for entry in table])[0]
-
-
 def _draw_called_number(rng: random.Random) -> str:
     """Draw a number from a pool small enough that numbers come back in several rows."""
-    form, most, _ = _draw_weighted(rng, _TABLES["called_numbers"])
+    form, most, _ = _draw(rng, _CALLED_NUMBERS)
     return str(form.format(rng.randint(1, most)))
 
 
@@ -213,3 +242,83 @@ def generate_call_data(task: tuple[int, str], rows: int, anchor_ms: int) -> list
         apply_anomaly(row, anomalies.get(_pick_anomaly(i, anomalies), {}))
         made.append(row)
     return made
+
+
+class Life:
+    """Changes of the rows of one VDN: they come, move, change hands, are called, and vanish.
+
+    Beside what the rows do by their own plans. The number of rows stays about the same, and near
+    the present there are always some that are late, that are being dialled, and that are due soon.
+    """
+
+    def __init__(self, dataset: Dataset, vdn: int) -> None:
+        self._dataset, self._vdn = dataset, vdn
+        self._rng = random.Random(f"callboard/1/{vdn}/life")  # noqa: S311  (demo data)
+        self._roster = roster_of(vdn)
+        self._goal = max(len(dataset), _FEWEST_ROWS)
+
+    def step(self, now_ms: int) -> None:
+        """Live on until now: fill up what is too little, change one row, remove the oldest."""
+        open_rows = self._find_open(now_ms)
+        for kind, (fewest, first, last) in _FEWEST.items():
+            for _ in range(fewest - len(open_rows[kind])):
+                self._create(kind, now_ms, now_ms + self._draw_ms(first, last))
+        self._change_one(now_ms)
+        surplus = len(self._dataset) - self._goal
+        for row in self._dataset.select({}, _OLDEST_FIRST)[: max(0, surplus)]:
+            self._dataset.remove(row.appoint_id)
+
+    def _create(self, kind: str, now_ms: int, due_ms: int) -> None:
+        """Create a row as if lately; one that is late, and some others, nobody will call."""
+        created_ms = due_ms - HOUR if kind == "late" else now_ms
+        start_ms = None
+        if kind == "dialled":
+            start_ms = due_ms - self._draw_ms(0, MINUTE)
+        elif kind == "soon" and self._rng.random() > 0.15:
+            start_ms = due_ms + self._draw_ms(-MINUTE, 4 * MINUTE)
+        maker = RowMaker(self._rng, self._vdn, created_ms)
+        made = maker.make(due_ms // SECOND * SECOND, created_ms=created_ms)
+        call_type = "2" if kind == "dialled" else "1"
+        self._dataset.add_rows([Row({**made.fields, "callType": call_type})])
+        self._plan_call(made.appoint_id, start_ms)
+
+    def _change_one(self, now_ms: int) -> None:
+        """Move, hand over, call or remove one row that is open and near, or do nothing."""
+        open_rows = self._find_open(now_ms)
+        key = self._rng.choice([*open_rows["late"], *open_rows["soon"]]).appoint_id
+        match self._rng.choices(list(_CHANCES), list(_CHANCES.values()))[0]:
+            case "move":
+                due_ms = now_ms + self._draw_ms(10 * MINUTE, 3 * HOUR)
+                self._dataset.move(key, due_ms)
+                self._plan_call(key, due_ms + self._draw_ms(0, 5 * MINUTE))
+            case "hand_over":
+                account, name, _ = self._rng.choice(self._roster["agents"])
+                self._dataset.hand_over(key, account, name)
+            case "call":
+                # The latest stay late: a list without them would show nobody's troubles.
+                self._plan_call(self._rng.choice(open_rows["late"]).appoint_id, now_ms)
+            case "vanish":
+                self._dataset.remove(key)
+
+    def _find_open(self, now_ms: int) -> dict[str, list[Row]]:
+        """Return the rows not yet called: late since two hours, dialled now, due soon."""
+        found: dict[str, list[Row]] = {kind: [] for kind in _FEWEST}
+        near = {"beginTime": now_ms - 2 * HOUR, "endTime": now_ms + _FEWEST["soon"][2]}
+        for row in self._dataset.select(near):
+            if row.appoint_ms is None or row.shown_at(now_ms).get("beginTime"):
+                continue
+            if row.appoint_ms < now_ms - MINUTE:
+                found["late"].append(row)
+            elif row.text("callType") == "2" and 0 < row.appoint_ms - now_ms <= DIAL_AHEAD:
+                found["dialled"].append(row)
+            elif row.appoint_ms > now_ms:
+                found["soon"].append(row)
+        return found
+
+    def _plan_call(self, key: str, start_ms: int | None) -> None:
+        end_ms = None if start_ms is None else start_ms + self._draw_ms(20 * SECOND, 5 * MINUTE)
+        self._dataset.edit(key, lambda row: row.planned(start_ms, end_ms))
+
+    def _draw_ms(self, least: int, most: int) -> int:
+        """Draw whole seconds, in ms."""
+        return self._rng.randint(least // SECOND, most // SECOND) * SECOND

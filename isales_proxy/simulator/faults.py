@@ -8,21 +8,15 @@ except where its kind prevents that.
 
 from __future__ import annotations
 
+import json
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from isales_proxy.simulator.messages import UNAUTHORIZED, Answer, json_answer
 from isales_proxy.simulator.operations import OPERATIONS
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    body: bytes
-    content_type: str = "application/json;charset=UTF-8"
-    headers: tuple[tuple[str, str], ...] = ()
-    chunked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,6 @@ class Kind:
     unanswered: bool = False
 
 
-UNAUTHORIZED: Final = Answer(401, b"Unauthorized", "text/plain; charset=UTF-8")
 _NOISE: Final = b'\x00\xff{"resultCode":"0200000",\x80"data":[{]]}\xfe'
 _PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
 _ERROR: Final = {"status": 500, "body": "Internal Server Error", "content_type": "text/plain"}
@@ -62,7 +55,7 @@ KINDS: Final = {
     "html": Kind(answer=Answer(200, _PAGE, "text/html")),
     "null": Kind(answer=Answer(200, b"null")),
     "gzip": Kind(answer=Answer(200, _NOISE, headers=(("Content-Encoding", "gzip"),))),
-    # Half the promised length, or `size` bytes; when they are not declared, chunked.
+    # Half the promised length, or `size` bytes, which may not be declared.
     "half_body": Kind(),
     "huge": Kind({"size": 16 * 1024 * 1024, "declared": True}),
     # The envelope: a total that is one too many; no records or token; without codes (`drop` one of
@@ -83,17 +76,50 @@ class Fault:
     kind: Kind
     options: Mapping[str, Any]
     operation: str | None
-    left: int | None
+    left: float
     from_call: int
     seen: int = 0
     released: threading.Event = field(default_factory=threading.Event)
+
+    def replace(self, answer: Answer) -> Answer:
+        """Return the answer that comes in the place of the right one, or the right one."""
+        options = self.options
+        match self.name:
+            case "status":
+                return Answer(options["status"], options["body"].encode(), options["content_type"])
+            case "throttle":
+                headers = (("Retry-After", str(options["retry_after"])),)
+                return Answer(429, b"Too many requests", "text/plain", headers)
+            case "unauthorized":
+                return replace(UNAUTHORIZED, status=options["status"])
+            case "huge":
+                # Blanks before the value are legal JSON, so that only the size is at fault.
+                body = answer.body.rjust(options["size"])
+                return replace(answer, body=body, declared=options["declared"])
+            case "wrong_total" | "no_data" | "no_codes" | "patch" if answer.status == 200:
+                return json_answer(self._spoil(json.loads(answer.body)), answer.status)
+        return self.kind.answer or answer
+
+    def _spoil(self, payload: dict[str, Any]) -> dict[str, Any]:
+        dropped = set[str]()
+        match self.name:
+            case "wrong_total" if "totalCount" in payload:
+                payload["totalCount"] += 1
+            case "no_data":
+                dropped = {"data", "obsCodes", "resultData", "AccessToken"}
+            case "no_codes":
+                drop = self.options["drop"]
+                dropped = {"resultCode", "returnCode", "result"} if drop == "both" else {drop}
+            case "patch":
+                payload |= self.options["fields"]
+        return {name: value for name, value in payload.items() if name not in dropped}
 
 
 class Faults:
     """The faults of one simulator; thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
         # Those used up, too: their calls may be held still.
         self._faults: list[Fault] = []
 
@@ -115,78 +141,34 @@ class Faults:
         found = KINDS.get(kind)
         if found is None or not found.options.keys() >= options.keys():
             raise ValueError(f"unknown fault or option: {kind} {sorted(options)}")
-        if operation is not None and operation not in OPERATIONS:
+        if operation not in (None, *(known.name for known in OPERATIONS.values())):
             raise ValueError(f"unknown operation: {operation}")
-        settings = {**found.options, **options}
-        fault = Fault(kind, found, settings, operation, times, from_call)
-        with self._lock:
-            self._faults.append(fault)
+        left = math.inf if times is None else times
+        fault = Fault(kind, found, {**found.options, **options}, operation, left, from_call)
+        self._faults.append(fault)
         return fault
 
     def remove(self, fault: Fault) -> None:
         """Play a fault no more; calls that it holds stay held."""
-        with self._lock:
-            fault.left = 0
+        fault.left = 0
 
     def clear(self) -> None:
         self.release()
-        with self._lock:
-            self._faults.clear()
+        self._faults.clear()
 
     def release(self) -> None:
         """Let every held call go on; calls that a `hold` still meets are not held."""
-        with self._lock:
-            for fault in self._faults:
-                fault.released.set()
+        for fault in self._faults:
+            fault.released.set()
 
     def take(self, operation: str) -> Fault | None:
         """Count one call of `operation` and return the fault to play, if any."""
-        with self._lock:
+        with self._counting:
             matching = [one for one in self._faults if one.operation in (None, operation)]
             for fault in matching:
                 fault.seen += 1
-            due = [one for one in matching if one.left != 0 and one.seen >= one.from_call]
+            due = [one for one in matching if one.left and one.seen >= one.from_call]
             if not due:
                 return None
-            if due[0].left is not None:
-                due[0].left -= 1
+            due[0].left -= 1
             return due[0]
-
-    def pending(self) -> list[str]:
-        """Return the kinds of the faults that are left."""
-        with self._lock:
-            return [fault.name for fault in self._faults if fault.left != 0]
-
-
-def spoil(payload: Mapping[str, object], fault: Fault) -> dict[str, object]:
-    """Return the payload as the faults on the level of the envelope leave it."""
-    spoilt, dropped = dict(payload), set[str]()
-    match fault.name:
-        case "wrong_total" if "totalCount" in spoilt:
-            spoilt["totalCount"] = cast("int", spoilt["totalCount"]) + 1
-        case "no_data":
-            dropped = {"data", "obsCodes", "resultData", "AccessToken"}
-        case "no_codes":
-            drop = fault.options["drop"]
-            dropped = {"resultCode", "returnCode", "result"} if drop == "both" else {drop}
-        case "patch":
-            spoilt |= fault.options["fields"]
-    return {name: value for name, value in spoilt.items() if name not in dropped}
-
-
-def replace_answer(answer: Answer, fault: Fault) -> Answer:
-    """Return the answer that a fault puts in the place of the right one, or the right one."""
-    options = fault.options
-    match fault.name:
-        case "status":
-            return Answer(options["status"], options["body"].encode(), options["content_type"])
-        case "throttle":
-            headers = (("Retry-After", str(options["retry_after"])),)
-            return Answer(429, b"Too many requests", "text/plain", headers)
-        case "huge":
-            # Blanks before the value are legal JSON, so that only the size is at fault.
-            body = answer.body.rjust(options["size"])
-            return replace(answer, body=body, chunked=not options["declared"])
-        case "unauthorized":
-            return replace(UNAUTHORIZED, status=options["status"])
-    return fault.kind.answer or answer

@@ -1,16 +1,27 @@
-"""One reservation of the simulator: what its row shows when, and how it changes."""
+"""Reservations of the simulator: what a row shows when, how a list finds it, how it changes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import random
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
+
+from isales_proxy.simulator.messages import PARAMETER_ERROR, Refusal
 
 # Any: a field of the vendor's.
 RawRow = dict[str, Any]
+Order = Literal["near", "appointId", "appointTime", "createTime", "random"]
+Column = Literal["appointTime", "createTime"]
 
+NEAR_MS: Final = 30 * 60 * 1000
+
+_SECOND: Final = 1000
+_NO_TIME: Final = -1  # is in no range
+_END_OF_TIME: Final = 1 << 60
 _SHIFT_MS: Final = 417
 
 
@@ -37,6 +48,10 @@ class Row:
     @property
     def start_ms(self) -> int | None:
         return _read_ms(self.fields.get("beginTime"))
+
+    @property
+    def appoint_id(self) -> str:
+        return self.text("appointId")
 
     def ms_of(self, column: str) -> int | None:
         """Return the time that a column shows, which a range tests; None where it has none."""
@@ -67,7 +82,8 @@ class Row:
             row.update(endTime=None, failCode=None, result=None, busiResult=None)
         row["callFlag"] = "2" if ended else "1" if started else "0"
         row["timeout"] = not started and appoint_ms is not None and now_ms > appoint_ms
-        apply_anomaly(row, self.anomaly)
+        if self.anomaly:
+            apply_anomaly(row, self.anomaly)
         return {**row, **self.fixed}
 
     def text(self, name: str) -> str:
@@ -113,3 +129,204 @@ def _read_ms(value: object) -> int | None:
         return value
     digits = str(value).partition(".")[0]
     return int(digits) if digits.isdecimal() else None
+
+
+@dataclass(slots=True, kw_only=True)
+class ListBehaviour:
+    """Behaviour of `appoint/list`: what its documents leave open, and its lasting faults.
+
+    Every field may be set while the simulator runs; a fault of one call is scripted in `faults`.
+    """
+
+    # `near`: due half an hour ago or later, soonest first, then the older ones, newest first. By a
+    # column: empty values last. `random`: another order for each call.
+    order: Order = "near"
+    reverse: bool = False
+
+    # The column that `beginTime` and `endTime` test; a row without a value is in no range. Whether
+    # a row exactly at an end is in, and of what whole seconds are compared.
+    range_column: Column = "appointTime"
+    begin_inclusive: bool = True
+    end_inclusive: bool = True
+    cut_milliseconds: Literal["none", "rows", "bounds", "both"] = "none"
+
+    max_limit: int = 100  # a larger `limit` is refused
+    page_cap: int | None = None  # more rows are cut off silently; the offset stays as asked
+    ignore_offset: bool = False  # each page is the first
+    # Where offset + limit exceeds it, there are no rows (but their total), or a refusal.
+    depth_cap: int | None = None
+    depth_cap_refused: bool = False
+
+    # `low` or `high` by one; the true one as a string; -1; the rows of this page; always the same.
+    total: Literal["true", "low", "high", "text", "negative", "page"] | int = "true"
+    # The first row of a page comes twice: as one more, or in the place of the last one.
+    duplicates: Literal["none", "added", "instead"] = "none"
+    # `calledNo` finds rows that hold it or are equal, none at all, all, or is refused.
+    number_filter: Literal["partial", "exact", "none", "ignored", "refused"] = "partial"
+    only_agents: Collection[str] | None = None  # the key may see rows of these accounts alone
+    empty: bool = False  # success, but no rows and a total of 0
+
+    clock_offset_ms: int = 0  # how far the vendor's clock is ahead of ours
+
+    def check(self, wanted: Mapping[str, Any]) -> None:
+        """Raise Refusal for a filter or a depth that this vendor refuses."""
+        if "calledNo" in wanted and self.number_filter == "refused":
+            raise Refusal(PARAMETER_ERROR, "calledNo: the filter is not supported.")
+        if self._is_too_deep(wanted) and self.depth_cap_refused:
+            raise Refusal(PARAMETER_ERROR, f"offset: no rows beyond {self.depth_cap}.")
+
+    def range_of(self, wanted: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the times that are in, as `low <= ms < high`; without a range any, and none."""
+        if not wanted.keys() & {"beginTime", "endTime"}:
+            return -_END_OF_TIME, _END_OF_TIME
+        step = _SECOND if self.cut_milliseconds in ("rows", "both") else 1
+        cut = _SECOND if self.cut_milliseconds in ("bounds", "both") else 1
+        low, high = 0, _END_OF_TIME
+        if "beginTime" in wanted:
+            begin = wanted["beginTime"] // cut * cut
+            low = -(-begin // step) * step if self.begin_inclusive else (begin // step + 1) * step
+        if "endTime" in wanted:
+            end = wanted["endTime"] // cut * cut
+            high = (end // step + 1) * step if self.end_inclusive else -(-end // step) * step
+        return low, high
+
+    def finds(self, wanted: str, number: str) -> bool:
+        """Tell whether the filter `calledNo` finds a row with this number."""
+        found = {"partial": wanted in number, "exact": wanted == number, "ignored": True}
+        return found.get(self.number_filter, False)
+
+    def page_of(self, found: list[Row], wanted: Mapping[str, Any]) -> list[Row]:
+        """Return the page that is answered of all rows found."""
+        if self.empty or self._is_too_deep(wanted):
+            return []
+        offset = 0 if self.ignore_offset else wanted["offset"]
+        page = found[offset : offset + min(wanted["limit"], self.page_cap or wanted["limit"])]
+        if page and self.duplicates == "added":
+            return [page[0], *page]
+        if page and self.duplicates == "instead":
+            return [*page[:-1], page[0]]
+        return page
+
+    def total_of(self, found: int, page: int) -> int | str:
+        """Return the `totalCount` of an answer with `page` of `found` rows."""
+        totals: dict[str | int, int | str] = {
+            "true": found,
+            "low": max(0, found - 1),
+            "high": found + 1,
+            "text": str(found),
+            "negative": -1,
+            "page": page,
+        }
+        return 0 if self.empty else totals.get(self.total, self.total)
+
+    def _is_too_deep(self, wanted: Mapping[str, Any]) -> bool:
+        return self.depth_cap is not None and wanted["offset"] + wanted["limit"] > self.depth_cap
+
+
+class Dataset:
+    """The rows of one VDN. Thread-safe: a change is whole, a selection is one snapshot.
+
+    Times are ms since 1970 UTC. A change of an `appointId` is one of all rows that have it, and
+    raises KeyError when there are none. `anchor_ms` is the moment around which the order `near`
+    turns.
+    """
+
+    def __init__(self, rows: Iterable[Row] = (), *, anchor_ms: int) -> None:
+        self._near_ms = anchor_ms - NEAR_MS
+        self._lock = threading.Lock()
+        self._random = random.Random(anchor_ms)  # noqa: S311  (an order of rows)
+        self._rows = list(rows)
+        # Rows in order with the time that a range tests; made when asked for, until a change.
+        self._ordered: dict[tuple[Order, Column], list[tuple[int, Row]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def shown(self, now_ms: int) -> list[RawRow]:
+        """Return all rows in the vendor's spelling at `now_ms`: what a copy must equal."""
+        with self._lock:
+            return [row.shown_at(now_ms) for row in self._rows]
+
+    def add(self, raw_rows: Iterable[Mapping[str, object]]) -> None:
+        """Add rows in the vendor's spelling, which are answered as given."""
+        self.add_rows(Row(dict(fields), as_given=True) for fields in raw_rows)
+
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        """Add rows that have a plan of their own, or that were removed."""
+        with self._lock:
+            self._rows.extend(rows)
+            self._ordered.clear()
+
+    def remove(self, appoint_id: str) -> list[Row]:
+        """Take rows out, and return them as they were."""
+        return self.edit(appoint_id, lambda _row: None)
+
+    def change(self, appoint_id: str, fields: Mapping[str, object]) -> None:
+        """Set `fields` of a row; in all other fields a generated one goes on as planned."""
+        self.edit(appoint_id, lambda row: row.changed(fields))
+
+    def move(self, appoint_id: str, appoint_ms: int | None) -> None:
+        """Give a row another time, or none."""
+        self.change(appoint_id, {"appointTime": appoint_ms})
+
+    def hand_over(self, appoint_id: str, account: str | None, name: str | None) -> None:
+        """Give a row to another agent, or to none."""
+        self.change(appoint_id, {"userAccount": account, "userName": name})
+
+    def finish(
+        self, appoint_id: str, begin_ms: int, end_ms: int, *, fail_code: str = "00000"
+    ) -> None:
+        """Let the call of a row end."""
+        times = {"beginTime": begin_ms, "endTime": end_ms}
+        codes = {"failCode": fail_code, "result": None, "busiResult": None}
+        self.change(appoint_id, {**times, **codes, "callFlag": "2", "timeout": False})
+
+    def edit(self, appoint_id: str, change: Callable[[Row], Row | None]) -> list[Row]:
+        """Replace a row by what `change` makes of it, None for nothing; return it as it was."""
+        with self._lock:
+            before = [row for row in self._rows if row.appoint_id == appoint_id]
+            if not before:
+                raise KeyError(appoint_id)
+            after = (row if row.appoint_id != appoint_id else change(row) for row in self._rows)
+            self._rows = [row for row in after if row is not None]
+            self._ordered.clear()
+            return before
+
+    def select(
+        self, wanted: Mapping[str, Any], behaviour: ListBehaviour | None = None
+    ) -> list[Row]:
+        """Return the rows that pass every filter of an `appoint/list` body, in order."""
+        behaviour = behaviour or ListBehaviour()
+        low, high = behaviour.range_of(wanted)
+        with self._lock:
+            ordered = self._in_order(behaviour.order, behaviour.range_column)
+            found = [row for ms, row in ordered if low <= ms < high]
+        for accounts in (wanted.get("userAccountList"), behaviour.only_agents):
+            if accounts is not None:
+                found = [row for row in found if row.text("userAccount") in accounts]
+        if "taskId" in wanted:
+            found = [row for row in found if row.text("taskId") == wanted["taskId"]]
+        if number := wanted.get("calledNo"):
+            found = [row for row in found if behaviour.finds(number, row.text("calledNo"))]
+        if behaviour.order == "random":
+            self._random.shuffle(found)
+        return found[::-1] if behaviour.reverse else found
+
+    def _in_order(self, order: Order, column: Column) -> list[tuple[int, Row]]:
+        if (order, column) not in self._ordered:
+            rows = sorted(self._rows, key=lambda row: self._order_key(order, row))
+            timed = ((row.ms_of(column), row) for row in rows)
+            ordered = [(_NO_TIME if ms is None else ms, row) for ms, row in timed]
+            self._ordered[order, column] = ordered
+        return self._ordered[order, column]
+
+    def _order_key(self, order: Order, row: Row) -> tuple[Any, ...]:
+        match order:
+            case "near":
+                # The first page of a demo shows what is late and what is near.
+                ms = row.appoint_ms or 0
+                return ms < self._near_ms, abs(ms - self._near_ms), row.appoint_id
+            case "appointTime" | "createTime":
+                shown_ms = row.ms_of(order)
+                return shown_ms is None, shown_ms or 0, row.appoint_id
+        return (row.appoint_id,)

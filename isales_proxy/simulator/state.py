@@ -1,77 +1,58 @@
-"""State of a running simulator: calls and write-backs, tokens, result codes, call data."""
+"""State of the simulated vendor: reservations, result codes, tokens, call data, write-backs."""
 
 from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
 
-from isales_proxy.simulator.demo_data import generate_call_data, result_codes, roster_of
-from isales_proxy.simulator.reservations import RawRow
+from isales_proxy.simulator.demo_data import (
+    generate_call_data,
+    generate_reservations,
+    result_codes,
+    roster_of,
+)
+from isales_proxy.simulator.reservations import Dataset, ListBehaviour, RawRow, to_ms
 
 T = TypeVar("T")
+
+DEMO_ACCESS_KEY: Final = "DEMOAK0001"
+DEMO_SECRET_KEY: Final = "demo-secret-key-of-the-simulator"  # noqa: S105  (opens nothing real)
+DEMO_APP_KEY: Final = "DEMOAPP0001"
+DEMO_APP_SECRET: Final = "demo-app-secret-of-the-simulator"  # noqa: S105  (opens nothing real)
 
 _EXECUTED: Final = "2"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of an interface.
-
-    `vdn` is that of the path; `body` the parsed request body (None when it is no JSON); `verified`
-    says whether the signature, token or password held; `status` is the HTTP status (0: none sent).
-    """
-
-    operation: str
-    vdn: str
-    body: Any
-    headers: Mapping[str, str] = field(repr=False)
-    verified: bool
-    status: int
-
-
-class Recording(Generic[T]):
-    """The latest records, oldest first; thread-safe, a snapshot for every reader."""
+class Recording(list[T]):
+    """The latest records, oldest first. Threads may add while others read."""
 
     def __init__(self, key: Callable[[T], object], keep: int = 50_000) -> None:
-        self._key = key
-        self._changed = threading.Condition()
-        self._records: deque[T] = deque(maxlen=keep)
+        super().__init__()
+        self._key, self._keep = key, keep
 
     def add(self, record: T) -> None:
-        with self._changed:
-            self._records.append(record)
-            self._changed.notify_all()
-
-    def clear(self) -> None:
-        with self._changed:
-            self._records.clear()
+        self.append(record)
+        del self[: -self._keep]
 
     def wait_for(self, count: int, *, timeout: float = 5.0) -> bool:
         """Wait up to `timeout` seconds until `count` are kept; False when they did not come.
 
         A call is recorded before it is answered, so this also waits for calls that are held.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self._records) >= count, timeout)
+        end = time.monotonic() + timeout
+        while len(self) < count and time.monotonic() < end:
+            time.sleep(0.002)
+        return len(self) >= count
 
     def filter(self, key: object) -> list[T]:
         """Return the calls of one operation, or the write-backs of one `uniqueId`."""
         return [record for record in self if self._key(record) == key]
-
-    def __iter__(self) -> Iterator[T]:
-        with self._changed:
-            return iter(list(self._records))
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __getitem__(self, index: int) -> T:
-        return self._records[index]
 
 
 class Tokens:
@@ -79,16 +60,16 @@ class Tokens:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
         # Text and whether it is a refresh token → its end.
         self._ends: dict[tuple[str, bool], datetime] = {}
         self.issued = 0
 
     def issue(self, seconds: float = 3600, *, refresh: bool = False) -> str:
         token = secrets.token_hex(16)
-        with self._lock:
-            self.issued += 0 if refresh else 1
-            self._ends[token, refresh] = self._now() + timedelta(seconds=seconds)
+        with self._counting:
+            self.issued += not refresh
+        self._ends[token, refresh] = self._now() + timedelta(seconds=seconds)
         return token
 
     def is_valid(self, token: str, *, refresh: bool = False) -> bool:
@@ -104,17 +85,14 @@ class Tokens:
         self._ends = {}
 
 
-class CodeTable:
-    """Code → English and Chinese description, ascending; the dict is replaced, never changed."""
-
-    def __init__(self) -> None:
-        self.codes = result_codes()
+class CodeTable(dict[str, tuple[str, str]]):
+    """Code → English and Chinese description."""
 
     def put(self, code: str, english: str, chinese: str) -> None:
-        self.codes = dict(sorted({**self.codes, code: (english, chinese)}.items()))
+        self[code] = (english, chinese)
 
     def remove(self, code: str) -> None:
-        self.codes = {known: texts for known, texts in self.codes.items() if known != code}
+        self.pop(code, None)
 
 
 class CallData:
@@ -124,8 +102,8 @@ class CallData:
     `serviceId` here, so that names join), one without reservations, and those given rows by `put`.
     """
 
-    def __init__(self, vdns: Collection[int], rows: int, anchor_ms: int) -> None:
-        self._vdns, self._count, self._anchor_ms = vdns, rows, anchor_ms
+    def __init__(self, rows: int, anchor_ms: int) -> None:
+        self._count, self._anchor_ms = rows, anchor_ms
         self._lock = threading.Lock()
         self._rows: dict[tuple[int, str], deque[RawRow]] = {}
 
@@ -152,8 +130,6 @@ class CallData:
 
     def put(self, vdn: int, service_id: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Add rows that are handed out next, as given; makes an unknown task known."""
-        if vdn not in self._vdns:
-            raise KeyError(vdn)
         with self._lock:
             self._rows_of(vdn, service_id).extendleft(reversed([dict(row) for row in rows]))
 
@@ -164,3 +140,42 @@ class CallData:
             count = self._count if service_id in self.tasks(vdn) else 0
             self._rows[key] = deque(generate_call_data(key, count, self._anchor_ms))
         return self._rows[key]
+
+
+@dataclass(kw_only=True, eq=False)
+class Vendor:
+    """A CC-iSales without its interfaces: how it behaves, and what it keeps."""
+
+    vdns: Collection[int] = (88, 89)
+    rows: int = 12_000  # reservations per VDN, around `now()` at construction
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    behaviour: ListBehaviour = field(default_factory=ListBehaviour)
+    token_seconds: int = 3600  # by `now`
+    auth_header: str = "Authorization"
+    call_data_rows: int = 400  # per task
+    access_key: str = DEMO_ACCESS_KEY
+    secret_key: str = DEMO_SECRET_KEY
+    app_key: str = DEMO_APP_KEY
+    app_secret: str = DEMO_APP_SECRET
+    as_declared: bool = False  # the OBS envelope of the tables, not of the examples
+
+    def __post_init__(self) -> None:
+        self.codes = CodeTable(result_codes())
+        self.tokens = Tokens(self.now)
+        self._anchor_ms = to_ms(self.now())
+        self._lock = threading.Lock()
+        self._datasets: dict[int, Dataset] = {}
+        self.call_data = CallData(self.call_data_rows, self._anchor_ms)
+        self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
+
+    def clock(self) -> datetime:
+        """Return the time by the vendor's clock."""
+        return self.now() + timedelta(milliseconds=self.behaviour.clock_offset_ms)
+
+    def dataset(self, vdn: int) -> Dataset:
+        """Return the reservations of a VDN, made at their first use."""
+        with self._lock:
+            if vdn not in self._datasets:
+                rows = generate_reservations(vdn, self.rows, self._anchor_ms)
+                self._datasets[vdn] = Dataset(rows, anchor_ms=self._anchor_ms)
+            return self._datasets[vdn]

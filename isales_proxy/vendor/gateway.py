@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import stamina.instrumentation
 from django.conf import settings
@@ -134,16 +134,10 @@ def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Clien
 
 def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings:
     try:
-        return replace(
-            found,
-            access_key=own.open("access_key") or found.access_key,
-            secret_key=own.open("secret_key") or found.secret_key,
-            app_key=own.open("app_key") or found.app_key,
-            app_secret=own.open("app_secret") or found.app_secret,
-            token=own.open("token") or found.token,
-        )
+        keys: dict[str, Any] = {name: own.open(name) for name in own.names}
     except DecryptionFailed:
         raise KeysUnreadable(_OWN_KEYS_UNREADABLE, maybe_sent=False) from None
+    return replace(found, **keys)
 
 
 def _in_demo(found: ISalesSettings) -> ISalesSettings:

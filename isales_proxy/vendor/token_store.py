@@ -11,12 +11,14 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from django.db import DatabaseError, models
 from django.utils import timezone
+from pydantic import TypeAdapter
 
 from isales_proxy.client.tokens import MemoryTokenStore, Token
 from isales_proxy.core import encryption
@@ -27,6 +29,7 @@ from isales_proxy.models import BearerToken
 log = structlog.get_logger("isales")
 
 _PURPOSE: Final = "bearer-token"
+_TOKEN: Final = TypeAdapter(Token)
 # Seconds. No turn is longer than this, or than twice that of another call.
 _LONGEST_TURN: Final = 60.0
 
@@ -46,7 +49,9 @@ class DatabaseTokenStore:
         """The token kept, or None: never one that was sealed with another key."""
         try:
             row = BearerToken.objects.filter(pk=self._key).only("sealed").first()
-            return _opened(row.sealed) if row and row.sealed else None
+            if row is None or not row.sealed:
+                return None
+            return _TOKEN.validate_json(encryption.decrypt(row.sealed, purpose=_PURPOSE))
         except encryption.DecryptionFailed:
             return None
         except DatabaseError:
@@ -55,7 +60,9 @@ class DatabaseTokenStore:
     def write(self, token: Token) -> None:
         """Keep this token in the place of the one before."""
         self._own.write(token)
-        sealed = _sealed(token)
+        # Times as seconds since 1970 UTC.
+        text = json.dumps(asdict(token), default=datetime.timestamp)
+        sealed = encryption.encrypt(text, purpose=_PURPOSE)
         optional_write(
             lambda: BearerToken.objects.update_or_create(pk=self._key, defaults={"sealed": sealed}),
             "token_not_shared",
@@ -98,48 +105,8 @@ class DatabaseTokenStore:
 
 def _fingerprint(found: ISalesSettings) -> str:
     """Return what the token belongs to. The credentials enter as a keyed digest, never in clear."""
-    parts = (
-        found.base_url,
-        found.obs_base_url,
-        found.obs_auth,
-        found.token_url,
-        found.app_key,
-        found.app_secret,
-    )
+    names = ("base_url", "obs_base_url", "obs_auth", "token_url", "app_key", "app_secret")
+    parts = [getattr(found, name) for name in names]
     return hashlib.sha256(
         encryption.derive_key("token-fingerprint") + json.dumps(parts).encode()
     ).hexdigest()
-
-
-def _sealed(token: Token) -> str:
-    return encryption.encrypt(
-        json.dumps(
-            {
-                "value": token.value,
-                "issued_at": token.issued_at.timestamp(),
-                "expires_at": _stamp(token.expires_at),
-                "refresh_value": token.refresh_value,
-                "refresh_expires_at": _stamp(token.refresh_expires_at),
-            }
-        ),
-        purpose=_PURPOSE,
-    )
-
-
-def _opened(sealed: str) -> Token:
-    kept = json.loads(encryption.decrypt(sealed, purpose=_PURPOSE))
-    return Token(
-        value=kept["value"],
-        issued_at=datetime.fromtimestamp(kept["issued_at"], UTC),
-        expires_at=_moment(kept["expires_at"]),
-        refresh_value=kept["refresh_value"],
-        refresh_expires_at=_moment(kept["refresh_expires_at"]),
-    )
-
-
-def _stamp(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
-
-
-def _moment(stamp: float | None) -> datetime | None:
-    return None if stamp is None else datetime.fromtimestamp(stamp, UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from django.core.exceptions import ValidationError
@@ -10,8 +10,7 @@ from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from isales_proxy.audit import services as audit
-from isales_proxy.client.auth import Credentials
-from isales_proxy.client.config import ObsConfig
+from isales_proxy.core.settings import TRIALS
 from isales_proxy.models import AuditAction, User, Vdn, VdnCredentials
 
 # Keys that are usable together only.
@@ -26,15 +25,9 @@ def list_own_keys(vdn: Vdn) -> frozenset[str]:
 
 def validate_key(name: str, value: str) -> None:
     """Check that the client can use a key. Raises ValidationError, without the value."""
-    trials: dict[str, Callable[[], object]] = {
-        "access_key": lambda: Credentials(value, "-"),
-        "secret_key": lambda: Credentials("-", value),
-        "token": lambda: ObsConfig(token=value),
-    }
-    trial = trials.get(name)
     try:
-        if trial:
-            trial()
+        if trial := TRIALS.get(name):
+            trial(value)
         elif not value.isprintable():
             raise ValueError
     except ValueError:

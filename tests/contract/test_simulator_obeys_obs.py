@@ -91,14 +91,14 @@ def test_answers_in_declared_form_have_the_documented_shape(declared: Simulator,
 
 def test_documented_call_data_is_returned_unchanged() -> None:
     expected = example("obs_callnos.json")["response"]["body"]
-    with Simulator(rows=0, call_data=0) as vendor:
+    with Simulator(rows=0, call_data_rows=0) as vendor:
         vendor.call_data.put(88, TASK, expected["resultData"]["taskData"])
         assert send(vendor, "obs_callnos.json").json == expected
 
 
 def test_documented_call_data_in_declared_form_is_returned_unchanged() -> None:
     expected = example("obs_callnos.json")["as_declared"]["body"]
-    with Simulator(rows=0, call_data=0, as_declared=True) as vendor:
+    with Simulator(rows=0, call_data_rows=0, as_declared=True) as vendor:
         vendor.call_data.put(88, TASK, [expected["resultData"]])
         assert send(vendor, "obs_callnos.json").json == expected
 

@@ -30,6 +30,7 @@ SUBJECT_PACKAGES = {"models", "admin"}
 SHORT_MODULES: dict[str, str] = {
     "dashboard.static_files": "named by STORAGES; imports nothing that the settings need",
     "dashboard.account.passwords": "named by AUTHENTICATION_BACKENDS and PASSWORD_HASHERS",
+    "dashboard.account.session_engine": "named by SESSION_ENGINE and MIDDLEWARE",
     "dashboard.audit.forms": "forms.py of its subject",
     "dashboard.audit.verification": "the result of a verification in the session",
     "dashboard.home.forms": "forms.py of its subject",

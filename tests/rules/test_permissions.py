@@ -17,7 +17,7 @@ from isales_proxy.access import ROLE_PERMISSIONS, Permission, PermissionMissing,
 from isales_proxy.access.permissions import get_permissions
 from isales_proxy.api.reservations import Reservations
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.core import settings as typed_settings
+from isales_proxy.core import checks
 from isales_proxy.core.settings import PrivacySettings
 from isales_proxy.exports import services as exports
 from isales_proxy.models import (
@@ -147,7 +147,7 @@ def verdict(answer: Any) -> str:
 
 
 def test_settings_declare_the_existing_roles() -> None:
-    assert typed_settings.ROLES == ROLES
+    assert checks.ROLES == ROLES
 
 
 @pytest.mark.thorough

@@ -22,7 +22,7 @@ NUMBER = "8613800138000"
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The address of a production server, and its folder."""
     var = tmp_path_factory.mktemp("var")
-    with Simulator(rows=1, call_data=0) as vendor, embedded(vendor, var) as site:
+    with Simulator(rows=1, call_data_rows=0) as vendor, embedded(vendor, var) as site:
         collect_static_files(var, site.env)
         with serving(site) as base:
             yield base, var

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.simulator import Simulator
-from isales_proxy.simulator.life import Life
+from isales_proxy.simulator.demo_data import Life
 from tests.support.signed_http import SignedHttp
 
 NOW = datetime(2025, 6, 2, 8, 0, tzinfo=UTC)  # of the fixtures

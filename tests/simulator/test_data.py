@@ -12,7 +12,6 @@ import pytest
 
 from isales_proxy import simulator
 from isales_proxy.simulator import ListBehaviour, Simulator
-from isales_proxy.simulator.dataset import NEAR_MS, Dataset
 from isales_proxy.simulator.demo_data import (
     DAY,
     HOUR,
@@ -20,7 +19,7 @@ from isales_proxy.simulator.demo_data import (
     generate_reservations,
     result_codes,
 )
-from isales_proxy.simulator.reservations import Row
+from isales_proxy.simulator.reservations import NEAR_MS, Dataset, Row
 from tests.support.cases import cases
 from tests.support.signed_http import SignedHttp
 

@@ -213,10 +213,3 @@ def test_clock_offset_shifts_the_date_and_refuses_signatures(
     refused = http.reservations()
     assert refused.status == 401
     assert refused.headers["Date"][:16] != right[:16]
-
-
-def test_direct_answers_equal_answers_over_http(simulator: Simulator, http: SignedHttp) -> None:
-    for body in ({"limit": 4, "offset": 0, "calledNo": "7000"}, {"limit": 4, "offset": 3}):
-        assert simulator.answer_list(88, body) == http.reservations(**body).json
-    with pytest.raises(KeyError):
-        simulator.answer_list(89, {"limit": 1, "offset": 0})

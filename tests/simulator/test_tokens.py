@@ -124,4 +124,4 @@ def test_wrong_request_gets_no_token(
 ) -> None:
     assert http.post(path, body).status == status
     assert vendor.tokens.issued == 0
-    assert not vendor.calls[0].verified
+    assert vendor.calls[0].verified == (status != 403)

@@ -28,6 +28,8 @@ from isales_proxy.mirror.sweeps import Clocks, Sweeper, request_whole_round
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import ROW_FIELDS, LeafKind, MirrorLeaf, MirrorRow, MirrorState
 from isales_proxy.simulator import ListBehaviour, Simulator
+from isales_proxy.simulator.messages import Request
+from isales_proxy.simulator.operations import OPERATIONS, perform
 
 INTERVAL = 60  # seconds
 AT = datetime(2026, 3, 4, 9, tzinfo=UTC)
@@ -173,8 +175,12 @@ class SweptVendor:
         self.calls += 1
         self.clock.advance(self.CALL_SECONDS / 2)
         self.before_call(query)
-        answer = self.simulator.answer_list(self.vdn.pk, query.to_body())
-        payload = LIST_RESERVATIONS.envelope.decode(json.dumps(answer).encode())
+        path = LIST_RESERVATIONS.path_for(vdn=self.vdn.pk)
+        headers = {"content-type": LIST_RESERVATIONS.content_type}
+        body = json.dumps(query.to_body()).encode()
+        request = Request("POST", path, (), headers, body)
+        answer = perform(self.simulator, OPERATIONS[request.interface], request)
+        payload = LIST_RESERVATIONS.envelope.decode(answer.body)
         self.clock.advance(self.CALL_SECONDS / 2)
         items = tuple(Reservation.parse(row)[0] for row in payload.rows)
         return Page(items=items, total=payload.total, page=query.page, size=query.size)

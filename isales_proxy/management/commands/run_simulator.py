@@ -55,7 +55,7 @@ class Command(BaseCommand):
             port=options["port"],
             rows=options["rows"],
             vdns=vdns,
-            call_data=options["call_data"],
+            call_data_rows=options["call_data"],
             life=options["life"],
         )
         try:

@@ -1,8 +1,12 @@
-"""Checks of single variables of the environment. Each raises ValidationError."""
+"""Checks and parsers of single variables of the environment, and the values that they make.
+
+Each raises ValidationError.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,26 +16,48 @@ from zoneinfo import ZoneInfo
 from django.http.request import split_domain_port
 from environs import ValidationError
 
-from isales_proxy.core.settings import ROLES
+# Values of `models.Role`, for settings that are read before there are models.
+ROLES: Final = ("agent", "supervisor", "auditor", "admin")
 
 _PORTS: Final = {"https": 443, "http": 80}
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
-GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")
-VDN: Final = re.compile(
+_GRANT: Final = re.compile(r"(?P<value>[^\s].*)=(?P<role>[a-z]+)@(?P<vdn>\d{1,4})")
+_VDN: Final = re.compile(
     r"(?P<id>\d{1,4}):(?P<name>[^:,]{1,80})(?::(?P<zone>[A-Za-z0-9_+\-/]{1,64}))?"
 )
 
 
-def vdn_list(text: str) -> None:
-    """Accept `id:Name[:IANA time zone]`, comma separated."""
+@dataclass(frozen=True)
+class VdnSeed:
+    """A VDN to create at start. An empty time zone stands for the process's own."""
+
+    id: int
+    name: str
+    time_zone: str = ""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A value of the role claim and what it grants: this role in this VDN."""
+
+    value: str
+    role: str
+    vdn_id: int
+
+
+def parse_vdns(text: str) -> tuple[VdnSeed, ...]:
+    """Parse `id:Name[:IANA time zone]`, comma separated."""
+    found = []
     for part in text.split(","):
-        match = VDN.fullmatch(part.strip())
+        match = _VDN.fullmatch(part.strip())
         if match is None or not 1 <= int(match["id"]) <= 9999:
             raise ValidationError("wants id:Name[:IANA time zone], comma separated, id 1 to 9999")
         if match["zone"]:
             time_zone(match["zone"])
+        found.append(VdnSeed(int(match["id"]), match["name"].strip(), match["zone"] or ""))
+    return tuple(found)
 
 
 def time_zone(name: str) -> None:
@@ -130,26 +156,31 @@ def certificates(text: str) -> None:
         raise ValidationError("no such file or directory")
 
 
-def roles(names: list[str]) -> None:
-    """Accept existing roles, or none."""
-    unknown = [name for name in names if name and name not in ROLES]
-    if unknown:
+def parse_roles(text: str) -> frozenset[str]:
+    """Parse existing roles, comma separated, or none."""
+    found = frozenset(filter(None, map(str.strip, text.split(","))))
+    if not found <= set(ROLES):
         raise ValidationError(f"wants some of {', '.join(ROLES)}")
+    return found
 
 
-def issuer(text: str) -> None:
-    """Accept the provider's own address: over TLS, unless it is on this machine."""
+def parse_issuer(text: str) -> str:
+    """Parse the provider's own address: over TLS, unless it is on this machine."""
     web_address(text)
     parts = urlsplit(text)
     if text and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise ValidationError("wants https://")
+    return text.rstrip("/")
 
 
-def role_map(text: str) -> None:
-    """Accept `value=role@VDN`, comma separated."""
+def parse_grants(text: str) -> tuple[Grant, ...]:
+    """Parse `value=role@VDN`, comma separated."""
+    found = []
     for part in filter(None, (each.strip() for each in text.split(","))):
-        match = GRANT.fullmatch(part)
+        match = _GRANT.fullmatch(part)
         if match is None or match["role"] not in ROLES or not 1 <= int(match["vdn"]) <= 9999:
             raise ValidationError(
                 f"wants value=role@VDN, comma separated; roles: {', '.join(ROLES)}"
             )
+        found.append(Grant(match["value"].strip(), match["role"], int(match["vdn"])))
+    return tuple(found)
