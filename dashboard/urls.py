@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from allauth.account import views as account
 from django.contrib import admin
-from django.urls import include, path
+from django.http import HttpResponseBase
+from django.urls import URLPattern, include, path
+from django.utils.translation import gettext_lazy
 from django.views.i18n import set_language
 
 from dashboard.account import token_views
@@ -19,12 +23,53 @@ from dashboard.result_codes import refresh_views
 from dashboard.result_codes import views as result_codes
 from dashboard.reveals import views as reveals
 from dashboard.settings_page import views as installation
+from dashboard.ui.context_processors import NavigationEntry
+from dashboard.ui.exports import WRITERS
 from dashboard.write_backs import views as write_backs
+from isales_proxy.access import Permission
 
 handler400 = "dashboard.ui.error_views.bad_request"
 handler404 = "dashboard.ui.error_views.not_found"
 handler429 = "dashboard.account.views.too_many_requests"
 handler500 = "dashboard.ui.error_views.server_error"
+
+# The pages of the top bar, in its order.
+navigation = (
+    NavigationEntry(
+        "reservations",
+        gettext_lazy("Reservations"),
+        Permission.SEE_RESERVATIONS,
+        ("reservation", "export_job"),
+        own_label=gettext_lazy("My reservations"),
+    ),
+    NavigationEntry(
+        "tasks", gettext_lazy("Tasks"), Permission.SEE_OUTBOUND, ("task", "call_data_batch")
+    ),
+    NavigationEntry(
+        "write_backs",
+        gettext_lazy("Write-backs"),
+        Permission.SEE_OUTBOUND,
+        ("write_back", "write_back_new"),
+    ),
+    NavigationEntry(
+        "result_codes",
+        gettext_lazy("Result codes"),
+        Permission.SEE_RESULT_CODES,
+        ("result_code", "result_code_note", "result_codes_history", "result_codes_entry"),
+    ),
+    NavigationEntry("audit", gettext_lazy("Audit"), Permission.SEE_AUDIT),
+)
+
+
+def _list_files(
+    list_path: str, view: Callable[..., HttpResponseBase], name: str | None = None, **options: str
+) -> list[URLPattern]:
+    """List the addresses of a list's files, which are beside it."""
+    return [
+        path(f"{list_path}export.{kind}", view, {"kind": kind} | options, name=name)
+        for kind in WRITERS
+    ]
+
 
 _result_codes = [
     path("", result_codes.result_code_list, name="result_codes"),
@@ -51,18 +96,7 @@ urlpatterns = [
         include(
             [
                 path("reservations/", reservations.reservation_list, name="reservations"),
-                path(
-                    "reservations/export.csv",
-                    reservations.export,
-                    {"kind": "csv"},
-                    name="reservations_export",
-                ),
-                path(
-                    "reservations/export.xlsx",
-                    reservations.export,
-                    {"kind": "xlsx"},
-                    name="reservations_export",
-                ),
+                *_list_files("reservations/", reservations.export, "reservations_export"),
                 path("reservations/seen/", reservations.mark_seen, name="reservations_seen"),
                 path(
                     "reservations/<str:appoint_id>/",
@@ -81,34 +115,17 @@ urlpatterns = [
                 ),
                 path("call-data/<int:datum_id>/reveal/", reveals.datum, name="reveal_datum"),
                 path("tasks/", outbound.task_list, name="tasks"),
-                path("tasks/export.csv", outbound.export_tasks, {"kind": "csv"}),
-                path("tasks/export.xlsx", outbound.export_tasks, {"kind": "xlsx"}),
+                *_list_files("tasks/", outbound.export_tasks),
                 path("tasks/<str:service_id>/", outbound.task, name="task"),
                 path("tasks/<str:service_id>/batches/", outbound.batch_list, name="batches"),
-                *[
-                    path(
-                        f"tasks/<str:service_id>/batches/export.{kind}",
-                        outbound.export_batches,
-                        {"kind": kind},
-                    )
-                    for kind in ("csv", "xlsx")
-                ],
+                *_list_files("tasks/<str:service_id>/batches/", outbound.export_batches),
                 path(
                     "tasks/<str:service_id>/call-data/",
                     outbound.take_call_data,
                     name="take_call_data",
                 ),
-                path(
-                    "tasks/<str:service_id>/call-data/export.csv",
-                    outbound.export,
-                    {"kind": "csv"},
-                    name="call_data_export",
-                ),
-                path(
-                    "tasks/<str:service_id>/call-data/export.xlsx",
-                    outbound.export,
-                    {"kind": "xlsx"},
-                    name="call_data_export",
+                *_list_files(
+                    "tasks/<str:service_id>/call-data/", outbound.export, "call_data_export"
                 ),
                 path(
                     "tasks/<str:service_id>/call-data/<int:batch_id>/",
@@ -121,8 +138,7 @@ urlpatterns = [
                     name="call_data_raw",
                 ),
                 path("write-backs/", write_backs.write_back_list, name="write_backs"),
-                path("write-backs/export.csv", write_backs.export, {"kind": "csv"}),
-                path("write-backs/export.xlsx", write_backs.export, {"kind": "xlsx"}),
+                *_list_files("write-backs/", write_backs.export),
                 path("write-backs/new/", write_backs.write_back_new, name="write_back_new"),
                 path("write-backs/<int:pk>/", write_backs.write_back, name="write_back"),
                 path("write-backs/<int:pk>/reveal/", reveals.write_back, name="reveal_write_back"),
@@ -135,21 +151,11 @@ urlpatterns = [
                 ),
                 path("settings/", installation.installation, name="settings"),
                 path("settings/mirror/", installation.switch_mirror, name="settings_mirror"),
-                *[
-                    path(
-                        f"settings/{part}/export.{kind}",
-                        installation.export,
-                        {"part": part, "kind": kind},
-                    )
-                    for part in ("people", "tokens")
-                    for kind in ("csv", "xlsx")
-                ],
+                *_list_files("settings/people/", installation.export, part="people"),
+                *_list_files("settings/tokens/", installation.export, part="tokens"),
                 path("audit/", audit.audit_list, name="audit"),
                 path("audit/verify/", audit.audit_verify, name="audit_verify"),
-                path("audit/export.csv", audit.audit_export, {"kind": "csv"}, name="audit_export"),
-                path(
-                    "audit/export.xlsx", audit.audit_export, {"kind": "xlsx"}, name="audit_export"
-                ),
+                *_list_files("audit/", audit.audit_export, "audit_export"),
             ]
         ),
     ),
@@ -181,8 +187,7 @@ urlpatterns = [
         name="socialaccount_login_cancelled",
     ),
     path("accounts/tokens/", token_views.token_list, name="tokens"),
-    path("accounts/tokens/export.csv", token_views.token_export, {"kind": "csv"}),
-    path("accounts/tokens/export.xlsx", token_views.token_export, {"kind": "xlsx"}),
+    *_list_files("accounts/tokens/", token_views.token_export),
     path("accounts/tokens/new/", token_views.token_new, name="token_new"),
     path("accounts/tokens/made/", token_views.token_made, name="token_made"),
     path("accounts/tokens/<str:token_key>/revoke/", token_views.token_revoke, name="token_revoke"),

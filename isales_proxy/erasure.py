@@ -16,11 +16,11 @@ from isales_proxy.audit import services as audit
 from isales_proxy.exports import services as exports
 from isales_proxy.mirror import forgetting
 from isales_proxy.models import AuditAction, CodeNote, TaskName
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.privacy import erased_fields
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import services as reservations
-from isales_proxy.write_backs import acknowledgements
+from isales_proxy.write_backs import leases
 from isales_proxy.write_backs import services as write_backs
 
 FEWEST_DIGITS: Final = 5
@@ -67,11 +67,11 @@ def forget_number(
         raise NoNumber
     removed = Removed()
     # An answer on disk is read before it is searched.
-    recovery.recover(now)
-    acknowledgements.recover()
+    storage.recover(now)
+    leases.recover()
     for vdn_id in sorted(vdn_ids):
         rows = forgetting.forget_number(vdn_id=vdn_id, digits=digits, now=now)
-        data = recovery.forget_number(vdn_id=vdn_id, digits=digits)
+        data = storage.forget_number(vdn_id=vdn_id, digits=digits)
         notes = sum(
             erased_fields.remove_from_rows(table.objects.filter(vdn=vdn_id), digits)
             for table in (CodeNote, TaskName)

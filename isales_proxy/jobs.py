@@ -18,11 +18,11 @@ from isales_proxy.core import database, health
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.exports import services as exports
 from isales_proxy.models import RefreshKind, Vdn
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor.vendor_use import SimulatorRefused
-from isales_proxy.write_backs import delivery
 from isales_proxy.write_backs import services as write_backs
+from isales_proxy.write_backs.delivery import DeliveryWorker
 
 log = structlog.get_logger("isales")
 
@@ -71,7 +71,7 @@ class Courier:
         while self._wanted.is_set() and self._under_way.acquire(blocking=False):
             try:
                 self._wanted.clear()
-                drained = delivery.deliver_due(worker=delivery.create_worker_name())
+                drained = DeliveryWorker().deliver_due()
                 self._come_again(drained.next_at)
             except SimulatorRefused as error:
                 log.error("write_backs_not_delivered", reason=str(error))
@@ -114,7 +114,7 @@ def deliver_every_minute() -> None:
 @db_periodic_task(crontab())
 def recover_call_data() -> None:
     """Every minute: see to what a process left undone while call data was being taken."""
-    recovery.settle_lost(timezone.now())
+    storage.settle_lost(timezone.now())
 
 
 @db_task()

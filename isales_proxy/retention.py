@@ -10,12 +10,12 @@ from isales_proxy.accounts import form_drafts, sessions, sign_in_attempts, token
 from isales_proxy.audit import retention
 from isales_proxy.exports import services as exports
 from isales_proxy.mirror import forgetting
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.result_codes import occurrences
 from isales_proxy.write_backs import services as write_backs
 
 _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
-    ("Rows of call data", recovery.purge),
+    ("Rows of call data", storage.purge),
     ("Write-backs", write_backs.purge),
     ("Reservations of the mirror", forgetting.purge),
     ("Sightings of result codes", occurrences.purge),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -15,17 +15,26 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.audit import labels
 from dashboard.audit.columns import AUDIT_COLUMNS, EventFormatter
+from dashboard.ui.jinja2 import render_fragment
+from dashboard.ui.list_context import (
+    EmptyState,
+    Link,
+    ListContext,
+    explain_bad_filter,
+    explain_no_match,
+    explain_past_end,
+)
 from dashboard.ui.list_page import SORT, ListPage
 from dashboard.ui.list_url import ListUrl, with_query
-from dashboard.ui.paging import explain_empty, format_count
-from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
+from dashboard.ui.paging import format_count
+from dashboard.ui.parameters import build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Scope
+from isales_proxy.audit import queries
 from isales_proxy.audit.forms import FILTERS, AuditFilter
 from isales_proxy.audit.queries import MOST_COUNTED, AuditPage
 from isales_proxy.core.form_fields import DEFAULT_SIZE, format_local_time
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
-from isales_proxy.problems import Problem
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -83,59 +92,52 @@ class AuditUrl:
         return with_query(self.path, urlencode((*pairs, *order), safe=",:"))
 
 
-@dataclass
-class AuditListContext:
-    """Context of the audit's templates."""
+@dataclass(kw_only=True)
+class AuditListContext(ListContext[AuditEvent, EventFormatter]):
+    """Context of the audit's list."""
 
-    vdn_id: int
-    path: str
-    zone_text: str
-    here: str
-    clear_url: str
-    page: ListPage[AuditEvent, EventFormatter]
-    total_text: str = ""
-    groups: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
-    chosen: int = 0
-    chips: list[dict[str, str]] = field(default_factory=list)
-    kept: list[tuple[str, str]] = field(default_factory=list)
-    pages: list[dict[str, str]] = field(default_factory=list)
-    """Links to the first, previous and next page, as far as there are such."""
-    empty: str = ""
+    headline: str = "audit/_headline.html"
+    filters: str = "audit/_filters.html"
+    groups: list[tuple[str, list[dict[str, Any]]]]
+    chosen: int
+    chips: list[dict[str, str]]
     verified: str = ""
-    problem: str = ""
-    notice: ParameterNotice | None = None
-    limit: Problem | None = None
-    """Why nothing was looked for."""
+    fault: str = ""
 
 
-def create_context(
-    scope: Scope, form: AuditFilter, now: datetime, head: AuditHead | None
-) -> AuditListContext:
+def create_context(scope: Scope, form: AuditFilter, now: datetime) -> AuditListContext:
     """Create a context without events."""
     address = AuditUrl.from_form(scope, form)
-    context = AuditListContext(
-        vdn_id=scope.vdn.pk,
-        path=address.path,
-        zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
-        here=address.at(),
+    head = queries.get_verification_state(scope=scope)
+    clear_url = address.path if address.pairs or not form.is_valid() else ""
+    return AuditListContext(
         page=ListPage(AUDIT_COLUMNS, address.listed, _("Events of the audit"), css="audit"),
-        clear_url=address.path if address.pairs or not form.is_valid() else "",
-        groups=_list_kind_groups(form),
+        form=form,
+        title=_("Audit"),
+        styles=("css/audit.css",),
+        scripts=("js/filters.js", "js/audit.js"),
+        zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
+        refresh_url=address.at(),
+        links=(Link(reverse("audit_verify", args=[scope.vdn.pk]), _("Verify")),),
         kept=[pair for pair in address.pairs if pair[0] in {"number_key", "number_end"}],
-        empty="bad-filter" if has_bad_field(form) else "",
+        clear_url=clear_url,
+        datalists={"people": [(name, "") for name in queries.list_actors(scope=scope)]},
         notice=build_parameter_notice(form, address.at()),
+        none_text=_("No events."),
+        empty=explain_bad_filter(clear_url) if has_bad_field(form) else None,
+        groups=_list_kind_groups(form),
+        chosen=sum(name == "kind" for name, _value in address.pairs),
+        chips=_build_chips(address, form, TimeFormatter(now)),
+        verified=_describe_verification(head, now),
+        fault=describe_fault(head.problem) if head and head.checked_at else "",
     )
-    context.chosen = sum(name == "kind" for name, _value in address.pairs)
-    context.chips = _build_chips(address, form, TimeFormatter(now))
-    _add_verification_state(context, head, now)
-    return context
 
 
 def fill_context(
-    scope: Scope, form: AuditFilter, found: AuditPage, now: datetime, head: AuditHead | None
+    scope: Scope, form: AuditFilter, found: AuditPage, now: datetime
 ) -> AuditListContext:
     """Create a context with a page of events."""
-    context = create_context(scope, form, now, head)
+    context = create_context(scope, form, now)
     address = AuditUrl.from_form(scope, form)
     context.page.fill(
         found.events,
@@ -144,21 +146,35 @@ def fill_context(
         get_id=lambda event: f"e-{event.pk}",
         get_attributes=lambda event: (("data-event", str(event.pk)),),
     )
-    context.total_text = _format_total(found.total)
-    context.pages = _build_pages(address, found, oldest_first=form.query().oldest_first)
+    context.total_text = context.rows_text = _format_total(found.total)
     if not found.events:
         paged = bool(form.cleaned_data["before"] or form.cleaned_data["after"])
-        context.empty = explain_empty(
-            past=paged and bool(found.total), filtered=bool(address.pairs)
-        )
+        context.empty = _explain_no_events(address, past=paged and bool(found.total))
+    elif pages := _build_pages(address, found, oldest_first=form.query().oldest_first):
+        first, last = context.page.rows[0].cells[0].main, context.page.rows[-1].cells[0].main
+        context.rows_text = f"{context.total_text} · {first} – {last}"
+        context.pager = render_fragment("audit/pager.jinja", text=context.total_text, pages=pages)
     return context
+
+
+def _explain_no_events(address: AuditUrl, *, past: bool) -> EmptyState:
+    if past:
+        return explain_past_end(Link(address.at(), _("Newest events"), primary=True))
+    if address.pairs:
+        title = _("No event matches these filters")
+        return explain_no_match(title, Link(address.path, _("Clear all filters")))
+    text = _(
+        "Log-ins, exports, shown numbers, write-backs and changes of people and settings will "
+        "appear here."
+    )
+    title = _("Nothing has been recorded yet")
+    return EmptyState("none", icon="book", title=title, texts=[text])
 
 
 def _build_pages(
     address: AuditUrl, found: AuditPage, *, oldest_first: bool
 ) -> list[dict[str, str]]:
-    if not found.events:
-        return []
+    """List the links to the first, previous and next page, as far as there are such."""
     numbers = [event.pk for event in found.events]
     newer = _("Newer"), address.at(after=max(numbers)), found.newer
     older = _("Older"), address.at(before=min(numbers)), found.older
@@ -236,18 +252,11 @@ def _build_chips(
     return chips
 
 
-def _add_verification_state(
-    context: AuditListContext, head: AuditHead | None, now: datetime
-) -> None:
+def _describe_verification(head: AuditHead | None, now: datetime) -> str:
     if head is None or head.checked_at is None:
-        context.verified = _("not verified yet")
-        return
-    when = TimeFormatter(now).relative(head.checked_at)
-    if not head.problem:
-        context.verified = _("verified %(when)s: intact") % {"when": when}
-        return
-    context.verified = _("verified %(when)s: broken") % {"when": when}
-    context.problem = describe_fault(head.problem)
+        return _("not verified yet")
+    text = _("verified %(when)s: broken") if head.problem else _("verified %(when)s: intact")
+    return text % {"when": TimeFormatter(now).relative(head.checked_at)}
 
 
 def describe_fault(short: str) -> str:

@@ -16,7 +16,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.audit import list_context, verification
 from dashboard.audit.columns import AUDIT_COLUMNS, EventFormatter
 from dashboard.audit.forms import VerifyForm
-from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
+from dashboard.ui.htmx import SeeOther, wants_fragment
+from dashboard.ui.list_context import render_list
 from dashboard.ui.list_page import add_sort_field
 from dashboard.ui.local_lists import render_export
 from dashboard.ui.paging import format_count
@@ -92,7 +93,7 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
     except DailySearchLimitExceeded as error:
         return _render_search_limit(request, scope, form, error)
     try:
-        found = queries.export(scope=scope, query=form.query().whole, kind=kind)
+        events, total = queries.export(scope=scope, query=form.query(), kind=kind)
     except queries.TooManyEvents as refused:
         messages.error(
             request,
@@ -104,10 +105,10 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         request,
         kind,
         columns=AUDIT_COLUMNS,
-        rows=found.events,
+        rows=events,
         formatter=EventFormatter(scope.vdn.pk, TimeFormatter(timezone.now())),
         name=_FILE,
-        total=found.total,
+        total=total,
         form=form,
         scope=scope,
     )
@@ -132,38 +133,16 @@ def _render_search_limit(
 ) -> HttpResponse:
     # Its fingerprint in the links of the page would be as good as the number.
     form.forget_number()
-    found_list = list_context.create_context(
-        scope, form, timezone.now(), queries.get_verification_state(scope=scope)
-    )
-    found_list.limit = problems.describe_search_limit(error)
-    return _render(request, scope, form, found_list, found_list.limit.status)
+    listing = list_context.create_context(scope, form, timezone.now())
+    listing.problem = problems.describe_search_limit(error)
+    return render_list(request, listing)
 
 
 def _render_list(
-    request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int = 200
+    request: ReaderRequest, scope: Scope, form: AuditFilter, *, status: int | None = None
 ) -> HttpResponse:
     now = timezone.now()
-    head = queries.get_verification_state(scope=scope)
-    if form.is_valid():
-        found = queries.list_events(scope=scope, query=form.query())
-        found_list = list_context.fill_context(scope, form, found, now, head)
-    else:
-        found_list, status = list_context.create_context(scope, form, now, head), 422
-    return _render(request, scope, form, found_list, status)
-
-
-def _render(
-    request: ReaderRequest,
-    scope: Scope,
-    form: AuditFilter,
-    found_list: list_context.AuditListContext,
-    status: int,
-) -> HttpResponse:
-    return render_page_or_fragment(
-        request,
-        page="audit/list.html",
-        fragment="audit/_fragment.html",
-        context={"form": form, "list": found_list, "people": queries.list_actors(scope=scope)},
-        status=status,
-        problem=found_list.limit,
-    )
+    if not form.is_valid():
+        return render_list(request, list_context.create_context(scope, form, now))
+    found = queries.list_events(scope=scope, query=form.query())
+    return render_list(request, list_context.fill_context(scope, form, found, now), status=status)

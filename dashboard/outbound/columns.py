@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, render_badge, without_sort
-from dashboard.ui.paging import format_count
+from dashboard.ui.paging import Pager, format_count
 from dashboard.ui.reveal_control import create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
@@ -344,33 +344,30 @@ def list_batch_columns(scope: Scope) -> tuple[Column[CallDataBatch, LocalFormatt
     return without_sort(_BATCH_COLUMNS, _LONG_BATCHES)
 
 
-def build_batch_page(
-    columns: tuple[Column[CallDataBatch, LocalFormatter], ...],
-    address: ListUrl,
-    found: queries.BatchPage,
-    title: str,
-) -> ListPage[CallDataBatch, LocalFormatter]:
-    """Build one page of batches."""
-    page = ListPage(columns, address, title, css="batches")
-    page.fill(
-        found.rows,
+def fill_batches(
+    page: ListPage[CallDataBatch, LocalFormatter], rows: Sequence[CallDataBatch], total: int
+) -> Pager:
+    """Fill one page of batches; returns its pager."""
+    return page.fill(
+        rows,
         LocalFormatter(),
-        total=found.total,
+        total=total,
         get_id=lambda batch: f"b-{batch.pk}",
         get_attributes=lambda batch: (
             ("data-batch", str(batch.pk)),
             ("data-batch-state", batch.state),
         ),
     )
-    return page
 
 
 def build_newest_batches(
-    address: ListUrl, found: queries.BatchPage
+    address: ListUrl, rows: Sequence[CallDataBatch], total: int
 ) -> ListPage[CallDataBatch, LocalFormatter]:
     """Build the table of the newest batches, which is always in that order."""
     fixed = without_sort(_BATCH_COLUMNS, [column.key for column in _BATCH_COLUMNS])
-    return build_batch_page(fixed, address, found, _("Batches, the newest first"))
+    page = ListPage(fixed, address, _("Batches, the newest first"), css="batches")
+    fill_batches(page, rows, total)
+    return page
 
 
 def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -15,12 +16,21 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.outbound import columns
 from dashboard.ui import form_drafts
-from dashboard.ui.htmx import make_private, render_page_or_fragment
-from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
+from dashboard.ui.htmx import make_private
+from dashboard.ui.list_context import (
+    EmptyState,
+    Link,
+    ListContext,
+    explain_no_match,
+    render_list,
+)
+from dashboard.ui.list_page import ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl
+from dashboard.ui.local_lists import LocalFormatter
 from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
@@ -30,13 +40,26 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
-from isales_proxy.models import BatchState, CallDataBatch
+from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
 from isales_proxy.outbound.forms import BatchFilter, CallDataFilter, CallDataRequestForm
 
 NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
+
+
+@dataclass(kw_only=True)
+class CallDataContext(ListContext[CallDatum, columns.OutboundFormatter]):
+    """Context of the rows of call data, within the page of their task or batch."""
+
+    batch: str = ""
+    """The batch that was chosen among those of the task."""
+
+    @property
+    def batch_clear_url(self) -> str:
+        """Return the address of the rows of all batches."""
+        return self.page.address.without("batch")
 
 
 def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
@@ -47,10 +70,10 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     )
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
-    newest = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
+    newest, taken = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
     batches = reverse("batches", args=[scope.vdn.pk, service_id])
     times = TimeFormatter(timezone.now())
-    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(newest.total))
+    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(taken))
     asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
     return render_rows(
         request,
@@ -60,8 +83,8 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
         service_id=service_id,
         context={
             "task": get_task_context(scope, service_id),
-            "batches": columns.build_newest_batches(ListUrl(batches, (), NEWEST, 1), newest),
-            "more_batches": format_count(newest.total) if newest.total > NEWEST else "",
+            "batches": columns.build_newest_batches(ListUrl(batches, (), NEWEST, 1), newest, taken),
+            "more_batches": format_count(taken) if taken > NEWEST else "",
             "zone_text": times.zone_text,
             "listed": listed,
             "take": {
@@ -142,101 +165,100 @@ def render_rows(
     """Render a page with the rows of its filter, or the rows alone as a fragment."""
     shown = columns.list_datum_columns(scope)
     form = add_sort_field(CallDataFilter(request.GET), shown)
-    listing: dict[str, Any] = {"path": path, "q": request.GET.get("q", ""), "clear_url": path}
-    listing["days"] = get_retention_settings().call_data_days
-    listing |= {"total": 0, "batch": "", "kept": [], "errors": "", "problem": None}
-    problem = None
+    # In a file, beside others, it is the search.
+    form.fields["q"].label = _("Number, unique ID or text")
+    address = ListUrl.from_filter(path, form, ("q",) if batch_id else ("q", "batch"))
+    listing = CallDataContext(
+        page=ListPage(shown, address, _("Rows of call data"), css="data-rows"),
+        form=form,
+        clear_url=path,
+        notice=build_parameter_notice(form, address.at(page=1)),
+    )
     if form.is_valid():
-        sort = form.cleaned_data[SORT]
+        listing.clear_url = address.cleared()
+        listing.kept = _list_kept(address)
+        listing.batch = dict(address.filters).get("batch", "")
         query = replace(
-            form.query(service_id=service_id, batch_id=batch_id), order=get_order(shown, sort)
+            form.query(service_id=service_id, batch_id=batch_id),
+            order=get_order(shown, address.sort),
         )
-        own = query.batch_id if batch_id is None else None
-        pairs = (("q", query.text), ("batch", str(own or "")))
-        filters = tuple((name, value) for name, value in pairs if value)
-        address = ListUrl(path, filters, query.size, query.page, sort)
-        rows_page = ListPage(shown, address, _("Rows of call data"), css="data-rows")
-        listing |= {
-            "page_of_rows": rows_page,
-            "batch": own or "",
-            "page": query.page,
-            "batch_clear_url": address.without("batch"),
-            "clear_url": address.cleared(),
-            "kept": _list_kept(own, query),
-        }
         try:
-            found = queries.list_rows(scope=scope, query=query)
+            rows, total = queries.list_rows(scope=scope, query=query)
         except DailySearchLimitExceeded as error:
-            problem = listing["problem"] = problems.describe_search_limit(error)
-            status = problem.status
+            listing.problem = problems.describe_search_limit(error)
         else:
-            token = get_token(request)
-            rows_page.fill(
-                found.rows,
-                columns.OutboundFormatter(scope),
-                total=found.total,
-                get_id=lambda row: f"d-{row.pk}",
-                get_attributes=lambda row: (("class", "datum"), ("data-datum", str(row.pk))),
-                get_more=lambda row: columns.render_datum_details(scope, row, token),
-            )
-            listing |= {
-                "total": found.total,
-                "total_text": format_count(found.total),
-                "pager": rows_page.pager,
-                "files": _list_files(scope, service_id, query, sort),
-            }
-    else:
-        status = 422
-        listing["errors"] = " ".join(map(str, form.errors.get("q", ())))
-        kept = (("q", form.cleaned_data.get("q", "")), ("batch", form.cleaned_data.get("batch")))
-        filters = tuple((name, str(value)) for name, value in kept if value)
-        listing["refused"] = True
-        address = ListUrl(path, filters, form.cleaned_data.get("size", DEFAULT_SIZE), 1)
-    listing["notice"] = build_parameter_notice(form, address.at(page=1))
-    return render_page_or_fragment(
+            _fill_rows(request, scope, listing, rows, total)
+            if rows:
+                listing.files = _list_files(scope, service_id, query, address.sort)
+    elif "q" in form.errors:
+        listing.empty = EmptyState(
+            "bad-filter",
+            icon="pencil-exclamation",
+            title=_("Check the filter"),
+            texts=[" ".join(map(str, form.errors["q"]))],
+            link=Link(listing.clear_url, _("Show all rows")),
+            level=3,
+        )
+    return render_list(
         request,
+        listing,
         page=page,
         fragment="outbound/_rows_fragment.html",
-        context=context | {"list": listing},
-        status=status,
-        problem=problem,
+        status=status if listing.status == 200 else None,
+        **context,
     )
 
 
-def _list_kept(batch_id: int | None, query: queries.RowQuery) -> list[tuple[str, str]]:
+def _fill_rows(
+    request: ReaderRequest,
+    scope: Scope,
+    listing: CallDataContext,
+    rows: Sequence[CallDatum],
+    total: int,
+) -> None:
+    token = get_token(request)
+    page = listing.page
+    pager = page.fill(
+        rows,
+        columns.OutboundFormatter(scope),
+        total=total,
+        get_id=lambda row: f"d-{row.pk}",
+        get_attributes=lambda row: (("class", "datum"), ("data-datum", str(row.pk))),
+        get_more=lambda row: columns.render_datum_details(scope, row, token),
+    )
+    listing.add_pager()
+    listing.total_text = listing.none_text = ngettext("%(total)s row", "%(total)s rows", total) % {
+        "total": page.total_text
+    }
+    if not rows:
+        listing.pager = None
+        listing.empty = _explain_no_rows(listing, pager.first_url if total else "")
+
+
+def _explain_no_rows(listing: CallDataContext, first_url: str) -> EmptyState:
+    """Explain why there are no rows; `first_url` is the first page of a list that has some."""
+    address = listing.page.address
+    if first_url:
+        title = _("There is no page %(page)s") % {"page": address.page}
+        link = Link(first_url, _("First page"))
+        return EmptyState("past-end", icon="calendar-off", title=title, link=link, level=3)
+    if address.filters:
+        clear = Link(listing.clear_url, _("Show all rows"))
+        return explain_no_match(_("No row matches"), clear)._replace(level=3)
+    days = get_retention_settings().call_data_days
+    text = ngettext(
+        "Call data appears here for %(days)s day after it is taken.",
+        "Call data appears here for %(days)s days after it is taken.",
+        days,
+    ) % {"days": days}
+    title = _("There are no rows")
+    return EmptyState("none", icon="package-import", title=title, texts=[text], level=3)
+
+
+def _list_kept(address: ListUrl) -> list[tuple[str, str]]:
     """The parameters that the search keeps: the chosen batch and the page size."""
-    kept = [("batch", str(batch_id))] if batch_id else []
-    return kept + ([("size", str(query.size))] if query.size != DEFAULT_SIZE else [])
-
-
-def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """Render all batches of one task."""
-    shown = columns.list_batch_columns(scope)
-    form = add_sort_field(BatchFilter(request.GET), shown)
-    good = form.is_valid()
-    asked: dict[str, Any] = {"page": 1, "size": DEFAULT_SIZE, SORT: ""}
-    if good:
-        asked = form.cleaned_data
-    page, size, sort = asked["page"], asked["size"], asked[SORT]
-    found = queries.list_batches(
-        scope=scope, service_id=service_id, page=page, size=size, order=get_order(shown, sort)
-    )
-    path = reverse("batches", args=[scope.vdn.pk, service_id])
-    address = ListUrl(path, (), size, page, sort)
-    return render_page_or_fragment(
-        request,
-        page="outbound/batches.html",
-        fragment="outbound/_batches.html",
-        context={
-            "task": get_task_context(scope, service_id),
-            "list": columns.build_batch_page(shown, address, found, _("Batches")),
-            "number": page,
-            "notice": build_parameter_notice(form, address.at(page=1)),
-            "refused": not good,
-            "zone_text": TimeFormatter(timezone.now()).zone_text,
-        },
-        status=200 if good else 422,
-    )
+    kept = [pair for pair in address.filters if pair[0] == "batch"]
+    return kept + ([("size", str(address.size))] if address.size != DEFAULT_SIZE else [])
 
 
 def _list_files(
@@ -247,6 +269,53 @@ def _list_files(
     path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
     filters = tuple((name, value) for name, value in pairs if value)
     return ListPage((), ListUrl(path, filters, DEFAULT_SIZE, 1, sort), "")
+
+
+def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
+    """Render all batches of one task."""
+    shown = columns.list_batch_columns(scope)
+    form = add_sort_field(BatchFilter(request.GET), shown)
+    address = ListUrl.from_filter(reverse("batches", args=[scope.vdn.pk, service_id]), form)
+    listing: ListContext[CallDataBatch, LocalFormatter] = ListContext(
+        page=ListPage(shown, address, _("Batches"), css="batches"),
+        form=form,
+        filters="",
+        zone_text=TimeFormatter(timezone.now()).zone_text,
+        notice=build_parameter_notice(form, address.at(page=1)),
+    )
+    if form.is_valid():
+        rows, total = queries.list_batches(
+            scope=scope,
+            service_id=service_id,
+            page=address.page,
+            size=address.size,
+            order=get_order(shown, address.sort),
+        )
+        pager = columns.fill_batches(listing.page, rows, total)
+        listing.add_pager()
+        listing.total_text = ngettext("%(total)s batch", "%(total)s batches", total) % {
+            "total": listing.page.total_text
+        }
+        listing.files = listing.page
+        listing.empty = _explain_no_batches(listing.page, pager.first_url)
+    return render_list(
+        request,
+        listing,
+        page="outbound/batches.html",
+        fragment="lists/_results.html",
+        task=get_task_context(scope, service_id),
+    )
+
+
+def _explain_no_batches(page: ListPage[Any, Any], first_url: str) -> EmptyState:
+    return EmptyState(
+        "past-end" if page.total else "none",
+        icon="package-import",
+        title=_("There is no page %(page)s") % {"page": page.address.page}
+        if page.total
+        else _("No call data has been taken yet."),
+        link=Link(first_url, _("First page")) if first_url else None,
+    )
 
 
 def get_task_context(scope: Scope, service_id: str) -> dict[str, str]:

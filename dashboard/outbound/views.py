@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.outbound import columns
@@ -21,19 +21,26 @@ from dashboard.outbound.list_context import (
     render_unstored,
 )
 from dashboard.ui import form_drafts
-from dashboard.ui.htmx import SeeOther, make_private, render_page_or_fragment
+from dashboard.ui.htmx import SeeOther, make_private
+from dashboard.ui.list_context import (
+    EmptyState,
+    Link,
+    ListContext,
+    describe_provenance,
+    explain_bad_filter,
+    explain_no_match,
+    render_list,
+)
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl, with_query
 from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
+from dashboard.ui.parameters import build_parameter_notice, has_bad_field
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.times import TimeFormatter
-from isales_proxy import access, problems
+from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.core import health
-from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CallDataBatch
 from isales_proxy.number_access.services import DailySearchLimitExceeded
@@ -112,43 +119,52 @@ def _sort_tasks(scope: Scope, form: TaskFilter, found: TaskList | None) -> list[
 def _render_tasks(request: ReaderRequest, scope: Scope) -> HttpResponse:
     form, found, problem = _find_tasks(request, scope)
     good = form.is_valid()
-    path = reverse("tasks", args=[scope.vdn.pk])
-    typed = form.cleaned_data.get("q", "")
-    filters = (("q", typed),) if typed else ()
-    sort = form.cleaned_data.get(SORT, "")
-    page = ListPage(
-        TASK_COLUMNS,
-        ListUrl(path, filters, DEFAULT_SIZE, 1, sort),
-        _("Outbound tasks"),
-        css="tasks",
-    )
+    address = ListUrl.from_filter(reverse("tasks", args=[scope.vdn.pk]), form, ("q",))
+    page = ListPage(TASK_COLUMNS, address, _("Outbound tasks"), css="tasks")
     rows = _sort_tasks(scope, form, found) if good else []
+    formatter = columns.OutboundFormatter(scope)
     page.fill(
         rows,
-        columns.OutboundFormatter(scope),
+        formatter,
         total=len(rows),
         get_id=lambda row: f"t-{row.service_id}",
         get_attributes=lambda row: (("data-service-id", row.service_id),),
     )
-    listing = _describe_provenance(found) | {
-        "page": page,
-        "known": len(rows) or len(_list_task_rows(scope, found)),
-        "q": form["q"].value() or "",
-        "refresh_url": with_query(path, request.GET.urlencode()),
-        "path": path,
-        "clear_url": path,
-        "kept": (),
-        "errors": " ".join(str(text) for texts in form.errors.values() for text in texts),
-        "problem": problem,
-    }
-    return render_page_or_fragment(
-        request,
-        page="outbound/list.html",
-        fragment="outbound/_fragment.html",
-        context={"list": listing},
-        status=problem.status if problem else 200 if good else 422,
+    count = ngettext("%(counter)s task", "%(counter)s tasks", len(rows)) % {"counter": len(rows)}
+    listing = ListContext(
+        page=page,
+        form=form,
+        title=_("Tasks"),
+        heading=page.title,
+        styles=("css/outbound.css",),
+        total_text=page.total_text,
+        provenance=describe_provenance(found, formatter.times),
+        refresh_url=with_query(address.path, request.GET.urlencode()),
+        clear_url=address.path,
+        notice=build_parameter_notice(form, address.at()),
         problem=problem,
+        rows_text=count,
+        none_text=count,
     )
+    if not good:
+        listing.empty = explain_bad_filter(address.path) if has_bad_field(form) else None
+    elif not rows:
+        is_known = bool(_list_task_rows(scope, found))
+        listing.empty = _explain_no_tasks(address, is_known=is_known, failed=problem is not None)
+    return render_list(request, listing)
+
+
+def _explain_no_tasks(address: ListUrl, *, is_known: bool, failed: bool) -> EmptyState:
+    """Explain why no task is shown; `is_known` tells that there are some."""
+    if is_known:
+        title = _("No task matches “%(q)s”") % dict(address.filters)
+        return explain_no_match(title, Link(address.path, _("Show all tasks")))
+    if failed:
+        text = _("There is no earlier list to show instead.")
+        return EmptyState("failed", icon="cloud-off", title=_("No tasks to show"), texts=[text])
+    text = _("CC-iSales lists none for this VDN.")
+    title = _("There are no outbound tasks")
+    return EmptyState("none", icon="phone-off", title=title, texts=[text])
 
 
 @require_safe
@@ -268,7 +284,7 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
     order = get_order(shown, form.cleaned_data[SORT])
     query = replace(form.query(service_id=service_id), order=order)
     try:
-        found = queries.export_rows(scope=scope, query=query, kind=kind)
+        rows, total = queries.export_rows(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
         return render_task(request, scope, service_id)
@@ -276,10 +292,10 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         request,
         kind,
         columns=shown,
-        rows=found.rows,
+        rows=rows,
         formatter=columns.OutboundFormatter(scope),
         name=_FILE,
-        total=found.total,
+        total=total,
         form=form,
         scope=scope,
         about=[(_("Task ID"), service_id)],
@@ -297,20 +313,14 @@ def raw_answer(
 ) -> HttpResponse:
     """An answer that could not be parsed, byte for byte."""
     _get_batch_or_404(scope, service_id, batch_id)
-    try:
-        body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
-    except access.VdnNotFound:
-        raise Http404 from None
+    body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
     response = HttpResponse(body, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="answer.txt"'
     return make_private(response)
 
 
 def _get_batch_or_404(scope: Scope, service_id: str, batch_id: int) -> CallDataBatch:
-    try:
-        found = queries.get_batch(scope=scope, batch_id=batch_id)
-    except access.VdnNotFound:
-        raise Http404 from None
+    found = queries.get_batch(scope=scope, batch_id=batch_id)
     if found.service_id != service_id:
         raise Http404
     return found
@@ -325,25 +335,6 @@ def _require_task_id(service_id: str) -> None:
     more, since their call data stays."""
     if not tasks.is_task_id(service_id):
         raise Http404
-
-
-def _describe_provenance(found: TaskList | None) -> dict[str, Any]:
-    """Describe when the vendor sent the list, and since when it does not answer."""
-    times = TimeFormatter(timezone.now())
-    facts = {"as_of_iso": "", "as_of_text": "", "age_text": "", "since_text": "", "source": "none"}
-    facts["source_text"] = ""
-    stale = found is None or found.source == "stale"
-    if stale and (answered := health.get_vendor_health().answered_at):
-        facts["since_text"] = _("Last answer at %s.") % times.clock(answered)
-    if found is not None:
-        facts |= {
-            "as_of_iso": found.as_of.isoformat(timespec="milliseconds"),
-            "as_of_text": times.clock(found.as_of),
-            "age_text": times.behind(times.now - found.as_of) if stale else "",
-            "source": found.source,
-            "source_text": _("last good answer") if stale else _("from CC-iSales"),
-        }
-    return facts
 
 
 def _matches(row: TaskRow, wanted: str) -> bool:

@@ -68,7 +68,7 @@ _NO_SOURCE: Final = mark_safe('<div id="list-source" class="list-source"></div>'
 
 
 @dataclass
-class ListContext:
+class ReservationListContext:
     """Context of the templates in `templates/jinja2/reservations`."""
 
     form: ReservationFilter
@@ -172,11 +172,11 @@ class ListContext:
 
 def create_context(
     scope: Scope, form: ReservationFilter, now: datetime, facts: MirrorFacts | None = None
-) -> ListContext:
+) -> ReservationListContext:
     """Create a context without rows; `facts` are those of a page of the mirror."""
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
     title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
-    context = ListContext(
+    context = ReservationListContext(
         form=form,
         title=title,
         vdn_id=scope.vdn.pk,
@@ -240,7 +240,7 @@ def create_failed_context(
     now: datetime,
     problem: Problem,
     coverage: Coverage | None = None,
-) -> ListContext:
+) -> ReservationListContext:
     """Create a context for a failed vendor call without an older answer; `coverage` is that of a
     mirror that could be looked at."""
     context = create_context(scope, form, now)
@@ -255,7 +255,7 @@ def create_failed_context(
 
 def create_refused_context(
     scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
-) -> ListContext:
+) -> ReservationListContext:
     """Create a context for a query that was refused before the vendor was called."""
     context = create_context(scope, form, now)
     context.problem = problem
@@ -268,7 +268,7 @@ def fill_context(
     now: datetime,
     found: ReservationPage,
     problem: Problem | None,
-) -> ListContext:
+) -> ReservationListContext:
     """Create a context with the rows of a page. `problem` tells why they are not newer."""
     facts = found.mirror
     if facts is not None:
@@ -386,7 +386,7 @@ def _create_attributes(
     return build_with_mark
 
 
-def _place(context: ListContext, found: ReservationPage, facts: MirrorFacts) -> None:
+def _place(context: ReservationListContext, found: ReservationPage, facts: MirrorFacts) -> None:
     """Set the pager's links to the neighbours that no page number finds."""
     pager, address = context.page.pager, context.page.address
     if pager is None:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.reservations import list_context
 from dashboard.reservations.export_file import RefusedFile, create_file_response
-from dashboard.reservations.list_context import ListContext
+from dashboard.reservations.list_context import ReservationListContext
 from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
 from dashboard.ui.htmx import (
     SeeOther,
@@ -224,7 +224,7 @@ class _ListAnswer:
     request: ReaderRequest
     scope: Scope
     form: ReservationFilter
-    build_list: Callable[[], ListContext]
+    build_list: Callable[[], ReservationListContext]
     status: int = 200
     problem: Problem | None = None
     page: ReservationPage | None = None

@@ -19,7 +19,7 @@ from dashboard.ui.local_lists import render_badge
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.core.input_cleaning import clean_text
-from isales_proxy.result_codes.book import CodeBook, CodeMeaning, Explanation
+from isales_proxy.result_codes.book import CodeBook, CodeMeaning, Explanation, get_texts
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CodeRow:
     def contains(self, wanted: str) -> bool:
         """Tell whether a text, cleaned and casefolded, occurs in it in either language."""
         vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
-        ours = (self.category, *self.explained.texts().values())
+        ours = (self.category, *get_texts(self.explained).values())
         return any(wanted in clean_text(text).casefold() for text in (self.code, *vendor, *ours))
 
 

@@ -27,11 +27,18 @@ STATES: Final = (
 class CodeFilter(CleanedInput, forms.Form):
     """Filter of the code table's page and of its files."""
 
-    q = SearchTextField(_("Search"))
-    category = forms.ChoiceField(
-        required=False, choices=[("", ""), *CodeCategory.choices], label=_("Category")
+    q = SearchTextField(
+        _("Search"),
+        widget=forms.TextInput({"placeholder": _("Code or text, for example 00604 or busy")}),
     )
-    state = forms.ChoiceField(required=False, choices=[("", ""), *STATES], label=_("State"))
+    category = forms.ChoiceField(
+        required=False,
+        choices=[("", _("Any category")), *CodeCategory.choices],
+        label=_("Category"),
+    )
+    state = forms.ChoiceField(
+        required=False, choices=[("", _("Any state")), *STATES], label=_("State")
+    )
 
     def asked(self) -> dict[str, str]:
         """Return the filters that are set; only after `is_valid()`."""

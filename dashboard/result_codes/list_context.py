@@ -1,51 +1,87 @@
-"""Context of the code table: rows found by a filter, and the state of the table."""
+"""Context of the code table: the rows of a filter, and the state of the table."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.result_codes.columns import CODE_COLUMNS, CodeRow, CodeRowFormatter
-from dashboard.result_codes.forms import STATES, CodeFilter
-from dashboard.ui.list_page import SORT, ListPage
+from dashboard.result_codes.forms import CodeFilter
+from dashboard.ui.list_context import EmptyState, Link, ListContext, explain_no_match
+from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
+from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
-from isales_proxy.core.form_fields import DEFAULT_SIZE
-from isales_proxy.models import CodeCategory, CodeRefresh
+from isales_proxy.models import CodeRefresh
 from isales_proxy.result_codes.book import CodeBook
+
+IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
 
 
 def create_context(
-    scope: Scope, book: CodeBook, form: CodeFilter, rows: list[CodeRow], held: CodeRefresh | None
-) -> dict[str, Any]:
-    """Create the context of the page and its fragment."""
-    formatter = CodeRowFormatter(scope.vdn.pk)
-    here = [scope.vdn.pk]
-    good = form.is_valid()
-    asked = tuple(form.asked().items()) if good else ()
-    address = ListUrl(
-        reverse("result_codes", args=here), asked, DEFAULT_SIZE, 1, form.cleaned_data.get(SORT, "")
+    scope: Scope, form: CodeFilter, rows: list[CodeRow]
+) -> ListContext[CodeRow, CodeRowFormatter]:
+    """Create the context of the table and its filter."""
+    address = ListUrl.from_filter(
+        reverse("result_codes", args=[scope.vdn.pk]), form, form.base_fields
     )
     page = ListPage(CODE_COLUMNS, address, _("Result codes"), css="codes")
     page.fill(
         rows,
-        formatter,
+        CodeRowFormatter(scope.vdn.pk),
         total=len(rows),
         get_id=lambda line: f"code-{line.code}",
         get_attributes=lambda line: (("data-code", line.code), ("data-state", line.state)),
     )
+    count = ngettext("%(counter)s code", "%(counter)s codes", len(rows)) % {"counter": len(rows)}
+    return ListContext(
+        page=page,
+        form=form,
+        styles=("css/result_codes.css",),
+        scripts=("js/filters.js", "js/keys.js", "js/result_codes.js"),
+        total_text=count,
+        rows_text=count,
+        none_text=count,
+        files=page,
+        notice=build_parameter_notice(form, address.at()),
+        has_own_requests=True,
+        # The table is in memory.
+        typing_delay=250,
+        empty=_explain_no_codes(form, address),
+    )
+
+
+def _explain_no_codes(form: CodeFilter, address: ListUrl) -> EmptyState | None:
+    if not form.is_valid():
+        texts = [str(error) for name in form.base_fields for error in form.errors.get(name, ())]
+        title = _("Please correct the filter.")
+        return (
+            EmptyState("bad-filter", icon="pencil-exclamation", title=title, texts=texts)
+            if texts
+            else None
+        )
+    if address.filters:
+        return explain_no_match(_("No code matches"), Link(address.path, _("Show all codes")))
+    text = _(
+        "Until then reservations show only the codes. An admin can refresh the table from "
+        "CC-iSales."
+    )
+    title = _("The code table has not been loaded yet")
+    return EmptyState("not-loaded", icon="book", title=title, texts=[text])
+
+
+def create_page_context(scope: Scope, book: CodeBook, held: CodeRefresh | None) -> dict[str, Any]:
+    """Create the context of what is around the table: its state, and how to refresh it."""
+    here = [scope.vdn.pk]
     return {
         "book": summarise_book(book),
-        "form": form,
-        "page": page,
-        "filtered": bool(asked) or not good,
-        "categories": CodeCategory.choices,
-        "states": STATES,
-        "held": describe_hold(held, formatter.times),
+        "held": describe_hold(held, TimeFormatter(timezone.now())),
+        "state": IDLE,
         "refresh": {
             "can": scope.can(Permission.REFRESH_RESULT_CODES),
             "url": reverse("result_codes_refresh", args=here),

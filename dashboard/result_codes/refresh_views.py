@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.cache import cache
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -31,7 +31,7 @@ from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
-from isales_proxy.access import Permission, Scope, VdnNotFound
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.core.locks import AlreadyRunning
@@ -104,7 +104,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Progress of a refresh under way."""
-    read, expected = result_codes.get_progress(scope=scope)
+    read, expected = code_refresh.get_progress(scope=scope)
     return render_page_or_fragment(
         request,
         page="result_codes/_progress.html",
@@ -150,10 +150,7 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.SEE_RESULT_CODES)
 def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
     """One change of the table with its difference, and what going back to it would change."""
-    try:
-        found = code_history.get_entry(scope=scope, pk=refresh_id)
-    except VdnNotFound:
-        raise Http404 from None
+    found = code_history.get_entry(scope=scope, pk=refresh_id)
     language = get_language() or "en"
     return render_page_or_fragment(
         request,
@@ -176,8 +173,6 @@ def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResp
     """Make the table what it was after this entry."""
     try:
         report = code_history.roll_back(scope=scope, pk=refresh_id, version=_version(request))
-    except VdnNotFound:
-        raise Http404 from None
     except TableChanged:
         text = _(
             "The table was changed in the meantime, so nothing was rolled back. Please check again."

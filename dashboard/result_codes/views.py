@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -17,20 +17,20 @@ from dashboard.result_codes.forms import LONGEST_TEXT, CodeFilter, NoteForm
 from dashboard.ui import form_drafts
 from dashboard.ui.code_labels import explain, get_category_label, get_code_url
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
+from dashboard.ui.list_context import render_list
 from dashboard.ui.list_page import SORT, add_sort_field
 from dashboard.ui.local_lists import render_export, sort_rows
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
-from isales_proxy.access import Permission, Scope, VdnNotFound
+from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts.form_drafts import once
 from isales_proxy.models import CodeCategory
 from isales_proxy.result_codes import history, occurrences, overrides
 from isales_proxy.result_codes import services as result_codes
+from isales_proxy.result_codes.book import get_texts
 from isales_proxy.result_codes.overrides import CodeDetail
 
-LIST: Final = "result_codes/list.html"
-IDLE: Final = {"name": "idle", "problem": None, "warning": "", "summary": ""}
 _FILE: Final = "result-codes"
 
 
@@ -38,13 +38,15 @@ _FILE: Final = "result-codes"
 @vdn_page(Permission.SEE_RESULT_CODES)
 def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Show the filtered table at `/vdn/<id>/result-codes/`, or its fragment."""
-    form, context = asked(request, scope)
-    return render_page_or_fragment(
+    form = _create_filter(request)
+    return render_list(
         request,
-        page=LIST,
+        list_context.create_context(scope, form, _find_rows(scope, form)),
+        page="result_codes/list.html",
         fragment="result_codes/_fragment.html",
-        context=context,
-        status=200 if form.is_valid() else 422,
+        **list_context.create_page_context(
+            scope, result_codes.get_book(scope.vdn), history.get_active_roll_back(scope.vdn)
+        ),
     )
 
 
@@ -52,7 +54,7 @@ def result_code_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @vdn_page(Permission.SEE_RESULT_CODES)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """Export the filtered table as a file."""
-    form = create_filter(request)
+    form = _create_filter(request)
     if not form.is_valid():
         return result_code_list(request, vdn_id=scope.vdn.pk)
     rows = _find_rows(scope, form)
@@ -81,7 +83,9 @@ def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse
         request,
         page="result_codes/detail.html",
         fragment="result_codes/_detail.html",
-        context={"detail": _create_detail_context(scope, _get_detail(scope, code))},
+        context={
+            "detail": _create_detail_context(scope, overrides.get_detail(scope=scope, code=code))
+        },
     )
 
 
@@ -89,7 +93,7 @@ def result_code(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse
 @vdn_page(Permission.EDIT_RESULT_CODES)
 def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """Show the form of an override; a POST saves it."""
-    detail = _get_detail(scope, code)
+    detail = overrides.get_detail(scope=scope, code=code)
     if request.method == "POST":
         return _save_override(request, scope, code)
     open_form = form_drafts.open_form(request)
@@ -137,18 +141,8 @@ def _save_override(request: ReaderRequest, scope: Scope, code: str) -> HttpRespo
     return SeeOther(place)
 
 
-def create_filter(request: ReaderRequest) -> CodeFilter:
-    """Create the filter and order of this address."""
+def _create_filter(request: ReaderRequest) -> CodeFilter:
     return add_sort_field(CodeFilter(request.GET), columns.CODE_COLUMNS)
-
-
-def asked(request: ReaderRequest, scope: Scope) -> tuple[CodeFilter, dict[str, Any]]:
-    """Return the filter of this address, and the context of the list."""
-    form = create_filter(request)
-    book = result_codes.get_book(scope.vdn)
-    held = history.get_active_roll_back(scope.vdn)
-    rows = _find_rows(scope, form)
-    return form, list_context.create_context(scope, book, form, rows, held) | {"state": IDLE}
 
 
 def _find_rows(scope: Scope, form: CodeFilter) -> list[columns.CodeRow]:
@@ -156,13 +150,6 @@ def _find_rows(scope: Scope, form: CodeFilter) -> list[columns.CodeRow]:
     rows = columns.build_rows(book, occurrences.count_recent(scope.vdn))
     sort = form.cleaned_data[SORT] if form.is_valid() else ""
     return sort_rows(columns.filter_rows(rows, form), columns.CODE_COLUMNS, sort)
-
-
-def _get_detail(scope: Scope, code: str) -> CodeDetail:
-    try:
-        return overrides.get_detail(scope=scope, code=code)
-    except VdnNotFound:
-        raise Http404 from None
 
 
 def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
@@ -189,7 +176,7 @@ def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
 
 
 def _fields(form: NoteForm, detail: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
-    now, shipped = detail.explained.texts(), detail.shipped.texts()
+    now, shipped = get_texts(detail.explained), get_texts(detail.shipped)
     return [
         {
             "name": name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,7 +22,7 @@ from dashboard.ui.reveal_control import (
     create_write_back_control,
 )
 from isales_proxy import problems
-from isales_proxy.access import Permission, Scope, VdnNotFound
+from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.reservations.forms import ReservationFilter
@@ -87,8 +87,6 @@ def _respond(
     else:
         try:
             _show(control, reveal(form.cleaned_data["reason"]))
-        except VdnNotFound:
-            raise Http404 from None
         except reveals.BudgetSpent as error:
             control.notice, status = _format_spent(error.limit), 429
             headers["Retry-After"] = str(error.seconds)

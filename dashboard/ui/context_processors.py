@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -102,35 +102,33 @@ def _build_vdn_item(request: HttpRequest, each: Scope, current: Scope | None) ->
     }
 
 
+class NavigationEntry(NamedTuple):
+    """A page that the top bar links to. `urls.py` has them in its order, as `navigation`.
+
+    `name` is that of its address, and `parts` are those of the pages that belong to it. `own_label`
+    is for who sees only rows of their own.
+    """
+
+    name: str
+    label: str | Promise
+    permission: Permission
+    parts: tuple[str, ...] = ()
+    own_label: str | Promise = ""
+
+
 def _build_navigation(request: HttpRequest, scope: Scope) -> list[dict[str, Any]]:
     here = request.resolver_match.url_name if request.resolver_match else ""
     own = not scope.can(Permission.SEE_ALL_AGENTS)
-    outbound = scope.can(Permission.SEE_OUTBOUND)
-    pages = (
-        (
-            _("My reservations") if own else _("Reservations"),
-            "reservations",
-            ("reservation", "export_job"),
-            scope.can(Permission.SEE_RESERVATIONS),
-        ),
-        (_("Tasks"), "tasks", ("task", "call_data_batch"), outbound),
-        (_("Write-backs"), "write_backs", ("write_back", "write_back_new"), outbound),
-        (
-            _("Result codes"),
-            "result_codes",
-            ("result_code", "result_code_note", "result_codes_history", "result_codes_entry"),
-            scope.can(Permission.SEE_RESULT_CODES),
-        ),
-        (_("Audit"), "audit", (), scope.can(Permission.SEE_AUDIT)),
-    )
+    addresses: Any = get_resolver().urlconf_module
+    entries: tuple[NavigationEntry, ...] = addresses.navigation
     return [
         {
-            "label": label,
-            "url": reverse(name, args=[scope.vdn.pk]),
-            "current": here in {name, *parts},
+            "label": (own and entry.own_label) or entry.label,
+            "url": reverse(entry.name, args=[scope.vdn.pk]),
+            "current": here in {entry.name, *entry.parts},
         }
-        for label, name, parts, shown in pages
-        if shown
+        for entry in entries
+        if scope.can(entry.permission)
     ]
 
 

@@ -95,9 +95,11 @@ class ListPage(Generic[R, F]):
         get_url: Callable[[R], str] | None = None,
         get_attributes: Callable[[R], tuple[tuple[str, str], ...]] | None = None,
         get_more: Callable[[R], SafeString] | None = None,
-    ) -> None:
-        """Build the rows and the pager. `total` counts the rows of all pages; `get_id` returns a
-        row's DOM ID, or "" for one without."""
+    ) -> Pager:
+        """Build the rows and return the pager.
+
+        `total` counts the rows of all pages; `get_id` returns a row's DOM ID, "" for one without.
+        """
         cells = zip(*(column.build_cells(rows, formatter) for column in self.columns), strict=True)
         self.rows = [
             RowView(
@@ -111,6 +113,7 @@ class ListPage(Generic[R, F]):
         ]
         self.total = total
         self.pager = build_pager(self.address, total=total, shown=len(rows))
+        return self.pager
 
     @property
     def table(self) -> SafeString:

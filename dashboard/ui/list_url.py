@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from django import forms
 from django.urls import reverse
 
 from isales_proxy.client.records import Reservation
@@ -66,6 +67,16 @@ class ListUrl:
             view=tuple(pair for pair in more if pair[0] in _VIEW),
             cursor=tuple(form.list_cursor()),
         )
+
+    @classmethod
+    def from_filter(cls, path: str, form: forms.Form, names: Iterable[str] = ()) -> ListUrl:
+        """Create from the filter of an ordinary list, with its parameters of these names, without
+        invalid, empty and default values."""
+        form.is_valid()
+        found = form.cleaned_data
+        filters = tuple((name, str(found[name])) for name in names if found.get(name))
+        size, page = found.get("size", DEFAULT_SIZE), found.get("page", 1)
+        return cls(path, filters, size, page, found.get("sort", ""))
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the query string, optionally with another page or size."""

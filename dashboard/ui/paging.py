@@ -60,11 +60,6 @@ class Pager:
         return render_fragment("components/pager.jinja", pager=self)
 
 
-def explain_empty(*, past: bool, filtered: bool) -> str:
-    """Return why a list has no rows: `past-end` of the pages, `no-match` of the filters, `none`."""
-    return "past-end" if past else "no-match" if filtered else "none"
-
-
 def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
     """Build the pager of a list of `total` rows with `shown` rows on the page of `address`."""
     page, size, language = address.page, address.size, get_language()

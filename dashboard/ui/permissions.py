@@ -26,7 +26,8 @@ def vdn_page(
 ) -> Callable[[VdnView[P]], Callable[..., HttpResponseBase]]:
     """Require all of these permissions in the VDN of the path, and `post` for unsafe methods.
 
-    Redirects strangers to the log-in, answers 404 for a foreign VDN and 403 without permission.
+    Redirects strangers to the log-in, answers 403 without permission, and 404 for a foreign VDN or
+    where the view raises VdnNotFound for a row.
     The view gets the scope in place of `vdn_id`. Its attribute `permissions` has the required
     permissions by HTTP method.
     """
@@ -38,12 +39,13 @@ def vdn_page(
         def inner(request: Any, vdn_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             try:
                 scope = access.enter(user=request.user, vdn_id=vdn_id)
+                enter_scope(request, scope)
+                needs = to_read if request.method in _SAFE_METHODS else to_send
+                if not needs <= scope.permissions:
+                    raise PermissionDenied
+                return view(request, scope, *args, **kwargs)
             except access.VdnNotFound:
                 raise Http404 from None
-            enter_scope(request, scope)
-            if not (to_read if request.method in _SAFE_METHODS else to_send) <= scope.permissions:
-                raise PermissionDenied
-            return view(request, scope, *args, **kwargs)
 
         guarded: Any = login_required(inner)
         guarded.permissions = {"GET": to_read, "POST": to_send}

@@ -14,10 +14,10 @@ from dashboard.ui.row_formatting import WRITE_BACK_TONES, CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
+from isales_proxy.models import WriteBack
 from isales_proxy.outbound import tasks
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.write_backs import queries
-from isales_proxy.write_backs.queries import WriteBackEntry
 
 
 class WriteBackFormatter(CodeFormatter):
@@ -32,54 +32,53 @@ class WriteBackFormatter(CodeFormatter):
         self.vdn_id = scope.vdn.pk
         self.names = tasks.get_known_tasks(scope=scope)
 
-    def get_task(self, entry: WriteBackEntry) -> tuple[str, str]:
+    def get_task(self, row: WriteBack) -> tuple[str, str]:
         """Return the name of the task and its ID, or the ID alone and ""."""
-        ident = entry.row.service_id
+        ident = row.service_id
         name = self.names.get(ident)
         return (name, ident) if name else (ident, "")
 
 
-def _build_written(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
-    created = entry.row.created_at
+def _build_written(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
+    created = row.created_at
     return Cell(
         "written",
         formatter.times.short(created),
         title=formatter.times.exact(created),
-        sub=entry.row.created_by_name,
+        sub=row.created_by_name,
     )
 
 
-def _build_task(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
-    name, ident = formatter.get_task(entry)
+def _build_task(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
+    name, ident = formatter.get_task(row)
     return Cell("serviceId", name, title=name, sub=ident)
 
 
-def _build_unique(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
-    row = entry.row
+def _build_unique(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
     url = reverse("write_back", args=[formatter.vdn_id, row.pk])
     return Cell("uniqueId", row.unique_id, title=row.unique_id, url=url)
 
 
-def _build_result(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
-    code = entry.row.fail_code
+def _build_result(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
+    code = row.fail_code
     if not code:
         return Cell("failCode")
     text = formatter.format_code(code)
     return Cell("failCode", text, code=code, title=text)
 
 
-def _build_state(entry: WriteBackEntry, formatter: WriteBackFormatter) -> Cell:
-    remark = labels.describe_state(entry, formatter.times)
+def _build_state(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
+    remark = labels.describe_state(row, formatter.times)
     return Cell(
         "state",
-        labels.format_state(entry, formatter.times.now),
-        tone=WRITE_BACK_TONES[entry.row.state],
+        labels.format_state(row, formatter.times.now),
+        tone=WRITE_BACK_TONES[row.state],
         sub=remark,
         sub_title=remark,
     )
 
 
-Columns = tuple[Column[WriteBackEntry, WriteBackFormatter], ...]
+Columns = tuple[Column[WriteBack, WriteBackFormatter], ...]
 
 _COLUMNS: Final[Columns] = (
     Column(
@@ -88,10 +87,8 @@ _COLUMNS: Final[Columns] = (
         "c-written",
         _build_written,
         exports=(
-            ExportColumn(
-                gettext_lazy("Created"), lambda entry, _: entry.row.created_at, zoned=True
-            ),
-            ExportColumn(gettext_lazy("By"), lambda entry, _: entry.row.created_by_name),
+            ExportColumn(gettext_lazy("Created"), lambda row, _: row.created_at, zoned=True),
+            ExportColumn(gettext_lazy("By"), lambda row, _: row.created_by_name),
         ),
         sort="pk",
         hideable=False,
@@ -103,9 +100,9 @@ _COLUMNS: Final[Columns] = (
         _build_task,
         exports=(
             ExportColumn(
-                gettext_lazy("Task"), lambda entry, each: each.names.get(entry.row.service_id, "")
+                gettext_lazy("Task"), lambda row, each: each.names.get(row.service_id, "")
             ),
-            ExportColumn(gettext_lazy("Task ID"), lambda entry, _: entry.row.service_id),
+            ExportColumn(gettext_lazy("Task ID"), lambda row, _: row.service_id),
         ),
         sort="service_id",
     ),
@@ -114,7 +111,7 @@ _COLUMNS: Final[Columns] = (
         "number",
         gettext_lazy("Called number"),
         "c-wb-number",
-        lambda entry, _: Cell("phoneNumber", entry.row.phone_number or NOTHING),
+        lambda row, _: Cell("phoneNumber", row.phone_number or NOTHING),
         sort="phone_number",
     ),
     Column(
@@ -123,12 +120,10 @@ _COLUMNS: Final[Columns] = (
         "c-wb-result",
         _build_result,
         exports=(
-            ExportColumn(gettext_lazy("Result code"), lambda entry, _: entry.row.fail_code),
+            ExportColumn(gettext_lazy("Result code"), lambda row, _: row.fail_code),
             ExportColumn(
                 gettext_lazy("Result"),
-                lambda entry, each: (
-                    each.format_code(entry.row.fail_code) if entry.row.fail_code else ""
-                ),
+                lambda row, each: each.format_code(row.fail_code) if row.fail_code else "",
             ),
         ),
         sort="fail_code",
@@ -141,10 +136,10 @@ _COLUMNS: Final[Columns] = (
         exports=(
             ExportColumn(
                 gettext_lazy("State"),
-                lambda entry, each: labels.format_state(entry, each.times.now),
+                lambda row, each: labels.format_state(row, each.times.now),
             ),
             ExportColumn(
-                gettext_lazy("Remark"), lambda entry, each: labels.describe_state(entry, each.times)
+                gettext_lazy("Remark"), lambda row, each: labels.describe_state(row, each.times)
             ),
         ),
         sort="state",

@@ -14,12 +14,11 @@ from django.utils.translation import gettext_lazy
 from dashboard.ui.columns import NOTHING
 from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
-from isales_proxy.models import Vdn, WriteBackAttempt, WriteBackState
+from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.privacy.field_policies import Content
 from isales_proxy.vendor.vendor_times import parse_time
 from isales_proxy.write_backs.delivery import BROKEN, DELIVERED, UNFIT
 from isales_proxy.write_backs.fields import BY_VENDOR_NAME, Field
-from isales_proxy.write_backs.queries import WriteBackEntry
 
 _OUTCOMES: Final[dict[str, str | Promise]] = {
     "": gettext_lazy("Under way"),
@@ -67,37 +66,36 @@ def format_wait(left: timedelta, times: TimeFormatter) -> str:
     return _("in %d s") % seconds if 0 < seconds < 60 else times.ahead(left)
 
 
-def format_state(entry: WriteBackEntry, now: datetime) -> str:
+def format_state(row: WriteBack, now: datetime) -> str:
     """The text of the state's badge."""
-    return _("Sending") if entry.is_sending(now) else str(WriteBackState(entry.row.state).label)
+    return _("Sending") if row.is_sending(now) else str(WriteBackState(row.state).label)
 
 
-def describe_state(entry: WriteBackEntry, times: TimeFormatter) -> str:
+def describe_state(row: WriteBack, times: TimeFormatter) -> str:
     """The text under the state: the next attempt and the last problem, or how it ended."""
-    row = entry.row
     if row.state == WriteBackState.WAITING:
-        return _describe_waiting(entry, times)
+        return _describe_waiting(row, times)
     if row.state == WriteBackState.REFUSED:
         return format_vendor_message(row.vendor_code, row.problem)
     if row.state == WriteBackState.GIVEN_UP:
-        return _describe_last(entry)
+        return _describe_last(row)
     return times.short(row.finished_at)
 
 
-def _describe_waiting(entry: WriteBackEntry, times: TimeFormatter) -> str:
-    if entry.is_sending(times.now):
+def _describe_waiting(row: WriteBack, times: TimeFormatter) -> str:
+    if row.is_sending(times.now):
         return ""
-    if entry.blocked:
+    if row.comes_later:
         return _("after an earlier result")
-    left = entry.row.next_at - times.now
+    left = row.next_at - times.now
     when = format_wait(left, times)
-    if not entry.outcome:
+    if not row.last_outcome:
         return _("next attempt %s") % when if left > timedelta() else _("sending now")
-    return _("%(problem)s; again %(when)s") % {"problem": _describe_last(entry), "when": when}
+    return _("%(problem)s; again %(when)s") % {"problem": _describe_last(row), "when": when}
 
 
-def _describe_last(entry: WriteBackEntry) -> str:
-    return describe_outcome(entry.outcome, entry.maybe_sent, entry.http_status)
+def _describe_last(row: WriteBack) -> str:
+    return describe_outcome(row.last_outcome or "", bool(row.last_maybe_sent), row.last_status)
 
 
 def format_vendor_message(code: str, sentence: str) -> str:

@@ -9,59 +9,59 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.ui.list_page import SORT, ListPage
+from dashboard.ui.list_context import (
+    EmptyState,
+    Link,
+    ListContext,
+    explain_bad_filter,
+    explain_empty,
+)
+from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
-from dashboard.ui.paging import explain_empty, format_count
-from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has_bad_field
+from dashboard.ui.paging import format_count
+from dashboard.ui.parameters import build_parameter_notice, has_bad_field
 from dashboard.ui.reveal_control import create_write_back_control
 from dashboard.ui.row_formatting import WRITE_BACK_TONES
 from dashboard.ui.times import TimeFormatter, format_zone
 from dashboard.write_backs import labels
 from dashboard.write_backs.columns import Columns, WriteBackFormatter
+from dashboard.write_backs.form_fields import list_task_options
 from isales_proxy.access import Permission, Scope
-from isales_proxy.core.form_fields import DEFAULT_SIZE
-from isales_proxy.models import WriteBackState
-from isales_proxy.problems import Problem
+from isales_proxy.models import WriteBack, WriteBackState
+from isales_proxy.outbound import tasks
 from isales_proxy.write_backs.forms import FILTERS, WriteBackFilter
-from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackEntry, WriteBackPage
+from isales_proxy.write_backs.queries import WriteBackDetail, WriteBackPage
 
 _TABS: Final = ("", *WriteBackState.values)
 
 
-@dataclass
-class WriteBackListContext:
-    """Context of `write_backs/_results.html`, `_tabs.html` and `_headline.html`."""
+@dataclass(kw_only=True)
+class WriteBackListContext(ListContext[WriteBack, WriteBackFormatter]):
+    """Context of the write-backs list. Its filter has a tab for each state."""
 
-    vdn_id: int
-    zone_text: str
-    here: str
-    new_url: str
-    page: ListPage[WriteBackEntry, WriteBackFormatter]
+    filters: str = "write_backs/_filters.html"
     tabs: list[dict[str, Any]] = field(default_factory=list)
-    poll_url: str = ""
-    newer: str = ""
-    problem: Problem | None = None
-    empty: str = ""
-    clear_url: str = ""
-    notice: ParameterNotice | None = None
 
 
 def create_context(
     scope: Scope, form: WriteBackFilter, shown: Columns, now: datetime
 ) -> WriteBackListContext:
     """Create a context without rows: the filter is invalid, or there is no answer."""
-    address = _build_address(scope, form)
+    address = ListUrl.from_filter(reverse("write_backs", args=[scope.vdn.pk]), form, FILTERS)
+    new = Link(reverse("write_back_new", args=[scope.vdn.pk]), _("Write a result back"))
     return WriteBackListContext(
-        vdn_id=scope.vdn.pk,
-        zone_text=TimeFormatter(now).zone_text,
-        here=address.at(),
-        new_url=reverse("write_back_new", args=[scope.vdn.pk])
-        if scope.can(Permission.WRITE_BACK)
-        else "",
         page=ListPage(shown, address, _("Write-backs"), css="write-backs"),
-        clear_url=address.path,
-        empty="bad-filter" if has_bad_field(form) else "",
+        form=form,
+        styles=("css/write_backs.css",),
+        scripts=("js/filters.js", "js/keys.js", "js/write_backs.js"),
+        zone_text=TimeFormatter(now).zone_text,
+        refresh_url=address.at(),
+        create=new if scope.can(Permission.WRITE_BACK) else None,
+        datalists={"tasks": list_task_options(tasks.get_known_tasks(scope=scope))},
+        empty=explain_bad_filter(address.path) if has_bad_field(form) else None,
         notice=build_parameter_notice(form, address.at(page=1)),
+        attributes={"data-refresh": True, "data-hx-push-url": "false"},
+        none_text=_("No write-backs."),
     )
 
 
@@ -74,41 +74,54 @@ def fill_context(
     *,
     newer: int | None = None,
 ) -> WriteBackListContext:
-    """Create a context with entries. With `newer` they are those of a page that polls."""
+    """Create a context with rows. With `newer` they are those of a page that polls."""
     listing = create_context(scope, form, shown, now)
-    address = _build_address(scope, form)
+    page, address = listing.page, listing.page.address
     total = found.total
     if newer is not None:
         # Rows that stay on the screen may not match the filter any more.
-        total = max(total, (address.page - 1) * address.size + len(found.entries))
-    listing.page.fill(
-        found.entries,
+        total = max(total, (address.page - 1) * address.size + len(found.rows))
+    page.fill(
+        found.rows,
         WriteBackFormatter(scope, now),
         total=total,
-        get_id=lambda entry: f"w-{entry.row.pk}",
-        get_attributes=lambda entry: (
-            ("data-write-back", str(entry.row.pk)),
-            ("data-state", entry.row.state),
+        get_id=lambda row: f"w-{row.pk}",
+        get_attributes=lambda row: (
+            ("data-write-back", str(row.pk)),
+            ("data-state", row.state),
         ),
     )
-    listing.page.total = found.total
+    page.total = found.total
+    listing.add_pager()
     listing.tabs = _build_tabs(address, found)
-    if any(entry.row.state == WriteBackState.WAITING for entry in found.entries):
-        kept = ",".join(str(entry.row.pk) for entry in found.entries)
-        listing.poll_url = with_query(address.path, f"{address.query()}&shown={kept}".lstrip("&"))
+    if any(row.state == WriteBackState.WAITING for row in found.rows):
+        kept = ",".join(str(row.pk) for row in found.rows)
+        url = with_query(address.path, f"{address.query()}&shown={kept}".lstrip("&"))
+        listing.attributes = {**listing.attributes, "data-poll-url": url}
     if newer:
         listing.newer = _("Show newer ones: %s") % format_count(newer)
-    if not found.entries:
-        past = bool(found.total) and address.page > 1
-        listing.empty = explain_empty(past=past, filtered=bool(address.filters))
+    listing.empty = explain_empty(
+        page,
+        no_match=_("No write-back matches these filters"),
+        none=_explain_no_write_backs(listing.create),
+    )
     return listing
+
+
+def _explain_no_write_backs(create: Link | None) -> EmptyState:
+    text = _(
+        "A result that you write back is stored here first and then delivered to CC-iSales until "
+        "it acknowledges it."
+    )
+    title = _("No write-backs yet")
+    return EmptyState("none", icon="send", title=title, texts=[text], task=create)
 
 
 def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[str, Any]:
     """One write-back with its journal."""
-    row = detail.entry.row
+    row = detail.row
     formatter = WriteBackFormatter(scope, now)
-    sending = detail.entry.is_sending(now)
+    sending = row.is_sending(now)
     waiting = row.state == WriteBackState.WAITING
     here = reverse("write_back", args=[scope.vdn.pk, row.pk])
     return {
@@ -119,8 +132,8 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
         "row": {
             "by": row.created_by_name,
             "state": row.state,
-            "state_text": labels.format_state(detail.entry, now),
-            "remark": labels.describe_state(detail.entry, formatter.times),
+            "state_text": labels.format_state(row, now),
+            "remark": labels.describe_state(row, formatter.times),
             "tone": WRITE_BACK_TONES[row.state],
             "written_exact": formatter.times.exact(row.created_at),
         },
@@ -172,14 +185,3 @@ def _build_tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
             }
         )
     return tabs
-
-
-def _build_address(scope: Scope, form: WriteBackFilter) -> ListUrl:
-    """The address of the filter, without what is invalid, empty or a default."""
-    form.is_valid()
-    found: dict[str, Any] = form.cleaned_data
-    filters = tuple((name, str(found[name])) for name in FILTERS if found.get(name))
-    path = reverse("write_backs", args=[scope.vdn.pk])
-    return ListUrl(
-        path, filters, found.get("size", DEFAULT_SIZE), found.get("page", 1), found.get(SORT, "")
-    )

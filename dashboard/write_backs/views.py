@@ -25,6 +25,7 @@ from dashboard.ui.htmx import (
     render_page_or_fragment,
     wants_fragment,
 )
+from dashboard.ui.list_context import render_list
 from dashboard.ui.list_page import SORT, add_sort_field, get_order
 from dashboard.ui.local_lists import render_export
 from dashboard.ui.permissions import vdn_page
@@ -53,7 +54,7 @@ from isales_proxy.write_backs.forms import (
     WriteBackForm,
 )
 from isales_proxy.write_backs.prefill import NumberSource, Prefill
-from isales_proxy.write_backs.services import NoSuchWriteBack, WrongState
+from isales_proxy.write_backs.services import WrongState
 
 _LONGEST_NUMBER = 18
 
@@ -62,8 +63,7 @@ _LONGEST_NUMBER = 18
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
-    form, shown = _create_filter(request, scope)
-    return _render_list(request, scope, form, *_build_context(request, scope, form, shown))
+    return _render_list(request, scope, *_create_filter(request, scope))
 
 
 @require_safe
@@ -72,13 +72,13 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """`/vdn/<id>/write-backs/export.<kind>`: all rows of the filter, in the order of the page."""
     form, shown = _create_filter(request, scope)
     if not form.is_valid():
-        return _render_list(request, scope, form, *_build_context(request, scope, form, shown))
+        return _render_list(request, scope, form, shown)
     query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
     try:
         rows, total = queries.export(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
         # The page shows the limit in place of its rows.
-        return _render_list(request, scope, form, *_build_context(request, scope, form, shown))
+        return _render_list(request, scope, form, shown)
     formatter = columns.WriteBackFormatter(scope, timezone.now())
     file = render_export(
         request,
@@ -101,42 +101,30 @@ def _create_filter(request: ReaderRequest, scope: Scope) -> tuple[WriteBackFilte
 
 
 def _render_list(
-    request: ReaderRequest,
-    scope: Scope,
-    form: WriteBackFilter,
-    listing: list_context.WriteBackListContext,
-    status: int,
+    request: ReaderRequest, scope: Scope, form: WriteBackFilter, shown: Columns
 ) -> HttpResponse:
+    listing = _build_context(request, scope, form, shown)
     task = form.cleaned_data.get("task", "")
     keeps_rows = bool(
         task
-        and status == 200
+        and listing.status == 200
         and is_typing(request)
         and not queries.has_task(scope=scope, text=task)
     )
-    if keeps_rows:
-        form.add_error("task", _("No write-back has a task “%(text)s”.") % {"text": task})
-    response = render_page_or_fragment(
-        request,
-        page="write_backs/list.html",
-        fragment="write_backs/_kept.html" if keeps_rows else "write_backs/_fragment.html",
-        context={
-            "form": form,
-            "list": listing,
-            "tasks": form_fields.list_task_options(tasks.get_known_tasks(scope=scope)),
-        },
-        status=status,
-        problem=listing.problem,
+    if not keeps_rows:
+        return render_list(request, listing)
+    form.add_error("task", _("No write-back has a task “%(text)s”.") % {"text": task})
+    return keep_address(
+        render_list(request, listing, fragment="write_backs/_kept.html", status=200)
     )
-    return keep_address(response) if keeps_rows else response
 
 
 def _build_context(
     request: ReaderRequest, scope: Scope, form: WriteBackFilter, shown: Columns
-) -> tuple[list_context.WriteBackListContext, int]:
+) -> list_context.WriteBackListContext:
     now = timezone.now()
     if not form.is_valid():
-        return list_context.create_context(scope, form, shown, now), 422
+        return list_context.create_context(scope, form, shown, now)
     kept = form.cleaned_data["shown"] if wants_fragment(request) else ()
     newer = None
     query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
@@ -148,18 +136,15 @@ def _build_context(
     except DailySearchLimitExceeded as error:
         listing = list_context.create_context(scope, form, shown, now)
         listing.problem = problems.describe_search_limit(error)
-        return listing, listing.problem.status
-    return list_context.fill_context(scope, form, shown, found, now, newer=newer), 200
+        return listing
+    return list_context.fill_context(scope, form, shown, found, now, newer=newer)
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
     """`/vdn/<id>/write-backs/<pk>/`: the request, its state, and every attempt."""
-    try:
-        found = queries.get(scope=scope, pk=pk)
-    except NoSuchWriteBack:
-        raise Http404 from None
+    found = queries.get(scope=scope, pk=pk)
     return render_page_or_fragment(
         request,
         page="write_backs/detail.html",
@@ -242,8 +227,6 @@ def _change(
 ) -> HttpResponse:
     try:
         action(scope=scope, pk=pk)
-    except NoSuchWriteBack:
-        raise Http404 from None
     except WrongState as error:
         messages.error(request, error.sentence)
     return _redirect_to_write_back(scope, pk)

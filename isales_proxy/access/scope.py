@@ -49,9 +49,9 @@ class Scope:
         """Return True if the person has this permission."""
         return permission in self.permissions
 
-    def require(self, permission: Permission) -> None:
-        """Raise PermissionMissing unless the person has this permission."""
-        if not self.can(permission):
+    def require(self, *permissions: Permission) -> None:
+        """Raise PermissionMissing unless the person has all of these permissions."""
+        if not self.permissions.issuperset(permissions):
             raise PermissionMissing
 
 

@@ -19,7 +19,6 @@ from django.dispatch import receiver
 from isales_proxy.accounts import sessions
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.models import Access, AuditAction, User
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
@@ -74,7 +73,7 @@ def _snapshot(keys: set[int]) -> dict[int, _Snapshot]:
     found = {}
     for user in User.objects.filter(pk__in=keys).prefetch_related("groups", "user_permissions"):
         facts = {
-            name: mask_numbers(value) if name in _TYPED else value
+            name: audit.mask_numbers(value) if name in _TYPED else value
             for name in _FIELDS
             if (value := getattr(user, name)) is not None
         }

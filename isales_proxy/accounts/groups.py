@@ -16,7 +16,6 @@ from django.dispatch import receiver
 
 from isales_proxy.accounts import seeding
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.models import AuditAction, User
 
 _by: ContextVar[User | None] = ContextVar("callboard_groups_by", default=None)
@@ -38,12 +37,12 @@ def attribute_changes_to(person: User | AnonymousUser) -> Iterator[None]:
 @receiver(pre_save, sender=Group, dispatch_uid="isales_proxy.groups")
 def _remember_before_save(instance: Group, **_more: object) -> None:
     name = Group.objects.filter(pk=instance.pk).values_list("name", flat=True).first()
-    setattr(instance, _BEFORE, {"name": mask_numbers(name)} if name is not None else {})
+    setattr(instance, _BEFORE, {"name": audit.mask_numbers(name)} if name is not None else {})
 
 
 @receiver(post_save, sender=Group, dispatch_uid="isales_proxy.groups")
 def _record_save(instance: Group, **_more: object) -> None:
-    before, after = getattr(instance, _BEFORE), {"name": mask_numbers(instance.name)}
+    before, after = getattr(instance, _BEFORE), {"name": audit.mask_numbers(instance.name)}
     if before != after:
         _record(instance, before=before, after=after)
 
@@ -51,7 +50,7 @@ def _record_save(instance: Group, **_more: object) -> None:
 @receiver(pre_delete, sender=Group, dispatch_uid="isales_proxy.groups")
 def _remember_before_delete(instance: Group, **_more: object) -> None:
     facts = {
-        "name": mask_numbers(instance.name),
+        "name": audit.mask_numbers(instance.name),
         "permissions": _list_codenames(instance.permissions.all()),
         "members": User.objects.filter(groups=instance).count(),
     }
@@ -87,5 +86,5 @@ def _list_codenames(permissions: Iterable[Permission]) -> list[str]:
 def _record(group: Group, **facts: Any) -> None:
     # Changes made by `migrate` have no actor, and the audit table may not exist yet.
     if not seeding.under_way.get():
-        subject = f"group {mask_numbers(group.name)}"
+        subject = f"group {audit.mask_numbers(group.name)}"
         audit.record(AuditAction.GROUP_CHANGED, by=_by.get(), subject=subject, **facts)

@@ -287,15 +287,15 @@ class Batches(PersonalView):
         """List one page of batches, newest first."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         query = validate(BatchFilter(request.query_params)).cleaned_data
-        found = queries.list_batches(
+        rows, total = queries.list_batches(
             scope=scope, service_id=query["task"], page=query["page"], size=query["size"]
         )
         names = tasks.get_known_tasks(scope=scope)
         return BatchPage(
-            count=found.total,
+            count=total,
             page=query["page"],
             size=query["size"],
-            results=[BatchBody.build(batch, **_get_texts(batch, names)) for batch in found.rows],
+            results=[BatchBody.build(batch, **_get_texts(batch, names)) for batch in rows],
         ).respond()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -44,7 +43,7 @@ from isales_proxy.write_backs.forms import (
     WriteBackFilter,
     WriteBackForm,
 )
-from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, WrongState
+from isales_proxy.write_backs.services import KeyUsed, WrongState
 
 _LOCATION: Final = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, description="Its address.", response=[201]
@@ -220,10 +219,7 @@ class WriteBacks(PersonalView):
             page=query.page,
             size=query.size,
             counts=found.counts,
-            results=[
-                WriteBackBody.build(entry.row, **_get_facts(entry.row, book))
-                for entry in found.entries
-            ],
+            results=[WriteBackBody.build(row, **_get_facts(row, book)) for row in found.rows],
         ).respond()
 
     @schema.operation(
@@ -320,8 +316,6 @@ class _ChangeView(PersonalView):
         require_nothing(request)
         try:
             service(scope=scope, pk=pk)
-        except NoSuchWriteBack:
-            raise Http404 from None
         except WrongState as error:
             return respond(409, error.sentence)
         return _build_detail(scope, pk).respond()
@@ -361,12 +355,9 @@ class WriteBackCancel(_ChangeView):
 
 
 def _build_detail(scope: Scope, pk: int) -> WriteBackWithJournal:
-    try:
-        found = queries.get(scope=scope, pk=pk)
-    except NoSuchWriteBack:
-        raise Http404 from None
-    facts = _get_facts(found.entry.row, result_codes.get_book(scope.vdn))
-    return WriteBackWithJournal.build(found.entry.row, **facts, journal=found.journal)
+    found = queries.get(scope=scope, pk=pk)
+    facts = _get_facts(found.row, result_codes.get_book(scope.vdn))
+    return WriteBackWithJournal.build(found.row, **facts, journal=found.journal)
 
 
 def _get_facts(row: WriteBack, book: CodeBook) -> dict[str, Any]:

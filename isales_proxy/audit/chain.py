@@ -58,9 +58,9 @@ def lock_head() -> AuditHead:
     return head
 
 
-def compute_fingerprint(event: Any, key: bytes | None = None) -> str:
+def compute_fingerprint(event: Any) -> str:
     """Compute the fingerprint, hexadecimal, of every field but the number given by the database."""
-    return _compute_mac(key or encryption.derive_key(_EVENTS), to_canonical(event))
+    return _compute_mac(encryption.derive_key(_EVENTS), to_canonical(event))
 
 
 def is_intact(event: Any, keys: Sequence[bytes]) -> bool:

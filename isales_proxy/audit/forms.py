@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -20,24 +19,18 @@ from isales_proxy.core.form_fields import (
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import AuditAction
 
-_KEYS: Final = re.compile(r"[0-9a-f]{64}(?:,[0-9a-f]{64}){0,4}")
-_END: Final = re.compile(r"[0-9]{1,2}")
-_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_KEYS: Final = r"[0-9a-f]{64}(?:,[0-9a-f]{64}){0,4}"
+_END: Final = r"[0-9]{1,2}"
+_NUMBER: Final = r"[0-9]{1,18}"
 _SHORTEST_NUMBER: Final = 3
 
 
-class _PatternField(forms.Field):
-    """Field of a value that our own links carry. Raises ValidationError for any other."""
-
-    def __init__(self, pattern: re.Pattern[str], label: Any = "") -> None:
-        super().__init__(required=False, label=label)
-        self.pattern = pattern
-
-    def clean(self, value: Any) -> str:
-        text = str(value or "")
-        if text and not self.pattern.fullmatch(text):
-            raise ValidationError(_("Part of the address could not be read."))
-        return text
+def _create_link_field(pattern: str, label: Any = "") -> forms.RegexField:
+    """Create the field of a value that our own links carry, which people do not type."""
+    invalid = {"invalid": _("Part of the address could not be read.")}
+    return forms.RegexField(
+        rf"\A(?:{pattern})\Z", required=False, label=label, error_messages=invalid
+    )
 
 
 class AuditFilter(CleanedInput, forms.Form):
@@ -58,13 +51,13 @@ class AuditFilter(CleanedInput, forms.Form):
     person = PlainTextField(_("Person"))
     q = SearchTextField(_("Reservation, task or text"))
     number = CalledNumberField()
-    number_key = _PatternField(_KEYS)
-    number_end = _PatternField(_END, _("Last digits of the called number"))
+    number_key = _create_link_field(_KEYS)
+    number_end = _create_link_field(_END, _("Last digits of the called number"))
     address = PlainTextField(_("Network address"))
     begin = LocalTimeField(_("From"), later=False)
     end = LocalTimeField(_("To"), later=True)
-    before = _PatternField(_NUMBER)
-    after = _PatternField(_NUMBER)
+    before = _create_link_field(_NUMBER)
+    after = _create_link_field(_NUMBER)
 
     def clean_number(self) -> str:
         """Return a complete number: a part of one has no fingerprint. Raises ValidationError."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-
-from django.db.models import Max
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import retention
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import mask_numbers
 from isales_proxy.audit.verify import Verdict
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.models.audit import AuditEventQuerySet
@@ -50,11 +47,6 @@ class AuditQuery:
     after: int | None = None
     oldest_first: bool = False
 
-    @property
-    def whole(self) -> AuditQuery:
-        """The same question of all pages."""
-        return replace(self, before=None, after=None)
-
 
 @dataclass(frozen=True)
 class AuditPage:
@@ -66,57 +58,39 @@ class AuditPage:
     older: bool
 
 
-@dataclass(frozen=True)
-class AuditExport:
-    """All events of a question, in its order."""
-
-    events: Iterator[AuditEvent]
-    total: int
-
-
 def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
     """List one page of events. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
     whole = _select_matching(scope, query)
-    up = query.oldest_first
-    onward, back = (query.after, query.before) if up else (query.before, query.after)
-    if back is not None:
-        rows = _fetch_rows(_select_beyond(whole, back, later=not up), up=not up)
-        previous, events = len(rows) > SIZE, rows[:SIZE][::-1]
-        following = bool(events) and _select_beyond(whole, events[-1].pk, later=up).exists()
-    else:
-        rows = _fetch_rows(
-            whole if onward is None else _select_beyond(whole, onward, later=up), up=up
-        )
-        following, events = len(rows) > SIZE, rows[:SIZE]
-        previous = (
-            bool(onward and events) and _select_beyond(whole, events[0].pk, later=not up).exists()
-        )
-    newer, older = (following, previous) if up else (previous, following)
+    # From the event that bounds the page onward, or from the end of the list that is shown first.
+    upward = query.before is None if query.oldest_first else query.after is not None
+    bound = query.after if upward else query.before
+    part = whole
+    if bound is not None:
+        part = whole.after(bound) if upward else whole.before(bound)
+    # One more than a page, to learn whether there are more.
+    rows = list(part.order_by("pk" if upward else "-pk")[: SIZE + 1])
+    events, newer = rows[:SIZE], len(rows) > SIZE
+    older = False
+    if bound is not None and events:
+        first = events[0].pk
+        older = (whole.before(first) if upward else whole.after(first)).exists()
+    if not upward:
+        newer, older = older, newer
+    if upward is not query.oldest_first:
+        events.reverse()
     total = whole.order_by()[: MOST_COUNTED + 1].count()
     return AuditPage(tuple(events), total, newer, older)
 
 
-def _select_beyond(whole: AuditEventQuerySet, event: int, *, later: bool) -> AuditEventQuerySet:
-    return whole.after(event) if later else whole.before(event)
-
-
-def _fetch_rows(part: AuditEventQuerySet, *, up: bool) -> list[AuditEvent]:
-    """Fetch one page of these events and one more, the oldest first or the newest."""
-    return list(part.order_by("pk" if up else "-pk")[: SIZE + 1])
-
-
-def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
-    """Export every matching event, recorded with the number that was searched for.
+def export(*, scope: Scope, query: AuditQuery, kind: str) -> tuple[Iterator[AuditEvent], int]:
+    """Read every event of a question, whatever its page, in its order, and their number; recorded
+    with the number that was searched for.
 
     Raises PermissionMissing and TooManyEvents.
     """
-    scope.require(Permission.SEE_AUDIT)
-    scope.require(Permission.EXPORT)
-    found = _select_matching(scope, query)
-    newest = found.order_by().aggregate(newest=Max("pk"))["newest"] or 0
-    found = found.filter(pk__lte=newest).order_by("pk" if query.oldest_first else "-pk")
-    total = found.count()
+    scope.require(Permission.SEE_AUDIT, Permission.EXPORT)
+    found, total = _select_matching(scope, query).freeze()
     if total > MOST_EXPORTED:
         raise TooManyEvents(total)
     audit.record(
@@ -127,7 +101,8 @@ def export(*, scope: Scope, query: AuditQuery, kind: str) -> AuditExport:
         count=total,
         **_describe_filter(query),
     )
-    return AuditExport(found.iterator(chunk_size=_CHUNK), total)
+    found = found.order_by("pk" if query.oldest_first else "-pk")
+    return found.iterator(chunk_size=_CHUNK), total
 
 
 def list_actors(*, scope: Scope) -> list[str]:
@@ -167,8 +142,8 @@ def _select_matching(scope: Scope, query: AuditQuery) -> AuditEventQuerySet:
 def _describe_filter(query: AuditQuery) -> dict[str, Any]:
     said = {
         "actions": list(query.actions),
-        "person": mask_numbers(query.person),
-        "text": mask_numbers(query.text),
+        "person": audit.mask_numbers(query.person),
+        "text": audit.mask_numbers(query.text),
         "by_number": bool(query.numbers),
         "address": query.address,
         "begin": query.begin,

@@ -37,12 +37,12 @@ END: Final = {
 _FROM_THE_FRONT: Final = f"DELETE FROM {AuditEvent._meta.db_table} WHERE id <= %s"  # noqa: S608, SLF001 - no value of anybody's
 
 
-def purge(now: datetime | None = None) -> int:
+def purge(now: datetime) -> int:
     """Delete the events that are older than we keep them, from the front only; gives how many.
 
     That it was done is an event itself. What is not as it was written is left for people to see.
     """
-    before = (now or timezone.now()) - timedelta(days=get_retention_settings().audit_days)
+    before = now - timedelta(days=get_retention_settings().audit_days)
     total = 0
     while deleted := _purge(before):
         total += deleted
@@ -52,44 +52,35 @@ def purge(now: datetime | None = None) -> int:
 def _purge(before: datetime) -> int:
     with transaction.atomic():
         head = chain.lock_head()
+        count = 0
+        newest: AuditEvent | None = None
         try:
             if not chain.is_head_intact(head):
-                raise Broken(0)
-            newest = _Newest(before)
+                raise Broken(Fault.HEAD)
+            for event in checking.verify_oldest(before, _AT_ONCE):
+                count, newest = count + 1, event
         except Broken as broken:
-            log.error("audit_not_purged", broken_at=broken.args[0])
+            log.error("audit_not_purged", broken_at=broken.event_id)
             return 0
-        if newest.event is None:
+        if newest is None:
             return 0
         with connection.cursor() as cursor:
             cursor.execute(BEGIN[connection.vendor])
-            cursor.execute(_FROM_THE_FRONT, [newest.event.pk])
+            cursor.execute(_FROM_THE_FRONT, [newest.pk])
             cursor.execute(END[connection.vendor])
-        head.first_previous = newest.event.hash
+        head.first_previous = newest.hash
         chain.seal_head(head)
         audit.record(
             AuditAction.AUDIT_PURGED,
             by=None,
-            count=newest.count,
-            last=newest.event.pk,
-            last_at=newest.event.at,
+            count=count,
+            last=newest.pk,
+            last_at=newest.at,
         )
-    return newest.count
+    return count
 
 
-class _Newest:
-    """Last event past retention, and the number of events up to it."""
-
-    def __init__(self, before: datetime) -> None:
-        self.count = 0
-        self.event: AuditEvent | None = None
-        for event in checking.verify_oldest(before, _AT_ONCE):
-            self.count, self.event = self.count + 1, event
-
-
-def verify_and_store(
-    now: datetime | None = None, *, anchor: tuple[int, str] | None = None
-) -> Verdict:
+def verify_and_store(*, anchor: tuple[int, str] | None = None) -> Verdict:
     """Verify the chain, keep what was found for the audit's page, and log it.
 
     An `anchor` that does not fit is told to who asked alone: they may have mistyped it.
@@ -100,7 +91,7 @@ def verify_and_store(
     found = checking.verify(anchor=anchor)
     if found.fault is not Fault.ANCHOR:
         AuditHead.objects.filter(pk=1).update(
-            checked_at=now or timezone.now(), checked_count=found.count, problem=found.short
+            checked_at=timezone.now(), checked_count=found.count, problem=found.short
         )
         BROKEN.set(1 if found.fault else 0)
     facts = {"count": found.count, "last": found.last_id, "hash": found.last_hash}

@@ -1,16 +1,28 @@
-"""Recording of audit events: action, person, time, network address. No other module writes any."""
+"""Recording of audit events: action, person, time, network address. No other module writes any.
+
+The data of an event are plain JSON that every database gives back alike, and hold no number.
+Callers hand over masked texts. What people type (a reason) may hold a number all the same, and is
+masked here; what holds one elsewhere is a mistake of ours: refused where `AUDIT_STRICT` is set (in
+tests), masked otherwise. What is taken for a number says `client.number_rules`.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date, datetime, time
 from hashlib import sha256
 from typing import Any, Final
 
+from django.conf import settings
+
 from isales_proxy.access import Scope
-from isales_proxy.audit import chain, event_data
+from isales_proxy.audit import chain
+from isales_proxy.client import number_rules
 from isales_proxy.core import encryption
 from isales_proxy.models import AuditAction, AuditEvent, User
 
@@ -20,7 +32,17 @@ _LONGEST_SUBJECT: Final = 120
 _LONGEST_REASON: Final = 300
 _LONGEST_ADDRESS: Final = 64
 
+# Names of facts that hold numbers of things, not of people; these may be long.
+_IDS: Final = frozenset(
+    {"agent_account", "batch", "code", "ids", "key", "reservation", "result_code", "session",
+     "task", "token", "username", "write_back"}
+)  # fmt: skip
+
 _address: ContextVar[Callable[[], str]] = ContextVar("callboard_audit_address", default=str)
+
+
+class ContainsNumber(ValueError):
+    """Text of the audit that looks like a number; the message names the field only."""
 
 
 @contextmanager
@@ -57,26 +79,29 @@ def record(
     prove it; a scope brings its VDN along. `person` is the user whom the event is about,
     where that is not the actor. `number` is the called number that it is about, of which only the
     `fingerprint` is kept, or that where no more is known. `detail` holds facts: never a called
-    number, a customer's name, or a secret. Raises HoldsNumber where `AUDIT_STRICT` is set and there
-    is a number in it all the same.
+    number, a customer's name, or a secret. Raises ContainsNumber where `AUDIT_STRICT` is set and
+    there is a number in it all the same.
     """
-    actor_id, actor = _identify_actor(by, claimed if person else event_data.mask_numbers(claimed))
+    actor_id, actor = _identify_actor(by, claimed if person else mask_numbers(claimed))
     event = AuditEvent(
         action=action,
         actor_id=actor_id,
-        actor=event_data.clean_line(actor, _LONGEST_ACTOR),
+        actor=_clean_line(actor, _LONGEST_ACTOR),
         address=current_address(),
         vdn_id=by.vdn.pk if isinstance(by, Scope) and vdn_id is None else vdn_id,
-        subject=event_data.clean_line(
-            event_data.clean_subject(str(subject), number), _LONGEST_SUBJECT
-        ),
-        reason=event_data.clean_line(event_data.mask_numbers(str(reason)), _LONGEST_REASON),
-        detail=event_data.clean_detail(detail),
+        subject=_clean_line(_clean_subject(str(subject), number), _LONGEST_SUBJECT),
+        reason=_clean_line(mask_numbers(str(reason)), _LONGEST_REASON),
+        detail=_clean_detail(detail),
         number_key=fingerprint_number(number) if number else fingerprint,
         person_id=person.pk if person else None,
     )
     chain.append(event)
     return event
+
+
+def mask_numbers(text: str) -> str:
+    """Return what somebody typed, without the numbers in it."""
+    return number_rules.mask(text, number_rules.TYPED)
 
 
 def fingerprint_number(number: str) -> str:
@@ -106,3 +131,53 @@ def _identify_actor(by: Scope | User | None, claimed: str) -> tuple[int | None, 
     if isinstance(by, Scope):
         return by.user_id, by.username
     return by.pk, by.get_username()
+
+
+def _clean_line(text: str, longest: int) -> str:
+    """Return what every database can hold of it, at most so many characters."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:longest]
+
+
+def _clean_subject(text: str, number: str) -> str:
+    """Return the subject (an ID or a name, which may be long) without the number itself."""
+    told = re.sub(r"\D", "", number)
+    whole = re.compile(rf"(?<!\d){told}(?!\d)")
+    # A short one may well be that of a task, too.
+    if len(told) < number_rules.WRITTEN.fewest or not whole.search(text):
+        return text
+    _refuse("subject")
+    return whole.sub(number_rules.keep_last_two(told), text)
+
+
+def _clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail as JSON that every database gives back alike."""
+    return {_clean_line(str(key), 100): _convert(value, str(key)) for key, value in detail.items()}
+
+
+def _convert(value: Any, name: str) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return _clean_detail(value)
+    if isinstance(value, list | tuple):
+        return [_convert(each, name) for each in value]
+    if isinstance(value, set | frozenset):
+        return sorted(str(_convert(each, name)) for each in value)
+    text = str(value)
+    if (
+        name not in _IDS
+        and not name.endswith("_id")
+        and number_rules.contains_number(text, number_rules.WRITTEN)
+    ):
+        _refuse(name)
+        text = number_rules.mask(text, number_rules.WRITTEN)
+    return _clean_line(text, len(text))
+
+
+def _refuse(name: str) -> None:
+    if getattr(settings, "AUDIT_STRICT", False):
+        raise ContainsNumber(f"{name} holds what looks like a number")

@@ -31,6 +31,15 @@ class Fault(StrEnum):
     ANCHOR = "event {at} is not the one that was noted elsewhere"
 
 
+class Broken(ValueError):
+    """Break of the chain at this event, 0 for its head; nothing from there on is deleted."""
+
+    def __init__(self, fault: Fault, event_id: int = 0) -> None:
+        super().__init__(fault, event_id)
+        self.fault = fault
+        self.event_id = event_id
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The result of a walk: how many events from when to when, the last one's number and
@@ -96,58 +105,16 @@ class _Walk:
         self._last: AuditEvent | None = None
 
     def run(self) -> Verdict:
-        while batch := self._fetch_batch():
-            for event in batch:
-                if fault := self._check(event):
-                    return self._conclude(fault, event.pk)
-        return self._check_head()
-
-    def _fetch_batch(self) -> list[AuditEvent]:
-        last = self._last.pk if self._last else 0
-        return list(AuditEvent.objects.after(last).order_by("pk")[:_AT_ONCE])
-
-    def _check(self, event: AuditEvent) -> Fault | None:
-        if not chain.is_intact(event, self._keys):
-            return Fault.CHANGED
-        if event.previous != self._previous:
-            elsewhere = AuditEvent.objects.filter(hash=event.previous).exclude(pk=event.pk)
-            return Fault.REORDERED if event.previous and elsewhere.exists() else Fault.MISSING
-        if self._anchor and event.pk == self._anchor[0]:
-            if event.hash != self._anchor[1]:
-                return Fault.ANCHOR
-            self._anchored = True
-        self._previous = event.hash
-        self._count += 1
-        self._first = self._first or event
-        self._last = event
-        return None
-
-    def _check_head(self) -> Verdict:
-        """Check the end of the chain while the head is locked, so that nobody adds events."""
-        with transaction.atomic():
-            head = AuditHead.objects.select_for_update().current()
-            while batch := self._fetch_batch():
-                for event in batch:
-                    if fault := self._check(event):
-                        return self._conclude(fault, event.pk)
-            if head is None:
-                return self._conclude(Fault.HEAD if self._last else None)
-            if not chain.is_head_intact(head):
-                return self._conclude(Fault.HEAD)
-            if self._last is None and head.last == head.first_previous:
-                pass
-            elif self._last is None or head.last != self._last.hash:
-                return self._conclude(Fault.CUT, head.last_id)
-            if not self._anchored and self._anchor and not self._is_anchor_purged(head):
-                return self._conclude(Fault.ANCHOR, self._anchor[0])
-        return self._conclude(None)
-
-    def _is_anchor_purged(self, head: AuditHead) -> bool:
-        """Tell whether the anchor was deleted by retention, as older events are."""
-        oldest = self._first.pk if self._first else head.last_id + 1
-        return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
-
-    def _conclude(self, fault: Fault | None, event_id: int = 0) -> Verdict:
+        fault, event_id = None, 0
+        try:
+            self._check_events()
+            with transaction.atomic():
+                # Nobody adds events while the head is locked.
+                head = AuditHead.objects.select_for_update().current()
+                self._check_events()
+                self._check_head(head)
+        except Broken as broken:
+            fault, event_id = broken.fault, broken.event_id
         return Verdict(
             count=self._count,
             first_at=self._first.at if self._first else None,
@@ -157,6 +124,49 @@ class _Walk:
             fault=fault,
             event_id=event_id,
         )
+
+    def _check_events(self) -> None:
+        """Check the events that follow on those checked already."""
+        while batch := self._fetch_batch():
+            for event in batch:
+                self._check(event)
+
+    def _fetch_batch(self) -> list[AuditEvent]:
+        last = self._last.pk if self._last else 0
+        return list(AuditEvent.objects.after(last).order_by("pk")[:_AT_ONCE])
+
+    def _check(self, event: AuditEvent) -> None:
+        if not chain.is_intact(event, self._keys):
+            raise Broken(Fault.CHANGED, event.pk)
+        if event.previous != self._previous:
+            elsewhere = AuditEvent.objects.filter(hash=event.previous).exclude(pk=event.pk)
+            is_moved = event.previous and elsewhere.exists()
+            raise Broken(Fault.REORDERED if is_moved else Fault.MISSING, event.pk)
+        if self._anchor and event.pk == self._anchor[0]:
+            if event.hash != self._anchor[1]:
+                raise Broken(Fault.ANCHOR, event.pk)
+            self._anchored = True
+        self._previous = event.hash
+        self._count += 1
+        self._first = self._first or event
+        self._last = event
+
+    def _check_head(self, head: AuditHead | None) -> None:
+        if head is None:
+            if self._last:
+                raise Broken(Fault.HEAD)
+            return
+        if not chain.is_head_intact(head):
+            raise Broken(Fault.HEAD)
+        if head.last != (self._last.hash if self._last else head.first_previous):
+            raise Broken(Fault.CUT, head.last_id)
+        if not self._anchored and self._anchor and not self._is_anchor_purged(head):
+            raise Broken(Fault.ANCHOR, self._anchor[0])
+
+    def _is_anchor_purged(self, head: AuditHead) -> bool:
+        """Tell whether the anchor was deleted by retention, as older events are."""
+        oldest = self._first.pk if self._first else head.last_id + 1
+        return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
 
 
 def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
@@ -169,11 +179,9 @@ def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
     for event in AuditEvent.objects.order_by("pk")[:most].iterator(chunk_size=_AT_ONCE):
         if event.at >= before:
             return
-        if event.previous != previous or not chain.is_intact(event, keys):
-            raise Broken(event.pk)
+        if event.previous != previous:
+            raise Broken(Fault.MISSING, event.pk)
+        if not chain.is_intact(event, keys):
+            raise Broken(Fault.CHANGED, event.pk)
         previous = event.hash
         yield event
-
-
-class Broken(ValueError):
-    """Break of the chain at this event; nothing of it is deleted."""

@@ -143,12 +143,11 @@ def request_export(
     return job
 
 
-def get_job(*, user: User, export_id: int, now: datetime | None = None) -> ExportJob | None:
+def get_job(*, user: User, export_id: int) -> ExportJob | None:
     """Return a person's own export, unless its day is over; an interrupted one is marked."""
-    now = now or timezone.now()
+    now = timezone.now()
     mark_abandoned(now)
-    found = ExportJob.objects.of_person(user).filter(pk=export_id, ends_at__gt=now)
-    return found.first()
+    return ExportJob.objects.of_person(user).filter(pk=export_id, ends_at__gt=now).first()
 
 
 def cancel(*, job: ExportJob) -> bool:
@@ -156,11 +155,10 @@ def cancel(*, job: ExportJob) -> bool:
     return _leave(job, OPEN_STATES, ExportState.CANCELLED)
 
 
-def restart(*, job: ExportJob, now: datetime | None = None) -> bool:
+def restart(*, job: ExportJob) -> bool:
     """Queue an export again that failed or was interrupted or cancelled; return False otherwise."""
-    now = now or timezone.now()
     ended = (ExportState.FAILED, ExportState.ABANDONED, ExportState.CANCELLED)
-    again = _leave(job, ended, ExportState.QUEUED, rows=0, reason="", ends_at=now + KEPT)
+    again = _leave(job, ended, ExportState.QUEUED, rows=0, reason="", ends_at=timezone.now() + KEPT)
     if again:
         queued.send(ExportJob)
     return again
@@ -272,27 +270,21 @@ def _find_in(file: IO[bytes], digits: str) -> bool:
 def _claim(job: ExportJob) -> bool:
     """Begin a run of the job unless another worker has."""
     job.attempt += 1
-    job.state = ExportState.RUNNING
-    return bool(
-        ExportJob.objects.filter(pk=job.pk, state=ExportState.QUEUED).update(
-            state=job.state, attempt=job.attempt, reported_at=timezone.now(), rows=0, reason=""
-        )
-    )
+    begun = {"attempt": job.attempt, "rows": 0, "reason": ""}
+    return _leave(job, (ExportState.QUEUED,), ExportState.RUNNING, **begun)
 
 
 def _run(job: ExportJob) -> None:
-    try:
-        zone = ZoneInfo(job.zone)
-        with translation.override(job.language), timezone.override(zone):
+    """Run a job; its file stays only where the run is complete and still the one that counts."""
+    stays = False
+    with suppress(_Stopped):
+        with translation.override(job.language), timezone.override(ZoneInfo(job.zone)):
             state, facts = _write(job)
-    except _Stopped:
+        counts = _update(job, state=state, ends_at=timezone.now() + KEPT, **facts)
+        stays = counts and state is ExportState.DONE
+        log.info("export_ended", export=job.pk, state=state.value)
+    if not stays:
         _get_path(job).unlink(missing_ok=True)
-        return
-    if state is ExportState.FAILED:
-        _get_path(job).unlink(missing_ok=True)
-    if not _update(job, state=state, ends_at=timezone.now() + KEPT, **facts):
-        _get_path(job).unlink(missing_ok=True)
-    log.info("export_ended", export=job.pk, state=state.value)
 
 
 def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
@@ -304,15 +296,8 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         scope.require(Permission.EXPORT)
         question = json.loads(job.get_question())
         with _create_file(_get_path(job)) as file:
-            finished = _renderers[job.source](
-                ExportRequest(
-                    scope=scope,
-                    question=question,
-                    kind=job.kind,
-                    file=file,
-                    report=_Reporter(job),
-                )
-            )
+            request = ExportRequest(scope, question, job.kind, file, report=_Reporter(job))
+            finished = _renderers[job.source](request)
     except ISalesError as error:
         problem = problems.describe(error)
         return _fail(f"{problem.title}. {problem.detail}")
@@ -328,12 +313,16 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
     except Exception:
         log.exception("export_failed", export=job.pk)
         return _fail(_("Internal error; the log has the details of this request."))
-    seen = {"masked": not scope.can(Permission.SEE_NUMBERS)}
-    seen["all_agents"] = scope.can(Permission.SEE_ALL_AGENTS)
     # The facts name the filter, so they are kept as its question is.
     job.set_question(json.dumps({**question, _FACTS: [*finished.facts]}))
-    facts = {"file_name": finished.name, "rows": finished.rows, "total": finished.rows}
-    return ExportState.DONE, facts | seen | {"question": job.question}
+    return ExportState.DONE, {
+        "file_name": finished.name,
+        "rows": finished.rows,
+        "total": finished.rows,
+        "masked": not scope.can(Permission.SEE_NUMBERS),
+        "all_agents": scope.can(Permission.SEE_ALL_AGENTS),
+        "question": job.question,
+    }
 
 
 def _fail(reason: str) -> tuple[ExportState, dict[str, Any]]:

@@ -2,101 +2,54 @@
 
 from __future__ import annotations
 
-from isales_proxy.models.audit import AuditAction, AuditEvent, AuditHead
-from isales_proxy.models.codes import (
-    CodeCategory,
-    CodeNote,
-    CodeRefresh,
-    CodeSighting,
-    RefreshKind,
-    ResultCode,
-)
-from isales_proxy.models.exports import ExportJob, ExportState
-from isales_proxy.models.form_drafts import FormDraft
-from isales_proxy.models.mirror import (
-    CLOSED_PHASES,
-    OPEN_END,
-    ChangeKind,
-    CountedBy,
-    LeafKind,
-    MirrorAgent,
-    MirrorBusinessResult,
-    MirrorCount,
-    MirroredFields,
-    MirrorLeaf,
-    MirrorLook,
-    MirrorName,
-    MirrorRow,
-    MirrorState,
-    MirrorSuppression,
-    MirrorTask,
-    MirrorVersion,
-    Phase,
-    VendorCalls,
-)
-from isales_proxy.models.outbound import BatchState, CallDataBatch, CallDatum, TaskName
-from isales_proxy.models.people import (
-    Access,
-    Role,
-    User,
-    comparable_username,
-    validate_agent_account,
-)
-from isales_proxy.models.sign_in import SignInAttempt
-from isales_proxy.models.tokens import ApiToken, TokenScope
-from isales_proxy.models.vdns import BearerToken, Vdn, VdnCredentials, VendorUse, validate_time_zone
-from isales_proxy.models.write_backs import WriteBack, WriteBackAttempt, WriteBackState
-
-__all__ = [
-    "CLOSED_PHASES",
-    "OPEN_END",
-    "Access",
-    "ApiToken",
-    "AuditAction",
-    "AuditEvent",
-    "AuditHead",
-    "BatchState",
-    "BearerToken",
-    "CallDataBatch",
-    "CallDatum",
-    "ChangeKind",
-    "CodeCategory",
-    "CodeNote",
-    "CodeRefresh",
-    "CodeSighting",
-    "CountedBy",
-    "ExportJob",
-    "ExportState",
-    "FormDraft",
-    "LeafKind",
-    "MirrorAgent",
-    "MirrorBusinessResult",
-    "MirrorCount",
-    "MirrorLeaf",
-    "MirrorLook",
-    "MirrorName",
-    "MirrorRow",
-    "MirrorState",
-    "MirrorSuppression",
-    "MirrorTask",
-    "MirrorVersion",
-    "MirroredFields",
-    "Phase",
-    "RefreshKind",
-    "ResultCode",
-    "Role",
-    "SignInAttempt",
-    "TaskName",
-    "TokenScope",
-    "User",
-    "Vdn",
-    "VdnCredentials",
-    "VendorCalls",
-    "VendorUse",
-    "WriteBack",
-    "WriteBackAttempt",
-    "WriteBackState",
-    "comparable_username",
-    "validate_agent_account",
-    "validate_time_zone",
-]
+from isales_proxy.models.audit import AuditAction as AuditAction
+from isales_proxy.models.audit import AuditEvent as AuditEvent
+from isales_proxy.models.audit import AuditHead as AuditHead
+from isales_proxy.models.codes import CodeCategory as CodeCategory
+from isales_proxy.models.codes import CodeNote as CodeNote
+from isales_proxy.models.codes import CodeRefresh as CodeRefresh
+from isales_proxy.models.codes import CodeSighting as CodeSighting
+from isales_proxy.models.codes import RefreshKind as RefreshKind
+from isales_proxy.models.codes import ResultCode as ResultCode
+from isales_proxy.models.exports import ExportJob as ExportJob
+from isales_proxy.models.exports import ExportState as ExportState
+from isales_proxy.models.form_drafts import FormDraft as FormDraft
+from isales_proxy.models.mirror import CLOSED_PHASES as CLOSED_PHASES
+from isales_proxy.models.mirror import OPEN_END as OPEN_END
+from isales_proxy.models.mirror import ChangeKind as ChangeKind
+from isales_proxy.models.mirror import CountedBy as CountedBy
+from isales_proxy.models.mirror import LeafKind as LeafKind
+from isales_proxy.models.mirror import MirrorAgent as MirrorAgent
+from isales_proxy.models.mirror import MirrorBusinessResult as MirrorBusinessResult
+from isales_proxy.models.mirror import MirrorCount as MirrorCount
+from isales_proxy.models.mirror import MirroredFields as MirroredFields
+from isales_proxy.models.mirror import MirrorLeaf as MirrorLeaf
+from isales_proxy.models.mirror import MirrorLook as MirrorLook
+from isales_proxy.models.mirror import MirrorName as MirrorName
+from isales_proxy.models.mirror import MirrorRow as MirrorRow
+from isales_proxy.models.mirror import MirrorState as MirrorState
+from isales_proxy.models.mirror import MirrorSuppression as MirrorSuppression
+from isales_proxy.models.mirror import MirrorTask as MirrorTask
+from isales_proxy.models.mirror import MirrorVersion as MirrorVersion
+from isales_proxy.models.mirror import Phase as Phase
+from isales_proxy.models.mirror import VendorCalls as VendorCalls
+from isales_proxy.models.outbound import BatchState as BatchState
+from isales_proxy.models.outbound import CallDataBatch as CallDataBatch
+from isales_proxy.models.outbound import CallDatum as CallDatum
+from isales_proxy.models.outbound import TaskName as TaskName
+from isales_proxy.models.people import Access as Access
+from isales_proxy.models.people import Role as Role
+from isales_proxy.models.people import User as User
+from isales_proxy.models.people import comparable_username as comparable_username
+from isales_proxy.models.people import validate_agent_account as validate_agent_account
+from isales_proxy.models.sign_in import SignInAttempt as SignInAttempt
+from isales_proxy.models.tokens import ApiToken as ApiToken
+from isales_proxy.models.tokens import TokenScope as TokenScope
+from isales_proxy.models.vdns import BearerToken as BearerToken
+from isales_proxy.models.vdns import Vdn as Vdn
+from isales_proxy.models.vdns import VdnCredentials as VdnCredentials
+from isales_proxy.models.vdns import VendorUse as VendorUse
+from isales_proxy.models.vdns import validate_time_zone as validate_time_zone
+from isales_proxy.models.write_backs import WriteBack as WriteBack
+from isales_proxy.models.write_backs import WriteBackAttempt as WriteBackAttempt
+from isales_proxy.models.write_backs import WriteBackState as WriteBackState

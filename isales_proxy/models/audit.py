@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models.people import Access, User
+from isales_proxy.models.querysets import ListQuerySet
 
 
 class AuditAction(models.TextChoices):
@@ -69,7 +70,7 @@ class AuditAction(models.TextChoices):
     NUMBER_FORGOTTEN = "number.forgotten", _("Called number forgotten")
 
 
-class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+class AuditEventQuerySet(ListQuerySet["AuditEvent"]):
     """Events, which can be added and read."""
 
     def visible_in(self, vdn_id: int) -> Self:
@@ -92,19 +93,16 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         """Select the events of one of the actions, with the text, about one of the numbers (by
         their fingerprints), from addresses that begin so, within the times. Empty values match
         anything."""
-        found = self
-        if actions:
-            found = found.filter(action__in=actions)
+        conditions = {
+            "action__in": actions,
+            "number_key__in": numbers,
+            "address__istartswith": address,
+            "at__gte": begin,
+            "at__lte": end,
+        }
+        found = self.filter(**{name: value for name, value in conditions.items() if value})
         if text:
             found = found.annotate(facts=Cast("detail", models.TextField())).filter(_holding(text))
-        if numbers:
-            found = found.filter(number_key__in=numbers)
-        if address:
-            found = found.filter(address__istartswith=address)
-        if begin:
-            found = found.filter(at__gte=begin)
-        if end:
-            found = found.filter(at__lte=end)
         return found
 
     def concerning(self, name: str, *, vdn_id: int) -> Self:

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.ie_data import IeData, parse_ie_data
+from isales_proxy.models.querysets import ListQuerySet
 from isales_proxy.models.vdns import Vdn
 
 
@@ -54,7 +55,7 @@ class BatchState(models.TextChoices):
     LOST = "lost", _("Answered, not stored")
 
 
-class CallDataBatchQuerySet(models.QuerySet["CallDataBatch"]):
+class CallDataBatchQuerySet(ListQuerySet["CallDataBatch"]):
     """Reads of batches."""
 
     def for_vdn(self, vdn: Vdn | int) -> Self:
@@ -127,7 +128,7 @@ class CallDataBatch(models.Model):
         return f"{self.vdn_id}:{self.service_id} #{self.pk}"
 
 
-class CallDatumQuerySet(models.QuerySet["CallDatum"]):
+class CallDatumQuerySet(ListQuerySet["CallDatum"]):
     """Reads of rows of call data."""
 
     def for_vdn(self, vdn: Vdn | int) -> Self:

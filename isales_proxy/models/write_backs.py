@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from isales_proxy.models.querysets import ListQuerySet
 from isales_proxy.models.vdns import Vdn
 
 # More than the clocks of two machines may differ by.
@@ -28,7 +29,7 @@ class WriteBackState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
-class WriteBackQuerySet(models.QuerySet["WriteBack"]):
+class WriteBackQuerySet(ListQuerySet["WriteBack"]):
     """Reads of the outbox."""
 
     def for_vdn(self, vdn: Vdn | int) -> Self:
@@ -55,9 +56,9 @@ class WriteBackQuerySet(models.QuerySet["WriteBack"]):
             found = found.filter(wanted)
         return found
 
-    def sorted_by(self, order: Iterable[str]) -> Self:
-        """Sort by these expressions, the newest first among equals; empty ones change nothing."""
-        return self.order_by(*order) if order else self
+    def in_state(self, state: str) -> Self:
+        """Write-backs in a state; in any for ""."""
+        return self.filter(state=state) if state else self
 
     def waiting(self) -> Self:
         """Write-backs that have not been delivered or ended."""
@@ -149,7 +150,7 @@ class WriteBack(models.Model):
     vendor_code = models.CharField(max_length=40, blank=True)
     problem = models.CharField(max_length=400, blank=True)
 
-    # Set by `with_last_attempt` alone.
+    # Set by `with_last_attempt` alone; None without an attempt.
     last_outcome: str | None
     last_status: int | None
     last_maybe_sent: bool | None
@@ -170,6 +171,11 @@ class WriteBack(models.Model):
 
     def __str__(self) -> str:
         return f"{self.vdn_id} #{self.pk}"
+
+    def is_sending(self, now: datetime) -> bool:
+        """True while a worker is delivering it."""
+        until = self.claimed_until
+        return self.state == WriteBackState.WAITING and until is not None and until > now
 
 
 class WriteBackAttempt(models.Model):

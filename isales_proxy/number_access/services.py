@@ -10,6 +10,8 @@ does not open helps no customer. Revealing and exporting are stricter: not witho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Final
@@ -26,6 +28,7 @@ from isales_proxy.core.database import optional_write
 from isales_proxy.core.response_cache import hash_key
 from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import AuditAction, AuditEvent, User
+from isales_proxy.models.audit import AuditEventQuerySet
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 
 RECORD_INTERVAL: Final = 10 * 60
@@ -72,6 +75,18 @@ def count_search(scope: Scope, number: SearchedNumber) -> None:
     cache.set(key, 1, RECORD_INTERVAL)
 
 
+def count_complete_number(scope: Scope, text: str) -> str:
+    """Count a search for a text that is a complete number, and return that number; "" for another.
+
+    Raises like `count_search`.
+    """
+    number = SearchedNumber.parse(text)
+    if not number.is_complete:
+        return ""
+    count_search(scope, number)
+    return number.text
+
+
 def record_audit_search(*, scope: Scope, number: str) -> None:
     """Record a search for a number's events in the audit, at most once per interval.
 
@@ -111,6 +126,15 @@ def get_start_of_day() -> datetime:
     return _get_midnight(timezone.now())
 
 
+@contextmanager
+def lock_events_of_day(scope: Scope, begin: datetime) -> Iterator[AuditEventQuerySet]:
+    """Select what the person has done since `begin`, in a transaction that locks the person: of two
+    concurrent requests the second counts what the first one records."""
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
+        yield AuditEvent.objects.by_person(scope.user_id, since=begin)
+
+
 def _get_midnight(now: datetime, *, days: int = 0) -> datetime:
     zone = timezone.get_default_timezone()
     day = now.astimezone(zone).date() + timedelta(days=days)
@@ -133,10 +157,7 @@ def _record_once(action: AuditAction, scope: Scope, *, number: str, subject: str
 
 def _record_within_limit(scope: Scope, number: str, begin: datetime) -> bool:
     """Record the search unless it was recorded just now; return False beyond the limit."""
-    with transaction.atomic():
-        # Lock the person: of two concurrent requests the second counts the first one's search.
-        User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
-        today = AuditEvent.objects.by_person(scope.user_id, since=begin)
+    with lock_events_of_day(scope, begin) as today:
         same = Q(number_key__in=audit.fingerprint_number_with_all_keys(number))
         # Searches in a VDN where the person sees numbers are not limited.
         counted = today.filter(action=AuditAction.NUMBER_SEARCHED, detail__masked=True)

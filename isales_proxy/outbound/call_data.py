@@ -80,18 +80,16 @@ def request_call_data(
     scope.require(Permission.TAKE_CALL_DATA)
     query = CallDataQuery(cc_id=scope.vdn.cc_id, service_id=service_id, batch_count=batch_count)
     stored_key = _derive_key(scope, service_id, key)
-    known = _find(stored_key)
-    if known is not None:
+    if known := _find(stored_key):
         return _repeat(scope, known, batch_count, reason)
     with _reserve_room(stored_key) as room:
         try:
             batch = _create_batch(scope, query, stored_key, reason)
         except IntegrityError:
             # The same form was sent twice at once.
-            known = _find(stored_key)
-            if known is None:
-                raise
-            return _repeat(scope, known, batch_count, reason)
+            if known := _find(stored_key):
+                return _repeat(scope, known, batch_count, reason)
+            raise
         recorder, error = AnswerRecorder(batch, room), None
         try:
             gateway.get_client(scope.vdn).read_call_data(
@@ -122,18 +120,12 @@ def _hand_over_unstored(
     batch = settle_unstored(batch, len(received.body), timezone.now())
     for row in rows:
         row.batch = batch
-    shown = (
-        rows
-        if scope.can(Permission.SEE_NUMBERS)
-        else tuple(masked_copies.mask_datum(row) for row in rows)
-    )
-    text = (
-        ""
-        if rows or not scope.can(Permission.SEE_RAW_ANSWERS)
-        else received.body.decode(errors="replace")
-    )
+    shows_text = not rows and scope.can(Permission.SEE_RAW_ANSWERS)
     return CallDataRequestResult(
-        masked_copies.mask_batch_for(scope, batch), error, unstored=shown, unstored_text=text
+        masked_copies.mask_batch_for(scope, batch),
+        error,
+        unstored=tuple(masked_copies.mask_data_for(scope, rows)),
+        unstored_text=received.body.decode(errors="replace") if shows_text else "",
     )
 
 

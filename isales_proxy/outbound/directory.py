@@ -53,44 +53,29 @@ def get_known_names(*, scope: Scope) -> Names:
     known = _get_names(scope)
     if scope.can(Permission.SEE_NUMBERS):
         return known
-    return Names(
-        {ident: masking.mask_text(name) for ident, name in known.agents.items()},
-        {ident: masking.mask_text(name) for ident, name in known.tasks.items()},
-    )
+    return Names(*map(_mask, (known.agents, known.tasks)))
 
 
-@dataclass(frozen=True)
-class Match:
-    """ID → name of all agents or tasks that a typed text can mean."""
-
-    found: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def idents(self) -> tuple[str, ...]:
-        """The IDs."""
-        return tuple(self.found)
-
-    @property
-    def only(self) -> str:
-        """The ID of the only match; "" for none or several."""
-        return self.idents[0] if len(self.found) == 1 else ""
+def _mask(names: Mapping[str, str]) -> dict[str, str]:
+    return {ident: masking.mask_text(name) for ident, name in names.items()}
 
 
-def match(known: Mapping[str, str], text: str) -> Match:
-    """Match a text against known names: an exact ID, else an exact name, else a part of a name.
+def match(known: Mapping[str, str], text: str) -> dict[str, str]:
+    """Return ID → name of all known agents or tasks that a typed text can mean: by an exact ID,
+    else an exact name, else a part of a name.
 
     Digits alone are never a part of a name: they are an ID that was not seen yet.
     """
     if text in known:
-        return Match({text: known[text]})
+        return {text: known[text]}
     wanted = clean_text(text).casefold()
     if not wanted:
-        return Match()
+        return {}
     cleaned = {ident: clean_text(name).casefold() for ident, name in known.items()}
     found = [ident for ident in known if clean_text(ident) == text or cleaned[ident] == wanted]
     if not found and any(each.isalpha() for each in wanted):
         found = [ident for ident, name in cleaned.items() if wanted in name]
-    return Match({ident: known[ident] for ident in found})
+    return {ident: known[ident] for ident in found}
 
 
 def _get_names(scope: Scope) -> Names:

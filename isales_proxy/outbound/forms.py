@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.client.queries import MAX_AGENTS, MAX_BATCH, MAX_TEXT
 from isales_proxy.core.form_fields import CountField, PageFilter, PlainTextField, SearchTextField
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField
-from isales_proxy.outbound import directory
+from isales_proxy.outbound.directory import match
 from isales_proxy.outbound.queries import RowQuery
 
 MOST_CANDIDATES: Final = 8
@@ -91,8 +91,8 @@ class Candidate:
 class Ambiguous(ValidationError):
     """A text can mean several agents or tasks; `candidates` are the first of them, by name."""
 
-    def __init__(self, text: str, match: directory.Match) -> None:
-        pairs = sorted(match.found.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
+    def __init__(self, text: str, found: Mapping[str, str]) -> None:
+        pairs = sorted(found.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
         self.candidates = [Candidate(text, *pair) for pair in pairs[:MOST_CANDIDATES]]
         names = [f"{each.name} ({each.ident})" for each in self.candidates]
         if len(pairs) > len(names):
@@ -103,11 +103,11 @@ class Ambiguous(ValidationError):
         )
 
 
-def get_only_match(match: directory.Match, text: str) -> str:
-    """Return the ID of the only match; "" where there is none. Raises Ambiguous."""
-    if len(match.found) > 1:
-        raise Ambiguous(text, match)
-    return match.only
+def get_only_match(found: Mapping[str, str], text: str) -> str:
+    """Return the only ID that was found for a text; "" where there is none. Raises Ambiguous."""
+    if len(found) > 1:
+        raise Ambiguous(text, found)
+    return next(iter(found), "")
 
 
 def parse_accounts(known: Mapping[str, str], text: str) -> list[str]:
@@ -115,7 +115,7 @@ def parse_accounts(known: Mapping[str, str], text: str) -> list[str]:
 
     An account that was not seen yet is returned as it is. Raises ValidationError.
     """
-    if account := get_only_match(directory.match(known, text), text):
+    if account := get_only_match(match(known, text), text):
         return [account]
     parts = text.split()
     refuse_too_many(parts)

@@ -19,12 +19,10 @@ from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.models.outbound import CallDataBatchQuerySet, CallDatumQuerySet
 from isales_proxy.number_access import services as searches
-from isales_proxy.outbound.recovery import settle_lost
+from isales_proxy.outbound.storage import settle_lost
 from isales_proxy.privacy import masked_copies
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 
-# Rows of call data up to which they may be sorted by columns without an index.
-MOST_SORTED: Final = 20_000
 _CHUNK: Final = 500
 
 
@@ -42,36 +40,12 @@ class RowQuery:
 
 
 @dataclass(frozen=True)
-class RowPage:
-    """Rows of one page with their batches, the newest batch first, and the total."""
-
-    rows: tuple[CallDatum, ...]
-    total: int
-
-
-@dataclass(frozen=True)
-class BatchPage:
-    """Batches of one page, the newest first, and the total."""
-
-    rows: tuple[CallDataBatch, ...]
-    total: int
-
-
-@dataclass(frozen=True)
 class TaskFigures:
     """Batches and rows of one task. `last_at` (aware UTC) is the time of the last request."""
 
     batches: int
     rows: int
     last_at: datetime
-
-
-@dataclass(frozen=True)
-class Export:
-    """All rows of a query, and how many."""
-
-    rows: Iterator[CallDatum]
-    total: int
 
 
 def get_figures(*, scope: Scope) -> dict[str, TaskFigures]:
@@ -96,21 +70,20 @@ def list_batches(
     page: int = 1,
     size: int = DEFAULT_SIZE,
     order: tuple[str, ...] = (),
-) -> BatchPage:
-    """List the batches of a VDN, or of one of its tasks. Raises PermissionMissing."""
+) -> tuple[tuple[CallDataBatch, ...], int]:
+    """List one page of the batches of a VDN, or of one of its tasks, the newest first; also return
+    how many there are. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _filter_batches(scope, service_id, order)
-    shown = tuple(found[size * (page - 1) : size * page])
-    return BatchPage(
-        tuple(masked_copies.mask_batch_for(scope, each) for each in shown), found.count()
-    )
+    shown = found.get_page(page, size)
+    return tuple(masked_copies.mask_batch_for(scope, each) for each in shown), found.count()
 
 
 def has_few_batches(*, scope: Scope) -> bool:
     """Tell whether this VDN's batches may be sorted by any column. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
-    return _batches(scope).order_by()[: MOST_SORTED + 1].count() <= MOST_SORTED
+    return _batches(scope).is_short()
 
 
 def export_batches(
@@ -120,14 +93,11 @@ def export_batches(
 
     `kind` is the file format. Batches that arrive meanwhile are left out. Raises PermissionMissing.
     """
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     settle_lost()
-    found = _filter_batches(scope, service_id, order)
-    counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
-    total = int(counted["total"])
+    found, total = _filter_batches(scope, service_id, order).freeze()
     _record_export(scope, subject=service_id, kind=kind, batches=total)
-    streamed = found.filter(pk__lte=counted["last"] or 0).iterator(chunk_size=_CHUNK)
+    streamed = found.iterator(chunk_size=_CHUNK)
     return (masked_copies.mask_batch_for(scope, each) for each in streamed), total
 
 
@@ -141,34 +111,32 @@ def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
     return masked_copies.mask_batch_for(scope, found)
 
 
-def list_rows(*, scope: Scope, query: RowQuery) -> RowPage:
-    """List one page of the rows. Raises PermissionMissing and DailySearchLimitExceeded."""
+def list_rows(*, scope: Scope, query: RowQuery) -> tuple[tuple[CallDatum, ...], int]:
+    """List one page of the rows with their batches, the newest batch first; also return how many
+    there are. Raises PermissionMissing and DailySearchLimitExceeded."""
     scope.require(Permission.SEE_OUTBOUND)
-    if (number := SearchedNumber.parse(query.text)).is_complete:
-        searches.count_search(scope, number)
+    searches.count_complete_number(scope, query.text)
     found = _rows(scope, query)
-    first = query.size * (query.page - 1)
-    return RowPage(_mask_for(scope, found[first : first + query.size]), found.count())
+    shown = found.get_page(query.page, query.size)
+    return tuple(masked_copies.mask_data_for(scope, shown)), found.count()
 
 
 def is_short(*, scope: Scope) -> bool:
     """Tell whether this VDN's rows may be sorted by any column. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
-    rows = CallDatum.objects.for_vdn(scope.vdn).order_by()
-    return rows[: MOST_SORTED + 1].count() <= MOST_SORTED
+    return CallDatum.objects.for_vdn(scope.vdn).is_short()
 
 
 def record_task_export(*, scope: Scope, kind: str, rows: int, searched: bool) -> None:
     """Record an export of the list of tasks in the audit. Raises PermissionMissing."""
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     audit.record(AuditAction.TASKS_EXPORTED, by=scope, kind=kind, rows=rows, searched=searched)
 
 
 def list_all_rows(*, scope: Scope, batch_id: int) -> tuple[CallDatum, ...]:
     """List every row of one batch, in the vendor's order. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
-    return _mask_for(scope, _rows(scope, RowQuery(batch_id=batch_id)))
+    return tuple(masked_copies.mask_data_for(scope, _rows(scope, RowQuery(batch_id=batch_id))))
 
 
 def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
@@ -179,20 +147,17 @@ def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
     return found
 
 
-def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> Export:
-    """Read all rows of the query, whatever its page, and record the export in the audit.
+def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> tuple[Iterable[CallDatum], int]:
+    """Read all rows of the query, whatever its page, and their number; recorded in the audit.
 
     `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
     DailySearchLimitExceeded.
     """
-    scope.require(Permission.SEE_OUTBOUND)
-    scope.require(Permission.EXPORT)
+    scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     number = SearchedNumber.parse(query.text)
     if number.is_complete and not scope.can(Permission.SEE_NUMBERS):
         searches.count_search(scope, number)
-    found = _rows(scope, query)
-    counted = found.order_by().aggregate(total=Count("pk"), last=Max("pk"))
-    total = int(counted["total"])
+    found, total = _rows(scope, query).freeze()
     _record_export(
         scope,
         subject=query.service_id,
@@ -203,12 +168,8 @@ def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> Export:
         masked=not scope.can(Permission.SEE_NUMBERS),
         number=number.text if number.is_complete else "",
     )
-    found = found.filter(pk__lte=counted["last"] or 0).defer("raw", "batch__raw")
-    streamed = found.iterator(chunk_size=_CHUNK)
-    return Export(
-        streamed if scope.can(Permission.SEE_NUMBERS) else map(masked_copies.mask_datum, streamed),
-        total,
-    )
+    streamed = found.defer("raw", "batch__raw").iterator(chunk_size=_CHUNK)
+    return masked_copies.mask_data_for(scope, streamed), total
 
 
 def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
@@ -240,20 +201,16 @@ def _batches(scope: Scope) -> CallDataBatchQuerySet:
 
 
 def _filter_batches(scope: Scope, service_id: str, order: tuple[str, ...]) -> CallDataBatchQuerySet:
-    found = _batches(scope)
-    if service_id:
-        found = found.filter(service_id=service_id)
-    return found.order_by(*order) if order else found
+    found = _batches(scope).sorted_by(order)
+    return found.filter(service_id=service_id) if service_id else found
 
 
 def _rows(scope: Scope, query: RowQuery) -> CallDatumQuerySet:
-    found = CallDatum.objects.for_vdn(scope.vdn).with_batch()
+    found = CallDatum.objects.for_vdn(scope.vdn).with_batch().sorted_by(query.order)
     if query.service_id:
         found = found.filter(batch__service_id=query.service_id)
     if query.batch_id is not None:
         found = found.filter(batch=query.batch_id)
-    if query.order:
-        found = found.order_by(*query.order)
     return _search(found, query.text, scope) if query.text else found
 
 
@@ -278,8 +235,3 @@ def _search(rows: CallDatumQuerySet, text: str, scope: Scope) -> CallDatumQueryS
         fields=("unique_id",) if has_digits else ("unique_id", "call_data", "ie_data"),
         numbers=number.spellings if number.is_complete else (),
     )
-
-
-def _mask_for(scope: Scope, found: Iterable[CallDatum]) -> tuple[CallDatum, ...]:
-    sees_numbers = scope.can(Permission.SEE_NUMBERS)
-    return tuple(found if sees_numbers else map(masked_copies.mask_datum, found))

@@ -105,8 +105,8 @@ def get_name(*, scope: Scope, service_id: str) -> str:
     return directory.get_known_names(scope=scope).tasks.get(service_id, "")
 
 
-def match(*, scope: Scope, text: str) -> directory.Match:
-    """Match a typed text against the tasks that the person knows."""
+def match(*, scope: Scope, text: str) -> dict[str, str]:
+    """Return ID → name of the tasks known to the person that a typed text can mean."""
     return directory.match(get_known_tasks(scope=scope), text)
 
 

@@ -1,7 +1,7 @@
 """Fields that may hold somebody's phone number, and what becomes of them when it is forgotten.
 
 The one list for `erasure`. Every field of text of every table is in it, or is exempt with its
-reason: a test walks through the tables.
+reason in `tests/privacy/test_erased_fields.py`, which walks through the tables.
 """
 
 from __future__ import annotations
@@ -78,88 +78,6 @@ ERASED: Final[Mapping[str, Mapping[str, Erasure]]] = {
     },
 }
 """Table → field → what becomes of it."""
-
-_ID: Final = "an ID of the vendor's, by which the row is found"
-_OURS: Final = "written by us: a name, a code or a text of the program's own"
-_DIGEST: Final = "a digest, keyed or of random values"
-_MASKED: Final = "masked when it is written; the audit is never changed"
-_STAFF: Final = "of a person who logs in, who is deleted in the admin"
-_TABLE: Final = "the vendor's table of result codes"
-_SECRET: Final = "a key of the installation, encrypted"  # noqa: S105 - a sentence
-
-EXEMPT: Final[Mapping[str, Mapping[str, str]]] = {
-    "AuditEvent": {
-        **dict.fromkeys(("actor", "reason", "subject", "detail"), _MASKED),
-        **dict.fromkeys(("number_key", "previous", "hash"), _DIGEST),
-        "action": _OURS,
-        "address": "a network address",
-    },
-    "AuditHead": {
-        **dict.fromkeys(("last", "first_previous", "seal"), _DIGEST),
-        "problem": _OURS,
-    },
-    "MirrorState": {
-        **dict.fromkeys(("holder", "column", "number_match", "round_reason"), _OURS),
-        "comparisons": "counts by hour",
-    },
-    "MirrorBusinessResult": {"digest": _DIGEST},
-    "MirrorCount": {
-        "counted_by": _OURS,
-        "call_type": "a type of rows",
-        "value": "a code, an hour or a key of what is counted",
-    },
-    "MirrorAgent": {"account": _ID},
-    "MirrorTask": {"task_id": _ID},
-    "MirrorRow": {"appoint_id": _ID, "key": _ID, "fingerprint": "a digest of what is stored"},
-    "MirrorVersion": {"appoint_id": _ID, "kinds": _OURS},
-    "MirrorLeaf": {"kind": _OURS, "agent": _ID, "task": _ID},
-    "MirrorSuppression": {"digest": _DIGEST},
-    "TaskName": {"service_id": _ID},
-    "CallDataBatch": {
-        **dict.fromkeys(("service_id", "vendor_request"), _ID),
-        **dict.fromkeys(("state", "vendor_code"), _OURS),
-        "key": _DIGEST,
-        "asked_by_name": _STAFF,
-    },
-    "CallDatum": dict.fromkeys(("service_id", "unique_id"), _ID),
-    "WriteBack": {
-        **dict.fromkeys(("unique_id", "service_id", "appoint_id"), _ID),
-        **dict.fromkeys(("key", "request_digest"), _DIGEST),
-        **dict.fromkeys(("fail_code", "state", "claimed_by", "vendor_code"), _OURS),
-        "created_by_name": _STAFF,
-    },
-    "WriteBackAttempt": {
-        **dict.fromkeys(("worker", "outcome", "vendor_code"), _OURS),
-        "vendor_request": _ID,
-    },
-    "ExportJob": {
-        **dict.fromkeys(("source", "kind", "language", "zone", "state", "file_name"), _OURS),
-        "fingerprint": _DIGEST,
-    },
-    "FormDraft": {"key": _DIGEST},
-    "ResultCode": dict.fromkeys(("code", "text_zh", "text_en"), _TABLE),
-    "CodeRefresh": {
-        **dict.fromkeys(("table", "changes"), _TABLE),
-        "kind": _OURS,
-        "by": _STAFF,
-    },
-    "CodeNote": {"code": _TABLE, "category": _OURS, "changed_by": _STAFF},
-    "CodeSighting": {"code": _TABLE, "row": _DIGEST},
-    "User": dict.fromkeys(
-        ("username", "username_key", "first_name", "last_name", "email", "password", "time_zone"),
-        _STAFF,
-    ),
-    "Access": dict.fromkeys(("role", "agent_account"), _STAFF),
-    "ApiToken": dict.fromkeys(("name", "scope", "last_used_from", "digest", "token_key"), _STAFF),
-    "Vdn": dict.fromkeys(("name", "time_zone", "codes_held"), _OURS),
-    "SignInAttempt": {"key": _DIGEST},
-    "BearerToken": {"key": _DIGEST, "sealed": _SECRET, "turn_of": _OURS},
-    "VdnCredentials": {
-        **dict.fromkeys(("access_key", "secret_key", "app_key", "app_secret", "token"), _SECRET),
-        "changed_by": _STAFF,
-    },
-}
-"""Table → field → why it stays. Tables of libraries hold nothing of called people."""
 
 
 def find_rows(rows: models.QuerySet[Any], digits: str, *, chunk: int = 500) -> list[Any]:

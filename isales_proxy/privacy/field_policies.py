@@ -34,11 +34,15 @@ class Field:
     """One field of a reservation. With `copied` the side panel offers to copy it."""
 
     name: str
-    vendor_name: str
     holds: Content
     label: str | Promise
     help: str
     copied: bool = False
+
+    @property
+    def vendor_name(self) -> str:
+        """The vendor's spelling."""
+        return _VENDOR_NAMES[self.name]
 
     @property
     def personal(self) -> bool:
@@ -48,42 +52,35 @@ class Field:
 
 _VENDOR_NAMES: Final = Reservation.vendor_names()
 
-
-def _field(
-    name: str, holds: Content, label: str | Promise, text: str, *, copied: bool = False
-) -> Field:
-    return Field(name, _VENDOR_NAMES[name], holds, label, text, copied)
-
-
 RESERVATION: Final = (
-    _field("appoint_id", Content.ID, _("Reservation ID"), "ID of the reservation.", copied=True),
-    _field(
+    Field("appoint_id", Content.ID, _("Reservation ID"), "ID of the reservation.", copied=True),
+    Field(
         "call_type",
         Content.CODE,
         _("Type"),
         "1 manual, 2 automatic (dialled five minutes before its time).",
     ),
-    _field("appoint_time", Content.TIME, _("Due"), "When the call is due."),
-    _field("called_no", Content.NUMBER, _("Called number"), "The number to call.", copied=True),
-    _field("task_id", Content.ID, _("Task ID"), "ID of the outbound task.", copied=True),
-    _field("task_name", Content.TEXT, _("Task"), "Its name."),
-    _field("task_status", Content.CODE, _("Task status"), "Its status, as the vendor tells it."),
-    _field(
+    Field("appoint_time", Content.TIME, _("Due"), "When the call is due."),
+    Field("called_no", Content.NUMBER, _("Called number"), "The number to call.", copied=True),
+    Field("task_id", Content.ID, _("Task ID"), "ID of the outbound task.", copied=True),
+    Field("task_name", Content.TEXT, _("Task"), "Its name."),
+    Field("task_status", Content.CODE, _("Task status"), "Its status, as the vendor tells it."),
+    Field(
         "timeout",
         Content.FLAG,
         _("Expired in CC-iSales"),
         "The vendor's own mark: has it expired.",
     ),
-    _field("user_account", Content.ID, _("Agent account"), "Account of the agent.", copied=True),
-    _field("user_name", Content.TEXT, _("Agent"), "Name of the agent."),
-    _field("begin_time", Content.TIME, _("Call began"), "Beginning of the call."),
-    _field("end_time", Content.TIME, _("Call ended"), "End of the call."),
-    _field("call_flag", Content.CODE, _("Status code"), "The vendor's flag of the call."),
-    _field("caller_no", Content.NUMBER, _("Calling number"), "The number that calls.", copied=True),
-    _field("fail_code", Content.CODE, _("Call result"), "OBS result code, leading zeros kept."),
-    _field("result", Content.CODE, _("Cause"), "Result of the call."),
-    _field("busi_result", Content.TEXT, _("Business result"), "Business result."),
-    _field("create_time", Content.TIME, _("Created"), "When it was reserved."),
+    Field("user_account", Content.ID, _("Agent account"), "Account of the agent.", copied=True),
+    Field("user_name", Content.TEXT, _("Agent"), "Name of the agent."),
+    Field("begin_time", Content.TIME, _("Call began"), "Beginning of the call."),
+    Field("end_time", Content.TIME, _("Call ended"), "End of the call."),
+    Field("call_flag", Content.CODE, _("Status code"), "The vendor's flag of the call."),
+    Field("caller_no", Content.NUMBER, _("Calling number"), "The number that calls.", copied=True),
+    Field("fail_code", Content.CODE, _("Call result"), "OBS result code, leading zeros kept."),
+    Field("result", Content.CODE, _("Cause"), "Result of the call."),
+    Field("busi_result", Content.TEXT, _("Business result"), "Business result."),
+    Field("create_time", Content.TIME, _("Created"), "When it was reserved."),
 )
 """The eighteen documented fields, in the vendor's order."""
 

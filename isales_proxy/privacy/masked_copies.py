@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from django.db import models
@@ -30,6 +30,11 @@ def mask_datum(row: CallDatum) -> CallDatum:
         else masking.mask_value(row.raw, own),
         batch=mask_batch(row.batch),
     )
+
+
+def mask_data_for(scope: Scope, rows: Iterable[CallDatum]) -> Iterable[CallDatum]:
+    """Return rows of call data as this person may see them."""
+    return rows if scope.can(Permission.SEE_NUMBERS) else map(mask_datum, rows)
 
 
 def mask_batch(row: CallDataBatch) -> CallDataBatch:

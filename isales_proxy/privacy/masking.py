@@ -97,21 +97,7 @@ def mask_code(code: str, own: OwnNumbers = ()) -> str:
 
 def mask_value(value: Any, own: OwnNumbers = ()) -> Any:
     """Mask a JSON value: every string, key and figure in it like a text."""
-    match value:
-        case str():
-            return mask_text(value, own)
-        case bool() | None:
-            return value
-        case int() | float():
-            masked = mask_text(str(value), own)
-            return value if masked == str(value) else masked
-        case dict():
-            return {
-                mask_text(str(name), own): mask_value(inner, own) for name, inner in value.items()
-            }
-        case list() | tuple():
-            return [mask_value(inner, own) for inner in value]
-    return number_rules.MASK
+    return _change_texts(value, lambda text: mask_text(text, own))
 
 
 def mask_fields(
@@ -157,24 +143,27 @@ def remove_number(value: Any, digits: str) -> Any:
     """Return a JSON value or bytes without one number, given by its ASCII digits, in texts, keys
     and figures; nothing of it stays readable. Up to two other characters may part its digits."""
     pattern = _compile_number(digits)
+    if isinstance(value, bytes):
+        # Latin-1 gives each byte a character of its own.
+        return pattern.sub("***", value.decode("latin-1")).encode("latin-1")
+    return _change_texts(value, lambda text: pattern.sub(_REMOVED, text))
+
+
+def _change_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON value with every string, key and figure in it changed as a text."""
     match value:
         case str():
-            return pattern.sub(_REMOVED, value)
-        case bytes():
-            return _compile_number_in_bytes(digits).sub(b"***", value)
+            return change(value)
         case bool() | None:
             return value
         case int() | float():
-            removed = pattern.sub(_REMOVED, str(value))
-            return value if removed == str(value) else removed
+            changed = change(str(value))
+            return value if changed == str(value) else changed
         case dict():
-            return {
-                pattern.sub(_REMOVED, str(name)): remove_number(inner, digits)
-                for name, inner in value.items()
-            }
+            return {change(str(name)): _change_texts(part, change) for name, part in value.items()}
         case list() | tuple():
-            return [remove_number(inner, digits) for inner in value]
-    return value
+            return [_change_texts(part, change) for part in value]
+    return number_rules.MASK
 
 
 def replace_numbers(text: str, is_wanted: Callable[[str], bool]) -> str:
@@ -211,11 +200,6 @@ def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:
 @lru_cache(maxsize=8)
 def _compile_number(digits: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\d){_BETWEEN.join(digits)}(?!\d)", re.ASCII)
-
-
-@lru_cache(maxsize=8)
-def _compile_number_in_bytes(digits: str) -> re.Pattern[bytes]:
-    return re.compile(rf"(?<!\d){_BETWEEN.join(digits)}(?!\d)".encode("ascii"))
 
 
 _NUMBERS, _CODES, _TEXTS = (

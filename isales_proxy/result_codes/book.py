@@ -31,7 +31,7 @@ class Explanation:
     meaning_zh: str = ""
     step_en: str = ""
     step_zh: str = ""
-    edited: bool = False
+    edited: bool = field(default=False, kw_only=True)
 
     def meaning(self, language: str) -> str:
         """Return the meaning in the reader's language, else in the other one."""
@@ -41,18 +41,15 @@ class Explanation:
         """Return the next step, likewise."""
         return _choose_language(self.step_zh, self.step_en, language)
 
-    def texts(self) -> dict[str, str]:
-        """Return category, meanings and steps by field name."""
-        return {name: getattr(self, name) for name in TEXTS}
-
-    def overridden_by(self, texts: Mapping[str, str]) -> Explanation:
-        """Return this explanation with the non-empty texts of an override in place of ours."""
-        return replace(self, **{name: text for name, text in texts.items() if text}, edited=True)
-
 
 TEXTS: Final = tuple(field.name for field in fields(Explanation) if field.name != "edited")
 NOTHING: Final = Explanation()
 _LENGTH: Final = 5  # digits of an OBS result code
+
+
+def get_texts(source: Explanation | CodeNote) -> dict[str, str]:
+    """Return category, meanings and steps by field name."""
+    return {name: getattr(source, name) for name in TEXTS}
 
 
 def get_shipped(code: str) -> Explanation:
@@ -80,9 +77,7 @@ def _is_number(code: str) -> bool:
 def _load_guide() -> Mapping[str, Explanation]:
     text = files("isales_proxy").joinpath("data/code-guide.csv").read_text("utf-8")
     return {
-        row["code"]: Explanation(
-            row["category"], row["meaning_en"], row["meaning_zh"], row["step_en"], row["step_zh"]
-        )
+        row["code"]: Explanation(*(row[name] for name in TEXTS))
         for row in csv.DictReader(text.splitlines())
     }
 
@@ -106,9 +101,7 @@ class CodeMeaning:
 
     def text(self, language: str) -> str:
         """Return the vendor's text in the reader's language, else in the other one."""
-        if language.startswith("zh"):
-            return self.text_zh or self.text_en
-        return self.text_en or self.text_zh
+        return _choose_language(self.text_zh, self.text_en, language)
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,6 @@ class CodeBook:
     `notes` has the texts of overrides, also of codes that the table lacks.
     """
 
-    vdn_id: int
     version: int
     notes_version: int
     read_at: datetime | None
@@ -151,20 +143,14 @@ def get_book(vdn: Vdn) -> CodeBook:
     book = _books.get(vdn.pk)
     if book is not None and (book.version, book.notes_version, book.read_at) == wanted:
         return book
-    notes = _load_notes(vdn) if vdn.notes_version else {}
+    overrides = CodeNote.objects.filter(vdn=vdn) if vdn.notes_version else ()
+    notes = {note.code: get_texts(note) for note in overrides}
+    columns = [field.name for field in fields(CodeMeaning) if field.name != "explained"]
     codes = {
-        row.code: CodeMeaning(
-            row.code,
-            row.text_en,
-            row.text_zh,
-            row.first_seen,
-            row.last_seen,
-            row.gone_at,
-            _explain(row.code, notes),
-        )
-        for row in ResultCode.objects.filter(vdn=vdn)
+        row["code"]: CodeMeaning(**row, explained=_explain(row["code"], notes))
+        for row in ResultCode.objects.filter(vdn=vdn).values(*columns)
     }
-    book = CodeBook(vdn.pk, *wanted, codes, notes)
+    book = CodeBook(*wanted, codes, notes)
     with _lock:
         _books[vdn.pk] = book
     return book
@@ -176,13 +162,9 @@ def clear_memory() -> None:
         _books.clear()
 
 
-def _load_notes(vdn: Vdn) -> dict[str, dict[str, str]]:
-    return {
-        note.code: {name: getattr(note, name) for name in TEXTS}
-        for note in CodeNote.objects.filter(vdn=vdn)
-    }
-
-
 def _explain(code: str, notes: Mapping[str, Mapping[str, str]]) -> Explanation:
+    """Explain a code by our texts, with the non-empty ones of an override in their place."""
     shipped, note = get_shipped(code), notes.get(code)
-    return shipped if note is None else shipped.overridden_by(note)
+    if note is None:
+        return shipped
+    return replace(shipped, **{name: text for name, text in note.items() if text}, edited=True)

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -157,7 +157,18 @@ def replace_table(
     if made:
         row.codes_version += 1
         _write_codes(row, made, now, read_at or now)
-        more["entry"] = _record_entry(row, table, made, report, kind, name, now).pk
+        entry = CodeRefresh.objects.create(
+            vdn=row,
+            at=now,
+            kind=kind,
+            by=name,
+            table=table,
+            changes=[asdict(change) for change in made],
+            added=report.added,
+            removed=report.removed,
+            reworded=report.reworded,
+        )
+        more["entry"] = entry.pk
     if made or by is not None:
         rolled_back = kind is RefreshKind.ROLL_BACK
         audit.record(
@@ -197,31 +208,6 @@ def _write_codes(
             code.gone_at = None
     ResultCode.objects.bulk_create(new)
     ResultCode.objects.bulk_update(old, ["text_zh", "text_en", "gone_at"], batch_size=200)
-
-
-def _record_entry(
-    row: Vdn,
-    table: Table,
-    made: tuple[CodeChange, ...],
-    report: RefreshReport,
-    kind: RefreshKind,
-    name: str,
-    now: datetime,
-) -> CodeRefresh:
-    return CodeRefresh.objects.create(
-        vdn=row,
-        at=now,
-        kind=kind,
-        by=name,
-        table=table,
-        changes=[
-            {"code": each.code, "kind": each.kind, "before": each.before, "after": each.after}
-            for each in made
-        ],
-        added=report.added,
-        removed=report.removed,
-        reworded=report.reworded,
-    )
 
 
 @dataclass(frozen=True)

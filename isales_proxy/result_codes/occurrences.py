@@ -38,7 +38,7 @@ def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
     """Record the codes of these rows. New ones are written with those of other pages, at most once
     in ten seconds; a failure is logged.
     """
-    day, number = _get_day(), vdn.pk
+    day, number = _get_day(timezone.now()), vdn.pk
     fresh = {
         key: (row, day)
         for row in rows
@@ -87,13 +87,13 @@ def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
     """Return the number of reservations for each code, or for `code`, in the last `DAYS` days
     (UTC), today included; other processes may know some more for ten seconds."""
     _write()
-    found = CodeSighting.objects.after(_get_day() - timedelta(days=DAYS), vdn=vdn)
+    found = CodeSighting.objects.after(_get_day(timezone.now()) - timedelta(days=DAYS), vdn=vdn)
     if code:
         found = found.filter(code=code)
     return found.count_by_code()
 
 
-def purge(now: datetime | None = None) -> int:
+def purge(now: datetime) -> int:
     """Delete occurrences that count no longer; return the number of rows."""
     _write()
     return CodeSighting.objects.before(_get_day(now) - timedelta(days=_KEPT_DAYS)).delete()[0]
@@ -108,8 +108,8 @@ def clear_memory() -> None:
         _written_at = 0.0
 
 
-def _get_day(now: datetime | None = None) -> date:
-    return (now or timezone.now()).astimezone(UTC).date()
+def _get_day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
 
 
 def _is_code(row: Reservation, text: str) -> bool:

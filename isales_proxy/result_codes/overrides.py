@@ -13,7 +13,14 @@ from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, CodeNote, Vdn
 from isales_proxy.result_codes import occurrences
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.book import NOTHING, TEXTS, CodeMeaning, Explanation, get_shipped
+from isales_proxy.result_codes.book import (
+    NOTHING,
+    TEXTS,
+    CodeMeaning,
+    Explanation,
+    get_shipped,
+    get_texts,
+)
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,12 @@ def set_override(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
     """
     scope.require(Permission.EDIT_RESULT_CODES)
     get_detail(scope=scope, code=code)
-    shipped = get_shipped(code).texts()
+    shipped = get_texts(get_shipped(code))
     own = {name: texts[name] if texts[name] != shipped[name] else "" for name in TEXTS}
     with transaction.atomic():
         Vdn.objects.select_for_update().get(pk=scope.vdn.pk)
         note = scope.vdn.code_notes.filter(code=code).first()
-        before = _get_texts(note)
+        before = get_texts(note) if note else None
         if own == (before or dict.fromkeys(TEXTS, "")):
             return
         if any(own.values()):
@@ -79,7 +86,3 @@ def set_override(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
 def remove_override(*, scope: Scope, code: str) -> None:
     """Restore the built-in texts. Raises like `set_override`."""
     set_override(scope=scope, code=code, texts=dict.fromkeys(TEXTS, ""))
-
-
-def _get_texts(note: CodeNote | None) -> dict[str, str] | None:
-    return None if note is None else {name: getattr(note, name) for name in TEXTS}

@@ -12,7 +12,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,29 +45,19 @@ _LOCK_SECONDS: Final = 180
 KEPT: Final = timedelta(minutes=15)
 _PREVIEW_ID: Final = re.compile(r"[0-9a-f]{32}")
 
-Progress = Callable[[int, int], None]
 _KeyedCode = tuple[tuple[str, int], VendorCode]
 
 
 @contextmanager
-def fetch_table(
-    vdn: Vdn, *, within: float = WITHIN_SECONDS, progress: Progress | None = None
-) -> Iterator[Table]:
+def fetch_table(vdn: Vdn, *, within: float = WITHIN_SECONDS) -> Iterator[Table]:
     """Read the vendor's whole table; until the block is left nobody else reads a newer one.
 
-    `within` bounds the reading in seconds; `progress` gets (codes read, codes expected). Raises
-    ISalesError when the vendor fails, IncompleteSweep for an empty table, AlreadyRunning while
-    another reader is at work.
+    `within` bounds the reading in seconds. Raises ISalesError when the vendor fails,
+    IncompleteSweep for an empty table, AlreadyRunning while another reader is at work.
     """
-
-    def report_progress(read: int, expected: int) -> None:
-        cache.set(_progress_key(vdn), (read, expected), _LOCK_SECONDS)
-        if progress is not None:
-            progress(read, expected)
-
     with locks.hold_lock(f"codes:turn:{vdn.pk}", seconds=_LOCK_SECONDS):
         try:
-            texts = _read_all(vdn, report_progress, within)
+            texts = _read_all(vdn, within)
         finally:
             cache.delete(_progress_key(vdn))
         yield {
@@ -76,17 +66,25 @@ def fetch_table(
         }
 
 
-def get_progress(vdn: Vdn) -> tuple[int, int]:
-    """Return (codes read, codes expected) of the reader at work; (0, 0) without one."""
-    read, expected = cache.get(_progress_key(vdn), (0, 0))
+def get_progress(*, scope: Scope) -> tuple[int, int]:
+    """Return (codes read, codes expected) of the reader at work; (0, 0) without one.
+
+    Raises PermissionMissing.
+    """
+    scope.require(Permission.REFRESH_RESULT_CODES)
+    read, expected = cache.get(_progress_key(scope.vdn), (0, 0))
     return read, expected
+
+
+def _report_progress(vdn: Vdn, read: int, expected: int) -> None:
+    cache.set(_progress_key(vdn), (read, expected), _LOCK_SECONDS)
 
 
 def _progress_key(vdn: Vdn) -> str:
     return f"codes:progress:{vdn.pk}"
 
 
-def _read_all(vdn: Vdn, report_progress: Progress, within: float) -> dict[str, dict[str, str]]:
+def _read_all(vdn: Vdn, within: float) -> dict[str, dict[str, str]]:
     """Return locale → text for each code."""
     give_up = time.monotonic() + within
     texts: dict[str, dict[str, str]] = {}
@@ -105,7 +103,7 @@ def _read_all(vdn: Vdn, report_progress: Progress, within: float) -> dict[str, d
                 deadline=left if left < get_isales_settings().deadline else None,
             )
             read += len(page.items)
-            report_progress(read, page.total * len(LOCALES))
+            _report_progress(vdn, read, page.total * len(LOCALES))
             placed = tuple(_add_keys(page.items, number))
             return Page(items=placed, total=page.total, page=page.page, size=page.size)
 

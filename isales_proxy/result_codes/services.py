@@ -27,7 +27,7 @@ from isales_proxy.result_codes import history, occurrences
 from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes.book import CodeBook
 from isales_proxy.result_codes.history import RefreshReport, Table
-from isales_proxy.result_codes.refresh import WITHIN_SECONDS, Progress
+from isales_proxy.result_codes.refresh import WITHIN_SECONDS
 
 __all__ = ["RefreshReport", "get_book", "record_codes", "refresh", "refresh_unattended"]
 
@@ -87,18 +87,7 @@ def refresh(*, scope: Scope) -> RefreshReport:
     Raises PermissionMissing, and what `refresh_unattended` raises.
     """
     scope.require(Permission.REFRESH_RESULT_CODES)
-    with code_refresh.fetch_table(scope.vdn) as table, history.lock_table(scope.vdn) as row:
-        row.codes_held = ""
-        report = history.replace_table(
-            row,
-            table,
-            kind=RefreshKind.PERSON,
-            by=scope,
-            name=scope.username,
-            read_at=datetime.now(UTC),
-        )
-    log.info("codes_refreshed", vdn=scope.vdn.pk, by=scope.username, **report.counts())
-    return report
+    return _refresh(scope.vdn, RefreshKind.PERSON, scope, scope.username)
 
 
 def refresh_unattended(
@@ -107,24 +96,26 @@ def refresh_unattended(
     by: str,
     kind: RefreshKind = RefreshKind.SCHEDULE,
     within: float = WITHIN_SECONDS,
-    progress: Progress | None = None,
 ) -> RefreshReport:
     """Read the whole code table in both languages and replace ours in one transaction.
 
     A table that was rolled back is not taken over again before the vendor lists another one. Raises
     what `fetch_table` raises; then nothing has changed.
     """
-    with (
-        code_refresh.fetch_table(vdn, within=within, progress=progress) as table,
-        history.lock_table(vdn) as row,
-    ):
+    return _refresh(vdn, kind, None, by, within)
+
+
+def _refresh(
+    vdn: Vdn, kind: RefreshKind, by: Scope | None, name: str, within: float = WITHIN_SECONDS
+) -> RefreshReport:
+    with code_refresh.fetch_table(vdn, within=within) as table, history.lock_table(vdn) as row:
         now = datetime.now(UTC)
-        if row.codes_held and row.codes_held == history.hash_table(table):
+        if by is None and row.codes_held and row.codes_held == history.hash_table(table):
             report = _keep_table(row, table, now)
         else:
             row.codes_held = ""
-            report = history.replace_table(row, table, kind=kind, by=None, name=by, read_at=now)
-    log.info("codes_refreshed", vdn=vdn.pk, by=by, held=report.held, **report.counts())
+            report = history.replace_table(row, table, kind=kind, by=by, name=name, read_at=now)
+    log.info("codes_refreshed", vdn=vdn.pk, by=name, held=report.held, **report.counts())
     return report
 
 
@@ -142,9 +133,3 @@ def record_export(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, s
     """Record the export of the table; of a search text only that there was one."""
     used = {name: True if name == "q" else text for name, text in filters.items()}
     audit.record(AuditAction.CODES_EXPORTED, by=scope, kind=kind, rows=rows, filters=used)
-
-
-def get_progress(*, scope: Scope) -> tuple[int, int]:
-    """Return (codes read, codes expected) of the reader at work; (0, 0) without one."""
-    scope.require(Permission.REFRESH_RESULT_CODES)
-    return code_refresh.get_progress(scope.vdn)

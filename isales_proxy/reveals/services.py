@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import structlog
 from django.core.cache import cache
-from django.db import Error, transaction
+from django.db import Error
 
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core.settings import get_privacy_settings
-from isales_proxy.models import AuditAction, AuditEvent, User
-from isales_proxy.number_access.services import BudgetExceeded, get_start_of_day
+from isales_proxy.models import AuditAction
+from isales_proxy.number_access.services import BudgetExceeded, get_start_of_day, lock_events_of_day
 from isales_proxy.outbound.queries import get_unmasked_datum
 from isales_proxy.privacy import masking
 from isales_proxy.reservations import services as reservations
 from isales_proxy.write_backs import queries as write_backs
-from isales_proxy.write_backs.services import NoSuchWriteBack
 
 log = structlog.get_logger("isales")
 
@@ -87,10 +87,7 @@ def reveal_write_back(*, scope: Scope, pk: int, reason: str) -> Revealed:
     """Reveal the number of a write-back. Raises like `reveal_reservation`, but for ISalesError."""
     _check_request(scope, reason)
     scope.require(Permission.SEE_OUTBOUND)
-    try:
-        row = write_backs.get_unmasked(scope, pk)
-    except NoSuchWriteBack:
-        raise VdnNotFound from None
+    row = write_backs.get_unmasked(scope, pk)
     called = (row.phone_number,) if row.phone_number else ()
     return _reveal(scope, called, "", subject=f"write-back {pk}", reason=reason)
 
@@ -119,50 +116,31 @@ def _reveal(
 
 def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -> int:
     """Record the reveals and return how many are left; with a negative result none is granted."""
-    with transaction.atomic():
-        # Lock the person: of two concurrent requests the second counts what the first has spent.
-        User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
-        today = AuditEvent.objects.by_person(scope.user_id, since=get_start_of_day()).matching(
-            actions=[AuditAction.NUMBER_REVEALED]
-        )
-        left = get_privacy_settings().reveals_per_day - today.count() - len(numbers)
+    begin = get_start_of_day()
+    with lock_events_of_day(scope, begin) as today:
+        spent = today.matching(actions=[AuditAction.NUMBER_REVEALED]).count()
+        left = get_privacy_settings().reveals_per_day - spent - len(numbers)
         if left < 0:
-            _record_refusal(scope, numbers[0], subject=subject, reason=reason)
+            # The first refusal of the day is recorded, and of further ones the 10th, 100th, ….
+            if not today.matching(actions=[AuditAction.NUMBER_WITHHELD]).exists():
+                _record(AuditAction.NUMBER_WITHHELD, scope, numbers[0], subject, reason)
+            elif (count := _count_refusal(scope, begin)) in _REFUSALS_RECORDED:
+                audit.record(AuditAction.NUMBER_WITHHELD, by=scope, times=count)
             return left
         for number in numbers:
-            audit.record(
-                AuditAction.NUMBER_REVEALED,
-                by=scope,
-                subject=subject,
-                # The audit is read by people who may not see numbers.
-                reason=masking.mask_text(reason),
-                number=number,
-            )
+            _record(AuditAction.NUMBER_REVEALED, scope, number, subject, reason)
     return left
 
 
-def _record_refusal(scope: Scope, number: str, *, subject: str, reason: str) -> None:
-    """Record the day's first refusal, and of further ones the 10th, 100th, … with their count."""
-    begin = get_start_of_day()
-    refused = AuditEvent.objects.by_person(scope.user_id, since=begin).matching(
-        actions=[AuditAction.NUMBER_WITHHELD]
-    )
-    if not refused.exists():
-        audit.record(
-            AuditAction.NUMBER_WITHHELD,
-            by=scope,
-            subject=subject,
-            reason=masking.mask_text(reason),
-            number=number,
-        )
-        return
-    count = _count_refusal(f"refused:{scope.user_id}:{begin:%Y%m%d}")
-    if count in _REFUSALS_RECORDED:
-        audit.record(AuditAction.NUMBER_WITHHELD, by=scope, times=count)
+def _record(action: AuditAction, scope: Scope, number: str, subject: str, reason: str) -> None:
+    # The audit is read by people who may not see numbers.
+    reason = masking.mask_text(reason)
+    audit.record(action, by=scope, subject=subject, reason=reason, number=number)
 
 
-def _count_refusal(key: str) -> int:
-    """Count one more refusal of today, the first one included. Returns 0 without a cache."""
+def _count_refusal(scope: Scope, begin: datetime) -> int:
+    """Count one more refusal since `begin`, the first one included. Returns 0 without a cache."""
+    key = f"refused:{scope.user_id}:{begin:%Y%m%d}"
     cache.add(key, 1, _DAY_SECONDS)
     try:
         return cache.incr(key)

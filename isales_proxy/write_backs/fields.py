@@ -19,6 +19,7 @@ from isales_proxy.models import Vdn
 from isales_proxy.privacy.field_policies import Content
 from isales_proxy.vendor.vendor_times import format_time
 
+_LONGEST_CODE: Final = 32
 FAILED, SUCCEEDED = "5", "6"
 # The vendor lists no values for this interface; its call results elsewhere have these two.
 STATUSES: Final[Mapping[str, str | Promise]] = {FAILED: _("failed"), SUCCEEDED: _("succeeded")}
@@ -32,7 +33,7 @@ DEVICE_TYPES: Final[Mapping[str, str | Promise]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Field:
     """One field of a write-back.
 
@@ -43,86 +44,55 @@ class Field:
     name: str
     label: str | Promise
     content: Content
-    length: int = MAX_TEXT
-    required: bool = False
-    choices: Mapping[str, str | Promise] = field(default_factory=dict)
     help: str = ""
+    length: int = field(default=MAX_TEXT, kw_only=True)
+    required: bool = field(default=False, kw_only=True)
+    choices: Mapping[str, str | Promise] = field(default_factory=dict, kw_only=True)
 
     @property
     def vendor_name(self) -> str:
         """The vendor's spelling."""
         return IntermediateResult.vendor_names()[self.name]
 
-    @property
-    def personal(self) -> bool:
-        """True when the field may hold somebody's number."""
-        return self.content in {Content.NUMBER, Content.TEXT}
-
 
 FIELDS: Final = (
     Field(
-        name="unique_id",
-        label=_("Unique ID"),
-        content=Content.ID,
+        "unique_id",
+        _("Unique ID"),
+        Content.ID,
+        "Unique ID of the row of call data.",
         length=128,
         required=True,
-        help="Unique ID of the row of call data.",
+    ),
+    Field("service_id", _("Task"), Content.ID, "ID of the outbound task.", required=True),
+    Field(
+        "fail_code",
+        _("Result code"),
+        Content.CODE,
+        "An OBS result code of the VDN's table, leading zeros kept.",
+        length=_LONGEST_CODE,
     ),
     Field(
-        name="service_id",
-        label=_("Task"),
-        content=Content.ID,
-        required=True,
-        help="ID of the outbound task.",
-    ),
-    Field(
-        name="fail_code",
-        label=_("Result code"),
-        content=Content.CODE,
-        length=32,
-        help="An OBS result code of the VDN's table, leading zeros kept.",
-    ),
-    Field(
-        name="status",
-        label=_("Status"),
-        content=Content.CODE,
-        length=32,
+        "status",
+        _("Status"),
+        Content.CODE,
+        "Usually 5 (failed) or 6 (succeeded); the vendor's documents list no values.",
+        length=_LONGEST_CODE,
         choices=STATUSES,
-        help="Usually 5 (failed) or 6 (succeeded); the vendor's documents list no values.",
     ),
     Field(
-        name="device_type",
-        label=_("Device type"),
-        content=Content.CODE,
+        "device_type",
+        _("Device type"),
+        Content.CODE,
+        "1 intelligent IVR, 2 predictive, 3 automatic IVR, 5 preview, 6 preempted.",
         choices=DEVICE_TYPES,
-        help="1 intelligent IVR, 2 predictive, 3 automatic IVR, 5 preview, 6 preempted.",
     ),
-    Field(
-        name="phone_number",
-        label=_("Called number"),
-        content=Content.NUMBER,
-        length=LONGEST_NUMBER,
-    ),
-    Field(name="asr_result", label=_("Detected cause (ASR)"), content=Content.TEXT),
-    Field(
-        name="fetch_time",
-        label=_("Data fetched at"),
-        content=Content.TIME,
-        help="When the call data was fetched.",
-    ),
-    Field(
-        name="write_start_time",
-        label=_("Call began"),
-        content=Content.TIME,
-        help="When the call began.",
-    ),
-    Field(
-        name="end_call_time",
-        label=_("Call ended"),
-        content=Content.TIME,
-        help="When the call ended.",
-    ),
-    Field(name="call_id", label=_("Call ID"), content=Content.ID),
+    Field("phone_number", _("Called number"), Content.NUMBER, length=LONGEST_NUMBER),
+    Field("asr_result", _("Detected cause (ASR)"), Content.TEXT),
+    Field("fetch_time", _("Data fetched at"), Content.TIME, "When the call data was fetched."),
+    Field("write_start_time", _("Call began"), Content.TIME, "When the call began."),
+    Field("end_call_time", _("Call ended"), Content.TIME, "When the call ended."),
+    Field("call_id", _("Call ID"), Content.ID),
 )
 """The fields that a person or a program gives, in the API's order; the VDN gives the others."""
 

@@ -84,14 +84,8 @@ class WriteBackFilter(PageFilter):
 
     def query(self) -> WriteBackQuery:
         """The query; only after `is_valid()`."""
-        found = self.cleaned_data
-        return WriteBackQuery(
-            state=found["state"],
-            q=found["q"],
-            task=found["task"],
-            page=found["page"],
-            size=found["size"],
-        )
+        names = (*FILTERS, "page", "size")
+        return WriteBackQuery(**{name: self.cleaned_data[name] for name in names})
 
 
 class OffsetTimeField(forms.Field):

@@ -4,24 +4,32 @@ A lease expires by itself when its worker ends; every other worker judges that b
 clock (`LeaseWatch`). The attempt number fences it. The journal entry is stored with the lease,
 before anything is sent, so that no request goes unrecorded. No transaction is open while the vendor
 is called.
+
+An acknowledged write-back must not be sent again because the database was away when the answer
+came, so the answer is on disk until the database has it. A file holds how one attempt ended. Its
+name is the write-back's key and the attempt number, so it names no phone number.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from django.db import transaction
 from django.db.models import F, Max, Min
 
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
+from isales_proxy.core import disk_queue
 from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.models.write_backs import WriteBackQuerySet
+
+log = structlog.get_logger("isales")
 
 Clock = Callable[[], datetime]
 
@@ -32,6 +40,7 @@ _UNAVAILABLE_OUTCOMES: Final = tuple(kind.outcome for kind in UNAVAILABLE)
 _WAITING: Final = WriteBackState.WAITING
 # A part of the lease's length: longer than one call of this process, during which it sees nothing.
 _LONGEST_GAP: Final = 0.8
+_FILE_PREFIX: Final = "write-back-"
 
 
 @dataclass
@@ -94,7 +103,8 @@ class Lease:
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """Outcome of an attempt, and the state of the write-back after it."""
+    """Outcome of an attempt, by the names of its journal entry, and the state of the write-back
+    after it with the time of the next attempt."""
 
     state: WriteBackState
     outcome: str
@@ -169,15 +179,9 @@ def complete(lease: Lease, result: AttemptResult, now: datetime) -> None:
     """
     with transaction.atomic() if result.state is _WAITING else commit_to_disk():
         lock_vdn(lease.row.vdn_id)
-        WriteBackAttempt.objects.filter(pk=lease.attempt.pk).update(
-            finished_at=now,
-            outcome=result.outcome,
-            maybe_sent=result.maybe_sent,
-            http_status=result.http_status,
-            vendor_code=result.vendor_code,
-            problem=result.problem,
-            vendor_request=result.vendor_request,
-        )
+        entry = asdict(result)
+        del entry["state"], entry["next_at"]
+        WriteBackAttempt.objects.filter(pk=lease.attempt.pk).update(finished_at=now, **entry)
         delivered = result.state is WriteBackState.DELIVERED
         if delivered:
             rows = WriteBack.objects.filter(pk=lease.row.pk).exclude(state=result.state)
@@ -194,6 +198,51 @@ def complete(lease: Lease, result: AttemptResult, now: datetime) -> None:
         )
         if delivered:
             _wake_others(lease.row, now)
+
+
+def store_on_disk(lease: Lease, result: AttemptResult, now: datetime) -> None:
+    """Write the vendor's answer to disk. Never raises: the database may still take it."""
+    facts = asdict(result) | {"attempt": lease.number, "at": now.isoformat(), "next_at": None}
+    try:
+        disk_queue.store(_get_name(lease.row.key, lease.number), facts, b"")
+    except OSError as error:
+        log.error("write_back_not_on_disk", write_back=lease.row.pk, error=type(error).__name__)
+
+
+def drop_from_disk(lease: Lease) -> None:
+    """Delete the file once the database has the answer."""
+    disk_queue.remove(_get_name(lease.row.key, lease.number))
+
+
+def recover(row: WriteBack | None = None) -> int:
+    """Complete the attempts whose answers are on disk, of one write-back or of all.
+
+    Returns the number of files. Raises django.db.Error while the database takes nothing.
+    """
+    names = disk_queue.list_names(_FILE_PREFIX + (f"{row.key}-" if row else ""))
+    return sum(_recover_file(name) for name in names)
+
+
+def _recover_file(name: str) -> bool:
+    kept = disk_queue.fetch(name)
+    key = name.removeprefix(_FILE_PREFIX).rpartition("-")[0]
+    row = WriteBack.objects.filter(key=key).first()
+    if kept is None or row is None:
+        # Incomplete, already dropped by its own worker, or of another database: it stays.
+        return False
+    facts = dict(kept.facts)
+    number, at = int(facts.pop("attempt")), datetime.fromisoformat(facts.pop("at"))
+    result = AttemptResult(**facts | {"state": WriteBackState(facts["state"])})
+    attempt = row.journal.filter(number=number).first()
+    if attempt is not None:
+        complete(Lease(row, attempt, began=0.0), result, at)
+        log.info("write_back_recovered", write_back=row.pk, attempt=number)
+    disk_queue.remove(name)
+    return True
+
+
+def _get_name(key: str, number: int) -> str:
+    return f"{_FILE_PREFIX}{key}-{number}"
 
 
 def release(lease: Lease) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,7 +31,7 @@ from isales_proxy.models import AuditAction, WriteBack, WriteBackAttempt, WriteB
 from isales_proxy.privacy import erased_fields, masking
 from isales_proxy.privacy.phone_numbers import get_digits
 from isales_proxy.vendor import vendor_use
-from isales_proxy.write_backs import prefill
+from isales_proxy.write_backs import prefill, queries
 from isales_proxy.write_backs.fields import BY_NAME
 from isales_proxy.write_backs.leases import Clock, lock_vdn, mark_lost
 
@@ -43,24 +45,12 @@ _ENDED_BADLY: Final = (WriteBackState.REFUSED, WriteBackState.GIVEN_UP, WriteBac
 _PHONE_NUMBER: Final = BY_NAME["phone_number"].vendor_name
 
 
-class NoSuchWriteBack(LookupError):
-    """The VDN has no write-back of this ID."""
-
-
 class WrongState(RuntimeError):
     """The write-back's state does not allow the action; `sentence` explains it to a person."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
-
-
-class Overtaken(WrongState):
-    """A newer result of the same unique ID has reached the vendor, or is being sent."""
-
-
-class NoSuchNumber(WrongState):
-    """The number that was chosen unseen cannot be looked up."""
 
 
 class KeyUsed(WrongState):
@@ -78,7 +68,7 @@ class QueueResult:
 def preview(*, scope: Scope, result: IntermediateResult, number_of: str = "") -> dict[str, Any]:
     """Return the request body as it will be sent; a number that was chosen unseen is masked.
 
-    Raises InvalidQuery and NoSuchNumber.
+    Raises InvalidQuery, and WrongState when that number cannot be looked up.
     """
     complete = _add_number(scope, result, number_of)
     body = complete.to_body()
@@ -99,7 +89,7 @@ def queue_once(
     """Put one result into the outbox; the same `key` again returns the same write-back.
 
     `number_of` is the key of a number that the writer may not see. Raises PermissionMissing,
-    InvalidQuery, NoSuchNumber, and KeyUsed when that key came with other values.
+    InvalidQuery, WrongState like `preview`, and KeyUsed when that key came with other values.
     """
     scope.require(Permission.WRITE_BACK)
     given = {"body": result.to_body(), "appoint_id": appoint_id, "number_of": number_of}
@@ -138,13 +128,10 @@ def queue_once(
 def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
     """Queue a write-back again that ended without being delivered.
 
-    Raises PermissionMissing, NoSuchWriteBack, WrongState, and Overtaken when this older result
-    would replace a newer one of the same unique ID.
+    Raises PermissionMissing, VdnNotFound and WrongState, also when this older result would replace
+    a newer one of the same unique ID.
     """
-    scope.require(Permission.WRITE_BACK)
-    with transaction.atomic():
-        lock_vdn(scope.vdn.pk)
-        row = _get(scope, pk)
+    with _change(scope, pk, AuditAction.WRITE_BACK_RETRIED) as row:
         if row.state not in _ENDED_BADLY:
             raise WrongState(_("Only a refused, given-up or cancelled write-back can be retried."))
         if vendor_use.is_from_demo(row.created_at):
@@ -154,44 +141,54 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
         now = clock()
         newer = WriteBack.objects.for_vdn(scope.vdn).filter(unique_id=row.unique_id, pk__gt=row.pk)
         if newer.filter(state=WriteBackState.DELIVERED).exists():
-            raise Overtaken(
+            raise WrongState(
                 _("A newer result for this unique ID has been delivered. Create a new one instead.")
             )
         if newer.waiting().exclude(claimed_by="").exists():
-            raise Overtaken(_("A newer result for this unique ID is being sent now."))
+            raise WrongState(_("A newer result for this unique ID is being sent now."))
         row.state = WriteBackState.WAITING
         row.queued_at = row.next_at = now
         row.finished_at = row.claimed_until = None
         row.claimed_by = row.vendor_code = row.problem = ""
-        row.save()
-        _record(AuditAction.WRITE_BACK_RETRIED, scope, row)
-        transaction.on_commit(_notify_jobs)
     return row
 
 
 def cancel(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
     """Cancel a write-back that waits and is not being sent.
 
-    Raises PermissionMissing, NoSuchWriteBack and WrongState.
+    Raises PermissionMissing, VdnNotFound and WrongState.
     """
-    scope.require(Permission.WRITE_BACK)
-    with transaction.atomic():
-        lock_vdn(scope.vdn.pk)
-        row = _get(scope, pk)
+    with _change(scope, pk, AuditAction.WRITE_BACK_CANCELLED) as row:
         if row.state != WriteBackState.WAITING:
             raise WrongState(_("Only a waiting write-back can be cancelled."))
         now = clock()
         if row.claimed_until is not None and row.claimed_until > now:
             raise WrongState(_("It is being sent now, so it cannot be cancelled."))
-        mark_lost(row, now)
-        row.state = WriteBackState.CANCELLED
-        row.finished_at = now
-        row.claimed_until, row.claimed_by = None, ""
-        row.save()
-        _record(AuditAction.WRITE_BACK_CANCELLED, scope, row)
-        # Later results of the same unique ID need not wait any longer.
-        transaction.on_commit(_notify_jobs)
+        _end_as_cancelled(row, now)
     return row
+
+
+@contextmanager
+def _change(scope: Scope, pk: int, action: AuditAction) -> Iterator[WriteBack]:
+    """Lock a write-back of this VDN for a change by a person; then store and record it.
+
+    The jobs are woken also by one that was cancelled: later results of the same unique ID need not
+    wait any longer. Raises PermissionMissing and VdnNotFound.
+    """
+    scope.require(Permission.WRITE_BACK)
+    with transaction.atomic():
+        lock_vdn(scope.vdn.pk)
+        row = queries.get_unmasked(scope, pk)
+        yield row
+        row.save()
+        _record(action, scope, row)
+        transaction.on_commit(_notify_jobs)
+
+
+def _end_as_cancelled(row: WriteBack, now: datetime) -> None:
+    mark_lost(row, now)
+    row.state, row.finished_at = WriteBackState.CANCELLED, now
+    row.claimed_until, row.claimed_by = None, ""
 
 
 def purge(now: datetime) -> int:
@@ -221,9 +218,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
             if not names:
                 continue
             if row.state == WriteBackState.WAITING and {"phone_number", "body"} & {*names}:
-                mark_lost(row, now)
-                row.state, row.finished_at = WriteBackState.CANCELLED, now
-                row.claimed_until, row.claimed_by = None, ""
+                _end_as_cancelled(row, now)
             row.save()
             changed.add(row.pk)
         attempts = WriteBackAttempt.objects.filter(write_back__vdn=vdn_id)
@@ -243,17 +238,10 @@ def _add_number(scope: Scope, result: IntermediateResult, number_of: str) -> Int
     except ISalesError:
         number = ""
     if not number:
-        raise NoSuchNumber(
+        raise WrongState(
             _("The chosen number cannot be looked up now. Enter a number, or choose none.")
         )
     return replace(result, phone_number=number)
-
-
-def _get(scope: Scope, pk: int) -> WriteBack:
-    row = WriteBack.objects.for_vdn(scope.vdn).filter(pk=pk).first()
-    if row is None:
-        raise NoSuchWriteBack
-    return row
 
 
 def _derive_key(scope: Scope, key: str) -> str:
@@ -275,10 +263,11 @@ def _find_repeated(scope: Scope, key: str, given: dict[str, Any]) -> QueueResult
         same = known.request_digest in _digest(given)
     else:
         # Stored by a release that kept no digest.
-        hidden = () if scope.can(Permission.SEE_NUMBERS) else (_PHONE_NUMBER,)
-        same = known.appoint_id == given["appoint_id"] and _without(known.body, hidden) == _without(
-            given["body"], hidden
-        )
+        bodies = [dict(known.body), dict(given["body"])]
+        if not scope.can(Permission.SEE_NUMBERS):
+            for body in bodies:
+                body.pop(_PHONE_NUMBER, None)
+        same = known.appoint_id == given["appoint_id"] and bodies[0] == bodies[1]
     if not same:
         raise KeyUsed(_("This form was already saved with other values. Open a new one."))
     return QueueResult(known, repeated=True)
@@ -289,10 +278,6 @@ def _digest(given: dict[str, Any]) -> list[str]:
     text = json.dumps(given, sort_keys=True).encode()
     keys = encryption.derive_all_keys("write-back-request")
     return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in keys]
-
-
-def _without(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in names}
 
 
 def _record(action: AuditAction, scope: Scope, row: WriteBack) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from isales_proxy import access
 from isales_proxy.audit import services as audit
-from isales_proxy.audit.event_data import ContainsNumber
+from isales_proxy.audit.services import ContainsNumber
 from isales_proxy.models import AuditAction, AuditEvent, Vdn
 from isales_proxy.simulator import Simulator
 from tests.support.cases import cases

@@ -271,8 +271,8 @@ def test_call_data_of_another_vdn_is_not_found(
     row = CallDatum.objects.first()
     assert row is not None
     elsewhere = scope_of(people, "both", 89)
-    assert queries.list_batches(scope=elsewhere).total == 0
-    assert queries.list_rows(scope=elsewhere, query=RowQuery()).total == 0
+    assert queries.list_batches(scope=elsewhere) == ((), 0)
+    assert queries.list_rows(scope=elsewhere, query=RowQuery()) == ((), 0)
     assert queries.get_figures(scope=elsewhere) == {}
     assert queries.list_all_rows(scope=elsewhere, batch_id=batch.pk) == ()
     for look in (

@@ -17,7 +17,7 @@ from django.db import connection
 
 from isales_proxy.core import disk_queue
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.outbound.call_data import NoRoom
 from isales_proxy.simulator import Simulator
 from tests.support import starts
@@ -203,7 +203,7 @@ def test_batch_dated_in_the_future_is_settled(settings: Any, tmp_path: Path) -> 
     CallDataBatch.objects.filter(pk=kept.pk).update(
         raw=ANSWER, http_status=200, answered_at=kept.asked_at
     )
-    assert recovery.settle_lost() == 1
+    assert storage.settle_lost() == 1
     asked.refresh_from_db()
     kept.refresh_from_db()
     assert (asked.state, kept.state) == (BatchState.UNKNOWN, BatchState.TAKEN)

@@ -78,8 +78,8 @@ with ThreadPoolExecutor(6) as pool:
 LATER = """
 from datetime import timedelta
 from django.utils import timezone
-from isales_proxy.outbound import recovery
-recovery.settle_lost(timezone.now() + timedelta(minutes=10))
+from isales_proxy.outbound import storage
+storage.settle_lost(timezone.now() + timedelta(minutes=10))
 """
 MEND = """
 from django.db import connection

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from isales_proxy.models import AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import NUMBER, ROW, TASK, UNIQUE_ID, count_requests, scope_of, take
 from tests.support.cases import cases
@@ -346,7 +346,7 @@ def test_batch_shows_that_its_rows_were_deleted(
 ) -> None:
     batch = take(scope_of(people)).batch
     CallDataBatch.objects.update(asked_at=timezone.now() - timedelta(days=40))
-    recovery.purge(timezone.now())
+    storage.purge(timezone.now())
     text = supervisor.get(f"{TAKE}{batch.pk}/").content.decode()
     assert "Rows deleted at" in text
     assert units(text) == []

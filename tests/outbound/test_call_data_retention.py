@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from isales_proxy.access import Scope
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum, Vdn
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.simulator import READ_CALL_DATA, Simulator
 from tests.support.call_data import (
     ANSWER,
@@ -48,7 +48,7 @@ def test_old_rows_are_deleted_and_the_batch_stays(vendor: Simulator, scope: Scop
     aged(old, 30.1)
     aged(new, 29.9)
     now = timezone.now()
-    assert recovery.purge(now) == 5
+    assert storage.purge(now) == 5
     old.refresh_from_db()
     new.refresh_from_db()
     assert (old.raw, old.purged_at, old.received) == (None, now, 5)
@@ -57,7 +57,7 @@ def test_old_rows_are_deleted_and_the_batch_stays(vendor: Simulator, scope: Scop
     event = AuditEvent.objects.filter(action=AuditAction.CALL_DATA_PURGED).get()
     assert (event.actor, event.vdn_id) == ("system", 88)
     assert event.detail == {"batches": 1, "rows": 5}
-    assert recovery.purge(now) == 0
+    assert storage.purge(now) == 0
     assert AuditEvent.objects.filter(action=AuditAction.CALL_DATA_PURGED).count() == 1
 
 
@@ -67,7 +67,7 @@ def test_retention_time_is_a_setting(vendor: Simulator, scope: Scope, settings: 
 
     settings.RETENTION = replace(settings.RETENTION, call_data_days=3)
     aged(take(scope).batch, 3.1)
-    assert recovery.purge(timezone.now()) == 5
+    assert storage.purge(timezone.now()) == 5
 
 
 @pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_old_unreadable_answer_is_deleted(vendor: Simulator, scope: Scope) -> No
     vendor.faults.add("garbage", operation=READ_CALL_DATA)
     batch = take(scope).batch
     aged(batch, 31)
-    recovery.purge(timezone.now())
+    storage.purge(timezone.now())
     batch.refresh_from_db()
     assert batch.raw is None
     assert batch.state == BatchState.UNREADABLE
@@ -91,7 +91,7 @@ def test_many_batches_are_deleted_in_portions() -> None:
         )
         for n in range(230)
     )
-    recovery.purge(timezone.now())
+    storage.purge(timezone.now())
     assert not CallDataBatch.objects.filter(purged_at=None).exists()
 
 

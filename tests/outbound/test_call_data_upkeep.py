@@ -18,7 +18,7 @@ from django.utils import timezone
 from isales_proxy.access import Scope
 from isales_proxy.core import disk_queue
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch, CallDatum
-from isales_proxy.outbound import queries, recovery, storage
+from isales_proxy.outbound import queries, storage
 from isales_proxy.simulator import Simulator
 from tests.privacy.test_privacy import lines_formatter
 from tests.support.call_data import (
@@ -67,13 +67,13 @@ def full_disk() -> Iterator[Any]:
 @pytest.mark.django_db
 def test_stored_answer_is_parsed_later() -> None:
     batch = left_behind(**answered(ANSWER))
-    assert recovery.recover(timezone.now()) == 1
+    assert storage.recover(timezone.now()) == 1
     batch.refresh_from_db()
     assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
     assert CallDatum.objects.get().unique_id == UNIQUE_ID
     event = AuditEvent.objects.get()
     assert (event.action, event.actor, event.vdn_id) == ("call_data.taken", "system", 88)
-    assert recovery.recover(timezone.now()) == 0
+    assert storage.recover(timezone.now()) == 0
 
 
 @pytest.mark.django_db
@@ -95,11 +95,11 @@ def test_stored_answer_is_judged_like_a_fresh_one(
     body: bytes, status: int, complete: bool, expected: str
 ) -> None:
     batch = left_behind(**answered(body, status=status, complete=complete))
-    recovery.recover(timezone.now())
+    storage.recover(timezone.now())
     batch.refresh_from_db()
     assert batch.state == expected
     assert AuditEvent.objects.count() == 1
-    recovery.settle_lost(timezone.now())
+    storage.settle_lost(timezone.now())
     assert AuditEvent.objects.count() == 1
 
 
@@ -110,7 +110,7 @@ def test_values_that_no_database_takes_are_cleaned() -> None:
         b'"n":1e999,"\\ud800":["\\u0000"],"d":' + b"[" * 200 + b"]" * 200 + b"}]}"
     )
     left_behind(**answered(body))
-    assert recovery.recover(timezone.now()) == 1
+    assert storage.recover(timezone.now()) == 1
     row = CallDatum.objects.get()
     assert row.raw["n"] == "inf"
     assert "\x00" not in json.dumps(row.raw)
@@ -119,7 +119,7 @@ def test_values_that_no_database_takes_are_cleaned() -> None:
 @pytest.mark.django_db
 def test_fresh_answer_is_left_to_its_own_process() -> None:
     batch = left_behind(**answered(ANSWER) | {"answered_at": timezone.now()})
-    assert recovery.recover(timezone.now()) == 0
+    assert storage.recover(timezone.now()) == 0
     batch.refresh_from_db()
     assert batch.state == BatchState.ASKED
 
@@ -129,12 +129,12 @@ def test_call_without_an_end_becomes_unknown(settings: Any) -> None:
     old = left_behind()
     settings.ISALES = replace(settings.ISALES, call_data_timeout=200)
     new = left_behind(key="b" * 64, age=timedelta(seconds=230))
-    assert recovery.settle_lost(timezone.now()) == 1
+    assert storage.settle_lost(timezone.now()) == 1
     old.refresh_from_db()
     new.refresh_from_db()
     assert (old.state, new.state) == (BatchState.UNKNOWN, BatchState.ASKED)
     assert AuditEvent.objects.get().action == AuditAction.CALL_DATA_UNKNOWN
-    assert recovery.settle_lost(timezone.now()) == 0
+    assert storage.settle_lost(timezone.now()) == 0
 
 
 @pytest.mark.django_db
@@ -162,7 +162,7 @@ def test_answer_goes_to_disk_when_the_database_fails(
     assert NUMBER not in told
 
     full_disk()
-    recovery.recover(timezone.now())
+    storage.recover(timezone.now())
     batch.refresh_from_db()
     assert (batch.state, batch.received) == (BatchState.TAKEN, 1)
     assert json.loads(bytes(batch.raw or b""))["resultData"]["taskData"] == [ROW]
@@ -176,7 +176,7 @@ def test_late_answer_on_disk_is_not_lost(vendor: Simulator, people: Any, full_di
     batch = take(scope_of(people), count=2).batch
     CallDataBatch.objects.update(state=BatchState.UNKNOWN)
     full_disk()
-    recovery.settle_lost(timezone.now())
+    storage.settle_lost(timezone.now())
     batch.refresh_from_db()
     assert (batch.state, batch.received) == (BatchState.TAKEN, 2)
 
@@ -210,9 +210,9 @@ def test_answer_of_another_database_stays_on_disk(var: Path) -> None:
         "at": timezone.now().isoformat(),
     }
     disk_queue.store("call-data-" + "f" * 64, facts, ANSWER)
-    assert recovery.recover(timezone.now()) == 0
+    assert storage.recover(timezone.now()) == 0
     assert len(list((var / "spool").iterdir())) == 1
-    recovery.purge(timezone.now() + timedelta(days=31))
+    storage.purge(timezone.now() + timedelta(days=31))
     assert list((var / "spool").iterdir()) == []
 
 
@@ -220,7 +220,7 @@ def test_answer_of_another_database_stays_on_disk(var: Path) -> None:
 def test_truncated_file_is_ignored(var: Path) -> None:
     (var / "spool").mkdir()
     (var / "spool" / "call-data-ab.spool").write_bytes(b"{")
-    assert recovery.recover(timezone.now()) == 0
+    assert storage.recover(timezone.now()) == 0
     assert disk_queue.fetch("call-data-ab") is None
 
 
@@ -231,9 +231,9 @@ def test_incomplete_file_is_deleted_in_time(var: Path) -> None:
     draft.write_bytes(b'{"status": 200}')
     # A file has the true time, also where the clock of the tests is shifted.
     os.utime(draft, (timezone.now().timestamp(),) * 2)
-    recovery.purge(timezone.now())
+    storage.purge(timezone.now())
     assert draft.exists()
-    recovery.purge(timezone.now() + timedelta(days=31))
+    storage.purge(timezone.now() + timedelta(days=31))
     assert not draft.exists()
 
 

@@ -42,8 +42,8 @@ def test_explanation_has_category_meaning_and_step_in_both_languages(row: dict[s
         assert found.category in CodeCategory.values
     for side in filter(None, row["category"].split(" | ")):
         assert found.category == SIDES[side]
-    assert len(found.texts()) > 1
-    for name, text in found.texts().items():
+    assert len(book.get_texts(found)) > 1
+    for name, text in book.get_texts(found).items():
         if name == "category":
             continue
         assert text.endswith("。" if name.endswith("_zh") else ".")

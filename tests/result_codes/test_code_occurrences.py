@@ -136,7 +136,7 @@ def test_unknown_codes_are_listed_first_with_their_counts(
     supervisor.get(LIST, {"called_no": "7000"})
     answer = supervisor.get(PAGE)
     text = answer.content.decode()
-    cells = [{cell.field: cell for cell in row.cells} for row in answer.context["page"].rows]
+    cells = [{cell.field: cell for cell in row.cells} for row in answer.context["list"].page.rows]
     rows = [(row["code"].code or row["code"].main, row["seen_7d"].main) for row in cells]
     assert rows[:2] == [("<b>66", "3"), ("98765", "2")]
     assert ("00604", "1") in rows

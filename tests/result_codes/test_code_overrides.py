@@ -49,7 +49,7 @@ def test_form_shows_current_and_built_in_text(admin: Any) -> None:
 
 
 def test_saving_the_built_in_text_stores_no_override(admin: Any) -> None:
-    admin.post(NOTE, SHIPPED.texts())
+    admin.post(NOTE, book.get_texts(SHIPPED))
     assert not CodeNote.objects.exists()
     assert not AuditEvent.objects.filter(action="codes.note").exists()
 

@@ -15,6 +15,7 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.models import ResultCode, Vdn
 from isales_proxy.result_codes import book as code_book
+from isales_proxy.result_codes import refresh
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
 from tests.support.cases import cases
@@ -144,17 +145,22 @@ def test_failing_job_queue_does_not_affect_the_list(
     assert HUEY.pending_count() == 1
 
 
-def test_progress_is_reported_as_codes_read_of_all_codes(vendor: Simulator, vdn: Vdn) -> None:
+def test_progress_is_reported_as_codes_read_of_all_codes(
+    vendor: Simulator, vdn: Vdn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[tuple[int, int]] = []
-    result_codes.refresh_unattended(vdn=vdn, by="test", progress=lambda *step: told.append(step))
+    monkeypatch.setattr(refresh, "_report_progress", lambda _vdn, *step: told.append(step))
+    result_codes.refresh_unattended(vdn=vdn, by="test")
     assert told == [(50, 240), (100, 240), (120, 240), (170, 240), (220, 240), (240, 240)]
 
 
-def test_simultaneous_refresh_raises_already_running(vendor: Simulator, vdn: Vdn) -> None:
+def test_simultaneous_refresh_raises_already_running(
+    vendor: Simulator, vdn: Vdn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     began, go = threading.Event(), threading.Event()
     told: list[str] = []
 
-    def slow(_read: int, _expected: int) -> None:
+    def slow(_vdn: Vdn, _read: int, _expected: int) -> None:
         began.set()
         go.wait(10)
 
@@ -166,9 +172,10 @@ def test_simultaneous_refresh_raises_already_running(vendor: Simulator, vdn: Vdn
             told.append("running")
         go.set()
 
+    monkeypatch.setattr(refresh, "_report_progress", slow)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(second)
-        result_codes.refresh_unattended(vdn=vdn, by="first", progress=slow)
+        result_codes.refresh_unattended(vdn=vdn, by="first")
         waiting.result(10)
     assert told == ["running"]
 

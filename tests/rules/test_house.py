@@ -98,7 +98,9 @@ def test_vendored_files_match_their_declaration(folder: Path) -> None:
 def test_sprite_has_exactly_the_icons_in_use() -> None:
     sprite = (ROOT / "static" / "icons.svg").read_text("utf-8")
     markup = "\n".join(path.read_text("utf-8") for path in MARKUP)
+    views = "\n".join(path.read_text("utf-8") for path in (ROOT / "dashboard").rglob("*.py"))
     used = set(re.findall(r'(?:_icon\.html" with name=|\bicon\()"([a-z0-9-]+)"', markup))
+    used |= set(re.findall(r'\bicon="([a-z0-9-]+)"', views))
     assert set(re.findall(r'<symbol id="tabler-([a-z0-9-]+)"', sprite)) == used
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +15,9 @@ from isales_proxy.access import Scope
 from isales_proxy.client.queries import IntermediateResult
 from isales_proxy.models import User, WriteBack
 from isales_proxy.simulator import Simulator
-from isales_proxy.write_backs import delivery, leases
+from isales_proxy.write_backs import leases
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.delivery import DeliveryRun, Pauses
+from isales_proxy.write_backs.delivery import DeliveryRun, DeliveryWorker, Pauses
 from isales_proxy.write_backs.fields import create_result
 from isales_proxy.write_backs.leases import Lease, LeaseWatch
 
@@ -66,9 +67,11 @@ class Outbox:
         )
         return queued.row
 
-    def deliver(self, worker: str = "one", **more: Any) -> DeliveryRun:
-        return delivery.deliver_due(
-            worker=worker,
+    def deliver(
+        self, worker: str = "one", stopped: Callable[[], bool] = lambda: False, **more: Any
+    ) -> DeliveryRun:
+        one = DeliveryWorker(
+            name=worker,
             clock=self.clock,
             monotonic=self.monotonic,
             jitter=lambda: 0.5,
@@ -76,6 +79,7 @@ class Outbox:
             watch=self.watch,
             **more,
         )
+        return one.deliver_due(stopped)
 
     def take(self, worker: str = "one", seconds: float = 9) -> Lease | None:
         """Lease the write-back that is due first, and do nothing more."""

@@ -30,7 +30,7 @@ import time_machine
 from isales_proxy.write_backs import delivery
 then = datetime.now(UTC) + timedelta(seconds=int(os.environ["AHEAD"]))
 with time_machine.travel(then, tick=True):
-    run = delivery.deliver_due(worker="another")
+    run = delivery.DeliveryWorker(name="another").deliver_due()
 print(run.delivered, run.abandoned)
 """
 

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from isales_proxy.models import User, WriteBackState
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
-from isales_proxy.write_backs import acknowledgements
+from isales_proxy.write_backs import leases
 from tests.support.outbox import Outbox, scope_of
 
 
@@ -96,9 +96,9 @@ def test_file_of_another_database_stays_on_disk(outbox: Outbox, vendor: Simulato
         outbox.deliver(sleep=lambda _: None)
     key, row.key = row.key, "f" * 64
     row.save(update_fields=["key"])
-    assert acknowledgements.recover() == 0
+    assert leases.recover() == 0
     row.key = key
     row.save(update_fields=["key"])
-    assert acknowledgements.recover() == 1
+    assert leases.recover() == 1
     row.refresh_from_db()
     assert row.state == WriteBackState.DELIVERED

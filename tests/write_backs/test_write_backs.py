@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from isales_proxy.access import PermissionMissing
+from isales_proxy.access import PermissionMissing, VdnNotFound
 from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import InvalidQuery, ReservationQuery
 from isales_proxy.core.settings import RetentionSettings
@@ -18,7 +18,7 @@ from isales_proxy.reservations import services as reservations
 from isales_proxy.simulator import PUSH_MID_RESULT, Simulator
 from isales_proxy.vendor.vendor_times import format_time, parse_time
 from isales_proxy.write_backs import services as write_backs
-from isales_proxy.write_backs.services import KeyUsed, NoSuchWriteBack, Overtaken, WrongState
+from isales_proxy.write_backs.services import KeyUsed, WrongState
 from tests.support.call_data import NUMBER, left_behind
 from tests.support.cases import cases
 from tests.support.outbox import TASK, Outbox, create, reserve, scope_of
@@ -113,7 +113,7 @@ def test_permission_is_required_to_queue_retry_and_cancel(
 def test_write_backs_of_another_vdn_are_not_found(outbox: Outbox, people: dict[str, User]) -> None:
     row = outbox.write()
     for action in (write_backs.retry, write_backs.cancel):
-        with pytest.raises(NoSuchWriteBack):
+        with pytest.raises(VdnNotFound):
             action(scope=scope_of(people["both"], 89), pk=row.pk)
 
 
@@ -200,7 +200,7 @@ def test_older_result_cannot_be_retried_after_a_newer_delivery(
     outbox.deliver()
     new.refresh_from_db()
     assert new.state == WriteBackState.DELIVERED
-    with pytest.raises(Overtaken):
+    with pytest.raises(WrongState, match="A newer result for this unique ID"):
         outbox.retry(old)
 
 
@@ -210,7 +210,7 @@ def test_older_result_cannot_be_retried_while_a_newer_one_is_sent(outbox: Outbox
     WriteBack.objects.filter(pk=new.pk).update(
         claimed_by="w", claimed_until=outbox.now + timedelta(seconds=5)
     )
-    with pytest.raises(Overtaken):
+    with pytest.raises(WrongState, match="A newer result for this unique ID"):
         outbox.retry(old)
 
 

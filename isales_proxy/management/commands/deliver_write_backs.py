@@ -12,8 +12,7 @@ from django.utils import timezone
 
 from isales_proxy.management.stop_request import StopRequest
 from isales_proxy.vendor.vendor_use import SimulatorRefused
-from isales_proxy.write_backs import delivery
-from isales_proxy.write_backs.delivery import DeliveryRun
+from isales_proxy.write_backs.delivery import DeliveryRun, DeliveryWorker
 
 log = structlog.get_logger("isales")
 
@@ -33,13 +32,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print a line for each run that did something; a call under way is always finished."""
         stop, watches = StopRequest(), options["watch"]
-        worker = delivery.create_worker_name()
+        worker = DeliveryWorker()
         if watches:
             stop.on_signals()
         while True:
             close_old_connections()
             try:
-                run = delivery.deliver_due(worker=worker, stopped=stop.is_made)
+                run = worker.deliver_due(stop.is_made)
             except SimulatorRefused as error:
                 raise CommandError(str(error)) from None
             except Error as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from isales_proxy.outbound import recovery
+from isales_proxy.outbound import storage
 from isales_proxy.vendor import vendor_use
 
 
@@ -18,5 +18,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print how many were parsed and how many became unknown."""
         vendor_use.see_configured()
-        self.stdout.write(f"Read after all: {recovery.recover()}")
-        self.stdout.write(f"Unknown from now on: {recovery.settle_lost()}")
+        self.stdout.write(f"Read after all: {storage.recover()}")
+        self.stdout.write(f"Unknown from now on: {storage.settle_lost()}")

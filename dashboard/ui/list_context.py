@@ -1,0 +1,234 @@
+"""Context of `lists/page.html` and `lists/_fragment.html`, the two templates of ordinary lists.
+
+What is particular to a list is given here. Where that is markup, a template of its own takes the
+place of a part: `headline`, `filters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, Protocol
+
+from django import forms
+from django.forms.utils import flatatt
+from django.http import HttpResponse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from dashboard.ui.columns import F, R
+from dashboard.ui.htmx import render_page_or_fragment
+from dashboard.ui.list_page import ListPage
+from dashboard.ui.parameters import ParameterNotice
+from dashboard.ui.requests import ReaderRequest
+from dashboard.ui.times import TimeFormatter
+from isales_proxy.core import health
+from isales_proxy.problems import Problem
+
+
+class Link(NamedTuple):
+    """A link of a list's headline, or of what stands in place of its rows."""
+
+    url: str
+    text: str
+    primary: bool = False
+
+
+class EmptyState(NamedTuple):
+    """Explanation in place of the rows of a list without any.
+
+    `reason` is for scripts and tests. `link` leads to rows of this list, `task` to another page.
+    """
+
+    reason: str
+    icon: str
+    title: str
+    texts: Sequence[str] = ()
+    link: Link | None = None
+    task: Link | None = None
+    level: int = 2
+    """Of the heading."""
+
+
+def explain_bad_filter(clear_url: str) -> EmptyState:
+    """Explain a list without rows by a value that was refused; its message is at the field."""
+    link = Link(clear_url, _("Clear all filters")) if clear_url else None
+    return EmptyState(
+        "bad-filter", icon="pencil-exclamation", title=_("Check the filter"), link=link
+    )
+
+
+def explain_past_end(first: Link) -> EmptyState:
+    """Explain a page without rows by its place after the last one."""
+    return EmptyState("past-end", icon="calendar-off", title=_("There is no such page"), link=first)
+
+
+def explain_no_match(title: str, clear: Link) -> EmptyState:
+    """Explain a list without rows by its filters."""
+    return EmptyState("no-match", icon="filter-off", title=title, link=clear)
+
+
+def explain_empty(
+    page: ListPage[Any, Any], *, no_match: str, none: EmptyState
+) -> EmptyState | None:
+    """Explain a list that may have no rows, by its page or its filters; `none` is for one without
+    either, `no_match` the title for filters that match nothing."""
+    if page.rows:
+        return None
+    if page.total and page.pager and page.pager.first_url:
+        return explain_past_end(Link(page.pager.first_url, _("First page"), primary=True))
+    if page.address.filters:
+        return explain_no_match(no_match, Link(page.address.path, _("Clear all filters")))
+    return none
+
+
+class Provenance(NamedTuple):
+    """Age and source of rows that the vendor sent, and since when it does not answer."""
+
+    source: str = "none"
+    source_text: str = ""
+    as_of_iso: str = ""
+    as_of_text: str = ""
+    age_text: str = ""
+    since_text: str = ""
+
+
+class VendorAnswer(Protocol):
+    """Rows that the vendor sent, now or a while ago."""
+
+    @property
+    def as_of(self) -> datetime:
+        """Return when the vendor answered (aware)."""
+
+    @property
+    def source(self) -> str:
+        """Return where they come from: "stale" for an older answer in place of a failed one."""
+
+
+def describe_provenance(found: VendorAnswer | None, times: TimeFormatter) -> Provenance:
+    """Describe an answer of the vendor's; None where there is none."""
+    stale = found is None or found.source == "stale"
+    answered = health.get_vendor_health().answered_at if stale else None
+    since = _("Last answer at %s.") % times.clock(answered) if answered else ""
+    if found is None:
+        return Provenance(since_text=since)
+    return Provenance(
+        source=found.source,
+        source_text=_("last good answer") if stale else _("from CC-iSales"),
+        as_of_iso=found.as_of.isoformat(timespec="milliseconds"),
+        as_of_text=times.clock(found.as_of),
+        age_text=times.behind(times.now - found.as_of) if stale else "",
+        since_text=since,
+    )
+
+
+@dataclass(kw_only=True)
+class ListContext(Generic[R, F]):
+    """An ordinary list: its page of rows and what is around it, as `list` in the templates."""
+
+    page: ListPage[R, F]
+    form: forms.Form
+    """The filter, validated."""
+    title: str = ""
+    """Title of the page, where it is not that of the table."""
+    heading: str = ""
+    """Heading of the page, where it is not its title."""
+    styles: Sequence[str] = ()
+    scripts: Sequence[str] = ("js/filters.js", "js/keys.js")
+    headline: str = "lists/_headline.html"
+    filters: str = "lists/_filters.html"
+    """"" for a list without any."""
+    has_own_requests: bool = False
+    """Whether parts of the page around the list make requests of their own."""
+    total_text: str = ""
+    zone_text: str = ""
+    provenance: Provenance | None = None
+    """Of rows that the vendor sent."""
+    refresh_url: str = ""
+    links: Sequence[Link] = ()
+    create: Link | None = None
+    """Leads to the form of a new row."""
+    kept: Sequence[tuple[str, str]] = ()
+    """Parameters that the filter keeps."""
+    clear_url: str = ""
+    typing_delay: int = 350
+    """Milliseconds after which a typed text is searched for."""
+    datalists: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """DOM ID → values and labels that the fields of the filter suggest."""
+    notice: ParameterNotice | None = None
+    problem: Problem | None = None
+    newer: str = ""
+    """Text of a link to rows that came since."""
+    attributes: Mapping[str, str | bool] = field(default_factory=dict)
+    """More attributes of the results."""
+    files: ListPage[Any, Any] | None = None
+    """The list at whose address the files are, where that is above the table, with `total_text`."""
+    rows_text: str = ""
+    """Which rows are shown, for the live region."""
+    none_text: str = ""
+    """That there are none, likewise."""
+    empty: EmptyState | None = None
+    pager: SafeString | None = None
+
+    def __post_init__(self) -> None:
+        self.title = self.title or self.page.title
+        self.heading = self.heading or self.title
+
+    def add_pager(self) -> None:
+        """Add the pager of the filled page, the number of all rows and which of them are shown."""
+        pager = self.page.pager
+        if pager is not None:
+            self.total_text, self.rows_text = self.page.total_text, pager.text
+            self.pager = pager.markup if self.page.total else None
+
+    @property
+    def fields(self) -> list[forms.BoundField]:
+        """The fields that the filter shows."""
+        fieldless = getattr(self.form, "fieldless", ())
+        return [self.form[name] for name in self.form.fields if name not in fieldless]
+
+    @property
+    def announcement(self) -> str:
+        """Text for the live region when the results have changed."""
+        if self.notice is not None and self.notice.refused:
+            return _("This link is not valid")
+        if self.problem is not None:
+            return self.problem.title
+        if self.empty is not None and self.empty.reason == "bad-filter":
+            return _("Please correct the filter.")
+        return self.rows_text if self.page.rows else self.none_text
+
+    @property
+    def attribute_markup(self) -> SafeString:
+        """The attributes of the results, with those of rows that the vendor sent."""
+        found = self.provenance
+        sent = {"data-as-of": found.as_of_iso, "data-source": found.source} if found else {}
+        return flatatt({**sent, **self.attributes})
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the page."""
+        if self.problem is not None:
+            return self.problem.status
+        return 200 if self.form.is_valid() else 422
+
+
+def render_list(
+    request: ReaderRequest,
+    listing: ListContext[Any, Any],
+    *,
+    page: str = "lists/page.html",
+    fragment: str = "lists/_fragment.html",
+    status: int | None = None,
+    **more: Any,
+) -> HttpResponse:
+    """Render a list, or its fragment. `status` is for a list that stands in place of a file."""
+    return render_page_or_fragment(
+        request,
+        page=page,
+        fragment=fragment,
+        context={"list": listing, "form": listing.form, **more},
+        status=listing.status if status is None else status,
+        problem=listing.problem,
+    )
