@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.http import HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from isales_proxy.api.errors import InvalidRequest, invalid_value, list_messages, unknown_fields
-from isales_proxy.api.permissions import READS
+from isales_proxy.api.permissions import READS, READS_AND_WRITES
 from isales_proxy.core.form_fields import PageFilter, Row, ShortListFilter
 from isales_proxy.core.input_cleaning import CleanedJson
 from isales_proxy.problems import respond
@@ -37,6 +37,12 @@ class ResponseBody(BaseModel):
     """
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def build(cls, source: object, **more: Any) -> Self:
+        """Build the body from the attributes of a row, and from what `more` says beside or in place
+        of them."""
+        return cls.model_validate({**vars(source), **more})
 
     def respond(self, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """Build the response that DRF renders."""
@@ -82,11 +88,13 @@ class TextField(serializers.CharField):
 class PersonalView(APIView):
     """A view whose answers hold personal data, which no cache on the way may keep."""
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+    needs = READS_AND_WRITES
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
         """Forbid caching."""
-        finished = super().finalize_response(request, response, *args, **kwargs)
-        add_never_cache_headers(finished)
-        return finished
+        response = super().finalize_response(*args, **kwargs)
+        add_never_cache_headers(response)
+        return response
 
 
 class Schema(SpectacularJSONAPIView):

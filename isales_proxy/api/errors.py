@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -15,30 +14,8 @@ from rest_framework.views import set_rollback
 
 from isales_proxy import problems
 from isales_proxy.api.permissions import ScopeMissing
-from isales_proxy.client.errors import ISalesError
 
 log = structlog.get_logger("isales")
-
-
-class OnlyStaleAnswer(Exception):
-    """The vendor is unreachable; `as_of` (aware UTC) is when it last answered the same question.
-
-    A page shows that older answer; a program gets the problem and decides for itself.
-    """
-
-    def __init__(self, error: ISalesError, as_of: datetime | None) -> None:
-        super().__init__(error.sentence)
-        self.error = error
-        self.as_of = as_of
-
-
-class CallDataNotReceived(Exception):
-    """Call data was requested and did not arrive; `batch` is the number of its record."""
-
-    def __init__(self, problem: problems.Problem, batch: int) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
-        self.batch = batch
 
 
 class InvalidRequest(Exception):
@@ -72,10 +49,6 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     """Turn whatever a view raised, foreseen or not, into problem+json; DRF's exception handler."""
     set_rollback()
     match error:
-        case OnlyStaleAnswer():
-            return problems.respond_with(problems.describe(error.error), as_of=error.as_of)
-        case CallDataNotReceived():
-            return problems.respond_with(error.problem, batch=error.batch)
         case InvalidRequest():
             return _respond_invalid(error.errors, error.title)
         case exceptions.ValidationError():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from django.conf import settings
@@ -41,16 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
     """Report the state of database, cache, jobs, vendor and mirrors; 503 when we cannot serve
     people. A mirror that is old or that nobody reads does not make us unready: its age is shown."""
     ready, parts = health.check_readiness()
-    parts["mirrors"] = {
-        str(status.vdn_id): {
-            "enabled": status.state.enabled,
-            "led": status.is_led,
-            "age_seconds": _get_age(status),
-            "round_complete": status.state.round_complete,
-            "unconfirmed_rows": status.state.guard_rows,
-        }
-        for status in _list_mirrors()
-    }
+    parts["mirrors"] = _describe_mirrors()
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
 
@@ -73,43 +64,46 @@ class _MirrorCollector:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield a gauge for each fact, labelled by VDN."""
-        statuses = _list_mirrors()
-        for name, text, get in _MIRROR_GAUGES:
+        mirrors = _describe_mirrors()
+        for name, text in _MIRROR_FACTS.items():
             gauge = GaugeMetricFamily(f"callboard_mirror_{name}", text, labels=["vdn"])
-            for status in statuses:
-                if (value := get(status)) is not None:
-                    gauge.add_metric([str(status.vdn_id)], value)
+            for vdn, facts in mirrors.items():
+                if (value := facts[name]) is not None:
+                    gauge.add_metric([vdn], float(value))
             yield gauge
 
 
-def _list_mirrors() -> list[MirrorStatus]:
+_MIRROR_FACTS: Final = {
+    "enabled": "1 while the mirror is switched on.",
+    "led": "1 while a sweeper has the lease.",
+    "age_seconds": "Age of the oldest part; absent before the first round.",
+    "round_complete": "1 when the last round over everything was complete.",
+    "unconfirmed_rows": "Rows that are missing and not called gone.",
+}
+
+
+def _describe_mirrors() -> dict[str, dict[str, float | None]]:
+    """Tell each of `_MIRROR_FACTS` of each enabled mirror, by VDN."""
     try:
-        return mirror_status.list_enabled_statuses(timezone.now())
+        statuses = mirror_status.list_enabled_statuses(timezone.now())
     except DatabaseError:
-        return []
+        return {}
+    return {
+        str(status.vdn_id): {
+            "enabled": status.state.enabled,
+            "led": status.is_led,
+            "age_seconds": _get_age(status),
+            "round_complete": status.state.round_complete,
+            "unconfirmed_rows": status.state.guard_rows,
+        }
+        for status in statuses
+    }
 
 
 def _get_age(status: MirrorStatus) -> float | None:
     """Return the age of the oldest part in seconds; None while a part was never read."""
     oldest = status.oldest
     return None if oldest is None else max(0.0, (status.now - oldest).total_seconds())
-
-
-_MIRROR_GAUGES: Final[tuple[tuple[str, str, Callable[[MirrorStatus], float | None]], ...]] = (
-    ("enabled", "1 while the mirror is switched on.", lambda each: float(each.state.enabled)),
-    ("led", "1 while a sweeper has the lease.", lambda each: float(each.is_led)),
-    ("age_seconds", "Age of the oldest part; absent before the first round.", _get_age),
-    (
-        "round_complete",
-        "1 when the last round over everything was complete.",
-        lambda each: float(each.state.round_complete),
-    ),
-    (
-        "unconfirmed_rows",
-        "Rows that are missing and not called gone.",
-        lambda each: float(each.state.guard_rows),
-    ),
-)
 
 
 def _is_from_this_machine(request: HttpRequest) -> bool:

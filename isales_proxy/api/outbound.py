@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
-from django.http import Http404
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from pydantic import Field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from isales_proxy import access, problems
 from isales_proxy.access import Permission, Scope
-from isales_proxy.api import idempotency
+from isales_proxy.api import idempotency, schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -26,22 +26,6 @@ from isales_proxy.api.base import (
     ResponseBody,
     paginate,
     validate,
-)
-from isales_proxy.api.errors import CallDataNotReceived, OnlyStaleAnswer
-from isales_proxy.api.permissions import READS, WRITES, Permits
-from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IDEMPOTENCY_KEY,
-    RETRY_AFTER,
-    TASK,
-    UNAVAILABLE_EXAMPLE,
-    VENDOR_FAILS,
-    WHOLE_LIST,
-    page_parameters,
-    problem_example,
-    problem_responses,
-    replayed_header,
-    request_example,
 )
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.client.queries import MAX_BATCH
@@ -54,7 +38,7 @@ _LONGEST_REASON: Final = 300
 # Numbers may be gone: a program must not be invited to try again.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
 _STATUSES: Final = {BatchState.TAKEN: 201, BatchState.ASKED: 202, BatchState.LOST: 201}
-_NO_AGENTS: Final = problem_responses({403: "Agents see neither tasks nor call data."})
+_NO_AGENTS: Final = "Agents see neither tasks nor call data."
 
 
 class TaskBody(ResponseBody):
@@ -151,11 +135,15 @@ class BatchBody(ResponseBody):
     batch_count: int = Field(description="Rows asked for.", examples=[10])
     received: int = Field(description="Rows that came.", examples=[1])
     asked_at: datetime
-    asked_by: str = Field(examples=["maria"])
+    asked_by: str = Field(validation_alias="asked_by_name", examples=["maria"])
     reason: str = Field(examples=["Weekly check"])
     answered_at: datetime | None = Field(examples=["2025-05-31T06:30:01Z"])
     http_status: int | None = Field(examples=[200])
-    complete: bool = Field(description="false: the answer was cut short.", examples=[True])
+    complete: bool = Field(
+        validation_alias="raw_complete",
+        description="false: the answer was cut short.",
+        examples=[True],
+    )
     vendor_code: str = Field(examples=["0"])
     problem: str = Field(description="The vendor's text, or ours.")
     vendor_request: str = Field(
@@ -181,25 +169,22 @@ class BatchWithRows(BatchBody):
 class Tasks(PersonalView):
     """`vdns/<id>/tasks/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="tasks",
         summary="The outbound tasks of a VDN",
-        description=(
-            "Where a page would show an older list because CC-iSales is away, this answers the "
-            "problem, with the older list's time in `as_of`."
-        ),
-        parameters=[*WHOLE_LIST, RETRY_AFTER],
-        responses={200: TaskPage, **_NO_AGENTS, **FOREIGN_VDN, **VENDOR_FAILS},
-        examples=[UNAVAILABLE_EXAMPLE],
+        permission=Permission.SEE_OUTBOUND,
+        description="Where a page would show an older list because CC-iSales is away, this answers "
+        "the problem, with the older list's time in `as_of`.",
+        parameters=schema.WHOLE_LIST,
+        responses={200: TaskPage, 403: _NO_AGENTS, **schema.VENDOR_FAILS},
+        examples=[schema.UNAVAILABLE_EXAMPLE],
     )
-    def get(self, request: Request, vdn_id: int) -> Response:
-        """List the tasks in the vendor's order. Raises OnlyStaleAnswer."""
+    def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
+        """List the tasks in the vendor's order."""
         found = tasks.list_tasks(scope=access.enter(user=request.user, vdn_id=vdn_id))
         if found.error is not None:
-            raise OnlyStaleAnswer(found.error, found.as_of)
+            # A page shows the older list; a program gets the problem and decides for itself.
+            return problems.respond_with(problems.describe(found.error), as_of=found.as_of)
         page = paginate(request, found.rows)
         return TaskPage(**page, as_of=found.as_of, source=found.source).respond()
 
@@ -207,46 +192,37 @@ class Tasks(PersonalView):
 class CallDataRequests(PersonalView):
     """`vdns/<id>/tasks/<service ID>/call-data/`"""
 
-    needs = WRITES
-    permits: ClassVar[Permits] = {"POST": Permission.TAKE_CALL_DATA}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="call_data_take",
         summary="Take call data of a task",
-        description=(
-            "CC-iSales hands each number out once: what is taken here no dialler gets any more. So "
-            "`batch_count` and `confirm: true` are required; nothing is taken by default. The "
-            "answer is stored before it is read, and the vendor is never asked a second time. A "
-            "problem carries the number of the batch in `batch`; whether numbers may have been "
-            "handed out is told by the batch's `state`, and by `next_step`."
-        ),
+        permission=Permission.TAKE_CALL_DATA,
+        description="CC-iSales hands each number out once: what is taken here no dialler gets any "
+        "more. So `batch_count` and `confirm: true` are required; nothing is taken by default. The "
+        "answer is stored before it is read, and the vendor is never asked a second time. A "
+        "problem carries the number of the batch in `batch`; whether numbers may have been "
+        "handed out is told by the batch's `state`, and by `next_step`.",
         request=CallDataRequest,
-        parameters=[IDEMPOTENCY_KEY, replayed_header(200)],
+        parameters=schema.idempotency_parameters(200),
         responses={
             201: BatchWithRows,
             200: BatchWithRows,
             202: BatchWithRows,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {
-                    403: "Your role does not allow this, or the CSRF token does not fit.",
-                    409: "The first request with this `Idempotency-Key` is still under way.",
-                    422: "A value is out of bounds, or the `Idempotency-Key` was used for another "
-                    "request; CC-iSales was not asked.",
-                    507: "Our disk has no room for the answer; CC-iSales was not asked.",
-                }
-            ),
-            **VENDOR_FAILS,
+            403: schema.NOT_ALLOWED,
+            409: "The first request with this `Idempotency-Key` is still under way.",
+            422: "A value is out of bounds, or the `Idempotency-Key` was used for another "
+            "request; CC-iSales was not asked.",
+            507: "Our disk has no room for the answer; CC-iSales was not asked.",
+            **schema.VENDOR_FAILS,
         },
         examples=[
-            request_example(
+            schema.request_example(
                 "ten rows",
                 batch_count=10,
                 confirm=True,
                 reason="Weekly check",
                 key="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e",
             ),
-            problem_example(
+            schema.problem_example(
                 504,
                 "CC-iSales did not answer in time",
                 "No answer arrived within the time allowed.",
@@ -260,7 +236,7 @@ class CallDataRequests(PersonalView):
         ],
     )
     def post(self, request: Request, vdn_id: int, service_id: str) -> Any:
-        """Take call data; 200 when this key had done so before. Raises CallDataNotReceived."""
+        """Take call data; 200 when this key had done so before."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         if not tasks.is_task_id(service_id):
             raise Http404
@@ -290,7 +266,7 @@ class CallDataRequests(PersonalView):
                 return idempotency.respond_under_way(batch=result.batch.pk)
         status = 200 if result.repeated else _STATUSES.get(BatchState(result.batch.state))
         if status is None:
-            raise _build_failure(result)
+            return _respond_not_received(result)
         rows = queries.list_all_rows(scope=scope, batch_id=result.batch.pk)
         found = _build_batch_with_rows(scope, result.batch, rows)
         return found.respond(status=status, headers=headers)
@@ -299,20 +275,13 @@ class CallDataRequests(PersonalView):
 class Batches(PersonalView):
     """`vdns/<id>/call-data/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="call_data_batches",
         summary="The batches of call data that were taken",
+        permission=Permission.SEE_OUTBOUND,
         description="From our own tables: the vendor is not asked.",
-        parameters=[TASK, *page_parameters("Batches a page.")],
-        responses={
-            200: BatchPage,
-            **_NO_AGENTS,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds."}),
-        },
+        parameters=[schema.TASK, *schema.page_parameters("Batches a page.")],
+        responses={200: BatchPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:
         """List one page of batches, newest first."""
@@ -326,21 +295,19 @@ class Batches(PersonalView):
             count=total,
             page=query["page"],
             size=query["size"],
-            results=[BatchBody(**_get_fields(batch, names)) for batch in rows],
+            results=[BatchBody.build(batch, **_get_texts(batch, names)) for batch in rows],
         ).respond()
 
 
 class Batch(PersonalView):
     """`vdns/<id>/call-data/<batch>/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="call_data_batch",
         summary="One batch with its rows",
+        permission=Permission.SEE_OUTBOUND,
         description="From our own tables: the vendor is not asked.",
-        responses={200: BatchWithRows, **_NO_AGENTS, **FOREIGN_VDN},
+        responses={200: BatchWithRows, 403: _NO_AGENTS},
     )
     def get(self, request: Request, vdn_id: int, batch_id: int) -> Response:
         """Show one batch with all of its rows."""
@@ -350,44 +317,27 @@ class Batch(PersonalView):
         return _build_batch_with_rows(scope, batch, rows).respond()
 
 
-def _build_failure(result: CallDataRequestResult) -> CallDataNotReceived:
-    """Build the error of call data that did not arrive, with the advice for its batch."""
+def _respond_not_received(result: CallDataRequestResult) -> HttpResponse:
+    """Build the problem of call data that did not arrive, with the advice for its batch."""
     problem = replace(
         problems.describe(result.error or BadAnswer()), next_step=_get_next_step(result.batch)
     )
     if result.batch.state in _PERHAPS_HANDED_OUT:
         problem = replace(problem, retry_after=None)
-    return CallDataNotReceived(problem, result.batch.pk)
+    return problems.respond_with(problem, batch=result.batch.pk)
 
 
 def _build_batch_with_rows(
     scope: Scope, batch: CallDataBatch, rows: Iterable[CallDatum]
 ) -> BatchWithRows:
-    return BatchWithRows(
-        **_get_fields(batch, tasks.get_known_tasks(scope=scope)),
-        results=[CallDatumBody.model_validate(row) for row in rows],
-    )
+    texts = _get_texts(batch, tasks.get_known_tasks(scope=scope))
+    return BatchWithRows.build(batch, **texts, results=list(rows))
 
 
-def _get_fields(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, Any]:
+def _get_texts(batch: CallDataBatch, names: Mapping[str, str]) -> dict[str, str]:
     return {
-        "id": batch.pk,
-        "service_id": batch.service_id,
         "task_name": names.get(batch.service_id, ""),
-        "state": batch.state,
-        "batch_count": batch.batch_count,
-        "received": batch.received,
-        "asked_at": batch.asked_at,
-        "asked_by": batch.asked_by_name,
-        "reason": batch.reason,
-        "answered_at": batch.answered_at,
-        "http_status": batch.http_status,
-        "complete": batch.raw_complete,
-        "vendor_code": batch.vendor_code,
-        "problem": batch.problem,
-        "vendor_request": batch.vendor_request,
         "next_step": _get_next_step(batch),
-        "purged_at": batch.purged_at,
     }
 
 

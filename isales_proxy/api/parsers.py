@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException, ParseError
+from django.core.exceptions import RequestDataTooBig
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
-
-
-class TooLarge(APIException):
-    """The body is larger than a request may be."""
-
-    status_code = 413
-    default_detail = _("The body is too large.")
-    default_code = "too_large"
 
 
 class BoundedJSONParser(JSONParser):
@@ -30,11 +23,11 @@ class BoundedJSONParser(JSONParser):
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - likewise
     ) -> Any:
-        """Parse the body. Raises TooLarge and ParseError."""
+        """Parse the body. Raises RequestDataTooBig and ParseError."""
         most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(most + 1)
         if len(body) > most:
-            raise TooLarge
+            raise RequestDataTooBig
         try:
             text = body.decode(settings.DEFAULT_CHARSET)
             found = json.loads(text, object_pairs_hook=_to_object, parse_constant=_refuse_constant)

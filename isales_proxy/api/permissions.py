@@ -17,13 +17,8 @@ from isales_proxy.models import ApiToken, TokenScope
 Needs = Mapping[str, TokenScope]
 
 READS: Final[Needs] = {"GET": TokenScope.READ}
-WRITES: Final[Needs] = {"POST": TokenScope.WRITE}
-READS_AND_WRITES: Final[Needs] = {**READS, **WRITES}
+READS_AND_WRITES: Final[Needs] = {**READS, "POST": TokenScope.WRITE}
 ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
-
-
-# HTTP method → permission. Every view of a VDN has one of these as `permits`; a test checks it.
-Permits = Mapping[str, Permission]
 
 
 class ScopeMissing(PermissionError):
@@ -57,8 +52,8 @@ class PersonMay(BasePermission):
         if vdn_id is None or not hasattr(view, method.lower()):
             return True
         scope = access.enter(user=request.user, vdn_id=vdn_id)
-        declared: Permits = getattr(view, "permits", {})
-        permission = declared.get("GET" if method in {"HEAD", "OPTIONS"} else method)
+        handler = "get" if method in {"HEAD", "OPTIONS"} else method.lower()
+        permission: Permission | None = getattr(getattr(view, handler, None), "permission", None)
         if permission is None and method != "OPTIONS":
             raise access.PermissionMissing
         if permission is not None:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
 from pydantic import Field
 from rest_framework.request import Request
 
 from isales_proxy import access
 from isales_proxy.access import Permission
+from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, ResponseBody, require_nothing
-from isales_proxy.api.permissions import READS, Permits
 from isales_proxy.api.reservations import VendorFields
-from isales_proxy.api.schema import (
-    RETRY_AFTER,
-    UNAVAILABLE_EXAMPLE,
-    VENDOR_FAILS,
-    problem_responses,
-)
 from isales_proxy.models import ChangeKind
 from isales_proxy.problems import respond
 from isales_proxy.reservations import services as reservations
@@ -45,7 +38,9 @@ class ReservationChange(ResponseBody):
         "see your own alone."
     )
     contents: VendorFields | None = Field(
-        description="The reservation since. null: it is another agent's and you see your own alone."
+        validation_alias="row",
+        description="The reservation since. null: it is another agent's and you see your own "
+        "alone.",
     )
 
 
@@ -67,25 +62,20 @@ class ReservationHistory(ResponseBody):
 class ReservationHistoryView(PersonalView):
     """`vdns/<id>/reservations/<ID>/history/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="reservation_history",
         summary="History of a reservation",
-        description=(
-            "What the mirror saw of a reservation: created, moved, handed over, its result, gone, "
-            "returned, each with the interval in which it happened. Earlier versions are kept for "
-            "a time that the operator sets. A reservation that is not in the mirror, which "
-            "CC-iSales is asked for, has no history."
-        ),
-        parameters=[RETRY_AFTER],
+        permission=Permission.SEE_RESERVATIONS,
+        description="What the mirror saw of a reservation: created, moved, handed over, its "
+        "result, gone, returned, each with the interval in which it happened. Earlier versions are "
+        "kept for a time that the operator sets. A reservation that is not in the mirror, which "
+        "CC-iSales is asked for, has no history.",
         responses={
             200: ReservationHistory,
-            **problem_responses({404: "No such VDN or reservation, or none of yours."}),
-            **VENDOR_FAILS,
+            404: "No such VDN or reservation, or none of yours.",
+            **schema.VENDOR_FAILS,
         },
-        examples=[UNAVAILABLE_EXAMPLE],
+        examples=[schema.UNAVAILABLE_EXAMPLE],
     )
     def get(self, request: Request, vdn_id: int, appoint_id: str) -> Any:
         """Return the history of a reservation; a view of its number is audited."""
@@ -96,23 +86,13 @@ class ReservationHistoryView(PersonalView):
             return respond(404, _("There is no such reservation, or it is not yours."))
         row = found.row
         mirrored = row if isinstance(row, MirroredReservation) else None
-        is_gone = mirrored is not None and mirrored.gone
+        gone = mirrored if mirrored is not None and mirrored.gone else None
         return ReservationHistory(
             reservation=VendorFields.model_validate(row),
             as_of=found.as_of,
-            gone=is_gone,
-            gone_after=mirrored.gone_after if mirrored and is_gone else None,
-            gone_by=mirrored.gone_by if mirrored and is_gone else None,
+            gone=gone is not None,
+            gone_after=gone.gone_after if gone else None,
+            gone_by=gone.gone_by if gone else None,
             unconfirmed=mirrored is not None and mirrored.unconfirmed,
-            results=tuple(
-                ReservationChange(
-                    change=entry.change,
-                    after=entry.after,
-                    by=entry.by,
-                    fields=entry.fields,
-                    before=VendorFields.model_validate(entry.before) if entry.before else None,
-                    contents=VendorFields.model_validate(entry.row) if entry.row else None,
-                )
-                for entry in found.entries
-            ),
+            results=tuple(ReservationChange.build(entry) for entry in found.entries),
         ).respond()

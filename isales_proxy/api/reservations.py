@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, ClassVar, Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import get_language
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from pydantic import Field, create_model
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
+from isales_proxy.api import schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -24,22 +25,7 @@ from isales_proxy.api.base import (
     respond_unless_known,
     validate,
 )
-from isales_proxy.api.errors import InvalidRequest, OnlyStaleAnswer, list_messages
-from isales_proxy.api.permissions import READS, Permits
-from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IF_NONE_MATCH,
-    LINE,
-    RETRY_AFTER,
-    UNAVAILABLE_EXAMPLE,
-    UNCHANGED,
-    VENDOR_FAILS,
-    etag_header,
-    page_parameters,
-    problem_example,
-    problem_responses,
-    text_parameter,
-)
+from isales_proxy.api.errors import InvalidRequest, list_messages
 from isales_proxy.client.queries import MAX_AGENTS, MAX_PAGE, MAX_TEXT
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.form_fields import LONGEST_NUMBER
@@ -47,6 +33,7 @@ from isales_proxy.models import CodeCategory
 from isales_proxy.privacy import field_policies
 from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS, Content
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
+from isales_proxy.problems import describe, respond_with
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import (
     LONGEST_CODES,
@@ -71,69 +58,73 @@ _VALUE: Final = r"^([0-9A-Za-z_-]{1,32})?$"
 _ACCOUNT: Final = r"^[^\u0000-\u001f\u007f-\u009f<>\"'&\\]*$"
 
 
-def _choice(name: str, description: str, values: list[str]) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.QUERY, enum=values, description=description)
-
-
 _MIRROR_FILTERS: Final = [
-    text_parameter(
+    schema.text_parameter(
         "q",
         "Part of an agent's or a task's name or of a business result, or a whole account or task "
         "ID. This and the following filters are answered by the complete list alone.",
         maxLength=MAX_TEXT,
-        pattern=LINE,
+        pattern=schema.LINE,
     ),
-    text_parameter(
+    schema.text_parameter(
         "code",
         "Result codes, comma-separated or repeated, with or without their leading zeros.",
         maxLength=LONGEST_CODES,
         pattern=f"^([0-9A-Za-z_-]{{1,32}}(,[0-9A-Za-z_-]{{1,32}}){{0,{MOST_CODES - 1}}})?$",
         examples=["00604"],
     ),
-    _choice("category", "Side on which the reason of the result lies.", CodeCategory.values),
-    text_parameter(
+    schema.text_parameter(
+        "category", "Side on which the reason of the result lies.", enum=sorted(CodeCategory.values)
+    ),
+    schema.text_parameter(
         "type", "1: manual, 2: automatic, or another value of CC-iSales.", pattern=_VALUE
     ),
-    text_parameter(
+    schema.text_parameter(
         "status",
         "Task status: 1 draft, 2 running, 3 paused, 4 completed, or another value of CC-iSales.",
         pattern=_VALUE,
     ),
-    _choice("state", "Where a call stands; without `tab` in all parts.", ReservationState.values),
-    text_parameter(
+    schema.text_parameter(
+        "state",
+        "Where a call stands; without `tab` in all parts.",
+        enum=sorted(ReservationState.values),
+    ),
+    schema.text_parameter(
         "as_of", "The list as it was known at this time, which has come already.", pattern=_TIME
     ),
-    _choice(
+    schema.text_parameter(
         "tab",
         "Part of the complete list; without it `open`, for an agent all of their own.",
-        Tab.values,
+        enum=sorted(Tab.values),
     ),
-    _choice(
+    schema.text_parameter(
         "sort",
         "Column, with `-` before it for descending order. Over 20,000 rows only `due` is sorted "
         "by; the answer tells the order in force.",
-        [f"{sign}{key}" for key in SORT_KEYS for sign in ("", "-")],
+        enum=sorted(f"{sign}{key}" for key in SORT_KEYS for sign in ("", "-")),
     ),
-    _choice(
+    schema.text_parameter(
         "source",
         "`live`: CC-iSales, as it delivers. `mirror`: our complete list. Without it the complete "
         "list where it is complete, or alone can answer.",
-        Source.values,
+        enum=sorted(Source.values),
     ),
-    text_parameter(
+    schema.text_parameter(
         "jump",
         "Begin at this time, in the order of the due time; without `page`.",
         pattern=_TIME,
     ),
-    text_parameter(
+    schema.text_parameter(
         "after",
         "The row before the page, in the order of the due time, as `next` names it.",
         pattern=_CURSOR,
     ),
-    text_parameter("before", "The row after the page, as `previous` names it.", pattern=_CURSOR),
+    schema.text_parameter(
+        "before", "The row after the page, as `previous` names it.", pattern=_CURSOR
+    ),
 ]
 _FILTERS: Final = [
-    text_parameter(
+    schema.text_parameter(
         "called_no",
         f"Called number, whole or in part; at most {LONGEST_NUMBER} digits. Who may not see "
         f"numbers gives a whole one, of at least {FEWEST_DIGITS} digits, and finds no other.",
@@ -152,30 +143,28 @@ _FILTERS: Final = [
         description="Agent account, or a name or a part of one that is one agent's alone; "
         "repeatable. Ignored for agents, who have their own rows only.",
     ),
-    text_parameter(
+    schema.text_parameter(
         "begin",
         "Due from; without an offset in your time zone, which is that of the VDN until you choose "
         "another.",
         pattern=_TIME,
         examples=["2025-05-31T14:30", "2025-10-26T02:30+02:00"],
     ),
-    text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
-    OpenApiParameter(
+    schema.text_parameter("end", "Due to, likewise.", pattern=_TIME, examples=["2025-05-31T18:00"]),
+    schema.text_parameter(
         "range",
-        str,
-        OpenApiParameter.QUERY,
-        enum=NamedRange.values,
-        description="Due in a time range that moves with the time, in your time zone. Ignored "
-        "beside `begin` or `end`.",
+        "Due in a time range that moves with the time, in your time zone. Ignored beside `begin` "
+        "or `end`.",
+        enum=sorted(NamedRange.values),
     ),
-    text_parameter(
+    schema.text_parameter(
         "task",
         "ID of the outbound task, or a name or a part of one that is one task's alone.",
         maxLength=MAX_TEXT,
-        pattern=LINE,
+        pattern=schema.LINE,
     ),
     *_MIRROR_FILTERS,
-    *page_parameters(
+    *schema.page_parameters(
         "Rows a page. More than the server allows is cut down; the answer says to what."
     ),
 ]
@@ -276,47 +265,40 @@ class ReservationPage(PageBody):
 class Reservations(PersonalView):
     """`vdns/<id>/reservations/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="reservations",
         summary="Reserved calls of a VDN",
-        description=(
-            "The question of the reservations page in JSON. Times are ISO 8601 in UTC. Where a "
-            "page would show an older answer because CC-iSales is away, this answers the problem, "
-            "with the older answer's time in `as_of`."
-        ),
+        permission=Permission.SEE_RESERVATIONS,
+        description="The question of the reservations page in JSON. Times are ISO 8601 in UTC. "
+        "Where a page would show an older answer because CC-iSales is away, this answers the "
+        "problem, with the older answer's time in `as_of`.",
         parameters=[
             *_FILTERS,
-            RETRY_AFTER,
-            IF_NONE_MATCH,
-            etag_header(
+            *schema.etag_parameters(
                 "The same while rows, counts and completeness are; `as_of` and `age` go on."
             ),
             _AS_OF_HEADER,
         ],
         responses={
             200: ReservationPage,
-            **UNCHANGED,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds; CC-iSales was not asked."}),
-            **VENDOR_FAILS,
+            304: schema.UNCHANGED,
+            422: "A parameter is out of bounds; CC-iSales was not asked.",
+            **schema.VENDOR_FAILS,
         },
         examples=[
-            problem_example(
+            schema.problem_example(
                 422,
                 "A filter value is not allowed",
                 "end: “To” is earlier than “From”.",
                 errors={"end": ["“To” is earlier than “From”."]},
             ),
-            UNAVAILABLE_EXAMPLE,
+            schema.UNAVAILABLE_EXAMPLE,
         ],
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
         """List one page of reservations, or answer 304 to a program that still has the same.
 
-        Raises InvalidRequest and OnlyStaleAnswer.
+        Raises InvalidRequest.
         """
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         now = timezone.now()
@@ -328,7 +310,8 @@ class Reservations(PersonalView):
             raise _refuse(form, refused) from None
         found = reservations.list_page(scope=scope, query=query, now=now, chosen=chosen)
         if found.error is not None:
-            raise OnlyStaleAnswer(found.error, found.as_of)
+            # A page shows the older answer; a program gets the problem and decides for itself.
+            return respond_with(describe(found.error), as_of=found.as_of)
         facts, shown_at = found.mirror, timezone.now()
         if facts is not None:
             shown_at = facts.counts.now
@@ -421,20 +404,15 @@ class CountsBody(ResponseBody):
 class ReservationCounts(PersonalView):
     """`vdns/<id>/reservations/counts/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESERVATIONS}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="reservation_counts",
         summary="Rows of every tab of the complete list",
+        permission=Permission.SEE_RESERVATIONS,
         description="The filters of the list; tab, order and page do not matter.",
         parameters=_FILTERS,
         responses={
             200: CountsBody,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {422: "A parameter is out of bounds, or the VDN has no complete list."}
-            ),
+            422: "A parameter is out of bounds, or the VDN has no complete list.",
         },
     )
     def get(self, request: Request, vdn_id: int) -> Response:

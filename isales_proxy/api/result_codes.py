@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Final, Literal
+from typing import Literal
 
 from django.http import HttpResponseBase
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from pydantic import Field
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
+from isales_proxy.api import schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -26,33 +26,13 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import InvalidRequest
-from isales_proxy.api.permissions import ADMINISTERS, READS, Permits
-from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IF_NONE_MATCH,
-    RETRY_AFTER,
-    UNAVAILABLE_EXAMPLE,
-    UNCHANGED,
-    VENDOR_FAILS,
-    etag_header,
-    page_parameters,
-    problem_responses,
-)
+from isales_proxy.api.permissions import ADMINISTERS
 from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
-from isales_proxy.models import CodeCategory, CodeRefresh, RefreshKind
+from isales_proxy.models import CodeCategory, RefreshKind
 from isales_proxy.result_codes import history, occurrences
 from isales_proxy.result_codes import refresh as code_refresh
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.book import CodeMeaning, get_texts
-from isales_proxy.result_codes.history import CodeChange
-
-_PREVIEW: Final = OpenApiParameter(
-    "preview",
-    bool,
-    OpenApiParameter.QUERY,
-    description="true: say what would change, and change nothing.",
-)
 
 
 class ResultCodeBody(ResponseBody):
@@ -152,21 +132,16 @@ class CodeHistoryPage(PageBody):
 class ResultCodes(PersonalView):
     """`vdns/<id>/result-codes/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="result_codes",
         summary="The OBS result codes of a VDN, in both languages",
-        description=(
-            "Answered from our own table, also while CC-iSales is away. Both languages are there "
-            "whatever yours is."
+        permission=Permission.SEE_RESULT_CODES,
+        description="Answered from our own table, also while CC-iSales is away. Both languages are "
+        "there whatever yours is.",
+        parameters=schema.etag_parameters(
+            "The same for equal answers alone, the counts of the last days included."
         ),
-        parameters=[
-            IF_NONE_MATCH,
-            etag_header("The same for equal answers alone, the counts of the last days included."),
-        ],
-        responses={200: ResultCodeList, **UNCHANGED, **FOREIGN_VDN},
+        responses={200: ResultCodeList, 304: schema.UNCHANGED},
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
         """Answer the whole table, or 304 to a program that still has the same.
@@ -183,84 +158,76 @@ class ResultCodesRefresh(PersonalView):
     """`vdns/<id>/result-codes/refresh/`"""
 
     needs = ADMINISTERS
-    permits: ClassVar[Permits] = {"POST": Permission.REFRESH_RESULT_CODES}
 
-    @extend_schema(
+    @schema.operation(
         operation_id="result_codes_refresh",
         summary="Refresh the code table",
-        description=(
-            "For admins. The table that was read is applied at once, or with `preview` only "
-            "compared with ours. A refresh that fails or stops half-way changes nothing."
-        ),
+        permission=Permission.REFRESH_RESULT_CODES,
+        description="For admins. The table that was read is applied at once, or with `preview` "
+        "only compared with ours. A refresh that fails or stops half-way changes nothing.",
         request=None,
-        parameters=[_PREVIEW, RETRY_AFTER],
+        parameters=[
+            OpenApiParameter(
+                "preview",
+                bool,
+                OpenApiParameter.QUERY,
+                description="true: say what would change, and change nothing.",
+            )
+        ],
         responses={
             200: RefreshBody,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {
-                    403: "You are no admin of this VDN, or the CSRF token does not fit.",
-                    409: "A refresh is already running.",
-                    422: "`preview` is neither true nor false; nothing was read.",
-                }
-            ),
-            **VENDOR_FAILS,
+            403: "You are no admin of this VDN, or the CSRF token does not fit.",
+            409: "A refresh is already running.",
+            422: "`preview` is neither true nor false; nothing was read.",
+            **schema.VENDOR_FAILS,
         },
-        examples=[UNAVAILABLE_EXAMPLE],
+        examples=[schema.UNAVAILABLE_EXAMPLE],
     )
     def post(self, request: Request, vdn_id: int) -> Response:
         """Refresh the table from the vendor, or only report what would change."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         require_nothing(request, parameters=["preview"])
-        preview = _get_flag(request, "preview")
+        preview = _get_preview(request)
         report = (
             code_refresh.create_preview(scope=scope).report
             if preview
             else result_codes.refresh(scope=scope)
         )
-        return RefreshBody(
-            **report.counts(),
-            read_at=report.read_at,
-            applied=not preview,
-            changes=_build_changes(report.changes),
-        ).respond()
+        return RefreshBody.build(report, applied=not preview).respond()
 
 
 class CodeHistory(PersonalView):
     """`vdns/<id>/result-codes/history/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_RESULT_CODES}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="result_codes_history",
         summary="What changed the code table, when, and by whom",
+        permission=Permission.SEE_RESULT_CODES,
         description="Newest first. A refresh that changed nothing has no entry.",
-        parameters=page_parameters("Entries a page."),
-        responses={
-            200: CodeHistoryPage,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds."}),
-        },
+        parameters=schema.page_parameters("Entries a page."),
+        responses={200: CodeHistoryPage, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:
         """List one page of the changes of the table."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         found = validate(PageFilter(request.query_params)).cleaned_data
         rows, total = history.list_entries(scope=scope, page=found["page"], size=found["size"])
+        entries = [
+            CodeHistoryEntry.build(
+                row, changes=[history.parse_change(each) for each in row.changes]
+            )
+            for row in rows
+        ]
         return CodeHistoryPage(
-            count=total,
-            page=found["page"],
-            size=found["size"],
-            results=[_build_entry(row) for row in rows],
+            count=total, page=found["page"], size=found["size"], results=entries
         ).respond()
 
 
-def _get_flag(request: Request, name: str) -> bool:
-    """Read a parameter that is true or false; False where absent. Raises InvalidRequest."""
-    text = clean_text(request.query_params.get(name, "false")).strip()
+def _get_preview(request: Request) -> bool:
+    """Read the parameter; False where absent. Raises InvalidRequest."""
+    text = clean_text(request.query_params.get("preview", "false")).strip()
     if text not in {"true", "false"}:
-        raise InvalidRequest({name: [_("Must be true or false.")]})
+        raise InvalidRequest({"preview": [_("Must be true or false.")]})
     return text == "true"
 
 
@@ -270,40 +237,12 @@ def _build_table(scope: Scope) -> ResultCodeList:
     return ResultCodeList(
         count=len(book.codes),
         as_of=book.read_at,
-        results=[_build_code(row, seen.get(row.code, 0)) for row in book.codes.values()],
+        results=[
+            ResultCodeBody.build(row, **vars(row.explained), seen_7d=seen.get(row.code, 0))
+            for row in book.codes.values()
+        ],
         unknown=[
             UnknownCode(code=code, seen_7d=seen[code])
             for code in sorted(seen.keys() - book.codes.keys())
         ],
     )
-
-
-def _build_code(row: CodeMeaning, seen: int) -> ResultCodeBody:
-    return ResultCodeBody(
-        code=row.code,
-        text_en=row.text_en,
-        text_zh=row.text_zh,
-        **get_texts(row.explained),
-        edited=row.explained.edited,
-        seen_7d=seen,
-        first_seen=row.first_seen,
-        last_seen=row.last_seen,
-        gone_at=row.gone_at,
-    )
-
-
-def _build_entry(row: CodeRefresh) -> CodeHistoryEntry:
-    return CodeHistoryEntry(
-        id=row.pk,
-        at=row.at,
-        kind=RefreshKind(row.kind),
-        by=row.by,
-        added=row.added,
-        reworded=row.reworded,
-        removed=row.removed,
-        changes=_build_changes(history.parse_change(change) for change in row.changes),
-    )
-
-
-def _build_changes(changes: Iterable[CodeChange]) -> list[CodeChangeBody]:
-    return [CodeChangeBody.model_validate(change) for change in changes]

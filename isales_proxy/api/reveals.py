@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
 from pydantic import Field
 from rest_framework.request import Request
 
 from isales_proxy import access
 from isales_proxy.access import Permission
+from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, RequestBody, ResponseBody, TextField
 from isales_proxy.api.errors import invalid_value, list_messages
-from isales_proxy.api.permissions import WRITES, Permits
-from isales_proxy.api.schema import (
-    RETRY_AFTER,
-    UNAVAILABLE_EXAMPLE,
-    VENDOR_FAILS,
-    problem_example,
-    problem_responses,
-    request_example,
-)
 from isales_proxy.problems import respond
 from isales_proxy.reveals import services as reveals
 from isales_proxy.reveals.forms import RevealForm
@@ -49,41 +40,32 @@ class RevealedNumbers(ResponseBody):
 class ReservationReveal(PersonalView):
     """`vdns/<id>/reservations/<ID>/reveal/`"""
 
-    needs = WRITES
-    permits: ClassVar[Permits] = {"POST": Permission.REVEAL_NUMBERS}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="reservation_reveal",
         summary="Have the numbers of a reservation shown",
-        description=(
-            "For who may not see numbers but may have one shown. Each is audited with its reason "
-            "and counts towards the person's budget of the day in the VDN's time zone; what cannot "
-            "be audited is not shown. A reservation is found by its ID once a list has shown it."
-        ),
+        permission=Permission.REVEAL_NUMBERS,
+        description="For who may not see numbers but may have one shown. Each is audited with its "
+        "reason and counts towards the person's budget of the day in the VDN's time zone; what "
+        "cannot be audited is not shown. A reservation is found by its ID once a list has shown "
+        "it.",
         request=RevealRequest,
-        parameters=[RETRY_AFTER],
         responses={
             200: RevealedNumbers,
-            **problem_responses(
-                {
-                    403: "You see numbers anyway, or may have none shown, or the CSRF token does "
-                    "not fit.",
-                    404: "No such VDN or reservation, or none of yours.",
-                    422: "The reason is missing, too short or too long.",
-                    429: "The budget of the day is spent, or too many requests; see `Retry-After`.",
-                }
-            ),
-            **VENDOR_FAILS,
+            403: "You see numbers anyway, or may have none shown, or the CSRF token does not fit.",
+            404: "No such VDN or reservation, or none of yours.",
+            422: "The reason is missing, too short or too long.",
+            429: "The budget of the day is spent, or too many requests; see `Retry-After`.",
+            **schema.VENDOR_FAILS,
         },
         examples=[
-            request_example("a reason", reason="Calling the customer back"),
-            problem_example(
+            schema.request_example("a reason", reason="Calling the customer back"),
+            schema.problem_example(
                 429,
                 "Too Many Requests",
                 "You have reached today's limit for showing numbers. No number is shown.",
                 retry_after=3600,
             ),
-            UNAVAILABLE_EXAMPLE,
+            schema.UNAVAILABLE_EXAMPLE,
         ],
     )
     def post(self, request: Request, vdn_id: int, appoint_id: str) -> Any:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
 
+from isales_proxy.access import Permission
 from isales_proxy.api.idempotency import HEADER, PATTERN, REPLAYED
 from isales_proxy.api.permissions import get_needed_scope
 from isales_proxy.client.queries import MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
 from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.problems import MEDIA_TYPE, ProblemDetails
+
+ViewMethod = TypeVar("ViewMethod", bound=Callable[..., Any])
 
 _TIME: Final = "2025-05-31T06:30:00Z"
 _REQUEST_ID: Final = "3f0f5a52-6a0e-4d47-9a37-6f2f1c1f7f10"
@@ -46,8 +55,20 @@ _WITH_BODY: Final = {
     413: "The body is too large.",
     415: "The body is said to be something else than `application/json`.",
 }
-_PAUSED: Final = {"429", "503"}
-_RETRY_AFTER: Final = {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
+_IN_A_VDN: Final = {404: "No such VDN, or none of yours."}
+_RETRY_AFTER: Final = {
+    "Retry-After": {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
+}
+_HEADERS: Final = {
+    "401": {
+        "WWW-Authenticate": {
+            "schema": {"type": "string"},
+            "description": "The schemes that lead in.",
+        }
+    },
+    "429": _RETRY_AFTER,
+    "503": _RETRY_AFTER,
+}
 
 
 def text_parameter(name: str, description: str, **schema: Any) -> OpenApiParameter:
@@ -74,30 +95,59 @@ def page_parameters(
     ]
 
 
-def replayed_header(status: int) -> OpenApiParameter:
-    """Describe the header of an answer to a repeated request."""
-    return OpenApiParameter(
+def idempotency_parameters(status: int) -> list[OpenApiParameter]:
+    """Describe the key of a request, and the header of the answer to a repeated one."""
+    key = OpenApiParameter(
+        HEADER,
+        {"type": "string", "minLength": 1, "maxLength": 128, "pattern": f"^{PATTERN}$"},
+        OpenApiParameter.HEADER,
+        description="Your own name for this request: sent twice with the same key it is done once. "
+        "It is yours alone, in this VDN.",
+        examples=[OpenApiExample("a UUID", value="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e")],
+    )
+    replayed = OpenApiParameter(
         REPLAYED,
         {"type": "string", "enum": ["true"]},
         OpenApiParameter.HEADER,
         description="This was done before; the answer is how it stands by now.",
         response=[status],
     )
+    return [key, replayed]
 
 
-def etag_header(description: str) -> OpenApiParameter:
-    """Describe the header that `IF_NONE_MATCH` takes back."""
-    return OpenApiParameter(
+def etag_parameters(description: str) -> list[OpenApiParameter]:
+    """Describe the `ETag` of an answer, and the header that takes it back."""
+    returned = OpenApiParameter(
+        "If-None-Match",
+        str,
+        OpenApiParameter.HEADER,
+        description="The `ETag` of an answer that you still have: 304 while it is what you would "
+        "get.",
+    )
+    etag = OpenApiParameter(
         "ETag", str, OpenApiParameter.HEADER, description=description, response=[200, 304]
     )
+    return [returned, etag]
 
 
-def problem_responses(descriptions: dict[int, str]) -> dict[Any, OpenApiResponse]:
-    """Describe the problem answers of an operation: status → when it is given."""
-    return {
-        (status, MEDIA_TYPE): OpenApiResponse(ProblemDetails, description=text)
-        for status, text in descriptions.items()
-    }
+def operation(
+    *, responses: Mapping[int, Any], permission: Permission | None = None, **facts: Any
+) -> Callable[[ViewMethod], ViewMethod]:
+    """Declare an operation: the permission that a person needs in the VDN, and what `extend_schema`
+    documents. A text among the responses says when a problem of its status is given.
+    """
+    described: dict[Any, Any] = {}
+    for status, answer in responses.items():
+        if isinstance(answer, str):
+            described[status, MEDIA_TYPE] = OpenApiResponse(ProblemDetails, description=answer)
+        else:
+            described[status] = answer
+
+    def declare(method: ViewMethod) -> ViewMethod:
+        method.permission = permission  # type: ignore[attr-defined]
+        return extend_schema(responses=described, **facts)(method)
+
+    return declare
 
 
 def request_example(name: str, **body: Any) -> OpenApiExample:
@@ -131,34 +181,13 @@ def _problem(status: int, title: str, detail: str, slug: str = "") -> dict[str, 
 LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 TASK: Final = text_parameter("task", "ID of the outbound task.", maxLength=MAX_TEXT, pattern=LINE)
 WHOLE_LIST: Final = page_parameters(default=MAX_PAGE_SIZE)
-RETRY_AFTER: Final = OpenApiParameter(
-    "Retry-After", int, OpenApiParameter.HEADER, description="Seconds.", response=[429, 503]
-)
-IDEMPOTENCY_KEY: Final = OpenApiParameter(
-    HEADER,
-    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": f"^{PATTERN}$"},
-    OpenApiParameter.HEADER,
-    description="Your own name for this request: sent twice with the same key it is done once. "
-    "It is yours alone, in this VDN.",
-    examples=[OpenApiExample("a UUID", value="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e")],
-)
-IF_NONE_MATCH: Final = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="The `ETag` of an answer that you still have: 304 while it is what you would get.",
-)
-UNCHANGED: Final[dict[Any, OpenApiResponse]] = {
-    304: OpenApiResponse(description="What you have is what you would get.")
+UNCHANGED: Final = OpenApiResponse(description="What you have is what you would get.")
+NOT_ALLOWED: Final = "Your role does not allow this, or the CSRF token does not fit."
+VENDOR_FAILS: Final = {
+    502: "CC-iSales refuses the question or our keys, or answers nonsense.",
+    503: "CC-iSales cannot be reached or is busy; see `Retry-After`.",
+    504: "CC-iSales is too slow.",
 }
-FOREIGN_VDN: Final = problem_responses({404: "No such VDN, or none of yours."})
-VENDOR_FAILS: Final = problem_responses(
-    {
-        502: "CC-iSales refuses the question or our keys, or answers nonsense.",
-        503: "CC-iSales cannot be reached or is busy; see `Retry-After`.",
-        504: "CC-iSales is too slow.",
-    }
-)
 UNAVAILABLE_EXAMPLE: Final = problem_example(
     503,
     "CC-iSales cannot be reached",
@@ -195,18 +224,16 @@ class CompleteSchema(AutoSchema):
             if parameter["in"] == "path":
                 parameter.setdefault("description", _PATH.get(parameter["name"], ""))
         responses = operation["responses"]
-        for status, text in (_ALWAYS | (_WITH_BODY if "requestBody" in operation else {})).items():
-            _add_problem(responses, str(status), text)
+        problems = _ALWAYS | (_WITH_BODY if "requestBody" in operation else {})
+        if "{vdn_id}" in self.path and "404" not in responses:
+            problems |= _IN_A_VDN
+        for code, text in problems.items():
+            _add_problem(responses, str(code), text)
         for status, response in responses.items():
             response["description"] = response["description"] or HTTPStatus(int(status)).phrase
             self._add_examples(status, response)
-            if status in _PAUSED:
-                response.setdefault("headers", {})["Retry-After"] = _RETRY_AFTER
-            if status == "401":
-                response.setdefault("headers", {})["WWW-Authenticate"] = {
-                    "schema": {"type": "string"},
-                    "description": "The schemes that lead in.",
-                }
+            if status in _HEADERS:
+                response["headers"] = response.get("headers", {}) | _HEADERS[status]
         operation["responses"] = dict(sorted(responses.items()))
 
     def _add_examples(self, status: str, response: dict[str, Any]) -> None:
@@ -252,7 +279,5 @@ def _add_problem(responses: dict[str, Any], status: str, text: str) -> None:
     if found is None:
         schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
         responses[status] = {"content": {MEDIA_TYPE: {"schema": schema}}, "description": text}
-    elif status not in {"401", "429"}:
-        found["description"] = f"{found['description']} {text}"
     else:
-        found["description"] = text
+        found["description"] = text if status == "429" else f"{found['description']} {text}"

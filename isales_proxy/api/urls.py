@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from isales_proxy.api import (
@@ -18,79 +18,56 @@ from isales_proxy.api import (
     write_backs,
 )
 
-_v1 = [
-    path("vdns/", vdns.Vdns.as_view(), name="api-vdns"),
+_vdn = [
+    path("reservations/", reservations.Reservations.as_view(), name="api-reservations"),
     path(
-        "vdns/<int:vdn_id>/reservations/",
-        reservations.Reservations.as_view(),
-        name="api-reservations",
-    ),
-    path(
-        "vdns/<int:vdn_id>/reservations/counts/",
+        "reservations/counts/",
         reservations.ReservationCounts.as_view(),
         name="api-reservation-counts",
     ),
     path(
-        "vdns/<int:vdn_id>/reservations/<str:appoint_id>/history/",
+        "reservations/<str:appoint_id>/history/",
         reservation_history.ReservationHistoryView.as_view(),
         name="api-reservation-history",
     ),
     path(
-        "vdns/<int:vdn_id>/reservations/<str:appoint_id>/reveal/",
+        "reservations/<str:appoint_id>/reveal/",
         reveals.ReservationReveal.as_view(),
         name="api-reservation-reveal",
     ),
+    path("result-codes/", result_codes.ResultCodes.as_view(), name="api-result-codes"),
     path(
-        "vdns/<int:vdn_id>/result-codes/",
-        result_codes.ResultCodes.as_view(),
-        name="api-result-codes",
-    ),
-    path(
-        "vdns/<int:vdn_id>/result-codes/refresh/",
+        "result-codes/refresh/",
         result_codes.ResultCodesRefresh.as_view(),
         name="api-result-codes-refresh",
     ),
     path(
-        "vdns/<int:vdn_id>/result-codes/history/",
-        result_codes.CodeHistory.as_view(),
-        name="api-result-codes-history",
+        "result-codes/history/", result_codes.CodeHistory.as_view(), name="api-result-codes-history"
     ),
-    path("vdns/<int:vdn_id>/tasks/", outbound.Tasks.as_view(), name="api-tasks"),
+    path("tasks/", outbound.Tasks.as_view(), name="api-tasks"),
     path(
-        "vdns/<int:vdn_id>/tasks/<str:service_id>/call-data/",
+        "tasks/<str:service_id>/call-data/",
         outbound.CallDataRequests.as_view(),
         name="api-take-call-data",
     ),
+    path("call-data/", outbound.Batches.as_view(), name="api-call-data"),
+    path("call-data/<int:batch_id>/", outbound.Batch.as_view(), name="api-call-data-batch"),
+    path("write-backs/", write_backs.WriteBacks.as_view(), name="api-write-backs"),
+    path("write-backs/<int:pk>/", write_backs.WriteBackDetail.as_view(), name="api-write-back"),
     path(
-        "vdns/<int:vdn_id>/call-data/",
-        outbound.Batches.as_view(),
-        name="api-call-data",
-    ),
-    path(
-        "vdns/<int:vdn_id>/call-data/<int:batch_id>/",
-        outbound.Batch.as_view(),
-        name="api-call-data-batch",
-    ),
-    path(
-        "vdns/<int:vdn_id>/write-backs/",
-        write_backs.WriteBacks.as_view(),
-        name="api-write-backs",
-    ),
-    path(
-        "vdns/<int:vdn_id>/write-backs/<int:pk>/",
-        write_backs.WriteBackDetail.as_view(),
-        name="api-write-back",
-    ),
-    path(
-        "vdns/<int:vdn_id>/write-backs/<int:pk>/retry/",
+        "write-backs/<int:pk>/retry/",
         write_backs.WriteBackRetry.as_view(),
         name="api-write-back-retry",
     ),
     path(
-        "vdns/<int:vdn_id>/write-backs/<int:pk>/cancel/",
+        "write-backs/<int:pk>/cancel/",
         write_backs.WriteBackCancel.as_view(),
         name="api-write-back-cancel",
     ),
+]
+_v1: list[URLPattern | URLResolver] = [
+    path("vdns/", vdns.Vdns.as_view(), name="api-vdns"),
+    path("vdns/<int:vdn_id>/", include(_vdn)),
 ]
 
 urlpatterns = [

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
 from pydantic import Field
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from isales_proxy import access
-from isales_proxy.access import Scope
+from isales_proxy.api import schema
 from isales_proxy.api.base import PageBody, PersonalView, ResponseBody, paginate
-from isales_proxy.api.permissions import READS
-from isales_proxy.api.schema import WHOLE_LIST
 from isales_proxy.models import Role
 
 
@@ -34,26 +31,17 @@ class VdnPage(PageBody):
 class Vdns(PersonalView):
     """`vdns/`"""
 
-    needs = READS
-
-    @extend_schema(
+    @schema.operation(
         operation_id="vdns",
         summary="The VDNs that you may enter",
-        parameters=WHOLE_LIST,
+        parameters=schema.WHOLE_LIST,
         responses={200: VdnPage},
     )
     def get(self, request: Request) -> Response:
         """List the VDNs that the person may enter."""
         page = paginate(request, access.get_scopes(request.user))
-        page["results"] = [_build_vdn(scope) for scope in page["results"]]
+        page["results"] = [
+            VdnBody.build(scope.vdn, role=scope.role, agent_account=scope.agent_account)
+            for scope in page["results"]
+        ]
         return VdnPage(**page).respond()
-
-
-def _build_vdn(scope: Scope) -> VdnBody:
-    return VdnBody(
-        id=scope.vdn.pk,
-        name=scope.vdn.name,
-        time_zone=scope.vdn.time_zone,
-        role=scope.role,
-        agent_account=scope.agent_account,
-    )

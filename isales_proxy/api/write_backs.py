@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from pydantic import Field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from isales_proxy import access
 from isales_proxy.access import Permission, Scope
-from isales_proxy.api import idempotency
+from isales_proxy.api import idempotency, schema
 from isales_proxy.api.base import (
     PageBody,
     PersonalView,
@@ -29,19 +29,6 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import invalid_value, list_messages
-from isales_proxy.api.permissions import READS, READS_AND_WRITES, WRITES, Permits
-from isales_proxy.api.schema import (
-    FOREIGN_VDN,
-    IDEMPOTENCY_KEY,
-    LINE,
-    TASK,
-    page_parameters,
-    problem_example,
-    problem_responses,
-    replayed_header,
-    request_example,
-    text_parameter,
-)
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.privacy.field_policies import Content
@@ -61,10 +48,7 @@ from isales_proxy.write_backs.services import KeyUsed, WrongState
 _LOCATION: Final = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, description="Its address.", response=[201]
 )
-_NO_AGENTS: Final = problem_responses({403: "Agents see no write-backs."})
-_NOT_ALLOWED: Final = problem_responses(
-    {403: "Your role does not allow this, or the CSRF token does not fit."}
-)
+_NO_AGENTS: Final = "Agents see no write-backs."
 
 
 @extend_schema_field(
@@ -160,9 +144,9 @@ class WriteBackBody(ResponseBody):
         description="The result code in the language of the request; empty if unknown.",
         examples=["The call is rejected."],
     )
-    reservation: str
+    reservation: str = Field(validation_alias="appoint_id")
     created_at: datetime
-    created_by: str = Field(examples=["maria"])
+    created_by: str = Field(validation_alias="created_by_name", examples=["maria"])
     attempts: int = Field(examples=[1])
     next_at: datetime | None = Field(
         description="The next attempt is not before; null when none will come."
@@ -206,29 +190,23 @@ class WriteBackPage(PageBody):
 class WriteBacks(PersonalView):
     """`vdns/<id>/write-backs/`"""
 
-    needs = READS_AND_WRITES
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND, "POST": Permission.WRITE_BACK}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="write_backs",
         summary="Results written back, and those waiting",
+        permission=Permission.SEE_OUTBOUND,
         description="Newest first, from our own outbox: the vendor is not asked.",
         parameters=[
-            text_parameter(
-                "state", "Only those in this state.", enum=[state.value for state in WriteBackState]
+            schema.text_parameter("state", "Only those in this state.", enum=WriteBackState.values),
+            schema.text_parameter(
+                "q",
+                "Part of a unique ID or called number.",
+                maxLength=MAX_TEXT,
+                pattern=schema.LINE,
             ),
-            text_parameter(
-                "q", "Part of a unique ID or called number.", maxLength=MAX_TEXT, pattern=LINE
-            ),
-            TASK,
-            *page_parameters(),
+            schema.TASK,
+            *schema.page_parameters(),
         ],
-        responses={
-            200: WriteBackPage,
-            **_NO_AGENTS,
-            **FOREIGN_VDN,
-            **problem_responses({422: "A parameter is out of bounds."}),
-        },
+        responses={200: WriteBackPage, 403: _NO_AGENTS, 422: "A parameter is out of bounds."},
     )
     def get(self, request: Request, vdn_id: int) -> Response:
         """List one page of write-backs."""
@@ -241,32 +219,26 @@ class WriteBacks(PersonalView):
             page=query.page,
             size=query.size,
             counts=found.counts,
-            results=[WriteBackBody(**_get_fields(row, book)) for row in found.rows],
+            results=[WriteBackBody.build(row, **_get_facts(row, book)) for row in found.rows],
         ).respond()
 
-    @extend_schema(
+    @schema.operation(
         operation_id="write_back_new",
         summary="Write a result back",
-        description=(
-            "It is stored first and delivered by a job until the vendor acknowledges it, in order "
-            "for each unique ID. The answer tells its state and the exact request in `body`."
-        ),
+        permission=Permission.WRITE_BACK,
+        description="It is stored first and delivered by a job until the vendor acknowledges it, "
+        "in order for each unique ID. The answer tells its state and the exact request in `body`.",
         request=WriteBackRequest,
-        parameters=[_LOCATION, IDEMPOTENCY_KEY, replayed_header(201)],
+        parameters=[_LOCATION, *schema.idempotency_parameters(201)],
         responses={
             201: WriteBackWithJournal,
-            **_NOT_ALLOWED,
-            **FOREIGN_VDN,
-            **problem_responses(
-                {
-                    409: "The `key` of the body was used for another result.",
-                    422: "A field does not fit, or the `Idempotency-Key` was used for another "
-                    "result; nothing was stored.",
-                }
-            ),
+            403: schema.NOT_ALLOWED,
+            409: "The `key` of the body was used for another result.",
+            422: "A field does not fit, or the `Idempotency-Key` was used for another "
+            "result; nothing was stored.",
         },
         examples=[
-            request_example(
+            schema.request_example(
                 "a rejected call",
                 unique_id="21713676089219765504",
                 service_id="1251250797",
@@ -276,7 +248,7 @@ class WriteBacks(PersonalView):
                 end_call_time="2025-05-31T14:30:12+08:00",
                 key="0c6f3fd7-a2a5-4d0f-8f6f-0f4f4b1c2d3e",
             ),
-            problem_example(
+            schema.problem_example(
                 422,
                 "A value is not allowed",
                 "end_call_time: The call cannot end before it began.",
@@ -315,13 +287,11 @@ class WriteBacks(PersonalView):
 class WriteBackDetail(PersonalView):
     """`vdns/<id>/write-backs/<pk>/`"""
 
-    needs = READS
-    permits: ClassVar[Permits] = {"GET": Permission.SEE_OUTBOUND}
-
-    @extend_schema(
+    @schema.operation(
         operation_id="write_back",
         summary="One write-back with its journal",
-        responses={200: WriteBackWithJournal, **_NO_AGENTS, **FOREIGN_VDN},
+        permission=Permission.SEE_OUTBOUND,
+        responses={200: WriteBackWithJournal, 403: _NO_AGENTS},
     )
     def get(self, request: Request, vdn_id: int, pk: int) -> Response:
         """Show one write-back with its journal."""
@@ -330,17 +300,13 @@ class WriteBackDetail(PersonalView):
 
 _CHANGED: Final = {
     200: WriteBackWithJournal,
-    **_NOT_ALLOWED,
-    **FOREIGN_VDN,
-    **problem_responses({409: "Its state does not allow this; `detail` says why."}),
+    403: schema.NOT_ALLOWED,
+    409: "Its state does not allow this; `detail` says why.",
 }
 
 
 class _ChangeView(PersonalView):
     """A change of one write-back by a person."""
-
-    needs = WRITES
-    permits: ClassVar[Permits] = {"POST": Permission.WRITE_BACK}
 
     def change(
         self, request: Request, vdn_id: int, pk: int, service: Callable[..., WriteBack]
@@ -358,9 +324,10 @@ class _ChangeView(PersonalView):
 class WriteBackRetry(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/retry/`"""
 
-    @extend_schema(
+    @schema.operation(
         operation_id="write_back_retry",
         summary="Try one again",
+        permission=Permission.WRITE_BACK,
         description="For what was refused, given up or cancelled, unless a newer result of the "
         "same unique ID has been delivered.",
         request=None,
@@ -374,9 +341,10 @@ class WriteBackRetry(_ChangeView):
 class WriteBackCancel(_ChangeView):
     """`vdns/<id>/write-backs/<pk>/cancel/`"""
 
-    @extend_schema(
+    @schema.operation(
         operation_id="write_back_cancel",
         summary="Cancel one",
+        permission=Permission.WRITE_BACK,
         description="For what still waits and is not being sent at the moment.",
         request=None,
         responses=_CHANGED,
@@ -388,27 +356,13 @@ class WriteBackCancel(_ChangeView):
 
 def _build_detail(scope: Scope, pk: int) -> WriteBackWithJournal:
     found = queries.get(scope=scope, pk=pk)
-    fields = _get_fields(found.row, result_codes.get_book(scope.vdn))
-    return WriteBackWithJournal(**fields, journal=list(found.journal))
+    facts = _get_facts(found.row, result_codes.get_book(scope.vdn))
+    return WriteBackWithJournal.build(found.row, **facts, journal=found.journal)
 
 
-def _get_fields(row: WriteBack, book: CodeBook) -> dict[str, Any]:
+def _get_facts(row: WriteBack, book: CodeBook) -> dict[str, Any]:
     meaning = book.get(row.fail_code)
     return {
-        "id": row.pk,
-        "state": row.state,
-        "unique_id": row.unique_id,
-        "service_id": row.service_id,
-        "phone_number": row.phone_number,
-        "fail_code": row.fail_code,
         "fail_code_text": meaning.text(get_language() or "en") if meaning else "",
-        "reservation": row.appoint_id,
-        "created_at": row.created_at,
-        "created_by": row.created_by_name,
-        "attempts": row.attempts,
         "next_at": None if row.finished_at else row.next_at,
-        "finished_at": row.finished_at,
-        "vendor_code": row.vendor_code,
-        "problem": row.problem,
-        "body": row.body,
     }

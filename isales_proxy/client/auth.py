@@ -45,6 +45,17 @@ class Credentials:
         return "Credentials(access_key='***', secret_key='***')"
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request but for its proof, to the byte. ``path`` is as sent, ``query`` raw."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
 def check_header_text(name: str, value: str) -> None:
     """Raises `ValueError`, without the value, for what cannot stand in a header."""
     if not value or _NOT_IN_A_HEADER.search(value):
@@ -63,66 +74,35 @@ def signature_prefix(access_key: str, now: datetime, signed: Sequence[str] = ("h
     return f"{SCHEME}/{access_key}/{stamp}/{_signed_names(signed)}"
 
 
-def canonical_request(
-    *,
-    method: str,
-    path: str,
-    query: Sequence[tuple[str, str]],
-    headers: Mapping[str, str],
-    body: bytes,
-    signed: Sequence[str] = ("host",),
-) -> str:
-    """The text that is signed. ``path`` is as sent; ``query`` is raw, in any order.
+def canonical_request(request: Request, signed: Sequence[str] = ("host",)) -> str:
+    """The text that is signed, whatever the order of the query.
 
     Without query parameters its line is left out altogether; without a body the last line is
-    empty. Raises `KeyError` when a header to be signed is not among ``headers``.
+    empty. Raises `KeyError` when a header to be signed is not among those of the request.
     """
-    values = {name.lower(): value.strip() for name, value in headers.items()}
+    values = {name.lower(): value.strip() for name, value in request.headers.items()}
+    query = sorted(f"{percent(name)}={percent(value)}" for name, value in request.query)
     names = _signed_names(signed)
-    lines = [method.upper(), path]
+    lines = [request.method.upper(), request.path]
     if query:
-        lines.append("&".join(sorted(f"{percent(name)}={percent(value)}" for name, value in query)))
+        lines.append("&".join(query))
     lines.append(names)
     lines.extend(sorted(f"{percent(name)}:{percent(values[name])}" for name in names.split(";")))
-    lines.append(percent(body))
+    lines.append(percent(request.body))
     return "\n".join(lines)
 
 
 def c2_header(
-    *,
-    method: str,
-    path: str,
-    query: Sequence[tuple[str, str]],
-    headers: Mapping[str, str],
-    body: bytes,
-    access_key: str,
-    secret_key: str,
-    now: datetime,
-    signed: Sequence[str] = ("host",),
+    request: Request, keys: Credentials, now: datetime, signed: Sequence[str] = ("host",)
 ) -> str:
-    """The value of the ``Authorization`` header. Parameters as in `canonical_request`."""
-    prefix = signature_prefix(access_key, now, signed)
-    text = canonical_request(
-        method=method, path=path, query=query, headers=headers, body=body, signed=signed
-    )
+    """The value of the ``Authorization`` header."""
+    prefix = signature_prefix(keys.access_key, now, signed)
     # The second key is the hex text of the first result, not its bytes.
-    signing_key = _hmac_hex(secret_key, prefix)
-    return f"{prefix}/{_hmac_hex(signing_key, text)}"
+    signing_key = _hmac_hex(keys.secret_key, prefix)
+    return f"{prefix}/{_hmac_hex(signing_key, canonical_request(request, signed))}"
 
 
-def verify_c2(
-    authorization: str,
-    *,
-    method: str,
-    path: str,
-    query: Sequence[tuple[str, str]],
-    headers: Mapping[str, str],
-    body: bytes,
-    access_key: str,
-    secret_key: str,
-    now: datetime,
-    max_skew: timedelta = MAX_SKEW,
-) -> bool:
+def verify_c2(authorization: str, request: Request, keys: Credentials, now: datetime) -> bool:
     """Tell whether ``authorization`` signs exactly this request with these keys, at about ``now``.
 
     The server's side of `c2_header`; ``host`` must be signed. Never raises for a bad header.
@@ -131,26 +111,16 @@ def verify_c2(
     if found is None:
         return False
     signed = found["signed"].split(";")
-    present = {name.lower() for name in headers}
+    present = {name.lower() for name in request.headers}
     if "host" not in signed or not present.issuperset(signed):
         return False
     try:
         moment = datetime.strptime(found["time"], _TIMESTAMP).replace(tzinfo=UTC)
     except ValueError:
         return False
-    if abs(now - moment) > max_skew:
+    if abs(now - moment) > MAX_SKEW:
         return False
-    expected = c2_header(
-        method=method,
-        path=path,
-        query=query,
-        headers=headers,
-        body=body,
-        access_key=access_key,
-        secret_key=secret_key,
-        now=moment,
-        signed=signed,
-    )
+    expected = c2_header(request, keys, moment, signed)
     # compare_digest takes text only when it is ASCII; a foreign key need not be.
     return hmac.compare_digest(expected.encode(), authorization.encode("utf-8", "replace"))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .errors import CircuitOpen
@@ -34,6 +34,7 @@ class CallPermit:
     probe: bool
 
 
+@dataclass(slots=True, kw_only=True)
 class Breaker:
     """Counts failures in a row, and decides whether a call may be made.
 
@@ -41,37 +42,25 @@ class Breaker:
     new state, outside the lock.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Callable[[], float],
-        threshold: int = 5,
-        cooldown: float = 5.0,
-        on_change: Callable[[State], None] | None = None,
-    ) -> None:
-        self._clock = clock
-        self._threshold = threshold
-        self._cooldown = cooldown
-        self._on_change = on_change
-        self._lock = threading.Lock()
-        self._state = State.CLOSED
-        self._failures = 0
-        self._opened_at = 0.0
-        # Each change of state begins an era; what a call of an earlier one reports is stale.
-        self._era = 0
-
-    @property
-    def state(self) -> State:
-        """The state as last changed; an open breaker turns half open only with the next call."""
-        return self._state
+    clock: Callable[[], float]
+    threshold: int = 5
+    cooldown: float = 5.0
+    on_change: Callable[[State], None] | None = None
+    state: State = field(default=State.CLOSED, init=False)
+    """The state as last changed; an open breaker turns half open only with the next call."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _failures: int = field(default=0, init=False)
+    _opened_at: float = field(default=0.0, init=False)
+    # Each change of state begins an era; what a call of an earlier one reports is stale.
+    _era: int = field(default=0, init=False)
 
     def before(self) -> CallPermit:
         """Leave for one call. Raises `CircuitOpen` with ``retry_after`` in seconds."""
         with self._lock:
-            if self._state is State.CLOSED:
+            if self.state is State.CLOSED:
                 return CallPermit(self._era, probe=False)
-            left = self._opened_at + self._cooldown - self._clock()
-            if self._state is State.HALF_OPEN or left > 0:
+            left = self._opened_at + self.cooldown - self.clock()
+            if self.state is State.HALF_OPEN or left > 0:
                 # While a probe is out nobody knows; a second is a fair guess.
                 raise CircuitOpen(retry_after=max(left, 1.0))
             self._turn(State.HALF_OPEN)
@@ -93,9 +82,9 @@ class Breaker:
             if ticket.era != self._era:
                 return
             self._failures += 1
-            if not ticket.probe and self._failures < self._threshold:
+            if not ticket.probe and self._failures < self.threshold:
                 return
-            self._opened_at = self._clock()
+            self._opened_at = self.clock()
             self._turn(State.OPEN)
         self._announce(State.OPEN)
 
@@ -119,9 +108,9 @@ class Breaker:
         self._announce(State.CLOSED)
 
     def _turn(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self._era += 1
 
     def _announce(self, state: State) -> None:
-        if self._on_change is not None:
-            self._on_change(state)
+        if self.on_change is not None:
+            self.on_change(state)

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-import random
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
 
-from .config import TransportConfig
-from .envelopes import Payload
+from .envelopes import TOTAL, ObsPayload, Payload
 from .errors import BadAnswer
-from .observer import Observer
 from .operations import (
     LIST_OUTBOUND_TASKS,
     LIST_RESERVATIONS,
     LIST_RESULT_CODES,
     PUSH_MID_RESULT,
     READ_CALL_DATA,
-    Operation,
 )
 from .page import Page
 from .queries import (
@@ -33,108 +25,57 @@ from .queries import (
     check_cc_id,
     check_vdn,
 )
-from .records import (
-    CallDatum,
-    Drift,
-    OutboundTask,
-    Reservation,
-    ResultCode,
-    parse_call_datum,
-    parse_outbound_task,
-    parse_reservation,
-    parse_result_code,
-)
-from .tokens import TokenState, TokenStore
+from .records import CallDatum, OutboundTask, Record, Reservation, ResultCode
 from .transport import Answer, Received, Transport
 
-T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 # Of so many rows more than a page may have, an answer is read all the same. Thousands would be
 # those of somebody who heeds no question at all, and would cost every reader seconds.
 MAX_EXCESS_ROWS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """The vendor's yes: the status that it came with, and our request id of the call."""
-
-    http_status: int
-    request_id: str
-
-
-class Client:
+class Client(Transport):
     """Safe for any number of threads; make one per process and CC-iSales.
 
     Every method raises `queries.InvalidQuery` before any call when the question is out of bounds,
     and an `errors.ISalesError` when the call fails. ``deadline`` is in seconds for the whole call,
-    retries and a new token included; without one the configured deadline holds. The clocks and the
-    shelf are described at `transport.Transport`.
+    retries and a new token included; without one the configured deadline holds.
     """
-
-    def __init__(
-        self,
-        config: TransportConfig,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        rng: Callable[[], float] = random.random,
-        observer: Observer | None = None,
-        shelf: TokenStore | None = None,
-    ) -> None:
-        self._transport = Transport(
-            config,
-            clock=clock,
-            monotonic=monotonic,
-            sleep=sleep,
-            rng=rng,
-            observer=observer,
-            shelf=shelf,
-        )
 
     def list_reservations(
         self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
     ) -> Page[Reservation]:
-        """One page of the reserved calls of a VDN.
-
-        Vendor page: "Querying the List of Reserved Outbound Call Tasks".
-        """
-        answer = self._transport.call(
+        """One page of the reserved calls of a VDN."""
+        answer = self.call(
             LIST_RESERVATIONS, vdn=check_vdn(vdn), body=query.to_body(), deadline=deadline
         )
-        return self._page_of(LIST_RESERVATIONS, answer, parse_reservation, query.page, query.size)
+        return self._page_of(answer, Reservation, query)
 
     def list_result_codes(
         self, *, vdn: int, query: ResultCodeQuery, deadline: float | None = None
     ) -> Page[ResultCode]:
-        """One page of the OBS result codes of a VDN, described in the query's language.
-
-        Vendor page: "Querying OBS Outbound Call Result Codes".
-        """
-        answer = self._transport.call(
+        """One page of the OBS result codes of a VDN, described in the query's language."""
+        answer = self.call(
             LIST_RESULT_CODES,
             vdn=check_vdn(vdn),
             query=query.to_query(),
             headers={"locale": query.locale} if query.locale else None,
             deadline=deadline,
         )
-        return self._page_of(LIST_RESULT_CODES, answer, parse_result_code, query.page, query.size)
+        return self._page_of(answer, ResultCode, query)
 
     def list_outbound_tasks(
         self, *, vdn: int, cc_id: int, deadline: float | None = None
     ) -> tuple[OutboundTask, ...]:
-        """The outbound tasks of a VDN, as its dialler sees them.
-
-        Vendor page: "Interface for Obtaining Outbound Call Tasks".
-        """
-        answer = self._transport.call(
+        """The outbound tasks of a VDN, as its dialler sees them."""
+        answer = self.call(
             LIST_OUTBOUND_TASKS,
             # Both are declared as strings on this page, and as integers on the two others.
             body={"subCCNo": str(check_cc_id(cc_id)), "vdnId": str(check_vdn(vdn))},
             deadline=deadline,
         )
-        rows, request_id = answer.payload.rows, answer.request_id
-        return self._items(LIST_OUTBOUND_TASKS, rows, request_id, parse_outbound_task)
+        return self._items(answer, OutboundTask)
 
     def read_call_data(
         self,
@@ -149,91 +90,55 @@ class Client:
         ``keep`` is given whatever came of the answer before anything can fail over it; what it
         raises passes through. It is not called when nothing came. The request is never repeated;
         whether an error leaves open what became of it is told by its ``maybe_sent``.
-
-        Vendor page: "Interface for Reading Outbound Call Data".
         """
-        answer = self._transport.call(
+        answer = self.call(
             READ_CALL_DATA, body=query.to_body(vdn=vdn), deadline=deadline, keep=keep
         )
-        rows, request_id = answer.payload.rows, answer.request_id
-        if len(rows) > query.batch_count:
-            self._transport.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
-        return self._items(READ_CALL_DATA, rows, request_id, parse_call_datum)
+        if len(answer.payload.rows) > query.batch_count:
+            self.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
+        return self._items(answer, CallDatum)
 
     def push_mid_result(
         self, *, result: IntermediateResult, deadline: float | None = None
-    ) -> Acknowledgement:
-        """Write back an intermediate result. The request is never repeated by itself.
-
-        Vendor page: "Interface for Writing back Intermediate Results".
-        """
-        answer = self._transport.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
-        return Acknowledgement(answer.http_status, answer.request_id)
-
-    def token_state(self) -> TokenState | None:
-        """The times of the OBS token in force, without a call; ``None`` when there is none."""
-        return self._transport.token_state()
-
-    def close(self) -> None:
-        """Close the idle connections of all threads."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    ) -> Answer[ObsPayload]:
+        """Write back an intermediate result. The request is never repeated by itself."""
+        return self.call(PUSH_MID_RESULT, body=result.to_body(), deadline=deadline)
 
     def _page_of(
-        self,
-        operation: Operation[Payload],
-        answer: Answer[Payload],
-        parse: Callable[[object], tuple[T, Drift]],
-        page: int,
-        size: int,
-    ) -> Page[T]:
-        rows, total = answer.payload.rows, answer.payload.total
-        rows_name, total_name = answer.payload.names
+        self, answer: Answer[Payload], record: type[R], query: ReservationQuery | ResultCodeQuery
+    ) -> Page[R]:
+        rows, total, size = answer.payload.rows, answer.payload.total, query.size
+        name = answer.operation.name
         if len(rows) > size + MAX_EXCESS_ROWS:
             raise BadAnswer(
                 "The answer holds far more rows than were asked for.",
-                operation=operation.name,
+                operation=name,
                 request_id=answer.request_id,
                 http_status=answer.http_status,
             )
-        items = self._items(operation, rows, answer.request_id, parse)
+        items = self._items(answer, record)
         if len(rows) > size:
-            self._transport.observer.drift(operation.name, rows_name, "oversize")
-        if rows and size * (page - 1) + len(rows) > total:
-            self._transport.observer.drift(operation.name, total_name, "too_small")
+            self.observer.drift(name, answer.payload.name, "oversize")
+        if rows and size * (query.page - 1) + len(rows) > total:
+            self.observer.drift(name, TOTAL, "too_small")
         # Version 2 of the format is the last in which equal values have equal bytes.
         digest = hashlib.blake2b(marshal.dumps(cast("Any", rows), 2), digest_size=16).hexdigest()
-        return Page(items=items, total=total, page=page, size=size, digest=digest)
+        return Page(items=items, total=total, page=query.page, size=size, digest=digest)
 
-    def _items(
-        self,
-        operation: Operation[Any],
-        rows: Sequence[object],
-        request_id: str,
-        parse: Callable[[object], tuple[T, Drift]],
-    ) -> tuple[T, ...]:
-        items: list[T] = []
+    def _items(self, answer: Answer[Any], record: type[R]) -> tuple[R, ...]:
+        name = answer.operation.name
+        items: list[R] = []
         # A dict keeps the order of arrival; each difference is told once an answer.
         drift: dict[tuple[str, str], None] = {}
         try:
-            for row in rows:
-                item, found = parse(row)
+            for row in answer.payload.rows:
+                item, found = record.parse(row)
                 items.append(item)
                 if found:
                     drift.update(dict.fromkeys(found))
         except BadAnswer as error:
-            error.operation, error.request_id = operation.name, request_id
+            error.operation, error.request_id = name, answer.request_id
             raise
-        for name, kind in drift:
-            self._transport.observer.drift(operation.name, name, kind)
+        for field, kind in drift:
+            self.observer.drift(name, field, kind)
         return tuple(items)

@@ -109,7 +109,7 @@ class TransportConfig:
     the system's. Timeouts, deadline, ``max_retry_wait`` and ``breaker_cooldown`` are in seconds,
     ``patient_timeout`` is read timeout and deadline of the patient operations, where it is longer
     than the ordinary ones. ``max_bytes`` bounds an answer, ``attempts`` counts the first one too.
-    Without ``obs`` there are no OBS interfaces to call.
+    Without keys in ``obs`` the OBS interfaces cannot be called.
     """
 
     base_url: str
@@ -124,7 +124,7 @@ class TransportConfig:
     max_retry_wait: float = 5.0
     breaker_threshold: int = 5
     breaker_cooldown: float = 5.0
-    obs: ObsConfig | None = None
+    obs: ObsConfig = field(default_factory=ObsConfig)
 
     _POSITIVE: ClassVar[tuple[str, ...]] = (
         "connect_timeout",
@@ -155,19 +155,9 @@ class TransportConfig:
         """Seconds that a call of a patient or an ordinary operation may take as a whole."""
         return max(self.deadline, self.patient_timeout) if patient else self.deadline
 
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port of CC-iSales, to which paths are appended."""
-        return self.origin_of(Endpoint.CAMPAIGNS).base
-
-    @property
-    def host(self) -> str:
-        """Host and, where given, port: the value of the ``Host`` header, sent and signed."""
-        return self.origin_of(Endpoint.CAMPAIGNS).host
-
     def origin_of(self, place: Endpoint) -> Origin:
-        """Return the address of a place's interfaces; of `Endpoint.TOKEN`, one whole address."""
-        obs = self.obs or ObsConfig()
+        """The address of a place's interfaces; of `Endpoint.TOKEN`, one whole address."""
+        obs = self.obs
         if place is Endpoint.CAMPAIGNS:
             return Origin.read("base_url", self.base_url)
         if place is Endpoint.TOKEN and obs.token_url:

@@ -1,84 +1,211 @@
-"""The answer dialect of the C2 interfaces: bytes → rows and total, or the right error.
+"""The answer dialects: bytes → rows and total, or a token, or the right error.
 
-Vendor pages: as in `operations`. ``resultCode`` and ``returnCode`` say the same thing; one of them
-may be missing. An answer is good only if every code in it says success. The dialects of the OBS
-interfaces and of the tokens are in `obs_envelopes`.
+Vendor pages: as in `operations`. On the C2 interfaces ``resultCode`` and ``returnCode`` say the
+same thing; one of them may be missing, and an answer is good only if every code in it says success.
+On the OBS interfaces and the token calls ``result`` is declared a string and is a number in the
+examples; the tables put the fields straight into ``resultData``, the examples into a list
+``taskData`` below it. Both are read.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from . import redaction
 from .errors import BadAnswer, Refused
 
 SUCCESS = "0200000"
+TOTAL = "totalCount"
 
 # (code field, text field) in the order in which they are believed.
 _CODES = (("resultCode", "resultDesc"), ("returnCode", "returnDesc"))
 _COUNT = re.compile(r"[0-9]{1,12}")
 
+MAX_LIFETIME = 24 * 60 * 60
+"""A longer one, in seconds, is no lifetime but a moment, or counted in milliseconds."""
 
-class Shaped(Protocol):
-    """The shape of the envelope that a payload came in."""
-
-    @property
-    def shape(self) -> str:
-        """The envelope as found, in a few plain words and without any value."""
-
-
-P = TypeVar("P", bound=Shaped)
-P_co = TypeVar("P_co", bound=Shaped, covariant=True)
-
-
-class Dialect(Protocol[P_co]):
-    """Way in which an interface wraps its answers."""
-
-    def decode(self, body: bytes) -> P_co:
-        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
-
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
+# The pages name no field for the vendor's sentence; these are those that others use.
+_SENTENCES = (
+    "resultDesc",
+    "returnDesc",
+    "resultMsg",
+    "resultMessage",
+    "message",
+    "msg",
+    "error_msg",
+    "error",
+)
+_LIST = "taskData"
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.0*)?")
+_NOT_IN_A_TOKEN = re.compile(r"[^\x21-\x7e]")
+_MAX_TOKEN = 8_192
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
-    """The rows as the vendor sent them, and its total over all pages.
+class Content:
+    """Contents of an envelope. ``shape`` is the envelope as found, in a few plain words and without
+    any value."""
 
-    ``names`` are the vendor's names of the two.
-    """
+    shape: str = field(default="", compare=False, kw_only=True)
+
+
+P = TypeVar("P", bound=Content)
+
+
+class Dialect(ABC, Generic[P]):
+    """Way in which an interface wraps its answers."""
+
+    @abstractmethod
+    def decode(self, body: bytes) -> P:
+        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
+
+    @abstractmethod
+    def check(self, answer: Mapping[str, Any]) -> str:
+        """The codes found, in words. Raises `Refused` for one that is not success, `BadAnswer`
+        without any."""
+
+    def read_sentence(self, answer: Mapping[str, Any]) -> str:  # noqa: ARG002 – for the OBS dialects
+        """The vendor's sentence of a failure without a code."""
+        return ""
+
+    def refusal(self, body: bytes) -> tuple[str | None, str]:
+        """Code and sentence out of the body of a failure, as far as it holds any."""
+        try:
+            answer = read_object(body)
+        except BadAnswer:
+            return None, ""
+        try:
+            self.check(answer)
+        except Refused as refused:
+            return refused.code, refused.vendor_sentence
+        except BadAnswer:
+            # Who fails by status need not say so a second time.
+            return None, self.read_sentence(answer)
+        return None, ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload(Content):
+    """The rows as the vendor sent them under ``name``, and its total over all pages."""
 
     rows: tuple[object, ...] = field(repr=False)
     total: int
-    names: tuple[str, str] = field(default=("", ""), compare=False)
-    shape: str = field(default="", compare=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """Names under which an interface puts its rows and their total."""
+class Envelope(Dialect[Payload]):
+    """Rows under the interface's name for them, and their total."""
 
     rows: str
-    total: str = "totalCount"
 
     def decode(self, body: bytes) -> Payload:
-        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
         answer = read_object(body)
-        check_codes(answer)
+        shape = self.check(answer)
         rows = answer.get(self.rows)
         if not isinstance(rows, list):
             raise BadAnswer("The answer holds no list of records.")
-        shape = "+".join(name for name, _, _ in _present_codes(answer))
-        total = _count(answer.get(self.total))
-        return Payload(tuple(rows), total, names=(self.rows, self.total), shape=shape)
+        return Payload(tuple(rows), _count(answer.get(TOTAL)), self.rows, shape=shape)
 
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
-        return read_refusal(body)
+    def check(self, answer: Mapping[str, Any]) -> str:
+        found = []
+        for name, code, text in _present_codes(answer):
+            if not _is_success(code):
+                raise Refused(code=redaction.code(code), vendor_sentence=redaction.sentence(text))
+            found.append(name)
+        if not found:
+            raise BadAnswer("The answer holds no result code.")
+        return "+".join(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ObsPayload(Content):
+    """The rows as the vendor sent them; a flat answer is one row."""
+
+    rows: tuple[object, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPayload(Content):
+    """A token and its lifetime; seconds that are missing or no lifetime are ``None``."""
+
+    value: str = field(repr=False)
+    seconds: float | None
+    refresh_value: str = field(default="", repr=False)
+    refresh_seconds: float | None = None
+
+
+class _ObsDialect(Dialect[P]):
+    """The ``result`` of every OBS interface, and where the pages leave open how it fails."""
+
+    def check(self, answer: Mapping[str, Any]) -> str:
+        result = answer.get("result")
+        if result is None or (isinstance(result, str) and not result.strip()):
+            raise BadAnswer("The answer holds no result.")
+        if isinstance(result, str) and result.strip() == "0":
+            return "result text"
+        if isinstance(result, int | float) and not isinstance(result, bool) and result == 0:
+            return "result number"
+        raise Refused(code=redaction.code(result), vendor_sentence=self.read_sentence(answer))
+
+    def read_sentence(self, answer: Mapping[str, Any]) -> str:
+        sentences = (redaction.sentence(answer.get(name)) for name in _SENTENCES)
+        return next(filter(None, sentences), "")
+
+
+@dataclass(frozen=True, slots=True)
+class ObsEnvelope(_ObsDialect[ObsPayload]):
+    """``result``, and ``resultData`` where the interface answers with any."""
+
+    holds_data: bool = True
+
+    def decode(self, body: bytes) -> ObsPayload:
+        answer = read_object(body)
+        shape = self.check(answer)
+        if not self.holds_data:
+            return ObsPayload((), shape=shape)
+        if "resultData" not in answer:
+            raise BadAnswer("The answer holds no data.")
+        rows, found = _rows(answer["resultData"])
+        return ObsPayload(rows, shape=f"{shape}, {found}")
+
+
+class AppTokenEnvelope(_ObsDialect[TokenPayload]):
+    """The answer of ``tokenByAkSk``."""
+
+    def decode(self, body: bytes) -> TokenPayload:
+        answer = read_object(body)
+        return TokenPayload(
+            _token(answer.get("AccessToken")), _seconds(answer.get("Expires")), shape="AccessToken"
+        )
+
+
+class LogInEnvelope(_ObsDialect[TokenPayload]):
+    """The answer of the OBS log-in and of its refresh."""
+
+    def decode(self, body: bytes) -> TokenPayload:
+        answer = read_object(body)
+        try:
+            shape = self.check(answer)
+        except BadAnswer:
+            # The page of the log-in promises no ``result``: there a token says enough.
+            shape = "no result"
+        data = answer.get("resultData")
+        if not isinstance(data, dict):
+            raise BadAnswer("The answer holds no token.")
+        refresh = data.get("refreshToken")
+        return TokenPayload(
+            _token(data.get("token")),
+            _seconds(data.get("tokenExpirationTime")),
+            _token(refresh) if refresh else "",
+            _seconds(data.get("refreshExpirationTime")),
+            shape=f"{shape}, token",
+        )
 
 
 def read_object(body: bytes) -> Mapping[str, Any]:
@@ -94,28 +221,6 @@ def read_object(body: bytes) -> Mapping[str, Any]:
         complaint = "The answer is not a JSON object."
     # Raised out here since both exceptions above carry the whole body, also as a context.
     raise BadAnswer(complaint)
-
-
-def check_codes(answer: Mapping[str, Any]) -> None:
-    """Raises `Refused` for the first code that is not success, `BadAnswer` without any code."""
-    found = False
-    for _, code, text in _present_codes(answer):
-        found = True
-        if not _is_success(code):
-            raise Refused(code=redaction.code(code), vendor_sentence=redaction.sentence(text))
-    if not found:
-        raise BadAnswer("The answer holds no result code.")
-
-
-def read_refusal(body: bytes) -> tuple[str | None, str]:
-    """Code and sentence out of the body of a 4xx answer, as far as it holds any."""
-    try:
-        check_codes(read_object(body))
-    except Refused as refused:
-        return refused.code, refused.vendor_sentence
-    except BadAnswer:
-        pass
-    return None, ""
 
 
 def _present_codes(answer: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
@@ -145,3 +250,46 @@ def _count(value: object) -> int:
 
 def _refuse_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
+
+
+def read_rows_leniently(body: bytes) -> tuple[object, ...]:
+    """The rows of any answer that can be read so far, whatever its ``result`` says of them."""
+    try:
+        return _rows(read_object(body).get("resultData"))[0]
+    except BadAnswer:
+        return ()
+
+
+def _rows(data: object) -> tuple[tuple[object, ...], str]:
+    """The rows of ``resultData``, and in words how they came."""
+    if data is None or data == {}:
+        return (), "empty"
+    if isinstance(data, list):
+        return tuple(data), "list"
+    if not isinstance(data, dict):
+        raise BadAnswer("The answer holds no data that can be read.")
+    if _LIST not in data:
+        return (data,), "flat"
+    inner = data[_LIST]
+    if inner is None:
+        return (), f"{_LIST} empty"
+    if isinstance(inner, list):
+        return tuple(inner), f"{_LIST} list"
+    if isinstance(inner, dict):
+        return ((inner,) if inner else ()), f"{_LIST} object"
+    raise BadAnswer("The answer holds no data that can be read.")
+
+
+def _token(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > _MAX_TOKEN or _NOT_IN_A_TOKEN.search(text):
+        raise BadAnswer("The answer holds no token that can be sent.")
+    return text
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, str) and _SECONDS.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value <= MAX_LIFETIME else None

@@ -23,7 +23,19 @@ A question that is out of bounds is `queries.InvalidQuery` and no call at all.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
+
+
+class Facts(TypedDict, total=False):
+    """Facts about an error that may be given with it; ``None`` says nothing."""
+
+    operation: str
+    request_id: str
+    code: str | None
+    http_status: int | None
+    retry_after: float | None
+    retryable: bool | None
+    maybe_sent: bool | None
 
 
 class ISalesError(Exception):
@@ -41,37 +53,23 @@ class ISalesError(Exception):
                      certain not to be so
     """
 
+    operation: str = ""
     retryable: bool = False
+    code: str | None = None
+    request_id: str = ""
+    http_status: int | None = None
+    retry_after: float | None = None
     vendor_time: datetime | None = None
     maybe_sent: bool = True
     outcome: ClassVar[str] = "error"
     """The same in one word, for metrics and logs."""
     default_sentence: ClassVar[str] = "The call to CC-iSales failed."
 
-    def __init__(
-        self,
-        sentence: str = "",
-        *,
-        operation: str = "",
-        request_id: str = "",
-        code: str | None = None,
-        http_status: int | None = None,
-        retry_after: float | None = None,
-        retryable: bool | None = None,
-        maybe_sent: bool | None = None,
-    ) -> None:
-        # `args` holds the sentence alone: that keeps pickle and repr plain.
-        super().__init__(sentence or self.default_sentence)
+    def __init__(self, sentence: str = "", **facts: Unpack[Facts]) -> None:
         self.sentence = sentence or self.default_sentence
-        self.operation = operation
-        self.request_id = request_id
-        self.code = code
-        self.http_status = http_status
-        self.retry_after = retry_after
-        if retryable is not None:
-            self.retryable = retryable
-        if maybe_sent is not None:
-            self.maybe_sent = maybe_sent
+        # `args` holds the sentence alone: that keeps pickle and repr plain.
+        super().__init__(self.sentence)
+        vars(self).update({name: value for name, value in facts.items() if value is not None})
 
     def __str__(self) -> str:
         facts = {
@@ -178,22 +176,9 @@ class Refused(ISalesError):
         *,
         vendor_sentence: str = "",
         meaning: str | None = None,
-        operation: str = "",
-        request_id: str = "",
-        code: str | None = None,
-        http_status: int | None = None,
-        retry_after: float | None = None,
-        maybe_sent: bool | None = None,
+        **facts: Unpack[Facts],
     ) -> None:
-        super().__init__(
-            sentence,
-            operation=operation,
-            request_id=request_id,
-            code=code,
-            http_status=http_status,
-            retry_after=retry_after,
-            maybe_sent=maybe_sent,
-        )
+        super().__init__(sentence, **facts)
         self.vendor_sentence = vendor_sentence
         self.meaning = meaning
 

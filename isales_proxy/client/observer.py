@@ -1,10 +1,9 @@
-"""The protocol by which metrics, logs and health follow calls."""
+"""The events by which metrics, logs and health follow calls."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +21,11 @@ class Attempt:
     http_status: int | None
 
 
-class Observer(Protocol):
-    """Receives events, from whichever thread they happen in. Gets no value of any field."""
+class Observer:
+    """Receives events, from whichever thread they happen in. Gets no value of any field.
+
+    This one takes notice of nothing.
+    """
 
     def called(self, attempt: Attempt) -> None:
         """One attempt was sent."""
@@ -40,19 +42,3 @@ class Observer(Protocol):
 
     def breaker(self, operation: str, state: str) -> None:
         """The breaker of an operation changed to ``state``."""
-
-
-class SilentObserver:
-    """Takes notice of nothing."""
-
-    def called(self, attempt: Attempt) -> None:
-        """Do nothing."""
-
-    def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
-        """Do nothing."""
-
-    def drift(self, operation: str, field: str, kind: str) -> None:
-        """Do nothing."""
-
-    def breaker(self, operation: str, state: str) -> None:
-        """Do nothing."""

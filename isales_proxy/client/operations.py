@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Generic
 
 from .config import Endpoint
-from .envelopes import Dialect, Envelope, P
-from .obs_envelopes import AppTokenEnvelope, LogInEnvelope, ObsEnvelope
+from .envelopes import AppTokenEnvelope, Dialect, Envelope, LogInEnvelope, ObsEnvelope, P
 
 _CAMPAIGNS = "/rest/isales/v1/openapi/campaigns/{vdn}"
 _OBS = "/rest/isales/v1/openapi/obs"
-_JSON = "application/json"
 _JSON_UTF8 = "application/json; charset=UTF-8"
 
-# Eight digits are generic; seven digits mean something else on every interface.
-_GENERIC_MEANINGS = {
+# Eight digits are generic; seven digits mean something else on every interface, but for the first.
+_MEANINGS = {
+    "0200001": "A parameter is wrong; the message from CC-iSales says which.",
     "02000001": "A parameter is empty.",
     "02000002": "A parameter holds invalid characters.",
     "02000003": "A parameter is too long.",
@@ -55,23 +53,17 @@ class Operation(Generic[P]):
     """
 
     name: str
-    method: str
-    place: Endpoint
+    vendor_page: str
     path: str
-    auth: AuthScheme
-    content_type: str
     envelope: Dialect[P]
     repeatable: bool
-    vendor_page: str
+    method: str = "POST"
+    place: Endpoint = Endpoint.OBS
+    auth: AuthScheme = AuthScheme.BEARER
+    content_type: str = "application/json"
     patient: bool = False
     max_bytes: int | None = None
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def fresh_connection(self) -> bool:
-        """Tell whether a call opens a connection for itself: on a kept one, which a firewall may
-        have reset unseen, a request can get lost that may not be sent again."""
-        return not self.repeatable
 
     def path_for(self, *, vdn: int | None = None) -> str:
         """The path of the request, made of unreserved characters and ``/`` alone."""
@@ -80,115 +72,83 @@ class Operation(Generic[P]):
 
 LIST_RESERVATIONS = Operation(
     name="list_reservations",
-    method="POST",
-    place=Endpoint.CAMPAIGNS,
+    vendor_page="Querying the List of Reserved Outbound Call Tasks",
     path=_CAMPAIGNS + "/appoint/list",
-    auth=AuthScheme.C2,
-    content_type=_JSON_UTF8,
     envelope=Envelope(rows="data"),
     repeatable=True,
-    vendor_page="Querying the List of Reserved Outbound Call Tasks",
-    meanings=MappingProxyType(
-        {
-            **_GENERIC_MEANINGS,
-            "0200001": "A parameter is wrong; the message from CC-iSales says which.",
-            "0200006": "The CC-iSales database failed.",
-        }
-    ),
+    place=Endpoint.CAMPAIGNS,
+    auth=AuthScheme.C2,
+    content_type=_JSON_UTF8,
+    meanings=_MEANINGS | {"0200006": "The CC-iSales database failed."},
 )
 
 LIST_RESULT_CODES = Operation(
     name="list_result_codes",
-    method="GET",
-    place=Endpoint.CAMPAIGNS,
+    vendor_page="Querying OBS Outbound Call Result Codes",
     path=_CAMPAIGNS + "/queryOBSResultCode",
-    auth=AuthScheme.C2,
-    content_type=_JSON_UTF8,
     envelope=Envelope(rows="obsCodes"),
     repeatable=True,
-    vendor_page="Querying OBS Outbound Call Result Codes",
-    meanings=MappingProxyType(
-        {
-            **_GENERIC_MEANINGS,
-            "0200001": "A parameter is wrong; the message from CC-iSales says which.",
-        }
-    ),
+    method="GET",
+    place=Endpoint.CAMPAIGNS,
+    auth=AuthScheme.C2,
+    content_type=_JSON_UTF8,
+    meanings=_MEANINGS,
 )
 
 LIST_OUTBOUND_TASKS = Operation(
     name="list_outbound_tasks",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="Interface for Obtaining Outbound Call Tasks",
     path=_OBS + "/business/tasks",
-    auth=AuthScheme.BEARER,
-    content_type=_JSON,
     envelope=ObsEnvelope(),
     repeatable=True,
-    vendor_page="Interface for Obtaining Outbound Call Tasks",
 )
 
 READ_CALL_DATA = Operation(
     name="read_call_data",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="Interface for Reading Outbound Call Data",
     path=_OBS + "/business/callnos",
-    auth=AuthScheme.BEARER,
-    content_type=_JSON,
     envelope=ObsEnvelope(),
     # Reading may hand the numbers out for good: nobody may ask twice, nor leave before they come.
     repeatable=False,
     patient=True,
-    vendor_page="Interface for Reading Outbound Call Data",
     max_bytes=32 * 1024 * 1024,
 )
 
 PUSH_MID_RESULT = Operation(
     name="push_mid_result",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="Interface for Writing back Intermediate Results",
     path=_OBS + "/business/push/midresult",
-    auth=AuthScheme.BEARER,
-    content_type=_JSON,
     envelope=ObsEnvelope(holds_data=False),
     # It updates by uniqueId, but the outbox repeats it, and keeps a journal of that.
     repeatable=False,
-    vendor_page="Interface for Writing back Intermediate Results",
 )
 
 FETCH_TOKEN = Operation(
     name="fetch_token",
-    method="POST",
-    place=Endpoint.TOKEN,
+    vendor_page="C1 System Configuration Interface Authentication",
     path="",  # the address is a setting as a whole
-    auth=AuthScheme.OPEN,
-    content_type=_JSON,
     envelope=AppTokenEnvelope(),
     repeatable=True,
-    vendor_page="C1 System Configuration Interface Authentication",
+    place=Endpoint.TOKEN,
+    auth=AuthScheme.OPEN,
 )
 
 LOG_IN = Operation(
     name="log_in",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="OBS log-in",
     path=_OBS + "/auth/login",
-    auth=AuthScheme.OPEN,
-    content_type=_JSON,
     envelope=LogInEnvelope(),
     repeatable=True,
-    vendor_page="OBS log-in",
+    auth=AuthScheme.OPEN,
 )
 
 REFRESH_TOKEN = Operation(
     name="refresh_token",
-    method="POST",
-    place=Endpoint.OBS,
+    vendor_page="OBS token refresh",
     path=_OBS + "/auth/refresh",
-    auth=AuthScheme.OPEN,
-    content_type=_JSON,
     envelope=LogInEnvelope(),
     repeatable=True,
-    vendor_page="OBS token refresh",
+    auth=AuthScheme.OPEN,
 )
 
 OPERATIONS: tuple[Operation[Any], ...] = (

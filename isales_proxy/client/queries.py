@@ -1,61 +1,32 @@
-"""Queries: frozen inputs with bounds, so that a bad question never reaches the vendor.
+"""Queries and write-backs: frozen inputs with bounds, so that a bad one never reaches the vendor.
 
 Vendor pages: "Querying the List of Reserved Outbound Call Tasks", "Querying OBS Outbound Call
-Result Codes" and "Interface for Reading Outbound Call Data"; a write-back is an
-`IntermediateResult`.
+Result Codes", "Interface for Reading Outbound Call Data" and "Interface for Writing back
+Intermediate Results". The last leaves open how its three times are written, so they are ready text
+here.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, Self
 
-from .bounds import (
-    MAX_CC_ID,
-    MAX_TEXT,
-    MAX_VDN,
-    MIN_CC_ID,
-    MIN_VDN,
-    InvalidQuery,
-    check_cc_id,
-    check_moment,
-    check_number,
-    check_text,
-    check_vdn,
-)
-from .intermediate_result import IntermediateResult
-
-__all__ = [
-    "CALLED_NUMBER",
-    "LOCALES",
-    "MAX_AGENTS",
-    "MAX_BATCH",
-    "MAX_CC_ID",
-    "MAX_CODE_PAGE_SIZE",
-    "MAX_PAGE",
-    "MAX_PAGE_SIZE",
-    "MAX_TEXT",
-    "MAX_VDN",
-    "MIN_CC_ID",
-    "MIN_VDN",
-    "CallDataQuery",
-    "IntermediateResult",
-    "InvalidQuery",
-    "Locale",
-    "ReservationQuery",
-    "ResultCodeQuery",
-    "check_cc_id",
-    "check_vdn",
-]
-
+MAX_TEXT = 64
+MIN_VDN, MAX_VDN = 1, 9_999
+MIN_CC_ID, MAX_CC_ID = 1, 65_535
 MAX_PAGE = 100_000
 MAX_PAGE_SIZE = 1_000
 MAX_CODE_PAGE_SIZE = 50
 MAX_AGENTS = 100
 MAX_BATCH = 500
+MAX_DEVICE_TYPE = 9_999
+MAX_UNIQUE_ID = 128
 
 Locale = Literal["zh_CN", "en_US"]
 LOCALES: tuple[Locale, ...] = ("zh_CN", "en_US")
@@ -67,6 +38,64 @@ CALLED_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+class InvalidQuery(ValueError):
+    """A question outside the bounds. It was not sent.
+
+    ``field`` is the attribute at fault, ``reason`` an English phrase; neither repeats the value.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field = field
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+def check_vdn(vdn: int) -> int:
+    """``vdn`` itself when it is a VDN id (1 to 9999); raises `InvalidQuery` otherwise."""
+    check_number("vdn", vdn, MIN_VDN, MAX_VDN)
+    return vdn
+
+
+def check_cc_id(cc_id: int) -> int:
+    """``cc_id`` itself when it is a call center's (1 to 65535); raises `InvalidQuery` otherwise."""
+    check_number("cc_id", cc_id, MIN_CC_ID, MAX_CC_ID)
+    return cc_id
+
+
+def check_text(name: str, value: object, *, required: bool = False, most: int = MAX_TEXT) -> None:
+    """Text of at most ``most`` characters on one line; when ``required``, not blank."""
+    if not isinstance(value, str):
+        raise InvalidQuery(name, "must be text")
+    if len(value) > most:
+        raise InvalidQuery(name, f"at most {most} characters")
+    # Cc are control characters, Cs lone surrogates, which cannot be sent as UTF-8.
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        raise InvalidQuery(name, "must not hold control characters")
+    if required and not value.strip():
+        raise InvalidQuery(name, "must not be blank")
+
+
+def check_number(name: str, value: object, lowest: int, highest: int) -> None:
+    """A whole number within its bounds, both included."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidQuery(name, "must be a whole number")
+    if not lowest <= value <= highest:
+        raise InvalidQuery(name, f"must be from {lowest} to {highest}")
+
+
+def check_moment(name: str, value: object) -> None:
+    """An aware datetime, or ``None``."""
+    if value is None:
+        return
+    if not isinstance(value, datetime):
+        raise InvalidQuery(name, "must be a date and time")
+    if value.utcoffset() is None:
+        raise InvalidQuery(name, "must carry its time zone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +209,64 @@ class CallDataQuery:
             "serviceId": int(self.service_id) if plain else self.service_id,
             "batchCount": self.batch_count,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntermediateResult:
+    """The result of one call, for the row of call data named by ``unique_id``.
+
+    Each field is sent under its ``name``, in the documented order. Empty text and ``None`` are left
+    out of the request. Raises `InvalidQuery` when a value is out of bounds; the repr shows nothing
+    that tells the customer.
+    """
+
+    cc_id: int = field(metadata={"name": "subCCNo"})
+    vdn: int = field(metadata={"name": "vdnId"})
+    unique_id: str = field(repr=False, metadata={"name": "uniqueId"})
+    service_id: str = field(metadata={"name": "serviceId"})
+    status: str = field(default="", metadata={"name": "status"})
+    device_type: int | None = field(default=None, metadata={"name": "deviceType"})
+    phone_number: str = field(default="", repr=False, metadata={"name": "phoneNumber"})
+    fail_code: str = field(default="", metadata={"name": "failCode"})
+    asr_result: str = field(default="", metadata={"name": "asrResult"})
+    fetch_time: str = field(default="", metadata={"name": "fetchTime"})
+    write_start_time: str = field(default="", metadata={"name": "writeStartTime"})
+    end_call_time: str = field(default="", metadata={"name": "endCallTime"})
+    call_id: str = field(default="", repr=False, metadata={"name": "callId"})
+
+    def __post_init__(self) -> None:
+        check_vdn(self.vdn)
+        check_cc_id(self.cc_id)
+        if self.device_type is not None:
+            check_number("device_type", self.device_type, 0, MAX_DEVICE_TYPE)
+        check_text("unique_id", self.unique_id, required=True, most=MAX_UNIQUE_ID)
+        check_text("service_id", self.service_id, required=True)
+        for each in fields(self):
+            if each.default == "":
+                check_text(each.name, getattr(self, each.name))
+
+    def to_body(self) -> dict[str, Any]:
+        """The request body in the vendor's spelling, holding only what was given."""
+        given = {theirs: getattr(self, ours) for ours, theirs in self.vendor_names().items()}
+        return {name: value for name, value in given.items() if value not in (None, "")}
+
+    @classmethod
+    @cache
+    def vendor_names(cls) -> Mapping[str, str]:
+        """Field → the vendor's spelling, in the documented order."""
+        return {each.name: each.metadata["name"] for each in fields(cls)}
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Return what `to_body` was made from. Raises `InvalidQuery` when it cannot have been."""
+        ours = {theirs: name for name, theirs in cls.vendor_names().items()}
+        if any(name not in ours for name in body):
+            raise InvalidQuery("body", "must hold the documented fields alone")
+        given = {ours[name]: value for name, value in body.items()}
+        for name in ("vdn", "cc_id", "unique_id", "service_id"):
+            if name not in given:
+                raise InvalidQuery(name, "is missing")
+        return cls(**given)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -12,15 +12,13 @@ and is reported as drift, by name only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import BadAnswer
-from .ie_data import IeData, parse_ie_data
 from .redaction import field_name
 from .values import (
     EPOCH,
@@ -45,7 +43,8 @@ SUCCESS_CODES = frozenset({"00000", "0"})
 
 _MAX_UNKNOWN_NAMES = 20
 _SHORT = 64
-_MISSING: Any = object()
+# A field is read by the validator of its type; every type not named here is sent as text.
+_JSON_TYPES: Mapping[Any, type] = {datetime | None: int, bool | None: bool, tuple[str, ...]: list}
 
 
 class Record(BaseModel):
@@ -56,10 +55,69 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
+    documented: ClassVar[dict[str, tuple[str, type]]]
+    """The vendor's name of each field → ours, and its JSON type as the vendor page has it."""
+    spellings: ClassVar[Mapping[str, str]] = {}
+    """Another spelling of the page → the vendor's name."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """The vendor's names of what a sound row may leave out."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.documented = {
+            info.alias or name: (name, _JSON_TYPES.get(info.annotation, str))
+            for name, info in cls.model_fields.items()
+        }
+
     @classmethod
     def vendor_names(cls) -> dict[str, str]:
         """Our name → the vendor's name, in the documented order."""
-        return {name: info.alias or name for name, info in cls.model_fields.items()}
+        return {ours: theirs for theirs, (ours, _) in cls.documented.items()}
+
+    @classmethod
+    def parse(cls, row: object) -> tuple[Self, Drift]:
+        """One row of an answer. Raises `BadAnswer` when it is not an object."""
+        if not isinstance(row, dict):
+            raise BadAnswer("A row of the answer is not an object.")
+        row = cls._respelt(row)
+        known = row
+        unknown = [name for name in row if name not in cls.documented]
+        if unknown:
+            # Known names win, also over unknown ones that only become alike by cleaning.
+            known = {storable(str(name)): plain(row[name]) for name in unknown} | {
+                name: value for name, value in row.items() if name in cls.documented
+            }
+        record = cls.model_validate(known)
+
+        drift = [(field_name(str(name)), "unknown") for name in unknown[:_MAX_UNKNOWN_NAMES]]
+        values = record.__dict__
+        for theirs, (ours, kind) in cls.documented.items():
+            if values[ours] and type(row.get(theirs)) is kind:
+                # Read, and of the documented type: most fields of most rows.
+                continue
+            if theirs not in row:
+                if theirs not in cls.optional:
+                    drift.append((theirs, "missing"))
+                continue
+            value = row[theirs]
+            if _blank(value) or (value == [] and kind is list):
+                continue
+            if values[ours] in (None, "", ()):
+                drift.append((theirs, "unreadable"))
+            elif type(value) is not kind:
+                drift.append((theirs, "retyped"))
+        return record, tuple(drift)
+
+    @classmethod
+    def _respelt(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """The row under one spelling. The one that holds something wins, first the table's."""
+        if not cls.spellings:
+            return row
+        named = dict(row)
+        for other, name in cls.spellings.items():
+            if other in named and _blank(named.get(name)):
+                named[name] = named.pop(other)
+        return named
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -89,6 +147,19 @@ class Reservation(Record):
     busi_result: Text = Field(None, alias="busiResult")
     create_time: Moment = Field(None, alias="createTime")
 
+    # A reservation that was not called yet has no outcome.
+    optional = frozenset(
+        {"beginTime", "endTime", "callFlag", "callerNo", "failCode", "result", "busiResult"}
+    )
+
+    @classmethod
+    def parse(cls, row: object) -> tuple[Self, Drift]:
+        """One row of ``appoint/list``. Raises `BadAnswer` when it is not an object."""
+        values = _read_documented(row) if type(row) is dict else None
+        if values is None:
+            return super().parse(row)
+        return create_reservation(cls, values), ()
+
 
 class ResultCode(Record):
     """One OBS result code. ``code`` is ``""`` when the vendor sent none that can be read."""
@@ -102,6 +173,8 @@ class OutboundTask(Record):
 
     service_id: Text = Field(None, alias="serviceId")
 
+    spellings = {"seviceId": "serviceId"}
+
 
 class CallDatum(Record):
     """One row of call data, handed out to be dialled. Every field may be empty."""
@@ -114,21 +187,20 @@ class CallDatum(Record):
     caller_number: Text = Field(None, alias="callerNumber")
     ie_data: Text = Field(None, alias="ieData")
 
-    @property
-    def ie(self) -> IeData:
-        """``ie_data`` in its parts."""
-        return parse_ie_data(self.ie_data or "")
+    spellings = {"serviceId": "seviceId", "uiqueId": "uniqueId"}
+    # The vendor's example leaves the version out.
+    optional = frozenset({"version", "callData", "callerNumber", "ieData"})
+
+    @classmethod
+    def parse(cls, row: object) -> tuple[Self, Drift]:
+        """One row of ``callnos``. One that is no object has nothing that can be read."""
+        if not isinstance(row, dict):
+            # The rows beside it are handed out only once, so nothing may make them unreadable.
+            return cls(), (("taskData", "unreadable"),)
+        return super().parse(row)
 
 
 V = TypeVar("V", bound=Reservation)
-
-
-def parse_reservation(row: object) -> tuple[Reservation, Drift]:
-    """One row of ``appoint/list``. Raises `BadAnswer` when it is not an object."""
-    values = _read_documented(row) if type(row) is dict else None
-    if values is None:
-        return _parse(Reservation, _RESERVATION, row)
-    return create_reservation(Reservation, values), ()
 
 
 def create_reservation(kind: type[V], values: dict[str, Any]) -> V:
@@ -142,79 +214,6 @@ def create_reservation(kind: type[V], values: dict[str, Any]) -> V:
     return record
 
 
-def parse_result_code(row: object) -> tuple[ResultCode, Drift]:
-    """One row of ``queryOBSResultCode``. Raises `BadAnswer` when it is not an object."""
-    return _parse(ResultCode, _RESULT_CODE, row)
-
-
-def parse_outbound_task(row: object) -> tuple[OutboundTask, Drift]:
-    """One row of ``tasks``. Raises `BadAnswer` when it is not an object."""
-    return _parse(OutboundTask, _OUTBOUND_TASK, row)
-
-
-def parse_call_datum(row: object) -> tuple[CallDatum, Drift]:
-    """One row of ``callnos``. One that is no object has nothing that can be read."""
-    if not isinstance(row, dict):
-        # The rows beside it are handed out only once, so nothing may make them unreadable.
-        return CallDatum(), (("taskData", "unreadable"),)
-    return _parse(CallDatum, _CALL_DATUM, row)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """The vendor page's description of a record; every field not named here is text."""
-
-    fields: Mapping[str, str]  # the vendor's name → ours
-    numbers: frozenset[str] = frozenset()
-    booleans: frozenset[str] = frozenset()
-    lists: frozenset[str] = frozenset()
-    spellings: Mapping[str, str] = field(default_factory=dict)  # another one of the page → ours
-    optional: frozenset[str] = frozenset()  # a sound row may leave these out
-    types: Mapping[str, type] = field(init=False)  # the vendor's name → Python's type
-
-    def __post_init__(self) -> None:
-        kinds = ((self.numbers, int), (self.booleans, bool), (self.lists, list))
-        types = {name: kind for names, kind in kinds for name in names}
-        object.__setattr__(self, "types", {name: types.get(name, str) for name in self.fields})
-
-    def documents(self, name: str, value: object) -> bool:
-        """Tell whether ``value`` has the JSON type that the page gives to the field."""
-        return type(value) is self.types[name]
-
-    def respelt(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The row under one spelling. The one that holds something wins, first the table's."""
-        if not self.spellings:
-            return row
-        named = dict(row)
-        for other, name in self.spellings.items():
-            if other in named and _blank(named.get(name)):
-                named[name] = named.pop(other)
-        return named
-
-
-_RESERVATION = _Shape(
-    fields={theirs: ours for ours, theirs in Reservation.vendor_names().items()},
-    numbers=frozenset({"appointTime", "beginTime", "endTime", "createTime"}),
-    booleans=frozenset({"timeout"}),
-    # A reservation that was not called yet has no outcome.
-    optional=frozenset(
-        {"beginTime", "endTime", "callFlag", "callerNo", "failCode", "result", "busiResult"}
-    ),
-)
-_RESULT_CODE = _Shape(fields={theirs: ours for ours, theirs in ResultCode.vendor_names().items()})
-_OUTBOUND_TASK = _Shape(
-    fields={theirs: ours for ours, theirs in OutboundTask.vendor_names().items()},
-    spellings={"seviceId": "serviceId"},
-)
-_CALL_DATUM = _Shape(
-    fields={theirs: ours for ours, theirs in CallDatum.vendor_names().items()},
-    lists=frozenset({"phoneNumber"}),
-    spellings={"serviceId": "seviceId", "uiqueId": "uniqueId"},
-    # The vendor's example leaves the version out.
-    optional=frozenset({"version", "callData", "callerNumber", "ieData"}),
-)
-
-
 _RESERVATION_NAMES = set(Reservation.model_fields)
 _NOTHING: Mapping[str, Any] = dict.fromkeys(Reservation.model_fields)
 _TEXT_TYPES = frozenset({str, type(None)})
@@ -222,10 +221,10 @@ _TEXT_TYPES = frozenset({str, type(None)})
 _TEXT_PAIRS, _MOMENTS, _FLAGS = (
     tuple(
         (theirs, ours)
-        for theirs, ours in _RESERVATION.fields.items()
-        if _RESERVATION.types[theirs] is kind
+        for theirs, (ours, kind) in Reservation.documented.items()
+        if kind is documented
     )
-    for kind in (str, int, bool)
+    for documented in (str, int, bool)
 )
 _TEXTS, _OUR_TEXTS = zip(*_TEXT_PAIRS, strict=True)
 # Names, tasks and codes are the same in many rows.
@@ -276,44 +275,8 @@ def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
 @lru_cache(maxsize=256)
 def _are_documented(names: tuple[str, ...]) -> bool:
     """Tell whether these are all fields that a row may not lack, and none but documented ones."""
-    needed = _RESERVATION.fields.keys() - _RESERVATION.optional
-    return needed <= set(names) <= _RESERVATION.fields.keys()
-
-
-R = TypeVar("R", bound=Record)
-
-
-def _parse(kind: type[R], shape: _Shape, row: object) -> tuple[R, Drift]:
-    if not isinstance(row, dict):
-        raise BadAnswer("A row of the answer is not an object.")
-    row = shape.respelt(row)
-    known = row
-    unknown = [name for name in row if name not in shape.fields]
-    if unknown:
-        # Known names win, also over unknown ones that only become alike by cleaning.
-        known = {storable(str(name)): plain(row[name]) for name in unknown} | {
-            name: value for name, value in row.items() if name in shape.fields
-        }
-    record = kind.model_validate(known)
-
-    drift = [(field_name(str(name)), "unknown") for name in unknown[:_MAX_UNKNOWN_NAMES]]
-    values = record.__dict__
-    for theirs, ours in shape.fields.items():
-        if values[ours] and shape.documents(theirs, row.get(theirs)):
-            # Read, and of the documented type: most fields of most rows.
-            continue
-        if theirs not in row:
-            if theirs not in shape.optional:
-                drift.append((theirs, "missing"))
-            continue
-        value = row[theirs]
-        if _blank(value) or (value == [] and theirs in shape.lists):
-            continue
-        if values[ours] in (None, "", ()):
-            drift.append((theirs, "unreadable"))
-        elif not shape.documents(theirs, value):
-            drift.append((theirs, "retyped"))
-    return record, tuple(drift)
+    documented = Reservation.documented.keys()
+    return documented - Reservation.optional <= set(names) <= documented
 
 
 def _blank(value: object) -> bool:

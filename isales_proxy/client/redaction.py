@@ -24,18 +24,18 @@ def mask_numbers(text: str) -> str:
     return number_rules.mask(text, number_rules.LOGGED)
 
 
-def sentence(value: object, *, limit: int = MAX_SENTENCE) -> str:
-    """Foreign text as one line: no control characters, no long numbers, at most ``limit`` long.
+def sentence(value: object) -> str:
+    """Foreign text as one line: no control characters, no long numbers, at most 300 characters.
 
     Anything but text gives ``""``.
     """
     if not isinstance(value, str):
         return ""
     # Cut first, generously: the masks below should not run over megabytes.
-    line = _CONTROL_OR_BLANK.sub(" ", value[: 4 * limit])
+    line = _CONTROL_OR_BLANK.sub(" ", value[: 4 * MAX_SENTENCE])
     # Cf holds invisible and direction-changing characters, Cs the halves of broken pairs.
     line = "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-    return mask_numbers(line).strip()[:limit]
+    return mask_numbers(line).strip()[:MAX_SENTENCE]
 
 
 def code(value: object) -> str:

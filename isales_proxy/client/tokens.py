@@ -79,8 +79,8 @@ class TokenStore(Protocol):
         """Hand the turn back; without one, or when another has it by now, nothing happens."""
 
 
-class MemoryTokenStore:
-    """A shelf for one process. ``monotonic`` is in seconds."""
+class MemoryTokenStore(TokenStore):
+    """A store for one process. ``monotonic`` is in seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -90,15 +90,12 @@ class MemoryTokenStore:
         self._lapses = 0.0
 
     def read(self) -> Token | None:
-        """Return what was written last, if anything is there."""
         return self._token
 
     def write(self, token: Token) -> None:
-        """Put a token there for all."""
         self._token = token
 
     def take_turn(self, seconds: float) -> bool:
-        """Leave to renew, for at most one thread; lapses by itself after that time."""
         with self._lock:
             now = self._monotonic()
             if self._holder is not None and now < self._lapses:
@@ -107,29 +104,12 @@ class MemoryTokenStore:
             return True
 
     def end_turn(self) -> None:
-        """Hand the turn back; without one, or when another has it by now, nothing happens."""
         with self._lock:
             if self._holder == threading.get_ident():
                 self._holder = None
 
 
-class StaticToken:
-    """The one token of a setting, which nobody can renew."""
-
-    def __init__(self, value: str, now: datetime) -> None:
-        self._token = Token(value, now, None)
-
-    def token(self, left: Callable[[], float]) -> Token:  # noqa: ARG002 – as `TokenSource` has it
-        """Return that token."""
-        return self._token
-
-    def after(self, refused: Token, left: Callable[[], float]) -> None:
-        """None: there is no other."""
-
-    def state(self) -> None:
-        """None: nobody told us its times."""
-
-
+@dataclass(repr=False, eq=False)
 class TokenSource:
     """Hands out the token in force. Safe for any number of threads.
 
@@ -138,33 +118,25 @@ class TokenSource:
     that is spent while another renews, `TimedOut` is raised. What the shelf raises passes through.
     """
 
-    def __init__(
-        self,
-        shelf: TokenStore,
-        *,
-        obtain: Callable[[Token | None, Callable[[], float]], Token],
-        clock: Callable[[], datetime],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._shelf = shelf
-        self._obtain = obtain
-        self._clock = clock
-        self._sleep = sleep
-        self._renewing = threading.Lock()
-        self._known: Token | None = None
-        self._failures = 0
-        self._failure: ISalesError | None = None
+    shelf: TokenStore
+    obtain: Callable[[Token | None, Callable[[], float]], Token]
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    _renewing: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _known: Token | None = field(default=None, init=False)
+    _failures: int = field(default=0, init=False)
+    _failure: ISalesError | None = field(default=None, init=False)
 
     def token(self, left: Callable[[], float]) -> Token:
         """A token that is good for a while. One that merely nears its end outlives a failure."""
         known = self._known
-        if known is not None and known.fresh(self._clock()):
+        if known is not None and known.fresh(self.clock()):
             return known
         try:
             return self._renewed(None, left)
         except ISalesError:
             known = self._known
-            if known is None or not known.alive(self._clock()) or left() <= 0:
+            if known is None or not known.alive(self.clock()) or left() <= 0:
                 raise
             return known
 
@@ -174,7 +146,7 @@ class TokenSource:
 
     def state(self) -> TokenState | None:
         """The times of the token in force, without a call; ``None`` when there is none."""
-        found = self._shelf.read() or self._known
+        found = self.shelf.read() or self._known
         return TokenState(found.issued_at, found.expires_at) if found is not None else None
 
     def _renewed(self, refused: Token | None, left: Callable[[], float]) -> Token:
@@ -195,27 +167,27 @@ class TokenSource:
     def _shared(self, refused: Token | None, left: Callable[[], float]) -> Token:
         """Return what the shelf holds by now, or else a new token by our own turn."""
         while True:
-            if (found := self._serving(self._shelf.read(), refused)) is not None:
+            if (found := self._serving(self.shelf.read(), refused)) is not None:
                 return found
             if (seconds := left()) <= 0:
                 raise _too_slow()
-            if self._shelf.take_turn(seconds):
+            if self.shelf.take_turn(seconds):
                 break
-            self._sleep(min(_POLL, seconds))
+            self.sleep(min(_POLL, seconds))
         try:
             # Another process may have been done between our look and our turn.
-            last = self._shelf.read()
+            last = self.shelf.read()
             if (found := self._serving(last, refused)) is not None:
                 return found
             token = self._obtained(last or self._known, left)
-            self._shelf.write(token)
+            self.shelf.write(token)
             return token
         finally:
-            self._shelf.end_turn()
+            self.shelf.end_turn()
 
     def _obtained(self, last: Token | None, left: Callable[[], float]) -> Token:
         try:
-            return self._obtain(last, left)
+            return self.obtain(last, left)
         except ISalesError as error:
             # Whoever ran out of time says nothing about those who have more.
             if not isinstance(error, TimedOut):
@@ -224,7 +196,7 @@ class TokenSource:
             raise
 
     def _serving(self, token: Token | None, refused: Token | None) -> Token | None:
-        if token is None or not token.fresh(self._clock()):
+        if token is None or not token.fresh(self.clock()):
             return None
         if refused is not None and token.value == refused.value:
             return None

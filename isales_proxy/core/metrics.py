@@ -16,6 +16,7 @@ from django.core.cache import cache
 from prometheus_client import Counter, Gauge, Histogram
 
 from isales_proxy.client.observer import Attempt
+from isales_proxy.client.observer import Observer as ClientObserver
 
 log = structlog.get_logger("isales")
 
@@ -61,7 +62,7 @@ class LastCall:
         return self.outcome in _ANSWERED
 
 
-class Observer:
+class Observer(ClientObserver):
     """Observer of the client's transport. Thread-safe.
 
     `clock_offset` is how far the vendor's clock was after ours in its last good answer, to half a

@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
-from isales_proxy.client import Received
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.operations import READ_CALL_DATA
 from isales_proxy.client.queries import CallDataQuery
+from isales_proxy.client.transport import Received
 from isales_proxy.core import disk_queue
 from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.disk_queue import ReservedFile

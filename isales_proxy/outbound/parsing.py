@@ -13,7 +13,8 @@ from typing import Any, Final
 from django.utils import translation
 
 from isales_proxy import problems
-from isales_proxy.client import Received
+from isales_proxy.client import records
+from isales_proxy.client.envelopes import read_rows_leniently
 from isales_proxy.client.errors import (
     BadAnswer,
     CredentialsRefused,
@@ -23,9 +24,8 @@ from isales_proxy.client.errors import (
     Throttled,
     Unreachable,
 )
-from isales_proxy.client.obs_envelopes import read_rows_leniently
 from isales_proxy.client.operations import READ_CALL_DATA
-from isales_proxy.client.records import parse_call_datum
+from isales_proxy.client.transport import Received
 from isales_proxy.client.values import storable
 from isales_proxy.models import BatchState, CallDatum
 
@@ -85,7 +85,7 @@ def _judge(received: Received | None, error: ISalesError) -> BatchState:
 
 def _holds_numbers(received: Received) -> bool:
     """True for a refusal with numbers: another request could lose them."""
-    rows = (parse_call_datum(row)[0] for row in read_rows_leniently(received.body))
+    rows = (records.CallDatum.parse(row)[0] for row in read_rows_leniently(received.body))
     return any(datum.unique_id or datum.phone_numbers for datum in rows)
 
 
@@ -116,7 +116,7 @@ def _parse_rows(received: Received) -> tuple[CallDatum, ...]:
 
 
 def _create_row(row: object, position: int) -> CallDatum:
-    datum, _drift = parse_call_datum(row)
+    datum, _drift = records.CallDatum.parse(row)
     return CallDatum(
         position=position,
         # `raw` holds what the columns cannot. A truncated ID would be that of another row.

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from isales_proxy.client import auth
+
 PARAMETER_ERROR: Final = "0200001"
 WRONG_VALUE: Final = "02000007"
 COMBINATION: Final = "02000009"
@@ -31,15 +33,10 @@ _VDN: Final = re.compile(r"(?<=/campaigns/)[^/]*")
 _BEARER: Final = re.compile(r"Bearer (\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(auth.Request):
     """One HTTP request. Path, query pairs and body are raw, header names are lower case."""
 
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str]
-    body: bytes
+    __slots__ = ()
 
     @property
     def vdn(self) -> str:

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from http.client import responses
 from typing import Any, BinaryIO, Final, Self
 
-from isales_proxy.client.auth import verify_c2
+from isales_proxy.client.auth import Credentials, verify_c2
 from isales_proxy.simulator.demo_data import Life
 from isales_proxy.simulator.faults import Fault, Faults
 from isales_proxy.simulator.messages import (
@@ -151,14 +151,9 @@ class Simulator(Vendor):
             return self.tokens.is_valid(request.bearer_token(self.auth_header.lower()))
         return auth is Auth.NONE or verify_c2(
             request.headers.get("authorization", ""),
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            headers=request.headers,
-            body=request.body,
-            access_key=self.access_key,
-            secret_key=self.secret_key,
-            now=self.clock(),
+            request,
+            Credentials(self.access_key, self.secret_key),
+            self.clock(),
         )
 
     def _accept(self, listener: socket.socket, stopped: threading.Event) -> None:

@@ -10,7 +10,10 @@ from typing import Any, Final
 import stamina.instrumentation
 from django.conf import settings
 
-from isales_proxy.client import Client, Credentials, KeysUnreadable, TransportConfig
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.errors import KeysUnreadable
 from isales_proxy.client.observer import Observer as ClientObserver
 from isales_proxy.core.encryption import DecryptionFailed
 from isales_proxy.core.metrics import Observer

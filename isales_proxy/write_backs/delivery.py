@@ -25,9 +25,10 @@ import structlog
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from isales_proxy.client import Acknowledgement
+from isales_proxy.client.envelopes import ObsPayload
 from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
 from isales_proxy.client.queries import IntermediateResult, InvalidQuery
+from isales_proxy.client.transport import Answer
 from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.vendor import gateway
@@ -196,7 +197,7 @@ class DeliveryWorker:
         self._store(lease, result, now)
         if isinstance(answer, UNAVAILABLE):
             self.pauses.begin(vdn_id, self.monotonic(), answer.retry_after)
-        elif isinstance(answer, Acknowledgement | ISalesError):
+        elif isinstance(answer, Answer | ISalesError):
             self.pauses.end(vdn_id)
         log.info(
             "write_back_sent",
@@ -210,9 +211,9 @@ class DeliveryWorker:
         return result
 
     def _judge(
-        self, lease: Lease, answer: Acknowledgement | Exception, now: datetime
+        self, lease: Lease, answer: Answer[ObsPayload] | Exception, now: datetime
     ) -> AttemptResult:
-        if isinstance(answer, Acknowledgement):
+        if isinstance(answer, Answer):
             return AttemptResult(
                 WriteBackState.DELIVERED,
                 DELIVERED,
@@ -279,7 +280,7 @@ class DeliveryWorker:
         run.abandoned = any(until <= now for until in lease_ends.values())
 
 
-def _send(lease: Lease) -> Acknowledgement | Exception:
+def _send(lease: Lease) -> Answer[ObsPayload] | Exception:
     """Call the vendor; return its acknowledgement or the error."""
     try:
         result = IntermediateResult.from_body(lease.row.body)

@@ -14,7 +14,7 @@ from time_machine import Traveller
 from isales_proxy.accounts import tokens
 from isales_proxy.api import throttles
 from isales_proxy.api.permissions import get_needed_scope
-from isales_proxy.api.urls import _v1, urlpatterns
+from isales_proxy.api.urls import _v1, _vdn, urlpatterns
 from isales_proxy.models import Access, ApiToken, Role, TokenScope, User
 from isales_proxy.simulator import Simulator
 from tests.support.cases import cases
@@ -212,7 +212,7 @@ def test_token_is_not_logged(people: dict[str, User]) -> None:
 
 
 def views() -> list[tuple[str, Any]]:
-    found = [entry for entry in [*_v1, *urlpatterns] if isinstance(entry, URLPattern)]
+    found = [entry for entry in [*_v1, *_vdn, *urlpatterns] if isinstance(entry, URLPattern)]
     return [
         (str(entry.name), entry.callback.view_class)  # type: ignore[union-attr]
         for entry in found

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import Client, Credentials, ObsConfig, TokenStore, TransportConfig
-from isales_proxy.client.observer import Attempt
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsConfig, TransportConfig
+from isales_proxy.client.observer import Attempt, Observer
+from isales_proxy.client.tokens import TokenStore
 from tests.support.stub_vendor import Step, StubVendor, reply
 
 ACCESS_KEY = "EXAMPLEAK0001"
@@ -29,7 +32,7 @@ NOW = datetime(2025, 6, 1, 8, 0, tzinfo=UTC)
 MakeClient = Callable[..., Client]
 
 
-class Notes:
+class Notes(Observer):
     """An observer that remembers."""
 
     def __init__(self) -> None:

@@ -8,15 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from isales_proxy.client import (
-    CircuitOpen,
-    Client,
-    ISalesError,
-    ReservationQuery,
-    ResultCodeQuery,
-    Unreachable,
-)
 from isales_proxy.client.breaker import Breaker, State
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import CircuitOpen, ISalesError, Unreachable
+from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
 from tests.support.stub_vendor import StubVendor, envelope, hold, reply
 
 from .conftest import MakeClient, Notes, Time
@@ -225,7 +220,7 @@ def test_exception_of_our_own_releases_the_probe(
         client.list_reservations(vdn=88, query=QUERY)
     time.passed += 5.0
     with monkeypatch.context() as patch:
-        patch.setattr(client._transport, "_clock", lambda: 1 / 0)
+        patch.setattr(client, "_clock", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             client.list_reservations(vdn=88, query=QUERY)
     assert client.list_reservations(vdn=88, query=QUERY).total == 0

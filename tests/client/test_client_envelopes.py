@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import BadAnswer, ISalesError, Refused
-from isales_proxy.client.envelopes import Envelope, Payload, read_refusal
+from isales_proxy.client.envelopes import Envelope, Payload
+from isales_proxy.client.errors import BadAnswer, ISalesError, Refused
 from tests.support.cases import cases
 
 ENVELOPE = Envelope(rows="data")
@@ -160,4 +160,4 @@ def test_random_bytes_raise_only_client_errors(body: bytes) -> None:
     ],
 )
 def test_code_and_sentence_are_read_from_the_body_of_a_4xx(body: bytes, expected: object) -> None:
-    assert read_refusal(body) == expected
+    assert ENVELOPE.refusal(body) == expected

@@ -10,22 +10,21 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client import client as client_module
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import (
     BadAnswer,
-    CallDataQuery,
-    Client,
     CredentialsRefused,
-    IntermediateResult,
     ISalesError,
     Misdirected,
-    Received,
     Refused,
     Throttled,
     TimedOut,
     Unreachable,
 )
-from isales_proxy.client import client as client_module
 from isales_proxy.client.operations import READ_CALL_DATA
+from isales_proxy.client.queries import CallDataQuery, IntermediateResult
+from isales_proxy.client.transport import Received
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, drip, hold, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer

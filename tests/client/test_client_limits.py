@@ -13,17 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    Client,
-    Credentials,
-    ISalesError,
-    ReservationQuery,
-    TimedOut,
-    TransportConfig,
-    Unreachable,
-)
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.errors import BadAnswer, ISalesError, TimedOut, Unreachable
 from isales_proxy.client.operations import LIST_RESERVATIONS
+from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.transport.connections import Budget, _BudgetReader
 from tests.support.stub_vendor import StubVendor, drip, envelope, hold, raw, reply
 
@@ -81,7 +76,7 @@ def test_body_of_a_failed_answer_is_not_awaited(client: Client, stub: StubVendor
         head = f"HTTP/1.1 {status} X\r\nContent-Length: 99\r\nLocation: /x\r\n\r\n".encode()
         stub.script(drip(head, [b""] * 9999, stub.done))
         with pytest.raises(ISalesError) as caught:
-            client._transport.call(once, vdn=88, body={})
+            client.call(once, vdn=88, body={})
         assert caught.value.http_status == status
 
 

@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from isales_proxy.client import Client, CredentialsRefused, ObsAuth, ObsConfig, TokenState
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import CredentialsRefused
+from isales_proxy.client.tokens import TokenState
 from tests.support.stub_vendor import Step, StubVendor, reply
 from tests.support.stub_vendor import obs as obs_answer
 

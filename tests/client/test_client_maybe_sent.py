@@ -10,23 +10,21 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import (
     BadAnswer,
-    CallDataQuery,
     CircuitOpen,
-    Client,
     CredentialsRefused,
-    IntermediateResult,
     ISalesError,
     Misdirected,
-    ObsAuth,
-    ObsConfig,
     Refused,
     TimedOut,
     Unreachable,
 )
-from isales_proxy.client.observer import Attempt, SilentObserver
+from isales_proxy.client.observer import Attempt, Observer
 from isales_proxy.client.operations import OPERATIONS, PUSH_MID_RESULT, READ_CALL_DATA
+from isales_proxy.client.queries import CallDataQuery, IntermediateResult
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, Step, StubVendor, hold, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
@@ -275,8 +273,8 @@ def test_errors_are_maybe_sent_by_default(said: bool | None, expected: bool) -> 
     assert CircuitOpen().maybe_sent is False
 
 
-def test_silent_observer_accepts_every_event() -> None:
-    silent = SilentObserver()
+def test_observer_accepts_every_event() -> None:
+    silent = Observer()
     assert silent.answered("x", date=None, shape="y") is None  # type: ignore[func-returns-value]
     attempt = Attempt("x", "ok", 0.1, 1, "r", 200)
     assert silent.called(attempt) is None  # type: ignore[func-returns-value]

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import BadAnswer, Client, ISalesError, Refused, ReservationQuery
-from isales_proxy.client.obs_envelopes import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.envelopes import (
     AppTokenEnvelope,
     LogInEnvelope,
     ObsEnvelope,
     ObsPayload,
     TokenPayload,
 )
+from isales_proxy.client.errors import BadAnswer, ISalesError, Refused
+from isales_proxy.client.queries import ReservationQuery
 from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, envelope, reply
 from tests.support.stub_vendor import obs as obs_answer

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import CallDataQuery, IntermediateResult, InvalidQuery, ObsAuth, ObsConfig
-from isales_proxy.client.queries import MAX_BATCH
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.queries import MAX_BATCH, CallDataQuery, IntermediateResult, InvalidQuery
 from tests.support.cases import cases
 
 # The request example of the vendor page, its empty fields included.

@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import CredentialsRefused, Misdirected, Refused, Unreachable
+from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
+from isales_proxy.client.queries import (
     CallDataQuery,
-    Client,
-    CredentialsRefused,
     IntermediateResult,
     InvalidQuery,
-    Misdirected,
-    ObsAuth,
-    ObsConfig,
-    Refused,
     ReservationQuery,
-    Unreachable,
 )
-from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
 from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply
 from tests.support.stub_vendor import obs as obs_answer
@@ -195,7 +191,6 @@ def test_thread_keeps_one_connection_per_address(make_client: MakeClient, stub: 
         (name, obs)
         for name in CALLS
         for obs in (
-            None,
             ObsConfig(),
             ObsConfig(key="k"),
             ObsConfig(auth=ObsAuth.LOGIN, secret="s"),
@@ -204,7 +199,7 @@ def test_thread_keeps_one_connection_per_address(make_client: MakeClient, stub: 
     ],
 )
 def test_no_call_is_made_without_credentials(
-    make_client: MakeClient, stub: StubVendor, notes: Notes, name: str, obs: ObsConfig | None
+    make_client: MakeClient, stub: StubVendor, notes: Notes, name: str, obs: ObsConfig
 ) -> None:
     client = make_client(obs=obs)
     with pytest.raises(CredentialsRefused, match=r"No OBS credentials are set\.") as caught:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from isales_proxy.client import BadAnswer, IncompleteSweep, Page, iter_pages
+from isales_proxy.client.errors import BadAnswer, IncompleteSweep
+from isales_proxy.client.page import Page, iter_pages
 from tests.support.cases import cases
 
 

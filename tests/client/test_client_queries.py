@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import InvalidQuery, ReservationQuery, ResultCodeQuery
-from isales_proxy.client.queries import check_vdn
+from isales_proxy.client.queries import InvalidQuery, ReservationQuery, ResultCodeQuery, check_vdn
 from tests.support.cases import cases
 
 NOON = datetime(2025, 5, 15, 12, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from isales_proxy.client import BadAnswer, Reservation, ResultCode
-from isales_proxy.client.records import parse_reservation, parse_result_code
+from isales_proxy.client.errors import BadAnswer
+from isales_proxy.client.records import Reservation, ResultCode
 from tests.support.cases import cases
 
 ROW: dict[str, Any] = {
@@ -47,7 +47,7 @@ values = st.recursive(
 
 
 def read(**changes: Any) -> tuple[Reservation, tuple[tuple[str, str], ...]]:
-    return parse_reservation({**ROW, **changes})
+    return Reservation.parse({**ROW, **changes})
 
 
 def test_documented_row_is_read_without_drift() -> None:
@@ -169,7 +169,7 @@ def test_times_are_read_from_every_type_with_their_drift(
 
 
 def test_missing_fields_are_none_and_only_outcome_fields_are_no_drift() -> None:
-    record, drift = parse_reservation({})
+    record, drift = Reservation.parse({})
     assert set(record.model_dump().values()) == {None}
     outcome = {"beginTime", "endTime", "callFlag", "callerNo", "failCode", "result", "busiResult"}
     assert drift == tuple((name, "missing") for name in ROW if name not in outcome)
@@ -188,7 +188,7 @@ def test_our_own_field_name_is_an_unknown_field_and_changes_nothing() -> None:
 
 
 def test_field_name_with_a_control_character_does_not_replace_a_known_field() -> None:
-    record, _ = parse_reservation({"failCode\x00": "99999", **ROW})
+    record, _ = Reservation.parse({"failCode\x00": "99999", **ROW})
     assert record.fail_code == "00604"
 
 
@@ -222,9 +222,9 @@ def test_records_are_frozen_and_their_repr_contains_no_value() -> None:
 @cases("row", [None, [], "x", 1, True, [ROW]])
 def test_row_other_than_an_object_is_a_bad_answer(row: object) -> None:
     with pytest.raises(BadAnswer):
-        parse_reservation(row)
+        Reservation.parse(row)
     with pytest.raises(BadAnswer):
-        parse_result_code(row)
+        ResultCode.parse(row)
 
 
 @given(name=st.sampled_from(sorted(ROW)), value=values)
@@ -239,16 +239,16 @@ def test_no_value_of_a_field_makes_reading_fail(name: str, value: object) -> Non
 
 @given(row=st.dictionaries(text | st.sampled_from(sorted(ROW)), values, max_size=6))
 def test_no_row_makes_reading_fail(row: dict[str, Any]) -> None:
-    record, drift = parse_reservation(row)
+    record, drift = Reservation.parse(row)
     record.model_dump()
     known = {*ROW, "(unprintable)"}
     assert {field for field, kind in drift if kind != "unknown"} <= known
-    code, _ = parse_result_code(row)
+    code, _ = ResultCode.parse(row)
     assert isinstance(code.code, str)
 
 
 def test_documented_result_code_is_read_without_drift() -> None:
-    code, drift = parse_result_code({"obsCode": "00605", "obsCodeDesc": "The switch is busy."})
+    code, drift = ResultCode.parse({"obsCode": "00605", "obsCodeDesc": "The switch is busy."})
     assert (code.code, code.description, drift) == ("00605", "The switch is busy.", ())
 
 
@@ -262,5 +262,5 @@ def test_documented_result_code_is_read_without_drift() -> None:
     ],
 )
 def test_odd_result_code_is_read_with_drift(row: dict[str, Any], code: str, drift: object) -> None:
-    record, found = parse_result_code(row)
+    record, found = ResultCode.parse(row)
     assert (record.code, found) == (code, drift)

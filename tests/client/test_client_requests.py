@@ -10,18 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    Client,
-    Credentials,
-    InvalidQuery,
-    Refused,
-    ReservationQuery,
-    ResultCodeQuery,
-    TransportConfig,
-)
-from isales_proxy.client.auth import verify_c2
-from isales_proxy.client.config import Endpoint
+from isales_proxy.client.auth import Credentials, Request, verify_c2
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import Endpoint, TransportConfig
+from isales_proxy.client.errors import BadAnswer, Refused
+from isales_proxy.client.queries import InvalidQuery, ReservationQuery, ResultCodeQuery
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received, StubVendor, envelope, raw, reply
 
@@ -35,20 +28,16 @@ QUERY = ReservationQuery(
 def signed(received: Received, **changes: Any) -> bool:
     """Tell whether the request is signed as it was received."""
     target = urlsplit(received.target)
-    return verify_c2(
-        received.header("Authorization"),
-        **{
-            "method": received.method,
-            "path": target.path,
-            "query": parse_qsl(target.query, keep_blank_values=True),
-            "headers": {"Host": received.header("Host")},
-            "body": received.body,
-            "access_key": ACCESS_KEY,
-            "secret_key": SECRET_KEY,
-            "now": NOW,
-            **changes,
-        },
-    )
+    request = {
+        "method": received.method,
+        "path": target.path,
+        "query": parse_qsl(target.query, keep_blank_values=True),
+        "headers": {"Host": received.header("Host")},
+        "body": received.body,
+        **changes,
+    }
+    keys = Credentials(ACCESS_KEY, SECRET_KEY)
+    return verify_c2(received.header("Authorization"), Request(**request), keys, NOW)
 
 
 def test_request_for_reservations_is_as_documented(client: Client, stub: StubVendor) -> None:
@@ -305,8 +294,9 @@ def test_invalid_base_url_is_refused_without_its_value(base_url: str) -> None:
 )
 def test_base_url_is_split_into_host_and_prefix(base_url: str, host: str, prefix: str) -> None:
     config = TransportConfig(base_url=base_url, credentials=Credentials("AK", "SK"))
-    assert (config.host, config.origin_of(Endpoint.CAMPAIGNS).prefix) == (host, prefix)
-    assert config.origin == base_url.partition("://")[0] + "://" + host
+    origin = config.origin_of(Endpoint.CAMPAIGNS)
+    assert (origin.host, origin.prefix) == (host, prefix)
+    assert origin.base == base_url.partition("://")[0] + "://" + host
 
 
 @cases(

@@ -8,22 +8,23 @@ from email.utils import format_datetime
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import (
     BadAnswer,
-    Client,
     CredentialsRefused,
     ISalesError,
     Misdirected,
-    Page,
     Refused,
-    Reservation,
-    ReservationQuery,
     Throttled,
     TimedOut,
     Unreachable,
 )
 from isales_proxy.client.operations import LIST_RESERVATIONS, OPERATIONS
-from isales_proxy.client.transport.retry import RetryPolicy, read_retry_after
+from isales_proxy.client.page import Page
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
+from isales_proxy.client.transport.response_body import read_retry_after
+from isales_proxy.client.transport.transport import RetryPolicy
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, raw, reply, reset
 
@@ -111,7 +112,7 @@ def test_unrepeatable_operation_is_tried_once(client: Client, stub: StubVendor) 
     stub.default = reply(status=503)
     once = dataclasses.replace(LIST_RESERVATIONS, repeatable=False)
     with pytest.raises(Unreachable):
-        client._transport.call(once, vdn=88, body={})
+        client.call(once, vdn=88, body={})
     assert len(stub.received) == 1
 
 

@@ -8,18 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    CircuitOpen,
-    Credentials,
-    ISalesError,
-    Refused,
-    ReservationQuery,
-    Throttled,
-    TransportConfig,
-    errors,
-    redaction,
-)
+from isales_proxy.client import errors, redaction
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.errors import BadAnswer, CircuitOpen, ISalesError, Refused, Throttled
+from isales_proxy.client.queries import ReservationQuery
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, envelope, raw, reply, reset
 
@@ -85,7 +78,7 @@ def test_no_secret_leaks_from_a_call(
     assert words
     assert stub.received
     words += [record.getMessage() for record in caplog.records] + [caplog.text]
-    words += [repr(vars(notes)), repr(client), repr(client._transport.__dict__)]
+    words += [repr(vars(notes)), repr(client), repr(client.__dict__)]
     words += capfd.readouterr()
     for secret in SECRETS:
         assert secret not in "\n".join(words)

@@ -10,16 +10,9 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
-    BadAnswer,
-    Client,
-    CredentialsRefused,
-    ISalesError,
-    MemoryTokenStore,
-    TimedOut,
-    Token,
-)
-from isales_proxy.client.tokens import TokenSource
+from isales_proxy.client.client import Client
+from isales_proxy.client.errors import BadAnswer, CredentialsRefused, ISalesError, TimedOut
+from isales_proxy.client.tokens import MemoryTokenStore, Token, TokenSource
 from tests.support.stub_vendor import Received, StubVendor, reply
 from tests.support.stub_vendor import obs as obs_answer
 

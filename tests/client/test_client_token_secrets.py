@@ -8,15 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from isales_proxy.client import (
-    CallDataQuery,
-    Client,
-    ISalesError,
-    MemoryTokenStore,
-    ObsAuth,
-    ObsConfig,
-    Token,
-)
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import ISalesError
+from isales_proxy.client.queries import CallDataQuery
+from isales_proxy.client.tokens import MemoryTokenStore, Token
 from tests.support.cases import cases
 from tests.support.stub_vendor import Step, StubVendor, raw, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
@@ -101,7 +97,7 @@ def test_no_secret_leaks_from_an_obs_call(
         except ISalesError as error:
             words += shown(error)
             frames += shown_in_frames(error)
-    words += [repr(client), repr(vars(client._transport)), repr(client.token_state())]
+    words += [repr(client), repr(vars(client)), repr(client.token_state())]
     words += [repr(vars(notes)), caplog.text]
     for secret in SECRETS:
         assert secret not in "\n".join(words)
@@ -118,6 +114,6 @@ def test_reprs_contain_no_secret(make_client: MakeClient, stub: StubVendor) -> N
     client: Client = make_client(obs=WAYS["login"], shelf=shelf)
     texts = [repr(token), str(token), f"{token}", repr(shelf), repr(client.token_state())]
     texts += [repr(config) + str(config) for config in WAYS.values()]
-    texts += [repr(client._transport._bearer), repr(client._transport._config)]
+    texts += [repr(client._bearer), repr(client._config)]
     for secret in SECRETS:
         assert secret not in "\n".join(texts)

@@ -7,22 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig
+from isales_proxy.client.errors import (
     BadAnswer,
-    CallDataQuery,
-    Client,
     CredentialsRefused,
-    IntermediateResult,
     ISalesError,
-    MemoryTokenStore,
-    ObsAuth,
-    ObsConfig,
-    ReservationQuery,
-    Token,
     TokenEnded,
-    TokenState,
     Unreachable,
 )
+from isales_proxy.client.queries import CallDataQuery, IntermediateResult, ReservationQuery
+from isales_proxy.client.tokens import MemoryTokenStore, Token, TokenState
 from tests.support.stub_vendor import Received, Step, StubVendor, reply, reset
 from tests.support.stub_vendor import obs as obs_answer
 

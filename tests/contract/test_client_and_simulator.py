@@ -8,20 +8,17 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig, TransportConfig
+from isales_proxy.client.errors import CredentialsRefused, Refused
+from isales_proxy.client.queries import (
     CallDataQuery,
-    Client,
-    Credentials,
-    CredentialsRefused,
     IntermediateResult,
-    ObsAuth,
-    ObsConfig,
-    Received,
-    Refused,
     ReservationQuery,
     ResultCodeQuery,
-    TransportConfig,
 )
+from isales_proxy.client.transport import Received
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
     DEMO_APP_KEY,

@@ -9,14 +9,11 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
-    Client,
-    Credentials,
-    Refused,
-    ReservationQuery,
-    ResultCodeQuery,
-    TransportConfig,
-)
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import TransportConfig
+from isales_proxy.client.errors import Refused
+from isales_proxy.client.queries import ReservationQuery, ResultCodeQuery
 from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, LIST_RESERVATIONS, Simulator
 from tests.support.cases import cases
 from tests.support.stub_vendor import StubVendor, reply

@@ -10,19 +10,14 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client import (
-    CallDataQuery,
-    CallDatum,
-    Client,
-    Credentials,
-    IntermediateResult,
-    ObsAuth,
-    ObsConfig,
-    OutboundTask,
-    Received,
-    Refused,
-    TransportConfig,
-)
+from isales_proxy.client.auth import Credentials
+from isales_proxy.client.client import Client
+from isales_proxy.client.config import ObsAuth, ObsConfig, TransportConfig
+from isales_proxy.client.errors import Refused
+from isales_proxy.client.ie_data import parse_ie_data
+from isales_proxy.client.queries import CallDataQuery, IntermediateResult
+from isales_proxy.client.records import CallDatum, OutboundTask
+from isales_proxy.client.transport import Received
 from tests.support.cases import cases
 from tests.support.stub_vendor import Received as Sent
 from tests.support.stub_vendor import StubVendor, reply
@@ -119,13 +114,14 @@ def test_call_data_is_read_in_both_forms_and_spellings(form: str) -> None:
         assert (row.version, row.ie_data) == (None, "xxx")
         return
     assert row.version == "311"
-    red, number = row.ie.elements
+    parts = parse_ie_data(row.ie_data or "")
+    red, number = parts.elements
     assert (red.name, dict(red.fields)) == (
         "RedInfo",
         {"RedInd": "1", "OldRes": "1", "Res": "1", "Count": "2"},
     )
     assert (number.name, dict(number.fields)["Number"]) == ("RedNumber", "9558800")
-    assert row.ie.sip_headers == (
+    assert parts.sip_headers == (
         ("x-charge", "Bob sip:bob@biloxi.com;tag=a\\6c,85cf"),
         ("x-vdf", "vender name"),
     )

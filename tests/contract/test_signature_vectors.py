@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from isales_proxy.client.auth import c2_header, canonical_request, signature_prefix, verify_c2
+from isales_proxy.client.auth import (
+    Credentials,
+    Request,
+    c2_header,
+    canonical_request,
+    signature_prefix,
+    verify_c2,
+)
 from tests.support.cases import cases
 
 ACCESS_KEY = "EXAMPLEAK0001"
@@ -27,8 +34,8 @@ A: dict[str, Any] = {
         "query": [],
         "headers": HEADERS,
         "body": b'{"limit":10,"offset":0,"taskId":"1106025109"}',
-        "signed": ("host",),
     },
+    "signed": ("host",),
     "names": "host",
     "length": 166,
     "sha256": "8a4f452193c8a2798914fba223deb0762c40388c5076235b18e2364af41340ec",
@@ -41,8 +48,8 @@ B: dict[str, Any] = {
         "query": [("pageSize", "50"), ("pageNum", "1")],
         "headers": HEADERS,
         "body": b"",
-        "signed": ("host",),
     },
+    "signed": ("host",),
     "names": "host",
     "length": 118,
     "sha256": "c179728b04b39efa04de49aa8c10cad4ffa60879d7cdbec998fafa9431df3f8b",
@@ -55,8 +62,8 @@ C: dict[str, Any] = {
         "query": [],
         "headers": HEADERS,
         "body": '{"calledNo":"+65 8123 4567","limit":10,"offset":0,"remark":"预约"}'.encode(),
-        "signed": ("host", "content-type"),
     },
+    "signed": ("host", "content-type"),
     "names": "content-type;host",
     "length": 285,
     "sha256": "74dee8884ad3358fd7bd4275b31a5ec12bbcc1e863e2b607b266a167594225df",
@@ -67,29 +74,24 @@ vectors = pytest.mark.parametrize("vector", [A, B, C], ids=["A", "B", "C"])
 
 
 def sign(vector: dict[str, Any], **changes: Any) -> str:
-    return c2_header(
-        **{**vector["request"], **changes},
-        access_key=ACCESS_KEY,
-        secret_key=SECRET_KEY,
-        now=NOW,
-    )
+    request = Request(**{**vector["request"], **changes})
+    return c2_header(request, Credentials(ACCESS_KEY, SECRET_KEY), NOW, vector["signed"])
 
 
 def verify(vector: dict[str, Any], header: str, **changes: Any) -> bool:
-    request = {k: v for k, v in vector["request"].items() if k != "signed"}
-    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "now": NOW}
-    return verify_c2(header, **{**request, **keys, **changes})
+    keys = Credentials(changes.pop("access_key", ACCESS_KEY), changes.pop("secret_key", SECRET_KEY))
+    now = changes.pop("now", NOW)
+    return verify_c2(header, Request(**{**vector["request"], **changes}), keys, now)
 
 
 @vectors
 def test_prefix_equals_the_documented_one(vector: dict[str, Any]) -> None:
-    signed = vector["request"]["signed"]
-    assert signature_prefix(ACCESS_KEY, NOW, signed) == PREFIX + vector["names"]
+    assert signature_prefix(ACCESS_KEY, NOW, vector["signed"]) == PREFIX + vector["names"]
 
 
 @vectors
 def test_canonical_request_equals_the_documented_one(vector: dict[str, Any]) -> None:
-    text = canonical_request(**vector["request"]).encode()
+    text = canonical_request(Request(**vector["request"]), vector["signed"]).encode()
     assert len(text) == vector["length"]
     assert hashlib.sha256(text).hexdigest() == vector["sha256"]
 

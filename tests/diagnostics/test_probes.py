@@ -10,15 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isales_proxy.client import (
-    BadAnswer,
-    CredentialsRefused,
-    Page,
-    Refused,
-    Reservation,
-    ReservationQuery,
-    TimedOut,
-)
+from isales_proxy.client.errors import BadAnswer, CredentialsRefused, Refused, TimedOut
+from isales_proxy.client.page import Page
+from isales_proxy.client.queries import ReservationQuery
+from isales_proxy.client.records import Reservation
 from isales_proxy.diagnostics.probes import MAX_CALLS, run_probes
 from tests.support.cases import cases
 

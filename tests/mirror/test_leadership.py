@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import CommandError, call_command
 
-from isales_proxy.client import TransportConfig
+from isales_proxy.client.config import TransportConfig
 from isales_proxy.client.errors import Unreachable
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.mirror import forgetting, tiers

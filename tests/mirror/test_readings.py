@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from isales_proxy.client.records import parse_reservation
+from isales_proxy.client.records import Reservation
 from isales_proxy.mirror.counters import COUNTED_FIELDS, CountKey, list_counters
 from isales_proxy.mirror.readings import LeafAnswer, apply_reading
 from isales_proxy.models import Vdn
@@ -85,7 +85,7 @@ def test_older_answer_that_comes_later_changes_nothing(vdn: Vdn) -> None:
     mirror_rows(vdn, [make_row(1)], at=AT)
     mirror_rows(vdn, [make_row(1, userAccount="117")], at=AT + 2 * MINUTE)
     leaf = MirrorLeaf.objects.get(kind="time")
-    record, _drift = parse_reservation(make_row(1))
+    record, _drift = Reservation.parse(make_row(1))
     for target in (leaf, None):
         outcome = apply_reading(
             vdn_id=88,

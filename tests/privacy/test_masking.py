@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from isales_proxy.client import number_rules
 from isales_proxy.client.number_rules import MASK, SHOWN
-from isales_proxy.client.records import Reservation, parse_reservation
+from isales_proxy.client.records import Reservation
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.field_policies import CALL_DATUM, RESERVATION, Content
 from isales_proxy.write_backs.fields import POLICIES
@@ -115,7 +115,7 @@ def test_text_without_a_number_is_unchanged(text: str) -> None:
 )
 @settings(max_examples=200)
 def test_no_field_of_a_masked_reservation_holds_a_number(row: dict[str, Any]) -> None:
-    found, _drift = parse_reservation(row)
+    found, _drift = Reservation.parse(row)
     shown = masking.mask_reservation(found)
     assert shown.model_extra == {}
     for field in RESERVATION:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from isales_proxy.client import TransportConfig
+from isales_proxy.client.config import TransportConfig
 from isales_proxy.simulator import LIST_RESERVATIONS, LIST_RESULT_CODES, Simulator
 from isales_proxy.vendor import gateway
 from tests.support.cases import cases

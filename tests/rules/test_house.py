@@ -34,6 +34,7 @@ SHORT_MODULES: dict[str, str] = {
     "dashboard.audit.forms": "forms.py of its subject",
     "dashboard.audit.verification": "the result of a verification in the session",
     "dashboard.home.forms": "forms.py of its subject",
+    "isales_proxy.api.parsers": "named by DRF's settings, which it reads before there are views",
     "isales_proxy.api.vdns": "one file a subject of the API",
     "isales_proxy.client.observer": "the protocol of the client; used within it relatively",
     "isales_proxy.client.redaction": "used within the client by relative imports",
@@ -222,14 +223,6 @@ def test_pins_have_hashes_and_no_address() -> None:
         pins = re.findall(r"^([\w.\-\[\]]+)==", text, re.MULTILINE)
         assert len(pins) == len(set(pins))
         assert text.count("--hash=sha256:") >= len(pins)
-
-
-def test_client_exports_exist_and_are_sorted() -> None:
-    import isales_proxy.client as client
-
-    assert sorted(client.__all__) == client.__all__
-    for name in client.__all__:
-        assert hasattr(client, name)
 
 
 @cases("document", ["README.md", "CONTRIBUTING.md", *sorted(

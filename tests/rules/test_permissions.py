@@ -189,7 +189,7 @@ def needed(line: Line) -> frozenset[Permission] | None:
     match = resolve(re.sub(r"<\w+>", "1", line.address))
     view: Any = getattr(match.func, "cls", None)
     if view is not None:
-        declared = getattr(view, "permits", {}).get(line.method)
+        declared = getattr(getattr(view, line.method.lower(), None), "permission", None)
         return None if "vdn_id" not in match.kwargs else frozenset({declared})
     declared_by_page: dict[str, frozenset[Permission]] | None
     declared_by_page = getattr(match.func, "permissions", None)
@@ -258,7 +258,7 @@ def test_scope_of_an_unknown_role_has_no_permission(
 def test_api_view_without_declared_permissions_is_refused(
     people: dict[str, User], as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(Reservations, "permits")
+    monkeypatch.delattr(Reservations.get, "permission")
     assert as_role("admin").get("/api/v1/vdns/88/reservations/").status_code == 403
 
 

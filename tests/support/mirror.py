@@ -15,7 +15,7 @@ from django.utils import timezone
 from isales_proxy.client.operations import LIST_RESERVATIONS
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.client.records import Reservation, parse_reservation
+from isales_proxy.client.records import Reservation
 from isales_proxy.mirror import guard
 from isales_proxy.mirror.readings import (
     FIRST_TIME,
@@ -70,7 +70,7 @@ def mirror_rows(
     now = at or timezone.now()
     vdn_id = vdn.pk if isinstance(vdn, Vdn) else vdn
     state, _new = MirrorState.objects.get_or_create(pk=vdn_id, defaults={"column": "appointTime"})
-    records = [parse_reservation(row)[0] for row in vendor_rows]
+    records = [Reservation.parse(row)[0] for row in vendor_rows]
     dated = [row for row in records if row.appoint_time is not None]
     undated = [row for row in records if row.appoint_time is None]
     outcome = _read(state, LeafKind.TIME, (FIRST_TIME, LAST_TIME), dated, now)
@@ -182,7 +182,7 @@ class SweptVendor:
         answer = perform(self.simulator, OPERATIONS[request.interface], request)
         payload = LIST_RESERVATIONS.envelope.decode(answer.body)
         self.clock.advance(self.CALL_SECONDS / 2)
-        items = tuple(parse_reservation(row)[0] for row in payload.rows)
+        items = tuple(Reservation.parse(row)[0] for row in payload.rows)
         return Page(items=items, total=payload.total, page=query.page, size=query.size)
 
     def run(self, seconds: float, sweeper: Sweeper | None = None) -> None:
@@ -211,7 +211,7 @@ class SweptVendor:
     def compare(self) -> tuple[set[str], set[str]]:
         """Return rows that the mirror lacks or shows otherwise, and those it shows in vain."""
         now_ms = round(self.clock.now.timestamp() * 1000)
-        truth = Counter(_describe(parse_reservation(row)[0]) for row in self.data.shown(now_ms))
+        truth = Counter(_describe(Reservation.parse(row)[0]) for row in self.data.shown(now_ms))
         rows = MirrorRow.objects.for_vdn(self.vdn).present().select_related("agent", "task")
         shown = Counter(_describe_row(row) for row in rows)
         return set(truth - shown), set(shown - truth)

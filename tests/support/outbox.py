@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from isales_proxy import access
 from isales_proxy.access import Scope
-from isales_proxy.client import IntermediateResult
+from isales_proxy.client.queries import IntermediateResult
 from isales_proxy.models import User, WriteBack
 from isales_proxy.simulator import Simulator
 from isales_proxy.write_backs import leases

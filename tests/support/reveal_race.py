@@ -8,7 +8,7 @@ import threading
 from django.db import connection
 
 from isales_proxy import access
-from isales_proxy.client import IntermediateResult
+from isales_proxy.client.queries import IntermediateResult
 from isales_proxy.models import User, WriteBack
 from isales_proxy.number_access import services as number_access
 from isales_proxy.privacy.phone_numbers import SearchedNumber

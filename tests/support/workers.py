@@ -36,7 +36,7 @@ WRITE = """
 import json, os, uuid
 from isales_proxy.models import User
 from isales_proxy import access
-from isales_proxy.client import IntermediateResult
+from isales_proxy.client.queries import IntermediateResult
 from isales_proxy.write_backs import services as write_backs
 scope = access.enter(user=User.objects.get(username="maria"), vdn_id=88)
 for unique_id, status in json.loads(os.environ["WANTED"]):

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from isales_proxy.client import CredentialsRefused, ReservationQuery
+from isales_proxy.client.errors import CredentialsRefused
+from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core import encryption
 from isales_proxy.models import AuditEvent, Vdn, VdnCredentials
 from isales_proxy.simulator import DEMO_ACCESS_KEY, DEMO_SECRET_KEY, Simulator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,11 +25,11 @@ from ..errors import (
 )
 from ..operations import AuthScheme, Operation
 from .failures import HTTP_ERRORS, reading_failure
-from .retry import read_retry_after
 
 NO_TOKEN = "CC-iSales gives no token for the credentials that are set."  # noqa: S105 – a sentence
 
 _CHUNK = 64 * 1024
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _REFUSAL = {
     AuthScheme.C2: CredentialsRefused.default_sentence,
     AuthScheme.BEARER: "CC-iSales refuses the token.",
@@ -36,11 +37,16 @@ _REFUSAL = {
 }
 
 
+Read = Callable[[], tuple[bytes, ISalesError | None]]
+"""Gives what came of a body, and what went wrong if that is not all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[P]):
     """The content of an operation's envelope, the request id of the call that fetched it, and the
     status that it came with."""
 
+    operation: Operation[P]
     payload: P
     request_id: str
     http_status: int
@@ -86,17 +92,17 @@ def read_body(
 def open_answer(
     response: requests.Response,
     operation: Operation[P],
-    read: Callable[[], bytes],
+    read: Read,
     *,
     now: datetime,
 ) -> P:
     """The payload. Raises the error that belongs to the status or the body.
 
-    ``read`` gives the body or raises; it is asked only where the body matters.
+    ``read`` is asked only where the body matters.
     """
     status = response.status_code
     if 200 <= status < 300:
-        return operation.envelope.decode(read())
+        return operation.envelope.decode(_read_whole(read))
     if 300 <= status < 400:
         raise Unreachable("CC-iSales answers with a redirect.", retryable=False)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -131,13 +137,31 @@ def read_date(value: str | None) -> datetime | None:
         return None
 
 
+def read_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for, as number or HTTP date; ``None`` if neither.
+
+    A date that has passed gives 0.
+    """
+    if _SECONDS.fullmatch((value or "").strip()):
+        return float(value or 0)
+    moment = read_date(value)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def _read_whole(read: Read) -> bytes:
+    body, failure = read()
+    if failure is not None:
+        raise failure
+    return body
+
+
 def _refusal(
-    operation: Operation[P], read: Callable[[], bytes], *, only: type[ISalesError] = ISalesError
+    operation: Operation[P], read: Read, *, only: type[ISalesError] = ISalesError
 ) -> tuple[str | None, str]:
     """Return what the body of a failure says; what it says nothing by is raised unless of
     ``only``."""
     try:
-        body = read()
+        body = _read_whole(read)
     except only:
         return None, ""
     return operation.envelope.refusal(body)

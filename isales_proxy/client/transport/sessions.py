@@ -7,7 +7,6 @@ import ssl
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,17 @@ from ..config import Endpoint
 from .connections import Budget, Trace, pool_classes
 
 
-@dataclass(frozen=True, slots=True)
 class PooledSession:
     """The resources of one thread: connections of its own, the time its call has left, its trace.
 
     ``new_adapter`` makes another one, for a call that must not use a kept connection.
     """
 
-    adapter: Adapter
-    new_adapter: Callable[[], Adapter]
-    budget: Budget
-    trace: Trace
-    pid: int
+    def __init__(self, tls: ssl.SSLContext, monotonic: Callable[[], float]) -> None:
+        self.budget, self.trace = Budget(monotonic), Trace()
+        self.new_adapter = partial(Adapter, tls, self.budget, self.trace)
+        self.adapter = self.new_adapter()
+        self.pid = os.getpid()
 
 
 class SessionPool:
@@ -51,10 +49,7 @@ class SessionPool:
         lane: PooledSession | None = getattr(self._local, "lane", None)
         # After a fork the sockets of this thread's lane belong to the parent too.
         if lane is None or lane.pid != os.getpid():
-            budget, trace = Budget(self._monotonic), Trace()
-            new_adapter = partial(Adapter, self._tls, budget, trace)
-            lane = PooledSession(new_adapter(), new_adapter, budget, trace, os.getpid())
-            self._local.lane = lane
+            lane = self._local.lane = PooledSession(self._tls, self._monotonic)
             with self._lock:
                 self._adapters.add(lane.adapter)
         return lane

@@ -14,16 +14,17 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self
 
 import requests
 import stamina
 from requests.structures import CaseInsensitiveDict
 
-from ..auth import percent
+from ..auth import Request, percent
 from ..breaker import Breaker, State
 from ..config import Endpoint, Origin, TransportConfig
 from ..envelopes import P
@@ -35,41 +36,74 @@ from ..errors import (
     TokenEnded,
     Unreachable,
 )
-from ..observer import Attempt, Observer, SilentObserver
+from ..observer import Attempt, Observer
 from ..operations import OPERATIONS, AuthScheme, Operation
 from ..tokens import MemoryTokenStore, TokenState, TokenStore
-from .authenticators import Authenticator, Bearer, C2Signer, Open, Outgoing, Proof
+from .authenticators import Authenticator, Bearer, C2Signer, Proof
 from .failures import HTTP_ERRORS, sending_failure
 from .response_body import Answer, Received, open_answer, read_body, read_date
-from .retry import RetryPolicy
 from .sessions import Adapter, PooledSession, SessionPool, tls_context
 
 USER_AGENT = "callboard"
+FIRST_WAIT = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, repr=False)
 class _Call(Generic[P]):
-    """One call, the same for all its attempts but for the proof."""
+    """One call, the same for all its attempts but for the proof, and its course so far: how many
+    attempts, whether one of them may have reached the vendor, and the status of the good answer.
+
+    The repr shows nothing, since headers and body of the token calls hold secrets.
+    """
 
     operation: Operation[P]
-    request_id: str
     origin: Origin
     path: str
-    query: tuple[tuple[str, str], ...] = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes
     hurried: bool
     keep: Callable[[Received], None] | None
-
-
-@dataclass(slots=True)
-class _Course:
-    """Course of a call so far: its attempts, whether one of them may have reached the vendor, and
-    the status of the good answer."""
-
+    lane: PooledSession
+    request_id: str
     attempts: int = 0
     sent: bool = False
     status: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class RetryPolicy:
+    """Decides after each failed attempt of one call; given to stamina as its hook.
+
+    ``left`` tells the seconds until the deadline, ``allowed`` whether the breaker would let
+    another attempt through, ``rng`` gives numbers from 0 to 1. No wait is longer than
+    ``longest``: a vendor that asks for more gets no second attempt but its error handed on.
+    """
+
+    left: Callable[[], float]
+    allowed: Callable[[], bool]
+    rng: Callable[[], float]
+    longest: float
+    failures: int = 0
+    wait: float = 0.0
+    """Seconds to wait before the attempt that was decided upon last."""
+
+    def __call__(self, error: Exception) -> bool | float:
+        """``False``: hand the error on. A number: try again.
+
+        The number is always 0, for stamina can only sleep by the wall clock: `wait` holds the
+        true wait, for the caller to sleep by its own clock.
+        """
+        if not isinstance(error, ISalesError) or not error.retryable or not self.allowed():
+            return False
+        # Half of the wait is chance, so that clients which failed together part ways.
+        backoff = FIRST_WAIT * 2.0**self.failures * (0.5 + self.rng())
+        wait = max(min(backoff, self.longest), error.retry_after or 0.0)
+        if wait > self.longest or wait >= self.left():
+            return False
+        self.failures += 1
+        self.wait = wait
+        return 0.0
 
 
 class Transport:
@@ -97,7 +131,7 @@ class Transport:
         self._monotonic = monotonic
         self._sleep = sleep
         self._rng = rng
-        self.observer: Observer = observer or SilentObserver()
+        self.observer = observer or Observer()
         self._lanes = SessionPool(tls_context(config.ca_bundle), monotonic)
         self._breakers = {op.name: self._new_breaker(op.name) for op in OPERATIONS}
         self._origins = {place: config.origin_of(place) for place in Endpoint}
@@ -107,7 +141,7 @@ class Transport:
         self._authenticators: Mapping[AuthScheme, Authenticator] = {
             AuthScheme.C2: C2Signer(config.credentials, clock),
             AuthScheme.BEARER: self._bearer,
-            AuthScheme.OPEN: Open(),
+            AuthScheme.OPEN: Authenticator(),
         }
 
     def call(
@@ -130,28 +164,27 @@ class Transport:
         origin = self._origins[operation.place]
         call = _Call(
             operation=operation,
-            request_id=uuid.uuid4().hex,
             origin=origin,
             path=origin.prefix + operation.path_for(vdn=vdn),
-            query=tuple(query),
+            query=query,
             headers=headers or {},
             body=b"" if body is None else _serialise(body),
             hurried=deadline is not None,
             keep=keep,
+            lane=self._lanes.get_own(),
+            request_id=uuid.uuid4().hex,
         )
-        lane = self._lanes.get_own()
-        course = _Course()
-        usual = self._config.deadline_of(patient=operation.patient)
-        with lane.budget.limit_to(_first(deadline, usual)):
+        if deadline is None:
+            deadline = self._config.deadline_of(patient=operation.patient)
+        with call.lane.budget.limit_to(deadline):
             try:
-                payload = self._proved(call, lane, course)
-                return Answer(payload, call.request_id, course.status)
+                return Answer(operation, self._proved(call), call.request_id, call.status)
             except ISalesError as error:
                 # A token call in the midst of this one has told its own name already.
                 error.operation = error.operation or operation.name
                 error.request_id = error.request_id or call.request_id
                 # Of a token call nothing reaches the vendor that anybody would miss.
-                error.maybe_sent = course.sent and operation.auth is not AuthScheme.OPEN
+                error.maybe_sent = call.sent and operation.auth is not AuthScheme.OPEN
                 raise
 
     def token_state(self) -> TokenState | None:
@@ -162,6 +195,12 @@ class Transport:
         """Close the idle connections of all threads. Calls may still follow; they connect anew."""
         self._lanes.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _new_breaker(self, name: str) -> Breaker:
         return Breaker(
             clock=self._monotonic,
@@ -170,24 +209,24 @@ class Transport:
             on_change=lambda state: self.observer.breaker(name, state.value),
         )
 
-    def _proved(self, call: _Call[P], lane: PooledSession, course: _Course) -> P:
+    def _proved(self, call: _Call[P]) -> P:
         """The attempts with one proof; and when it is refused, those left with a renewed one."""
-        repeatable = call.operation.repeatable
+        repeatable, left = call.operation.repeatable, call.lane.budget.left
         authenticator = self._authenticators[call.operation.auth]
         # A token is got in the ordinary time, within a patient call too: others wait for it.
-        spare = max(lane.budget.left() - self._config.deadline, 0.0)
-        proof = authenticator.get_proof(lambda: lane.budget.left() - spare)
+        spare = max(left() - self._config.deadline, 0.0)
+        proof = authenticator.get_proof(lambda: left() - spare)
         most = self._config.attempts if repeatable else 1
         try:
-            payload = self._attempts(call, proof, lane, course, most)
-            authenticator.accepted(proof)
+            payload = self._attempts(call, proof, most)
         except CredentialsRefused as error:
             refused = error
         else:
+            authenticator.accepted(proof)
             return payload
         renewed: Proof | None = None
         try:
-            renewed = authenticator.renewed(proof, lane.budget.left)
+            renewed = authenticator.renewed(proof, left)
         except ISalesError:
             # Here the refusal is the news; the next call meets the failure by itself.
             if repeatable:
@@ -199,14 +238,12 @@ class Transport:
                 raise refused
             raise TokenEnded(http_status=refused.http_status)
         # The refused attempt is not counted.
-        return self._attempts(call, renewed, lane, course, most - course.attempts + 1)
+        return self._attempts(call, renewed, most - call.attempts + 1)
 
-    def _attempts(
-        self, call: _Call[P], proof: Proof, lane: PooledSession, course: _Course, most: int
-    ) -> P:
+    def _attempts(self, call: _Call[P], proof: Proof, most: int) -> P:
         breaker = self._breakers[call.operation.name]
         policy = RetryPolicy(
-            left=lane.budget.left,
+            left=call.lane.budget.left,
             allowed=lambda: breaker.state is State.CLOSED,
             rng=self._rng,
             longest=self._config.max_retry_wait,
@@ -219,27 +256,26 @@ class Transport:
             with attempt:
                 if policy.wait > 0:
                     self._sleep(policy.wait)
-                return self._attempt(call, proof, lane, breaker, course)
+                return self._attempt(call, proof, breaker)
         raise AssertionError("stamina ends with an answer or an error")
 
-    def _attempt(
-        self, call: _Call[P], proof: Proof, lane: PooledSession, breaker: Breaker, course: _Course
-    ) -> P:
+    def _attempt(self, call: _Call[P], proof: Proof, breaker: Breaker) -> P:
         """One attempt, told to the breaker and the observer."""
-        if lane.budget.left() <= 0:
+        left = call.lane.budget.left
+        if left() <= 0:
             raise TimedOut("The time limit was reached before the call was made.", maybe_sent=False)
         ticket = breaker.before()
-        course.attempts += 1
+        call.attempts += 1
         name = call.operation.name
         started = self._monotonic()
         outcome = "error"
         status: int | None = None
         try:
-            status, payload, date = self._exchange(call, proof, lane)
+            status, payload, date = self._exchange(call, proof)
         except ISalesError as error:
             outcome, status = error.outcome, error.http_status
-            course.sent = course.sent or error.maybe_sent
-            if isinstance(error, TimedOut) and call.hurried and lane.budget.left() <= 0:
+            call.sent = call.sent or error.maybe_sent
+            if isinstance(error, TimedOut) and call.hurried and left() <= 0:
                 # The caller's own short time ran out, which says nothing about the vendor.
                 breaker.abandon(ticket)
             elif isinstance(error, Unreachable | TimedOut):
@@ -251,32 +287,29 @@ class Transport:
             breaker.abandon(ticket)
             raise
         else:
-            outcome, course.status = "ok", status
+            outcome, call.status = "ok", status
             breaker.success(ticket)
             self.observer.answered(name, date=date, shape=payload.shape)
             return payload
         finally:
             seconds = self._monotonic() - started
             self.observer.called(
-                Attempt(name, outcome, seconds, course.attempts, call.request_id, status)
+                Attempt(name, outcome, seconds, call.attempts, call.request_id, status)
             )
 
-    def _exchange(
-        self, call: _Call[P], proof: Proof, lane: PooledSession
-    ) -> tuple[int, P, datetime | None]:
-        """Send one request, over a connection of its own where the operation wants that.
-
-        Gives status, payload and the vendor's date of the answer.
-        """
-        if not call.operation.fresh_connection:
-            return self._exchange_by(lane.adapter, call, proof, lane)
-        with closing(lane.new_adapter()) as adapter:
-            return self._exchange_by(adapter, call, proof, lane)
+    def _exchange(self, call: _Call[P], proof: Proof) -> tuple[int, P, datetime | None]:
+        """Send one request. Gives status, payload and the vendor's date of the answer."""
+        if call.operation.repeatable:
+            return self._exchange_by(call.lane.adapter, call, proof)
+        # On a kept connection, which a firewall may have reset unseen, a request can get lost that
+        # may not be sent again: it has a connection of its own.
+        with closing(call.lane.new_adapter()) as adapter:
+            return self._exchange_by(adapter, call, proof)
 
     def _exchange_by(
-        self, adapter: Adapter, call: _Call[P], proof: Proof, lane: PooledSession
+        self, adapter: Adapter, call: _Call[P], proof: Proof
     ) -> tuple[int, P, datetime | None]:
-        operation = call.operation
+        operation, lane = call.operation, call.lane
         left = lane.budget.left()
         timeout = (
             min(self._config.connect_timeout, left),
@@ -300,31 +333,20 @@ class Transport:
         with response:
             status = response.status_code
             date = read_date(response.headers.get("Date"))
+            read = partial(read_body, response, operation.max_bytes or self._config.max_bytes)
             try:
-                read = self._reader(response, call)
-                payload = open_answer(response, operation, read, now=self._clock())
+                if call.keep is not None:
+                    came = read(whatever=True)
+                    call.keep(Received(status, came[0], came[1] is None, call.request_id))
+                    payload = open_answer(response, operation, lambda: came, now=self._clock())
+                else:
+                    payload = open_answer(response, operation, read, now=self._clock())
             except ISalesError as error:
                 error.http_status, error.vendor_time = status, date
                 if isinstance(error, Refused) and error.code is not None:
                     error.meaning = operation.meanings.get(error.code)
                 raise
             return status, payload, date
-
-    def _reader(self, response: requests.Response, call: _Call[P]) -> Callable[[], bytes]:
-        """Gives the body or raises why not; where it is to be kept, it is read and kept already."""
-        limit = _first(call.operation.max_bytes, self._config.max_bytes)
-
-        def read() -> bytes:
-            body, failure = came if came is not None else read_body(response, limit)
-            if failure is not None:
-                raise failure
-            return body
-
-        came: tuple[bytes, ISalesError | None] | None = None
-        if call.keep is not None:
-            came = read_body(response, limit, whatever=True)
-            call.keep(Received(response.status_code, came[0], came[1] is None, call.request_id))
-        return read
 
 
 def _prepared(call: _Call[P], proof: Proof) -> requests.PreparedRequest:
@@ -337,7 +359,7 @@ def _prepared(call: _Call[P], proof: Proof) -> requests.PreparedRequest:
         "User-Agent": USER_AGENT,
         **call.headers,
     }
-    proved = proof(Outgoing(call.operation.method, call.path, call.query, headers, call.body))
+    proved = proof(Request(call.operation.method, call.path, call.query, headers, call.body))
     query = "&".join(f"{percent(name)}={percent(value)}" for name, value in call.query)
     request = requests.PreparedRequest()
     request.method = call.operation.method
@@ -352,10 +374,3 @@ def _prepared(call: _Call[P], proof: Proof) -> requests.PreparedRequest:
 def _serialise(body: Mapping[str, Any]) -> bytes:
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
-
-
-N = TypeVar("N", int, float)
-
-
-def _first(*values: N | None) -> N:
-    return next(value for value in values if value is not None)
