@@ -25,7 +25,7 @@ from django.utils import translation
 from dashboard.account import provider_calls, single_sign_on
 from isales_proxy.accounts.services import sync_staff
 from isales_proxy.audit import retention
-from isales_proxy.client.transport import retry
+from isales_proxy.client.transport import transport
 from isales_proxy.mirror import forgetting
 from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.models.people import comparable_username
@@ -201,7 +201,7 @@ def vendor(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     A busy machine is no slow vendor: timeouts (seconds) are long, but for a test that makes the
     vendor slow. Calls are repeated without delay; the tests of the client say with which.
     """
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(transport, "FIRST_WAIT", 0.002)
     # What a worker leaves on disk is no other test's.
     settings.VAR_DIR = tmp_path
     with Simulator(rows=600) as simulator:
