@@ -77,7 +77,7 @@ OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
             ),
         ),
     ),
-    Column("revoke", gettext_lazy("Revoke"), "c-deed", _build_revoke, exports=()),
+    Column("revoke", gettext_lazy("Revoke"), "c-action", _build_revoke, exports=()),
 )
 
 
@@ -119,5 +119,5 @@ SESSION_COLUMNS: Final[tuple[Column[SessionRow, SessionFormatter], ...]] = (
     ),
     time_column("began", gettext_lazy("Logged in at"), "began_at"),
     time_column("seen", gettext_lazy("Last seen"), "seen_at"),
-    Column("end", gettext_lazy("End"), "c-deed", _build_end),
+    Column("end", gettext_lazy("End"), "c-action", _build_end),
 )

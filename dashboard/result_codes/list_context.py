@@ -100,11 +100,11 @@ def summarise_book(book: CodeBook) -> dict[str, Any]:
     }
 
 
-def describe_hold(held: CodeRefresh | None, moments: TimeFormatter) -> str:
+def describe_hold(held: CodeRefresh | None, times: TimeFormatter) -> str:
     """Describe the roll-back that keeps the vendor's table out; "" where none does."""
     if held is None:
         return ""
     return _(
         "Rolled back by %(by)s, %(at)s. Scheduled refreshes keep this table until CC-iSales lists "
         "another one or an admin refreshes it."
-    ) % {"by": held.by, "at": moments.short(held.at)}
+    ) % {"by": held.by, "at": times.short(held.at)}

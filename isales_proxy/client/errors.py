@@ -110,7 +110,7 @@ class TimedOut(ISalesError):
 
 
 class Throttled(ISalesError):
-    """CC-iSales asks for fewer calls (429). ``retry_after`` is its own wish, where given."""
+    """CC-iSales asks for fewer calls (429). ``retry_after`` is the wait it wants."""
 
     retryable = True
     outcome = "throttled"

@@ -23,7 +23,7 @@ from .redaction import field_name
 from .values import (
     EPOCH,
     MAX_TEXT,
-    MOMENTS,
+    TIMES_MS,
     Code,
     Data,
     Flag,
@@ -218,7 +218,7 @@ _RESERVATION_NAMES = set(Reservation.model_fields)
 _NOTHING: Mapping[str, Any] = dict.fromkeys(Reservation.model_fields)
 _TEXT_TYPES = frozenset({str, type(None)})
 # The vendor's name and ours, of the fields of each documented type.
-_TEXT_PAIRS, _MOMENTS, _FLAGS = (
+_TEXT_PAIRS, _TIMES, _FLAGS = (
     tuple(
         (theirs, ours)
         for theirs, (ours, kind) in Reservation.documented.items()
@@ -255,10 +255,10 @@ def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
                 texts[place] = _read_short_text(text)
     values = dict(_NOTHING)
     values.update(zip(_OUR_TEXTS, texts, strict=True))
-    for theirs, ours in _MOMENTS:
+    for theirs, ours in _TIMES:
         value = get(theirs)
         if type(value) is int:
-            if value not in MOMENTS:
+            if value not in TIMES_MS:
                 return None
             values[ours] = EPOCH + timedelta(milliseconds=value)
         elif value is not None:

@@ -3,8 +3,8 @@
 Vendor pages: "C1" (``tokenByAkSk``) and the OBS log-in and its refresh, read in section 3 and 8.1
 of the reference. How a token is got is not known here, only when, and by whom.
 
-The threads of a process share a lock, the processes share a `TokenShelf`: whoever needs a new token
-takes the lock, looks at the shelf, and only with the shelf's turn asks the vendor. So a renewal is
+The threads of a process share a lock, the processes share a `TokenStore`: whoever needs a new token
+takes the lock, looks at the store, and only with the store's turn asks the vendor. So a renewal is
 one call, however many wait for it.
 """
 
@@ -115,10 +115,10 @@ class TokenSource:
 
     ``obtain`` makes the calls for a new token, given the one before it if there was one and the
     seconds left; it raises an `ISalesError`. ``left`` tells what the asking call has left; when
-    that is spent while another renews, `TimedOut` is raised. What the shelf raises passes through.
+    that is spent while another renews, `TimedOut` is raised. What the store raises passes through.
     """
 
-    shelf: TokenStore
+    store: TokenStore
     obtain: Callable[[Token | None, Callable[[], float]], Token]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -146,7 +146,7 @@ class TokenSource:
 
     def state(self) -> TokenState | None:
         """The times of the token in force, without a call; ``None`` when there is none."""
-        found = self.shelf.read() or self._known
+        found = self.store.read() or self._known
         return TokenState(found.issued_at, found.expires_at) if found is not None else None
 
     def _renewed(self, refused: Token | None, left: Callable[[], float]) -> Token:
@@ -165,25 +165,25 @@ class TokenSource:
             self._renewing.release()
 
     def _shared(self, refused: Token | None, left: Callable[[], float]) -> Token:
-        """Return what the shelf holds by now, or else a new token by our own turn."""
+        """Return what the store holds by now, or else a new token by our own turn."""
         while True:
-            if (found := self._serving(self.shelf.read(), refused)) is not None:
+            if (found := self._serving(self.store.read(), refused)) is not None:
                 return found
             if (seconds := left()) <= 0:
                 raise _too_slow()
-            if self.shelf.take_turn(seconds):
+            if self.store.take_turn(seconds):
                 break
             self.sleep(min(_POLL, seconds))
         try:
             # Another process may have been done between our look and our turn.
-            last = self.shelf.read()
+            last = self.store.read()
             if (found := self._serving(last, refused)) is not None:
                 return found
             token = self._obtained(last or self._known, left)
-            self.shelf.write(token)
+            self.store.write(token)
             return token
         finally:
-            self.shelf.end_turn()
+            self.store.end_turn()
 
     def _obtained(self, last: Token | None, left: Callable[[], float]) -> Token:
         try:

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MOMENT = datetime(1971, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = datetime(9998, 12, 31, tzinfo=UTC)
-MOMENTS = range(
+TIMES_MS = range(
     (_FIRST_MOMENT - EPOCH) // timedelta(milliseconds=1),
     (_LAST_MOMENT - EPOCH) // timedelta(milliseconds=1) + 1,
 )

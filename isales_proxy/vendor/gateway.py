@@ -129,7 +129,7 @@ def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Clien
     )
     if not repeating:
         config = replace(config, attempts=1)
-    return Client(config, observer=observer, shelf=DatabaseTokenStore(found))
+    return Client(config, observer=observer, store=DatabaseTokenStore(found))
 
 
 def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings:

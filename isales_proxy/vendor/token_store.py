@@ -35,7 +35,7 @@ _LONGEST_TURN: Final = 60.0
 
 
 class DatabaseTokenStore:
-    """The shelf of one set of credentials, in one process. See `client.tokens.TokenShelf`."""
+    """The store of one set of credentials, in one process. See `client.tokens.TokenStore`."""
 
     def __init__(
         self, found: ISalesSettings, *, now: Callable[[], datetime] = timezone.now

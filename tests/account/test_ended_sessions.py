@@ -20,7 +20,7 @@ from tests.support.pages import form_of
 from tests.support.second_factor import PASSWORD
 
 NEW = "/vdn/88/write-backs/new/"
-WISH = {"unique_id": "u-7", "service_id": TASK, "phone_number": "99002233"}
+FIELDS = {"unique_id": "u-7", "service_id": TASK, "phone_number": "99002233"}
 LOGIN = "/accounts/login/"
 
 
@@ -41,7 +41,7 @@ def test_form_sent_after_the_session_ended_is_restored_after_log_in(
     vendor: Simulator, as_role: Any, settings: Any, how: str
 ) -> None:
     client = as_role("supervisor")
-    form = form_of(text_of(client.get(NEW))) | WISH
+    form = form_of(text_of(client.get(NEW))) | FIELDS
     now = timezone.now()
     if how == "elsewhere":
         end_elsewhere()
@@ -66,7 +66,7 @@ def test_another_person_at_the_browser_does_not_see_the_draft(
     vendor: Simulator, as_role: Any
 ) -> None:
     client = as_role("supervisor")
-    form = form_of(text_of(client.get(NEW))) | WISH
+    form = form_of(text_of(client.get(NEW))) | FIELDS
     end_elsewhere()
     led = client.post(NEW, form)
     text = text_of(log_in_at(client, led.headers["Location"], "admin"))
@@ -110,7 +110,7 @@ def test_form_of_an_anonymous_visitor_is_not_stored(
     from isales_proxy.models import FormDraft
 
     client = Client()
-    client.post(NEW, WISH | {"key": "k", "owner": "made up"})
+    client.post(NEW, FIELDS | {"key": "k", "owner": "made up"})
     assert not FormDraft.objects.exists()
     assert not Session.objects.exists()
 
@@ -155,7 +155,7 @@ def test_form_sent_before_a_required_password_change_is_restored(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     client = as_role("supervisor")
-    form = form_of(text_of(client.get(NEW))) | WISH
+    form = form_of(text_of(client.get(NEW))) | FIELDS
     User.objects.filter(username="supervisor").update(password_is_temporary=True)
     led = client.post(NEW, form, follow=True)
     assert led.redirect_chain[-1][0].startswith("/accounts/password/change/?next=")

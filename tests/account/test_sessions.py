@@ -108,12 +108,14 @@ def test_admin_ends_the_sessions_of_managed_people_only(people: dict[str, User])
     assert (event.actor, event.subject) == ("admin", "supervisor")
 
 
-@cases("deed", ["end_sessions", "reset_second_factor"])
-def test_admin_action_that_ends_sessions_revokes_tokens(people: dict[str, User], deed: str) -> None:
+@cases("action", ["end_sessions", "reset_second_factor"])
+def test_admin_action_that_ends_sessions_revokes_tokens(
+    people: dict[str, User], action: str
+) -> None:
     theirs, client = as_program(people["supervisor"], TokenScope.READ), log_in("supervisor")
     beyond = as_program(people["both"], TokenScope.READ)
     form = {
-        "action": deed,
+        "action": action,
         "_selected_action": [people["supervisor"].pk, people["both"].pk],
         "confirmed": "yes",
     }
@@ -137,8 +139,8 @@ def test_password_set_by_another_person_ends_sessions_and_tokens(
         assert admin.post(page, new | {"set-password": ""}).status_code == 302
     else:
         monkeypatch.setenv("NEW", secret)
-        wish = ("supervisor", "--role=supervisor", "--vdn=88", "--password-env=NEW")
-        call_command("adduser", *wish, stdout=StringIO())
+        arguments = ("supervisor", "--role=supervisor", "--vdn=88", "--password-env=NEW")
+        call_command("adduser", *arguments, stdout=StringIO())
     assert theirs.get("/api/v1/vdns/").status_code == 401
     assert not is_in(client)
     for action in (AuditAction.TOKEN_REVOKED, AuditAction.SESSION_REVOKED):

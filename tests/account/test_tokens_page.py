@@ -22,7 +22,7 @@ from tests.support.tokens import program, token_of
 
 LIST = "/accounts/tokens/"
 NEW = f"{LIST}new/"
-WISH = {"name": "Nightly report", "scope": "read", "days": "30"}
+FIELDS = {"name": "Nightly report", "scope": "read", "days": "30"}
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def text_of(answer: Any) -> str:
 
 
 def make(client: Client, **values: str) -> Any:
-    form = form_of(client.get(NEW).content.decode()) | WISH | values
+    form = form_of(client.get(NEW).content.decode()) | FIELDS | values
     return client.post(NEW, form, follow=True)
 
 
@@ -57,14 +57,14 @@ def test_new_token_works_and_is_shown_once(
     sure: Callable[[str], Client], people: dict[str, User]
 ) -> None:
     client = sure("supervisor")
-    filled = form_of(client.get(NEW).content.decode()) | WISH
+    filled = form_of(client.get(NEW).content.decode()) | FIELDS
     answer = client.post(NEW, filled, follow=True)
     text = text_of(answer)
     assert program(text).get("/api/v1/vdns/").status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
 
     token = ApiToken.objects.get()
-    assert (token.user, token.name, token.scope) == (people["supervisor"], WISH["name"], "read")
+    assert (token.user, token.name, token.scope) == (people["supervisor"], FIELDS["name"], "read")
     assert token.expiry is not None
     assert timedelta(days=29) < token.expiry - datetime.now(UTC) <= timedelta(days=30)
     assert text not in str(ApiToken.objects.values())
@@ -76,7 +76,7 @@ def test_new_token_works_and_is_shown_once(
     assert (again.status_code, text_of(again)) == (410, "")
     assert ApiToken.objects.count() == 1
     page = client.get(LIST).content.decode()
-    assert WISH["name"] in page
+    assert FIELDS["name"] in page
     assert token.token_key in page
     assert text not in page
     assert text not in str(client.session.items())
@@ -84,7 +84,7 @@ def test_new_token_works_and_is_shown_once(
 
 def test_creating_a_token_requires_reauthentication(as_role: Any) -> None:
     client = as_role("admin")
-    assert client.post(NEW, WISH).headers["Location"].startswith("/accounts/reauthenticate/")
+    assert client.post(NEW, FIELDS).headers["Location"].startswith("/accounts/reauthenticate/")
     assert not ApiToken.objects.exists()
 
 

@@ -211,7 +211,9 @@ def test_access_to_another_vdn_is_recorded_for_that_vdn(
 def test_group_change_is_recorded_with_its_permissions(
     root: Client, people: dict[str, User]
 ) -> None:
-    view, change_ = (Permission.objects.get(codename=f"{deed}_vdn") for deed in ("view", "change"))
+    view, change_ = (
+        Permission.objects.get(codename=f"{action}_vdn") for action in ("view", "change")
+    )
     form = {"name": "Helpers", "permissions": [str(view.pk)]}
     assert root.post("/admin/auth/group/add/", form).status_code == 302
     group = Group.objects.get(name="Helpers")

@@ -21,7 +21,7 @@ from tests.support.workers import Site, embedded
 pytestmark = pytest.mark.processes
 
 AT_ONCE = 6
-WISH = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
+FIELDS = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
 
 Places = Callable[[Simulator, Path], AbstractContextManager[Site]]
 
@@ -41,7 +41,7 @@ def test_simultaneous_requests_with_one_key_are_executed_once(
             return requests.post(question[0], json=question[1], headers=headers, timeout=40)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            written = list(pool.map(send, [(results, WISH)] * AT_ONCE))
+            written = list(pool.map(send, [(results, FIELDS)] * AT_ONCE))
             take = f"{base}/api/v1/vdns/88/tasks/{TASK}/call-data/"
             taken = list(pool.map(send, [(take, {"batch_count": 2, "confirm": True})] * AT_ONCE))
 
@@ -86,7 +86,7 @@ def test_one_form_sent_several_times_at_once_is_processed_once(
         sure = f"/accounts/reauthenticate/?next={tokens}"
         browser.post(base + sure, form(sure, password=PASSWORD), timeout=40)
         new = "/vdn/88/write-backs/new/"
-        review = browser.post(base + new, form(new, **WISH), timeout=40)
+        review = browser.post(base + new, form(new, **FIELDS), timeout=40)
         for page, fields in (
             (tokens, form(tokens, name="Wallboard", scope="read", days="7")),
             (new, form_of(html.unescape(review.text)) | {"confirm": "1"}),

@@ -26,7 +26,7 @@ from tests.support.tokens import as_program
 
 ADDRESS = "/api/v1/vdns/88/write-backs/"
 TAKE = f"/api/v1/vdns/88/tasks/{TASK}/call-data/"
-WISH = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
+FIELDS = {"unique_id": "21713676089219765504", "service_id": TASK, "fail_code": "00604"}
 PROBLEM = "application/problem+json"
 
 
@@ -35,7 +35,7 @@ def client(vendor: Simulator, people: dict[str, User]) -> Client:
     return as_program(people["supervisor"], TokenScope.WRITE)
 
 
-def post(client: Client, key: str | None, data: Any = WISH, address: str = ADDRESS) -> Any:
+def post(client: Client, key: str | None, data: Any = FIELDS, address: str = ADDRESS) -> Any:
     headers = {} if key is None else {"Idempotency-Key": key}
     return client.post(address, data, content_type="application/json", headers=headers)
 
@@ -60,7 +60,7 @@ def test_repeated_request_returns_the_current_state(client: Client) -> None:
 @cases("change", [{"fail_code": "00605"}, {"reservation": "1747"}])
 def test_key_reused_with_another_body_is_refused(client: Client, change: dict[str, str]) -> None:
     post(client, "k")
-    answer = post(client, "k", WISH | change)
+    answer = post(client, "k", FIELDS | change)
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == PROBLEM
     assert answer.json()["type"] == "urn:callboard:problem:idempotency-key-reused"
@@ -68,7 +68,7 @@ def test_key_reused_with_another_body_is_refused(client: Client, change: dict[st
 
 
 def test_refused_request_does_not_consume_its_key(client: Client) -> None:
-    assert post(client, "k", WISH | {"device_type": 99}).status_code == 422
+    assert post(client, "k", FIELDS | {"device_type": 99}).status_code == 422
     assert post(client, "k").status_code == 201
 
 
@@ -89,7 +89,7 @@ def test_key_is_valid_per_person_and_vdn(client: Client, people: dict[str, User]
 @cases("key", ["", "x" * 129, "a\tb", "\x7f", "sch\xf6n", "a\x00b"])
 @cases("address", [ADDRESS, TAKE])
 def test_key_out_of_bounds_is_refused(client: Client, key: str, address: str) -> None:
-    data = WISH if address == ADDRESS else {"batch_count": 1, "confirm": True}
+    data = FIELDS if address == ADDRESS else {"batch_count": 1, "confirm": True}
     answer = client.post(address, data, content_type="application/json", HTTP_IDEMPOTENCY_KEY=key)
     assert answer.status_code == 422
     assert "Idempotency-Key" in answer.json()["errors"]
@@ -98,9 +98,9 @@ def test_key_out_of_bounds_is_refused(client: Client, key: str, address: str) ->
 
 
 def test_keys_in_header_and_body_must_be_equal(client: Client) -> None:
-    assert post(client, "k", WISH | {"key": "k"}).status_code == 201
-    assert post(client, None, WISH | {"key": "k"}).headers["Idempotency-Replayed"] == "true"
-    assert post(client, "k", WISH | {"key": "l"}).status_code == 422
+    assert post(client, "k", FIELDS | {"key": "k"}).status_code == 201
+    assert post(client, None, FIELDS | {"key": "k"}).headers["Idempotency-Replayed"] == "true"
+    assert post(client, "k", FIELDS | {"key": "l"}).status_code == 422
     assert WriteBack.objects.count() == 1
 
 
@@ -133,8 +133,8 @@ def test_reason_is_masked_in_the_answer_and_compared_unmasked(
     client: Client, vendor: Simulator, settings: Any
 ) -> None:
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
-    wish = {"batch_count": 1, "confirm": True, "reason": "asked by 13800001234"}
-    first, again = (post(client, "k", wish, TAKE) for _ in range(2))
+    fields = {"batch_count": 1, "confirm": True, "reason": "asked by 13800001234"}
+    first, again = (post(client, "k", fields, TAKE) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["reason"] == again.json()["reason"] == "asked by 138••••1234"
-    assert post(client, "k", wish | {"reason": "asked by 13800009999"}, TAKE).status_code == 422
+    assert post(client, "k", fields | {"reason": "asked by 13800009999"}, TAKE).status_code == 422

@@ -18,7 +18,7 @@ TAKE = f"{API}/tasks/{TASK}/call-data/"
 
 
 def take(client: Any, data: Any = None, address: str = TAKE) -> Any:
-    """Post a wish; what it does not say is ten rows, confirmed."""
+    """Post a request; what it does not say is ten rows, confirmed."""
     if data is None or isinstance(data, dict):
         data = {"batch_count": 10, "confirm": True} | (data or {})
     return client.post(address, data, content_type="application/json")
@@ -103,8 +103,8 @@ def test_unconfirmed_or_incomplete_request_takes_nothing(
 
 
 def test_same_key_takes_once(vendor: Simulator, as_role: Any) -> None:
-    client, wish = as_role("supervisor"), {"batch_count": 2, "key": str(uuid.uuid4())}
-    first, again = take(client, wish), take(client, wish)
+    client, fields = as_role("supervisor"), {"batch_count": 2, "key": str(uuid.uuid4())}
+    first, again = take(client, fields), take(client, fields)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert count_requests(vendor) == 1

@@ -10,7 +10,7 @@ from tests.support.cases import cases
 from tests.support.outbox import TASK, Outbox, scope_of
 
 ADDRESS = "/api/v1/vdns/88/write-backs/"
-WISH = {
+FIELDS = {
     "unique_id": "21713676089219765504",
     "service_id": TASK,
     "fail_code": "00604",
@@ -28,7 +28,7 @@ def test_write_back_is_stored_and_returned_with_the_body_to_send(
     vendor: Simulator, as_role: Any
 ) -> None:
     client = as_role("supervisor")
-    answer = post(client, data=WISH | {"phone_number": "158 0000-0001", "reservation": "1747"})
+    answer = post(client, data=FIELDS | {"phone_number": "158 0000-0001", "reservation": "1747"})
     assert answer.status_code == 201
     body = answer.json()
     assert body["body"] == {
@@ -52,12 +52,12 @@ def test_write_back_is_stored_and_returned_with_the_body_to_send(
 
 def test_same_key_returns_the_same_write_back(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
-    ids = {post(client, data=WISH | {"key": "mine"}).json()["id"] for _ in range(2)}
+    ids = {post(client, data=FIELDS | {"key": "mine"}).json()["id"] for _ in range(2)}
     assert len(ids) == 1
-    other = post(client, data=WISH | {"key": "mine", "unique_id": "2"})
+    other = post(client, data=FIELDS | {"key": "mine", "unique_id": "2"})
     assert other.status_code == 409
     assert other.headers["Content-Type"] == "application/problem+json"
-    assert len({post(client, data=WISH).json()["id"] for _ in range(2)} | ids) == 3
+    assert len({post(client, data=FIELDS).json()["id"] for _ in range(2)} | ids) == 3
 
 
 @cases(
@@ -88,7 +88,7 @@ def test_same_key_returns_the_same_write_back(vendor: Simulator, as_role: Any) -
 def test_invalid_value_is_refused_with_its_field(
     vendor: Simulator, as_role: Any, change: dict[str, Any], field: str
 ) -> None:
-    answer = post(as_role("supervisor"), data=WISH | change)
+    answer = post(as_role("supervisor"), data=FIELDS | change)
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert list(answer.json()["errors"]) == [field]
@@ -174,9 +174,9 @@ def test_agents_and_auditors_cannot_change_write_backs(
 ) -> None:
     row = Outbox(scope_of(people["supervisor"])).write()
     client = as_role(role)
-    assert post(client, data=WISH).status_code == 403
-    for deed in ("retry", "cancel"):
-        assert post(client, f"{ADDRESS}{row.pk}/{deed}/").status_code == 403
+    assert post(client, data=FIELDS).status_code == 403
+    for action in ("retry", "cancel"):
+        assert post(client, f"{ADDRESS}{row.pk}/{action}/").status_code == 403
     seen = 403 if role == "agent" else 200
     assert client.get(ADDRESS).status_code == seen
     assert client.get(f"{ADDRESS}{row.pk}/").status_code == seen
@@ -188,9 +188,9 @@ def test_write_backs_of_another_vdn_are_not_found(
     row = Outbox(scope_of(people["supervisor"])).write()
     client = as_role("both")
     assert client.get(f"/api/v1/vdns/89/write-backs/{row.pk}/").status_code == 404
-    for deed in ("retry", "cancel"):
-        assert post(client, f"/api/v1/vdns/89/write-backs/{row.pk}/{deed}/").status_code == 404
-    assert post(as_role("supervisor"), "/api/v1/vdns/89/write-backs/", WISH).status_code == 404
+    for action in ("retry", "cancel"):
+        assert post(client, f"/api/v1/vdns/89/write-backs/{row.pk}/{action}/").status_code == 404
+    assert post(as_role("supervisor"), "/api/v1/vdns/89/write-backs/", FIELDS).status_code == 404
 
 
 def test_answers_have_the_documented_fields(

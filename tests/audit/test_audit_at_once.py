@@ -15,8 +15,8 @@ from tests.support.workers import Site, at_scale, embedded
 
 pytestmark = pytest.mark.processes
 
-PROCESSES, THREADS, DEEDS, UNDONE = 2, 16, 6, 2
-# Each deed changes a row that all of them change, then records; every third one is undone.
+PROCESSES, THREADS, ACTIONS, UNDONE = 2, 16, 6, 2
+# Each action changes a row that all of them change, then records; every third one is undone.
 RECORD = f"""
 import threading
 from django.db import connection, transaction
@@ -26,7 +26,7 @@ from isales_proxy.audit import services as audit
 failed = []
 def append_all(name):
     try:
-        for number in range({DEEDS}):
+        for number in range({ACTIONS}):
             with transaction.atomic():
                 Vdn.objects.filter(pk=88).update(codes_version=F("codes_version") + 1)
                 audit.record(AuditAction.VDN_CHANGED, by=None, subject=name, place=number)
@@ -58,8 +58,8 @@ def test_sixteen_threads_of_two_processes_write_one_unbroken_chain(site: Site) -
     with ThreadPoolExecutor(PROCESSES) as pool:
         for run in pool.map(starts.run, [command] * PROCESSES, [site.env] * PROCESSES):
             assert run.returncode == 0, run.stderr
-    done = PROCESSES * THREADS * (DEEDS - UNDONE)
-    # An event is there if and only if its deed is.
+    done = PROCESSES * THREADS * (ACTIONS - UNDONE)
+    # An event is there if and only if its action is.
     after = site.query("SELECT codes_version FROM isales_proxy_vdn WHERE id = 88")[0][0]
     assert after - version == done
     said = site.manage("verify_audit")

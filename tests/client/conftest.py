@@ -113,7 +113,7 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
     made: list[Client] = []
 
     def make(
-        *, real_time: bool = False, shelf: TokenStore | None = None, **settings: Any
+        *, real_time: bool = False, store: TokenStore | None = None, **settings: Any
     ) -> Client:
         config = TransportConfig(
             **{
@@ -128,7 +128,7 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
             clock=time.now,
             rng=lambda: 0.5,
             observer=notes,
-            shelf=shelf,
+            store=store,
             **({} if real_time else ours),
         )
         made.append(client)

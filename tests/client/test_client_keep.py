@@ -49,8 +49,8 @@ class Recorder:
         self.kept.append(received)
 
 
-def read(client: Client, shelf: Recorder, deadline: float | None = None) -> tuple[Any, ...]:
-    return client.read_call_data(vdn=88, query=QUERY, keep=shelf, deadline=deadline)
+def read(client: Client, recorder: Recorder, deadline: float | None = None) -> tuple[Any, ...]:
+    return client.read_call_data(vdn=88, query=QUERY, keep=recorder, deadline=deadline)
 
 
 @cases(
@@ -91,14 +91,14 @@ def test_received_bytes_are_kept_and_call_data_is_requested_once(
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
     stub.at("callnos", step)
-    shelf = Recorder()
+    recorder = Recorder()
     raised: ISalesError | None = None
     try:
-        read(make_client(obs=OBS), shelf)
+        read(make_client(obs=OBS), recorder)
     except ISalesError as caught:
         raised = caught
     assert type(raised) is (error or type(None))
-    (received,) = shelf.kept
+    (received,) = recorder.kept
     assert (received.status, received.complete) == (status, complete)
     if body is not None:  # a reset may overtake what was sent before it
         assert received.body == body
@@ -121,10 +121,10 @@ def test_bytes_received_before_the_timeout_are_kept(
 ) -> None:
     stub.at("tokenByAkSk", app_token())
     stub.at("callnos", drip(sent, [b""] * 9999, stub.done))
-    shelf = Recorder()
+    recorder = Recorder()
     with pytest.raises(TimedOut) as caught:
-        read(make_client(real_time=True, read_timeout=0.5, patient_timeout=0.5, obs=OBS), shelf)
-    assert [(each.body, each.complete) for each in shelf.kept] == [(came, False)]
+        read(make_client(real_time=True, read_timeout=0.5, patient_timeout=0.5, obs=OBS), recorder)
+    assert [(each.body, each.complete) for each in recorder.kept] == [(came, False)]
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
 
@@ -139,10 +139,10 @@ def test_bytes_read_of_a_too_large_answer_are_kept(
     body = bytes(range(250)) * 1000
     length = b"Content-Length: %d\r\n\r\n" % len(body)
     stub.at("callnos", raw(b"HTTP/1.1 200 X\r\n" + (length if declared else b"\r\n") + body))
-    shelf = Recorder()
+    recorder = Recorder()
     with pytest.raises(BadAnswer, match="larger"):
-        read(obs, shelf)
-    (received,) = shelf.kept
+        read(obs, recorder)
+    (received,) = recorder.kept
     assert not received.complete
     assert len(received.body) > 100_000
     assert body.startswith(received.body)
@@ -157,10 +157,10 @@ def test_nothing_is_kept_when_the_connection_ends_without_an_answer(
     obs: Client, stub: StubVendor, step: Step
 ) -> None:
     stub.at("callnos", step)
-    shelf = Recorder()
+    recorder = Recorder()
     with pytest.raises(Unreachable) as caught:
-        read(obs, shelf)
-    assert shelf.kept == []
+        read(obs, recorder)
+    assert recorder.kept == []
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
 
@@ -170,10 +170,10 @@ def test_nothing_is_kept_when_no_answer_comes_in_time(
 ) -> None:
     stub.at("tokenByAkSk", app_token())
     stub.at("callnos", hold(stub.done, reply(GOOD)))
-    shelf = Recorder()
+    recorder = Recorder()
     with pytest.raises(TimedOut) as caught:
-        read(make_client(real_time=True, read_timeout=0.1, patient_timeout=0.1, obs=OBS), shelf)
-    assert shelf.kept == []
+        read(make_client(real_time=True, read_timeout=0.1, patient_timeout=0.1, obs=OBS), recorder)
+    assert recorder.kept == []
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
 
@@ -244,21 +244,24 @@ def test_parallel_call_data_requests_keep_their_own_bytes(
     release = threading.Event()
     stub.at("callnos", hold(release, reply(b"first")), reply(b"second"))
     client = make_client(real_time=True, obs=OBS)
-    shelves = [Recorder(), Recorder()]
+    recorders = [Recorder(), Recorder()]
 
     def patient() -> None:
         with pytest.raises(BadAnswer):
-            read(client, shelves[0])
+            read(client, recorders[0])
 
     thread = threading.Thread(target=patient)
     thread.start()
     while not stub.sent_to("callnos"):
         assert not stub.done.wait(0.001)
     with pytest.raises(BadAnswer):
-        read(client, shelves[1])
+        read(client, recorders[1])
     release.set()
     thread.join(10)
-    assert [[each.body for each in shelf.kept] for shelf in shelves] == [[b"first"], [b"second"]]
+    assert [[each.body for each in recorder.kept] for recorder in recorders] == [
+        [b"first"],
+        [b"second"],
+    ]
 
 
 def test_call_data_has_a_longer_timeout_than_other_calls(

@@ -79,8 +79,8 @@ def test_sixteen_threads_with_a_refused_token_cause_one_token_call(
 def test_clients_that_share_a_store_cause_one_token_call(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    shelf = MemoryTokenStore()
-    clients = [make_client(real_time=True, obs=OBS, shelf=shelf) for _ in range(4)]
+    store = MemoryTokenStore()
+    clients = [make_client(real_time=True, obs=OBS, store=store) for _ in range(4)]
     all_at_once(clients * 4)
     assert len(stub.sent_to("tokenByAkSk")) == 1
     assert len(stub.sent_to("business/tasks")) == THREADS
@@ -141,11 +141,11 @@ Obtain = Callable[[Token | None, Callable[[], float]], Token]
 
 def source(
     obtain: Obtain,
-    shelf: MemoryTokenStore | None = None,
+    store: MemoryTokenStore | None = None,
     sleep: Callable[[float], None] | None = None,
 ) -> TokenSource:
     return TokenSource(
-        shelf or MemoryTokenStore(),
+        store or MemoryTokenStore(),
         obtain=obtain,
         clock=lambda: NOW,
         sleep=sleep or (lambda _: pytest.fail("nobody else has the turn")),
@@ -191,12 +191,12 @@ def test_earlier_failed_renewal_does_not_fail_a_later_one() -> None:
             raise answer
         return answer
 
-    shelf = MemoryTokenStore()
-    tokens = source(obtain, shelf)
+    store = MemoryTokenStore()
+    tokens = source(obtain, store)
     with pytest.raises(BadAnswer):
         tokens.token(lambda: 10.0)
-    assert shelf.take_turn(1)
-    shelf.end_turn()
+    assert store.take_turn(1)
+    store.end_turn()
     assert tokens.token(lambda: 10.0).value == "new"
 
 
@@ -221,39 +221,39 @@ def test_wait_for_another_thread_ends_with_the_time_of_the_call() -> None:
 
 
 def test_wait_for_another_process_ends_with_the_time_of_the_call(time: Time) -> None:
-    shelf = MemoryTokenStore()
-    assert shelf.take_turn(60)
+    store = MemoryTokenStore()
+    assert store.take_turn(60)
     with pytest.raises(TimedOut) as caught:
-        source(never, shelf, time.sleep).token(lambda: 0.2 - time.passed)
+        source(never, store, time.sleep).token(lambda: 0.2 - time.passed)
     assert not caught.value.maybe_sent
     assert time.passed == pytest.approx(0.2)
 
 
 def test_wait_for_another_process_ends_with_its_token() -> None:
-    shelf = MemoryTokenStore()
-    assert shelf.take_turn(60)
-    tokens = source(never, shelf, lambda _: shelf.write(Token("theirs", NOW, LATER)))
+    store = MemoryTokenStore()
+    assert store.take_turn(60)
+    tokens = source(never, store, lambda _: store.write(Token("theirs", NOW, LATER)))
     assert tokens.token(lambda: 10.0).value == "theirs"
 
 
 def test_lock_of_a_dead_process_expires(time: Time) -> None:
-    shelf = MemoryTokenStore(time.monotonic)
-    assert shelf.take_turn(3)
-    tokens = source(lambda *_: Token("ours", NOW, LATER), shelf, time.sleep)
+    store = MemoryTokenStore(time.monotonic)
+    assert store.take_turn(3)
+    tokens = source(lambda *_: Token("ours", NOW, LATER), store, time.sleep)
     assert tokens.token(lambda: 10.0 - time.passed).value == "ours"
     assert time.passed == pytest.approx(3.0, abs=0.1)
 
 
 def test_expired_token_is_passed_on_for_its_refresh() -> None:
-    shelf = MemoryTokenStore()
+    store = MemoryTokenStore()
     old = Token("old", NOW - timedelta(hours=1), NOW, "refresh", LATER)
-    shelf.write(old)
+    store.write(old)
     seen: list[Token | None] = []
 
     def obtain(last: Token | None, left: Callable[[], float]) -> Token:
         seen.append(last)
         return Token("new", NOW, LATER)
 
-    assert source(obtain, shelf).token(lambda: 10.0).value == "new"
+    assert source(obtain, store).token(lambda: 10.0).value == "new"
     assert seen == [old]
-    assert shelf.read() == Token("new", NOW, LATER)
+    assert store.read() == Token("new", NOW, LATER)

@@ -109,10 +109,10 @@ def test_no_secret_leaks_from_an_obs_call(
 def test_reprs_contain_no_secret(make_client: MakeClient, stub: StubVendor) -> None:
     answer_tokens(stub)
     token = Token(TOKEN, NOW, NOW + timedelta(hours=1), REFRESH, NOW)
-    shelf = MemoryTokenStore()
-    shelf.write(token)
-    client: Client = make_client(obs=WAYS["login"], shelf=shelf)
-    texts = [repr(token), str(token), f"{token}", repr(shelf), repr(client.token_state())]
+    store = MemoryTokenStore()
+    store.write(token)
+    client: Client = make_client(obs=WAYS["login"], store=store)
+    texts = [repr(token), str(token), f"{token}", repr(store), repr(client.token_state())]
     texts += [repr(config) + str(config) for config in WAYS.values()]
     texts += [repr(client._bearer), repr(client._config)]
     for secret in SECRETS:

@@ -167,12 +167,12 @@ def test_refusal_of_an_old_token_from_the_store_is_token_ended(
     make_client: MakeClient, stub: StubVendor, time: Time
 ) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
-    shelf = MemoryTokenStore()
-    send_request(make_client(obs=OBS, shelf=shelf))
+    store = MemoryTokenStore()
+    send_request(make_client(obs=OBS, store=store))
     time.passed = 100.0
     stub.at("callnos", reply(status=401))
     with pytest.raises(TokenEnded):
-        make_client(obs=OBS, shelf=shelf).read_call_data(
+        make_client(obs=OBS, store=store).read_call_data(
             vdn=88,
             query=CallDataQuery(cc_id=1, service_id="1", batch_count=1),
             keep=lambda _received: None,
@@ -270,13 +270,13 @@ def test_failed_token_call_fails_the_call_and_opens_only_its_own_circuit(
     assert len(stub.received) <= 3 * calls
 
 
-# The shelf
+# The store
 
 
 def test_token_stored_by_another_process_is_used(make_client: MakeClient, stub: StubVendor) -> None:
-    shelf = MemoryTokenStore()
-    shelf.write(Token("left-there", NOW, NOW + timedelta(hours=1)))
-    client = make_client(obs=OBS, shelf=shelf)
+    store = MemoryTokenStore()
+    store.write(Token("left-there", NOW, NOW + timedelta(hours=1)))
+    client = make_client(obs=OBS, store=store)
     assert client.token_state() == TokenState(NOW, NOW + timedelta(hours=1))
     send_request(client)
     assert tokens_used(stub) == ["left-there"]
@@ -285,11 +285,11 @@ def test_token_stored_by_another_process_is_used(make_client: MakeClient, stub: 
 
 def test_new_token_is_stored_for_other_clients(make_client: MakeClient, stub: StubVendor) -> None:
     stub.at("tokenByAkSk", app_token("token-1"), app_token("token-2"))
-    shelf = MemoryTokenStore()
-    first, second = (make_client(obs=OBS, shelf=shelf) for _ in range(2))
+    store = MemoryTokenStore()
+    first, second = (make_client(obs=OBS, store=store) for _ in range(2))
     send_request(first)
     send_request(second)
-    # The vendor forgets the token: one of the two renews it, the other finds it on the shelf.
+    # The vendor forgets the token: one of the two renews it, the other finds it in the store.
     ok = reply(obs_answer([]))
     stub.at("business/tasks", reply(status=401), ok, reply(status=401), ok)
     send_request(first)
@@ -300,11 +300,11 @@ def test_new_token_is_stored_for_other_clients(make_client: MakeClient, stub: St
 
 def test_only_one_lock_is_granted_until_it_expires() -> None:
     now = [0.0]
-    shelf = MemoryTokenStore(monotonic=lambda: now[0])
-    assert shelf.take_turn(5)
-    assert not shelf.take_turn(5)
+    store = MemoryTokenStore(monotonic=lambda: now[0])
+    assert store.take_turn(5)
+    assert not store.take_turn(5)
     now[0] = 5.0
-    assert shelf.take_turn(5)
-    shelf.end_turn()
-    shelf.end_turn()
-    assert shelf.take_turn(5)
+    assert store.take_turn(5)
+    store.end_turn()
+    store.end_turn()
+    assert store.take_turn(5)

@@ -1,4 +1,4 @@
-"""Vocabulary rules: no private words as names, plain openings of docstrings (docs/glossary.md)."""
+"""Vocabulary rules: no private words in names, plain openings of docstrings (docs/glossary.md)."""
 
 from __future__ import annotations
 
@@ -44,10 +44,14 @@ def list_modules() -> dict[str, str]:
     }
 
 
+def list_words(name: str) -> list[str]:
+    """List the words of a name, in lower case."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+
+
 def is_private(name: str) -> bool:
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    lower = [word.lower() for word in words]
-    return bool(PRIVATE_WORDS & set(lower)) or "_".join(lower) in PRIVATE_NAMES
+    words = list_words(name)
+    return bool(PRIVATE_WORDS & set(words)) or "_".join(words) in PRIVATE_NAMES
 
 
 def find_private_names(source: str) -> list[str]:
@@ -58,6 +62,18 @@ def find_private_names(source: str) -> list[str]:
         if vague or (is_private(name) and name not in TABLES):
             found.append(name)
     return found
+
+
+def find_private_variables(source: str) -> list[str]:
+    """List the parameters, variables and attributes that have a private word in their names."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                found.add(name)
+    return sorted(name for name in found if PRIVATE_WORDS & set(list_words(name)))
 
 
 def find_vague_docstrings(source: str) -> list[str]:
@@ -87,6 +103,11 @@ def test_private_names_are_found(source: str) -> None:
     assert len(find_private_names(source)) == 1
 
 
+def test_private_variables_are_found() -> None:
+    source = "def read(shelf): ...\nWISH = 1\nself.lane = 2\nself.keyboard = board.x"
+    assert find_private_variables(source) == ["WISH", "lane", "shelf"]
+
+
 def test_plain_names_are_accepted() -> None:
     source = "def list_page(): ...\nclass Page: ...\ndef map_claims(): ...\nclass Keyboard: ..."
     assert find_private_names(source) == []
@@ -101,7 +122,8 @@ def test_names_are_no_private_words() -> None:
     found = []
     for path, source in list_modules().items():
         stem = Path(path).stem.removeprefix("test_")
-        names = find_private_names(source) + ([f"module {stem}"] if is_private(stem) else [])
+        names = find_private_names(source) + find_private_variables(source)
+        names += [f"module {stem}"] if is_private(stem) else []
         found += [f"{path}: {name}" for name in names]
     assert not found, "\n".join(found)
 

@@ -22,9 +22,9 @@ NEW = "/vdn/88/write-backs/new/"
 NOTE = "/vdn/88/result-codes/00604/note/"
 TOKENS = "/accounts/tokens/new/"
 TASK_PAGE = f"/vdn/88/tasks/{TASK}/"
-WISH = {"unique_id": "u-7", "service_id": TASK, "fail_code": "00604", "phone_number": "99002233"}
+FIELDS = {"unique_id": "u-7", "service_id": TASK, "fail_code": "00604", "phone_number": "99002233"}
 KEPT_TEXTS = {
-    NEW: (WISH | {"end_call_time": "tomorrow"}, 'value="99002233"'),
+    NEW: (FIELDS | {"end_call_time": "tomorrow"}, 'value="99002233"'),
     NOTE: ({"meaning_en": "half a thought", "category": "weather"}, "half a thought"),
     TOKENS: ({"name": "Nightly report", "scope": "read", "days": "2"}, "Nightly report"),
     TASK_PAGE: ({"batch_count": "7", "reason": "because"}, "because"),
@@ -96,7 +96,7 @@ def test_half_filled_form_survives_leaving_its_page(admin: Client, page: str) ->
 
 
 def test_draft_is_encrypted_and_only_for_its_person(admin: Client, as_role: Any) -> None:
-    answer = admin.post(NEW, filled(admin, NEW, WISH))
+    answer = admin.post(NEW, filled(admin, NEW, FIELDS))
     other = as_role("supervisor")
     for address in (answer.headers["Location"], NEW):
         assert "99002233" not in text_of(other.get(address))
@@ -111,11 +111,11 @@ def test_drafts_are_limited_in_number_and_size_and_expire(
     clock: time_machine.Traveller, admin: Client, people: dict[str, User]
 ) -> None:
     for number in range(form_drafts.MOST + 5):
-        admin.post(f"{NEW}?n={number}", WISH | {"unique_id": ""})
+        admin.post(f"{NEW}?n={number}", FIELDS | {"unique_id": ""})
     assert FormDraft.objects.count() == form_drafts.MOST
-    answer = admin.post(NEW, WISH | {"unique_id": "x" * 40_000}, follow=True)
+    answer = admin.post(NEW, FIELDS | {"unique_id": "x" * 40_000}, follow=True)
     assert "too long" in text_of(answer)
-    address = admin.post(NEW, WISH | {"unique_id": ""}).headers["Location"]
+    address = admin.post(NEW, FIELDS | {"unique_id": ""}).headers["Location"]
     clock.shift(timedelta(hours=13))
     fresh = Client()
     fresh.force_login(people["admin"])
@@ -125,7 +125,7 @@ def test_drafts_are_limited_in_number_and_size_and_expire(
 
 
 def test_review_has_an_address_and_its_form_can_be_reopened(admin: Client) -> None:
-    answer = admin.post(NEW, filled(admin, NEW, WISH))
+    answer = admin.post(NEW, filled(admin, NEW, FIELDS))
     review = answer.headers["Location"]
     assert answer.status_code == 303
     assert review.endswith("&review=1")
@@ -135,7 +135,7 @@ def test_review_has_an_address_and_its_form_can_be_reopened(admin: Client) -> No
 
 
 def test_stored_form_is_not_stored_again_by_going_back(admin: Client) -> None:
-    review = admin.post(NEW, filled(admin, NEW, WISH)).headers["Location"]
+    review = admin.post(NEW, filled(admin, NEW, FIELDS)).headers["Location"]
     form = form_of(text_of(admin.get(review))) | {"confirm": "1"}
     stored = admin.post(NEW, form).headers["Location"]
     for address in (review, review.removesuffix("&review=1")):

@@ -16,7 +16,7 @@ from tests.support.second_factor import code, log_in, set_up_app
 from tests.support.tokens import token_of
 
 NEW = "/vdn/88/write-backs/new/"
-WISH = {"unique_id": "u-7", "service_id": TASK, "phone_number": "99002233"}
+FIELDS = {"unique_id": "u-7", "service_id": TASK, "phone_number": "99002233"}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def browser(vendor: Simulator, people: dict[str, User]) -> Client:
 
 
 def test_form_from_an_unknown_origin_names_the_origin_and_the_setting(browser: Client) -> None:
-    form = form_of(text_of(browser.get(NEW))) | WISH
+    form = form_of(text_of(browser.get(NEW))) | FIELDS
     answer = browser.post(NEW, form, headers={"Origin": "https://board.example"})
     assert answer.status_code == 403
     assert "https://board.example" in text_of(answer)
@@ -42,13 +42,13 @@ def test_missing_cookie_is_reported(people: dict[str, User]) -> None:
 
 def test_missing_csrf_token_is_reported(browser: Client) -> None:
     browser.get(NEW)
-    assert "has no valid security token" in text_of(browser.post(NEW, WISH))
+    assert "has no valid security token" in text_of(browser.post(NEW, FIELDS))
 
 
 def test_form_with_an_outdated_csrf_token_is_kept_as_a_draft(
     browser: Client, people: dict[str, User]
 ) -> None:
-    form = form_of(text_of(browser.get(NEW))) | WISH
+    form = form_of(text_of(browser.get(NEW))) | FIELDS
     # Logged in again in another tab: the browser has another CSRF cookie now.
     browser.cookies.pop(settings.CSRF_COOKIE_NAME)
     browser.get("/accounts/login/")
@@ -114,6 +114,6 @@ def test_unknown_host_is_reported_with_the_setting(settings: Any) -> None:
 
 def test_too_large_form_is_reported(browser: Client) -> None:
     browser.handler.enforce_csrf_checks = False
-    answer = browser.post(NEW, WISH | {"unique_id": "x" * 300_000})
+    answer = browser.post(NEW, FIELDS | {"unique_id": "x" * 300_000})
     assert answer.status_code == 413
     assert "The request is too large" in text_of(answer)

@@ -139,12 +139,12 @@ def test_unknown_zone_changes_nothing(vendor: Any, as_role: Any) -> None:
 
 def test_cells_show_the_local_time_on_both_sides_of_a_clock_change() -> None:
     with translation.override("en"):
-        moments = TimeFormatter(datetime(2025, 10, 26, 12, tzinfo=UTC), BERLIN)
-        assert moments.short(datetime(2025, 10, 26, 0, 30, tzinfo=UTC)) == "02:30 UTC+02:00"
-        assert moments.short(datetime(2025, 10, 26, 1, 30, tzinfo=UTC)) == "02:30 UTC+01:00"
-        assert moments.short(datetime(2025, 10, 26, 2, 30, tzinfo=UTC)) == "03:30"
-        assert moments.short(datetime(2025, 10, 24, 22, 30, tzinfo=UTC)) == "25 Oct 00:30"
-        assert moments.exact(datetime(2024, 12, 31, 23, 0, 5, tzinfo=UTC)) == "1 Jan 2025 00:00:05"
+        times = TimeFormatter(datetime(2025, 10, 26, 12, tzinfo=UTC), BERLIN)
+        assert times.short(datetime(2025, 10, 26, 0, 30, tzinfo=UTC)) == "02:30 UTC+02:00"
+        assert times.short(datetime(2025, 10, 26, 1, 30, tzinfo=UTC)) == "02:30 UTC+01:00"
+        assert times.short(datetime(2025, 10, 26, 2, 30, tzinfo=UTC)) == "03:30"
+        assert times.short(datetime(2025, 10, 24, 22, 30, tzinfo=UTC)) == "25 Oct 00:30"
+        assert times.exact(datetime(2024, 12, 31, 23, 0, 5, tzinfo=UTC)) == "1 Jan 2025 00:00:05"
 
 
 NOON = datetime(2025, 5, 15, 12, 0, tzinfo=UTC)

@@ -150,12 +150,12 @@ def test_token_is_kept_in_memory_without_a_database(monkeypatch: pytest.MonkeyPa
             raise DatabaseError("away")
 
     monkeypatch.setattr(BearerToken, "objects", Away())
-    shelf = DatabaseTokenStore(get_isales_settings())
-    assert shelf.read() is None
-    assert shelf.take_turn(10)
-    shelf.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
-    shelf.end_turn()
-    found = shelf.read()
+    store = DatabaseTokenStore(get_isales_settings())
+    assert store.read() is None
+    assert store.take_turn(10)
+    store.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
+    store.end_turn()
+    found = store.read()
     assert found is not None
     assert found.value == "v"
 

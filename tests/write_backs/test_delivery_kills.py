@@ -53,7 +53,7 @@ def test_killed_workers_lose_no_result(site: Site, vendor_process: Simulator) ->
     names = [f"u-{number:03}" for number in range(300)]
     site.write([(name, "6") for name in names])
     nursery = site.nursery()
-    moments = random.Random(1)
+    chance = random.Random(1)
     # The first one is killed during a call; the others at random moments.
     first = fork(nursery)
     assert vendor_process.write_backs.wait_for(1, timeout=60)
@@ -63,7 +63,7 @@ def test_killed_workers_lose_no_result(site: Site, vendor_process: Simulator) ->
     for _ in range(KILLS - 1):
         victim = alive.pop(0)
         until(lambda: any(f"-{victim}-" in name for name in site.workers()), within=60)  # noqa: B023
-        time.sleep(moments.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, 0.3))
         os.kill(victim, signal.SIGKILL)
         alive.append(fork(nursery))
     until(lambda: site.delivered() == len(names), within=120)

@@ -127,9 +127,9 @@ def test_skipped_time_is_refused(client: Any) -> None:
 
 
 def test_ambiguous_times_are_shown_with_their_offset() -> None:
-    moments = TimeFormatter(NOW, BERLIN)
+    times = TimeFormatter(NOW, BERLIN)
     first = BEGAN.replace(hour=0)
-    for show in (moments.short, moments.exact, moments.clock, moments.stamp):
+    for show in (times.short, times.exact, times.clock, times.stamp):
         assert show(first) != show(BEGAN)
         assert show(first).endswith(" UTC+02:00")
         assert show(BEGAN).endswith(" UTC+01:00")

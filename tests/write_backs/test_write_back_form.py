@@ -19,7 +19,7 @@ from tests.support.pages import form_of
 LIST = "/vdn/88/write-backs/"
 NEW = f"{LIST}new/"
 FRAGMENT = {"HX-Request": "true"}
-WISH = {
+FIELDS = {
     "unique_id": "21713676089219765504",
     "service_id": TASK,
     "fail_code": "00604",
@@ -58,13 +58,13 @@ def test_code_is_accepted_without_a_code_table(vendor: Simulator, as_role: Any) 
     vendor.faults.add("reset", operation="queryOBSResultCode", times=None)
     client = as_role("supervisor")
     assert 'name="fail_code" value="" type="text"' in text_of(client.get(NEW))
-    assert client.post(NEW, WISH | {"fail_code": "12345"}, follow=True).status_code == 200
-    assert client.post(NEW, WISH | {"fail_code": "1 2"}, follow=True).status_code == 422
+    assert client.post(NEW, FIELDS | {"fail_code": "12345"}, follow=True).status_code == 200
+    assert client.post(NEW, FIELDS | {"fail_code": "1 2"}, follow=True).status_code == 422
 
 
 def test_result_is_stored_only_after_the_review(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
-    answer = client.post(NEW, WISH, follow=True)
+    answer = client.post(NEW, FIELDS, follow=True)
     text = text_of(answer)
     assert answer.status_code == 200
     assert not WriteBack.objects.exists()
@@ -78,7 +78,7 @@ def test_result_is_stored_only_after_the_review(vendor: Simulator, as_role: Any)
 
 def test_confirming_twice_stores_one_write_back(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
-    fields = form_of(client.post(NEW, WISH, follow=True).content.decode()) | {"confirm": "1"}
+    fields = form_of(client.post(NEW, FIELDS, follow=True).content.decode()) | {"confirm": "1"}
     first, second = (client.post(NEW, fields) for _ in range(2))
     row = WriteBack.objects.get()
     assert first.status_code == second.status_code == 303
@@ -88,19 +88,19 @@ def test_confirming_twice_stores_one_write_back(vendor: Simulator, as_role: Any)
 
 
 def test_confirmation_without_key_shows_the_review_again(vendor: Simulator, as_role: Any) -> None:
-    answer = as_role("supervisor").post(NEW, WISH | {"confirm": "1"}, follow=True)
+    answer = as_role("supervisor").post(NEW, FIELDS | {"confirm": "1"}, follow=True)
     assert answer.status_code == 200
     assert not WriteBack.objects.exists()
 
 
 def test_edit_keeps_the_values(vendor: Simulator, as_role: Any) -> None:
     client = as_role("supervisor")
-    fields = form_of(client.post(NEW, WISH, follow=True).content.decode()) | {"change": "1"}
+    fields = form_of(client.post(NEW, FIELDS, follow=True).content.decode()) | {"change": "1"}
     text = text_of(client.post(NEW, fields, follow=True))
     found = form_of(text)
     assert (found["unique_id"], found["write_start_time"]) == (
-        WISH["unique_id"],
-        WISH["write_start_time"],
+        FIELDS["unique_id"],
+        FIELDS["write_start_time"],
     )
     assert form_of(text)["fail_code"] == "00604"
     assert not WriteBack.objects.exists()
@@ -127,7 +127,7 @@ def test_invalid_value_is_reported_at_its_field(
     vendor: Simulator, as_role: Any, change: dict[str, str], message: str
 ) -> None:
     answer = as_role("supervisor").post(
-        NEW, WISH | change | {"confirm": "1", "key": "k"}, follow=True
+        NEW, FIELDS | change | {"confirm": "1", "key": "k"}, follow=True
     )
     text = text_of(answer)
     assert answer.status_code == 422
@@ -144,7 +144,7 @@ def test_time_a_few_minutes_ahead_is_accepted(
 ) -> None:
     soon = NOON.astimezone(scope_zone()) + timedelta(minutes=4)
     answer = as_role("supervisor").post(
-        NEW, WISH | {"end_call_time": f"{soon:%Y-%m-%dT%H:%M:%S}"}, follow=True
+        NEW, FIELDS | {"end_call_time": f"{soon:%Y-%m-%dT%H:%M:%S}"}, follow=True
     )
     assert answer.status_code == 200
 
@@ -157,21 +157,21 @@ def test_review_warns_about_contradictions_and_earlier_results(
     vendor: Simulator, as_role: Any, people: dict[str, User]
 ) -> None:
     client = as_role("supervisor")
-    text = text_of(client.post(NEW, WISH | {"status": "6"}, follow=True))
+    text = text_of(client.post(NEW, FIELDS | {"status": "6"}, follow=True))
     assert 'data-warning="contradicts"' in text
     assert 'data-warning="waiting"' not in text
-    outbox_of(people).write(WISH["unique_id"])
-    text = text_of(client.post(NEW, WISH | {"status": "5"}, follow=True))
+    outbox_of(people).write(FIELDS["unique_id"])
+    text = text_of(client.post(NEW, FIELDS | {"status": "5"}, follow=True))
     assert 'data-warning="contradicts"' not in text
     assert 'data-warning="waiting"' in text
     outbox_of(people).deliver()
-    assert 'data-warning="delivered"' in text_of(client.post(NEW, WISH, follow=True))
+    assert 'data-warning="delivered"' in text_of(client.post(NEW, FIELDS, follow=True))
 
 
 def test_form_without_csrf_token_is_refused(vendor: Simulator, people: dict[str, User]) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["supervisor"])
-    assert client.post(NEW, WISH).status_code == 403
+    assert client.post(NEW, FIELDS).status_code == 403
 
 
 # --- from a reservation, from a call datum ------------------------------------------------------

@@ -114,11 +114,11 @@ def test_hidden_number_is_not_found_by_guesses_under_the_same_key(writer: Any) -
     right, wrong = (writer.post(NEW, guess, follow=True) for guess in guesses)
     assert right.redirect_chain == wrong.redirect_chain
     assert right.status_code == wrong.status_code == 200
-    wish = {"unique_id": "u-1", "service_id": TASK}
+    fields = {"unique_id": "u-1", "service_id": TASK}
     answers = [
         writer.post(
             "/api/v1/vdns/88/write-backs/",
-            wish | {"phone_number": number, **({"key": "k"} if in_body else {})},
+            fields | {"phone_number": number, **({"key": "k"} if in_body else {})},
             content_type="application/json",
             headers={} if in_body else {"Idempotency-Key": "k"},
         )

@@ -92,7 +92,7 @@ class Bearer(Authenticator):
         self,
         config: ObsConfig,
         *,
-        shelf: TokenStore,
+        store: TokenStore,
         call: Caller,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
@@ -108,7 +108,7 @@ class Bearer(Authenticator):
             self._static = Token(config.token, clock(), None)
         else:
             calls = TokenCalls(config, call, clock)
-            self._source = TokenSource(shelf, obtain=calls.obtain, clock=clock, sleep=sleep)
+            self._source = TokenSource(store, obtain=calls.obtain, clock=clock, sleep=sleep)
 
     def get_proof(self, left: Left) -> Proof:
         """A token. Raises `KeysMissing` where none is set and none can be got."""

@@ -34,7 +34,7 @@ class PooledSession:
 
 
 class SessionPool:
-    """A lane for each thread."""
+    """A session for each thread."""
 
     def __init__(self, tls: ssl.SSLContext, monotonic: Callable[[], float]) -> None:
         self._tls = tls
@@ -46,13 +46,13 @@ class SessionPool:
 
     def get_own(self) -> PooledSession:
         """Return the session of the calling thread."""
-        lane: PooledSession | None = getattr(self._local, "lane", None)
-        # After a fork the sockets of this thread's lane belong to the parent too.
-        if lane is None or lane.pid != os.getpid():
-            lane = self._local.lane = PooledSession(self._tls, self._monotonic)
+        session: PooledSession | None = getattr(self._local, "session", None)
+        # After a fork the sockets of this thread's session belong to the parent too.
+        if session is None or session.pid != os.getpid():
+            session = self._local.session = PooledSession(self._tls, self._monotonic)
             with self._lock:
-                self._adapters.add(lane.adapter)
-        return lane
+                self._adapters.add(session.adapter)
+        return session
 
     def close(self) -> None:
         with self._lock:

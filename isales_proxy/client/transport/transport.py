@@ -64,7 +64,7 @@ class _Call(Generic[P]):
     body: bytes
     hurried: bool
     keep: Callable[[Received], None] | None
-    lane: PooledSession
+    session: PooledSession
     request_id: str
     attempts: int = 0
     sent: bool = False
@@ -111,7 +111,7 @@ class Transport:
     but for the one that renews the token of all.
 
     ``clock`` gives aware datetimes for signatures and tokens, ``monotonic`` and ``sleep`` are in
-    seconds, ``rng`` gives numbers from 0 to 1, ``shelf`` shares the token with other processes.
+    seconds, ``rng`` gives numbers from 0 to 1, ``store`` shares the token with other processes.
     Raises `ValueError` when the CA bundle cannot be read.
     """
 
@@ -124,7 +124,7 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
         observer: Observer | None = None,
-        shelf: TokenStore | None = None,
+        store: TokenStore | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -132,11 +132,11 @@ class Transport:
         self._sleep = sleep
         self._rng = rng
         self.observer = observer or Observer()
-        self._lanes = SessionPool(tls_context(config.ca_bundle), monotonic)
+        self._sessions = SessionPool(tls_context(config.ca_bundle), monotonic)
         self._breakers = {op.name: self._new_breaker(op.name) for op in OPERATIONS}
         self._origins = {place: config.origin_of(place) for place in Endpoint}
         self._bearer = Bearer(
-            config.obs, shelf=shelf or MemoryTokenStore(), call=self.call, clock=clock, sleep=sleep
+            config.obs, store=store or MemoryTokenStore(), call=self.call, clock=clock, sleep=sleep
         )
         self._authenticators: Mapping[AuthScheme, Authenticator] = {
             AuthScheme.C2: C2Signer(config.credentials, clock),
@@ -171,12 +171,12 @@ class Transport:
             body=b"" if body is None else _serialise(body),
             hurried=deadline is not None,
             keep=keep,
-            lane=self._lanes.get_own(),
+            session=self._sessions.get_own(),
             request_id=uuid.uuid4().hex,
         )
         if deadline is None:
             deadline = self._config.deadline_of(patient=operation.patient)
-        with call.lane.budget.limit_to(deadline):
+        with call.session.budget.limit_to(deadline):
             try:
                 return Answer(operation, self._proved(call), call.request_id, call.status)
             except ISalesError as error:
@@ -193,7 +193,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections of all threads. Calls may still follow; they connect anew."""
-        self._lanes.close()
+        self._sessions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -211,7 +211,7 @@ class Transport:
 
     def _proved(self, call: _Call[P]) -> P:
         """The attempts with one proof; and when it is refused, those left with a renewed one."""
-        repeatable, left = call.operation.repeatable, call.lane.budget.left
+        repeatable, left = call.operation.repeatable, call.session.budget.left
         authenticator = self._authenticators[call.operation.auth]
         # A token is got in the ordinary time, within a patient call too: others wait for it.
         spare = max(left() - self._config.deadline, 0.0)
@@ -243,7 +243,7 @@ class Transport:
     def _attempts(self, call: _Call[P], proof: Proof, most: int) -> P:
         breaker = self._breakers[call.operation.name]
         policy = RetryPolicy(
-            left=call.lane.budget.left,
+            left=call.session.budget.left,
             allowed=lambda: breaker.state is State.CLOSED,
             rng=self._rng,
             longest=self._config.max_retry_wait,
@@ -261,7 +261,7 @@ class Transport:
 
     def _attempt(self, call: _Call[P], proof: Proof, breaker: Breaker) -> P:
         """One attempt, told to the breaker and the observer."""
-        left = call.lane.budget.left
+        left = call.session.budget.left
         if left() <= 0:
             raise TimedOut("The time limit was reached before the call was made.", maybe_sent=False)
         ticket = breaker.before()
@@ -300,30 +300,30 @@ class Transport:
     def _exchange(self, call: _Call[P], proof: Proof) -> tuple[int, P, datetime | None]:
         """Send one request. Gives status, payload and the vendor's date of the answer."""
         if call.operation.repeatable:
-            return self._exchange_by(call.lane.adapter, call, proof)
+            return self._exchange_by(call.session.adapter, call, proof)
         # On a kept connection, which a firewall may have reset unseen, a request can get lost that
         # may not be sent again: it has a connection of its own.
-        with closing(call.lane.new_adapter()) as adapter:
+        with closing(call.session.new_adapter()) as adapter:
             return self._exchange_by(adapter, call, proof)
 
     def _exchange_by(
         self, adapter: Adapter, call: _Call[P], proof: Proof
     ) -> tuple[int, P, datetime | None]:
-        operation, lane = call.operation, call.lane
-        left = lane.budget.left()
+        operation, session = call.operation, call.session
+        left = session.budget.left()
         timeout = (
             min(self._config.connect_timeout, left),
             min(self._config.read_timeout_of(patient=operation.patient), left),
         )
         request = _prepared(call, proof)
         failure: ISalesError | None = None
-        lane.trace.begin(record=call.keep is not None)
+        session.trace.begin(record=call.keep is not None)
         try:
             response = adapter.send(request, stream=True, timeout=timeout)
         except HTTP_ERRORS as error:
-            failure = sending_failure(error, spent=lane.budget.left() <= 0)
-            failure.maybe_sent = lane.trace.sent
-        recorded = lane.trace.end()
+            failure = sending_failure(error, spent=session.budget.left() <= 0)
+            failure.maybe_sent = session.trace.sent
+        recorded = session.trace.end()
         # Raised outside the handler: what was caught holds the request, and must not be carried
         # along as a context.
         if failure is not None:

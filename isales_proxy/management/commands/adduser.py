@@ -37,13 +37,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Fulfil the wish or say in one message why not."""
+        """Create or update the person, or say in one message why not."""
         vendor_use.see_configured()
         variable: str = options["password_env"]
         password = os.environ.get(variable, "") if variable else ""
         if variable and not password:
             raise CommandError(f"The variable {variable} is not set, or empty.")
-        wish = people.UserSpec(
+        spec = people.UserSpec(
             name=clean_text(options["name"]),
             role=Role(options["role"]),
             vdns=tuple(options["vdns"]),
@@ -51,9 +51,9 @@ class Command(BaseCommand):
             password=password,
         )
         try:
-            new = people.create_or_update_user(wish)
+            new = people.create_or_update_user(spec)
         except people.InvalidUser as error:
             raise CommandError(str(error)) from None
         done = "added" if new else "updated"
-        places = ", ".join(str(number) for number in dict.fromkeys(wish.vdns))
-        self.stdout.write(f"{wish.name} {done}: {wish.role.value} in VDN {places}.")
+        places = ", ".join(str(number) for number in dict.fromkeys(spec.vdns))
+        self.stdout.write(f"{spec.name} {done}: {spec.role.value} in VDN {places}.")

@@ -60,7 +60,7 @@ class Command(BaseCommand):
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
         for name, role in wanted.items():
-            wish = people.UserSpec(
+            spec = people.UserSpec(
                 name=name,
                 superuser=name == SUPERUSER,
                 role=role,
@@ -70,15 +70,15 @@ class Command(BaseCommand):
                 demo=True,
             )
             try:
-                people.create_or_update_user(wish)
+                people.create_or_update_user(spec)
             except people.NotADemoUser:
                 left_alone.append(name)
             except people.InvalidUser as error:
                 raise CommandError(str(error)) from None
             else:
-                places = ", ".join(map(str, wish.vdns))
+                places = ", ".join(map(str, spec.vdns))
                 # The name of each tells the role as well.
-                lines.append((name, wish.password, name, places))
+                lines.append((name, spec.password, name, places))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
