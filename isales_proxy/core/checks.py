@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 from django.http.request import split_domain_port
 from environs import ValidationError
 
+from isales_proxy.core.roles import Role
+
 # Values of `models.Role`, for settings that are read before there are models.
-ROLES: Final = ("agent", "supervisor", "auditor", "admin")
 
 _PORTS: Final = {"https": 443, "http": 80}
 
@@ -159,8 +160,8 @@ def certificates(text: str) -> None:
 def parse_roles(text: str) -> frozenset[str]:
     """Parse existing roles, comma separated, or none."""
     found = frozenset(filter(None, map(str.strip, text.split(","))))
-    if not found <= set(ROLES):
-        raise ValidationError(f"wants some of {', '.join(ROLES)}")
+    if not found <= set(Role.values):
+        raise ValidationError(f"wants some of {', '.join(Role.values)}")
     return found
 
 
@@ -178,9 +179,9 @@ def parse_grants(text: str) -> tuple[Grant, ...]:
     found = []
     for part in filter(None, (each.strip() for each in text.split(","))):
         match = _GRANT.fullmatch(part)
-        if match is None or match["role"] not in ROLES or not 1 <= int(match["vdn"]) <= 9999:
+        if match is None or match["role"] not in Role.values or not 1 <= int(match["vdn"]) <= 9999:
             raise ValidationError(
-                f"wants value=role@VDN, comma separated; roles: {', '.join(ROLES)}"
+                f"wants value=role@VDN, comma separated; roles: {', '.join(Role.values)}"
             )
         found.append(Grant(match["value"].strip(), match["role"], int(match["vdn"])))
     return tuple(found)

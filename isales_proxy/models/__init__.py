@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isales_proxy.core.roles import Role as Role
 from isales_proxy.models.audit import AuditAction as AuditAction
 from isales_proxy.models.audit import AuditEvent as AuditEvent
 from isales_proxy.models.audit import AuditHead as AuditHead
@@ -38,7 +39,6 @@ from isales_proxy.models.outbound import CallDataBatch as CallDataBatch
 from isales_proxy.models.outbound import CallDatum as CallDatum
 from isales_proxy.models.outbound import TaskName as TaskName
 from isales_proxy.models.people import Access as Access
-from isales_proxy.models.people import Role as Role
 from isales_proxy.models.people import User as User
 from isales_proxy.models.people import comparable_username as comparable_username
 from isales_proxy.models.people import validate_agent_account as validate_agent_account

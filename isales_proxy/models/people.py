@@ -13,6 +13,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.queries import MAX_TEXT
+from isales_proxy.core.roles import Role
 from isales_proxy.models.vdns import Vdn, validate_time_zone
 
 
@@ -158,15 +159,6 @@ class User(AbstractUser):
         kept = self.username_key.partition(_SHARED)[0]
         # A form whose user name was refused leaves None here.
         return kept != comparable_username(self.username or "")
-
-
-class Role(models.TextChoices):
-    """The role of a person in one VDN."""
-
-    AGENT = "agent", _("Agent")
-    SUPERVISOR = "supervisor", _("Supervisor")
-    AUDITOR = "auditor", _("Auditor")
-    ADMIN = "admin", _("Admin")
 
 
 class Access(models.Model):
