@@ -67,7 +67,8 @@ def switch_mirror(*, scope: Scope, by: User, vdn_id: int, enabled: bool) -> bool
 
 
 def record_export(*, scope: Scope, part: str, kind: str, rows: int) -> None:
-    """Record an export of the people or the tokens (`part`) in the audit. Raises NotAllowed."""
+    """Record an export of the people or the tokens (`part`) in the audit. Raises
+    PermissionMissing."""
     scope.require(Permission.SEE_SETTINGS)
     scope.require(Permission.EXPORT)
     action = AuditAction.PEOPLE_EXPORTED if part == "people" else AuditAction.TOKENS_EXPORTED

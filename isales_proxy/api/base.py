@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.http import HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from isales_proxy.api.errors import InvalidRequest, invalid_value, list_messages, unknown_fields
-from isales_proxy.api.permissions import READS, READS_AND_WRITES
+from isales_proxy.api.permissions import READS, Needs
 from isales_proxy.core.form_fields import PageFilter, Row, ShortListFilter
 from isales_proxy.core.input_cleaning import CleanedJson
 from isales_proxy.problems import respond
@@ -86,9 +86,13 @@ class TextField(serializers.CharField):
 
 
 class PersonalView(APIView):
-    """A view whose answers hold personal data, which no cache on the way may keep."""
+    """A view whose answers hold personal data, which no cache on the way may keep.
 
-    needs = READS_AND_WRITES
+    One that only reads need not say so; one that forgets to declare `needs` for another method
+    asks for the highest scope.
+    """
+
+    needs: ClassVar[Needs] = READS
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
         """Forbid caching."""

@@ -27,6 +27,7 @@ from isales_proxy.api.base import (
     paginate,
     validate,
 )
+from isales_proxy.api.permissions import WRITES
 from isales_proxy.client.errors import BadAnswer
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
@@ -191,6 +192,8 @@ class Tasks(PersonalView):
 
 class CallDataRequests(PersonalView):
     """`vdns/<id>/tasks/<service ID>/call-data/`"""
+
+    needs = WRITES
 
     @schema.operation(
         operation_id="call_data_take",

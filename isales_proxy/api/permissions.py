@@ -17,7 +17,8 @@ from isales_proxy.models import ApiToken, TokenScope
 Needs = Mapping[str, TokenScope]
 
 READS: Final[Needs] = {"GET": TokenScope.READ}
-READS_AND_WRITES: Final[Needs] = {**READS, "POST": TokenScope.WRITE}
+WRITES: Final[Needs] = {"POST": TokenScope.WRITE}
+READS_AND_WRITES: Final[Needs] = {**READS, **WRITES}
 ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
 
 

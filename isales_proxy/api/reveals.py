@@ -13,6 +13,7 @@ from isales_proxy.access import Permission
 from isales_proxy.api import schema
 from isales_proxy.api.base import PersonalView, RequestBody, ResponseBody, TextField
 from isales_proxy.api.errors import invalid_value, list_messages
+from isales_proxy.api.permissions import WRITES
 from isales_proxy.problems import respond
 from isales_proxy.reveals import services as reveals
 from isales_proxy.reveals.forms import RevealForm
@@ -39,6 +40,8 @@ class RevealedNumbers(ResponseBody):
 
 class ReservationReveal(PersonalView):
     """`vdns/<id>/reservations/<ID>/reveal/`"""
+
+    needs = WRITES
 
     @schema.operation(
         operation_id="reservation_reveal",

@@ -29,6 +29,7 @@ from isales_proxy.api.base import (
     validate,
 )
 from isales_proxy.api.errors import invalid_value, list_messages
+from isales_proxy.api.permissions import READS_AND_WRITES, WRITES
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.privacy.field_policies import Content
@@ -190,6 +191,8 @@ class WriteBackPage(PageBody):
 class WriteBacks(PersonalView):
     """`vdns/<id>/write-backs/`"""
 
+    needs = READS_AND_WRITES
+
     @schema.operation(
         operation_id="write_backs",
         summary="Results written back, and those waiting",
@@ -307,6 +310,8 @@ _CHANGED: Final = {
 
 class _ChangeView(PersonalView):
     """A change of one write-back by a person."""
+
+    needs = WRITES
 
     def change(
         self, request: Request, vdn_id: int, pk: int, service: Callable[..., WriteBack]

@@ -277,14 +277,18 @@ def _claim(job: ExportJob) -> bool:
 def _run(job: ExportJob) -> None:
     """Run a job; its file stays only where the run is complete and still the one that counts."""
     stays = False
-    with suppress(_Stopped):
+    try:
         with translation.override(job.language), timezone.override(ZoneInfo(job.zone)):
             state, facts = _write(job)
         counts = _update(job, state=state, ends_at=timezone.now() + KEPT, **facts)
         stays = counts and state is ExportState.DONE
         log.info("export_ended", export=job.pk, state=state.value)
-    if not stays:
-        _get_path(job).unlink(missing_ok=True)
+    except _Stopped:
+        pass
+    finally:
+        # Also where the database cannot be told.
+        if not stays:
+            _get_path(job).unlink(missing_ok=True)
 
 
 def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:

@@ -142,7 +142,7 @@ class VdnCredentials(models.Model):
         setattr(self, name, encryption.encrypt(value, purpose=self.PURPOSE) if value else "")
 
     def open(self, name: str) -> str:
-        """One key in clear, "" where there is none. Raises `sealing.Unopenable`."""
+        """One key in clear, "" where there is none. Raises DecryptionFailed."""
         kept = getattr(self, name)
         return encryption.decrypt(kept, purpose=self.PURPOSE) if kept else ""
 

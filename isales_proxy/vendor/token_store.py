@@ -52,7 +52,8 @@ class DatabaseTokenStore:
             if row is None or not row.sealed:
                 return None
             return _TOKEN.validate_json(encryption.decrypt(row.sealed, purpose=_PURPOSE))
-        except encryption.DecryptionFailed:
+        except (encryption.DecryptionFailed, ValueError):
+            # Sealed with another key, or by another release; the error would quote the token.
             return None
         except DatabaseError:
             return self._own.read()

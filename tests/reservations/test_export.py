@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as bounds
@@ -226,6 +227,20 @@ def test_job_of_a_dead_worker_is_shown_as_abandoned_and_can_be_restarted(
     supervisor.post(f"{page}restart/")
     exports.run_queued()
     assert 'data-state="done"' in supervisor.get(page).content.decode()
+
+
+def test_job_that_cannot_be_recorded_leaves_no_file(
+    supervisor: Client, small_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor.get(CSV)
+
+    def lose_database(*_: object, **__: object) -> bool:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(exports, "_update", lose_database)
+    with pytest.raises(OperationalError):
+        exports.run_queued()
+    assert not list((tmp_path / "exports").iterdir())
 
 
 def test_failed_job_shows_its_reason(

@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from isales_proxy.client.tokens import Token
+from isales_proxy.core import encryption
 from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BearerToken, Vdn
 from isales_proxy.simulator import (
@@ -141,6 +142,15 @@ def test_token_is_read_only_with_the_same_credentials(settings: Any) -> None:
     assert DatabaseTokenStore(replace(found, app_secret="secret-two")).read() is None
     settings.SECRET_KEY = "another"
     assert DatabaseTokenStore(found).read() is None
+
+
+@pytest.mark.django_db
+def test_token_of_another_release_is_no_token() -> None:
+    store = DatabaseTokenStore(get_isales_settings())
+    store.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
+    sealed = encryption.encrypt('{"value": "v", "shape": 2}', purpose="bearer-token")
+    BearerToken.objects.update(sealed=sealed)
+    assert store.read() is None
 
 
 @pytest.mark.django_db
