@@ -149,13 +149,13 @@ def _render_tasks(request: ReaderRequest, scope: Scope) -> HttpResponse:
     if not good:
         listing.empty = explain_bad_filter(address.path) if has_bad_field(form) else None
     elif not rows:
-        is_known = bool(_list_task_rows(scope, found))
+        is_known = bool(address.filters and _list_task_rows(scope, found))
         listing.empty = _explain_no_tasks(address, is_known=is_known, failed=problem is not None)
     return render_list(request, listing)
 
 
 def _explain_no_tasks(address: ListUrl, *, is_known: bool, failed: bool) -> EmptyState:
-    """Explain why no task is shown; `is_known` tells that there are some."""
+    """Explain why no task is shown; `is_known` tells that the search hides some."""
     if is_known:
         title = _("No task matches “%(q)s”") % dict(address.filters)
         return explain_no_match(title, Link(address.path, _("Show all tasks")))

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from isales_proxy.outbound import tasks
+from isales_proxy.outbound import queries, tasks
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, READ_CALL_DATA, Simulator
 from tests.support.call_data import TASK, scope_of, take
 from tests.support.cases import cases
@@ -122,6 +123,15 @@ def test_page_without_a_list_shows_the_problem_and_taken_tasks(
     assert f'data-problem="{slug}"' in text
     assert TASK in idents(text), "what was taken is reachable all the same"
     assert "not in the list" not in text, "nobody knows the list"
+
+
+def test_first_batch_stored_while_the_list_is_read_does_not_fail_it(
+    supervisor: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.faults.add("reset", operation=LIST_OUTBOUND_TASKS, times=None)
+    figures = iter([{}, {TASK: queries.TaskFigures(1, 2, timezone.now())}])
+    monkeypatch.setattr(queries, "get_figures", lambda **_: next(figures, {}))
+    assert supervisor.get(PAGE).status_code == 503
 
 
 @cases(("role", "status"), [("agent", 403), ("auditor", 200), ("supervisor", 200), ("admin", 200)])
