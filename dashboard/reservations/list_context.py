@@ -46,7 +46,7 @@ from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services
 from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES, ReservationFilter
-from isales_proxy.reservations.query import DEEPEST_OFFSET, Tab
+from isales_proxy.reservations.query import DEEPEST_OFFSET, SORT_KEYS, Tab
 from isales_proxy.reservations.services import (
     ChosenSource,
     Coverage,
@@ -230,7 +230,8 @@ def _create_page(
         replace(column, sort=column.key) if column.key in facts.sortable else column
         for column in columns
     )
-    notes = explain_orders(scope, [each.key for each in columns if each.key not in facts.sortable])
+    orders = set(SORT_KEYS) - facts.sortable
+    notes = explain_orders(scope, [each.key for each in columns if each.key in orders])
     return ListPage(sortable, address, title, notes=notes, order=facts.sort)
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from dashboard.reservations.columns import RESERVATION_COLUMNS
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import TokenScope, User
 from isales_proxy.simulator import Simulator
@@ -55,7 +56,7 @@ LISTS = {
     "reservations": Listed(
         f"{VDN}reservations/",
         "rows",
-        (0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 7, 7, 8),
+        [place for place, each in enumerate(RESERVATION_COLUMNS) for _ in each.list_exports()],
         filters={"agent": ("116", "117", "116,117"), "begin": ("", "2020-01-01T00:00")},
     ),
     "result codes": Listed(
