@@ -11,11 +11,11 @@ serve:
 	@# run_stack starts the jobs, and: gunicorn -c dashboard/gunicorn_conf.py dashboard.wsgi
 	@exec .ci/start.sh --production
 
-# Files in the order of tests/conftest.py: those with long tests first. Four at once keep two cores
-# busy, since tests with processes of their own often wait for them.
+# Files in the order of tests/conftest.py: those with long tests first. Three at once keep two cores
+# busy, since tests with processes of their own often wait for them; more gained nothing.
 test:
 	@.ci/bootstrap.sh browser
-	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The tier for every minute: no browser, no processes of its own, no generated requests, no walks of
 # every address. Its tests share little with others of their file, so workers take them one by one.
