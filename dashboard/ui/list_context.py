@@ -140,7 +140,7 @@ class ListContext(Generic[R, F]):
     filters: str = "lists/_filters.html"
     """"" for a list without any."""
     has_own_requests: bool = False
-    """Whether parts of the page around the list make requests of their own."""
+    """True where parts of the page around the list make requests of their own."""
     total_text: str = ""
     zone_text: str = ""
     provenance: Provenance | None = None

@@ -173,7 +173,7 @@ TRIALS: Final[dict[str, Callable[[str], object]]] = {
     "token": lambda text: ObsConfig(token=text),
     "obs_auth_header": lambda text: ObsConfig(header=text),
 }
-"""What the client makes of a setting of CC-iSales. Raises ValueError, without the value."""
+"""Setting of CC-iSales → the client's own check of it. Raises ValueError, without the value."""
 
 
 def find_problems(found: ISalesSettings) -> list[str]:

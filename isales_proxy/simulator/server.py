@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from http.client import responses
-from typing import Any, BinaryIO, Final, Self
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import Any, Final, Self
 
 from isales_proxy.client.auth import Credentials, verify_c2
 from isales_proxy.simulator.demo_data import Life
@@ -32,9 +35,9 @@ from isales_proxy.simulator.reservations import to_ms
 from isales_proxy.simulator.state import Recording, Vendor
 
 _LIFE_PAUSE: Final = 4.0  # seconds
-_LONGEST_LINE: Final = 65_536
-_IDLE_SECONDS: Final = 60  # that a kept connection may be silent
 _NOT_FOUND: Final = Answer(404, b"<html><body>404 Not Found</body></html>", "text/html")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ class Simulator(Vendor):
         super().__post_init__()
         self.calls: Recording[Call] = Recording(lambda call: call.operation, keep=5000)
         self.faults = Faults()
-        self._stopped: threading.Event | None = None  # None while it does not listen
-        self._connections: set[socket.socket] = set()
+        self._server: _Server | None = None
+        self._thread = threading.Thread()
 
     @property
     def base_url(self) -> str:
@@ -80,30 +83,22 @@ class Simulator(Vendor):
 
     def start(self) -> Self:
         """Listen and serve in the background. Raises OSError when the port is taken."""
-        if self._stopped is None:
-            self._listener = socket.create_server((self.host, self.port), backlog=128)
-            self.port = self._listener.getsockname()[1]
-            self._stopped = threading.Event()
-            self._accepting = _start_thread(self._accept, self._listener, self._stopped)
+        if self._server is None:
+            self._server = _Server(self)
+            self.port = self._server.server_address[1]
+            self._thread = _start_thread(self._server.serve)
             if self.life:
-                _start_thread(self._live, self._stopped)
+                _start_thread(self._live, self._server.stopped)
         return self
 
     def stop(self) -> None:
         """Stop listening and end every connection."""
-        stopped, self._stopped = self._stopped, None
-        if stopped is None:
-            return
-        stopped.set()
-        self.faults.release()
-        # A connection of our own wakes the thread that waits for one.
-        with suppress(OSError):
-            socket.create_connection((self.host, self.port), timeout=1).close()
-        self._accepting.join()
-        self._listener.close()
-        for connection in tuple(self._connections):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+            self.faults.release()
+            self._thread.join()
+            server.server_close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -156,51 +151,6 @@ class Simulator(Vendor):
             self.clock(),
         )
 
-    def _accept(self, listener: socket.socket, stopped: threading.Event) -> None:
-        while not stopped.is_set():
-            connection, _ = listener.accept()
-            self._connections.add(connection)
-            _start_thread(self._serve, connection, stopped)
-
-    def _serve(self, connection: socket.socket, stopped: threading.Event) -> None:
-        """Answer the requests of one connection until a fault or the client ends it."""
-        # A client that goes away is everyday.
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
-            connection.settimeout(_IDLE_SECONDS)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while (request := _read_request(stream)) is not None:
-                answer, fault = self.respond(request)
-                kept = self._play(connection, stopped, answer, fault)
-                if not kept or request.headers.get("connection") == "close":
-                    break
-        self._connections.discard(connection)
-
-    def _play(
-        self,
-        connection: socket.socket,
-        stopped: threading.Event,
-        answer: Answer,
-        fault: Fault | None,
-    ) -> bool:
-        """Send `answer` as `fault` wants it; return whether the connection goes on."""
-        name = fault.name if fault else ""
-        if fault and name == "delay":
-            stopped.wait(fault.options["seconds"])
-        if fault and name == "hold":
-            fault.released.wait()
-        if name == "reset":
-            # The close of the connection then sends RST, and no FIN before it.
-            linger = struct.pack("ii", 1, 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        if (fault and fault.kind.unanswered) or stopped.is_set():
-            return False
-        # By the true time: a frozen `now` does not stop it.
-        date = time.time() + self.behaviour.clock_offset_ms / 1000
-        head = _compose_head(answer, formatdate(date, usegmt=True))
-        half = name == "half_body"
-        connection.sendall(head + (answer.body[: len(answer.body) // 2] if half else answer.body))
-        return answer.declared and not half
-
 
 def _start_thread(target: Callable[..., None], *args: object) -> threading.Thread:
     thread = threading.Thread(target=target, args=args, daemon=True)
@@ -208,34 +158,106 @@ def _start_thread(target: Callable[..., None], *args: object) -> threading.Threa
     return thread
 
 
-def _read_request(stream: BinaryIO) -> Request | None:
-    """Read a request; None at the end of the connection, or for what is no request.
+class _Server(ThreadingTCPServer):
+    """Keeps connections alive, one daemon thread each; asks the simulator for answers.
 
-    Not by `http.server`, which parses headers as those of a mail: that was a quarter of the time of
-    a call, and the tests make thousands.
+    No HTTPServer: that one looks up the name of the host, which may ask a name server.
     """
 
-    def read_line() -> str:
-        return stream.readline(_LONGEST_LINE).decode("latin-1").rstrip("\r\n")
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
 
-    words = read_line().split(" ")
-    if len(words) != 3:
-        return None
-    headers = {}
-    while line := read_line():
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    path, _, query = words[1].partition("?")
-    pairs = (part.partition("=") for part in query.split("&") if part)
-    raw_query = tuple((name, value) for name, _, value in pairs)
-    body = stream.read(int(headers.get("content-length", "0")))
-    return Request(words[0], path, raw_query, headers, body)
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.stopped = threading.Event()
+        self.connections: set[socket.socket] = set()
+        super().__init__((simulator.host, simulator.port), _Handler)
+
+    def serve(self) -> None:
+        """Serve until `stop`, which ends this at once; `serve_forever` would poll."""
+        while not self.stopped.is_set():
+            self.handle_request()
+
+    def stop(self) -> None:
+        """End serving and all connections; a kept-alive one would outlive the server."""
+        self.stopped.set()
+        # A connection of our own wakes `handle_request`.
+        with suppress(OSError):
+            socket.create_connection(self.socket.getsockname(), timeout=1).close()
+        for connection in tuple(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        # A client that went away is everyday; anything else is our own mistake.
+        if not isinstance(sys.exception(), OSError):
+            _log.exception("the simulator failed to answer")
 
 
-def _compose_head(answer: Answer, date: str) -> bytes:
-    headers = [("Date", date), ("Content-Type", answer.content_type), *answer.headers]
-    if answer.declared:
-        headers.append(("Content-Length", str(len(answer.body))))
-    lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 60  # seconds that a kept connection may idle
+    disable_nagle_algorithm = True
+    wbufsize = 64 * 1024
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+        if self.server.stopped.is_set():
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        path, _, query = self.path.partition("?")
+        pairs = (part.partition("=") for part in query.split("&") if part)
+        raw_query = tuple((name, value) for name, _, value in pairs)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, path, raw_query, headers, body)
+        self._play(*self.server.simulator.respond(request))
+
+    do_GET = do_POST = _serve  # noqa: N815  (http.server calls them by name)
+
+    def _play(self, answer: Answer, fault: Fault | None) -> None:
+        """Send `answer` as `fault` wants it; waits end at once when the server stops."""
+        name, stopped = fault.name if fault else "", self.server.stopped
+        if fault and name == "delay":
+            stopped.wait(fault.options["seconds"])
+        if fault and name == "hold":
+            fault.released.wait()
+        if name == "reset":
+            # The close of the connection then sends RST. An orderly shutdown of the socket object
+            # would send FIN before it.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            os.close(self.connection.detach())
+        if (fault and fault.kind.unanswered) or stopped.is_set():
+            self.close_connection = True
+        else:
+            self._send(answer, half=name == "half_body")
+
+    def _send(self, answer: Answer, *, half: bool) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        if answer.declared:
+            self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body[: len(answer.body) // 2] if half else answer.body)
+        if half or not answer.declared:
+            self.close_connection = True
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Write the header `Date` by the vendor's clock."""
+        # By the true time: a frozen `now` does not stop it.
+        offset = self.server.simulator.behaviour.clock_offset_ms / 1000
+        return super().date_time_string((timestamp or time.time()) + offset)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Log nothing: the calls are recorded, and a log of them would hold phone numbers."""
