@@ -18,8 +18,6 @@ from environs import ValidationError
 
 from isales_proxy.core.roles import Role
 
-# Values of `models.Role`, for settings that are read before there are models.
-
 _PORTS: Final = {"https": 443, "http": 80}
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
