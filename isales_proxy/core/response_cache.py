@@ -166,18 +166,19 @@ class ResponseCache(Generic[T]):
         shared = not isinstance(caches["answers"], LocMemCache)
         give_up = self._clock() + patience
         left = patience
-        while True:
-            # An answer may have come between the first look and our turn.
-            kept = self._fresh(name, fresh)
-            if kept is not None:
-                return kept, "cache"
-            if not shared or caches["answers"].add(turn, mine, math.ceil(patience)):
-                break
-            time.sleep(_POLL_SECONDS)
-            left = give_up - self._clock()
-            if left <= 0:
-                raise TimedOut(_STILL_UNDER_WAY)
         try:
+            while True:
+                has_turn = not shared or caches["answers"].add(turn, mine, math.ceil(patience))
+                # Looked for with the turn: an answer may have come since the first look.
+                kept = self._fresh(name, fresh)
+                if kept is not None:
+                    return kept, "cache"
+                if has_turn:
+                    break
+                time.sleep(_POLL_SECONDS)
+                left = give_up - self._clock()
+                if left <= 0:
+                    raise TimedOut(_STILL_UNDER_WAY)
             kept = _Kept(fetch(left), self._clock())
             caches["answers"].set(name, kept, self._keep)
         finally:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
 from isales_proxy.client.errors import BadAnswer, Refused, TimedOut, Unreachable
 from isales_proxy.core.response_cache import ResponseCache
@@ -89,8 +90,11 @@ def test_simultaneous_queries_cost_one_call(answers: ResponseCache[str]) -> None
 
 
 @pytest.mark.redis
-def test_processes_with_one_cache_share_the_call(settings: Any, clock: Clock) -> None:
-    """Two `Answers` stand for two processes: they share Redis and nothing else."""
+def test_processes_with_one_cache_share_the_call(
+    settings: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two caches stand for two processes: they share Redis and nothing else. The first answer comes
+    when the second process has not found one and takes its turn."""
     redis_cache(settings)
     began, go = threading.Event(), threading.Event()
     calls: list[str] = []
@@ -109,8 +113,16 @@ def test_processes_with_one_cache_share_the_call(settings: Any, clock: Clock) ->
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(one.get_or_fetch, "q", slow, fresh=3, patience=10)
         assert began.wait(10)
+        backend = type(caches["answers"])
+        take_turn = backend.add
+
+        def take_turn_late(*args: Any, **kwargs: Any) -> bool:
+            go.set()
+            first.result(10)
+            return bool(take_turn(*args, **kwargs))
+
+        monkeypatch.setattr(backend, "add", take_turn_late)
         second = pool.submit(two.get_or_fetch, "q", never, fresh=3, patience=10)
-        go.set()
         assert first.result(10).value == second.result(10).value == "rows"
     assert calls == ["first"]
 
