@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.ui.columns import Cell, Column, ExportColumn
+from dashboard.ui.columns import Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
 from isales_proxy.models import ApiToken
 
@@ -55,8 +55,8 @@ OWN_TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
         "c-token",
         _build_token,
         exports=(
-            ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
-            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.token_key),
+            export_attribute(gettext_lazy("Token"), "name"),
+            export_attribute(gettext_lazy("First characters"), "token_key"),
         ),
         sort="name",
         hideable=False,

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from dashboard.audit import labels
-from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import AuditEvent
@@ -86,8 +86,8 @@ AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
         "c-at",
         _build_at,
         exports=(
-            ExportColumn(gettext_lazy("Event"), lambda event, _: event.pk),
-            ExportColumn(gettext_lazy("Time"), lambda event, _: event.at, zoned=True),
+            export_attribute(gettext_lazy("Event"), "pk"),
+            export_attribute(gettext_lazy("Time"), "at", zoned=True),
         ),
         # The audit is read in pages between events, in the order of the chain alone.
         sort="pk",
@@ -102,7 +102,7 @@ AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
             ExportColumn(
                 gettext_lazy("Event type"), lambda event, _: labels.describe_action(event)
             ),
-            ExportColumn(gettext_lazy("Event type (code)"), lambda event, _: event.action),
+            export_attribute(gettext_lazy("Event type (code)"), "action"),
         ),
     ),
     Column(
@@ -111,8 +111,8 @@ AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
         "c-by",
         _build_actor,
         exports=(
-            ExportColumn(gettext_lazy("By"), lambda event, _: event.actor),
-            ExportColumn(gettext_lazy("Network address"), lambda event, _: event.address),
+            export_attribute(gettext_lazy("By"), "actor"),
+            export_attribute(gettext_lazy("Network address"), "address"),
         ),
     ),
     Column(
@@ -121,11 +121,11 @@ AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
         "c-about",
         _build_about,
         exports=(
-            ExportColumn(gettext_lazy("VDN"), lambda event, _: event.vdn_id),
-            ExportColumn(gettext_lazy("Subject"), lambda event, _: event.subject),
-            ExportColumn(gettext_lazy("Reason"), lambda event, _: event.reason),
+            export_attribute(gettext_lazy("VDN"), "vdn_id"),
+            export_attribute(gettext_lazy("Subject"), "subject"),
+            export_attribute(gettext_lazy("Reason"), "reason"),
             ExportColumn(gettext_lazy("Detail"), lambda event, _: _describe_detail(event)),
-            ExportColumn(gettext_lazy("Fingerprint"), lambda event, _: event.hash),
+            export_attribute(gettext_lazy("Fingerprint"), "hash"),
         ),
     ),
 )

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, render_badge, without_sort
@@ -125,7 +125,7 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
         "c-name",
         _build_task,
         exports=(
-            ExportColumn(gettext_lazy("Task"), lambda row, _each: row.name),
+            export_attribute(gettext_lazy("Task"), "name"),
             ExportColumn(
                 gettext_lazy("Listed by CC-iSales"),
                 lambda row, _each: _("No") if row.gone else _("Yes"),
@@ -146,7 +146,7 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
         gettext_lazy("Batches"),
         "c-figure",
         lambda row, _each: _build_figure("batches", _("Batches"), row.batches),
-        exports=(ExportColumn(gettext_lazy("Batches"), lambda row, _each: row.batches),),
+        exports=(export_attribute(gettext_lazy("Batches"), "batches"),),
         sort="batches",
     ),
     Column(
@@ -154,7 +154,7 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
         gettext_lazy("Rows taken"),
         "c-figure",
         lambda row, _each: _build_figure("rows", _("Rows taken"), row.rows),
-        exports=(ExportColumn(gettext_lazy("Rows taken"), lambda row, _each: row.rows),),
+        exports=(export_attribute(gettext_lazy("Rows taken"), "rows"),),
         sort="rows",
     ),
     Column(
@@ -162,9 +162,7 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
         gettext_lazy("Last taken"),
         "c-last",
         _build_last,
-        exports=(
-            ExportColumn(gettext_lazy("Last taken"), lambda row, _each: row.last_at, zoned=True),
-        ),
+        exports=(export_attribute(gettext_lazy("Last taken"), "last_at", zoned=True),),
         sort="last_at",
     ),
 )
@@ -279,7 +277,7 @@ _BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
         gettext_lazy("Batch"),
         "c-batch",
         lambda batch, _each: Cell("batch", html=_render_batch_link(batch)),
-        exports=(ExportColumn(gettext_lazy("Batch"), lambda batch, _each: batch.pk),),
+        exports=(export_attribute(gettext_lazy("Batch"), "pk"),),
         sort="pk",
         hideable=False,
     ),
@@ -288,11 +286,7 @@ _BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
         gettext_lazy("Requested at"),
         "c-asked",
         _build_asked,
-        exports=(
-            ExportColumn(
-                gettext_lazy("Requested at"), lambda batch, _each: batch.asked_at, zoned=True
-            ),
-        ),
+        exports=(export_attribute(gettext_lazy("Requested at"), "asked_at", zoned=True),),
         sort="asked_at",
     ),
     Column(
@@ -303,8 +297,8 @@ _BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
             "by", batch.asked_by_name or NOTHING, sub=batch.reason, sub_title=batch.reason
         ),
         exports=(
-            ExportColumn(gettext_lazy("By"), lambda batch, _each: batch.asked_by_name),
-            ExportColumn(gettext_lazy("Reason"), lambda batch, _each: batch.reason),
+            export_attribute(gettext_lazy("By"), "asked_by_name"),
+            export_attribute(gettext_lazy("Reason"), "reason"),
         ),
         sort="asked_by_name",
     ),
@@ -314,7 +308,7 @@ _BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
         "c-few",
         _build_count,
         exports=(
-            ExportColumn(gettext_lazy("Rows requested"), lambda batch, _each: batch.batch_count),
+            export_attribute(gettext_lazy("Rows requested"), "batch_count"),
             ExportColumn(gettext_lazy("Rows received"), lambda batch, _each: _get_received(batch)),
         ),
         sort="batch_count",
@@ -430,8 +424,8 @@ _DATUM_COLUMNS: Final[tuple[Column[CallDatum, OutboundFormatter], ...]] = (
         "c-data",
         lambda row, _each: Cell("callData", row.call_data or NOTHING),
         exports=(
-            ExportColumn(gettext_lazy("Call data"), lambda row, _each: row.call_data),
-            ExportColumn(gettext_lazy("IE data"), lambda row, _each: row.ie_data),
+            export_attribute(gettext_lazy("Call data"), "call_data"),
+            export_attribute(gettext_lazy("IE data"), "ie_data"),
         ),
         sort="call_data",
     ),
@@ -441,11 +435,9 @@ _DATUM_COLUMNS: Final[tuple[Column[CallDatum, OutboundFormatter], ...]] = (
         "c-batch",
         _build_batch,
         exports=(
-            ExportColumn(gettext_lazy("Batch"), lambda row, _each: row.batch_id),
-            ExportColumn(
-                gettext_lazy("Taken at"), lambda row, _each: row.batch.asked_at, zoned=True
-            ),
-            ExportColumn(gettext_lazy("Row"), lambda row, _each: row.position),
+            export_attribute(gettext_lazy("Batch"), "batch_id"),
+            export_attribute(gettext_lazy("Taken at"), "batch.asked_at", zoned=True),
+            export_attribute(gettext_lazy("Row"), "position"),
             ExportColumn(gettext_lazy("Task ID"), lambda row, _each: _get_task_id(row)),
             ExportColumn(
                 gettext_lazy("Task"), lambda row, each: each.names.get(_get_task_id(row), "")

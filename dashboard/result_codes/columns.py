@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.result_codes.forms import STATES, CodeFilter
 from dashboard.ui.code_labels import get_category_label, get_code_url
-from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.local_lists import render_badge
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
@@ -151,7 +151,7 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         "c-code",
         _build_code,
         exports=(
-            ExportColumn(gettext_lazy("Code"), lambda line, _: line.code),
+            export_attribute(gettext_lazy("Code"), "code"),
             ExportColumn(gettext_lazy("State"), lambda line, each: each.states[line.state]),
         ),
         sort="code",
@@ -180,18 +180,10 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         "c-means",
         _build_meaning,
         exports=(
-            ExportColumn(
-                gettext_lazy("Meaning, in English"), lambda line, _: line.explained.meaning_en
-            ),
-            ExportColumn(
-                gettext_lazy("Next step, in English"), lambda line, _: line.explained.step_en
-            ),
-            ExportColumn(
-                gettext_lazy("Meaning, in Chinese"), lambda line, _: line.explained.meaning_zh
-            ),
-            ExportColumn(
-                gettext_lazy("Next step, in Chinese"), lambda line, _: line.explained.step_zh
-            ),
+            export_attribute(gettext_lazy("Meaning, in English"), "explained.meaning_en"),
+            export_attribute(gettext_lazy("Next step, in English"), "explained.step_en"),
+            export_attribute(gettext_lazy("Meaning, in Chinese"), "explained.meaning_zh"),
+            export_attribute(gettext_lazy("Next step, in Chinese"), "explained.step_zh"),
             ExportColumn(
                 gettext_lazy("Edited by an admin"),
                 lambda line, _each: _("Yes") if line.explained.edited else _("No"),
@@ -211,7 +203,7 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         gettext_lazy("Seen in 7 days"),
         "c-count",
         _build_seen,
-        exports=(ExportColumn(gettext_lazy("Seen in 7 days"), lambda line, _: line.seen),),
+        exports=(export_attribute(gettext_lazy("Seen in 7 days"), "seen"),),
         sort="seen",
     ),
     Column(
@@ -225,7 +217,7 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
                 lambda line, _: line.row.first_seen if line.row else None,
                 zoned=True,
             ),
-            ExportColumn(gettext_lazy("Last listed"), lambda line, _: line.last_seen, zoned=True),
+            export_attribute(gettext_lazy("Last listed"), "last_seen", zoned=True),
             ExportColumn(
                 gettext_lazy("Gone since"),
                 lambda line, _: line.row.gone_at if line.row else None,

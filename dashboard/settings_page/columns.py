@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.ui.columns import Cell, Column, ExportColumn
+from dashboard.ui.columns import Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.local_lists import LocalFormatter, render_badge, text_column, time_column
 from isales_proxy.accounts import second_factors
 from isales_proxy.accounts.installation import Person
@@ -73,7 +73,7 @@ PEOPLE_COLUMNS: Final[tuple[Column[Person, LocalFormatter], ...]] = (
         _build_person,
         exports=(
             ExportColumn(gettext_lazy("Name"), lambda person, _each: person.user.get_full_name()),
-            ExportColumn(gettext_lazy("User name"), lambda person, _each: person.user.username),
+            export_attribute(gettext_lazy("User name"), "user.username"),
             ExportColumn(
                 gettext_lazy("Can log in"),
                 lambda person, _each: _("Yes") if person.user.is_active else _("No"),
@@ -101,8 +101,8 @@ TOKEN_COLUMNS: Final[tuple[Column[ApiToken, LocalFormatter], ...]] = (
             html=format_html("{}<small><code>{}…</code></small>", token.name, token.token_key),
         ),
         exports=(
-            ExportColumn(gettext_lazy("Token"), lambda token, _each: token.name),
-            ExportColumn(gettext_lazy("First characters"), lambda token, _each: token.token_key),
+            export_attribute(gettext_lazy("Token"), "name"),
+            export_attribute(gettext_lazy("First characters"), "token_key"),
         ),
         sort="name",
         hideable=False,

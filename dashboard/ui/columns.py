@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Generic, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
 
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
@@ -78,6 +79,14 @@ class ExportColumn(Generic[R, F]):
     heading: str | Promise
     value: Callable[[R, F], ExportValue]
     zoned: bool = False
+
+
+def export_attribute(
+    heading: str | Promise, name: str, *, zoned: bool = False
+) -> ExportColumn[Any, Any]:
+    """Create a column of a file from an attribute of the rows, `name` (which may be dotted)."""
+    get = attrgetter(name)
+    return ExportColumn(heading, lambda row, _formatter: get(row), zoned)
 
 
 @dataclass(frozen=True)

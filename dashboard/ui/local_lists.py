@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.ui import exports
-from dashboard.ui.columns import Cell, Column, ExportColumn, F, R, build_export
+from dashboard.ui.columns import Cell, Column, ExportColumn, F, R, build_export, export_attribute
 from dashboard.ui.list_page import SORT, get_order
 from dashboard.ui.paging import format_count
 from dashboard.ui.requests import ReaderRequest
@@ -99,7 +99,7 @@ def time_column(
             sub=get_sub(row),
         )
 
-    time: ExportColumn[R, F] = ExportColumn(heading, lambda row, _each: get(row), True)
+    time = export_attribute(heading, attribute, zoned=True)
     return Column(key, heading, f"c-{key}", build, exports=(time, *exports), sort=attribute)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
 
-from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn
+from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.local_lists import without_sort
 from dashboard.ui.row_formatting import WRITE_BACK_TONES, CodeFormatter
 from dashboard.ui.times import TimeFormatter
@@ -87,8 +87,8 @@ _COLUMNS: Final[Columns] = (
         "c-written",
         _build_written,
         exports=(
-            ExportColumn(gettext_lazy("Created"), lambda row, _: row.created_at, zoned=True),
-            ExportColumn(gettext_lazy("By"), lambda row, _: row.created_by_name),
+            export_attribute(gettext_lazy("Created"), "created_at", zoned=True),
+            export_attribute(gettext_lazy("By"), "created_by_name"),
         ),
         sort="pk",
         hideable=False,
@@ -102,7 +102,7 @@ _COLUMNS: Final[Columns] = (
             ExportColumn(
                 gettext_lazy("Task"), lambda row, each: each.names.get(row.service_id, "")
             ),
-            ExportColumn(gettext_lazy("Task ID"), lambda row, _: row.service_id),
+            export_attribute(gettext_lazy("Task ID"), "service_id"),
         ),
         sort="service_id",
     ),
@@ -120,7 +120,7 @@ _COLUMNS: Final[Columns] = (
         "c-wb-result",
         _build_result,
         exports=(
-            ExportColumn(gettext_lazy("Result code"), lambda row, _: row.fail_code),
+            export_attribute(gettext_lazy("Result code"), "fail_code"),
             ExportColumn(
                 gettext_lazy("Result"),
                 lambda row, each: each.format_code(row.fail_code) if row.fail_code else "",
