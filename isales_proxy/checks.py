@@ -11,7 +11,6 @@ from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 from django.db import DatabaseError
 
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import User
 from isales_proxy.vendor import vendor_use
 
@@ -58,7 +57,7 @@ def one_person_per_username(databases: Sequence[str] | None = None, **_more: Any
 @register(Tags.security, deploy=True)
 def encrypted_line(**_more: Any) -> list[CheckMessage]:
     """Keys, tokens and called numbers travel over the lines to CC-iSales."""
-    found = get_isales_settings()
+    found = settings.ISALES
     lines = {
         "ISALES_BASE_URL": found.base_url,
         "ISALES_OBS_BASE_URL": found.obs_base_url,
@@ -78,7 +77,7 @@ def encrypted_line(**_more: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def no_demo_in_production(**_more: Any) -> list[CheckMessage]:
     """A production server that shows invented calls would mislead people."""
-    if get_isales_settings().demo:
+    if settings.ISALES.demo:
         return [
             checks.Warning(
                 "ISALES_BASE_URL is not set: the simulator stands in for CC-iSales.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.template import Context
 from django.template.loader import get_template
 from django.urls import reverse
@@ -25,7 +26,6 @@ from dashboard.ui.paging import Pager, format_count
 from dashboard.ui.reveal_control import create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
-from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import labels, queries, tasks
 from isales_proxy.outbound.queries import TaskFigures
@@ -218,7 +218,7 @@ def _describe_answer(batch: CallDataBatch) -> str:
 
 def list_batch_details(batch: CallDataBatch, times: TimeFormatter) -> list[tuple[str, str]]:
     """Label and text of all facts of a batch; empty ones are left out."""
-    days = get_retention_settings().call_data_days
+    days = settings.RETENTION.call_data_days
     facts = (
         (_("Requested at"), times.exact(batch.asked_at)),
         (_("By"), batch.asked_by_name),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
@@ -39,7 +40,6 @@ from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
 from isales_proxy.core.form_fields import DEFAULT_SIZE
-from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
@@ -95,7 +95,7 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
                 "reason": asked.get("reason", ""),
                 "open": open_form,
                 "most": MAX_BATCH,
-                "seconds": math.ceil(get_isales_settings().longest_call),
+                "seconds": math.ceil(settings.ISALES.longest_call),
             },
         },
         status=200
@@ -245,7 +245,7 @@ def _explain_no_rows(listing: CallDataContext, first_url: str) -> EmptyState:
     if address.filters:
         clear = Link(listing.clear_url, _("Show all rows"))
         return explain_no_match(_("No row matches"), clear)._replace(level=3)
-    days = get_retention_settings().call_data_days
+    days = settings.RETENTION.call_data_days
     text = ngettext(
         "Call data appears here for %(days)s day after it is taken.",
         "Call data appears here for %(days)s days after it is taken.",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
@@ -41,7 +42,6 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.core import health
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services
@@ -336,7 +336,7 @@ def fill_context(
 def describe_answer(found: ReservationPage, as_of: datetime) -> Answered:
     """Describe all that the markup of this page is made of, for its `ETag`."""
     now, coverage = timezone.now(), found.coverage
-    fresh = get_isales_settings().page_cache_seconds - (now - as_of).total_seconds()
+    fresh = settings.ISALES.page_cache_seconds - (now - as_of).total_seconds()
     return Answered(
         shows=(
             found.digest or [list(row.__dict__.values()) for row in found.rows],

@@ -22,7 +22,6 @@ from dashboard.ui.requests import get_last_scope, pop_refused_zone
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope, get_scopes
 from isales_proxy.core import health
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror import mirror_status
 
 THEMES: Final = ("auto", "light", "dark")
@@ -62,7 +61,7 @@ def _build_frame(request: HttpRequest) -> dict[str, Any]:
         "vdn": {"id": scope.vdn.pk, "name": scope.vdn.name} if scope else None,
         "vdns": [_build_vdn_item(request, each, scope) for each in scopes],
         "nav": _build_navigation(request, scope) if scope else [],
-        "demo": get_isales_settings().demo,
+        "demo": settings.ISALES.demo,
         "languages": [
             {"code": code, "label": label, "short": short, "current": code == language}
             for code, label, short in _LANGUAGES

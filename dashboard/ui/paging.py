@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -14,7 +15,6 @@ from django.utils.translation import gettext as _
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_url import ListUrl, join_agents
 from isales_proxy.client.queries import MAX_PAGE
-from isales_proxy.core.settings import get_isales_settings
 
 SIZES: Final = (10, 25, 50, 100)
 _NEIGHBOURS: Final = 1
@@ -83,7 +83,7 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
         sizes=[
             SizeLink(each, _label_size(language, each), address.at(page=1, size=each), each == size)
             for each in sorted({*SIZES, size})
-            if each <= get_isales_settings().max_page_size
+            if each <= settings.ISALES.max_page_size
         ],
         goto_action=address.path,
         goto_hidden=[

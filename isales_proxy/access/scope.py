@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection
 from django.db.models.base import ModelState
 
 from isales_proxy.access.permissions import ROLE_PERMISSIONS, Permission, get_permissions
-from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import Access, Role, User, Vdn
 
 
@@ -43,7 +43,7 @@ class Scope:
     @property
     def permissions(self) -> frozenset[Permission]:
         """The permissions of the person in the VDN; none for an unknown role."""
-        return get_permissions(self.role, get_privacy_settings().numbers_visible_to)
+        return get_permissions(self.role, settings.PRIVACY.numbers_visible_to)
 
     def can(self, permission: Permission) -> bool:
         """Return True if the person has this permission."""

@@ -12,8 +12,6 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
-from isales_proxy.core.settings import get_isales_settings
-
 ADMINS = "Callboard admins"
 under_way: Final[ContextVar[bool]] = ContextVar("callboard_seeding", default=False)
 """True while a migration makes the changes."""
@@ -29,13 +27,13 @@ def seed(sender: Any, using: str, apps: Any = global_apps, **_more: object) -> N
     """
     if sender.name != "isales_proxy":
         return
-    for vdn in get_isales_settings().vdns:
+    for vdn in settings.ISALES.vdns:
         apps.get_model("isales_proxy", "Vdn").objects.using(using).get_or_create(
             pk=vdn.id,
             defaults={
                 "name": vdn.name,
                 "time_zone": vdn.time_zone or settings.TIME_ZONE,
-                "cc_id": get_isales_settings().cc_id,
+                "cc_id": settings.ISALES.cc_id,
             },
         )
     # Django makes an app's permissions in this same signal, perhaps after us.

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -15,7 +16,6 @@ from isales_proxy.admin.drafts import DraftAdmin
 from isales_proxy.admin.lookups import OwnFiltersOnly
 from isales_proxy.audit import services as audit
 from isales_proxy.core.input_cleaning import CleanedInput
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import AuditAction, User, Vdn
 from isales_proxy.vendor import vdn_keys
 
@@ -73,7 +73,7 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_cc_id(self) -> int:
         """Return that of the environment where it is left empty."""
-        return int(self.cleaned_data["cc_id"] or get_isales_settings().cc_id)
+        return int(self.cleaned_data["cc_id"] or settings.ISALES.cc_id)
 
     def clean(self) -> dict[str, Any]:
         """Refuse half of a pair, at the field of the missing one."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from prometheus_client import Gauge
@@ -14,7 +15,6 @@ from isales_proxy.audit import chain
 from isales_proxy.audit import services as audit
 from isales_proxy.audit import verify as checking
 from isales_proxy.audit.verify import Broken, Fault, Verdict
-from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 
 log = structlog.get_logger("isales")
@@ -42,7 +42,7 @@ def purge(now: datetime) -> int:
 
     That it was done is an event itself. What is not as it was written is left for people to see.
     """
-    before = now - timedelta(days=get_retention_settings().audit_days)
+    before = now - timedelta(days=settings.RETENTION.audit_days)
     total = 0
     while deleted := _purge(before):
         total += deleted

@@ -13,6 +13,7 @@ from datetime import timezone as fixed_zone
 from typing import Any, ClassVar, Final, TypeVar
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +21,6 @@ from django.utils.translation import ngettext_lazy
 
 from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, MAX_TEXT
 from isales_proxy.core.input_cleaning import CleanedInput, ProseField, clean_number
-from isales_proxy.core.settings import get_isales_settings
 
 Row = TypeVar("Row")
 
@@ -181,7 +181,7 @@ class PageFilter(CleanedInput, forms.Form):
         _("Rows per page"),
         default=DEFAULT_SIZE,
         most=MAX_PAGE_SIZE,
-        bound=lambda: get_isales_settings().max_page_size,
+        bound=lambda: settings.ISALES.max_page_size,
     )
 
     @property

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from huey.contrib.djhuey import HUEY
 
 from isales_proxy.core.metrics import LAST_CALL_KEY, LAST_GOOD_KEY, LastCall
-from isales_proxy.core.settings import get_isales_settings
 
 _HEARTBEAT_KEY: Final = "worker-seen"
 _JOBS_SILENT_SECONDS: Final = 180
@@ -56,7 +56,7 @@ def check_readiness() -> tuple[bool, dict[str, Any]]:
         "jobs": _check_jobs(),
         "vendor": {
             "state": health.state,
-            "mode": "demo" if get_isales_settings().demo else "live",
+            "mode": "demo" if settings.ISALES.demo else "live",
             "last_ms": health.ms,
             "last_answer": health.answered_at.isoformat() if health.answered_at else None,
         },

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from django.conf import settings
 from environs import validate
 
 from isales_proxy.client.auth import Credentials
@@ -189,18 +188,3 @@ def find_problems(found: ISalesSettings) -> list[str]:
         except ValueError as error:
             problems.append(f"ISALES_{name.upper()}: {error}")
     return problems
-
-
-def get_isales_settings() -> ISalesSettings:
-    """Return the settings of CC-iSales."""
-    return settings.ISALES
-
-
-def get_retention_settings() -> RetentionSettings:
-    """Return the retention settings."""
-    return settings.RETENTION
-
-
-def get_privacy_settings() -> PrivacySettings:
-    """Return the privacy settings."""
-    return settings.PRIVACY

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Final
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.client.errors import BadAnswer, CredentialsRefused, Refused
@@ -20,7 +21,6 @@ from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import AWAY
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.diagnostics.report import Answer, Fact, Section, Text, fill
 
 MAX_CALLS: Final = 10
@@ -158,7 +158,7 @@ def _describe_page(
     if largest.total < largest.size:
         doubt = fill(_("(the list has %(total)s: a silent cap would not show)"), values)
         text = fill("%s %s", (text, doubt))
-    if not limited or largest.size >= get_isales_settings().max_page_size:
+    if not limited or largest.size >= settings.ISALES.max_page_size:
         return text, "good"
     advice = fill(_("Lower ISALES_MAX_PAGE_SIZE to %(largest)s."), values)
     return fill("%s. %s", (text, advice)), "warn"

@@ -27,7 +27,6 @@ from isales_proxy.client.errors import KeysUnreadable
 from isales_proxy.client.page import Page
 from isales_proxy.client.tokens import TokenState
 from isales_proxy.core import locks
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.diagnostics import interfaces, probes
 from isales_proxy.diagnostics.report import Fact, Report, Section, Text, fill, format_span
 from isales_proxy.models import AuditAction, MirrorState, Vdn
@@ -93,7 +92,7 @@ def run_check_unattended(
             ends = monotonic() + MAX_SECONDS
 
             def remaining() -> float:
-                return max(0.0, min(get_isales_settings().deadline, ends - monotonic()))
+                return max(0.0, min(settings.ISALES.deadline, ends - monotonic()))
 
             with client:
                 interfaces.call_interfaces(client, vdn, log, remaining)
@@ -146,7 +145,7 @@ def build_settings_section(vdn: Vdn) -> Section:
         Fact("keys", _("Own keys of this VDN"), own_keys or _("none")),
         Fact("cc", "subCCNo", str(vdn.cc_id)),
     ]
-    for name, value in vars(get_isales_settings()).items():
+    for name, value in vars(settings.ISALES).items():
         if name not in _SEEDS:
             facts.append(Fact(name, f"ISALES_{name.upper()}", _describe_setting(name, value)))
     return Section("settings", _("Settings"), tuple(facts))

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
@@ -22,7 +23,6 @@ from django.db.models.functions import Coalesce, Greatest
 from isales_proxy.audit import services as audit
 from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.core import encryption
-from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.mirror.counters import (
     COUNTED_FIELDS,
     CountKey,
@@ -209,9 +209,8 @@ def purge(now: datetime) -> int:
     Open rows stay. So does a closed one whose time is not as long ago, since the next sweep would
     find it again.
     """
-    settings = get_retention_settings()
-    versions_before = now - timedelta(days=settings.mirror_version_days)
-    rows_before = now - timedelta(days=settings.mirror_row_days)
+    versions_before = now - timedelta(days=settings.RETENTION.mirror_version_days)
+    rows_before = now - timedelta(days=settings.RETENTION.mirror_row_days)
     MirrorName.objects.filter(known_until__lt=versions_before).delete()
     removed = 0
     for vdn_id in MirrorState.objects.values_list("vdn_id", flat=True):

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.mirror import guard, tiers
 from isales_proxy.mirror.absences import Absences
 from isales_proxy.mirror.leaves import merge_leaves, plan_leaves
@@ -95,7 +95,7 @@ class RoundLog:
 def get_floor(now: datetime) -> datetime:
     """Return the time before which reservations are counted only: where retention deletes closed
     ones, which a reading would bring back."""
-    days = max(get_retention_settings().mirror_row_days, _LEAST_DAYS)
+    days = max(settings.RETENTION.mirror_row_days, _LEAST_DAYS)
     floor = now - timedelta(days=days) + _DAY
     return floor.replace(minute=0, second=0, microsecond=0)
 
@@ -144,7 +144,7 @@ class SweepRounds:
 
     def learn(self, state: MirrorState, known: ListFacts) -> ListFacts:
         """Learn what the list does, and see that there are leaves for it. Raises ISalesError."""
-        facts = learn_facts(self._ask, known, get_isales_settings().max_page_size)
+        facts = learn_facts(self._ask, known, settings.ISALES.max_page_size)
         total = self._ask(ReservationQuery(size=1)).total
         self._ensure_leaves(state, facts)
         self.store_facts(facts)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Count, Max, Q
@@ -26,7 +27,6 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.core.database import optional_write
 from isales_proxy.core.response_cache import hash_key
-from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import AuditAction, AuditEvent, User
 from isales_proxy.models.audit import AuditEventQuerySet
 from isales_proxy.privacy.phone_numbers import SearchedNumber
@@ -70,7 +70,7 @@ def count_search(scope: Scope, number: SearchedNumber) -> None:
     if cache.get(key):
         return
     if not _record_within_limit(scope, number.text, begin):
-        raise DailySearchLimitExceeded(get_privacy_settings().number_searches_per_day)
+        raise DailySearchLimitExceeded(settings.PRIVACY.number_searches_per_day)
     # Not earlier: a refused number must be refused again.
     cache.set(key, 1, RECORD_INTERVAL)
 
@@ -167,7 +167,7 @@ def _record_within_limit(scope: Scope, number: str, begin: datetime) -> bool:
             recorded_at=Max("at", filter=same & Q(vdn_id=scope.vdn.pk)),
         )
         if not found["same"] and found["numbers"] >= (
-            limit := get_privacy_settings().number_searches_per_day
+            limit := settings.PRIVACY.number_searches_per_day
         ):
             if not today.matching(actions=[AuditAction.SEARCHES_SPENT]).exists():
                 audit.record(AuditAction.SEARCHES_SPENT, by=scope, limit=limit)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.db import DataError, Error, IntegrityError
 from django.utils import timezone
 
@@ -18,7 +19,6 @@ from isales_proxy.client.transport import Received
 from isales_proxy.core import disk_queue
 from isales_proxy.core.database import commit_to_disk
 from isales_proxy.core.disk_queue import ReservedFile
-from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import AuditAction, BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound.parsing import ParsedAnswer, parse_answer
 from isales_proxy.privacy import erased_fields
@@ -206,7 +206,7 @@ def settle_lost(now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     recover(now)
-    longest = timedelta(seconds=get_isales_settings().longest_call) + LOST_AFTER
+    longest = timedelta(seconds=settings.ISALES.longest_call) + LOST_AFTER
     lost = CallDataBatch.objects.lost(now, longest).without_answer()
     return sum(settle(batch, None, None, by=None).state == BatchState.UNKNOWN for batch in lost)
 
@@ -228,7 +228,7 @@ def purge(now: datetime) -> int:
 
     Returns the number of rows.
     """
-    before = now - timedelta(days=get_retention_settings().call_data_days)
+    before = now - timedelta(days=settings.RETENTION.call_data_days)
     for name in disk_queue.list_names(FILE_PREFIX):
         _remove_if_expired(name, before)
     # Each reserves room for the largest answer; no call takes that long.

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.conf import settings
+
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import MAX_TEXT
 from isales_proxy.core.response_cache import ResponseCache, Source
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.outbound import directory
 from isales_proxy.vendor import gateway
 
@@ -51,19 +52,19 @@ def list_tasks(*, scope: Scope) -> TaskList:
     Raises PermissionMissing, and ISalesError when there is neither an answer nor an older one.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    settings = get_isales_settings()
+    deadline = settings.ISALES.deadline
 
     def fetch(left: float) -> tuple[str, ...]:
         # The client has the deadline already; waiting for another reader has shortened it.
         tasks = gateway.get_client(scope.vdn).list_outbound_tasks(
             vdn=scope.vdn.pk,
             cc_id=scope.vdn.cc_id,
-            deadline=left if left < settings.deadline else None,
+            deadline=left if left < deadline else None,
         )
         return tuple(dict.fromkeys(task.service_id for task in tasks if task.service_id))
 
     answer = _answers.get_or_fetch(
-        _get_cache_key(scope), fetch, fresh=FRESH_SECONDS, patience=settings.deadline
+        _get_cache_key(scope), fetch, fresh=FRESH_SECONDS, patience=deadline
     )
     names = directory.get_known_names(scope=scope).tasks
     rows = tuple(Task(ident, names.get(ident, "")) for ident in answer.value)

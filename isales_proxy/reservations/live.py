@@ -19,6 +19,7 @@ from functools import cache
 from itertools import islice, pairwise
 from typing import Final
 
+from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
@@ -35,7 +36,6 @@ from isales_proxy.core.response_cache import (
     hash_key,
     hash_keys,
 )
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror import forgetting
 from isales_proxy.models import MirrorState
 from isales_proxy.outbound import directory
@@ -282,7 +282,7 @@ def _get_largest_page(scope: Scope) -> int:
         states = MirrorState.objects.filter(vdn=scope.vdn.pk)
         learnt = states.values_list("page_cap", flat=True).first() or MAX_PAGE_SIZE
         caches["default"].set(key, learnt, _LEARNT_SECONDS)
-    return min(learnt, get_isales_settings().max_page_size)
+    return min(learnt, settings.ISALES.max_page_size)
 
 
 def _fetch(
@@ -292,11 +292,11 @@ def _fetch(
 
     A fresh one is remembered row by row. Raises ISalesError.
     """
-    settings = get_isales_settings()
+    longest = settings.ISALES.deadline
 
     def call_vendor(left: float) -> Page[Reservation]:
         # The client keeps the deadline itself; waiting for another reader's call shortens ours.
-        deadline = left if left < settings.deadline else None
+        deadline = left if left < longest else None
         call_budget.record_person_call(scope.vdn.pk)
         return gateway.get_client(scope.vdn).list_reservations(
             vdn=scope.vdn.pk, query=query, deadline=deadline
@@ -305,8 +305,8 @@ def _fetch(
     response = _responses.get_or_fetch(
         hash_key(f"{scope.vdn.pk}|{query.key()}"),
         call_vendor,
-        fresh=settings.page_cache_seconds,
-        patience=min(patience or settings.deadline, settings.deadline),
+        fresh=settings.ISALES.page_cache_seconds,
+        patience=min(patience or longest, longest),
     )
     page = _drop_forgotten(scope, response.value)
     if page is not response.value:

@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import DateTimeField
 
 from isales_proxy.access import Scope
 from isales_proxy.core.database import express_time, fetch_rows
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import (
     MirrorLeaf,
@@ -115,7 +115,7 @@ def read_page(
     *, scope: Scope, query: ListQuery, coverage: Coverage, now: datetime, seen: int | None = None
 ) -> ReservationPage:
     """Read one page. `seen` is the revision since which changed rows are counted."""
-    asked = replace(query, size=min(query.size, get_isales_settings().max_page_size))
+    asked = replace(query, size=min(query.size, settings.ISALES.max_page_size))
     reader = MirrorReader(scope, asked, now, seen)
     counts, rows = reader.read_consistently(coverage.revision)
     tab = reader.tab

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.cache import cache
 
 from isales_proxy.access import Permission, Scope
@@ -26,7 +27,6 @@ from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import LOCALES, Locale, ResultCodeQuery
 from isales_proxy.client.records import ResultCode as VendorCode
 from isales_proxy.core import locks
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import RefreshKind, Vdn
 from isales_proxy.result_codes import history
 from isales_proxy.result_codes.history import (
@@ -100,7 +100,7 @@ def _read_all(vdn: Vdn, within: float) -> dict[str, dict[str, str]]:
             page = gateway.get_client(vdn).list_result_codes(
                 vdn=vdn.pk,
                 query=ResultCodeQuery(page=number, size=PAGE_ROWS, locale=locale),
-                deadline=left if left < get_isales_settings().deadline else None,
+                deadline=left if left < settings.ISALES.deadline else None,
             )
             read += len(page.items)
             _report_progress(vdn, read, page.total * len(LOCALES))

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.core.cache import cache
 from django.db import Error
 
 from isales_proxy.access import Permission, Scope, VdnNotFound
 from isales_proxy.audit import services as audit
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.core.settings import get_privacy_settings
 from isales_proxy.models import AuditAction
 from isales_proxy.number_access.services import BudgetExceeded, get_start_of_day, lock_events_of_day
 from isales_proxy.outbound.queries import get_unmasked_datum
@@ -110,7 +110,7 @@ def _reveal(
         log.error("reveal_not_audited", error=type(error).__name__)
         raise NotAudited from error
     if left < 0:
-        raise BudgetSpent(get_privacy_settings().reveals_per_day)
+        raise BudgetSpent(settings.PRIVACY.reveals_per_day)
     return Revealed(called, caller, left)
 
 
@@ -119,7 +119,7 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
     begin = get_start_of_day()
     with lock_events_of_day(scope, begin) as today:
         spent = today.matching(actions=[AuditAction.NUMBER_REVEALED]).count()
-        left = get_privacy_settings().reveals_per_day - spent - len(numbers)
+        left = settings.PRIVACY.reveals_per_day - spent - len(numbers)
         if left < 0:
             # The first refusal of the day is recorded, and of further ones the 10th, 100th, ….
             if not today.matching(actions=[AuditAction.NUMBER_WITHHELD]).exists():

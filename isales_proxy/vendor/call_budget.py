@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from django.conf import settings
 from django.db.models import F, Sum
 from django.utils import timezone
 
 from isales_proxy.core.database import optional_write
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import VendorCalls
 
 SPAN: Final = timedelta(minutes=10)
@@ -40,7 +40,7 @@ _counting_since: float | None = None
 
 def get_calls_per_minute() -> int:
     """Return the calls that the budget of a VDN allows a minute."""
-    found = get_isales_settings()
+    found = settings.ISALES
     return max(found.calls_per_minute, _DEMO) if found.demo else found.calls_per_minute
 
 

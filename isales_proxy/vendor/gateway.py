@@ -17,7 +17,7 @@ from isales_proxy.client.errors import KeysUnreadable
 from isales_proxy.client.observer import Observer as ClientObserver
 from isales_proxy.core.encryption import DecryptionFailed
 from isales_proxy.core.metrics import Observer
-from isales_proxy.core.settings import ISalesSettings, get_isales_settings
+from isales_proxy.core.settings import ISalesSettings
 from isales_proxy.models import Vdn, VdnCredentials
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
@@ -103,7 +103,7 @@ def ensure_allowed() -> None:
     Raises SimulatorRefused and django.db.Error; see `vendor_use.check`.
     """
     global _in_real_use
-    if get_isales_settings().demo:
+    if settings.ISALES.demo:
         vendor_use.check()
     elif not _in_real_use:
         vendor_use.check()
@@ -113,7 +113,7 @@ def ensure_allowed() -> None:
 def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Client:
     # The observer logs every attempt; stamina would log it a second time.
     stamina.instrumentation.set_on_retry_hooks(())
-    found = _in_demo(get_isales_settings()) if get_isales_settings().demo else get_isales_settings()
+    found = _in_demo(settings.ISALES) if settings.ISALES.demo else settings.ISALES
     own = VdnCredentials.objects.filter(vdn=vdn).first() if vdn.keys_version else None
     if own is not None:
         found = _with_own_keys(found, own)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from isales_proxy.core.settings import get_isales_settings
+from django.conf import settings
+
 from isales_proxy.models import Vdn
 
 
@@ -12,7 +13,7 @@ def format_time(moment: datetime | None, vdn: Vdn) -> str:
     """Format a time for the vendor, in the format and zone of the settings; "" for None."""
     if moment is None:
         return ""
-    found = get_isales_settings()
+    found = settings.ISALES
     if found.time_format == "milliseconds":
         return str(round(moment.timestamp() * 1000))
     if found.time_format == "seconds":
@@ -23,7 +24,7 @@ def format_time(moment: datetime | None, vdn: Vdn) -> str:
 
 def is_ambiguous(instant: datetime | None, vdn: Vdn) -> bool:
     """Tell whether the text of this time fits a second one, since the VDN's clocks go back."""
-    found = get_isales_settings()
+    found = settings.ISALES
     if instant is None or found.time_format_zone != "VDN" or "%z" in found.time_format:
         return False
     if found.time_format in {"milliseconds", "seconds"}:
@@ -34,7 +35,7 @@ def is_ambiguous(instant: datetime | None, vdn: Vdn) -> bool:
 
 def parse_time(text: str, vdn: Vdn) -> datetime | None:
     """Parse such a text to an aware time; None for a text of another format."""
-    found = get_isales_settings()
+    found = settings.ISALES
     try:
         if found.time_format in {"milliseconds", "seconds"}:
             return datetime.fromtimestamp(

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 import structlog
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import VendorUse, WriteBack, WriteBackState
 
 log = structlog.get_logger("isales")
@@ -43,7 +43,7 @@ def check() -> None:
     django.db.Error.
     """
     use = VendorUse.objects.first()
-    if get_isales_settings().demo:
+    if settings.ISALES.demo:
         if use is not None and use.real_since is not None:
             raise SimulatorRefused
         if use is None:
@@ -57,7 +57,7 @@ def refuses_simulator() -> bool:
 
     Writes nothing. False for a database without tables or out of reach.
     """
-    if not get_isales_settings().demo:
+    if not settings.ISALES.demo:
         return False
     try:
         return VendorUse.objects.filter(real_since__isnull=False).exists()

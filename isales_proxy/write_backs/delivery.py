@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
@@ -29,7 +30,6 @@ from isales_proxy.client.envelopes import ObsPayload
 from isales_proxy.client.errors import CircuitOpen, ISalesError, Misdirected, Refused
 from isales_proxy.client.queries import IntermediateResult, InvalidQuery
 from isales_proxy.client.transport import Answer
-from isales_proxy.core.settings import get_isales_settings, get_retention_settings
 from isales_proxy.models import WriteBack, WriteBackState
 from isales_proxy.vendor import gateway
 from isales_proxy.write_backs import leases
@@ -177,7 +177,7 @@ class DeliveryWorker:
             worker=self.name,
             clock=self.clock,
             monotonic=self.monotonic,
-            length=timedelta(seconds=get_isales_settings().deadline + _LEASE_SLACK),
+            length=timedelta(seconds=settings.ISALES.deadline + _LEASE_SLACK),
             watch=self.watch,
             recover=lambda row: leases.recover(row) > 0,
             avoid=self.pauses.get_seconds_left(self.monotonic()).keys(),
@@ -228,7 +228,7 @@ class DeliveryWorker:
         # A server that is not CC-iSales cannot refuse for it.
         if isinstance(answer, Refused) and not isinstance(answer, Misdirected):
             return _describe(answer, WriteBackState.REFUSED)
-        if now - lease.row.queued_at >= timedelta(hours=get_retention_settings().give_up_hours):
+        if now - lease.row.queued_at >= timedelta(hours=settings.RETENTION.give_up_hours):
             return _describe(answer, WriteBackState.GIVEN_UP)
         return _describe(answer, WriteBackState.WAITING, now + self._get_delay(lease.row, answer))
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
@@ -26,7 +27,6 @@ from isales_proxy.audit import services as audit
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import IntermediateResult
 from isales_proxy.core import encryption
-from isales_proxy.core.settings import get_retention_settings
 from isales_proxy.models import AuditAction, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.privacy import erased_fields, masking
 from isales_proxy.privacy.phone_numbers import get_digits
@@ -193,7 +193,7 @@ def _end_as_cancelled(row: WriteBack, now: datetime) -> None:
 
 def purge(now: datetime) -> int:
     """Delete write-backs that ended longer ago than the settings keep them; return how many."""
-    before = now - timedelta(days=get_retention_settings().write_back_days)
+    before = now - timedelta(days=settings.RETENTION.write_back_days)
     ended = WriteBack.objects.ended(before)
     deleted = 0
     for vdn_id in ended.order_by("vdn_id").values_list("vdn_id", flat=True).distinct():

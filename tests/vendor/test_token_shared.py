@@ -11,12 +11,12 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
 from isales_proxy.client.tokens import Token
 from isales_proxy.core import encryption
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.models import BearerToken, Vdn
 from isales_proxy.simulator import (
     DEMO_ACCESS_KEY,
@@ -100,7 +100,7 @@ def test_token_is_stored_encrypted_and_reused_by_a_later_process(
 ) -> None:
     vdn = Vdn.objects.get(pk=88)
     gateway.get_client(vdn).list_outbound_tasks(vdn=88, cc_id=1)
-    kept = DatabaseTokenStore(get_isales_settings()).read()
+    kept = DatabaseTokenStore(settings.ISALES).read()
     assert kept is not None
     assert kept.value not in BearerToken.objects.get().sealed
     gateway.close()
@@ -111,7 +111,7 @@ def test_token_is_stored_encrypted_and_reused_by_a_later_process(
 @pytest.mark.django_db
 def test_only_one_lock_is_granted_until_it_expires(settings: Any) -> None:
     now = [timezone.now()]
-    mine, yours = (DatabaseTokenStore(get_isales_settings(), now=lambda: now[0]) for _ in range(2))
+    mine, yours = (DatabaseTokenStore(settings.ISALES, now=lambda: now[0]) for _ in range(2))
     assert mine.take_turn(10)
     assert not yours.take_turn(10)
     mine.end_turn()
@@ -126,7 +126,7 @@ def test_only_one_lock_is_granted_until_it_expires(settings: Any) -> None:
 def test_lock_dated_in_the_future_can_be_taken(settings: Any) -> None:
     """Its holder died, and the clock was set back since."""
     now = [timezone.now()]
-    mine, yours = (DatabaseTokenStore(get_isales_settings(), now=lambda: now[0]) for _ in range(2))
+    mine, yours = (DatabaseTokenStore(settings.ISALES, now=lambda: now[0]) for _ in range(2))
     assert mine.take_turn(10)
     now[0] -= timedelta(hours=1)
     assert yours.take_turn(10)
@@ -135,7 +135,7 @@ def test_lock_dated_in_the_future_can_be_taken(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_token_is_read_only_with_the_same_credentials(settings: Any) -> None:
-    found = replace(get_isales_settings(), app_key="one", app_secret="secret-one")
+    found = replace(settings.ISALES, app_key="one", app_secret="secret-one")
     token = Token(value="v", issued_at=timezone.now(), expires_at=None)
     DatabaseTokenStore(found).write(token)
     assert DatabaseTokenStore(found).read() is not None
@@ -146,7 +146,7 @@ def test_token_is_read_only_with_the_same_credentials(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_token_of_another_release_is_no_token() -> None:
-    store = DatabaseTokenStore(get_isales_settings())
+    store = DatabaseTokenStore(settings.ISALES)
     store.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
     sealed = encryption.encrypt('{"value": "v", "shape": 2}', purpose="bearer-token")
     BearerToken.objects.update(sealed=sealed)
@@ -160,7 +160,7 @@ def test_token_is_kept_in_memory_without_a_database(monkeypatch: pytest.MonkeyPa
             raise DatabaseError("away")
 
     monkeypatch.setattr(BearerToken, "objects", Away())
-    store = DatabaseTokenStore(get_isales_settings())
+    store = DatabaseTokenStore(settings.ISALES)
     assert store.read() is None
     assert store.take_turn(10)
     store.write(Token(value="v", issued_at=timezone.now(), expires_at=None))

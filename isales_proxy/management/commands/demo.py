@@ -8,11 +8,11 @@ from argparse import ArgumentParser
 from io import StringIO
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from isales_proxy.accounts import services as people
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.mirror.forgetting import forget_mirrors
 from isales_proxy.models import Role, Vdn
 from isales_proxy.vendor import vendor_use
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         vdns = tuple(Vdn.objects.enabled().values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
-        demo = get_isales_settings().demo
+        demo = settings.ISALES.demo
         wanted: dict[str, Role] = {role.value: role for role in Role}
         if demo:
             # Each start of the simulator has reservations of its own.

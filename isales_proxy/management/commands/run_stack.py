@@ -21,7 +21,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from isales_proxy.core import database
-from isales_proxy.core.settings import get_isales_settings
 from isales_proxy.management import static
 from isales_proxy.management.stop_request import STOPPING, ignore_signals
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
@@ -79,7 +78,7 @@ class Command(BaseCommand):
             ignore_signals((*STOPPING, signal.SIGHUP))
 
     def _run(self, supervisor: Supervisor, bind: str) -> None:
-        demo = get_isales_settings().demo
+        demo = settings.ISALES.demo
         if demo and not settings.SIMULATOR_URL:
             self._start_simulator(supervisor)
         if self._production:
@@ -107,7 +106,7 @@ class Command(BaseCommand):
         supervisor.watch()
 
     def _start_simulator(self, supervisor: Supervisor) -> None:
-        vdns = [part for seed in get_isales_settings().vdns for part in ("--vdn", str(seed.id))]
+        vdns = [part for seed in settings.ISALES.vdns for part in ("--vdn", str(seed.id))]
         child = supervisor.start("The simulator", _manage("run_simulator", *vdns), read=True)
         found = _SIMULATOR_LINE.match(supervisor.first_line(child))
         if found is None:
@@ -125,7 +124,7 @@ class Command(BaseCommand):
         if fault := database.find_fault():
             raise CommandError(fault)
         connection.close()
-        if get_isales_settings().demo:
+        if settings.ISALES.demo:
             return ""
         return supervisor.run("The closing", _manage("demo", "--close"))
 
@@ -179,7 +178,7 @@ def _grace(*, production: bool) -> int:
     """Seconds for the requests under way when the end is asked for."""
     if not production:
         return _OWN_GRACE_SECONDS
-    return math.ceil(get_isales_settings().longest_call) + _PAGE_SECONDS
+    return math.ceil(settings.ISALES.longest_call) + _PAGE_SECONDS
 
 
 def _address(bind: str) -> tuple[str, int] | None:
