@@ -17,7 +17,7 @@ from isales_proxy.models import AuditEvent
 _WRITE_BACK: Final = re.compile(r"write-back ([0-9]{1,18})")
 # Not a path: an ID has no dots.
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
-# First part of the action → the page of one such subject.
+# First part of the action → name of the address of its subject.
 _PAGES: Final = {
     "number": "reservation",
     "reservations": "reservation",

@@ -1,4 +1,4 @@
-"""An event of the audit in words: its kind, its facts, and what was before and after."""
+"""Texts of an audit event in the reader's language: its type, its details and its changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from isales_proxy.accounts import second_factors
 from isales_proxy.models import AuditAction, AuditEvent, RefreshKind, Role, TokenScope
 
-# The kinds as the filter offers them, by the first part of their names.
+# Headings of the filter, each with the first parts of the names of its event types.
 GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
     (gettext_lazy("Called numbers"), ("number", "reservations")),
     (gettext_lazy("Call data"), ("call_data", "task")),
@@ -109,8 +109,8 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "username": gettext_lazy("User name"),
     "which": gettext_lazy("Which sessions"),
 }
-# Words for short names that mean the same in every kind of event.
-_SAID: Final[dict[str, dict[str, str | Promise]]] = {
+# Field → value → text, for values that mean the same in all events.
+_VALUE_LABELS: Final[dict[str, dict[str, str | Promise]]] = {
     "actions": {each.value: each.label for each in AuditAction},
     "kind": {each.value: each.label for each in RefreshKind},
     "kinds": second_factors.LABELS,
@@ -128,7 +128,7 @@ _SAID: Final[dict[str, dict[str, str | Promise]]] = {
 
 @dataclass(frozen=True)
 class Change:
-    """One field, as it was and as it is."""
+    """One changed field with its old and its new text."""
 
     label: str
     before: str
@@ -136,21 +136,21 @@ class Change:
 
 
 def describe_action(event: AuditEvent) -> str:
-    """Return what was done; a kind that this version does not know stands under its own name."""
+    """Return the label of the event type, or the name of a type that this version does not know."""
     if event.action in AuditAction.values:
         return str(AuditAction(event.action).label)
     return event.action
 
 
 def get_tone(event: AuditEvent) -> str:
-    """The colour of the kind."""
+    """Return the tone of the badge of the event type; "" for none."""
     if event.action.endswith(".exported"):
         return "soon"
     return _TONES.get(event.action, "")  # type: ignore[call-overload,no-any-return]
 
 
 def list_details(event: AuditEvent) -> list[tuple[str, str]]:
-    """Label and text of each fact of the detail; before and after stand apart."""
+    """List label and text of each detail but `before` and `after`; for those see `list_changes`."""
     detail = event.detail if isinstance(event.detail, dict) else {"detail": event.detail}
     if isinstance(detail.get("filter"), dict):
         detail = {**detail, **detail["filter"]}
@@ -163,7 +163,7 @@ def list_details(event: AuditEvent) -> list[tuple[str, str]]:
 
 
 def list_changes(event: AuditEvent) -> list[Change]:
-    """Return what was changed, field by field."""
+    """List the fields whose value changed."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     before, after = detail.get("before"), detail.get("after")
     if not isinstance(before, dict) and not isinstance(after, dict):
@@ -177,18 +177,18 @@ def list_changes(event: AuditEvent) -> list[Change]:
             format_value(name, after.get(name)),
         )
         for name in dict.fromkeys((*before, *after))
-        # An event keeps the whole of what it is about; what stayed the same is no change.
+        # An event stores all fields of its subject, also the unchanged ones.
         if before.get(name) != after.get(name)
     ]
 
 
 def get_label(name: str) -> str:
-    """A fact's name for people; one that has no words here stands as it is."""
+    """Return the label of a field; its name where it has none."""
     return str(_LABELS.get(name) or name.replace("_", " "))
 
 
 def format_value(name: str, value: Any) -> str:
-    """A value for people."""
+    """Format the value of a field for people."""
     if value is None or value in ("", [], {}):
         return "—"
     if value is True or value is False:
@@ -200,4 +200,4 @@ def format_value(name: str, value: Any) -> str:
             f"{get_label(key)}: {format_value(key, each)}" for key, each in value.items()
         )
     text = str(value)
-    return str(_SAID.get(name, {}).get(text, text))
+    return str(_VALUE_LABELS.get(name, {}).get(text, text))

@@ -1,11 +1,10 @@
-"""The audit's page: its events, its filter and its pager, ready to lay out."""
+"""Context of the audit list: its events, its filter and its pager."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -24,19 +23,16 @@ from dashboard.ui.list_context import (
     explain_no_match,
     explain_past_end,
 )
-from dashboard.ui.list_page import SORT, ListPage
-from dashboard.ui.list_url import ListUrl, with_query
+from dashboard.ui.list_page import ListPage
+from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import build_parameter_notice, has_bad_field
 from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Scope
 from isales_proxy.audit import queries
-from isales_proxy.audit.forms import FILTERS, AuditFilter
+from isales_proxy.audit.forms import FILTERS, NUMBER_FILTERS, AuditFilter
 from isales_proxy.audit.queries import MOST_COUNTED, AuditPage
-from isales_proxy.core.form_fields import DEFAULT_SIZE, format_local_time
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
-
-Pairs = tuple[tuple[str, str], ...]
 
 _FAULTS: Final[dict[str, str | Promise]] = {
     "CHANGED": gettext_lazy("Event %(at)s was changed after it was written."),
@@ -48,48 +44,9 @@ _FAULTS: Final[dict[str, str | Promise]] = {
 }
 
 
-@dataclass(frozen=True)
-class AuditUrl:
-    """The path and the parameters of a question."""
-
-    path: str
-    pairs: Pairs
-    sort: str = ""
-
-    @classmethod
-    def from_form(cls, scope: Scope, form: AuditFilter) -> AuditUrl:
-        """Create from a form, without invalid and empty values."""
-        form.is_valid()
-        found = form.cleaned_data
-        pairs: list[tuple[str, str]] = []
-        for name in FILTERS:
-            if name == "kind":
-                pairs += [(name, kind) for kind in dict.fromkeys(found.get(name, ()))]
-            elif name in {"begin", "end"} and found.get(name):
-                pairs.append((name, format_local_time(found[name])))
-            elif found.get(name):
-                pairs.append((name, str(found[name])))
-        path = reverse("audit", args=[scope.vdn.pk])
-        return cls(path, tuple(pairs), found.get(SORT, ""))
-
-    def at(self, **more: int) -> str:
-        """Return this question, on the page `before` or `after` an event."""
-        return self._build_address(
-            (*self.pairs, *((name, str(value)) for name, value in more.items()))
-        )
-
-    def without(self, *names: str) -> str:
-        """Return this question without these filters."""
-        return self._build_address(tuple(pair for pair in self.pairs if pair[0] not in names))
-
-    @property
-    def listed(self) -> ListUrl:
-        """Return this question for the links of the list."""
-        return ListUrl(self.path, self.pairs, DEFAULT_SIZE, 1, self.sort)
-
-    def _build_address(self, pairs: Pairs) -> str:
-        order = ((SORT, self.sort),) if self.sort else ()
-        return with_query(self.path, urlencode((*pairs, *order), safe=",:"))
+def build_url(scope: Scope, form: AuditFilter) -> ListUrl:
+    """Build the address of a filter, without invalid and empty values."""
+    return ListUrl.from_filter(reverse("audit", args=[scope.vdn.pk]), form, FILTERS)
 
 
 @dataclass(kw_only=True)
@@ -107,11 +64,11 @@ class AuditListContext(ListContext[AuditEvent, EventFormatter]):
 
 def create_context(scope: Scope, form: AuditFilter, now: datetime) -> AuditListContext:
     """Create a context without events."""
-    address = AuditUrl.from_form(scope, form)
+    address = build_url(scope, form)
     head = queries.get_verification_state(scope=scope)
-    clear_url = address.path if address.pairs or not form.is_valid() else ""
+    clear_url = address.path if address.filters or not form.is_valid() else ""
     return AuditListContext(
-        page=ListPage(AUDIT_COLUMNS, address.listed, _("Events of the audit"), css="audit"),
+        page=ListPage(AUDIT_COLUMNS, address, _("Events of the audit"), css="audit"),
         form=form,
         title=_("Audit"),
         styles=("css/audit.css",),
@@ -119,14 +76,14 @@ def create_context(scope: Scope, form: AuditFilter, now: datetime) -> AuditListC
         zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
         refresh_url=address.at(),
         links=(Link(reverse("audit_verify", args=[scope.vdn.pk]), _("Verify")),),
-        kept=[pair for pair in address.pairs if pair[0] in {"number_key", "number_end"}],
+        kept=[pair for pair in address.filters if pair[0] in NUMBER_FILTERS],
         clear_url=clear_url,
         datalists={"people": [(name, "") for name in queries.list_actors(scope=scope)]},
         notice=build_parameter_notice(form, address.at()),
         none_text=_("No events."),
         empty=explain_bad_filter(clear_url) if has_bad_field(form) else None,
         groups=_list_kind_groups(form),
-        chosen=sum(name == "kind" for name, _value in address.pairs),
+        chosen=sum(name == "kind" for name, _value in address.filters),
         chips=_build_chips(address, form, TimeFormatter(now)),
         verified=_describe_verification(head, now),
         fault=describe_fault(head.problem) if head and head.checked_at else "",
@@ -138,7 +95,7 @@ def fill_context(
 ) -> AuditListContext:
     """Create a context with a page of events."""
     context = create_context(scope, form, now)
-    address = AuditUrl.from_form(scope, form)
+    address = context.page.address
     context.page.fill(
         found.events,
         EventFormatter(scope.vdn.pk, TimeFormatter(now)),
@@ -157,10 +114,10 @@ def fill_context(
     return context
 
 
-def _explain_no_events(address: AuditUrl, *, past: bool) -> EmptyState:
+def _explain_no_events(address: ListUrl, *, past: bool) -> EmptyState:
     if past:
         return explain_past_end(Link(address.at(), _("Newest events"), primary=True))
-    if address.pairs:
+    if address.filters:
         title = _("No event matches these filters")
         return explain_no_match(title, Link(address.path, _("Clear all filters")))
     text = _(
@@ -171,20 +128,18 @@ def _explain_no_events(address: AuditUrl, *, past: bool) -> EmptyState:
     return EmptyState("none", icon="book", title=title, texts=[text])
 
 
-def _build_pages(
-    address: AuditUrl, found: AuditPage, *, oldest_first: bool
-) -> list[dict[str, str]]:
-    """List the links to the first, previous and next page, as far as there are such."""
+def _build_pages(address: ListUrl, found: AuditPage, *, oldest_first: bool) -> list[dict[str, str]]:
+    """Build the links to the first, previous and next page, where these exist."""
     numbers = [event.pk for event in found.events]
-    newer = _("Newer"), address.at(after=max(numbers)), found.newer
-    older = _("Older"), address.at(before=min(numbers)), found.older
+    newer = _("Newer"), address.placed(1, "after", str(max(numbers))), found.newer
+    older = _("Older"), address.placed(1, "before", str(min(numbers))), found.older
     back, onward = (older, newer) if oldest_first else (newer, older)
     first = _("Oldest") if oldest_first else _("Newest"), address.at(), back[2]
     named = (("first", "", first), ("prev", "prev", back), ("next", "next", onward))
     return [
         {"id": f"pg-{name}", "rel": rel, "label": label, "url": url}
-        for name, rel, (label, url, there) in named
-        if there
+        for name, rel, (label, url, exists) in named
+        if exists
     ]
 
 
@@ -209,47 +164,37 @@ def _list_kind_groups(form: AuditFilter) -> list[tuple[str, list[dict[str, Any]]
     ]
 
 
-def _build_chips(
-    address: AuditUrl, form: AuditFilter, times: TimeFormatter
-) -> list[dict[str, str]]:
+def _build_chips(address: ListUrl, form: AuditFilter, times: TimeFormatter) -> list[dict[str, str]]:
+    """Build one chip for each filter that is not seen in its field."""
     chips = []
-    kinds = [value for name, value in address.pairs if name == "kind"]
-    for kind in kinds:
-        left = tuple(pair for pair in address.pairs if pair != ("kind", kind))
-        url = replace(address, pairs=left).at()
-        chips.append(
-            {
-                "name": "kind",
-                "value": kind,
-                "label": _("Event type"),
-                "text": str(AuditAction(kind).label),
-                "remove_url": url,
-            }
-        )
-    given = dict(address.pairs)
+    given = dict(address.filters)
+    for name, value in address.filters:
+        if name == "kind":
+            text, remove_url = str(AuditAction(value).label), address.without(name, value)
+            chips.append(_build_chip(name, _("Event type"), text, remove_url, value))
     if "number_key" in given:
-        chips.append(
-            {
-                "name": "number",
-                "value": "",
-                "label": _("Called number"),
-                "text": f"•••{given.get('number_end', '')}",
-                "remove_url": address.without("number_key", "number_end"),
-            }
-        )
+        kept = tuple(pair for pair in address.filters if pair[0] not in NUMBER_FILTERS)
+        text = f"•••{given.get('number_end', '')}"
+        remove_url = replace(address, filters=kept).at()
+        chips.append(_build_chip("number", _("Called number"), text, remove_url))
     # A field cannot show the offset of a time in an hour that occurs twice.
     for name, label in (("begin", _("From")), ("end", _("To"))):
         if name in given:
-            chips.append(
-                {
-                    "name": name,
-                    "value": "",
-                    "label": label,
-                    "text": times.minute(form.cleaned_data[name]),
-                    "remove_url": address.without(name),
-                }
-            )
+            text = times.minute(form.cleaned_data[name])
+            chips.append(_build_chip(name, label, text, address.without(name)))
     return chips
+
+
+def _build_chip(
+    name: str, label: str, text: str, remove_url: str, value: str = ""
+) -> dict[str, str]:
+    return {
+        "name": name,
+        "value": value,
+        "label": label,
+        "text": text,
+        "remove_url": remove_url,
+    }
 
 
 def _describe_verification(head: AuditHead | None, now: datetime) -> str:
@@ -260,6 +205,6 @@ def _describe_verification(head: AuditHead | None, now: datetime) -> str:
 
 
 def describe_fault(short: str) -> str:
-    """Give a fault in words, from its name and the number of the event; "" where there is none."""
+    """Describe a fault, given as `NAME:EVENT`; "" for ""."""
     fault, _colon, event = short.partition(":")
     return str(_FAULTS.get(fault, fault)) % {"at": event}

@@ -1,11 +1,13 @@
-"""Audit of a VDN: the list, its verification and its export."""
+"""Audit pages of a VDN: the list, its export, and the verification of the chain."""
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -13,9 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.audit import list_context, verification
+from dashboard.audit import list_context
 from dashboard.audit.columns import AUDIT_COLUMNS, EventFormatter
-from dashboard.audit.forms import VerifyForm
 from dashboard.ui.htmx import SeeOther, wants_fragment
 from dashboard.ui.list_context import render_list
 from dashboard.ui.list_page import add_sort_field
@@ -27,13 +28,15 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import queries
-from isales_proxy.audit.forms import AuditFilter
+from isales_proxy.audit.forms import AuditFilter, VerifyForm
+from isales_proxy.audit.verify import Verdict
 from isales_proxy.number_access import services as number_access
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 
-_FILE: Final = "audit"
 # Characters of an invalid anchor that are kept in the address of the page that refuses it.
 _MOST_TYPED: Final = 200
+# In the session: the result of its last verification.
+_RESULT_KEY: Final = "audit_verification"
 
 
 @require_safe
@@ -41,7 +44,7 @@ _MOST_TYPED: Final = 200
 def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/audit/`: one page of events, or its fragment.
 
-    An address with a called number is left at once for one with its fingerprint.
+    An address with a called number redirects to one with its fingerprint.
     """
     form = _create_filter(request)
     try:
@@ -49,36 +52,71 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     except DailySearchLimitExceeded as error:
         return _render_search_limit(request, scope, form, error)
     if searched and not wants_fragment(request):
-        return redirect(list_context.AuditUrl.from_form(scope, form).at())
+        return redirect(list_context.build_url(scope, form).at())
     response = _render_list(request, scope, form)
     if searched:
-        response.headers["HX-Push-Url"] = list_context.AuditUrl.from_form(scope, form).at()
+        response.headers["HX-Push-Url"] = list_context.build_url(scope, form).at()
     return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.SEE_AUDIT)
 def audit_verify(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/audit/verify/`: the last result; a POST verifies again, by an anchor if given."""
+    """`/vdn/<id>/audit/verify/`: the last result; a POST verifies, with an anchor if given."""
     address = reverse("audit_verify", args=[scope.vdn.pk])
-    sent = request.method == "POST"
-    form = VerifyForm(request.POST if sent else request.GET or None)
-    if sent and not form.is_valid():
-        typed = request.POST.get("anchor", "")[:_MOST_TYPED]
-        return SeeOther(f"{address}?{urlencode({'anchor': typed})}")
-    if sent:
+    if request.method == "POST":
+        form = VerifyForm(request.POST)
+        if not form.is_valid():
+            typed = request.POST.get("anchor", "")[:_MOST_TYPED]
+            return SeeOther(f"{address}?{urlencode({'anchor': typed})}")
         anchor = form.cleaned_data["anchor"]
         found = queries.verify(scope=scope, anchor=anchor)
-        verification.store_result(request.session, found, now=timezone.now(), anchored=bool(anchor))
+        _store_result(request.session, found, has_anchor=bool(anchor))
         return SeeOther(address)
+    form = VerifyForm(request.GET or None)
     times = TimeFormatter(timezone.now())
     context = {
         "form": form,
         "vdn_id": scope.vdn.pk,
-        "result": verification.create_result_context(request.session, times),
+        "result": _create_result_context(request.session, times),
         "zone_text": times.zone_text,
     }
     return render(request, "audit/verify.html", context, status=422 if form.errors else 200)
+
+
+def _store_result(session: SessionBase, found: Verdict, *, has_anchor: bool) -> None:
+    """Store the result of a verification until the next one."""
+    session[_RESULT_KEY] = {
+        "at": timezone.now().isoformat(),
+        "count": found.count,
+        "first_at": found.first_at.isoformat() if found.first_at else "",
+        "last_at": found.last_at.isoformat() if found.last_at else "",
+        "anchor": found.anchor,
+        "problem": found.short,
+        "anchored": has_anchor,
+    }
+
+
+def _create_result_context(session: SessionBase, times: TimeFormatter) -> dict[str, Any] | None:
+    """Return the last result for the template; None if nothing was verified in this session."""
+    stored = session.get(_RESULT_KEY)
+    if not isinstance(stored, dict):
+        return None
+    at, first, last = (
+        times.exact(datetime.fromisoformat(stored[name])) if stored[name] else "–"
+        for name in ("at", "first_at", "last_at")
+    )
+    return {
+        "problem": list_context.describe_fault(stored["problem"]),
+        "anchored": stored["anchored"] and not stored["problem"],
+        "at": at,
+        "anchor": stored["anchor"],
+        "facts": [
+            ("events", _("Events"), format_count(stored["count"])),
+            ("from", _("From"), first),
+            ("to", _("To"), last),
+        ],
+    }
 
 
 @require_safe
@@ -107,7 +145,7 @@ def audit_export(request: ReaderRequest, scope: Scope, kind: str) -> HttpRespons
         columns=AUDIT_COLUMNS,
         rows=events,
         formatter=EventFormatter(scope.vdn.pk, TimeFormatter(timezone.now())),
-        name=_FILE,
+        name="audit",
         total=total,
         form=form,
         scope=scope,
@@ -131,7 +169,7 @@ def _record_search(scope: Scope, form: AuditFilter) -> bool:
 def _render_search_limit(
     request: ReaderRequest, scope: Scope, form: AuditFilter, error: DailySearchLimitExceeded
 ) -> HttpResponse:
-    # Its fingerprint in the links of the page would be as good as the number.
+    # With its fingerprint in the links of the page, the number could be searched for all the same.
     form.forget_number()
     listing = list_context.create_context(scope, form, timezone.now())
     listing.problem = problems.describe_search_limit(error)

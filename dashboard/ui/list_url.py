@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -13,7 +14,7 @@ from django import forms
 from django.urls import reverse
 
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.core.form_fields import DEFAULT_SIZE, format_local_time
 from isales_proxy.reservations.forms import ReservationFilter
 
 Pairs = list[tuple[str, str]]
@@ -74,7 +75,7 @@ class ListUrl:
         invalid, empty and default values."""
         form.is_valid()
         found = form.cleaned_data
-        filters = tuple((name, str(found[name])) for name in names if found.get(name))
+        filters = tuple((name, text) for name in names for text in _list_texts(found.get(name)))
         size, page = found.get("size", DEFAULT_SIZE), found.get("page", 1)
         return cls(path, filters, size, page, found.get("sort", ""))
 
@@ -160,6 +161,16 @@ def join_agents(pairs: Pairs) -> Pairs:
         return pairs
     others = [pair for pair in pairs if pair[0] != "agent"]
     return [*others, ("agent", ",".join(agents))]
+
+
+def _list_texts(value: Any) -> list[str]:
+    """Format a value of a filter, or each of several, as an address carries it."""
+    values = dict.fromkeys(value if isinstance(value, list | tuple) else (value,))
+    return [
+        format_local_time(each) if isinstance(each, datetime) else str(each)
+        for each in values
+        if each
+    ]
 
 
 def _encode(pairs: Pairs) -> str:

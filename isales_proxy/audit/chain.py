@@ -2,8 +2,8 @@
 
     event 1 ── hash ──► event 2 ── hash ──► event 3 ── hash ──► head (sealed)
 
-A fingerprint is an HMAC with a key drawn from `SECRET_KEY`: who can write to the database but does
-not know that key can neither change an event nor put one in unseen. See docs/adr/0013.
+A fingerprint is an HMAC with a key derived from `SECRET_KEY`. A person who can write to the
+database but does not know the key cannot change or insert an event unnoticed. See docs/adr/0013.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from django.utils import timezone
 from isales_proxy.core import encryption
 from isales_proxy.models import AuditEvent, AuditHead
 
-# What an event follows on when the head had been tampered with: no fingerprint is ever like it, so
-# that the break stays in sight however often the head is sealed anew.
+# `previous` of an event that was appended to a manipulated head. No fingerprint equals it, so the
+# break stays visible although the head is sealed again.
 BREAK: Final = "-" * 64
 _EVENTS: Final = "audit-chain"
 _HEAD: Final = "audit-head"
@@ -34,10 +34,10 @@ _FIELDS: Final = (
 
 
 def append(event: AuditEvent) -> None:
-    """Write `event` at the end of the chain, a part of the transaction under way if there is one.
+    """Append `event` to the chain, within the current transaction if there is one.
 
-    The head stays locked until that transaction ends: whoever records does so last in it, after
-    every other lock that is needed, or two of them would wait for each other.
+    The head stays locked until that transaction ends. So events are recorded last in a transaction,
+    after all other locks were taken; otherwise two transactions could deadlock.
     """
     with transaction.atomic():
         head = lock_head()
@@ -50,7 +50,7 @@ def append(event: AuditEvent) -> None:
 
 
 def lock_head() -> AuditHead:
-    """Lock the head for this transaction; create it where there is none."""
+    """Lock the head for this transaction; create it if it does not exist."""
     head = AuditHead.objects.select_for_update().current()
     if head is None:
         AuditHead.objects.get_or_create(pk=1, defaults={"seal": _compute_seal("", 0, "")})
@@ -59,18 +59,18 @@ def lock_head() -> AuditHead:
 
 
 def compute_fingerprint(event: Any) -> str:
-    """Compute the fingerprint, hexadecimal, of every field but the number given by the database."""
+    """Compute the fingerprint (hexadecimal) of all fields but the primary key."""
     return _compute_mac(encryption.derive_key(_EVENTS), to_canonical(event))
 
 
 def is_intact(event: Any, keys: Sequence[bytes]) -> bool:
-    """Tell whether the event is as it was written, by any of these keys."""
+    """Tell whether the event has the fingerprint that one of these keys gives it."""
     text = to_canonical(event)
     return any(hmac.compare_digest(_compute_mac(key, text), event.hash) for key in keys)
 
 
 def get_keys() -> list[bytes]:
-    """Return the keys that events may have been written with, the current one first."""
+    """Return the keys of the fingerprints, the current one first, then earlier ones."""
     return encryption.derive_all_keys(_EVENTS)
 
 
@@ -83,13 +83,13 @@ def to_canonical(event: Any) -> bytes:
 
 
 def seal_head(head: AuditHead) -> None:
-    """Seal the head as it is now, and store it."""
+    """Seal the current head and store it."""
     head.seal = _compute_seal(head.last, head.last_id, head.first_previous)
     head.save(update_fields=["last", "last_id", "first_previous", "seal"])
 
 
 def is_head_intact(head: AuditHead) -> bool:
-    """Tell whether nobody but us wrote where the chain begins and ends."""
+    """Tell whether the seal fits the head."""
     text = _encode_head(head.last, head.last_id, head.first_previous)
     return any(
         hmac.compare_digest(_compute_mac(key, text), head.seal)
@@ -110,7 +110,7 @@ def _compute_mac(key: bytes, text: bytes) -> str:
 
 
 def _normalise_numbers(value: Any) -> Any:
-    """Turn whole floats into integers, as PostgreSQL gives them back."""
+    """Turn whole floats into integers, which is what PostgreSQL returns for them."""
     if isinstance(value, dict):
         return {key: _normalise_numbers(each) for key, each in value.items()}
     if isinstance(value, list):

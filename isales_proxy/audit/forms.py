@@ -1,4 +1,4 @@
-"""The audit's filter: what a reader may ask, with a bound on every field, as a frozen query."""
+"""Forms of the audit: the filter of its list, and the verification."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.audit import services as audit
+from isales_proxy.audit import verify
 from isales_proxy.audit.queries import AuditQuery
 from isales_proxy.core.form_fields import (
     CalledNumberField,
@@ -23,10 +24,15 @@ _KEYS: Final = r"[0-9a-f]{64}(?:,[0-9a-f]{64}){0,4}"
 _END: Final = r"[0-9]{1,2}"
 _NUMBER: Final = r"[0-9]{1,18}"
 _SHORTEST_NUMBER: Final = 3
+_LONGEST_ANCHOR: Final = 18 + 1 + 64
+
+# The order of these in an address.
+FILTERS: Final = ("kind", "person", "q", "number_key", "number_end", "address", "begin", "end")
+NUMBER_FILTERS: Final = ("number_key", "number_end")
 
 
 def _create_link_field(pattern: str, label: Any = "") -> forms.RegexField:
-    """Create the field of a value that our own links carry, which people do not type."""
+    """Create the field of a value that is only in our own links, not typed by people."""
     invalid = {"invalid": _("Part of the address could not be read.")}
     return forms.RegexField(
         rf"\A(?:{pattern})\Z", required=False, label=label, error_messages=invalid
@@ -34,10 +40,10 @@ def _create_link_field(pattern: str, label: Any = "") -> forms.RegexField:
 
 
 class AuditFilter(CleanedInput, forms.Form):
-    """The question of the audit's page and of its export.
+    """Filter of the audit's list and of its export.
 
-    A called number is asked for once, whole; from then on the address carries its fingerprint and
-    its last two digits alone.
+    A called number is searched for once, as a whole; then the address has only its fingerprint and
+    its last two digits.
     """
 
     fieldless: ClassVar = ("number_key", "number_end", "before", "after")
@@ -73,13 +79,13 @@ class AuditFilter(CleanedInput, forms.Form):
         if begin and end and begin > end:
             self.add_error("end", _("“To” is earlier than “From”."))
         if found.get("number") and not self.errors:
-            # A question that is refused hands out no fingerprint: with that nobody would be told.
+            # An invalid filter gets no fingerprint, by which the search would go unrecorded.
             found["number_key"] = ",".join(audit.fingerprint_number_with_all_keys(found["number"]))
             found["number_end"] = found["number"][-2:]
         return found
 
     def forget_number(self) -> None:
-        """Ask for no number any more; only after `is_valid()`."""
+        """Remove the number from the filter; only after `is_valid()`."""
         self.cleaned_data |= {"number": "", "number_key": "", "number_end": ""}
 
     def query(self) -> AuditQuery:
@@ -99,5 +105,20 @@ class AuditFilter(CleanedInput, forms.Form):
         )
 
 
-# Those that say what is asked, in the order in which an address carries them.
-FILTERS: Final = ("kind", "person", "q", "number_key", "number_end", "address", "begin", "end")
+class VerifyForm(CleanedInput, forms.Form):
+    """An anchor that was saved elsewhere; without one, only the chain is verified."""
+
+    anchor = forms.CharField(
+        required=False,
+        max_length=_LONGEST_ANCHOR,
+        label=_("Anchor to check"),
+        help_text=_("The last event of an earlier verification, as NUMBER:FINGERPRINT. Optional."),
+    )
+
+    def clean_anchor(self) -> tuple[int, str] | None:
+        """Return number and fingerprint of the event, or None."""
+        text = self.cleaned_data["anchor"]
+        found = verify.parse_anchor(text)
+        if text and found is None:
+            raise ValidationError(_("An anchor is a number, a colon and 64 digits or letters a–f."))
+        return found

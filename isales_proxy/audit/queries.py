@@ -1,4 +1,4 @@
-"""Reading the audit: one VDN's events and those about its people, newest first."""
+"""Reads of the audit: the events of one VDN and those about its people, newest first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from isales_proxy.models import AuditAction, AuditEvent, AuditHead, User
 from isales_proxy.models.audit import AuditEventQuerySet
 
 MOST_EXPORTED: Final = 50_000
-# Beyond it a reader is told “more than”: to count them all would take long.
+# Counting more would take too long; the page says “more than”.
 MOST_COUNTED: Final = 10_000
 SIZE: Final = 50
 _CHUNK: Final = 500
@@ -31,9 +31,10 @@ class TooManyEvents(ValueError):
 
 @dataclass(frozen=True)
 class AuditQuery:
-    """A question of the audit. `numbers` are fingerprints of one called number
-    (`fingerprint_number_with_all_keys`); `before` and `after` are numbers of events, between which
-    a page lies.
+    """Filter and page of the audit.
+
+    `numbers` are the fingerprints of one called number (`fingerprint_number_with_all_keys`). The
+    page ends before the event `before` or begins after the event `after` (primary keys).
     """
 
     actions: tuple[str, ...] = ()
@@ -50,7 +51,8 @@ class AuditQuery:
 
 @dataclass(frozen=True)
 class AuditPage:
-    """One page. `total` is capped at `MOST_COUNTED` + 1."""
+    """One page. `total` is at most `MOST_COUNTED` + 1; `newer` and `older` tell whether there are
+    such events outside of the page."""
 
     events: tuple[AuditEvent, ...]
     total: int
@@ -61,31 +63,31 @@ class AuditPage:
 def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
     """List one page of events. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    whole = _select_matching(scope, query)
-    # From the event that bounds the page onward, or from the end of the list that is shown first.
+    matching = _select_matching(scope, query)
+    # Read from the event that bounds the page, or from the end of the list that is shown first.
     upward = query.before is None if query.oldest_first else query.after is not None
     bound = query.after if upward else query.before
-    part = whole
+    found = matching
     if bound is not None:
-        part = whole.after(bound) if upward else whole.before(bound)
-    # One more than a page, to learn whether there are more.
-    rows = list(part.order_by("pk" if upward else "-pk")[: SIZE + 1])
+        found = matching.after(bound) if upward else matching.before(bound)
+    # One more than a page, to know whether there are more.
+    rows = list(found.order_by("pk" if upward else "-pk")[: SIZE + 1])
     events, newer = rows[:SIZE], len(rows) > SIZE
     older = False
     if bound is not None and events:
         first = events[0].pk
-        older = (whole.before(first) if upward else whole.after(first)).exists()
+        older = (matching.before(first) if upward else matching.after(first)).exists()
     if not upward:
         newer, older = older, newer
     if upward is not query.oldest_first:
         events.reverse()
-    total = whole.order_by()[: MOST_COUNTED + 1].count()
+    total = matching.order_by()[: MOST_COUNTED + 1].count()
     return AuditPage(tuple(events), total, newer, older)
 
 
 def export(*, scope: Scope, query: AuditQuery, kind: str) -> tuple[Iterator[AuditEvent], int]:
-    """Read every event of a question, whatever its page, in its order, and their number; recorded
-    with the number that was searched for.
+    """Read all events of the query, whatever its page, and their number; recorded in the audit with
+    the fingerprint that was searched for.
 
     Raises PermissionMissing and TooManyEvents.
     """
@@ -119,10 +121,7 @@ def get_verification_state(*, scope: Scope) -> AuditHead | None:
 
 
 def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:
-    """Verify the chain for a person, against an anchor too if there is one.
-
-    Raises PermissionMissing.
-    """
+    """Verify the chain, and an anchor if there is one. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
     return retention.verify_and_store(anchor=anchor)
 
@@ -140,7 +139,7 @@ def _select_matching(scope: Scope, query: AuditQuery) -> AuditEventQuerySet:
 
 
 def _describe_filter(query: AuditQuery) -> dict[str, Any]:
-    said = {
+    values = {
         "actions": list(query.actions),
         "person": audit.mask_numbers(query.person),
         "text": audit.mask_numbers(query.text),
@@ -149,4 +148,4 @@ def _describe_filter(query: AuditQuery) -> dict[str, Any]:
         "begin": query.begin,
         "end": query.end,
     }
-    return {"filter": {name: value for name, value in said.items() if value}}
+    return {"filter": {name: value for name, value in values.items() if value}}

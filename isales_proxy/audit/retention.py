@@ -25,7 +25,7 @@ BROKEN: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 _AT_ONCE: Final = 5000
-# The triggers let this transaction alone delete, between the one and the other.
+# Only between these two statements of a transaction do the triggers allow deletion.
 BEGIN: Final = {
     "postgresql": "SELECT set_config('callboard.purge', 'on', true)",
     "sqlite": "INSERT INTO callboard_audit_purge (under_way) VALUES (1)",
@@ -38,9 +38,9 @@ _FROM_THE_FRONT: Final = f"DELETE FROM {AuditEvent._meta.db_table} WHERE id <= %
 
 
 def purge(now: datetime) -> int:
-    """Delete the events that are older than we keep them, from the front only; gives how many.
+    """Delete the events past retention, the oldest first; return how many. Recorded in the audit.
 
-    That it was done is an event itself. What is not as it was written is left for people to see.
+    Stops at a broken event, which stays as evidence.
     """
     before = now - timedelta(days=settings.RETENTION.audit_days)
     total = 0
@@ -71,22 +71,17 @@ def _purge(before: datetime) -> int:
         head.first_previous = newest.hash
         chain.seal_head(head)
         audit.record(
-            AuditAction.AUDIT_PURGED,
-            by=None,
-            count=count,
-            last=newest.pk,
-            last_at=newest.at,
+            AuditAction.AUDIT_PURGED, by=None, count=count, last=newest.pk, last_at=newest.at
         )
     return count
 
 
 def verify_and_store(*, anchor: tuple[int, str] | None = None) -> Verdict:
-    """Verify the chain, keep what was found for the audit's page, and log it.
+    """Verify the chain, store the result for the audit's page, and log it.
 
-    An `anchor` that does not fit is told to who asked alone: they may have mistyped it.
-
-    The log line carries the number and fingerprint of the last event: where logs are kept out of
-    reach of the database's admin, they tell an audit that was put back to an older copy.
+    An `anchor` that does not match is not stored, since it may have been mistyped. The log entry
+    has number and fingerprint of the last event: where the database's admin cannot change the logs,
+    they reveal an audit that was replaced by an older copy.
     """
     found = checking.verify(anchor=anchor)
     if found.fault is not Fault.ANCHOR:

@@ -1,9 +1,9 @@
-"""Recording of audit events: action, person, time, network address. No other module writes any.
+"""Recording of audit events: action, person, time, network address. Only this module writes them.
 
-The data of an event are plain JSON that every database gives back alike, and hold no number.
-Callers hand over masked texts. What people type (a reason) may hold a number all the same, and is
-masked here; what holds one elsewhere is a mistake of ours: refused where `AUDIT_STRICT` is set (in
-tests), masked otherwise. What is taken for a number says `client.number_rules`.
+The details of an event are JSON that all databases return alike, and contain no called number.
+Callers pass masked texts. Texts that people type (a reason) are masked here. A number in any other
+text is a programming error: it is refused with `AUDIT_STRICT` (in tests) and masked without.
+`client.number_rules` defines what looks like a number.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LONGEST_SUBJECT: Final = 120
 _LONGEST_REASON: Final = 300
 _LONGEST_ADDRESS: Final = 64
 
-# Names of facts that hold numbers of things, not of people; these may be long.
+# Names of details that are IDs, which may look like a called number.
 _IDS: Final = frozenset(
     {"agent_account", "batch", "code", "ids", "key", "reservation", "result_code", "session",
      "task", "token", "username", "write_back"}
@@ -42,12 +42,12 @@ _address: ContextVar[Callable[[], str]] = ContextVar("callboard_audit_address", 
 
 
 class ContainsNumber(ValueError):
-    """Text of the audit that looks like a number; the message names the field only."""
+    """Text of an event that contains what looks like a number; the message only names the field."""
 
 
 @contextmanager
 def use_address(find_address: Callable[[], str]) -> Iterator[None]:
-    """Attribute what is recorded inside the block to this network address, looked up for that."""
+    """Record the network address that `find_address` returns with each event inside the block."""
     token = _address.set(find_address)
     try:
         yield
@@ -56,7 +56,7 @@ def use_address(find_address: Callable[[], str]) -> Iterator[None]:
 
 
 def current_address() -> str:
-    """Return the network address that is recorded at present; "" where there is none."""
+    """Return the network address for events; "" outside of a request."""
     return _address.get()()[:_LONGEST_ADDRESS]
 
 
@@ -73,14 +73,13 @@ def record(
     claimed: str = "",
     **detail: Any,
 ) -> AuditEvent:
-    """Write one event at the end of the chain. Do it last in a transaction: see `chain`.
+    """Append one event to the chain; last in a transaction, see `chain.append`.
 
-    `by` None is the system itself, or with `claimed` somebody who gave that name and could not
-    prove it; a scope brings its VDN along. `person` is the user whom the event is about,
-    where that is not the actor. `number` is the called number that it is about, of which only the
-    `fingerprint` is kept, or that where no more is known. `detail` holds facts: never a called
-    number, a customer's name, or a secret. Raises ContainsNumber where `AUDIT_STRICT` is set and
-    there is a number in it all the same.
+    `by` None is the system, or with `claimed` an unauthenticated person who gave that user name; a
+    scope also gives the VDN. `person` is the user whom the event is about if not the actor. Of the
+    called `number` that it is about only the fingerprint is stored; `fingerprint` is given where
+    the number is not known. `detail` must not contain called numbers, names of customers or
+    secrets. Raises ContainsNumber for one with `AUDIT_STRICT`.
     """
     actor_id, actor = _identify_actor(by, claimed if person else mask_numbers(claimed))
     event = AuditEvent(
@@ -100,27 +99,27 @@ def record(
 
 
 def mask_numbers(text: str) -> str:
-    """Return what somebody typed, without the numbers in it."""
+    """Mask the numbers in a typed text."""
     return number_rules.mask(text, number_rules.TYPED)
 
 
 def fingerprint_number(number: str) -> str:
     """Return the fingerprint by which events about one called number (digits) are found.
 
-    It is keyed with this installation's secret: without that, nobody can try numbers against it.
+    It is keyed with the secret of this installation, so that nobody else can test numbers on it.
     """
     return fingerprint_number_with_all_keys(number)[0]
 
 
 def fingerprint_number_with_all_keys(number: str) -> list[str]:
-    """Return that fingerprint, then those with the keys of before `SECRET_KEY` was changed."""
+    """Return that fingerprint, then those with the keys of earlier values of `SECRET_KEY`."""
     digits = "".join(character for character in number if character.isdigit())
     keys = encryption.derive_all_keys("audit-number")
     return [hmac.new(key, digits.encode(), sha256).hexdigest() for key in keys]
 
 
 def get_last_number_fingerprint(action: AuditAction, *, vdn_id: int, subject: str) -> str:
-    """Return the fingerprint of the last such event of this subject; "" where there is none."""
+    """Return the number's fingerprint in the last such event of this subject, else ""."""
     found = AuditEvent.objects.filter(vdn_id=vdn_id, action=action, subject=subject)
     return found.order_by("-pk").values_list("number_key", flat=True).first() or ""
 
@@ -134,23 +133,23 @@ def _identify_actor(by: Scope | User | None, claimed: str) -> tuple[int | None, 
 
 
 def _clean_line(text: str, longest: int) -> str:
-    """Return what every database can hold of it, at most so many characters."""
+    """Replace what a database cannot store, and cut the text to `longest` characters."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:longest]
 
 
 def _clean_subject(text: str, number: str) -> str:
-    """Return the subject (an ID or a name, which may be long) without the number itself."""
-    told = re.sub(r"\D", "", number)
-    whole = re.compile(rf"(?<!\d){told}(?!\d)")
-    # A short one may well be that of a task, too.
-    if len(told) < number_rules.WRITTEN.fewest or not whole.search(text):
+    """Mask the called number in a subject, which is an ID or a name with any digits."""
+    digits = re.sub(r"\D", "", number)
+    whole = re.compile(rf"(?<!\d){digits}(?!\d)")
+    # A short number may also be the ID of a task.
+    if len(digits) < number_rules.WRITTEN.fewest or not whole.search(text):
         return text
     _refuse("subject")
-    return whole.sub(number_rules.keep_last_two(told), text)
+    return whole.sub(number_rules.keep_last_two(digits), text)
 
 
 def _clean_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the detail as JSON that every database gives back alike."""
+    """Return the details as JSON that all databases return alike."""
     return {_clean_line(str(key), 100): _convert(value, str(key)) for key, value in detail.items()}
 
 

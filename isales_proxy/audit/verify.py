@@ -16,7 +16,7 @@ from isales_proxy.models import AuditEvent, AuditHead
 
 _AT_ONCE: Final = 1000
 _ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
-# A purge that overtakes a walk makes it begin anew; one a day does so once at most.
+# A verification starts again when events are purged meanwhile, which happens once a day.
 _MOST_WALKS: Final = 3
 
 
@@ -32,7 +32,7 @@ class Fault(StrEnum):
 
 
 class Broken(ValueError):
-    """Break of the chain at this event, 0 for its head; nothing from there on is deleted."""
+    """Break of the chain at this event (0: its head)."""
 
     def __init__(self, fault: Fault, event_id: int = 0) -> None:
         super().__init__(fault, event_id)
@@ -42,8 +42,8 @@ class Broken(ValueError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a walk: how many events from when to when, the last one's number and
-    fingerprint, and the first fault with the number of its event, if there is one."""
+    """Result of a verification: number and times of the events, number and fingerprint of the last
+    one, and the first fault with the number of its event."""
 
     count: int
     first_at: datetime | None
@@ -55,31 +55,31 @@ class Verdict:
 
     @property
     def anchor(self) -> str:
-        """The last event as `NUMBER:FINGERPRINT`, to be noted elsewhere; "" for an empty audit."""
+        """The last event as `NUMBER:FINGERPRINT`, to be saved elsewhere; "" for an empty audit."""
         return f"{self.last_id}:{self.last_hash}" if self.last_id else ""
 
     @property
     def short(self) -> str:
-        """The fault's name and the event's number, as `AuditHead.problem` keeps them."""
+        """The fault as `NAME:EVENT`, as `AuditHead.problem` stores it; "" without a fault."""
         return f"{self.fault.name}:{self.event_id}" if self.fault else ""
 
     @property
     def problem(self) -> str:
-        """The fault in a sentence; "" for a good chain."""
+        """The fault as an English sentence; "" without a fault."""
         return self.fault.value.format(at=self.event_id) if self.fault else ""
 
 
 def parse_anchor(text: str) -> tuple[int, str] | None:
-    """Read `NUMBER:FINGERPRINT` as an earlier verification gave it; None for anything else."""
+    """Parse the `NUMBER:FINGERPRINT` of an earlier verification; None for any other text."""
     match = _ANCHOR.fullmatch(text)
     return (int(match[1]), match[2]) if match else None
 
 
 def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:
-    """Walk the whole chain. `anchor` is the number and the fingerprint of an event as noted
-    elsewhere earlier: by it even an audit that was put back to an older copy is noticed.
+    """Verify the whole chain, while events may be added and purged.
 
-    Events may be added and purged meanwhile.
+    `anchor` is the number and fingerprint of an event that was saved elsewhere. It also reveals an
+    audit that was replaced by an older copy.
     """
     for _walk in range(_MOST_WALKS):
         before = AuditHead.objects.current()
@@ -126,7 +126,7 @@ class _Walk:
         )
 
     def _check_events(self) -> None:
-        """Check the events that follow on those checked already."""
+        """Check the events after the last checked one."""
         while batch := self._fetch_batch():
             for event in batch:
                 self._check(event)
@@ -164,15 +164,14 @@ class _Walk:
             raise Broken(Fault.ANCHOR, self._anchor[0])
 
     def _is_anchor_purged(self, head: AuditHead) -> bool:
-        """Tell whether the anchor was deleted by retention, as older events are."""
+        """Tell whether the event of the anchor was purged."""
         oldest = self._first.pk if self._first else head.last_id + 1
         return bool(self._anchor and head.first_previous and self._anchor[0] < oldest)
 
 
 def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
-    """Yield the oldest events from before that time, at most `most`, each checked.
-
-    Raises Broken at the first that is not as it was written.
+    """Yield the events before that time, the oldest first, at most `most`. Raises Broken at the
+    first one that was changed or whose predecessor is missing.
     """
     head = AuditHead.objects.current()
     previous, keys = _get_beginning(head), chain.get_keys()

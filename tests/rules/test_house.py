@@ -31,8 +31,6 @@ SHORT_MODULES: dict[str, str] = {
     "dashboard.static_files": "named by STORAGES; imports nothing that the settings need",
     "dashboard.account.passwords": "named by AUTHENTICATION_BACKENDS and PASSWORD_HASHERS",
     "dashboard.account.session_engine": "named by SESSION_ENGINE and MIDDLEWARE",
-    "dashboard.audit.forms": "forms.py of its subject",
-    "dashboard.audit.verification": "the result of a verification in the session",
     "dashboard.home.forms": "forms.py of its subject",
     "isales_proxy.api.parsers": "named by DRF's settings, which it reads before there are views",
     "isales_proxy.api.vdns": "one file a subject of the API",
