@@ -18,7 +18,7 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES
-from isales_proxy.reservations.services import MirroredReservation
+from isales_proxy.reservations.mirrored import MirroredReservation
 from isales_proxy.reservations.status import ReservationState, ReservationStatus, get_status
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook

@@ -42,8 +42,8 @@ from isales_proxy.exports.services import (
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
+from isales_proxy.reservations.pages import AllRows, ListChanged
 from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
-from isales_proxy.reservations.services import AllRows, ListChanged
 
 MOST_AT_ONCE: Final = 5_000
 """Rows that are sent at once; more are the work of a job."""
@@ -112,20 +112,19 @@ def write_file(
     bom: bool = True,
     found: AllRows | None = None,
     report: Report = lambda _rows, _total: None,
-    pages_ahead: int = reservations.PAGES_AHEAD,
 ) -> ExportTable:
     """Write all rows into an empty file and record that in the audit.
 
     A list that changes meanwhile is read once more from its beginning. `found` is a list of which
     nothing was read so far. Raises ListChanged, ISalesError, DailySearchLimitExceeded, TooManyRows.
     """
-    found = found or reservations.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
+    found = found or reservations.read_all(scope=scope, query=query)
     try:
         table = _write(scope, query, kind, file, bom, found, report)
     except ListChanged:
         file.seek(0)
         file.truncate()
-        found = reservations.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
+        found = reservations.read_all(scope=scope, query=query)
         table = _write(scope, query, kind, file, bom, found, report)
     reservations.record_export(scope=scope, query=query, kind=kind, rows=table.total)
     return table

@@ -13,7 +13,8 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import ChangeKind
 from isales_proxy.privacy.field_policies import RESERVATION_FIELDS
-from isales_proxy.reservations.services import HistoryEntry, MirroredReservation
+from isales_proxy.reservations.history import HistoryEntry
+from isales_proxy.reservations.mirrored import MirroredReservation
 
 FormatValue = Callable[[Reservation, str, RowFormatter], str]
 

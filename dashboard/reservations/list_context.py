@@ -45,15 +45,12 @@ from isales_proxy.core import health
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services
+from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES, ReservationFilter
+from isales_proxy.reservations.mirrored import MirroredReservation
+from isales_proxy.reservations.pages import MirrorFacts, ReservationPage
 from isales_proxy.reservations.query import DEEPEST_OFFSET, SORT_KEYS, Tab
-from isales_proxy.reservations.services import (
-    ChosenSource,
-    Coverage,
-    MirroredReservation,
-    MirrorFacts,
-    ReservationPage,
-)
+from isales_proxy.reservations.services import ChosenSource
 
 # Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
 # small; the panel then finds the row by its ID alone, at the time of the list.
@@ -193,7 +190,7 @@ def create_context(
     context.more_open = any(form.data.get(name) for name in MORE_FILTERS)
     if context.more_open:
         # The filters that only the complete list answers.
-        context.more, context.offered = True, services.list_offered(scope=scope)
+        context.more, context.offered = True, services.list_filter_choices(scope=scope)
     context.hidden = [pair for pair in address.view if pair[0] != "as_of"]
     if address.sort:
         context.hidden.append(("sort", address.sort))
@@ -248,7 +245,7 @@ def create_failed_context(
     if coverage is not None:
         context.bar = build_failed_bar(context.page.address, coverage)
         # The filters that only the complete list answers.
-        context.more, context.offered = True, services.list_offered(scope=scope)
+        context.more, context.offered = True, services.list_filter_choices(scope=scope)
     context.problem, context.empty = problem, "failed"
     context.since_text = _format_last_answer(TimeFormatter(now))
     return context
@@ -314,7 +311,7 @@ def fill_context(
     pinned_live = ("source", "live") in address.view
     if found.coverage is not None and not pinned_live:
         # The filters that only the complete list answers.
-        context.more, context.offered = True, services.list_offered(scope=scope)
+        context.more, context.offered = True, services.list_filter_choices(scope=scope)
     context.cut_short = found.cut_short
     context.source_text = _format_source(found.source)
     if found.as_of is not None:

@@ -27,11 +27,8 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.models import WriteBackState
 from isales_proxy.privacy.field_policies import RESERVATION_FIELDS, Content
 from isales_proxy.reservations.forms import ReservationFilter
-from isales_proxy.reservations.services import (
-    FoundReservation,
-    HistoryEntry,
-    RelatedReservations,
-)
+from isales_proxy.reservations.history import HistoryEntry
+from isales_proxy.reservations.pages import FoundReservation, RelatedReservations
 from isales_proxy.write_backs import queries as write_backs
 
 _AGREED: Final = (
@@ -151,8 +148,8 @@ def fill_related(scope: Scope, found: RelatedReservations) -> dict[str, Any]:
         ],
         "truncated": found.others.total > found.others.query.size,
         "list_url": get_number_url(scope, found.number),
-        "reached": _build_reached(scope, found.reached, formatter, found.task_id)
-        if found.reached
+        "reached": _build_reached(scope, found.answered, formatter, found.task_id)
+        if found.answered
         else None,
         "open_text": _("%d open for this number") % found.open_rows
         if found.open_rows and found.open_rows > 1

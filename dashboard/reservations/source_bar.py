@@ -15,9 +15,10 @@ from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
+from isales_proxy.reservations.coverage import Coverage, Gap
 from isales_proxy.reservations.forms import explain_vague_number
+from isales_proxy.reservations.pages import MirrorFacts, ReservationPage
 from isales_proxy.reservations.query import HIDDEN_SORTS, MOST_SORTED, ListQuery, Source, Tab
-from isales_proxy.reservations.services import Coverage, Gap, MirrorFacts, ReservationPage
 
 _MINUTE, _HOUR = 60, 3600
 

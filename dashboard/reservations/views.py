@@ -41,8 +41,10 @@ from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services as reservations
 from isales_proxy.reservations.forms import ReservationFilter, SeenForm
+from isales_proxy.reservations.history import get_history
+from isales_proxy.reservations.pages import ReservationPage
 from isales_proxy.reservations.query import ListQuery, SourceRefused
-from isales_proxy.reservations.services import ChosenSource, ReservationPage
+from isales_proxy.reservations.services import ChosenSource
 
 _LIST: Final = "reservations/list.html"
 _FRAGMENT: Final = "reservations/fragment.jinja"
@@ -337,7 +339,7 @@ def _fetch_panel(
     else:
         if found is None:
             return panel | {"missing": True}, 404, None
-        entries = reservations.get_history(scope=scope, appoint_id=appoint_id, as_of=as_of)
+        entries = get_history(scope=scope, appoint_id=appoint_id, as_of=as_of)
         panel = fill_panel(scope, found, query, entries, as_of)
         problem = problems.describe(found.error) if found.error is not None else None
     return panel | {"problem": problem}, problem.status if problem else 200, problem

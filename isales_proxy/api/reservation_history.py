@@ -17,7 +17,7 @@ from isales_proxy.api.reservations import VendorFields
 from isales_proxy.models import ChangeKind
 from isales_proxy.problems import respond
 from isales_proxy.reservations import services as reservations
-from isales_proxy.reservations.services import MirroredReservation
+from isales_proxy.reservations.mirrored import MirroredReservation
 
 _BEGIN, _END = "2025-05-31T06:02:10Z", "2025-05-31T06:03:10Z"
 
@@ -81,9 +81,10 @@ class ReservationHistoryView(PersonalView):
         """Return the history of a reservation; a view of its number is audited."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         require_nothing(request)
-        found = reservations.get_with_history(scope=scope, appoint_id=appoint_id)
-        if found is None:
+        result = reservations.get_with_history(scope=scope, appoint_id=appoint_id)
+        if result is None:
             return respond(404, _("There is no such reservation, or it is not yours."))
+        found, entries = result
         row = found.row
         mirrored = row if isinstance(row, MirroredReservation) else None
         gone = mirrored if mirrored is not None and mirrored.gone else None
@@ -94,5 +95,5 @@ class ReservationHistoryView(PersonalView):
             gone_after=gone.gone_after if gone else None,
             gone_by=gone.gone_by if gone else None,
             unconfirmed=mirrored is not None and mirrored.unconfirmed,
-            results=tuple(ReservationChange.build(entry) for entry in found.entries),
+            results=tuple(ReservationChange.build(entry) for entry in entries),
         ).respond()

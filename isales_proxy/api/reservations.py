@@ -35,15 +35,15 @@ from isales_proxy.privacy.field_policies import RESERVATION, RESERVATION_FIELDS,
 from isales_proxy.privacy.phone_numbers import FEWEST_DIGITS
 from isales_proxy.problems import describe, respond_with
 from isales_proxy.reservations import services as reservations
+from isales_proxy.reservations.coverage import Gap
 from isales_proxy.reservations.forms import (
     LONGEST_CODES,
     MOST_CODES,
     NamedRange,
     ReservationFilter,
 )
-from isales_proxy.reservations.pages import STATES
+from isales_proxy.reservations.pages import ReservationPage as FoundPage
 from isales_proxy.reservations.query import SORT_KEYS, Cursor, Source, SourceRefused, Tab
-from isales_proxy.reservations.services import Gap
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.result_codes import services as result_codes
 
@@ -340,7 +340,7 @@ class Reservations(PersonalView):
         return answer
 
 
-def _get_next(request: Request, found: reservations.ReservationPage) -> str | None:
+def _get_next(request: Request, found: FoundPage) -> str | None:
     """Return the address of the next page.
 
     In the order of the due time it begins after the last row of this one, so that rows which come
@@ -356,7 +356,7 @@ def _get_next(request: Request, found: reservations.ReservationPage) -> str | No
     return _link(request, found, number, after=facts.last)
 
 
-def _get_previous(request: Request, found: reservations.ReservationPage) -> str | None:
+def _get_previous(request: Request, found: FoundPage) -> str | None:
     number, facts = found.query.page - 1, found.mirror
     if not (number if facts is None else facts.has_previous):
         return None
@@ -365,9 +365,7 @@ def _get_previous(request: Request, found: reservations.ReservationPage) -> str 
     return _link(request, found, number if facts.placed else 1, before=facts.before)
 
 
-def _link(
-    request: Request, found: reservations.ReservationPage, page: int, **cursor: Cursor | None
-) -> str:
+def _link(request: Request, found: FoundPage, page: int, **cursor: Cursor | None) -> str:
     """Return the address of another page of the same question and source."""
     asked = request.query_params.copy()
     asked["source"] = Source.LIVE if found.mirror is None else Source.MIRROR
@@ -431,7 +429,7 @@ class ReservationCounts(PersonalView):
             reason=coverage.reason,
             revision=counts.revision,
             tabs={tab: counts.get(tab) for tab in Tab},
-            states={name: getattr(counts, name) for name in STATES},
+            states={state.value: getattr(counts, state) for state in ReservationState},
         ).respond()
 
 

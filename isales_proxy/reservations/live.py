@@ -1,5 +1,5 @@
-"""Reservations straight from CC-iSales, with unmasked numbers: limited to a person's scope, shared
-between readers, with their age. Only `reservations.services`, which masks, imports this module.
+"""Reservations straight from CC-iSales, with unmasked numbers: limited to a person's scope, cached
+for all readers, with their age. Only `reservations.services`, which masks, imports this module.
 
 Follows "Querying the List of Reserved Outbound Call Tasks".
 """
@@ -13,22 +13,21 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from itertools import islice, pairwise
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
-from isales_proxy.client.errors import IncompleteSweep, ISalesError
+from isales_proxy.client.errors import IncompleteSweep
 from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.redis_cache import ForgivingRedisCache
 from isales_proxy.core.response_cache import (
     AWAY,
     CachedResponse,
@@ -40,7 +39,7 @@ from isales_proxy.mirror import forgetting
 from isales_proxy.models import MirrorState
 from isales_proxy.outbound import directory
 from isales_proxy.privacy.phone_numbers import SearchedNumber, get_digits
-from isales_proxy.reservations.pages import AllRows, ListChanged, ReservationPage
+from isales_proxy.reservations.pages import AllRows, FoundReservation, ListChanged, ReservationPage
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import call_budget, gateway
 
@@ -48,49 +47,37 @@ KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
 ROW_FRESH: Final = timedelta(minutes=1)
 
-# The calls that all exports of a process make at the same time.
+# Simultaneous vendor calls of all exports of a process together.
 PAGES_AHEAD: Final = 8
 
-_LEARNT_SECONDS: Final = 60
+_PAGE_CAP_CACHE_S: Final = 60
 _SEARCH_PAGES: Final = 5
 _SEARCH_PAGE_SIZE: Final = 100
 
-# A row that a list shows every few seconds is stored anew only after this time.
-_STORED_AGAIN: Final = timedelta(seconds=30)
-_MOST_STORED: Final = 5000
+# An unchanged row that a list shows every few seconds is cached again only after this time.
+_ROW_CACHE_INTERVAL: Final = timedelta(seconds=30)
+_MOST_REMEMBERED: Final = 5000
 
 _responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
 
 
-@dataclass(frozen=True)
-class FoundReservation:
-    """One reservation and when the vendor sent it (aware UTC).
-
-    `error` is why there is no newer answer.
-    """
-
-    row: Reservation
-    as_of: datetime
-    error: ISalesError | None = None
-
-
-# By VDN and ID.
-_stored: dict[tuple[int, str], FoundReservation] = {}
+# Rows that this process has cached in the past seconds, by VDN and ID.
+_cached_rows: dict[tuple[int, str], FoundReservation] = {}
 _lock = threading.Lock()
 
 
 def fetch_page(
-    *, scope: Scope, query: ReservationQuery, patience: float | None = None
+    *, scope: Scope, query: ReservationQuery, max_wait_s: float | None = None
 ) -> ReservationPage:
     """Fetch one page of the reservations that this person may see.
 
-    `patience` is in seconds, None for the whole deadline of a call. Raises ISalesError when there
-    is neither an answer nor an older one to show.
+    `max_wait_s` is None for the whole deadline of a call. Raises ISalesError without a new or an
+    older answer.
     """
     narrowed = _narrow_to_scope(scope, query)
     if narrowed is None:
         return ReservationPage((), 0, query, None, "none")
-    response = _fetch(scope, narrowed, patience)
+    response = _fetch(scope, narrowed, max_wait_s)
     rows, complete = _filter_visible(scope, response.value.items)
     # A total that counts others' rows would tell how many they have.
     shown = narrowed.offset + len(rows) if rows else 0
@@ -108,24 +95,35 @@ def fetch_page(
 
 
 def fetch_exact_number_page(
-    *, scope: Scope, query: ReservationQuery, patience: float | None = None
+    *, scope: Scope, query: ReservationQuery, max_wait_s: float | None = None
 ) -> ReservationPage:
     """Fetch one page of the rows with exactly `query.called_no`, for people without SEE_NUMBERS.
 
-    The vendor also matches parts of a number. Somebody who could search for parts and count the
-    matches would find a number digit by digit, so the matches are looked through and only equal
-    numbers are kept. With `cut_short` there were too many matches, or they moved meanwhile.
-    `patience` is for each page. Raises ISalesError like `fetch_page`.
+    Raises ISalesError like `fetch_page`. See `_search_exact_number`.
+    """
+    found = _search_exact_number(scope, query, max_wait_s)
+    offset = found.query.offset
+    return replace(found, rows=found.rows[offset : offset + found.query.size])
+
+
+def _search_exact_number(
+    scope: Scope, query: ReservationQuery, max_wait_s: float | None = None
+) -> ReservationPage:
+    """Return all rows with exactly `query.called_no`, as if they were on one page.
+
+    The vendor also matches parts of a number. A person who could search for parts and count the
+    matches would find a number digit by digit, so the matches are filtered here. `cut_short` is set
+    when there were too many matches, or they changed meanwhile. `max_wait_s` is for each page.
     """
     number = SearchedNumber.parse(query.called_no)
     shown = _narrow_to_scope(scope, query)
-    asked = _narrow_to_scope(scope, replace(query, page=1, size=_SEARCH_PAGE_SIZE))
-    if shown is None or asked is None or not number.is_complete:
+    searched = _narrow_to_scope(scope, replace(query, page=1, size=_SEARCH_PAGE_SIZE))
+    if shown is None or searched is None or not number.is_complete:
         return ReservationPage((), 0, shown or query, None, "none")
     responses: list[CachedResponse[Page[Reservation]]] = []
 
     def fetch(page: int) -> Page[Reservation]:
-        responses.append(_fetch(scope, replace(asked, page=page), patience))
+        responses.append(_fetch(scope, replace(searched, page=page), max_wait_s))
         return responses[-1].value
 
     cut_short = False
@@ -133,11 +131,17 @@ def fetch_exact_number_page(
         iter_pages(fetch, lambda row: row.appoint_id or id(row), max_pages=_SEARCH_PAGES)
     except IncompleteSweep:
         cut_short = True
-    rows, complete = _filter_visible(scope, _filter_number(responses, number))
+    matches = {
+        row.appoint_id or str(id(row)): row
+        for response in responses
+        for row in response.value.items
+        if get_digits(row.called_no or "") == number.digits
+    }
+    rows, complete = _filter_visible(scope, tuple(matches.values()))
     stale = next((each for each in responses if each.source == "stale"), None)
     live = any(each.source == "live" for each in responses)
     return ReservationPage(
-        rows=rows[shown.offset : shown.offset + shown.size],
+        rows=rows,
         total=len(rows),
         query=shown,
         as_of=min((each.as_of for each in responses), default=None),
@@ -151,16 +155,16 @@ def fetch_exact_number_page(
 def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_AHEAD) -> AllRows:
     """Read every row of a query, whatever its page, with up to `pages_ahead` calls at a time.
 
-    Nothing is taken from the cache, nor put there. Raises ISalesError when the first page fails.
+    Does not use the cache. Raises ISalesError when the first page fails.
     """
-    asked = _narrow_to_scope(scope, replace(query, page=1, size=MAX_PAGE_SIZE))
-    if asked is None:
+    narrowed = _narrow_to_scope(scope, replace(query, page=1, size=MAX_PAGE_SIZE))
+    if narrowed is None:
         return AllRows(0, timezone.now(), iter(()))
     client = gateway.get_client(scope.vdn)
 
     def fetch(number: int) -> Page[Reservation]:
         call_budget.record_person_call(scope.vdn.pk)
-        page = client.list_reservations(vdn=scope.vdn.pk, query=replace(asked, page=number))
+        page = client.list_reservations(vdn=scope.vdn.pk, query=replace(narrowed, page=number))
         if not _filter_visible(scope, page.items)[1]:
             raise ListChanged
         return page
@@ -168,7 +172,7 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
     first = fetch(1)
     if first.pages > MAX_PAGE:
         raise ListChanged
-    # Counted as the vendor does, and left out afterwards.
+    # Dropped after the pages were checked, whose total is the vendor's.
     pages = (
         _drop_forgotten_rows(scope, rows) for rows in _iterate_pages(first, fetch, pages_ahead)
     )
@@ -180,42 +184,34 @@ def read_exact_number(*, scope: Scope, query: ReservationQuery) -> AllRows:
 
     Raises ISalesError, and ListChanged where `fetch_exact_number_page` would cut the list short.
     """
-    size = _get_largest_page(scope)
-    pages: list[tuple[Reservation, ...]] = []
-    while True:
-        asked = replace(query, page=len(pages) + 1, size=size)
-        found = fetch_exact_number_page(scope=scope, query=asked)
-        if found.error is not None:
-            raise found.error
-        if not found.complete:
-            raise ListChanged
-        pages.append(found.rows)
-        if size * len(pages) >= found.total:
-            break
-    if sum(map(len, pages)) != found.total:
+    found = _search_exact_number(scope, query)
+    if found.error is not None:
+        raise found.error
+    if not found.complete:
         raise ListChanged
-    return AllRows(found.total, found.as_of or timezone.now(), iter(pages))
+    return AllRows(found.total, found.as_of or timezone.now(), iter([found.rows]))
 
 
 def fetch_one(
-    *, scope: Scope, appoint_id: str, query: ReservationQuery, patience: float | None = None
+    *, scope: Scope, appoint_id: str, query: ReservationQuery, max_wait_s: float | None = None
 ) -> FoundReservation | None:
-    """Return the reservation with this ID: from the cache if seen in the last minute, else anew.
+    """Return the reservation with this ID, from the cache if it is less than a minute old.
 
-    The vendor has no interface for a single reservation: one that was seen before is searched for
-    by its called number, any other on the page of `query`. While the vendor is away the cached row
-    is returned with the error. `patience` and errors are those of `fetch_page`.
+    The vendor has no interface for a single reservation. One that was seen before is searched for
+    by its called number, then like any other on the page of `query`. While the vendor is
+    unavailable the cached row is returned with the error. For `max_wait_s` and errors see
+    `fetch_page`.
     """
     cached = _get_cached(scope, appoint_id)
     if cached is None:
-        return _find_on_page(scope, appoint_id, query, patience)
+        return _find_on_page(scope, appoint_id, query, max_wait_s)
     own = cached if _filter_visible(scope, (cached.row,))[1] else None
     if timezone.now() - cached.as_of < ROW_FRESH:
         return own
     by_number = _query_by_number(cached.row)
     try:
-        found = _find_on_page(scope, appoint_id, by_number, patience) if by_number else None
-        return found or _find_on_page(scope, appoint_id, query, patience)
+        found = _find_on_page(scope, appoint_id, by_number, max_wait_s) if by_number else None
+        return found or _find_on_page(scope, appoint_id, query, max_wait_s)
     except AWAY as error:
         return replace(own, error=error) if own else None
 
@@ -229,7 +225,7 @@ def get_last_seen(*, scope: Scope, appoint_id: str) -> Reservation | None:
 def fetch_same_number(*, scope: Scope, row: Reservation) -> ReservationPage:
     """Fetch other reservations of the same called number, among the vendor's first `RELATED_ROWS`.
 
-    Only equal numbers are kept: the vendor does not document whether it matches parts.
+    Other numbers are left out, since the vendor does not document whether it matches parts.
     """
     query = _query_by_number(row)
     if query is None:
@@ -244,9 +240,9 @@ def fetch_same_number(*, scope: Scope, row: Reservation) -> ReservationPage:
 
 
 def _find_on_page(
-    scope: Scope, appoint_id: str, query: ReservationQuery, patience: float | None
+    scope: Scope, appoint_id: str, query: ReservationQuery, max_wait_s: float | None
 ) -> FoundReservation | None:
-    found = fetch_page(scope=scope, query=query, patience=patience)
+    found = fetch_page(scope=scope, query=query, max_wait_s=max_wait_s)
     match = next((row for row in found.rows if row.appoint_id == appoint_id), None)
     if match is None or found.as_of is None:
         return None
@@ -254,7 +250,7 @@ def _find_on_page(
 
 
 def _query_by_number(row: Reservation) -> ReservationQuery | None:
-    """Return the query for a row's number; None for a number that cannot be asked for."""
+    """Return the query for a row's number; None for a number that the vendor refuses."""
     if not row.called_no or not CALLED_NUMBER.fullmatch(row.called_no):
         return None
     return ReservationQuery(called_no=row.called_no, size=RELATED_ROWS)
@@ -274,29 +270,32 @@ def _narrow_to_scope(scope: Scope, query: ReservationQuery) -> ReservationQuery 
 
 
 def _get_largest_page(scope: Scope) -> int:
-    """Return the most rows of a page: as configured, or fewer if the mirror learnt that CC-iSales
-    gives or accepts no more, up to a minute ago."""
-    key = f"page-cap:{scope.vdn.pk}"
-    learnt: int | None = caches["default"].get(key)
-    if learnt is None:
+    """Return the most rows of a page: as configured, or the vendor's own limit if that is smaller.
+
+    The mirror learns that limit from answers; it is cached for a minute.
+    """
+
+    def read() -> int:
         states = MirrorState.objects.filter(vdn=scope.vdn.pk)
-        learnt = states.values_list("page_cap", flat=True).first() or MAX_PAGE_SIZE
-        caches["default"].set(key, learnt, _LEARNT_SECONDS)
-    return min(learnt, settings.ISALES.max_page_size)
+        return states.values_list("page_cap", flat=True).first() or MAX_PAGE_SIZE
+
+    key = f"page-cap:{scope.vdn.pk}"
+    learnt: Any = caches["default"].get_or_set(key, read, _PAGE_CAP_CACHE_S)
+    return min(int(learnt), settings.ISALES.max_page_size)
 
 
 def _fetch(
-    scope: Scope, query: ReservationQuery, patience: float | None
+    scope: Scope, query: ReservationQuery, max_wait_s: float | None
 ) -> CachedResponse[Page[Reservation]]:
-    """Fetch the response to a query that is narrowed to the scope, or share a cached one.
+    """Return the response to a query that is narrowed to the scope, from the cache or the vendor.
 
-    A fresh one is remembered row by row. Raises ISalesError.
+    The rows, names and codes of a new one are stored. Raises ISalesError.
     """
-    longest = settings.ISALES.deadline
+    longest_s = settings.ISALES.deadline
 
-    def call_vendor(left: float) -> Page[Reservation]:
-        # The client keeps the deadline itself; waiting for another reader's call shortens ours.
-        deadline = left if left < longest else None
+    def call_vendor(left_s: float) -> Page[Reservation]:
+        # Waiting for another reader's call shortens the deadline that the client has by itself.
+        deadline = left_s if left_s < longest_s else None
         call_budget.record_person_call(scope.vdn.pk)
         return gateway.get_client(scope.vdn).list_reservations(
             vdn=scope.vdn.pk, query=query, deadline=deadline
@@ -306,7 +305,7 @@ def _fetch(
         hash_key(f"{scope.vdn.pk}|{query.key()}"),
         call_vendor,
         fresh=settings.ISALES.page_cache_seconds,
-        patience=min(patience or longest, longest),
+        patience=min(max_wait_s or longest_s, longest_s),
     )
     page = _drop_forgotten(scope, response.value)
     if page is not response.value:
@@ -316,38 +315,38 @@ def _fetch(
         visible, _complete = _filter_visible(scope, response.value.items)
         directory.remember_names(scope=scope, rows=visible)
         result_codes.record_codes(scope.vdn, response.value.items)
-        _store_rows(scope, response)
+        _cache_rows(scope, response)
     return response
 
 
 def _drop_forgotten_rows(scope: Scope, rows: tuple[Reservation, ...]) -> tuple[Reservation, ...]:
-    """Return the rows without those of forgotten numbers, and without these numbers in others."""
+    """Drop the rows of forgotten numbers, and remove these numbers from the texts of others."""
     forgotten = forgetting.get_forgotten(scope.vdn.pk)
     if not forgotten:
         return rows
-    kept = (row for row in rows if not (row.called_no and forgotten.matches(row.called_no)))
-    return tuple(map(forgotten.clean, kept))
+    others = (row for row in rows if not (row.called_no and forgotten.matches(row.called_no)))
+    return tuple(map(forgotten.clean, others))
 
 
 def _drop_forgotten(scope: Scope, page: Page[Reservation]) -> Page[Reservation]:
-    """Return the page without what CC-iSales still lists of forgotten numbers."""
-    kept = _drop_forgotten_rows(scope, page.items)
-    if len(kept) == len(page.items) and all(map(operator.is_, kept, page.items)):
+    """Drop forgotten numbers, which CC-iSales may still list, from a page and its total."""
+    rows = _drop_forgotten_rows(scope, page.items)
+    if len(rows) == len(page.items) and all(map(operator.is_, rows, page.items)):
         return page
-    total = max(0, page.total - len(page.items) + len(kept))
-    return replace(page, items=kept, total=total, digest="")
+    total = max(0, page.total - len(page.items) + len(rows))
+    return replace(page, items=rows, total=total, digest="")
 
 
-def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
-    """Store each row by its ID, unless this process stored the very same one just before."""
+def _cache_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> None:
+    """Cache each row by its ID, but not again while it is unchanged and cached recently."""
     as_of, vdn_id = response.as_of, scope.vdn.pk
     new = {}
     for row in response.value.items:
         if ident := row.appoint_id:
-            last = _stored.get((vdn_id, ident))
+            last = _cached_rows.get((vdn_id, ident))
             if (
                 last is None
-                or not timedelta() <= as_of - last.as_of < _STORED_AGAIN
+                or not timedelta() <= as_of - last.as_of < _ROW_CACHE_INTERVAL
                 or last.row.__dict__ != row.__dict__
             ):
                 new[vdn_id, ident] = FoundReservation(row, as_of)
@@ -359,34 +358,21 @@ def _store_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> No
         KEEP_SECONDS,
     )
     with _lock:
-        if len(_stored) + len(new) > _MOST_STORED:
-            _stored.clear()
-        _stored.update(new)
+        if len(_cached_rows) + len(new) > _MOST_REMEMBERED:
+            _cached_rows.clear()
+        _cached_rows.update(new)
 
 
 def clear_memory() -> None:
-    """Forget which rows this process has stored."""
+    """Clear the record of the rows that this process has cached."""
     with _lock:
-        _stored.clear()
-
-
-def clear_caches() -> None:
-    """Delete every cached page and row, in the memory of this process or in Redis, and the names of
-    agents and tasks in Redis."""
-    clear_memory()
-    places = (("answers", "page:"), ("answers", "fragment:"), ("rows", ""), ("default", "names:"))
-    for room, prefix in places:
-        kept = caches[room]
-        if isinstance(kept, ForgivingRedisCache):
-            kept.delete_prefix(prefix)
-        elif room != "default":
-            kept.clear()
+        _cached_rows.clear()
 
 
 def _filter_visible(
     scope: Scope, rows: tuple[Reservation, ...]
 ) -> tuple[tuple[Reservation, ...], bool]:
-    """Return the rows that the person may see, whatever the vendor sent, and True if that is all.
+    """Return the rows that the person may see, and True if these are all rows.
 
     Accounts are compared exactly: two that differ only in case are two agents.
     """
@@ -401,16 +387,20 @@ def _iterate_pages(
     first: Page[Reservation], fetch: Callable[[int], Page[Reservation]], pages_ahead: int
 ) -> Iterator[tuple[Reservation, ...]]:
     """Yield the rows of all pages in order; see `AllRows`."""
+
+    def submit(number: int) -> Future[Page[Reservation]]:
+        return _get_pool().submit(copy_context().run, fetch, number)
+
     begins_with, keys, count = _list_keys(first), array("q", _list_keys(first)), len(first.items)
     yield first.items
     numbers = iter(range(2, first.pages + 1))
     waiting: deque[Future[Page[Reservation]]] = deque()
     try:
-        # Twice as many are queued, so that no thread waits for a slow page to be handed on.
-        waiting.extend(_submit(fetch, number) for number in islice(numbers, 2 * pages_ahead - 1))
+        # Twice as many are queued, so that no thread is idle until a slow first page is taken.
+        waiting.extend(map(submit, islice(numbers, 2 * pages_ahead - 1)))
         while waiting:
             page = waiting.popleft().result()
-            waiting.extend(_submit(fetch, number) for number in islice(numbers, 1))
+            waiting.extend(map(submit, islice(numbers, 1)))
             if page.total != first.total:
                 raise ListChanged
             keys.extend(_list_keys(page))
@@ -422,19 +412,15 @@ def _iterate_pages(
     if count != first.total or any(one == other for one, other in pairwise(sorted(keys))):
         raise ListChanged
     if first.pages > 1:
-        # One row may have come for another that went: then the same number of rows is left.
+        # The total is also unchanged if a new row replaced another one.
         again = fetch(1)
         if again.total != first.total or _list_keys(again) != begins_with:
             raise ListChanged
 
 
-def _submit(fetch: Callable[[int], Page[Reservation]], number: int) -> Future[Page[Reservation]]:
-    return _get_pool().submit(copy_context().run, fetch, number)
-
-
 @cache
 def _get_pool() -> ThreadPoolExecutor:
-    """Return the threads of all exports. They call the vendor and use no database."""
+    """Return the thread pool of all exports; its threads do not use the database."""
     return ThreadPoolExecutor(PAGES_AHEAD, thread_name_prefix="pages-ahead")
 
 
@@ -443,24 +429,7 @@ def _list_keys(page: Page[Reservation]) -> list[int]:
     return [hash(row.appoint_id) for row in page.items if row.appoint_id]
 
 
-def _filter_number(
-    responses: list[CachedResponse[Page[Reservation]]], number: SearchedNumber
-) -> tuple[Reservation, ...]:
-    """Return each row of that number once, in the vendor's order."""
-    found = {
-        row.appoint_id or str(id(row)): row
-        for response in responses
-        for row in response.value.items
-        if get_digits(row.called_no or "") == number.digits
-    }
-    return tuple(found.values())
-
-
 def _get_cached(scope: Scope, appoint_id: str) -> FoundReservation | None:
-    cached: FoundReservation | None = caches["rows"].get(_get_row_key(scope, appoint_id))
-    rows = () if cached is None else _drop_forgotten_rows(scope, (cached.row,))
-    return None if cached is None or not rows else replace(cached, row=rows[0])
-
-
-def _get_row_key(scope: Scope, appoint_id: str) -> str:
-    return f"{scope.vdn.pk}:{hash_key(appoint_id)}"
+    cached: FoundReservation | None = caches["rows"].get(f"{scope.vdn.pk}:{hash_key(appoint_id)}")
+    rows = _drop_forgotten_rows(scope, (cached.row,)) if cached is not None else ()
+    return replace(cached, row=rows[0]) if cached is not None and rows else None

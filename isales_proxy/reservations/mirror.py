@@ -1,5 +1,5 @@
 """Reservations from the mirror, with unmasked numbers: limited to a person's scope, with their age.
-Only `reservations.services`, which masks, reads rows here.
+Only `reservations.services`, which masks, imports this module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
 from django.conf import settings
 from django.core.cache import cache
@@ -19,65 +19,31 @@ from django.db.models import DateTimeField
 from isales_proxy.access import Scope
 from isales_proxy.core.database import express_time, fetch_rows
 from isales_proxy.mirror.row_keys import shorten_key
-from isales_proxy.models import (
-    MirrorLeaf,
-    MirrorRow,
-    MirrorState,
-    MirrorTask,
-)
+from isales_proxy.models import MirrorLeaf, MirrorRow, MirrorState, MirrorTask
 from isales_proxy.models.mirror import LeafKind
-from isales_proxy.reservations.coverage import Coverage, Gap, get_coverage, measure_coverage
-from isales_proxy.reservations.mirror_reader import FoundRow, MirrorReader
-from isales_proxy.reservations.mirrored import (
-    MirroredReservation,
-    to_reservation,
-)
-from isales_proxy.reservations.pages import (
-    AllRows,
-    MirrorFacts,
-    ReservationPage,
-    TabCounts,
-)
-from isales_proxy.reservations.query import (
-    DEEPEST_OFFSET,
-    ListQuery,
-)
-from isales_proxy.reservations.row_filters import create_filter, is_vague_number
-from isales_proxy.reservations.tab_counts import read_revision
+from isales_proxy.reservations.coverage import Coverage
+from isales_proxy.reservations.mirror_reader import MirrorReader
+from isales_proxy.reservations.mirrored import MirroredReservation
+from isales_proxy.reservations.pages import AllRows, MirrorFacts, ReservationPage, TabCounts
+from isales_proxy.reservations.query import DEEPEST_OFFSET, Cursor, ListQuery
+from isales_proxy.reservations.row_filters import create_filter
 
-__all__ = [
-    "Coverage",
-    "Gap",
-    "MirroredReservation",
-    "count_tabs",
-    "get_coverage",
-    "get_past_row",
-    "get_row",
-    "get_row_time",
-    "get_state",
-    "is_vague_number",
-    "list_occurring",
-    "measure_coverage",
-    "read_all",
-    "read_page",
-    "read_revision",
-    "to_reservation",
-]
+_CHOICES_CACHE_S: Final = 60
+_MOST_CHOICES: Final = 20
 
-
-_OCCURRING_SECONDS: Final = 60
-_MOST_VALUES: Final = 20
+Choices = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
-    """Return the state of the VDN's mirror, and the revision that the person has seen.
+    """Return the state of the VDN's mirror and the revision that the person has seen.
 
-    None where there is none or it is switched off; None for a person who never looked.
+    The state is None without a mirror or while it is switched off, the revision before the person's
+    first look.
     """
-    names, sql, times = _build_state(connection.vendor)
+    names, sql, times = _build_state_sql(connection.vendor)
     for *values, seen in fetch_rows(sql, (scope.user_id, scope.vdn.pk), times):
         state = MirrorState.from_db(connection.alias, names, values)
-        # JSON is text where no queryset reads it.
+        # Raw SQL returns JSON as text.
         state.comparisons = json.loads(state.comparisons)
         if state.enabled:
             return state, seen
@@ -85,10 +51,10 @@ def get_state(scope: Scope) -> tuple[MirrorState | None, int | None]:
 
 
 @functools.cache
-def _build_state(_vendor: str) -> tuple[list[str], str, list[int]]:
-    """Build the statement of `get_state`, with its fields and the places of their times.
+def _build_state_sql(_vendor: str) -> tuple[list[str], str, list[int]]:
+    """Return the fields of `get_state`, its SQL, and the indexes of the times.
 
-    Asked by every request of a list: a queryset takes five times as many calls.
+    Every request of a list runs it: a queryset makes five times as many Python calls.
     """
     fields = MirrorState._meta.concrete_fields  # noqa: SLF001 - Django's public name
     times = [place for place, field in enumerate(fields) if isinstance(field, DateTimeField)]
@@ -107,48 +73,50 @@ def _build_state(_vendor: str) -> tuple[list[str], str, list[int]]:
 
 
 def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
-    """Count the rows of every tab. The counts of a revision are shared for `SAME_TIME_SECONDS`."""
+    """Count the rows of every tab, cached for `SAME_TIME_SECONDS`."""
     return MirrorReader(scope, query, now).count(revision)
 
 
 def read_page(
     *, scope: Scope, query: ListQuery, coverage: Coverage, now: datetime, seen: int | None = None
 ) -> ReservationPage:
-    """Read one page. `seen` is the revision since which changed rows are counted."""
-    asked = replace(query, size=min(query.size, settings.ISALES.max_page_size))
-    reader = MirrorReader(scope, asked, now, seen)
+    """Read one page. `seen` is the revision after which changed rows are counted."""
+    query = replace(query, size=min(query.size, settings.ISALES.max_page_size))
+    reader = MirrorReader(scope, query, now, seen)
     counts, rows = reader.read_consistently(coverage.revision)
-    tab = reader.tab
-    total = counts.get(tab)
+    total = counts.get(reader.tab)
     order = reader.choose_order(total)
-    first, last = (rows[0], rows[-1]) if rows else (None, None)
-    backwards, jumped = asked.before is not None, asked.after or asked.before or asked.jump
-    past = asked.offset + len(rows)
-    deep = order.key == "due" and (bool(jumped) or past + asked.size > DEEPEST_OFFSET)
-    placed = not (jumped and asked.page == 1)
+    first, last = (rows[0].cursor, rows[-1].cursor) if rows else (None, None)
+    backwards, begins_at = query.before is not None, query.after or query.before or query.jump
+    placed = begins_at is None or query.page != 1
+    rows_until_end = query.offset + len(rows)
+    is_deep = begins_at is not None or rows_until_end + query.size > DEEPEST_OFFSET
+    has_next, has_previous = rows_until_end < total, query.page > 1
+    if reader.has_more is not None:
+        has_next = backwards or reader.has_more
+    if backwards and reader.has_more is not None:
+        has_previous = reader.has_more
+    elif not placed and not has_previous:
+        has_previous = _has_rows_before(scope, query, counts, first)
     facts = MirrorFacts(
-        tab=tab,
+        tab=reader.tab,
         sort=order.text,
         counts=counts,
         sortable=reader.list_sortable(total),
         refused_sort=order.refused,
-        after=last.cursor if deep and last else None,
-        before=first.cursor if jumped and first else None,
-        last=last.cursor if last and order.key == "due" else None,
+        after=last if order.key == "due" and is_deep else None,
+        before=first if begins_at is not None else None,
+        last=last if order.key == "due" else None,
         placed=placed,
-        has_next=past < total if reader.has_more is None else backwards or reader.has_more,
-        has_previous=(
-            reader.has_more
-            if backwards and reader.has_more is not None
-            else asked.page > 1 or (not placed and _has_rows_before(scope, asked, counts, first))
-        ),
+        has_next=has_next,
+        has_previous=has_previous,
         seen=seen,
         changed=reader.count_changed(),
     )
     return ReservationPage(
         rows=tuple(each.row for each in rows),
         total=total,
-        query=replace(asked, tab=tab),
+        query=replace(query, tab=reader.tab),
         as_of=query.as_of or coverage.oldest,
         source="mirror",
         complete=coverage.complete and query.as_of is None,
@@ -158,20 +126,20 @@ def read_page(
 
 
 def _has_rows_before(
-    scope: Scope, query: ListQuery, counts: TabCounts, first: FoundRow | None
+    scope: Scope, query: ListQuery, counts: TabCounts, first: Cursor | None
 ) -> bool:
-    """Tell whether rows precede the first one of a page that no number places."""
+    """Tell whether rows precede a page without a number, whose first row is given."""
     if first is None or query.jump is None:
         # A page that begins after a row has at least that one before it.
         return first is not None
-    before = replace(query, before=first.cursor, jump=None, size=1)
-    return bool(MirrorReader(scope, before, counts.now).read_consistently(counts.revision)[1])
+    query = replace(query, before=first, jump=None, size=1)
+    return bool(MirrorReader(scope, query, counts.now).read_consistently(counts.revision)[1])
 
 
 def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:
-    """Read every row of a question as it was when this was called, in the order of its page.
+    """Read every row of a query as of this call, in the order of its page.
 
-    Iterating the pages raises ListChanged where a row was purged meanwhile.
+    Iterating the pages raises ListChanged if a row was purged meanwhile.
     """
     reader = MirrorReader(scope, query, now)
     ids, revision = reader.list_ids()
@@ -188,28 +156,27 @@ def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
 
 
 def get_past_row(*, scope: Scope, appoint_id: str, as_of: datetime) -> MirroredReservation | None:
-    """Return the row with this ID as it was known at `as_of` (aware), if the person might see it
-    then."""
+    """Return the row with this ID as it was known at `as_of` (aware), if the person was allowed to
+    see it then."""
     return MirrorReader(scope, ListQuery(as_of=as_of), as_of).find(shorten_key(appoint_id))
 
 
-def list_occurring(vdn_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def list_filter_choices(vdn_id: int) -> Choices:
     """List the call types and the task statuses of the mirror's rows, up to a minute old."""
-    key = f"occurring:{vdn_id}"
-    shared: tuple[tuple[str, ...], tuple[str, ...]] | None = cache.get(key)
-    if shared is None:
+
+    def read() -> Choices:
         tasks = MirrorTask.objects.filter(vdn=vdn_id).exclude(status="")
         statuses = tasks.order_by("status").values_list("status", flat=True).distinct()
-        shared = tuple(_iterate_call_types(vdn_id)), tuple(statuses[:_MOST_VALUES])
-        cache.set(key, shared, _OCCURRING_SECONDS)
-    return shared
+        return tuple(_iterate_call_types(vdn_id)), tuple(statuses[:_MOST_CHOICES])
+
+    return cast("Choices", cache.get_or_set(f"occurring:{vdn_id}", read, _CHOICES_CACHE_S))
 
 
 def _iterate_call_types(vdn_id: int) -> Iterator[str]:
-    """Step from value to value of the index, which a DISTINCT would read as a whole."""
+    """Yield the call types, one index lookup each; a DISTINCT would read the whole index."""
     rows = MirrorRow.objects.for_vdn(vdn_id).order_by("call_type")
     last = ""
-    for _number in range(_MOST_VALUES):
+    for _number in range(_MOST_CHOICES):
         found = rows.filter(call_type__gt=last).values_list("call_type", flat=True).first()
         if found is None:
             return
@@ -218,7 +185,10 @@ def _iterate_call_types(vdn_id: int) -> Iterator[str]:
 
 
 def get_row_time(row: MirrorRow, *, column: str) -> datetime:
-    """Return when a row was last read (aware UTC): with the leaf that it lies in."""
+    """Return when a row was last read (aware UTC), which is when its leaf was.
+
+    `column` is the time by which the leaves of the VDN are cut.
+    """
     at = row.create_time if column == "createTime" else row.appoint_time
     leaves = MirrorLeaf.objects.filter(vdn=row.vdn_id, as_of__isnull=False)
     if at is None:

@@ -1,28 +1,24 @@
-"""Answers to questions for reservations, whatever their source."""
+"""Results of queries for reservations, whatever their source."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.query import Cursor, Tab
-from isales_proxy.reservations.status import ReservationState
-
-STATES: Final = tuple(ReservationState)
-"""The states of a row of the mirror, of which it has one."""
 
 
 @dataclass(frozen=True)
 class TabCounts:
-    """Rows of each state at `now` (aware UTC), when the mirror had `revision`; their sum is *All*.
+    """Numbers of rows of each state at `now` (aware UTC) and `revision`; their sum is *All*.
 
-    `today` cuts across the states.
+    `today` counts rows of several states.
     """
 
     now: datetime
@@ -57,11 +53,11 @@ class TabCounts:
 class MirrorFacts:
     """Facts of a page of the mirror beside its rows.
 
-    `sort` is in force, `refused_sort` the key asked for that would take too long, and `sortable`
-    the keys that would not. `after` and `before` begin the next and the previous page; None where
-    a page number does. `last` is the last row of a page in the order of the due time. `placed` is
-    False where the number of the page is not known. `seen` is the revision that the person has
-    seen, and `changed` the rows that are newer.
+    `sort` is the order in force, `refused_sort` a requested key that would take too long or reveal
+    hidden data, and `sortable` the keys that are possible. `after` and `before` are the cursors of
+    the next and the previous page; None where a page number suffices. `last` is the cursor of the
+    last row, in the order of the due time only. `placed` is False where the page number is unknown.
+    `changed` counts the rows that changed after `seen`, the revision that the person has seen.
     """
 
     tab: Tab
@@ -83,12 +79,12 @@ class MirrorFacts:
 class ReservationPage:
     """One page of rows and their provenance.
 
-    `total` counts the rows of all pages; `as_of` (aware UTC) is when the vendor answered: for the
-    mirror, the oldest answer that the page rests on. `complete` is False when rows outside the
-    person's scope were withheld or, with `cut_short`, when there were too many rows to look
-    through; for the mirror it tells whether the list is known to be all. `error` is why there is
-    no newer answer (source "stale"). `coverage` is that of a VDN with a mirror. `digest` is equal
-    for equal rows of the vendor, "" where there is none.
+    `total` counts the rows of all pages; `as_of` (aware UTC) is when the vendor answered, for the
+    mirror the oldest answer that it is made of. `complete` is False when rows outside the person's
+    scope were withheld or, with `cut_short`, when there were too many rows to search; for the
+    mirror it tells whether the list is known to be complete. `error` is why there is no newer
+    answer (source "stale"). `coverage` is that of a VDN with a mirror. `digest` is equal for equal
+    rows of the vendor, "" if unknown.
     """
 
     rows: tuple[Reservation, ...]
@@ -100,8 +96,36 @@ class ReservationPage:
     error: ISalesError | None = None
     cut_short: bool = False
     coverage: Coverage | None = None
-    mirror: MirrorFacts | None = field(default=None)
+    mirror: MirrorFacts | None = None
     digest: str = ""
+
+
+@dataclass(frozen=True)
+class FoundReservation:
+    """One reservation and when the vendor sent it (aware UTC).
+
+    `error` is why there is no newer answer.
+    """
+
+    row: Reservation
+    as_of: datetime
+    error: ISalesError | None = None
+
+
+@dataclass(frozen=True)
+class RelatedReservations:
+    """Other reservations of the same called number; `number` is "" without SEE_NUMBERS.
+
+    `answered` is the latest that was answered since this one was made; None if this one was
+    answered itself. `open_rows` counts the rows of the mirror that were not called yet, this one
+    included; None if the vendor was asked, who sends only some of them. `task_id` is this one's.
+    """
+
+    others: ReservationPage
+    number: str
+    answered: Reservation | None = None
+    open_rows: int | None = None
+    task_id: str | None = None
 
 
 class ListChanged(RuntimeError):
@@ -110,11 +134,11 @@ class ListChanged(RuntimeError):
 
 @dataclass(frozen=True)
 class AllRows:
-    """Every row of a query: their number when the first page was answered, at `as_of` (aware UTC),
-    and the pages in the vendor's order.
+    """Every row of a query: their number when the first page was read, at `as_of` (aware UTC), and
+    the pages in the order of the list.
 
     Iterating `pages` raises ISalesError, and ListChanged unless exactly `total` different rows
-    came; the rows before that are of no use then.
+    came; the rows before the error must be discarded.
     """
 
     total: int

@@ -6,11 +6,12 @@ otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.utils import timezone
 
 from isales_proxy.access import Permission, Scope
@@ -19,70 +20,39 @@ from isales_proxy.client.errors import ISalesError
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
+from isales_proxy.core.redis_cache import ForgivingRedisCache
 from isales_proxy.core.response_cache import AWAY
 from isales_proxy.mirror import sweeps
+from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import AuditAction, Phase, User
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import history, live, mirror
-from isales_proxy.reservations.coverage import Coverage, Gap
-from isales_proxy.reservations.history import HistoryEntry, get_history
-from isales_proxy.reservations.live import PAGES_AHEAD, FoundReservation, clear_caches
+from isales_proxy.reservations.coverage import Coverage, Gap, measure_coverage
+from isales_proxy.reservations.history import HistoryEntry
 from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
 from isales_proxy.reservations.pages import (
     AllRows,
-    ListChanged,
-    MirrorFacts,
+    FoundReservation,
+    RelatedReservations,
     ReservationPage,
     TabCounts,
 )
 from isales_proxy.reservations.query import ListQuery, Source, SourceRefused, VagueNumber
+from isales_proxy.reservations.row_filters import is_vague_number
+from isales_proxy.reservations.tab_counts import read_revision
 
-__all__ = [
-    "PAGES_AHEAD",
-    "AllRows",
-    "ChosenSource",
-    "Coverage",
-    "FoundReservation",
-    "Gap",
-    "HistoryEntry",
-    "ListChanged",
-    "MirrorFacts",
-    "MirroredReservation",
-    "RelatedReservations",
-    "ReservationHistory",
-    "ReservationPage",
-    "SourceRefused",
-    "TabCounts",
-    "choose_source",
-    "clear_caches",
-    "count_tabs",
-    "get",
-    "get_history",
-    "get_last_seen_number",
-    "get_unmasked_for_service",
-    "get_with_history",
-    "list_offered",
-    "list_page",
-    "list_related",
-    "mark_seen",
-    "read_all",
-    "record_download",
-    "record_export",
-]
-
-
-# Where the mirror stands in for a vendor that is away: how long (s) an answer is awaited, and how
-# long nobody asks for one again.
-_STAND_IN_PATIENCE: Final = 4
-_ASKED_AGAIN: Final = 10
+# Where the mirror can replace an unavailable vendor: how long a page waits for the vendor, and
+# after a failure, how long the VDN's pages do not call it again.
+_FALLBACK_WAIT_S: Final = 4
+_RETRY_AFTER_S: Final = 10
 
 
 @dataclass(frozen=True)
 class ChosenSource:
-    """The one source of an answer; `coverage` is that of the VDN's mirror, None without one."""
+    """The source of a page; `coverage` is that of the VDN's mirror, None without one."""
 
     from_mirror: bool
     coverage: Coverage | None = None
@@ -90,55 +60,30 @@ class ChosenSource:
     """The revision that the person has seen."""
 
 
-@dataclass(frozen=True)
-class RelatedReservations:
-    """Other reservations of the same called number; `number` is "" without SEE_NUMBERS.
-
-    `reached` is the latest that was answered since this one was made; None for one that was
-    answered itself. `open_rows` counts those of the mirror that were not called yet, this one
-    included; None where the vendor was asked, whose answer is a part. `task_id` is this one's task.
-    """
-
-    others: ReservationPage
-    number: str
-    reached: Reservation | None = None
-    open_rows: int | None = None
-    task_id: str | None = None
-
-
-@dataclass(frozen=True)
-class ReservationHistory:
-    """A reservation, when it was last read (aware UTC), and its changes, the oldest first."""
-
-    row: Reservation
-    as_of: datetime
-    entries: tuple[HistoryEntry, ...]
-
-
 def choose_source(
     *, scope: Scope, query: ReservationQuery, now: datetime | None = None
 ) -> ChosenSource:
-    """Choose the source of an answer; makes no vendor call.
+    """Choose the source of an answer, without a vendor call.
 
-    That asked for; else the mirror where it is complete for the question, or alone can answer it;
-    else the vendor, for which `list_page` takes the mirror while it is away. Raises SourceRefused.
+    It is the requested one; by default the mirror where it is complete for the query, or where only
+    the mirror can answer it; else the vendor, whom `list_page` replaces by the mirror while he is
+    unavailable. Raises SourceRefused.
     """
     scope.require(Permission.SEE_RESERVATIONS)
-    asked = ListQuery.extend(query)
-    needs_mirror = asked.list_mirror_fields()
+    query = ListQuery.extend(query)
+    mirror_fields = query.list_mirror_fields()
     state, seen = mirror.get_state(scope)
-    if asked.source is Source.LIVE and needs_mirror:
-        raise SourceRefused(Source.LIVE, needs_mirror)
+    if query.source is Source.LIVE and mirror_fields:
+        raise SourceRefused(Source.LIVE, mirror_fields)
+    needs_mirror = bool(mirror_fields) or query.source is Source.MIRROR
     if state is None:
-        if needs_mirror or asked.source is Source.MIRROR:
-            raise SourceRefused(Source.MIRROR, needs_mirror or ["source"])
+        if needs_mirror:
+            raise SourceRefused(Source.MIRROR, mirror_fields or ["source"])
         return ChosenSource(from_mirror=False)
-    coverage = mirror.measure_coverage(state, asked.begin, asked.end, now or timezone.now())
-    from_mirror = asked.source is not Source.LIVE and (
-        asked.source is Source.MIRROR or coverage.complete or bool(needs_mirror)
-    )
-    if from_mirror and mirror.is_vague_number(scope, asked):
-        if needs_mirror or asked.source is Source.MIRROR:
+    coverage = measure_coverage(state, query.begin, query.end, now or timezone.now())
+    from_mirror = needs_mirror or (query.source is not Source.LIVE and coverage.complete)
+    if from_mirror and is_vague_number(scope, query):
+        if needs_mirror:
             raise VagueNumber
         from_mirror = False
     return ChosenSource(from_mirror, coverage, seen)
@@ -154,79 +99,82 @@ def list_page(
     """Return one page of reservations; a search by number is recorded in the audit.
 
     `chosen` is the source if it was chosen already. Without SEE_NUMBERS only a complete number
-    finds rows. Raises ISalesError when there is neither an answer nor an older one to show,
-    DailySearchLimitExceeded, and SourceRefused.
+    finds rows. Raises ISalesError without a new or an older answer, DailySearchLimitExceeded, and
+    SourceRefused.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     chosen = chosen or choose_source(scope=scope, query=query, now=now)
-    if query.called_no:
-        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
-    asked, coverage = ListQuery.extend(query), chosen.coverage
+    _count_search(scope, query)
+    list_query, coverage = ListQuery.extend(query), chosen.coverage
     found = None
     if coverage is None or not chosen.from_mirror:
-        if not _has_stand_in(scope, chosen, asked):
+        if coverage is None or not _can_replace_vendor(scope, coverage, list_query):
             found = _fetch_live_page(scope, query)
-        elif not cache.get(_get_away_key(scope)):
-            # A mirror that was not read whole may lack much: then the vendor is worth a wait.
-            is_old = coverage is not None and coverage.reason is not Gap.UNREAD
-            found = _fetch_replaceable_page(scope, query, _STAND_IN_PATIENCE if is_old else None)
+        elif not cache.get(_get_unavailable_key(scope)):
+            # A mirror with an unread part may lack many rows: that is worth the whole deadline.
+            wait_s = None if coverage.reason is Gap.UNREAD else _FALLBACK_WAIT_S
+            found = _fetch_available_page(scope, query, wait_s)
     if found is None and coverage is not None:
         found = mirror.read_page(
             scope=scope,
-            query=asked,
+            query=list_query,
             coverage=coverage,
             now=now or timezone.now(),
             seen=chosen.seen,
         )
         directory.remember_names(scope=scope, rows=found.rows)
-    assert found is not None  # noqa: S101 - without a mirror the vendor answered, or it was raised
-    if found.coverage is None and chosen.coverage is not None:
-        found = replace(found, coverage=chosen.coverage)
+    assert found is not None  # noqa: S101 - without a mirror the vendor answered or it was raised
+    if found.coverage is None and coverage is not None:
+        found = replace(found, coverage=coverage)
         _compare_with_mirror(scope, found)
     return _mask_page(scope, found)
 
 
-def _has_stand_in(scope: Scope, chosen: ChosenSource, query: ListQuery) -> bool:
-    """Tell if a mirror that is only old or partial stands in for a vendor that is away.
+def _count_search(scope: Scope, query: ReservationQuery) -> None:
+    if query.called_no:
+        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
 
-    It finds only some of the rows of a vague number, and stands in for none.
+
+def _can_replace_vendor(scope: Scope, coverage: Coverage, query: ListQuery) -> bool:
+    """Tell whether a mirror that is only old or partial may replace an unavailable vendor.
+
+    It may not for a vague number, of which the mirror finds only some of the rows.
     """
     return (
-        chosen.coverage is not None
-        and query.source is not Source.LIVE
-        and chosen.coverage.reason in {Gap.UNREAD, Gap.STALE, Gap.UNCONFIRMED}
-        and not mirror.is_vague_number(scope, query)
+        query.source is not Source.LIVE
+        and coverage.reason in {Gap.UNREAD, Gap.STALE, Gap.UNCONFIRMED}
+        and not is_vague_number(scope, query)
     )
 
 
 def _fetch_live_page(
-    scope: Scope, query: ReservationQuery, patience: float | None = None
+    scope: Scope, query: ReservationQuery, max_wait_s: float | None = None
 ) -> ReservationPage:
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
-        return live.fetch_exact_number_page(scope=scope, query=query, patience=patience)
-    return live.fetch_page(scope=scope, query=query, patience=patience)
+        return live.fetch_exact_number_page(scope=scope, query=query, max_wait_s=max_wait_s)
+    return live.fetch_page(scope=scope, query=query, max_wait_s=max_wait_s)
 
 
-def _fetch_replaceable_page(
-    scope: Scope, query: ReservationQuery, patience: float | None
+def _fetch_available_page(
+    scope: Scope, query: ReservationQuery, max_wait_s: float | None
 ) -> ReservationPage | None:
-    """Fetch a page for which the mirror stands in; None while the vendor is away."""
+    """Fetch a page that the mirror can replace; None while the vendor is unavailable."""
     try:
-        found = _fetch_live_page(scope, query, patience)
+        found = _fetch_live_page(scope, query, max_wait_s)
     except AWAY:
         found = None
     if found is not None and found.error is None:
         return found
-    cache.set(_get_away_key(scope), True, _ASKED_AGAIN)
+    cache.set(_get_unavailable_key(scope), True, _RETRY_AFTER_S)
     return None
 
 
-def _get_away_key(scope: Scope) -> str:
+def _get_unavailable_key(scope: Scope) -> str:
     return f"vendor-away:{scope.vdn.pk}"
 
 
 def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
-    """Compare a page that was read just now with the mirror: a proof that costs no call."""
+    """Check the mirror against a page that was just read live, which costs no further call."""
     if found.source != "live" or found.as_of is None:
         return
     page = Page(found.rows, found.total, found.query.page, found.query.size)
@@ -234,17 +182,16 @@ def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
 
 
 def mark_seen(*, scope: Scope, revision: int) -> None:
-    """Record that the person has seen the rows of the VDN's mirror as of this revision, or as of
-    its present one where that is earlier."""
+    """Record the revision of the VDN's mirror that the person has seen, at most the present one."""
     scope.require(Permission.SEE_RESERVATIONS)
     user = User.objects.get(pk=scope.user_id)
-    history.mark_seen(user, scope.vdn, min(revision, mirror.read_revision(scope.vdn.pk)))
+    history.mark_seen(user, scope.vdn, min(revision, read_revision(scope.vdn.pk)))
 
 
-def list_offered(*, scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """List the call types and the task statuses that occur in the VDN's mirror, for filters."""
+def list_filter_choices(*, scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the call types and the task statuses that occur in the VDN's mirror."""
     scope.require(Permission.SEE_RESERVATIONS)
-    return mirror.list_occurring(scope.vdn.pk)
+    return mirror.list_filter_choices(scope.vdn.pk)
 
 
 def count_tabs(
@@ -252,38 +199,38 @@ def count_tabs(
 ) -> tuple[TabCounts, Coverage]:
     """Count the rows of every tab of the mirror; a search by number is recorded in the audit.
 
-    Raises DailySearchLimitExceeded, and SourceRefused without a mirror, and for the live list.
+    Raises DailySearchLimitExceeded, and SourceRefused without a mirror or for the live list.
     """
-    at = now or timezone.now()
+    now = now or timezone.now()
     if query.source is Source.LIVE:
         raise SourceRefused(Source.LIVE, ["source"])
-    asked = replace(query, source=Source.MIRROR)
-    coverage = choose_source(scope=scope, query=asked, now=at).coverage
-    if coverage is None:
-        raise SourceRefused(Source.MIRROR, ["source"])
-    if query.called_no:
-        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
-    counts = mirror.count_tabs(scope=scope, query=asked, revision=coverage.revision, now=at)
+    query = replace(query, source=Source.MIRROR)
+    coverage = choose_source(scope=scope, query=query, now=now).coverage
+    assert coverage is not None  # noqa: S101 - a VDN without a mirror was refused
+    _count_search(scope, query)
+    counts = mirror.count_tabs(scope=scope, query=query, revision=coverage.revision, now=now)
     return counts, coverage
 
 
-def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_AHEAD) -> AllRows:
+def read_all(
+    *, scope: Scope, query: ReservationQuery, pages_ahead: int = live.PAGES_AHEAD
+) -> AllRows:
     """Read every row that `list_page` would show page by page, in the same order and as masked.
 
-    The source is that of the page. `pages_ahead` is the most vendor calls at a time. Raises
-    PermissionMissing without EXPORT, else like `list_page` when the first page fails; ListChanged
-    when the number of a masked list cannot be checked. For errors of the later pages see `AllRows`.
+    The source is that of the page; `pages_ahead` vendor calls are made at the same time. Raises
+    PermissionMissing without EXPORT, what `list_page` raises when the first page fails, and
+    ListChanged when a search for an exact number cannot be checked. See `AllRows` for the errors of
+    later pages.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     scope.require(Permission.EXPORT)
     sees_numbers = scope.can(Permission.SEE_NUMBERS)
     now = timezone.now()
     chosen = choose_source(scope=scope, query=query, now=now)
-    if query.called_no:
-        number_access.count_search(scope, SearchedNumber.parse(query.called_no))
-    asked = ListQuery.extend(query)
+    _count_search(scope, query)
+    list_query, coverage = ListQuery.extend(query), chosen.coverage
     if chosen.from_mirror:
-        found = mirror.read_all(scope=scope, query=asked, now=now)
+        found = mirror.read_all(scope=scope, query=list_query, now=now)
     else:
         try:
             if query.called_no and not sees_numbers:
@@ -291,9 +238,9 @@ def read_all(*, scope: Scope, query: ReservationQuery, pages_ahead: int = PAGES_
             else:
                 found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
         except AWAY:
-            if not _has_stand_in(scope, chosen, asked):
+            if coverage is None or not _can_replace_vendor(scope, coverage, list_query):
                 raise
-            found = mirror.read_all(scope=scope, query=asked, now=now)
+            found = mirror.read_all(scope=scope, query=list_query, now=now)
     if sees_numbers:
         return found
     masked = (tuple(map(masking.mask_reservation, page)) for page in found.pages)
@@ -315,7 +262,7 @@ def record_export(*, scope: Scope, query: ReservationQuery, kind: str, rows: int
 
 
 def record_download(*, scope: Scope, export_id: int, kind: str, rows: int) -> None:
-    """Record in the audit that a file that was kept for its person was fetched."""
+    """Record the download of a stored file in the audit."""
     audit.record(
         AuditAction.RESERVATIONS_DOWNLOADED,
         by=scope,
@@ -328,9 +275,9 @@ def record_download(*, scope: Scope, export_id: int, kind: str, rows: int) -> No
 def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReservation | None:
     """Return the reservation with this ID; a view of its number is recorded in the audit.
 
-    It may be up to a minute old, or older with an `error` while the vendor is away; for a list of
-    the past it is as it was then. `query` is the list where one that was not seen before is looked
-    for. Raises ISalesError like `list_page`.
+    It may be up to a minute old, or older with an `error` while the vendor is unavailable; for a
+    list of the past it is as it was then. A reservation that was not seen before is looked for on
+    the page of `query`. Raises ISalesError like `list_page`.
     """
     scope.require(Permission.SEE_RESERVATIONS)
     as_of = query.as_of if isinstance(query, ListQuery) else None
@@ -347,10 +294,12 @@ def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReser
     return found
 
 
-def get_with_history(*, scope: Scope, appoint_id: str) -> ReservationHistory | None:
-    """Return a reservation with its history, also one that is gone; None where `get` finds none.
+def get_with_history(
+    *, scope: Scope, appoint_id: str
+) -> tuple[FoundReservation, list[HistoryEntry]] | None:
+    """Return a reservation, also a gone one, with its history; None where `get` finds none.
 
-    One that is not in the mirror has no history. A view of its number is recorded in the audit.
+    A reservation outside the mirror has no history. A view of its number is recorded in the audit.
     Raises ISalesError like `list_page`.
     """
     query = ReservationQuery()
@@ -361,8 +310,7 @@ def get_with_history(*, scope: Scope, appoint_id: str) -> ReservationHistory | N
         return None
     if found.error is not None and not isinstance(found.row, MirroredReservation):
         raise found.error
-    entries = history.get_history(scope=scope, appoint_id=appoint_id)
-    return ReservationHistory(found.row, found.as_of, tuple(entries))
+    return found, history.get_history(scope=scope, appoint_id=appoint_id)
 
 
 def list_related(
@@ -376,12 +324,46 @@ def list_related(
     found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
     if found is None:
         return None
-    if isinstance(found.row, MirroredReservation):
-        return _list_mirrored_related(scope, appoint_id, found)
-    shown = _mask_page(scope, live.fetch_same_number(scope=scope, row=found.row))
-    number = _get_shown_number(scope, found.row)
-    reached = _find_reached(found.row, shown.rows)
-    return RelatedReservations(shown, number, reached, task_id=found.row.task_id)
+    row, open_rows = found.row, None
+    others: Sequence[Reservation]
+    if isinstance(row, MirroredReservation):
+        same_number = history.list_same_number(scope=scope, number=row.called_no or "")
+        open_rows = sum(each.phase == Phase.OPEN for each in same_number)
+        key = shorten_key(appoint_id)
+        others = [to_reservation(each) for each in same_number if each.key != key]
+        page = ReservationPage(
+            rows=tuple(others[: live.RELATED_ROWS]),
+            total=len(others),
+            query=ReservationQuery(size=live.RELATED_ROWS),
+            as_of=found.as_of,
+            source="mirror",
+        )
+    else:
+        page = live.fetch_same_number(scope=scope, row=row)
+        others = page.rows
+    answered = _find_answered(row, others)
+    if answered is not None and not scope.can(Permission.SEE_NUMBERS):
+        answered = masking.mask_reservation(answered)
+    number = (row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
+    return RelatedReservations(_mask_page(scope, page), number, answered, open_rows, row.task_id)
+
+
+def _find_answered(row: Reservation, others: Iterable[Reservation]) -> Reservation | None:
+    """Find the latest call that was answered after this reservation was made.
+
+    None for a reservation that was answered itself.
+    """
+    if row.fail_code in SUCCESS_CODES:
+        return None
+    earliest = datetime.min.replace(tzinfo=UTC)
+    answered = [
+        (called_at, other)
+        for other in others
+        if other.fail_code in SUCCESS_CODES
+        and (called_at := other.begin_time or other.appoint_time or earliest)
+        >= (row.create_time or earliest)
+    ]
+    return max(answered, key=lambda pair: pair[0])[1] if answered else None
 
 
 def get_unmasked_for_service(
@@ -389,17 +371,19 @@ def get_unmasked_for_service(
 ) -> FoundReservation | None:
     """Return the reservation with its numbers unmasked, for services that reveal or send them.
 
-    As it is now, also for a list of the past: from the mirror where the list of `query` is, and
-    where the vendor has no answer. The caller checks permissions and records the use. Raises
+    It is as it is now, also for a list of the past: from the mirror if the list of `query` is, or
+    if the vendor has no answer. The caller checks permissions and records the use. Raises
     ISalesError like `list_page`.
     """
-    asked = number_access.drop_disallowed_number(scope, query or ReservationQuery())
+    query = number_access.drop_disallowed_number(scope, query or ReservationQuery())
     mirrored = _find_mirrored(scope, appoint_id)
-    if mirrored is not None and _prefers_mirror(scope, asked):
+    if mirrored is not None and _prefers_mirror(scope, query):
         return mirrored
-    patience = None if mirrored is None else _STAND_IN_PATIENCE
+    max_wait_s = None if mirrored is None else _FALLBACK_WAIT_S
     try:
-        found = live.fetch_one(scope=scope, appoint_id=appoint_id, query=asked, patience=patience)
+        found = live.fetch_one(
+            scope=scope, appoint_id=appoint_id, query=query, max_wait_s=max_wait_s
+        )
     except ISalesError as error:
         if mirrored is None:
             raise
@@ -420,39 +404,11 @@ def _find_mirrored(scope: Scope, appoint_id: str) -> FoundReservation | None:
         return None
     state, _seen = mirror.get_state(scope)
     if state is None:
-        # Of a mirror that is switched off, what the vendor no longer lists does not change.
+        # With the mirror switched off only a gone row is certain: it does not change any more.
         found = FoundReservation(to_reservation(row), row.observed_at)
         return found if row.phase == Phase.GONE else None
     as_of = mirror.get_row_time(row, column=state.column)
     return FoundReservation(to_reservation(row), as_of)
-
-
-def _list_mirrored_related(
-    scope: Scope, appoint_id: str, found: FoundReservation
-) -> RelatedReservations:
-    """List all reservations of the number from the mirror."""
-    row = mirror.get_row(scope=scope, appoint_id=appoint_id)
-    same = (
-        history.list_same_number(scope=scope, row=row, size=live.RELATED_ROWS)
-        if row
-        else history.SameNumber((), 0, 0)
-    )
-    query = ReservationQuery(size=live.RELATED_ROWS)
-    page = ReservationPage(same.others, same.total, query, found.as_of, "mirror")
-    reached = same.reached
-    if reached is not None and not scope.can(Permission.SEE_NUMBERS):
-        reached = masking.mask_reservation(reached)
-    return RelatedReservations(
-        _mask_page(scope, page),
-        _get_shown_number(scope, found.row),
-        reached,
-        same.open_rows,
-        found.row.task_id,
-    )
-
-
-def _get_shown_number(scope: Scope, row: Reservation) -> str:
-    return (row.called_no or "") if scope.can(Permission.SEE_NUMBERS) else ""
 
 
 def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:
@@ -466,22 +422,21 @@ def get_last_seen_number(*, scope: Scope, appoint_id: str) -> str:
     return (row.called_no or "") if row else ""
 
 
-def _find_reached(row: Reservation, others: tuple[Reservation, ...]) -> Reservation | None:
-    if row.fail_code in SUCCESS_CODES:
-        return None
-    earliest = datetime.min.replace(tzinfo=UTC)
-    since = row.create_time or earliest
-    answered = [
-        (at, other)
-        for other in others
-        if other.fail_code in SUCCESS_CODES
-        and (at := other.begin_time or other.appoint_time or earliest) >= since
-    ]
-    return max(answered, key=lambda pair: pair[0])[1] if answered else None
-
-
 def _mask_page(scope: Scope, found: ReservationPage) -> ReservationPage:
     if scope.can(Permission.SEE_NUMBERS):
         return found
     rows: tuple[Reservation, ...] = tuple(map(masking.mask_reservation, found.rows))
     return replace(found, rows=rows)
+
+
+def clear_caches() -> None:
+    """Delete every cached page and row, in the memory of this process or in Redis, and the names of
+    agents and tasks in Redis."""
+    live.clear_memory()
+    prefixes = (("answers", "page:"), ("answers", "fragment:"), ("rows", ""), ("default", "names:"))
+    for alias, prefix in prefixes:
+        found = caches[alias]
+        if isinstance(found, ForgivingRedisCache):
+            found.delete_prefix(prefix)
+        elif alias != "default":
+            found.clear()

@@ -28,7 +28,7 @@ def test_list_waits_briefly_for_the_vendor_when_an_old_mirror_can_replace_it(
     clock: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that hangs is asked once in some seconds, and each time by who wants the live list."""
-    monkeypatch.setattr(services, "_STAND_IN_PATIENCE", 0.2)
+    monkeypatch.setattr(services, "_FALLBACK_WAIT_S", 0.2)
     rows = make_rows(25, 40)
     mirror_rows(88, rows, at=timezone.now() - timedelta(hours=2))
     client = as_role("supervisor")

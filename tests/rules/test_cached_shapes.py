@@ -15,14 +15,14 @@ from isales_proxy.diagnostics import report
 from isales_proxy.mirror.row_keys import compute_fingerprint
 from isales_proxy.models.mirror import ROW_FIELDS
 from isales_proxy.outbound.directory import Names
-from isales_proxy.reservations.live import FoundReservation
+from isales_proxy.reservations.pages import FoundReservation
 
 SHAPES = {
     "isales_proxy.client.page.Page": "items total page size digest",
     "isales_proxy.core.metrics.LastCall": "operation outcome at seconds",
     "isales_proxy.core.response_cache._Kept": "value at",
     "isales_proxy.outbound.directory.Names": "agents tasks",
-    "isales_proxy.reservations.live.FoundReservation": "row as_of error",
+    "isales_proxy.reservations.pages.FoundReservation": "row as_of error",
     "isales_proxy.client.records.Reservation": (
         "appoint_id call_type appoint_time called_no task_id task_name task_status timeout "
         "user_account user_name begin_time end_time call_flag caller_no fail_code result "
@@ -32,7 +32,7 @@ SHAPES = {
     "isales_proxy.diagnostics.report.Section": ("name title facts address status asked_at differs"),
     "isales_proxy.diagnostics.report.Report": "vdn_id at by versions interfaces details",
 }
-OF_VERSION = 4
+OF_VERSION = 5
 DOCTOR = (report.Fact, report.Section, report.Report)
 
 

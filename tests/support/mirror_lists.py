@@ -15,8 +15,8 @@ from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.models import Role, User, Vdn
 from isales_proxy.reservations import services
+from isales_proxy.reservations.pages import ReservationPage
 from isales_proxy.reservations.query import SORT_KEYS, ListQuery, Source, Tab
-from isales_proxy.reservations.services import ReservationPage
 from tests.support.mirror import mirror_rows
 
 NOON: Final = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
