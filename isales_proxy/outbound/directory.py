@@ -18,7 +18,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.core.database import optional_write
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.core.response_cache import hash_key
-from isales_proxy.models import TaskName
+from isales_proxy.models import MirrorAgent, MirrorTask, TaskName
 from isales_proxy.privacy import masking
 
 _KEEP_SECONDS: Final = 7 * 24 * 60 * 60
@@ -54,6 +54,20 @@ def get_known_names(*, scope: Scope) -> Names:
     if scope.can(Permission.SEE_NUMBERS):
         return known
     return Names(*map(_mask, (known.agents, known.tasks)))
+
+
+def load_mirrored_names(*, scope: Scope) -> Names:
+    """Load the names that the VDN's mirror has, masked like those of `get_known_names`.
+
+    Empty for an agent, who knows the names of their own rows only.
+    """
+    if not scope.can(Permission.SEE_ALL_AGENTS):
+        return Names()
+    agents = dict(MirrorAgent.objects.filter(vdn=scope.vdn).values_list("account", "name"))
+    tasks = dict(MirrorTask.objects.filter(vdn=scope.vdn).values_list("task_id", "name"))
+    if scope.can(Permission.SEE_NUMBERS):
+        return Names(agents, tasks)
+    return Names(_mask(agents), _mask(tasks))
 
 
 def _mask(names: Mapping[str, str]) -> dict[str, str]:

@@ -108,7 +108,10 @@ def get_name(*, scope: Scope, service_id: str) -> str:
 
 def match(*, scope: Scope, text: str) -> dict[str, str]:
     """Return ID → name of the tasks known to the person that a typed text can mean."""
-    return directory.match(get_known_tasks(scope=scope), text)
+    known = get_known_tasks(scope=scope)
+    if text not in known:
+        known = known | directory.load_mirrored_names(scope=scope).tasks
+    return directory.match(known, text)
 
 
 def is_task_id(text: str) -> bool:

@@ -266,7 +266,7 @@ class ReservationFilter(PageFilter):
         texts = self.cleaned_data["agent"]
         if not texts:
             return ()
-        known = directory.get_known_names(scope=self.scope).agents
+        known = self._get_agents(texts)
         found: list[str] = []
         for text in texts:
             try:
@@ -277,6 +277,14 @@ class ReservationFilter(PageFilter):
                 raise
         refuse_too_many(unique := tuple(dict.fromkeys(found)))
         return unique
+
+    def _get_agents(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return account → name of the agents that were shown; where that is not an account of each
+        text, also of those in the mirror."""
+        known = directory.get_known_names(scope=self.scope).agents
+        if all(text in known for text in texts):
+            return known
+        return known | directory.load_mirrored_names(scope=self.scope).agents
 
     def clean_task(self) -> str:
         """Resolve a task's name, or a part that only one name contains, to its ID."""
@@ -373,10 +381,10 @@ class ReservationFilter(PageFilter):
         """
         found, task = {}, self.cleaned_data["task"]
         if agents := self.cleaned_data.get("agent", ()):
-            known = directory.get_known_names(scope=self.scope).agents
+            known = self._get_agents(agents)
             if unseen := [account for account in agents if account not in known]:
                 found["agent"] = ", ".join(unseen)
-        if task and task not in tasks.get_known_tasks(scope=self.scope):
+        if task and task not in tasks.match(scope=self.scope, text=task):
             found["task"] = task
         return found
 

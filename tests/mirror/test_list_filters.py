@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.test import Client
 
 from isales_proxy.exports import services as exports
@@ -249,3 +250,29 @@ def test_jump_beyond_the_ends_leads_back(vendor: Simulator, as_role: Any) -> Non
     back = re.search(r'href="([^"]*)"[^>]*>First page', beyond)
     assert back
     assert rows_of(fetch(client, back[1]))
+
+
+def test_names_of_the_complete_list_are_filters_before_any_page_has_shown_them(
+    vendor: Simulator, as_role: Any
+) -> None:
+    names = {"userName": "Siobhán O'Brien", "taskName": "Q&A <autumn>"}
+    rows = [make_row(n, userAccount="116", taskId="7") | names for n in range(3)]
+    rows += [make_row(9, userAccount="117", userName="13800138000 Ann", taskId="8")]
+    mirror_rows(88, rows, at=NOON)
+    for role in ("supervisor", "auditor"):
+        client = as_role(role)
+        for asked in ({"agent": "Siobhán O'Brien"}, {"agent": "o'brien"}, {"task": "q&a"}):
+            answer = client.get(API, {"tab": "all", "source": "mirror", **asked})
+            assert answer.status_code == 200, (asked, answer.content)
+            assert answer.json()["count"] == 3
+            cache.clear()
+    # Who sees masked names does not find a number in them.
+    assert fetch(as_role("auditor"), answered=422, agent="13800138000 Ann")
+    assert len(ids(fetch(as_role("supervisor"), tab="all", agent="13800138000 Ann"))) == 1
+
+
+def test_agent_does_not_learn_names_of_others_by_filtering(vendor: Simulator, as_role: Any) -> None:
+    rows = [make_row(1, userAccount="117", taskId="secret", taskName="Merger")]
+    mirror_rows(88, rows, at=NOON)
+    assert fetch(as_role("agent"), answered=422, task="Merger (draft)")
+    assert 'value="Merger"' in fetch(as_role("agent"), task="Merger")
