@@ -34,9 +34,11 @@ AGENTS: Final = 300
 TASKS: Final = 200
 OPEN_ONE_IN: Final = 20
 CODES: Final = 23
+DUE_SOON: Final = 100
 
 # n counts from 1. Rows are spread over 180 days before and 3 days after noon; the open ones are the
-# last of them, as in life.
+# last of them, as in life. The very last are due soon: a list grows with its history, while what
+# is due in the next minutes is as much as its agents can call.
 _COLUMNS: Final = """appoint_id, key, call_type, appoint_time, called_no, timeout, begin_time,
     fail_code, busi_result, create_time, agent_id, task_id, phase, unconfirmed, vdn_id, fingerprint,
     observed_at, appeared_at, revision, first_revision, business_id, number_begin, number_end"""
@@ -64,6 +66,7 @@ def fill(rows: int, vdn: int = VDN) -> None:
     from isales_proxy import models
     from isales_proxy.core.database import refresh_statistics
     from isales_proxy.models.mirror import LeafKind
+    from isales_proxy.reservations.status import SOON
 
     models.Vdn.objects.update_or_create(pk=vdn, defaults={"name": "Bench"})
     models.MirrorAgent.objects.bulk_create(
@@ -91,7 +94,8 @@ def fill(rows: int, vdn: int = VDN) -> None:
     )
     on_postgres = connection.vendor == "postgresql"
     seconds, start = 183 * 86_400, "2025-09-12 12:00:00"
-    offset = f"(n * 1.0 * {seconds} / {rows})"
+    soon = f"{180 * 86_400} + n % {int(SOON.total_seconds())}"
+    offset = f"(CASE WHEN n > {rows - DUE_SOON} THEN {soon} ELSE n * 1.0 * {seconds} / {rows} END)"
     due = f"datetime('{start}', '+' || CAST({offset} AS INTEGER) || ' seconds')"
     # A number of our own, no input.
     source = f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"  # noqa: S608

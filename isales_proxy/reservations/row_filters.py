@@ -422,6 +422,11 @@ def match_tab(tab: Tab, moment: Moment) -> Q:
     return _OPEN & _match_soon(moment) if tab is Tab.SOON else _OPEN
 
 
+def match_not_late(moment: Moment) -> Q:
+    """Return the condition of open rows with a time that are not overdue."""
+    return _OPEN & Q(appoint_time__gte=moment.late_before)
+
+
 def match_undated() -> Q:
     """Return the condition of open rows without a time."""
     return _OPEN & Q(appoint_time=None)

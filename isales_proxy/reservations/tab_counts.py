@@ -1,7 +1,8 @@
 """Counts of the tabs of the mirror: one statement, shared for a few seconds of a revision.
 
 Rows are counted where no counter has their number. Of a range of time the counters of hours have
-all but the two parts of an hour at its ends.
+all but the two parts of an hour at its ends. Overdue rows are the open ones without those that are
+not late: these are as many as people plan ahead, while overdue ones grow with the list.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from isales_proxy.reservations.row_filters import (
     Moment,
     RowFilter,
     Span,
+    match_not_late,
     match_tab,
     match_undated,
 )
@@ -34,7 +36,7 @@ SAME_TIME_SECONDS: Final = 15
 
 _KEPT: Final = 60  # seconds
 _HOUR: Final = timedelta(hours=1)
-_TIMED: Final = (Tab.TODAY, Tab.OVERDUE, Tab.DIALLING, Tab.SOON)
+_TIMED: Final = (Tab.TODAY, Tab.DIALLING, Tab.SOON)
 _PHASES: Final = {
     "open": Phase.OPEN,
     "called": Phase.CALLED,
@@ -72,9 +74,9 @@ def count_rows(rows: RowFilter, moment: Moment) -> TabCounts:
         parts = _express_counts(rows, moment)
         values = state.values_list("revision", *parts.values())[0]
         numbers = dict(zip(("revision", *parts), values, strict=True))
-    numbers["later"] = numbers.pop("open") - sum(
-        numbers[name] for name in ("overdue", "dialling", "soon", "undated")
-    )
+    not_late = numbers.pop("not_late")
+    numbers["overdue"] = numbers.pop("open") - numbers["undated"] - not_late
+    numbers["later"] = not_late - numbers["dialling"] - numbers["soon"]
     return TabCounts(moment.now, **numbers)
 
 
@@ -82,6 +84,7 @@ def _count_few(rows: RowFilter, moment: Moment, revision: Subquery) -> dict[str,
     """Count rows that are few, each of them looked at once."""
     conditions = {
         **{tab.value: match_tab(tab, moment) for tab in _TIMED},
+        "not_late": match_not_late(moment),
         "undated": match_undated(),
         **{name: Q(phase=phase) for name, phase in _PHASES.items()},
     }
@@ -103,12 +106,12 @@ def _express_counts(rows: RowFilter, moment: Moment) -> dict[str, Any]:
     }
     if rows.span is None:
         parts["today"] = count_in_statement(found.filter(match_tab(Tab.TODAY, moment)))
-        parts["overdue"] = count_in_statement(found.filter(match_tab(Tab.OVERDUE, moment)))
+        parts["not_late"] = count_in_statement(found.filter(match_not_late(moment)))
     else:
         today = rows.span.limit(moment.day_begin, moment.day_end)
         parts["today"] = _count_span(rows, today, PRESENT_PHASES)
-        overdue = rows.span.limit(None, moment.late_before)
-        parts["overdue"] = _count_span(rows, overdue, [Phase.OPEN])
+        not_late = rows.span.limit(moment.late_before, None)
+        parts["not_late"] = _count_span(rows, not_late, [Phase.OPEN])
     for name, phase in _PHASES.items():
         if rows.counters is not None:
             parts[name] = _sum_counters(rows.vdn_id, rows.counters & Q(phase=phase))
