@@ -34,6 +34,7 @@ from dashboard.ui.columns import filter_columns
 from dashboard.ui.context_processors import HealthView, build_health
 from dashboard.ui.htmx import Answered
 from dashboard.ui.jinja2 import render_fragment
+from dashboard.ui.list_context import Link, Provenance, describe_provenance
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl, create_url_builder
 from dashboard.ui.paging import format_count
@@ -41,27 +42,25 @@ from dashboard.ui.parameters import ParameterNotice, build_parameter_notice, has
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
-from isales_proxy.core import health
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services
-from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES, ReservationFilter
 from isales_proxy.reservations.mirrored import MirroredReservation
 from isales_proxy.reservations.pages import MirrorFacts, ReservationPage
 from isales_proxy.reservations.query import DEEPEST_OFFSET, SORT_KEYS, Tab
 from isales_proxy.reservations.services import ChosenSource
 
-# Characters. Each row has its own URL: a longer query is left out of it, so that the fragment stays
-# small; the panel then finds the row by its ID alone, at the time of the list.
+# Characters. Every row has a URL: a longer query is left out of it to keep the fragment small. The
+# panel then finds the row by its ID alone, at the time of the list.
 _LONGEST_ROW_QUERY: Final = 70
 
 # Markup of filter forms without a filter.
-_filters: dict[tuple[object, ...], SafeString] = {}
-_MOST_FILTERS: Final = 200
+_empty_filters: dict[tuple[object, ...], SafeString] = {}
+_MOST_EMPTY_FILTERS: Final = 200
 _NO_FILTERS: Final = frozenset({"page", "size", "tab", "source", "sort", "after", "before"})
-# Of a VDN without a mirror.
-_NO_SOURCE: Final = mark_safe('<div id="list-source" class="list-source"></div>')
+# For a VDN without a mirror.
+_NO_SOURCE_BAR: Final = mark_safe('<div id="list-source" class="list-source"></div>')
 
 
 @dataclass
@@ -69,47 +68,51 @@ class ReservationListContext:
     """Context of the templates in `templates/jinja2/reservations`."""
 
     form: ReservationFilter
-    title: str
-    vdn_id: int
-    zone_text: str
-    refresh_url: str
-    clear_url: str
     page: ListPage[Reservation, RowFormatter]
-    chips: list[dict[str, str]] = field(default_factory=list)
-    agents: list[str] = field(default_factory=list)
-    """Values of the form's hidden inputs: one account each, or many in one."""
-    as_of_iso: str = ""
-    as_of_text: str = ""
-    source: str = "none"
-    source_text: str = ""
-    age_text: str = ""
+    zone_text: str
+    agents: list[str]
+    """Values of the form's hidden inputs: one account each, or many joined by commas."""
+    notice: ParameterNotice | None
+    candidates: dict[str, list[dict[str, str]]]
+    chips: list[dict[str, str]]
+    provenance: Provenance = field(default_factory=Provenance)
     complete: bool = True
     cut_short: bool = False
     exports: list[dict[str, str]] = field(default_factory=list)
     problem: Problem | None = None
-    since_text: str = ""
     empty: str = ""
-    notice: ParameterNotice | None = None
-    agent_text: str = ""
-    """Content of the field that adds agents: a text that was refused."""
-    candidates: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    """Reason why the list has no rows."""
     unknown: dict[str, str] = field(default_factory=dict)
-    """Field → value that no row had so far."""
+    """Field → value that no row has had so far."""
     tabs: list[TabLink] = field(default_factory=list)
     bar: SourceBar | None = None
     revision: str = ""
-    more: bool = False
-    """True where the filters are offered that only the complete list answers."""
     more_open: bool = False
-    offered: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    """Types and task statuses that occur in the complete list."""
-    elsewhere_url: str = ""
-    elsewhere_text: str = ""
-    """Where a part of the list is empty: the rows of all its parts."""
-    hidden: list[tuple[str, str]] = field(default_factory=list)
-    """Parameters that the filters keep."""
+    """True to unfold the filters that only the mirror supports."""
+    choices: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    """Call types and task statuses of the mirror; None where its filters are not shown."""
+    elsewhere: Link | None = None
+    """Leads from an empty tab to the rows of all tabs."""
     csrf_token: str = ""
-    """That of the form in the bar, which the view sets where there is one."""
+    """For the form in the source bar; set by the view if that has one."""
+
+    @property
+    def refresh_url(self) -> str:
+        """The address of the list itself."""
+        return self.page.address.at()
+
+    @property
+    def clear_url(self) -> str:
+        """The address without filters; "" if there are none."""
+        has_filters = bool(self.chips) or not self.form.is_valid()
+        return self.page.address.cleared() if has_filters else ""
+
+    @property
+    def hidden(self) -> list[tuple[str, str]]:
+        """The parameters that the filter form keeps."""
+        address = self.page.address
+        view = [pair for pair in address.view if pair[0] != "as_of"]
+        return [*view, ("sort", address.sort)] if address.sort else view
 
     @property
     def headline(self) -> SafeString:
@@ -118,37 +121,37 @@ class ReservationListContext:
 
     @property
     def filters(self) -> SafeString:
-        """The markup of the filter form. Without a filter it is that of any page and reader."""
+        """The markup of the filter form, which is cached while it has no filter."""
         address = self.page.address
         if not self.form.is_valid() or address.filters or self.form.data.keys() - _NO_FILTERS:
             return render_fragment("reservations/filters.jinja", list=self)
         size = self.form.data.get("size", "")
         permissions = self.form.scope.permissions
-        view = (*address.view, address.sort, size, self.more, self.offered)
+        view = (*address.view, address.sort, size, self.choices)
         key = (get_language(), address.path, view, self.zone_text, permissions)
-        markup = _filters.get(key)
+        markup = _empty_filters.get(key)
         if markup is None:
             markup = render_fragment("reservations/filters.jinja", list=self)
-            if len(_filters) >= _MOST_FILTERS:
-                _filters.clear()
-            _filters[key] = markup
+            if len(_empty_filters) >= _MOST_EMPTY_FILTERS:
+                _empty_filters.clear()
+            _empty_filters[key] = markup
         return markup
 
     @property
     def call_types(self) -> list[tuple[str, str]]:
         """The choices of the type."""
-        return _list_choices(CALL_TYPES, self.offered[0])
+        return _list_choices(CALL_TYPES, self.choices[0] if self.choices else ())
 
     @property
     def task_statuses(self) -> list[tuple[str, str]]:
         """The choices of the task status."""
-        return _list_choices(TASK_STATUSES, self.offered[1])
+        return _list_choices(TASK_STATUSES, self.choices[1] if self.choices else ())
 
     @property
     def source_bar(self) -> SafeString:
-        """The markup of tabs and the bar that says where the list comes from."""
+        """The markup of the tabs and the bar that tells the source of the list."""
         if not self.tabs and self.bar is None:
-            return _NO_SOURCE
+            return _NO_SOURCE_BAR
         return render_fragment("reservations/source.jinja", list=self)
 
     @property
@@ -158,7 +161,7 @@ class ReservationListContext:
 
     @property
     def results(self) -> SafeString:
-        """The markup of the table, or of why there is none, and the pager."""
+        """The markup of the table, or why there is none, and the pager."""
         return render_fragment("reservations/results.jinja", list=self)
 
     @property
@@ -168,57 +171,68 @@ class ReservationListContext:
 
 
 def create_context(
-    scope: Scope, form: ReservationFilter, now: datetime, facts: MirrorFacts | None = None
+    scope: Scope,
+    form: ReservationFilter,
+    now: datetime,
+    *,
+    chosen: ChosenSource | None = None,
+    found: ReservationPage | None = None,
+    problem: Problem | None = None,
 ) -> ReservationListContext:
-    """Create a context without rows; `facts` are those of a page of the mirror."""
+    """Create the context of a list at `now` (aware).
+
+    `problem` is why its page `found` is not newer or could not be fetched from the `chosen` source.
+    Without that nothing was requested: the filter was refused.
+    """
+    facts = found.mirror if found else None
+    if facts is not None:
+        # The tabs were counted at that time.
+        now = facts.counts.now
+    elif found is not None and found.as_of is not None:
+        now = max(now, found.as_of)
+    times = TimeFormatter(now)
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
-    title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
+    agents = [each for each in form.list_asked_agents() if each != form.refused_agent]
     context = ReservationListContext(
         form=form,
-        title=title,
-        vdn_id=scope.vdn.pk,
-        zone_text=TimeFormatter(now).zone_text,
-        refresh_url=address.at(),
-        clear_url="",
-        page=_create_page(scope, address, title, facts),
-        agents=form.list_asked_agents(),
+        page=_create_page(scope, address, facts),
+        zone_text=times.zone_text,
+        agents=[",".join(agents)] if len(agents) > MANY_AGENTS else agents,
         notice=build_parameter_notice(form, address.at(page=1)),
         candidates=_build_candidates(address, form),
+        chips=build_chips(address, scope, agents, times),
+        problem=problem,
+        empty="bad-filter" if has_bad_field(form) else "",
+        more_open=any(form.data.get(name) for name in MORE_FILTERS),
     )
     if scope.can(Permission.EXPORT) and form.is_valid():
         context.exports = context.page.list_exports()
-    context.more_open = any(form.data.get(name) for name in MORE_FILTERS)
-    if context.more_open:
-        # The filters that only the complete list answers.
-        context.more, context.offered = True, services.list_filter_choices(scope=scope)
-    context.hidden = [pair for pair in address.view if pair[0] != "as_of"]
-    if address.sort:
-        context.hidden.append(("sort", address.sort))
-    if form.refused_agent:
-        context.agent_text = form.refused_agent
-        context.agents = [each for each in context.agents if each != form.refused_agent]
-    context.chips = build_chips(address, scope, context.agents, TimeFormatter(now))
-    if context.chips or not form.is_valid():
-        context.clear_url = address.cleared()
-    if len(context.agents) > MANY_AGENTS:
-        context.agents = [",".join(context.agents)]
-    if has_bad_field(form):
-        context.empty = "bad-filter"
+    if found is not None:
+        _fill(context, scope, found, now)
+    elif chosen is not None:
+        context.empty, context.provenance = "failed", describe_provenance(None, times)
+        if chosen.coverage is not None:
+            context.bar = build_failed_bar(address, chosen.coverage)
+    coverage = found.coverage if found else chosen.coverage if chosen else None
+    is_live = found is not None and ("source", "live") in address.view
+    if context.more_open or (coverage is not None and not is_live):
+        context.choices = services.list_filter_choices(scope=scope)
     return context
 
 
 def _list_choices(
     labels: Iterable[tuple[str, Any]], occurring: Iterable[str]
 ) -> list[tuple[str, str]]:
-    """List the values with a label, then others that occur, as they are."""
+    """List the values with a label, then other occurring values as they are."""
     known = {key: str(text) for key, text in labels}
     return [("", _("Any")), *({key: key for key in occurring} | known).items()]
 
 
 def _create_page(
-    scope: Scope, address: ListUrl, title: str, facts: MirrorFacts | None
+    scope: Scope, address: ListUrl, facts: MirrorFacts | None
 ) -> ListPage[Reservation, RowFormatter]:
-    """Create the page; by its columns the mirror alone can be sorted."""
+    """Create the page; only that of a mirror can be sorted."""
+    title = _("Reservations") if scope.can(Permission.SEE_ALL_AGENTS) else _("My reservations")
     columns = filter_columns(RESERVATION_COLUMNS, scope)
     if facts is None:
         note = _("CC-iSales delivers this list in its own order; it cannot be sorted.")
@@ -232,48 +246,11 @@ def _create_page(
     return ListPage(sortable, address, title, notes=notes, order=facts.sort)
 
 
-def create_failed_context(
-    scope: Scope,
-    form: ReservationFilter,
-    now: datetime,
-    problem: Problem,
-    coverage: Coverage | None = None,
-) -> ReservationListContext:
-    """Create a context for a failed vendor call without an older answer; `coverage` is that of a
-    mirror that could be looked at."""
-    context = create_context(scope, form, now)
-    if coverage is not None:
-        context.bar = build_failed_bar(context.page.address, coverage)
-        # The filters that only the complete list answers.
-        context.more, context.offered = True, services.list_filter_choices(scope=scope)
-    context.problem, context.empty = problem, "failed"
-    context.since_text = _format_last_answer(TimeFormatter(now))
-    return context
-
-
-def create_refused_context(
-    scope: Scope, form: ReservationFilter, now: datetime, problem: Problem
-) -> ReservationListContext:
-    """Create a context for a query that was refused before the vendor was called."""
-    context = create_context(scope, form, now)
-    context.problem = problem
-    return context
-
-
-def fill_context(
-    scope: Scope,
-    form: ReservationFilter,
-    now: datetime,
-    found: ReservationPage,
-    problem: Problem | None,
-) -> ReservationListContext:
-    """Create a context with the rows of a page. `problem` tells why they are not newer."""
-    facts = found.mirror
-    if facts is not None:
-        # The tabs were counted then.
-        now = facts.counts.now
-    context = create_context(scope, form, now, facts)
-    address = context.page.address
+def _fill(
+    context: ReservationListContext, scope: Scope, found: ReservationPage, now: datetime
+) -> None:
+    """Add the rows of a page, their provenance, tabs and source bar."""
+    facts, form, address = found.mirror, context.form, context.page.address
     formatter = create_row_formatter(scope, now)
     query = address.query()
     past = [pair for pair in address.view if pair[0] == "as_of"]
@@ -286,72 +263,67 @@ def fill_context(
         get_url=create_url_builder("reservation", scope.vdn.pk, row_query),
         get_attributes=_create_attributes(formatter, facts),
     )
-    if facts is not None and facts.changed:
-        for view in context.page.rows:
-            # Shown before its first cell; an attribute of the row is out of the reach of CSS there.
-            if word := dict(view.attributes).get("data-mark"):
-                view.cells[0] = replace(view.cells[0], title=word, markup="")
-    context.source, context.complete, context.problem = found.source, found.complete, problem
-    context.bar = build_bar(scope, address, found, formatter.times)
-    if form.dropped:
-        context.bar = build_dropped_bar()
+    context.complete, context.cut_short = found.complete, found.cut_short
+    context.provenance = describe_provenance(found, formatter.times)
+    context.bar = (
+        build_dropped_bar() if form.dropped else build_bar(scope, address, found, formatter.times)
+    )
     if context.exports and found.coverage is not None:
-        # The file is of the source that is shown, whatever becomes of the other one.
+        # The file has the source that is shown, even if the other one is chosen later.
         context.exports = context.page.list_exports("live" if facts is None else "mirror")
     if facts is not None:
         context.tabs = build_tabs(address, facts)
         context.revision = str(facts.counts.revision)
-        _place(context, found, facts)
+        _link_neighbours(context.page, found, facts)
+        if facts.changed:
+            _mark_changed(context.page)
         if not found.total and facts.counts.all and facts.tab is not Tab.ALL:
-            context.elsewhere_url = address.viewed(tab=Tab.ALL.value)
             text = ngettext(
                 "Show %s row of all parts", "Show %s rows of all parts", facts.counts.all
             )
-            context.elsewhere_text = text % format_count(facts.counts.all)
-    pinned_live = ("source", "live") in address.view
-    if found.coverage is not None and not pinned_live:
-        # The filters that only the complete list answers.
-        context.more, context.offered = True, services.list_filter_choices(scope=scope)
-    context.cut_short = found.cut_short
-    context.source_text = _format_source(found.source)
-    if found.as_of is not None:
-        context.as_of_iso = found.as_of.isoformat(timespec="milliseconds")
-        context.as_of_text = _format_as_of(formatter.times, found.as_of)
-        if found.source == "stale":
-            context.age_text = formatter.times.behind(now - found.as_of)
-            context.since_text = _format_last_answer(formatter.times)
-    if not found.total and facts is None:
+            url = address.viewed(tab=Tab.ALL.value)
+            context.elsewhere = Link(url, text % format_count(facts.counts.all))
+    elif not found.total:
         context.unknown = form.find_unknown()
         if context.unknown:
-            context.source_text = ""
+            context.provenance = context.provenance._replace(source_text="")
     if not found.rows:
-        elsewhere = address.page > 1 or bool(address.cursor)
-        context.empty = "past-end" if found.total and elsewhere else "no-match"
-    return context
+        is_later_page = address.page > 1 or bool(address.cursor)
+        context.empty = "past-end" if found.total and is_later_page else "no-match"
 
 
-def describe_answer(found: ReservationPage, as_of: datetime) -> Answered:
-    """Describe all that the markup of this page is made of, for its `ETag`."""
+def describe_answer(found: ReservationPage) -> Answered | None:
+    """Describe the contents of a page of CC-iSales for its `ETag`; None for any other page."""
+    if found.mirror is not None or found.as_of is None:
+        return None
     now, coverage = timezone.now(), found.coverage
-    fresh = settings.ISALES.page_cache_seconds - (now - as_of).total_seconds()
+    fresh = settings.ISALES.page_cache_seconds - (now - found.as_of).total_seconds()
     return Answered(
         shows=(
             found.digest or [list(row.__dict__.values()) for row in found.rows],
-            # A number that was forgotten since takes its rows away.
+            # The rows of a number that was forgotten since are dropped.
             *(len(found.rows), found.total, found.query.key(), found.complete, found.cut_short),
             coverage and (coverage.complete, coverage.reason),
         ),
-        as_of=as_of,
-        text=_format_as_of(TimeFormatter(now), as_of),
+        as_of=found.as_of,
+        text=_format_as_of(TimeFormatter(now), found.as_of),
         fresh=fresh if found.source in {"live", "cache"} else 0,
     )
 
 
-def describe_mirror(chosen: ChosenSource, coverage: Coverage) -> Answered:
-    """Describe a page of the mirror for its `ETag`, before any row is read."""
+def describe_mirror(form: ReservationFilter, chosen: ChosenSource | None) -> Answered | None:
+    """Describe the contents of a page of the mirror for its `ETag`, before any row is read.
+
+    None for a page of CC-iSales, and for a search by number, each of which is counted.
+    """
+    if chosen is None or not chosen.from_mirror or form.cleaned_data["called_no"]:
+        return None
+    coverage = chosen.coverage
+    if coverage is None:
+        return None
     now = timezone.now()
     as_of = coverage.oldest or now
-    # The first look is recorded with the page; it marks nothing either.
+    # A first look is recorded with the page, which marks no row.
     seen = coverage.revision if chosen.seen is None else chosen.seen
     return Answered(
         shows=("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
@@ -363,8 +335,8 @@ def describe_mirror(chosen: ChosenSource, coverage: Coverage) -> Answered:
 def _create_attributes(
     formatter: RowFormatter, facts: MirrorFacts | None
 ) -> Callable[[Reservation], tuple[tuple[str, str], ...]]:
-    """Create the function that gives a row's attributes: its ID and state, and whether it is new or
-    changed since the person looked."""
+    """Create the function that returns a row's attributes: its ID, its state, and a mark if it is
+    new or changed since the person looked."""
 
     def build(row: Reservation) -> tuple[tuple[str, str], ...]:
         return (
@@ -384,34 +356,43 @@ def _create_attributes(
     return build_with_mark
 
 
-def _place(context: ReservationListContext, found: ReservationPage, facts: MirrorFacts) -> None:
-    """Set the pager's links to the neighbours that no page number finds."""
-    pager, address = context.page.pager, context.page.address
+def _mark_changed(page: ListPage[Reservation, RowFormatter]) -> None:
+    """Add the mark of a changed row as the tooltip of its first cell, where CSS shows it."""
+    for row in page.rows:
+        if mark := dict(row.attributes).get("data-mark"):
+            row.cells[0] = replace(row.cells[0], title=mark, markup="")
+
+
+def _link_neighbours(
+    page: ListPage[Reservation, RowFormatter], found: ReservationPage, facts: MirrorFacts
+) -> None:
+    """Set the pager's links to pages that are found by a cursor instead of a page number."""
+    pager, address = page.pager, page.address
     if pager is None:
         return
-    page = address.page
+    number = address.page
     if not facts.has_next:
         pager = replace(pager, next_url="")
     elif facts.after is not None:
-        url = address.placed(page + 1 if facts.placed else 1, "after", str(facts.after))
+        url = address.placed(number + 1 if facts.placed else 1, "after", str(facts.after))
         pager = replace(pager, next_url=url)
     if not facts.has_previous:
         pager = replace(pager, prev_url="")
     elif facts.before is not None:
-        previous = page - 1 if facts.placed else 1
-        counted = facts.placed and previous * address.size <= DEEPEST_OFFSET
+        previous = number - 1 if facts.placed else 1
+        is_numbered = facts.placed and previous * address.size <= DEEPEST_OFFSET
         url = address.placed(previous, "before", str(facts.before))
-        pager = replace(pager, prev_url=address.at(page=previous) if counted else url)
+        pager = replace(pager, prev_url=address.at(page=previous) if is_numbered else url)
     if not facts.placed:
         text = ngettext("%(shown)s of %(total)s row", "%(shown)s of %(total)s rows", found.total)
         shown = {"shown": format_count(len(found.rows)), "total": format_count(found.total)}
         first_url = address.at(page=1)
         pager = replace(pager, text=text % shown, items=[], first_url=first_url)
-    elif page * address.size > DEEPEST_OFFSET:
-        kept = {1, pager.pages, page}
-        items = [each for each in pager.items if not each.number or each.number in kept]
+    elif number * address.size > DEEPEST_OFFSET:
+        numbers = {1, pager.pages, number}
+        items = [each for each in pager.items if not each.number or each.number in numbers]
         pager = replace(pager, items=items)
-    context.page.pager = pager
+    page.pager = pager
 
 
 def _format_as_of(times: TimeFormatter, as_of: datetime) -> str:
@@ -430,22 +411,6 @@ def _build_candidates(address: ListUrl, form: ReservationFilter) -> dict[str, li
             url = replace(address, filters=filters).at(page=1)
             found.setdefault(name, []).append({"name": each.name, "ident": each.ident, "url": url})
     return found
-
-
-def _format_last_answer(times: TimeFormatter) -> str:
-    """Format when the vendor answered last; "" if that is not known."""
-    answered = health.get_vendor_health().answered_at
-    return _("Last answer at %s.") % times.clock(answered) if answered else ""
-
-
-def _format_source(source: str) -> str:
-    return {
-        "live": _("from CC-iSales"),
-        "cache": _("from CC-iSales"),
-        "stale": _("last good answer"),
-        "mirror": "",
-        "none": "",
-    }[source]
 
 
 def list_options(scope: Scope) -> dict[str, list[dict[str, str]]]:

@@ -1,5 +1,5 @@
-"""The side panel of a reservation: its eighteen fields in the order of use (agreement, call,
-identifiers), its write-backs, and other reservations of the same number.
+"""The side panel of a reservation: its fields in the order of use, its write-backs, and other
+reservations of the same number.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _AGREED: Final = (
 )
 _CALL: Final = ("begin_time", "end_time", "fail_code", "result", "caller_no", "busi_result")
 _IDENTIFIERS: Final = ("appoint_id", "user_account", "task_id", "call_flag")
-# Labelled above; the raw codes help to compare with the vendor's own screens.
+# Shown above by their labels; the codes help to compare with the vendor's own screens.
 _CODES: Final[dict[str, str | Promise]] = {
     "call_type": gettext_lazy("Type code"),
     "task_status": gettext_lazy("Task status code"),
@@ -56,64 +56,55 @@ def create_panel(
 ) -> dict[str, Any]:
     """Create the context of `reservations/_panel.html` without a reservation.
 
-    `query` is the query string of the list beside it, `as_of` (aware) the past time that it is of.
+    `query` is the query string of the list beside it, `as_of` (aware) its time if that is past.
     """
     path = reverse("reservation", args=[scope.vdn.pk, appoint_id])
-    now = QueryDict(query, mutable=True)
-    now.pop("as_of", None)
-    return {
+    panel = {
         "id": appoint_id,
-        "called_no": "",
-        "state": "",
-        "state_text": "",
-        "when_text": "",
-        "dial_text": "",
         "content": None,
-        "write_backs": [],
-        "explanation": None,
-        "absence": "",
-        "history": [],
-        "as_of_text": "",
-        "past_text": _("As it was known at %s.") % TimeFormatter(as_of).minute(as_of)
-        if as_of
-        else "",
-        "now_url": with_query(path, now.urlencode()) if as_of else "",
         "missing": False,
-        "reveal": None,
         "problem": None,
         "close_url": with_query(reverse("reservations", args=[scope.vdn.pk]), query),
-        # Others are listed as they are now, and not beside the past.
-        "related_url": ""
-        if as_of
-        else with_query(reverse("reservation_related", args=[scope.vdn.pk, appoint_id]), query),
         "url": with_query(path, query),
+        # Related reservations are listed as they are now, so not beside a past one.
+        "related_url": "",
+        "past_text": "",
+    }
+    if as_of is None:
+        related_path = reverse("reservation_related", args=[scope.vdn.pk, appoint_id])
+        return panel | {"related_url": with_query(related_path, query)}
+    present_query = QueryDict(query, mutable=True)
+    present_query.pop("as_of", None)
+    return panel | {
+        "past_text": _("As it was known at %s.") % TimeFormatter(as_of).minute(as_of),
+        "now_url": with_query(path, present_query.urlencode()),
     }
 
 
-def fill_panel(
+def build_content(
     scope: Scope,
     found: FoundReservation,
     query: str,
-    entries: Sequence[HistoryEntry] = (),
-    as_of: datetime | None = None,
+    entries: Sequence[HistoryEntry],
+    as_of: datetime | None,
 ) -> dict[str, Any]:
-    """Create the context of `reservations/_panel.html` for a reservation and its history, at a past
-    time with `as_of` (aware)."""
+    """Build the `content` of a panel: a reservation and its history, as of a past time or now."""
     row = found.row
     appoint_id = row.appoint_id or ""
     formatter = create_row_formatter(scope, as_of)
     status = formatter.get_status(row)
-    is_early = status.dial_at is not None and status.dial_at != row.appoint_time
-    return create_panel(scope, appoint_id, query, as_of) | {
-        "called_no": row.called_no or "",
+    dial_text, reveal = "", None
+    if status.dial_at is not None and status.dial_at != row.appoint_time:
+        dial_text = _("Automatic: dialled from %s, five minutes early.")
+        dial_text %= formatter.times.short(status.dial_at)
+    if not as_of and scope.can(Permission.REVEAL_NUMBERS) and (row.called_no or row.caller_no):
+        reveal = create_reservation_control(scope, appoint_id, query)
+    return {
         "state": status.state.value,
         "state_text": formatter.states[status.state.value],
         "when_text": formatter.format_distance(row, status),
-        "dial_text": _("Automatic: dialled from %s, five minutes early.")
-        % formatter.times.short(status.dial_at)
-        if is_early
-        else "",
-        "content": _build_fields(row, formatter, masked=not scope.can(Permission.SEE_NUMBERS)),
+        "dial_text": dial_text,
+        **_build_fields(row, formatter, masked=not scope.can(Permission.SEE_NUMBERS)),
         "write_backs": [] if as_of else _list_write_backs(scope, appoint_id, formatter),
         "explanation": explain_result(
             scope.vdn.pk, formatter.book, row.fail_code, formatter.language
@@ -121,39 +112,26 @@ def fill_panel(
         "absence": describe_absence(row, formatter.times),
         "history": build_history(entries, formatter, _format_value),
         "as_of_text": formatter.times.clock(found.as_of),
-        "reveal": create_reservation_control(scope, appoint_id, query)
-        if not as_of and scope.can(Permission.REVEAL_NUMBERS) and (row.called_no or row.caller_no)
-        else None,
+        "reveal": reveal,
     }
 
 
-def create_related() -> dict[str, Any]:
-    """Create the context of `reservations/_related.html` without rows."""
-    return {
-        "rows": [],
-        "problem": None,
-        "truncated": False,
-        "list_url": "",
-        "reached": None,
-        "open_text": "",
-    }
-
-
-def fill_related(scope: Scope, found: RelatedReservations) -> dict[str, Any]:
-    """Create the context of `reservations/_related.html` with rows."""
+def create_related(scope: Scope, found: RelatedReservations) -> dict[str, Any]:
+    """Create the context of `reservations/_related.html`."""
     formatter = create_row_formatter(scope)
-    return create_related() | {
+    answered, open_text = None, ""
+    if found.answered:
+        answered = _build_answered(scope, found.answered, formatter, found.task_id)
+    if found.open_rows and found.open_rows > 1:
+        open_text = _("%d open for this number") % found.open_rows
+    return {
         "rows": [
             _build_related_row(scope, row, formatter, found.task_id) for row in found.others.rows
         ],
         "truncated": found.others.total > found.others.query.size,
         "list_url": get_number_url(scope, found.number),
-        "reached": _build_reached(scope, found.answered, formatter, found.task_id)
-        if found.answered
-        else None,
-        "open_text": _("%d open for this number") % found.open_rows
-        if found.open_rows and found.open_rows > 1
-        else "",
+        "answered": answered,
+        "open_text": open_text,
     }
 
 
@@ -167,7 +145,7 @@ def get_number_url(scope: Scope, number: str) -> str:
 
 
 def _build_fields(row: Reservation, formatter: RowFormatter, *, masked: bool) -> dict[str, Any]:
-    """Build all fields of a row; numbers of a `masked` one cannot be copied."""
+    """Build all fields of a row; masked numbers cannot be copied."""
 
     def build(names: tuple[str, ...]) -> list[dict[str, Any]]:
         return [_build_field(row, name, formatter, masked=masked) for name in names]
@@ -232,7 +210,7 @@ def _build_related_row(
         "url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "due": formatter.times.short(row.appoint_time) or NOTHING,
         "agent": row.user_name or row.user_account or NOTHING,
-        # Of another task alone.
+        # Only that of another task.
         "task": (row.task_name or row.task_id or "") if row.task_id != task_id else "",
         "state": status.state.value,
         "state_text": formatter.states[status.state.value],
@@ -241,7 +219,7 @@ def _build_related_row(
     }
 
 
-def _build_reached(
+def _build_answered(
     scope: Scope, row: Reservation, formatter: RowFormatter, task_id: str | None
 ) -> dict[str, str]:
     at = formatter.times.short(row.begin_time or row.appoint_time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,8 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.reservations import list_context
 from dashboard.reservations.export_file import RefusedFile, create_file_response
-from dashboard.reservations.list_context import ReservationListContext
-from dashboard.reservations.panel import create_panel, create_related, fill_panel, fill_related
+from dashboard.reservations.panel import build_content, create_panel, create_related
 from dashboard.ui.htmx import (
     SeeOther,
     find_rendered_fragment,
@@ -46,8 +44,114 @@ from isales_proxy.reservations.pages import ReservationPage
 from isales_proxy.reservations.query import ListQuery, SourceRefused
 from isales_proxy.reservations.services import ChosenSource
 
-_LIST: Final = "reservations/list.html"
 _FRAGMENT: Final = "reservations/fragment.jinja"
+
+
+@dataclass
+class _List:
+    """The list that an address requests: its filter and source, then its page or the problem.
+
+    `chosen` is None where the filter, or later the search, was refused.
+    """
+
+    request: ReaderRequest
+    scope: Scope
+    now: datetime
+    form: ReservationFilter
+    chosen: ChosenSource | None = None
+    page: ReservationPage | None = None
+    problem: Problem | None = None
+
+    def choose_source(self, *, drops: bool) -> None:
+        """Choose the source if the filter is valid, or add the error to it.
+
+        With `drops` a VDN without a complete list is shown without the requested tab and order.
+        """
+        if not self.form.is_valid():
+            return
+        try:
+            self.chosen = self._choose()
+        except SourceRefused as refused:
+            if drops and self.form.drop(refused):
+                self.chosen = self._choose()
+            else:
+                self.form.refuse(refused)
+
+    def _choose(self) -> ChosenSource:
+        query = self.form.query()
+        return reservations.choose_source(scope=self.scope, query=query, now=self.now)
+
+    def fetch(self) -> _List:
+        """Fetch the page, or describe the problem; returns the list."""
+        if self.chosen is None:
+            return self
+        try:
+            self.page = page = reservations.list_page(
+                scope=self.scope, query=self.form.query(), now=self.now, chosen=self.chosen
+            )
+        except DailySearchLimitExceeded as error:
+            self.chosen, self.problem = None, problems.describe_search_limit(error)
+            return self
+        except ISalesError as error:
+            self.problem = problems.describe(error)
+            return self
+        if page.error is not None:
+            self.problem = problems.describe(page.error)
+        if page.mirror is not None and self.chosen.seen is None:
+            # Only the first look is recorded here; later ones by a button, so that a reload keeps
+            # the marks of new rows.
+            revision = page.mirror.counts.revision
+            optional_write(
+                lambda: reservations.mark_seen(scope=self.scope, revision=revision),
+                "look_not_recorded",
+            )
+        return self
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        if self.problem is not None:
+            return self.problem.status
+        return 422 if self.chosen is None else 200
+
+    def build_context(self) -> dict[str, Any]:
+        """Build the context of the list's templates."""
+        found = list_context.create_context(
+            self.scope,
+            self.form,
+            self.now,
+            chosen=self.chosen,
+            found=self.page,
+            problem=self.problem,
+        )
+        if found.bar is not None and found.bar.changed_text:
+            found.csrf_token = get_token(self.request)
+        return {
+            "form": self.form,
+            "list": found,
+            # Lazy since fragments do not show them.
+            "options": SimpleLazyObject(lambda: list_context.list_options(self.scope)),
+            "panel": None,
+        }
+
+    def render(self, context: dict[str, Any], fragment: str = _FRAGMENT) -> HttpResponse:
+        """Render the list, or a fragment of it."""
+        return render_page_or_fragment(
+            self.request,
+            page="reservations/list.html",
+            fragment=fragment,
+            context=context,
+            status=self.status,
+            problem=self.problem,
+        )
+
+
+def _open_list(request: ReaderRequest, scope: Scope, *, drops: bool = True) -> _List:
+    """Return the list of an address with its source; see `_List.choose_source`."""
+    now = timezone.now()
+    found = _List(request, scope, now, ReservationFilter(request.GET, scope=scope, now=now))
+    found.choose_source(drops=drops)
+    return found
 
 
 @require_safe
@@ -55,61 +159,39 @@ _FRAGMENT: Final = "reservations/fragment.jinja"
 def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """`/vdn/<id>/reservations/`: one page of the list, or its fragment."""
     is_repeatable = wants_fragment(request) and not is_typing(request)
-    # Each search for a number is counted.
+    # Every search for a number must be counted.
     if (
         is_repeatable
         and "called_no" not in request.GET
         and (rendered := find_rendered_fragment(request, scope)) is not None
     ):
         return rendered
-    now = timezone.now()
-    form, chosen = _open_list(request, scope, now, drops=True)
-    # The revision of the mirror decides without the rows.
-    if (
-        is_repeatable
-        and chosen is not None
-        and chosen.from_mirror
-        and chosen.coverage is not None
-        and not form.is_ambiguous()
-        and not form.cleaned_data["called_no"]
-    ):
+    found = _open_list(request, scope)
+    is_repeatable = is_repeatable and not found.form.is_ambiguous()
+    if is_repeatable and (answered := list_context.describe_mirror(found.form, found.chosen)):
         return render_repeatable_fragment(
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=list_context.describe_mirror(chosen, chosen.coverage),
-            build=lambda: _fetch_list(request, scope, form, chosen, now).build_context(),
+            answered=answered,
+            build=lambda: found.fetch().build_context(),
         )
-    answer = _fetch_list(request, scope, form, chosen, now)
+    found.fetch()
     if (
         is_repeatable
-        and answer.page is not None
-        and answer.page.as_of is not None
-        and answer.page.mirror is None
-        and answer.problem is None
-        and not answer.form.is_ambiguous()
+        and found.problem is None
+        and found.page is not None
+        and (answered := list_context.describe_answer(found.page))
     ):
         return render_repeatable_fragment(
-            request,
-            scope,
-            fragment=_FRAGMENT,
-            answered=list_context.describe_answer(answer.page, answer.page.as_of),
-            build=answer.build_context,
+            request, scope, fragment=_FRAGMENT, answered=answered, build=found.build_context
         )
-    context, status, problem = answer.build_context(), answer.status, answer.problem
-    keeps_rows = is_typing(request) and _has_only_unknown_names(context)
-    response = render_page_or_fragment(
-        request,
-        page=_LIST,
-        fragment="reservations/kept.jinja" if keeps_rows else _FRAGMENT,
-        context=context,
-        status=status,
-        problem=problem,
-    )
-    if keeps_rows:
-        return keep_address(response)
-    if wants_fragment(request) and context["form"].is_ambiguous():
-        # A name in an address could mean another agent later, a time without offset another one.
+    context = found.build_context()
+    if is_typing(request) and _has_only_unknown_names(context):
+        return keep_address(found.render(context, "reservations/kept.jinja"))
+    response = found.render(context)
+    if wants_fragment(request) and found.form.is_ambiguous():
+        # A name could mean another agent later, a time without an offset another moment.
         response.headers["HX-Push-Url"] = context["list"].refresh_url
     return response
 
@@ -119,53 +201,32 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     """Send all rows of the list as a file: at once, or over `MOST_AT_ONCE` rows by a job.
 
-    A list that could not be read as a whole is answered by a page that tells why.
+    A list that could not be read completely is answered by a page with the reason.
     """
-    now = timezone.now()
-    form, chosen = _open_list(request, scope, now)
-    found, status, problem = list_context.create_context(scope, form, now), 422, None
-    if chosen is not None:
+    found = _open_list(request, scope, drops=False)
+    if found.chosen is not None:
+        query, bom = found.form.query(), request.GET.get("bom") != "0"
         try:
-            return create_file_response(
-                scope, form.query(), kind, bom=request.GET.get("bom") != "0"
-            )
+            return create_file_response(scope, query, kind, bom=bom)
         except RefusedFile as refused:
-            problem, status = refused.problem, refused.problem.status
-            found = list_context.create_failed_context(scope, form, now, problem, chosen.coverage)
-    return render_page_or_fragment(
-        request,
-        page=_LIST,
-        fragment=_FRAGMENT,
-        context={
-            "form": form,
-            "list": found,
-            "options": list_context.list_options(scope),
-            "panel": None,
-        },
-        status=status,
-        problem=problem,
-    )
+            found.problem = refused.problem
+    return found.render(found.build_context())
 
 
 @require_safe
 @vdn_page(Permission.SEE_RESERVATIONS)
 def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """One reservation in the side panel; as a page it stands beside its list."""
-    fragment = wants_fragment(request)
-    answer = None
-    if not fragment:
-        now = timezone.now()
-        answer = _fetch_list(request, scope, *_open_list(request, scope, now, drops=True), now)
-    context = answer.build_context() if answer else {}
-    status, problem = (answer.status, answer.problem) if answer else (200, None)
-    context["panel"], panel_status, panel_problem = _fetch_panel(request, scope, appoint_id)
+    found = None if wants_fragment(request) else _open_list(request, scope).fetch()
+    context = found.build_context() if found else {}
+    context["panel"], status, problem = _fetch_panel(request, scope, appoint_id)
     return render_page_or_fragment(
         request,
-        page=_LIST,
+        page="reservations/list.html",
         fragment="reservations/_panel.html",
         context=context,
-        status=max(status, panel_status),
-        problem=problem or panel_problem,
+        status=max(status, found.status) if found else status,
+        problem=(found and found.problem) or problem,
     )
 
 
@@ -173,33 +234,34 @@ def reservation(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpRe
 @vdn_page(Permission.SEE_RESERVATIONS)
 def related(request: ReaderRequest, scope: Scope, appoint_id: str) -> HttpResponse:
     """Other reservations of the same called number, for the side panel; as a page, a list."""
-    context, problem = create_related(), None
+    query = _get_query(request, scope)
+    context: dict[str, Any] = {"problem": None}
     try:
-        found = reservations.list_related(
-            scope=scope, appoint_id=appoint_id, query=_get_query(request, scope)
-        )
+        found = reservations.list_related(scope=scope, appoint_id=appoint_id, query=query)
     except ISalesError as error:
-        problem = context["problem"] = problems.describe(error)
+        context["problem"] = problems.describe(error)
     else:
         if found is None:
             raise Http404
-        context = fill_related(scope, found)
+        context["related"] = create_related(scope, found)
         if not wants_fragment(request):
-            return redirect(context["list_url"] or reverse("reservations", args=[scope.vdn.pk]))
+            list_url = context["related"]["list_url"]
+            return redirect(list_url or reverse("reservations", args=[scope.vdn.pk]))
+    problem = context["problem"]
     return render_page_or_fragment(
         request,
         page="reservations/_related.html",
         fragment="reservations/_related.html",
-        context={"related": context},
+        context=context,
         status=problem.status if problem else 200,
         problem=problem,
     )
 
 
 def _has_only_unknown_names(context: dict[str, Any]) -> bool:
-    """Return True if the only errors are an agent or a task that does not exist.
+    """Return True if the only errors are agents or a task that do not exist.
 
-    Adds the errors of names that CC-iSales has no rows of.
+    Adds errors for names without rows in CC-iSales.
     """
     form: ReservationFilter = context["form"]
     if form.is_valid():
@@ -211,7 +273,7 @@ def _has_only_unknown_names(context: dict[str, Any]) -> bool:
 @require_POST
 @vdn_page(Permission.SEE_RESERVATIONS)
 def mark_seen(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/reservations/seen/`: the person has seen the complete list as of a revision."""
+    """`/vdn/<id>/reservations/seen/`: record up to which revision the person has seen the list."""
     form = SeenForm(request.POST)
     if form.is_valid():
         reservations.mark_seen(scope=scope, revision=form.cleaned_data["revision"])
@@ -219,106 +281,8 @@ def mark_seen(request: ReaderRequest, scope: Scope) -> HttpResponse:
     return SeeOther(with_query(reverse("reservations", args=[scope.vdn.pk]), back))
 
 
-@dataclass
-class _ListAnswer:
-    """The list that an address asks for, and the answer; `build_list` makes its context."""
-
-    request: ReaderRequest
-    scope: Scope
-    form: ReservationFilter
-    build_list: Callable[[], ReservationListContext]
-    status: int = 200
-    problem: Problem | None = None
-    page: ReservationPage | None = None
-
-    def build_context(self) -> dict[str, Any]:
-        """Return the context of the list's templates."""
-        found = self.build_list()
-        if found.bar is not None and found.bar.changed_text:
-            found.csrf_token = get_token(self.request)
-        return {
-            "form": self.form,
-            "list": found,
-            # A fragment shows none.
-            "options": SimpleLazyObject(lambda: list_context.list_options(self.scope)),
-            "panel": None,
-        }
-
-
-def _open_list(
-    request: ReaderRequest, scope: Scope, now: datetime, *, drops: bool = False
-) -> tuple[ReservationFilter, ChosenSource | None]:
-    """Return the filter of this address and its source; None where the filter is not valid.
-
-    With `drops` a VDN without a complete list is shown without the part and the order asked for.
-    """
-    form = ReservationFilter(request.GET, scope=scope, now=now)
-    if not form.is_valid():
-        return form, None
-    try:
-        return form, reservations.choose_source(scope=scope, query=form.query(), now=now)
-    except SourceRefused as refused:
-        if drops and form.drop(refused):
-            return form, reservations.choose_source(scope=scope, query=form.query(), now=now)
-        form.refuse(refused)
-        return form, None
-
-
-def _fetch_list(
-    request: ReaderRequest,
-    scope: Scope,
-    form: ReservationFilter,
-    chosen: ChosenSource | None,
-    now: datetime,
-) -> _ListAnswer:
-    """Fetch the list that a filter asks for from the chosen source."""
-    if chosen is None:
-        return _ListAnswer(
-            request, scope, form, lambda: list_context.create_context(scope, form, now), 422
-        )
-    try:
-        page = reservations.list_page(scope=scope, query=form.query(), now=now, chosen=chosen)
-    except DailySearchLimitExceeded as error:
-        limit = problems.describe_search_limit(error)
-        return _ListAnswer(
-            request,
-            scope,
-            form,
-            lambda: list_context.create_refused_context(scope, form, now, limit),
-            limit.status,
-            limit,
-        )
-    except ISalesError as error:
-        failure = problems.describe(error)
-        return _ListAnswer(
-            request,
-            scope,
-            form,
-            lambda: list_context.create_failed_context(scope, form, now, failure, chosen.coverage),
-            failure.status,
-            failure,
-        )
-    if page.mirror is not None and chosen.seen is None:
-        # The first look; later ones are told by the person, so that a reload takes no mark away.
-        revision = page.mirror.counts.revision
-        optional_write(
-            lambda: reservations.mark_seen(scope=scope, revision=revision), "look_not_recorded"
-        )
-    problem = problems.describe(page.error) if page.error is not None else None
-    shown_at = timezone.now() if page.source == "live" else now
-    return _ListAnswer(
-        request,
-        scope,
-        form,
-        lambda: list_context.fill_context(scope, form, shown_at, page, problem),
-        problem.status if problem else 200,
-        problem,
-        page,
-    )
-
-
 def _get_query(request: ReaderRequest, scope: Scope) -> ReservationQuery:
-    """Return the list's query, or any page if it is invalid: the row is found by its ID."""
+    """Return the list's query, or a plain one if it is invalid: the row is found by its ID."""
     form = ReservationFilter(request.GET, scope=scope)
     return form.query() if form.is_valid() else ReservationQuery()
 
@@ -327,19 +291,19 @@ def _fetch_panel(
     request: ReaderRequest, scope: Scope, appoint_id: str
 ) -> tuple[dict[str, Any], int, Problem | None]:
     """Return context, status and problem of the side panel."""
-    query = request.GET.urlencode()
-    asked = _get_query(request, scope)
-    as_of = asked.as_of if isinstance(asked, ListQuery) else None
-    panel = create_panel(scope, appoint_id, query, as_of)
-    problem = None
+    query = _get_query(request, scope)
+    as_of = query.as_of if isinstance(query, ListQuery) else None
+    panel = create_panel(scope, appoint_id, request.GET.urlencode(), as_of)
     try:
-        found = reservations.get(scope=scope, appoint_id=appoint_id, query=asked)
+        found = reservations.get(scope=scope, appoint_id=appoint_id, query=query)
     except ISalesError as error:
         problem = problems.describe(error)
     else:
         if found is None:
             return panel | {"missing": True}, 404, None
         entries = get_history(scope=scope, appoint_id=appoint_id, as_of=as_of)
-        panel = fill_panel(scope, found, query, entries, as_of)
-        problem = problems.describe(found.error) if found.error is not None else None
-    return panel | {"problem": problem}, problem.status if problem else 200, problem
+        panel["content"] = build_content(scope, found, request.GET.urlencode(), entries, as_of)
+        if found.error is None:
+            return panel, 200, None
+        problem = problems.describe(found.error)
+    return panel | {"problem": problem}, problem.status, problem

@@ -98,24 +98,28 @@ class VendorAnswer(Protocol):
     """Rows that the vendor sent, now or a while ago."""
 
     @property
-    def as_of(self) -> datetime:
+    def as_of(self) -> datetime | None:
         """Return when the vendor answered (aware)."""
 
     @property
     def source(self) -> str:
-        """Return where they come from: "stale" for an older answer in place of a failed one."""
+        """Return their source: "stale" for an older answer in place of a failed one, "mirror" for
+        the local copy, "none" without an answer."""
 
 
 def describe_provenance(found: VendorAnswer | None, times: TimeFormatter) -> Provenance:
-    """Describe an answer of the vendor's; None where there is none."""
+    """Describe an answer of the vendor; None if the call failed."""
     stale = found is None or found.source == "stale"
     answered = health.get_vendor_health().answered_at if stale else None
     since = _("Last answer at %s.") % times.clock(answered) if answered else ""
     if found is None:
         return Provenance(since_text=since)
+    source_text = "" if found.source in {"mirror", "none"} else _("from CC-iSales")
+    if found.as_of is None:
+        return Provenance(source=found.source, source_text=source_text)
     return Provenance(
         source=found.source,
-        source_text=_("last good answer") if stale else _("from CC-iSales"),
+        source_text=_("last good answer") if stale else source_text,
         as_of_iso=found.as_of.isoformat(timespec="milliseconds"),
         as_of_text=times.clock(found.as_of),
         age_text=times.behind(times.now - found.as_of) if stale else "",

@@ -333,11 +333,6 @@ class ReservationFilter(PageFilter):
         first = versions.values_list("known_from", flat=True).first()
         return first or self.now
 
-    @property
-    def named_range(self) -> str:
-        """The named range in force; "" without one."""
-        return str(self.cleaned_data.get("range", "")) if self.is_bound else ""
-
     def list_times(self) -> list[tuple[str, str]]:
         """List the parameters of the time range in force, typed times with their offset.
 
