@@ -1,9 +1,9 @@
-"""Gunicorn worker that spends a thread on whole requests alone. See docs/adr/0016.
+"""Gunicorn worker whose threads get only requests that have arrived completely: docs/adr/0016.
 
-Gunicorn keeps the processes: it binds, forks, restarts and stops them. Inside each, waitress reads
-requests and sends answers in one thread for all connections, and hands only requests that have
-arrived to their last byte to the threads that run Django. A slow client costs a socket, not a
-thread. What is added here are deadlines, a bound for the body, and the end of a worker.
+Gunicorn manages the processes: it binds, forks, restarts and stops them. In each of them waitress
+reads requests and sends answers in one thread for all connections, and passes complete requests to
+the threads that run Django. A slow client costs a socket, not a thread. This module adds deadlines,
+a limit for the body, a bounded queue (docs/adr/0019), and a graceful end of the worker.
 """
 
 from __future__ import annotations
@@ -25,44 +25,42 @@ from waitress.server import TcpWSGIServer, UnixWSGIServer
 from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
-# Seconds, by what a connection waits for.
+# Seconds, by the state of a connection (`Channel._get_state`).
 DEADLINES: Final = {
     # The rest of a header, or the first byte of the first request.
     "header": 10,
     "body": 30,
-    # The client takes nothing of an answer that is ready.
+    # The client does not read an answer that is ready.
     "answer": 30,
-    # The end of a body that was refused; cut off at once, the client would not see the refusal.
+    # The rest of a refused body: if the connection closed at once, the client would not see the
+    # refusal.
     "refused": 10,
 }
-# Together: a line and a Referer or HX-Current-URL of 16 kB each, and cookies.
-LONGEST_HEADER: Final = 64 * 1024
-# A stopping worker keeps a connection without a whole request so long, in seconds.
-_LINGER: Final = 2
-_TURN_SECONDS: Final = 0.5
-# Where as many connections are open as may be, this part of them is closed: the oldest of those
-# that have brought no whole request.
-_SHARE: Final = 10
-_CHUNK: Final = 64 * 1024
+# Room for a request line and a Referer or HX-Current-URL of 16 kB each, and cookies.
+MAX_HEADER_BYTES: Final = 64 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+# Seconds for which a stopping worker keeps connections without a whole request.
+_LINGER_S: Final = 2
+_POLL_S: Final = 0.5
+# At the limit of open connections this fraction is closed: the oldest without a whole request.
+_CLOSED_FRACTION: Final = 10
+# Requests that may wait per thread; any more are refused at once. At eight threads and 20 pages a
+# second the last one waits five seconds.
+_MAX_WAITING_PER_THREAD: Final = 12
+# Answered by a thread of its own: monitoring must not take a full queue for a failure.
+_URGENT_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+QUEUE_FULL: Final = "callboard.queue_full"
 
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-# Requests that wait for a thread, for each thread; beyond that one is refused at once. At eight
-# threads and 20 pages a second the last of them waits five seconds.
-_WAITING_PER_THREAD: Final = 12
-# Answered by a thread of its own: who watches the server must not take a queue for a failure.
-_URGENT: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-QUEUE_FULL: Final = "callboard.queue_full"
-
-
 class RequestParser(HTTPRequestParser):
-    """Waitress's parser, which besides refuses what two servers may read in two ways."""
+    """Waitress's parser, which also refuses requests that two servers may read differently."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Parse line and header. Raises ParsingError where they leave the body's length open."""
+        """Parse the header. Raises ParsingError if the length of the body is ambiguous."""
         super().parse_header(header_plus)
-        # Of HTTP/1.1 waitress has taken it out.
+        # Waitress removes this header from HTTP/1.1 requests.
         if "TRANSFER_ENCODING" in self.headers or (
             self.chunked and "CONTENT_LENGTH" in self.headers
         ):
@@ -72,52 +70,38 @@ class RequestParser(HTTPRequestParser):
 class ApplicationTask(WSGITask):
     """One request that Django answers."""
 
-    _keeps = False
-
     def start(self) -> None:
-        """Announce the end of the connection where the worker is stopping."""
+        """Announce the end of the connection if the worker is stopping."""
         super().start()
         if self.channel.server.stopping:
             self.set_close_on_finish()
 
     def get_environment(self) -> dict[str, Any]:
-        """The WSGI environment, with no address for a connection by a socket in the file system."""
+        """Return the WSGI environment; `QUEUE_FULL` tells Django to refuse the request."""
         environ: dict[str, Any] = super().get_environment()
         environ[QUEUE_FULL] = self.channel.queue_full
-        if self.channel.server.family not in {socket.AF_INET, socket.AF_INET6}:
-            environ["REMOTE_ADDR"] = ""
         return environ
 
     def build_response_header(self) -> bytes:
-        """The header. Waitress would close the connection after each answer without a body, and a
-        list that is refreshed is mostly answered by 304.
-        """
-        asked = self.request.headers.get("CONNECTION", "").lower()
-        self._keeps = not self.has_body and self.version == "1.1" and asked != "close"
-        try:
-            return bytes(super().build_response_header())
-        finally:
-            self._keeps = False
+        """Return the header. An answer to HEAD has no chunks, so no last one either."""
+        header = bytes(super().build_response_header())
+        if self.request.command == "HEAD":
+            self.chunked_response = False
+        return header
 
     def set_close_on_finish(self) -> None:
-        """Announce the end of the connection."""
-        if not self._keeps:
+        """Close the connection after this answer, unless waitress wants that only because the
+        answer has no body: a list that is refreshed is mostly answered by 304."""
+        closes = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version != "1.1" or closes:
             super().set_close_on_finish()
-
-    def finish(self) -> None:
-        """End the answer; that to HEAD has no body that could end."""
-        if self.request.command == "HEAD":
-            if not self.wrote_header:
-                self.write(b"")
-            self.chunked_response = False
-        super().finish()
 
 
 class TooLargeTask(ApplicationTask):
-    """One request whose body was refused: Django says so, in its own pages and documents."""
+    """One request with a refused body: Django answers it, as a page or as problem+json."""
 
     def start(self) -> None:
-        """Drop what has arrived of the body, keep its length, and end the connection."""
+        """Drop the received part of the body, keep its length, and end the connection."""
         super().start()
         self.set_close_on_finish()
         if self.request.chunked:
@@ -126,48 +110,47 @@ class TooLargeTask(ApplicationTask):
         self.request.body_rcv = None
 
 
-def _error_task(channel: Channel, request: Any) -> Task:
-    channel.refused = True
-    too_large = isinstance(request.error, RequestEntityTooLarge)
-    return (TooLargeTask if too_large else ErrorTask)(channel, request)
-
-
 class Channel(HTTPChannel):
-    """One connection, and since when it has waited for what it waits for."""
+    """One connection; it has waited in its present state since `since` (seconds, monotonic)."""
 
     task_class = ApplicationTask
-    error_task_class = staticmethod(_error_task)
     parser_class = RequestParser
 
-    refused = False
-    # The request that is next is to be answered by a 503.
+    # The next request is to be answered by a 503.
     queue_full = False
-    _draining = False
-    _answered = False
-    _waiting: tuple[object, ...] = ()
     since = 0.0
+    _refused = False
+    _draining = False
+    _had_request = False
+    _waiting: tuple[object, ...] = ()
 
-    def look(self, now: float, *, keep_alive: float) -> None:
-        """Close the connection if its deadline has passed; `now` in seconds, monotonic."""
-        kind, of = self._state()
-        if (kind, of) != self._waiting:
-            self._waiting, self.since = (kind, of), now
-        longest = keep_alive if kind == "idle" else DEADLINES.get(kind)
-        if longest is not None and now - self.since >= longest:
+    @staticmethod
+    def error_task_class(channel: Channel, request: Any) -> Task:
+        """Create the task of a request that the parser refused."""
+        channel._refused = True
+        too_large = isinstance(request.error, RequestEntityTooLarge)
+        return (TooLargeTask if too_large else ErrorTask)(channel, request)
+
+    def check_deadline(self, now: float, *, keep_alive: float) -> None:
+        """Close the connection if its deadline has passed; both in seconds, `now` monotonic."""
+        state = self._get_state()
+        if state != self._waiting:
+            self._waiting, self.since = state, now
+        deadline = keep_alive if state[0] == "idle" else DEADLINES.get(state[0])
+        if deadline is not None and now - self.since >= deadline:
             self.will_close = True
 
     def note_request(self) -> None:
-        """Note that a whole request is here: its deadline begins anew, however short it is."""
-        self.queue_full = False
-        self._answered, self._waiting = True, ()
+        """Start the deadline anew: a whole request has arrived."""
+        self._had_request, self._waiting = True, ()
 
     @property
     def is_busy(self) -> bool:
         """Tell whether a whole request or a part of its answer is still here."""
-        return self._state()[0] in {"work", "answer"}
+        return self._get_state()[0] in {"work", "answer"}
 
-    def _state(self) -> tuple[str, object]:
-        """Return what the connection waits for, and of which request or at which byte."""
+    def _get_state(self) -> tuple[str, object]:
+        """Return what the connection waits for, and its progress: a request, or bytes left."""
         if self._draining:
             return "refused", None
         if self.requests:
@@ -179,23 +162,23 @@ class Channel(HTTPChannel):
             return "answer", self.total_outbufs_len
         if self.request is not None:
             return ("body" if self.request.headers_finished else "header"), self.request
-        return ("idle" if self._answered else "header"), None
+        return ("idle" if self._had_request else "header"), None
 
     def readable(self) -> bool:
-        """Tell whether bytes are wanted, those of a refused body included."""
+        """Tell whether to read bytes, those of a refused body included."""
         return self._draining or bool(super().readable())
 
     def handle_read(self) -> None:
-        """Take bytes, to throw them away after a refusal."""
+        """Read bytes; discard them after a refusal."""
         if not self._draining:
             super().handle_read()
             return
         with suppress(BlockingIOError):
-            self.recv(_CHUNK)
+            self.recv(_CHUNK_BYTES)
 
     def handle_close(self) -> None:
-        """Close; after a refusal only for us, until the client has read it or time is over."""
-        if self.refused and self.connected and not self._draining:
+        """Close; after a refusal only our side, until the client has read it or its time is up."""
+        if self._refused and self.connected and not self._draining:
             self._draining, self.will_close = True, False
             try:
                 self.socket.shutdown(socket.SHUT_WR)
@@ -205,145 +188,129 @@ class Channel(HTTPChannel):
         super().handle_close()
 
 
-class _Threads(ThreadedTaskDispatcher):
-    """Threads with a queue; does not log its length."""
+class Dispatcher(ThreadedTaskDispatcher):
+    """Threads for pages with a bounded queue, and one more for refusals and monitoring."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
         self.set_thread_count(count)
+        self._urgent = ThreadedTaskDispatcher()
+        self._urgent.set_thread_count(1)
+        self._max_waiting = count * _MAX_WAITING_PER_THREAD
 
     def add_task(self, task: Channel) -> None:
-        """Queue a connection whose first request is whole."""
-        with self.lock:
-            self.queue.append(task)
-            self.queue_cv.notify()
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether nothing waits and nothing is under way."""
-        return not self.queue and not self.active_count
-
-
-class Dispatcher:
-    """Threads for pages, whose queue is bounded, and one for refusals and for who watches us."""
-
-    def __init__(self, count: int) -> None:
-        self._pages = _Threads(count)
-        self._prompt = _Threads(1)
-        self._most = count * _WAITING_PER_THREAD
-
-    def add_task(self, task: Channel) -> None:
-        """Queue a connection, or have its request refused where too many wait."""
+        """Queue a connection, or have its request refused if too many wait."""
         task.note_request()
         request = task.requests[0]
-        # One that could not be parsed has no path.
-        if request.error is not None or request.path in _URGENT:
-            self._prompt.add_task(task)
-        elif len(self._pages.queue) < self._most:
-            self._pages.add_task(task)
+        # A request that could not be parsed has no path.
+        is_urgent = request.error is not None or request.path in _URGENT_PATHS
+        task.queue_full = not is_urgent and len(self.queue) >= self._max_waiting
+        if is_urgent or task.queue_full:
+            self._urgent.add_task(task)
         else:
-            task.queue_full = True
-            self._prompt.add_task(task)
+            super().add_task(task)
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether nothing waits and nothing is under way."""
-        return self._pages.is_idle and self._prompt.is_idle
+        """Tell whether no request waits or is being answered."""
+        return not any(each.queue or each.active_count for each in (self, self._urgent))
 
 
-class _Listening:
-    """Listening that both kinds of server share."""
+class _Server:
+    """Settings of both kinds of server."""
 
     channel_class = Channel
     stopping = False
 
     def maintenance(self, now: float) -> None:
-        """Do nothing: the worker looks after deadlines, by a clock that cannot be set."""
+        """Do nothing: the worker checks deadlines by a monotonic clock."""
 
 
-class TcpServer(_Listening, TcpWSGIServer):
+class TcpServer(_Server, TcpWSGIServer):
     """Listens on a host and port."""
 
 
-class UnixServer(_Listening, UnixWSGIServer):
-    """Listens on a socket in the file system."""
+class UnixServer(_Server, UnixWSGIServer):
+    """Listens on a socket in the file system, whose clients have no address."""
+
+    def fix_addr(self, _addr: object) -> tuple[str, None]:
+        return "", None
 
 
 class BufferingWorker(Worker):
-    """See the module."""
+    """Gunicorn's worker: one thread for all connections, and the threads of a `Dispatcher`."""
 
-    _looked = 0.0
+    _checked_at = 0.0
 
     def run(self) -> None:
-        """Serve until the end is asked for, then until what was begun is answered."""
+        """Serve until the worker is stopped, then until the requests under way are answered."""
         connections: dict[int, Any] = {}
-        threads = Dispatcher(self.cfg.threads)
-        servers = [self._listen(each.sock, connections, threads) for each in self.sockets]
+        dispatcher = Dispatcher(self.cfg.threads)
+        servers = [self._listen(each.sock, connections, dispatcher) for each in self.sockets]
         while self.alive and self.ppid == os.getppid():
-            self._turn(servers, connections)
+            self._poll(servers, connections)
         for server in servers:
             server.stopping = True
             server.del_channel()
             server.socket.close()
-        began = time.monotonic()
-        while (waited := time.monotonic() - began) < self.cfg.graceful_timeout:
-            channels = [channel for server in servers for channel in _channels(server)]
-            # A client that went away does not end the work that it asked for.
-            if not channels and threads.is_idle:
+        stopped_at = time.monotonic()
+        while (waited_s := time.monotonic() - stopped_at) < self.cfg.graceful_timeout:
+            channels = _list_channels(servers)
+            # The work goes on even if the client that asked for it has gone.
+            if not channels and dispatcher.is_idle:
                 break
-            if waited >= _LINGER:
+            if waited_s >= _LINGER_S:
                 _close(channel for channel in channels if not channel.is_busy)
-            self._turn(servers, connections)
+            self._poll(servers, connections)
 
     def _listen(
-        self, listener: socket.socket, connections: dict[int, Any], threads: Dispatcher
+        self, listener: socket.socket, connections: dict[int, Any], dispatcher: Dispatcher
     ) -> Any:
-        most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         adjustments = Adjustments(
             sockets=[listener],
             threads=self.cfg.threads,
             backlog=self.cfg.backlog,
             connection_limit=self.cfg.worker_connections,
-            max_request_header_size=LONGEST_HEADER,
-            # Waitress refuses a body that is as long as its bound.
-            max_request_body_size=most + 1,
-            inbuf_overflow=_CHUNK,
-            # Django knows which of a proxy's headers it believes.
+            max_request_header_size=MAX_HEADER_BYTES,
+            # Waitress refuses a body that is as long as its limit.
+            max_request_body_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1,
+            inbuf_overflow=_CHUNK_BYTES,
+            # Django decides which headers of a proxy it trusts.
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
             ident="",
         )
-        kind = UnixServer if listener.family == socket.AF_UNIX else TcpServer
-        return kind(
+        server_class = UnixServer if listener.family == socket.AF_UNIX else TcpServer
+        return server_class(
             _without_body_for_head(self.wsgi),
             connections,
             True,
             listener,
-            dispatcher=threads,
+            dispatcher=dispatcher,
             adj=adjustments,
             bind_socket=False,
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
         )
 
-    def _turn(self, servers: list[Any], connections: dict[int, Any]) -> None:
-        """Read and write what can be, and look after deadlines each second."""
+    def _poll(self, servers: list[Any], connections: dict[int, Any]) -> None:
+        """Read and write what is ready; check deadlines each second, and at the limit always."""
         now = time.monotonic()
-        full = any(server.in_connection_overflow for server in servers)
-        if full or now - self._looked >= 1:
-            self._looked = now
+        is_full = any(server.in_connection_overflow for server in servers)
+        if is_full or now - self._checked_at >= 1:
+            self._checked_at = now
             self.notify()
-            channels = [channel for server in servers for channel in _channels(server)]
+            channels = _list_channels(servers)
             for channel in channels:
-                channel.look(now, keep_alive=self.cfg.keepalive)
-            if full:
+                channel.check_deadline(now, keep_alive=self.cfg.keepalive)
+            if is_full:
                 waiting = [channel for channel in channels if not channel.is_busy]
                 waiting.sort(key=lambda channel: channel.since)
-                _close(waiting[: self.cfg.worker_connections // _SHARE])
-        wasyncore.poll2(_TURN_SECONDS, connections)
+                _close(waiting[: self.cfg.worker_connections // _CLOSED_FRACTION])
+        wasyncore.poll2(_POLL_S, connections)
 
 
-def _channels(server: Any) -> list[Channel]:
-    return list(server.active_channels.values())
+def _list_channels(servers: list[Any]) -> list[Channel]:
+    return [channel for server in servers for channel in list(server.active_channels.values())]
 
 
 def _close(channels: Iterable[Channel]) -> None:
@@ -355,12 +322,11 @@ def _without_body_for_head(application: WSGIApplication) -> WSGIApplication:
     """Answer HEAD with the header alone, which waitress leaves to the application."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        found = application(environ, start_response)
+        body = application(environ, start_response)
         if environ["REQUEST_METHOD"] != "HEAD":
-            return found
-        close = getattr(found, "close", None)
-        if close is not None:
-            close()
+            return body
+        if hasattr(body, "close"):
+            body.close()
         return []
 
     return answer
