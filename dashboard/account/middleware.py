@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from dashboard.account.second_factor import has_passed_second_factor
 from dashboard.account.session_limits import FOR_MACHINES
 from dashboard.ui import form_drafts
-from dashboard.ui.middleware import GetResponse
+from dashboard.ui.middleware import Middleware
 from dashboard.ui.requests import keep_in_cookie, lead_to
 from isales_proxy.accounts import second_factors
 from isales_proxy.problems import is_api, respond
@@ -43,12 +43,9 @@ _SETTING_UP: Final = frozenset(
 )  # fmt: skip
 
 
-class EndedSessionMiddleware:
+class EndedSessionMiddleware(Middleware):
     """Redirects a POST of an ended session to the log-in and from there to its form, with what
     was typed; renders a page for every 405."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path in FOR_MACHINES or is_api(request):

@@ -11,7 +11,6 @@ from urllib.parse import unquote_to_bytes
 import structlog
 from allauth.account.adapter import get_adapter
 from csp.constants import HEADER
-from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
 from django.db import DatabaseError
@@ -19,7 +18,6 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -33,7 +31,6 @@ from isales_proxy.problems import (
     is_api,
     respond,
     respond_busy,
-    respond_database_busy,
     respond_too_large,
 )
 
@@ -41,104 +38,87 @@ log = structlog.get_logger("isales")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-LONGEST_ADDRESS: Final = 8 * 1024
-MOST_PARAMETERS: Final = 1000
-# A spreadsheet is compressed by its format.
+MAX_QUERY_LENGTH: Final = 8 * 1024
+MAX_PARAMETERS: Final = 1000
 _QUEUE_FULL: Final = "callboard.queue_full"
+# Workbooks are not: their format is compressed already.
 _COMPRESSIBLE: Final = ("text/", "application/json", "application/problem+json")
 
-ANSWERED = Histogram(
+REQUEST_SECONDS = Histogram(
     "callboard_http_seconds", "Seconds to answer a request.", ["view", "method", "status"]
 )
 
 
-class QueueFullMiddleware:
-    """Answers 503 with `Retry-After`, and without a query, where too many requests wait.
-
-    The web server decides that; see `buffering_worker` and docs/adr/0019. First of all middleware,
-    because a refusal must cost next to nothing.
-    """
+class Middleware:
+    """Base of the middleware of the product."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+
+
+class QueueFullMiddleware(Middleware):
+    """Answers 503 without a query when too many requests wait.
+
+    The web server decides that; see `buffering_worker` and docs/adr/0019. It is the first
+    middleware, because a refusal must cost next to nothing.
+    """
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.META.get(_QUEUE_FULL):
             return self.get_response(request)
         with translation.override(translation.get_language_from_request(request)):
-            text = _("Too many requests are waiting. Try again in a moment.")
-            if is_api(request):
-                return respond_busy(text)
-            context = {"title": _("Callboard is busy"), "text": text}
-            response = HttpResponse(render_to_string("503.html", context), status=503)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-        response.headers["Cache-Control"] = "private, no-store"
-        return response
+            return _render_busy(request, _("Too many requests are waiting. Try again in a moment."))
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Compresses texts by gzip, with up to 99 random bytes in each answer against BREACH.
+    """Compresses texts of 200 bytes or more by gzip, with up to 99 random bytes against BREACH.
 
-    Answers under 200 bytes stay as they are. A streamed export is compressed as one stream, without
-    a flush at each line. A strong `ETag` becomes a weak one. See docs/adr/0018.
+    A streamed export is compressed as one stream, without a flush at each line. A strong `ETag`
+    becomes a weak one. See docs/adr/0018.
     """
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Compress the answer if its type gains by it."""
+        """Compress the answer if it is of a compressible type."""
         if not response.headers.get("Content-Type", "").startswith(_COMPRESSIBLE):
             return response
         return super().process_response(request, response)
 
 
-class PolicyMiddleware(CSPMiddleware):
-    """Sets the content security policy, whose text is built once: no page of ours changes it."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        super().__init__(get_response)
-        self._policy = build_policy()
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Add the header."""
-        response: Any = self.get_response(request)
-        response.headers.setdefault(HEADER, self._policy)
-        return response  # type: ignore[no-any-return]
-
-
-class NoStoreMiddleware:
-    """Sets `Cache-Control: private, no-store` on responses without the header.
+class DefaultHeadersMiddleware(Middleware):
+    """Adds the content security policy, and forbids caches to store a response.
 
     Any page may name the person, and some show credentials: the secret of an authenticator app,
-    recovery codes.
+    recovery codes. A view may set either header itself.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+        super().__init__(get_response)
+        # django-csp's own middleware builds the policy anew for each response.
+        self._policy = build_policy()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-store")
+        response.headers.setdefault(HEADER, self._policy)
         return response
 
 
-class UrlValidationMiddleware:
-    """Refuses addresses that are not UTF-8, contain NUL, or have a query over 8 kB (414, 422).
+class UrlValidationMiddleware(Middleware):
+    """Refuses addresses that are not UTF-8, contain NUL, or have a long query (414, 422).
 
-    Django would decode such bytes to replacement characters and search for those.
+    Django would decode other bytes to replacement characters and search for those.
     """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         query = request.META.get("QUERY_STRING", "")
-        if len(query) > LONGEST_ADDRESS:
-            # The log-in page carries the requested address as a parameter, encoded a second time.
+        if len(query) > MAX_QUERY_LENGTH:
+            # The log-in page has the requested address as a parameter, encoded a second time.
             is_login = request.path == reverse(settings.LOGIN_URL)
-            if len(query) > LONGEST_ADDRESS * (2 if is_login else 1):
+            if len(query) > MAX_QUERY_LENGTH * (2 if is_login else 1):
                 return _refuse(request, 414)
-        if query.count("&") >= MOST_PARAMETERS:
+        if query.count("&") >= MAX_PARAMETERS:
             return _refuse(request, 422)
         raw = unquote_to_bytes(query.replace("+", " "))
         path = request.META.get("PATH_INFO", "")
@@ -152,15 +132,20 @@ class UrlValidationMiddleware:
 
 
 def render_unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer 503 for an unavailable database. Makes no query."""
+    return _render_busy(
+        request, _("Its database cannot be written just now. Try again in a moment.")
+    )
+
+
+def _render_busy(request: HttpRequest, text: str) -> HttpResponse:
     """Render the 503 page, or problem+json for the API, with `Retry-After`. Makes no query."""
     if is_api(request):
-        return respond_database_busy()
-    context = {
-        "title": _("Callboard is busy"),
-        "text": _("Its database cannot be written just now. Try again in a moment."),
-    }
+        return respond_busy(text)
+    context = {"title": _("Callboard is busy"), "text": text}
     response = render(request, "503.html", context, status=503)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -170,15 +155,12 @@ def _refuse(request: HttpRequest, status: int) -> HttpResponse:
     return render(request, "422.html", {"status": status}, status=status)
 
 
-class BoundedBodyMiddleware:
+class BoundedBodyMiddleware(Middleware):
     """Refuses a body over `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes (413) before it is read.
 
-    Django limits neither uploaded files nor bodies that no view reads. The web server counts a
-    body of unknown length and sets `Content-Length`; see `buffering_worker`.
+    Django limits neither uploaded files nor bodies that no view reads. For a body of unknown
+    length the web server sets `Content-Length`; see `buffering_worker`.
     """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -187,11 +169,8 @@ class BoundedBodyMiddleware:
         return respond_too_large() if is_api(request) else render(request, "413.html", status=413)
 
 
-class UnavailableDatabaseMiddleware:
+class UnavailableDatabaseMiddleware(Middleware):
     """Answers 503 when a view fails because the database is unavailable."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
@@ -215,7 +194,7 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:
-        """Bind the user ID, unless the database is away: `/healthz` must answer without it."""
+        """Bind the user ID, if the database is available: `/healthz` must answer without it."""
         with suppress(DatabaseError):
             RequestMiddleware.bind_user_id(request)
 
@@ -225,12 +204,9 @@ def _add_user_agent(request: HttpRequest, log_kwargs: dict[str, Any], **_more: A
     log_kwargs["user_agent"] = request.META.get("HTTP_USER_AGENT")
 
 
-class ReaderMiddleware:
+class ReaderMiddleware(Middleware):
     """Resets scope and time zone, which the previous request of this thread may have set, and
-    passes the client address to the audit."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+    passes the address of the client to the audit."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.scope = None  # type: ignore[attr-defined]
@@ -239,17 +215,14 @@ class ReaderMiddleware:
             return self.get_response(request)
 
 
-class MetricsMiddleware:
+class MetricsMiddleware(Middleware):
     """Observes the duration in seconds by view name, method and status, never by address."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         response = self.get_response(request)
         match = request.resolver_match
-        ANSWERED.labels(
+        REQUEST_SECONDS.labels(
             (match.view_name if match else "") or "none",
             request.method if request.method in {"GET", "POST", "HEAD"} else "other",
             response.status_code,
