@@ -1,4 +1,4 @@
-"""Django's admin as a part of the product: the same log-in, the same proof of who one is."""
+"""Django's admin with the log-in, the reauthentication and the form drafts of the product."""
 
 from __future__ import annotations
 
@@ -31,19 +31,18 @@ from isales_proxy.accounts import form_drafts as services
 from isales_proxy.accounts import groups
 from isales_proxy.models import User
 
-# The pages with a form, whose answer changes something. They want the proof before anything is
-# typed into them.
+# Suffixes of the URL names of forms, which require reauthentication before they are filled in.
 _FORMS: Final = ("_add", "_change", "_delete", "_password_change")
-# Query parameter of a list, and entry of the session: actions that wait for confirmation.
+# Query parameter of a list, and session key: actions that wait for confirmation.
 _CONFIRM: Final = "confirm"
-_MOST_STARTED: Final = 5
-# What a list posts to start an action. None of these fields is a confirmation.
+_MAX_PENDING: Final = 5
+# Fields by which a list starts an action. None of them confirms it.
 _ACTION_FIELDS: Final = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 
 
 class Administration(AdminSite):
-    """Django's, but who is logged in and may not enter is refused, and a change wants a fresh
-    proof of who one is."""
+    """Django's admin site, which refuses users without access (403) and requires recent
+    authentication for changes."""
 
     site_title = "Callboard"
     site_header = gettext_lazy("Administration")
@@ -51,35 +50,35 @@ class Administration(AdminSite):
     enable_nav_sidebar = False
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
-        """Every view of the admin passes here."""
+        """Wrap a view of the admin."""
         inner = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied
-            if self.has_permission(request) and _wants_proof(request, view):
-                return _ask_for_proof(request)
-            answer = _answer_with_confirmation
+            if self.has_permission(request) and _requires_reauthentication(request, view):
+                return _redirect_to_reauthentication(request)
+            respond = _respond_with_confirmation
             if self.has_permission(request) and _keeps_draft(request, view):
-                answer = _answer_with_draft
+                respond = _respond_with_draft
             with groups.attribute_changes_to(request.user):
-                return answer(request, lambda: inner(request, *args, **kwargs))
+                return respond(request, lambda: inner(request, *args, **kwargs))
 
         return guarded
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:  # noqa: ARG002
-        """Lead to the account's page, which asks for the old one and counts wrong ones."""
+        """Redirect to the account's page, which limits attempts with a wrong old password."""
         return redirect("account_change_password")
 
 
-def _get_name(request: HttpRequest) -> str:
-    """Return the name of the address. That of `resolver_match` is of another page while allauth
-    resumes a request after the proof."""
+def _get_url_name(request: HttpRequest) -> str:
+    """Return the URL name. `resolver_match` is of another page while allauth resumes a request
+    after reauthentication."""
     return resolve(request.path_info).url_name or ""
 
 
-def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    name = _get_name(request)
+def _requires_reauthentication(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    name = _get_url_name(request)
     if name in {"logout", "password_change"}:
         return False
     if request.method in {"GET", "HEAD", "OPTIONS"}:
@@ -87,7 +86,7 @@ def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
         may_change = getattr(model_admin, "has_change_permission", lambda _request: True)
         if not name.endswith(_FORMS) or (name.endswith("_change") and not may_change(request)):
             return False
-    # A log-in that has just been completed is one.
+    # A recent log-in counts.
     if (
         time.time() - session_limits.get_start(request.session)
         < app_settings.REAUTHENTICATION_TIMEOUT
@@ -96,15 +95,18 @@ def _wants_proof(request: HttpRequest, view: Callable[..., Any]) -> bool:
     return bool(reauthentication.is_reauthentication_required(request, app="account"))
 
 
-def _ask_for_proof(request: HttpRequest) -> HttpResponseBase:
-    """Lead to the page that asks for it. What was typed is sent again after it, unless there is a
-    secret in it, which must not lie in the session meanwhile: then it is a draft without that."""
-    way = reverse("account_reauthenticate")
-    # Sent again it would come without its query.
-    plain = request.get_full_path() == request.path and not _has_secret(request.POST)
-    if plain or request.method in {"GET", "HEAD", "OPTIONS"}:
-        answer: HttpResponseBase = reauthentication.suspend_request(request, way)
-        return answer
+def _redirect_to_reauthentication(request: HttpRequest) -> HttpResponseBase:
+    """Redirect to reauthentication, after which the request is repeated.
+
+    A form with a secret is saved as a draft without the secret instead: allauth would keep it in
+    the session.
+    """
+    address = reverse("account_reauthenticate")
+    # Allauth repeats a request without its query.
+    is_repeatable = request.get_full_path() == request.path and not _has_secret(request.POST)
+    if is_repeatable or request.method in {"GET", "HEAD", "OPTIONS"}:
+        response: HttpResponseBase = reauthentication.suspend_request(request, address)
+        return response
     if form_drafts.save_typed(request):
         back = form_drafts.get_posted_address(request)
         text = _("Nothing was changed: confirm that it is you, then send the form again.")
@@ -112,12 +114,12 @@ def _ask_for_proof(request: HttpRequest) -> HttpResponseBase:
         back = request.get_full_path()
         text = _("Nothing was changed: confirm that it is you, then fill in the form again.")
     messages.warning(request, text)
-    return HttpResponseRedirect(f"{way}?{urlencode({'next': back})}")
+    return HttpResponseRedirect(f"{address}?{urlencode({'next': back})}")
 
 
 def _keeps_draft(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    """Tell whether this is a form that keeps drafts, in a window of its own."""
-    name = _get_name(request)
+    """Tell whether this is a form with drafts, and no popup."""
+    name = _get_url_name(request)
     return (
         getattr(getattr(view, "__self__", None), "keeps_drafts", False)
         and name.endswith(("_add", "_change"))
@@ -125,69 +127,66 @@ def _keeps_draft(request: HttpRequest, view: Callable[..., Any]) -> bool:
     )
 
 
-def _answer_with_draft(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
-    """Answer with the form and its draft; a POST saves the draft unless it was carried out."""
+def _respond_with_draft(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
+    """Show the form with its draft; a POST that changes nothing saves the draft."""
     if request.method == "POST":
         return _submit(request, view)
     form = form_drafts.open_form(request)
-    away = form_drafts.redirect_to_outcome(request, form)
-    if away is not None:
-        return away
+    if redirection := form_drafts.redirect_to_outcome(request, form):
+        return redirection
     request.callboard_draft = form  # type: ignore[attr-defined]
-    answer: HttpResponseBase = view()
-    if isinstance(answer, TemplateResponse) and "adminform" in (answer.context_data or {}):
-        # A notice about a typed form is at its secrets.
+    response: HttpResponseBase = view()
+    if isinstance(response, TemplateResponse) and "adminform" in (response.context_data or {}):
+        # The notice of a form with a draft is shown at its secret fields.
         shown = form if form.data is None else replace(form, notice="")
-        answer.context_data = {**(answer.context_data or {}), "draft": shown}
-        answer.status_code = form.status
-    return answer
+        response.context_data = {**(response.context_data or {}), "draft": shown}
+        response.status_code = form.status
+    return response
 
 
-def _answer_with_confirmation(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
+def _respond_with_confirmation(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
     """Show the confirmation of an action or deletion at an address of its own.
 
-    Django renders it as the answer to the POST that starts the action. Here that POST redirects
-    (303) to the list; the session keeps the fields, and a GET takes them through the same view.
+    Django renders it as the response to the POST that starts the action. Here that POST redirects
+    (303) to the list; the session keeps the fields, and a GET passes them to the same view.
     """
-    name = _get_name(request)
+    name = _get_url_name(request)
     is_list = name.endswith("_changelist")
-    started = _take_started_action(request) if is_list else None
-    if request.method == "GET" and started is not None:
-        request.POST, request.method = started, "POST"  # type: ignore[assignment]
+    fields_of_action = _pop_pending_action(request) if is_list else None
+    if request.method == "GET" and fields_of_action is not None:
+        request.POST, request.method = fields_of_action, "POST"  # type: ignore[assignment]
         try:
-            shown: HttpResponseBase = view()
+            confirmation: HttpResponseBase = view()
         finally:
             request.method = "GET"
-        return shown
-    answer: HttpResponseBase = view()
-    if request.method != "POST" or answer.status_code != 200 or IS_POPUP_VAR in request.GET:
-        return answer
+        return confirmation
+    response: HttpResponseBase = view()
+    if request.method != "POST" or response.status_code != 200 or IS_POPUP_VAR in request.GET:
+        return response
     if is_list:
         key = uuid.uuid4().hex
         fields = {
             name: request.POST.getlist(name) for name in _ACTION_FIELDS if name in request.POST
         }
-        others = list(request.session.get(_CONFIRM, {}).items())[1 - _MOST_STARTED :]
+        others = list(request.session.get(_CONFIRM, {}).items())[1 - _MAX_PENDING :]
         request.session[_CONFIRM] = dict([*others, (key, [request.path, fields])])
         query = request.GET.copy()
         query[_CONFIRM] = key
         return SeeOther(with_query(request.path, query.urlencode()))
-    return SeeOther(request.get_full_path()) if name.endswith("_delete") else answer
+    return SeeOther(request.get_full_path()) if name.endswith("_delete") else response
 
 
-def _take_started_action(request: HttpRequest) -> QueryDict | None:
-    """Remove the parameter from the request, whose address is that of the list then.
-
-    Return the fields that the session has for it; None where it has none.
-    """
+def _pop_pending_action(request: HttpRequest) -> QueryDict | None:
+    """Remove the parameter `confirm` from the request; return the fields that the session has for
+    it, or None."""
     query = request.GET.copy()
     key = query.pop(_CONFIRM, [""])[-1]
     request.GET, request.META["QUERY_STRING"] = query, query.urlencode()  # type: ignore[assignment]
-    path, kept = request.session.get(_CONFIRM, {}).get(key, ("", {}))
+    path, stored = request.session.get(_CONFIRM, {}).get(key, ("", {}))
     if path != request.path:
         return None
     fields = QueryDict(mutable=True)
-    for name, values in kept.items():
+    for name, values in stored.items():
         fields.setlist(name, values)
     return fields
 
@@ -196,24 +195,22 @@ def _submit(request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
     user = cast("User", request.user)
     key = form_drafts.get_posted_key(request)
     address = form_drafts.get_base_address(request)
-    left = form_drafts.discard_if_asked(request, leave=address)
-    if left is not None:
-        return left
-    before = services.find(user=user, key=key)
-    if before is not None and before.done:
-        messages.info(request, _("This form was already sent. This is its result."))
-        return SeeOther(before.outcome_address or address)
-    answer: HttpResponseBase = view()
-    if answer.status_code == 302:
-        services.finish(user=user, key=key, outcome=answer.headers["Location"])
-    elif isinstance(answer, TemplateResponse) and "adminform" in (answer.context_data or {}):
-        notice = _describe_secrets(request.POST, (answer.context_data or {})["adminform"].form)
+    redirection = form_drafts.discard_if_asked(
+        request, leave=address
+    ) or form_drafts.redirect_if_done(request, key=key, address=address)
+    if redirection:
+        return redirection
+    response: HttpResponseBase = view()
+    if response.status_code == 302:
+        services.finish(user=user, key=key, outcome=response.headers["Location"])
+    elif isinstance(response, TemplateResponse) and "adminform" in (response.context_data or {}):
+        notice = _describe_secrets(request.POST, (response.context_data or {})["adminform"].form)
         return form_drafts.save_and_redirect(request, key=key, notice=notice, status=422)
-    return answer
+    return response
 
 
 def _describe_secrets(posted: QueryDict, form: Any) -> str:
-    """Return what was wrong with typed secrets, which are not kept: lines of field and text."""
+    """Return the errors of the secret fields, which a draft leaves out: lines of field and text."""
     again = _("Enter this again: it is not kept.")
     texts = []
     for name in services.list_secret_fields(form):
@@ -224,8 +221,8 @@ def _describe_secrets(posted: QueryDict, form: Any) -> str:
     return "\n".join(texts)
 
 
-def _has_secret(form: QueryDict) -> bool:
+def _has_secret(posted: QueryDict) -> bool:
     return any(
         services.is_secret(name) and name != "csrfmiddlewaretoken" and any(values)
-        for name, values in form.lists()
+        for name, values in posted.lists()
     )

@@ -6,7 +6,7 @@ from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
 class DashboardConfig(AppConfig):
-    """The face that people see."""
+    """The pages of the product."""
 
     name = "dashboard"
     default = True
@@ -17,15 +17,15 @@ class DashboardConfig(AppConfig):
 
 
 class AdministrationConfig(admin.AdminConfig):
-    """Django's admin with our site in the place of its own."""
+    """Django's admin with our site."""
 
     default = False
     default_site = "dashboard.admin_site.Administration"
 
 
 class StaticFiles(StaticFilesConfig):
-    """Django's static files without what no page uses: ReDoc, parts of the browsable API, and
-    copies of htmx beside our own."""
+    """Django's static files without those that no page uses: ReDoc, the browsable API, and other
+    copies of htmx."""
 
     ignore_patterns = [  # noqa: RUF012 - Django's form
         *StaticFilesConfig.ignore_patterns,

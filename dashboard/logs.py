@@ -1,7 +1,7 @@
-"""Logs as data: one line an event, with the request's id, and never a query string or a body.
+"""Structured logs: one line per event, with the request ID, without query strings and bodies.
 
-Addresses of this product carry called numbers in their query, which are personal data; only paths
-are logged, their long numbers masked.
+Queries of our addresses contain called numbers, which are personal data. Only paths are logged,
+with long numbers masked.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from django_structlog.signals import bind_extra_request_metadata
 
 from isales_proxy.client.redaction import mask_numbers
 
-# Loggers whose texts quote addresses.
-_QUOTING: Final = ("django.request", "django.security", "waitress")
-# Attribute of a request that has a line of its own.
+# Loggers whose messages contain addresses.
+_WITH_ADDRESSES: Final = ("django.request", "django.security", "waitress")
+# Attribute of requests that `request_finished` logs.
 _LOGGED: Final = "has_log_line"
 
 
-def _without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """Mask the numbers of what strangers send: somebody may put a called number where an ID or the
-    name of a browser belongs, and an error may quote it."""
+def _mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Mask numbers in texts that clients send: an ID or a user agent may contain a called number,
+    and an error message may quote it."""
     for name in ("request", "user_agent", "exception"):
         if event.get(name):
             event[name] = mask_numbers(str(event[name]))
-    if str(event.get("logger", "")).startswith(_QUOTING):
+    if str(event.get("logger", "")).startswith(_WITH_ADDRESSES):
         event["event"] = mask_numbers(str(event["event"]))
     return event
 
@@ -39,15 +39,15 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
-    _without_numbers,
+    _mask_numbers,
 ]
 
 
 class OneLineFilter(logging.Filter):
-    """Leaves one line to each request that was refused or could not be served.
+    """Leaves one line to each refused or failed request.
 
-    `request_finished` has its status, so that Django's own line says nothing new. What is refused
-    before that (a foreign host name) is a warning without a traceback. A fault of ours keeps it.
+    Django's own line repeats the status of `request_finished`. Requests that are refused earlier (a
+    foreign host name) are logged as a warning without traceback. Unexpected exceptions keep theirs.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -62,16 +62,16 @@ class OneLineFilter(logging.Filter):
         return record.name != "django.request" or not getattr(request, _LOGGED, False)
 
 
-def _mark(request: Any, **_more: Any) -> None:
+def _mark_logged(request: Any, **_more: Any) -> None:
     setattr(request, _LOGGED, True)
 
 
-def configuration(*, debug: bool, level: str) -> dict[str, Any]:
-    """Set structlog up and return the dictionary for Django's LOGGING.
+def configure(*, debug: bool, level: str) -> dict[str, Any]:
+    """Configure structlog and return the dictionary for Django's LOGGING.
 
-    Development gets lines for people, production JSON.
+    Lines are text in development and JSON in production.
     """
-    bind_extra_request_metadata.connect(_mark, dispatch_uid="dashboard.logs")
+    bind_extra_request_metadata.connect(_mark_logged, dispatch_uid="dashboard.logs")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -106,12 +106,11 @@ def configuration(*, debug: bool, level: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # The development server prints whole addresses; the request log has the path alone.
+            # The development server logs addresses with their queries.
             "django.server": {"handlers": [], "level": "ERROR", "propagate": False},
             "django": {"handlers": [], "level": "INFO", "propagate": True},
-            # Dates out of zone and the like stay visible, the rest of the noise does not.
             "huey": {"level": "WARNING"},
-            # Of a queue it speaks at each request that waits.
+            # It warns of each request that waits for a thread.
             "waitress.queue": {"level": "ERROR"},
         },
     }

@@ -1,4 +1,4 @@
-"""Django's settings. Each variable of the environment is read here once, typed and checked."""
+"""Django settings. Each environment variable is read here once, typed and checked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "", validate=checks.header_word)
 log_level = env.str(
     "LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))
 )
-# A proxy that ends TLS stands in front and sets X-Forwarded-Proto and X-Forwarded-For itself.
+# A proxy ends TLS and sets X-Forwarded-Proto and X-Forwarded-For itself.
 https = env.bool("HTTPS", False)
 cookie_prefix = env.str(
     "COOKIE_PREFIX", "callboard", validate=validate.Regexp(r"[A-Za-z0-9-]{1,40}\Z")
@@ -56,7 +56,7 @@ ISALES = env.read(ISalesSettings, "ISALES_")
 RETENTION = env.read(RetentionSettings)
 PRIVACY = env.read(PrivacySettings)
 SIGN_IN = groups.read_sign_in(env)
-# Raises with every problem of the environment at once.
+# Raises ImproperlyConfigured with every problem of the environment at once.
 VARIABLES = env.finish(
     groups.find_problems(debug=DEBUG, secret_key=SECRET_KEY, isales=ISALES, sign_in=SIGN_IN)
 )
@@ -134,55 +134,55 @@ TEMPLATES = [
         },
     },
     {
-        # Lists alone; a folder of its own, since Django's engine would read any other file first.
+        # For lists only. In a folder of its own: Django's engine would find any other file first.
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [BASE_DIR / "templates" / "jinja2"],
         "OPTIONS": {"environment": "dashboard.ui.jinja2.create_environment"},
     },
 ]
 
-# How long a statement waits for another writer, in seconds. The web server sets less than the jobs
-# and commands have, since a person waits there; see `gunicorn_conf`.
-DATABASE_WAIT = int(os.environ.get("CALLBOARD_DATABASE_WAIT_SECONDS", "20"))
-# A connection of SQLite that is made anew for each request costs 5 ms: the last one that is closed
-# writes the log back into the file.
+# Seconds a statement waits for another writer. The web server sets fewer than jobs and commands
+# have, since a person waits there; see `gunicorn_conf`.
+database_wait_s = int(os.environ.get("CALLBOARD_DATABASE_WAIT_SECONDS", "20"))
+# A new SQLite connection for each request would cost 5 ms: closing the last one writes the log back
+# into the file.
 DATABASES: dict[str, Any] = {
     "default": {**database, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": DATABASE_WAIT,
+        "timeout": database_wait_s,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
-        "options": f"-c lock_timeout={DATABASE_WAIT}s",
+        "options": f"-c lock_timeout={database_wait_s}s",
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Raise it when a class that is kept in the cache changes its shape; a rule test says when.
+# Raise it when a cached class changes its fields; a rule test fails until that is done.
 CACHE_VERSION = 5
-# Answers and single rows have rooms of their own: fifty rows with every page must not crowd the
-# pages out.
+# Answers and single rows have caches of their own: the fifty rows of each page must not displace
+# pages.
 CACHES: dict[str, Any] = {
-    room: {
+    alias: {
         "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
         "LOCATION": cache_url,
-        # Invented answers are never the last good ones of a real CC-iSales.
-        "KEY_PREFIX": f"callboard-{room}{'-demo' if ISALES.demo else ''}",
+        # Demo answers must never be shown as stale answers of a real CC-iSales.
+        "KEY_PREFIX": f"callboard-{alias}{'-demo' if ISALES.demo else ''}",
         "VERSION": CACHE_VERSION,
         "OPTIONS": {"serializer": "isales_proxy.core.signed_pickle.CacheSerializer"},
     }
     if cache_url
     else {
         "BACKEND": backend,
-        "LOCATION": room,
-        "OPTIONS": {"MAX_ENTRIES": most},
+        "LOCATION": alias,
+        "OPTIONS": {"MAX_ENTRIES": max_entries},
     }
-    for room, backend, most in (
+    for alias, backend, max_entries in (
         ("default", "django.core.cache.backends.locmem.LocMemCache", 5000),
         ("answers", "isales_proxy.core.memory_cache.ObjectCache", 1000),
         ("rows", "isales_proxy.core.memory_cache.ObjectCache", 5000),
@@ -193,10 +193,10 @@ HUEY: dict[str, Any] = {
     "name": "callboard",
     "serializer": JobSerializer(),
     "immediate": False,
-    # A quiet hour is one of `TIME_ZONE`, to which Django sets the process's clock.
+    # Schedules are in `TIME_ZONE`, which Django sets as the local time of the process.
     "utc": False,
-    # Three, so that a delivery waits neither for a code table that is being read nor for an export.
-    # A person who wrote a result back watches it leave: an idle worker looks every second.
+    # Three workers, so that a delivery waits neither for the refresh of a code table nor for an
+    # export. People watch the delivery of their write-backs: an idle worker looks every second.
     "consumer": {"workers": 3, "worker_type": "thread", "max_delay": 1.0},
     **(
         {"huey_class": "huey.RedisHuey", "url": jobs_url}
@@ -229,10 +229,10 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
-# At the start of a shift a whole floor logs in from one address within minutes.
-# Guesses are counted in the database (`accounts.sign_in_attempts`), not by allauth in the cache.
+# At the start of a shift a whole floor logs in from one address within minutes. Failed attempts are
+# counted in the database (`accounts.sign_in_attempts`), not by allauth in the cache.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": None}
-# Whoever sits at a person's open browser must not change how that person logs in.
+# A stranger at an unlocked computer must not change how its user logs in.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "dashboard.account.second_factor.SealedAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -242,17 +242,17 @@ MFA_FORMS = {
     "authenticate": "dashboard.account.forms.CodeForm",
     "reauthenticate": "dashboard.account.forms.CodeAgainForm",
 }
-# One step of 30 s more each way: a code typed at the end of its time, or a clock that is off.
+# One step of 30 s each way, for a code typed at the end of its step, or a wrong clock.
 MFA_TOTP_TOLERANCE = 1
-# Nobody here has an e-mail address.
+# Users have no e-mail addresses.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 SOCIALACCOUNT_ADAPTER = "dashboard.account.provisioning.ClaimsAdapter"
 SOCIALACCOUNT_PROVIDERS = groups.list_providers(SIGN_IN.single_sign_on)
-# The proxy of `HTTPS` writes the reader's address last in X-Forwarded-For.
+# The proxy of `HTTPS` appends the address of the client to X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if https else 0
 
-# Cookies know no port: another product on this host must not meet ours, nor a second Callboard.
-# A browser takes __Host- from this very host alone, over HTTPS, for all of its paths.
+# Cookies are shared by all ports of a host: the names must differ from those of other products and
+# of a second Callboard. Browsers accept `__Host-` only over HTTPS, from this host, for all paths.
 _COOKIE = f"{'__Host-' if https else ''}{cookie_prefix}"
 SESSION_COOKIE_NAME = f"{_COOKIE}-session"
 CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
@@ -274,8 +274,8 @@ if https:
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = hsts_subdomains
-# Neighbours under the same domain may still speak plain HTTP: whether they are bound for a year is
-# for the operator to say, by hsts_subdomains.
+# Other hosts of the domain may still use plain HTTP, so HSTS includes them only if the operator
+# says so (HSTS_SUBDOMAINS).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = https
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -286,7 +286,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        # Tabler draws its check marks and arrows as data: images inside its style sheet.
+        # Tabler's style sheet has its check marks and arrows as data: images.
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
@@ -316,7 +316,7 @@ STATIC_ROOT.mkdir(exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
-# Only the hashed files are ever asked for, and source maps only by developers.
+# Pages link to hashed files only; source maps are only for developers.
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [
     "br", "gif", "gz", "ico", "jpg", "map", "png", "webp", "woff", "woff2",
@@ -336,7 +336,7 @@ _API_PERMISSIONS = [
     "isales_proxy.api.permissions.PersonMay",
 ]
 REST_FRAMEWORK = {
-    # In this order: a request with an Authorization header is decided by that header.
+    # In this order: an Authorization header takes precedence over a session.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "isales_proxy.api.authentication.TokenAuthentication",
         "isales_proxy.api.authentication.SessionAuthentication",
@@ -364,17 +364,17 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": _API_PERMISSIONS,
     "SWAGGER_UI_DIST": "SIDECAR",
-    # The validator would send the schema's address to a stranger's server.
+    # The validator would send the address of the schema to a foreign server.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOGGING = logs.configuration(debug=DEBUG, level=log_level)
+LOGGING = logs.configure(debug=DEBUG, level=log_level)
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-# One line a request, when it is answered.
+# One line per request, when it is answered.
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
-# Answered on purpose, mostly since CC-iSales is away; a fault of ours is logged with its traceback.
+# Mostly because CC-iSales is unavailable; exceptions are logged with their traceback anyway.
 DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.WARNING
-# Names that strangers give to requests may be anybody's numbers: we give our own.
+# A client could put a phone number into its request ID: we generate our own.
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False

@@ -1,4 +1,4 @@
-"""Names of hashed static files: beside the folder that is served, not within it."""
+"""Storage of static files whose manifest is outside the served folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from whitenoise.storage import (  # type: ignore[import-untyped]
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """WhiteNoise's, whose manifest would list to strangers every file that there is."""
+    """WhiteNoise's storage; its public manifest would list every file to anybody."""
 
     manifest_name = "static-manifest.json"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        beside = FileSystemStorage(location=settings.STATIC_ROOT.parent)
-        super().__init__(*args, manifest_storage=beside, **kwargs)
+        manifests = FileSystemStorage(location=settings.STATIC_ROOT.parent)
+        super().__init__(*args, manifest_storage=manifests, **kwargs)

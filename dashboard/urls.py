@@ -1,4 +1,4 @@
-"""Every address of the product. A VDN is always in the path, so that each can be shared."""
+"""URLs of the product. The VDN is in the path, so that an address can be shared."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ navigation = (
 def _list_files(
     list_path: str, view: Callable[..., HttpResponseBase], name: str | None = None, **options: str
 ) -> list[URLPattern]:
-    """List the addresses of a list's files, which are beside it."""
+    """List the addresses of the files of a list, under the path of the list."""
     return [
         path(f"{list_path}export.{kind}", view, {"kind": kind} | options, name=name)
         for kind in WRITERS
@@ -73,8 +73,7 @@ def _list_files(
 
 _result_codes = [
     path("", result_codes.result_code_list, name="result_codes"),
-    path("export.csv", result_codes.export, {"kind": "csv"}, name="result_codes_csv"),
-    path("export.xlsx", result_codes.export, {"kind": "xlsx"}, name="result_codes_xlsx"),
+    *_list_files("", result_codes.export, "result_codes_export"),
     path("refresh/", refresh_views.refresh, name="result_codes_refresh"),
     path("refresh/apply/", refresh_views.apply, name="result_codes_apply"),
     path("progress/", refresh_views.progress, name="result_codes_progress"),
@@ -90,7 +89,7 @@ _result_codes = [
 ]
 
 urlpatterns = [
-    # First, since lists are asked for every few seconds.
+    # First, since lists are requested every few seconds.
     path(
         "vdn/<int:vdn_id>/",
         include(
@@ -164,7 +163,7 @@ urlpatterns = [
     path("accounts/logout/", account.logout, name="account_logout"),
     path("accounts/inactive/", account.account_inactive, name="account_inactive"),
     path("accounts/password/change/", account.password_change, name="account_change_password"),
-    # Where allauth sends whoever has no password: people of single sign-on get none here.
+    # Allauth redirects users without a password here, as those of single sign-on are.
     path("accounts/password/set/", own_account.no_password, name="account_set_password"),
     path("accounts/reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("accounts/", own_account.account, name="account_home"),

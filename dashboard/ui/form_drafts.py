@@ -1,8 +1,8 @@
 """Drafts of forms: a POST saves the fields and redirects (303) to a page that shows the draft.
 
-The address of a form holds at most the key of its draft (`?form=`); its fields stay on the server.
-Each form carries its key and, signed, its person and address, so that a form sent after the session
-ended is saved for its person.
+The address of a form contains at most the key of its draft (`?form=`); the fields stay on the
+server. Each form has its key as a hidden field, and its user and address in a signed one, so that a
+form sent after the end of the session is saved for its user.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ DISCARD: Final = "discard"
 _LEAVE: Final = "leave"
 _SALT: Final = "callboard.form-draft"
 _KEY: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
-_OWN: Final = (FORM, REVIEW)
+_DRAFT_PARAMETERS: Final = (FORM, REVIEW)
 
 
 @dataclass(frozen=True)
 class OpenForm:
     """State of a form on its page. `data` are the saved fields, None for an empty form.
 
-    `judged` requests validation; `outcome` is the address of the result of a submitted form.
+    The page validates a `judged` form. `outcome` is the address of the result of a submitted form.
     """
 
     key: str
@@ -61,37 +61,40 @@ class OpenForm:
 def get_base_address(request: HttpRequest) -> str:
     """Return the address of this request without draft parameters."""
     query = request.GET.copy()
-    for name in _OWN:
+    for name in _DRAFT_PARAMETERS:
         query.pop(name, None)
     return with_query(request.path, query.urlencode())
 
 
 def get_draft_address(address: str, key: str, *, review: bool = False) -> str:
     """Return the address of a form with the key of its draft."""
-    more = urlencode({FORM: key} | ({REVIEW: "1"} if review else {}))
-    return f"{address}{'&' if '?' in address else '?'}{more}"
+    query = urlencode({FORM: key} | ({REVIEW: "1"} if review else {}))
+    return f"{address}{'&' if '?' in address else '?'}{query}"
 
 
 def open_form(request: HttpRequest, address: str = "") -> OpenForm:
     """Return the form at `address` (default: that of the request).
 
-    It has the draft named by `?form=`, else the newest draft of this address, else no fields and a
-    new key.
+    Its fields are those of the draft named by `?form=`, else of the newest draft of this address.
+    Without a draft it has no fields and a new key.
     """
     user = cast("User", request.user)
     address = address or get_base_address(request)
-    wanted = request.GET.get(FORM, "")
+    requested_key = request.GET.get(FORM, "")
     found: FormDraft | None = None
     restored = False
-    if _KEY.fullmatch(wanted):
-        found = form_drafts.find(user=user, key=wanted)
+    if _KEY.fullmatch(requested_key):
+        found = form_drafts.find(user=user, key=requested_key)
         if found is not None and found.address != address and not found.done:
             found = None
     elif request.method == "GET":
         found = form_drafts.find_latest(user=user, address=address)
         restored = found is not None
     if found is None:
-        return _open_empty(user, address, gone=bool(wanted))
+        key = uuid.uuid4().hex
+        lost = _("What you typed is no longer kept. Nothing has been saved.")
+        notice = lost if requested_key else ""
+        return OpenForm(key, _sign_owner(user, key, address), address, notice=notice)
     if found.done:
         return OpenForm(found.key, "", address, outcome=found.outcome_address or address)
     return OpenForm(
@@ -111,10 +114,21 @@ def open_form(request: HttpRequest, address: str = "") -> OpenForm:
 
 def redirect_to_outcome(request: HttpRequest, form: OpenForm) -> HttpResponse | None:
     """Redirect to the result of a form that was submitted before; None for any other form."""
-    if not form.outcome:
+    return _redirect_to_result(request, form.outcome) if form.outcome else None
+
+
+def redirect_if_done(request: HttpRequest, *, key: str, address: str) -> HttpResponse | None:
+    """Redirect like `redirect_to_outcome` for the form with this key; without a result, to
+    `address`."""
+    found = form_drafts.find(user=cast("User", request.user), key=key)
+    if found is None or not found.done:
         return None
+    return _redirect_to_result(request, found.outcome_address or address)
+
+
+def _redirect_to_result(request: HttpRequest, address: str) -> HttpResponse:
     messages.info(request, _("This form was already sent. This is its result."))
-    return SeeOther(form.outcome)
+    return SeeOther(address)
 
 
 def get_posted_key(request: HttpRequest) -> str:
@@ -145,35 +159,33 @@ def save_and_redirect(
         status=status,
     ):
         return SeeOther(get_draft_address(address, key, review=review))
-    found = form_drafts.find(user=user, key=key)
-    if found is not None and found.done:
-        messages.info(request, _("This form was already sent. This is its result."))
-        return SeeOther(found.outcome_address or address)
+    if done := redirect_if_done(request, key=key, address=address):
+        return done
     messages.error(request, _("The form is too long. Nothing has been saved."))
     return SeeOther(address)
 
 
 def discard_if_asked(request: HttpRequest, *, leave: str, address: str = "") -> HttpResponse | None:
     """Delete the draft and redirect after “Cancel” or “Start over”; None for other buttons."""
-    wanted = request.POST.get(DISCARD, "")
-    if not wanted:
+    button = request.POST.get(DISCARD, "")
+    if not button:
         return None
     address = address or get_base_address(request)
     user = cast("User", request.user)
     form_drafts.discard(user=user, key=get_posted_key(request), address=address)
-    return SeeOther(get_local_address(request, leave) if wanted == _LEAVE else address)
+    return SeeOther(get_local_address(request, leave) if button == _LEAVE else address)
 
 
 def save_typed(request: HttpRequest) -> bool:
-    """Save the fields of an unfinished form; those of a form that was submitted are dropped.
+    """Save the fields of an unfinished form; ignore those of a submitted one.
 
-    False if they are too long or the form was not made for this person.
+    Returns False if they are too long or the form was created for another user.
     """
-    origin = _read_owner(request.POST.get(OWNER, ""))
+    owner = _read_owner(request)
     user = cast("User", request.user)
-    if origin is None or not user.is_authenticated or origin[0] != user.pk:
+    if owner is None or not user.is_authenticated or owner[0] != user.pk:
         return False
-    _pk, key, address = origin
+    _pk, key, address = owner
     if form_drafts.save(user=user, key=key, address=address, fields=request.POST):
         return True
     found = form_drafts.find(user=user, key=key)
@@ -182,27 +194,27 @@ def save_typed(request: HttpRequest) -> bool:
 
 def get_posted_address(request: HttpRequest) -> str:
     """Return the address of the posted form with its draft; "" without a valid signature."""
-    origin = _read_owner(request.POST.get(OWNER, ""))
-    return get_draft_address(origin[2], origin[1]) if origin else ""
+    owner = _read_owner(request)
+    return get_draft_address(owner[2], owner[1]) if owner else ""
 
 
 def save_undone(request: HttpRequest) -> str:
-    """Save a form posted after its session ended, for the person it was made for.
+    """Save a form posted after the end of its session, for the user it was created for.
 
-    Returns its address; "" without a valid signature or active person.
+    Returns its address; "" without a valid signature or an active user.
     """
-    origin = _read_owner(request.POST.get(OWNER, ""))
-    user = User.objects.filter(pk=origin[0], is_active=True).first() if origin else None
-    if origin is None or user is None:
+    owner = _read_owner(request)
+    user = User.objects.filter(pk=owner[0], is_active=True).first() if owner else None
+    if owner is None or user is None:
         return ""
-    _pk, key, address = origin
-    kept = form_drafts.save(user=user, key=key, address=address, fields=request.POST, undone=True)
-    return get_draft_address(address, key) if kept else address
+    _pk, key, address = owner
+    saved = form_drafts.save(user=user, key=key, address=address, fields=request.POST, undone=True)
+    return get_draft_address(address, key) if saved else address
 
 
-def get_local_address(request: HttpRequest, wanted: Any, *, default: str = "/") -> str:
-    """Return `wanted` if it is an address of this server, else `default`."""
-    text = str(wanted or "")
+def get_local_address(request: HttpRequest, address: Any, *, default: str = "/") -> str:
+    """Return `address` if it is one of this server, else `default`."""
+    text = str(address or "")
     safe = (
         text.startswith("/")
         and len(text) <= form_drafts.LONGEST_ADDRESS
@@ -223,25 +235,21 @@ def get_referring_address(request: HttpRequest) -> str:
 
 
 def get_previous_address(request: HttpRequest) -> str:
-    """Return the local address of the Referer; "" also if that is this page."""
+    """Return the local address of the Referer; "" if that is this page itself."""
     address = get_referring_address(request)
     return "" if address.partition("?")[0] == request.path else address
-
-
-def _open_empty(user: User, address: str, *, gone: bool) -> OpenForm:
-    key = uuid.uuid4().hex
-    notice = _("What you typed is no longer kept. Nothing has been saved.") if gone else ""
-    return OpenForm(key, _sign_owner(user, key, address), address, notice=notice)
 
 
 def _sign_owner(user: User, key: str, address: str) -> str:
     return signing.dumps([user.pk, key, address], salt=_SALT)
 
 
-def _read_owner(owner: str) -> tuple[int, str, str] | None:
-    """Return primary key of the person, key and address of a form; None without our signature."""
+def _read_owner(request: HttpRequest) -> tuple[int, str, str] | None:
+    """Return primary key of the user, key and address of the posted form; None without a valid
+    signature."""
+    signed = request.POST.get(OWNER, "")
     try:
-        pk, key, address = signing.loads(owner, salt=_SALT, max_age=form_drafts.KEPT)
+        pk, key, address = signing.loads(signed, salt=_SALT, max_age=form_drafts.KEPT)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     return int(pk), str(key), str(address)
