@@ -23,7 +23,7 @@ from dashboard.account.second_factor import has_passed_second_factor
 from dashboard.account.session_limits import FOR_MACHINES
 from dashboard.ui import form_drafts
 from dashboard.ui.middleware import Middleware
-from dashboard.ui.requests import keep_in_cookie, lead_to
+from dashboard.ui.requests import redirect_whole_page, set_short_cookie
 from isales_proxy.accounts import second_factors
 from isales_proxy.problems import is_api, respond
 
@@ -88,9 +88,9 @@ def _redirect_to_log_in(request: HttpRequest, response: HttpResponseBase) -> Htt
     kept = form_drafts.save_undone(request)
     back = kept or form_drafts.get_referring_address(request) or request.path
     address = f"{login}?{urlencode({'next': back, 'why': 'kept' if kept else 'undone'})}"
-    answer = lead_to(request, address, _("Nothing was done: your session has ended."))
+    answer = redirect_whole_page(request, address, _("Nothing was done: your session has ended."))
     if not kept:
-        keep_in_cookie(answer, settings.UNDONE_COOKIE_NAME, "1", seconds=_COOKIE_SECONDS)
+        set_short_cookie(answer, settings.UNDONE_COOKIE_NAME, "1", seconds=_COOKIE_SECONDS)
     return answer
 
 
@@ -171,7 +171,7 @@ def _redirect_to_step(
     is_fragment = "HX-Request" in request.headers
     if back and not is_fragment:
         address += "?" + urlencode({"next": wanted})
-    answer = lead_to(request, address, words)
+    answer = redirect_whole_page(request, address, words)
     if is_fragment:
         add_never_cache_headers(answer)
     return answer

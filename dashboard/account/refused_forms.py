@@ -18,7 +18,7 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from dashboard.ui.htmx import SeeOther
-from dashboard.ui.requests import keep_in_cookie
+from dashboard.ui.requests import set_short_cookie
 
 _PAGES: Final = frozenset(
     {
@@ -86,7 +86,7 @@ def _redirect(request: HttpRequest, refused: dict[str, Any]) -> _Redirect:
         query["next"] = request.POST["next"][:_MOST_QUERY]
     answer = _Redirect(request.path + (f"?{query.urlencode()}" if query else ""))
     value = signing.dumps([request.path, refused], salt=_SALT, compress=True)
-    keep_in_cookie(answer, settings.REFUSED_FORM_COOKIE_NAME, value, seconds=_SECONDS)
+    set_short_cookie(answer, settings.REFUSED_FORM_COOKIE_NAME, value, seconds=_SECONDS)
     return answer
 
 

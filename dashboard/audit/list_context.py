@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -27,7 +26,7 @@ from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import build_parameter_notice, has_bad_field
-from dashboard.ui.times import TimeFormatter, format_zone
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.audit import queries
 from isales_proxy.audit.forms import FILTERS, NUMBER_FILTERS, AuditFilter
@@ -73,7 +72,7 @@ def create_context(scope: Scope, form: AuditFilter, now: datetime) -> AuditListC
         title=_("Audit"),
         styles=("css/audit.css",),
         scripts=("js/filters.js", "js/audit.js"),
-        zone_text=_("Times in %s") % format_zone(now, timezone.get_current_timezone()),
+        zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.at(),
         links=(Link(reverse("audit_verify", args=[scope.vdn.pk]), _("Verify")),),
         kept=[pair for pair in address.filters if pair[0] in NUMBER_FILTERS],

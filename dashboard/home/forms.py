@@ -1,4 +1,4 @@
-"""Forms of a reader's preferences."""
+"""Form of a user's time zone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from isales_proxy.core.input_cleaning import CleanedInput
 _OFFSET: Final = re.compile(
     r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?00)?", re.ASCII | re.IGNORECASE
 )
-_ANY_PLACE: Final = "Asia/Shanghai"
-# Whose clocks are never changed.
+_DEFAULT_PLACE: Final = "Asia/Shanghai"
+# Offset in hours → a place without daylight saving time.
 _PLACES: Final = {
     -5: "America/Bogota",
     -3: "America/Sao_Paulo",
@@ -32,22 +32,22 @@ _PLACES: Final = {
 
 
 class ZoneForm(CleanedInput, forms.Form):
-    """The reader's choice of a time zone; empty goes back to that of the VDN."""
+    """Time zone of a user; an empty one means that of the VDN."""
 
     time_zone = forms.CharField(required=False, max_length=64)
 
     def clean_time_zone(self) -> str:
-        """Refuse what the time zone database does not know."""
+        """Return the name of a known time zone or "". Raises ValidationError."""
         name = str(self.cleaned_data["time_zone"])
         if not name or name in available_timezones():
             return name
         if offset := _OFFSET.fullmatch(name):
-            place = _PLACES.get(int(offset["sign"] + offset["hours"]), _ANY_PLACE)
+            place = _PLACES.get(int(offset["sign"] + offset["hours"]), _DEFAULT_PLACE)
             raise ValidationError(
                 _("“%(name)s” is an offset. Give a place instead, for example %(place)s."),
                 params={"name": name, "place": place},
             )
         raise ValidationError(
             _("“%(name)s” is no time zone. Give a place, for example %(place)s."),
-            params={"name": name, "place": _ANY_PLACE},
+            params={"name": name, "place": _DEFAULT_PLACE},
         )

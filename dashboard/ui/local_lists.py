@@ -1,4 +1,4 @@
-"""Lists of our own rows: sorting in memory, the bound of sorting in the database, badges, files."""
+"""Lists of rows from our own tables or from memory: order, common columns, badges, exports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -26,38 +27,38 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.privacy import masking
 
 MOST_SORTED: Final = 20_000
-"""Rows of a table up to which it is sorted by columns without an index."""
-# Where one is in a list, not what is in it; of a whole number the last digits are told.
-_UNTOLD: Final = frozenset({"page", "size", "shown", "number", SORT})
+"""Rows of a table up to which it can be sorted by columns without an index."""
+# Fields that a file does not describe as filters: they choose a page, or hold a called number.
+_NOT_DESCRIBED: Final = frozenset({"page", "size", "shown", "number", SORT})
 
 
 @dataclass
 class LocalFormatter:
-    """The facts that all rows of a page share: the times alone."""
+    """Formatter of rows that need nothing but times."""
 
     times: TimeFormatter = field(default_factory=lambda: TimeFormatter(timezone.now()))
 
 
 def sort_rows(rows: Iterable[R], columns: Sequence[Column[R, F]], sort: str) -> list[R]:
-    """Sort rows in memory by the attribute that the column of a valid `sort` names.
+    """Sort rows in memory by the attribute of the column that a valid `sort` names.
 
-    Rows without a value are last in either direction; equal ones keep their order.
+    Rows without a value are last in both directions; equal rows keep their order.
     """
-    found = list(rows)
+    unsorted = list(rows)
     order = get_order(columns, sort)
     if not order:
-        return found
+        return unsorted
     get = attrgetter(order[0].removeprefix("-"))
-    present = [row for row in found if get(row) not in {None, ""}]
-    present.sort(key=lambda row: _fold(get(row)), reverse=order[0].startswith("-"))
-    return present + [row for row in found if get(row) in {None, ""}]
+    with_value = [row for row in unsorted if get(row) not in {None, ""}]
+    with_value.sort(key=lambda row: _fold(get(row)), reverse=order[0].startswith("-"))
+    return with_value + [row for row in unsorted if get(row) in {None, ""}]
 
 
 def without_sort(columns: Sequence[Column[R, F]], keys: Iterable[str]) -> tuple[Column[R, F], ...]:
-    """Return the columns; those with these keys cannot be sorted by."""
-    refused = frozenset(keys)
+    """Return the columns, where those with these keys cannot be sorted by."""
+    unsortable = frozenset(keys)
     return tuple(
-        replace(column, sort="") if column.key in refused else column for column in columns
+        replace(column, sort="") if column.key in unsortable else column for column in columns
     )
 
 
@@ -81,9 +82,9 @@ def time_column(
     get_sub: Callable[[R], str] = lambda _row: "",
     exports: tuple[ExportColumn[R, F], ...] = (),
 ) -> Column[R, F]:
-    """Create a column of times, by which the list is sorted; an attribute without one is “never”.
+    """Create a sortable column of the times of an attribute; None is shown as “never”.
 
-    `field` names the cell if not `key`; a file has the time and `exports` after it.
+    `field` names the cell if not `key`. In a file the columns `exports` follow the time.
     """
     get: Callable[[R], datetime | None] = attrgetter(attribute)
 
@@ -104,7 +105,7 @@ def time_column(
 
 
 def render_badge(text: object, tone: str, title: str = "") -> SafeString:
-    """Render a badge that follows the text of a cell."""
+    """Render a badge after the text of a cell."""
     if title:
         return format_html(' <span class="tone {}" title="{}">{}</span>', tone, title, text)
     return format_html(' <span class="tone {}">{}</span>', tone, text)
@@ -125,8 +126,8 @@ def render_export(
 ) -> HttpResponseBase | None:
     """Render rows as a file; None, with an error message, if the format cannot hold them.
 
-    The file tells its VDN, what it is `about`, the valid filter `form`, zone, time, rows and
-    person.
+    The facts of the file are its VDN, `about`, the filter of the valid `form`, zone, time, number
+    of rows and user.
     """
     times = formatter.times
     local = times.now.astimezone(times.zone)
@@ -148,25 +149,26 @@ def render_export(
         ],
         bom=request.GET.get("bom") != "0",
     )
-    return exports.render_file(request, kind, table)
+    try:
+        return exports.render(table, kind)
+    except exports.TooManyRows:
+        messages.error(request, exports.explain_too_many_rows())
+        return None
 
 
 def _describe_filter(form: forms.Form, scope: Scope | None, times: TimeFormatter) -> str:
     """Describe a filter in the active language; fields without a label only move the page."""
     texts = []
-    for name, asked in form.fields.items():
+    for name, field_ in form.fields.items():
         value = form.cleaned_data.get(name)
-        if name in _UNTOLD or not asked.label or not value:
+        if name in _NOT_DESCRIBED or not field_.label or not value:
             continue
-        shown = [_format_choice(asked, each, times) for each in _list_values(value)]
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        shown = [_format_choice(field_, each, times) for each in values]
         if isinstance(value, str) and scope and not scope.can(Permission.SEE_NUMBERS):
             shown = [masking.mask_text(text) for text in shown]
-        texts.append(f"{asked.label} {', '.join(shown)}")
+        texts.append(f"{field_.label} {', '.join(shown)}")
     return " · ".join(texts)
-
-
-def _list_values(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def _format_choice(field: forms.Field, value: Any, times: TimeFormatter) -> str:

@@ -1,4 +1,4 @@
-"""State of the reader between requests: last VDN, time zone, messages."""
+"""State of a user between requests: last VDN, rejected time zone, messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from isales_proxy.models import User
 
 LAST_VDN: Final = "last_vdn"
 _REFUSED_ZONE: Final = "refused_zone"
-_LONGEST_ZONE: Final = 64
+_MAX_ZONE_LENGTH: Final = 64
 
 
 class ReaderRequest(HttpRequest):
-    """A request of a logged-in person; `scope` is None until `enter_scope` sets it."""
+    """A request of a logged-in user; `scope` is None until `enter_scope` sets it."""
 
     user: User
     htmx: Any
@@ -33,7 +33,7 @@ def enter_scope(request: ReaderRequest, scope: Scope) -> None:
     request.scope = scope
     if request.session.get(LAST_VDN) != scope.vdn.pk:
         session: Any = request.session
-        # Of our session engine: a value whose loss costs nothing while the database is away.
+        # `note` of our session engine: a request does not fail if the database cannot store it.
         session.note(LAST_VDN, scope.vdn.pk)
     timezone.activate(scope.zone)
 
@@ -42,8 +42,8 @@ def get_last_scope(request: HttpRequest, scopes: list[Scope]) -> Scope | None:
     """Return the scope of the VDN visited last, else the first; None without any."""
     if not scopes:
         return None
-    wanted = request.session.get(LAST_VDN)
-    return next((scope for scope in scopes if scope.vdn.pk == wanted), scopes[0])
+    last = request.session.get(LAST_VDN)
+    return next((scope for scope in scopes if scope.vdn.pk == last), scopes[0])
 
 
 def create_time_formatter(request: HttpRequest) -> TimeFormatter:
@@ -52,8 +52,8 @@ def create_time_formatter(request: HttpRequest) -> TimeFormatter:
     return TimeFormatter(timezone.now(), scope.zone if scope else None)
 
 
-def lead_to(request: HttpRequest, address: str, text: str) -> HttpResponse:
-    """Redirect to `address`; htmx goes there after a 403 with `text` in place of a fragment."""
+def redirect_whole_page(request: HttpRequest, address: str, text: str) -> HttpResponse:
+    """Redirect to `address`; htmx gets a 403 with `text` that makes the browser go there."""
     if "HX-Request" not in request.headers:
         return HttpResponseRedirect(address)
     return HttpResponse(
@@ -64,8 +64,8 @@ def lead_to(request: HttpRequest, address: str, text: str) -> HttpResponse:
     )
 
 
-def keep_in_cookie(response: HttpResponse, name: str, value: str, *, seconds: int) -> None:
-    """Keep a value for the next page of a browser that may have no session."""
+def set_short_cookie(response: HttpResponse, name: str, value: str, *, seconds: int) -> None:
+    """Set a cookie for the next page, of a browser that may have no session."""
     response.set_cookie(
         name,
         value,
@@ -76,15 +76,9 @@ def keep_in_cookie(response: HttpResponse, name: str, value: str, *, seconds: in
     )
 
 
-def set_time_zone(user: User, name: str) -> None:
-    """Save the person's time zone; "" means that of the VDN."""
-    user.time_zone = name
-    user.save(update_fields=["time_zone"])
-
-
 def store_refused_zone(request: HttpRequest, name: str, message: str) -> None:
     """Store a rejected time zone and its error message for the next page."""
-    request.session[_REFUSED_ZONE] = [name[:_LONGEST_ZONE], message]
+    request.session[_REFUSED_ZONE] = [name[:_MAX_ZONE_LENGTH], message]
 
 
 def pop_refused_zone(request: HttpRequest) -> tuple[str, str]:
@@ -94,7 +88,7 @@ def pop_refused_zone(request: HttpRequest) -> tuple[str, str]:
 
 
 class NamedCookieStorage(CookieStorage):
-    """Django's, with the configured cookie name, for which Django has no setting."""
+    """Django's cookie storage with a configured name, for which Django has no setting."""
 
     cookie_name = settings.MESSAGES_COOKIE_NAME
 

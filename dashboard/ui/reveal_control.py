@@ -12,13 +12,22 @@ from isales_proxy.access import Scope
 from isales_proxy.reveals.services import LONGEST_REASON, SECONDS, SHORTEST_REASON
 
 
+def _list_usual_reasons() -> list[str]:
+    return [
+        _("Calling the customer back"),
+        _("The customer asked about this call"),
+        _("The number may be wrong"),
+        _("A complaint"),
+    ]
+
+
 @dataclass
 class RevealControl:
     """Context of `reveals/_control.html`. `numbers` (label, number) is empty until the reveal."""
 
-    dom_id: str
     url: str
-    usual: list[str]
+    dom_id: str = "reveal"
+    usual: list[str] = field(default_factory=_list_usual_reasons)
     reason: str = ""
     error: str = ""
     notice: str = ""
@@ -33,26 +42,15 @@ class RevealControl:
 def create_reservation_control(scope: Scope, appoint_id: str, query: str) -> RevealControl:
     """Create the control of a reservation in the list with this query string."""
     url = get_reservation_url("reveal_reservation", scope.vdn.pk, appoint_id)
-    return RevealControl("reveal", with_query(url, query), _list_usual_reasons())
+    return RevealControl(with_query(url, query))
 
 
 def create_datum_control(scope: Scope, datum_id: int) -> RevealControl:
     """Create the control of a row of call data."""
     url = reverse("reveal_datum", args=[scope.vdn.pk, datum_id])
-    return RevealControl(f"reveal-d-{datum_id}", url, _list_usual_reasons())
+    return RevealControl(url, f"reveal-d-{datum_id}")
 
 
 def create_write_back_control(scope: Scope, pk: int) -> RevealControl:
     """Create the control of a write-back."""
-    return RevealControl(
-        "reveal", reverse("reveal_write_back", args=[scope.vdn.pk, pk]), _list_usual_reasons()
-    )
-
-
-def _list_usual_reasons() -> list[str]:
-    return [
-        _("Calling the customer back"),
-        _("The customer asked about this call"),
-        _("The number may be wrong"),
-        _("A complaint"),
-    ]
+    return RevealControl(reverse("reveal_write_back", args=[scope.vdn.pk, pk]))

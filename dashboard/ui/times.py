@@ -1,8 +1,8 @@
-"""Formats of times in the active zone, cheaper than Django's filters for pages of many times.
+"""Formats of times in the active zone, cheaper than Django's filters on pages of many times.
 
-Offsets of a zone change at quarters of an hour, so a process computes the offset once per quarter
-of an hour, and a page the text of a date once. Times of an hour that occurs twice, when clocks
-go back, are followed by their offset from UTC.
+Zones change their offset at quarters of an hour, so it is computed once per process and quarter of
+an hour, and the text of a date once per page. When clocks go back, an hour occurs twice: its times
+are followed by their offset from UTC.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
-_QUARTER: Final = 900
+from isales_proxy.core.form_fields import format_offset
+
+_QUARTER_S: Final = 900
 _NO_TIME, _ONE_SECOND, _ONE_MINUTE = timedelta(), timedelta(seconds=1), timedelta(minutes=1)
 # In minutes.
 _HOUR, _DAY = 60, 1440
@@ -30,13 +32,10 @@ class TimeFormatter:
         self.now = now
         self.zone = zone or timezone.get_current_timezone()
         self.today = now.astimezone(self.zone).date()
-        # What stands before a clock time of the day.
+        # Day → the prefix of its clock times.
         self._days = {self.today: ""}
         self._language = get_language()
-        texts = _translate_texts(self._language)
-        self._in, self._ago, self._late = texts.ahead, texts.ago, texts.late
-        self._now, self._just_late = texts.now, texts.just_late
-        self._seconds_ago, self._just_now = texts.seconds_ago, texts.just_now
+        self._texts = _translate_texts(self._language)
 
     @property
     def zone_text(self) -> str:
@@ -45,16 +44,19 @@ class TimeFormatter:
 
     def local(self, moment: datetime) -> datetime:
         """Convert to a naive datetime of the zone."""
-        return moment.astimezone(UTC).replace(tzinfo=None) + self._get_offset(moment)[0]
+        return self._localize(moment)[0]
 
-    def _get_offset(self, moment: datetime) -> tuple[timedelta, str]:
-        return _find_offset(self.zone, int(moment.timestamp()) // _QUARTER)
+    def _localize(self, moment: datetime) -> tuple[datetime, str]:
+        """Return the naive local time, and its offset as `_find_offset` does."""
+        offset, suffix = _find_offset(self.zone, int(moment.timestamp()) // _QUARTER_S)
+        return moment.astimezone(UTC).replace(tzinfo=None) + offset, suffix
 
     def short(self, moment: datetime | None) -> str:
-        """`14:12` today, `15 May 14:12` on another day."""
+        """`14:12` today, `15 May 14:12` on another day; "" for None."""
         if moment is None:
             return ""
-        offset, suffix = _find_offset(self.zone, int(moment.timestamp()) // _QUARTER)
+        # As `_localize` does, without a call: a list has one such time per row.
+        offset, suffix = _find_offset(self.zone, int(moment.timestamp()) // _QUARTER_S)
         local = moment.astimezone(UTC) + offset
         day = self._days.get(local.date())
         if day is None:
@@ -62,52 +64,51 @@ class TimeFormatter:
         return f"{day}{local.hour:02}:{local.minute:02}{suffix}"
 
     def time_of_day(self, moment: datetime) -> str:
-        """`14:12`, whatever the day."""
-        local, suffix = self.local(moment), self._get_offset(moment)[1]
-        return f"{local.hour:02}:{local.minute:02}{suffix}"
+        """`14:12` on any day."""
+        local, suffix = self._localize(moment)
+        return f"{local:%H:%M}{suffix}"
 
     def exact(self, moment: datetime | None) -> str:
-        """`15 May 2025 14:12:43`."""
+        """`15 May 2025 14:12:43`; "" for None."""
         if moment is None:
             return ""
-        local, suffix = self.local(moment), self._get_offset(moment)[1]
-        day = date_format(local.date(), pgettext("date format", "j M Y"))
-        return f"{day} {local:%H:%M:%S}{suffix}"
+        local, suffix = self._localize(moment)
+        return f"{_format_date(self._language, local.date(), True)} {local:%H:%M:%S}{suffix}"
 
     def clock(self, moment: datetime) -> str:
-        """`14:03:22`, with the day before it when that is not today."""
-        local, suffix = self.local(moment), self._get_offset(moment)[1]
+        """`14:03:22` today, `15 May 14:03:22` on another day."""
+        local, suffix = self._localize(moment)
         return f"{self._format_day(local.date())}{local:%H:%M:%S}{suffix}"
 
     def stamp(self, moment: datetime) -> str:
-        """`2025-05-15 14:12:43`, as files hold it."""
-        return f"{self.local(moment):%Y-%m-%d %H:%M:%S}{self._get_offset(moment)[1]}"
+        """`2025-05-15 14:12:43`, the format of files."""
+        local, suffix = self._localize(moment)
+        return f"{local:%Y-%m-%d %H:%M:%S}{suffix}"
 
     def minute(self, moment: datetime) -> str:
-        """`2025-05-15 14:12`, as a filter shows it; with its seconds if there are any."""
-        local = self.local(moment)
-        style = "%Y-%m-%d %H:%M:%S" if local.second else "%Y-%m-%d %H:%M"
-        return f"{local:{style}}{self._get_offset(moment)[1]}"
+        """`2025-05-15 14:12`, the format of filters; with seconds unless they are 0."""
+        local, suffix = self._localize(moment)
+        return f"{local:{'%Y-%m-%d %H:%M:%S' if local.second else '%Y-%m-%d %H:%M'}}{suffix}"
 
     def ahead(self, left: timedelta) -> str:
         """`in 9 min`."""
-        return _format_span(left // _ONE_MINUTE, self._in, self._now)
+        return _format_span(left // _ONE_MINUTE, self._texts.ahead, self._texts.now)
 
-    def behind(self, gone: timedelta) -> str:
-        """`43 min ago`; within the first minute in seconds."""
-        if _ONE_SECOND <= gone < _ONE_MINUTE:
-            return self._seconds_ago % (gone // _ONE_SECOND)
-        return _format_span(gone // _ONE_MINUTE, self._ago, self._just_now)
+    def behind(self, elapsed: timedelta) -> str:
+        """`43 min ago`; in seconds within the first minute."""
+        if _ONE_SECOND <= elapsed < _ONE_MINUTE:
+            return self._texts.seconds_ago % (elapsed // _ONE_SECOND)
+        return _format_span(elapsed // _ONE_MINUTE, self._texts.ago, self._texts.just_now)
 
-    def late(self, gone: timedelta) -> str:
+    def late(self, elapsed: timedelta) -> str:
         """`18 min late`."""
-        return _format_span(gone // _ONE_MINUTE, self._late, self._just_late)
+        return _format_span(elapsed // _ONE_MINUTE, self._texts.late, self._texts.just_late)
 
     def relative(self, moment: datetime) -> str:
         """`in 9 min` or `43 min ago`."""
         left = moment - self.now
         if left >= _NO_TIME:
-            return _format_span(left // _ONE_MINUTE, self._in, self._now)
+            return _format_span(left // _ONE_MINUTE, self._texts.ahead, self._texts.now)
         return self.behind(-left)
 
     def _format_day(self, day: date) -> str:
@@ -120,7 +121,7 @@ class TimeFormatter:
 
 @dataclass(frozen=True)
 class _Texts:
-    """Texts of one language: in minutes, hours, days; and of less than a minute."""
+    """Texts of one language: formats of minutes, hours and days, and texts of shorter times."""
 
     ahead: tuple[str, str, str]
     ago: tuple[str, str, str]
@@ -164,18 +165,12 @@ def _format_date(_language: str | None, day: date, with_year: bool) -> str:
 
 @lru_cache(maxsize=50_000)
 def _find_offset(zone: tzinfo, quarter: int) -> tuple[timedelta, str]:
-    """Return the offset from UTC in that quarter of an hour since 1970, and ` UTC+02:00` for clock
-    times that occur twice or ""."""
-    local = datetime.fromtimestamp(quarter * _QUARTER, zone)
+    """Return the offset from UTC in a quarter of an hour, counted since 1970, and ` UTC+02:00` if
+    its clock times occur twice, else ""."""
+    local = datetime.fromtimestamp(quarter * _QUARTER_S, zone)
     offset = local.utcoffset() or timedelta()
     both = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
     return offset, f" UTC{format_offset(local)}" if len(both) > 1 else ""
-
-
-def format_offset(local: datetime) -> str:
-    """Format the UTC offset of an aware time: `+08:00`."""
-    text = local.strftime("%z")
-    return f"{text[:3]}:{text[3:5]}"
 
 
 def format_zone(moment: datetime, zone: tzinfo) -> str:

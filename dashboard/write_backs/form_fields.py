@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.client.queries import MAX_TEXT
+from isales_proxy.core.form_fields import format_offset
 from isales_proxy.models import CodeCategory
 from isales_proxy.outbound import tasks
 from isales_proxy.result_codes.book import CodeBook
@@ -24,7 +25,6 @@ from isales_proxy.write_backs.fields import BY_NAME, TIMES
 from isales_proxy.write_backs.forms import (
     TypedTime,
     WriteBackForm,
-    format_offset,
     list_offsets,
 )
 from isales_proxy.write_backs.prefill import Prefill

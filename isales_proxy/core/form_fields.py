@@ -121,6 +121,12 @@ class LocalTimeField(forms.Field):
         return format_local_time(instant)[:-6] if instant else value
 
 
+def format_offset(moment: datetime) -> str:
+    """Format the UTC offset of an aware datetime: `+02:00`."""
+    text = moment.strftime("%z")
+    return f"{text[:3]}:{text[3:5]}"
+
+
 def format_local_time(instant: datetime) -> str:
     """Format an aware time for an address: `2025-05-31T14:30+08:00` in the zone in force."""
     local = instant.astimezone(timezone.get_current_timezone())

@@ -26,6 +26,7 @@ from isales_proxy.core.form_fields import (
     LocalTimeField,
     PageFilter,
     PlainTextField,
+    format_offset,
     refuse_year,
 )
 from isales_proxy.core.input_cleaning import CleanedInput
@@ -165,11 +166,6 @@ class ExactTimeField(LocalTimeField):
             _("This time occurs twice because the clocks go back. Choose one of the two."),
             code="twice",
         )
-
-
-def format_offset(moment: datetime) -> str:
-    """`+02:00` of an aware time."""
-    return moment.isoformat()[-6:] if moment.utcoffset() else "+00:00"
 
 
 def list_offsets(moment: datetime) -> tuple[str, ...]:

@@ -176,11 +176,11 @@ def test_text_too_long_for_a_workbook_is_refused(
 ) -> None:
     table = exports.ExportTable("x", ["a"], iter([["y" * 32_768]]), 1)
     with pytest.raises(exports.TooManyRows):
-        exports.render_xlsx(table)
+        exports.render(table, "xlsx")
     with pytest.raises(exports.TooManyRows):
-        exports.render_xlsx(exports.ExportTable("x", ["a"], iter(()), 1_048_576))
+        exports.render(exports.ExportTable("x", ["a"], iter(()), 1_048_576), "xlsx")
     rows = read_csv(
-        b"".join(exports.render_csv(exports.ExportTable("x", ["a"], [["y" * 40_000]], 1)))
+        b"".join(exports.render(exports.ExportTable("x", ["a"], [["y" * 40_000]], 1), "csv"))
     )  # type: ignore[arg-type]
     assert len(rows[1][0]) == 40_000
 

@@ -29,7 +29,7 @@ ROWS = st.lists(st.lists(AWKWARD | st.text(max_size=8), min_size=3, max_size=3),
 
 
 def file_of(rows: Sequence[Sequence[str]]) -> str:
-    answer: Any = exports.render_csv(exports.ExportTable("x", ["a", "b", "c"], rows, len(rows)))
+    answer: Any = exports.render(exports.ExportTable("x", ["a", "b", "c"], rows, len(rows)), "csv")
     content: bytes = b"".join(answer)
     return content.decode("utf-8-sig")
 
@@ -89,7 +89,7 @@ def test_number_in_a_workbook_is_unchanged() -> None:
 
 
 def workbook(rows: list[list[str]]) -> list[str]:
-    answer: Any = exports.render_xlsx(exports.ExportTable("x", ["a"], rows, len(rows)))
+    answer: Any = exports.render(exports.ExportTable("x", ["a"], rows, len(rows)), "xlsx")
     content = answer.getvalue()
     answer.file_to_stream.close()
     with zipfile.ZipFile(io.BytesIO(content)) as book:
