@@ -1,4 +1,4 @@
-"""Labels of result codes in the reader's language, for every page: category, explanation, URL."""
+"""Result codes on all pages: category and explanation in the user's language, URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.urls import reverse
 from isales_proxy.models import CodeCategory
 from isales_proxy.result_codes.book import CodeBook, Explanation
 
-# Path segments that are no codes.
+# Path segments with other pages.
 _RESERVED: Final = frozenset(
     {".", "..", "export.csv", "export.xlsx", "history", "progress", "refresh"}
 )
@@ -35,7 +35,7 @@ def explain(explanation: Explanation, language: str) -> dict[str, Any]:
 def explain_result(
     vdn_id: int, book: CodeBook, code: str | None, language: str
 ) -> dict[str, Any] | None:
-    """Return the explanation of a call result with its code and URL; None where there is none."""
+    """Return the explanation of a call result with its code and URL; None without one."""
     explained = explain(book.explain(code), language)
     if not code or not (explained["meaning"] or explained["step"]):
         return None
@@ -43,7 +43,7 @@ def explain_result(
 
 
 def get_code_url(vdn_id: int, code: str, name: str = "result_code") -> str:
-    """Return the URL `name` of one code; "" for a code that no path can hold."""
+    """Return the URL `name` of one code; "" for a code that cannot be a path segment."""
     if code in _RESERVED or not _PATH_PART.fullmatch(code):
         return ""
     return reverse(name, args=[vdn_id, code])

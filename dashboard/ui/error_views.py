@@ -28,7 +28,7 @@ from dashboard.ui.middleware import render_unavailable
 from isales_proxy.core.database import is_unavailable
 from isales_proxy.problems import is_api, respond
 
-_LONGEST_ORIGIN: Final = 200
+_MAX_ORIGIN_LENGTH: Final = 200
 
 _OUT_OF_DATE: Final = gettext_lazy("This page is out of date")
 _OTHER_ORIGIN: Final = gettext_lazy("This form came from another address")
@@ -81,17 +81,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         ),
     )
     # The owner field of the form is signed, so saving is safe although the check failed.
-    back = form_drafts.save_typed(request) and form_drafts.get_posted_address(request)
+    is_saved = form_drafts.save_typed(request)
     context = {
         "title": title,
-        "text": str(text) % {"origin": request.headers.get("Origin", "?")[:_LONGEST_ORIGIN]},
-        "back_url": back or "",
+        "text": str(text) % {"origin": request.headers.get("Origin", "?")[:_MAX_ORIGIN_LENGTH]},
+        "back_url": form_drafts.get_posted_address(request) if is_saved else "",
     }
     return render(request, "csrf.html", context, status=403)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400: an unknown host, a body that is too large, or an interrupted session."""
+    """Answer 400 to an unknown host, a body that is too large, or an interrupted session."""
     if is_api(request):
         return respond(400, _("This request is not valid."))
     context: dict[str, Any] = {"status": 400}
@@ -111,14 +111,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404, also for objects of a VDN that the person has no access to."""
+    """Answer 404, also for objects of a VDN that the user has no access to."""
     if is_api(request):
         return respond(404, _("There is no such object, or you have no access to it."))
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 if the database is unavailable. Django calls it within the handling of the
+    """Answer 500, or 503 if the database is unavailable. Django calls this while it handles the
     exception."""
     if is_unavailable(sys.exc_info()[1]):
         return render_unavailable(request)

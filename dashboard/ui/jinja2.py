@@ -1,7 +1,7 @@
-"""Jinja2 environment of list templates in `templates/jinja2`; see docs/adr/0017.
+"""Jinja2 environment of the list templates in `templates/jinja2`; see docs/adr/0017.
 
-Templates are compiled once for each language, with their texts and icons in place: to look them up
-would cost a list some hundred calls. Catalogs do not change while a process runs.
+Templates are compiled once per language, with their texts and icons in place, which saves a list
+about a hundred calls. Translations do not change while a process runs.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ _LANGUAGES: Final = 16
 
 
 class LanguageEnvironment(Environment):
-    """An environment whose templates are translated as they are compiled.
+    """An environment whose templates are translated when they are compiled.
 
-    Templates must be got while its language is in force: `_get_template`.
+    Its language must be the active one then: see `_get_template`.
     """
 
-    fixed = False
-    """True where the language is."""
+    has_language = False
+    """False for the environment that Django creates, from which those of a language derive."""
 
     def _generate(self, source: nodes.Template, *args: Any, **options: Any) -> str:
-        """Compile a template; Jinja2's hook for that."""
-        if self.fixed:
+        """Compile a template. A hook of Jinja2."""
+        if self.has_language:
             source = _ConstantFolder().visit(source)
         return super()._generate(source, *args, **options)
 
 
 class _ConstantFolder(NodeTransformer):
-    """Replaces `_("text")` and `icon("name")` by their markup."""
+    """Replaces `_("text")` and `icon("name")` by markup."""
 
     def visit_Call(self, node: nodes.Call) -> nodes.Expr:  # noqa: N802 - Jinja2's name
-        """Return the markup of a call with one text and nothing else."""
+        """Return the markup of a call whose only argument is a constant text."""
         self.generic_visit(node)
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
         if name not in _FOLDED or node.kwargs or node.dyn_args or node.dyn_kwargs:
@@ -53,7 +53,7 @@ class _ConstantFolder(NodeTransformer):
 
 
 def create_environment(**options: Any) -> Environment:
-    """Create the environment: escaping is automatic, texts are translated by Django."""
+    """Create the environment: it escapes values, and translates texts by Django."""
     environment = LanguageEnvironment(**options, extensions=["jinja2.ext.i18n"], trim_blocks=False)
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         gettext, ngettext, newstyle=True
@@ -69,16 +69,16 @@ def create_environment(**options: Any) -> Environment:
 
 
 def render_fragment(template: str, **context: Any) -> SafeString:
-    """Render a Jinja2 template, whose values are escaped unless they are markup already."""
+    """Render a Jinja2 template. Values are escaped unless they are markup."""
     found = _get_template(template, get_language())
     return mark_safe(found.render(context))  # noqa: S308 - escaped there
 
 
 @lru_cache(maxsize=100 * _LANGUAGES)
 def _get_template(name: str, language: str | None) -> Template:
-    """Return the template in the language in force."""
+    """Return the template in the active language."""
     template = _get_environment(language).get_template(name)
-    # Jinja2 chains its names and ours, and goes through the chain for every template that it shows.
+    # A plain dict: Jinja2's chain of its globals and ours is slower with each render.
     template.globals = dict(template.globals)
     return template
 
@@ -88,13 +88,13 @@ def _get_environment(language: str | None) -> Environment:
     engine = engines["jinja2"]
     assert isinstance(engine, Jinja2)  # noqa: S101
     environment: Any = engine.env.overlay()
-    environment.fixed = True
+    environment.has_language = True
     environment.globals = {**environment.globals, "_": partial(_translate, language)}
     return environment  # type: ignore[no-any-return]
 
 
 def _translate(language: str | None, text: str, **values: Any) -> Markup:
-    """Translate a text of a template and put values into its `%(name)s`, escaped."""
+    """Translate a text of a template and insert escaped values for `%(name)s`."""
     translated = _find_translation(language, text)
     if not values:
         return translated
@@ -113,7 +113,7 @@ def _icon(name: str) -> Markup:
 
 
 def _include_html(template: str, **context: Any) -> Markup:
-    """Include what few fragments show, and other pages as well, from Django's templates."""
+    """Include a template of Django, of a part that other pages have as well."""
     return Markup(render_to_string(template, context))  # noqa: S704 - escaped there
 
 

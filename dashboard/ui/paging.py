@@ -1,4 +1,4 @@
-"""Pager of a list: first, neighbouring and last page, page sizes, go to page."""
+"""Pager of a list: links to first, neighbouring and last page, page sizes, go to page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEIGHBOURS: Final = 1
 
 
 class PageLink(NamedTuple):
-    """A link to a page; number 0 is the gap between two that are no neighbours."""
+    """A link to a page; number 0 is a gap between page numbers."""
 
     number: int
     text: str = ""
@@ -31,7 +31,7 @@ class PageLink(NamedTuple):
 
 
 class SizeLink(NamedTuple):
-    """A link to the first of pages of another size."""
+    """A link to the first page with another page size."""
 
     size: int
     label: str
@@ -41,7 +41,7 @@ class SizeLink(NamedTuple):
 
 @dataclass(frozen=True)
 class Pager:
-    """Context of `components/pager.jinja`; an address is "" if there is no such page."""
+    """Context of `components/pager.jinja`. The address of a page that does not exist is ""."""
 
     text: str
     page: int
@@ -56,7 +56,7 @@ class Pager:
 
     @property
     def markup(self) -> SafeString:
-        """The markup of the pager."""
+        """Render the pager."""
         return render_fragment("components/pager.jinja", pager=self)
 
 
@@ -96,21 +96,20 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
 
 
 def _list_items(address: ListUrl, pages: int, language: str | None) -> list[PageLink]:
-    near = range(address.page - _NEIGHBOURS, address.page + _NEIGHBOURS + 1)
-    wanted = sorted({1, pages, *(page for page in near if 1 <= page <= pages)})
+    neighbours = range(address.page - _NEIGHBOURS, address.page + _NEIGHBOURS + 1)
     items: list[PageLink] = []
-    before = 0
-    for page in wanted:
-        if page - before > 1:
+    previous = 0
+    for page in sorted({1, pages, *(page for page in neighbours if 1 <= page <= pages)}):
+        if page - previous > 1:
             items.append(PageLink(0))
         text, label = _format_count(language, page), _label_page(language, page)
         items.append(PageLink(page, text, label, address.at(page=page), page == address.page))
-        before = page
+        previous = page
     return items
 
 
 def format_count(number: int) -> str:
-    """Format a number with the separators of the reader's language."""
+    """Format a number with the separators of the user's language."""
     return _format_count(get_language(), number)
 
 

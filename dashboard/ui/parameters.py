@@ -9,15 +9,15 @@ from django.utils.translation import gettext as _
 
 from dashboard.ui.paging import format_count
 
-_PLACES: Final = frozenset({"page", "size", "after", "before"})
+_PAGE_PARAMETERS: Final = frozenset({"page", "size", "after", "before"})
 
 
 @dataclass(frozen=True)
 class ParameterNotice:
     """Context of `components/_parameters.html`.
 
-    `refused` are names, labels and messages; `first_url` is the first page of the same filters
-    without them; `cut` is the message that the page size was reduced.
+    `refused` are names, labels and messages. `first_url` is the first page with the same filters,
+    without the refused parameters. `cut` is the message about a reduced page size.
     """
 
     refused: tuple[tuple[str, str, str], ...]
@@ -26,8 +26,8 @@ class ParameterNotice:
 
     @property
     def is_place(self) -> bool:
-        """True if nothing but the place of the page was refused."""
-        return {name for name, _label, _text in self.refused} <= _PLACES
+        """Tell whether only parameters that choose a page were refused."""
+        return {name for name, _label, _text in self.refused} <= _PAGE_PARAMETERS
 
 
 def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
@@ -43,5 +43,5 @@ def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
 
 
 def has_bad_field(form: Any) -> bool:
-    """Tell if a value was refused that has a field on the page."""
+    """Tell whether the value of a field on the page was refused."""
     return any(name not in form.fieldless for name in form.errors)

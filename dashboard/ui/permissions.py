@@ -1,4 +1,4 @@
-"""Permission decorator of pages: turns the VDN in the path into the reader's `Scope`."""
+"""Permission decorator of pages: replaces the VDN of the path by the user's `Scope`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def vdn_page(
 ) -> Callable[[VdnView[P]], Callable[..., HttpResponseBase]]:
     """Require all of these permissions in the VDN of the path, and `post` for unsafe methods.
 
-    Redirects strangers to the log-in, answers 403 without permission, and 404 for a foreign VDN or
-    where the view raises VdnNotFound for a row.
-    The view gets the scope in place of `vdn_id`. Its attribute `permissions` has the required
+    Redirects anonymous users to the log-in, answers 403 without permission, and 404 for a foreign
+    VDN or if the view raises VdnNotFound for a row.
+    The view gets the scope instead of `vdn_id`. Its attribute `permissions` has the required
     permissions by HTTP method.
     """
-    to_read = frozenset({needed, *more})
-    to_send = to_read | ({post} if post else set())
+    for_reading = frozenset({needed, *more})
+    for_writing = for_reading | ({post} if post else set())
 
     def decorate(view: VdnView[P]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
@@ -40,15 +40,15 @@ def vdn_page(
             try:
                 scope = access.enter(user=request.user, vdn_id=vdn_id)
                 enter_scope(request, scope)
-                needs = to_read if request.method in _SAFE_METHODS else to_send
-                if not needs <= scope.permissions:
+                is_safe = request.method in _SAFE_METHODS
+                if not (for_reading if is_safe else for_writing) <= scope.permissions:
                     raise PermissionDenied
                 return view(request, scope, *args, **kwargs)
             except access.VdnNotFound:
                 raise Http404 from None
 
         guarded: Any = login_required(inner)
-        guarded.permissions = {"GET": to_read, "POST": to_send}
+        guarded.permissions = {"GET": for_reading, "POST": for_writing}
         return cast("Callable[..., HttpResponseBase]", guarded)
 
     return decorate

@@ -1,4 +1,4 @@
-"""Times and result codes of a list's rows in the reader's zone and language."""
+"""Times and result codes of rows in the user's zone and language."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from isales_proxy.models import WriteBackState
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 
-# Tones of a badge; the text beside it says the same.
+# Tones of badges; their texts say the same.
 WRITE_BACK_TONES: Final[dict[str, str]] = {
     WriteBackState.WAITING: "soon",
     WriteBackState.DELIVERED: "answered",
@@ -27,7 +27,7 @@ WRITE_BACK_TONES: Final[dict[str, str]] = {
 
 
 class CodeFormatter:
-    """The facts that all rows of a page share: the time, the language, the code table."""
+    """Facts that all rows of a page share: times, language, code table."""
 
     def __init__(self, *, times: TimeFormatter, book: CodeBook, language: str) -> None:
         self.times = times
@@ -40,7 +40,7 @@ class CodeFormatter:
         )
 
     def format_code(self, code: str | None) -> str:
-        """The meaning of a result code in the reader's language."""
+        """Return the meaning of a result code in the user's language."""
         if not code:
             return NOTHING
         meaning = self.book.get(code)
@@ -48,7 +48,7 @@ class CodeFormatter:
 
 
 def create_code_formatter(scope: Scope, now: datetime | None = None) -> CodeFormatter:
-    """The formatter of one page in this VDN; `now` is aware."""
+    """Create the formatter of one page in this VDN; `now` is aware."""
     return CodeFormatter(
         times=TimeFormatter(now or timezone.now()),
         book=result_codes.get_book(scope.vdn),
