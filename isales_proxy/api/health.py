@@ -22,6 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from isales_proxy.core import health
 from isales_proxy.mirror import mirror_status
 from isales_proxy.mirror.mirror_status import MirrorStatus
+from isales_proxy.models import Vdn
 
 _FORWARDED: Final = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP")
 _FORWARDED_PREFIX: Final = "HTTP_X_FORWARDED_"
@@ -85,7 +86,8 @@ _MIRROR_FACTS: Final = {
 def _describe_mirrors() -> dict[str, dict[str, float | None]]:
     """Tell each of `_MIRROR_FACTS` of each enabled mirror, by VDN."""
     try:
-        statuses = mirror_status.list_enabled_statuses(timezone.now())
+        enabled = Vdn.objects.enabled().values_list("pk", flat=True)
+        statuses = mirror_status.list_statuses(enabled, timezone.now())
     except DatabaseError:
         return {}
     return {

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from isales_proxy.diagnostics.report import Answer, Fact, Section, format_span
-from isales_proxy.mirror.guard import ROUNDS
-from isales_proxy.mirror.mirror_status import MirrorStatus, Tier
+from isales_proxy.mirror.mirror_status import LeafGroup, MirrorStatus
+from isales_proxy.mirror.missing_rows import GUARD_ROUNDS
 from isales_proxy.mirror.round_reasons import describe_reason
 from isales_proxy.models import MirrorState
 
-_STALE_INTERVALS: Final = 3
-_FAR_OFF: Final = timedelta(seconds=5)
+_MAX_INTERVALS: Final = 3
+_MAX_CLOCK_OFFSET: Final = timedelta(seconds=5)
 _COLUMNS: Final[dict[str, Answer]] = {
     "": (gettext_lazy("not known yet"), ""),
     "agent": (gettext_lazy("neither time: it is read agent by agent"), "warn"),
@@ -36,18 +36,18 @@ _MATCHES: Final[dict[str, Answer]] = {
 
 
 def build_mirror_section(status: MirrorStatus, format_time: Callable[[datetime], str]) -> Section:
-    """Describe the mirror in facts of which those that need somebody have a tone."""
+    """Describe the mirror; facts that are good or need attention have a tone."""
     state = status.state
     column = _COLUMNS.get(state.column, (state.column, ""))
     match = _MATCHES.get(state.number_match, (state.number_match, ""))
     facts = [
         Fact("switch", _("Mirror"), *_describe_switch(status)),
         Fact("round", _("Last complete round"), *_describe_round(state, format_time)),
-        *(_describe_tier(tier, status) for tier in status.tiers),
+        *(_describe_group(group, status) for group in status.groups),
         Fact("calls", _("Calls per minute, last ten minutes"), *_describe_calls(status)),
         Fact("counts", _("Totals match"), *_describe_counts(status)),
         Fact("guard", _("Missing, unconfirmed"), *_describe_guard(state, format_time)),
-        Fact("proof", _("Compared with live rows of the last day"), *_describe_proof(status)),
+        Fact("proof", _("Compared with live rows of the last day"), *_describe_comparisons(status)),
         Fact("column", _("Time range filters by"), *column),
         Fact("page-cap", _("Largest page"), str(state.page_cap or _("not known yet"))),
         Fact("number-match", _("calledNo matches"), *match),
@@ -85,21 +85,21 @@ def _describe_round(state: MirrorState, format_time: Callable[[datetime], str]) 
     return _("the first one runs: %(read)s of %(expected)s rows read") % values, "warn"
 
 
-def _describe_tier(tier: Tier, status: MirrorStatus) -> Fact:
-    interval = timedelta(seconds=tier.interval)
-    name, label = f"tier-{tier.interval}", _("Read every %s") % format_span(interval)
-    parts = ngettext("%(count)s part", "%(count)s parts", tier.leaves) % {"count": tier.leaves}
-    if tier.unread:
-        text = _("%(parts)s, %(unread)s not read yet") % {"parts": parts, "unread": tier.unread}
+def _describe_group(group: LeafGroup, status: MirrorStatus) -> Fact:
+    interval = timedelta(seconds=group.interval)
+    name, label = f"tier-{group.interval}", _("Read every %s") % format_span(interval)
+    parts = ngettext("%(count)s part", "%(count)s parts", group.leaves) % {"count": group.leaves}
+    if group.unread:
+        text = _("%(parts)s, %(unread)s not read yet") % {"parts": parts, "unread": group.unread}
         return Fact(name, label, text, "warn")
-    if tier.oldest is None or tier.newest is None:
+    if group.oldest is None or group.newest is None:
         return Fact(name, label, parts)
-    age = status.now - tier.oldest
-    newest, oldest = format_span(status.now - tier.newest), format_span(age)
+    age = status.now - group.oldest
+    newest, oldest = format_span(status.now - group.newest), format_span(age)
     text = _("%(parts)s, %(newest)s to %(oldest)s old")
     if newest == oldest:
         text = _("%(parts)s, %(oldest)s old")
-    is_late = age > _STALE_INTERVALS * interval and status.state.enabled
+    is_late = age > _MAX_INTERVALS * interval and status.state.enabled
     values = {"parts": parts, "newest": newest, "oldest": oldest}
     return Fact(name, label, text % values, "warn" if is_late else "good")
 
@@ -142,11 +142,11 @@ def _describe_guard(state: MirrorState, format_time: Callable[[datetime], str]) 
         text = _("%(rows)s; those missing by %(time)s are confirmed, removed at the next reading")
         return text % {"rows": rows, "time": time}, "warn"
     text = _("%(rows)s since %(time)s, missing in %(done)s of %(needed)s complete rounds")
-    done = min(state.guard_rounds, ROUNDS)
-    return text % {"rows": rows, "time": time, "done": done, "needed": ROUNDS}, "bad"
+    done = min(state.guard_rounds, GUARD_ROUNDS)
+    return text % {"rows": rows, "time": time, "done": done, "needed": GUARD_ROUNDS}, "bad"
 
 
-def _describe_proof(status: MirrorStatus) -> Answer:
+def _describe_comparisons(status: MirrorStatus) -> Answer:
     compared, agreed = status.state.sum_comparisons(status.now)
     if not compared:
         return _("nothing yet"), ""
@@ -158,7 +158,7 @@ def _describe_proof(status: MirrorStatus) -> Answer:
 def _describe_clock(offset: timedelta) -> Answer:
     text = _("%s s before ours") if offset < timedelta() else _("%s s after ours")
     seconds = number_format(abs(offset).total_seconds(), 1)
-    return text % seconds, "warn" if abs(offset) > _FAR_OFF else ""
+    return text % seconds, "warn" if abs(offset) > _MAX_CLOCK_OFFSET else ""
 
 
 def _format_count(count: int) -> str:

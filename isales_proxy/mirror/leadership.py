@@ -1,5 +1,5 @@
-"""Leadership of a VDN's mirror: a lease in the database, and an epoch that fences off whoever led
-before. It takes one update to lead, so that of two processes one finds the lease taken.
+"""Leadership of a VDN's mirror: a lease in the database, and an epoch by which writes of a former
+leader are refused. Taking the lease is one update, so that only one of two processes succeeds.
 """
 
 from __future__ import annotations
@@ -16,28 +16,20 @@ from django.db.models import F, Q
 from isales_proxy.models.mirror import MirrorState
 
 LEASE: Final = timedelta(seconds=30)
-"""Longer than a call may take. Another one leads so long after a leader was killed."""
-
-
-def create_holder_name() -> str:
-    """Return a name for this process and thread, never used before."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+"""Longer than a call may take. After a leader was killed, another one leads within this time."""
 
 
 class Leadership:
-    """The lease of one VDN as one sweeper sees it. `clock` is aware UTC, `monotonic` in seconds."""
+    """The lease of one VDN, as one sweeper sees it. `epoch` is None while it does not lead.
+    `clock` returns aware UTC, `monotonic` seconds."""
 
     def __init__(
-        self,
-        vdn_id: int,
-        *,
-        clock: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        holder: str = "",
+        self, vdn_id: int, *, clock: Callable[[], datetime], monotonic: Callable[[], float]
     ) -> None:
         self._vdn_id = vdn_id
         self._clock, self._monotonic = clock, monotonic
-        self.holder = holder or create_holder_name()
+        # Never used before.
+        self._holder = f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.epoch: int | None = None
         self._renewed_at = 0.0
 
@@ -48,20 +40,19 @@ class Leadership:
         passed = self._monotonic() - self._renewed_at
         if 0 <= passed < LEASE.total_seconds() / 3:
             return True
-        now = self._clock()
         ours = MirrorState.objects.filter(pk=self._vdn_id, epoch=self.epoch, enabled=True)
-        if not ours.update(lease_until=now + LEASE, holder=self.holder):
+        if not ours.update(lease_until=self._clock() + LEASE, holder=self._holder):
             self.drop()
             return False
         self._renewed_at = self._monotonic()
         return True
 
     def drop(self) -> None:
-        """Lead no longer, without a word to the database: another one does."""
+        """Stop leading without a write to the database: another process leads."""
         self.epoch = None
 
     def release(self) -> None:
-        """End the lease, so that another one need not wait for its end."""
+        """End the lease, so that another process can take it at once."""
         if self.epoch is not None:
             ours = MirrorState.objects.filter(pk=self._vdn_id, epoch=self.epoch)
             ours.update(holder="", lease_until=None)
@@ -74,9 +65,9 @@ class Leadership:
         # No lease is so long: the clock was set back since, and its holder may be gone.
         free |= Q(lease_until__gt=now + 2 * LEASE)
         found = MirrorState.objects.filter(free, pk=self._vdn_id, enabled=True)
-        if not found.update(holder=self.holder, lease_until=now + LEASE, epoch=F("epoch") + 1):
+        if not found.update(holder=self._holder, lease_until=now + LEASE, epoch=F("epoch") + 1):
             return False
-        held = MirrorState.objects.filter(pk=self._vdn_id, holder=self.holder)
-        self.epoch = held.values_list("epoch", flat=True).first()
+        ours = MirrorState.objects.filter(pk=self._vdn_id, holder=self._holder)
+        self.epoch = ours.values_list("epoch", flat=True).first()
         self._renewed_at = self._monotonic()
         return self.epoch is not None

@@ -1,7 +1,7 @@
-"""Facts of a vendor's list that its documents leave open: the column of its time range, its largest
-page, whether totals can be believed, and whether a number finds its own row.
+"""Facts about a vendor's list that its documents leave open: which time its ranges filter by, its
+largest page, whether its totals are right, and whether a called number finds its own row.
 
-Learnt at the beginning of each round over everything, by about eight questions.
+They are found at the beginning of each round over everything, by about eight queries.
 """
 
 from __future__ import annotations
@@ -9,36 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.mirror.readings import FIRST_TIME
 
-AskList = Callable[[ReservationQuery], Page[Reservation]]
-"""Ask the vendor's list. Raises ISalesError."""
+FetchPage = Callable[[ReservationQuery], Page[Reservation]]
+"""Fetch one page of the vendor's list. Raises ISalesError."""
 
 APPOINT_TIME: Final = "appointTime"
 CREATE_TIME: Final = "createTime"
 BY_AGENT: Final = "agent"
+FIRST_TIME: Final = datetime(1971, 1, 1, tzinfo=UTC)
+LAST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Bounds of all ranges. A row beyond them counts as one without a time."""
 MARGIN: Final = timedelta(seconds=1)
-"""By which a range asked for exceeds the one answered for, at both ends."""
-NUMBER_FINDS: Final = frozenset({"found", "exact", "partial"})
+"""By which the range of a query exceeds that of its leaf, at both ends."""
 
-_SIZES: Final = (100, 50, 30, 20, 10, 5)
-_FAR_APART: Final = timedelta(seconds=30)
-_WITNESSES: Final = 3
-_TRIALS: Final = 3
+_PAGE_SIZES: Final = (100, 50, 30, 20, 10, 5)
+_MIN_TIME_DIFFERENCE: Final = timedelta(seconds=30)
+_MAX_SAMPLES: Final = 3
 
 
 @dataclass(frozen=True)
 class ListFacts:
-    """Facts of one VDN's list; the defaults are those of one never asked.
+    """Facts about one VDN's list; the defaults are those of a list that was never read.
 
-    `column` is "" while no row could tell. With `totals_wrong` totals are not used at all.
+    `column` is the time that ranges filter by, `BY_AGENT` if they filter by none, "" while no row
+    could tell. With `totals_wrong` totals are not used at all.
     """
 
     column: str = ""
@@ -48,28 +49,29 @@ class ListFacts:
 
     @property
     def by_time(self) -> bool:
-        """Tell whether ranges of time cut the list."""
+        """Tell whether leaves are time ranges."""
         return self.column != BY_AGENT
 
 
-def learn_facts(ask: AskList, known: ListFacts, largest: int) -> ListFacts:
-    """Ask the list about itself, with pages of at most `largest` rows. Raises ISalesError."""
-    first, facts = _learn_page(ask, known, largest)
+def find_facts(fetch: FetchPage, known: ListFacts, max_size: int) -> ListFacts:
+    """Find the facts by pages of at most `max_size` rows. Raises ISalesError."""
+    first, facts = _find_page_cap(fetch, known, max_size)
     if not first.items:
         return facts
-    column = _learn_column(ask, first, facts)
+    column = _find_column(fetch, first, facts)
     if column == BY_AGENT and not facts.column:
-        # Rows that were just moved are no witnesses; a second sample decides.
-        column = _learn_column(ask, ask(ReservationQuery(size=facts.page_cap)), facts)
-    return replace(
-        facts,
-        column=column,
-        number_match=_learn_number(ask, first, facts),
-    )
+        # The rows may just have been moved: a second sample decides.
+        column = _find_column(fetch, fetch(ReservationQuery(size=facts.page_cap)), facts)
+    return replace(facts, column=column, number_match=_find_number_match(fetch, first, facts))
 
 
-def get_column_value(record: Reservation, column: str) -> datetime | None:
-    """Return the time of a record that ranges test."""
+def get_time_field(column: str) -> str:
+    """Return the field of a row that ranges filter by."""
+    return "create_time" if column == CREATE_TIME else "appoint_time"
+
+
+def get_range_time(record: Reservation, column: str) -> datetime | None:
+    """Return the time of a record that ranges filter by."""
     return record.create_time if column == CREATE_TIME else record.appoint_time
 
 
@@ -79,107 +81,109 @@ def count_distinct(page: Page[Reservation]) -> int:
     return len({each for each in ids if each}) + sum(each is None for each in ids)
 
 
-def _learn_page(
-    ask: AskList, known: ListFacts, largest: int
+def _find_page_cap(
+    fetch: FetchPage, known: ListFacts, max_size: int
 ) -> tuple[Page[Reservation], ListFacts]:
-    """Ask for the first page, smaller and smaller while it is refused, and test its total."""
-    sizes = [largest, *(size for size in _SIZES if size < largest)]
+    """Fetch the first page, in smaller sizes while it is refused, and check its total."""
+    sizes = [max_size, *(size for size in _PAGE_SIZES if size < max_size)]
     for size in sizes:
         try:
-            first = ask(ReservationQuery(size=size))
+            first = fetch(ReservationQuery(size=size))
         except Refused:
             if size == sizes[-1]:
                 raise
             continue
         break
-    got = min(len(first.items), size)
+    count = min(len(first.items), size)
     facts = replace(known, page_cap=size, totals_wrong=False)
     if count_distinct(first) > first.total:
         return first, replace(facts, totals_wrong=True)
-    if got == 0 or (got >= size and first.total > size):
-        return first, replace(facts, totals_wrong=got == 0 and first.total > 0)
-    # Fewer rows than were asked for: all of them, or a cap that is applied silently?
+    if count == 0 or (count >= size and first.total > size):
+        return first, replace(facts, totals_wrong=count == 0 and first.total > 0)
+    # Fewer rows than the page size: all rows of the list, or a smaller page than requested?
     try:
-        second = ask(ReservationQuery(page=2, size=got))
+        second = fetch(ReservationQuery(page=2, size=count))
     except (Refused, BadAnswer):
-        return first, facts if got == first.total else replace(facts, page_cap=got)
+        return first, facts if count == first.total else replace(facts, page_cap=count)
     seen = {row.appoint_id for row in first.items}
-    more = any(row.appoint_id not in seen for row in second.items)
-    if got < min(size, first.total):
-        # Offsets may be ignored: then the same rows come again.
+    has_more = any(row.appoint_id not in seen for row in second.items)
+    if count < min(size, first.total):
+        # Page numbers may be ignored: then the same rows come again.
         if second.items:
-            return first, replace(facts, page_cap=got)
+            return first, replace(facts, page_cap=count)
         return first, replace(facts, totals_wrong=True)
-    if more and ask(ReservationQuery(size=size)).total == first.total:
-        return first, replace(facts, page_cap=got, totals_wrong=True)
+    if has_more and fetch(ReservationQuery(size=size)).total == first.total:
+        return first, replace(facts, page_cap=count, totals_wrong=True)
     return first, facts
 
 
-def _learn_column(ask: AskList, first: Page[Reservation], facts: ListFacts) -> str:
-    """Ask for narrow ranges around the times of rows whose two times lie far apart."""
+def _find_column(fetch: FetchPage, first: Page[Reservation], facts: ListFacts) -> str:
+    """Find the time that ranges filter by, from rows whose two times are far apart."""
     try:
-        if ask(_ask_range(FIRST_TIME, facts.page_cap)).items:
-            # Nothing is that old: the range is not heeded.
+        if fetch(_build_range_query(FIRST_TIME, facts.page_cap)).items:
+            # No row is that old: the range is ignored.
             return BY_AGENT
     except (Refused, BadAnswer):
         return BY_AGENT
-    rows = _list_witnesses(first)
+    rows = _list_samples(first)
     if not rows and len(first.items) < first.total and not facts.totals_wrong:
-        # The first page may have those without a time alone.
+        # All rows of the first page may be without a time.
         last = -(-first.total // facts.page_cap)
         with suppress(Refused, BadAnswer):
-            rows = _list_witnesses(ask(ReservationQuery(page=last, size=facts.page_cap)))
+            rows = _list_samples(fetch(ReservationQuery(page=last, size=facts.page_cap)))
     if not rows:
         return facts.column
-    step = max(1, len(rows) // _WITNESSES)
-    witnesses = rows[::step][:_WITNESSES]
+    step = max(1, len(rows) // _MAX_SAMPLES)
+    samples = rows[::step][:_MAX_SAMPLES]
     for column in (APPOINT_TIME, CREATE_TIME):
-        if any(_is_found_by(ask, witness, column, facts) for witness in witnesses):
+        if any(_is_found_by(fetch, sample, column, facts) for sample in samples):
             return column
-    # Witnesses may have moved meanwhile: what was proven once is not given up for that.
+    # The samples may have moved meanwhile: a column that was found before is kept.
     return facts.column or BY_AGENT
 
 
-def _list_witnesses(page: Page[Reservation]) -> list[Reservation]:
-    """List the rows of a page whose two times lie far apart."""
+def _list_samples(page: Page[Reservation]) -> list[Reservation]:
+    """List the rows of a page whose two times are far apart."""
     return [
         row
         for row in page.items
         if row.appoint_id
         and row.appoint_time
         and row.create_time
-        and abs(row.appoint_time - row.create_time) > _FAR_APART
+        and abs(row.appoint_time - row.create_time) > _MIN_TIME_DIFFERENCE
     ]
 
 
-def _is_found_by(ask: AskList, witness: Reservation, column: str, facts: ListFacts) -> bool:
-    time = get_column_value(witness, column)
+def _is_found_by(fetch: FetchPage, sample: Reservation, column: str, facts: ListFacts) -> bool:
+    """Tell whether a range around the sample's time of this column returns it, and no other."""
+    time = get_range_time(sample, column)
     if time is None:
         return False
     try:
-        page = ask(_ask_range(time, facts.page_cap))
+        page = fetch(_build_range_query(time, facts.page_cap))
     except (Refused, BadAnswer):
         return False
-    times = [get_column_value(row, column) for row in page.items]
-    fitting = sum(each is None or abs(each - time) <= 3 * MARGIN for each in times)
-    # A second with many rows may not show this one on its first page.
-    shown = any(row.appoint_id == witness.appoint_id for row in page.items)
-    return fitting == len(times) and (shown or len(times) >= facts.page_cap)
+    times = [get_range_time(row, column) for row in page.items]
+    all_fit = all(each is None or abs(each - time) <= 3 * MARGIN for each in times)
+    # A second with many rows may not have the sample on its first page.
+    is_found = any(row.appoint_id == sample.appoint_id for row in page.items)
+    return all_fit and (is_found or len(times) >= facts.page_cap)
 
 
-def _ask_range(time: datetime, size: int) -> ReservationQuery:
+def _build_range_query(time: datetime, size: int) -> ReservationQuery:
     return ReservationQuery(begin=time - MARGIN, end=time + MARGIN, size=size)
 
 
-def _learn_number(ask: AskList, first: Page[Reservation], facts: ListFacts) -> str:
+def _find_number_match(fetch: FetchPage, first: Page[Reservation], facts: ListFacts) -> str:
+    """Find how the called number filters: "exact", "partial", "refused" or "not-found"."""
     numbers = {row.called_no for row in first.items if row.called_no}
     usable = [number for number in numbers if CALLED_NUMBER.fullmatch(number)]
-    for number in sorted(usable)[:_TRIALS]:
+    for number in sorted(usable)[:_MAX_SAMPLES]:
         try:
-            page = ask(ReservationQuery(called_no=number, size=facts.page_cap))
+            page = fetch(ReservationQuery(called_no=number, size=facts.page_cap))
         except Refused:
             return "refused"
         if any(row.called_no == number for row in page.items):
-            partial = any(row.called_no != number for row in page.items)
-            return "partial" if partial else "exact"
+            is_partial = any(row.called_no != number for row in page.items)
+            return "partial" if is_partial else "exact"
     return "not-found" if usable else facts.number_match

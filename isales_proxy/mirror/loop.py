@@ -1,4 +1,4 @@
-"""The loop of `run_mirror`: a thread for each enabled VDN, so that a slow one holds up no other."""
+"""The loop of `run_mirror`: a thread for each enabled VDN, so that a slow VDN delays no other."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 log = structlog.get_logger("isales")
 
-_LOOKED_AGAIN: Final = 5.0
-_AFTER_ERROR: Final = 10.0
-_ENDING: Final = 20.0
+# Seconds.
+_LIST_VDNS_EVERY: Final = 5.0
+_RETRY_AFTER_ERROR: Final = 10.0
+_STOP_TIMEOUT: Final = 20.0
 
 
 def run_mirror(wait: Callable[[float], bool], *, clocks: Clocks | None = None) -> None:
-    """Sweep every enabled VDN until `wait(seconds)` tells that the end was asked for.
+    """Sweep every enabled VDN until `wait(seconds)` returns True.
 
-    VDNs that come or are switched on later are taken up within seconds. Only an error of ours ends
-    it early.
+    VDNs that are added or enabled later are swept within seconds.
     """
-    ended = threading.Event()
+    stopped = threading.Event()
     threads: dict[int, threading.Thread] = {}
-    base = clocks or Clocks()
+    own_clocks = replace(clocks or Clocks(), wait=stopped.wait)
     try:
         while True:
             for vdn in _list_vdns():
                 thread = threads.get(vdn.pk)
                 if thread is None or not thread.is_alive():
-                    name = f"mirror-{vdn.pk}"
-                    own = replace(base, wait=ended.wait)
                     threads[vdn.pk] = thread = threading.Thread(
-                        target=_sweep, args=(vdn.pk, own, ended), name=name, daemon=True
+                        target=_sweep,
+                        args=(vdn.pk, own_clocks, stopped),
+                        name=f"mirror-{vdn.pk}",
+                        daemon=True,
                     )
                     thread.start()
-            if wait(_LOOKED_AGAIN):
+            if wait(_LIST_VDNS_EVERY):
                 return
     finally:
-        ended.set()
+        stopped.set()
         for thread in threads.values():
-            thread.join(_ENDING)
+            thread.join(_STOP_TIMEOUT)
 
 
 def _list_vdns() -> list[Vdn]:
@@ -61,23 +62,23 @@ def _list_vdns() -> list[Vdn]:
         return []
 
 
-def _sweep(vdn_id: int, clocks: Clocks, ended: threading.Event) -> None:
-    """Sweep one VDN until the end is asked for or the VDN is disabled."""
+def _sweep(vdn_id: int, clocks: Clocks, stopped: threading.Event) -> None:
+    """Sweep one VDN until it is disabled or `stopped` is set."""
     sweeper: Sweeper | None = None
     try:
-        while not ended.is_set():
+        while not stopped.is_set():
             try:
                 close_old_connections()
                 vdn = Vdn.objects.filter(pk=vdn_id, enabled=True).first()
                 if vdn is None:
                     return
-                # Name and zone of a VDN may change; what is known of its list stays.
+                # Its name and time zone may have changed; the sweeper stays the same.
                 sweeper = sweeper or Sweeper(vdn, clocks=clocks)
                 sweeper.vdn = vdn
                 seconds = sweeper.step()
             except (DatabaseError, SimulatorRefused) as error:
                 log.warning("mirror_stopped", vdn=vdn_id, error=type(error).__name__)
-                seconds = _AFTER_ERROR
+                seconds = _RETRY_AFTER_ERROR
             if seconds:
                 clocks.wait(seconds)
     finally:

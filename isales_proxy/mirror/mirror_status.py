@@ -1,4 +1,6 @@
-"""State of the mirrors for administrators and monitoring: age, last round, guard, the switch."""
+"""Status of the mirrors for administrators and monitoring; the switch, and the confirmation that
+unconfirmed rows are gone.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from django.db.models import Count, Max, Min, Q
 
 from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
-from isales_proxy.mirror import guard
-from isales_proxy.models import AuditAction, MirrorLeaf, MirrorState, Vdn
+from isales_proxy.mirror.missing_rows import confirm_unconfirmed
+from isales_proxy.models import AuditAction, MirrorLeaf, MirrorState
 from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls, get_calls_per_minute
 
 _LAST_READING: Final = "mirror-last-reading"
@@ -22,10 +24,10 @@ _LAST_READING_SECONDS: Final = 15
 
 
 @dataclass(frozen=True)
-class Tier:
-    """The leaves that are read every `interval` seconds; `unread` have no good reading yet.
+class LeafGroup:
+    """The leaves that are read every `interval` seconds; `unread` of them were never read whole.
 
-    `oldest` and `newest` are when their last good readings were begun, aware UTC.
+    `oldest` and `newest` are when the others were last read whole, aware UTC.
     """
 
     interval: int
@@ -42,7 +44,7 @@ class MirrorStatus:
     vdn_id: int
     now: datetime
     state: MirrorState
-    tiers: tuple[Tier, ...]
+    groups: tuple[LeafGroup, ...]
     calls: CallCount = field(default_factory=CallCount)
 
     @property
@@ -53,24 +55,24 @@ class MirrorStatus:
 
     @property
     def needs_confirmation(self) -> bool:
-        """Tell whether the guard holds rows back and nobody has confirmed that they are gone."""
+        """Tell whether rows are unconfirmed and no person has confirmed that they are gone."""
         return bool(self.state.guard_rows) and self.state.guard_confirmed_at is None
 
     @property
     def oldest(self) -> datetime | None:
-        """Return when the oldest part was read; None while a part was never read."""
-        if not self.tiers or any(tier.unread for tier in self.tiers):
+        """Return when the oldest leaf was read; None while a leaf was never read."""
+        if any(group.unread for group in self.groups):
             return None
-        return min((tier.oldest for tier in self.tiers if tier.oldest), default=None)
+        return min((group.oldest for group in self.groups if group.oldest), default=None)
 
     @property
     def calls_a_minute(self) -> float:
-        """Calls a minute, of people and of the mirror."""
+        """Calls per minute, by people and by the mirror."""
         return (self.calls.by_people + self.calls.by_mirror) * 60 / SPAN.total_seconds()
 
     @property
     def budget(self) -> int:
-        """Calls that are allowed a minute."""
+        """Calls that are allowed per minute."""
         return get_calls_per_minute()
 
     @property
@@ -78,13 +80,13 @@ class MirrorStatus:
         """Tell whether all = before + within + after + without a time; None when not counted."""
         state = self.state
         parts = (state.count_before, state.count_within, state.count_after, state.count_undated)
-        if state.count_total is None or any(part is None for part in parts):
+        if state.count_total is None or None in parts:
             return None
         return state.count_total == sum(part or 0 for part in parts)
 
 
 def get_status(*, scope: Scope, now: datetime) -> MirrorStatus:
-    """Return the state of the VDN's mirror. Raises PermissionMissing."""
+    """Return the status of the VDN's mirror. Raises PermissionMissing."""
     scope.require(Permission.EXAMINE_VENDOR)
     return list_statuses([scope.vdn.pk], now, with_calls=True)[0]
 
@@ -92,14 +94,13 @@ def get_status(*, scope: Scope, now: datetime) -> MirrorStatus:
 def list_statuses(
     vdn_ids: Iterable[int], now: datetime, *, with_calls: bool = False
 ) -> list[MirrorStatus]:
-    """List the states of mirrors by two queries, for monitoring and for who may see them; one
-    without a state was never read."""
+    """List the status of mirrors by two queries, without a check of permissions."""
     wanted = sorted(vdn_ids)
     states = MirrorState.objects.in_bulk(wanted)
-    tiers: dict[int, list[Tier]] = {}
-    leaves = MirrorLeaf.objects.filter(vdn__in=wanted)
+    groups: dict[int, list[LeafGroup]] = {}
     grouped = (
-        leaves.order_by("interval")
+        MirrorLeaf.objects.filter(vdn__in=wanted)
+        .order_by("interval")
         .values("vdn_id", "interval")
         .annotate(
             leaves=Count("pk"),
@@ -109,14 +110,14 @@ def list_statuses(
         )
     )
     for found in grouped:
-        facts: dict[str, Any] = {**found}
-        tiers.setdefault(facts.pop("vdn_id"), []).append(Tier(**facts))
+        values: dict[str, Any] = {**found}
+        groups.setdefault(values.pop("vdn_id"), []).append(LeafGroup(**values))
     return [
         MirrorStatus(
             vdn_id=vdn_id,
             now=now,
             state=states.get(vdn_id) or MirrorState(vdn_id=vdn_id),
-            tiers=tuple(tiers.get(vdn_id, ())),
+            groups=tuple(groups.get(vdn_id, ())),
             calls=count_calls(vdn_id, now) if with_calls else CallCount(),
         )
         for vdn_id in wanted
@@ -124,8 +125,7 @@ def list_statuses(
 
 
 def get_last_reading() -> datetime | None:
-    """Return when the mirror of any VDN was last read, up to 15 s ago: in another process, whose
-    calls this one may know nothing of."""
+    """Return when the mirror of any VDN was last read, by any process; up to 15 s old."""
     found: tuple[datetime | None] | None = cache.get(_LAST_READING)
     if found is None:
         found = (MirrorLeaf.objects.aggregate(at=Max("as_of"))["at"],)
@@ -133,15 +133,11 @@ def get_last_reading() -> datetime | None:
     return found[0]
 
 
-def list_enabled_statuses(now: datetime) -> list[MirrorStatus]:
-    """List the states of the mirrors of all enabled VDNs, for monitoring."""
-    enabled = Vdn.objects.filter(enabled=True).values_list("pk", flat=True)
-    return list_statuses(enabled, now)
-
-
 def switch_mirror(*, scope: Scope, vdn_id: int, enabled: bool) -> bool:
-    """Switch the mirror of a VDN, which the caller knows to be in reach, on or off; return False if
-    it was so. What was read is kept. Raises PermissionMissing."""
+    """Switch the mirror of a VDN on or off; return False if it was so. Its rows are kept.
+
+    The caller checks that the user has access to the VDN. Raises PermissionMissing.
+    """
     scope.require(Permission.SEE_SETTINGS)
     scope.require(Permission.EXAMINE_VENDOR)
     with transaction.atomic():
@@ -160,15 +156,13 @@ def switch_mirror(*, scope: Scope, vdn_id: int, enabled: bool) -> bool:
 
 
 def confirm_missing(*, scope: Scope, reason: str, now: datetime) -> int:
-    """Confirm that the rows held back by the guard are gone: they go at their next reading that
-    misses them. Return how many, 0 when none are held. Raises PermissionMissing."""
+    """Confirm that the unconfirmed rows are gone: they go at their next reading that misses them.
+    Return their number, 0 if there is none. Raises PermissionMissing."""
     scope.require(Permission.EXAMINE_VENDOR)
     with transaction.atomic():
-        held = MirrorState.objects.select_for_update().filter(vdn=scope.vdn.pk).first()
-        rows = held.guard_rows if held else 0
-        if not rows or not guard.confirm_guard(
-            vdn_id=scope.vdn.pk, by=scope.username, reason=reason, now=now
-        ):
+        state = MirrorState.objects.select_for_update().filter(vdn=scope.vdn.pk).first()
+        rows = state.guard_rows if state else 0
+        if not rows or not confirm_unconfirmed(scope.vdn.pk, now):
             return 0
         audit.record(
             AuditAction.MIRROR_CONFIRMED,

@@ -1,6 +1,6 @@
-"""Agents and tasks that mirrored rows name: kept apart, so that a task of 10,000 rows is renamed
-without a version of any row; business results, so that each is searched once. The leader of a VDN's
-mirror is the only writer.
+"""Agents and tasks of mirrored rows, stored apart so that a task of 10,000 rows is renamed without
+a version of any row; business results, stored apart so that each is searched once. The process that
+leads a VDN's mirror is the only writer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -24,21 +24,36 @@ from isales_proxy.models.mirror import (
     MirrorTask,
 )
 
-_AgentFacts = tuple[str, str]
-_TaskFacts = tuple[str, str, str]
-_Agents = dict[str, set[_AgentFacts]]
-_Tasks = dict[str, set[_TaskFacts]]
-# What could be a phone number.
-_LONG: Final = re.compile(r"(?:[0-9][^0-9]{0,2}){5}")
+_Names = tuple[str, ...]
+"""Name of an agent; name and status of a task."""
+_Answered = dict[str, set[_Names]]
+"""By account or task ID all names that an answer has for it."""
+_MAYBE_NUMBER: Final = re.compile(r"(?:[0-9][^0-9]{0,2}){5}")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Agents or tasks: their model, the field of its ID, those of its names, and the field of
+    `MirrorName` that refers to it."""
+
+    model: type[MirrorAgent | MirrorTask]
+    id_field: str
+    name_fields: tuple[str, ...]
+    reference: str
+
+
+_AGENTS: Final = _Kind(MirrorAgent, "account", ("name",), "agent")
+_TASKS: Final = _Kind(MirrorTask, "task_id", ("name", "status"), "task")
 
 
 @dataclass
 class _KnownNames:
-    """Names that one leader has seen written: what is in here needs no look at the database."""
+    """Names that one leader has seen stored, so that it need not load them: by account or task ID
+    the primary key and the names."""
 
     epoch: int
-    agents: dict[str, tuple[int, str]] = field(default_factory=dict)
-    tasks: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    agents: dict[str, tuple[int, _Names]] = field(default_factory=dict)
+    tasks: dict[str, tuple[int, _Names]] = field(default_factory=dict)
 
 
 _known: dict[int, _KnownNames] = {}
@@ -46,7 +61,7 @@ _known: dict[int, _KnownNames] = {}
 
 @dataclass(frozen=True)
 class NameKeys:
-    """Database IDs by account and by the vendor's task ID, and whether a name has changed."""
+    """Primary keys by account and by the vendor's task ID, and whether a name has changed."""
 
     agents: dict[str, int]
     tasks: dict[str, int]
@@ -54,7 +69,7 @@ class NameKeys:
 
 
 def clear_memory() -> None:
-    """Forget the names that this process has seen written."""
+    """Clear the names that this process has seen stored."""
     _known.clear()
 
 
@@ -62,14 +77,14 @@ def store_names(
     *, vdn_id: int, epoch: int, records: Iterable[Reservation], known_from: datetime
 ) -> NameKeys:
     """Store the agents and tasks of an answer with their present names, in the transaction of the
-    caller. A blank name replaces no other; one that some row still bears is kept."""
+    caller. A blank name replaces no other; a stored name that some row still has is kept."""
     known = _known.get(vdn_id)
     if known is None or known.epoch != epoch:
         known = _KnownNames(epoch)
     agents, tasks = _clean(vdn_id, *_collect(records))
     fresh = _KnownNames(epoch, dict(known.agents), dict(known.tasks))
-    changed = _store_agents(vdn_id, agents, fresh, known_from)
-    changed = _store_tasks(vdn_id, tasks, fresh, known_from) or changed
+    changed = _store(_AGENTS, vdn_id, agents, fresh.agents, known_from)
+    changed = _store(_TASKS, vdn_id, tasks, fresh.tasks, known_from) or changed
     if changed or len(fresh.agents) != len(known.agents) or len(fresh.tasks) != len(known.tasks):
         # A transaction that is rolled back must leave nothing behind.
         transaction.on_commit(lambda: _known.update({vdn_id: fresh}))
@@ -80,118 +95,81 @@ def store_names(
     )
 
 
-def _clean(vdn_id: int, agents: _Agents, tasks: _Tasks) -> tuple[_Agents, _Tasks]:
-    """Return the names without forgotten numbers."""
-    long = [name for facts in agents.values() for _account, name in facts if _LONG.search(name)]
-    long += [
-        fact
-        for facts in tasks.values()
-        for each in facts
-        for fact in each[1:]
-        if _LONG.search(fact)
-    ]
-    if not long or not (forgotten := load_forgotten(vdn_id)):
-        return agents, tasks
-    clean = forgotten.clean_text
-    return (
-        {key: {(key, clean(name)) for _key, name in facts} for key, facts in agents.items()},
-        {
-            key: {(key, clean(name), clean(status)) for _key, name, status in facts}
-            for key, facts in tasks.items()
-        },
-    )
-
-
-def _collect(
-    records: Iterable[Reservation],
-) -> tuple[_Agents, _Tasks]:
-    agents: _Agents = {}
-    tasks: _Tasks = {}
+def _collect(records: Iterable[Reservation]) -> tuple[_Answered, _Answered]:
+    agents: _Answered = {}
+    tasks: _Answered = {}
     for record in records:
-        account, task_id = record.user_account, record.task_id
-        if account is not None:
-            agents.setdefault(account, set()).add((account, record.user_name or ""))
-        if task_id is not None:
-            facts = (task_id, record.task_name or "", record.task_status or "")
-            tasks.setdefault(task_id, set()).add(facts)
+        if record.user_account is not None:
+            agents.setdefault(record.user_account, set()).add((record.user_name or "",))
+        if record.task_id is not None:
+            names = record.task_name or "", record.task_status or ""
+            tasks.setdefault(record.task_id, set()).add(names)
     return agents, tasks
 
 
-def _store_agents(vdn_id: int, agents: _Agents, known: _KnownNames, known_from: datetime) -> bool:
-    missing = [account for account in agents if account not in known.agents]
-    if missing:
-        _load_agents(vdn_id, missing, known)
-        new = [
-            MirrorAgent(vdn_id=vdn_id, account=account, name=max(agents[account])[1])
-            for account in missing
-            if account not in known.agents
-        ]
-        for made in MirrorAgent.objects.bulk_create(new):
-            known.agents[made.account] = made.pk, made.name
+def _clean(vdn_id: int, *answered: _Answered) -> Iterable[_Answered]:
+    """Return the names without forgotten numbers."""
+    texts = (
+        text for each in answered for found in each.values() for names in found for text in names
+    )
+    if not any(_MAYBE_NUMBER.search(text) for text in texts):
+        return answered
+    if not (forgotten := load_forgotten(vdn_id)):
+        return answered
+    return [
+        {
+            key: {tuple(forgotten.clean_text(text) for text in names) for names in found}
+            for key, found in each.items()
+        }
+        for each in answered
+    ]
+
+
+def _store(
+    kind: _Kind,
+    vdn_id: int,
+    answered: _Answered,
+    known: dict[str, tuple[int, _Names]],
+    known_from: datetime,
+) -> bool:
+    """Store the names of agents or tasks, and add them to `known`; return whether one changed."""
+    rows: Any = kind.model._default_manager  # noqa: SLF001 - Django's public name
+    if missing := [key for key in answered if key not in known]:
+        found = rows.filter(vdn_id=vdn_id, **{f"{kind.id_field}__in": missing})
+        for pk, key, *names in found.values_list("pk", kind.id_field, *kind.name_fields):
+            known[key] = pk, tuple(names)
+        new = {key: max(answered[key]) for key in missing if key not in known}
+        made = rows.bulk_create(
+            kind.model(vdn_id=vdn_id, **{kind.id_field: key}, **_name_fields(kind, names))
+            for key, names in new.items()
+        )
+        known |= {key: (row.pk, new[key]) for key, row in zip(new, made, strict=True)}
         MirrorName.objects.bulk_create(
-            MirrorName(agent=made, name=made.name, known_from=known_from) for made in new
+            MirrorName(**{kind.reference: row}, **_name_fields(kind, names), known_from=known_from)
+            for row, names in zip(made, new.values(), strict=True)
         )
     changed = False
-    for account, facts in agents.items():
-        key, name = known.agents[account]
-        if (account, name) in facts or not (named := max(facts)[1]):
+    for key, found in answered.items():
+        pk, names = known[key]
+        present = tuple(new or old for new, old in zip(max(found), names, strict=True))
+        if names in found or present == names:
             continue
-        MirrorAgent.objects.filter(pk=key).update(name=named)
-        MirrorName.objects.filter(agent_id=key, known_until=OPEN_END).update(known_until=known_from)
-        MirrorName.objects.create(agent_id=key, name=named, known_from=known_from)
-        known.agents[account] = key, named
+        row = {f"{kind.reference}_id": pk}
+        rows.filter(pk=pk).update(**_name_fields(kind, present))
+        MirrorName.objects.filter(**row, known_until=OPEN_END).update(known_until=known_from)
+        MirrorName.objects.create(**row, **_name_fields(kind, present), known_from=known_from)
+        known[key] = pk, present
         changed = True
     return changed
 
 
-def _store_tasks(vdn_id: int, tasks: _Tasks, known: _KnownNames, known_from: datetime) -> bool:
-    missing = [task_id for task_id in tasks if task_id not in known.tasks]
-    if missing:
-        _load_tasks(vdn_id, missing, known)
-        new = [
-            MirrorTask(vdn_id=vdn_id, task_id=task_id, name=facts[1], status=facts[2])
-            for task_id in missing
-            if task_id not in known.tasks
-            for facts in [max(tasks[task_id])]
-        ]
-        for made in MirrorTask.objects.bulk_create(new):
-            known.tasks[made.task_id] = made.pk, made.name, made.status
-        MirrorName.objects.bulk_create(
-            MirrorName(task=made, name=made.name, status=made.status, known_from=known_from)
-            for made in new
-        )
-    changed = False
-    for task_id, facts in tasks.items():
-        key, name, status = known.tasks[task_id]
-        if (task_id, name, status) in facts:
-            continue
-        _task_id, named, state = max(facts)
-        named, state = named or name, state or status
-        if (named, state) == (name, status):
-            continue
-        MirrorTask.objects.filter(pk=key).update(name=named, status=state)
-        MirrorName.objects.filter(task_id=key, known_until=OPEN_END).update(known_until=known_from)
-        MirrorName.objects.create(task_id=key, name=named, status=state, known_from=known_from)
-        known.tasks[task_id] = key, named, state
-        changed = True
-    return changed
-
-
-def _load_agents(vdn_id: int, accounts: list[str], known: _KnownNames) -> None:
-    found = MirrorAgent.objects.filter(vdn_id=vdn_id, account__in=accounts)
-    for key, account, name in found.values_list("pk", "account", "name"):
-        known.agents[account] = key, name
-
-
-def _load_tasks(vdn_id: int, task_ids: list[str], known: _KnownNames) -> None:
-    found = MirrorTask.objects.filter(vdn_id=vdn_id, task_id__in=task_ids)
-    for key, task_id, name, status in found.values_list("pk", "task_id", "name", "status"):
-        known.tasks[task_id] = key, name, status
+def _name_fields(kind: _Kind, names: _Names) -> dict[str, str]:
+    return dict(zip(kind.name_fields, names, strict=True))
 
 
 def store_business_results(vdn_id: int, records: Iterable[Reservation]) -> dict[str, int]:
     """Store the business results of changed rows, in the transaction of the caller; return their
-    database IDs by text. They may be as many as the rows, so none is kept in memory."""
+    primary keys by text. They may be as many as the rows, so none is kept in memory."""
     texts = {
         digest_business_result(record.busi_result): record.busi_result
         for record in records

@@ -1,19 +1,17 @@
 """Reasons why a round over everything is not complete: stored as codes, shown in the reader's
 language.
 
-A stored reason is `code`, or `code:count`, or `code:count:cause`.
+A stored reason is `code`, `code:count` or `code:count:cause`.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy, ngettext
 
 
 class RoundReason(TextChoices):
-    """Reason why a round is not complete, or a part of the list could not be read."""
+    """Reason why a round is not complete, or why a part of the list could not be read."""
 
     SWITCHED_OFF = "switched-off", gettext_lazy("the mirror of this VDN is switched off")
     INTERRUPTED = "interrupted", gettext_lazy("it was interrupted")
@@ -24,7 +22,7 @@ class RoundReason(TextChoices):
         gettext_lazy("rows without a time changed while they were read"),
     )
     UNCONFIRMED = "unconfirmed", gettext_lazy("rows are missing and not confirmed to be gone")
-    # Causes of a part.
+    # Causes: why a part could not be read.
     OUTSIDE_RANGE = "outside-range", gettext_lazy("rows outside the range that was asked for")
     ROW_TWICE = "row-twice", gettext_lazy("a row twice in one answer, and another one missing")
     WRONG_TOTAL = "wrong-total", gettext_lazy("a total that is not that of the rows")
@@ -32,7 +30,7 @@ class RoundReason(TextChoices):
     CROWDED_SECOND = "crowded-second", gettext_lazy("a second with more rows than a page")
     CROWDED_PART = "crowded-part", gettext_lazy("more rows than a page")
     NO_ANSWER = "no-answer", gettext_lazy("no answer")
-    # Outcomes of the client (`ISalesError.outcome`).
+    # Causes that are outcomes of the client (`ISalesError.outcome`).
     ERROR = "error", gettext_lazy("the call to CC-iSales failed")
     UNREACHABLE = "unreachable", gettext_lazy("CC-iSales cannot be reached")
     CIRCUIT_OPEN = "circuit_open", gettext_lazy("CC-iSales is left alone for a moment")
@@ -50,21 +48,16 @@ class RoundReason(TextChoices):
     )
 
 
-_VALUES: Final = frozenset(RoundReason.values)
-
-
-def build_reason(code: str, count: int = 0, cause: str = "") -> str:
+def build_reason(code: str, count: int, cause: str = "") -> str:
     """Return a reason as it is stored."""
-    return ":".join(
-        (code, str(count), cause) if cause else (code, str(count)) if count else (code,)
-    )
+    return f"{code}:{count}:{cause}" if cause else f"{code}:{count}"
 
 
 def describe_reason(stored: str) -> str:
     """Describe a stored reason in the active language; a text of an earlier release as it is."""
     code, _colon, rest = stored.partition(":")
     number, _colon, cause = rest.partition(":")
-    if code not in _VALUES or (number and not number.isdigit()):
+    if code not in RoundReason or (number and not number.isdigit()):
         return stored
     count = int(number or 0)
     if code == RoundReason.PARTS_UNREAD and count:

@@ -1,9 +1,9 @@
-"""Rows without a time, which have no place in any range: how many there are, and which.
+"""Search for rows without a time, which no range returns: how many there are, and which.
 
-They are looked for in the whole list, which changes while it is paged, so that as many rows as were
-counted are no proof: one that lost its time may stand for one that was never seen. Therefore as
-many as were counted are found, counted again, and each is seen a second time; or, where counts say
-nothing, two passes through everything find the same ones.
+They are searched in the whole list, which changes while it is paged. To find as many rows as were
+counted proves nothing: one of them may just have lost its time, and another one was never seen.
+Therefore the rows found are counted again, and each must be seen a second time; or, where totals
+are wrong, two passes through the whole list must find the same rows.
 """
 
 from __future__ import annotations
@@ -18,26 +18,33 @@ from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.mirror.list_facts import AskList, ListFacts, count_distinct, get_column_value
-from isales_proxy.mirror.readings import FIRST_TIME, LAST_TIME
+from isales_proxy.mirror.list_facts import (
+    FIRST_TIME,
+    LAST_TIME,
+    FetchPage,
+    ListFacts,
+    count_distinct,
+    get_range_time,
+)
 
-_MOST_PAGES: Final = 2000
-_COUNTS: Final = 5
-_ATTEMPTS: Final = 3
+_MAX_PAGES: Final = 2000
+_MAX_COUNTS: Final = 5
+_MAX_ATTEMPTS: Final = 3
 # A list of so few pages is paged three times, since another order at each call hides rows.
 _FEW_PAGES: Final = 20
 _PASSES: Final = 3
-# Pages in a row without another such row, until they are counted again.
-_FRUITLESS: Final = 6
+# Pages in a row without a new row, until the rows are counted again.
+_MAX_EMPTY_PAGES: Final = 6
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-Questions = Generator[ReservationQuery, Page[Reservation], bool]
+Search = Generator[ReservationQuery, Page[Reservation], bool]
+"""Yields queries, is sent their pages, and returns whether it has succeeded."""
 Rows = dict[object, Reservation]
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Counts of one moment: of all rows, of those before the mirrored time, and of those within."""
+class ListCounts:
+    """Numbers of rows at one time: all, those before the mirrored time, and those within it."""
 
     total: int
     before: int
@@ -45,17 +52,17 @@ class Identity:
 
     @property
     def undated(self) -> int:
-        """The number of rows that no range answers."""
+        """Number of rows that no range returns."""
         return self.total - self.before - self.within
 
 
-def pick_undated(rows: Iterable[Reservation], column: str) -> Rows:
-    """Return the rows of one answer without a time, or with one that no range reaches, by ID, else
-    by what they are and which of the equal ones of the answer they are."""
+def select_undated(rows: Iterable[Reservation], column: str) -> Rows:
+    """Return the rows of one answer without a time, or with a time outside all ranges: by ID; those
+    without an ID by their fields and a number that tells equal ones apart."""
     found: Rows = {}
     without_id: Counter[object] = Counter()
     for row in rows:
-        time = get_column_value(row, column)
+        time = get_range_time(row, column)
         if time is not None and FIRST_TIME <= time < LAST_TIME:
             continue
         key: object = row.appoint_id
@@ -68,124 +75,118 @@ def pick_undated(rows: Iterable[Reservation], column: str) -> Rows:
 
 
 class UndatedSearch:
-    """The search of one round, a question at a time, so that what is near is read in between.
+    """The search of one round, one query at a time, so that due leaves are read in between.
 
-    `begin` is that of the mirrored time, `answered` the rows without a time that ranges have
-    answered, by ID. `rows` are all that were found, `identity` the last counts, None where the list
-    did not stand still or its totals are wrong; `complete` is None until it is over; `changed`
-    tells that it is not complete for changes alone, so that another one may be; `asked` counts its
-    questions.
+    `begin` is that of the mirrored time; `returned` the rows without a time that ranges returned.
+    `rows` are all rows found so far. `counts` are the last ones, None if the list changed while it
+    was counted or its totals are wrong. `complete` is None until the search is over. `changed`
+    tells that it failed only because the list changed, so that another search may succeed.
+    `queries` counts those made.
     """
 
     def __init__(
-        self, facts: ListFacts, begin: datetime, answered: Mapping[object, Reservation]
+        self, facts: ListFacts, begin: datetime, returned: Mapping[object, Reservation]
     ) -> None:
-        self.rows: Rows = dict(answered)
-        self.identity: Identity | None = None
+        self.rows: Rows = dict(returned)
+        self.counts: ListCounts | None = None
         self.complete: bool | None = None
         self.changed = False
-        self._facts, self._begin, self._answered = facts, begin, frozenset(answered)
-        self.asked = 0
+        self.queries = 0
+        self._facts, self._begin, self._returned = facts, begin, frozenset(returned)
         self._had_bad_answer = False
-        self._questions = self._search()
-        self._next = next(self._questions)
+        self._search = self._run()
+        self._query = next(self._search)
 
-    def step(self, ask: AskList) -> bool:
-        """Ask one question; return True once the search is over.
+    def step(self, fetch: FetchPage) -> bool:
+        """Make one query; return True once the search is over.
 
-        Raises ISalesError: then the same question is asked by the next step.
+        Raises ISalesError: then the next step makes the same query.
         """
-        self.asked += 1
+        self.queries += 1
         try:
-            page = ask(self._next)
-        except BadAnswer:
-            if not self._had_bad_answer:
+            page = fetch(self._query)
+        except (BadAnswer, Refused) as error:
+            if isinstance(error, BadAnswer) and not self._had_bad_answer:
                 self._had_bad_answer = True
                 raise
             self.complete = False
             return True
-        except Refused:
-            self.complete = False
-            return True
         try:
-            self._next = self._questions.send(page)
+            self._query = self._search.send(page)
         except StopIteration as end:
             self.complete = bool(end.value)
         return self.complete is not None
 
-    def _search(self) -> Questions:
+    def _run(self) -> Search:
         if self._facts.totals_wrong:
             return (yield from self._compare_passes())
-        for _attempt in range(_ATTEMPTS):
-            # Where somebody came or went, those found before are no proof of anything.
-            self.rows = {key: self.rows[key] for key in self._answered}
+        for _attempt in range(_MAX_ATTEMPTS):
+            # The list has changed: rows found before prove nothing.
+            self.rows = {key: self.rows[key] for key in self._returned}
             if not (yield from self._count()):
                 continue
             if self._count_missing() <= 0:
                 return True
-            whole = yield from self._collect()
-            if whole is None:
+            is_whole = yield from self._collect()
+            if is_whole is None:
                 return False
-            if whole or (yield from self._confirm()):
+            if is_whole or (yield from self._confirm()):
                 return True
         self.changed = True
         return False
 
-    def _count(self) -> Questions:
-        """Count everybody; False where the list did not stand still."""
-        self.identity = None
+    def _count(self) -> Search:
+        """Count until two counts agree; False if the list keeps changing."""
+        self.counts = None
         former: tuple[int, int] | None = None
-        for _trial in range(_COUNTS):
-            everybody = yield ReservationQuery(size=1)
-            within = yield self._ask_count(self._begin, LAST_TIME)
-            before = yield self._ask_count(FIRST_TIME, self._begin - _MILLISECOND)
+        for _trial in range(_MAX_COUNTS):
+            everything = yield ReservationQuery(size=1)
+            within = yield ReservationQuery(begin=self._begin, end=LAST_TIME, size=1)
+            before_begin = self._begin - _MILLISECOND
+            before = yield ReservationQuery(begin=FIRST_TIME, end=before_begin, size=1)
             if former == (before.total, within.total):
-                self.identity = Identity(everybody.total, before.total, within.total)
+                self.counts = ListCounts(everything.total, before.total, within.total)
                 return True
             former = before.total, within.total
         return False
 
-    @staticmethod
-    def _ask_count(begin: datetime, end: datetime) -> ReservationQuery:
-        return ReservationQuery(begin=begin, end=end, size=1)
-
     def _count_missing(self) -> int:
-        """Return how many rows without a time are counted and not found."""
-        found = len(self.rows) - len(self._answered)
-        return self.identity.undated - found if self.identity else 0
+        """Return how many rows without a time were counted and are not found yet."""
+        found = len(self.rows) - len(self._returned)
+        return self.counts.undated - found if self.counts else 0
 
     def _collect(self) -> Generator[ReservationQuery, Page[Reservation], bool | None]:
-        """Page through the list until as many are found as are counted. True if one page was the
-        whole list, None if they were not found."""
-        assert self.identity is not None  # noqa: S101 - counted before
-        fruitless, patience = 0, _FRUITLESS
-        for number in self._list_pages(self.identity.total):
+        """Page through the list until as many rows are found as were counted. Return True if one
+        page was the whole list, None if the rows were not found."""
+        assert self.counts is not None  # noqa: S101 - counted before
+        empty_pages, max_empty_pages = 0, _MAX_EMPTY_PAGES
+        for number in self._list_pages(self.counts.total):
             page = yield ReservationQuery(page=number, size=self._facts.page_cap)
-            found = self._pick(page)
-            fruitless = 0 if found.keys() - self.rows.keys() else fruitless + 1
+            found = self._select(page)
+            empty_pages = 0 if found.keys() - self.rows.keys() else empty_pages + 1
             self.rows |= found
             if count_distinct(page) == page.total:
                 return True
-            if fruitless >= patience:
-                # Those that are missing may have got a time meanwhile.
-                fruitless, patience = 0, 2 * patience
+            if empty_pages >= max_empty_pages:
+                # The missing rows may have got a time meanwhile.
+                empty_pages, max_empty_pages = 0, 2 * max_empty_pages
                 if not (yield from self._count()):
                     return False
             if self._count_missing() <= 0:
                 return False
         return None
 
-    def _confirm(self) -> Questions:
-        """Count again, and see each of those found again without a time, and no other."""
-        left = set(self.rows) - self._answered
+    def _confirm(self) -> Search:
+        """Count again, and see each row found again without a time, and no other row."""
+        left = set(self.rows) - self._returned
         if not (yield from self._count()) or self._count_missing() != 0:
             return False
-        assert self.identity is not None  # noqa: S101 - counted just now
-        for number in self._list_pages(self.identity.total):
+        assert self.counts is not None  # noqa: S101 - counted just now
+        for number in self._list_pages(self.counts.total):
             page = yield ReservationQuery(page=number, size=self._facts.page_cap)
-            seen = self._pick(page)
-            answered = {row.appoint_id for row in page.items if row.appoint_id}
-            if not seen.keys() <= self.rows.keys() or left & (answered - seen.keys()):
+            seen = self._select(page)
+            on_page = {row.appoint_id for row in page.items if row.appoint_id}
+            if not seen.keys() <= self.rows.keys() or left & (on_page - seen.keys()):
                 return False
             left -= seen.keys()
             if not left:
@@ -193,9 +194,9 @@ class UndatedSearch:
         return False
 
     def _list_pages(self, total: int) -> Iterator[int]:
-        """List the pages from both ends, which in an order by time have them."""
+        """List the page numbers from both ends: in an order by time the rows are there."""
         size = self._facts.page_cap
-        pages = min(max(1, -(-total // size)), _MOST_PAGES)
+        pages = min(max(1, -(-total // size)), _MAX_PAGES)
         for _pass in range(_PASSES if pages <= _FEW_PAGES else 1):
             for number in range(1, pages // 2 + 1):
                 yield number
@@ -203,20 +204,20 @@ class UndatedSearch:
             if pages % 2:
                 yield pages // 2 + 1
 
-    def _compare_passes(self) -> Questions:
-        """Page through everything twice, without a total."""
+    def _compare_passes(self) -> Search:
+        """Page through the whole list twice, without its total, and compare the rows found."""
         passes: list[frozenset[object]] = []
         for _pass in range(2):
             found: Rows = {}
             seen: set[object] = set()
-            for number in range(1, _MOST_PAGES + 1):
+            for number in range(1, _MAX_PAGES + 1):
                 page = yield ReservationQuery(page=number, size=self._facts.page_cap)
                 keys = {row.appoint_id or id(row) for row in page.items}
-                found |= self._pick(page)
+                found |= self._select(page)
                 if not keys:
                     break
                 if not keys - seen:
-                    # The end, or offsets are ignored, which cannot be told apart where keys repeat.
+                    # The end, or page numbers are ignored: repeated keys do not tell which.
                     return False
                 seen |= keys
             else:
@@ -225,5 +226,5 @@ class UndatedSearch:
             passes.append(frozenset(found))
         return passes[0] == passes[1]
 
-    def _pick(self, page: Page[Reservation]) -> Rows:
-        return pick_undated(page.items, self._facts.column)
+    def _select(self, page: Page[Reservation]) -> Rows:
+        return select_undated(page.items, self._facts.column)

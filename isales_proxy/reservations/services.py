@@ -178,7 +178,7 @@ def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
     if found.source != "live" or found.as_of is None:
         return
     page = Page(found.rows, found.total, found.query.page, found.query.size)
-    sweeps.compare_live_page(scope.vdn, found.query, page, found.as_of)
+    sweeps.compare_live_page(scope.vdn, page, found.as_of)
 
 
 def mark_seen(*, scope: Scope, revision: int) -> None:

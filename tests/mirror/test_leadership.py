@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 from isales_proxy.client.config import TransportConfig
 from isales_proxy.client.errors import Unreachable
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.mirror import forgetting, tiers
+from isales_proxy.mirror import forgetting, intervals
 from isales_proxy.mirror.leadership import LEASE
-from isales_proxy.mirror.sweeps import NOT_LEADING, compare_live_page
+from isales_proxy.mirror.sweeps import RETRY_LEADING_S, compare_live_page
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     MirrorLeaf,
@@ -65,12 +65,12 @@ def test_second_sweeper_waits_for_the_lease(vdn: Vdn) -> None:
     vendor = make_vendor(vdn)
     second = vendor.create_sweeper()
     calls = vendor.calls
-    assert second.step() == NOT_LEADING
+    assert second.step() == RETRY_LEADING_S
     assert vendor.calls == calls
     vendor.sweeper.close()
     vendor.run(20, second)
     assert vendor.calls > calls
-    assert vendor.sweeper.step() == NOT_LEADING
+    assert vendor.sweeper.step() == RETRY_LEADING_S
 
 
 def test_sweeper_that_lost_its_lease_during_a_call_writes_nothing(vdn: Vdn) -> None:
@@ -92,7 +92,7 @@ def test_sweeper_that_lost_its_lease_during_a_call_writes_nothing(vdn: Vdn) -> N
     assert frozen
     state = MirrorState.objects.get()
     assert state.epoch == second.leadership.epoch
-    assert vendor.sweeper.step() == NOT_LEADING
+    assert vendor.sweeper.step() == RETRY_LEADING_S
     assert_nobody_is_gone()
     assert MirrorRow.objects.get(appoint_id=make_row(30)["appointId"]).agent.account == "117"
     assert MirrorLeaf.objects.filter(as_of__gt=vendor.clock.now).count() == 0
@@ -102,9 +102,9 @@ def test_lease_of_a_killed_sweeper_expires(vdn: Vdn) -> None:
     vendor = make_vendor(vdn)
     second = vendor.create_sweeper()
     vendor.clock.advance(LEASE.total_seconds() - 11)
-    assert second.step() == NOT_LEADING
+    assert second.step() == RETRY_LEADING_S
     vendor.clock.advance(12)
-    assert second.step() != NOT_LEADING
+    assert second.step() != RETRY_LEADING_S
 
 
 @pytest.mark.parametrize("hours", [1, -1])
@@ -157,7 +157,7 @@ def test_offset_of_the_vendors_clock_is_measured(people: Any, vendor: Simulator)
 )
 def test_day_of_a_clock_change_has_23_or_25_hours(now: datetime, length: int) -> None:
     """M31."""
-    begin, end = tiers.get_day(now, ZoneInfo("Europe/Berlin"))
+    begin, end = intervals.get_day(now, ZoneInfo("Europe/Berlin"))
     assert end.astimezone(UTC) - begin.astimezone(UTC) == timedelta(hours=length)
     assert begin <= now < end
 
@@ -177,7 +177,7 @@ def test_restored_backup_fences_off_the_former_leader(vdn: Vdn) -> None:
         each.save()
     MirrorRow.objects.filter(appoint_id=removed).update(phase=Phase.OPEN, gone_by=None)
     MirrorVersion.objects.filter(kinds="gone").delete()
-    assert second.step() == NOT_LEADING
+    assert second.step() == RETRY_LEADING_S
     assert_nobody_is_gone()
     oldest = MirrorLeaf.objects.exclude(begin=None).order_by("as_of")[0].as_of
     assert oldest
@@ -243,12 +243,12 @@ def test_live_page_is_compared_with_the_mirror(vdn: Vdn) -> None:
     vendor.data.hand_over(make_row(30)["appointId"], "117", "Li")
     query = ReservationQuery(size=20)
     page = vendor.list_reservations(query)
-    compare_live_page(vdn, query, page, vendor.clock.now)
+    compare_live_page(vdn, page, vendor.clock.now)
     differing = sum(row.appoint_id == make_row(30)["appointId"] for row in page.items)
     now = vendor.clock.now
     assert MirrorState.objects.get().sum_comparisons(now) == (20, 20 - differing)
     # The last 24 hours, whenever the first comparison was.
-    compare_live_page(vdn, query, page, now + timedelta(hours=20))
+    compare_live_page(vdn, page, now + timedelta(hours=20))
     state = MirrorState.objects.get()
     assert state.sum_comparisons(now + timedelta(hours=20))[0] == 40
     assert state.sum_comparisons(now + timedelta(hours=25))[0] == 20
@@ -269,7 +269,7 @@ def test_sweep_command_reads_everything_and_releases_its_lease(
 def test_sweep_command_reports_why_a_list_is_incomplete(
     people: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isales_proxy.mirror.sweeps._MOST_PAUSE", 0.01)
+    monkeypatch.setattr("isales_proxy.mirror.sweeps._MAX_PAUSE_S", 0.01)
     brief = partial(TransportConfig, breaker_cooldown=0.1)
     monkeypatch.setattr(gateway, "TransportConfig", brief)
     vendor.faults.add("status", operation=LIST_RESERVATIONS, times=None)

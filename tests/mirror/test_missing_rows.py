@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from isales_proxy.client.queries import ReservationQuery
-from isales_proxy.mirror.guard import confirm_guard
+from isales_proxy.mirror.missing_rows import confirm_unconfirmed
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     ChangeKind,
@@ -200,12 +200,12 @@ def test_admin_confirms_many_missing_rows(vdn: Vdn) -> None:
     for number in range(20, 44):
         vendor.data.remove(get_id(number))
     vendor.run_round()
-    assert confirm_guard(vdn_id=88, by="admin", reason="cleared out", now=vendor.clock.now)
+    assert confirm_unconfirmed(88, vendor.clock.now)
     vendor.run(60)
     assert len(list_gone()) == 24
     assert_equal(vendor)
     assert MirrorState.objects.get().guard_since is None
-    assert not confirm_guard(vdn_id=88, by="admin", reason="again", now=vendor.clock.now)
+    assert not confirm_unconfirmed(88, vendor.clock.now)
 
 
 def test_confirmation_applies_to_the_rows_held_back_then(vdn: Vdn) -> None:
@@ -214,7 +214,7 @@ def test_confirmation_applies_to_the_rows_held_back_then(vdn: Vdn) -> None:
     for number in range(20, 44):
         vendor.data.remove(get_id(number))
     vendor.run_round()
-    assert confirm_guard(vdn_id=88, by="admin", reason="cleared out", now=vendor.clock.now)
+    assert confirm_unconfirmed(88, vendor.clock.now)
     vendor.clock.advance(60)
     vendor.simulator.behaviour.empty = True
     for _each in range(2):

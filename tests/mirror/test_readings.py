@@ -91,8 +91,7 @@ def test_older_answer_that_comes_later_changes_nothing(vdn: Vdn) -> None:
             vdn_id=88,
             epoch=0,
             leaf=target,
-            answer=LeafAnswer((record,), 1, complete=True),
-            t0=AT + MINUTE,
+            answer=LeafAnswer((record,), AT + MINUTE),
             now=AT + 3 * MINUTE,
         )
         assert outcome.changed == 0
@@ -106,8 +105,7 @@ def test_answer_of_a_former_leader_is_fenced_off(vdn: Vdn) -> None:
         vdn_id=88,
         epoch=0,
         leaf=MirrorLeaf.objects.get(kind="time"),
-        answer=LeafAnswer((), 0, complete=True),
-        t0=AT + MINUTE,
+        answer=LeafAnswer((), AT + MINUTE),
         now=AT + MINUTE,
     )
     assert outcome.fenced

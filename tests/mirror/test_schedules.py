@@ -9,13 +9,13 @@ from unittest import mock
 
 import pytest
 
-from isales_proxy.mirror import names, sweep_rounds, sweeps
+from isales_proxy.mirror import names, rounds, sweeps
 from isales_proxy.models import Vdn
 from isales_proxy.vendor import call_budget
 from tests.support.mirror_schedules import plan_few_leaves, run_schedule
 
 SEEDS = int(os.environ.get("MIRROR_SEEDS", "300"))
-FIRST = int(os.environ.get("MIRROR_FIRST_SEED", "0"))
+FIRST_SEED = int(os.environ.get("MIRROR_FIRST_SEED", "0"))
 # Seeds of one test: a test that takes a minute says little while it runs.
 GROUP = 50
 
@@ -25,20 +25,20 @@ def _short() -> Iterator[None]:
     """Plan fewer empty leaves, look less often for what nobody asks, count calls rarely, and know
     names at once, since the transaction of a test is never committed: a third of the time."""
     with ExitStack() as patches:
-        patches.enter_context(mock.patch.object(sweep_rounds, "plan_leaves", plan_few_leaves))
-        patches.enter_context(mock.patch.object(sweeps, "_IDLE", 4.0))
+        patches.enter_context(mock.patch.object(rounds, "plan_leaves", plan_few_leaves))
+        patches.enter_context(mock.patch.object(sweeps, "_MAX_IDLE_S", 4.0))
         patches.enter_context(mock.patch.object(call_budget, "_COUNTED_AGAIN", 600.0))
         patches.enter_context(mock.patch.object(names.transaction, "on_commit", lambda run: run()))
         yield
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, GROUP))
+@pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + SEEDS, GROUP))
 def test_mirror_equals_the_vendor_after_random_changes_and_faults(db: None, first: int) -> None:
     vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
     faults = {
         seed: fault
-        for seed in range(first, min(first + GROUP, FIRST + SEEDS))
+        for seed in range(first, min(first + GROUP, FIRST_SEED + SEEDS))
         if (fault := run_schedule(vdn, seed))
     }
     assert faults == {}

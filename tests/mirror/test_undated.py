@@ -56,12 +56,12 @@ def test_search_that_finds_too_few_is_not_complete_and_not_repeated_for_an_hour(
     answer, rounds = vendor.list_reservations, lambda: vendor.sweeper.rounds
 
     def list_reservations(query: ReservationQuery) -> Any:
-        found, running = answer(query), rounds().log
+        found, running = answer(query), rounds().running
         searches = running is not None and running.search is not None
         wrong = searches and query.page == 2
         return found.__class__((), found.total, query.page, query.size) if wrong else found
 
-    vendor.sweeper._ask_vendor = list_reservations
+    vendor.sweeper._fetch_from_vendor = list_reservations
     state = vendor.run_round()
     assert state.round_reason == RoundReason.UNDATED_UNREAD
     assert not MirrorLeaf.objects.get(kind="undated").complete

@@ -16,14 +16,9 @@ from isales_proxy.client.operations import LIST_RESERVATIONS
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.mirror import guard
-from isales_proxy.mirror.readings import (
-    FIRST_TIME,
-    LAST_TIME,
-    LeafAnswer,
-    ReadingOutcome,
-    apply_reading,
-)
+from isales_proxy.mirror.list_facts import FIRST_TIME, LAST_TIME
+from isales_proxy.mirror.missing_rows import mark_gone
+from isales_proxy.mirror.readings import LeafAnswer, ReadingOutcome, apply_reading
 from isales_proxy.mirror.sweeps import Clocks, Sweeper, request_whole_round
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import ROW_FIELDS, LeafKind, MirrorLeaf, MirrorRow, MirrorState
@@ -75,13 +70,7 @@ def mirror_rows(
     undated = [row for row in records if row.appoint_time is None]
     outcome = _read(state, LeafKind.TIME, (FIRST_TIME, LAST_TIME), dated, now)
     others = _read(state, LeafKind.UNDATED, (None, None), undated, now)
-    guard.settle_gone(
-        vdn_id=vdn_id,
-        epoch=state.epoch,
-        row_ids=[row.pk for row in (*outcome.missing, *others.missing)],
-        t0=now,
-        now=now,
-    )
+    mark_gone(vdn_id, state.epoch, (*outcome.missing, *others.missing), now, now)
     MirrorState.objects.filter(pk=vdn_id).update(
         round_began_at=now,
         round_ended_at=now,
@@ -115,10 +104,8 @@ def _read(
         defaults={"due_at": now, "interval": INTERVAL},
     )
     leaf.due_at = now + timedelta(seconds=INTERVAL)
-    answer = LeafAnswer(tuple(records), len(records), complete=True)
-    return apply_reading(
-        vdn_id=state.pk, epoch=state.epoch, leaf=leaf, answer=answer, t0=now, now=now
-    )
+    answer = LeafAnswer(tuple(records), now)
+    return apply_reading(vdn_id=state.pk, epoch=state.epoch, leaf=leaf, answer=answer, now=now)
 
 
 class ManualClock:
@@ -168,7 +155,7 @@ class SweptVendor:
 
     def create_sweeper(self) -> Sweeper:
         """Make another sweeper of the same list and clock."""
-        return Sweeper(self.vdn, ask=self.list_reservations, clocks=self.clock.clocks)
+        return Sweeper(self.vdn, fetch=self.list_reservations, clocks=self.clock.clocks)
 
     def list_reservations(self, query: ReservationQuery) -> Page[Reservation]:
         """Answer as the client does. Raises ISalesError."""

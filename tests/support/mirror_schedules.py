@@ -98,7 +98,7 @@ class _Schedule:
         for _each in range(4):
             # Rows without a time in an order that is another one at each call take longer; so do
             # rows of whose number there are too many to ask for: two rounds must miss them.
-            wanted = vendor.sweeper.absences.wanted_round
+            wanted = vendor.sweeper.missing.wanted_round
             state = MirrorState.objects.get(pk=vendor.vdn.pk)
             if state.round_complete and wanted is None:
                 break

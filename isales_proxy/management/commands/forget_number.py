@@ -1,4 +1,4 @@
-"""`manage.py forget_number`: take a person's number out of everything, for good."""
+"""`manage.py forget_number`: remove a person's number from everything, for good."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Exit code 0: forgotten. 1: no number, no such VDN, or not confirmed."""
+    """Exit code 0: the number was forgotten. 1: no number, no such VDN, or not confirmed."""
 
     help = (
         "Forget a called number: reservations of the mirror, call data, caches, exports and drafts"

@@ -13,16 +13,16 @@ from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 
 class Command(BaseCommand):
-    """Runs until SIGINT or SIGTERM. Any number may run: one at a time leads for each VDN."""
+    """Runs until SIGINT or SIGTERM. Several may run: one at a time leads for each VDN."""
 
     help = "Read the reservations of every enabled VDN into the mirror until interrupted."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run until a signal comes."""
-        ended = StopRequest()
-        ended.on_signals()
+        stop = StopRequest()
+        stop.on_signals()
         try:
             gateway.ensure_allowed()
         except SimulatorRefused as error:
             raise CommandError(str(error)) from None
-        run_mirror(ended.wait)
+        run_mirror(stop.wait)

@@ -1,4 +1,4 @@
-"""`manage.py sweep`: one whole round over the reservations of each VDN, or of one, then the end."""
+"""`manage.py sweep`: make one whole round over the reservations of each VDN, or of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from isales_proxy.models import Vdn
 
 
 class Command(VdnCommand):
-    """Leads for one round, or asks whoever leads for one, and waits for its end."""
+    """Makes a round itself, or requests it from the process that leads, and waits for its end."""
 
     help = (
         "Read every reservation into the mirror once, for every enabled VDN or for one. Ends with "
@@ -21,14 +21,14 @@ class Command(VdnCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep until a signal comes."""
-        self._ended = StopRequest()
-        self._ended.on_signals()
+        self._stop = StopRequest()
+        self._stop.on_signals()
         super().handle(*args, **options)
 
     def handle_vdn(self, vdn: Vdn, options: dict[str, Any]) -> list[str]:  # noqa: ARG002
         """Print a line with the rows that were read."""
-        result = run_whole_round(vdn, clocks=Clocks(wait=self._ended.wait))
-        if not result.complete:
+        result = run_whole_round(vdn, clocks=Clocks(wait=self._stop.wait))
+        if result.reason:
             return [f"incomplete: {describe_reason(result.reason)}."]
         self.stdout.write(f"VDN {vdn.pk}: complete, {result.rows} rows.")
         return []
