@@ -1,6 +1,6 @@
-"""Deletion from the mirror: after its time, and the numbers that are to be forgotten.
+"""Deletion from the mirror: by retention, and of numbers that are to be forgotten.
 
-Forgotten numbers are kept as keyed hashes, so that no later sweep brings them back.
+Keyed hashes of forgotten numbers are stored, so that no later sweep stores the numbers again.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ from isales_proxy.privacy.field_policies import RESERVATION, Content
 from isales_proxy.privacy.phone_numbers import get_digits
 
 _PURPOSE: Final = "forgotten-number"
-# A page of another process hides the number after this time.
-_FILTER_SECONDS: Final = 10.0
-_PART: Final = 500
-_ENDED: Final = (Phase.CALLED, Phase.ANSWERED, Phase.FAILED)
+# Another process hides a newly forgotten number after this time.
+_MEMORY_SECONDS: Final = 10.0
+_BATCH: Final = 500
+_CLOSED: Final = (Phase.CALLED, Phase.ANSWERED, Phase.FAILED)
 
-_FEWEST_DIGITS: Final = 5
-_NUMBERS: Final = tuple(field.name for field in RESERVATION if field.holds is Content.NUMBER)
-_TEXTS: Final = tuple(
+_MIN_DIGITS: Final = 5
+_NUMBER_FIELDS: Final = tuple(field.name for field in RESERVATION if field.holds is Content.NUMBER)
+_TEXT_FIELDS: Final = tuple(
     field.name for field in RESERVATION if field.holds in {Content.TEXT, Content.CODE}
 )
 
@@ -65,9 +65,9 @@ R = TypeVar("R", bound=Reservation)
 
 
 class ForgottenNumbers:
-    """The numbers that were forgotten in a VDN, known by their hashes; false where there is none.
+    """Hashes of the numbers that were forgotten in a VDN; false if there is none.
 
-    Numbers of equal digits are one.
+    Numbers with the same digits are the same.
     """
 
     def __init__(self, digests: frozenset[str]) -> None:
@@ -78,38 +78,38 @@ class ForgottenNumbers:
         return bool(self._digests)
 
     def matches(self, number: str) -> bool:
-        """Return True for a number that was forgotten."""
-        return self._holds(get_digits(number)) if self._digests else False
+        """Tell whether a number was forgotten."""
+        return bool(self._digests) and self._contains(get_digits(number))
 
     def clean_text(self, text: str) -> str:
         """Return the text without forgotten numbers."""
-        return masking.replace_numbers(text, self._holds) if self._digests else text
+        return masking.replace_numbers(text, self._contains) if self._digests else text
 
     def clean(self, record: R) -> R:
-        """Return a reservation of another number without them; the same where it has none."""
+        """Return a reservation without forgotten numbers; the same object if it has none."""
         if not self._digests:
             return record
         values = record.__dict__.copy()
-        for name in _NUMBERS:
+        for name in _NUMBER_FIELDS:
             if values[name] and self.matches(values[name]):
                 values[name] = None
-        for name in _TEXTS:
+        for name in _TEXT_FIELDS:
             if values[name]:
                 values[name] = self.clean_text(values[name])
         return record if values == record.__dict__ else create_reservation(type(record), values)
 
-    def _holds(self, digits: str) -> bool:
-        return len(digits) >= _FEWEST_DIGITS and any(
+    def _contains(self, digits: str) -> bool:
+        return len(digits) >= _MIN_DIGITS and any(
             _hash(key, digits) in self._digests for key in self._keys
         )
 
 
-_filters: dict[int, tuple[float, ForgottenNumbers]] = {}
+_memory: dict[int, tuple[float, ForgottenNumbers]] = {}
 _lock = threading.Lock()
 
 
 def load_forgotten(vdn_id: int) -> ForgottenNumbers:
-    """Load the forgotten numbers of a VDN: once for each transaction."""
+    """Load the forgotten numbers of a VDN."""
     found = MirrorSuppression.objects.filter(vdn_id=vdn_id)
     return ForgottenNumbers(frozenset(found.values_list("digest", flat=True)))
 
@@ -119,26 +119,26 @@ def _hash(key: bytes, digits: str) -> str:
 
 
 def get_forgotten(vdn_id: int) -> ForgottenNumbers:
-    """Return the forgotten numbers as this process read them at most `_FILTER_SECONDS` ago."""
+    """Return the forgotten numbers of a VDN as loaded at most 10 s ago by this process."""
     now = time.monotonic()
     with _lock:
-        kept = _filters.get(vdn_id)
-    if kept is None or not 0 <= now - kept[0] < _FILTER_SECONDS:
-        kept = now, load_forgotten(vdn_id)
+        loaded = _memory.get(vdn_id)
+    if loaded is None or not 0 <= now - loaded[0] < _MEMORY_SECONDS:
+        loaded = now, load_forgotten(vdn_id)
         with _lock:
-            _filters[vdn_id] = kept
-    return kept[1]
+            _memory[vdn_id] = loaded
+    return loaded[1]
 
 
 def clear_memory() -> None:
-    """Forget what `get_forgotten` has read."""
+    """Clear what `get_forgotten` has loaded."""
     with _lock:
-        _filters.clear()
+        _memory.clear()
 
 
 @dataclass(frozen=True)
 class ForgottenRows:
-    """Reservations that were deleted, and other rows that lost the number in a text."""
+    """Number of reservations that were deleted, and of other rows from which the number was removed."""
 
     deleted: int
     cleaned: int
@@ -146,11 +146,11 @@ class ForgottenRows:
 
 def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
     """Delete the reservations of a called number, given by its digits, from the mirror of a VDN,
-    take it out of the others, and keep it out of later sweeps.
+    remove it from other rows, and keep it out of later sweeps.
 
-    A row that had the number once and has another by now loses it in its history alone. The rows
-    are looked through without a lock: after the first transaction no sweep stores it any more; what
-    was found is looked at again under the lock.
+    A row that had the number before it got another one loses it only in its history. Rows are
+    searched without a lock, because after the first transaction no sweep stores the number any
+    more; the rows found are read again under the lock.
     """
     with transaction.atomic():
         _lock_mirror(vdn_id)
@@ -165,7 +165,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
     for part in _split(_find_number(rows.exclude(called_no=None), digits)):
         with transaction.atomic():
             _lock_mirror(vdn_id)
-            # A sweep may have stored another number meanwhile.
+            # A sweep may have stored other numbers meanwhile.
             still = _find_number(rows.filter(pk__in=part).exclude(called_no=None), digits)
             deleted += _delete_rows(vdn_id, still, now)
     for part in _split(erased_fields.find_rows(rows, digits)):
@@ -178,7 +178,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
                     after = list_counters({name: getattr(row, name) for name in COUNTED_FIELDS})
                     steps.subtract(before)
                     steps.update(after)
-                    # The next answer is compared without the number, too.
+                    # The next answer, too, is compared without the number.
                     row.fingerprint = compute_row_fingerprint(row)
                     row.save(update_fields=[*names, "fingerprint"])
                     cleaned += 1
@@ -195,7 +195,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
         _lock_mirror(vdn_id)
         _delete_unused_business_results(vdn_id)
         cleaned += _clean_business_results(vdn_id, digits)
-        # The value of a counter may be what was cleaned.
+        # A counter's value may contain the number.
         MirrorCount.objects.filter(vdn=vdn_id, rows__lte=0).delete()
     if cleaned:
         _increase_revision(vdn_id, now)
@@ -203,11 +203,9 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> ForgottenRows:
 
 
 def purge(now: datetime) -> int:
-    """Delete versions that ended, and closed rows, longer ago than the settings keep them; return
-    how many of both.
+    """Delete versions, and then closed rows, older than the settings keep them; return how many.
 
-    Open rows stay. So does a closed one whose time is not as long ago, since the next sweep would
-    find it again.
+    Open rows stay; so do closed rows that are due later, which the next sweep would store again.
     """
     versions_before = now - timedelta(days=settings.RETENTION.mirror_version_days)
     rows_before = now - timedelta(days=settings.RETENTION.mirror_row_days)
@@ -215,17 +213,17 @@ def purge(now: datetime) -> int:
     removed = 0
     for vdn_id in MirrorState.objects.values_list("vdn_id", flat=True):
         ended = MirrorVersion.objects.filter(vdn=vdn_id, known_until__lt=versions_before)
-        while part := list(ended.values_list("pk", flat=True)[:_PART]):
+        while part := list(ended.values_list("pk", flat=True)[:_BATCH]):
             removed += MirrorVersion.objects.filter(pk__in=part).delete()[0]
-        went = Q(phase=Phase.GONE, gone_by__lt=rows_before)
-        closed = Q(phase__in=_ENDED, observed_at__lt=rows_before, appoint_time__lt=rows_before)
-        over = MirrorRow.objects.for_vdn(vdn_id).filter(went | closed)
+        gone = Q(phase=Phase.GONE, gone_by__lt=rows_before)
+        closed = Q(phase__in=_CLOSED, observed_at__lt=rows_before, appoint_time__lt=rows_before)
+        expired = MirrorRow.objects.for_vdn(vdn_id).filter(gone | closed)
         rows = 0
-        while part := list(over.values_list("pk", flat=True)[:_PART]):
+        while part := list(expired.values_list("pk", flat=True)[:_BATCH]):
             with transaction.atomic():
                 _lock_mirror(vdn_id)
-                # One may have come back meanwhile.
-                part = list(over.filter(pk__in=part).values_list("pk", flat=True))
+                # A row may have returned meanwhile.
+                part = list(expired.filter(pk__in=part).values_list("pk", flat=True))
                 rows += _delete_rows(vdn_id, part, now)
         with transaction.atomic():
             _lock_mirror(vdn_id)
@@ -238,12 +236,12 @@ def purge(now: datetime) -> int:
 
 
 def _lock_mirror(vdn_id: int) -> None:
-    """Keep sweeps of the VDN from storing anything until the transaction ends."""
+    """Lock the mirror, so that no sweep stores anything until the transaction ends."""
     MirrorState.objects.select_for_update().filter(vdn=vdn_id).first()
 
 
 def _delete_rows(vdn_id: int, keys: list[int], now: datetime) -> int:
-    """Delete rows by primary key, with their versions and their part of the counters."""
+    """Delete rows by primary key, with their versions, and subtract them from the counters."""
     for part in _split(keys):
         rows = MirrorRow.objects.filter(pk__in=part)
         steps: Counter[CountKey] = Counter()
@@ -265,8 +263,8 @@ def _delete_unused_business_results(vdn_id: int) -> None:
 
 
 def _clean_business_results(vdn_id: int, digits: str) -> int:
-    """Take a number out of the business results that are searched; return of how many. Rows and
-    counters keep theirs, so that two may have the same text from now on."""
+    """Remove a number from the stored business results; return from how many. Two may have the same
+    text afterwards, since rows and counters keep their references."""
     results = MirrorBusinessResult.objects.filter(vdn=vdn_id)
     keys = erased_fields.find_rows(results, digits)
     for result in results.filter(pk__in=keys):
@@ -285,17 +283,17 @@ def _increase_revision(vdn_id: int, now: datetime) -> None:
 
 def _find_number(found: QuerySet[Any], digits: str) -> list[int]:
     """List the primary keys of the rows whose called number has these digits, however written."""
-    pairs = found.values_list("pk", "called_no").iterator(chunk_size=_PART)
+    pairs = found.values_list("pk", "called_no").iterator(chunk_size=_BATCH)
     return [key for key, number in pairs if get_digits(number) == digits]
 
 
 def _split(keys: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(keys), _PART):
-        yield keys[start : start + _PART]
+    for start in range(0, len(keys), _BATCH):
+        yield keys[start : start + _BATCH]
 
 
 def forget_mirrors(vdn_ids: Iterable[int]) -> None:
-    """Delete the mirrors of VDNs whose vendor has started anew with other data: the simulator's."""
+    """Delete the mirrors of VDNs whose simulator was started again with other data."""
     wanted = tuple(vdn_ids)
     with transaction.atomic():
         for model in (MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook):

@@ -16,20 +16,30 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.models.vdns import Vdn
 
 OPEN_END: Final = datetime(9999, 12, 31, tzinfo=UTC)
-"""End of what is still so: as-of reads cost what present ones cost."""
+"""End of what is still valid, so that one condition selects what was valid at a time, or is now."""
+_COMPARISONS_KEPT: Final = timedelta(hours=24)
 
 
-_COMPARED_FOR: Final = timedelta(hours=24)
-
-
-def format_hour(moment: datetime) -> str:
+def format_hour(time: datetime) -> str:
     """Return the hour (UTC) of a time, as text of a fixed length: `2026-03-11T12`."""
-    return moment.astimezone(UTC).isoformat()[:13]
+    return time.astimezone(UTC).isoformat()[:13]
+
+
+class VdnTable(models.Model):
+    """Table of the mirror whose rows belong to a VDN."""
+
+    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"
 
 
 class Phase(models.IntegerChoices):
-    """Progress of a mirrored reservation, without the time of day. The open ones are told apart by
-    their time and the present: overdue, dialling now, due soon, later, without a time."""
+    """Progress of a mirrored reservation. The time of day divides open ones further: overdue,
+    dialling now, due soon, later, without a time."""
 
     OPEN = 0, _("Not called yet")
     CALLED = 1, _("Called without outcome")
@@ -54,11 +64,11 @@ class ChangeKind(models.TextChoices):
 
 
 class MirrorState(models.Model):
-    """The mirror of one VDN: who leads, what the vendor was found to do, and the last round.
+    """The mirror of one VDN: the process that leads, facts of the vendor's list, the last round.
 
-    `epoch` grows with each new leader; one that works under an older one stops. `column` is what
-    the vendor's time range tests, "" while unknown; `page_cap` the largest page it serves;
-    `number_match` whether its filter finds a row by its own number.
+    `epoch` grows with each new leader; a process with an older one stops. `column` is the time that
+    the vendor's range filters by, "" while unknown; `page_cap` its largest page; `number_match`
+    whether its filter finds a row by its own number.
     """
 
     vdn = models.OneToOneField(
@@ -69,17 +79,17 @@ class MirrorState(models.Model):
     holder = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True)
     revision = models.PositiveBigIntegerField(default=0)
-    # Of the last revision; never goes back, even where the clock does.
+    # Time of the last revision; does not go back, even if the clock does.
     revised_at = models.DateTimeField(null=True)
 
     column = models.CharField(max_length=20, blank=True)
     page_cap = models.PositiveIntegerField(null=True)
     number_match = models.CharField(max_length=12, blank=True)
-    # How far the vendor's clock is after ours, as the header `Date` of its answers says.
+    # By which the vendor's clock is ahead of ours, from the header `Date` of its answers.
     vendor_offset_ms = models.BigIntegerField(null=True)
     totals_wrong = models.BooleanField(default=False)
 
-    # Of the last round over everything, and of the one that runs.
+    # The last round over everything, or the one that runs.
     round_requested = models.BooleanField(default=False)
     round_began_at = models.DateTimeField(null=True)
     round_ended_at = models.DateTimeField(null=True)
@@ -88,8 +98,8 @@ class MirrorState(models.Model):
     rows_read = models.PositiveIntegerField(default=0)
     rows_expected = models.PositiveIntegerField(null=True)
 
-    # Identity of counts: total = before + within + after + undated. None are after: the mirrored
-    # time does not end.
+    # The vendor's counts: total = before + within + after + undated. There are none after: the
+    # mirrored time does not end.
     counted_at = models.DateTimeField(null=True)
     count_total = models.IntegerField(null=True)
     count_before = models.IntegerField(null=True)
@@ -97,13 +107,13 @@ class MirrorState(models.Model):
     count_after = models.IntegerField(null=True)
     count_undated = models.IntegerField(null=True)
 
-    # Mass guard: rows that a reading missed and that are not called gone yet.
+    # Mass guard: rows that a reading missed and that are not marked as gone yet.
     guard_since = models.DateTimeField(null=True)
     guard_rows = models.PositiveIntegerField(default=0)
     guard_rounds = models.PositiveIntegerField(default=0)
     guard_confirmed_at = models.DateTimeField(null=True)
 
-    # Live pages compared with the mirror in passing: by hour (UTC) the rows, and those that agreed.
+    # Live rows by hour (UTC): how many were compared with the mirror, and how many agreed.
     comparisons = models.JSONField(default=dict)
 
     class Meta:
@@ -114,24 +124,22 @@ class MirrorState(models.Model):
         return f"mirror of VDN {self.vdn_id}"
 
     def sum_comparisons(self, now: datetime) -> tuple[int, int]:
-        """Return how many rows were compared in the hours that began within a day before `now`, and
-        how many of them agreed."""
-        since = format_hour(now - _COMPARED_FOR)
+        """Return how many rows were compared in the last 24 hours, and how many of them agreed."""
+        since = format_hour(now - _COMPARISONS_KEPT)
         found = [pair for hour, pair in self.comparisons.items() if hour > since]
         return sum(pair[0] for pair in found), sum(pair[1] for pair in found)
 
     def add_comparison(self, now: datetime, compared: int, agreed: int) -> None:
-        """Count rows that were compared at `now`, and drop the hours that are over a day ago."""
-        since, hour = format_hour(now - _COMPARED_FOR), format_hour(now)
+        """Count rows that were compared at `now`, and drop hours more than a day ago."""
+        since, hour = format_hour(now - _COMPARISONS_KEPT), format_hour(now)
         kept = {each: pair for each, pair in self.comparisons.items() if each > since}
         before = kept.get(hour, (0, 0))
         self.comparisons = kept | {hour: [before[0] + compared, before[1] + agreed]}
 
 
-class MirrorAgent(models.Model):
-    """An agent named by a row: account and present name."""
+class MirrorAgent(VdnTable):
+    """An agent of a row: account and present name."""
 
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     account = models.TextField()
     name = models.TextField(blank=True)
 
@@ -140,14 +148,10 @@ class MirrorAgent(models.Model):
             models.UniqueConstraint(fields=["vdn", "account"], name="one_mirror_agent")
         ]
 
-    def __str__(self) -> str:
-        return f"agent {self.pk}"
 
+class MirrorTask(VdnTable):
+    """A task of a row: ID, present name and status."""
 
-class MirrorTask(models.Model):
-    """A task named by a row: ID, present name and status."""
-
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     task_id = models.TextField()
     name = models.TextField(blank=True)
     status = models.TextField(blank=True)
@@ -157,13 +161,10 @@ class MirrorTask(models.Model):
             models.UniqueConstraint(fields=["vdn", "task_id"], name="one_mirror_task")
         ]
 
-    def __str__(self) -> str:
-        return f"task {self.pk}"
-
 
 class MirrorName(models.Model):
-    """A name of an agent, or name and status of a task, and when it was so: from `known_from` until
-    `known_until`, which is `OPEN_END` for the present one."""
+    """A name of an agent, or name and status of a task, valid from `known_from` to `known_until`,
+    which is `OPEN_END` for the present one."""
 
     agent = models.ForeignKey(MirrorAgent, null=True, on_delete=models.CASCADE, related_name="+")
     task = models.ForeignKey(MirrorTask, null=True, on_delete=models.CASCADE, related_name="+")
@@ -182,13 +183,12 @@ class MirrorName(models.Model):
         return f"name {self.pk}"
 
 
-class MirrorBusinessResult(models.Model):
-    """A business result that a row or a version has, searched in place of their texts.
+class MirrorBusinessResult(VdnTable):
+    """A business result of rows or versions, stored once so that it is searched once.
 
-    `digest` is that of the text, which may be too long for an index.
+    `digest` is made of the text, which may be too long for an index.
     """
 
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=32)
     text = models.TextField()
 
@@ -197,12 +197,9 @@ class MirrorBusinessResult(models.Model):
             models.UniqueConstraint(fields=["vdn", "digest"], name="one_mirror_business_result")
         ]
 
-    def __str__(self) -> str:
-        return f"business result {self.pk}"
-
 
 class MirroredFields(models.Model):
-    """The eighteen fields of a reservation, as the client read them. None is what was not sent."""
+    """The eighteen fields of a reservation, as the client read them. None means not sent."""
 
     appoint_id = models.TextField(null=True)
     call_type = models.TextField(null=True)
@@ -219,7 +216,7 @@ class MirroredFields(models.Model):
     create_time = models.DateTimeField(null=True)
     agent = models.ForeignKey(MirrorAgent, null=True, on_delete=models.PROTECT, related_name="+")
     task = models.ForeignKey(MirrorTask, null=True, on_delete=models.PROTECT, related_name="+")
-    # Of `busi_result`. An index of its own has it as the first column.
+    # Of `busi_result`. Without an index here: another one has it as the first column.
     business = models.ForeignKey(
         MirrorBusinessResult,
         null=True,
@@ -228,7 +225,7 @@ class MirroredFields(models.Model):
         db_index=False,
     )
     phase = models.PositiveSmallIntegerField(choices=Phase.choices, default=Phase.OPEN)
-    # Missed by a reading, but not called gone: the mass guard holds it back.
+    # Missed by a reading, but not marked as gone: the mass guard holds it back.
     unconfirmed = models.BooleanField(default=False)
 
     class Meta:
@@ -255,16 +252,15 @@ class MirrorRowQuerySet(models.QuerySet["MirrorRow"]):
         return self.filter(~Q(phase=Phase.GONE))
 
 
-class MirrorRow(MirroredFields):
+class MirrorRow(MirroredFields, VdnTable):
     """A reservation as it is now, or was when it went.
 
-    `key` is its ID; that of a row without an ID, and of one whose ID was given to another
-    reservation, is made. `observed_at` is when the reading that gave its contents was begun,
-    `revision` that of its last change. `gone_after` and `gone_by` bound when it went.
-    `number_begin` and `number_end` are the digits of its called number from either end, packed.
+    `key` is its ID, or is made if it has none or its ID was given to another reservation.
+    `observed_at` is when the query was sent whose answer had its contents; `revision` that of its
+    last change. It went after `gone_after` and by `gone_by`. `number_begin` and `number_end` are
+    the digits of its called number, forwards and backwards, as integers.
     """
 
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
     fingerprint = models.BinaryField(max_length=16)
     observed_at = models.DateTimeField()
@@ -312,20 +308,16 @@ class MirrorRow(MirroredFields):
         verbose_name = _("mirrored reservation")
         verbose_name_plural = _("mirrored reservations")
 
-    def __str__(self) -> str:
-        return f"row {self.pk}"
 
-
-class MirrorVersion(MirroredFields):
+class MirrorVersion(MirroredFields, VdnTable):
     """A reservation as it was known from `known_from` until `known_until` (times of the
-    transactions), with what its change was.
+    transactions), and the change that made it so.
 
-    The change happened in the interval (`after`, `by`]; `after` is None for a row that was there
-    when it was first looked for. `kinds` are values of `ChangeKind`, comma-separated.
+    The change happened in the interval (`after`, `by`]; `after` is None for a row of the first
+    reading. `kinds` are values of `ChangeKind`, comma-separated.
     """
 
     row = models.ForeignKey(MirrorRow, on_delete=models.CASCADE, related_name="versions")
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     revision = models.PositiveBigIntegerField()
     kinds = models.CharField(max_length=80)
     after = models.DateTimeField(null=True)
@@ -343,9 +335,6 @@ class MirrorVersion(MirroredFields):
                 condition=Q(business__isnull=False),
             ),
         ]
-
-    def __str__(self) -> str:
-        return f"version {self.pk}"
 
 
 class CountedBy(models.TextChoices):
@@ -395,20 +384,19 @@ class MirrorCount(models.Model):
 
 
 class LeafKind(models.TextChoices):
-    """Kind of question that a leaf asks."""
+    """Kind of query of a leaf."""
 
     TIME = "time", _("Time range")
     UNDATED = "undated", _("Without a time")
     AGENT = "agent", _("Agent")
 
 
-class MirrorLeaf(models.Model):
-    """A question whose whole answer fits into one page. It answers for [`begin`, `end`).
+class MirrorLeaf(VdnTable):
+    """A query whose whole answer fits into one page. It covers [`begin`, `end`).
 
-    `as_of` is when its last good reading was begun; `due_at` when it is to be read again.
+    `as_of` is when it was last read whole; `due_at` when it is read next; `interval` in seconds.
     """
 
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=8, choices=LeafKind.choices, default=LeafKind.TIME)
     begin = models.DateTimeField(null=True)
     end = models.DateTimeField(null=True)
@@ -417,7 +405,7 @@ class MirrorLeaf(models.Model):
     as_of = models.DateTimeField(null=True)
     complete = models.BooleanField(default=False)
     rows = models.PositiveIntegerField(default=0)
-    interval = models.PositiveIntegerField(default=60)  # seconds
+    interval = models.PositiveIntegerField(default=60)
     due_at = models.DateTimeField()
     failures = models.PositiveIntegerField(default=0)
 
@@ -427,15 +415,11 @@ class MirrorLeaf(models.Model):
             models.Index(fields=["vdn", "kind", "begin"], name="mirror_leaf_place"),
         ]
 
-    def __str__(self) -> str:
-        return f"leaf {self.pk}"
 
+class VendorCalls(VdnTable):
+    """Calls to the list of a VDN in one minute, by people and by the mirror, of all processes. Kept
+    for an hour."""
 
-class VendorCalls(models.Model):
-    """Calls to the list of a VDN in one minute: by people, and by the mirror. One budget for all
-    processes; kept for an hour."""
-
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     minute = models.DateTimeField()
     by_people = models.PositiveIntegerField(default=0)
     by_mirror = models.PositiveIntegerField(default=0)
@@ -445,14 +429,10 @@ class VendorCalls(models.Model):
             models.UniqueConstraint(fields=["vdn", "minute"], name="one_count_a_minute")
         ]
 
-    def __str__(self) -> str:
-        return f"calls of VDN {self.vdn_id}"
 
+class MirrorSuppression(VdnTable):
+    """Keyed hash of a forgotten number, so that no later sweep stores it again."""
 
-class MirrorSuppression(models.Model):
-    """A number that was forgotten: its keyed hash, so that no later sweep brings it back."""
-
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64)
     at = models.DateTimeField()
 
@@ -461,15 +441,11 @@ class MirrorSuppression(models.Model):
             models.UniqueConstraint(fields=["vdn", "digest"], name="one_mirror_suppression")
         ]
 
-    def __str__(self) -> str:
-        return f"suppression {self.pk}"
 
-
-class MirrorLook(models.Model):
-    """The revision of a VDN that a person has seen, for *new or changed since you last looked*."""
+class MirrorLook(VdnTable):
+    """The revision of a VDN that a user has seen, for *new or changed since you last looked*."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     revision = models.PositiveBigIntegerField()
     at = models.DateTimeField()
 
@@ -477,6 +453,3 @@ class MirrorLook(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "vdn"], name="one_mirror_look")
         ]
-
-    def __str__(self) -> str:
-        return f"look {self.pk}"
