@@ -138,7 +138,7 @@ def clear_memory() -> None:
 
 @dataclass(frozen=True)
 class ForgottenRows:
-    """Number of reservations that were deleted, and of other rows from which the number was removed."""
+    """Numbers of reservations deleted, and of other rows from which the number was removed."""
 
     deleted: int
     cleaned: int
