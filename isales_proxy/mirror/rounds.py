@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
@@ -30,7 +31,6 @@ from isales_proxy.mirror.missing_rows import MissingRows, count_unconfirmed
 from isales_proxy.mirror.readings import LeafAnswer, ReadingOutcome, apply_reading
 from isales_proxy.mirror.round_reasons import RoundReason, build_reason
 from isales_proxy.mirror.undated import UndatedSearch, select_undated
-from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import (
     LeafKind,
     MirrorAgent,
@@ -91,18 +91,20 @@ class Rounds:
     that the running one has not found the facts of the list yet."""
 
     def __init__(
-        self, vdn: Vdn, epoch: int, fetch: FetchPage, clock: Callable[[], datetime]
+        self, vdn_id: int, epoch: int, fetch: FetchPage, clock: Callable[[], datetime]
     ) -> None:
         self.running: RunningRound | None = None
         self.needs_facts = False
-        self._vdn, self._epoch = vdn, epoch
+        self._vdn_id, self._epoch = vdn_id, epoch
         self._fetch, self._clock = fetch, clock
         self._failures = 0
         self._shown_at = clock()
 
-    def is_due(self, state: MirrorState, now: datetime, wanted_at: datetime | None) -> bool:
-        """Tell whether a round has to begin: it is night, or the last one failed or never ended,
-        or a person asked for it, or missing rows need it from `wanted_at` on."""
+    def is_due(
+        self, state: MirrorState, zone: ZoneInfo, now: datetime, wanted_at: datetime | None
+    ) -> bool:
+        """Tell whether a round has to begin: it is night in `zone`, or the last one failed or never
+        ended, or a person asked for it, or missing rows need it from `wanted_at` on."""
         if self.running is not None:
             return False
         began, ended = state.round_began_at, state.round_ended_at
@@ -118,7 +120,7 @@ class Rounds:
             is_costly = state.round_reason == RoundReason.UNDATED_UNREAD
             if now - ended >= (_RETRY_COSTLY_AFTER if is_costly else _RETRY_AFTER):
                 return True
-        return get_next_night(began, self._vdn.zone) <= now
+        return get_next_night(began, zone) <= now
 
     def begin(self, now: datetime) -> None:
         """Begin a round: every leaf is due."""
@@ -126,7 +128,7 @@ class Rounds:
         self.needs_facts = True
         self._failures = 0
         self._update(round_began_at=now, round_requested=False)
-        leaves = MirrorLeaf.objects.filter(vdn=self._vdn)
+        leaves = MirrorLeaf.objects.filter(vdn=self._vdn_id)
         floor = get_floor(now)
         leaves.filter(end__lte=floor).delete()
         leaves.filter(begin__lt=floor).update(begin=floor)
@@ -159,7 +161,7 @@ class Rounds:
         if self.running is None or timedelta() <= now - self._shown_at < timedelta(seconds=1):
             return
         self._shown_at = now
-        read = MirrorLeaf.objects.filter(vdn=self._vdn, as_of__gte=self.running.began)
+        read = MirrorLeaf.objects.filter(vdn=self._vdn_id, as_of__gte=self.running.began)
         rows = read.aggregate(rows=Sum("rows"))["rows"] or 0
         self._update(rows_read=min(rows, self._count_rows()))
 
@@ -200,33 +202,37 @@ class Rounds:
     def _ensure_leaves(self, state: MirrorState, facts: ListFacts) -> None:
         """Make the leaves of an empty mirror, or of one whose ranges filter by another time."""
         now = self._clock()
-        leaves = MirrorLeaf.objects.filter(vdn=self._vdn)
+        leaves = MirrorLeaf.objects.filter(vdn=self._vdn_id)
         with transaction.atomic():
-            if lock_state(self._vdn.pk, self._epoch) is None:
+            if lock_state(self._vdn_id, self._epoch) is None:
                 return
             if facts.by_time:
                 other = {facts.column, state.column} - {"", APPOINT_TIME}
                 is_other = facts.column != state.column and other
                 if is_other or not leaves.filter(kind=LeafKind.TIME).exists():
                     leaves.delete()
-                    MirrorLeaf.objects.bulk_create(plan_leaves(self._vdn.pk, now, get_floor(now)))
+                    MirrorLeaf.objects.bulk_create(plan_leaves(self._vdn_id, now, get_floor(now)))
                 return
             leaves.exclude(kind=LeafKind.AGENT).delete()
-            accounts = MirrorAgent.objects.filter(vdn=self._vdn).values_list("account", flat=True)
+            accounts = MirrorAgent.objects.filter(vdn=self._vdn_id).values_list(
+                "account", flat=True
+            )
             known = set(leaves.values_list("agent", flat=True))
             MirrorLeaf.objects.bulk_create(
-                MirrorLeaf(vdn=self._vdn, kind=LeafKind.AGENT, agent=account, due_at=now)
+                MirrorLeaf(vdn_id=self._vdn_id, kind=LeafKind.AGENT, agent=account, due_at=now)
                 for account in sorted({"", *accounts[:_MAX_AGENTS]} - known)
             )
 
     def _select_unread(self) -> QuerySet[MirrorLeaf]:
-        unread = MirrorLeaf.objects.filter(self.is_unread, vdn=self._vdn)
+        unread = MirrorLeaf.objects.filter(self.is_unread, vdn=self._vdn_id)
         return unread.exclude(kind=LeafKind.UNDATED)
 
     def _search_undated(self, running: RunningRound, facts: ListFacts) -> bool:
         """Continue the search for rows without a time; return whether it is over."""
         if running.search is None:
-            first = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.TIME).order_by("begin")
+            first = MirrorLeaf.objects.filter(vdn=self._vdn_id, kind=LeafKind.TIME).order_by(
+                "begin"
+            )
             begin = first.values_list("begin", flat=True).first() or FIRST_TIME
             running.search = UndatedSearch(facts, begin, running.undated)
         search = running.search
@@ -254,14 +260,14 @@ class Rounds:
         if running.is_undated_read is not None:
             return running.is_undated_read
         search = running.search
-        leaf = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.UNDATED).first()
+        leaf = MirrorLeaf.objects.filter(vdn=self._vdn_id, kind=LeafKind.UNDATED).first()
         if search is None or leaf is None:
             return False
         leaf.due_at, leaf.interval = running.began + _DAY, NIGHTLY
         rows, complete = tuple(search.rows.values()), bool(search.complete)
         answer = LeafAnswer(rows, running.began, complete)
         outcome = apply_reading(
-            vdn_id=self._vdn.pk, epoch=self._epoch, leaf=leaf, answer=answer, now=self._clock()
+            vdn_id=self._vdn_id, epoch=self._epoch, leaf=leaf, answer=answer, now=self._clock()
         )
         running.add(leaf, answer, outcome, facts.column)
         running.is_undated_read = complete and outcome.applied
@@ -270,12 +276,12 @@ class Rounds:
 
     def _merge_leaves(self, facts: ListFacts) -> None:
         """Merge neighbours with few rows into one leaf."""
-        leaves = MirrorLeaf.objects.filter(vdn=self._vdn, kind=LeafKind.TIME, failures=0)
+        leaves = MirrorLeaf.objects.filter(vdn=self._vdn_id, kind=LeafKind.TIME, failures=0)
         groups = group_small_leaves([leaf for leaf in leaves if leaf.as_of], facts.page_cap)
         if not groups:
             return
         with transaction.atomic():
-            if lock_state(self._vdn.pk, self._epoch) is None:
+            if lock_state(self._vdn_id, self._epoch) is None:
                 return
             for group in groups:
                 MirrorLeaf.objects.filter(pk__in=[leaf.pk for leaf in group[1:]]).delete()
@@ -288,7 +294,7 @@ class Rounds:
 
     def _end(self, reason: str) -> None:
         """End the round; it is complete if there is no reason and no unconfirmed row."""
-        unconfirmed = count_unconfirmed(self._vdn.pk)
+        unconfirmed = count_unconfirmed(self._vdn_id)
         if unconfirmed and not reason:
             reason = build_reason(RoundReason.UNCONFIRMED, unconfirmed)
         self._update(
@@ -299,11 +305,11 @@ class Rounds:
         )
         self.running = None
         self.needs_facts = False
-        log.info("mirror_round_ended", vdn=self._vdn.pk, complete=not reason, reason=reason)
+        log.info("mirror_round_ended", vdn=self._vdn_id, complete=not reason, reason=reason)
 
     def _count_rows(self) -> int:
-        return MirrorRow.objects.for_vdn(self._vdn).present().count()
+        return MirrorRow.objects.for_vdn(self._vdn_id).present().count()
 
     def _update(self, **values: Any) -> None:
         """Write to the state, unless another process leads."""
-        MirrorState.objects.filter(pk=self._vdn.pk, epoch=self._epoch).update(**values)
+        MirrorState.objects.filter(pk=self._vdn_id, epoch=self._epoch).update(**values)

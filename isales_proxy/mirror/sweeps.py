@@ -151,7 +151,7 @@ class Sweeper:
         fetch, clock = self._fetch_within_budget, self.clocks.now
         self.reader = LeafReader(fetch, facts, clock, self._list_accounts)
         self.missing = MissingRows(self.vdn.pk, epoch, fetch, clock)
-        self.rounds = Rounds(self.vdn, epoch, fetch, clock)
+        self.rounds = Rounds(self.vdn.pk, epoch, fetch, clock)
         self._epoch = epoch
         self._intervals_updated_at = None
         self._paused_until = 0.0
@@ -162,7 +162,7 @@ class Sweeper:
         now, rounds = self.clocks.now(), self.rounds
         if rounds.running is None or rounds.needs_facts:
             state = MirrorState.objects.get(pk=self.vdn.pk)
-            if rounds.is_due(state, now, self.missing.wanted_round):
+            if rounds.is_due(state, self.vdn.zone, now, self.missing.wanted_round):
                 rounds.begin(now)
                 self.missing.wanted_round = None
                 return 0.0

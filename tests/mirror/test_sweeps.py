@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from isales_proxy.models import Vdn
-from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, Phase
+from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState, Phase
 from tests.support.mirror import AT, SweptVendor, make_row, to_ms
 
 
@@ -96,3 +97,16 @@ def test_slow_vendor_starves_no_part_of_the_list(vdn: Vdn) -> None:
 def _age(vendor: SweptVendor, leaf: MirrorLeaf) -> float:
     assert leaf.as_of
     return (vendor.clock.now - leaf.as_of).total_seconds()
+
+
+def test_nightly_round_follows_a_changed_time_zone(vdn: Vdn) -> None:
+    """03:00 in Phoenix is 10:00 UTC, an hour after `AT`."""
+    vendor = SweptVendor(vdn, AT)
+    fill(vendor, 10)
+    vendor.run_round()
+    vendor.sweeper.vdn = Vdn(pk=88, name="Support", time_zone="America/Phoenix")
+    vendor.clock.advance(3600)
+    vendor.run(60)
+    began = MirrorState.objects.get().round_began_at
+    assert began
+    assert began >= AT + timedelta(hours=1)
