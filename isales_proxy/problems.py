@@ -420,13 +420,15 @@ def is_api(request: HttpRequest) -> bool:
 
 def _get_refusal(error: Refused) -> str:
     """Join the code, the vendor's sentence, and the meaning of the code on this interface."""
-    parts = []
-    if error.code:
-        parts.append(gettext("Code %(code)s.") % {"code": error.code})
-    if error.vendor_sentence:
-        parts.append(gettext("It says: “%(text)s”") % {"text": error.vendor_sentence})
-    if error.meaning:
-        parts.append(gettext(error.meaning))
+    meaning = gettext(error.meaning) if error.meaning else ""
+    return f"{format_vendor_message(error.code or '', error.vendor_sentence)} {meaning}".strip()
+
+
+def format_vendor_message(code: str, sentence: str) -> str:
+    """Join the vendor's code and sentence, each of which may be ""."""
+    parts = [gettext("Code %(code)s.") % {"code": code}] if code else []
+    if sentence:
+        parts.append(gettext("It says: “%(text)s”") % {"text": sentence})
     return " ".join(parts)
 
 

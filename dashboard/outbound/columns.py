@@ -1,10 +1,10 @@
-"""Rows of tasks, batches and call data, for the templates and for exports."""
+"""Columns and rows of the lists of tasks, batches and call data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,18 +13,18 @@ from django.template import Context
 from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
-from dashboard.ui.list_page import ListPage
-from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, render_badge, without_sort
-from dashboard.ui.paging import Pager, format_count
+from dashboard.ui.paging import format_count
 from dashboard.ui.reveal_control import create_datum_control
 from dashboard.ui.times import TimeFormatter, format_zone
+from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.outbound import labels, queries, tasks
@@ -43,31 +43,21 @@ _TONES: Final = {
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of the list. `gone` when the vendor does not list it any more."""
+    """One task of the list; its figures are None without a batch.
+
+    `gone` when the vendor does not list it any more. `last_at` (aware UTC) is the last request.
+    """
 
     service_id: str
     name: str
     gone: bool
-    taken: TaskFigures | None
-
-    @property
-    def batches(self) -> int | None:
-        """Number of batches; None without any."""
-        return self.taken.batches if self.taken else None
-
-    @property
-    def rows(self) -> int | None:
-        """Number of rows taken; None without a batch."""
-        return self.taken.rows if self.taken else None
-
-    @property
-    def last_at(self) -> datetime | None:
-        """Time of the last request."""
-        return self.taken.last_at if self.taken else None
+    batches: int | None = None
+    rows: int | None = None
+    last_at: datetime | None = None
 
 
 class OutboundFormatter:
-    """The facts that all rows of a page share. `names` are those of the tasks known."""
+    """Facts that all rows of a page share. `names` maps task IDs to names."""
 
     def __init__(self, scope: Scope) -> None:
         self.vdn_id = scope.vdn.pk
@@ -76,20 +66,20 @@ class OutboundFormatter:
 
 
 def build_task_rows(
-    listed: Iterable[Task] | None, taken: dict[str, TaskFigures], names: dict[str, str]
+    listed: Iterable[Task] | None, figures: dict[str, TaskFigures], names: dict[str, str]
 ) -> list[TaskRow]:
-    """The vendor's tasks in its order, then other tasks with call data.
+    """Build the rows of the vendor's tasks in its order, then of other tasks with call data.
 
     Without the vendor's list (None) no task is marked as gone.
     """
     known = {task.service_id: task.name for task in listed or ()}
-    others = {ident: names.get(ident, "") for ident in sorted(taken) if ident not in known}
+    others = {ident: names.get(ident, "") for ident in sorted(figures) if ident not in known}
     return [
         TaskRow(
-            service_id=ident,
-            name=name,
+            ident,
+            name,
             gone=listed is not None and ident not in known,
-            taken=taken.get(ident),
+            **(asdict(figures[ident]) if ident in figures else {}),
         )
         for ident, name in [*known.items(), *others.items()]
     ]
@@ -114,8 +104,14 @@ def _build_last(row: TaskRow, formatter: OutboundFormatter) -> Cell:
     )
 
 
-def _build_figure(field: str, label: str, count: int | None) -> Cell:
-    return Cell(field, NOTHING if count is None else format_count(count), label=label)
+def _create_figure_column(attribute: str, heading: Promise) -> Column[TaskRow, OutboundFormatter]:
+    def build(row: TaskRow, _formatter: OutboundFormatter) -> Cell:
+        count = getattr(row, attribute)
+        text = NOTHING if count is None else format_count(count)
+        return Cell(attribute, text, label=str(heading))
+
+    exports = (export_attribute(heading, attribute),)
+    return Column(attribute, heading, "c-figure", build, exports=exports, sort=attribute)
 
 
 TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
@@ -141,22 +137,8 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
         lambda row, _each: Cell("serviceId", row.service_id),
         sort="service_id",
     ),
-    Column(
-        "batches",
-        gettext_lazy("Batches"),
-        "c-figure",
-        lambda row, _each: _build_figure("batches", _("Batches"), row.batches),
-        exports=(export_attribute(gettext_lazy("Batches"), "batches"),),
-        sort="batches",
-    ),
-    Column(
-        "rows",
-        gettext_lazy("Rows taken"),
-        "c-figure",
-        lambda row, _each: _build_figure("rows", _("Rows taken"), row.rows),
-        exports=(export_attribute(gettext_lazy("Rows taken"), "rows"),),
-        sort="rows",
-    ),
+    _create_figure_column("batches", gettext_lazy("Batches")),
+    _create_figure_column("rows", gettext_lazy("Rows taken")),
     Column(
         "last",
         gettext_lazy("Last taken"),
@@ -168,35 +150,19 @@ TASK_COLUMNS: Final[tuple[Column[TaskRow, OutboundFormatter], ...]] = (
 )
 
 
-@dataclass(frozen=True)
-class BatchHead:
-    """Head of a page about one batch. `said` is the vendor's answer, `advice` what to do about
-    it."""
-
-    id: int
-    url: str
-    state: str
-    state_text: str
-    tone: str
-    said: str
-    advice: str
-
-
-def build_batch_head(batch: CallDataBatch, times: TimeFormatter) -> BatchHead:
-    """Build the head of the page about a batch."""
+def build_batch_head(batch: CallDataBatch, times: TimeFormatter) -> dict[str, Any]:
+    """Build the head of the page about a batch: its state, the vendor's answer, and advice."""
     state = BatchState(batch.state)
-    return BatchHead(
-        id=batch.pk,
-        url=_get_batch_url(batch),
-        state=state.value,
-        state_text=str(state.label),
-        tone=_TONES[state],
-        said=_describe_answer(batch),
-        advice=labels.get_advice(
-            batch,
-            when=f"{times.exact(batch.asked_at)} {format_zone(batch.asked_at, times.zone)}",
-        ),
-    )
+    when = f"{times.exact(batch.asked_at)} {format_zone(batch.asked_at, times.zone)}"
+    return {
+        "id": batch.pk,
+        "url": _get_batch_url(batch),
+        "state": state.value,
+        "state_text": str(state.label),
+        "tone": _TONES[state],
+        "said": _describe_answer(batch),
+        "advice": labels.get_advice(batch, when=when),
+    }
 
 
 def _get_batch_url(batch: CallDataBatch) -> str:
@@ -204,20 +170,15 @@ def _get_batch_url(batch: CallDataBatch) -> str:
 
 
 def _describe_answer(batch: CallDataBatch) -> str:
-    """The vendor's code and sentence, or our own title of the problem."""
-    parts = []
+    """Return the vendor's code and sentence, or our own title of the problem."""
     if batch.vendor_code:
-        parts.append(_("Code %(code)s.") % {"code": batch.vendor_code})
-        if batch.problem:
-            parts.append(_("It says: “%(text)s”") % {"text": batch.problem})
-    elif batch.problem:
-        # Our own titles are stored in English; the vendor's sentences are not translated.
-        parts.append(_(batch.problem))
-    return " ".join(parts)
+        return problems.format_vendor_message(batch.vendor_code, batch.problem)
+    # Our own titles are stored in English; the vendor's sentences are not translated.
+    return _(batch.problem) if batch.problem else ""
 
 
 def list_batch_details(batch: CallDataBatch, times: TimeFormatter) -> list[tuple[str, str]]:
-    """Label and text of all facts of a batch; empty ones are left out."""
+    """List label and text of the facts about a batch, without empty ones."""
     days = settings.RETENTION.call_data_days
     facts = (
         (_("Requested at"), times.exact(batch.asked_at)),
@@ -271,7 +232,7 @@ def _build_batch_state(batch: CallDataBatch, _formatter: LocalFormatter) -> Cell
     return Cell("state", str(state.label), tone=_TONES[state])
 
 
-_BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
+BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
     Column(
         "batch",
         gettext_lazy("Batch"),
@@ -327,41 +288,14 @@ _BATCH_COLUMNS: Final[tuple[Column[CallDataBatch, LocalFormatter], ...]] = (
         sort="state",
     ),
 )
-# Neither has an index.
-_LONG_BATCHES: Final = ("by", "rows", "state")
+_WITHOUT_INDEX: Final = ("by", "rows", "state")
 
 
 def list_batch_columns(scope: Scope) -> tuple[Column[CallDataBatch, LocalFormatter], ...]:
-    """List the columns of batches, sortable by each while the table is short."""
+    """List the columns of batches, all sortable while the table is short."""
     if queries.has_few_batches(scope=scope):
-        return _BATCH_COLUMNS
-    return without_sort(_BATCH_COLUMNS, _LONG_BATCHES)
-
-
-def fill_batches(
-    page: ListPage[CallDataBatch, LocalFormatter], rows: Sequence[CallDataBatch], total: int
-) -> Pager:
-    """Fill one page of batches; returns its pager."""
-    return page.fill(
-        rows,
-        LocalFormatter(),
-        total=total,
-        get_id=lambda batch: f"b-{batch.pk}",
-        get_attributes=lambda batch: (
-            ("data-batch", str(batch.pk)),
-            ("data-batch-state", batch.state),
-        ),
-    )
-
-
-def build_newest_batches(
-    address: ListUrl, rows: Sequence[CallDataBatch], total: int
-) -> ListPage[CallDataBatch, LocalFormatter]:
-    """Build the table of the newest batches, which is always in that order."""
-    fixed = without_sort(_BATCH_COLUMNS, [column.key for column in _BATCH_COLUMNS])
-    page = ListPage(fixed, address, _("Batches, the newest first"), css="batches")
-    fill_batches(page, rows, total)
-    return page
+        return BATCH_COLUMNS
+    return without_sort(BATCH_COLUMNS, _WITHOUT_INDEX)
 
 
 def _build_numbers(row: CallDatum, _formatter: OutboundFormatter) -> Cell:
@@ -446,12 +380,12 @@ _DATUM_COLUMNS: Final[tuple[Column[CallDatum, OutboundFormatter], ...]] = (
         sort="batch_id",
     ),
 )
-# The order of what is masked would tell the digits.
+# The order of masked numbers would reveal their digits.
 _MASKED: Final = ("numbers", "caller", "data")
 
 
 def list_datum_columns(scope: Scope) -> tuple[Column[CallDatum, OutboundFormatter], ...]:
-    """List the columns of call data for this person, sortable while the table is short."""
+    """List the columns of call data for this person, all sortable while the table is short."""
     masked = not scope.can(Permission.SEE_NUMBERS)
     if masked or not queries.is_short(scope=scope):
         return without_sort(_DATUM_COLUMNS, _MASKED)
@@ -459,7 +393,7 @@ def list_datum_columns(scope: Scope) -> tuple[Column[CallDatum, OutboundFormatte
 
 
 def render_datum_details(scope: Scope, row: CallDatum, csrf_token: str) -> SafeString:
-    """Render the second line of a row: its IE data, the raw row, and what can be done with it."""
+    """Render the second line of a row: its IE data, the raw row, and its actions."""
     ie = row.ie
     write_back = reverse("write_back_new", args=[scope.vdn.pk])
     reveal = scope.can(Permission.REVEAL_NUMBERS) and (row.phone_numbers or row.caller_number)

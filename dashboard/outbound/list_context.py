@@ -1,13 +1,11 @@
-"""Pages of call data: a task with its request form, a batch, all batches; each with its rows, or
-the rows alone as a fragment.
-"""
+"""Pages of call data: a task with its request form, a batch, and the batches of a task."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
@@ -26,27 +24,31 @@ from dashboard.ui.list_context import (
     EmptyState,
     Link,
     ListContext,
+    explain_bad_filter,
     explain_no_match,
+    explain_past_end,
     render_list,
 )
 from dashboard.ui.list_page import ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.local_lists import LocalFormatter
-from dashboard.ui.paging import format_count
+from dashboard.ui.local_lists import LocalFormatter, without_sort
+from dashboard.ui.paging import Pager, format_count
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.queries import MAX_BATCH
-from isales_proxy.core.form_fields import DEFAULT_SIZE
+from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
 from isales_proxy.models import BatchState, CallDataBatch, CallDatum
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
-from isales_proxy.outbound.forms import BatchFilter, CallDataFilter, CallDataRequestForm
+from isales_proxy.outbound.forms import CallDataFilter, CallDataRequestForm
 
-NEWEST: Final = 5
+_NEWEST: Final = 5
 _DEFAULT_COUNT: Final = 10
+
+BatchPage = ListPage[CallDataBatch, LocalFormatter]
 
 
 @dataclass(kw_only=True)
@@ -54,12 +56,9 @@ class CallDataContext(ListContext[CallDatum, columns.OutboundFormatter]):
     """Context of the rows of call data, within the page of their task or batch."""
 
     batch: str = ""
-    """The batch that was chosen among those of the task."""
-
-    @property
-    def batch_clear_url(self) -> str:
-        """Return the address of the rows of all batches."""
-        return self.page.address.without("batch")
+    """ID of the batch that the rows of the task are filtered by."""
+    batch_clear_url: str = ""
+    """Address of the rows of all batches."""
 
 
 def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
@@ -70,11 +69,13 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
     )
     typed = open_form.data if open_form else None
     form = CallDataRequestForm(typed) if open_form and open_form.judged else None
-    newest, taken = queries.list_batches(scope=scope, service_id=service_id, size=NEWEST)
-    batches = reverse("batches", args=[scope.vdn.pk, service_id])
+    newest, total = queries.list_batches(scope=scope, service_id=service_id, size=_NEWEST)
     times = TimeFormatter(timezone.now())
-    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(taken))
-    asked: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
+    listed = tasks.is_listed(scope=scope, service_id=service_id, seen=bool(total))
+    values: Any = typed if typed is not None else {"batch_count": _DEFAULT_COUNT}
+    status = open_form.status if open_form else 200
+    if form is not None and not form.is_valid():
+        status = 422
     return render_rows(
         request,
         scope,
@@ -83,33 +84,29 @@ def render_task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRe
         service_id=service_id,
         context={
             "task": get_task_context(scope, service_id),
-            "batches": columns.build_newest_batches(ListUrl(batches, (), NEWEST, 1), newest, taken),
-            "more_batches": format_count(taken) if taken > NEWEST else "",
+            "batches": _build_newest_batches(scope, service_id, newest, total),
+            "more_batches": format_count(total) if total > _NEWEST else "",
             "zone_text": times.zone_text,
             "listed": listed,
             "take": {
                 "can": scope.can(Permission.TAKE_CALL_DATA) and listed is not False,
                 "url": reverse("take_call_data", args=[scope.vdn.pk, service_id]),
                 "form": form,
-                "batch_count": asked.get("batch_count", ""),
-                "reason": asked.get("reason", ""),
+                "batch_count": values.get("batch_count", ""),
+                "reason": values.get("reason", ""),
                 "open": open_form,
                 "most": MAX_BATCH,
                 "seconds": math.ceil(settings.ISALES.longest_call),
             },
         },
-        status=200
-        if open_form is None
-        else open_form.status
-        if form is None or form.is_valid()
-        else 422,
+        status=status,
     )
 
 
 def render_unstored(
     request: ReaderRequest, scope: Scope, result: call_data.CallDataRequestResult
 ) -> HttpResponse:
-    """Render the rows of an answer that could not be stored; they are shown only here."""
+    """Render the rows of an answer that could not be stored, which no other page can show."""
     times = TimeFormatter(timezone.now())
     response = render(
         request,
@@ -162,10 +159,10 @@ def render_rows(
     context: dict[str, Any],
     status: int = 200,
 ) -> HttpResponse:
-    """Render a page with the rows of its filter, or the rows alone as a fragment."""
+    """Render a page with the rows that match the filter, or only the rows as a fragment."""
     shown = columns.list_datum_columns(scope)
     form = add_sort_field(CallDataFilter(request.GET), shown)
-    # In a file, beside others, it is the search.
+    # The files name it “Search”, among other filters.
     form.fields["q"].label = _("Number, unique ID or text")
     address = ListUrl.from_filter(path, form, ("q",) if batch_id else ("q", "batch"))
     listing = CallDataContext(
@@ -178,9 +175,9 @@ def render_rows(
         listing.clear_url = address.cleared()
         listing.kept = _list_kept(address)
         listing.batch = dict(address.filters).get("batch", "")
-        query = replace(
-            form.query(service_id=service_id, batch_id=batch_id),
-            order=get_order(shown, address.sort),
+        listing.batch_clear_url = address.without("batch")
+        query = form.query(
+            service_id=service_id, batch_id=batch_id, order=get_order(shown, address.sort)
         )
         try:
             rows, total = queries.list_rows(scope=scope, query=query)
@@ -191,14 +188,9 @@ def render_rows(
             if rows:
                 listing.files = _list_files(scope, service_id, query, address.sort)
     elif "q" in form.errors:
-        listing.empty = EmptyState(
-            "bad-filter",
-            icon="pencil-exclamation",
-            title=_("Check the filter"),
-            texts=[" ".join(map(str, form.errors["q"]))],
-            link=Link(listing.clear_url, _("Show all rows")),
-            level=3,
-        )
+        texts = [" ".join(map(str, form.errors["q"]))]
+        link = Link(listing.clear_url, _("Show all rows"))
+        listing.empty = explain_bad_filter("")._replace(texts=texts, link=link, level=3)
     return render_list(
         request,
         listing,
@@ -236,12 +228,11 @@ def _fill_rows(
 
 
 def _explain_no_rows(listing: CallDataContext, first_url: str) -> EmptyState:
-    """Explain why there are no rows; `first_url` is the first page of a list that has some."""
+    """Explain why there are no rows; `first_url` is "" where no page has any."""
     address = listing.page.address
     if first_url:
         title = _("There is no page %(page)s") % {"page": address.page}
-        link = Link(first_url, _("First page"))
-        return EmptyState("past-end", icon="calendar-off", title=title, link=link, level=3)
+        return explain_past_end(Link(first_url, _("First page")))._replace(title=title, level=3)
     if address.filters:
         clear = Link(listing.clear_url, _("Show all rows"))
         return explain_no_match(_("No row matches"), clear)._replace(level=3)
@@ -256,7 +247,7 @@ def _explain_no_rows(listing: CallDataContext, first_url: str) -> EmptyState:
 
 
 def _list_kept(address: ListUrl) -> list[tuple[str, str]]:
-    """The parameters that the search keeps: the chosen batch and the page size."""
+    """List the parameters that a search keeps: batch and page size."""
     kept = [pair for pair in address.filters if pair[0] == "batch"]
     return kept + ([("size", str(address.size))] if address.size != DEFAULT_SIZE else [])
 
@@ -264,7 +255,7 @@ def _list_kept(address: ListUrl) -> list[tuple[str, str]]:
 def _list_files(
     scope: Scope, service_id: str, query: queries.RowQuery, sort: str
 ) -> ListPage[Any, Any]:
-    """The list at whose address the files are: that of the task, also for one batch."""
+    """Create the list with the address of the files: that of the task, also for one batch."""
     pairs = (("q", query.text), ("batch", str(query.batch_id or "")))
     path = reverse("take_call_data", args=[scope.vdn.pk, service_id])
     filters = tuple((name, value) for name, value in pairs if value)
@@ -274,7 +265,7 @@ def _list_files(
 def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """Render all batches of one task."""
     shown = columns.list_batch_columns(scope)
-    form = add_sort_field(BatchFilter(request.GET), shown)
+    form = add_sort_field(PageFilter(request.GET), shown)
     address = ListUrl.from_filter(reverse("batches", args=[scope.vdn.pk, service_id]), form)
     listing: ListContext[CallDataBatch, LocalFormatter] = ListContext(
         page=ListPage(shown, address, _("Batches"), css="batches"),
@@ -291,7 +282,7 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             size=address.size,
             order=get_order(shown, address.sort),
         )
-        pager = columns.fill_batches(listing.page, rows, total)
+        pager = _fill_batches(listing.page, rows, total)
         listing.add_pager()
         listing.total_text = ngettext("%(total)s batch", "%(total)s batches", total) % {
             "total": listing.page.total_text
@@ -307,6 +298,29 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
     )
 
 
+def _build_newest_batches(
+    scope: Scope, service_id: str, rows: Sequence[CallDataBatch], total: int
+) -> BatchPage:
+    address = ListUrl(reverse("batches", args=[scope.vdn.pk, service_id]), (), _NEWEST, 1)
+    unsorted = without_sort(columns.BATCH_COLUMNS, [each.key for each in columns.BATCH_COLUMNS])
+    page = ListPage(unsorted, address, _("Batches, the newest first"), css="batches")
+    _fill_batches(page, rows, total)
+    return page
+
+
+def _fill_batches(page: BatchPage, rows: Sequence[CallDataBatch], total: int) -> Pager:
+    return page.fill(
+        rows,
+        LocalFormatter(),
+        total=total,
+        get_id=lambda batch: f"b-{batch.pk}",
+        get_attributes=lambda batch: (
+            ("data-batch", str(batch.pk)),
+            ("data-batch-state", batch.state),
+        ),
+    )
+
+
 def _explain_no_batches(page: ListPage[Any, Any], first_url: str) -> EmptyState:
     return EmptyState(
         "past-end" if page.total else "none",
@@ -319,7 +333,7 @@ def _explain_no_batches(page: ListPage[Any, Any], first_url: str) -> EmptyState:
 
 
 def get_task_context(scope: Scope, service_id: str) -> dict[str, str]:
-    """The task's name and the addresses of its pages; the vendor is not called."""
+    """Return the task's name and the addresses of its pages, without calling the vendor."""
     name = tasks.get_name(scope=scope, service_id=service_id)
     return {
         "id": service_id,

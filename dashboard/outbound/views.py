@@ -1,9 +1,6 @@
-"""Pages of outbound tasks and their call data, the file of the rows, and the request for more."""
+"""Pages and files of outbound tasks and their call data, and requests for more."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from typing import Final
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -41,32 +38,26 @@ from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import form_drafts as form_services
 from isales_proxy.client.errors import ISalesError
+from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.input_cleaning import clean_text
 from isales_proxy.models import CallDataBatch
 from isales_proxy.number_access.services import DailySearchLimitExceeded
 from isales_proxy.outbound import call_data, queries, tasks
-from isales_proxy.outbound.forms import (
-    BatchFilter,
-    CallDataFilter,
-    CallDataRequestForm,
-    TaskFilter,
-)
+from isales_proxy.outbound.forms import CallDataFilter, CallDataRequestForm, TaskFilter
 from isales_proxy.outbound.tasks import TaskList
-
-_FILE: Final = "call-data"
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def task_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/tasks/`: all tasks, searchable by name and ID, with the figures of each."""
+    """`/vdn/<id>/tasks/`: all tasks with their figures, searchable by name and ID."""
     return _render_tasks(request, scope)
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
 def export_tasks(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
-    """`/vdn/<id>/tasks/export.<kind>`: the tasks of the search, if CC-iSales answers for them."""
+    """`/vdn/<id>/tasks/export.<kind>`: the tasks that match; the page if CC-iSales is away."""
     form, found, problem = _find_tasks(request, scope)
     if problem or not form.is_valid():
         return _render_tasks(request, scope)
@@ -110,7 +101,7 @@ def _list_task_rows(scope: Scope, found: TaskList | None) -> list[TaskRow]:
 
 
 def _sort_tasks(scope: Scope, form: TaskFilter, found: TaskList | None) -> list[TaskRow]:
-    """The rows of a valid search, in its order."""
+    """List the tasks that match a valid search, in its order."""
     wanted = clean_text(form.cleaned_data["q"]).casefold()
     rows = [row for row in _list_task_rows(scope, found) if _matches(row, wanted)]
     return sort_rows(rows, TASK_COLUMNS, form.cleaned_data[SORT])
@@ -155,7 +146,7 @@ def _render_tasks(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 def _explain_no_tasks(address: ListUrl, *, is_known: bool, failed: bool) -> EmptyState:
-    """Explain why no task is shown; `is_known` tells that the search hides some."""
+    """Explain why no task is shown; `is_known` when there are tasks that do not match."""
     if is_known:
         title = _("No task matches “%(q)s”") % dict(address.filters)
         return explain_no_match(title, Link(address.path, _("Show all tasks")))
@@ -172,29 +163,29 @@ def _explain_no_tasks(address: ListUrl, *, is_known: bool, failed: bool) -> Empt
 def task(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
     """`/vdn/<id>/tasks/<service ID>/`: call data of one task, and the form to take more.
 
-    Takes nothing. CC-iSales is called only to check that it lists a task that was not seen before.
+    CC-iSales is called only to check that it lists a task that was not seen before.
     """
     _require_task_id(service_id)
-    away = None
+    outcome = None
     if form_drafts.FORM in request.GET:
-        away = form_drafts.redirect_to_outcome(
+        outcome = form_drafts.redirect_to_outcome(
             request, form_drafts.open_form(request, request.path)
         )
-    return away or render_task(request, scope, service_id)
+    return outcome or render_task(request, scope, service_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.SEE_OUTBOUND, post=Permission.TAKE_CALL_DATA)
 def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """Take call data by POST, then go to the batch; a GET goes to the list of the batches."""
+    """Take call data by POST and redirect to the batch; a GET redirects to the list of batches."""
     _require_task_id(service_id)
     if request.method != "POST":
         path = reverse("batches", args=[scope.vdn.pk, service_id])
         return HttpResponseRedirect(with_query(path, request.GET.urlencode()))
     address = reverse("task", args=[scope.vdn.pk, service_id])
-    left = form_drafts.discard_if_asked(request, leave=address, address=address)
-    if left is not None:
-        return left
+    discarded = form_drafts.discard_if_asked(request, leave=address, address=address)
+    if discarded is not None:
+        return discarded
     form = CallDataRequestForm(request.POST)
     key = form_drafts.get_posted_key(request)
     if not form.is_valid():
@@ -207,7 +198,7 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
             key=str(form.cleaned_data["key"]),
             reason=form.cleaned_data["reason"],
         )
-    except call_data.NoRoom:
+    except call_data.NoDiskSpace:
         notice = _("There is no disk space for the answer. CC-iSales was not contacted.")
         return form_drafts.save_and_redirect(
             request, key=key, address=address, notice=notice, status=507
@@ -228,7 +219,7 @@ def take_call_data(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpResponse:
-    """`/vdn/<id>/tasks/<service ID>/batches/`: every request for call data of one task."""
+    """`/vdn/<id>/tasks/<service ID>/batches/`: all requests for call data of one task."""
     _require_task_id(service_id)
     return render_batches(request, scope, service_id)
 
@@ -238,10 +229,10 @@ def batch_list(request: ReaderRequest, scope: Scope, service_id: str) -> HttpRes
 def export_batches(
     request: ReaderRequest, scope: Scope, service_id: str, kind: str
 ) -> HttpResponseBase:
-    """`/vdn/<id>/tasks/<service ID>/batches/export.<kind>`: all of them, in the page's order."""
+    """`/vdn/<id>/tasks/<service ID>/batches/export.<kind>`: all batches, in the page's order."""
     _require_task_id(service_id)
     shown = columns.list_batch_columns(scope)
-    form = add_sort_field(BatchFilter(request.GET), shown)
+    form = add_sort_field(PageFilter(request.GET), shown)
     if not form.is_valid():
         return render_batches(request, scope, service_id)
     rows, total = queries.export_batches(
@@ -275,18 +266,17 @@ def batch(request: ReaderRequest, scope: Scope, service_id: str, batch_id: int) 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
 def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> HttpResponseBase:
-    """All rows of the filter as a file, whose name contains no number."""
+    """`/vdn/<id>/tasks/<service ID>/call-data/export.<kind>`: all rows that match the filter."""
     _require_task_id(service_id)
     shown = columns.list_datum_columns(scope)
     form = add_sort_field(CallDataFilter(request.GET), shown)
     if not form.is_valid():
         return render_task(request, scope, service_id)
-    order = get_order(shown, form.cleaned_data[SORT])
-    query = replace(form.query(service_id=service_id), order=order)
+    query = form.query(service_id=service_id, order=get_order(shown, form.cleaned_data[SORT]))
     try:
         rows, total = queries.export_rows(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
-        # The page shows the limit in place of its rows.
+        # The page explains the limit.
         return render_task(request, scope, service_id)
     file = render_export(
         request,
@@ -294,7 +284,7 @@ def export(request: ReaderRequest, scope: Scope, service_id: str, kind: str) -> 
         columns=shown,
         rows=rows,
         formatter=columns.OutboundFormatter(scope),
-        name=_FILE,
+        name="call-data",
         total=total,
         form=form,
         scope=scope,
@@ -311,7 +301,7 @@ def raw_answer(
     service_id: str,
     batch_id: int,
 ) -> HttpResponse:
-    """An answer that could not be parsed, byte for byte."""
+    """Send an answer that could not be parsed, byte for byte."""
     _get_batch_or_404(scope, service_id, batch_id)
     body = queries.get_raw_answer(scope=scope, batch_id=batch_id)
     response = HttpResponse(body, content_type="text/plain; charset=utf-8")
@@ -331,8 +321,8 @@ def _get_batch_url(scope: Scope, found: CallDataBatch) -> str:
 
 
 def _require_task_id(service_id: str) -> None:
-    """Raise Http404 for what is no task ID. Others have a page even if the vendor lists them no
-    more, since their call data stays."""
+    """Raise Http404 for text that is no task ID. Tasks that the vendor does not list any more still
+    have a page, since their call data stays."""
     if not tasks.is_task_id(service_id):
         raise Http404
 

@@ -16,6 +16,7 @@ from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.privacy.field_policies import Content
+from isales_proxy.problems import format_vendor_message
 from isales_proxy.vendor.vendor_times import parse_time
 from isales_proxy.write_backs.delivery import BROKEN, DELIVERED, UNFIT
 from isales_proxy.write_backs.fields import BY_VENDOR_NAME, Field
@@ -96,14 +97,6 @@ def _describe_waiting(row: WriteBack, times: TimeFormatter) -> str:
 
 def _describe_last(row: WriteBack) -> str:
     return describe_outcome(row.last_outcome or "", bool(row.last_maybe_sent), row.last_status)
-
-
-def format_vendor_message(code: str, sentence: str) -> str:
-    """The vendor's code and sentence."""
-    parts = [_("Code %(code)s.") % {"code": code}] if code else []
-    if sentence:
-        parts.append(_("It says: “%(text)s”") % {"text": sentence})
-    return " ".join(parts)
 
 
 def build_journal(

@@ -254,7 +254,7 @@ class CallDataRequests(PersonalView):
                 key=key_in_header or key_in_body or str(uuid.uuid4()),
                 reason=given["reason"],
             )
-        except call_data.NoRoom:
+        except call_data.NoDiskSpace:
             return problems.respond(
                 507, _("There is no disk space for the answer. CC-iSales was not contacted.")
             )

@@ -1,7 +1,7 @@
-"""Requests for call data: the only place that calls the vendor for it, at most once per request.
+"""Requests for call data: the vendor is called once per request, and only from here.
 
-Follows "Interface for Reading Outbound Call Data". The page does not say that reading uses the
-numbers up; we assume that it does.
+Follows "Interface for Reading Outbound Call Data". The page does not say whether a number can be
+read again; we assume that it cannot.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _FACTS_BYTES: Final = 1024 * 1024
 class CallDataRequestResult:
     """The batch after the call, and the error of the call.
 
-    `unstored` are the rows of an answer that could not be stored anywhere. Where it cannot be
-    parsed, `unstored_text` is that answer, for people who may see raw answers. `repeated` when the
-    key had been used before, so that the vendor was not called; `differs` when the values were
-    others then. The batch is masked for people who may not see numbers.
+    `unstored` are the rows of an answer that could not be stored. If it could not be parsed either,
+    `unstored_text` is that answer, for people who may see raw answers. `repeated` when the key had
+    been used before, so that the vendor was not called; `differs` when it was used with other
+    values. The batch is masked for people who may not see numbers.
     """
 
     batch: CallDataBatch
@@ -60,12 +60,12 @@ class CallDataRequestResult:
 
     @property
     def lost(self) -> bool:
-        """True when an answer arrived in this call and could not be stored."""
+        """True when the answer of this call could not be stored."""
         return not self.repeated and self.batch.state == BatchState.LOST
 
 
-class NoRoom(RuntimeError):
-    """The disk has no room for the largest answer, so the vendor was not called."""
+class NoDiskSpace(RuntimeError):
+    """The disk has no space for the largest answer, so the vendor was not called."""
 
 
 def request_call_data(
@@ -73,16 +73,16 @@ def request_call_data(
 ) -> CallDataRequestResult:
     """Take at most `batch_count` rows from the vendor, which releases each row once.
 
-    The batch is stored first and the answer before it is parsed; no error leads to a second call.
-    The same `key` of the same person is the same request. Must not be called within a transaction.
-    Raises PermissionMissing, NoRoom, and InvalidQuery for values out of bounds.
+    The batch is stored before the call and the answer before it is parsed. The vendor is never
+    called twice for one request, which is identified by person and `key`. Must not be called within
+    a transaction. Raises PermissionMissing, NoDiskSpace, and InvalidQuery for values out of bounds.
     """
     scope.require(Permission.TAKE_CALL_DATA)
     query = CallDataQuery(cc_id=scope.vdn.cc_id, service_id=service_id, batch_count=batch_count)
     stored_key = _derive_key(scope, service_id, key)
     if known := _find(stored_key):
         return _repeat(scope, known, batch_count, reason)
-    with _reserve_room(stored_key) as room:
+    with _reserve_space(stored_key) as reserved:
         try:
             batch = _create_batch(scope, query, stored_key, reason)
         except IntegrityError:
@@ -90,7 +90,7 @@ def request_call_data(
             if known := _find(stored_key):
                 return _repeat(scope, known, batch_count, reason)
             raise
-        recorder, error = AnswerRecorder(batch, room), None
+        recorder, error = AnswerRecorder(batch, reserved), None
         try:
             gateway.get_client(scope.vdn).read_call_data(
                 vdn=scope.vdn.pk, query=query, keep=recorder
@@ -103,13 +103,13 @@ def request_call_data(
     return CallDataRequestResult(masked_copies.mask_batch_for(scope, batch), error)
 
 
-def _reserve_room(key: str) -> ReservedFile:
-    """Reserve disk space for the largest answer, in case the database does not take it."""
+def _reserve_space(key: str) -> ReservedFile:
+    """Reserve disk space for the largest answer, for the case that the database is unavailable."""
     try:
         return disk_queue.reserve(FILE_PREFIX + key, (READ_CALL_DATA.max_bytes or 0) + _FACTS_BYTES)
     except OSError as error:
         log.error("call_data_no_room", error=type(error).__name__)
-        raise NoRoom from None
+        raise NoDiskSpace from None
 
 
 def _hand_over_unstored(
@@ -154,7 +154,7 @@ def _create_batch(scope: Scope, query: CallDataQuery, key: str, reason: str) -> 
             AuditAction.CALL_DATA_ASKED,
             by=scope,
             subject=query.service_id,
-            # People who may not see numbers read the audit.
+            # The audit is read by people who may not see numbers.
             reason=masking.mask_text(reason),
             batch=batch.pk,
             asked=query.batch_count,
@@ -163,7 +163,7 @@ def _create_batch(scope: Scope, query: CallDataQuery, key: str, reason: str) -> 
 
 
 def _derive_key(scope: Scope, service_id: str, key: str) -> str:
-    """Bind a form's key to its writer, so that guessing one finds no other person's batch."""
+    """Derive the stored key from person and form, so that nobody can find another's batch."""
     text = "\n".join((str(scope.vdn.pk), str(scope.user_id), service_id, key))
     return hashlib.sha256(text.encode()).hexdigest()
 

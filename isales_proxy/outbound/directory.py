@@ -1,7 +1,7 @@
-"""Names of agents and tasks, learnt from reservations, as suggestions for the filters.
+"""Names of agents and tasks, taken from the rows of reservations, as suggestions for filters.
 
-Every row of the vendor's list has both names, so no further interface is called. Task names are
-stored in the database as well, because neither the task list nor the call data has any.
+Task names are also stored in the database, because neither the vendor's task list nor the call data
+contains names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST_NAME: Final = 255
 
 @dataclass(frozen=True)
 class Names:
-    """Account → agent's name, and task ID → task name."""
+    """Agents (account → name) and tasks (ID → name)."""
 
     agents: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ def remember_names(*, scope: Scope, rows: Iterable[Reservation]) -> None:
 
 
 def get_known_names(*, scope: Scope) -> Names:
-    """Names for the person's filters; numbers in them are masked for people who may not see any."""
+    """Return the names for a person's filters, masked for people who may not see numbers."""
     known = _get_names(scope)
     if scope.can(Permission.SEE_NUMBERS):
         return known
@@ -75,10 +75,10 @@ def _mask(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def match(known: Mapping[str, str], text: str) -> dict[str, str]:
-    """Return ID → name of all known agents or tasks that a typed text can mean: by an exact ID,
-    else an exact name, else a part of a name.
+    """Return the known agents or tasks (ID → name) that match a typed text: by ID, else by name,
+    else by a part of the name.
 
-    Digits alone are never a part of a name: they are an ID that was not seen yet.
+    Digits alone do not match a part of a name, since they are an ID that was not seen yet.
     """
     if text in known:
         return {text: known[text]}
@@ -105,7 +105,7 @@ def _get_names(scope: Scope) -> Names:
 def _find_new(
     known: Mapping[str, str], pairs: Iterable[tuple[str | None, str | None]]
 ) -> dict[str, str]:
-    """The pairs that are new or changed; an empty name replaces none."""
+    """Return the pairs that are new or changed; an empty name replaces no other."""
     found: dict[str, str] = {}
     for ident, name in pairs:
         if ident and (name or not (known.get(ident) or found.get(ident))):
@@ -118,7 +118,7 @@ def _merge(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
 
 
 def _store_task_names(scope: Scope, tasks: Mapping[str, str]) -> None:
-    """Store task names beyond a restart. A page does not fail when this does."""
+    """Store task names in the database, if it is available."""
     now = timezone.now()
     rows = [
         TaskName(vdn=scope.vdn, service_id=ident, name=name[:_LONGEST_NAME], seen_at=now)
@@ -141,11 +141,11 @@ def _store_task_names(scope: Scope, tasks: Mapping[str, str]) -> None:
 
 def _load_task_names(scope: Scope) -> dict[str, str]:
     pairs = TaskName.objects.for_vdn(scope.vdn).values_list("service_id", "name")[:_MOST_NAMES]
-    # The newest last: those stay when there are too many.
+    # The newest last, since `_merge` drops the first ones.
     return dict(reversed(list(pairs)))
 
 
 def _get_cache_key(scope: Scope) -> str:
-    """One entry for all who see every agent; an agent learns from their own rows only."""
+    """Return one key for people who see all agents, and one for each other agent."""
     own = "" if scope.can(Permission.SEE_ALL_AGENTS) else f":{hash_key(scope.agent_account)}"
     return f"names:{scope.vdn.pk}{own}"

@@ -1,4 +1,4 @@
-"""Forms of tasks and call data, and the names of agents and tasks as people type them."""
+"""Forms of tasks and call data, and parsing of typed names of agents and tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from isales_proxy.core.input_cleaning import CleanedInput, ProseField
 from isales_proxy.outbound.directory import match
 from isales_proxy.outbound.queries import RowQuery
 
-MOST_CANDIDATES: Final = 8
+_MOST_CANDIDATES: Final = 8
 
 _COMMAS: Final = re.compile(r"[,;，；]")
 # The vendor refuses these as "invalid characters".
@@ -29,30 +29,29 @@ _INCOMPLETE: Final = _("This form is incomplete. Reload the page.")
 
 
 class BatchFilter(PageFilter):
-    """Batches of one task, or of all."""
-
-    fieldless = ("page", "size", "task")
+    """Filter of the API's list of batches."""
 
     task = PlainTextField(_("Task"))
 
 
 class TaskFilter(CleanedInput, forms.Form):
-    """Tasks by name or ID."""
+    """Search for tasks by name or ID."""
 
     q = SearchTextField(_("Name or ID"))
 
 
-class CallDataFilter(BatchFilter):
-    """Rows of one task: with a text in them, of one batch."""
+class CallDataFilter(PageFilter):
+    """Filter of the rows of one task: by text and by batch."""
 
     fieldless = ("page", "size", "batch")
 
-    task = None  # type: ignore[assignment]  # part of the path
     q = SearchTextField(_("Search"))
     batch = CountField(_("Batch"), default=0, most=_LAST_BATCH)
 
-    def query(self, *, service_id: str = "", batch_id: int | None = None) -> RowQuery:
-        """The query, within the task or batch of the path; only after `is_valid()`."""
+    def query(
+        self, *, service_id: str, batch_id: int | None = None, order: tuple[str, ...] = ()
+    ) -> RowQuery:
+        """Create the query within the task or batch of the path; only after `is_valid()`."""
         found = self.cleaned_data
         return RowQuery(
             service_id=service_id,
@@ -60,11 +59,12 @@ class CallDataFilter(BatchFilter):
             text=found["q"],
             page=found["page"],
             size=found["size"],
+            order=order,
         )
 
 
 class CallDataRequestForm(CleanedInput, forms.Form):
-    """A request for call data. A form's `key` makes it one request, however often it is sent."""
+    """Request for call data. The `key` makes it one request, however often the form is sent."""
 
     batch_count = CountField(_("Rows to take"), default=0, most=MAX_BATCH)
     reason = ProseField(required=False, max_length=300, label=_("Reason"))
@@ -72,7 +72,7 @@ class CallDataRequestForm(CleanedInput, forms.Form):
     key = forms.UUIDField(error_messages=dict.fromkeys(("required", "invalid"), _INCOMPLETE))
 
     def clean_batch_count(self) -> int:
-        """Require a count: taking call data has no default."""
+        """Refuse a form without a number of rows, which has no default."""
         count = int(self.cleaned_data["batch_count"])
         if not count:
             raise ValidationError(_("Enter how many rows to take."))
@@ -81,7 +81,7 @@ class CallDataRequestForm(CleanedInput, forms.Form):
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of several agents or tasks that a typed text can mean."""
+    """One of several agents or tasks that match a typed text."""
 
     text: str
     ident: str
@@ -89,11 +89,12 @@ class Candidate:
 
 
 class Ambiguous(ValidationError):
-    """A text can mean several agents or tasks; `candidates` are the first of them, by name."""
+    """Refusal of a text that matches several agents or tasks; `candidates` are the first of them,
+    by name."""
 
     def __init__(self, text: str, found: Mapping[str, str]) -> None:
         pairs = sorted(found.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-        self.candidates = [Candidate(text, *pair) for pair in pairs[:MOST_CANDIDATES]]
+        self.candidates = [Candidate(text, *pair) for pair in pairs[:_MOST_CANDIDATES]]
         names = [f"{each.name} ({each.ident})" for each in self.candidates]
         if len(pairs) > len(names):
             names.append("…")
@@ -104,16 +105,17 @@ class Ambiguous(ValidationError):
 
 
 def get_only_match(found: Mapping[str, str], text: str) -> str:
-    """Return the only ID that was found for a text; "" where there is none. Raises Ambiguous."""
+    """Return the only ID in `found`, "" for none. Raises Ambiguous for several."""
     if len(found) > 1:
         raise Ambiguous(text, found)
     return next(iter(found), "")
 
 
 def parse_accounts(known: Mapping[str, str], text: str) -> list[str]:
-    """Parse an agent's name or account, or several accounts, among those known (account → name).
+    """Return the accounts of an agent's name or account, or of several accounts.
 
-    An account that was not seen yet is returned as it is. Raises ValidationError.
+    `known` maps accounts to names. An unknown account is returned unchanged. Raises
+    ValidationError.
     """
     if account := get_only_match(match(known, text), text):
         return [account]
@@ -133,7 +135,7 @@ def parse_accounts(known: Mapping[str, str], text: str) -> list[str]:
 
 
 def split_agents(texts: Iterable[str]) -> list[str]:
-    """Split texts at commas into accounts and names, each once."""
+    """Split texts at commas into accounts and names, without duplicates."""
     parts = (" ".join(part.split()) for text in texts for part in _COMMAS.split(text))
     return [part for part in dict.fromkeys(parts) if part]
 

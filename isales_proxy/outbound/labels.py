@@ -1,4 +1,4 @@
-"""Advice about a batch for people, on pages and in the API."""
+"""Advice about a batch, on pages and in the API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ADVICE: Final[Mapping[str, str | Promise]] = {
 
 
 def get_advice(batch: CallDataBatch, *, when: str) -> str:
-    """One or two sentences in the language in force; "" for a complete batch.
+    """Return one or two sentences in the active language; "" for a complete batch.
 
     `when` is the time of the request in the reader's zone and format.
     """

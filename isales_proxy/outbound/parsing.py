@@ -1,6 +1,6 @@
 """Parsing of an answer of "Interface for Reading Outbound Call Data", from its bytes alone.
 
-So an answer whose process died is parsed later like a fresh one.
+So an answer whose process died is parsed later with the same result.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ParsedAnswer:
 
 
 def parse_answer(received: Received | None, error: ISalesError | None) -> ParsedAnswer:
-    """Judge a call by its answer and its error; without an error the rows are parsed."""
+    """Parse the rows of an answer; after an error return the state that it leaves the batch in."""
     if received is not None and error is None:
         try:
             return ParsedAnswer(BatchState.TAKEN, _parse_rows(received))
@@ -66,16 +66,19 @@ def parse_answer(received: Received | None, error: ISalesError | None) -> Parsed
     if error is None:
         return ParsedAnswer(BatchState.UNKNOWN)
     return ParsedAnswer(
-        _judge(received, error), code=(error.code or "")[:_LONGEST_CODE], problem=_describe(error)
+        _get_state(received, error),
+        code=(error.code or "")[:_LONGEST_CODE],
+        problem=_describe(error),
     )
 
 
-def _judge(received: Received | None, error: ISalesError) -> BatchState:
-    """REFUSED only where the vendor said so or was certainly not called: numbers may be lost."""
-    said_no = isinstance(error, Refused | CredentialsRefused)
-    if received and said_no and _holds_numbers(received):
+def _get_state(received: Received | None, error: ISalesError) -> BatchState:
+    """Return REFUSED only if the vendor refused or was certainly not called, so that no numbers are
+    lost."""
+    is_refusal = isinstance(error, Refused | CredentialsRefused)
+    if received and is_refusal and _contains_numbers(received):
         return BatchState.UNREADABLE
-    if said_no or not error.maybe_sent or (received and 400 <= received.status < 500):
+    if is_refusal or not error.maybe_sent or (received and 400 <= received.status < 500):
         return BatchState.REFUSED
     # Status 0: the status line is as unreadable as the rest.
     if received and (received.status == 0 or 200 <= received.status < 300) and received.body:
@@ -83,14 +86,14 @@ def _judge(received: Received | None, error: ISalesError) -> BatchState:
     return BatchState.UNKNOWN
 
 
-def _holds_numbers(received: Received) -> bool:
-    """True for a refusal with numbers: another request could lose them."""
+def _contains_numbers(received: Received) -> bool:
+    """Tell whether a refusal contains numbers, which the vendor may not release again."""
     rows = (records.CallDatum.parse(row)[0] for row in read_rows_leniently(received.body))
     return any(datum.unique_id or datum.phone_numbers for datum in rows)
 
 
 def _describe(error: ISalesError) -> str:
-    """The vendor's sentence, else the problem's title in English, which pages translate."""
+    """Return the vendor's sentence, else the problem's title in English, which pages translate."""
     if isinstance(error, Refused) and not isinstance(error, Misdirected):
         return error.vendor_sentence[:_LONGEST_PROBLEM]
     with translation.override("en"):
@@ -98,7 +101,7 @@ def _describe(error: ISalesError) -> str:
 
 
 def _parse_rows(received: Received) -> tuple[CallDatum, ...]:
-    """Parse the rows, not yet in the database. Raises ISalesError for any other answer."""
+    """Create the rows without saving them. Raises ISalesError for any other answer."""
     envelope = READ_CALL_DATA.envelope
     if not 200 <= received.status < 300:
         code, sentence = envelope.refusal(received.body)
@@ -119,7 +122,7 @@ def _create_row(row: object, position: int) -> CallDatum:
     datum, _drift = records.CallDatum.parse(row)
     return CallDatum(
         position=position,
-        # `raw` holds what the columns cannot. A truncated ID would be that of another row.
+        # `raw` keeps what does not fit. A truncated ID could be that of another row.
         service_id=_keep_if_fits(datum.service_id, _LONGEST_TASK),
         unique_id=_keep_if_fits(datum.unique_id, _LONGEST_UNIQUE_ID),
         phone_numbers="\n".join(" ".join(number.split()) for number in datum.phone_numbers),
@@ -135,7 +138,7 @@ def _keep_if_fits(text: str | None, most: int) -> str:
 
 
 def _clean_json(value: object, depth: int = 0) -> Any:
-    """JSON that every database takes: no NUL, no lone surrogate, no infinity, bounded depth."""
+    """Return JSON that all databases accept: no NUL, lone surrogate or infinity, limited depth."""
     match value:
         case str():
             return storable(value)

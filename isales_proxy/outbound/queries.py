@@ -28,7 +28,7 @@ _CHUNK: Final = 500
 
 @dataclass(frozen=True)
 class RowQuery:
-    """Filter, page and order of the rows; empty values match anything. `order` are expressions of
+    """Filter, page and order of the rows; empty values match anything. `order` has expressions for
     `order_by`."""
 
     service_id: str = ""
@@ -41,7 +41,7 @@ class RowQuery:
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """Batches and rows of one task. `last_at` (aware UTC) is the time of the last request."""
+    """Numbers of batches and rows of one task. `last_at` (aware UTC) is the last request."""
 
     batches: int
     rows: int
@@ -49,7 +49,7 @@ class TaskFigures:
 
 
 def get_figures(*, scope: Scope) -> dict[str, TaskFigures]:
-    """Task ID → figures of every task with a batch. Raises PermissionMissing."""
+    """Return the figures of all tasks with a batch, by task ID. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     found = (
         _batches(scope)
@@ -71,8 +71,10 @@ def list_batches(
     size: int = DEFAULT_SIZE,
     order: tuple[str, ...] = (),
 ) -> tuple[tuple[CallDataBatch, ...], int]:
-    """List one page of the batches of a VDN, or of one of its tasks, the newest first; also return
-    how many there are. Raises PermissionMissing."""
+    """Return one page of the batches of a VDN or task, the newest first, and their total number.
+
+    Raises PermissionMissing.
+    """
     scope.require(Permission.SEE_OUTBOUND)
     settle_lost()
     found = _filter_batches(scope, service_id, order)
@@ -89,9 +91,9 @@ def has_few_batches(*, scope: Scope) -> bool:
 def export_batches(
     *, scope: Scope, service_id: str, kind: str, order: tuple[str, ...] = ()
 ) -> tuple[Iterator[CallDataBatch], int]:
-    """Read all batches of one task, and their number; recorded in the audit.
+    """Return all batches of one task and their number, and record the export in the audit.
 
-    `kind` is the file format. Batches that arrive meanwhile are left out. Raises PermissionMissing.
+    `kind` is the file format. Raises PermissionMissing.
     """
     scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     settle_lost()
@@ -112,8 +114,10 @@ def get_batch(*, scope: Scope, batch_id: int) -> CallDataBatch:
 
 
 def list_rows(*, scope: Scope, query: RowQuery) -> tuple[tuple[CallDatum, ...], int]:
-    """List one page of the rows with their batches, the newest batch first; also return how many
-    there are. Raises PermissionMissing and DailySearchLimitExceeded."""
+    """Return one page of the rows with their batches, the newest batch first, and the total number.
+
+    Raises PermissionMissing and DailySearchLimitExceeded.
+    """
     scope.require(Permission.SEE_OUTBOUND)
     searches.count_complete_number(scope, query.text)
     found = _rows(scope, query)
@@ -148,10 +152,9 @@ def get_unmasked_datum(scope: Scope, datum_id: int) -> CallDatum:
 
 
 def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> tuple[Iterable[CallDatum], int]:
-    """Read all rows of the query, whatever its page, and their number; recorded in the audit.
+    """Return all rows of the query, whatever its page, and their number, and record the export.
 
-    `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
-    DailySearchLimitExceeded.
+    `kind` is the file format. Raises PermissionMissing and DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     number = SearchedNumber.parse(query.text)
@@ -173,10 +176,9 @@ def export_rows(*, scope: Scope, query: RowQuery, kind: str) -> tuple[Iterable[C
 
 
 def get_raw_answer(*, scope: Scope, batch_id: int) -> bytes:
-    """Get the vendor's answer byte for byte where it could not be parsed; audited.
+    """Get an answer that could not be parsed, byte for byte and unmasked; audited.
 
-    It cannot be masked, so it is for people who may see raw answers. Raises PermissionMissing, and
-    VdnNotFound when there is no such answer.
+    Raises PermissionMissing, and VdnNotFound for any other batch.
     """
     scope.require(Permission.SEE_RAW_ANSWERS)
     found = (
@@ -215,10 +217,10 @@ def _rows(scope: Scope, query: RowQuery) -> CallDatumQuerySet:
 
 
 def _search(rows: CallDatumQuerySet, text: str, scope: Scope) -> CallDatumQuerySet:
-    """Rows with the text, as typed or in its compatibility form.
+    """Select the rows that contain the text, as typed or in its compatibility form.
 
-    A number is also found where it was typed with blanks or dashes. For people who may not see
-    numbers it must be complete: parts of it would tell the rest, digit by digit.
+    A number may be typed with blanks or dashes. For people who may not see numbers it must be
+    complete, since with parts of it they could find the rest, digit by digit.
     """
     number = SearchedNumber.parse(text)
     spellings = {text, clean_text(text)}

@@ -1,4 +1,4 @@
-"""Storage of call data: an answer's bytes as soon as they arrive, then its rows; answers whose
+"""Storage of call data: first the bytes of an answer, then its rows; recovery of answers whose
 process died; deletion of old rows."""
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from isales_proxy.privacy.phone_numbers import get_digits
 
 log = structlog.get_logger("isales")
 
+# Of file names in the disk queue.
 FILE_PREFIX: Final = "call-data-"
-"""Of the files in the disk queue."""
 OPEN: Final = (BatchState.ASKED, BatchState.UNKNOWN)
 _ACTIONS: Final = {
     BatchState.TAKEN: AuditAction.CALL_DATA_TAKEN,
@@ -36,36 +36,38 @@ _ACTIONS: Final = {
     BatchState.UNKNOWN: AuditAction.CALL_DATA_UNKNOWN,
 }
 
-# Longer than a call can outlast its deadline.
-LOST_AFTER: Final = timedelta(seconds=60)
+# A call never exceeds its deadline by as much.
+_CALL_SLACK: Final = timedelta(seconds=60)
 # The process that has just stored an answer is about to parse it itself.
-_GRACE: Final = timedelta(seconds=10)
-_DRAFT_DAYS: Final = timedelta(days=1)
+_PARSE_GRACE: Final = timedelta(seconds=10)
+_RESERVED_FILE_AGE: Final = timedelta(days=1)
 _BATCHES_PER_TRANSACTION: Final = 100
 
 
 class AnswerRecorder:
-    """Stores the answer of a batch; the client calls it before anything else.
+    """Stores the answer of a batch; the client calls it before it parses the answer.
 
-    `room` is the reserved file. `lost` when the answer arrived and could not be stored.
+    `lost` when the answer could not be stored, neither in the database nor in `reserved`.
     """
 
-    def __init__(self, batch: CallDataBatch, room: ReservedFile) -> None:
+    def __init__(self, batch: CallDataBatch, reserved: ReservedFile) -> None:
         self.batch = batch
         self.received: Received | None = None
         self.lost = False
-        self._room = room
+        self._reserved = reserved
 
     def __call__(self, received: Received) -> None:
-        """Store the answer in the database, else in the file. Never raises: the rows may still be
-        parsed."""
+        """Store the answer in the database, else in the reserved file.
+
+        Never raises, so that the rows are parsed in any case.
+        """
         self.received = received
         now = timezone.now()
         try:
             with commit_to_disk():
                 store_bytes(self.batch, received, now)
         except Error as error:
-            # The type alone: a traceback could contain the bytes.
+            # Only the type: a traceback could contain the bytes.
             log.error("call_data_queued_on_disk", batch=self.batch.pk, error=type(error).__name__)
             self._store_on_disk(received, now)
 
@@ -78,7 +80,7 @@ class AnswerRecorder:
             "at": now.isoformat(),
         }
         try:
-            self._room.put(facts, received.body)
+            self._reserved.put(facts, received.body)
         except OSError as error:
             self.lost = True
             log.critical(
@@ -103,8 +105,10 @@ def store_bytes(batch: CallDataBatch, received: Received, now: datetime) -> None
 
 
 def settle_unstored(batch: CallDataBatch, size: int, now: datetime) -> CallDataBatch:
-    """Mark a batch whose answer of `size` bytes arrived and is lost, in the database, else on disk
-    for `recover`. Never raises."""
+    """Mark a batch as lost, whose answer of `size` bytes could not be stored.
+
+    While the database is unavailable that is noted on disk for `recover`. Never raises.
+    """
     batch.state, batch.answer_bytes, batch.answered_at = BatchState.LOST, size, now
     try:
         with commit_to_disk():
@@ -142,8 +146,8 @@ def settle(
 ) -> CallDataBatch:
     """Settle a batch: store its rows, its state and the audit event in one transaction.
 
-    A settled batch is not changed again. While the database takes nothing the batch stays as it
-    was, and `recover` does this later.
+    A settled batch is not changed again. While the database is unavailable the batch stays
+    unchanged, and `recover` settles it later.
     """
     answer = parse_answer(received, error)
     request = received.request_id if received else error.request_id if error else ""
@@ -151,7 +155,7 @@ def settle(
         try:
             found = _store_rows(batch, answer, received, request, by)
         except (DataError, IntegrityError):
-            # The database refuses the rows for good: the bytes stay stored.
+            # The database will never accept these rows; the bytes stay stored.
             answer = ParsedAnswer(BatchState.UNREADABLE)
             found = _store_rows(batch, answer, received, request, by)
     except Error as failure:
@@ -200,13 +204,13 @@ def _store_rows(
 
 
 def settle_lost(now: datetime | None = None) -> int:
-    """Settle all batches whose process died: from the answer where there is one, else as unknown.
+    """Settle all batches whose process died: from the stored answer, else as unknown.
 
-    Returns how many became unknown.
+    Returns the number of unknown ones.
     """
     now = now or timezone.now()
     recover(now)
-    longest = timedelta(seconds=settings.ISALES.longest_call) + LOST_AFTER
+    longest = timedelta(seconds=settings.ISALES.longest_call) + _CALL_SLACK
     lost = CallDataBatch.objects.lost(now, longest).without_answer()
     return sum(settle(batch, None, None, by=None).state == BatchState.UNKNOWN for batch in lost)
 
@@ -214,12 +218,12 @@ def settle_lost(now: datetime | None = None) -> int:
 def recover(now: datetime | None = None) -> int:
     """Parse the answers that were stored but not parsed, on disk and in the database.
 
-    Returns how many batches of the database were settled.
+    Returns the number of batches settled from the database.
     """
     now = now or timezone.now()
     for name in disk_queue.list_names(FILE_PREFIX):
         _recover_file(name)
-    unparsed = CallDataBatch.objects.unparsed(now, _GRACE).values_list("pk", flat=True)
+    unparsed = CallDataBatch.objects.unparsed(now, _PARSE_GRACE).values_list("pk", flat=True)
     return sum(_settle_stored(pk) for pk in list(unparsed))
 
 
@@ -231,8 +235,8 @@ def purge(now: datetime) -> int:
     before = now - timedelta(days=settings.RETENTION.call_data_days)
     for name in disk_queue.list_names(FILE_PREFIX):
         _remove_if_expired(name, before)
-    # Each reserves room for the largest answer; no call takes that long.
-    disk_queue.remove_incomplete(now - _DRAFT_DAYS)
+    # Each has reserved space for the largest answer; no call takes that long.
+    disk_queue.remove_incomplete(now - _RESERVED_FILE_AGE)
     expired = CallDataBatch.objects.expired(before)
     total = 0
     for vdn_id in sorted(set(expired.order_by().values_list("vdn_id", flat=True))):
@@ -245,32 +249,32 @@ def purge(now: datetime) -> int:
 
 @dataclass(frozen=True)
 class ForgottenCallData:
-    """Rows of call data that were deleted, and other rows and requests that lost the number."""
+    """Numbers of deleted rows of call data, and of rows and batches that contained the number."""
 
     deleted: int
     cleaned: int
 
 
 def forget_number(*, vdn_id: int, digits: str) -> ForgottenCallData:
-    """Delete the rows of call data of a called number, given by its digits, and take it out of the
-    other rows, the requests and the answers of a VDN."""
+    """Delete the rows of a called number, given by its digits, and remove the number from all other
+    rows and batches of the VDN."""
     rows = CallDatum.objects.for_vdn(vdn_id)
-    its = [
+    keys = [
         key
         for key, text in rows.order_by().values_list("pk", "phone_numbers").iterator()
         if any(get_digits(number) == digits for number in text.split("\n"))
     ]
-    for start in range(0, len(its), _BATCHES_PER_TRANSACTION):
-        CallDatum.objects.filter(pk__in=its[start : start + _BATCHES_PER_TRANSACTION]).delete()
+    for start in range(0, len(keys), _BATCHES_PER_TRANSACTION):
+        CallDatum.objects.filter(pk__in=keys[start : start + _BATCHES_PER_TRANSACTION]).delete()
     cleaned = erased_fields.remove_from_rows(rows, digits)
-    # One at a time: an answer has up to some megabytes.
+    # One at a time, since an answer may have some megabytes.
     batches = CallDataBatch.objects.for_vdn(vdn_id)
     cleaned += erased_fields.remove_from_rows(batches, digits, chunk=1)
-    return ForgottenCallData(len(its), cleaned)
+    return ForgottenCallData(len(keys), cleaned)
 
 
 def _recover_file(name: str) -> None:
-    """Move an answer from disk into the database; one of another database stays where it is."""
+    """Move an answer from disk into the database, unless it belongs to another database."""
     kept = disk_queue.fetch(name)
     batch = (
         CallDataBatch.objects.filter(key=name.removeprefix(FILE_PREFIX)).without_answer().first()

@@ -1,4 +1,4 @@
-"""Outbound tasks: the vendor's list of IDs, joined with the names learnt from reservations.
+"""Outbound tasks: the vendor's list of IDs, joined with the names seen in reservations.
 
 Follows "Interface for Obtaining Outbound Call Tasks".
 """
@@ -26,7 +26,7 @@ _answers: ResponseCache[tuple[str, ...]] = ResponseCache("tasks", keep=KEEP_SECO
 
 @dataclass(frozen=True)
 class Task:
-    """One outbound task; the name is "" while no reservation has shown it."""
+    """One outbound task; the name is "" until it was seen in a reservation."""
 
     service_id: str
     name: str = ""
@@ -36,8 +36,8 @@ class Task:
 class TaskList:
     """The tasks of a VDN in the vendor's order, and their provenance.
 
-    `as_of` is when the vendor answered (aware UTC). `error` is why there is no newer answer (source
-    "stale").
+    `as_of` is when the vendor answered (aware UTC). With `source` "stale", `error` is why there is
+    no newer answer.
     """
 
     rows: tuple[Task, ...]
@@ -47,9 +47,9 @@ class TaskList:
 
 
 def list_tasks(*, scope: Scope) -> TaskList:
-    """List the tasks of the VDN, each once.
+    """List the tasks of the VDN, without duplicates.
 
-    Raises PermissionMissing, and ISalesError when there is neither an answer nor an older one.
+    Raises PermissionMissing, and ISalesError when there is not even an older answer.
     """
     scope.require(Permission.SEE_OUTBOUND)
     deadline = settings.ISALES.deadline
@@ -72,9 +72,10 @@ def list_tasks(*, scope: Scope) -> TaskList:
 
 
 def get_known_tasks(*, scope: Scope) -> dict[str, str]:
-    """Task ID → name of all tasks that this person may filter by; the vendor is not called.
+    """Return the tasks (ID → name) that a person may filter by, without calling the vendor.
 
-    An agent knows those of their own reservations, all others also those of the last list.
+    For agents these are the tasks of their own reservations; others also get those of the last
+    list.
     """
     names = directory.get_known_names(scope=scope).tasks
     if not scope.can(Permission.SEE_OUTBOUND):
@@ -84,10 +85,10 @@ def get_known_tasks(*, scope: Scope) -> dict[str, str]:
 
 
 def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
-    """Tell if CC-iSales lists the task; None where that is not known.
+    """Tell whether CC-iSales lists the task; None if that is not known.
 
-    It is called only for a task that its last list lacks, or, where there is no list yet, that was
-    not `seen` otherwise. Raises PermissionMissing.
+    CC-iSales is called only for a task that is missing in its last list or, without a list, was not
+    `seen` elsewhere. Raises PermissionMissing.
     """
     scope.require(Permission.SEE_OUTBOUND)
     last = _answers.last(_get_cache_key(scope))
@@ -102,12 +103,12 @@ def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
 
 
 def get_name(*, scope: Scope, service_id: str) -> str:
-    """The task's name, "" where it is not known; the vendor is not called."""
+    """Return the task's name, or "" if it is unknown, without calling the vendor."""
     return directory.get_known_names(scope=scope).tasks.get(service_id, "")
 
 
 def match(*, scope: Scope, text: str) -> dict[str, str]:
-    """Return ID → name of the tasks known to the person that a typed text can mean."""
+    """Return the known tasks (ID → name) that match a typed text."""
     known = get_known_tasks(scope=scope)
     if text not in known:
         known = known | directory.load_mirrored_names(scope=scope).tasks
@@ -115,7 +116,7 @@ def match(*, scope: Scope, text: str) -> dict[str, str]:
 
 
 def is_task_id(text: str) -> bool:
-    """True for text that can be a task's ID and a part of a path."""
+    """Tell whether a text can be the ID of a task, also within a path."""
     plain = text.isprintable() and text == text.strip() and not {"/", "\\"} & set(text)
     return plain and 1 <= len(text) <= MAX_TEXT and text not in {".", ".."}
 

@@ -18,7 +18,7 @@ from django.db import connection
 from isales_proxy.core import disk_queue
 from isales_proxy.models import AuditAction, AuditEvent, BatchState, CallDataBatch
 from isales_proxy.outbound import storage
-from isales_proxy.outbound.call_data import NoRoom
+from isales_proxy.outbound.call_data import NoDiskSpace
 from isales_proxy.simulator import Simulator
 from tests.support import starts
 from tests.support.call_data import (
@@ -189,7 +189,7 @@ def test_unwritable_folder_counts_as_no_disk_space(
     """The same as a full disk."""
     settings.VAR_DIR = tmp_path / "file"
     settings.VAR_DIR.write_text("no folder")
-    with pytest.raises(NoRoom):
+    with pytest.raises(NoDiskSpace):
         take(scope_of(people))
     assert count_requests(vendor) == 0
     assert not CallDataBatch.objects.exists()
