@@ -1,4 +1,4 @@
-"""Columns of the outbox, and the formatter of its rows."""
+"""Columns of the write-backs list, and the formatter of its rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from isales_proxy.write_backs import queries
 
 
 class WriteBackFormatter(CodeFormatter):
-    """The facts that all rows of a page share. `now` is aware."""
+    """Facts that all rows of a page share. `now` is aware."""
 
     def __init__(self, scope: Scope, now: datetime) -> None:
         super().__init__(
@@ -31,12 +31,6 @@ class WriteBackFormatter(CodeFormatter):
         )
         self.vdn_id = scope.vdn.pk
         self.names = tasks.get_known_tasks(scope=scope)
-
-    def get_task(self, row: WriteBack) -> tuple[str, str]:
-        """Return the name of the task and its ID, or the ID alone and ""."""
-        ident = row.service_id
-        name = self.names.get(ident)
-        return (name, ident) if name else (ident, "")
 
 
 def _build_written(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
@@ -50,8 +44,8 @@ def _build_written(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
 
 
 def _build_task(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
-    name, ident = formatter.get_task(row)
-    return Cell("serviceId", name, title=name, sub=ident)
+    name, ident = formatter.names.get(row.service_id), row.service_id
+    return Cell("serviceId", name or ident, title=name or ident, sub=ident if name else "")
 
 
 def _build_unique(row: WriteBack, formatter: WriteBackFormatter) -> Cell:
@@ -145,11 +139,10 @@ _COLUMNS: Final[Columns] = (
         sort="state",
     ),
 )
-# Their order would need the whole table sorted.
 _WITHOUT_INDEX: Final = ("task", "number", "result")
 
 
 def list_columns(scope: Scope) -> Columns:
-    """List the columns for this person; the order of masked numbers would tell their digits."""
+    """List the columns for this person, since the order of masked numbers reveals their digits."""
     columns = _COLUMNS if scope.can(Permission.SEE_NUMBERS) else without_sort(_COLUMNS, ("number",))
     return columns if queries.is_short(scope=scope) else without_sort(columns, _WITHOUT_INDEX)

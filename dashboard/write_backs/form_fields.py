@@ -1,8 +1,7 @@
-"""The form of a write-back, field by field, ready for the template."""
+"""Fields of the write-back form, prepared for the template."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,11 +44,11 @@ _GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...], tuple[str, ...]], ...
 
 @dataclass
 class FieldView:
-    """One field, ready for the template.
+    """One field, prepared for the template.
 
-    `kind` is text, moment or select; `groups` are a select's options, `offers` suggestions for a
-    text. `focus` marks the first field with an error. A moment has the instant that it is filled
-    with (`exact`), and `offsets` to choose from in an hour that occurs twice.
+    `kind` is "text", "moment" (a time) or "select"; `groups` are the options of a select, `offers`
+    the suggestions for a text. `focus` marks the first field with an error. A time has the instant
+    of its initial value (`exact`), and in an hour that occurs twice the `offsets` to choose from.
     """
 
     name: str
@@ -72,7 +71,7 @@ class FieldView:
 
 @dataclass
 class GroupView:
-    """Fields under one heading; the rare ones are folded unless `open`."""
+    """Fields under one heading; the rare ones are collapsed unless `open`."""
 
     title: str
     fields: list[FieldView]
@@ -80,7 +79,7 @@ class GroupView:
 
     @property
     def open(self) -> bool:
-        """True when a folded field has a value or an error."""
+        """True when a rare field has a value or an error."""
         return any(view.value or view.errors for view in self.rare)
 
 
@@ -88,37 +87,34 @@ def build_groups(
     form: WriteBackForm,
     draft: Prefill,
     *,
-    book: CodeBook,
     language: str,
     names: dict[str, str],
-    judged: bool = True,
+    show_errors: bool,
 ) -> list[GroupView]:
-    """Build the fields in their groups, with the values given, else with those of the draft.
+    """Build the groups of fields, with the values of the form, else with those of the draft."""
 
-    Error messages are shown only of a form that was `judged`.
-    """
-
-    def views(chosen: tuple[str, ...]) -> list[FieldView]:
+    def build(chosen: tuple[str, ...]) -> list[FieldView]:
         return [
-            _build_field(name, form, draft, book, language, names, judged=judged)
+            _build_field(name, form, draft, language, names, show_errors=show_errors)
             for name in chosen
             if name != "number_of" or draft.sources
         ]
 
-    found = [GroupView(str(title), views(usual), views(rare)) for title, usual, rare in _GROUPS]
-    everything = [view for group in found for view in (*group.fields, *group.rare)]
-    for first in itertools.islice((view for view in everything if view.errors), 1):
+    groups = [GroupView(str(title), build(usual), build(rare)) for title, usual, rare in _GROUPS]
+    views = (view for group in groups for view in (*group.fields, *group.rare))
+    first = next((view for view in views if view.errors), None)
+    if first is not None:
         first.focus = True
-    return found
+    return groups
 
 
 def list_task_options(names: dict[str, str]) -> list[Option]:
-    """The tasks, sorted by name, as suggestions."""
+    """List the tasks as suggestions, sorted by name."""
     return sorted(names.items(), key=lambda pair: pair[1].casefold())
 
 
 def list_given_values(form: WriteBackForm) -> list[Option]:
-    """Every field as it was given, for hidden inputs."""
+    """List all values as they were sent, for hidden inputs."""
     found = []
     for name in form.fields:
         value = form[name].value()
@@ -134,11 +130,10 @@ def _build_field(
     name: str,
     form: WriteBackForm,
     draft: Prefill,
-    book: CodeBook,
     language: str,
     names: dict[str, str],
     *,
-    judged: bool,
+    show_errors: bool,
 ) -> FieldView:
     value = form[name].value() if form.is_bound else draft.values.get(name)
     view = FieldView(
@@ -148,7 +143,7 @@ def _build_field(
         value="" if name in TIMES else str(value or ""),
         required=form.fields[name].required,
         errors=[str(error) for error in form.errors.get(name, [])]
-        if form.is_bound and judged
+        if form.is_bound and show_errors
         else [],
         longest=BY_NAME[name].length if name in BY_NAME else MAX_TEXT,
     )
@@ -175,12 +170,12 @@ def _build_field(
     elif name == "device_type":
         _fill_select(view, BY_NAME[name].choices)
     elif name == "fail_code":
-        _fill_codes(view, book, language)
+        _fill_codes(view, form.book, language)
     return view
 
 
 def _fill_select(view: FieldView, known: Mapping[str, str | Promise]) -> None:
-    """Offer these values, and the given one where it is another."""
+    """Offer the known values, and the given one if it is another."""
     view.kind = "select"
     options = [(each, f"{each} · {text}") for each, text in known.items()]
     if view.value and view.value not in known:
@@ -209,7 +204,7 @@ def _fill_unique_id(view: FieldView, form: WriteBackForm, draft: Prefill) -> Non
 
 
 def _fill_time(view: FieldView, form: WriteBackForm, value: Any) -> None:
-    """Fill in a time with its instant, and with its offset where a clock time occurs twice."""
+    """Fill in a time with its instant, and with its offset in an hour that occurs twice."""
     instant, text = value if isinstance(value, datetime) else None, ""
     if isinstance(value, TypedTime):
         text = value.text

@@ -1,4 +1,4 @@
-"""States, attempts and requests of write-backs in the reader's language."""
+"""Texts about states, attempts and requests of write-backs in the reader's language."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ _OUTCOMES: Final[dict[str, str | Promise]] = {
     UNFIT: gettext_lazy("The stored request is no longer valid"),
     BROKEN: gettext_lazy("An error on our side"),
 }
-# With these and an HTTP status, the outcome of the request is known.
+# Outcomes that, with an HTTP status, tell whether the vendor has processed the request.
 _ANSWERED: Final = frozenset(
     {DELIVERED, "refused", "misdirected", "credentials_refused", "token_ended", "throttled"}
 )
-# Of these the journal quotes the answer.
+# Outcomes whose answer is quoted in the journal.
 _QUOTED: Final = frozenset({"refused", "misdirected"})
 
 
 def describe_outcome(name: str, maybe_sent: bool, http_status: int | None) -> str:
-    """Describe the outcome of an attempt, as precisely as its status and `maybe_sent` tell."""
+    """Describe the outcome of an attempt by its name, HTTP status and `maybe_sent`."""
     if name == "unreachable" and http_status is not None:
         return _("CC-iSales answered with an error")
     if name == "credentials_refused" and http_status is None and not maybe_sent:
@@ -62,18 +62,18 @@ def describe_outcome(name: str, maybe_sent: bool, http_status: int | None) -> st
 
 
 def format_wait(left: timedelta, times: TimeFormatter) -> str:
-    """`in 9 s`, `in 4 min`, or `now`."""
+    """Format a wait as `in 9 s`, `in 4 min`, or `now`."""
     seconds = int(left.total_seconds())
     return _("in %d s") % seconds if 0 < seconds < 60 else times.ahead(left)
 
 
 def format_state(row: WriteBack, now: datetime) -> str:
-    """The text of the state's badge."""
+    """Return the text of the state's badge."""
     return _("Sending") if row.is_sending(now) else str(WriteBackState(row.state).label)
 
 
 def describe_state(row: WriteBack, times: TimeFormatter) -> str:
-    """The text under the state: the next attempt and the last problem, or how it ended."""
+    """Return the text under the state: next attempt and last problem, or how it ended."""
     if row.state == WriteBackState.WAITING:
         return _describe_waiting(row, times)
     if row.state == WriteBackState.REFUSED:
@@ -102,7 +102,7 @@ def _describe_last(row: WriteBack) -> str:
 def build_journal(
     attempts: tuple[WriteBackAttempt, ...], times: TimeFormatter
 ) -> list[dict[str, Any]]:
-    """Every attempt, ready for the template."""
+    """List the attempts for the template."""
     rows = []
     for place, attempt in enumerate(attempts):
         last = place == len(attempts) - 1
@@ -130,7 +130,7 @@ def build_journal(
 
 
 def is_unanswered(attempt: WriteBackAttempt) -> bool:
-    """True when the vendor may have processed the request but did not say so."""
+    """Tell whether the vendor may have processed the request without an answer."""
     answered = attempt.http_status is not None and attempt.outcome in _ANSWERED
     return attempt.maybe_sent and not answered
 
@@ -143,7 +143,7 @@ def _format_duration(attempt: WriteBackAttempt) -> str:
 
 
 def _describe_doubt(attempt: WriteBackAttempt, *, last: bool) -> str:
-    """The consequence of an attempt without an answer, or that was never sent."""
+    """Describe the consequence of an attempt that was not sent or not answered."""
     if attempt.outcome in {"", UNFIT}:
         return ""
     if not attempt.maybe_sent:
@@ -158,26 +158,19 @@ def _describe_doubt(attempt: WriteBackAttempt, *, last: bool) -> str:
 def list_details(
     body: dict[str, Any], vdn: Vdn, formatter: CodeFormatter, tasks: dict[str, str]
 ) -> list[dict[str, str]]:
-    """The fields of a request with label and text, and the vendor's name and value beside them."""
+    """List the fields of a request with label and text, and the vendor's name and value."""
     found = []
     for name, value in body.items():
-        if name in BY_VENDOR_NAME:
-            text = _format_value(BY_VENDOR_NAME[name], value, vdn, formatter, tasks)
-            found.append(
-                {
-                    "field": name,
-                    "label": str(BY_VENDOR_NAME[name].label),
-                    "text": text,
-                    "raw": "" if text == str(value) else str(value),
-                }
-            )
+        if field := BY_VENDOR_NAME.get(name):
+            raw, text = str(value), _format_value(field, str(value), vdn, formatter, tasks)
+            raw = "" if text == raw else raw
+            found.append({"field": name, "label": str(field.label), "text": text, "raw": raw})
     return found
 
 
 def _format_value(
-    field: Field, value: Any, vdn: Vdn, formatter: CodeFormatter, tasks: dict[str, str]
+    field: Field, raw: str, vdn: Vdn, formatter: CodeFormatter, tasks: dict[str, str]
 ) -> str:
-    raw = str(value)
     if field.name == "fail_code":
         return formatter.format_code(raw)
     if field.name == "service_id":
@@ -191,5 +184,5 @@ def _format_value(
 
 
 def format_json(body: dict[str, Any]) -> str:
-    """The request body, indented."""
+    """Format the request body as indented JSON."""
     return json.dumps(body, ensure_ascii=False, indent=2)

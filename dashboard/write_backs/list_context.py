@@ -74,7 +74,7 @@ def fill_context(
     *,
     newer: int | None = None,
 ) -> WriteBackListContext:
-    """Create a context with rows. With `newer` they are those of a page that polls."""
+    """Create a context with rows. `newer` counts the rows after those of a page that polls."""
     listing = create_context(scope, form, shown, now)
     page, address = listing.page, listing.page.address
     total = found.total
@@ -118,31 +118,30 @@ def _explain_no_write_backs(create: Link | None) -> EmptyState:
 
 
 def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[str, Any]:
-    """One write-back with its journal."""
+    """Build the context of one write-back with its journal."""
     row = detail.row
     formatter = WriteBackFormatter(scope, now)
-    sending = row.is_sending(now)
+    times = formatter.times
     waiting = row.state == WriteBackState.WAITING
-    here = reverse("write_back", args=[scope.vdn.pk, row.pk])
+    url = reverse("write_back", args=[scope.vdn.pk, row.pk])
     return {
         "id": row.pk,
         "vdn_id": scope.vdn.pk,
-        "here": here,
-        "poll_url": here if waiting else "",
+        "poll_url": url if waiting else "",
         "row": {
             "by": row.created_by_name,
             "state": row.state,
             "state_text": labels.format_state(row, now),
-            "remark": labels.describe_state(row, formatter.times),
+            "remark": labels.describe_state(row, times),
             "tone": WRITE_BACK_TONES[row.state],
-            "written_exact": formatter.times.exact(row.created_at),
+            "written_exact": times.exact(row.created_at),
         },
         "facts": labels.list_details(row.body, scope.vdn, formatter, formatter.names),
         "json": labels.format_json(row.body),
-        "journal": labels.build_journal(detail.journal, formatter.times),
+        "journal": labels.build_journal(detail.journal, times),
         "reservation_url": get_reservation_url("reservation", scope.vdn.pk, row.appoint_id),
         "reservation": row.appoint_id,
-        "may_cancel": scope.can(Permission.WRITE_BACK) and waiting and not sending,
+        "may_cancel": scope.can(Permission.WRITE_BACK) and waiting and not row.is_sending(now),
         "may_retry": scope.can(Permission.WRITE_BACK)
         and not waiting
         and row.state != WriteBackState.DELIVERED,
@@ -150,12 +149,12 @@ def build_detail(scope: Scope, detail: WriteBackDetail, now: datetime) -> dict[s
         if scope.can(Permission.REVEAL_NUMBERS) and row.phone_number
         else None,
         "maybe_there": any(map(labels.is_unanswered, detail.journal)),
-        "zone_text": formatter.times.zone_text,
-        "zone": format_zone(row.created_at, formatter.times.zone),
+        "zone_text": times.zone_text,
+        "zone": format_zone(row.created_at, times.zone),
         "others": [
             {
                 "url": reverse("write_back", args=[scope.vdn.pk, other.pk]),
-                "written": formatter.times.short(other.created_at),
+                "written": times.short(other.created_at),
                 "tone": WRITE_BACK_TONES[other.state],
                 "state_text": WriteBackState(other.state).label,
                 "result": formatter.format_code(other.fail_code) if other.fail_code else "",

@@ -62,30 +62,29 @@ _LONGEST_NUMBER = 18
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/write-backs/`: one page of the outbox, or its fragment."""
+    """`/vdn/<id>/write-backs/`: one page of the list, or its fragment."""
     return _render_list(request, scope, *_create_filter(request, scope))
 
 
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND, Permission.EXPORT)
 def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
-    """`/vdn/<id>/write-backs/export.<kind>`: all rows of the filter, in the order of the page."""
+    """`/vdn/<id>/write-backs/export.<kind>`: all rows that match, in the order of the page."""
     form, shown = _create_filter(request, scope)
     if not form.is_valid():
         return _render_list(request, scope, form, shown)
-    query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
+    query = form.query(order=get_order(shown, form.cleaned_data[SORT]))
     try:
         rows, total = queries.export(scope=scope, query=query, kind=kind)
     except DailySearchLimitExceeded:
-        # The page shows the limit in place of its rows.
+        # The page explains the limit.
         return _render_list(request, scope, form, shown)
-    formatter = columns.WriteBackFormatter(scope, timezone.now())
     file = render_export(
         request,
         kind,
         columns=shown,
         rows=rows,
-        formatter=formatter,
+        formatter=columns.WriteBackFormatter(scope, timezone.now()),
         name="write-backs",
         total=total,
         form=form,
@@ -95,7 +94,7 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
 
 
 def _create_filter(request: ReaderRequest, scope: Scope) -> tuple[WriteBackFilter, Columns]:
-    """The filter, and the columns that it may sort by."""
+    """Create the filter, and the columns that it may sort by."""
     shown = columns.list_columns(scope)
     return add_sort_field(WriteBackFilter(request.GET), shown), shown
 
@@ -127,7 +126,7 @@ def _build_context(
         return list_context.create_context(scope, form, shown, now)
     kept = form.cleaned_data["shown"] if wants_fragment(request) else ()
     newer = None
-    query = replace(form.query(), order=get_order(shown, form.cleaned_data[SORT]))
+    query = form.query(order=get_order(shown, form.cleaned_data[SORT]))
     try:
         if kept:
             found, newer = queries.list_shown(scope=scope, query=query, shown=kept)
@@ -143,7 +142,7 @@ def _build_context(
 @require_safe
 @vdn_page(Permission.SEE_OUTBOUND)
 def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """`/vdn/<id>/write-backs/<pk>/`: the request, its state, and every attempt."""
+    """`/vdn/<id>/write-backs/<pk>/`: the request, its state, and all attempts."""
     found = queries.get(scope=scope, pk=pk)
     return render_page_or_fragment(
         request,
@@ -156,17 +155,19 @@ def write_back(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @vdn_page(Permission.WRITE_BACK)
 def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/write-backs/new/`: the form, its review, and the refusal of either; a POST keeps
-    the draft and leads there, or stores the result that was confirmed."""
+    """`/vdn/<id>/write-backs/new/`: the form, with errors if it was refused, or its review.
+
+    A POST stores a confirmed result; otherwise it saves the draft and redirects to the form.
+    """
     if request.method != "POST":
         open_form = form_drafts.open_form(request)
         return form_drafts.redirect_to_outcome(request, open_form) or _render_open_form(
             request, scope, open_form
         )
     outbox_url = reverse("write_backs", args=[scope.vdn.pk])
-    left = form_drafts.discard_if_asked(request, leave=request.POST.get("back") or outbox_url)
-    if left is not None:
-        return left
+    discarded = form_drafts.discard_if_asked(request, leave=request.POST.get("back") or outbox_url)
+    if discarded is not None:
+        return discarded
     key = form_drafts.get_posted_key(request)
     form = _create_form(scope, request.POST)
     if not form.is_valid() or "change" in request.POST:
@@ -183,19 +184,17 @@ def write_back_new(request: ReaderRequest, scope: Scope) -> HttpResponse:
         )
     except WrongState as error:
         return form_drafts.save_and_redirect(request, key=key, notice=error.sentence, status=409)
-    answer = _redirect_to_write_back(scope, queued.row.pk)
-    form_services.finish(user=request.user, key=key, outcome=answer.headers["Location"])
-    return answer
+    url = _get_url(scope, queued.row.pk)
+    form_services.finish(user=request.user, key=key, outcome=url)
+    return SeeOther(url)
 
 
 def _render_open_form(request: ReaderRequest, scope: Scope, open_form: OpenForm) -> HttpResponse:
-    """The form of this address, or its review."""
+    """Render the form of this address, or its review."""
     form = _create_form(scope, open_form.data)
-    draft, problem, status = _find_prefill(request, scope, open_form)
+    draft, problem = _find_prefill(request, scope, open_form)
     if open_form.data is None:
-        return _render_form(
-            request, scope, form, open_form, draft=draft, problem=problem, status=status
-        )
+        return _render_form(request, scope, form, open_form, draft=draft, problem=problem)
     status = open_form.status
     if open_form.judged and not form.is_valid():
         status = 422
@@ -211,14 +210,14 @@ def _render_open_form(request: ReaderRequest, scope: Scope, open_form: OpenForm)
 @require_POST
 @vdn_page(Permission.WRITE_BACK)
 def retry(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """Queue a write-back again that ended without being delivered."""
+    """Queue an undelivered write-back again."""
     return _change(request, scope, pk, write_backs.retry)
 
 
 @require_POST
 @vdn_page(Permission.WRITE_BACK)
 def cancel(request: ReaderRequest, scope: Scope, pk: int) -> HttpResponse:
-    """Cancel a write-back that still waits."""
+    """Cancel a waiting write-back."""
     return _change(request, scope, pk, write_backs.cancel)
 
 
@@ -229,19 +228,18 @@ def _change(
         action(scope=scope, pk=pk)
     except WrongState as error:
         messages.error(request, error.sentence)
-    return _redirect_to_write_back(scope, pk)
+    return SeeOther(_get_url(scope, pk))
 
 
-def _redirect_to_write_back(scope: Scope, pk: int) -> HttpResponse:
-    return SeeOther(reverse("write_back", args=[scope.vdn.pk, pk]))
+def _get_url(scope: Scope, pk: int) -> str:
+    return reverse("write_back", args=[scope.vdn.pk, pk])
 
 
 def _create_form(scope: Scope, data: Any) -> WriteBackForm:
-    book = result_codes.get_book(scope.vdn)
     return WriteBackForm(
         data,
         scope=scope,
-        book=book,
+        book=result_codes.get_book(scope.vdn),
         now=timezone.now(),
         tasks=tasks.get_known_tasks(scope=scope),
     )
@@ -249,10 +247,10 @@ def _create_form(scope: Scope, data: Any) -> WriteBackForm:
 
 def _find_prefill(
     request: ReaderRequest, scope: Scope, open_form: OpenForm
-) -> tuple[Prefill, Problem | None, int]:
-    """The prefill, the problem that kept it away, and the status.
+) -> tuple[Prefill, Problem | None]:
+    """Return the prefill, and the problem that prevented it.
 
-    For a form that was edited it only provides the suggestions.
+    For an edited form the prefill only has suggestions. Raises Http404 for an unknown source.
     """
     typed = open_form.data
     datum = request.GET.get("datum", "")
@@ -261,25 +259,21 @@ def _find_prefill(
         found = prefill.prefill_from_datum(scope=scope, pk=number)
         if found is None and typed is None:
             raise Http404
-        return found or Prefill(), None, 200
+        return found or Prefill(), None
     reservation = request.GET.get("reservation", "")
     if typed is not None:
         reservation = typed.get("reservation", "")[:LONGEST_RESERVATION]
     if not reservation:
-        return Prefill(sources=_list_sources(scope, typed)), None, 200
+        return Prefill(sources=_list_sources(scope, typed)), None
     try:
         found = prefill.prefill_from_reservation(scope=scope, appoint_id=reservation)
     except ISalesError as error:
         problem = problems.describe(error)
         kept = reservation if typed is not None else ""
-        return (
-            Prefill(appoint_id=kept, sources=_list_sources(scope, typed)),
-            problem,
-            problem.status,
-        )
+        return Prefill(appoint_id=kept, sources=_list_sources(scope, typed)), problem
     if found is None and typed is None:
         raise Http404
-    return found or Prefill(appoint_id=reservation, sources=_list_sources(scope, typed)), None, 200
+    return found or Prefill(appoint_id=reservation, sources=_list_sources(scope, typed)), None
 
 
 def _list_sources(scope: Scope, typed: QueryDict | None) -> tuple[NumberSource, ...]:
@@ -297,32 +291,33 @@ def _render_form(
     problem: Problem | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    # A time that occurs twice, still without its offset, cannot be shown in another zone.
+    # A time that occurs twice and has no offset yet cannot be shown in another zone.
     zone = form.zone() if form.lacks_offset() else timezone.get_current_timezone()
     with timezone.override(zone):
         groups = form_fields.build_groups(
             form,
             draft,
-            book=form.book,
             language=get_language() or "en",
             names=tasks.get_known_tasks(scope=scope),
-            judged=open_form.judged,
+            show_errors=open_form.judged,
         )
     views = [view for group in groups for view in (*group.fields, *group.rare)]
-    typed = open_form.data
+    if open_form.data is not None:
+        back = open_form.data.get("back", "")
+    else:
+        back = form_drafts.get_previous_address(request)
     context = {
         "vdn_id": scope.vdn.pk,
         "form": open_form,
         "groups": groups,
         "bad": sum(bool(view.errors) for view in views),
         "reservation": draft.appoint_id,
-        "back": typed.get("back", "")
-        if typed is not None
-        else form_drafts.get_previous_address(request),
+        "back": back,
         "problem": problem,
         "zone": str(zone),
         "zone_text": TimeFormatter(timezone.now(), zone).zone_text,
     }
+    status = problem.status if problem else status
     return make_private(render(request, "write_backs/form.html", context, status=status))
 
 

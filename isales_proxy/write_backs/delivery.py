@@ -1,10 +1,10 @@
 """Delivery of write-backs from the outbox until the vendor acknowledges or refuses them.
 
 Follows "Interface for Writing back Intermediate Results". The vendor updates by `uniqueId`, so a
-result whose answer was lost is sent again; results of one `uniqueId` go in the order in which they
-were stored, one at a time. An acknowledgement is on disk before the database is told (see
-`leases`), and such a result is not sent again. While the vendor is away its VDN is paused
-for a while, so that not every write-back has to find that out by itself.
+result whose answer was lost is sent again. Results of one `uniqueId` are sent one at a time, in the
+order in which they were stored. An acknowledgement is written to disk before it is stored in the
+database (see `leases`), so that the result is never sent again. While the vendor is unavailable the
+VDN is paused, so that not every write-back has to fail.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from isales_proxy.write_backs.leases import UNAVAILABLE, AttemptResult, Clock, L
 log = structlog.get_logger("isales")
 
 DELIVERED: Final = "ok"
-# Faults of our own: the stored request is no longer valid, or sending it raised an error.
+# Outcomes by our own fault: an invalid stored request, or an unexpected error.
 UNFIT: Final = "unfit"
 BROKEN: Final = "broken"
 
-# Seconds. A lease is longer than a call may take, so that it expires only without its worker.
+# Seconds. A lease is longer than the longest call, so that it expires only when its worker dies.
 _LEASE_SLACK: Final = 10.0
 _FIRST_DELAY: Final = 5.0
 _LONGEST_DELAY: Final = 600.0
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 60.0
 _LONGEST_RETRY_AFTER: Final = 3600.0
-# Waits between the tries to store how an attempt ended; two minutes in all.
+# Seconds between the tries to store a result; two minutes in all.
 _STORE_WAITS: Final = (0.1, 0.4, 1.5, *(2.0,) * 59)
-# How soon a worker checks another worker's lease again.
+# Time after which a worker checks another worker's lease again.
 _CHECK_AGAIN: Final = timedelta(seconds=5)
 _LONGEST_PROBLEM: Final = 400
 _LONGEST_CODE: Final = 40
@@ -60,8 +60,10 @@ _LONGEST_REQUEST: Final = 64
 
 @dataclass
 class DeliveryRun:
-    """Counts of one run. `next_at` (aware UTC) is when something will be due again, as far as is
-    known now; `abandoned` when a worker is overdue whose lease has not been taken over yet."""
+    """Results of one run: numbers of attempts, and when the next one is due (`next_at`, aware UTC).
+
+    `abandoned` when a lease has ended and has not been taken over yet.
+    """
 
     delivered: int = 0
     refused: int = 0
@@ -71,7 +73,7 @@ class DeliveryRun:
     abandoned: bool = False
 
     def count(self, state: WriteBackState) -> None:
-        """Count one attempt, by the state that the write-back has after it."""
+        """Count an attempt that left the write-back in this state."""
         match state:
             case WriteBackState.DELIVERED:
                 self.delivered += 1
@@ -84,14 +86,14 @@ class DeliveryRun:
 
 
 class Pauses:
-    """VDNs that this process does not deliver to for a while. Safe for many threads.
+    """VDNs to which this process does not deliver for a while. Thread-safe.
 
     All times are seconds of one monotonic clock.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # VDN → end of its pause, and how many followed one another.
+        # VDN → end of its pause, and the number of consecutive pauses.
         self._pauses: dict[int, tuple[float, int]] = {}
 
     def begin(self, vdn_id: int, now: float, retry_after: float | None = None) -> None:
@@ -113,7 +115,7 @@ class Pauses:
             self._pauses.clear()
 
     def get_seconds_left(self, now: float) -> dict[int, float]:
-        """VDN → seconds until its pause ends, of those that are paused."""
+        """Return the seconds until the pause ends, for each paused VDN (ID)."""
         with self._lock:
             ends = ((vdn_id, end) for vdn_id, (end, _times) in self._pauses.items())
             return {vdn_id: end - now for vdn_id, end in ends if end > now}
@@ -136,7 +138,7 @@ def create_worker_name() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryWorker:
-    """A worker, one of any number at a time, each with a `name` of its own.
+    """A worker with a unique `name`; any number of them may run at the same time.
 
     `jitter` returns numbers from 0 to 1, which spread the retries of write-backs that failed
     together; `sleep` takes seconds.
@@ -151,9 +153,9 @@ class DeliveryWorker:
     sleep: Callable[[float], None] = time.sleep
 
     def deliver_due(self, stopped: Callable[[], bool] = lambda: False) -> DeliveryRun:
-        """Deliver what is due, one after the other, until nothing is or `stopped` returns True.
+        """Deliver the due write-backs one after the other, until `stopped` returns True.
 
-        Raises django.db.Error while the database takes nothing, and SimulatorRefused before
+        Raises django.db.Error while the database is unavailable, and SimulatorRefused before
         anything is leased.
         """
         run = DeliveryRun()
@@ -161,7 +163,7 @@ class DeliveryWorker:
             leases.recover()
             while not stopped() and (lease := self._acquire()):
                 if self.monotonic() - lease.began > _LEASE_SLACK / 2:
-                    # This process was suspended: a call begun now could outlast the lease.
+                    # This process was suspended, so a call could outlast the lease.
                     leases.release(lease)
                 elif result := self._deliver(lease):
                     run.count(result.state)
@@ -184,14 +186,14 @@ class DeliveryWorker:
         )
 
     def _deliver(self, lease: Lease) -> AttemptResult | None:
-        """Make one attempt, from the call to its journal entry; None where no call was made."""
+        """Make one attempt and store its result; None if no call was made."""
         answer = _send(lease)
         now, vdn_id = self.clock(), lease.row.vdn_id
         if isinstance(answer, CircuitOpen):
             leases.release(lease)
             self.pauses.begin(vdn_id, self.monotonic(), answer.retry_after)
             return None
-        result = self._judge(lease, answer, now)
+        result = self._create_result(lease, answer, now)
         if result.state is not WriteBackState.WAITING:
             leases.store_on_disk(lease, result, now)
         self._store(lease, result, now)
@@ -210,7 +212,7 @@ class DeliveryWorker:
         )
         return result
 
-    def _judge(
+    def _create_result(
         self, lease: Lease, answer: Answer[ObsPayload] | Exception, now: datetime
     ) -> AttemptResult:
         if isinstance(answer, Answer):
@@ -225,7 +227,7 @@ class DeliveryWorker:
             return AttemptResult(
                 WriteBackState.GIVEN_UP, UNFIT, maybe_sent=False, problem=str(answer)
             )
-        # A server that is not CC-iSales cannot refuse for it.
+        # A refusal by a server that is not CC-iSales does not count.
         if isinstance(answer, Refused) and not isinstance(answer, Misdirected):
             return _describe(answer, WriteBackState.REFUSED)
         if now - lease.row.queued_at >= timedelta(hours=settings.RETENTION.give_up_hours):
@@ -239,9 +241,9 @@ class DeliveryWorker:
         return timedelta(seconds=max(seconds, min(retry_after or 0.0, _LONGEST_RETRY_AFTER)))
 
     def _store(self, lease: Lease, result: AttemptResult, now: datetime) -> None:
-        """Store the result, with many tries: workers of other machines cannot read this disk.
+        """Store the result, with many tries, since workers of other machines cannot read this disk.
 
-        Raises django.db.Error; a final result is then on disk for the next worker.
+        Raises django.db.Error; then the next worker finds a final result on disk.
         """
         for wait in (*_STORE_WAITS, None):
             try:
@@ -256,14 +258,13 @@ class DeliveryWorker:
                 )
                 self.watch.reset()
                 self.sleep(wait)
-                # A broken connection would stay broken.
                 connection.close_if_unusable_or_obsolete()
             else:
                 leases.drop_from_disk(lease)
                 return
 
     def _look_ahead(self, run: DeliveryRun) -> None:
-        """Set when a VDN that is not paused will have something due, or a lease to check again."""
+        """Set when the next write-back is due, or a lease to be checked, outside of pauses."""
         now = self.clock()
         lease_ends, due = leases.get_lease_ends(), leases.get_next_due()
         left = self.pauses.get_seconds_left(self.monotonic())
@@ -281,7 +282,7 @@ class DeliveryWorker:
 
 
 def _send(lease: Lease) -> Answer[ObsPayload] | Exception:
-    """Call the vendor; return its acknowledgement or the error."""
+    """Call the vendor; return the acknowledgement or the error."""
     try:
         result = IntermediateResult.from_body(lease.row.body)
         return gateway.get_client(lease.row.vdn).push_mid_result(result=result)
@@ -289,7 +290,7 @@ def _send(lease: Lease) -> Answer[ObsPayload] | Exception:
         return error
     # An unexpected error must not stop the other write-backs.
     except Exception as error:  # noqa: BLE001
-        # The place alone: the message may quote the request.
+        # Only the place: the message may quote the request.
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.error(
             "write_back_error",
@@ -303,7 +304,7 @@ def _send(lease: Lease) -> Answer[ObsPayload] | Exception:
 def _describe(
     error: Exception, state: WriteBackState, next_at: datetime | None = None
 ) -> AttemptResult:
-    """The facts of an error that are safe to store."""
+    """Create the result of an attempt that ended with an error, with what is safe to store."""
     if not isinstance(error, ISalesError):
         return AttemptResult(state, BROKEN, next_at, problem=type(error).__name__)
     sentence = error.vendor_sentence if isinstance(error, Refused) else error.sentence

@@ -1,7 +1,6 @@
-"""The fields of a write-back, declared once: forms, API, labels and masking are made from here.
+"""The fields of a write-back, from which forms, API, labels and masking are made.
 
-The vendor's spelling, the order of the request and its bounds are those of the client's
-`IntermediateResult`.
+The client's `IntermediateResult` has the vendor's names, their order and bounds.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ DEVICE_TYPES: Final[Mapping[str, str | Promise]] = {
 class Field:
     """One field of a write-back.
 
-    `length` is in characters. Of `choices` a text may also be another; the device type may not.
+    `length` is in characters. Values other than `choices` are allowed, except for the device type.
     `help` is for the API's schema, in English.
     """
 
@@ -51,7 +50,7 @@ class Field:
 
     @property
     def vendor_name(self) -> str:
-        """The vendor's spelling."""
+        """The vendor's name of the field."""
         return IntermediateResult.vendor_names()[self.name]
 
 
@@ -94,7 +93,7 @@ FIELDS: Final = (
     Field("end_call_time", _("Call ended"), Content.TIME, "When the call ended."),
     Field("call_id", _("Call ID"), Content.ID),
 )
-"""The fields that a person or a program gives, in the API's order; the VDN gives the others."""
+"""The fields that are entered, in the API's order; the VDN gives the others."""
 
 BY_NAME: Final[Mapping[str, Field]] = {each.name: each for each in FIELDS}
 BY_VENDOR_NAME: Final[Mapping[str, Field]] = {each.vendor_name: each for each in FIELDS}
@@ -102,13 +101,13 @@ TIMES: Final = tuple(each.name for each in FIELDS if each.content is Content.TIM
 POLICIES: Final[Mapping[str, Content]] = dict.fromkeys(
     IntermediateResult.vendor_names().values(), Content.CODE
 ) | {each.vendor_name: each.content for each in FIELDS}
-"""The vendor's name → its content, for masking a request."""
+"""The content of each field by the vendor's name, for masking a request."""
 
 
 def create_result(vdn: Vdn, values: Mapping[str, Any]) -> IntermediateResult:
-    """Make the vendor's request from values by field name; times are aware datetimes or None.
+    """Create the vendor's request from values by field name; times are aware datetimes or None.
 
-    Times are written in the format and zone of the settings. Raises InvalidQuery.
+    Times are formatted as the settings say. Raises InvalidQuery.
     """
     given: dict[str, Any] = {
         name: format_time(value, vdn) if name in TIMES else value for name, value in values.items()

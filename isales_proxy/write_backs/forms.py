@@ -1,7 +1,7 @@
-"""Forms of write-backs for the page and the API: the filter of the outbox, and the result itself.
+"""Forms of write-backs for pages and API: the filter of the list, and the result.
 
-A page sends times in the zone in force, a program sends ISO 8601 with an offset. What the vendor's
-documents leave open stays open here; contradictions are refused.
+Pages send local times, programs ISO 8601 with an offset. The forms are as tolerant as the vendor's
+documents; contradictions are refused.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from isales_proxy.write_backs.queries import MOST_SHOWN, WriteBackQuery
 LONGEST_RESERVATION: Final = 128
 LONGEST_SOURCE: Final = LONGEST_RESERVATION + 20
 LONGEST_KEY: Final = 64
-LATEST_AHEAD: Final = timedelta(minutes=5)
+_MAX_AHEAD: Final = timedelta(minutes=5)
 FILTERS: Final = ("state", "q", "task")
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
@@ -83,10 +83,10 @@ class WriteBackFilter(PageFilter):
     task = PlainTextField(_("Task"))
     shown = ShownIdsField()
 
-    def query(self) -> WriteBackQuery:
-        """The query; only after `is_valid()`."""
+    def query(self, *, order: tuple[str, ...] = ()) -> WriteBackQuery:
+        """Create the query; only after `is_valid()`."""
         names = (*FILTERS, "page", "size")
-        return WriteBackQuery(**{name: self.cleaned_data[name] for name in names})
+        return WriteBackQuery(**{name: self.cleaned_data[name] for name in names}, order=order)
 
 
 class OffsetTimeField(forms.Field):
@@ -114,8 +114,8 @@ class OffsetTimeField(forms.Field):
 class TypedTime:
     """A time as a form sends it.
 
-    `exact` is the instant (ISO 8601) that the field was filled with, `offset` the chosen one of two
-    in an hour that occurs twice, `zone` the zone of the page.
+    `exact` is the instant (ISO 8601) of the field's initial value, `offset` the one chosen in an
+    hour that occurs twice, `zone` the zone of the page.
     """
 
     text: str
@@ -128,20 +128,19 @@ class TypedTimeWidget(forms.Widget):
     """Reads a time and the hidden fields beside it."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> TypedTime:  # noqa: ARG002 - Django's signature
-        """The parts as they were sent."""
+        """Return the parts of the time."""
         names = (name, f"{name}_exact", f"{name}_offset", "zone")
         return TypedTime(*(str(data.get(each) or "").strip()[:64] for each in names))
 
 
 class ExactTimeField(LocalTimeField):
-    """A local time that keeps the instant it was filled with, to the fraction of a second, unless
+    """A local time that stays exactly its initial instant, with fractions of a second, unless
     another time is typed. In an hour that occurs twice the offset must be chosen."""
 
     widget = TypedTimeWidget  # type: ignore[assignment]
 
     def clean(self, value: Any) -> datetime | None:
-        """Return the instant in UTC. Raises ValidationError, with the code `twice` where the offset
-        is missing."""
+        """Return the instant in UTC. Raises ValidationError (`twice`: without a needed offset)."""
         if not isinstance(value, TypedTime):
             return super().clean(value)
         zone = parse_zone(value.zone)
@@ -149,13 +148,13 @@ class ExactTimeField(LocalTimeField):
             typed = super().clean(value.text)
         if typed is None:
             return None
-        filled = _parse_instant(value.exact)
+        initial = _parse_instant(value.exact)
         local = typed.astimezone(zone)
         offsets = list_offsets(local)
-        if filled is not None and _looks_equal(filled.astimezone(zone), local):
-            fits = value.offset in {"", format_offset(filled.astimezone(zone))}
+        if initial is not None and _looks_equal(initial.astimezone(zone), local):
+            fits = value.offset in {"", format_offset(initial.astimezone(zone))}
             if fits or not offsets:
-                return filled
+                return initial
         if not offsets:
             return typed
         for fold in (0, 1):
@@ -169,13 +168,13 @@ class ExactTimeField(LocalTimeField):
 
 
 def list_offsets(moment: datetime) -> tuple[str, ...]:
-    """Both offsets of a local time that occurs twice, the earlier first; () for any other."""
+    """List both offsets of a local time that occurs twice, the earlier first; () for any other."""
     both = tuple(format_offset(moment.replace(fold=fold)) for fold in (0, 1))
     return both if both[0] != both[1] else ()
 
 
 def parse_zone(name: str) -> tzinfo:
-    """The zone of that IANA name, else the one in force."""
+    """Return the zone of this IANA name, else the current one."""
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
@@ -196,11 +195,11 @@ def _parse_instant(text: str) -> datetime | None:
 
 
 class WriteBackForm(CleanedInput, forms.Form):
-    """A result as a person or a program writes it, with the fields of `fields.FIELDS`.
+    """A result by a person or a program, with the fields of `fields.FIELDS`.
 
-    `now` (aware) bounds the times. With `offsets` times are ISO 8601 with an offset, else local
-    times in the zone in force. With `tasks` (ID → name) a task may be given by its name, else by
-    its ID alone. `number_of` is the key of a number that the writer may not see.
+    `now` (aware) bounds the times. With `offsets` times are ISO 8601 with an offset, otherwise
+    local. With `tasks` (ID → name) a task may also be given by its name. `number_of` is the key of
+    a number that the person may not see.
     """
 
     number_of = PlainTextField(_("Number on record"), max_length=LONGEST_SOURCE)
@@ -225,14 +224,14 @@ class WriteBackForm(CleanedInput, forms.Form):
         self.fields = own | self.fields
 
     def clean_service_id(self) -> str:
-        """Resolve the name of a known task to its ID. Raises ValidationError for several."""
+        """Return the ID of a task given by ID or name. Raises ValidationError if ambiguous."""
         text = str(self.cleaned_data["service_id"])
         if not self.tasks or text.isdigit():
             return text
         return get_only_match(directory.match(self.tasks, text), text) or text
 
     def clean_fail_code(self) -> str:
-        """Refuse codes that the code table lacks; while it was never read, what looks like none."""
+        """Refuse codes that are not in the code table; without a table, malformed ones."""
         code = str(self.cleaned_data["fail_code"])
         if not code:
             return ""
@@ -243,11 +242,11 @@ class WriteBackForm(CleanedInput, forms.Form):
         return code
 
     def clean(self) -> dict[str, Any]:
-        """Refuse times that contradict each other, and what the vendor's interface cannot hold."""
+        """Refuse contradicting times, and values that the vendor's interface does not accept."""
         found = self.cleaned_data
         for name in TIMES:
             instant = found.get(name)
-            if instant is not None and instant > self.now + LATEST_AHEAD:
+            if instant is not None and instant > self.now + _MAX_AHEAD:
                 self.add_error(name, _("This time is in the future."))
         fetched, began, ended = (found.get(name) for name in TIMES)
         if fetched and began and fetched > began:
@@ -267,19 +266,19 @@ class WriteBackForm(CleanedInput, forms.Form):
         return found
 
     def result(self) -> IntermediateResult:
-        """The vendor's request; only after `is_valid()`."""
+        """Create the vendor's request; only after `is_valid()`."""
         return create_result(self.scope.vdn, {name: self.cleaned_data[name] for name in BY_NAME})
 
     def lacks_offset(self) -> bool:
-        """True when a time was typed that occurs twice, without its offset."""
+        """Tell whether a typed time occurs twice and has no offset."""
         return self.is_bound and any(self.has_error(name, "twice") for name in TIMES)
 
     def zone(self) -> tzinfo:
-        """The zone in which the page of the form showed its times."""
+        """Return the zone of the times on the page of the form."""
         return parse_zone(str(self.data.get("zone", "")))
 
     def contradicts(self) -> bool:
-        """True when code and status mean different things; only after `is_valid()`."""
+        """Tell whether code and status contradict each other; only after `is_valid()`."""
         code, status = self.cleaned_data["fail_code"], self.cleaned_data["status"]
         return bool(code) and status == (FAILED if code in SUCCESS_CODES else SUCCEEDED)
 

@@ -1,13 +1,13 @@
 """Leases: which worker delivers which write-back, and the result of its attempt.
 
-A lease expires by itself when its worker ends; every other worker judges that by its own monotonic
-clock (`LeaseWatch`). The attempt number fences it. The journal entry is stored with the lease,
-before anything is sent, so that no request goes unrecorded. No transaction is open while the vendor
-is called.
+When a worker dies its lease expires, which every other worker measures by its own monotonic clock
+(`LeaseWatch`). The attempt number fences off the old worker. The journal entry is stored with the
+lease, before anything is sent, so that every request is recorded. No transaction is open while the
+vendor is called.
 
-An acknowledged write-back must not be sent again because the database was away when the answer
-came, so the answer is on disk until the database has it. A file holds how one attempt ended. Its
-name is the write-back's key and the attempt number, so it names no phone number.
+An acknowledged write-back must not be sent again because the database was unavailable when the
+answer came. So the result of an attempt is in a file until the database has it. The file's name is
+the write-back's key and the attempt number, without any phone number.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ log = structlog.get_logger("isales")
 
 Clock = Callable[[], datetime]
 
-# The vendor is away, refuses our keys, or is not at the address set: the next write-back would
-# fare no better.
+# The vendor is unavailable, refuses our keys, or is not at the configured address, so the next
+# write-back would fail as well.
 UNAVAILABLE: Final = (*AWAY, CredentialsRefused, TokenEnded, Misdirected)
 _UNAVAILABLE_OUTCOMES: Final = tuple(kind.outcome for kind in UNAVAILABLE)
 _WAITING: Final = WriteBackState.WAITING
-# A part of the lease's length: longer than one call of this process, during which it sees nothing.
+# Longest time between two observations, as a part of the lease's length: more than one call takes.
 _LONGEST_GAP: Final = 0.8
 _FILE_PREFIX: Final = "write-back-"
 
@@ -51,12 +51,12 @@ class _Observation:
 
 
 class LeaseWatch:
-    """Attempts of other workers as seen by this process. Safe for many threads.
+    """Attempts of other workers as observed by this process. Thread-safe.
 
-    A lease in the database ends by the wall clock of its worker. A wall clock can be stepped, and
-    while the database is away no worker can renew or end anything. So for this process a lease
-    expires only when the same attempt was seen unchanged for the whole length of a lease, without a
-    longer gap between two looks. All times are seconds of one monotonic clock.
+    A lease in the database ends by the wall clock of its worker, which can be set. And while the
+    database is unavailable no worker can end a lease. So for this process a lease expires only when
+    the same attempt was observed for the whole length of a lease, without a longer gap between two
+    observations. All times are seconds of one monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -64,8 +64,8 @@ class LeaseWatch:
         self._seen: dict[int, _Observation] = {}
 
     def update(self, leased: Mapping[int, int], now: float, length: float) -> dict[int, int]:
-        """Record the attempts seen now (write-back → attempt number) and return those whose lease
-        of `length` seconds has expired. A later attempt of the same write-back is another lease."""
+        """Record the current attempts (write-back → attempt number) and return those whose lease of
+        `length` seconds has expired. A later attempt of the same write-back is another lease."""
         with self._lock:
             self._seen = {
                 pk: self._observe(pk, attempt, now, length) for pk, attempt in leased.items()
@@ -75,7 +75,7 @@ class LeaseWatch:
             }
 
     def reset(self) -> None:
-        """Forget all attempts: the database was away, and no worker could end any meanwhile."""
+        """Forget all attempts, since no worker could end one while the database was unavailable."""
         with self._lock:
             self._seen.clear()
 
@@ -89,7 +89,7 @@ class LeaseWatch:
 
 @dataclass(frozen=True)
 class Lease:
-    """A worker's right to deliver one write-back, since `began` (seconds, its monotonic clock)."""
+    """A worker's right to deliver one write-back, since `began` (s, its monotonic clock)."""
 
     row: WriteBack
     attempt: WriteBackAttempt
@@ -97,14 +97,14 @@ class Lease:
 
     @property
     def number(self) -> int:
-        """The attempt number, which grows with every lease and so fences an older one."""
+        """The attempt number, which increases with every lease and so fences off an older one."""
         return self.attempt.number
 
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """Outcome of an attempt, by the names of its journal entry, and the state of the write-back
-    after it with the time of the next attempt."""
+    """Result of an attempt: the fields of its journal entry, the new state of the write-back, and
+    the time of the next attempt."""
 
     state: WriteBackState
     outcome: str
@@ -119,8 +119,8 @@ class AttemptResult:
 def lock_vdn(vdn_id: int) -> Vdn:
     """Lock the VDN's outbox until the transaction ends.
 
-    So the IDs of write-backs rise in the order in which they become visible, and no older one is
-    queued again while a newer one of the same unique ID is being leased.
+    So write-backs become visible in the order of their IDs, and no older one is queued again while
+    a newer one of the same unique ID is being leased.
     """
     return Vdn.objects.select_for_update(no_key=True).get(pk=vdn_id)
 
@@ -135,10 +135,10 @@ def acquire(
     recover: Callable[[WriteBack], bool] = lambda _row: False,
     avoid: Collection[int] = (),
 ) -> Lease | None:
-    """Lease the write-back that is due first, outside of the VDNs to `avoid`; None if none is due.
+    """Lease the first due write-back outside of the VDNs in `avoid`; None if none is due.
 
-    Before an expired lease is taken over, `recover` looks for an answer that its worker left on
-    disk and returns True when that settled the write-back.
+    Before an expired lease is taken over, `recover` looks for a result that its worker left on disk
+    and returns True when it has completed the attempt by that.
     """
     while True:
         began = monotonic()
@@ -168,14 +168,14 @@ def acquire(
                 mark_lost(row, now)
                 attempt = row.journal.create(number=row.attempts, started_at=now, worker=worker)
                 return Lease(row, attempt, began)
-        # Another worker was faster: look for the next one.
+        # Another worker was faster.
 
 
 def complete(lease: Lease, result: AttemptResult, now: datetime) -> None:
-    """Store how the attempt ended, and the write-back's new state if the lease is still ours.
+    """Store the result of an attempt, and the write-back's new state if the lease is still valid.
 
-    An acknowledgement by the vendor counts whoever has the lease by now. A final state is on disk
-    when this returns.
+    An acknowledgement by the vendor counts even with an expired lease. A final state is committed
+    to disk when this returns.
     """
     with transaction.atomic() if result.state is _WAITING else commit_to_disk():
         lock_vdn(lease.row.vdn_id)
@@ -201,7 +201,7 @@ def complete(lease: Lease, result: AttemptResult, now: datetime) -> None:
 
 
 def store_on_disk(lease: Lease, result: AttemptResult, now: datetime) -> None:
-    """Write the vendor's answer to disk. Never raises: the database may still take it."""
+    """Write the result to a file. Never raises, since the database may still store it."""
     facts = asdict(result) | {"attempt": lease.number, "at": now.isoformat(), "next_at": None}
     try:
         disk_queue.store(_get_name(lease.row.key, lease.number), facts, b"")
@@ -210,14 +210,14 @@ def store_on_disk(lease: Lease, result: AttemptResult, now: datetime) -> None:
 
 
 def drop_from_disk(lease: Lease) -> None:
-    """Delete the file once the database has the answer."""
+    """Delete the file once the database has the result."""
     disk_queue.remove(_get_name(lease.row.key, lease.number))
 
 
 def recover(row: WriteBack | None = None) -> int:
-    """Complete the attempts whose answers are on disk, of one write-back or of all.
+    """Complete the attempts whose results are on disk, of one write-back or of all.
 
-    Returns the number of files. Raises django.db.Error while the database takes nothing.
+    Returns the number of files. Raises django.db.Error while the database is unavailable.
     """
     names = disk_queue.list_names(_FILE_PREFIX + (f"{row.key}-" if row else ""))
     return sum(_recover_file(name) for name in names)
@@ -228,7 +228,7 @@ def _recover_file(name: str) -> bool:
     key = name.removeprefix(_FILE_PREFIX).rpartition("-")[0]
     row = WriteBack.objects.filter(key=key).first()
     if kept is None or row is None:
-        # Incomplete, already dropped by its own worker, or of another database: it stays.
+        # Incomplete, dropped by its own worker meanwhile, or of another database.
         return False
     facts = dict(kept.facts)
     number, at = int(facts.pop("attempt")), datetime.fromisoformat(facts.pop("at"))
@@ -246,7 +246,7 @@ def _get_name(key: str, number: int) -> str:
 
 
 def release(lease: Lease) -> None:
-    """Give back a write-back that was not sent, and delete its journal entry."""
+    """End a lease without an attempt, and delete its journal entry."""
     with transaction.atomic():
         lock_vdn(lease.row.vdn_id)
         if _still_leased(lease).update(
@@ -256,25 +256,25 @@ def release(lease: Lease) -> None:
 
 
 def mark_lost(row: WriteBack, now: datetime) -> None:
-    """Close an open attempt whose worker stopped before an answer arrived."""
+    """Close an open attempt whose worker died before an answer arrived."""
     row.journal.filter(outcome="").update(
         outcome=WriteBackAttempt.LOST, finished_at=now, maybe_sent=True
     )
 
 
 def get_next_due() -> dict[int, datetime]:
-    """Return by VDN when its first unleased write-back is due."""
+    """Return when the first unleased write-back of each VDN (ID) is due."""
     free = WriteBack.objects.heads().filter(claimed_by="").order_by()
     return dict(free.values_list("vdn_id").annotate(first=Min("next_at")))
 
 
 def get_lease_ends() -> dict[int, datetime]:
-    """Return by VDN when its last lease ends (UTC, by the wall clock of its worker)."""
+    """Return when the last lease of each VDN (ID) ends (UTC, by the wall clock of its worker)."""
     return dict(_leased().order_by().values_list("vdn_id").annotate(last=Max("claimed_until")))
 
 
 def count_failures(row: WriteBack) -> int:
-    """Count the attempts since the write-back was queued last."""
+    """Count the attempts since the write-back was last queued."""
     return row.journal.filter(started_at__gte=row.queued_at).count()
 
 
@@ -289,10 +289,10 @@ def _still_leased(lease: Lease) -> WriteBackQuerySet:
 
 
 def _wake_others(delivered: WriteBack, now: datetime) -> None:
-    """Make due at once what only waited for the vendor to come back.
+    """Make write-backs due at once that only waited for the vendor to be available again.
 
-    A write-back that had failed before the previous delivery arrived fails for reasons of its own
-    and keeps its pause.
+    One that had already failed before the previous delivery has another problem and keeps its
+    pause.
     """
     others = WriteBack.objects.for_vdn(delivered.vdn_id)
     previous = (

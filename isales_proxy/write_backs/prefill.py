@@ -1,7 +1,7 @@
-"""Values that a new write-back's form starts with, from a reservation or a row of call data.
+"""Initial values of a write-back's form, from a reservation or a row of call data.
 
-People who may not see numbers write them back all the same: the form carries the key of a number,
-which is looked up when the result is stored.
+For people who may not see numbers the form has the key of a number, which is looked up when the
+result is stored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST_PK: Final = 18
 
 @dataclass(frozen=True)
 class NumberSource:
-    """The key of a number on record, for the form, and the number masked."""
+    """Key of a number on record, and the masked number."""
 
     key: str
     masked: str
@@ -33,11 +33,11 @@ class NumberSource:
 
 @dataclass(frozen=True)
 class Prefill:
-    """Form field → value (times are aware), and choices for two of the fields.
+    """Values by form field (times are aware), and choices for two of the fields.
 
-    Several unique IDs or numbers are offered only, since a person must choose; `unique_ids` come
-    with the time (aware) at which each was taken. People who may not see numbers get `sources`
-    instead of numbers.
+    Several unique IDs or numbers are only offered, since a person must choose; `unique_ids` have
+    the time (aware) at which each was taken. People who may not see numbers get `sources` instead
+    of numbers.
     """
 
     values: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -48,7 +48,7 @@ class Prefill:
 
 
 def prefill_from_reservation(*, scope: Scope, appoint_id: str) -> Prefill | None:
-    """Prefill from a reservation; None where this person finds none.
+    """Prefill from a reservation; None if it does not exist for this person.
 
     Raises PermissionMissing and ISalesError.
     """
@@ -74,7 +74,7 @@ def prefill_from_reservation(*, scope: Scope, appoint_id: str) -> Prefill | None
 
 
 def prefill_from_datum(*, scope: Scope, pk: int) -> Prefill | None:
-    """Prefill from a row of call data of this VDN; None where there is no such row."""
+    """Prefill from a row of call data of this VDN; None if it does not exist."""
     scope.require(Permission.WRITE_BACK)
     row = CallDatum.objects.for_vdn(scope.vdn).filter(pk=pk).select_related("batch").first()
     if row is None:
@@ -95,7 +95,7 @@ def prefill_from_datum(*, scope: Scope, pk: int) -> Prefill | None:
 
 
 def list_number_sources(*, scope: Scope, key: str) -> tuple[NumberSource, ...]:
-    """All numbers at this key, masked, for people who may not see them; () where there are none."""
+    """List the numbers of this key, masked; () for people who may see numbers."""
     if scope.can(Permission.SEE_NUMBERS) or not key:
         return ()
     try:
@@ -108,7 +108,7 @@ def list_number_sources(*, scope: Scope, key: str) -> tuple[NumberSource, ...]:
 
 
 def get_number(*, scope: Scope, key: str) -> str:
-    """The unmasked number at this key, for services only; "" where there is none.
+    """Return the unmasked number of this key, for services only; "" if there is none.
 
     Raises ISalesError.
     """
@@ -116,10 +116,10 @@ def get_number(*, scope: Scope, key: str) -> str:
 
 
 def get_implied_number(*, scope: Scope, row: WriteBack) -> str:
-    """The unmasked number of a write-back that holds none, for services only.
+    """Find the unmasked number for a write-back without one, for services only.
 
-    It is that of its reservation as last seen, else the first one taken under its unique ID; ""
-    where neither is known. The vendor is not called.
+    It is the number of its reservation as last seen, else the first one taken under its unique ID;
+    "" if neither is known. The vendor is not called.
     """
     if row.appoint_id and (
         number := reservations.get_last_seen_number(scope=scope, appoint_id=row.appoint_id)
@@ -131,7 +131,7 @@ def get_implied_number(*, scope: Scope, row: WriteBack) -> str:
 
 
 def _get_numbers(scope: Scope, key: str) -> dict[str, str]:
-    """Key → number of the reservation or the row of call data that this key belongs to."""
+    """Return the numbers, by key, of the reservation or row of call data that `key` belongs to."""
     kind, _colon, place = key.partition(":")
     if kind == _RESERVATION and place:
         found = reservations.get_unmasked_for_service(scope=scope, appoint_id=place)
@@ -145,7 +145,7 @@ def _get_numbers(scope: Scope, key: str) -> dict[str, str]:
 
 
 def _list_unique_ids(scope: Scope, row: Reservation) -> dict[str, datetime | None]:
-    """Unique IDs under which the number was taken for this task, the latest first, with the time.
+    """Return the unique IDs of the number in call data of this task, the latest first, with times.
 
     A number with and without a leading plus is the same.
     """

@@ -1,4 +1,4 @@
-"""Reads of the outbox: lists of write-backs, one with its journal.
+"""Reads of write-backs: lists, and one write-back with its journal.
 
 Rows are masked for people who may not see numbers.
 """
@@ -29,8 +29,8 @@ _CHUNK: Final = 500
 
 @dataclass(frozen=True)
 class WriteBackQuery:
-    """Filter and page of the outbox, newest first; empty text matches any. `q` is searched for in
-    unique IDs and called numbers. `order` are expressions of `order_by`."""
+    """Filter and page of the list, newest first; empty text matches any. `q` is searched for in
+    unique IDs and called numbers. `order` has expressions for `order_by`."""
 
     state: str = ""
     q: str = ""
@@ -42,8 +42,8 @@ class WriteBackQuery:
 
 @dataclass(frozen=True)
 class WriteBackPage:
-    """One page, each row with its last attempt. `counts` has every state, under the same filter
-    without the state."""
+    """One page, each row with its last attempt. `counts` has the number of rows in each state that
+    match the rest of the filter."""
 
     rows: tuple[WriteBack, ...]
     total: int
@@ -60,7 +60,7 @@ class WriteBackDetail:
 
 
 def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
-    """List one page of this VDN's outbox.
+    """Return one page of this VDN's write-backs.
 
     Raises PermissionMissing and DailySearchLimitExceeded.
     """
@@ -78,23 +78,22 @@ def list_page(*, scope: Scope, query: WriteBackQuery) -> WriteBackPage:
 
 
 def has_task(*, scope: Scope, text: str) -> bool:
-    """Tell whether any write-back belongs to a task that the text can mean: its ID, its name or a
-    part of it. Raises PermissionMissing."""
+    """Tell whether there are write-backs of a task that matches the text. Raises
+    PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     return _filter(scope, WriteBackQuery(task=text)).exists()
 
 
 def is_short(*, scope: Scope) -> bool:
-    """Tell whether this VDN's outbox may be sorted by any column. Raises PermissionMissing."""
+    """Tell whether the list may be sorted by any column. Raises PermissionMissing."""
     scope.require(Permission.SEE_OUTBOUND)
     return _outbox(scope).is_short()
 
 
 def export(*, scope: Scope, query: WriteBackQuery, kind: str) -> tuple[Iterator[WriteBack], int]:
-    """Read all rows of the query, whatever its page, and their number; audited.
+    """Return all rows of the query, whatever its page, and their number, and record the export.
 
-    `kind` is the file format. Rows that arrive meanwhile are left out. Raises PermissionMissing and
-    DailySearchLimitExceeded.
+    `kind` is the file format. Raises PermissionMissing and DailySearchLimitExceeded.
     """
     scope.require(Permission.SEE_OUTBOUND, Permission.EXPORT)
     number = searches.count_complete_number(scope, query.q)
@@ -116,8 +115,8 @@ def export(*, scope: Scope, query: WriteBackQuery, kind: str) -> tuple[Iterator[
 def list_shown(
     *, scope: Scope, query: WriteBackQuery, shown: Iterable[int]
 ) -> tuple[WriteBackPage, int]:
-    """List the rows on the reader's screen in whatever state they are now, and count the newer
-    ones that match the query.
+    """Return the rows on the reader's screen in their current state, and the number of newer ones
+    that match the query.
 
     Raises PermissionMissing and DailySearchLimitExceeded.
     """
@@ -175,8 +174,11 @@ def _mask_one_for(scope: Scope, row: WriteBack) -> WriteBack:
 
 
 def _filter(scope: Scope, query: WriteBackQuery) -> WriteBackQuerySet:
-    """The query without its state and page. Parts of a number match only for people who may see
-    numbers: others could find a number digit by digit."""
+    """Select the rows that match the query without its state and page.
+
+    Parts of a number match only for people who may see numbers: others could find a number digit by
+    digit.
+    """
     number = SearchedNumber.parse(query.q)
     sees_numbers = scope.can(Permission.SEE_NUMBERS)
     known = tasks.match(scope=scope, text=query.task) if query.task else {}

@@ -1,7 +1,7 @@
-"""Write-backs: queue a result, retry it, cancel it, delete it in time.
+"""Write-backs: queue a result, retry or cancel it, delete old ones.
 
 Follows "Interface for Writing back Intermediate Results". A result is stored in the outbox before
-the vendor is called; `delivery` sends it. Changes to the order of an outbox lock its VDN.
+the vendor is called; `delivery` sends it. Changes of the order in an outbox lock its VDN.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from isales_proxy.write_backs.leases import Clock, lock_vdn, mark_lost
 
 log = structlog.get_logger("isales")
 
-# Listened to by the jobs, which deliver in the background.
+# The jobs listen to it and deliver in the background.
 queued = Signal()
 
 _LONGEST_KEY: Final = 200
@@ -46,7 +46,7 @@ _PHONE_NUMBER: Final = BY_NAME["phone_number"].vendor_name
 
 
 class WrongState(RuntimeError):
-    """The write-back's state does not allow the action; `sentence` explains it to a person."""
+    """The write-back's state does not allow the action; `sentence` explains that to the person."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -66,7 +66,7 @@ class QueueResult:
 
 
 def preview(*, scope: Scope, result: IntermediateResult, number_of: str = "") -> dict[str, Any]:
-    """Return the request body as it will be sent; a number that was chosen unseen is masked.
+    """Return the request body as it will be sent; the number of the key `number_of` is masked.
 
     Raises InvalidQuery, and WrongState when that number cannot be looked up.
     """
@@ -86,10 +86,10 @@ def queue_once(
     number_of: str = "",
     clock: Clock = timezone.now,
 ) -> QueueResult:
-    """Put one result into the outbox; the same `key` again returns the same write-back.
+    """Queue one result; the same `key` again returns the same write-back.
 
-    `number_of` is the key of a number that the writer may not see. Raises PermissionMissing,
-    InvalidQuery, WrongState like `preview`, and KeyUsed when that key came with other values.
+    `number_of` is the key of a number that the person may not see. Raises PermissionMissing,
+    InvalidQuery, WrongState like `preview`, and KeyUsed when `key` was used with other values.
     """
     scope.require(Permission.WRITE_BACK)
     given = {"body": result.to_body(), "appoint_id": appoint_id, "number_of": number_of}
@@ -126,10 +126,10 @@ def queue_once(
 
 
 def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
-    """Queue a write-back again that ended without being delivered.
+    """Queue an undelivered write-back again.
 
-    Raises PermissionMissing, VdnNotFound and WrongState, also when this older result would replace
-    a newer one of the same unique ID.
+    Raises PermissionMissing, VdnNotFound and WrongState, also if it would replace a newer result of
+    the same unique ID.
     """
     with _change(scope, pk, AuditAction.WRITE_BACK_RETRIED) as row:
         if row.state not in _ENDED_BADLY:
@@ -154,7 +154,7 @@ def retry(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
 
 
 def cancel(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
-    """Cancel a write-back that waits and is not being sent.
+    """Cancel a waiting write-back that is not being sent.
 
     Raises PermissionMissing, VdnNotFound and WrongState.
     """
@@ -170,10 +170,10 @@ def cancel(*, scope: Scope, pk: int, clock: Clock = timezone.now) -> WriteBack:
 
 @contextmanager
 def _change(scope: Scope, pk: int, action: AuditAction) -> Iterator[WriteBack]:
-    """Lock a write-back of this VDN for a change by a person; then store and record it.
+    """Lock a write-back of this VDN for a change by a person; then store and record the change.
 
-    The jobs are woken also by one that was cancelled: later results of the same unique ID need not
-    wait any longer. Raises PermissionMissing and VdnNotFound.
+    The jobs are also notified of a cancelled one, for which later results of the same unique ID
+    have waited. Raises PermissionMissing and VdnNotFound.
     """
     scope.require(Permission.WRITE_BACK)
     with transaction.atomic():
@@ -192,7 +192,7 @@ def _end_as_cancelled(row: WriteBack, now: datetime) -> None:
 
 
 def purge(now: datetime) -> int:
-    """Delete write-backs that ended longer ago than the settings keep them; return how many."""
+    """Delete write-backs past retention; return how many."""
     before = now - timedelta(days=settings.RETENTION.write_back_days)
     ended = WriteBack.objects.ended(before)
     deleted = 0
@@ -205,15 +205,15 @@ def purge(now: datetime) -> int:
 
 
 def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
-    """Take a called number, given by its digits, out of the write-backs of a VDN; their outcomes
-    stay. Those that wait are cancelled, also one that is being sent. Return how many."""
+    """Remove a called number, given by its digits, from the write-backs of a VDN; return how many
+    had it. Waiting ones are cancelled, also one that is being sent; outcomes stay."""
     changed = set()
     with transaction.atomic():
         lock_vdn(vdn_id)
         for row in WriteBack.objects.for_vdn(vdn_id).iterator(chunk_size=500):
-            is_its = get_digits(row.phone_number) == digits
+            is_to_number = get_digits(row.phone_number) == digits
             names = erased_fields.remove_number(row, digits)
-            if is_its:
+            if is_to_number:
                 row.body.pop(_PHONE_NUMBER, None)
             if not names:
                 continue
@@ -230,7 +230,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
 
 
 def _add_number(scope: Scope, result: IntermediateResult, number_of: str) -> IntermediateResult:
-    """Add the number that was chosen unseen, unless one was typed."""
+    """Add the number of the key `number_of`, unless one was typed."""
     if not number_of or result.phone_number or scope.can(Permission.SEE_NUMBERS):
         return result
     try:
@@ -245,7 +245,7 @@ def _add_number(scope: Scope, result: IntermediateResult, number_of: str) -> Int
 
 
 def _derive_key(scope: Scope, key: str) -> str:
-    """Bind a form's key to its writer, so that guessing one finds no other person's write-back."""
+    """Derive the stored key from person and form, so that nobody can find another's write-back."""
     text = f"{scope.vdn.pk}:{scope.user_id}:{key[:_LONGEST_KEY]}"
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -253,8 +253,8 @@ def _derive_key(scope: Scope, key: str) -> str:
 def _find_repeated(scope: Scope, key: str, given: dict[str, Any]) -> QueueResult | None:
     """Find the write-back of this key and these values; None for a new key. Raises KeyUsed.
 
-    Typed values are compared, never the number that was looked up for them: else people who may
-    not see that number could find it by typing guesses under the same key.
+    Only the typed values are compared, not the number that was looked up: otherwise people who may
+    not see it could guess it by typing numbers with the same key.
     """
     known = WriteBack.objects.filter(key=key).first()
     if known is None:
@@ -262,7 +262,7 @@ def _find_repeated(scope: Scope, key: str, given: dict[str, Any]) -> QueueResult
     if known.request_digest:
         same = known.request_digest in _digest(given)
     else:
-        # Stored by a release that kept no digest.
+        # Stored by a release without digests.
         bodies = [dict(known.body), dict(given["body"])]
         if not scope.can(Permission.SEE_NUMBERS):
             for body in bodies:
@@ -274,26 +274,28 @@ def _find_repeated(scope: Scope, key: str, given: dict[str, Any]) -> QueueResult
 
 
 def _digest(given: dict[str, Any]) -> list[str]:
-    """Keyed digests of the values, by the current key first, then by earlier ones."""
+    """Return keyed digests of the values, by the current key first, then by earlier ones."""
     text = json.dumps(given, sort_keys=True).encode()
     keys = encryption.derive_all_keys("write-back-request")
     return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in keys]
 
 
 def _record(action: AuditAction, scope: Scope, row: WriteBack) -> None:
-    """Record an action in the audit, with the number that the write-back was stored for."""
-    subject, created = f"write-back {row.pk}", AuditAction.WRITE_BACK_QUEUED
-    number, key = row.phone_number, ""
-    if not number and action is created:
+    """Record an action in the audit, with the number that the write-back is about."""
+    subject, queued_action = f"write-back {row.pk}", AuditAction.WRITE_BACK_QUEUED
+    number, fingerprint = row.phone_number, ""
+    if not number and action is queued_action:
         number = prefill.get_implied_number(scope=scope, row=row)
     elif not number:
-        key = audit.get_last_number_fingerprint(created, vdn_id=row.vdn_id, subject=subject)
+        fingerprint = audit.get_last_number_fingerprint(
+            queued_action, vdn_id=row.vdn_id, subject=subject
+        )
     audit.record(
         action,
         by=scope,
         subject=subject,
         number=number,
-        fingerprint=key,
+        fingerprint=fingerprint,
         task=row.service_id,
         unique_id=row.unique_id,
         result_code=row.fail_code,
@@ -303,5 +305,5 @@ def _record(action: AuditAction, scope: Scope, row: WriteBack) -> None:
 def _notify_jobs() -> None:
     for _receiver, outcome in queued.send_robust(sender=WriteBack):
         if isinstance(outcome, Exception):
-            # The write-back is stored: the job of every minute finds it.
+            # The job of every minute will find it.
             log.warning("delivery_not_started", error=type(outcome).__name__)
